@@ -1,0 +1,77 @@
+"""Every error a user of circuit_widget sees; `code` is the name it carries on the wire.
+
+    CircuitWidgetError          error
+    ├── LoadError               load            a model, tokenizer or transcoder that cannot be used
+    ├── PromptError             prompt          a prompt, token or target that cannot be traced
+    ├── GraphFileError          graph-file      a graph file that is cut off, foreign or from another version
+    ├── NodeError               node            a node or feature that does not exist
+    ├── InterventionError       intervention    an intervention that cannot be carried out
+    ├── CircuitError            circuit         a circuit document that breaks its rules
+    ├── MessageError            message         a malformed message between frontend and kernel
+    ├── FigureError             figure          a figure that cannot be drawn as asked
+    └── Cancelled               cancelled       a run that was stopped on request
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CircuitWidgetError(Exception):
+    """Root of all errors of this package: one or two sentences that say what was given, what was expected, what to do."""
+
+    code: ClassVar[str] = "error"
+
+
+class LoadError(CircuitWidgetError):
+    """A model, tokenizer or transcoder that cannot be used."""
+
+    code = "load"
+
+
+class PromptError(CircuitWidgetError):
+    """A prompt, token or target that cannot be traced."""
+
+    code = "prompt"
+
+
+class GraphFileError(CircuitWidgetError):
+    """A graph file that is cut off, foreign, or of another version."""
+
+    code = "graph-file"
+
+
+class NodeError(CircuitWidgetError):
+    """A node or feature that does not exist."""
+
+    code = "node"
+
+
+class InterventionError(CircuitWidgetError):
+    """An intervention that cannot be carried out."""
+
+    code = "intervention"
+
+
+class CircuitError(CircuitWidgetError):
+    """A circuit document that breaks its rules."""
+
+    code = "circuit"
+
+
+class MessageError(CircuitWidgetError):
+    """A malformed message between frontend and kernel."""
+
+    code = "message"
+
+
+class FigureError(CircuitWidgetError):
+    """A figure that cannot be drawn as asked."""
+
+    code = "figure"
+
+
+class Cancelled(CircuitWidgetError):
+    """A run that was stopped on request; nothing it touched was changed."""
+
+    code = "cancelled"
