@@ -1,0 +1,228 @@
+/** The plain values that the frontend shares: what the kernel sends and what the user edits. */
+
+/** A node's identifier in the field's form, looked up in tables and never taken apart. */
+export type NodeId = string;
+
+/** The kinds of nodes, in the order of their codes in a snapshot. */
+export const KIND = { feature: 0, error: 1, token: 2, logit: 3 } as const;
+export type Kind = (typeof KIND)[keyof typeof KIND];
+export const KIND_NAMES = ["feature", "error", "token", "logit"] as const;
+
+export interface PromptToken {
+  readonly text: string;
+  readonly token_id: number;
+}
+
+export interface Target {
+  /** Index of the target's logit node. */
+  readonly node: number;
+  readonly token: string;
+  readonly token_id: number;
+  readonly probability: number;
+  readonly logit: number;
+}
+
+/** The graph as the frontend sees it: columns over nodes and columns over edges. */
+export interface Snapshot {
+  readonly nLayers: number;
+  readonly position: number;
+  readonly tokens: readonly PromptToken[];
+  readonly targets: readonly Target[];
+  readonly model: {
+    readonly name: string;
+    readonly transcoders: string;
+    readonly device: string;
+    readonly dtype: string;
+  };
+  readonly scores: { readonly replacement: number; readonly completeness: number };
+  /** Nodes of the whole graph, of which a snapshot holds the most influential. */
+  readonly totalNodes: number;
+
+  readonly ids: readonly NodeId[];
+  readonly index: ReadonlyMap<NodeId, number>;
+  /** Labels that came with the graph, by node index; the circuit's labels go before them. */
+  readonly labels: ReadonlyMap<number, string>;
+  readonly kind: Uint8Array;
+  readonly layer: Int16Array;
+  readonly nodePosition: Int16Array;
+  readonly feature: Int32Array;
+  readonly activation: Float32Array;
+  readonly influence: Float32Array;
+  readonly share: Float32Array;
+  /** Summed absolute weight of everything that enters a node, whether in the snapshot or not. */
+  readonly inputTotal: Float32Array;
+
+  readonly edgeSource: Uint32Array;
+  readonly edgeTarget: Uint32Array;
+  readonly edgeWeight: Float32Array;
+  readonly edgeShare: Float32Array;
+  /** Edge indices that enter each node: `inputs.edges[inputs.start[n] .. inputs.start[n + 1]]`, strongest first. */
+  readonly inputs: Adjacency;
+  /** Edge indices that leave each node, strongest first. */
+  readonly outputs: Adjacency;
+}
+
+export interface Adjacency {
+  readonly start: Uint32Array;
+  readonly edges: Uint32Array;
+}
+
+export interface Supernode {
+  readonly id: string;
+  readonly name: string;
+  /** Index into the six group hues. */
+  readonly color: number;
+  readonly nodes: readonly NodeId[];
+}
+
+/** The user's document on a graph, exactly as it is saved. */
+export interface Circuit {
+  readonly version: 1;
+  readonly revision: number;
+  readonly pinned: readonly NodeId[];
+  readonly supernodes: readonly Supernode[];
+  readonly labels: Readonly<Record<NodeId, string>>;
+  /** Box centres in the circuit pane's unit square, x right and y down. */
+  readonly positions: Readonly<Record<string, readonly [number, number]>>;
+  readonly node_threshold: number;
+  readonly edge_threshold: number;
+}
+
+/** A box of the circuit pane: a supernode, or a pinned node by itself. */
+export interface Box {
+  /** The supernode's id, or the node's. */
+  readonly id: string;
+  /** The supernode's name; null for a node, which goes by its own name. */
+  readonly name: string | null;
+  /** Index into the six group hues; null for a node by itself. */
+  readonly color: number | null;
+  readonly nodes: readonly NodeId[];
+}
+
+/** What the display rule lets through. */
+export interface Visible {
+  /** Visible node indices, ascending. */
+  readonly nodes: Uint32Array;
+  /** Visible edge indices, ascending. */
+  readonly edges: Uint32Array;
+  /** 1 for each visible node, by node index. */
+  readonly mask: Uint8Array;
+}
+
+/** "direct", "frozen_attention", "total", or a layer range such as "1-2". */
+export type Mode = string;
+
+export type InterventionJson =
+  | { readonly kind: "ablate"; readonly nodes: readonly NodeId[] }
+  | { readonly kind: "scale"; readonly nodes: readonly NodeId[]; readonly factor: number }
+  | { readonly kind: "set"; readonly nodes: readonly NodeId[]; readonly value: number | readonly number[] }
+  | { readonly kind: "add"; readonly nodes: readonly NodeId[]; readonly value: number }
+  | {
+      readonly kind: "swap_in";
+      readonly nodes: readonly NodeId[];
+      readonly prompt: string;
+      readonly features?: readonly NodeId[];
+    };
+
+export interface EffectToken {
+  readonly token: string;
+  readonly token_id: number;
+  readonly before: number;
+  readonly after: number;
+  readonly logit_before: number;
+  readonly logit_after: number;
+}
+
+/** What an intervention did, beside what the graph predicted. */
+export interface EffectMessage {
+  readonly id: number;
+  readonly name: string;
+  readonly interventions: readonly InterventionJson[];
+  readonly mode: Mode;
+  /** What was held fixed, in words. */
+  readonly frozen: string;
+  readonly seconds: number;
+  readonly device: string;
+  readonly dtype: string;
+  readonly tokens: readonly EffectToken[];
+  readonly targets: readonly { readonly token_id: number; readonly predicted_logit: number }[];
+  readonly nodes: {
+    readonly ids: readonly NodeId[];
+    readonly before: readonly number[];
+    readonly after: readonly number[];
+    readonly predicted: readonly number[];
+  };
+  readonly injected: readonly {
+    readonly id: NodeId;
+    readonly layer: number;
+    readonly position: number;
+    readonly feature: number;
+    readonly value: number;
+    readonly label: string | null;
+  }[];
+}
+
+/** What is known about a feature beyond this prompt. */
+export interface Card {
+  readonly node: NodeId;
+  readonly layer: number;
+  readonly feature: number;
+  readonly label: string | null;
+  readonly frequency: number | null;
+  readonly maximum: number | null;
+  readonly examples: readonly { readonly tokens: readonly string[]; readonly activations: readonly number[] }[];
+  readonly promoted: readonly { readonly token: string; readonly logit: number }[];
+  readonly suppressed: readonly { readonly token: string; readonly logit: number }[];
+}
+
+export interface Capabilities {
+  readonly intervene: boolean;
+  /** Why interventions are not possible; empty when they are. */
+  readonly why_not: string;
+  readonly figure: boolean;
+}
+
+export interface Settings {
+  readonly theme: "auto" | "light" | "dark";
+  /** Height of the map in CSS pixels. */
+  readonly height: number;
+}
+
+/** Work that the kernel is doing for this view. */
+export interface Job {
+  readonly rid: string;
+  readonly label: string;
+  /** From 0 to 1. */
+  readonly fraction: number;
+  readonly text: string;
+  /** True until the kernel has accepted the request, when that takes noticeably long. */
+  readonly waiting: boolean;
+}
+
+/** Something that went wrong, in a sentence for the user. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A drag of map nodes, in client coordinates, for whoever may receive the drop. */
+export interface Drag {
+  readonly nodes: readonly NodeId[];
+  readonly x: number;
+  readonly y: number;
+  /** True in the one update that ends the drag by a drop; a receiver acts on it, then the map clears the signal. */
+  readonly dropped: boolean;
+}
+
+/** The part of the notebook's widget model that the frontend uses. */
+export interface WidgetModel {
+  // biome-ignore lint/suspicious/noExplicitAny: traits are checked where they are read.
+  get(name: string): any;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  // biome-ignore lint/suspicious/noExplicitAny: the host's event signatures differ by event.
+  on(event: string, listener: (...args: any[]) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  off(event: string, listener: (...args: any[]) => void): void;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[] | ArrayBufferView[]): void;
+}
