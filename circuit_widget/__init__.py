@@ -1,0 +1,67 @@
+"""Circuit tracing in a notebook cell: trace a prompt, group its features, change them, compare prediction and measurement.
+
+Names are imported from their modules on first use, so that importing the package loads neither torch nor Jupyter.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from circuit_widget.circuit import Circuit
+    from circuit_widget.errors import CircuitWidgetError
+    from circuit_widget.figure.figure import Figure
+    from circuit_widget.graph import Feature, Graph
+    from circuit_widget.intervention import Ablate, Add, Effect, Scale, Set, SwapIn
+    from circuit_widget.replacement_model import ReplacementModel, load
+    from circuit_widget.widget.widget import CircuitWidget
+
+__version__ = "0.1.0"
+
+_MODULE_OF = {
+    "Ablate": "intervention",
+    "Add": "intervention",
+    "Circuit": "circuit",
+    "CircuitWidget": "widget.widget",
+    "CircuitWidgetError": "errors",
+    "Effect": "intervention",
+    "Feature": "graph",
+    "Figure": "figure.figure",
+    "Graph": "graph",
+    "ReplacementModel": "replacement_model",
+    "Scale": "intervention",
+    "Set": "intervention",
+    "SwapIn": "intervention",
+    "load": "replacement_model",
+}
+
+__all__ = [
+    "Ablate",
+    "Add",
+    "Circuit",
+    "CircuitWidget",
+    "CircuitWidgetError",
+    "Effect",
+    "Feature",
+    "Figure",
+    "Graph",
+    "ReplacementModel",
+    "Scale",
+    "Set",
+    "SwapIn",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module on first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not."""
+    return sorted(__all__)

@@ -1,0 +1,84 @@
+// Bundles js/src/index.tsx into one ES module beside the Python package, and refuses a bundle over its size budget.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const target = join(here, "..", "circuit_widget", "widget", "static");
+const budget = 150 * 1024;
+
+const cssAsText = {
+  name: "css-as-text",
+  setup(build) {
+    build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await esbuild.transform(readFileSync(path, "utf8"), { loader: "css", minify: true });
+      return { contents: code, loader: "text" };
+    });
+  },
+};
+
+// Written under another name first, so that a kernel starting meanwhile never reads half a file.
+function writeAtomically(path, contents) {
+  const draft = `${path}.${process.pid}.draft`;
+  writeFileSync(draft, contents);
+  renameSync(draft, path);
+}
+
+function licences(inputs) {
+  const names = new Set();
+  for (const input of Object.keys(inputs)) {
+    const match = input.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//);
+    if (match) names.add(match[1]);
+  }
+  const notices = [...names].sort().map((name) => {
+    const folder = join(here, "node_modules", name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    const text = file ? readFileSync(join(folder, file), "utf8").trim() : "";
+    return `${name} ${version} (${license})\n\n${text}\n`;
+  });
+  return `widget.js contains these libraries:\n\n${notices.join("\n----\n\n")}`;
+}
+
+const deliver = {
+  name: "deliver",
+  setup(build) {
+    build.onEnd((result) => {
+      if (result.errors.length > 0) return;
+      const [{ contents }] = result.outputFiles;
+      const size = `${(contents.length / 1024).toFixed(1)} KB`;
+      if (contents.length > budget) {
+        return { errors: [{ text: `The bundle is ${size}; its budget is ${budget / 1024} KB.` }] };
+      }
+      if (!existsSync(target)) mkdirSync(target, { recursive: true });
+      writeAtomically(join(target, "widget.js"), contents);
+      writeAtomically(join(target, "LICENSES.txt"), licences(result.metafile.inputs));
+      console.log(`widget.js: ${size} of ${budget / 1024} KB`);
+    });
+  },
+};
+
+const options = {
+  absWorkingDir: here,
+  entryPoints: ["src/index.tsx"],
+  bundle: true,
+  format: "esm",
+  platform: "browser",
+  target: "es2022",
+  minify: true,
+  charset: "utf8",
+  legalComments: "none",
+  metafile: true,
+  write: false,
+  outdir: target,
+  plugins: [cssAsText, deliver],
+  logLevel: "warning",
+};
+
+if (process.argv.includes("--watch")) {
+  const context = await esbuild.context({ ...options, sourcemap: "inline" });
+  await context.watch();
+} else {
+  await esbuild.build(options).catch(() => process.exit(1));
+}
