@@ -1,0 +1,1 @@
+"""Readers of transcoders on disk, one module for each layout."""

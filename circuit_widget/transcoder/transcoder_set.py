@@ -1,0 +1,62 @@
+"""The interface through which the tracer sees the transcoders of a model, whatever their kind."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class TranscoderSet(Protocol):
+    """One transcoder for every MLP of a model; all tensors are float32 on one device."""
+
+    @property
+    def name(self) -> str:
+        """Name of the set, as its files give it."""
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers that have a transcoder."""
+
+    @property
+    def d_model(self) -> int:
+        """Width of what is read and written."""
+
+    @property
+    def input_site(self) -> str:
+        """Where features read: a key of `circuit_widget.model.sites.INPUT_SITES`."""
+
+    @property
+    def output_site(self) -> str:
+        """Where features write: a key of `circuit_widget.model.sites.OUTPUT_SITES`."""
+
+    def n_features(self, layer: int) -> int:
+        """Return the number of features that read at `layer`."""
+
+    def encode(
+        self, layer: int, x: Float[Tensor, "positions d_model"]
+    ) -> tuple[Float[Tensor, "positions features"], Float[Tensor, "positions features"]]:
+        """Return pre-activations and activations of all features of `layer` for what its MLP reads."""
+
+    def read(
+        self, layer: int, features: Int[Tensor, " n"], x: Float[Tensor, "n d_model"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Return pre-activation and activation of one feature for each row of `x`."""
+
+    def encoder_rows(self, layer: int, features: Int[Tensor, " n"]) -> Float[Tensor, "n d_model"]:
+        """Return the directions that `features` read."""
+
+    def decoder_rows(self, layer: int, features: Int[Tensor, " n"]) -> Float[Tensor, "n d_model"]:
+        """Return the directions that `features` write."""
+
+    def skip(self, layer: int) -> Float[Tensor, "d_model d_model"] | None:
+        """Return the matrix of the linear skip connection (output = skip @ input), or None where there is none."""
+
+    def reconstruct(
+        self,
+        layer: int,
+        activations: Float[Tensor, "positions features"],
+        x: Float[Tensor, "positions d_model"],
+    ) -> Float[Tensor, "positions d_model"]:
+        """Return the MLP output the transcoder of `layer` writes for these activations and this input."""
