@@ -1,0 +1,9 @@
+"""The embedded model: where its files lie."""
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+MODEL = HERE / "model"
+TRANSCODERS = HERE / "transcoders"
+
+__all__ = ["MODEL", "TRANSCODERS"]
