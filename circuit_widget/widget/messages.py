@@ -1,0 +1,373 @@
+"""Every message between the frontend and the kernel, declared once.
+
+`python -m circuit_widget.widget.messages` writes js/src/messages.ts from them.
+
+The frontend asks with a Request. The kernel answers at once with Accepted, then with any number of Progress, then with
+one Reply (and binary buffers) or one Failed. A Notice belongs to no request. A newer `intervene` takes the place of an
+older one that has not started: the older fails with code "superseded".
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeAlias
+
+from circuit_widget.errors import MessageError
+from circuit_widget.widget.schema import Limit, OneOf, parse, shown
+from circuit_widget.widget.typescript import interface, typescript
+
+Mode: TypeAlias = Annotated[str, Limit(24)]
+NodeId: TypeAlias = Annotated[str, Limit(64)]
+NodeIds: TypeAlias = Annotated[tuple[NodeId, ...], Limit(20_000)]
+Numbers: TypeAlias = Annotated[tuple[float, ...], Limit(20_000)]
+RequestId: TypeAlias = Annotated[str, Limit(64)]
+Name: TypeAlias = Annotated[str, Limit(200)]
+Text: TypeAlias = Annotated[str, Limit(4_000)]
+
+
+@dataclass(frozen=True)
+class Empty:
+    """Nothing."""
+
+
+@dataclass(frozen=True)
+class AblateJson:
+    """Sets features to zero."""
+
+    kind: Literal["ablate"]
+    nodes: NodeIds
+
+
+@dataclass(frozen=True)
+class ScaleJson:
+    """Multiplies features by a factor."""
+
+    kind: Literal["scale"]
+    nodes: NodeIds
+    factor: float
+
+
+@dataclass(frozen=True)
+class SetJson:
+    """Sets features to a value, or to one value each."""
+
+    kind: Literal["set"]
+    nodes: NodeIds
+    value: float | Numbers
+
+
+@dataclass(frozen=True)
+class AddJson:
+    """Adds a value to features."""
+
+    kind: Literal["add"]
+    nodes: NodeIds
+    value: float
+
+
+@dataclass(frozen=True)
+class SwapInJson:
+    """Gives features the values they have in another prompt."""
+
+    kind: Literal["swap_in"]
+    nodes: NodeIds
+    prompt: Text
+    features: NodeIds | None = None
+
+
+InterventionJson: TypeAlias = AblateJson | ScaleJson | SetJson | AddJson | SwapInJson
+
+
+@dataclass(frozen=True)
+class InterveneBody:
+    """Asks what the model does when features are changed."""
+
+    interventions: Annotated[tuple[InterventionJson, ...], Limit(100)]
+    mode: Mode
+    name: Name
+
+
+@dataclass(frozen=True)
+class CardBody:
+    """Asks what is known about a feature beyond this prompt."""
+
+    node: NodeId
+
+
+@dataclass(frozen=True)
+class FigureBody:
+    """Asks for a picture of what the widget shows; the width is in inches."""
+
+    format: Literal["svg", "pdf", "png"]
+    width: Annotated[float, OneOf((3.25, 5.5, 6.75))]
+    part: Literal["map", "circuit", "both"]
+
+
+@dataclass(frozen=True)
+class CancelBody:
+    """Stops a request that is queued or running."""
+
+    rid: RequestId
+
+
+@dataclass(frozen=True)
+class EffectToken:
+    """A token's probability and logit at the traced position, before and after."""
+
+    token: Text
+    token_id: int
+    before: float
+    after: float
+    logit_before: float
+    logit_after: float
+
+
+@dataclass(frozen=True)
+class EffectTarget:
+    """The logit that the graph predicted for one of its targets."""
+
+    token_id: int
+    predicted_logit: float
+
+
+@dataclass(frozen=True)
+class EffectNodes:
+    """Activations of features before and after, and as the graph predicted them, one entry each."""
+
+    ids: NodeIds
+    before: Numbers
+    after: Numbers
+    predicted: Numbers
+
+
+@dataclass(frozen=True)
+class InjectedFeature:
+    """A feature given a value that is not a node of the graph."""
+
+    id: NodeId
+    layer: int
+    position: int
+    feature: int
+    value: float
+    label: Text | None
+
+
+@dataclass(frozen=True)
+class EffectMessage:
+    """What an intervention did, beside what the graph predicted."""
+
+    id: int
+    name: Name
+    interventions: tuple[InterventionJson, ...]
+    mode: Mode
+    frozen: str
+    seconds: float
+    device: str
+    dtype: str
+    tokens: tuple[EffectToken, ...]
+    targets: tuple[EffectTarget, ...]
+    nodes: EffectNodes
+    injected: Annotated[tuple[InjectedFeature, ...], Limit(20_000)]
+
+
+@dataclass(frozen=True)
+class CardExample:
+    """A piece of text and the feature's activation at each of its tokens."""
+
+    tokens: tuple[Text, ...]
+    activations: Numbers
+
+
+@dataclass(frozen=True)
+class CardToken:
+    """A token that a feature promotes or suppresses, with its direct effect on the token's logit."""
+
+    token: Text
+    logit: float
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a feature beyond this prompt."""
+
+    node: NodeId
+    layer: int
+    feature: int
+    label: Text | None
+    frequency: float | None
+    maximum: float | None
+    examples: tuple[CardExample, ...]
+    promoted: tuple[CardToken, ...]
+    suppressed: tuple[CardToken, ...]
+
+
+@dataclass(frozen=True)
+class FigureReply:
+    """A picture's file name and media type; its bytes are the reply's one buffer."""
+
+    filename: Name
+    mime: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question of the frontend; `rid` is chosen by it and comes back with every answer."""
+
+    type: Literal["request"]
+    rid: RequestId
+    name: str
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The request is well formed and queued."""
+
+    rid: RequestId
+    type: Literal["accepted"] = "accepted"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a request is, from 0 to 1; at most ten a second."""
+
+    rid: RequestId
+    fraction: float
+    text: Text
+    type: Literal["progress"] = "progress"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to a request."""
+
+    rid: RequestId
+    body: Mapping[str, object]
+    type: Literal["reply"] = "reply"
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a request has no answer, in a sentence for the user."""
+
+    rid: RequestId
+    code: str
+    message: Text
+    type: Literal["error"] = "error"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know that belongs to no request."""
+
+    message: Text
+    type: Literal["notice"] = "notice"
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the kernel can do for this graph; `why_not` says why interventions are not possible."""
+
+    intervene: bool
+    why_not: Text
+    figure: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the widget looks; the height of the map is in CSS pixels."""
+
+    theme: Literal["auto", "light", "dark"]
+    height: int
+
+
+Body: TypeAlias = Empty | InterveneBody | CardBody | FigureBody | CancelBody
+
+REQUESTS: Mapping[str, tuple[type[Body], type]] = MappingProxyType(
+    {
+        "ping": (Empty, Empty),
+        "intervene": (InterveneBody, EffectMessage),
+        "card": (CardBody, Card),
+        "figure": (FigureBody, FigureReply),
+        "cancel": (CancelBody, Empty),
+    }
+)
+
+
+def request(content: object) -> tuple[Request, Body]:
+    """Return a message of the frontend as a request and its body; anything else is refused with a MessageError."""
+    envelope = parse(Request, content, "The message")
+    if envelope.name not in REQUESTS:
+        raise MessageError(f"There is no request {shown(envelope.name)}; expected one of {', '.join(REQUESTS)}.")
+    body, _ = REQUESTS[envelope.name]
+    return envelope, parse(body, envelope.body, f"The body of {envelope.name}")
+
+
+def request_id(content: object) -> str | None:
+    """Return the id to answer a message under, also a malformed one, if it has a usable one."""
+    rid = content.get("rid") if isinstance(content, dict) else None
+    return rid if isinstance(rid, str) and 0 < len(rid) <= 64 else None
+
+
+def mode(text: str) -> str | tuple[int, int]:
+    """Return a mode as `ReplacementModel.intervene` takes it; a layer range is written "first-last"."""
+    if text in ("total", "frozen_attention", "direct"):
+        return text
+    layers = re.fullmatch(r"(\d{1,4})-(\d{1,4})", text)
+    if layers is None:
+        raise MessageError(
+            f"There is no mode {shown(text)}; expected 'total', 'frozen_attention', 'direct' or layers such as '1-2'."
+        )
+    return int(layers[1]), int(layers[2])
+
+
+_ALIASES: Mapping[str, Any] = {"InterventionJson": InterventionJson, "Mode": Mode, "NodeId": NodeId}
+_INTERFACES: Iterable[type] = (
+    Empty, AblateJson, ScaleJson, SetJson, AddJson, SwapInJson,
+    InterveneBody, CardBody, FigureBody, CancelBody,
+    EffectToken, EffectTarget, EffectNodes, InjectedFeature, EffectMessage,
+    CardExample, CardToken, Card, FigureReply,
+    Capabilities, Settings,
+)  # fmt: skip
+_ANSWERS = (Accepted, Progress, Reply, Failed, Notice)
+
+
+def typescript_module() -> str:
+    """Return the text of js/src/messages.ts."""
+    parts = [
+        "/** The messages between frontend and kernel; written by `python -m circuit_widget.widget.messages`. */\n"
+    ]
+    parts += [f"export type {name} = {typescript(kind)};\n" for name, kind in _ALIASES.items()]
+    parts += [interface(kind) for kind in _INTERFACES]
+    rows = [
+        f"  readonly {name}: {{ readonly body: {body.__name__}; readonly reply: {reply.__name__} }};"
+        for name, (body, reply) in REQUESTS.items()
+    ]
+    parts.append(
+        "\n".join(
+            ["/** Each request's body and the body of its reply. */", "export interface Requests {", *rows, "}", ""]
+        )
+    )
+    parts.append("export type RequestName = keyof Requests;\n")
+    parts += [interface(kind) for kind in (Request, *_ANSWERS)]
+    parts.append(f"export type Answer = {' | '.join(kind.__name__ for kind in _ANSWERS)};\n")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Write js/src/messages.ts of a source checkout, or print it with --print."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--print", action="store_true", dest="show")
+    if parser.parse_args().show:
+        print(typescript_module(), end="")
+    else:
+        (Path(__file__).parents[2] / "js" / "src" / "messages.ts").write_text(typescript_module(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
