@@ -1,0 +1,95 @@
+"""The arrays of a graph: their types, and the check that they fit together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32, Int32
+
+from circuit_widget.attribution.influence import ROWS_AT_ONCE, layers_from_top
+
+if TYPE_CHECKING:
+    from circuit_widget.graph import Graph
+
+FEATURE_ARRAYS = {
+    "feature_layer": np.int32,
+    "feature_position": np.int32,
+    "feature_index": np.int32,
+    "activation": np.float32,
+}
+ERROR_ARRAYS = {"error_layer": np.int32, "error_position": np.int32}
+ARRAYS: dict[str, type[np.generic]] = {
+    **FEATURE_ARRAYS,
+    **ERROR_ARRAYS,
+    "token_position": np.int32,
+    "weights": np.float32,
+    "influence": np.float32,
+    "share": np.float32,
+}
+
+
+def check_arrays(graph: Graph) -> None:
+    """Raise ValueError, with a sentence, where lengths, order or ranges of a graph's arrays contradict each other."""
+    n_features, n_errors, n_tokens = len(graph.feature_layer), len(graph.error_layer), len(graph.token_position)
+    n_sources = n_features + n_errors + n_tokens
+    n_nodes = n_sources + len(graph.targets)
+    shapes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(FEATURE_ARRAYS, (n_features,)),
+        **dict.fromkeys(ERROR_ARRAYS, (n_errors,)),
+        "token_position": (n_tokens,),
+        "weights": (n_features + len(graph.targets), n_sources),
+        "influence": (n_nodes,),
+        "share": (n_nodes,),
+    }
+    for name, shape in shapes.items():
+        if getattr(graph, name).shape != shape:
+            raise ValueError(f"{name} has shape {getattr(graph, name).shape}, but its nodes ask for {shape}")
+    if not graph.targets or not graph.tokens:
+        raise ValueError("a graph has at least one token and one target")
+    if not 0 <= graph.position < len(graph.tokens):
+        raise ValueError(f"position {graph.position} is not one of the {len(graph.tokens)} tokens")
+    within("feature_layer", graph.feature_layer, graph.n_layers)
+    within("error_layer", graph.error_layer, graph.n_layers)
+    for name in ("feature_position", "error_position", "token_position"):
+        within(name, getattr(graph, name), len(graph.tokens))
+    ascending("features", graph.feature_layer, graph.feature_position, graph.feature_index)
+    ascending("errors", graph.error_layer, graph.error_position)
+    ascending("tokens", graph.token_position)
+    if n_features and graph.feature_index.min() < 0:
+        raise ValueError("feature_index counts from 0")
+    for name in ("activation", "influence", "share"):
+        if not np.isfinite(getattr(graph, name)).all():
+            raise ValueError(f"{name} has values that are not finite")
+
+
+def check_weights(
+    weights: Float32[np.ndarray, "targets sources"], feature_layer: Int32[np.ndarray, " features"], n_targets: int
+) -> None:
+    """Raise ValueError where a weight is not finite, or a feature is fed by a feature of its own or a higher layer."""
+    n_features = len(feature_layer)
+    for rows, below in layers_from_top(feature_layer, n_features + n_targets):
+        for start in range(rows.start, rows.stop, ROWS_AT_ONCE):
+            part = weights[start : min(start + ROWS_AT_ONCE, rows.stop)]
+            if not np.isfinite(part).all():
+                raise ValueError("weights has values that are not finite")
+            if part[:, below:n_features].any():
+                raise ValueError("weights has an edge between features that does not lead to a higher layer")
+
+
+def within(name: str, numbers: Int32[np.ndarray, " numbers"], end: int) -> None:
+    """Raise ValueError where a number is not in 0 .. end - 1."""
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < end:
+        raise ValueError(f"{name} leaves the range 0 to {end - 1}")
+
+
+def ascending(what: str, *keys: Int32[np.ndarray, " nodes"]) -> None:
+    """Raise ValueError unless the rows of the keys, first key first, rise strictly."""
+    tied = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
+    for key in keys:
+        step = np.diff(key)
+        if (tied & (step < 0)).any():
+            raise ValueError(f"{what} are not in order")
+        tied &= step == 0
+    if tied.any():
+        raise ValueError(f"{what} hold the same node twice")

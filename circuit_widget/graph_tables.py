@@ -1,0 +1,76 @@
+"""A graph as tables and as a network, for those who go on in Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import networkx
+    import pandas
+
+    from circuit_widget.graph import Graph
+
+
+def node_frame(graph: Graph) -> pandas.DataFrame:
+    """One row for each node, in node order."""
+    import pandas
+
+    n_errors, n_tokens, n_logits = graph.n_errors, len(graph.token_position), len(graph.targets)
+    layer = np.concatenate(
+        [graph.feature_layer, graph.error_layer, np.full(n_tokens, -1), np.full(n_logits, graph.n_layers)]
+    )
+    position = np.concatenate(
+        [graph.feature_position, graph.error_position, graph.token_position, np.full(n_logits, graph.position)]
+    )
+    prompt = [graph.tokens[place] for place in position[: len(position) - n_logits].tolist()]
+    without = [None] * (n_errors + n_tokens + n_logits)
+    return pandas.DataFrame(
+        {
+            "id": list(graph.node_ids),
+            "kind": [str(kind) for kind in graph.node_kinds],
+            "layer": layer.astype(np.int64),
+            "position": position.astype(np.int64),
+            "feature": pandas.array([*graph.feature_index.tolist(), *without], dtype="Int64"),
+            "token": [*(token.text for token in prompt), *(target.token for target in graph.targets)],
+            "token_id": [*(token.token_id for token in prompt), *(target.token_id for target in graph.targets)],
+            "activation": np.concatenate([graph.activation, np.full(len(without), np.nan, dtype=np.float32)]),
+            "influence": graph.influence.copy(),
+            "label": [graph.labels.get(node, "") for node in graph.node_ids],
+        }
+    )
+
+
+def edge_frame(graph: Graph) -> pandas.DataFrame:
+    """One row for each nonzero weight, by target and then source in node order."""
+    import pandas
+
+    target, source = np.nonzero(graph.weights)
+    ids = np.array(graph.node_ids, dtype=object)
+    return pandas.DataFrame(
+        {
+            "source": ids[source],
+            "target": ids[row_nodes(graph)[target]],
+            "weight": graph.weights[target, source],
+        }
+    )
+
+
+def row_nodes(graph: Graph) -> np.ndarray:
+    """Node index of each row of the weights."""
+    n_sources = graph.weights.shape[1]
+    return np.concatenate([np.arange(graph.n_features), np.arange(n_sources, graph.n_nodes)])
+
+
+def network(graph: Graph) -> networkx.DiGraph[str]:
+    """A directed network whose nodes carry the columns of the node frame and whose edges carry `weight`."""
+    import networkx
+
+    net: networkx.DiGraph[str] = networkx.DiGraph()
+    nodes = node_frame(graph).astype(object)
+    rows = nodes.where(nodes.notna(), None).to_dict(orient="records")
+    net.add_nodes_from((row.pop("id"), row) for row in rows)
+    edges = edge_frame(graph)
+    net.add_weighted_edges_from(zip(edges["source"], edges["target"], edges["weight"].tolist(), strict=True))
+    return net

@@ -1,0 +1,89 @@
+"""What the nodes of an attribution graph are, and the one place where their ids are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from circuit_widget.errors import NodeError
+
+
+class NodeKind(StrEnum):
+    """The four kinds of node, in the order a graph lists them."""
+
+    FEATURE = "feature"
+    ERROR = "error"
+    TOKEN = "token"
+    LOGIT = "logit"
+
+
+@dataclass(frozen=True, order=True)
+class Feature:
+    """One transcoder feature at one position of a prompt, active or not; all three numbers count from 0.
+
+    Raises NodeError for anything else.
+    """
+
+    layer: int
+    position: int
+    feature: int
+
+    def __post_init__(self) -> None:
+        for name in ("layer", "position", "feature"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
+                raise NodeError(f"The {name} of a feature is a whole number from 0 up; given {number!r}.")
+            object.__setattr__(self, name, int(number))
+
+    @property
+    def id(self) -> str:
+        """The node id of this feature."""
+        return feature_id(self.layer, self.feature, self.position)
+
+
+@dataclass(frozen=True)
+class PromptToken:
+    """A token of the prompt, its text as shown to people."""
+
+    text: str
+    token_id: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """A logit the graph explains; `logit` is what the model itself computed, `probability` its softmax over the vocabulary."""
+
+    token: str
+    token_id: int
+    probability: float
+    logit: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How much of the effect on the targets is explained; both lie in [0, 1] and are 1 where there are no errors."""
+
+    replacement: float
+    completeness: float
+
+
+def feature_id(layer: int, feature: int, position: int) -> str:
+    """Id of a feature node."""
+    return f"{layer}_{feature}_{position}"
+
+
+def error_id(layer: int, position: int) -> str:
+    """Id of an error node."""
+    return f"{layer}_-1_{position}"
+
+
+def token_id(vocabulary_id: int, position: int) -> str:
+    """Id of a token node."""
+    return f"E_{vocabulary_id}_{position}"
+
+
+def logit_id(n_layers: int, vocabulary_id: int, position: int) -> str:
+    """Id of a logit node; `position` is the traced position."""
+    return f"{n_layers + 1}_{vocabulary_id}_{position}"
