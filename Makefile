@@ -1,0 +1,104 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PACKAGES := js/node_modules/.package-lock.json
+BUNDLE := circuit_widget/widget/static/widget.js
+FRONTEND := $(shell find js/src js/types -type f 2>/dev/null) js/build.mjs js/tsconfig.json js/package.json
+ARGS ?=
+
+say = @printf '\033[1m==> %s\033[0m\n' $(1)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+.PHONY: setup
+setup: $(INSTALLED) $(BUNDLE) ## Make .venv with everything in it, and build the frontend
+
+.PHONY: demo
+demo: setup ## Open the quickstart in JupyterLab (ARGS=--check runs it without a browser)
+	$(call say,"circuit-widget demo $(ARGS)")
+	@$(BIN)/circuit-widget demo $(ARGS)
+
+.PHONY: test
+test: setup chromium ## Run every check: style, types, units, and a real JupyterLab in a real browser
+	@$(MAKE) test-style
+	@$(MAKE) test-frontend
+	@$(MAKE) test-python
+	@$(MAKE) test-browser
+
+.PHONY: test-style
+test-style: setup ## Python style and types
+	$(call say,"ruff and mypy")
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: test-frontend
+test-frontend: $(PACKAGES) ## TypeScript types, style and units
+	$(call say,"tsc$(comma) biome and vitest")
+	@cd js && npm run --silent check && npm run --silent test
+
+.PHONY: test-python
+test-python: setup ## Python units (ARGS= goes to pytest)
+	$(call say,"pytest")
+	@$(BIN)/python -m pytest --ignore tests/browser $(ARGS)
+
+.PHONY: test-browser
+test-browser: setup chromium ## JupyterLab and Notebook in a browser (ARGS= goes to pytest)
+	$(call say,"pytest tests/browser")
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
+.PHONY: chromium
+chromium: $(INSTALLED)
+	@$(BIN)/python tests/browser/chromium.py --install
+
+.PHONY: demo-model
+demo-model: setup ## Train the embedded model and its transcoders again (under half an hour on two cores)
+	$(call say,"Training the embedded model")
+	@$(BIN)/python -m circuit_widget.demo.build $(ARGS)
+
+.PHONY: bench
+bench: setup chromium ## Measure trace and click-to-repaint on the embedded model
+	$(call say,"Benchmarks")
+	@for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+.PHONY: clean
+clean: ## Remove the environment, packages, builds and caches
+	rm -rf .venv js/node_modules circuit_widget/widget/static build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+comma := ,
+
+.venv/bin/python:
+	$(call say,"Making .venv with $(PYTHON)")
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found; install Python 3.11 or newer, or say make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found; say make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv >/dev/null; \
+	  else echo "This Python cannot make virtual environments; on Debian: sudo apt-get install python3-venv"; exit 1; fi; }
+	@$(PYTHON) -m venv .venv
+
+$(INSTALLED): pyproject.toml constraints.txt hatch_build.py | .venv/bin/python $(BUNDLE)
+	$(call say,"Installing torch (the largest download)")
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
+	$(call say,"Installing circuit-widget and the tools around it")
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(PACKAGES): js/package.json js/package-lock.json
+	$(call say,"Installing the frontend's packages")
+	@command -v npm >/dev/null || { echo "npm was not found; install Node 20 or newer (on Debian: apt-get install nodejs npm)"; exit 1; }
+	@cd js && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(BUNDLE): $(FRONTEND) $(PACKAGES)
+	$(call say,"Building the frontend")
+	@cd js && npm run --silent build
+	@touch $@

@@ -1,0 +1,155 @@
+"""The rules of the house: what each room may import, how long a file may be, what has to be documented."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "circuit_widget"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+FRONTEND = sorted(path for ending in ("ts", "tsx", "css") for path in (ROOT / "js/src").rglob(f"*.{ending}"))
+LONGEST_FILE = 400
+
+# A room imports from rooms of a lower number, and from itself.
+FLOOR = {
+    "__init__": 0,
+    "errors": 0,
+    "node": 0,
+    "transcoder": 1,
+    "model": 2,
+    "attribution": 3,
+    "graph": 4,
+    "aggregate": 5,
+    "circuit": 5,
+    "intervention": 6,
+    "prediction": 6,
+    "replacement_model": 7,
+    "figure": 8,
+    "widget": 9,
+    "demo": 10,
+    "cli": 11,
+    "__main__": 12,
+}
+
+# One cell, `graph.show()`, is worth an import from above, made when it is called.
+UPWARD = {("graph", "figure"), ("graph", "widget"), ("graph", "replacement_model")}
+
+ONLY_IN = {"transformers": {"model", "demo"}, "anywidget": {"widget"}, "ipywidgets": {"widget"}}
+
+
+def room(path: Path) -> str:
+    """Return the room a source file stands in: its folder, or its own name at the top."""
+    return room_of(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+
+
+def room_of(name: str) -> str:
+    """Return the room a module at the top belongs to: `graph_file` is part of `graph`."""
+    return name if name in FLOOR else name.split("_")[0]
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield (module, at import time?) for each import of a file, those for the type checker left out."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        for child in ast.iter_child_nodes(node):
+            child.parent = node  # type: ignore[attr-defined]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(ROOT).with_suffix("").parts[: -node.level] if node.level else ()
+            base = ".".join([*package, *([node.module] if node.module else [])])
+            modules = [f"{base}.{alias.name}" for alias in node.names] if base == "circuit_widget" else [base]
+        else:
+            continue
+        above = list(ancestors(node))
+        if any(isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.dump(parent.test) for parent in above):
+            continue
+        inside = any(isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef) for parent in above)
+        yield from ((module, not inside) for module in modules)
+
+
+def ancestors(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes above a node, the nearest first."""
+    while (parent := getattr(node, "parent", None)) is not None:
+        yield parent
+        node = parent
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room(path) for path in SOURCES} <= set(FLOOR)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_rooms_below(path: Path) -> None:
+    here = room(path)
+    for module, at_import in imports(path):
+        if not module.startswith("circuit_widget."):
+            continue
+        there = room_of(module.split(".")[1])
+        if there not in FLOOR or there == here:
+            continue
+        lazily_upward = not at_import and (here, there) in UPWARD
+        assert FLOOR[there] <= FLOOR[here] or lazily_upward, f"{here} imports {module}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_one_room_knows_each_framework(path: Path) -> None:
+    for module, _ in imports(path):
+        rooms = ONLY_IN.get(module.split(".")[0])
+        assert rooms is None or room(path) in rooms, f"{module} belongs in {rooms}"
+
+
+@pytest.mark.parametrize("path", SOURCES + FRONTEND, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_everything_public_says_what_it_does(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree) or not tree.body, "the module has no docstring"
+    silent = [node.name for node in public_definitions(tree) if not ast.get_docstring(node)]
+    assert silent == []
+
+
+def public_definitions(scope: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Yield public functions and classes, and the public methods of public classes; overloads need no words."""
+    for node in ast.iter_child_nodes(scope):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+            yield from public_definitions(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            decorators = [ast.dump(decorator) for decorator in node.decorator_list]
+            if not any("overload" in decorator or "setter" in decorator for decorator in decorators):
+                yield node
+
+
+def test_importing_the_package_loads_no_framework() -> None:
+    heavy = "{'torch', 'transformers', 'anywidget', 'ipywidgets', 'pandas', 'numpy', 'plotly'}"
+    code = f"import sys, circuit_widget; print(sorted({heavy} & set(sys.modules)))"
+    assert python(code) == "[]"
+
+
+def test_importing_the_package_takes_under_300_ms() -> None:
+    code = "import time; t = time.perf_counter(); import circuit_widget; print(time.perf_counter() - t)"
+    assert min(float(python(code)) for _ in range(5)) < 0.3
+
+
+def test_every_public_name_can_be_imported() -> None:
+    code = "import circuit_widget as cw; print([name for name in cw.__all__ if getattr(cw, name, None) is None])"
+    assert python(code) == "[]"
+
+
+def test_an_unknown_name_is_refused_as_python_does() -> None:
+    code = "import circuit_widget as cw\ntry: cw.nothing\nexcept AttributeError as error: print(error)"
+    assert python(code) == "module 'circuit_widget' has no attribute 'nothing'"
+
+
+def python(code: str) -> str:
+    """Run code in a fresh interpreter and return what it prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
