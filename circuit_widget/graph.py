@@ -1,8 +1,7 @@
-"""The attribution graph of one prompt: features, errors, tokens and logits, and the signed direct effects between them."""
+"""The attribution graph of one prompt: its nodes, and the signed direct effects between them."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,6 +27,7 @@ from circuit_widget.node import (
     error_id,
     feature_id,
     logit_id,
+    no_such_node,
     token_id,
 )
 
@@ -50,7 +50,7 @@ __all__ = [
     "token_id",
 ]
 
-JSON: TypeAlias = Union[None, bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"]]
+JSON: TypeAlias = Union[bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"], None]  # noqa: UP007
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ class Graph:
     @property
     def n_nodes(self) -> int:
         """Number of nodes of all kinds."""
-        return self.weights.shape[1] + len(self.targets)
+        return int(self.weights.shape[1]) + len(self.targets)
 
     @property
     def target_weight(self) -> Float64[np.ndarray, " logits"]:
@@ -206,7 +206,7 @@ class Graph:
         wanted = node.id if isinstance(node, Feature) else node
         found = self._index.get(wanted) if isinstance(wanted, str) else None
         if found is None:
-            raise NodeError(self._no_such_node(wanted))
+            raise NodeError(no_such_node(wanted, self.node_ids))
         return found
 
     def resolve(self, nodes: str | Feature | Iterable[str | Feature]) -> tuple[int, ...]:
@@ -214,15 +214,6 @@ class Graph:
         if isinstance(nodes, str | Feature):
             return (self.index(nodes),)
         return tuple(self.index(node) for node in nodes)
-
-    def _no_such_node(self, wanted: object) -> str:
-        if not isinstance(wanted, str):
-            return f"A node is given by its id or as a Feature(layer, position, feature); given {wanted!r}."
-        shown = wanted if len(wanted) <= 40 else wanted[:40] + "…"
-        nearest = difflib.get_close_matches(wanted[:40], self.node_ids, n=3, cutoff=0.5)
-        if nearest:
-            return f"The graph has no node “{shown}”; the nearest ids are {', '.join(nearest)}."
-        return f"The graph has no node “{shown}”; ids look like {self.node_ids[0]}, see graph.node_ids."
 
     def edge_share(self) -> Float32[np.ndarray, "targets sources"]:
         """For every edge, the summed share of edge score held by it and all edges with more, in the shape of `weights`.
@@ -314,7 +305,7 @@ class Graph:
         return node_frame(self), edge_frame(self)
 
     def to_networkx(self) -> networkx.DiGraph[str]:
-        """The graph as a networkx.DiGraph: node ids with the columns of `to_frames` as attributes, edges with weight."""
+        """The graph as a networkx.DiGraph: node ids with the columns of `to_frames` as attributes, weighted edges."""
         from circuit_widget.graph_tables import network
 
         return network(self)
@@ -339,7 +330,7 @@ class Graph:
         return load_graph(Path(path))
 
     def show(self, model: object | None = None, **settings: Any) -> CircuitWidget:
-        """A widget on this graph; `model` defaults to the one that traced it, and without one nothing can be ablated."""
+        """A widget on this graph; `model` defaults to the one that traced it, without one nothing can be ablated."""
         from circuit_widget.widget import CircuitWidget
 
         return CircuitWidget(self, model=model or self.model, **settings)

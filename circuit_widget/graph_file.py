@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +32,7 @@ def save_graph(graph: Graph, path: Path) -> Path:
             part,
             metadata={"format": FORMAT, "version": str(VERSION), "graph": json.dumps(description(graph))},
         )
-        os.replace(part, path)
+        part.replace(path)
     except Exception as problem:
         part.unlink(missing_ok=True)
         raise GraphFileError(
@@ -68,7 +67,8 @@ def load_graph(path: Path) -> Graph:
         for name, dtype in ARRAYS.items():
             if arrays[name].dtype != dtype:
                 raise ValueError(f"{name} is {arrays[name].dtype} where {np.dtype(dtype)} is expected")
-        graph = Graph(**parts(document), **{name: arrays[name] for name in ARRAYS})
+        fields: dict[str, Any] = {**parts(document), **arrays}
+        graph = Graph(**fields)
         check_weights(graph.weights, graph.feature_layer, len(graph.targets))
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as problem:
         raise GraphFileError(f"{path} is damaged: {problem}. Save the graph again.") from problem
@@ -81,14 +81,15 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a dict
+            names = set(file.keys())
+            arrays = {name: file.get_tensor(name) for name in ARRAYS if name in names}
     except FileNotFoundError as problem:
         raise GraphFileError(f"There is no file {path}.") from problem
     except OSError as problem:
         raise GraphFileError(f"{path} cannot be read: {problem}.") from problem
     except (SafetensorError, ValueError, TypeError, AttributeError) as problem:
         raise GraphFileError(
-            f"{path} is not a whole safetensors file ({problem}). It may have been cut off while copying, or be of another kind."
+            f"{path} is not a whole safetensors file: {problem}. It was cut off while copying, or is of another kind."
         ) from problem
     return metadata, arrays
 
@@ -118,7 +119,7 @@ def description(graph: Graph) -> dict[str, Any]:
 
 
 def parts(document: object) -> dict[str, Any]:
-    """The fields of a graph from its JSON description. Raises ValueError where a value is missing or of the wrong type."""
+    """The fields of a graph from its JSON description. Raises ValueError for a missing value or a wrong type."""
     whole = _object(document, "the description")
     scores = _object(whole.get("scores"), "scores")
     labels = _object(whole.get("labels"), "labels")

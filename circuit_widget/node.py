@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,7 +55,7 @@ class PromptToken:
 
 @dataclass(frozen=True)
 class Target:
-    """A logit the graph explains; `logit` is what the model itself computed, `probability` its softmax over the vocabulary."""
+    """A logit the graph explains: what the model itself computed, and its probability over the whole vocabulary."""
 
     token: str
     token_id: int
@@ -87,3 +89,14 @@ def token_id(vocabulary_id: int, position: int) -> str:
 def logit_id(n_layers: int, vocabulary_id: int, position: int) -> str:
     """Id of a logit node; `position` is the traced position."""
     return f"{n_layers + 1}_{vocabulary_id}_{position}"
+
+
+def no_such_node(wanted: object, node_ids: Sequence[str]) -> str:
+    """What to tell someone whose node is not among a graph's."""
+    if not isinstance(wanted, str):
+        return f"A node is given by its id or as a Feature(layer, position, feature); given {wanted!r:.60}."
+    shown = wanted if len(wanted) <= 40 else wanted[:40] + "…"
+    nearest = difflib.get_close_matches(wanted[:40], node_ids, n=3, cutoff=0.5)
+    if nearest:
+        return f"The graph has no node “{shown}”; the nearest ids are {', '.join(nearest)}."
+    return f"The graph has no node “{shown}”; ids look like {node_ids[0]}, and graph.node_ids lists them all."

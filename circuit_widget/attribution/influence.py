@@ -31,11 +31,8 @@ def node_influence(
     for rows, below in layers_from_top(feature_layer, weights.shape[0]):
         for start in range(rows.start, rows.stop, ROWS_AT_ONCE):
             part = slice(start, min(start + ROWS_AT_ONCE, rows.stop))
-            effect = (
-                target_weight[part.start - n_features : part.stop - n_features]
-                if start >= n_features
-                else influence[part]
-            )
+            from_logits = start >= n_features
+            effect = target_weight[start - n_features : part.stop - n_features] if from_logits else influence[part]
             if not effect.any():
                 continue
             features, others = np.abs(weights[part, :below]), np.abs(weights[part, n_features:])
@@ -67,7 +64,10 @@ def edge_scores(
 
 
 def cumulative_share(scores: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
-    """Share of the total held by each score together with all higher ones; the highest has its own share, zeros have 1."""
+    """Share of the total held by each score together with all higher ones.
+
+    The highest has its own share, zeros have 1; of equal scores the one that comes first counts as higher.
+    """
     # One integer orders by score, highest first, then by place; sorting it is several times faster than an argsort.
     flat = np.ascontiguousarray(scores, dtype=np.float32).ravel()
     places = np.flatnonzero(flat)
@@ -82,14 +82,17 @@ def cumulative_share(scores: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray,
 
 
 def fewest_holding(scores: Float32[np.ndarray, "*shape"], threshold: float) -> Bool[np.ndarray, "*shape"]:
-    """The fewest scores that together hold `threshold` of the total: the highest ones, equals of the last included, never zeros."""
+    """The fewest scores that together hold `threshold` of the total, as a mask.
+
+    These are the highest, with equals of the last one included and zeros never.
+    """
     if threshold <= 0:
         return np.zeros(scores.shape, dtype=bool)
     flat = scores[scores > 0]
     if threshold >= 1 or not len(flat):
         return scores > 0
     wanted = threshold * flat.sum(dtype=np.float64)
-    # The bits of positive floats are ordered as the floats are, so buckets of leading bits narrow the cut without a full sort.
+    # Positive floats are ordered as their bits are: buckets of leading bits find the cut without sorting everything.
     bucket = flat.view(np.uint32) >> np.uint32(16)
     held = np.cumsum(np.bincount(bucket, weights=flat)[::-1])
     last = min(int(np.searchsorted(held, wanted)), len(held) - 1)
@@ -97,7 +100,8 @@ def fewest_holding(scores: Float32[np.ndarray, "*shape"], threshold: float) -> B
     inside = -np.sort(-flat[bucket == len(held) - 1 - last])
     running = above + np.cumsum(inside, dtype=np.float64)
     cut = inside[min(int(np.searchsorted(running, wanted)), len(inside) - 1)]
-    return scores >= cut
+    enough: Bool[np.ndarray, "*shape"] = scores >= cut
+    return enough
 
 
 def layers_from_top(feature_layer: Int32[np.ndarray, " features"], n_targets: int) -> Iterator[tuple[slice, int]]:

@@ -39,9 +39,8 @@ def prune(
     part = weights[np.ix_(rows, columns)]
 
     influence = node_influence(part, feature_layer[features], target_weight)
-    edges = fewest_holding(
-        edge_scores(part, np.concatenate([influence[: len(features)], target_weight])), edge_threshold
-    )
+    effect = np.concatenate([influence[: len(features)], target_weight])
+    edges = fewest_holding(edge_scores(part, effect), edge_threshold)
     alive = connected(edges, len(features), len(errors))
 
     alive_rows = np.concatenate([alive[: len(features)], np.ones(len(target_weight), dtype=bool)])
@@ -55,7 +54,7 @@ def prune(
 def connected(
     edges: Bool[np.ndarray, "targets sources"], n_features: int, n_errors: int
 ) -> Bool[np.ndarray, " sources"]:
-    """Sources left when features and errors that feed nothing, and features fed by nothing, go until nothing changes."""
+    """Sources left when features and errors feeding nothing, and features fed by nothing, go until nothing changes."""
     alive = np.ones(edges.shape[1], dtype=bool)
     outgoing, incoming = edges.sum(axis=0), edges.sum(axis=1)
     while True:
@@ -72,9 +71,10 @@ def connected(
 def holding(
     share: Float32[np.ndarray, " sources"], influence: Float32[np.ndarray, " sources"], threshold: float
 ) -> Bool[np.ndarray, " sources"]:
-    """The fewest sources that together hold `threshold` of all influence, equals of the last included, never those without any.
+    """The fewest sources that together hold `threshold` of all influence, as a mask.
 
-    `share` is the cumulative share of influence, so the answer is right also where some sources of the whole are missing.
+    These are the strongest, with equals of the last one included and those without influence never. `share` is the
+    cumulative share of influence, so the answer is right also where some sources of the whole graph are missing.
     """
     some = influence > 0
     if threshold >= 1 or not some.any():

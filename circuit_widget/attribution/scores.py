@@ -14,14 +14,13 @@ def replacement_and_completeness(
     n_errors: int,
     target_weight: Float[np.ndarray, " logits"],
 ) -> tuple[float, float]:
-    """Replacement score `I_tokens / (I_tokens + I_errors)` and completeness `sum_t (1 - sum_e Â[t,e]) (I_t + w_t) / sum_t (I_t + w_t)`.
+    """The two scores of a graph, both in [0, 1].
 
-    Both lie in [0, 1]; t runs over all nodes, those without incoming edges included. A graph in which nothing reaches
-    the logits from tokens or errors scores 0 on the first. (Ameisen et al. 2025, "Circuit Tracing", graph scores.)
+    Replacement is `I_tokens / (I_tokens + I_errors)`, 0 where neither reaches the logits. Completeness is
+    `sum_t (1 - sum_e Â[t,e]) (I_t + w_t) / sum_t (I_t + w_t)`, t over all nodes, e over errors. (Ameisen et al. 2025, "Circuit Tracing", graph scores.)
     """
-    return scores_of(
-        node_influence(weights, feature_layer, target_weight), weights, len(feature_layer), n_errors, target_weight
-    )
+    influence = node_influence(weights, feature_layer, target_weight)
+    return scores_of(influence, weights, len(feature_layer), n_errors, target_weight)
 
 
 def scores_of(
