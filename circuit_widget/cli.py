@@ -1,0 +1,186 @@
+"""The command line: `circuit-widget demo`, `trace` and `figure`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from circuit_widget.errors import CircuitWidgetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from circuit_widget.graph import Graph
+
+DESCRIPTION = """\
+Circuit tracing for language models: which features made the model say that token?
+
+  circuit-widget demo                               open the quickstart in JupyterLab
+  circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
+  circuit-widget figure dallas.safetensors -o dallas.pdf
+"""
+
+TRACE = """\
+Trace one prompt and write its attribution graph to a file.
+
+The embedded model is used unless --model names another one: a local directory, or the name of a
+model already in the local Hugging Face cache, together with --transcoders. Nothing is downloaded.
+
+  circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
+  circuit-widget trace "Hello" --model ./llama --transcoders ./llama-transcoders -o hello.safetensors
+"""
+
+FIGURE = """\
+Draw a graph file, and the circuit someone made of it, as SVG, PDF or PNG: the ending of --output decides.
+
+  circuit-widget figure dallas.safetensors -o dallas.svg
+  circuit-widget figure dallas.safetensors --circuit dallas.json --part circuit --width 3.25 -o dallas.pdf
+
+A circuit is saved from a notebook with widget.circuit.save("dallas.json").
+"""
+
+DEMO = """\
+Open the quickstart notebook in JupyterLab. Where there is no display, JupyterLab prints the address to open instead.
+
+  circuit-widget demo
+  circuit-widget demo --check         run every cell without a browser, and say how long it took
+  circuit-widget demo -- --port 9999  what follows -- goes to JupyterLab
+"""
+
+WIDTHS = (3.25, 5.5, 6.75)
+PARTS = ("map", "circuit", "both")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, or 2 after one line that says what was wrong."""
+    # What follows "--" is JupyterLab's, and argparse would drop the first "--" it meets.
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    cut = given.index("--") if "--" in given else len(given)
+    options = _parser().parse_args(given[:cut])
+    options.rest = given[cut + 1 :]
+    try:
+        return int(options.run(options))
+    except (CircuitWidgetError, OSError) as error:
+        print(f"circuit-widget: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    from circuit_widget import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="circuit-widget", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    demo = _command(commands, "demo", "open the quickstart in JupyterLab", DEMO)
+    demo.add_argument("--check", action="store_true", help="run the notebook without a browser instead of opening it")
+    demo.set_defaults(run=_demo)
+
+    trace = _command(commands, "trace", "prompt to graph file", TRACE)
+    trace.add_argument("prompt", help="the text whose next token is explained")
+    trace.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="graph file to write (.safetensors)"
+    )
+    trace.add_argument(
+        "--model", default="demo", help='directory or hub name of a model (default: the embedded one, "demo")'
+    )
+    trace.add_argument("--transcoders", help="directory of its transcoders")
+    trace.add_argument("--device", help="cpu, cuda, mps (default: the model's own choice)")
+    trace.add_argument("--max-features", type=int, metavar="N", help="keep the N features of most influence")
+    trace.add_argument(
+        "--node-threshold", type=_share, metavar="SHARE", help="prune to the nodes that hold this share of influence"
+    )
+    trace.add_argument(
+        "--edge-threshold", type=_share, metavar="SHARE", help="prune to the edges that hold this share of their score"
+    )
+    trace.set_defaults(run=_trace)
+
+    figure = _command(commands, "figure", "graph and circuit to a picture", FIGURE)
+    figure.add_argument("graph", type=Path, help="graph file, as written by trace or graph.save()")
+    figure.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="picture to write (.svg, .pdf, .png)"
+    )
+    figure.add_argument("--circuit", type=Path, metavar="FILE", help="circuit document, as written by circuit.save()")
+    figure.add_argument("--part", choices=PARTS, help="what to draw (default: both with --circuit, else the map)")
+    figure.add_argument("--width", type=float, choices=WIDTHS, default=6.75, help="width in inches (default: 6.75)")
+    figure.set_defaults(run=_figure)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, description: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=summary, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share between 0 and 1")
+    return value
+
+
+def _trace(options: argparse.Namespace) -> int:
+    _can_write(options.output, (".safetensors",))
+    from circuit_widget.replacement_model import load
+
+    transcoders = {"transcoders": options.transcoders} if options.transcoders else {}
+    model = load(options.model, **transcoders, **({"device": options.device} if options.device else {}))
+    started = time.perf_counter()
+    graph = model.trace(options.prompt, max_features=options.max_features)
+    seconds = time.perf_counter() - started
+    if options.node_threshold is not None or options.edge_threshold is not None:
+        given = {"node_threshold": options.node_threshold, "edge_threshold": options.edge_threshold}
+        graph = graph.prune(**{name: value for name, value in given.items() if value is not None})
+    graph.save(options.output)
+    print(_summary(graph, seconds))
+    print(f"written to {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def _summary(graph: Graph, seconds: float) -> str:
+    answers = ", ".join(f"{target.token!r} {target.probability:.1%}" for target in graph.targets[:3])
+    scores = graph.scores()
+    return (
+        f"next token: {answers}\n"
+        f"{len(graph.activation)} features over {len(graph.tokens)} tokens, traced in {seconds:.2f} s\n"
+        f"replacement score {scores.replacement:.2f}, completeness score {scores.completeness:.2f}"
+    )
+
+
+def _figure(options: argparse.Namespace) -> int:
+    _can_write(options.output, (".svg", ".pdf", ".png"))
+    from circuit_widget.circuit import Circuit
+    from circuit_widget.graph import Graph
+
+    graph = Graph.load(options.graph)
+    circuit = Circuit.load(options.circuit) if options.circuit else None
+    part = options.part or ("both" if circuit else "map")
+    graph.figure(circuit, part=part, width=options.width).save(options.output)
+    print(f"written to {options.output}")
+    return 0
+
+
+def _can_write(path: Path, endings: tuple[str, ...]) -> None:
+    """Refuse an output before the work is done rather than after."""
+    if path.suffix not in endings:
+        raise CircuitWidgetError(f"{path} has to end in {' or '.join(endings)}.")
+    if not path.parent.is_dir():
+        raise CircuitWidgetError(f"There is no directory {path.parent} to write {path.name} into.")
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from circuit_widget.demo import quickstart
+
+    return quickstart.check() if options.check else quickstart.open_in_jupyterlab(options.rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

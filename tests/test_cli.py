@@ -1,0 +1,106 @@
+"""The command line: what it writes, and the one line it says when it cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from circuit_widget.cli import main
+
+PROMPT = "the capital of the state containing Dallas is"
+
+
+@pytest.fixture(scope="module")
+def graph_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("graphs") / "dallas.safetensors"
+    assert main(["trace", PROMPT, "-o", str(path)]) == 0
+    return path
+
+
+def test_trace_writes_a_graph_and_says_the_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from circuit_widget import Graph
+
+    path = tmp_path / "dallas.safetensors"
+    assert main(["trace", PROMPT, "-o", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("next token: 'Austin'")
+    assert "replacement score" in said
+    assert Graph.load(path).targets[0].token == "Austin"
+
+
+def test_trace_prunes_when_a_threshold_is_given(tmp_path: Path, graph_file: Path) -> None:
+    from circuit_widget import Graph
+
+    path = tmp_path / "small.safetensors"
+    assert main(["trace", PROMPT, "-o", str(path), "--node-threshold", "0.5"]) == 0
+    assert len(Graph.load(path).node_ids) < len(Graph.load(graph_file).node_ids)
+
+
+@pytest.mark.parametrize(("ending", "magic"), [(".svg", b"<svg"), (".pdf", b"%PDF"), (".png", b"\x89PNG")])
+def test_figure_writes_what_the_ending_says(tmp_path: Path, graph_file: Path, ending: str, magic: bytes) -> None:
+    path = tmp_path / f"dallas{ending}"
+    assert main(["figure", str(graph_file), "-o", str(path)]) == 0
+    assert magic in path.read_bytes()[:400]
+
+
+def test_figure_draws_the_groups_of_a_circuit(tmp_path: Path, graph_file: Path) -> None:
+    from circuit_widget import Circuit, Graph
+
+    graph = Graph.load(graph_file)
+    feature = next(node for node in graph.prune().node_ids if graph.index(node) < len(graph.activation))
+    document = tmp_path / "circuit.json"
+    Circuit().group("a group of mine", [feature]).save(document)
+    path = tmp_path / "circuit.svg"
+    assert main(["figure", str(graph_file), "--circuit", str(document), "-o", str(path)]) == 0
+    assert "a group of mine" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trace", "the capital of Xanadu is", "-o", "x.safetensors"], "Xanadu"),
+        (["trace", "", "-o", "x.safetensors"], "empty"),
+        (["trace", PROMPT, "-o", "x.txt"], "x.txt has to end in .safetensors"),
+        (["trace", PROMPT, "-o", "nowhere/x.safetensors"], "no directory nowhere"),
+        (["trace", PROMPT, "--model", "no/such-model", "-o", "x.safetensors"], "no/such-model"),
+        (["figure", "missing.safetensors", "-o", "x.svg"], "missing.safetensors"),
+        (["figure", "missing.safetensors", "-o", "x.docx"], "x.docx has to end in .svg or .pdf or .png"),
+    ],
+)
+def test_an_error_is_one_line_that_names_what_was_wrong(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("circuit-widget: ")
+    assert said.count("\n") == 1
+    assert words in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_file_cut_in_half_is_refused(
+    tmp_path: Path, graph_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = tmp_path / "half.safetensors"
+    half.write_bytes(graph_file.read_bytes()[: graph_file.stat().st_size // 2])
+    assert main(["figure", str(half), "-o", str(tmp_path / "x.svg")]) == 2
+    assert "half.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["demo", "trace", "figure"])
+def test_help_shows_an_example_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    assert exit_.value.code == 0
+    assert f"\n  circuit-widget {command}" in capsys.readouterr().out
+
+
+def test_a_share_outside_zero_to_one_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["trace", PROMPT, "-o", "x.safetensors", "--node-threshold", "80"])
+    assert exit_.value.code == 2
+    assert "80 is not a share between 0 and 1" in capsys.readouterr().err
