@@ -1,0 +1,157 @@
+"""The graph as the frontend gets it: one run of bytes with the nodes and edges that matter.
+
+    uint32      H, length of the header
+    H bytes     header, UTF-8 JSON; `arrays` gives each array's dtype, number of items, and offset in the array section
+    0..7 bytes  zeros, so that the array section starts at a multiple of 8 bytes
+    ...         arrays, each at a multiple of 8 bytes of the section
+
+All numbers are little-endian. Nodes keep the graph's order: features, errors, tokens, logits.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int, Shaped
+
+from circuit_widget.attribution.influence import input_totals
+from circuit_widget.graph import Graph
+
+VERSION = 1
+NODE_SHARE = 0.98
+MOST_NODES = 1_500
+EDGE_SHARE = 0.995
+MOST_EDGES = 30_000
+LONGEST_LABEL = 200
+
+_DTYPES = {
+    "kind": "uint8",
+    "layer": "int16",
+    "position": "int16",
+    "feature": "int32",
+    "activation": "float32",
+    "influence": "float32",
+    "share": "float32",
+    "input_total": "float32",
+    "edge_source": "uint32",
+    "edge_target": "uint32",
+    "edge_weight": "float32",
+    "edge_share": "float32",
+}
+
+
+def shown_nodes(graph: Graph, also: Iterable[str] = ()) -> Int[np.ndarray, " shown"]:
+    """Return the places, ascending, of the nodes that a snapshot holds.
+
+    These are all tokens and logits, the features and errors that together hold 98% of the influence but at most the
+    1,500 with most of it, and the nodes named in `also`.
+    """
+    ranked = graph.n_features + graph.n_errors
+    share, influence = graph.share[:ranked], graph.influence[:ranked]
+    order = np.argsort(-influence, kind="stable")[:MOST_NODES]
+    shown = np.zeros(graph.n_nodes, dtype=bool)
+    shown[order[share[order] <= NODE_SHARE]] = True
+    shown[order[:1]] = True
+    shown[ranked:] = True
+    shown[list(graph.resolve(also))] = True
+    return np.flatnonzero(shown)
+
+
+def pack(graph: Graph, also: Iterable[str] = ()) -> bytes:
+    """Return the snapshot of a graph; `also` names nodes that must be in it, such as those of the circuit.
+
+    Of the edges between its nodes it holds the strongest: those that carry 99.5% of the edge score, at most 30,000.
+    """
+    shown = shown_nodes(graph, also)
+    arrays = {**_node_columns(graph, shown), **_edge_columns(graph, shown)}
+    blocks, places, offset = [], {}, 0
+    for name, dtype in _DTYPES.items():
+        block = np.ascontiguousarray(arrays[name], dtype=np.dtype(dtype).newbyteorder("<")).tobytes()
+        places[name] = {"dtype": dtype, "length": len(arrays[name]), "offset": offset}
+        padding = -len(block) % 8
+        blocks.append(block + bytes(padding))
+        offset += len(block) + padding
+    header = json.dumps({**_header(graph, shown), "arrays": places}, separators=(",", ":"), allow_nan=False).encode()
+    return struct.pack("<I", len(header)) + header + bytes(-(4 + len(header)) % 8) + b"".join(blocks)
+
+
+def _header(graph: Graph, shown: Int[np.ndarray, " shown"]) -> dict[str, Any]:
+    ids = [graph.node_ids[node] for node in shown]
+    first_logit = len(shown) - len(graph.targets)
+    return {
+        "version": VERSION,
+        "n_layers": graph.n_layers,
+        "position": graph.position,
+        "tokens": [{"text": token.text, "token_id": token.token_id} for token in graph.tokens],
+        "targets": [
+            {
+                "node": first_logit + place,
+                "token": target.token,
+                "token_id": target.token_id,
+                "probability": target.probability,
+                "logit": target.logit,
+            }
+            for place, target in enumerate(graph.targets)
+        ],
+        "model": {name: str(graph.recipe.get(name) or "") for name in ("name", "transcoders", "device", "dtype")}
+        | {"name": str(graph.recipe.get("model") or "")},
+        "scores": {
+            "replacement": graph.recorded_scores.replacement,
+            "completeness": graph.recorded_scores.completeness,
+        },
+        "total_nodes": graph.n_nodes,
+        "ids": ids,
+        "labels": {str(i): graph.labels[node][:LONGEST_LABEL] for i, node in enumerate(ids) if node in graph.labels},
+    }
+
+
+def _node_columns(graph: Graph, shown: Int[np.ndarray, " shown"]) -> Mapping[str, Shaped[np.ndarray, " shown"]]:
+    counts = (graph.n_features, graph.n_errors, len(graph.token_position), len(graph.targets))
+    _, errors, tokens, logits = counts
+    others = errors + tokens + logits
+    columns = {
+        "kind": np.repeat(np.arange(4), counts),
+        "layer": np.concatenate(
+            [graph.feature_layer, graph.error_layer, np.full(tokens, -1), np.full(logits, graph.n_layers)]
+        ),
+        "position": np.concatenate(
+            [graph.feature_position, graph.error_position, graph.token_position, np.full(logits, graph.position)]
+        ),
+        "feature": np.concatenate([graph.feature_index, np.full(others, -1)]),
+        "activation": np.concatenate([graph.activation, np.zeros(others)]),
+        "influence": graph.influence,
+        "share": graph.share,
+        "input_total": _input_total(graph),
+    }
+    return {name: column[shown] for name, column in columns.items()}
+
+
+def _input_total(graph: Graph) -> Float32[np.ndarray, " nodes"]:
+    """Return the summed absolute weight of all edges into each node, 0 for nodes that nothing enters."""
+    into = input_totals(graph.weights).astype(np.float32)
+    nothing = np.zeros(graph.weights.shape[1] - graph.n_features, dtype=np.float32)
+    return np.concatenate([into[: graph.n_features], nothing, into[graph.n_features :]])
+
+
+def _edge_columns(graph: Graph, shown: Int[np.ndarray, " shown"]) -> Mapping[str, Shaped[np.ndarray, " edges"]]:
+    n_sources = graph.weights.shape[1]
+    # Rows of the weights skip errors and tokens: a logit's row comes right after the features.
+    is_target: Bool[np.ndarray, " shown"] = (shown < graph.n_features) | (shown >= n_sources)
+    targets = np.flatnonzero(is_target)
+    rows = np.where(shown[targets] < graph.n_features, shown[targets], shown[targets] - n_sources + graph.n_features)
+    sources = np.flatnonzero(shown < n_sources)
+    weights = graph.weights[np.ix_(rows, shown[sources])]
+    share = graph.edge_share()[np.ix_(rows, shown[sources])]
+    row, column = np.nonzero((weights != 0) & (share <= EDGE_SHARE))
+    strongest = np.sort(np.argsort(share[row, column], kind="stable")[:MOST_EDGES])
+    row, column = row[strongest], column[strongest]
+    return {
+        "edge_source": sources[column],
+        "edge_target": targets[row],
+        "edge_weight": weights[row, column],
+        "edge_share": share[row, column],
+    }

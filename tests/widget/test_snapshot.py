@@ -1,0 +1,155 @@
+"""A snapshot holds what the graph says, no more than its bounds, and reads back number for number."""
+
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+
+from circuit_widget.errors import NodeError
+from circuit_widget.graph import Graph, PromptToken, Target
+from circuit_widget.widget import snapshot
+from circuit_widget.widget.snapshot import pack
+from tests.widget.small_graph import FIXTURES, expected, small_graph
+
+KINDS = ("feature", "error", "token", "logit")
+
+
+def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a snapshot back by the description of its layout alone."""
+    (length,) = struct.unpack_from("<I", data)
+    header = json.loads(data[4 : 4 + length])
+    section = 4 + length + -(4 + length) % 8
+    assert not any(data[4 + length : section])
+    arrays = {}
+    for name, place in header["arrays"].items():
+        assert place["offset"] % 8 == 0
+        dtype = np.dtype(place["dtype"]).newbyteorder("<")
+        arrays[name] = np.frombuffer(data, dtype, place["length"], section + place["offset"])
+    return header, arrays
+
+
+def described(data: bytes) -> dict[str, Any]:
+    """Say what a snapshot holds in the words of `expected`."""
+    header, arrays = unpack(data)
+    ids = header["ids"]
+    columns = {name: arrays[name].tolist() for name in arrays if not name.startswith("edge_")}
+    nodes = [
+        {
+            "id": node,
+            **{name: KINDS[value] if name == "kind" else value for name, value in zip(columns, row, strict=True)},
+        }
+        for node, row in zip(ids, zip(*columns.values(), strict=True), strict=True)
+    ]
+    edges = zip(*(arrays[f"edge_{name}"].tolist() for name in ("source", "target", "weight", "share")), strict=True)
+    rows = [{"source": ids[s], "target": ids[t], "weight": weight, "share": share} for s, t, weight, share in edges]
+    return {
+        "nodes": nodes,
+        "edges": sorted(rows, key=lambda edge: (edge["source"], edge["target"])),
+        "labels": {ids[int(index)]: text for index, text in header["labels"].items()},
+        "tokens": header["tokens"],
+        "scores": header["scores"],
+        "total_nodes": header["total_nodes"],
+    }
+
+
+def same(got: Any, wanted: Any) -> bool:
+    """Compare decoded values; numbers may differ as float32 sums do from machine to machine."""
+    if isinstance(wanted, dict):
+        return got.keys() == wanted.keys() and all(same(got[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, list):
+        return len(got) == len(wanted) and all(map(same, got, wanted))
+    return bool(got == (pytest.approx(wanted, rel=1e-5) if isinstance(wanted, float) else wanted))
+
+
+def test_what_is_packed_is_what_the_graph_says() -> None:
+    assert same(described(pack(small_graph())), expected(small_graph()))
+
+
+def test_targets_point_at_their_logit_nodes() -> None:
+    header, arrays = unpack(pack(small_graph()))
+    for target in header["targets"]:
+        assert header["ids"][target["node"]] == f"4_{target['token_id']}_5"
+        assert arrays["kind"][target["node"]] == KINDS.index("logit")
+        assert arrays["layer"][target["node"]] == header["n_layers"]
+    assert [(t["token"], t["probability"], t["logit"]) for t in header["targets"]] == [
+        ("Austin", 0.75, 9.5),
+        ("Dallas", 0.125, 7.75),
+    ]
+    assert header["model"] == {"name": "small", "transcoders": "small/relu", "device": "cpu", "dtype": "float32"}
+
+
+def test_the_fixture_of_the_frontend_is_up_to_date() -> None:
+    wanted = expected(small_graph())
+    assert same(described((FIXTURES / "snapshot.bin").read_bytes()), wanted)
+    assert same(json.loads((FIXTURES / "snapshot.json").read_text()), wanted)
+
+
+def test_nodes_of_the_circuit_are_sent_however_small_their_influence() -> None:
+    graph = small_graph()
+    least = graph.node_ids[int(np.argmax(np.where(graph.share == 1.0, 1, 0)))]
+    assert least not in unpack(pack(graph))[0]["ids"]
+    header, arrays = unpack(pack(graph, also=[least]))
+    assert least in header["ids"]
+    assert header["ids"] == [node for node in graph.node_ids if node in set(header["ids"])]
+    assert arrays["kind"].tolist() == sorted(arrays["kind"].tolist())
+    with pytest.raises(NodeError, match="no node “9_9_9”"):
+        pack(graph, also=["9_9_9"])
+
+
+def test_a_large_graph_is_cut_to_its_most_influential_nodes_and_strongest_edges() -> None:
+    graph = wide_graph(3_000)
+    header, arrays = unpack(pack(graph))
+    ranked = arrays["kind"] < 2
+    assert ranked.sum() == snapshot.MOST_NODES
+    shown = [graph.index(node) for node in header["ids"]]
+    hidden = np.setdiff1d(np.arange(graph.n_features + graph.n_errors), shown)
+    assert arrays["influence"][ranked].min() >= graph.influence[hidden].max()
+    assert len(arrays["edge_weight"]) == snapshot.MOST_EDGES
+    assert arrays["edge_share"].max() <= snapshot.EDGE_SHARE
+    assert header["total_nodes"] == graph.n_nodes
+    # What enters a node is told from the whole graph, not from the part that was sent.
+    logit = header["targets"][0]["node"]
+    assert arrays["input_total"][logit] == pytest.approx(np.abs(graph.weights[graph.n_features]).sum(), rel=1e-5)
+
+
+def test_long_labels_are_cut_and_strange_text_survives() -> None:
+    graph = small_graph(
+        labels={"1_8_4": "x" * 10_000, "2_9_5": "\ud800 </script> \x00"},
+        tokens=[PromptToken(text, i) for i, text in enumerate(["", "\n", "東京", "\ud83d", "</script>", "is"])],
+    )
+    header, _ = unpack(pack(graph))
+    assert sorted(map(len, header["labels"].values())) == [13, 200]
+    assert [token["text"] for token in header["tokens"]] == ["", "\n", "東京", "\ud83d", "</script>", "is"]
+
+
+def test_a_graph_without_influence_or_edges_can_be_sent() -> None:
+    graph = small_graph()
+    header, arrays = unpack(pack(small_graph(weights=np.zeros_like(graph.weights))))
+    assert header["ids"][-2:] == ["4_40_5", "4_41_5"]
+    assert len(arrays["edge_source"]) == 0
+
+
+def wide_graph(n_features: int) -> Graph:
+    """Half of the features in layer 0, half in layer 1, all at one position; every edge that can be there is there."""
+    half = n_features // 2
+    order = np.arange(n_features, dtype=np.int32)
+    weights = np.zeros((n_features + 1, n_features + 2 + 1), dtype=np.float32)
+    weights[half:n_features, :half] = 1 / (1 + (order[half:, None] * 31 + order[None, :half] * 17) % 997)
+    weights[n_features, half:n_features] = 1 / (1 + order[:half])
+    weights[:half, -1] = 1
+    return Graph.build(
+        tokens=[PromptToken("a", 0)],
+        targets=[Target("b", 1, 0.9, 3.0)],
+        position=0,
+        n_layers=2,
+        feature_layer=(order >= half).astype(np.int32),
+        feature_position=np.zeros(n_features, dtype=np.int32),
+        feature_index=order,
+        activation=np.ones(n_features, dtype=np.float32),
+        error_layer=np.array([0, 1], dtype=np.int32),
+        error_position=np.zeros(2, dtype=np.int32),
+        token_position=np.zeros(1, dtype=np.int32),
+        weights=weights,
+    )
