@@ -6,6 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+from playwright.sync_api import Browser, Playwright
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No name but this machine's resolves: the network is cut off.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 APPLICATIONS = (
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
@@ -26,6 +41,17 @@ def find() -> str | None:
         if path := shutil.which(name):
             return path
     return next((str(path) for path in APPLICATIONS if path.exists()), None)
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the installed browser without a window and without a network.
+
+    Raises FileNotFoundError when there is none, saying how to get one.
+    """
+    executable = find()
+    if executable is None:
+        raise FileNotFoundError(HOW_TO_GET_ONE)
+    return playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
 
 
 def install() -> None:

@@ -11,18 +11,6 @@ from tests.browser import chromium
 from tests.browser.jupyter_server import JupyterServer
 from tests.browser.notebook import START_TIMEOUT, Notebook
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
-
 # Notebook 7 reports this about one of its own plugins.
 KNOWN_NOISE = ("reading 'schema'",)
 
@@ -39,11 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The session's browser."""
-    executable = chromium.find()
-    if executable is None:
-        pytest.fail(chromium.HOW_TO_GET_ONE)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        launched = chromium.launch(playwright)
         yield launched
         launched.close()
 
