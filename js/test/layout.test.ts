@@ -1,0 +1,106 @@
+/** The layout gives the numbers that the Python side gives: both are held to tests/fixtures/layout.json. */
+
+import { describe, expect, test } from "vitest";
+import recorded from "../../tests/fixtures/layout.json";
+import { circuitLayout, type LayoutBox } from "../src/core/circuit-layout";
+import { type MapNode, mapLayout } from "../src/core/layout";
+import { type BoxLink, edgeWidth, headLength, mapEdge, type Route, routeEdges, shownLinks } from "../src/core/routing";
+import { monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/core/text";
+
+interface Fixture {
+  readonly text: readonly {
+    readonly text: string;
+    readonly width: number;
+    readonly mono: number;
+    readonly short: string;
+    readonly short_mono: string;
+    readonly label: string;
+    readonly printable: string;
+  }[];
+  readonly map: readonly {
+    readonly nodes: readonly MapNode[];
+    readonly token_texts: readonly string[];
+    readonly n_layers: number;
+    readonly width: number;
+    readonly height: number;
+    readonly expected: Record<string, unknown>;
+  }[];
+  readonly map_edge: readonly {
+    readonly input: readonly [number, number, number, number, number, number];
+    readonly path: readonly number[];
+  }[];
+  readonly width: readonly { readonly share: number; readonly width: number; readonly head: number }[];
+  readonly circuit: readonly {
+    readonly boxes: readonly LayoutBox[];
+    readonly links: readonly BoxLink[];
+    readonly width: number;
+    readonly height: number;
+    readonly expected: {
+      readonly boxes: readonly unknown[];
+      readonly text_size: number;
+      readonly shown: readonly BoxLink[];
+      readonly routes: readonly Route[];
+    };
+  }[];
+}
+
+const fixture = recorded as unknown as Fixture;
+
+/** Same structure, same text, numbers within 1e-6; the message names the first place that differs. */
+function expectSame(actual: unknown, expected: unknown, path: string): void {
+  if (typeof expected === "number") {
+    expect(Math.abs((actual as number) - expected), `${path}: ${actual} for ${expected}`).toBeLessThan(1e-6);
+  } else if (Array.isArray(expected)) {
+    expect((actual as unknown[]).length, path).toBe(expected.length);
+    for (const [at, entry] of expected.entries()) expectSame((actual as unknown[])[at], entry, `${path}[${at}]`);
+  } else if (expected !== null && typeof expected === "object") {
+    for (const [key, entry] of Object.entries(expected)) {
+      expectSame((actual as Record<string, unknown>)[key], entry, `${path}.${key}`);
+    }
+  } else {
+    expect(actual, path).toBe(expected);
+  }
+}
+
+describe("text", () => {
+  test.each(fixture.text)("$text", (entry) => {
+    expectSame(textWidth(entry.text, 12), entry.width, "width");
+    expectSame(monoWidth(entry.text, 11.5), entry.mono, "mono");
+    expect(shorten(entry.text, 60, 12)).toBe(entry.short);
+    expect(shorten(entry.text, 40, 11.5, true)).toBe(entry.short_mono);
+    expect(tokenLabel(entry.text)).toBe(entry.label);
+    expect(printable(entry.text)).toBe(entry.printable);
+  });
+});
+
+describe("map", () => {
+  test.each(fixture.map.map((entry, at) => ({ at, entry })))("layout $at", ({ entry }) => {
+    const layout = mapLayout(entry.nodes, entry.token_texts, entry.n_layers, entry.width, entry.height);
+    const { tokenY, ...rest } = layout;
+    expectSame({ ...rest, token_y: tokenY }, entry.expected, "map");
+  });
+
+  test.each(fixture.map_edge)("edge $input", ({ input, path }) => {
+    expectSame(mapEdge(...input), path, "edge");
+  });
+});
+
+describe("circuit", () => {
+  test.each(fixture.width)("line of share $share", ({ share, width, head }) => {
+    expectSame(edgeWidth(share), width, "width");
+    expectSame(headLength(edgeWidth(share)), head, "head");
+  });
+
+  test.each(fixture.circuit.map((entry, at) => ({ at, entry })))("layout $at", ({ entry }) => {
+    const layout = circuitLayout(entry.boxes, entry.width, entry.height);
+    expectSame(layout.boxes, entry.expected.boxes, "boxes");
+    expectSame(layout.textSize, entry.expected.text_size, "textSize");
+  });
+
+  test.each(fixture.circuit.map((entry, at) => ({ at, entry })))("routes $at", ({ entry }) => {
+    const shown = shownLinks(entry.links);
+    expectSame(shown, entry.expected.shown, "shown");
+    const { boxes } = circuitLayout(entry.boxes, entry.width, entry.height);
+    expectSame(routeEdges(boxes, shown, entry.width), entry.expected.routes, "routes");
+  });
+});

@@ -1,0 +1,154 @@
+"""Deterministic inputs of the layout, shared by the fixture and the property tests."""
+
+import random
+from typing import Any
+
+from circuit_widget.figure.circuit_layout import Box, circuit_layout
+from circuit_widget.figure.layout import MapNode, map_layout
+from circuit_widget.figure.routing import Link, edge_width, head_length, map_edge, route_edges, shown_links
+from circuit_widget.figure.text import mono_width, printable, shorten, text_width, token_label
+
+DALLAS = ("<bos>", "the", " capital", " of", " the", " state", " containing", " Dallas", " is")
+STRANGE = (
+    "<bos>",
+    "\n",
+    "  ",
+    "\t",
+    " 東京",
+    " مرحبا",
+    " 🙂",
+    "e\u0301",
+    "\u202eevil",
+    " antidisestablishmentarianism",
+)
+
+
+def map_nodes(seed: int, count: int, tokens: int, n_layers: int) -> list[MapNode]:
+    """Features crowding towards the last positions, an error now and then, all tokens, two logits."""
+    rng = random.Random(seed)
+    nodes = [
+        MapNode(
+            "error" if rng.random() < 0.1 else "feature",
+            rng.randrange(n_layers),
+            max(1, tokens - 1 - int(rng.expovariate(0.6))) if rng.random() < 0.7 else rng.randrange(1, tokens),
+            round(rng.paretovariate(1.2), 4),
+        )
+        for _ in range(count)
+    ]
+    nodes += [MapNode("token", -1, position, round(rng.random(), 4)) for position in range(1, tokens)]
+    return [*nodes, MapNode("logit", n_layers, tokens - 1, 0.8), MapNode("logit", n_layers, tokens - 1, 0.1)]
+
+
+def boxes_and_links(seed: int, count: int, n_layers: int = 16, density: float = 0.15) -> tuple[list[Box], list[Link]]:
+    rng = random.Random(seed)
+    names = ("Texas", "capital", "say a capital", "state", "東京 の 州", "a name that goes on and on and on", "x")
+    boxes = [
+        Box(rng.choice(names), rng.randint(1, 5), round(rng.uniform(0, n_layers - 1), 3), round(rng.uniform(1, 9), 3))
+        for _ in range(count)
+    ]
+    boxes += [Box("Dallas", 1, -1.0, 7.0, True), Box("capital", 1, -1.0, 2.0, True)]
+    boxes += [Box("Austin", 1, float(n_layers), 9.0, True)]
+    links = [
+        Link(source, target, round(rng.uniform(-0.4, 0.9), 3))
+        for source in range(len(boxes))
+        for target in range(len(boxes))
+        if source != target and boxes[source].layer <= boxes[target].layer and rng.random() < density
+    ]
+    return boxes, links
+
+
+def stored(boxes: list[Box], seed: int) -> list[Box]:
+    """Every third box somewhere else, some of them where others stand or beyond the edge."""
+    rng = random.Random(seed)
+    return [
+        box._replace(stored=(round(rng.uniform(-0.1, 1.1), 3), round(rng.uniform(-0.1, 1.1), 3)))
+        if index % 3 == 0
+        else box
+        for index, box in enumerate(boxes)
+    ]
+
+
+def fixture() -> dict[str, Any]:
+    """What tests/fixtures/layout.json holds: inputs, and what the functions make of them."""
+    maps = [
+        _map_case(map_nodes(1, 60, 9, 4), DALLAS, 4, 740.0, 400.0),
+        _map_case(map_nodes(2, 260, 10, 26), STRANGE, 26, 740.0, 420.0),
+        _map_case(map_nodes(3, 60, 9, 4), DALLAS, 4, 351.0, 300.0),
+        _map_case(map_nodes(4, 0, 2, 1), DALLAS, 1, 200.0, 120.0),
+        _map_case(map_nodes(5, 300, 40, 12), tuple(f" token{i}" for i in range(40)), 12, 900.0, 500.0),
+    ]
+    circuits = []
+    for seed, count, width, height in ((1, 1, 460.0, 400.0), (2, 7, 460.0, 400.0), (3, 22, 460.0, 400.0),
+                                       (4, 22, 729.0, 420.0), (5, 12, 351.0, 380.0)):  # fmt: skip
+        boxes, links = boxes_and_links(seed, count)
+        circuits.append(_circuit_case(boxes, links, width, height))
+        circuits.append(_circuit_case(stored(boxes, seed), links, width, height))
+    circuits.append(_circuit_case([], [], 300.0, 200.0))
+    texts = [*DALLAS, *STRANGE, "Say “Austin” → 100%", "\U0001f3fd", "W" * 40, ""]
+    return {
+        "text": [
+            {
+                "text": text,
+                "width": text_width(text, 12.0),
+                "mono": mono_width(text, 11.5),
+                "short": shorten(text, 60.0, 12.0),
+                "short_mono": shorten(text, 40.0, 11.5, True),
+                "label": token_label(text),
+                "printable": printable(text),
+            }
+            for text in texts
+        ],
+        "map": maps,
+        "map_edge": [
+            {"input": list(case), "path": list(map_edge(*case))}
+            for case in (
+                (50.0, 300.0, 5.0, 50.0, 60.0, 8.0),
+                (50.0, 300.0, 5.0, 200.0, 60.0, 8.0),
+                (9.0, 90.0, 3.0, 12.0, 40.0, 4.0),
+            )
+        ],
+        "width": [
+            {"share": share, "width": edge_width(share), "head": head_length(edge_width(share))}
+            for share in (0.0, -0.01, 0.2, 3.0)
+        ],
+        "circuit": circuits,
+    }
+
+
+def _map_case(
+    nodes: list[MapNode], texts: tuple[str, ...], n_layers: int, width: float, height: float
+) -> dict[str, Any]:
+    layout = map_layout(nodes, texts, n_layers, width, height)
+    return {
+        "nodes": [node._asdict() for node in nodes],
+        "token_texts": list(texts),
+        "n_layers": n_layers,
+        "width": width,
+        "height": height,
+        "expected": {
+            "x": list(layout.x),
+            "y": list(layout.y),
+            "radius": list(layout.radius),
+            "columns": [column._asdict() for column in layout.columns],
+            "rows": [row._asdict() for row in layout.rows],
+            "slanted": layout.slanted,
+            "token_y": layout.token_y,
+        },
+    }
+
+
+def _circuit_case(boxes: list[Box], links: list[Link], width: float, height: float) -> dict[str, Any]:
+    layout = circuit_layout(boxes, width, height)
+    shown = shown_links(links)
+    return {
+        "boxes": [box._asdict() for box in boxes],
+        "links": [link._asdict() for link in links],
+        "width": width,
+        "height": height,
+        "expected": {
+            "boxes": [box._asdict() for box in layout.boxes],
+            "text_size": layout.text_size,
+            "shown": [link._asdict() for link in shown],
+            "routes": [route._asdict() for route in route_edges(layout.boxes, shown, width)],
+        },
+    }
