@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from circuit_widget.attribution.influence import cumulative_share, edge_scores, node_influence
 from circuit_widget.attribution.prune import holding
@@ -196,6 +196,11 @@ class Graph:
         """Kinds of all nodes, in node order."""
         counts = (self.n_features, self.n_errors, len(self.token_position), len(self.targets))
         return tuple(kind for kind, count in zip(NodeKind, counts, strict=True) for _ in range(count))
+
+    @cached_property
+    def row_nodes(self) -> Int64[np.ndarray, " targets"]:
+        """Place in node order of each row of `weights`."""
+        return np.concatenate([np.arange(self.n_features), np.arange(self.weights.shape[1], self.n_nodes)])
 
     @cached_property
     def _index(self) -> dict[str, int]:

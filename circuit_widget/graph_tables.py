@@ -51,16 +51,10 @@ def edge_frame(graph: Graph) -> pandas.DataFrame:
     return pandas.DataFrame(
         {
             "source": ids[source],
-            "target": ids[row_nodes(graph)[target]],
+            "target": ids[graph.row_nodes[target]],
             "weight": graph.weights[target, source],
         }
     )
-
-
-def row_nodes(graph: Graph) -> np.ndarray:
-    """Node index of each row of the weights."""
-    n_sources = graph.weights.shape[1]
-    return np.concatenate([np.arange(graph.n_features), np.arange(n_sources, graph.n_nodes)])
 
 
 def network(graph: Graph) -> networkx.DiGraph[str]:

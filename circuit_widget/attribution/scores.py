@@ -17,7 +17,8 @@ def replacement_and_completeness(
     """The two scores of a graph, both in [0, 1].
 
     Replacement is `I_tokens / (I_tokens + I_errors)`, 0 where neither reaches the logits. Completeness is
-    `sum_t (1 - sum_e Â[t,e]) (I_t + w_t) / sum_t (I_t + w_t)`, t over all nodes, e over errors. (Ameisen et al. 2025, "Circuit Tracing", graph scores.)
+    `sum_t (1 - sum_e Â[t,e]) (I_t + w_t) / sum_t (I_t + w_t)`, t over all nodes, e over errors.
+    (Ameisen et al. 2025, "Circuit Tracing", graph scores.)
     """
     influence = node_influence(weights, feature_layer, target_weight)
     return scores_of(influence, weights, len(feature_layer), n_errors, target_weight)

@@ -1,0 +1,76 @@
+"""Edges between boxes of a circuit, from the edges between their nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from circuit_widget.attribution.influence import input_totals
+
+if TYPE_CHECKING:
+    from circuit_widget.graph import Graph
+
+
+LEAST_OUTSIDE = 1e-6
+"""Share of input below which what enters a box from outside is rounding error."""
+
+
+@dataclass(frozen=True)
+class NodeEdges:
+    """Edges between nodes, by node index, and the summed absolute weight of everything that enters each node."""
+
+    source: Int[np.ndarray, " edges"]
+    target: Int[np.ndarray, " edges"]
+    weight: Float[np.ndarray, " edges"]
+    input_total: Float[np.ndarray, " nodes"]
+
+
+@dataclass(frozen=True)
+class BoxEdge:
+    """An edge between two boxes, by their index; `share` is signed, in [-1, 1]."""
+
+    source: int
+    target: int
+    share: float
+
+
+def node_edges(graph: Graph) -> NodeEdges:
+    """All edges of a graph."""
+    target, source = np.nonzero(graph.weights)
+    input_total = np.zeros(graph.n_nodes)
+    input_total[graph.row_nodes] = input_totals(graph.weights)
+    return NodeEdges(source, graph.row_nodes[target], graph.weights[target, source], input_total)
+
+
+def supernode_edges(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[BoxEdge]:
+    """The share of each box's input from outside that each other box supplies, signed, by source and then target.
+
+    With `I(t)` the summed `|A[t,s]|` over all sources of t, `E(t)` over those outside the box T of t, and
+    `f(t) = E(t) / I(t)`, the edge from S to T is `sum_{s in S, t in T} (A[t,s] / I(t)) / sum_{t in T} f(t)`. A node
+    belongs to one box at most; pairs without an effect, and boxes that nothing enters from outside, have no edge.
+    """
+    n_boxes, n_nodes = len(boxes), len(edges.input_total)
+    box_of = np.full(n_nodes, -1)
+    for box, nodes in enumerate(boxes):
+        box_of[list(nodes)] = box
+    source, target = box_of[edges.source], box_of[edges.target]
+    total = edges.input_total[edges.target].astype(np.float64)
+    share = np.divide(edges.weight, total, out=np.zeros_like(total), where=total > 0)
+
+    boxed = np.flatnonzero((box_of >= 0) & (edges.input_total > 0))
+    outside = np.bincount(box_of[boxed], minlength=n_boxes).astype(np.float64)
+    within = (source == target) & (target >= 0)
+    outside -= np.bincount(target[within], weights=np.abs(share[within]), minlength=n_boxes)
+
+    across = (source != target) & (source >= 0) & (target >= 0)
+    pairs, place = np.unique(source[across] * n_boxes + target[across], return_inverse=True)
+    sums = np.bincount(place, weights=share[across], minlength=len(pairs))
+    return [
+        BoxEdge(pair // n_boxes, pair % n_boxes, total / outside[pair % n_boxes])
+        for pair, total in zip(pairs.tolist(), sums.tolist(), strict=True)
+        if total != 0 and outside[pair % n_boxes] > LEAST_OUTSIDE
+    ]
