@@ -18,8 +18,6 @@ class BundleHook(BuildHookInterface):  # type: ignore[type-arg,misc]
         if (root / BUNDLE).exists() and not (root / ".git").exists():
             return
         frontend = root / "js"
-        if not (frontend / "src" / "index.tsx").exists():
-            return
         if shutil.which("npm") is None:
             raise RuntimeError(
                 "The frontend has to be built and npm was not found. Install Node 20 or newer, "

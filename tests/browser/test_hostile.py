@@ -1,0 +1,76 @@
+"""Text from models and people is shown as text, whatever it says and however long it is."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.browser.conftest import OpenNotebook
+from tests.browser.test_export import export
+from tests.browser.widget_view import LOAD, SHOW, WidgetView
+
+HTML = "<img src=x onerror='window.executed=1'><script>window.executed=1</script>"
+
+HOSTILE_GRAPH = f"""
+import dataclasses
+nodes = graph.to_frames()[0].sort_values("influence", ascending=False)
+first, second = nodes[nodes.kind == "feature"].id[:2]
+html = {HTML!r}
+tokens = tuple(dataclasses.replace(t, text=html if t.text.strip() == "state" else t.text) for t in graph.tokens)
+graph = dataclasses.replace(graph, labels={{first: html + "x" * 10_000, second: html}}, tokens=tokens)
+widget = graph.show()
+"""
+
+
+@pytest.fixture
+def view(open_notebook: OpenNotebook) -> WidgetView:
+    notebook = open_notebook([LOAD + HOSTILE_GRAPH, SHOW])
+    notebook.run(0)
+    notebook.run(1)
+    return WidgetView(notebook)
+
+
+def executed(view: WidgetView) -> bool:
+    """Return whether any of the hostile text ran."""
+    return bool(view.page.evaluate("() => 'executed' in window"))
+
+
+def test_labels_and_tokens_full_of_html_are_shown_as_text(view: WidgetView) -> None:
+    for node in view.notebook.python("[first, second]"):
+        view.click_node(node)
+        view.part("inspector-title").filter(has_text="<img").wait_for()
+    assert view.part("prompt-token").filter(has_text="<img src=x").count() == 1
+    view.notebook.tell("widget.pin([first, second])")
+    view.part("box").nth(1).wait_for()
+    bounds, frame = view.part("inspector").bounding_box(), view.root.bounding_box()
+    assert bounds is not None
+    assert frame is not None
+    assert bounds["x"] + bounds["width"] <= frame["x"] + frame["width"] + 1
+    assert not executed(view)
+
+
+def test_a_group_named_in_html_stays_a_name_on_screen_and_in_the_figure(view: WidgetView, tmp_path: Path) -> None:
+    first, second = view.notebook.python("[first, second]")
+    view.drag(view.place(first), view.place(second))
+    view.part("rename").fill(HTML)
+    view.part("rename").press("Enter")
+    name = view.notebook.wait_until("widget.circuit.supernodes and widget.circuit.supernodes[0].name")
+    view.notebook.wait_until("widget.circuit.supernodes[0].name.startswith('<img')")
+    assert len(name) <= 80
+    tree = ElementTree.parse(export(view, "svg", tmp_path))
+    assert not [node for node in tree.iter() if str(node.tag).endswith(("script", "img"))]
+    assert not executed(view)
+
+
+def test_a_label_of_ten_thousand_characters_is_refused_in_a_sentence(view: WidgetView) -> None:
+    view.notebook.tell("""
+try:
+    widget.label(first, "x" * 10_000)
+    said = "nothing"
+except cw.CircuitWidgetError as error:
+    said = str(error)
+""")
+    said = view.notebook.python("said")
+    assert "80" in said
+    assert len(said) < 400
+    assert view.notebook.python("dict(widget.circuit.labels)") == {}

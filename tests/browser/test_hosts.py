@@ -1,0 +1,136 @@
+"""What surrounds the widget: other widgets, reloads, restarts, saved files, Notebook 7."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.conftest import OpenNotebook
+from tests.browser.jupyter_server import JupyterServer
+from tests.browser.notebook import KERNEL, START_TIMEOUT, Notebook
+from tests.browser.widget_view import LOAD, SHOW, WidgetView
+
+FEATURES = """
+frame = graph.to_frames()[0]
+shown = frame[frame.kind == "feature"].sort_values("influence", ascending=False)
+first, second = shown.id.tolist()[:2]
+"""
+WHERE_DALLAS_IS = "widget.group('place', shown[shown.token.str.strip() == 'Dallas'].id.tolist())"
+
+# Holds the model as a long run would.
+HOLD = """
+import threading
+held, release = threading.Event(), threading.Event()
+def hold():
+    with model.lock:
+        held.set()
+        release.wait(60)
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+"""
+
+
+def opened(open_notebook: OpenNotebook, *cells: str) -> Notebook:
+    notebook = open_notebook([LOAD + FEATURES, *cells])
+    for index in range(len(cells) + 1):
+        notebook.run(index)
+    return notebook
+
+
+def test_two_widgets_on_a_page_do_not_know_each_other(open_notebook: OpenNotebook) -> None:
+    notebook = opened(open_notebook, "other = graph.show()", "widget", "other")
+    one, two = WidgetView(notebook, 0), WidgetView(notebook, 1, "other")
+    first, second = notebook.python("[first, second]")
+    one.click_node(first)
+    notebook.wait_until("widget.selected == [first]")
+    two.click_node(second)
+    notebook.wait_until("other.selected == [second]")
+    assert notebook.python("widget.selected") == [first]
+    notebook.tell("other.group('mine', [first, second])")
+    two.box("mine").wait_for()
+    assert one.part("box").count() == 0
+    two.ablate("mine")
+    assert one.part("effect").count() == 0
+    assert notebook.python("[len(widget.effects), len(other.effects)]") == [0, 1]
+
+
+def test_two_views_of_one_widget_show_the_same_circuit(open_notebook: OpenNotebook) -> None:
+    notebook = opened(open_notebook, "widget", "widget")
+    one, two = WidgetView(notebook, 0), WidgetView(notebook, 1)
+    one.drag(*(one.place(node) for node in notebook.python("[first, second]")))
+    one.name_group("both")
+    two.box("both").wait_for()
+
+
+def test_a_reloaded_page_shows_the_same_circuit_while_the_kernel_lives(open_notebook: OpenNotebook) -> None:
+    notebook = opened(open_notebook, SHOW)
+    notebook.tell("widget.group('kept', [first, second])")
+    WidgetView(notebook).box("kept").wait_for()
+    notebook.save()
+    notebook.page.reload(timeout=START_TIMEOUT)
+    notebook.wait_for_kernel()
+    view = WidgetView(notebook)
+    view.box("kept").wait_for()
+    view.ablate("kept")
+    assert notebook.python("len(widget.effects)") == 1
+
+
+def test_a_kernel_restarted_mid_ablation_says_so_and_loses_nothing(open_notebook: OpenNotebook) -> None:
+    notebook = opened(open_notebook, SHOW)
+    notebook.tell("widget.group('kept', [first, second])")
+    notebook.tell(HOLD)
+    view = WidgetView(notebook)
+    view.box("kept").click()
+    view.part("dial-0").click()
+    view.part("cancel").first.wait_for()
+    notebook.page.evaluate(f"async () => {{ await {KERNEL}.restart(); }}")
+    notebook.wait_for_kernel()
+    view.part("failure").wait_for(timeout=30_000)
+    assert "kernel" in view.part("failure").inner_text()
+    assert view.part("cancel").count() == 0
+    view.box("kept").wait_for()
+
+
+def test_a_running_ablation_can_be_cancelled(open_notebook: OpenNotebook) -> None:
+    notebook = opened(open_notebook, SHOW)
+    notebook.tell("widget.group('kept', [first, second])")
+    notebook.tell(HOLD)
+    view = WidgetView(notebook)
+    view.box("kept").click()
+    view.part("dial-0").click()
+    view.part("cancel").first.click()
+    view.part("cancel").first.wait_for(state="detached")
+    notebook.tell("release.set()")
+    view.ablate("kept")
+    assert notebook.python("len(widget.effects)") == 1
+
+
+def test_a_saved_notebook_carries_a_static_picture(open_notebook: OpenNotebook, server: JupyterServer) -> None:
+    notebook = opened(open_notebook, SHOW)
+    WidgetView(notebook)
+    notebook.save()
+    (saved,) = server.notebooks.glob("test_a_saved_notebook_carries_a_static_picture_*.ipynb")
+    (output,) = json.loads(saved.read_text())["cells"][1]["outputs"]
+    html = "".join(output["data"]["text/html"])
+    assert "<img" in html
+    assert "data:image/png;base64," in html or "data:image/svg+xml" in html
+    assert "alt=" in html
+    assert "".join(output["data"]["image/png"]).startswith("iVBOR")
+    assert "application/vnd.jupyter.widget-view+json" in output["data"]
+
+
+@pytest.fixture(scope="module")
+def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    with JupyterServer(tmp_path_factory.mktemp("notebook7"), "notebook") as running:
+        yield running
+
+
+def test_notebook_7_runs_the_loop(open_notebook: OpenNotebook, notebook7: JupyterServer) -> None:
+    notebook = open_notebook([LOAD + FEATURES, SHOW], on=notebook7)
+    notebook.run(0)
+    notebook.run(1)
+    notebook.tell(WHERE_DALLAS_IS)
+    view = WidgetView(notebook)
+    view.ablate("place")
+    after = notebook.python("float(widget.effects[-1].tokens.set_index('token').after['Austin'])")
+    assert view.token_rows()["Austin"]["after"] == pytest.approx(after, abs=1e-6)

@@ -1,0 +1,120 @@
+"""What a reader does with the widget: clicks on the map's nodes, drags them, reads boxes and bars."""
+
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Locator
+
+from tests.browser.notebook import Notebook
+
+LOAD = """\
+import circuit_widget as cw
+model = cw.load("demo")
+graph = model.trace("the capital of the state containing Dallas is")
+widget = graph.show()
+"""
+SHOW = "widget"
+
+# The figure and the screen share one layout, so the kernel can say where the screen has drawn a node.
+PLACES = """
+def places(widget, width, height):
+    from circuit_widget.figure.layout import map_layout
+    from circuit_widget.figure.scene import visible_nodes
+    nodes = visible_nodes(widget.graph, widget.circuit, widget.selected)
+    texts = [token.text for token in widget.graph.tokens]
+    layout = map_layout([node for _, node in nodes], texts, widget.graph.n_layers, width, height)
+    return {name: [x, y] for (name, _), x, y in zip(nodes, layout.x, layout.y)}
+"""
+
+Row = dict[str, float]
+
+
+class WidgetView:
+    """One widget on the page; `name` is its variable in the kernel."""
+
+    def __init__(self, notebook: Notebook, index: int = 0, name: str = "widget") -> None:
+        self.notebook = notebook
+        self.page = notebook.page
+        self.name = name
+        self.root = notebook.widget(index)
+
+    def part(self, test: str, **data: str) -> Locator:
+        """Return the parts of one kind, by their data-test and other data attributes."""
+        wanted = "".join(f"[data-{key}={value!r}]" for key, value in data.items())
+        return self.root.locator(f"[data-test={test!r}]{wanted}")
+
+    def box(self, name: str) -> Locator:
+        """Return the circuit pane's box of that name."""
+        return self.part("box", name=name)
+
+    def place(self, node: str) -> tuple[float, float]:
+        """Return where on the page the map has drawn a node."""
+        canvas = self.part("map")
+        canvas.scroll_into_view_if_needed()
+        bounds = canvas.bounding_box()
+        assert bounds is not None
+        self.notebook.tell(PLACES)
+        x, y = self.notebook.python(f"places({self.name}, {bounds['width']}, {bounds['height']})[{node!r}]")
+        return bounds["x"] + x, bounds["y"] + y
+
+    def click_node(self, node: str, modifier: Literal["Shift"] | None = None) -> None:
+        """Click a node on the map."""
+        x, y = self.place(node)
+        if modifier:
+            self.page.keyboard.down(modifier)
+        self.page.mouse.click(x, y)
+        if modifier:
+            self.page.keyboard.up(modifier)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press at one place of the page, move, and let go at another."""
+        self.page.mouse.move(*start)
+        self.page.mouse.down()
+        self.page.mouse.move(*end, steps=5)
+        self.page.mouse.up()
+
+    def centre(self, part: Locator) -> tuple[float, float]:
+        """Return the middle of a part, on the page."""
+        part.scroll_into_view_if_needed()
+        bounds = part.bounding_box()
+        assert bounds is not None
+        return bounds["x"] + bounds["width"] / 2, bounds["y"] + bounds["height"] / 2
+
+    def name_group(self, name: str) -> None:
+        """Type a name into the field that a new group opens."""
+        field = self.part("rename")
+        field.fill(name)
+        field.press("Enter")
+        self.box(name).wait_for()
+
+    def ablate(self, name: str) -> None:
+        """Click a box's dial at zero, and wait for the effect."""
+        before = self.effect_id()
+        self.box(name).click()
+        self.part("dial-0").click()
+        self.wait_for_effect_after(before)
+
+    def effect_id(self) -> str | None:
+        """Return the number of the effect on show."""
+        shown = self.part("effect")
+        return shown.get_attribute("data-effect") if shown.count() else None
+
+    def wait_for_effect_after(self, before: str | None) -> None:
+        """Wait until another effect than that one is on show."""
+        other = "" if before is None else f":not([data-effect={before!r}])"
+        self.root.locator(f"[data-test='effect']{other}").wait_for()
+
+    def token_rows(self) -> dict[str, Row]:
+        """Return what the page says of each likely token: probability before and after."""
+        rows = self.part("token-row").all()
+        return {
+            str(row.get_attribute("data-token")): {
+                when: float(value) for when in ("before", "after") if (value := row.get_attribute(f"data-{when}"))
+            }
+            for row in rows
+        }
+
+    def screenshot(self, path: Path) -> None:
+        """Save a picture of the whole widget."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.root.screenshot(path=path)
