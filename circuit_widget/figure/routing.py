@@ -5,18 +5,14 @@ The screen runs the same functions (js/src/core/routing.ts), held to the same fi
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 from circuit_widget.figure.circuit_layout import CARD, PlacedBox
+from circuit_widget.figure.detour import Lane, rising_path
 
 TIP_GAP: Final = 3.0
-CLEAR: Final = 7.0
-LANE: Final = 7.0
 INSET: Final = 10.0
 PORT_PITCH: Final = 16.0
-SAMPLES: Final = 24
-EDGE: Final = 4.0
 LEAST_SHARE: Final = 0.04
 
 
@@ -35,19 +31,6 @@ class Route(NamedTuple):
     tip: tuple[float, float]
     direction: tuple[float, float]
     width: float
-
-
-class _Band(NamedTuple):
-    top: float
-    bottom: float
-    blocked: tuple[tuple[float, float], ...]
-
-
-class _State(NamedTuple):
-    cost: float
-    x: float
-    y: float
-    path: tuple[float, ...]
 
 
 _Point = tuple[float, float]
@@ -104,7 +87,7 @@ def _routes(
     width: float,
 ) -> list[Route]:
     starts, ends = _ports(boxes, links, sides, towards)
-    lanes: list[tuple[float, float, float]] = []
+    lanes: list[Lane] = []
     return [
         _route(boxes, link, sides[index], starts[index], ends[index], width, lanes) for index, link in enumerate(links)
     ]
@@ -192,7 +175,7 @@ def _route(
     start: _Point,
     end: _Point,
     width: float,
-    lanes: list[tuple[float, float, float]],
+    lanes: list[Lane],
 ) -> Route:
     stroke = edge_width(link.share)
     back = TIP_GAP + head_length(stroke)
@@ -212,143 +195,12 @@ def _route(
     # Downward edges are upward ones in a mirror.
     sign = 1.0 if sides[0] == "top" else -1.0
     obstacles = [_mirrored(box, sign) for index, box in enumerate(boxes) if index not in (link.source, link.target)]
-    points = _waypoints(
+    upward = rising_path(
         (start[0], sign * start[1]), (end[0], sign * end[1] + back), obstacles, stroke, width, lanes, sign
     )
-    upward = _curve(points)
     mirrored = tuple(value if place % 2 == 0 else sign * value for place, value in enumerate(upward))
     return Route(mirrored, (end[0], end[1] + sign * TIP_GAP), (0.0, -sign), stroke)
 
 
 def _mirrored(box: PlacedBox, sign: float) -> PlacedBox:
     return box._replace(y=sign * box.y)
-
-
-def _waypoints(
-    start: _Point,
-    end: _Point,
-    obstacles: Sequence[PlacedBox],
-    stroke: float,
-    width: float,
-    lanes: list[tuple[float, float, float]],
-    sign: float,
-) -> list[_Point]:
-    """Points of an upward path (y falling): the ends, and two for each band of boxes it has to thread."""
-    near = [box for box in obstacles if box.y - box.h / 2 < start[1] - 1 and box.y + box.h / 2 > end[1] + 1]
-    clearance = CLEAR + stroke / 2
-    direct = [start, end]
-    if not near or _is_clear(direct, near, clearance):
-        return direct
-    bands = _bands(near, clearance)
-    gates = [
-        (band, _lane(x, band, width, lanes, sign))
-        for band, x in zip(bands, _thread(start, end, bands, width), strict=True)
-    ]
-    for index in range(len(gates) - 1, -1, -1):
-        fewer = gates[:index] + gates[index + 1 :]
-        if _is_clear(_through(start, fewer, end), near, clearance - 1.0):
-            gates = fewer
-    for band, x in gates:
-        top, bottom = sorted((sign * band.top, sign * band.bottom))
-        lanes.append((x, top, bottom))
-    return _through(start, gates, end)
-
-
-def _through(start: _Point, gates: Sequence[tuple[_Band, float]], end: _Point) -> list[_Point]:
-    points = [start]
-    for band, x in gates:
-        points += [(x, min(band.bottom, start[1])), (x, max(band.top, end[1]))]
-    return [*points, end]
-
-
-def _bands(near: Sequence[PlacedBox], clearance: float) -> list[_Band]:
-    """Boxes side by side make one band; bands from the bottom up."""
-    bands: list[_Band] = []
-    for box in sorted(near, key=lambda box: (-box.y, box.x)):
-        top, bottom = box.y - box.h / 2 - 2, box.y + box.h / 2 + 2
-        span = (box.x - box.w / 2 - clearance, box.x + box.w / 2 + box.cards * CARD + clearance)
-        if bands and bottom > bands[-1].top:
-            last = bands[-1]
-            bands[-1] = _Band(min(top, last.top), max(bottom, last.bottom), (*last.blocked, span))
-        else:
-            bands.append(_Band(top, bottom, (span,)))
-    return bands
-
-
-def _gaps(band: _Band, width: float) -> list[tuple[float, float]]:
-    """Free stretches of a band; where there are none, those left when less room is kept around boxes."""
-    for give in (0.0, 0.5, 0.9):
-        gaps = []
-        left = EDGE
-        for low, high in sorted(band.blocked):
-            if low + give * CLEAR > left:
-                gaps.append((left, low + give * CLEAR))
-            left = max(left, high - give * CLEAR)
-        if width - EDGE > left:
-            gaps.append((left, width - EDGE))
-        if gaps:
-            break
-    return gaps or [(EDGE, EDGE)]
-
-
-def _thread(start: _Point, end: _Point, bands: Sequence[_Band], width: float) -> list[float]:
-    """One x for each band, free of boxes, so that the path strays and turns least (dynamic programming)."""
-    states = [_State(0.0, start[0], start[1], ())]
-    for band in bands:
-        middle = (band.top + band.bottom) / 2
-        line = start[0] + (end[0] - start[0]) * min(1.0, max(0.0, (start[1] - middle) / (start[1] - end[1])))
-        choices = sorted({min(max(x, low), high) for low, high in _gaps(band, width) for x in (line, start[0], end[0])})
-        states = [_cheapest(states, x, middle, 0.2 * abs(x - line) + _beside(x, band)) for x in choices]
-    return list(_cheapest(states, end[0], end[1], 0.0).path[:-1])
-
-
-def _cheapest(states: Sequence[_State], x: float, y: float, price: float) -> _State:
-    """The shortest way to (x, y); of equals, to within rounding, the leftmost."""
-    best, least = states[0], math.inf
-    for state in states:
-        cost = state.cost + math.sqrt((x - state.x) * (x - state.x) + (y - state.y) * (y - state.y))
-        if cost < least - 1e-6:
-            best, least = state, cost
-    return _State(least + price, x, y, (*best.path, x))
-
-
-def _beside(x: float, band: _Band) -> float:
-    """What it costs to run where the percentage of a box stands, at its right."""
-    return 6.0 if any(high - 1.0 <= x < high + 28.0 for _, high in band.blocked) else 0.0
-
-
-def _lane(x: float, band: _Band, width: float, lanes: Sequence[tuple[float, float, float]], sign: float) -> float:
-    """The free place nearest to x that no earlier edge took at this height."""
-    top, bottom = sorted((sign * band.top, sign * band.bottom))
-    taken = [other for other, low, high in lanes if low < bottom and high > top]
-    low, high = next(((low, high) for low, high in _gaps(band, width) if low - 1e-6 <= x <= high + 1e-6), (x, x))
-    for step in range(8):
-        for place in (x + step * LANE, x - step * LANE):
-            if low - 1e-6 <= place <= high + 1e-6 and all(abs(place - other) >= LANE - 1e-6 for other in taken):
-                return place
-    return x
-
-
-def _curve(points: Sequence[_Point]) -> tuple[float, ...]:
-    """Cubics through the points, upright at each of them."""
-    path = list(points[0])
-    for (x0, y0), (x1, y1) in pairwise(points):
-        middle = (y0 + y1) / 2
-        path += [x0, middle, x1, middle, x1, y1]
-    return tuple(path)
-
-
-def _is_clear(points: Sequence[_Point], boxes: Sequence[PlacedBox], clearance: float) -> bool:
-    path = _curve(points)
-    for start in range(0, len(path) - 2, 6):
-        x0, y0, x1, y1, x2, y2, x3, y3 = path[start : start + 8]
-        for sample in range(SAMPLES + 1):
-            t = sample / SAMPLES
-            u = 1.0 - t
-            x = u * u * u * x0 + 3 * u * u * t * x1 + 3 * u * t * t * x2 + t * t * t * x3
-            y = u * u * u * y0 + 3 * u * u * t * y1 + 3 * u * t * t * y2 + t * t * t * y3
-            for box in boxes:
-                right = box.w / 2 + box.cards * CARD + clearance
-                if -box.w / 2 - clearance < x - box.x < right and abs(y - box.y) < box.h / 2 + 2:
-                    return False
-    return True
