@@ -1,0 +1,55 @@
+/** Edges between boxes of a circuit, from the edges between their nodes; the kernel's are in circuit_widget/aggregate.py. */
+
+import type { NodeId, Snapshot } from "./types";
+
+/** Share of input below which what enters a box from outside is rounding error. */
+const LEAST_OUTSIDE = 1e-6;
+
+/** An edge between two boxes, by their index; `share` is signed. */
+export interface BoxEdge {
+  readonly source: number;
+  readonly target: number;
+  readonly share: number;
+}
+
+type NodeEdges = Pick<Snapshot, "index" | "inputTotal" | "edgeSource" | "edgeTarget" | "edgeWeight">;
+
+/**
+ * The share of each box's input from outside that each other box supplies, by source and then target.
+ *
+ * With `I(t)` the summed `|A[t,s]|` over all sources of t, `E(t)` over those outside the box T of t, and
+ * `f(t) = E(t) / I(t)`, the edge from S to T is `sum_{s in S, t in T} (A[t,s] / I(t)) / sum_{t in T} f(t)`. Nodes that
+ * the snapshot lacks count for nothing.
+ */
+export function supernodeEdges(
+  graph: NodeEdges,
+  boxes: readonly { readonly nodes: readonly NodeId[] }[],
+): readonly BoxEdge[] {
+  const boxOf = new Int32Array(graph.inputTotal.length).fill(-1);
+  const outside = new Float64Array(boxes.length);
+  boxes.forEach(({ nodes }, box) => {
+    for (const id of nodes) {
+      const node = graph.index.get(id);
+      if (node === undefined) continue;
+      boxOf[node] = box;
+      if (graph.inputTotal[node] > 0) outside[box]++;
+    }
+  });
+
+  const sums = new Map<number, number>();
+  for (let edge = 0; edge < graph.edgeWeight.length; edge++) {
+    const target = boxOf[graph.edgeTarget[edge]];
+    const source = boxOf[graph.edgeSource[edge]];
+    const total = graph.inputTotal[graph.edgeTarget[edge]];
+    if (target < 0 || source < 0 || !(total > 0)) continue;
+    const share = graph.edgeWeight[edge] / total;
+    if (source === target) outside[target] -= Math.abs(share);
+    else sums.set(source * boxes.length + target, (sums.get(source * boxes.length + target) ?? 0) + share);
+  }
+
+  return [...sums]
+    .sort(([a], [b]) => a - b)
+    .map(([pair, sum]) => ({ pair, sum, source: Math.floor(pair / boxes.length), target: pair % boxes.length }))
+    .filter(({ sum, target }) => sum !== 0 && outside[target] > LEAST_OUTSIDE)
+    .map(({ sum, source, target }) => ({ source, target, share: sum / outside[target] }));
+}

@@ -1,0 +1,134 @@
+/** Reads a circuit document of any origin, by the rules of circuit_widget/circuit_file.py. */
+
+import {
+  CircuitError,
+  checkedColor,
+  checkedLabel,
+  checkedName,
+  checkedNode,
+  checkedNodes,
+  checkedPlace,
+  checkedRevision,
+  checkedSupernodeId,
+  checkedThreshold,
+  MOST,
+  shown,
+} from "./circuit-rules";
+import type { Circuit, NodeId, Supernode } from "./types";
+
+const VERSION = 1;
+const KEYS = [
+  "version",
+  "revision",
+  "pinned",
+  "supernodes",
+  "labels",
+  "positions",
+  "node_threshold",
+  "edge_threshold",
+] as const;
+const SUPERNODE_KEYS = ["id", "name", "color", "nodes"] as const;
+
+/** The circuit a JSON value describes; throws a CircuitError for the first thing that is wrong with it. */
+export function parseCircuit(value: unknown): Circuit {
+  const whole = object("A circuit", value);
+  if (whole.version !== undefined && whole.version !== VERSION) {
+    throw new CircuitError(
+      `This circuit is of version ${shown(whole.version)}, and version ${VERSION} is expected. ` +
+        "Update circuit-widget, or save the circuit again.",
+    );
+  }
+  keys("A circuit", whole, KEYS);
+  const supernodes = list("supernodes", whole.supernodes).map(parseSupernode);
+  const pinned = list("pinned", whole.pinned);
+  const labels = Object.entries(object("labels", whole.labels));
+  const positions = Object.entries(object("positions", whole.positions)).map(
+    ([box, place]) => [box, pair(place)] as const,
+  );
+  const circuit: Circuit = {
+    version: VERSION,
+    labels: Object.fromEntries(
+      labels.map(([node, text]) => [checkedNode(node), checkedLabel(text)] as const).filter(([, text]) => text !== ""),
+    ),
+    positions: Object.fromEntries(positions.map(([box, [x, y]]) => [box, checkedPlace(x, y)])),
+    pinned: [...new Set(pinned.map(checkedNode))],
+    supernodes,
+    node_threshold: checkedThreshold("node", whole.node_threshold),
+    edge_threshold: checkedThreshold("edge", whole.edge_threshold),
+    revision: checkedRevision(whole.revision),
+  };
+  checkGroups(circuit);
+  return circuit;
+}
+
+function parseSupernode(value: unknown): Supernode {
+  const entry = object("A supernode", value);
+  keys("A supernode", entry, SUPERNODE_KEYS);
+  const nodes = list("nodes", entry.nodes);
+  return {
+    id: checkedSupernodeId(entry.id),
+    name: checkedName(entry.name),
+    color: checkedColor(entry.color),
+    nodes: checkedNodes(nodes),
+  };
+}
+
+function checkGroups({ supernodes, pinned, positions }: Circuit): void {
+  for (const what of ["id", "name"] as const) {
+    const seen = new Set<string>();
+    for (const supernode of supernodes) {
+      if (seen.has(supernode[what])) {
+        throw new CircuitError(`Two supernodes have the ${what} ${shown(supernode[what])}.`);
+      }
+      seen.add(supernode[what]);
+    }
+  }
+  const grouped = new Set<NodeId>();
+  for (const node of supernodes.flatMap(({ nodes }) => nodes)) {
+    if (grouped.has(node)) {
+      throw new CircuitError(`Node ${shown(node)} is in two supernodes; a node belongs to one at most.`);
+    }
+    grouped.add(node);
+  }
+  const placed = new Set([...supernodes.map(({ id }) => id), ...pinned]);
+  for (const box of Object.keys(positions)) {
+    if (!placed.has(box)) {
+      throw new CircuitError(`${shown(box)} has a place but is neither a supernode nor pinned.`);
+    }
+  }
+}
+
+function object(what: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new CircuitError(`${what} is a JSON object; given ${shown(value)}.`);
+  }
+  atMost(what, Object.keys(value).length);
+  return value as Record<string, unknown>;
+}
+
+function list(what: string, value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new CircuitError(`${what} is a list; given ${shown(value)}.`);
+  atMost(what, value.length);
+  return value;
+}
+
+function atMost(what: string, length: number): void {
+  if (length > MOST) throw new CircuitError(`${what} has at most ${MOST} entries; given ${length}.`);
+}
+
+function keys(what: string, value: Record<string, unknown>, expected: readonly string[]): void {
+  const names = expected.join(", ");
+  for (const key of Object.keys(value)) {
+    if (!expected.includes(key)) throw new CircuitError(`${what} has no ${shown(key)}; its keys are ${names}.`);
+  }
+  for (const key of expected) {
+    if (!Object.hasOwn(value, key)) throw new CircuitError(`${what} lacks ${shown(key)}; its keys are ${names}.`);
+  }
+}
+
+function pair(value: unknown): readonly [unknown, unknown] {
+  if (!Array.isArray(value) || value.length !== 2) {
+    throw new CircuitError(`A place is a list of two numbers; given ${shown(value)}.`);
+  }
+  return [value[0], value[1]];
+}

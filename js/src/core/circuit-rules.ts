@@ -1,0 +1,130 @@
+/** What the values of a circuit may be; the kernel keeps the same rules in circuit_widget/circuit_rules.py. */
+
+/** Number of group hues. */
+export const COLORS = 6;
+
+export const LONGEST_NAME = 80;
+const LONGEST_NODE = 64;
+/** Most entries in any list of a circuit. */
+export const MOST = 20_000;
+
+// Controls, lone surrogates, line separators and directional overrides would act on the page that shows the text.
+const FORBIDDEN = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+const EVERY_FORBIDDEN = new RegExp(FORBIDDEN.source, "gu");
+const SPACE = " \\t\\n\\v\\f\\r\\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000";
+const SPACE_AROUND = new RegExp(`^[${SPACE}]+|[${SPACE}]+$`, "gu");
+export const SUPERNODE_ID = /^s([1-9][0-9]{0,8})$/;
+
+/** A circuit document that breaks its rules; the message is for the user. */
+export class CircuitError extends Error {
+  readonly code = "circuit";
+}
+
+/** A given value as errors show it: short, on one line, harmless. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") {
+    const characters = [...value];
+    const text = characters
+      .slice(0, LONGEST_NAME / 2)
+      .join("")
+      .replace(EVERY_FORBIDDEN, "\ufffd");
+    return characters.length > LONGEST_NAME / 2 ? `“${text}…”` : `“${text}”`;
+  }
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  return typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
+}
+
+/** The name of a supernode: 1 to 80 characters once spaces around it are gone. */
+export function checkedName(name: unknown): string {
+  const text = checkedText("name", name);
+  const length = [...text].length;
+  if (length < 1 || length > LONGEST_NAME) {
+    throw new CircuitError(`A name has 1 to ${LONGEST_NAME} characters; given ${length || "none"}.`);
+  }
+  return text;
+}
+
+/** The label of a node: up to 80 characters once spaces around it are gone. */
+export function checkedLabel(label: unknown): string {
+  const text = checkedText("label", label);
+  const length = [...text].length;
+  if (length > LONGEST_NAME) {
+    throw new CircuitError(`A label has at most ${LONGEST_NAME} characters; given ${length}.`);
+  }
+  return text;
+}
+
+/** A text of one line without control characters, without the spaces around it. */
+function checkedText(what: string, text: unknown): string {
+  if (typeof text !== "string") throw new CircuitError(`A ${what} is a text; given ${shown(text)}.`);
+  const stripped = text.replace(SPACE_AROUND, "");
+  if (FORBIDDEN.test(stripped)) {
+    throw new CircuitError(`A ${what} is one line without control characters; given ${shown(stripped)}.`);
+  }
+  return stripped;
+}
+
+/** The id of a node. */
+export function checkedNode(node: unknown): string {
+  if (typeof node !== "string" || node === "" || [...node].length > LONGEST_NODE || FORBIDDEN.test(node)) {
+    throw new CircuitError(
+      `A node is given by its id, a text of 1 to ${LONGEST_NODE} characters; given ${shown(node)}.`,
+    );
+  }
+  if (SUPERNODE_ID.test(node)) {
+    throw new CircuitError(`${shown(node)} is the id of a supernode, where a node is expected.`);
+  }
+  return node;
+}
+
+/** The ids of one or more nodes, each once, in the order given. */
+export function checkedNodes(nodes: readonly unknown[]): readonly string[] {
+  const unique = [...new Set(nodes.map(checkedNode))];
+  if (unique.length === 0) throw new CircuitError("Give at least one node; given none.");
+  return unique;
+}
+
+/** A place in the unit square of the circuit pane. */
+export function checkedPlace(x: unknown, y: unknown): readonly [number, number] {
+  if (!isShare(x) || !isShare(y)) {
+    throw new CircuitError(
+      `A place is two numbers between 0 and 1, from the left and from the top; given ${shown(x)} and ${shown(y)}.`,
+    );
+  }
+  return [x, y];
+}
+
+/** A threshold of the display rule. */
+export function checkedThreshold(kind: "node" | "edge", share: unknown): number {
+  if (!isShare(share)) {
+    throw new CircuitError(`The ${kind} threshold is a share between 0 and 1; given ${shown(share)}.`);
+  }
+  return share;
+}
+
+function isShare(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= 1;
+}
+
+/** The number of edits a circuit has seen. */
+export function checkedRevision(revision: unknown): number {
+  if (typeof revision !== "number" || !Number.isSafeInteger(revision) || revision < 0) {
+    throw new CircuitError(`A revision is a whole number from 0 up; given ${shown(revision)}.`);
+  }
+  return revision;
+}
+
+export function checkedSupernodeId(id: unknown): string {
+  if (typeof id !== "string" || !SUPERNODE_ID.test(id)) {
+    throw new CircuitError(`The id of a supernode is s1, s2 and so on; given ${shown(id)}.`);
+  }
+  return id;
+}
+
+export function checkedColor(color: unknown): number {
+  if (typeof color !== "number" || !Number.isInteger(color) || color < 0 || color >= COLORS) {
+    throw new CircuitError(`A color is a number from 0 to ${COLORS - 1}; given ${shown(color)}.`);
+  }
+  return color;
+}
