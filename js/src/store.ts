@@ -1,8 +1,8 @@
 /** All state of one view, and the only place that writes the widget's traits. */
 
-import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { boxes as boxesOf } from "./core/circuit";
-import { History } from "./core/history";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { boxes as boxesOf, threshold } from "./core/circuit";
+import { nodeName } from "./core/names";
 import type {
   Box,
   Capabilities,
@@ -21,12 +21,19 @@ import type {
   WidgetModel,
 } from "./core/types";
 import { visible as visibleOf } from "./core/visible";
+
+import { circuitDocument } from "./document";
+import { experiments } from "./experiments";
 import type { Rpc } from "./rpc";
+import { selection } from "./selection";
+import { sharedTrait } from "./traits";
 
 export type SelectMode = "replace" | "toggle" | "add";
 export type FigureFormat = "svg" | "pdf" | "png";
 export type FigureWidth = 3.25 | 5.5 | 6.75;
 export type FigurePart = "map" | "circuit" | "both";
+
+export type Popover = "search" | "export" | "help";
 
 /** Thresholds while a slider moves, before they become part of the document. */
 export interface Thresholds {
@@ -44,6 +51,8 @@ export interface Actions {
   redo(): void;
   /** Shows thresholds without making them part of the document; null goes back to the document's. */
   previewThresholds(thresholds: Thresholds | null): void;
+  /** Makes the previewed thresholds part of the document. */
+  keepThresholds(): void;
   intervene(interventions: readonly InterventionJson[], mode: Mode, name: string): Promise<void>;
   cancel(): void;
   clearEffect(): void;
@@ -80,9 +89,97 @@ export interface Store {
   readonly redoName: ReadonlySignal<string>;
   /** Nodes dragged from the map, in client coordinates. */
   readonly drag: Signal<Drag | null>;
+  /** Which of the header's popovers is open. */
+  readonly popover: Signal<Popover | null>;
   /** Set to a node or supernode id to open its name for editing wherever it is shown. */
   readonly renaming: Signal<string | null>;
   readonly actions: Actions;
   /** What a node is called: the user's label, the graph's, or its kind and number. */
   nameOf(node: NodeId): string;
+}
+
+/** The state of one view of one graph, from the model's traits; it follows them until the signal aborts. */
+export function createStore(
+  model: WidgetModel,
+  snapshot: Snapshot,
+  rpc: Rpc,
+  theme: Signal<"light" | "dark">,
+  abort: AbortSignal,
+): Store {
+  const failure = signal<Failure | null>(null);
+  const fail = (problem: Failure) => {
+    failure.value = problem;
+  };
+  const document = circuitDocument(sharedTrait<Circuit>(model, "circuit", abort), snapshot, fail);
+  const { circuit } = document;
+  const boxes = computed(() => boxesOf(circuit.value));
+  const supernodes = computed(() => new Map(circuit.value.supernodes.map((group) => [group.id, group.nodes])));
+  const chosen = selection(sharedTrait<readonly NodeId[]>(model, "selected", abort), supernodes);
+  const capabilities = sharedTrait<Capabilities>(model, "capabilities", abort);
+  const experiment = experiments(rpc, sharedTrait<EffectMessage | null>(model, "effect", abort), capabilities, fail);
+  const settings = sharedTrait<Settings>(model, "settings", abort);
+  const hovered = signal<NodeId | null>(null);
+  const preview = signal<Thresholds | null>(null);
+  const thresholds = computed(
+    () => preview.value ?? { node: circuit.value.node_threshold, edge: circuit.value.edge_threshold },
+  );
+  const visible = computed(() => visibleOf(snapshot, circuit.value, chosen.selected.value, thresholds.value));
+  const groupOf = computed(() => {
+    const groups = boxes.value.filter((box) => box.name !== null);
+    return new Map(groups.flatMap((box) => box.nodes.map((node) => [node, box] as const)));
+  });
+  rpc.onNotice(({ message }) => fail({ code: "notice", message }));
+
+  return {
+    snapshot,
+    circuit,
+    selected: chosen.selected,
+    inspected: chosen.inspected,
+    hovered,
+    effect: experiment.effect,
+    job: experiment.job,
+    visible,
+    thresholds,
+    boxes,
+    groupOf,
+    failure,
+    capabilities: capabilities.value,
+    settings: settings.value,
+    theme,
+    canUndo: document.canUndo,
+    canRedo: document.canRedo,
+    undoName: document.undoName,
+    redoName: document.redoName,
+    drag: signal(null),
+    popover: signal(null),
+    renaming: signal(null),
+    nameOf: (node) => nodeName(snapshot, circuit.value, node),
+    actions: {
+      select: chosen.select,
+      hover: (node) => {
+        hovered.value = node;
+      },
+      edit: document.edit,
+      undo: document.undo,
+      redo: document.redo,
+      previewThresholds: (moved) => {
+        preview.value = moved;
+      },
+      keepThresholds: () => {
+        const moved = preview.value;
+        if (moved === null) return;
+        document.edit((before) => threshold(before, moved), "threshold");
+        preview.value = null;
+      },
+      intervene: experiment.intervene,
+      cancel: experiment.cancel,
+      clearEffect: experiment.clear,
+      card: experiment.card,
+      exportFigure: experiment.exportFigure,
+      fail,
+      dismiss: () => {
+        failure.value = null;
+      },
+    },
+  };
 }

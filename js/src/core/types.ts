@@ -1,7 +1,17 @@
 /** The plain values that the frontend shares: what the kernel sends and what the user edits. */
 
-/** A node's identifier in the field's form, looked up in tables and never taken apart. */
-export type NodeId = string;
+import type { NodeId } from "../messages";
+
+export type {
+  Capabilities,
+  Card,
+  EffectMessage,
+  EffectToken,
+  InterventionJson,
+  Mode,
+  NodeId,
+  Settings,
+} from "../messages";
 
 /** The kinds of nodes, in the order of their codes in a snapshot. */
 export const KIND = { feature: 0, error: 1, token: 2, logit: 3 } as const;
@@ -107,85 +117,6 @@ export interface Visible {
   readonly edges: Uint32Array;
   /** 1 for each visible node, by node index. */
   readonly mask: Uint8Array;
-}
-
-/** "direct", "frozen_attention", "total", or a layer range such as "1-2". */
-export type Mode = string;
-
-export type InterventionJson =
-  | { readonly kind: "ablate"; readonly nodes: readonly NodeId[] }
-  | { readonly kind: "scale"; readonly nodes: readonly NodeId[]; readonly factor: number }
-  | { readonly kind: "set"; readonly nodes: readonly NodeId[]; readonly value: number | readonly number[] }
-  | { readonly kind: "add"; readonly nodes: readonly NodeId[]; readonly value: number }
-  | {
-      readonly kind: "swap_in";
-      readonly nodes: readonly NodeId[];
-      readonly prompt: string;
-      readonly features?: readonly NodeId[];
-    };
-
-export interface EffectToken {
-  readonly token: string;
-  readonly token_id: number;
-  readonly before: number;
-  readonly after: number;
-  readonly logit_before: number;
-  readonly logit_after: number;
-}
-
-/** What an intervention did, beside what the graph predicted. */
-export interface EffectMessage {
-  readonly id: number;
-  readonly name: string;
-  readonly interventions: readonly InterventionJson[];
-  readonly mode: Mode;
-  /** What was held fixed, in words. */
-  readonly frozen: string;
-  readonly seconds: number;
-  readonly device: string;
-  readonly dtype: string;
-  readonly tokens: readonly EffectToken[];
-  readonly targets: readonly { readonly token_id: number; readonly predicted_logit: number }[];
-  readonly nodes: {
-    readonly ids: readonly NodeId[];
-    readonly before: readonly number[];
-    readonly after: readonly number[];
-    readonly predicted: readonly number[];
-  };
-  readonly injected: readonly {
-    readonly id: NodeId;
-    readonly layer: number;
-    readonly position: number;
-    readonly feature: number;
-    readonly value: number;
-    readonly label: string | null;
-  }[];
-}
-
-/** What is known about a feature beyond this prompt. */
-export interface Card {
-  readonly node: NodeId;
-  readonly layer: number;
-  readonly feature: number;
-  readonly label: string | null;
-  readonly frequency: number | null;
-  readonly maximum: number | null;
-  readonly examples: readonly { readonly tokens: readonly string[]; readonly activations: readonly number[] }[];
-  readonly promoted: readonly { readonly token: string; readonly logit: number }[];
-  readonly suppressed: readonly { readonly token: string; readonly logit: number }[];
-}
-
-export interface Capabilities {
-  readonly intervene: boolean;
-  /** Why interventions are not possible; empty when they are. */
-  readonly why_not: string;
-  readonly figure: boolean;
-}
-
-export interface Settings {
-  readonly theme: "auto" | "light" | "dark";
-  /** Height of the map in CSS pixels. */
-  readonly height: number;
 }
 
 /** Work that the kernel is doing for this view. */

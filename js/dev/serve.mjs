@@ -1,0 +1,60 @@
+// Shows the widget outside a notebook: `node dev/serve.mjs SNAPSHOT [EFFECT]` prints an address; each reload builds anew.
+// SNAPSHOT holds the bytes of the trait of that name, EFFECT the JSON of an effect. The page's query sets width and theme.
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const [snapshotPath, effectPath] = process.argv.slice(2);
+if (snapshotPath === undefined) {
+  console.error("Give the path of a snapshot file.");
+  process.exit(2);
+}
+
+const cssAsText = {
+  name: "css-as-text",
+  setup(build) {
+    build.onLoad({ filter: /\.css$/ }, ({ path }) => ({ contents: readFileSync(path, "utf8"), loader: "text" }));
+  },
+};
+
+async function bundle() {
+  const { outputFiles } = await esbuild.build({
+    absWorkingDir: join(here, ".."),
+    entryPoints: ["src/index.tsx"],
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    sourcemap: "inline",
+    write: false,
+    plugins: [cssAsText],
+  });
+  return outputFiles[0].text;
+}
+
+const pages = {
+  "/": ["text/html", () => readFileSync(join(here, "index.html"))],
+  "/host.js": ["text/javascript", () => readFileSync(join(here, "host.js"))],
+  "/widget.js": ["text/javascript", bundle],
+  "/snapshot": ["application/octet-stream", () => readFileSync(snapshotPath)],
+  "/effect": ["application/json", () => (effectPath === undefined ? "null" : readFileSync(effectPath))],
+};
+
+const server = createServer(async (request, response) => {
+  const page = pages[new URL(request.url, "http://localhost").pathname];
+  if (page === undefined) {
+    response.writeHead(404).end();
+    return;
+  }
+  try {
+    const [type, contents] = page;
+    response.writeHead(200, { "content-type": `${type}; charset=utf-8` }).end(await contents());
+  } catch (error) {
+    response.writeHead(500).end(String(error));
+  }
+});
+server.listen(Number(process.env.PORT ?? 0), "127.0.0.1", () => {
+  console.log(`http://127.0.0.1:${server.address().port}/?width=900&theme=light`);
+});

@@ -1,0 +1,57 @@
+/** What the gestures and the keys do: each is one undoable step. */
+
+import * as circuits from "./core/circuit";
+import type { NodeId } from "./core/types";
+import { commonName } from "./core/words";
+import type { Store } from "./store";
+
+/** Puts nodes together with another: into its supernode if it has one, else into a new one, whose name opens for editing. */
+export function dropOnNode(store: Store, nodes: readonly NodeId[], target: NodeId): void {
+  const box = store.groupOf.value.get(target);
+  if (box === undefined) groupNodes(store, [target, ...nodes]);
+  else store.actions.edit((circuit) => circuits.add(circuit, box.id, nodes), `add to ${box.name}`);
+}
+
+/** Groups nodes under the commonest of their names, and opens the name for editing. */
+export function groupNodes(store: Store, nodes: readonly NodeId[]): void {
+  if (nodes.length === 0) return;
+  const name = freshName(store, commonName(nodes, store.nameOf));
+  store.actions.edit((circuit) => circuits.group(circuit, name, nodes), `group ${name}`);
+  const made = store.circuit.value.supernodes.find((supernode) => supernode.name === name);
+  if (made === undefined) return;
+  store.actions.select([made.id], "replace");
+  store.renaming.value = made.id;
+}
+
+/** The name, or the first of "name 2", "name 3" ... that no supernode has. */
+function freshName(store: Store, name: string): string {
+  const taken = new Set(store.circuit.value.supernodes.map((supernode) => supernode.name));
+  let candidate = name;
+  for (let number = 2; taken.has(candidate); number++) candidate = `${name} ${number}`;
+  return candidate;
+}
+
+/** Takes nodes out of their supernodes. */
+export function ungroupNodes(store: Store, nodes: readonly NodeId[]): void {
+  const grouped = nodes.filter((node) => store.groupOf.value.has(node));
+  if (grouped.length > 0) store.actions.edit((circuit) => circuits.remove(circuit, grouped), "ungroup");
+}
+
+/** Pins nodes, or unpins them if all of them are pinned. */
+export function togglePins(store: Store, nodes: readonly NodeId[]): void {
+  if (nodes.length === 0) return;
+  const { pinned } = store.circuit.value;
+  if (nodes.every((node) => pinned.includes(node))) {
+    store.actions.edit((circuit) => circuits.unpin(circuit, nodes), "unpin");
+  } else {
+    store.actions.edit((circuit) => circuits.pin(circuit, nodes), "pin");
+  }
+}
+
+/** Ablates the inspected supernode or the selected nodes, with nothing frozen. */
+export function ablate(store: Store, nodes: readonly NodeId[]): void {
+  if (nodes.length === 0) return;
+  const box = store.boxes.value.find(({ id }) => id === store.inspected.value);
+  const who = box?.name ?? (nodes.length === 1 ? store.nameOf(nodes[0]) : `${nodes.length} nodes`);
+  void store.actions.intervene([{ kind: "ablate", nodes }], "total", `${who} ×0`);
+}

@@ -1,0 +1,82 @@
+/** The circuit document with undo: every edit is a step, whoever made it. */
+
+import { type ReadonlySignal, signal } from "@preact/signals";
+import { checkKinds } from "./core/circuit";
+import { CircuitError } from "./core/circuit-rules";
+import { History } from "./core/history";
+import type { Circuit, Failure, Snapshot } from "./core/types";
+import type { Actions } from "./store";
+import type { SharedTrait } from "./traits";
+
+export interface CircuitDocument extends Pick<Actions, "edit" | "undo" | "redo"> {
+  readonly circuit: ReadonlySignal<Circuit>;
+  readonly canUndo: ReadonlySignal<boolean>;
+  readonly canRedo: ReadonlySignal<boolean>;
+  readonly undoName: ReadonlySignal<string>;
+  readonly redoName: ReadonlySignal<string>;
+}
+
+/** `fail` hears of edits that break the circuit's rules; the document stays as it was. */
+export function circuitDocument(
+  trait: SharedTrait<Circuit>,
+  snapshot: Snapshot,
+  fail: (failure: Failure) => void,
+): CircuitDocument {
+  const history = new History<Circuit>();
+  const canUndo = signal(false);
+  const canRedo = signal(false);
+  const undoName = signal("");
+  const redoName = signal("");
+  let present = trait.value.peek();
+
+  const settle = () => {
+    present = trait.value.peek();
+    canUndo.value = history.canUndo;
+    canRedo.value = history.canRedo;
+    undoName.value = history.undoName;
+    redoName.value = history.redoName;
+  };
+
+  /** Shares a version; its revision is one above the present one's, also when it is an old version come back. */
+  const write = (next: Circuit) => {
+    const newer = { ...next, revision: present.revision + 1 };
+    present = newer;
+    trait.write(newer);
+    settle();
+  };
+
+  trait.value.subscribe((circuit) => {
+    if (circuit === present) return;
+    history.push(present, "a change made elsewhere");
+    settle();
+  });
+
+  return {
+    circuit: trait.value,
+    canUndo,
+    canRedo,
+    undoName,
+    redoName,
+    edit: (change, what) => {
+      let next: Circuit;
+      try {
+        next = checkKinds(change(present), snapshot);
+      } catch (error) {
+        if (!(error instanceof CircuitError)) throw error;
+        fail({ code: "circuit", message: error.message });
+        return;
+      }
+      if (next === present) return;
+      history.push(present, what);
+      write(next);
+    },
+    undo: () => {
+      const earlier = history.undo(present);
+      if (earlier !== null) write(earlier);
+    },
+    redo: () => {
+      const later = history.redo(present);
+      if (later !== null) write(later);
+    },
+  };
+}

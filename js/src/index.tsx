@@ -1,0 +1,126 @@
+/** The widget's frontend as anywidget loads it. */
+
+import { signal as state } from "@preact/signals";
+import { render as mount } from "preact";
+import { App } from "./app";
+import { decodeSnapshot } from "./core/snapshot";
+import type { Settings, Snapshot, WidgetModel } from "./core/types";
+import { attachKeyboard } from "./keyboard";
+import { Rpc } from "./rpc";
+import { createStore } from "./store";
+import { styles } from "./styles";
+import { hostTheme, type ThemeName, watchHostTheme } from "./theme";
+
+interface RenderContext {
+  readonly model: WidgetModel;
+  readonly el: HTMLElement;
+  /** Aborts when the view goes away; hosts of older kinds call what `render` returns instead. */
+  readonly signal?: AbortSignal;
+}
+
+/** Draws one view of the widget inside a shadow root of its own; returns what takes it away again. */
+function render({ model, el, signal }: RenderContext): () => void {
+  const lifetime = new AbortController();
+  signal?.addEventListener("abort", () => lifetime.abort(), { once: true });
+  const root = attachRoot(el);
+  const theme = followTheme(model, root, lifetime.signal);
+
+  let graph = new AbortController();
+  const show = () => {
+    graph.abort();
+    graph = new AbortController();
+    delete root.dataset.ready;
+    showGraph(model, root, theme, AbortSignal.any([graph.signal, lifetime.signal]));
+  };
+  const unlisten = listen(model, "change:snapshot", show);
+  show();
+
+  lifetime.signal.addEventListener("abort", () => {
+    unlisten();
+    mount(null, root);
+    root.getRootNode() instanceof ShadowRoot && (root.getRootNode() as ShadowRoot).host.remove();
+  });
+  return () => lifetime.abort();
+}
+
+function attachRoot(el: HTMLElement): HTMLElement {
+  const page = el.ownerDocument;
+  const host = page.createElement("div");
+  // Notebooks bind single letters to commands; inside the widget letters are the widget's.
+  host.setAttribute("data-lm-suppress-shortcuts", "true");
+  const shadow = host.attachShadow({ mode: "open" });
+  const style = page.createElement("style");
+  style.textContent = styles;
+  const root = page.createElement("div");
+  root.className = "circuit-widget";
+  shadow.append(style, root);
+  el.append(host);
+  return root;
+}
+
+function followTheme(model: WidgetModel, root: HTMLElement, signal: AbortSignal) {
+  const page = root.ownerDocument;
+  const theme = state<ThemeName>("light");
+  const update = () => {
+    const wanted = (model.get("settings") as Settings | undefined)?.theme ?? "auto";
+    theme.value = wanted === "auto" ? hostTheme(page) : wanted;
+    root.dataset.theme = theme.value;
+  };
+  watchHostTheme(page, update, signal);
+  signal.addEventListener("abort", listen(model, "change:settings", update));
+  update();
+  return theme;
+}
+
+function showGraph(
+  model: WidgetModel,
+  root: HTMLElement,
+  theme: ReturnType<typeof followTheme>,
+  signal: AbortSignal,
+): void {
+  const ready = () => {
+    root.dataset.ready = "true";
+  };
+  let snapshot: Snapshot | null;
+  try {
+    const bytes = model.get("snapshot") as DataView | null | undefined;
+    snapshot = bytes && bytes.byteLength > 0 ? decodeSnapshot(bytes) : null;
+  } catch (error) {
+    mount(<Message title="The graph cannot be shown." text={(error as Error).message} />, root);
+    ready();
+    return;
+  }
+  if (snapshot === null) {
+    mount(<Message title="No graph yet." text="Trace a prompt and show its graph: model.trace(prompt).show()" />, root);
+    ready();
+    return;
+  }
+  const store = createStore(model, snapshot, new Rpc(model, signal), theme, signal);
+  attachKeyboard(root, store, signal);
+  mount(<App key={graphKey()} store={store} onFrame={ready} />, root);
+}
+
+let graphs = 0;
+
+/** A new key for each graph, so that nothing of the last one's view stays. */
+function graphKey(): number {
+  graphs += 1;
+  return graphs;
+}
+
+function Message({ title, text }: { title: string; text: string }) {
+  return (
+    <div class="empty-state" role="status" data-test="empty">
+      <strong>{title}</strong>
+      {text}
+    </div>
+  );
+}
+
+/** Listens to the model until the returned function is called. */
+function listen(model: WidgetModel, event: string, listener: () => void): () => void {
+  model.on(event, listener);
+  return () => model.off(event, listener);
+}
+
+export default { render };

@@ -1,0 +1,69 @@
+/** Keys that work anywhere inside one widget, and only there. */
+
+import { ablate, groupNodes, togglePins, ungroupNodes } from "./commands";
+import type { Store } from "./store";
+
+const TEXT_FIELDS = "input:not([type='range']), textarea, select";
+
+export function attachKeyboard(root: HTMLElement, store: Store, signal: AbortSignal): void {
+  root.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.defaultPrevented || (event.target as Element).matches(TEXT_FIELDS)) return;
+      if (!act(event, store)) return;
+      event.preventDefault();
+      event.stopPropagation();
+    },
+    { signal },
+  );
+}
+
+/** Does what a key means; false if it means nothing here. */
+function act(event: KeyboardEvent, store: Store): boolean {
+  const { actions } = store;
+  const nodes = store.selected.value;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.altKey) return false;
+  if (event.ctrlKey || event.metaKey) {
+    if (key === "z" && !event.shiftKey) actions.undo();
+    else if (key === "y" || key === "z") actions.redo();
+    else return false;
+    return true;
+  }
+  switch (key) {
+    case "p":
+      togglePins(store, nodes);
+      return true;
+    case "g":
+      groupNodes(store, nodes);
+      return true;
+    case "u":
+      ungroupNodes(store, nodes);
+      return true;
+    case "a":
+      ablate(store, nodes);
+      return true;
+    case "F2":
+      store.renaming.value = store.inspected.value;
+      return true;
+    case "/":
+      store.popover.value = "search";
+      return true;
+    case "?":
+      store.popover.value = "help";
+      return true;
+    case "Escape":
+      return stepBack(store);
+    default:
+      return false;
+  }
+}
+
+/** Escape closes or stops what is nearest. */
+function stepBack(store: Store): boolean {
+  if (store.popover.value !== null) store.popover.value = null;
+  else if (store.failure.value !== null) store.actions.dismiss();
+  else if (store.job.value !== null) store.actions.cancel();
+  else return false;
+  return true;
+}

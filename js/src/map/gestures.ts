@@ -1,0 +1,180 @@
+/** Pointer gestures on the map: hover, select, drag nodes, draw a rectangle, pan and zoom. */
+
+import { select } from "d3-selection";
+import { type D3ZoomEvent, type ZoomBehavior, zoom, zoomIdentity } from "d3-zoom";
+import { dropOnNode } from "../commands";
+import type { NodeId } from "../core/types";
+import type { Store } from "../store";
+import type { MapView } from "./view";
+
+const DRAG_DISTANCE = 4;
+const MOST_ZOOM = 12;
+
+/** What the pressed pointer is doing. */
+type Press =
+  | { readonly kind: "node"; readonly node: NodeId; readonly x: number; readonly y: number; dragging: boolean }
+  | { readonly kind: "rectangle"; readonly x: number; readonly y: number }
+  | { readonly kind: "ground"; readonly x: number; readonly y: number };
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Zooming {
+  /** Zooms about the middle of the map. */
+  by(factor: number): void;
+  reset(): void;
+}
+
+function isToggle(event: PointerEvent): boolean {
+  return event.shiftKey || event.ctrlKey || event.metaKey;
+}
+
+export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: Store, signal: AbortSignal): void {
+  let press: Press | null = null;
+
+  const at = (event: MouseEvent): Point => {
+    const bounds = canvas.getBoundingClientRect();
+    return { x: event.clientX - bounds.left, y: event.clientY - bounds.top };
+  };
+
+  const cancel = () => {
+    press = null;
+    view.rectangle.value = null;
+    view.dropTarget.value = null;
+    store.drag.value = null;
+  };
+
+  canvas.addEventListener(
+    "pointerdown",
+    (event) => {
+      if (event.button !== 0) return;
+      canvas.focus({ preventScroll: true });
+      const point = at(event);
+      const node = view.nodeAt(point.x, point.y);
+      const pressed: Press =
+        node !== null
+          ? { kind: "node", node, ...point, dragging: false }
+          : { kind: event.shiftKey ? "rectangle" : "ground", ...point };
+      if (pressed.kind !== "ground") canvas.setPointerCapture(event.pointerId);
+      press = pressed;
+    },
+    { signal },
+  );
+
+  // Dragging out of the canvas would otherwise select the text of the page.
+  canvas.addEventListener("mousedown", (event) => press?.kind !== "ground" && event.preventDefault(), { signal });
+
+  canvas.addEventListener(
+    "pointermove",
+    (event) => {
+      const point = at(event);
+      if (press === null || press.kind === "ground") {
+        if (event.buttons === 0) store.actions.hover(view.nodeAt(point.x, point.y));
+        return;
+      }
+      if (press.kind === "rectangle") {
+        view.rectangle.value = { x0: press.x, y0: press.y, x1: point.x, y1: point.y };
+        return;
+      }
+      if (!press.dragging && Math.hypot(point.x - press.x, point.y - press.y) < DRAG_DISTANCE) return;
+      press.dragging = true;
+      const nodes = draggedNodes(store, press.node);
+      const under = view.nodeAt(point.x, point.y);
+      view.dropTarget.value = under !== null && !nodes.includes(under) ? under : null;
+      store.actions.hover(null);
+      store.drag.value = { nodes, x: event.clientX, y: event.clientY, dropped: false };
+    },
+    { signal },
+  );
+
+  canvas.addEventListener(
+    "pointerup",
+    (event) => {
+      const point = at(event);
+      if (press?.kind === "ground") {
+        const still = Math.hypot(point.x - press.x, point.y - press.y) < DRAG_DISTANCE;
+        if (still && !isToggle(event)) store.actions.select([], "replace");
+      } else if (press?.kind === "rectangle") {
+        const area = view.rectangle.value;
+        if (area !== null) store.actions.select(view.nodesIn(area), "add");
+      } else if (press?.kind === "node" && press.dragging) {
+        const target = view.dropTarget.value;
+        const drag = store.drag.value;
+        if (drag !== null && target !== null) dropOnNode(store, drag.nodes, target);
+        else if (drag !== null) store.drag.value = { ...drag, dropped: true };
+      } else if (press?.kind === "node") {
+        view.cursor.value = press.node;
+        store.actions.select([press.node], isToggle(event) ? "toggle" : "replace");
+      }
+      cancel();
+    },
+    { signal },
+  );
+
+  canvas.addEventListener("pointercancel", cancel, { signal });
+  canvas.addEventListener("pointerleave", () => press === null && store.actions.hover(null), { signal });
+  canvas.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Escape" || press === null) return;
+      event.stopPropagation();
+      cancel();
+    },
+    { signal },
+  );
+}
+
+/** A node is dragged with the whole selection it belongs to. */
+function draggedNodes(store: Store, node: NodeId): readonly NodeId[] {
+  const selected = store.selected.value;
+  return selected.includes(node) ? selected : [node];
+}
+
+/** Pan by dragging the ground; zoom by the wheel once the map has focus, or with Ctrl or Cmd. */
+export function attachZoom(canvas: HTMLCanvasElement, view: MapView, signal: AbortSignal): Zooming {
+  const selection = select<HTMLCanvasElement, unknown>(canvas);
+  const behaviour: ZoomBehavior<HTMLCanvasElement, unknown> = zoom<HTMLCanvasElement, unknown>()
+    .scaleExtent([1, MOST_ZOOM])
+    .extent(() => [[0, 0], corner(view)])
+    .filter((event: Event) => {
+      if (event instanceof WheelEvent) return event.ctrlKey || event.metaKey || view.focused.value;
+      if (event instanceof MouseEvent) return event.button === 0 && !event.shiftKey && !overNode(canvas, view, event);
+      return true;
+    })
+    .wheelDelta((event: WheelEvent) => {
+      // A pinch arrives as a wheel event with Ctrl and small steps; a real wheel's steps are large.
+      const pinch = event.ctrlKey && Math.abs(event.deltaY) < 50;
+      return -event.deltaY * (event.deltaMode === 1 ? 0.05 : event.deltaMode ? 1 : 0.002) * (pinch ? 10 : 1);
+    })
+    .on("zoom", ({ transform: { k, x, y } }: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
+      view.camera.value = { k, x, y };
+    });
+  selection.call(behaviour).on("dblclick.zoom", null).style("touch-action", "pan-y");
+  const stop = view.size.subscribe(() => {
+    behaviour.translateExtent([[0, 0], corner(view)]);
+    // The camera is brought back inside the new size.
+    selection.call(behaviour.translateBy, 0, 0);
+  });
+  signal.addEventListener("abort", () => {
+    stop();
+    selection.on(".zoom", null);
+  });
+  const reset = () => selection.call(behaviour.transform, zoomIdentity);
+  canvas.addEventListener("dblclick", (event) => !overNode(canvas, view, event) && reset(), { signal });
+  return {
+    by: (factor) => selection.call(behaviour.scaleBy, factor),
+    reset,
+  };
+}
+
+function corner(view: MapView): [number, number] {
+  const { width, height } = view.size.value;
+  return [Math.max(1, width), Math.max(1, height)];
+}
+
+function overNode(canvas: HTMLCanvasElement, view: MapView, event: MouseEvent): boolean {
+  const bounds = canvas.getBoundingClientRect();
+  return view.nodeAt(event.clientX - bounds.left, event.clientY - bounds.top) !== null;
+}

@@ -1,0 +1,83 @@
+/** The map by keyboard: arrows walk the nodes, the rest acts on the node or the selection. */
+
+import type { Direction } from "../core/hit";
+import { step } from "../core/hit";
+import type { NodeId } from "../core/types";
+import type { Store } from "../store";
+import type { Zooming } from "./gestures";
+import type { MapView } from "./view";
+
+const ARROWS: Readonly<Record<string, Direction>> = {
+  ArrowLeft: "left",
+  ArrowRight: "right",
+  ArrowUp: "up",
+  ArrowDown: "down",
+};
+
+export function attachKeys(
+  canvas: HTMLCanvasElement,
+  view: MapView,
+  zooming: Zooming,
+  store: Store,
+  signal: AbortSignal,
+): void {
+  canvas.addEventListener(
+    "focus",
+    () => {
+      view.focused.value = true;
+    },
+    { signal },
+  );
+  canvas.addEventListener(
+    "blur",
+    () => {
+      view.focused.value = false;
+    },
+    { signal },
+  );
+  canvas.addEventListener("keydown", (event) => onKey(event, view, zooming, store), { signal });
+}
+
+function onKey(event: KeyboardEvent, view: MapView, zooming: Zooming, store: Store): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const direction = ARROWS[event.key];
+  const cursor = view.cursor.value;
+  if (direction !== undefined) walk(view, store, direction, event.shiftKey);
+  else if (event.key === "Enter" && cursor !== null) store.actions.select([cursor], "replace");
+  else if (event.key === " " && cursor !== null) store.actions.select([cursor], "toggle");
+  else if (event.key === "Escape") store.actions.select([], "replace");
+  else if (event.key === "+" || event.key === "=") zooming.by(1.4);
+  else if (event.key === "-") zooming.by(1 / 1.4);
+  else if (event.key === "0") zooming.reset();
+  else {
+    // What acts on the selection acts on the cursor's node when nothing is selected.
+    const acts = ["p", "u", "a", "F2"].includes(event.key);
+    if (acts && cursor !== null && store.selected.value.length === 0) store.actions.select([cursor], "replace");
+    return;
+  }
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** Moves the cursor to the next visible node; with Shift the nodes passed are added to the selection. */
+function walk(view: MapView, store: Store, direction: Direction, extend: boolean): void {
+  const { layout, visible } = view.scene.value;
+  const { ids } = store.snapshot;
+  const from = view.cursor.value === null ? -1 : view.place(view.cursor.value);
+  const place = from < 0 ? view.place(firstNode(view, store)) : step(layout.x, layout.y, from, direction);
+  if (place === null || place < 0) return;
+  const node = ids[visible.nodes[place]];
+  if (extend && view.cursor.value !== null) store.actions.select([view.cursor.value, node], "add");
+  view.cursor.value = node;
+}
+
+/** Where walking begins: the last selected node, else the most influential one. */
+function firstNode(view: MapView, store: Store): NodeId {
+  const selected = store.selected.value.filter((id) => view.place(id) >= 0);
+  const last = selected[selected.length - 1];
+  if (last !== undefined) return last;
+  const { ids, influence } = store.snapshot;
+  let best = view.scene.value.visible.nodes[0];
+  for (const node of view.scene.value.visible.nodes) if (influence[node] > influence[best]) best = node;
+  return ids[best];
+}

@@ -1,0 +1,94 @@
+/** The map: tokens across, layers up, with its thresholds and its legend. */
+
+import { useSignal } from "@preact/signals";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import type { NodeId } from "../core/types";
+import type { Store } from "../store";
+import { attachGestures, attachZoom, type Zooming } from "./gestures";
+import { attachKeys } from "./keys";
+import { Legend } from "./legend";
+import { ThresholdSliders } from "./sliders";
+import { describe } from "./speech";
+import { Tooltip } from "./tooltip";
+import { MapView } from "./view";
+
+interface Props {
+  readonly store: Store;
+  /** Called after each frame that was painted. */
+  readonly onFrame: () => void;
+}
+
+export function MapPane({ store, onFrame }: Props) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const view = useSignal<MapView | null>(null);
+  const zooming = useRef<Zooming | null>(null);
+
+  useLayoutEffect(() => {
+    if (canvas.current === null) return undefined;
+    const abort = new AbortController();
+    const made = new MapView(canvas.current, store, onFrame, abort.signal);
+    attachGestures(canvas.current, made, store, abort.signal);
+    zooming.current = attachZoom(canvas.current, made, abort.signal);
+    attachKeys(canvas.current, made, zooming.current, store, abort.signal);
+    watchSize(canvas.current, made, abort.signal);
+    view.value = made;
+    return () => abort.abort();
+  }, [store, onFrame, view]);
+
+  const zoomed = view.value !== null && view.value.camera.value.k > 1;
+  return (
+    <section class="map-pane" aria-label="Map of the attribution graph">
+      <div class="map-field">
+        {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: arrow keys must reach the map, which only an application gets. */}
+        <canvas
+          ref={canvas}
+          class="map-canvas"
+          tabIndex={0}
+          role="application"
+          aria-label="Attribution graph: tokens across, layers up. Arrow keys walk from node to node, Enter selects."
+          data-test="map"
+        />
+        {view.value !== null && <Tooltip store={store} view={view.value} />}
+        {zoomed && (
+          <button
+            type="button"
+            class="link-button map-reset"
+            aria-label="Show the whole map"
+            data-test="zoom-reset"
+            onClick={() => zooming.current?.reset()}
+          >
+            show all
+          </button>
+        )}
+        {view.value !== null && <CursorSpeech store={store} view={view.value} />}
+      </div>
+      <div class="map-controls">
+        <ThresholdSliders store={store} />
+        <Legend store={store} />
+      </div>
+    </section>
+  );
+}
+
+/** Tells screen readers where the keyboard is. */
+function CursorSpeech({ store, view }: { store: Store; view: MapView }) {
+  const node: NodeId | null = view.focused.value ? view.cursor.value : null;
+  const text = useMemo(() => (node === null ? "" : describe(store, node)), [store, node, store.selected.value]);
+  return (
+    <div class="spoken-only" aria-live="polite" data-test="map-speech">
+      {text}
+    </div>
+  );
+}
+
+function watchSize(canvas: HTMLCanvasElement, view: MapView, signal: AbortSignal): void {
+  const measure = () => {
+    const { clientWidth: width, clientHeight: height } = canvas;
+    const { width: lastWidth, height: lastHeight } = view.size.peek();
+    if (width !== lastWidth || height !== lastHeight) view.size.value = { width, height };
+  };
+  const observer = new ResizeObserver(measure);
+  observer.observe(canvas);
+  signal.addEventListener("abort", () => observer.disconnect());
+  measure();
+}

@@ -1,0 +1,36 @@
+/** How nodes stand out on the map: group hue, pin, and what an intervention left of them. */
+
+import { clamp } from "../core/scales";
+import type { Store } from "../store";
+import type { Marks } from "./paint";
+
+export function nodeMarks(store: Store): Marks {
+  const { ids, index } = store.snapshot;
+  const hue = new Int8Array(ids.length).fill(-1);
+  const pinned = new Uint8Array(ids.length);
+  const presence = new Float32Array(ids.length).fill(1);
+  const each = (nodes: readonly string[], act: (node: number) => void) => {
+    for (const id of nodes) {
+      const node = index.get(id);
+      if (node !== undefined) act(node);
+    }
+  };
+  const { supernodes, pinned: pins } = store.circuit.value;
+  for (const supernode of supernodes) {
+    each(supernode.nodes, (node) => {
+      hue[node] = supernode.color;
+    });
+  }
+  each(pins, (node) => {
+    pinned[node] = 1;
+  });
+  const effect = store.effect.value;
+  if (effect !== null) {
+    const { ids: measured, before, after } = effect.nodes;
+    for (const [row, id] of measured.entries()) {
+      const node = index.get(id);
+      if (node !== undefined && before[row] > 0) presence[node] = clamp(after[row] / before[row], 0.18, 1);
+    }
+  }
+  return { hue, pinned, presence };
+}

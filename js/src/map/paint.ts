@@ -1,0 +1,240 @@
+/** Draws the map on canvas contexts; every function draws one layer and keeps no state. */
+
+import { edgeWidth } from "../core/scales";
+import { KIND } from "../core/types";
+import { type Palette, TOKEN_SIZE } from "../theme";
+import { type Camera, frameOf, type Scene, shapeScale, shareOfInput } from "./scene";
+import { curve, traceArrowhead, traceCurve, traceFlatEnd, traceNode } from "./shapes";
+
+export interface Brush {
+  readonly context: CanvasRenderingContext2D;
+  readonly palette: Palette;
+  readonly camera: Camera;
+  readonly interfaceFont: string;
+  readonly tokenFont: string;
+}
+
+/** How nodes stand out, by node index. */
+export interface Marks {
+  /** Index of the group hue; -1 if not grouped. */
+  readonly hue: Int8Array;
+  readonly pinned: Uint8Array;
+  /** Opacity: below 1 for what an intervention suppressed. */
+  readonly presence: Float32Array;
+}
+
+const FAINT_WIDTHS = [0.5, 0.9, 1.5, 2.4] as const;
+
+/** Row lines, column lines, row labels and token texts. */
+export function paintAxes(brush: Brush, scene: Scene): void {
+  const { context, palette, camera } = brush;
+  const { layout, width, height } = scene;
+  const frame = frameOf(scene);
+  context.lineWidth = 1;
+  context.strokeStyle = palette.grid;
+  context.beginPath();
+  for (const row of layout.rows) {
+    const y = Math.round(camera.k * row.y + camera.y) + 0.5;
+    if (y > frame.bottom) continue;
+    context.moveTo(frame.left, y);
+    context.lineTo(width, y);
+  }
+  context.stroke();
+  context.setLineDash([1, 3]);
+  context.beginPath();
+  for (const column of layout.columns.slice(1)) {
+    const x = Math.round(camera.k * column.x0 + camera.x) + 0.5;
+    if (x < frame.left) continue;
+    context.moveTo(x, 6);
+    context.lineTo(x, frame.bottom);
+  }
+  context.stroke();
+  context.setLineDash([]);
+
+  context.fillStyle = palette.muted;
+  context.font = `10.5px ${brush.interfaceFont}`;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const row of layout.rows) {
+    const y = camera.k * row.y + camera.y;
+    if (y > 4 && y <= frame.bottom) context.fillText(row.label, frame.left - 6, y + 0.5);
+  }
+  paintTokens(brush, scene, height);
+}
+
+function paintTokens({ context, palette, camera, tokenFont }: Brush, { layout, width }: Scene, height: number): void {
+  context.save();
+  context.beginPath();
+  context.rect(0, 0, width, height);
+  context.clip();
+  context.fillStyle = palette.ink;
+  context.font = `${TOKEN_SIZE}px ${tokenFont}`;
+  context.textAlign = layout.slanted ? "right" : "center";
+  context.textBaseline = "alphabetic";
+  for (const column of layout.columns) {
+    const x = (camera.k * (column.x0 + column.x1)) / 2 + camera.x;
+    if (x < 24 || x > width) continue;
+    if (layout.slanted) {
+      context.save();
+      context.translate(x + 4, layout.tokenY);
+      context.rotate((-40 * Math.PI) / 180);
+      context.fillText(column.text, 0, 0);
+      context.restore();
+    } else {
+      context.fillText(column.text, x, layout.tokenY);
+    }
+  }
+  context.restore();
+}
+
+function clipToFrame(context: CanvasRenderingContext2D, scene: Scene): void {
+  const frame = frameOf(scene);
+  context.beginPath();
+  context.rect(frame.left, 0, scene.width - frame.left, frame.bottom);
+  context.clip();
+}
+
+function curveOf(brush: Brush, scene: Scene, edge: number) {
+  const { camera } = brush;
+  const { snapshot, layout, placeOf } = scene;
+  const source = placeOf[snapshot.edgeSource[edge]];
+  const target = placeOf[snapshot.edgeTarget[edge]];
+  if (source < 0 || target < 0) return null;
+  const scale = shapeScale(camera);
+  return curve(
+    camera.k * layout.x[source] + camera.x,
+    camera.k * layout.y[source] + camera.y,
+    scale * layout.radius[source],
+    camera.k * layout.x[target] + camera.x,
+    camera.k * layout.y[target] + camera.y,
+    scale * layout.radius[target],
+  );
+}
+
+/** Every visible edge, without sign, in four widths. */
+export function paintFaintEdges(brush: Brush, scene: Scene): void {
+  const { context, palette } = brush;
+  const paths = FAINT_WIDTHS.map(() => new Path2D());
+  for (const edge of scene.visible.edges) {
+    const shape = curveOf(brush, scene, edge);
+    if (shape === null) continue;
+    const width = edgeWidth(shareOfInput(scene.snapshot, edge)) * 0.8;
+    const bin = FAINT_WIDTHS.findIndex((limit) => width <= limit);
+    traceCurve(paths[bin < 0 ? FAINT_WIDTHS.length - 1 : bin], shape);
+  }
+  context.save();
+  clipToFrame(context, scene);
+  context.strokeStyle = palette.faint;
+  context.globalAlpha = scene.visible.edges.length > 2000 ? 0.22 : 0.4;
+  for (const [bin, path] of paths.entries()) {
+    context.lineWidth = FAINT_WIDTHS[bin];
+    context.stroke(path);
+  }
+  context.restore();
+}
+
+/** The edges of one node in full: sign by colour and form, strength by width, the strongest on top. */
+export function paintSignedEdges(brush: Brush, scene: Scene, edges: readonly number[], opacity: number): void {
+  const { context, palette } = brush;
+  const { snapshot } = scene;
+  const ordered = edges
+    .map((edge) => ({ edge, share: shareOfInput(snapshot, edge) }))
+    .sort((a, b) => Math.abs(a.share) - Math.abs(b.share));
+  context.save();
+  clipToFrame(context, scene);
+  context.globalAlpha = opacity;
+  for (const { edge, share } of ordered) {
+    const shape = curveOf(brush, scene, edge);
+    if (shape === null) continue;
+    const inhibits = snapshot.edgeWeight[edge] < 0;
+    const width = edgeWidth(share);
+    const head = 3.5 + width;
+    context.strokeStyle = inhibits ? palette.inhibit : palette.excite;
+    context.fillStyle = context.strokeStyle;
+    context.lineWidth = width;
+    context.setLineDash(inhibits ? [2 + 2 * width, 2 + width] : []);
+    context.beginPath();
+    traceCurve(context, inhibits ? { ...shape, y1: shape.y1 + 1.5 } : { ...shape, y1: shape.y1 + 0.8 * head });
+    context.stroke();
+    context.setLineDash([]);
+    context.beginPath();
+    if (inhibits) {
+      context.lineWidth = 1.8;
+      traceFlatEnd(context, shape.x1, shape.y1 + 1.5, head);
+      context.stroke();
+    } else {
+      traceArrowhead(context, shape.x1, shape.y1, head);
+      context.fill();
+    }
+  }
+  context.restore();
+}
+
+/** Every visible node. */
+export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
+  const { context, camera, palette } = brush;
+  const { snapshot, layout, visible } = scene;
+  const scale = shapeScale(camera);
+  context.save();
+  clipToFrame(context, scene);
+  for (let place = visible.nodes.length - 1; place >= 0; place--) {
+    const node = visible.nodes[place];
+    const kind = snapshot.kind[node];
+    const radius = scale * layout.radius[place];
+    const x = camera.k * layout.x[place] + camera.x;
+    const y = camera.k * layout.y[place] + camera.y;
+    if (x < -20 || x > scene.width + 20 || y < -20 || y > scene.height + 20) continue;
+    const hue = marks.hue[node];
+    // Grouped nodes are rings, so that their hue is seen and their size stays that of the others.
+    context.beginPath();
+    if (hue >= 0) {
+      const width = Math.min(2.2, 0.5 * radius + 0.6);
+      traceNode(context, kind, x, y, radius - width / 2);
+      context.fillStyle = palette.background;
+      context.globalAlpha = 1;
+      context.fill();
+      context.globalAlpha = marks.presence[node];
+      context.lineWidth = width;
+      context.strokeStyle = palette.groups[hue];
+    } else {
+      traceNode(context, kind, x, y, radius - 0.5);
+      context.fillStyle = nodeFill(palette, kind);
+      context.globalAlpha = marks.presence[node];
+      context.fill();
+      context.lineWidth = marks.pinned[node] ? 1.8 : 1;
+      context.strokeStyle = marks.pinned[node] ? palette.ink : kind === KIND.logit ? palette.answer : palette.nodeEdge;
+    }
+    context.stroke();
+  }
+  context.restore();
+}
+
+function nodeFill(palette: Palette, kind: number): string {
+  if (kind === KIND.error) return palette.background;
+  if (kind === KIND.token) return palette.nodeEdge;
+  return kind === KIND.logit ? palette.answer : palette.node;
+}
+
+/** Outlines around some nodes, this far outside their rims. */
+export function paintOutlines(
+  { context, camera }: Brush,
+  scene: Scene,
+  places: Iterable<number>,
+  style: { readonly color: string; readonly width: number; readonly gap: number; readonly dash?: readonly number[] },
+): void {
+  const { snapshot, layout, visible } = scene;
+  const scale = shapeScale(camera);
+  context.save();
+  clipToFrame(context, scene);
+  context.strokeStyle = style.color;
+  context.lineWidth = style.width;
+  context.setLineDash([...(style.dash ?? [])]);
+  for (const place of places) {
+    const kind = snapshot.kind[visible.nodes[place]];
+    const radius = scale * layout.radius[place] + style.gap;
+    context.beginPath();
+    traceNode(context, kind, camera.k * layout.x[place] + camera.x, camera.k * layout.y[place] + camera.y, radius);
+    context.stroke();
+  }
+  context.restore();
+}

@@ -1,0 +1,63 @@
+/** What the map shows, as numbers: the layout of the visible nodes, and how to find them. */
+
+import { type HitGrid, hitGrid } from "../core/hit";
+import { type MapLayout, mapLayout } from "../core/layout";
+import { KIND_NAMES, type Snapshot, type Visible } from "../core/types";
+
+export interface Scene {
+  readonly snapshot: Snapshot;
+  readonly visible: Visible;
+  readonly width: number;
+  readonly height: number;
+  /** Arrays by place; `visible.nodes[place]` is the node. */
+  readonly layout: MapLayout;
+  /** Place of each node, or -1 if it is not visible. */
+  readonly placeOf: Int32Array;
+  readonly grid: HitGrid;
+}
+
+export function buildScene(snapshot: Snapshot, visible: Visible, width: number, height: number): Scene {
+  const nodes = Array.from(visible.nodes, (node) => ({
+    kind: KIND_NAMES[snapshot.kind[node]],
+    layer: snapshot.layer[node],
+    position: snapshot.nodePosition[node],
+    influence: snapshot.influence[node],
+  }));
+  const texts = snapshot.tokens.map((token) => token.text);
+  const layout = mapLayout(nodes, texts, snapshot.nLayers, width, height);
+  const placeOf = new Int32Array(snapshot.ids.length).fill(-1);
+  for (const [place, node] of visible.nodes.entries()) placeOf[node] = place;
+  const grid = hitGrid(layout.x, layout.y, layout.radius);
+  return { snapshot, visible, width, height, layout, placeOf, grid };
+}
+
+/** The share of a target's whole input that an edge carries, signed. */
+export function shareOfInput(snapshot: Snapshot, edge: number): number {
+  const total = snapshot.inputTotal[snapshot.edgeTarget[edge]];
+  return total > 0 ? snapshot.edgeWeight[edge] / total : 0;
+}
+
+/** Where the camera is: a point of the layout is drawn at `k * point + (x, y)`. */
+export interface Camera {
+  readonly k: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+export const AT_REST: Camera = { k: 1, x: 0, y: 0 };
+
+/** Shapes grow slower than distances, so that zooming in parts what overlaps. */
+export function shapeScale(camera: Camera): number {
+  return camera.k ** 0.45;
+}
+
+/** The part of the canvas in which nodes are drawn; axis labels stand outside. */
+export interface Frame {
+  readonly left: number;
+  readonly bottom: number;
+}
+
+export function frameOf(scene: Scene): Frame {
+  const emb = scene.layout.rows[0]?.y ?? scene.height;
+  return { left: 30, bottom: Math.min(scene.height, emb + 9) };
+}

@@ -1,0 +1,76 @@
+/** Outlines of nodes and edges, traced on a path. */
+
+import { KIND } from "../core/types";
+
+/** What both a canvas context and a Path2D offer. */
+export type Pen = Pick<CanvasPath, "moveTo" | "lineTo" | "bezierCurveTo" | "arc" | "rect" | "closePath">;
+
+const PENTAGON = [
+  [0, -1.08],
+  [1, -0.1],
+  [1, 0.86],
+  [-1, 0.86],
+  [-1, -0.1],
+] as const;
+
+/** Traces a node: circle for a feature, diamond for an error, square for a token, pentagon for a logit. */
+export function traceNode(pen: Pen, kind: number, x: number, y: number, radius: number): void {
+  if (kind === KIND.feature) {
+    pen.moveTo(x + radius, y);
+    pen.arc(x, y, radius, 0, 2 * Math.PI);
+  } else if (kind === KIND.error) {
+    pen.moveTo(x, y - radius);
+    pen.lineTo(x + radius, y);
+    pen.lineTo(x, y + radius);
+    pen.lineTo(x - radius, y);
+    pen.closePath();
+  } else if (kind === KIND.token) {
+    pen.rect(x - radius, y - radius, 2 * radius, 2 * radius);
+  } else {
+    for (const [index, [dx, dy]] of PENTAGON.entries()) {
+      if (index === 0) pen.moveTo(x + radius * dx, y + radius * dy);
+      else pen.lineTo(x + radius * dx, y + radius * dy);
+    }
+    pen.closePath();
+  }
+}
+
+/** A cubic curve that leaves its source upwards and enters its target from below. */
+export interface Curve {
+  readonly x0: number;
+  readonly y0: number;
+  readonly x1: number;
+  readonly y1: number;
+  /** Heights of the two control points; they stand above the source and below the target. */
+  readonly c0: number;
+  readonly c1: number;
+}
+
+/** The curve from the rim of one node to the rim of another; each end leans towards the other along its rim. */
+export function curve(sx: number, sy: number, sr: number, tx: number, ty: number, tr: number): Curve {
+  const lean = 0.7 * Math.tanh((tx - sx) / 160);
+  const rise = Math.sqrt(1 - lean * lean);
+  const y0 = sy - sr * rise;
+  const y1 = ty + tr * rise;
+  const bend = Math.max(0.45 * Math.abs(y0 - y1), 6);
+  return { x0: sx + sr * lean, y0, x1: tx - tr * lean, y1, c0: y0 - bend, c1: y1 + bend };
+}
+
+export function traceCurve(pen: Pen, { x0, y0, x1, y1, c0, c1 }: Curve): void {
+  pen.moveTo(x0, y0);
+  pen.bezierCurveTo(x0, c0, x1, c1, x1, y1);
+}
+
+/** An arrowhead pointing up, its tip at (x, y). */
+export function traceArrowhead(pen: Pen, x: number, y: number, size: number): void {
+  pen.moveTo(x, y);
+  pen.lineTo(x + 0.62 * size, y + size);
+  pen.lineTo(x - 0.62 * size, y + size);
+  pen.closePath();
+}
+
+/** The flat end of an inhibiting edge. */
+export function traceFlatEnd(pen: Pen, x: number, y: number, size: number): void {
+  pen.moveTo(x - size, y);
+  pen.lineTo(x + size, y);
+}

@@ -1,0 +1,76 @@
+/** How much of the graph the map shows: the share of influence that nodes, and edges, hold. */
+
+import { percent } from "../core/words";
+import type { Store, Thresholds } from "../store";
+
+const STEPS = 1000;
+
+export function ThresholdSliders({ store }: { store: Store }) {
+  const { node, edge } = store.thresholds.value;
+  const shown = store.visible.value.nodes.length;
+  const total = store.snapshot.totalNodes;
+  return (
+    <>
+      <Slider
+        store={store}
+        which="node"
+        name="nodes"
+        label="Share of influence that the visible nodes hold"
+        value={node}
+        reading={`${percent(node)} · ${shown.toLocaleString("en")} of ${total.toLocaleString("en")}`}
+      />
+      <Slider
+        store={store}
+        which="edge"
+        name="edges"
+        label="Share of edge strength that the visible edges hold"
+        value={edge}
+        reading={percent(edge)}
+      />
+    </>
+  );
+}
+
+interface SliderProps {
+  readonly store: Store;
+  readonly which: keyof Thresholds;
+  readonly name: string;
+  readonly label: string;
+  readonly value: number;
+  readonly reading: string;
+}
+
+function Slider({ store, which, name, label, value, reading }: SliderProps) {
+  return (
+    <label class="slider">
+      <span class="muted">{name}</span>
+      <input
+        type="range"
+        min={0}
+        max={STEPS}
+        value={positionOf(value)}
+        style={{ "--filled": `${(100 * positionOf(value)) / STEPS}%` }}
+        aria-label={label}
+        aria-valuetext={reading}
+        data-test={`${which}-threshold`}
+        onInput={(event) => {
+          const moved = thresholdAt(Number(event.currentTarget.value));
+          store.actions.previewThresholds({ ...store.thresholds.value, [which]: moved });
+        }}
+        onChange={() => store.actions.keepThresholds()}
+      />
+      <span class="muted reading">{reading}</span>
+    </label>
+  );
+}
+
+/** Shares crowd towards 1, so that the slider's upper half covers the last fifth: threshold = 1 - (1 - position)^2.3. */
+const CURVE = 2.3;
+
+export function thresholdAt(position: number): number {
+  return Math.round(1000 * (1 - (1 - position / STEPS) ** CURVE)) / 1000;
+}
+
+export function positionOf(threshold: number): number {
+  return Math.round(STEPS * (1 - (1 - threshold) ** (1 / CURVE)));
+}

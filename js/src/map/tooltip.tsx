@@ -1,0 +1,50 @@
+/** The card that follows the hovered or walked-to node of the map. */
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { KIND } from "../core/types";
+import { decimal, percent } from "../core/words";
+import type { Store } from "../store";
+import { identity } from "./speech";
+import type { MapView } from "./view";
+
+const GAP = 10;
+
+export function Tooltip({ store, view }: { store: Store; view: MapView }) {
+  const card = useRef<HTMLDivElement>(null);
+  const walked = view.focused.value ? view.cursor.value : null;
+  const id = store.hovered.value ?? walked;
+  const place = id === null || store.drag.value !== null ? null : view.positionOf(id);
+  const { width, height } = view.size.value;
+
+  // Beside the node, on the side where there is room.
+  useLayoutEffect(() => {
+    if (card.current === null || place === null) return;
+    const { offsetWidth, offsetHeight } = card.current;
+    const right = place.x + place.radius + GAP;
+    const left = right + offsetWidth > width ? place.x - place.radius - GAP - offsetWidth : right;
+    const top = Math.min(Math.max(4, place.y - offsetHeight / 2), height - offsetHeight - 4);
+    card.current.style.transform = `translate(${Math.round(Math.max(4, left))}px, ${Math.round(top)}px)`;
+  });
+
+  const node = id === null ? undefined : store.snapshot.index.get(id);
+  if (id === null || node === undefined || place === null) return null;
+  const { activation, influence, kind } = store.snapshot;
+  const group = store.groupOf.value.get(id);
+  return (
+    <div ref={card} class="popover tooltip" data-test="tooltip">
+      <div class="tooltip-name">{store.nameOf(id)}</div>
+      <div class="muted">{identity(store, id)}</div>
+      {kind[node] !== KIND.logit && (
+        <div class="muted">
+          {kind[node] === KIND.feature && <>activation {decimal(activation[node])} · </>}
+          influence {percent(influence[node])}
+        </div>
+      )}
+      {group !== undefined && (
+        <div class="tooltip-group" style={{ color: `var(--group-${group.color ?? 0})` }}>
+          in {group.name}
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,228 @@
+/** The map's canvas: keeps cached layers and repaints them in animation frames, only what has changed. */
+
+import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { edgesOf } from "../core/snapshot";
+import type { NodeId } from "../core/types";
+import type { Store } from "../store";
+import { PALETTES } from "../theme";
+import { nodeMarks } from "./marks";
+import {
+  type Brush,
+  type Marks,
+  paintAxes,
+  paintFaintEdges,
+  paintNodes,
+  paintOutlines,
+  paintSignedEdges,
+} from "./paint";
+import { AT_REST, buildScene, type Camera, type Scene, shapeScale } from "./scene";
+
+export interface Rectangle {
+  readonly x0: number;
+  readonly y0: number;
+  readonly x1: number;
+  readonly y1: number;
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+export class MapView {
+  readonly size: Signal<Size> = signal({ width: 0, height: 0 });
+  readonly camera: Signal<Camera> = signal(AT_REST);
+  /** The node that the arrow keys walk from. */
+  readonly cursor: Signal<NodeId | null> = signal(null);
+  readonly focused: Signal<boolean> = signal(false);
+  /** The rectangle being drawn to select, in canvas coordinates. */
+  readonly rectangle: Signal<Rectangle | null> = signal(null);
+  /** The node under a dragged one, onto which it would be dropped. */
+  readonly dropTarget: Signal<NodeId | null> = signal(null);
+  readonly scene: ReadonlySignal<Scene>;
+
+  readonly #canvas: HTMLCanvasElement;
+  readonly #store: Store;
+  readonly #marks: ReadonlySignal<Marks>;
+  readonly #ground: HTMLCanvasElement;
+  readonly #nodes: HTMLCanvasElement;
+  readonly #onFrame: () => void;
+  #staleLayers = true;
+  #request = 0;
+
+  constructor(canvas: HTMLCanvasElement, store: Store, onFrame: () => void, abort: AbortSignal) {
+    this.#canvas = canvas;
+    this.#store = store;
+    this.#onFrame = onFrame;
+    this.#ground = canvas.ownerDocument.createElement("canvas");
+    this.#nodes = canvas.ownerDocument.createElement("canvas");
+    this.scene = computed(() => {
+      const { width, height } = this.size.value;
+      return buildScene(store.snapshot, store.visible.value, width, height);
+    });
+    this.#marks = computed(() => nodeMarks(store));
+    const stops = [
+      effect(() => {
+        this.scene.value;
+        this.camera.value;
+        this.#marks.value;
+        store.theme.value;
+        this.#staleLayers = true;
+        this.#schedule();
+      }),
+      effect(() => {
+        store.hovered.value;
+        store.selected.value;
+        this.cursor.value;
+        this.focused.value;
+        this.rectangle.value;
+        this.dropTarget.value;
+        this.#schedule();
+      }),
+    ];
+    abort.addEventListener("abort", () => {
+      for (const stop of stops) stop();
+      cancelAnimationFrame(this.#request);
+    });
+  }
+
+  /** The node drawn at a point of the canvas. */
+  nodeAt(x: number, y: number, slack = 3): NodeId | null {
+    const { k, x: left, y: top } = this.camera.value;
+    const scene = this.scene.value;
+    const place = scene.grid.at((x - left) / k, (y - top) / k, slack / k, shapeScale(this.camera.value) / k);
+    return place === null ? null : this.#id(place);
+  }
+
+  nodesIn({ x0, y0, x1, y1 }: Rectangle): NodeId[] {
+    const { k, x, y } = this.camera.value;
+    const places = this.scene.value.grid.within((x0 - x) / k, (y0 - y) / k, (x1 - x) / k, (y1 - y) / k);
+    return places.map((place) => this.#id(place));
+  }
+
+  /** Where a node is drawn on the canvas; null while it is not visible. */
+  positionOf(id: NodeId): { x: number; y: number; radius: number } | null {
+    const place = this.place(id);
+    if (place < 0) return null;
+    const { k, x, y } = this.camera.value;
+    const { layout } = this.scene.value;
+    return {
+      x: k * layout.x[place] + x,
+      y: k * layout.y[place] + y,
+      radius: shapeScale(this.camera.value) * layout.radius[place],
+    };
+  }
+
+  /** A node's place among the visible ones; -1 if it is not visible. */
+  place(id: NodeId): number {
+    const node = this.#store.snapshot.index.get(id);
+    return node === undefined ? -1 : this.scene.value.placeOf[node];
+  }
+
+  #id(place: number): NodeId {
+    return this.#store.snapshot.ids[this.scene.value.visible.nodes[place]];
+  }
+
+  #schedule(): void {
+    if (this.#request !== 0) return;
+    this.#request = requestAnimationFrame(() => {
+      this.#request = 0;
+      this.#paint();
+    });
+  }
+
+  #paint(): void {
+    const { width, height } = this.size.value;
+    if (width === 0 || height === 0) return;
+    const scene = this.scene.value;
+    if (this.#staleLayers) {
+      this.#staleLayers = false;
+      const ground = this.#brush(this.#ground);
+      paintAxes(ground, scene);
+      paintFaintEdges(ground, scene);
+      paintNodes(this.#brush(this.#nodes), scene, this.#marks.value);
+    }
+    const brush = this.#brush(this.#canvas);
+    brush.context.drawImage(this.#ground, 0, 0, width, height);
+    this.#paintEdges(brush, scene);
+    brush.context.drawImage(this.#nodes, 0, 0, width, height);
+    this.#paintOutlines(brush, scene);
+    this.#paintRectangle(brush);
+    this.#onFrame();
+  }
+
+  /** A brush on a cleared canvas of the right size, in CSS pixels. */
+  #brush(canvas: HTMLCanvasElement): Brush {
+    const { width, height } = this.size.value;
+    const ratio = this.#canvas.ownerDocument.defaultView?.devicePixelRatio ?? 1;
+    const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (canvas.width !== wide || canvas.height !== high) {
+      canvas.width = wide;
+      canvas.height = high;
+    }
+    const context = canvas.getContext("2d");
+    if (context === null) throw new Error("The browser offers no 2d canvas.");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const style = getComputedStyle(this.#canvas);
+    return {
+      context,
+      palette: PALETTES[this.#store.theme.value],
+      camera: this.camera.value,
+      interfaceFont: style.fontFamily,
+      tokenFont: style.getPropertyValue("--token-font"),
+    };
+  }
+
+  #paintEdges(brush: Brush, scene: Scene): void {
+    const hovered = this.#store.hovered.peek();
+    const selected = this.#store.selected.peek();
+    const resting = selected.filter((id) => id !== hovered);
+    if (resting.length > 0) paintSignedEdges(brush, scene, this.#edgesOf(resting, scene), hovered === null ? 1 : 0.25);
+    if (hovered !== null) paintSignedEdges(brush, scene, this.#edgesOf([hovered], scene), 1);
+  }
+
+  #edgesOf(ids: readonly NodeId[], scene: Scene): number[] {
+    const { snapshot } = this.#store;
+    const found = new Set<number>();
+    for (const id of ids) {
+      const node = snapshot.index.get(id);
+      if (node === undefined) continue;
+      for (const edge of edgesOf(snapshot.inputs, node)) found.add(edge);
+      for (const edge of edgesOf(snapshot.outputs, node)) found.add(edge);
+    }
+    const limit = this.#store.thresholds.peek().edge;
+    return [...found].filter(
+      (edge) =>
+        snapshot.edgeShare[edge] <= limit &&
+        scene.visible.mask[snapshot.edgeSource[edge]] === 1 &&
+        scene.visible.mask[snapshot.edgeTarget[edge]] === 1,
+    );
+  }
+
+  #paintOutlines(brush: Brush, scene: Scene): void {
+    const { palette } = brush;
+    const places = (ids: readonly (NodeId | null)[]) =>
+      ids.flatMap((id) => (id === null || this.place(id) < 0 ? [] : [this.place(id)]));
+    paintOutlines(brush, scene, places(this.#store.selected.peek()), { color: palette.selection, width: 2, gap: 2.5 });
+    paintOutlines(brush, scene, places([this.#store.hovered.peek()]), { color: palette.ink, width: 1.2, gap: 1 });
+    paintOutlines(brush, scene, places([this.dropTarget.peek()]), { color: palette.selection, width: 3, gap: 5 });
+    if (this.focused.peek()) {
+      const dash = [3, 2];
+      paintOutlines(brush, scene, places([this.cursor.peek()]), { color: palette.ink, width: 1.5, gap: 5.5, dash });
+    }
+  }
+
+  #paintRectangle({ context, palette }: Brush): void {
+    const rectangle = this.rectangle.peek();
+    if (rectangle === null) return;
+    const { x0, y0, x1, y1 } = rectangle;
+    context.globalAlpha = 0.1;
+    context.fillStyle = palette.selection;
+    context.fillRect(x0, y0, x1 - x0, y1 - y0);
+    context.globalAlpha = 1;
+    context.strokeStyle = palette.selection;
+    context.lineWidth = 1;
+    context.strokeRect(Math.min(x0, x1) + 0.5, Math.min(y0, y1) + 0.5, Math.abs(x1 - x0), Math.abs(y1 - y0));
+  }
+}

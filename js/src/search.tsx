@@ -1,0 +1,122 @@
+/** The header's search: finds a node by label, token or id, and selects it. */
+
+import { useComputed, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { searchNodes } from "./core/search";
+import { placeOf } from "./core/words";
+import { SearchIcon } from "./icons";
+import type { Store } from "./store";
+
+const MOST_RESULTS = 12;
+
+export function Search({ store }: { store: Store }) {
+  const open = store.popover.value === "search";
+  return (
+    <div class="search">
+      <button
+        type="button"
+        class="button icon"
+        aria-label="Search nodes"
+        aria-expanded={open}
+        title="Search nodes (/)"
+        data-test="search"
+        onClick={() => {
+          store.popover.value = open ? null : "search";
+        }}
+      >
+        <SearchIcon />
+      </button>
+      {open && (
+        <SearchPanel
+          store={store}
+          onClose={() => {
+            if (store.popover.peek() === "search") store.popover.value = null;
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+function SearchPanel({ store, onClose }: { store: Store; onClose: () => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  const query = useSignal("");
+  const active = useSignal(0);
+  const results = useComputed(() => searchNodes(store.snapshot, store.nameOf, query.value, MOST_RESULTS));
+
+  useEffect(() => {
+    input.current?.focus({ preventScroll: true });
+  }, []);
+
+  const take = (id: string | undefined) => {
+    if (id === undefined) return;
+    store.actions.select([id], "replace");
+    onClose();
+  };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    event.stopPropagation();
+    const last = results.value.length - 1;
+    if (event.key === "ArrowDown") active.value = Math.min(last, active.value + 1);
+    else if (event.key === "ArrowUp") active.value = Math.max(0, active.value - 1);
+    else if (event.key === "Enter") take(results.value[active.value]);
+    else if (event.key === "Escape") onClose();
+    else return;
+    event.preventDefault();
+  };
+
+  return (
+    <div
+      class="popover search-panel"
+      onFocusOut={(event) => {
+        if (!(event.currentTarget as Element).contains(event.relatedTarget as Node | null)) onClose();
+      }}
+    >
+      <input
+        ref={input}
+        type="text"
+        placeholder="label, token or id"
+        aria-label="Search nodes by label, token or id"
+        role="combobox"
+        aria-expanded={results.value.length > 0}
+        aria-controls="search-results"
+        aria-activedescendant={results.value.length > 0 ? `search-result-${active.value}` : undefined}
+        autocomplete="off"
+        spellcheck={false}
+        data-test="search-input"
+        onInput={(event) => {
+          query.value = event.currentTarget.value;
+          active.value = 0;
+        }}
+        onKeyDown={onKeyDown}
+      />
+      {query.value.trim() !== "" && results.value.length === 0 && <div class="search-empty">No node matches.</div>}
+      <div class="search-results" id="search-results" role="listbox" aria-label="Nodes found">
+        {results.value.map((id, row) => (
+          <div
+            key={id}
+            id={`search-result-${row}`}
+            class="search-result"
+            role="option"
+            tabIndex={-1}
+            aria-selected={row === active.value}
+            data-test="search-result"
+            onPointerMove={() => {
+              active.value = row;
+              store.actions.hover(id);
+            }}
+            onPointerLeave={() => store.actions.hover(null)}
+            // Before the input loses focus and closes the panel.
+            onPointerDown={(event) => {
+              event.preventDefault();
+              take(id);
+            }}
+          >
+            <span class="name">{store.nameOf(id)}</span>
+            <span class="place">{placeOf(store.snapshot, store.snapshot.index.get(id) ?? 0)}</span>
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+/** Traits of the widget model as signals. */
+
+import { type ReadonlySignal, signal } from "@preact/signals";
+import type { WidgetModel } from "./core/types";
+
+export interface SharedTrait<T> {
+  readonly value: ReadonlySignal<T>;
+  /** Sets the trait here, in the other views and in the kernel. */
+  write(value: T): void;
+}
+
+/** Follows a trait of the model until the signal aborts. */
+export function sharedTrait<T>(model: WidgetModel, name: string, abort: AbortSignal): SharedTrait<T> {
+  const value = signal<T>(model.get(name) as T);
+  const follow = () => {
+    value.value = model.get(name) as T;
+  };
+  model.on(`change:${name}`, follow);
+  abort.addEventListener("abort", () => model.off(`change:${name}`, follow));
+  return {
+    value,
+    write: (next) => {
+      value.value = next;
+      model.set(name, next);
+      model.save_changes();
+    },
+  };
+}
