@@ -40,9 +40,10 @@ def document(circuit: Circuit) -> dict[str, Any]:
 def circuit(value: object) -> Circuit:
     """The circuit a JSON value describes. Raises CircuitError for the first thing that is wrong with it."""
     whole = _object("A circuit", value)
-    if "version" in whole and whole["version"] != VERSION:
+    version = whole.get("version", VERSION)
+    if isinstance(version, bool) or version != VERSION:
         raise CircuitError(
-            f"This circuit is of version {shown(whole['version'])}, and version {VERSION} is expected. "
+            f"This circuit is of version {shown(version)}, and version {VERSION} is expected. "
             "Update circuit-widget, or save the circuit again."
         )
     _keys("A circuit", whole, KEYS)

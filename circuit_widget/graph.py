@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import networkx
     import pandas
 
-    from circuit_widget.widget import CircuitWidget
+    from circuit_widget.widget.widget import CircuitWidget
 
 __all__ = [
     "Feature",
@@ -336,6 +336,6 @@ class Graph:
 
     def show(self, model: object | None = None, **settings: Any) -> CircuitWidget:
         """A widget on this graph; `model` defaults to the one that traced it, without one nothing can be ablated."""
-        from circuit_widget.widget import CircuitWidget
+        from circuit_widget.widget.widget import CircuitWidget
 
         return CircuitWidget(self, model=model or self.model, **settings)
