@@ -44,16 +44,17 @@ function licences(inputs) {
 const deliver = {
   name: "deliver",
   setup(build) {
-    build.onEnd((result) => {
+    build.onEnd(async (result) => {
       if (result.errors.length > 0) return;
       const [{ contents }] = result.outputFiles;
       const size = `${(contents.length / 1024).toFixed(1)} KB`;
-      if (contents.length > budget) {
-        return { errors: [{ text: `The bundle is ${size}; its budget is ${budget / 1024} KB.` }] };
-      }
       if (!existsSync(target)) mkdirSync(target, { recursive: true });
       writeAtomically(join(target, "widget.js"), contents);
       writeAtomically(join(target, "LICENSES.txt"), licences(result.metafile.inputs));
+      if (process.argv.includes("--analyze")) console.log(await esbuild.analyzeMetafile(result.metafile));
+      if (contents.length > budget) {
+        return { errors: [{ text: `The bundle is ${size}; its budget is ${budget / 1024} KB. See: npm run analyze` }] };
+      }
       console.log(`widget.js: ${size} of ${budget / 1024} KB`);
     });
   },
@@ -80,5 +81,11 @@ if (process.argv.includes("--watch")) {
   const context = await esbuild.context({ ...options, sourcemap: "inline" });
   await context.watch();
 } else {
-  await esbuild.build(options).catch(() => process.exit(1));
+  await esbuild.build(options).catch((failure) => {
+    // esbuild prints its own errors, but not those of a plugin's last step.
+    for (const { pluginName, text } of failure.errors ?? [{ pluginName: "build", text: String(failure) }]) {
+      if (pluginName) console.error(text);
+    }
+    process.exit(1);
+  });
 }
