@@ -1,10 +1,118 @@
-import type { Store } from "./store";
+import { useState } from "preact/hooks";
+import { Popover } from "./popover";
+import type { FigureFormat, FigurePart, FigureWidth, Store } from "./store";
+
+const PARTS: readonly { readonly part: FigurePart; readonly name: string }[] = [
+  { part: "both", name: "map and circuit" },
+  { part: "map", name: "map" },
+  { part: "circuit", name: "circuit" },
+];
+
+const WIDTHS: readonly { readonly width: FigureWidth; readonly name: string }[] = [
+  { width: 3.25, name: "3.25 in · one column" },
+  { width: 5.5, name: "5.5 in · text" },
+  { width: 6.75, name: "6.75 in · two columns" },
+];
+
+const FORMATS: readonly { readonly format: FigureFormat; readonly what: string }[] = [
+  { format: "svg", what: "for the web and for editing" },
+  { format: "pdf", what: "for papers, with real text" },
+  { format: "png", what: "for slides and messages" },
+];
 
 /** The header's Export button and its menu of formats. */
-export function ExportMenu(_props: { store: Store }) {
+export function ExportMenu({ store }: { store: Store }) {
+  const open = store.popover.value === "export";
   return (
-    <button type="button" class="button" aria-label="Export a figure">
-      Export ▾
-    </button>
+    <div class="export">
+      <button
+        type="button"
+        class="button"
+        data-test="export"
+        data-popover="export"
+        aria-label="Export a figure"
+        aria-expanded={open}
+        onClick={() => {
+          store.popover.value = open ? null : "export";
+        }}
+      >
+        Export <span aria-hidden="true">▾</span>
+      </button>
+      {open && <Menu store={store} />}
+    </div>
+  );
+}
+
+function Menu({ store }: { store: Store }) {
+  const [part, setPart] = useState<FigurePart>("both");
+  const [width, setWidth] = useState<FigureWidth>(6.75);
+  const possible = store.capabilities.value.figure;
+  return (
+    <Popover store={store} name="export" label="Export a figure" class="export-menu">
+      {!possible && (
+        <p class="none" data-test="export-why-not">
+          {whyNot(store)}
+        </p>
+      )}
+      <Choice title="what" choices={PARTS.map(({ part, name }) => [part, name])} value={part} onChange={setPart} />
+      <Choice
+        title="width"
+        choices={WIDTHS.map(({ width, name }) => [width, name])}
+        value={width}
+        onChange={setWidth}
+      />
+      <div class="formats">
+        {FORMATS.map(({ format, what }) => (
+          <button
+            key={format}
+            type="button"
+            class="button"
+            data-test={`export-${format}`}
+            title={what}
+            disabled={!possible}
+            onClick={() => {
+              store.popover.value = null;
+              void store.actions.exportFigure(format, width, part);
+            }}
+          >
+            {format.toUpperCase()}
+          </button>
+        ))}
+      </div>
+    </Popover>
+  );
+}
+
+function whyNot(store: Store): string {
+  return (
+    store.capabilities.value.why_not ||
+    "Figures are drawn by the kernel, and none is connected. Run the notebook's cells."
+  );
+}
+
+interface ChoiceProps<Value> {
+  readonly title: string;
+  readonly choices: readonly (readonly [Value, string])[];
+  readonly value: Value;
+  readonly onChange: (value: Value) => void;
+}
+
+function Choice<Value extends string | number>({ title, choices, value, onChange }: ChoiceProps<Value>) {
+  return (
+    <div class="choice" role="radiogroup" aria-label={title}>
+      <span class="caption">{title}</span>
+      {choices.map(([choice, name]) => (
+        <label key={choice}>
+          <input
+            type="radio"
+            name={`export-${title}`}
+            value={choice}
+            checked={choice === value}
+            onChange={() => onChange(choice)}
+          />
+          {name}
+        </label>
+      ))}
+    </div>
   );
 }

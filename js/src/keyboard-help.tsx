@@ -1,10 +1,93 @@
+import { Popover } from "./popover";
 import type { Store } from "./store";
 
+type Rows = readonly (readonly [keys: string, what: string])[];
+
+const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
+  {
+    title: "map",
+    rows: [
+      ["click", "select · Shift adds, Ctrl toggles"],
+      ["drag a node onto a node", "group both into a supernode"],
+      ["drag a node into the circuit", "keep it, or add it to a box"],
+      ["drag the ground · Ctrl wheel", "pan · zoom"],
+      ["arrow keys · Enter · Space", "walk · select · add to the selection"],
+      ["p · g · u", "pin · group the selection · ungroup"],
+    ],
+  },
+  {
+    title: "circuit",
+    rows: [
+      ["drag a box", "move it · onto another: group"],
+      ["drag out of the member list", "take a member out"],
+      ["double-click · F2", "rename"],
+      ["arrow keys · Enter · Space", "walk · select · add to the selection"],
+      ["Alt and arrow keys", "move the box"],
+      ["a · d", "ablate (×0) · go to the dial"],
+      ["m · u · Delete", "members · ungroup · remove from the circuit"],
+    ],
+  },
+  {
+    title: "interventions",
+    rows: [
+      ["×0 · ×−1 · ×2 · ×any", "re-run the model with the box scaled"],
+      ["swap in…", "give the box its values from another prompt"],
+      ["Shift and a dial button", "beside the interventions shown"],
+      ["click an intervention", "take it back"],
+    ],
+  },
+  {
+    title: "everywhere",
+    rows: [
+      ["Ctrl Z · Ctrl Shift Z", "undo · redo"],
+      ["Escape", "close, cancel, clear"],
+      ["?", "this page"],
+    ],
+  },
+];
+
 /** The header's help button and its table of keys and gestures. */
-export function KeyboardHelp(_props: { store: Store }) {
+export function KeyboardHelp({ store }: { store: Store }) {
+  const open = store.popover.value === "help";
+
+  function toggle(): void {
+    store.popover.value = open ? null : "help";
+  }
+
   return (
-    <button type="button" class="button" aria-label="Keys and gestures">
-      ?
-    </button>
+    <div class="help">
+      <button
+        type="button"
+        class="button icon"
+        data-test="help"
+        data-popover="help"
+        aria-label="Keys and gestures"
+        aria-expanded={open}
+        title="Keys and gestures (?)"
+        onClick={toggle}
+      >
+        ?
+      </button>
+      {open && (
+        <Popover store={store} name="help" label="Keys and gestures" class="help-page">
+          <button type="button" class="button icon close" aria-label="Close" onClick={toggle}>
+            ×
+          </button>
+          {SECTIONS.map(({ title, rows }) => (
+            <section key={title}>
+              <h3 class="caption">{title}</h3>
+              <dl>
+                {rows.map(([keys, what]) => (
+                  <div key={keys}>
+                    <dt>{keys}</dt>
+                    <dd>{what}</dd>
+                  </div>
+                ))}
+              </dl>
+            </section>
+          ))}
+        </Popover>
+      )}
+    </div>
   );
 }

@@ -1,6 +1,95 @@
+import { useState } from "preact/hooks";
+import { NameField } from "../circuit/name-field";
+import { label, rename } from "../core/circuit";
+import { type Box, KIND, type NodeId } from "../core/types";
 import type { Store } from "../store";
+import { NodeInspector } from "./node-inspector";
+import { SupernodeInspector } from "./supernode-inspector";
 
 /** What the inspected node or supernode is, what feeds it and what it feeds. */
-export function Inspector(_props: { store: Store }) {
-  return <div class="inspector" />;
+export function Inspector({ store }: { store: Store }) {
+  const id = store.inspected.value;
+  const box = store.boxes.value.find((other) => other.id === id && other.name !== null);
+  const node = id === null ? undefined : store.snapshot.index.get(id);
+  return (
+    <aside class="inspector" aria-label="Inspector" data-test="inspector">
+      {box !== undefined && <SupernodeInspector key={box.id} store={store} box={box} />}
+      {box === undefined && node !== undefined && <NodeInspector key={node} store={store} node={node} />}
+      {box === undefined && node === undefined && <Nothing />}
+    </aside>
+  );
+}
+
+function Nothing() {
+  return (
+    <div class="nothing" data-test="inspector-empty">
+      <h2 class="title">Nothing selected</h2>
+      <p>Select a node on the map to see what it fires on, what feeds it and what it feeds.</p>
+      <ul>
+        <li>drag a node onto another, and they become a supernode</li>
+        <li>drag nodes into the circuit to keep them</li>
+        <li>
+          press <kbd>?</kbd> for every key and gesture
+        </li>
+      </ul>
+    </div>
+  );
+}
+
+interface TitleProps {
+  readonly store: Store;
+  /** The node or the supernode that the title names. */
+  readonly id: NodeId | Box["id"];
+  readonly name: string;
+  /** Tokens and logits are what they are; everything else can be named. */
+  readonly editable: boolean;
+  readonly mono?: boolean;
+}
+
+/** The name of what is inspected, and a pencil to change it. */
+export function Title({ store, id, name, editable, mono = false }: TitleProps) {
+  const [editing, setEditing] = useState(false);
+  // A box is renamed in the circuit; what has no box there is renamed here.
+  const asked = store.renaming.value === id && !store.boxes.value.some((box) => box.id === id);
+  const isNode = store.snapshot.index.has(id);
+
+  function close(): void {
+    setEditing(false);
+    if (asked) store.renaming.value = null;
+  }
+
+  function keep(given: string): void {
+    if (isNode) store.actions.edit((circuit) => label(circuit, id, given), given === "" ? "remove label" : "label");
+    else if (given !== "") store.actions.edit((circuit) => rename(circuit, id, given), "rename");
+  }
+
+  if (editable && (editing || asked)) {
+    return (
+      <h2 class="title">
+        <NameField name={name} label={isNode ? "Label" : "Name of the supernode"} onName={keep} onClose={close} />
+      </h2>
+    );
+  }
+  return (
+    <h2 class={mono ? "title mono" : "title"} data-test="inspector-title">
+      <span>{name}</span>
+      {editable && (
+        <button
+          type="button"
+          class="quiet pencil"
+          data-test="inspector-rename"
+          aria-label={isNode ? `Change the label of ${name}` : `Rename ${name}`}
+          title={isNode ? "change the label" : "rename"}
+          onClick={() => setEditing(true)}
+        >
+          ✎
+        </button>
+      )}
+    </h2>
+  );
+}
+
+/** Whether a node's name is the user's to give. */
+export function nameable(kind: number): boolean {
+  return kind === KIND.feature || kind === KIND.error;
 }

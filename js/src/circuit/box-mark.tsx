@@ -1,0 +1,137 @@
+import { shorten } from "../core/text";
+import { KIND } from "../core/types";
+import { tokenText } from "../core/words";
+import type { Outcome } from "./outcome";
+import type { Placed } from "./scene";
+
+const CARD = 4;
+
+interface Props {
+  readonly placed: Placed;
+  readonly outcome: Outcome;
+  readonly textSize: number;
+  readonly paneWidth: number;
+  readonly selected: boolean;
+  readonly hovered: boolean;
+  /** Something is held over it and would be merged into it. */
+  readonly receiving: boolean;
+  readonly dragged: boolean;
+  readonly focusable: boolean;
+  /** Its name is being edited over it. */
+  readonly renaming: boolean;
+  readonly on: BoxListeners;
+}
+
+export interface BoxListeners {
+  readonly onPointerDown: (event: PointerEvent) => void;
+  readonly onPointerEnter: () => void;
+  readonly onPointerLeave: () => void;
+  readonly onFocus: () => void;
+  readonly onKeyDown: (event: KeyboardEvent) => void;
+  readonly onDblClick: () => void;
+}
+
+/** A box of the circuit: a colour edge, cards behind it for several members, its name, and what an effect did to it. */
+export function BoxMark(props: Props) {
+  const { placed, outcome, textSize, selected, on } = props;
+  const { x, y, w, h, cards, box, name, kind } = placed;
+  const mono = kind === KIND.token || kind === KIND.logit;
+  const radius = Math.min(5, h / 6);
+  const classes = ["box", KINDS[kind ?? -1], outcome.faded && "faded"];
+  for (const state of ["selected", "hovered", "receiving", "dragged"] as const) classes.push(props[state] && state);
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: SVG has no button.
+    <g
+      class={classes.filter(Boolean).join(" ")}
+      data-test="box"
+      data-id={box.id}
+      data-name={name}
+      data-members={box.nodes.length}
+      data-percent={outcome.measured === null ? undefined : Math.round(100 * outcome.measured)}
+      role="button"
+      tabIndex={props.focusable ? 0 : -1}
+      aria-pressed={selected}
+      aria-label={spoken(placed, outcome)}
+      style={box.color === null ? undefined : { "--hue": `var(--group-${box.color})` }}
+      transform={`translate(${round(x - w / 2)} ${round(y - h / 2)})`}
+      {...on}
+    >
+      {Array.from({ length: cards }, (_, at) => {
+        const shift = CARD * (cards - at);
+        return <rect key={shift} class="card" x={shift} y={-shift} width={w} height={h} rx={radius} />;
+      })}
+      <rect class="ring" x={-3} y={-3} width={w + 6} height={h + 6} rx={radius + 3} />
+      <rect class="face" width={w} height={h} rx={radius} />
+      {box.color !== null && <path class="edge-hue" d={hueEdge(h, radius)} />}
+      {!props.renaming && (
+        <text class={mono ? "box-name mono" : "box-name"} x={w / 2} y={h / 2} font-size={textSize}>
+          {shorten(mono ? tokenText(name) : name, w - 16, textSize, mono)}
+        </text>
+      )}
+      <title>{tooltip(placed, outcome)}</title>
+      <Beside {...props} />
+    </g>
+  );
+}
+
+const KINDS: Readonly<Record<number, string>> = {
+  [-1]: "supernode",
+  [KIND.feature]: "feature",
+  [KIND.error]: "error",
+  [KIND.token]: "token",
+  [KIND.logit]: "logit",
+};
+
+const round = (value: number): number => Math.round(10 * value) / 10;
+
+function hueEdge(h: number, r: number): string {
+  return `M5 0H${r}A${r} ${r} 0 0 0 0 ${r}V${h - r}A${r} ${r} 0 0 0 ${r} ${h}H5Z`;
+}
+
+/** The percentage at the right of the box and what was done to it at the left, inside the pane. */
+function Beside({ placed, outcome, paneWidth }: Props) {
+  const { x, w, h, cards } = placed;
+  const right = x + w / 2 + CARD * cards;
+  const room = 8 + 7 * outcome.text.length;
+  const inside = right + room <= paneWidth;
+  const mark = outcome.mark;
+  const markWidth = mark === null ? 0 : 14 + 7 * mark.length;
+  const markLeft = x - w / 2 - markWidth - 8 >= 2 ? -markWidth - 8 : w / 2 - markWidth / 2;
+  const markTop = markLeft < 0 ? h / 2 - 10 : h + 3;
+  return (
+    <>
+      {outcome.text !== "" && (
+        <text
+          class={`outcome ${outcome.tone}`}
+          x={inside ? w + CARD * cards + 7 : w}
+          y={inside ? h / 2 : -8 - CARD * cards}
+          text-anchor={inside ? "start" : "end"}
+        >
+          {outcome.text}
+        </text>
+      )}
+      {mark !== null && (
+        <g class="done" transform={`translate(${round(markLeft)} ${round(markTop)})`}>
+          <rect width={markWidth} height={20} rx={10} />
+          <text x={markWidth / 2} y={10}>
+            {mark}
+          </text>
+        </g>
+      )}
+    </>
+  );
+}
+
+function tooltip({ name, box }: Placed, outcome: Outcome): string {
+  const lines = [name];
+  if (box.nodes.length > 1) lines.push(`${box.nodes.length} members`);
+  if (outcome.text !== "") lines.push(`${outcome.text} of its activation before`);
+  return lines.join("\n");
+}
+
+function spoken({ name, box, kind }: Placed, outcome: Outcome): string {
+  const what = kind === null ? `supernode of ${box.nodes.length}` : KINDS[kind];
+  const done = outcome.mark === null ? "" : `, ${outcome.mark}`;
+  const after = outcome.text === "" ? "" : `, ${outcome.text}`;
+  return `${name}, ${what}${done}${after}`;
+}

@@ -1,0 +1,140 @@
+import { useRef } from "preact/hooks";
+import type { InterventionJson } from "../core/types";
+import { count } from "../core/words";
+import { featuresOf, intervene } from "../effects/experiment";
+import type { Store } from "../store";
+import { removeBox } from "./edits";
+import type { Placed } from "./scene";
+
+export type Opened = "members" | "swap";
+
+interface Props {
+  readonly store: Store;
+  readonly placed: Placed;
+  readonly open: Opened | null;
+  readonly onOpen: (what: Opened | null) => void;
+  /** Goes back to the box. */
+  readonly onLeave: () => void;
+}
+
+/** What can be done to a box, where the hand is: ×0, ×−1, ×2, any factor, a swap; its members. */
+export function Dial({ store, placed, open, onOpen, onLeave }: Props) {
+  const { box, name } = placed;
+  const { intervene: possible, why_not } = store.capabilities.value;
+  const nodes = featuresOf(store.snapshot, box.nodes);
+  const bar = useRef<HTMLDivElement>(null);
+
+  function act(intervention: InterventionJson, event: MouseEvent | KeyboardEvent | SubmitEvent): void {
+    const together = "shiftKey" in event && event.shiftKey;
+    void intervene(store, intervention, together);
+  }
+
+  function onKeyDown(event: KeyboardEvent): void {
+    event.stopPropagation();
+    if (event.key === "Escape") onLeave();
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (step === 0 || event.target instanceof HTMLInputElement) return;
+    const stops = Array.from(bar.current?.querySelectorAll<HTMLElement>("button, input") ?? []);
+    const next = stops[stops.indexOf(event.target as HTMLElement) + step];
+    next?.focus({ preventScroll: true });
+    event.preventDefault();
+  }
+
+  const why = possible ? "" : why_not;
+  return (
+    <div
+      ref={bar}
+      class="dial"
+      role="toolbar"
+      aria-label={`What to do with ${name}`}
+      data-test="dial"
+      onKeyDown={onKeyDown}
+    >
+      {nodes.length > 0 && (
+        <>
+          <button
+            type="button"
+            data-test="dial-0"
+            aria-label={`Ablate ${name}`}
+            title={why || "ablate · with Shift beside the interventions shown"}
+            onClick={(event) => act({ kind: "ablate", nodes }, event)}
+          >
+            ×0
+          </button>
+          {[-1, 2].map((factor) => (
+            <button
+              key={factor}
+              type="button"
+              data-test={`dial-${factor}`}
+              aria-label={`Scale ${name} by ${factor}`}
+              title={why || "scale · with Shift beside the interventions shown"}
+              onClick={(event) => act({ kind: "scale", nodes, factor }, event)}
+            >
+              {factor < 0 ? `×−${-factor}` : `×${factor}`}
+            </button>
+          ))}
+          <AnyFactor name={name} why={why} onFactor={(factor, event) => act({ kind: "scale", nodes, factor }, event)} />
+          <button
+            type="button"
+            data-test="dial-swap"
+            aria-expanded={open === "swap"}
+            title={why || "take the values it has in another prompt"}
+            onClick={() => onOpen(open === "swap" ? null : "swap")}
+          >
+            swap in…
+          </button>
+        </>
+      )}
+      {box.name === null ? (
+        <button type="button" data-test="dial-unpin" aria-label={`Unpin ${name}`} onClick={() => removeBox(store, box)}>
+          unpin
+        </button>
+      ) : (
+        <button
+          type="button"
+          data-test="dial-members"
+          aria-expanded={open === "members"}
+          aria-label={`Members of ${name}`}
+          onClick={() => onOpen(open === "members" ? null : "members")}
+        >
+          {`${count(box.nodes.length, "member")} ▾`}
+        </button>
+      )}
+    </div>
+  );
+}
+
+interface FactorProps {
+  readonly name: string;
+  readonly why: string;
+  readonly onFactor: (factor: number, event: SubmitEvent) => void;
+}
+
+/** A factor to type; Enter scales. */
+function AnyFactor({ name, why, onFactor }: FactorProps) {
+  const input = useRef<HTMLInputElement>(null);
+
+  function submit(event: SubmitEvent): void {
+    event.preventDefault();
+    const factor = Number(input.current?.value.trim().replace("−", "-").replace(",", ".") || "NaN");
+    if (Number.isFinite(factor)) onFactor(factor, event);
+    else input.current?.select();
+  }
+
+  return (
+    <form class="any-factor" onSubmit={submit}>
+      <label>
+        ×
+        <input
+          ref={input}
+          data-test="dial-custom"
+          inputMode="decimal"
+          maxLength={8}
+          placeholder="any"
+          aria-label={`Scale ${name} by any factor`}
+          title={why || "a factor, then Enter"}
+        />
+      </label>
+    </form>
+  );
+}

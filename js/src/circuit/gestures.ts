@@ -1,0 +1,156 @@
+/** Dragging in the circuit pane: boxes, members of a supernode, and nodes that come from the map. */
+
+import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
+import type { RefObject } from "preact";
+import { clamp } from "../core/scales";
+import type { Box, NodeId } from "../core/types";
+import type { Store } from "../store";
+import { dropOn, dropOnGround, mergeBoxes, moveBox, pullOut } from "./edits";
+import { boxAt, type Placed } from "./scene";
+
+/** What is in the hand, in the pane's pixels. */
+export interface Held {
+  readonly what: "box" | "member" | "map";
+  /** The box that is dragged, or the one a member is dragged out of; null for nodes from the map. */
+  readonly box: Box | null;
+  readonly nodes: readonly NodeId[];
+  readonly x: number;
+  readonly y: number;
+  /** False until the pointer has moved far enough to mean it. */
+  readonly moved: boolean;
+}
+
+/** Pixels a pointer moves before a press becomes a drag. */
+const SLOP = 4;
+
+export interface Gestures {
+  readonly held: Signal<Held | null>;
+  /** The box that would take in what is held. */
+  target(placed: readonly Placed[]): Placed | null;
+  grabBox(placed: Placed, event: PointerEvent): void;
+  grabMember(box: Box, node: NodeId, event: PointerEvent): void;
+  onPointerMove(event: PointerEvent): void;
+  onPointerUp(event: PointerEvent): void;
+  /** Lets go without doing anything. */
+  cancel(): void;
+}
+
+interface Press {
+  readonly pointer: number;
+  readonly startX: number;
+  readonly startY: number;
+  /** From the pointer to the centre of what is dragged. */
+  readonly offsetX: number;
+  readonly offsetY: number;
+}
+
+export function useGestures(
+  store: Store,
+  pane: RefObject<HTMLElement | null>,
+  placed: () => readonly Placed[],
+  onPress: (box: Box, event: PointerEvent) => void,
+): Gestures {
+  const held = useSignal<Held | null>(null);
+  const press = useSignal<Press | null>(null);
+
+  function local(event: { clientX: number; clientY: number }): readonly [number, number] {
+    const frame = pane.current?.getBoundingClientRect();
+    return [event.clientX - (frame?.left ?? 0), event.clientY - (frame?.top ?? 0)];
+  }
+
+  function place(x: number, y: number): readonly [number, number] {
+    const { clientWidth, clientHeight } = pane.current as HTMLElement;
+    return [clamp(x / clientWidth, 0, 1), clamp(y / clientHeight, 0, 1)];
+  }
+
+  function inside(x: number, y: number): boolean {
+    const { clientWidth, clientHeight } = pane.current as HTMLElement;
+    return x >= 0 && y >= 0 && x <= clientWidth && y <= clientHeight;
+  }
+
+  function target(boxes: readonly Placed[]): Placed | null {
+    const hand = held.value;
+    if (hand === null || !hand.moved) return null;
+    const { offsetX, offsetY } = press.value ?? { offsetX: 0, offsetY: 0 };
+    return boxAt(boxes, hand.x - offsetX, hand.y - offsetY, hand.box?.id ?? null);
+  }
+
+  function grab(hand: Omit<Held, "x" | "y" | "moved">, centre: readonly [number, number] | null, event: PointerEvent) {
+    if (event.button !== 0) return;
+    const [x, y] = local(event);
+    const [cx, cy] = centre ?? [x, y];
+    press.value = {
+      pointer: event.pointerId,
+      startX: event.clientX,
+      startY: event.clientY,
+      offsetX: cx - x,
+      offsetY: cy - y,
+    };
+    held.value = { ...hand, x: cx, y: cy, moved: false };
+  }
+
+  function drop(hand: Held, over: Placed | null): void {
+    const here = place(hand.x, hand.y);
+    if (over !== null) {
+      if (hand.what === "box" && hand.box !== null) mergeBoxes(store, hand.box, over.box, place(over.x, over.y));
+      else dropOn(store, over.box, hand.nodes);
+    } else if (hand.what === "map") dropOnGround(store, hand.nodes, here);
+    else if (hand.what === "member") pullOut(store, hand.nodes[0], here);
+    else if (hand.box !== null) moveBox(store, hand.box.id, here);
+  }
+
+  function letGo(): void {
+    const pointer = press.value?.pointer;
+    if (pointer !== undefined && pane.current?.hasPointerCapture(pointer)) pane.current.releasePointerCapture(pointer);
+    held.value = null;
+    press.value = null;
+  }
+
+  useSignalEffect(() => {
+    const drag = store.drag.value;
+    if (drag === null) {
+      if (held.peek()?.what === "map") held.value = null;
+      return;
+    }
+    const [x, y] = local({ clientX: drag.x, clientY: drag.y });
+    if (!inside(x, y)) {
+      held.value = null;
+      return;
+    }
+    const hand: Held = { what: "map", box: null, nodes: drag.nodes, x, y, moved: true };
+    if (!drag.dropped) {
+      held.value = hand;
+      return;
+    }
+    held.value = null;
+    const over = boxAt(placed(), x, y, null);
+    // A drop changes the document, which must not happen while its readers are being updated.
+    queueMicrotask(() => drop(hand, over));
+  });
+
+  return {
+    held,
+    target,
+    grabBox: (one, event) => grab({ what: "box", box: one.box, nodes: one.box.nodes }, [one.x, one.y], event),
+    grabMember: (box, node, event) => grab({ what: "member", box, nodes: [node] }, null, event),
+    onPointerMove(event) {
+      const hand = held.value;
+      const start = press.value;
+      if (hand === null || start === null || event.pointerId !== start.pointer) return;
+      const far = Math.hypot(event.clientX - start.startX, event.clientY - start.startY) > SLOP;
+      if (!hand.moved && !far) return;
+      if (!hand.moved) pane.current?.setPointerCapture(start.pointer);
+      const [x, y] = local(event);
+      held.value = { ...hand, x: x + start.offsetX, y: y + start.offsetY, moved: true };
+    },
+    onPointerUp(event) {
+      const hand = held.value;
+      if (hand === null || press.value?.pointer !== event.pointerId) return;
+      const over = target(placed());
+      letGo();
+      if (hand.moved) drop(hand, over);
+      else if (hand.what === "box" && hand.box !== null) onPress(hand.box, event);
+    },
+    cancel: letGo,
+  };
+}

@@ -1,0 +1,95 @@
+/** What the keys do on a box of the circuit. */
+
+import { groupNodes } from "../commands";
+import { step } from "../core/hit";
+import type { Box } from "../core/types";
+import { featuresOf, intervene } from "../effects/experiment";
+import type { Store } from "../store";
+import { moveBox, removeBox, ungroupBox } from "./edits";
+import type { Placed } from "./scene";
+
+const DIRECTIONS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" } as const;
+type Arrow = keyof typeof DIRECTIONS;
+
+/** How far Alt and an arrow key move a box, in the pane's unit square. */
+const NUDGE = 0.025;
+
+interface Surroundings {
+  readonly store: Store;
+  readonly placed: readonly Placed[];
+  readonly width: number;
+  readonly height: number;
+  readonly focus: (box: Box) => void;
+  readonly openDial: () => void;
+  readonly openMembers: () => void;
+}
+
+/** Does what a key means for the focused box; true if it means anything. */
+export function pressKey(event: KeyboardEvent, at: number, around: Surroundings): boolean {
+  const { store, placed } = around;
+  const { box, x, y } = placed[at];
+  if (event.ctrlKey || event.metaKey) return false;
+  if (event.key in DIRECTIONS) {
+    const direction = DIRECTIONS[event.key as Arrow];
+    if (event.altKey) nudge(around, box, x, y, direction);
+    else walk(around, at, direction);
+    return true;
+  }
+  switch (event.key) {
+    case "Enter":
+      store.actions.select([box.id], event.shiftKey ? "add" : "replace");
+      return true;
+    case " ":
+      store.actions.select([box.id], "toggle");
+      return true;
+    case "F2":
+      store.renaming.value = box.id;
+      return true;
+    case "a": {
+      const nodes = featuresOf(store.snapshot, box.nodes);
+      if (nodes.length > 0) void intervene(store, { kind: "ablate", nodes }, false);
+      return true;
+    }
+    case "d":
+      around.openDial();
+      return true;
+    case "m":
+      if (box.name !== null) around.openMembers();
+      return true;
+    case "g":
+      groupNodes(store, store.selected.value.length > 0 ? store.selected.value : box.nodes);
+      return true;
+    case "u":
+      ungroupBox(store, box);
+      return true;
+    case "Delete":
+    case "Backspace":
+      removeBox(store, box);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function walk({ placed, focus }: Surroundings, at: number, direction: "left" | "right" | "up" | "down"): void {
+  const next = step(
+    placed.map(({ x }) => x),
+    placed.map(({ y }) => y),
+    at,
+    direction,
+  );
+  if (next !== null) focus(placed[next].box);
+}
+
+function nudge(
+  { store, width, height }: Surroundings,
+  box: Box,
+  x: number,
+  y: number,
+  direction: "left" | "right" | "up" | "down",
+): void {
+  const dx = direction === "left" ? -NUDGE : direction === "right" ? NUDGE : 0;
+  const dy = direction === "up" ? -NUDGE : direction === "down" ? NUDGE : 0;
+  const inside = (value: number): number => Math.min(1, Math.max(0, value));
+  moveBox(store, box.id, [inside(x / width + dx), inside(y / height + dy)]);
+}

@@ -1,0 +1,87 @@
+import { headLength } from "../core/routing";
+import { percent, signedPercent } from "../core/words";
+import type { Link } from "./scene";
+
+interface Props {
+  readonly link: Link;
+  /** Its label is shown, as under the pointer. */
+  readonly lit: boolean;
+  /** Another link or box is looked at. */
+  readonly dimmed: boolean;
+  readonly onLook: (looks: boolean) => void;
+}
+
+/** An edge between boxes: solid with an arrowhead where it excites, dashed with a flat end where it inhibits. */
+export function LinkMark({ link, lit, dimmed, onLook }: Props) {
+  const { route, share, source, target } = link;
+  const excites = share > 0;
+  const line = pathOf(route.path);
+  const classes = ["link", excites ? "excites" : "inhibits", lit && "lit", dimmed && "dimmed"];
+  return (
+    <g
+      class={classes.filter(Boolean).join(" ")}
+      data-test="link"
+      data-source={source.box.id}
+      data-target={target.box.id}
+      data-share={share.toFixed(4)}
+      onPointerEnter={() => onLook(true)}
+      onPointerLeave={() => onLook(false)}
+    >
+      <title>{`${source.name} ${excites ? "excites" : "inhibits"} ${target.name}: ${percent(Math.abs(share))} of its input`}</title>
+      <path class="reach" d={line} />
+      <path class="line" d={line} stroke-width={route.width} />
+      <path class="head" d={excites ? arrow(link) : flat(link)} />
+    </g>
+  );
+}
+
+/** The share of a link, at its middle. */
+export function LinkLabel({ link }: { link: Link }) {
+  const [x, y] = middle(link.route.path);
+  return (
+    <text class={`link-label ${link.share > 0 ? "excites" : "inhibits"}`} x={x} y={y}>
+      {signedPercent(link.share)}
+    </text>
+  );
+}
+
+function pathOf(path: readonly number[]): string {
+  let text = `M${round(path[0])} ${round(path[1])}`;
+  for (let at = 2; at + 5 < path.length; at += 6) {
+    text += `C${path
+      .slice(at, at + 6)
+      .map(round)
+      .join(" ")}`;
+  }
+  return text;
+}
+
+const round = (value: number): number => Math.round(10 * value) / 10;
+
+function arrow({ route }: Link): string {
+  const [x, y] = route.tip;
+  const [dx, dy] = route.direction;
+  const length = headLength(route.width);
+  const half = 2.4 + 0.75 * route.width;
+  const [bx, by] = [x - dx * length, y - dy * length];
+  return `M${round(x)} ${round(y)}L${round(bx - dy * half)} ${round(by + dx * half)}L${round(bx + dy * half)} ${round(by - dx * half)}Z`;
+}
+
+/** The rest of the line and a bar across its end. */
+function flat({ route }: Link): string {
+  const [x, y] = route.tip;
+  const [dx, dy] = route.direction;
+  const half = 3.5 + 0.9 * route.width;
+  const thick = 1.25;
+  const [bx, by] = [x - dx * 2 * thick, y - dy * 2 * thick];
+  return `M${round(x - dy * half)} ${round(y + dx * half)}L${round(x + dy * half)} ${round(y - dx * half)}L${round(bx + dy * half)} ${round(by - dx * half)}L${round(bx - dy * half)} ${round(by + dx * half)}Z`;
+}
+
+/** The point half way along the middle cubic. */
+function middle(path: readonly number[]): readonly [number, number] {
+  const cubics = (path.length - 2) / 6;
+  const at = 6 * Math.floor((cubics - 1) / 2);
+  const half = (axis: 0 | 1): number =>
+    (path[at + axis] + 3 * path[at + 2 + axis] + 3 * path[at + 4 + axis] + path[at + 6 + axis]) / 8;
+  return [half(0), half(1)];
+}

@@ -1,0 +1,91 @@
+/** What an effect did to each box, and what stands beside the box for it. */
+
+import { ratio } from "../core/effect";
+import { type Box, type EffectMessage, KIND, type Snapshot } from "../core/types";
+import { commonName, interventionMark, percent, probability, tokenText } from "../core/words";
+import { featuresOf } from "../effects/experiment";
+
+export type Tone = "below" | "same" | "above";
+
+export interface Outcome {
+  /** Summed activation after, as a share of before; null where nothing is to be compared. */
+  readonly measured: number | null;
+  /** What is written beside the box; empty for none. */
+  readonly text: string;
+  readonly tone: Tone;
+  /** So little is left that the box steps back. */
+  readonly faded: boolean;
+  /** What the interventions did to it: "×0"; null for nothing. */
+  readonly mark: string | null;
+}
+
+const NOTHING: Outcome = { measured: null, text: "", tone: "same", faded: false, mark: null };
+
+export function toneOf(ratio: number): Tone {
+  if (ratio < 0.95) return "below";
+  return ratio > 1.05 ? "above" : "same";
+}
+
+/** The outcome of an effect on one box. */
+export function outcomeOf(snapshot: Snapshot, box: Box, effect: EffectMessage | null): Outcome {
+  if (effect === null) return NOTHING;
+  const node = snapshot.index.get(box.id);
+  if (node !== undefined && snapshot.kind[node] === KIND.logit) return logitOutcome(snapshot, node, effect);
+  const features = featuresOf(snapshot, box.nodes);
+  if (features.length === 0) return NOTHING;
+
+  const touching = effect.interventions.filter((one) => one.nodes.some((id) => features.includes(id)));
+  const touched = new Set(touching.flatMap((one) => one.nodes));
+  const held = features.every((id) => touched.has(id));
+  const mark = touching.length === 0 ? null : touching.map(interventionMark).join(" ");
+  const found = ratio(effect, features);
+  if (found === null || !Number.isFinite(found.measured)) return { ...NOTHING, mark };
+  return {
+    measured: found.measured,
+    // The mark already says what became of a box that the intervention holds.
+    text: held && mark !== "swap" ? "" : percent(found.measured),
+    tone: toneOf(found.measured),
+    faded: found.measured < 0.3,
+    mark,
+  };
+}
+
+function logitOutcome(snapshot: Snapshot, node: number, effect: EffectMessage): Outcome {
+  const target = snapshot.targets.find((other) => other.node === node);
+  const token = effect.tokens.find((other) => other.token_id === target?.token_id);
+  if (token === undefined) return NOTHING;
+  const change = token.after - token.before;
+  return {
+    measured: null,
+    text: `${probability(token.before)} → ${probability(token.after)}`,
+    tone: Math.abs(change) < 0.005 ? "same" : change > 0 ? "above" : "below",
+    faded: token.after < 0.3 * token.before,
+    mark: null,
+  };
+}
+
+/** What was swapped in from another prompt: one box for all injected features. */
+export interface Injected {
+  readonly name: string;
+  readonly title: string;
+  readonly features: number;
+  /** The boxes it came in for. */
+  readonly beside: readonly string[];
+}
+
+/** The features an effect injected, named by their commonest label, else by the words in which the prompts differ. */
+export function injectedBy(snapshot: Snapshot, boxes: readonly Box[], effect: EffectMessage | null): Injected | null {
+  if (effect === null || effect.injected.length === 0) return null;
+  const labels = effect.injected.flatMap(({ label }) => (label ? [label] : []));
+  const swap = effect.interventions.find((one) => one.kind === "swap_in");
+  const named = labels.length * 2 >= effect.injected.length ? commonName(labels, (label) => label) : "";
+  const known = new Set(snapshot.tokens.map((token) => tokenText(token.text)));
+  const different = swap?.prompt.split(/\s+/).filter((word) => word !== "" && !known.has(word)) ?? [];
+  const touched = new Set(effect.interventions.flatMap((one) => one.nodes));
+  return {
+    name: named || different.map(tokenText).join(" ") || "swapped in",
+    title: effect.injected.map((one) => one.label ?? `feature ${one.feature}, layer ${one.layer}`).join("\n"),
+    features: effect.injected.length,
+    beside: boxes.filter((box) => box.nodes.some((id) => touched.has(id))).map((box) => box.id),
+  };
+}

@@ -1,0 +1,89 @@
+/** What the circuit pane draws: boxes in their places, and the edges between them. */
+
+import { supernodeEdges } from "../core/aggregate";
+import { circuitLayout, type PlacedBox } from "../core/circuit-layout";
+import { type Route, routeEdges, shownLinks } from "../core/routing";
+import { type Box, type Circuit, KIND, type Kind, type Snapshot } from "../core/types";
+
+/** A box, what it is called, and where it stands; `x` and `y` are its centre. */
+export interface Placed extends PlacedBox {
+  readonly box: Box;
+  readonly name: string;
+  /** The kind of its nodes; null for a supernode. */
+  readonly kind: Kind | null;
+}
+
+export interface Link {
+  readonly key: string;
+  readonly source: Placed;
+  readonly target: Placed;
+  /** Signed share of the target's input from outside that the source supplies. */
+  readonly share: number;
+  readonly route: Route;
+}
+
+/** The kind of a box that is a node by itself. */
+export function kindOf(snapshot: Snapshot, box: Box): Kind | null {
+  const node = box.name === null ? snapshot.index.get(box.id) : undefined;
+  return node === undefined ? null : (snapshot.kind[node] as Kind);
+}
+
+/** Places the boxes by layer and position, or where the user left them. */
+export function placeBoxes(
+  snapshot: Snapshot,
+  circuit: Circuit,
+  boxes: readonly Box[],
+  nameOf: (id: string) => string,
+  size: { readonly width: number; readonly height: number },
+): { readonly placed: readonly Placed[]; readonly textSize: number } {
+  const described = boxes.map((box) => {
+    const nodes = box.nodes.map((id) => snapshot.index.get(id)).filter((node) => node !== undefined);
+    const mean = (values: ArrayLike<number>) =>
+      nodes.length === 0 ? 0 : nodes.reduce((sum, node) => sum + values[node], 0) / nodes.length;
+    const kind = kindOf(snapshot, box);
+    return {
+      name: box.name ?? nameOf(box.id),
+      members: box.nodes.length,
+      layer: mean(snapshot.layer),
+      position: mean(snapshot.nodePosition),
+      alone: kind === KIND.token || kind === KIND.logit,
+      stored: circuit.positions[box.id] ?? null,
+    };
+  });
+  const layout = circuitLayout(described, size.width, size.height);
+  const placed = layout.boxes.map((place, at) => ({
+    ...place,
+    box: boxes[at],
+    name: described[at].name,
+    kind: kindOf(snapshot, boxes[at]),
+  }));
+  return { placed, textSize: layout.textSize };
+}
+
+/** The edges between boxes, routed around those they do not belong to. */
+export function linkBoxes(snapshot: Snapshot, placed: readonly Placed[], width: number): readonly Link[] {
+  const edges = shownLinks(
+    supernodeEdges(
+      snapshot,
+      placed.map(({ box }) => box),
+    ),
+  );
+  const routes = routeEdges(placed, edges, width);
+  return edges.map(({ source, target, share }, at) => ({
+    key: `${placed[source].box.id} ${placed[target].box.id}`,
+    source: placed[source],
+    target: placed[target],
+    share,
+    route: routes[at],
+  }));
+}
+
+/** The box under a point; the last drawn lies on top. */
+export function boxAt(placed: readonly Placed[], x: number, y: number, except: string | null): Placed | null {
+  for (let at = placed.length - 1; at >= 0; at--) {
+    const one = placed[at];
+    if (one.box.id === except) continue;
+    if (Math.abs(x - one.x) <= one.w / 2 + 3 && Math.abs(y - one.y) <= one.h / 2 + 3) return one;
+  }
+  return null;
+}

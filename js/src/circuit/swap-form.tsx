@@ -1,0 +1,97 @@
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { NodeId, Snapshot } from "../core/types";
+import { featuresOf, intervene } from "../effects/experiment";
+import type { Store } from "../store";
+import type { Placed } from "./scene";
+
+interface Props {
+  readonly store: Store;
+  readonly placed: Placed;
+  readonly onClose: () => void;
+}
+
+/** Asks for the prompt from which a box takes its values: this prompt, with the words to be changed selected. */
+export function SwapForm({ store, placed, onClose }: Props) {
+  const { snapshot } = store;
+  const nodes = featuresOf(snapshot, placed.box.nodes);
+  const prompt = promptText(snapshot);
+  const input = useRef<HTMLInputElement>(null);
+  const [running, setRunning] = useState(false);
+  const { intervene: possible, why_not } = store.capabilities.value;
+
+  useLayoutEffect(() => {
+    const [from, to] = wordOf(snapshot, nodes, prompt);
+    input.current?.focus({ preventScroll: true });
+    input.current?.setSelectionRange(from, to);
+  }, []);
+
+  function submit(event: SubmitEvent): void {
+    event.preventDefault();
+    const given = input.current?.value.trim() ?? "";
+    if (given === "" || running) return;
+    const before = store.effect.value;
+    setRunning(true);
+    void intervene(store, { kind: "swap_in", nodes, prompt: given }, false).then(() => {
+      setRunning(false);
+      if (store.effect.value !== before) onClose();
+    });
+  }
+
+  return (
+    <form
+      class="swap-form"
+      data-test="swap-form"
+      aria-label={`Swap ${placed.name} from another prompt`}
+      onSubmit={submit}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key === "Escape") onClose();
+      }}
+    >
+      <label>
+        <span class="caption">take its values from this prompt</span>
+        <input
+          ref={input}
+          class="token-text"
+          type="text"
+          data-test="swap-prompt"
+          spellcheck={false}
+          autocomplete="off"
+          defaultValue={prompt}
+        />
+      </label>
+      <div class="swap-actions">
+        <span class="muted">{possible ? "features active there come in, this box's go" : why_not}</span>
+        <button type="button" class="button" onClick={onClose}>
+          cancel
+        </button>
+        <button type="submit" class="button primary" data-test="swap-run" disabled={running}>
+          {running ? "running" : "run"}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** The prompt as it would be typed: without the token put before it, its words joined as its tokenizer writes them. */
+export function promptText(snapshot: Snapshot): string {
+  const texts = snapshot.tokens.map((token) => token.text);
+  if (/^(<.*>|\[[A-Z]+\])$/u.test(texts[0] ?? "")) texts.shift();
+  if (texts.some((text) => text.length > 1 && text.startsWith(" "))) return texts.join("").trim();
+  return texts.join(" ").replaceAll(" ##", "");
+}
+
+/** Where in the prompt the word stands at which most of the nodes are. */
+export function wordOf(snapshot: Snapshot, nodes: readonly NodeId[], prompt: string): readonly [number, number] {
+  const votes = new Map<number, number>();
+  for (const id of nodes) {
+    const node = snapshot.index.get(id);
+    if (node === undefined) continue;
+    const position = snapshot.nodePosition[node];
+    votes.set(position, (votes.get(position) ?? 0) + 1);
+  }
+  const [position] = [...votes].sort((a, b) => b[1] - a[1])[0] ?? [];
+  const word = position === undefined ? "" : (snapshot.tokens[position]?.text.trim() ?? "");
+  const from = word === "" ? -1 : prompt.lastIndexOf(word);
+  return from < 0 ? [prompt.length, prompt.length] : [from, from + word.length];
+}

@@ -1,0 +1,97 @@
+import { ratio } from "../core/effect";
+import type { Box, EffectMessage, Snapshot } from "../core/types";
+import { percent } from "../core/words";
+import type { Store } from "../store";
+import { featuresOf } from "./experiment";
+
+export interface ActivationRow {
+  readonly box: Box;
+  /** Summed activation after, as a share of before. */
+  readonly measured: number;
+  readonly predicted: number;
+  /** Held at a value by the interventions themselves. */
+  readonly held: boolean;
+}
+
+/** Every box with features, those that fell the most first; those held by the interventions last. */
+export function activationRows(
+  snapshot: Snapshot,
+  boxes: readonly Box[],
+  effect: EffectMessage,
+): readonly ActivationRow[] {
+  const touched = new Set(effect.interventions.flatMap((one) => one.nodes));
+  const rows: ActivationRow[] = [];
+  for (const box of boxes) {
+    const features = featuresOf(snapshot, box.nodes);
+    const found = features.length === 0 ? null : ratio(effect, features);
+    if (found === null || !Number.isFinite(found.measured)) continue;
+    rows.push({ box, ...found, held: features.every((node) => touched.has(node)) });
+  }
+  return rows.sort((a, b) => Number(a.held) - Number(b.held) || a.measured - b.measured);
+}
+
+/** The scale of the bars: to 125% at least, further only as far as a row needs. */
+export function scaleOf(rows: readonly ActivationRow[]): number {
+  const most = Math.max(1.25, ...rows.flatMap((row) => [row.measured, row.predicted]).filter(Number.isFinite));
+  return Math.min(3, most);
+}
+
+/** How each box's activation came out: measured as a bar, what the graph predicted as a tick. */
+export function ActivationBars({ store, effect }: { store: Store; effect: EffectMessage }) {
+  const rows = activationRows(store.snapshot, store.boxes.value, effect);
+  if (rows.length === 0) {
+    return (
+      <section class="activation-bars">
+        <h3>activation after, % of before</h3>
+        <p class="none">pin nodes or group them, and each box shows its activation here</p>
+      </section>
+    );
+  }
+  const scale = scaleOf(rows);
+  return (
+    <section class="activation-bars">
+      <h3>
+        activation after, % of before
+        <span class="legend">
+          <span class="key-measured" aria-hidden="true" /> measured <span class="key-predicted" aria-hidden="true" />{" "}
+          predicted
+        </span>
+      </h3>
+      <ul>
+        {rows.map((row) => (
+          <Row key={row.box.id} store={store} row={row} scale={scale} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Row({ store, row, scale }: { store: Store; row: ActivationRow; scale: number }) {
+  const { box, measured, predicted, held } = row;
+  const name = box.name ?? store.nameOf(box.id);
+  const at = (share: number): string => `${(100 * Math.min(scale, Math.max(0, share))) / scale}%`;
+  const tone = measured < 0.95 ? "below" : measured > 1.05 ? "above" : "same";
+  return (
+    <li>
+      <button
+        type="button"
+        class={`activation-row ${tone} ${held ? "held" : ""}`}
+        data-test="activation-row"
+        data-name={name}
+        data-measured={measured}
+        data-predicted={predicted}
+        title={`measured ${percent(measured)}, predicted ${percent(predicted)}${held ? ", held by the intervention" : ""}`}
+        aria-label={`${name}: measured ${percent(measured)}, predicted ${percent(predicted)}`}
+        onClick={() => store.actions.select([box.id], "replace")}
+      >
+        <span class="name">{name}</span>
+        <span class="track" aria-hidden="true">
+          <span class="measured" style={{ width: at(measured) }} />
+          <span class="unchanged" style={{ left: at(1) }} />
+          {Number.isFinite(predicted) && <span class="predicted" style={{ left: at(predicted) }} />}
+        </span>
+        <span class="number">{percent(measured)}</span>
+      </button>
+    </li>
+  );
+}

@@ -1,0 +1,53 @@
+/** An experiment as the panels speak of it: who is changed, and what running it again or without a part means. */
+
+import type { Box, InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
+import { KIND } from "../core/types";
+import { commonName, interventionMark } from "../core/words";
+import type { Store } from "../store";
+import { modeOf } from "./mode";
+
+const sameNodes = (a: readonly NodeId[], b: readonly NodeId[]): boolean =>
+  a.length === b.length && a.every((node) => b.includes(node));
+
+/** Only features can be intervened on. */
+export function featuresOf(snapshot: Snapshot, nodes: readonly NodeId[]): readonly NodeId[] {
+  return nodes.filter((id) => {
+    const node = snapshot.index.get(id);
+    return node === undefined || snapshot.kind[node] === KIND.feature;
+  });
+}
+
+/** The box an intervention is on, by its features; null when it is on something else. */
+export function boxOf(snapshot: Snapshot, boxes: readonly Box[], nodes: readonly NodeId[]): Box | null {
+  return boxes.find((box) => sameNodes(featuresOf(snapshot, box.nodes), nodes)) ?? null;
+}
+
+/** Who an intervention is on: the box's name, else the nodes' commonest name. */
+export function whoOf(store: Store, nodes: readonly NodeId[]): string {
+  const box = boxOf(store.snapshot, store.boxes.value, nodes);
+  if (box !== null) return box.name ?? store.nameOf(box.id);
+  const name = commonName(nodes, store.nameOf);
+  return nodes.length > 1 ? `${name} and ${nodes.length - 1} more` : name;
+}
+
+/** The name of an experiment: "Texas ×0, capital ×2". */
+export function nameOf(store: Store, interventions: readonly InterventionJson[]): string {
+  return interventions.map((one) => `${whoOf(store, one.nodes)} ${interventionMark(one)}`).join(", ");
+}
+
+/** Runs interventions in the view's mode; none at all takes the effect away. */
+export function run(store: Store, interventions: readonly InterventionJson[], mode?: Mode): Promise<void> {
+  if (mode !== undefined) modeOf(store).value = mode;
+  if (interventions.length === 0) {
+    store.actions.clearEffect();
+    return Promise.resolve();
+  }
+  return store.actions.intervene(interventions, modeOf(store).value, nameOf(store, interventions));
+}
+
+/** Runs an intervention alone, or beside those of the effect shown, in place of any on the same nodes. */
+export function intervene(store: Store, intervention: InterventionJson, together: boolean): Promise<void> {
+  const others = together ? (store.effect.value?.interventions ?? []) : [];
+  const apart = others.filter((other) => !other.nodes.some((node) => intervention.nodes.includes(node)));
+  return run(store, [...apart, intervention]);
+}

@@ -1,0 +1,141 @@
+import { useEffect, useState } from "preact/hooks";
+import type { Card, NodeId } from "../core/types";
+import { count, decimal, percent, tokenText } from "../core/words";
+import type { Store } from "../store";
+
+type CardState = { readonly card: Card } | { readonly failed: string } | "loading";
+
+const cards = new WeakMap<Store, Map<NodeId, Promise<Card>>>();
+
+/** A card is asked for once; one that failed is asked for again the next time it is looked at. */
+function cardOf(store: Store, node: NodeId): Promise<Card> {
+  const known = cards.get(store) ?? new Map<NodeId, Promise<Card>>();
+  cards.set(store, known);
+  let card = known.get(node);
+  if (card === undefined) {
+    card = store.actions.card(node);
+    known.set(node, card);
+    card.catch(() => known.delete(node));
+  }
+  return card;
+}
+
+/** What is known of a feature beyond this prompt: what it fires on and what it promotes. */
+export function FeatureCard({ store, node }: { store: Store; node: NodeId }) {
+  const [state, setState] = useState<CardState>("loading");
+
+  useEffect(() => {
+    let left = false;
+    setState("loading");
+    cardOf(store, node).then(
+      (card) => !left && setState({ card }),
+      (error: Error) => !left && setState({ failed: error.message }),
+    );
+    return () => {
+      left = true;
+    };
+  }, [store, node]);
+
+  if (state === "loading") {
+    return (
+      <section class="feature-card" aria-busy="true">
+        <h3>fires on</h3>
+        <p class="none">looking up its examples …</p>
+      </section>
+    );
+  }
+  if ("failed" in state) {
+    return (
+      <section class="feature-card">
+        <h3>fires on</h3>
+        <p class="none" data-test="card-failed">
+          {state.failed}
+        </p>
+      </section>
+    );
+  }
+  return <Ready card={state.card} />;
+}
+
+function Ready({ card }: { card: Card }) {
+  const [all, setAll] = useState(false);
+  const peak = card.maximum ?? Math.max(0, ...card.examples.flatMap((example) => example.activations));
+  const examples = all ? card.examples : card.examples.slice(0, 3);
+  return (
+    <>
+      <section class="feature-card" data-test="feature-card">
+        <h3>
+          fires on
+          {card.frequency !== null && <span class="note">{percent(card.frequency)} of tokens</span>}
+          {card.examples.length > 3 && (
+            <button type="button" class="quiet" aria-expanded={all} onClick={() => setAll(!all)}>
+              {all ? "fewer" : count(card.examples.length, "example")}
+            </button>
+          )}
+        </h3>
+        {card.examples.length === 0 && <p class="none">no examples come with these transcoders</p>}
+        {examples.map((example, at) => (
+          <Example key={at} tokens={example.tokens} activations={example.activations} peak={peak} />
+        ))}
+      </section>
+      <Tokens title="promotes" tokens={card.promoted} />
+      <Tokens title="suppresses" tokens={card.suppressed} />
+    </>
+  );
+}
+
+interface ExampleProps {
+  readonly tokens: readonly string[];
+  readonly activations: readonly number[];
+  readonly peak: number;
+}
+
+const BEFORE = 5;
+const AFTER = 3;
+
+/** One line of text around the strongest token, warmed by activation. */
+function Example({ tokens, activations, peak }: ExampleProps) {
+  const strongest = activations.reduce((best, value, at) => (value > activations[best] ? at : best), 0);
+  const from = Math.max(0, strongest - BEFORE);
+  const to = Math.min(tokens.length, strongest + AFTER + 1);
+  return (
+    <p class="example" data-test="example">
+      {from > 0 && <span class="cut">…</span>}
+      {tokens.slice(from, to).map((token, offset) => {
+        const activation = activations[from + offset] ?? 0;
+        const heat = peak > 0 ? Math.min(1, Math.max(0, activation / peak)) : 0;
+        return (
+          <span
+            key={offset}
+            class={heat > 0 ? "token warm" : "token"}
+            style={heat > 0 ? { "--warmth": `${Math.round(15 + 85 * heat)}%` } : undefined}
+            title={heat > 0 ? `activation ${decimal(activation)}` : undefined}
+          >
+            {tokenText(token)}
+          </span>
+        );
+      })}
+      {to < tokens.length && <span class="cut">…</span>}
+    </p>
+  );
+}
+
+function Tokens({ title, tokens }: { title: string; tokens: Card["promoted"] }) {
+  if (tokens.length === 0) return null;
+  return (
+    <section class="card-tokens">
+      <h3>{title}</h3>
+      <p>
+        {tokens.slice(0, 6).map(({ token, logit }, rank) => (
+          <span
+            key={`${rank} ${token}`}
+            class="token"
+            title={`${decimal(logit)} to the logit, for each unit of activation`}
+          >
+            {tokenText(token)}
+          </span>
+        ))}
+      </p>
+    </section>
+  );
+}
