@@ -5,7 +5,8 @@ import { type Circuit, KIND, type NodeId, type Snapshot, type Visible } from "./
 /**
  * A node is visible if its share of influence is within the node threshold (the strongest always is), if it is a token
  * or a logit, or if it is pinned, grouped or selected. An edge is visible if both its ends are and its share is within
- * the edge threshold. The token at the first position needs a visible edge, or a reason of its own.
+ * the edge threshold. The token at the first position needs a visible edge, or a reason of its own. Shares are in single
+ * precision, so thresholds are compared in it.
  */
 export function visible(
   snapshot: Snapshot,
@@ -37,7 +38,7 @@ function nodeMask(snapshot: Snapshot, kept: ReadonlySet<number>, threshold: numb
   for (let node = 0; node < kind.length; node++) {
     if (kind[node] !== KIND.logit && share[node] < least) least = share[node];
   }
-  const limit = Math.max(threshold, least);
+  const limit = Math.max(Math.fround(threshold), least);
   const mask = new Uint8Array(kind.length);
   for (let node = 0; node < mask.length; node++) {
     if (!graded(node) || share[node] <= limit || kept.has(node)) mask[node] = 1;
@@ -47,9 +48,10 @@ function nodeMask(snapshot: Snapshot, kept: ReadonlySet<number>, threshold: numb
 
 function visibleEdges(snapshot: Snapshot, mask: Uint8Array, threshold: number): Uint32Array {
   const { edgeSource, edgeTarget, edgeShare } = snapshot;
+  const limit = Math.fround(threshold);
   const edges: number[] = [];
   for (let edge = 0; edge < edgeShare.length; edge++) {
-    if (mask[edgeSource[edge]] && mask[edgeTarget[edge]] && edgeShare[edge] <= threshold) edges.push(edge);
+    if (mask[edgeSource[edge]] && mask[edgeTarget[edge]] && edgeShare[edge] <= limit) edges.push(edge);
   }
   return Uint32Array.from(edges);
 }

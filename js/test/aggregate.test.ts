@@ -1,0 +1,43 @@
+import { expect, it } from "vitest";
+import fixture from "../../tests/fixtures/aggregate.json";
+import { supernodeEdges } from "../src/core/aggregate";
+
+interface Case {
+  readonly case: string;
+  readonly nodes: string[];
+  readonly input_total: number[];
+  readonly edges: [string, string, number][];
+  readonly boxes: string[][];
+  readonly expect: [number, number, number][];
+}
+
+it.each(fixture.cases as unknown as Case[])("$case", ({ nodes, input_total, edges, boxes, expect: expected }) => {
+  const index = new Map(nodes.map((id, node) => [id, node]));
+  const at = (id: string): number => index.get(id) ?? -1;
+  const graph = {
+    index,
+    inputTotal: Float32Array.from(input_total),
+    edgeSource: Uint32Array.from(edges, ([source]) => at(source)),
+    edgeTarget: Uint32Array.from(edges, ([, target]) => at(target)),
+    edgeWeight: Float32Array.from(edges, ([, , weight]) => weight),
+  };
+  const found = supernodeEdges(
+    graph,
+    boxes.map((ids) => ({ nodes: ids })),
+  );
+  expect(found.map(({ source, target }) => [source, target])).toEqual(expected.map(([s, t]) => [s, t]));
+  found.forEach(({ share }, edge) => {
+    expect(share).toBeCloseTo(expected[edge][2], 6);
+  });
+});
+
+it("leaves out nodes that the snapshot does not hold", () => {
+  const graph = {
+    index: new Map([["c", 0]]),
+    inputTotal: Float32Array.of(2),
+    edgeSource: new Uint32Array(),
+    edgeTarget: new Uint32Array(),
+    edgeWeight: new Float32Array(),
+  };
+  expect(supernodeEdges(graph, [{ nodes: ["gone", "c"] }, { nodes: ["other"] }])).toEqual([]);
+});

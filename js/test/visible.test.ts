@@ -1,0 +1,64 @@
+import { expect, it } from "vitest";
+import { EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
+import { type Circuit, KIND, type Snapshot } from "../src/core/types";
+import { visible } from "../src/core/visible";
+
+const NODES = [
+  { id: "0_1_1", kind: KIND.feature, position: 1, share: 0.3 },
+  { id: "1_2_1", kind: KIND.feature, position: 1, share: 0.85 },
+  { id: "1_3_2", kind: KIND.feature, position: 2, share: 0.95 },
+  { id: "0_-1_1", kind: KIND.error, position: 1, share: 0.8 },
+  { id: "1_-1_2", kind: KIND.error, position: 2, share: 0.99 },
+  { id: "E_0_0", kind: KIND.token, position: 0, share: 1 },
+  { id: "E_5_1", kind: KIND.token, position: 1, share: 0.97 },
+  { id: "3_9_2", kind: KIND.logit, position: 2, share: 0 },
+];
+const EDGES = [
+  { source: "E_0_0", target: "1_3_2", share: 0.5 },
+  { source: "E_5_1", target: "0_1_1", share: 0.4 },
+  { source: "0_1_1", target: "3_9_2", share: 0.98 },
+  { source: "0_-1_1", target: "3_9_2", share: 0.99 },
+];
+
+function snapshot(nodes = NODES): Snapshot {
+  const index = new Map(nodes.map(({ id }, node) => [id, node]));
+  const at = (id: string): number => index.get(id) ?? 0;
+  return {
+    ids: nodes.map(({ id }) => id),
+    index,
+    kind: Uint8Array.from(nodes, ({ kind }) => kind),
+    nodePosition: Int16Array.from(nodes, ({ position }) => position),
+    share: Float32Array.from(nodes, ({ share }) => share),
+    edgeSource: Uint32Array.from(EDGES, ({ source }) => at(source)),
+    edgeTarget: Uint32Array.from(EDGES, ({ target }) => at(target)),
+    edgeShare: Float32Array.from(EDGES, ({ share }) => share),
+  } as unknown as Snapshot;
+}
+
+const idsOf = (graph: Snapshot, circuit: Circuit, ...rest: [selected?: string[]]): string[] =>
+  [...visible(graph, circuit, ...rest).nodes].map((node) => graph.ids[node]);
+
+it("shows nodes within the threshold, and every token and logit but an unused first token", () => {
+  expect(idsOf(snapshot(), EMPTY_CIRCUIT)).toEqual(["0_1_1", "0_-1_1", "E_5_1", "3_9_2"]);
+});
+
+it("shows the first token once one of its edges shows", () => {
+  expect(idsOf(snapshot(), { ...EMPTY_CIRCUIT, node_threshold: 0.95 })).toContain("E_0_0");
+});
+
+it("shows what is pinned, grouped or selected whatever its share", () => {
+  const shown = idsOf(snapshot(), group(pin(EMPTY_CIRCUIT, ["1_-1_2"]), "Texas", ["1_2_1"]), ["E_0_0", "gone"]);
+  expect(shown).toEqual(["0_1_1", "1_2_1", "0_-1_1", "1_-1_2", "E_0_0", "E_5_1", "3_9_2"]);
+});
+
+it("always shows the strongest node", () => {
+  const strongest = NODES.filter(({ kind }) => kind !== KIND.token);
+  expect(idsOf(snapshot(strongest), { ...EMPTY_CIRCUIT, node_threshold: 0 })).toEqual(["0_1_1", "3_9_2"]);
+});
+
+it("shows edges within the threshold between visible nodes", () => {
+  const found = visible(snapshot(), EMPTY_CIRCUIT);
+  expect([...found.edges]).toEqual([1, 2]);
+  expect([...visible(snapshot(), EMPTY_CIRCUIT, [], { node: 0.8, edge: 1 }).edges]).toEqual([1, 2, 3]);
+  expect([...found.mask]).toEqual([1, 0, 0, 1, 0, 0, 1, 1]);
+});
