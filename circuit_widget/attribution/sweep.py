@@ -58,17 +58,18 @@ def sweep(
     Raises:
         Cancelled: `cancelled()` became true between two layers of a chunk.
     """
-    walker = _Walker(frozen, layers, embedding, targets, cancelled)
-    weights = torch.zeros(walker.n_features + len(targets), walker.n_columns)
-    done, total = 0, max(1, weights.shape[0])
+    n_rows = sum(len(layer.positions) for layer in layers) + len(targets)
+    weights = torch.zeros(n_rows, n_rows - len(targets) + (len(layers) + 1) * len(embedding))
+    done = 0
     with torch.inference_mode():
+        walker = _Walker(frozen, layers, embedding, targets, cancelled)
         for position in range(frozen.position, -1, -1):
             for chunk in walker.chunks(position):
                 rows, part = walker.walk(position, chunk)
                 weights[rows] = part.cpu()
                 done += len(rows)
                 if progress is not None:
-                    progress(done / total)
+                    progress(done / n_rows)
     return weights
 
 
@@ -242,7 +243,9 @@ class _AttentionTransposed:
         moved = moved.reshape(value_heads, n_positions, n, width).permute(1, 2, 0, 3).reshape(n_positions * n, -1)
         return (moved @ self.value.reshape(-1, d_model)).reshape(n_positions, n, d_model)
 
-    def _from_one(self, position: int, fresh: Float[Tensor, "fresh d_model"]) -> Float[Tensor, "positions fresh d_model"]:
+    def _from_one(
+        self, position: int, fresh: Float[Tensor, "fresh d_model"]
+    ) -> Float[Tensor, "positions fresh d_model"]:
         value_heads, groups, _, _ = self.pattern.shape
         width, d_model = self.value.shape[1:]
         mixed = (fresh @ self.output).reshape(-1, value_heads, groups, width).permute(1, 2, 0, 3)

@@ -96,7 +96,9 @@ def _choose(
     if isinstance(choice, Contrast):
         token, other = _token_id(reading, choice.token), _token_id(reading, choice.other)
         name = f"{reading.token_text(token)} − {reading.token_text(other)}"
-        return _direction(reading, name, beyond, reading.unembedding[token].float() - reading.unembedding[other].float())
+        return _direction(
+            reading, name, beyond, reading.unembedding[token].float() - reading.unembedding[other].float()
+        )
     if isinstance(choice, Direction):
         vector = torch.as_tensor(choice.vector, dtype=torch.float32, device=reading.normed.device)
         if vector.shape != reading.normed.shape or not bool(torch.isfinite(vector).all()):

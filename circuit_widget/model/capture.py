@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +13,7 @@ from transformers import DynamicCache
 
 from circuit_widget.errors import Cancelled, PromptError
 from circuit_widget.model.frozen import FrozenLayer, FrozenModel
+from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import Block, LanguageModel
 
 
@@ -55,45 +54,6 @@ class Capture:
         return len(self.token_ids)
 
 
-class OwnThread:
-    """Context in which hooks act only for the thread that set them, and are removed at the end whatever happens."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._thread = threading.get_ident()
-
-    def __enter__(self) -> OwnThread:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def before(self, module: nn.Module, hook: Callable[[tuple[Any, ...], dict[str, Any]], None]) -> None:
-        """Call `hook(args, kwargs)` before `module` runs."""
-
-        def guarded(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if threading.get_ident() == self._thread:
-                hook(args, kwargs)
-
-        self._stack.callback(module.register_forward_pre_hook(guarded, with_kwargs=True).remove)
-
-    def after(self, module: nn.Module, hook: Callable[[tuple[Any, ...], Any], Any]) -> None:
-        """Call `hook(args, output)` after `module` ran; what it returns, if anything, takes the output's place."""
-
-        def guarded(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-            return hook(args, output) if threading.get_ident() == self._thread else None
-
-        self._stack.callback(module.register_forward_hook(guarded).remove)
-
-    def replace_input(self, module: nn.Module, hook: Callable[[Tensor], Tensor]) -> None:
-        """Give `module` what `hook` returns for its input."""
-
-        def guarded(_: nn.Module, args: tuple[Any, ...]) -> Any:
-            return (hook(args[0]), *args[1:]) if threading.get_ident() == self._thread else None
-
-        self._stack.callback(module.register_forward_pre_hook(guarded).remove)
-
-
 class _RecordingCache(DynamicCache):
     """A cache that also keeps the keys and values of each layer in a plain dictionary."""
 
@@ -112,7 +72,7 @@ class _Recorded:
 
     parts: dict[str, Any] = field(default_factory=dict)
 
-    def watch(self, hooks: OwnThread, block: Block, cache: object) -> None:
+    def watch(self, hooks: Hooks, block: Block, cache: object) -> None:
         """Set the hooks that fill in what `block` does."""
 
         def whole(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -164,7 +124,7 @@ def capture(
         if cancelled is not None and cancelled():
             raise Cancelled("The run was cancelled.")
 
-    with torch.inference_mode(), OwnThread() as hooks:
+    with torch.inference_mode(), Hooks() as hooks:
         for record, block in zip(recorded, model.blocks, strict=True):
             hooks.before(block.whole, stop)
             record.watch(hooks, block, cache)

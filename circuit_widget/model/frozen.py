@@ -5,11 +5,16 @@ Biases have no part in it: it maps changes of the residual stream to changes of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+MlpChange: TypeAlias = Callable[[int, Float[Tensor, "positions d_model"]], Float[Tensor, "positions d_model"]]
+"""From a layer and the change of what its MLP reads to the change of what is written in its place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +54,22 @@ class FrozenModel:
     layers: tuple[FrozenLayer, ...]
     final_scale: Float[Tensor, " d_model"]
     position: int
+
+    def propagate(self, change: MlpChange, first_layer: int) -> Float[Tensor, " d_model"]:
+        """Carry changes written by MLPs from `first_layer` upwards through the frozen model.
+
+        `change` is called once for each layer, with the change of what that layer's MLP reads; nothing has changed
+        below `first_layer`. Returns the change of the normed residual stream at the traced position.
+        """
+        residual = torch.zeros(self.n_positions, len(self.final_scale), device=self.final_scale.device)
+        for place in range(first_layer, len(self.layers)):
+            layer = self.layers[place]
+            if place > first_layer:
+                residual = residual + layer.attend(residual)
+            residual = residual + change(place, layer.mlp_input(residual))
+        return residual[self.position] * self.final_scale
+
+    @property
+    def n_positions(self) -> int:
+        """Number of tokens, BOS included."""
+        return self.layers[0].pattern.shape[1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,6 +93,11 @@ class LanguageModel:
         return self.unembedding.weight.dtype
 
     @cached_property
+    def final_norm_weight(self) -> Float[Tensor, " d_model"]:
+        """Weight of the final norm, in float32."""
+        return cast(Tensor, self.final_norm.weight).detach().float()
+
+    @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
         """Mean row of the unembedding, in float32."""
         with torch.inference_mode():
@@ -103,6 +110,7 @@ def load_language_model(
     tokenizer: Tokenizer | None,
     device: torch.device,
     dtype: torch.dtype,
+    name: str | None = None,
 ) -> LanguageModel:
     """Load a model from a local directory or a hub id (safetensors only, no remote code), or take a loaded one as it is.
 
@@ -123,14 +131,15 @@ def load_language_model(
         config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
         sites_of(str(config.model_type))
         tokenizer = tokenizer or AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        network, report = AutoModelForCausalLM.from_pretrained(
-            source,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            attn_implementation="eager",
-            output_loading_info=True,
-        )
+        with _no_progress_bar():
+            network, report = AutoModelForCausalLM.from_pretrained(
+                source,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                attn_implementation="eager",
+                output_loading_info=True,
+            )
     except LoadError:
         raise
     except Exception as error:
@@ -139,7 +148,18 @@ def load_language_model(
     missing = sorted(report["missing_keys"])
     if missing:
         raise LoadError(f"{source}: tensor {missing[0]!r} is missing ({len(missing)} in all); the checkpoint is not complete.")
-    return LanguageModel(network.to(device), tokenizer, Path(source).name if found else source)
+    return LanguageModel(network.to(device), tokenizer, name or (Path(source).name if found else source))
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    shown = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers.utils.logging.enable_progress_bar()
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:

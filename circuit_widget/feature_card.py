@@ -1,0 +1,121 @@
+"""What a feature is: where it is active, and which tokens it promotes and suppresses."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from circuit_widget.errors import LoadError
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text on which the feature is active, with its activation at every token."""
+
+    tokens: tuple[str, ...]
+    activations: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class FeatureCard:
+    """All there is to show of a feature.
+
+    Attributes:
+        label: a name given to it, if any.
+        frequency: share of the corpus's tokens at which it is active; `maximum`: its largest activation there. None
+            where the transcoders come without examples.
+        promoted, suppressed: tokens whose logits it raises and lowers most through the final norm's weight and the
+            unembedding alone, as (token, change of logit per unit of activation before normalisation).
+    """
+
+    layer: int
+    feature: int
+    label: str | None
+    frequency: float | None
+    maximum: float | None
+    examples: tuple[Example, ...]
+    promoted: tuple[tuple[str, float], ...]
+    suppressed: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the corpus said of a feature; see FeatureCard."""
+
+    label: str | None = None
+    frequency: float | None = None
+    maximum: float | None = None
+    examples: tuple[Example, ...] = ()
+
+
+class FeatureRecords:
+    """The files `features/layer_{i}.json.gz` beside a set of transcoders, read when first asked for.
+
+    Each holds `sentences` (lists of token ids) and `features`: number -> frequency, maximum, optionally label, and
+    examples as `[sentence, [[position, activation], ...]]`.
+    """
+
+    def __init__(self, directory: Path | None, token_text: Callable[[int], str]) -> None:
+        self._directory = directory
+        self._token_text = token_text
+        self._layers: dict[int, Mapping[str, Any]] = {}
+
+    def of(self, layer: int, feature: int) -> Recorded:
+        """Return what is recorded of a feature, nothing where there is no file or no entry.
+
+        Raises:
+            LoadError: the layer's file is not what it should be.
+        """
+        document = self._document(layer)
+        entry = document.get("features", {}).get(str(feature))
+        if entry is None:
+            return Recorded()
+        try:
+            return Recorded(
+                label=entry.get("label"),
+                frequency=entry.get("frequency"),
+                maximum=entry.get("maximum"),
+                examples=tuple(self._example(document, *example) for example in entry.get("examples", ())),
+            )
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            raise LoadError(
+                f"{self._path(layer)}: the entry of feature {feature} is malformed ({error}); expected frequency, "
+                "maximum, label and examples as [sentence, [[position, activation], ...]]."
+            ) from error
+
+    def label(self, layer: int, feature: int) -> str | None:
+        """Return the label of a feature, if it has one."""
+        entry = self._document(layer).get("features", {}).get(str(feature))
+        label = entry.get("label") if isinstance(entry, dict) else None
+        return label if isinstance(label, str) else None
+
+    def _path(self, layer: int) -> Path | None:
+        return None if self._directory is None else self._directory / "features" / f"layer_{layer}.json.gz"
+
+    def _document(self, layer: int) -> Mapping[str, Any]:
+        if layer not in self._layers:
+            path = self._path(layer)
+            self._layers[layer] = {} if path is None or not path.is_file() else _read(path)
+        return self._layers[layer]
+
+    def _example(self, document: Mapping[str, Any], sentence: int, active: list[list[float]]) -> Example:
+        token_ids = document["sentences"][sentence]
+        activations = [0.0] * len(token_ids)
+        for position, activation in active:
+            activations[int(position)] = float(activation)
+        return Example(tuple(self._token_text(int(token)) for token in token_ids), tuple(activations))
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        document = json.loads(gzip.decompress(path.read_bytes()))
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise LoadError(f"{path}: not readable as compressed JSON ({error}).") from error
+    if not isinstance(document, dict) or not isinstance(document.get("features"), dict):
+        raise LoadError(f"{path}: expected an object with sentences and features.")
+    return document

@@ -1,0 +1,251 @@
+"""Changes of features' activations that an experiment makes: ablate, scale, set, add, swap in from another prompt."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+from circuit_widget.effect import Effect
+from circuit_widget.errors import InterventionError
+from circuit_widget.node import Feature
+
+__all__ = ["Ablate", "Add", "Effect", "Intervention", "Scale", "Set", "SwapIn", "intervention_from_json"]
+
+Node: TypeAlias = str | Feature
+Nodes: TypeAlias = Node | Iterable[Node]
+
+
+@dataclass(frozen=True)
+class Intervention(ABC):
+    """A change of some features; `nodes` are node ids or Features (a single one is taken as a list of one).
+
+    Raises InterventionError when there is no node, or something is not a node.
+    """
+
+    kind: ClassVar[str]
+    nodes: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", _nodes(self.nodes))
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """A few words for a list of experiments."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; a Feature becomes an object, a node id stays a string."""
+        return {"kind": self.kind, "nodes": [_node_to_json(node) for node in self.nodes]}
+
+    @property
+    def _whom(self) -> str:
+        count = len(self.nodes)
+        return f"{count} feature{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Ablate(Intervention):
+    """Hold features at zero."""
+
+    kind: ClassVar[str] = "ablate"
+    nodes: Nodes  # type: ignore[assignment]
+
+    @property
+    def description(self) -> str:
+        """A few words for a list of experiments."""
+        return f"{self._whom} ×0"
+
+
+@dataclass(frozen=True)
+class Scale(Intervention):
+    """Hold features at `factor` times their activation on this prompt; -1 and -2 are what papers often use."""
+
+    kind: ClassVar[str] = "scale"
+    nodes: Nodes  # type: ignore[assignment]
+    factor: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "factor", _finite("factor", self.factor))
+
+    @property
+    def description(self) -> str:
+        """A few words for a list of experiments."""
+        return f"{self._whom} ×{_number(self.factor)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {**super().to_json(), "factor": self.factor}
+
+
+@dataclass(frozen=True)
+class Set(Intervention):
+    """Hold features at a value, one for all or one for each; features that are not active can be set too."""
+
+    kind: ClassVar[str] = "set"
+    nodes: Nodes  # type: ignore[assignment]
+    value: float | Sequence[float]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "value", _values(self.value, len(self.nodes)))
+
+    @property
+    def description(self) -> str:
+        """A few words for a list of experiments."""
+        return f"{self._whom} = {_number(self.value)}" if isinstance(self.value, float) else f"{self._whom} set"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {**super().to_json(), "value": self.value if isinstance(self.value, float) else list(self.value)}
+
+
+@dataclass(frozen=True)
+class Add(Intervention):
+    """Hold features at their activation on this prompt plus a value, one for all or one for each."""
+
+    kind: ClassVar[str] = "add"
+    nodes: Nodes  # type: ignore[assignment]
+    value: float | Sequence[float]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "value", _values(self.value, len(self.nodes)))
+
+    @property
+    def description(self) -> str:
+        """A few words for a list of experiments."""
+        return f"{self._whom} + {_number(self.value)}" if isinstance(self.value, float) else f"{self._whom} added to"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {**super().to_json(), "value": self.value if isinstance(self.value, float) else list(self.value)}
+
+
+@dataclass(frozen=True)
+class SwapIn(Intervention):
+    """Take over from another prompt, at the layers and positions that `nodes` touch.
+
+    Positions of the two prompts are aligned by token (see `circuit_widget.alignment`). The nodes take the value they
+    have in the other prompt, usually zero; `features` take theirs, by default every feature that is active at one of
+    these places in the other prompt and not in this one. `features` are given at positions of this prompt.
+    """
+
+    kind: ClassVar[str] = "swap_in"
+    nodes: Nodes  # type: ignore[assignment]
+    prompt: str | Sequence[int]
+    features: Nodes | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.prompt, str):
+            object.__setattr__(self, "prompt", tuple(self.prompt))
+        if self.features is not None:
+            object.__setattr__(self, "features", _nodes(self.features))
+
+    @property
+    def description(self) -> str:
+        """A few words for a list of experiments."""
+        shown = self.prompt if isinstance(self.prompt, str) else "another prompt"
+        return f"{self._whom} swapped from “{shown if len(shown) <= 60 else shown[:59] + '…'}”"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        prompt = self.prompt if isinstance(self.prompt, str) else list(self.prompt)
+        document = {**super().to_json(), "prompt": prompt}
+        if self.features is None:
+            return document
+        return {**document, "features": [_node_to_json(node) for node in _nodes(self.features)]}
+
+
+KINDS: dict[str, tuple[type[Intervention], tuple[str, ...], tuple[str, ...]]] = {
+    "ablate": (Ablate, (), ()),
+    "scale": (Scale, ("factor",), ()),
+    "set": (Set, ("value",), ()),
+    "add": (Add, ("value",), ()),
+    "swap_in": (SwapIn, ("prompt",), ("features",)),
+}
+"""Class, required and optional keys of each kind of intervention in JSON, beside "kind" and "nodes"."""
+
+
+def intervention_from_json(document: Mapping[str, Any]) -> Intervention:
+    """Return the intervention that `to_json` wrote.
+
+    Raises:
+        InterventionError: an unknown kind, a missing or unknown key, or a value that does not fit.
+    """
+    if not isinstance(document, Mapping) or document.get("kind") not in KINDS:
+        kind = document.get("kind") if isinstance(document, Mapping) else document
+        raise InterventionError(f"An intervention has kind {', '.join(KINDS)}; given {_short(kind)}.")
+    kind, required, optional = KINDS[document["kind"]]
+    missing = [key for key in ("nodes", *required) if key not in document]
+    unknown = sorted(set(document) - {"kind", "nodes", *required, *optional})
+    if missing or unknown:
+        what = f"lacks {missing[0]!r}" if missing else f"has the unknown key {_short(unknown[0])}"
+        raise InterventionError(f"The intervention {document['kind']!r} {what}; expected nodes, {', '.join(required)}.")
+    values = {key: document[key] for key in (*required, *optional) if key in document}
+    if values.get("features") is not None:
+        values["features"] = _nodes_from_json(values["features"])
+    return kind(nodes=_nodes_from_json(document["nodes"]), **values)
+
+
+def _nodes(nodes: object) -> tuple[Node, ...]:
+    if isinstance(nodes, str | Feature):
+        return (nodes,)
+    if not isinstance(nodes, Iterable):
+        raise InterventionError(f"Nodes are node ids or Features; given {_short(nodes)}.")
+    found = tuple(dict.fromkeys(nodes))
+    if not found:
+        raise InterventionError("There is no node to change; name at least one feature.")
+    for node in found:
+        if not isinstance(node, str | Feature):
+            raise InterventionError(f"Nodes are node ids or Features; given {_short(node)}.")
+    return found
+
+
+def _nodes_from_json(nodes: object) -> tuple[Node, ...]:
+    if not isinstance(nodes, list | tuple):
+        raise InterventionError(f"The nodes of an intervention are a list; given {_short(nodes)}.")
+    return _nodes(_node_from_json(node) for node in nodes)
+
+
+def _node_to_json(node: Node) -> str | dict[str, int]:
+    if isinstance(node, str):
+        return node
+    return {"layer": node.layer, "position": node.position, "feature": node.feature}
+
+
+def _node_from_json(node: object) -> Node:
+    if isinstance(node, str):
+        return node
+    if isinstance(node, Mapping) and set(node) == {"layer", "position", "feature"}:
+        return Feature(**node)
+    raise InterventionError(f"A node is an id or an object with layer, position and feature; given {_short(node)}.")
+
+
+def _finite(name: str, value: object) -> float:
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        raise InterventionError(f"The {name} of an intervention is a finite number; given {_short(value)}.")
+    return float(number)
+
+
+def _values(value: object, count: int) -> float | tuple[float, ...]:
+    if not isinstance(value, Iterable) or (hasattr(value, "ndim") and value.ndim == 0) or isinstance(value, str):
+        return _finite("value", value)
+    values = tuple(_finite("value", number) for number in value)
+    if len(values) != count:
+        raise InterventionError(f"{len(values)} values were given for {count} nodes; give one for each, or a single one.")
+    return values
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace("-", "−")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,71 @@
+"""The modes of an intervention, named by what is frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from circuit_widget.errors import InterventionError
+from circuit_widget.model.rerun import Conditions
+
+Mode: TypeAlias = str | range | tuple[int, int]
+
+NAMED_MODES = {
+    "direct": "attention, norms and every other MLP output frozen",
+    "frozen_attention": "attention patterns frozen",
+    "total": "nothing frozen",
+}
+"""What each named mode freezes, in words."""
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A mode read and checked: its name on the wire, what it freezes in words, the conditions of its re-run.
+
+    `direct` has no conditions: it is the frozen model, not a re-run. `knock_on` are the layers whose features pass
+    their changes on.
+    """
+
+    name: str
+    frozen: str
+    conditions: Conditions | None
+    knock_on: frozenset[int]
+
+
+def read_mode(mode: object, n_layers: int) -> Regime:
+    """Return the regime a mode stands for: "direct", "frozen_attention", "total", or a range of layers to constrain.
+
+    A `range` leaves its end out; a pair (first, last) and the wire's "constrained:first-last" take it in.
+
+    Raises:
+        InterventionError: not a mode, or layers that the model does not have.
+    """
+    every = frozenset(range(n_layers))
+    if mode == "direct":
+        return Regime("direct", NAMED_MODES["direct"], None, frozenset())
+    if mode in ("frozen_attention", "total"):
+        return Regime(str(mode), NAMED_MODES[str(mode)], Conditions(frozen_attention=mode == "frozen_attention"), every)
+    layers = _layers(mode)
+    if layers is None:
+        raise InterventionError(
+            f"A mode is {', '.join(NAMED_MODES)}, or a pair of layers (first, last) to constrain; given {str(mode)[:60]!r}."
+        )
+    first, last = layers
+    if not 0 <= first <= last < n_layers:
+        raise InterventionError(
+            f"The layers of a constrained intervention lie in 0 to {n_layers - 1}; given {first} to {last}."
+        )
+    clamped = range(first, last + 1)
+    frozen = f"MLP outputs of layers {first} to {last} frozen" if first < last else f"MLP output of layer {first} frozen"
+    return Regime(f"constrained:{first}-{last}", frozen, Conditions(clamped=clamped), every - set(clamped))
+
+
+def _layers(mode: object) -> tuple[int, int] | None:
+    if isinstance(mode, range):
+        return (mode.start, mode.stop - 1) if mode.step == 1 and len(mode) else None
+    if isinstance(mode, str) and mode.startswith("constrained:"):
+        first, dash, last = mode.removeprefix("constrained:").partition("-")
+        return (int(first), int(last)) if dash and first.isdecimal() and last.isdecimal() else None
+    if isinstance(mode, tuple | list) and len(mode) == 2 and all(type(layer) is int for layer in mode):
+        return mode[0], mode[1]
+    return None
