@@ -63,11 +63,11 @@ class SetJson:
 
 @dataclass(frozen=True)
 class AddJson:
-    """Adds a value to features."""
+    """Adds a value to features, or one value each."""
 
     kind: Literal["add"]
     nodes: NodeIds
-    value: float
+    value: float | Numbers
 
 
 @dataclass(frozen=True)
@@ -314,8 +314,8 @@ def request_id(content: object) -> str | None:
     return rid if isinstance(rid, str) and 0 < len(rid) <= 64 else None
 
 
-def mode(text: str) -> str | tuple[int, int]:
-    """Return a mode as `ReplacementModel.intervene` takes it; a layer range is written "first-last"."""
+def read_mode(text: str) -> str | tuple[int, int]:
+    """Return a mode as `ReplacementModel.intervene` takes it; layers to constrain are written "first-last"."""
     if text in ("total", "frozen_attention", "direct"):
         return text
     layers = re.fullmatch(r"(\d{1,4})-(\d{1,4})", text)

@@ -1,0 +1,143 @@
+"""What is done to whom in an experiment, by name, and its effect as the frontend gets it."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from circuit_widget.circuit import Circuit, Nodes
+from circuit_widget.effect import Effect
+from circuit_widget.errors import CircuitError, NodeError
+from circuit_widget.graph import Feature, Graph
+from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
+
+LONGEST_NAME = 200
+
+
+def nodes_of(graph: Graph, circuit: Circuit, wanted: Nodes) -> tuple[str | Feature, ...]:
+    """Return the nodes meant by a supernode's name, a node id, a Feature, or any number of those.
+
+    Raises CircuitError, naming what comes nearest, for a text that is neither a supernode nor a node of the graph.
+    """
+    members = {name: one.nodes for one in circuit.supernodes for name in (one.id, one.name)}
+    nodes: dict[str | Feature, None] = {}
+    for one in (wanted,) if isinstance(wanted, str | Feature) else tuple(wanted):
+        if isinstance(one, str) and one in members:
+            nodes.update(dict.fromkeys(members[one]))
+        elif isinstance(one, Feature):
+            nodes[one] = None
+        else:
+            nodes[_known(graph, circuit, one)] = None
+    return tuple(nodes)
+
+
+def _known(graph: Graph, circuit: Circuit, node: str) -> str:
+    try:
+        graph.index(node)
+    except NodeError:
+        if not isinstance(node, str):
+            raise
+        names = [supernode.name for supernode in circuit.supernodes]
+        nearest = difflib.get_close_matches(node[:80], [*names, *graph.node_ids], n=3, cutoff=0.5) or names[:5]
+        there = f"the nearest are {', '.join(nearest)}" if nearest else "the circuit has no supernode yet"
+        raise CircuitError(f"There is no supernode and no node “{node[:80]}”; {there}.") from None
+    return node
+
+
+def features_of(graph: Graph, circuit: Circuit, wanted: Nodes) -> tuple[str | Feature, ...]:
+    """Return the features among the nodes meant, as `nodes_of` finds them: only features can be changed.
+
+    Raises CircuitError for what `nodes_of` does not find, and when no feature is among the nodes.
+    """
+    nodes = nodes_of(graph, circuit, wanted)
+    found = tuple(node for node in nodes if isinstance(node, Feature) or _is_feature(graph, node))
+    if not found:
+        raise CircuitError(f"Only features can be changed, and {_quoted(wanted)} holds none.")
+    return found
+
+
+def _is_feature(graph: Graph, node: str) -> bool:
+    return graph.index(node) < graph.n_features
+
+
+def _quoted(wanted: object) -> str:
+    return f"“{wanted[:80]}”" if isinstance(wanted, str) else "what was given"
+
+
+def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
+    """Return what an experiment is called: "Texas ×0, capital ×2"."""
+    name = ", ".join(f"{_who(graph, circuit, one.nodes)} {_mark(one)}" for one in interventions)
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _who(graph: Graph, circuit: Circuit, nodes: Iterable[str | Feature]) -> str:
+    by_id = {_id(node): node for node in nodes}
+    for supernode in circuit.supernodes:
+        if {node for node in supernode.nodes if _is_feature(graph, node)} == by_id.keys():
+            return supernode.name
+    ((name, _),) = Counter(_name(graph, circuit, node) for node in by_id.values()).most_common(1)
+    return name if len(by_id) == 1 else f"{name} and {len(by_id) - 1} more"
+
+
+def _name(graph: Graph, circuit: Circuit, node: str | Feature) -> str:
+    label = circuit.labels.get(_id(node)) or graph.labels.get(_id(node))
+    if label:
+        return label
+    return f"feature {node.feature if isinstance(node, Feature) else graph.feature_index[graph.index(node)]}"
+
+
+def _mark(intervention: Intervention) -> str:
+    match intervention:
+        case Ablate():
+            return "×0"
+        case Scale(factor=factor):
+            return f"×{_number(factor)}"
+        case Set(value=float(value)):
+            return f"= {_number(value)}"
+        case Add(value=float(value)):
+            return _number(value) if value < 0 else f"+{_number(value)}"
+        case SwapIn():
+            return "swap"
+        case _:
+            return intervention.kind
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}".replace("-", "−")
+
+
+def _id(node: str | Feature) -> str:
+    return node.id if isinstance(node, Feature) else node
+
+
+def effect_message(effect: Effect, number: int, name: str, shown: Collection[str]) -> dict[str, Any]:
+    """Return an effect as an EffectMessage, less the features that the frontend does not show and no one touched."""
+    document = effect.to_json(number, name)
+    touched = {_id(node) for one in effect.interventions for node in one.nodes}
+    nodes = document["nodes"]
+    places = [place for place, node in enumerate(nodes["ids"]) if node in shown or node in touched]
+    return {
+        **document,
+        "mode": effect.mode.removeprefix("constrained:"),
+        "interventions": [_with_ids(one.to_json(), one) for one in effect.interventions],
+        "nodes": {column: [_finite(values[place]) for place in places] for column, values in nodes.items()},
+    }
+
+
+def _with_ids(document: Mapping[str, Any], intervention: Intervention) -> dict[str, Any]:
+    """Return an intervention's JSON with every feature by its id, and a prompt given as token ids in words."""
+    plain = {**document, "nodes": [_id(node) for node in intervention.nodes]}
+    if isinstance(intervention, SwapIn):
+        plain["prompt"] = (
+            intervention.prompt if isinstance(intervention.prompt, str) else str(list(intervention.prompt))
+        )
+        if isinstance(intervention.features, tuple):
+            plain["features"] = [_id(node) for node in intervention.features]
+    return plain
+
+
+def _finite(value: Any) -> Any:
+    return 0.0 if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,235 @@
+"""The circuit widget: one graph, its circuit and its experiments, shown in a notebook and kept in step with Python."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from circuit_widget.circuit import Circuit, Nodes
+from circuit_widget.errors import CircuitWidgetError, NodeError
+from circuit_widget.graph import Feature, Graph
+from circuit_widget.intervention import Ablate, Intervention, Scale, Set, SwapIn
+from circuit_widget.widget.experiment import effect_message, experiment_name, features_of, nodes_of
+from circuit_widget.widget.messages import Capabilities
+from circuit_widget.widget.picture import static_bundle
+from circuit_widget.widget.requests import NoModel, Part, Requests
+from circuit_widget.widget.shared import SharedWidget
+from circuit_widget.widget.worker import Worker
+
+if TYPE_CHECKING:
+    from circuit_widget.effect import Effect
+    from circuit_widget.figure.figure import Figure
+    from circuit_widget.mode import Mode
+    from circuit_widget.replacement_model import ReplacementModel
+
+LOG = logging.getLogger(__name__)
+
+NO_MODEL = (
+    "This graph has no model to run: it was loaded from a file. Load the model it was traced with, and show the graph "
+    "with graph.show(model)."
+)
+
+
+class CircuitWidget(SharedWidget):
+    """A graph in a notebook: what is clicked there is a Python value here, and what is set here is seen there.
+
+    Args:
+        graph: the attribution graph to show.
+        model: the replacement model that interventions run on; by default the one that traced the graph. Without one,
+            looking, grouping and figures work, and interventions say why not.
+        circuit: the circuit to start from.
+        theme: "auto" follows the notebook's.
+        height: of the map, in CSS pixels.
+
+    `circuit` and `selected` (node ids) can be read, set, and followed with `observe`. `effects` are all effects so far;
+    `effect` is the one on show as the frontend has it, or None.
+
+    Raises:
+        CircuitWidgetError: the frontend has not been built, or the model cannot have traced the graph.
+        CircuitError, NodeError: the circuit does not fit the graph.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        model: ReplacementModel | None = None,
+        circuit: Circuit | None = None,
+        theme: Literal["auto", "light", "dark"] = "auto",
+        height: int = 420,
+    ) -> None:
+        self.model = _fitting(graph, model if model is not None else graph.model)
+        self._effects: list[Effect] = []
+        self._injected: dict[str, Feature] = {}
+        why_not = NO_MODEL if self.model is None else ""
+        super().__init__(
+            graph,
+            circuit or Circuit(),
+            {"theme": theme, "height": height},
+            Capabilities(intervene=self.model is not None, why_not=why_not, figure=True),
+        )
+        self._worker = Worker.of(graph if self.model is None else self.model, self)
+        self._requests = Requests(
+            graph=graph,
+            model=self.model,
+            worker=self._worker,
+            why_not=why_not,
+            owner=self,
+            send=self.send,
+            record=self._record,
+            figure=self.figure,
+            feature=self._feature,
+        )
+        self.on_msg(lambda _, content, __: self._requests.receive(content))
+
+    @property
+    def effects(self) -> list[Effect]:
+        """All effects so far, clicked or called for, the last one last."""
+        return list(self._effects)
+
+    def group(self, name: str, nodes: Nodes) -> None:
+        """Put nodes into the supernode of a name, made if there is none, taking them out of others.
+
+        Raises CircuitError for a name or nodes that cannot be.
+        """
+        with self._state_lock:
+            self.circuit = self.circuit.group(name, nodes_of(self.graph, self.circuit, nodes))
+
+    def ungroup(self, name: str) -> None:
+        """Dissolve a supernode. Raises CircuitError when there is none of that name."""
+        with self._state_lock:
+            self.circuit = self.circuit.ungroup(name)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a supernode another name. Raises CircuitError when there is none, or the name is taken."""
+        with self._state_lock:
+            self.circuit = self.circuit.rename(name, new_name)
+
+    def pin(self, nodes: Nodes) -> None:
+        """Keep nodes in the circuit. Raises CircuitError for nodes that the graph does not have."""
+        with self._state_lock:
+            self.circuit = self.circuit.pin(nodes_of(self.graph, self.circuit, nodes))
+
+    def unpin(self, nodes: Nodes) -> None:
+        """Keep nodes no longer. Raises CircuitError for nodes that the graph does not have."""
+        with self._state_lock:
+            self.circuit = self.circuit.unpin(nodes_of(self.graph, self.circuit, nodes))
+
+    def label(self, node: str | Feature, text: str) -> None:
+        """Label a node; an empty text removes the label. Raises CircuitError for a text that cannot be a label."""
+        with self._state_lock:
+            self.circuit = self.circuit.label(node, text)
+
+    def select(self, nodes: Nodes) -> None:
+        """Select nodes, or a supernode's by its name. Raises CircuitError for nodes that the graph does not have."""
+        with self._state_lock:
+            self.selected = list(nodes_of(self.graph, self.circuit, nodes))
+
+    def ablate(self, nodes: Nodes, mode: Mode = "total") -> Effect:
+        """Set features to zero, given by a supernode's name or as nodes, and return what that did; see `intervene`."""
+        return self.intervene(Ablate(nodes), mode)
+
+    def scale(self, nodes: Nodes, factor: float, mode: Mode = "total") -> Effect:
+        """Multiply features by a factor and return what that did; see `intervene`."""
+        return self.intervene(Scale(nodes, factor), mode)
+
+    def set(self, nodes: Nodes, value: float | Sequence[float], mode: Mode = "total") -> Effect:
+        """Set features to a value, or to one value each, and return what that did; see `intervene`."""
+        return self.intervene(Set(nodes, value), mode)
+
+    def swap(
+        self, nodes: Nodes, prompt: str | Sequence[int], features: Nodes | None = None, mode: Mode = "total"
+    ) -> Effect:
+        """Give features the values they have in another prompt and return what that did; see `SwapIn`, `intervene`."""
+        return self.intervene(SwapIn(nodes, prompt, features), mode)
+
+    def intervene(self, interventions: Intervention | Iterable[Intervention], mode: Mode = "total") -> Effect:
+        """Run the model with features changed, show what it did in the widget, and return it.
+
+        Nodes of the interventions may be names of supernodes, of which the features are meant. `mode` names what is
+        frozen meanwhile; see `ReplacementModel.intervene`.
+
+        Raises:
+            NoModel: the graph came from a file and no model was given.
+            CircuitError: a name or node that is not there, or no feature among the nodes.
+            InterventionError: a change that cannot be made.
+        """
+        if self.model is None:
+            raise NoModel(NO_MODEL)
+        given = [interventions] if isinstance(interventions, Intervention) else list(interventions)
+        meant = [replace(one, nodes=features_of(self.graph, self.circuit, one.nodes)) for one in given]
+        effect = self.model.intervene(self.graph, meant, mode=mode)
+        self._record(effect, experiment_name(self.graph, self.circuit, meant))
+        return effect
+
+    def reset(self) -> None:
+        """Take the effect off the screen; it stays in `effects`."""
+        self.set_trait("effect", None)
+
+    def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
+        """Return what the widget shows as a figure for a paper; the width is in inches: 3.25, 5.5 or 6.75.
+
+        Raises FigureError for another part or width.
+        """
+        return self.graph.figure(self.circuit, part=part, width=width)
+
+    def close(self) -> None:
+        """Cancel what runs for this widget, let go of the model's thread, and take the widget off the page."""
+        worker = self.__dict__.pop("_worker", None)
+        if worker is not None:
+            worker.release(self)
+        super().close()
+
+    def _record(self, effect: Effect, name: str) -> dict[str, Any]:
+        with self._state_lock:
+            self._effects.append(effect)
+            self._injected.update({feature.id: feature for feature, _ in effect.injected})
+            message = effect_message(effect, len(self._effects), name, self._shown)
+            self.set_trait("effect", message)
+        return message
+
+    def _feature(self, node: str) -> Feature:
+        """Return the feature of a node id. Raises NodeError for other kinds of node, and for ids that are not known."""
+        if node in self._injected:
+            return self._injected[node]
+        graph, place = self.graph, self.graph.index(node)
+        if place >= graph.n_features:
+            raise NodeError(f"{node} is a node of kind {graph.node_kinds[place]}; a feature is expected.")
+        return Feature(
+            int(graph.feature_layer[place]), int(graph.feature_position[place]), int(graph.feature_index[place])
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        shown = super()._repr_mimebundle_(**kwargs)
+        if shown is None:
+            return None
+        bundle, metadata = shown
+        try:
+            static = static_bundle(self.figure(), self.graph, self.circuit)
+        except Exception:
+            # A picture for viewers without widgets is no reason not to show the widget.
+            LOG.exception("The static picture could not be drawn.")
+            static = {}
+        return {**bundle, **static}, metadata
+
+    def __repr__(self) -> str:
+        words = " ".join(token.text.strip() for token in self.graph.tokens)
+        return f"<CircuitWidget: {words[:100]} → {self.graph.targets[0].token}>"
+
+
+def _fitting(graph: Graph, model: Any) -> ReplacementModel | None:
+    if model is None:
+        return None
+    if not hasattr(model, "intervene"):
+        raise CircuitWidgetError(
+            f"A model to intervene on comes from circuit_widget.load(); given {type(model).__name__}."
+        )
+    if model.n_layers != graph.n_layers:
+        raise CircuitWidgetError(
+            f"The graph has {graph.n_layers} layers and the model {model.n_layers}: another model traced it. "
+            "Give that one, or none to look only."
+        )
+    fitting: ReplacementModel = model
+    return fitting
