@@ -140,7 +140,9 @@ def node_frame(
 
 
 def token_frame(
-    before: Float32[np.ndarray, " vocabulary"], after: Float32[np.ndarray, " vocabulary"], texts: Callable[[Sequence[int]], list[str]]
+    before: Float32[np.ndarray, " vocabulary"],
+    after: Float32[np.ndarray, " vocabulary"],
+    texts: Callable[[Sequence[int]], list[str]],
 ) -> pd.DataFrame:
     """Return the ten most likely tokens before and those after, most likely before first."""
     probabilities = [softmax(logits) for logits in (before, after)]

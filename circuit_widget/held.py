@@ -9,7 +9,7 @@ from circuit_widget.activations import Activations
 from circuit_widget.alignment import align
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
-from circuit_widget.intervention import Ablate, Add, Intervention, Node, Scale, Set, SwapIn
+from circuit_widget.intervention import Ablate, Add, Intervention, Node, Scale, Set, SwapIn, node_tuple
 from circuit_widget.model.prompt import FIRST_POSITION, Prompt
 from circuit_widget.node import Feature, NodeKind
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -52,7 +52,7 @@ def hold(
 def _values(
     intervention: Intervention, graph: Graph, activations: Activations, transcoders: TranscoderSet, other: Other
 ) -> Mapping[Feature, float]:
-    features = features_of(intervention.nodes, graph, transcoders)
+    features = features_of(intervention.members, graph, transcoders)
     match intervention:
         case Ablate():
             return dict.fromkeys(_active(features, activations, "ablate"), 0.0)
@@ -84,7 +84,7 @@ def _feature(node: Node, graph: Graph, transcoders: TranscoderSet) -> Feature:
         index = graph.index(node)
         if index >= graph.n_features:
             kind = NodeKind(graph.node_kinds[index]).value
-            raise InterventionError(f"Only features can be changed; {node!r} is {'an' if kind == 'error' else 'a'} {kind} node.")
+            raise InterventionError(f"Only features can be changed; {node!r} is of kind {kind}.")
         place = (graph.feature_layer[index], graph.feature_position[index], graph.feature_index[index])
         return Feature(*(int(number) for number in place))
     if node.layer >= transcoders.n_layers:
@@ -104,7 +104,8 @@ def _active(features: Sequence[Feature], activations: Activations, verb: str) ->
     for feature in features:
         if feature not in activations:
             raise InterventionError(
-                f"{feature} is not active on this prompt, so there is nothing to {verb}; Set and Add can make it active."
+                f"{feature} is not active on this prompt, so there is nothing to {verb}; "
+                "Set and Add can make it active."
             )
     return features
 
@@ -126,8 +127,7 @@ def _swapped(
     if swap.features is None:
         injected = _newly_active(features, activations, elsewhere, partner)
     else:
-        chosen = [swap.features] if isinstance(swap.features, str | Feature) else swap.features
-        injected = features_of(chosen, graph, transcoders)
+        injected = features_of(node_tuple(swap.features), graph, transcoders)
     values: dict[Feature, float] = {}
     for feature in [*features, *injected]:
         if feature.position not in partner:

@@ -26,10 +26,15 @@ class Intervention(ABC):
     """
 
     kind: ClassVar[str]
-    nodes: tuple[Node, ...]
+    nodes: Nodes
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "nodes", _nodes(self.nodes))
+        object.__setattr__(self, "nodes", node_tuple(self.nodes))
+
+    @property
+    def members(self) -> tuple[Node, ...]:
+        """The nodes, as a tuple."""
+        return node_tuple(self.nodes)
 
     @property
     @abstractmethod
@@ -38,11 +43,11 @@ class Intervention(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON; a Feature becomes an object, a node id stays a string."""
-        return {"kind": self.kind, "nodes": [_node_to_json(node) for node in self.nodes]}
+        return {"kind": self.kind, "nodes": [_node_to_json(node) for node in self.members]}
 
     @property
     def _whom(self) -> str:
-        count = len(self.nodes)
+        count = len(self.members)
         return f"{count} feature{'' if count == 1 else 's'}"
 
 
@@ -51,7 +56,7 @@ class Ablate(Intervention):
     """Hold features at zero."""
 
     kind: ClassVar[str] = "ablate"
-    nodes: Nodes  # type: ignore[assignment]
+    nodes: Nodes
 
     @property
     def description(self) -> str:
@@ -64,7 +69,7 @@ class Scale(Intervention):
     """Hold features at `factor` times their activation on this prompt; -1 and -2 are what papers often use."""
 
     kind: ClassVar[str] = "scale"
-    nodes: Nodes  # type: ignore[assignment]
+    nodes: Nodes
     factor: float
 
     def __post_init__(self) -> None:
@@ -86,12 +91,12 @@ class Set(Intervention):
     """Hold features at a value, one for all or one for each; features that are not active can be set too."""
 
     kind: ClassVar[str] = "set"
-    nodes: Nodes  # type: ignore[assignment]
+    nodes: Nodes
     value: float | Sequence[float]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "value", _values(self.value, len(self.nodes)))
+        object.__setattr__(self, "value", _values(self.value, len(self.members)))
 
     @property
     def description(self) -> str:
@@ -108,12 +113,12 @@ class Add(Intervention):
     """Hold features at their activation on this prompt plus a value, one for all or one for each."""
 
     kind: ClassVar[str] = "add"
-    nodes: Nodes  # type: ignore[assignment]
+    nodes: Nodes
     value: float | Sequence[float]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "value", _values(self.value, len(self.nodes)))
+        object.__setattr__(self, "value", _values(self.value, len(self.members)))
 
     @property
     def description(self) -> str:
@@ -135,7 +140,7 @@ class SwapIn(Intervention):
     """
 
     kind: ClassVar[str] = "swap_in"
-    nodes: Nodes  # type: ignore[assignment]
+    nodes: Nodes
     prompt: str | Sequence[int]
     features: Nodes | None = None
 
@@ -144,7 +149,7 @@ class SwapIn(Intervention):
         if not isinstance(self.prompt, str):
             object.__setattr__(self, "prompt", tuple(self.prompt))
         if self.features is not None:
-            object.__setattr__(self, "features", _nodes(self.features))
+            object.__setattr__(self, "features", node_tuple(self.features))
 
     @property
     def description(self) -> str:
@@ -158,7 +163,7 @@ class SwapIn(Intervention):
         document = {**super().to_json(), "prompt": prompt}
         if self.features is None:
             return document
-        return {**document, "features": [_node_to_json(node) for node in _nodes(self.features)]}
+        return {**document, "features": [_node_to_json(node) for node in node_tuple(self.features)]}
 
 
 KINDS: dict[str, tuple[type[Intervention], tuple[str, ...], tuple[str, ...]]] = {
@@ -192,24 +197,32 @@ def intervention_from_json(document: Mapping[str, Any]) -> Intervention:
     return kind(nodes=_nodes_from_json(document["nodes"]), **values)
 
 
-def _nodes(nodes: object) -> tuple[Node, ...]:
+def node_tuple(nodes: object) -> tuple[Node, ...]:
+    """Return nodes as a tuple, a single one as a tuple of one.
+
+    Raises:
+        InterventionError: there is none, one is named twice, or something is neither an id nor a Feature.
+    """
     if isinstance(nodes, str | Feature):
         return (nodes,)
     if not isinstance(nodes, Iterable):
         raise InterventionError(f"Nodes are node ids or Features; given {_short(nodes)}.")
-    found = tuple(dict.fromkeys(nodes))
+    found = tuple(nodes)
     if not found:
         raise InterventionError("There is no node to change; name at least one feature.")
     for node in found:
         if not isinstance(node, str | Feature):
             raise InterventionError(f"Nodes are node ids or Features; given {_short(node)}.")
+    if len(set(found)) < len(found):
+        twice = next(node for node in found if found.count(node) > 1)
+        raise InterventionError(f"The node {twice} is named twice in one intervention; name each once.")
     return found
 
 
 def _nodes_from_json(nodes: object) -> tuple[Node, ...]:
     if not isinstance(nodes, list | tuple):
         raise InterventionError(f"The nodes of an intervention are a list; given {_short(nodes)}.")
-    return _nodes(_node_from_json(node) for node in nodes)
+    return node_tuple(_node_from_json(node) for node in nodes)
 
 
 def _node_to_json(node: Node) -> str | dict[str, int]:
@@ -238,7 +251,7 @@ def _values(value: object, count: int) -> float | tuple[float, ...]:
         return _finite("value", value)
     values = tuple(_finite("value", number) for number in value)
     if len(values) != count:
-        raise InterventionError(f"{len(values)} values were given for {count} nodes; give one for each, or a single one.")
+        raise InterventionError(f"{len(values)} values were given for {count} nodes; give one for each, or only one.")
     return values
 
 

@@ -20,6 +20,8 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 DEMO = Path(__file__).parent / "demo"
 HUB_REFERENCE = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?P<folder>(/[\w.-]+)*)(@(?P<revision>[\w./-]+))?")
 
+HUB_FILES = ("config.yaml", "layer_*.safetensors", "features/layer_*.json.gz")
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -77,11 +79,13 @@ def transcoder_directory(reference: str | os.PathLike[str]) -> Path:
         root = huggingface_hub.snapshot_download(
             match["repository"],
             revision=match["revision"],
-            allow_patterns=[f"{inside}config.yaml", f"{inside}layer_*.safetensors", f"{inside}features/layer_*.json.gz"],
+            allow_patterns=[f"{inside}{files}" for files in HUB_FILES],
         )
     except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0][:200]
-        raise LoadError(f"The transcoders {str(reference)!r} are no directory, and the hub gave none: {reason}") from error
+        raise LoadError(
+            f"The transcoders {str(reference)!r} are no directory, nor found on the hub: {reason}"
+        ) from error
     return Path(root) / folder
 
 

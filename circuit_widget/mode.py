@@ -48,7 +48,8 @@ def read_mode(mode: object, n_layers: int) -> Regime:
     layers = _layers(mode)
     if layers is None:
         raise InterventionError(
-            f"A mode is {', '.join(NAMED_MODES)}, or a pair of layers (first, last) to constrain; given {str(mode)[:60]!r}."
+            f"A mode is {', '.join(NAMED_MODES)}, or a pair of layers (first, last) to constrain; "
+            f"given {str(mode)[:60]!r}."
         )
     first, last = layers
     if not 0 <= first <= last < n_layers:
@@ -56,7 +57,8 @@ def read_mode(mode: object, n_layers: int) -> Regime:
             f"The layers of a constrained intervention lie in 0 to {n_layers - 1}; given {first} to {last}."
         )
     clamped = range(first, last + 1)
-    frozen = f"MLP outputs of layers {first} to {last} frozen" if first < last else f"MLP output of layer {first} frozen"
+    which = f"outputs of layers {first} to {last}" if first < last else f"output of layer {first}"
+    frozen = f"MLP {which} frozen"
     return Regime(f"constrained:{first}-{last}", frozen, Conditions(clamped=clamped), every - set(clamped))
 
 

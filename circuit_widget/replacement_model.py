@@ -43,7 +43,7 @@ REMEMBERED_RUNS = 8
 """Forward passes kept, so that a click need not repeat that of its prompt."""
 
 SAME_ACTIVATION = 0.02
-"""How far, as a share of the largest, activations may differ for a graph to be taken as this model's: 16-bit types round."""
+"""How far, as a share of the largest, activations of a graph may differ from this model's: 16-bit types round."""
 
 CARD_TOKENS = 10
 """Tokens a card lists as promoted, and as suppressed."""
@@ -91,7 +91,7 @@ class ReplacementModel:
         """Return the tokens a prompt, or a list of token ids, is run as: BOS (or what stands for it) included.
 
         Raises:
-            PromptError: empty, too long, a word the model does not know (with the nearest known ones), or not a token id.
+            PromptError: empty, too long, a word the model does not know (names the nearest known), or not a token id.
         """
         read = self._prompt(prompt)
         return tuple(PromptToken(text, token) for text, token in zip(read.texts, read.token_ids, strict=True))
@@ -263,8 +263,8 @@ class ReplacementModel:
         place = position + len(prompt) if position < 0 else position
         if not FIRST_POSITION <= place < len(prompt):
             raise PromptError(
-                f"Position {position} cannot be traced; the prompt has positions {FIRST_POSITION} to {len(prompt) - 1}, "
-                "or -1 for the last."
+                f"Position {position} cannot be traced; the prompt has positions {FIRST_POSITION} to "
+                f"{len(prompt) - 1}, or -1 for the last."
             )
         key = (prompt.token_ids, place)
         if key not in self._runs:

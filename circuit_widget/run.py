@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuit_widget.activations import Activations
 from circuit_widget.attribution.sweep import LayerNodes
-from circuit_widget.model.capture import Capture, capture, freeze
+from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenModel
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import FIRST_POSITION, Prompt
@@ -52,39 +52,37 @@ def run_prompt(
         Cancelled: `cancelled()` became true between two layers.
     """
     captured = capture(model, prompt.token_ids, position, cancelled=cancelled)
-    nodes, tables = [], []
+    nodes: list[LayerNodes] = []
+    places, values = [], []
     with torch.inference_mode():
         for layer, pieces in enumerate(captured.layers):
-            layer_nodes, features, values = _layer_nodes(transcoders, layer, pieces.mlp_input, pieces.mlp_output, position)
-            nodes.append(layer_nodes)
-            place = torch.full_like(features, layer)
-            tables.append(torch.stack([place, layer_nodes.positions, features]).cpu().numpy())
-            tables.append(values.cpu().numpy())
-    places = np.concatenate(tables[::2], axis=1).astype(np.int32)
-    values = np.concatenate(tables[1::2]).astype(np.float32)
-    return Run(prompt, captured, freeze(model, captured), tuple(nodes), Activations(*places, values))
+            _, activation = transcoders.encode(layer, pieces.mlp_input)
+            activation[:FIRST_POSITION] = 0
+            activation[position + 1 :] = 0
+            active = torch.nonzero(activation)
+            nodes.append(_layer_nodes(transcoders, layer, activation, active, pieces))
+            places.append(torch.nn.functional.pad(active, (1, 0), value=layer).cpu().numpy())
+            values.append(activation[active[:, 0], active[:, 1]].cpu().numpy())
+    table = np.concatenate(places).astype(np.int32)
+    found = Activations(table[:, 0], table[:, 1], table[:, 2], np.concatenate(values).astype(np.float32))
+    return Run(prompt, captured, freeze(model, captured), tuple(nodes), found)
 
 
 def _layer_nodes(
     transcoders: TranscoderSet,
     layer: int,
-    mlp_input: Float[Tensor, "positions d_model"],
-    mlp_output: Float[Tensor, "positions d_model"],
-    position: int,
-) -> tuple[LayerNodes, Tensor, Tensor]:
-    """Return the nodes of one layer, the numbers of its active features and their activations."""
-    _, activations = transcoders.encode(layer, mlp_input)
-    activations[:FIRST_POSITION] = 0
-    activations[position + 1 :] = 0
-    errors = mlp_output - transcoders.reconstruct(layer, activations, mlp_input)
+    activation: Float[Tensor, "positions features"],
+    active: Int[Tensor, "n 2"],
+    pieces: LayerCapture,
+) -> LayerNodes:
+    """Return the nodes of one layer, given all its activations and the (position, feature) pairs of the active ones."""
+    positions, features = active[:, 0], active[:, 1]
+    errors = pieces.mlp_output - transcoders.reconstruct(layer, activation, pieces.mlp_input)
     errors[:FIRST_POSITION] = 0
-    positions, features = activations.nonzero(as_tuple=True)
-    values = activations[positions, features]
-    nodes = LayerNodes(
-        positions=positions,
+    return LayerNodes(
+        positions=positions.contiguous(),
         reads=transcoders.encoder_rows(layer, features),
-        writes=transcoders.decoder_rows(layer, features) * values[:, None],
+        writes=transcoders.decoder_rows(layer, features) * activation[positions, features, None],
         errors=errors,
         skip=transcoders.skip(layer),
     )
-    return nodes, features, values

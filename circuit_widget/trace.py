@@ -32,7 +32,7 @@ def trace_run(
 ) -> Graph:
     """Return the attribution graph of a run, without labels and recipe.
 
-    With `max_features`, the features with most influence stay and the others join the error of their layer and position.
+    With `max_features`, those with most influence stay and the others join the error of their layer and position.
 
     Raises:
         PromptError: max_features is not a number from 1 up.

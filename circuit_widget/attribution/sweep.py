@@ -220,16 +220,14 @@ class _AttentionTransposed:
         """Carry vectors on all positions up to `position`, and fresh ones that are still on `position` alone."""
         parts = []
         if spread.shape[1]:
-            parts.append(spread + self._from_all(position, spread))
+            parts.append(spread + self._from_all(spread))
         if len(fresh):
             moved = self._from_one(position, fresh)
             moved[position] += fresh
             parts.append(moved)
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
-    def _from_all(
-        self, position: int, spread: Float[Tensor, "positions spread d_model"]
-    ) -> Float[Tensor, "positions spread d_model"]:
+    def _from_all(self, spread: Float[Tensor, "positions spread d_model"]) -> Float[Tensor, "positions spread d_model"]:
         n_positions, n, d_model = spread.shape
         value_heads, groups, _, _ = self.pattern.shape
         width = self.value.shape[1]

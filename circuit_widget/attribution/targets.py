@@ -61,7 +61,7 @@ class Reading:
     find_token: Callable[[str], int]
 
 
-def choose_targets(reading: Reading, choices: Sequence[TargetChoice] | None) -> tuple[ChosenTarget, ...]:
+def choose_targets(reading: Reading, choices: Sequence[TargetChoice] | TargetChoice | None) -> tuple[ChosenTarget, ...]:
     """Return the targets asked for, by default the most likely tokens: ten, or fewer that hold 0.95 of the probability.
 
     Raises:

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from circuit_widget.errors import Cancelled, PromptError
 from circuit_widget.model.frozen import FrozenLayer, FrozenModel
 from circuit_widget.model.hooks import Hooks
-from circuit_widget.model.language_model import Block, LanguageModel
+from circuit_widget.model.language_model import Block, LanguageModel, norm_weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ class _Recorded:
 
 def rms_scale(norm: nn.Module, x: Float[Tensor, "positions d_model"]) -> Float[Tensor, " positions"]:
     """Return one over RMSNorm's denominator at each position, in float32."""
-    epsilon = float(getattr(norm, "variance_epsilon", None) or norm.eps)  # type: ignore[arg-type]
+    epsilon = float(getattr(norm, "variance_epsilon", None) or norm.eps)
     return torch.rsqrt(x.float().pow(2).mean(-1) + epsilon)
 
 
@@ -138,7 +138,7 @@ def capture(
         )
     logits = output.logits[0, 0].float()
     if not bool(torch.isfinite(logits).all()):
-        raise PromptError("The model's logits for this prompt are not finite numbers; try another dtype, or check its weights.")
+        raise PromptError("The model's logits for this prompt are not finite; try another dtype, or check its weights.")
     layers = tuple(
         LayerCapture(**record.parts, keys=cache.recorded[layer][0], values=cache.recorded[layer][1])
         for layer, record in enumerate(recorded)
@@ -150,14 +150,14 @@ def frozen_layer(model: LanguageModel, captured: LayerCapture, layer: int) -> Fr
     """Return one layer with its patterns and denominators frozen at their captured values."""
     block = model.blocks[layer]
     heads, value_heads, width = model.n_heads, model.n_value_heads, model.head_width
-    value = block.value.weight.float() * block.attention_norm.weight.float()  # type: ignore[operator]
+    value = block.value.weight.float() * norm_weight(block.attention_norm)
     return FrozenLayer(
         pattern=captured.pattern,
         value=value.reshape(value_heads, width, model.d_model),
         output=block.output.weight.float().reshape(model.d_model, heads, width),
         attention_scale=captured.attention_scale,
         mlp_scale=captured.mlp_scale,
-        mlp_norm_weight=block.mlp_norm.weight.float(),  # type: ignore[operator]
+        mlp_norm_weight=norm_weight(block.mlp_norm),
     )
 
 
@@ -167,6 +167,6 @@ def freeze(model: LanguageModel, captured: Capture) -> FrozenModel:
         scale = rms_scale(model.final_norm, captured.final_residual[captured.position : captured.position + 1])
         return FrozenModel(
             layers=tuple(frozen_layer(model, layer, place) for place, layer in enumerate(captured.layers)),
-            final_scale=scale * model.final_norm.weight.float(),  # type: ignore[operator]
+            final_scale=scale * norm_weight(model.final_norm),
             position=captured.position,
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import transformers
@@ -48,7 +48,7 @@ class LanguageModel:
 
     def __init__(self, network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None:
         sites = sites_of(str(network.config.model_type))
-        network.eval()
+        network.train(False)
         network.set_attn_implementation("eager")
         self.network = network
         self.tokenizer = tokenizer
@@ -95,7 +95,7 @@ class LanguageModel:
     @cached_property
     def final_norm_weight(self) -> Float[Tensor, " d_model"]:
         """Weight of the final norm, in float32."""
-        return cast(Tensor, self.final_norm.weight).detach().float()
+        return norm_weight(self.final_norm)
 
     @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
@@ -112,7 +112,7 @@ def load_language_model(
     dtype: torch.dtype,
     name: str | None = None,
 ) -> LanguageModel:
-    """Load a model from a local directory or a hub id (safetensors only, no remote code), or take a loaded one as it is.
+    """Load a model from a local directory or a hub id (safetensors only, no remote code), or take a loaded one.
 
     A loaded model keeps its device and dtype; its attention implementation is set to eager.
 
@@ -132,7 +132,7 @@ def load_language_model(
         sites_of(str(config.model_type))
         tokenizer = tokenizer or AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         with _no_progress_bar():
-            network, report = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source,
                 dtype=dtype,
                 use_safetensors=True,
@@ -143,23 +143,27 @@ def load_language_model(
     except LoadError:
         raise
     except Exception as error:
-        where = "the files in this directory" if found else "no such directory, and as a hub id it"
-        raise LoadError(f"The model {source!r} cannot be loaded: {where} could not be read ({_first_line(error)}).") from error
+        where = "the files in this directory" if found else "it is no directory, and as a hub id it"
+        raise LoadError(f"The model {source!r}: {where} could not be read ({_first_line(error)}).") from error
+    network, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:
-        raise LoadError(f"{source}: tensor {missing[0]!r} is missing ({len(missing)} in all); the checkpoint is not complete.")
+        raise LoadError(
+            f"{source}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
+        )
     return LanguageModel(network.to(device), tokenizer, name or (Path(source).name if found else source))
 
 
 @contextmanager
 def _no_progress_bar() -> Iterator[None]:
-    shown = transformers.utils.logging.is_progress_bar_enabled()
-    transformers.utils.logging.disable_progress_bar()
+    logging: Any = transformers.utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
-            transformers.utils.logging.enable_progress_bar()
+            logging.enable_progress_bar()
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
@@ -198,7 +202,14 @@ def _module(root: nn.Module, path: str) -> nn.Module:
     try:
         return root.get_submodule(path)
     except AttributeError as error:
-        raise LoadError(f"{type(root).__name__} has no module {path!r}, expected by circuit_widget/model/sites.py.") from error
+        raise LoadError(
+            f"{type(root).__name__} has no module {path!r}, expected by circuit_widget/model/sites.py."
+        ) from error
+
+
+def norm_weight(norm: nn.Module) -> Float[Tensor, " d_model"]:
+    """Return the weight of a norm in float32, outside autograd."""
+    return cast(Tensor, norm.weight).detach().float()
 
 
 def _block(block: nn.Module, sites: Sites) -> Block:

@@ -34,7 +34,7 @@ def read_prompt(
     """Return the tokens of a text or of a list of token ids, with BOS, EOS or PAD put in front where none is there.
 
     Raises:
-        PromptError: the prompt is empty or too long, a word is unknown to the tokenizer, or an id is not in the vocabulary.
+        PromptError: the prompt is empty or too long, a word is unknown, or an id is not in the vocabulary.
     """
     ids = _text_ids(tokenizer, prompt) if isinstance(prompt, str) else _checked_ids(prompt, vocabulary_size)
     special = {int(token) for token in tokenizer.all_special_ids}
@@ -42,22 +42,22 @@ def read_prompt(
         first = _first_id(tokenizer)
         ids = ids if first is None else [first, *ids]
     if len(ids) <= FIRST_POSITION:
-        raise PromptError(f"The prompt {_quoted(prompt)} holds no token after the special ones; write at least one word.")
+        raise PromptError(f"The prompt {_quoted(prompt)} holds no word after its first token; write at least one.")
     if len(ids) > context_length:
         raise PromptError(f"The prompt has {len(ids)} tokens; the model reads at most {context_length}. Shorten it.")
     return Prompt(tuple(ids), tuple(token_text(tokenizer, token) for token in ids))
 
 
 def token_text(tokenizer: Tokenizer, token_id: int) -> str:
-    """Return a token as it is shown: special tokens by name, others as the text they stand for, leading space included."""
-    piece = tokenizer.convert_ids_to_tokens(token_id)
+    """Return a token as it is shown: a special one by name, others as their text, leading space included."""
+    piece: str | None = tokenizer.convert_ids_to_tokens(token_id)  # None beyond the tokenizer's own vocabulary
     if piece is None:
         return f"<{token_id}>"
     if token_id in tokenizer.all_special_ids:
-        return str(piece)
+        return piece
     if "▁" in piece:
-        return str(piece).replace("▁", " ")
-    return str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False)) or str(piece)
+        return piece.replace("▁", " ")
+    return str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False)) or piece
 
 
 def find_token(tokenizer: Tokenizer, text: str) -> int:
@@ -114,10 +114,8 @@ def _first_id(tokenizer: Tokenizer) -> int | None:
 
 def _nearest(tokenizer: Tokenizer, word: str) -> str:
     special = set(tokenizer.all_special_tokens)
-    shown = {
-        token.replace("Ġ", "").replace("▁", "").strip(): token for token in tokenizer.get_vocab() if token not in special
-    }
-    by_lower = {text.lower(): text for text in shown if text}
+    texts = (token.replace("Ġ", "").replace("▁", "") for token in tokenizer.get_vocab() if token not in special)
+    by_lower = {text.lower(): text for text in texts if text}
     near = difflib.get_close_matches(word.lower(), by_lower, n=3, cutoff=0.5)
     return f" Nearest known: {', '.join(by_lower[match] for match in near)}." if near else ""
 

@@ -20,7 +20,7 @@ from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import Block, LanguageModel
 
 MlpEdit: TypeAlias = Callable[[int, Float[Tensor, "rows d_model"]], Float[Tensor, "rows d_model"] | None]
-"""From a layer and what its MLP reads now (rows from the first position on) to what is added to its output, if anything."""
+"""From a layer and what its MLP reads now (rows from the first position on) to what is added to its output."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Conditions:
 
 @dataclass(frozen=True, eq=False)
 class Rerun:
-    """What the MLPs read from `first_layer` on at positions from `first_position` to the traced one, and the logits there."""
+    """What the MLPs read from `first_layer` on, at positions `first_position` to the traced one, and the logits there."""
 
     first_layer: int
     first_position: int

@@ -57,7 +57,7 @@ def rebuild_logits(model: LanguageModel, captured: Capture) -> Float[Tensor, " v
 
 
 def _attention_bias(layer: FrozenLayer, block: Block) -> Float[Tensor, " d_model"]:
-    """Return what attention adds whatever the residual stream: rows of the pattern sum to 1, so a bias of the values passes whole."""
+    """Return what attention always adds: rows of the pattern sum to 1, so a bias of the values passes whole."""
     bias = torch.zeros_like(layer.mlp_norm_weight)
     if block.value.bias is not None:
         heads = block.value.bias.float().reshape(layer.value.shape[:2]).repeat_interleave(layer.n_groups, dim=0)

@@ -10,7 +10,7 @@ from circuit_widget.errors import LoadError
 
 @dataclass(frozen=True)
 class Sites:
-    """Dotted module paths: the first four from the model, the others from a block (`value` and `output` from its attention).
+    """Dotted module paths: the first four from the model, the others from a block, `value` and `output` from attention.
 
     A block is `h = x + attention(attention_norm(x)); h + mlp(mlp_norm(h))` with RMSNorm, rotary or no positions in the
     values, and one value projection whose heads are shared by groups of query heads.

@@ -15,5 +15,5 @@ def relu(preactivation: Float[Tensor, "*rows features"]) -> Float[Tensor, "*rows
 def jump_relu(
     preactivation: Float[Tensor, "*rows features"], threshold: Float[Tensor, " features"]
 ) -> Float[Tensor, "*rows features"]:
-    """Return the pre-activation where it is strictly above its threshold, else zero (Rajamanoharan et al. 2024, eq. 4)."""
+    """Return the pre-activation where it is strictly above its threshold, else zero (Rajamanoharan et al. 2024)."""
     return preactivation * (preactivation > threshold)

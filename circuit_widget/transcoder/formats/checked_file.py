@@ -15,7 +15,7 @@ from circuit_widget.errors import LoadError
 
 
 class CheckedFile:
-    """The tensors of one safetensors file; every refusal names the file, the tensor, what was found and what was expected."""
+    """The tensors of one safetensors file; a refusal names the file, the tensor, what was found, what was expected."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,9 +44,7 @@ class CheckedFile:
         found = self._required(name)
         if tuple(found.shape) != shape:
             hint = " It looks transposed." if tuple(found.shape) == shape[::-1] else ""
-            raise LoadError(
-                f"{self.path}: tensor {name!r} has shape {tuple(found.shape)}, expected {shape}.{hint}"
-            )
+            raise LoadError(f"{self.path}: tensor {name!r} has shape {tuple(found.shape)}, expected {shape}.{hint}")
         if not found.is_floating_point():
             raise LoadError(f"{self.path}: tensor {name!r} holds {found.dtype}, expected floating point numbers.")
         values = found.to(device=device, dtype=torch.float32)

@@ -75,7 +75,8 @@ def _layer_files(directory: Path) -> list[Path]:
         raise LoadError(f"{directory}: no layer_0.safetensors, layer_1.safetensors, ...; expected one file a layer.")
     missing = sorted(set(range(max(found) + 1)) - set(found))
     if missing:
-        raise LoadError(f"{directory / f'layer_{missing[0]}.safetensors'}: the file is missing; layers must have no gaps.")
+        gap = directory / f"layer_{missing[0]}.safetensors"
+        raise LoadError(f"{gap}: the file is missing; layers must have no gaps.")
     return [found[layer] for layer in sorted(found)]
 
 
