@@ -47,10 +47,10 @@ export function App({ store, onFrame }: Props) {
         {pane("circuit", <CircuitPane store={store} />)}
         {pane(
           "inspector",
-          <>
+          <div class="side">
             <Inspector store={store} />
             <Effects store={store} />
-          </>,
+          </div>,
         )}
       </div>
       <Footer store={store} />

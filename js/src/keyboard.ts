@@ -6,6 +6,7 @@ import type { Store } from "./store";
 const TEXT_FIELDS = "input:not([type='range']), textarea, select";
 
 export function attachKeyboard(root: HTMLElement, store: Store, signal: AbortSignal): void {
+  keepFocus(root, store, signal);
   root.addEventListener(
     "keydown",
     (event) => {
@@ -16,6 +17,24 @@ export function attachKeyboard(root: HTMLElement, store: Store, signal: AbortSig
     },
     { signal },
   );
+}
+
+/** Gives the focus back to where it was when a name was opened for editing, so that the keys go on working. */
+function keepFocus(root: HTMLElement, store: Store, signal: AbortSignal): void {
+  const page = root.getRootNode() as ShadowRoot;
+  let before: Element | null = null;
+  const stop = store.renaming.subscribe((renaming) => {
+    if (renaming !== null) {
+      before ??= page.activeElement;
+      return;
+    }
+    const back = before;
+    before = null;
+    requestAnimationFrame(() => {
+      if (page.activeElement === null && back instanceof HTMLElement) back.focus({ preventScroll: true });
+    });
+  });
+  signal.addEventListener("abort", stop);
 }
 
 /** Does what a key means; false if it means nothing here. */

@@ -1,7 +1,11 @@
 /** The one style sheet of the shadow root. */
 
+import circuit from "./circuit/circuit.css";
+import effects from "./effects/effects.css";
+import footer from "./footer.css";
+import inspector from "./inspector/inspector.css";
 import map from "./map/map.css";
 import { paletteStyles } from "./theme";
 import theme from "./theme.css";
 
-export const styles = [paletteStyles(), theme, map].join("\n");
+export const styles = [paletteStyles(), theme, map, circuit, inspector, effects, footer].join("\n");

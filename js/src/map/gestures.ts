@@ -3,7 +3,7 @@
 import { select } from "d3-selection";
 import { type D3ZoomEvent, type ZoomBehavior, zoom, zoomIdentity } from "d3-zoom";
 import { dropOnNode } from "../commands";
-import type { NodeId } from "../core/types";
+import type { Drag, NodeId } from "../core/types";
 import type { Store } from "../store";
 import type { MapView } from "./view";
 
@@ -39,11 +39,11 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     return { x: event.clientX - bounds.left, y: event.clientY - bounds.top };
   };
 
-  const cancel = () => {
+  const release = () => {
     press = null;
     view.rectangle.value = null;
     view.dropTarget.value = null;
-    store.drag.value = null;
+    if (store.drag.value?.dropped === false) store.drag.value = null;
   };
 
   canvas.addEventListener(
@@ -98,31 +98,42 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
         if (still && !isToggle(event)) store.actions.select([], "replace");
       } else if (press?.kind === "rectangle") {
         const area = view.rectangle.value;
-        if (area !== null) store.actions.select(view.nodesIn(area), "add");
+        if (area !== null) store.actions.select(view.nodesIn(area), event.ctrlKey || event.metaKey ? "add" : "replace");
       } else if (press?.kind === "node" && press.dragging) {
         const target = view.dropTarget.value;
         const drag = store.drag.value;
         if (drag !== null && target !== null) dropOnNode(store, drag.nodes, target);
-        else if (drag !== null) store.drag.value = { ...drag, dropped: true };
+        else if (drag !== null) drop(store, drag);
       } else if (press?.kind === "node") {
         view.cursor.value = press.node;
         store.actions.select([press.node], isToggle(event) ? "toggle" : "replace");
       }
-      cancel();
+      release();
     },
     { signal },
   );
 
-  canvas.addEventListener("pointercancel", cancel, { signal });
+  canvas.addEventListener("pointercancel", release, { signal });
   canvas.addEventListener("pointerleave", () => press === null && store.actions.hover(null), { signal });
   canvas.addEventListener(
     "keydown",
     (event) => {
       if (event.key !== "Escape" || press === null) return;
       event.stopPropagation();
-      cancel();
+      release();
     },
     { signal },
+  );
+}
+
+/** Tells the other panes of a drop; they hear of it in the next frame, so that it is forgotten only in the one after. */
+function drop(store: Store, drag: Drag): void {
+  const dropped = { ...drag, dropped: true };
+  store.drag.value = dropped;
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => {
+      if (store.drag.value === dropped) store.drag.value = null;
+    }),
   );
 }
 

@@ -23,7 +23,16 @@ export interface Marks {
   readonly presence: Float32Array;
 }
 
-const FAINT_WIDTHS = [0.5, 0.9, 1.5, 2.4] as const;
+/** Strokes of faint edges, by the least share of its target's input that an edge carries. */
+const FAINT = [
+  { share: 0.2, width: 2, opacity: 0.62 },
+  { share: 0.08, width: 1.4, opacity: 0.52 },
+  { share: 0.03, width: 0.9, opacity: 0.45 },
+  { share: 0, width: 0.6, opacity: 0.34 },
+] as const;
+
+/** Above this number of edges the faint ones fade, so that nodes stay readable. */
+const MANY_EDGES = 600;
 
 /** Row lines, column lines, row labels and token texts. */
 export function paintAxes(brush: Brush, scene: Scene): void {
@@ -57,7 +66,7 @@ export function paintAxes(brush: Brush, scene: Scene): void {
   context.textBaseline = "middle";
   for (const row of layout.rows) {
     const y = camera.k * row.y + camera.y;
-    if (y > 4 && y <= frame.bottom) context.fillText(row.label, frame.left - 6, y + 0.5);
+    if (y > 4 && y <= frame.bottom) context.fillText(row.label, frame.left - 4, y + 0.5);
   }
   paintTokens(brush, scene, height);
 }
@@ -111,24 +120,24 @@ function curveOf(brush: Brush, scene: Scene, edge: number) {
   );
 }
 
-/** Every visible edge, without sign, in four widths. */
+/** Every visible edge, without sign, in four strengths. */
 export function paintFaintEdges(brush: Brush, scene: Scene): void {
   const { context, palette } = brush;
-  const paths = FAINT_WIDTHS.map(() => new Path2D());
+  const paths = FAINT.map(() => new Path2D());
   for (const edge of scene.visible.edges) {
     const shape = curveOf(brush, scene, edge);
     if (shape === null) continue;
-    const width = edgeWidth(shareOfInput(scene.snapshot, edge)) * 0.8;
-    const bin = FAINT_WIDTHS.findIndex((limit) => width <= limit);
-    traceCurve(paths[bin < 0 ? FAINT_WIDTHS.length - 1 : bin], shape);
+    const share = Math.abs(shareOfInput(scene.snapshot, edge));
+    traceCurve(paths[FAINT.findIndex((stroke) => share >= stroke.share)], shape);
   }
   context.save();
   clipToFrame(context, scene);
   context.strokeStyle = palette.faint;
-  context.globalAlpha = scene.visible.edges.length > 2000 ? 0.22 : 0.4;
-  for (const [bin, path] of paths.entries()) {
-    context.lineWidth = FAINT_WIDTHS[bin];
-    context.stroke(path);
+  const fade = Math.min(1, (MANY_EDGES / scene.visible.edges.length) ** 0.4);
+  for (const [bin, { width, opacity }] of FAINT.entries()) {
+    context.lineWidth = width;
+    context.globalAlpha = opacity * fade;
+    context.stroke(paths[bin]);
   }
   context.restore();
 }

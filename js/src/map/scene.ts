@@ -59,5 +59,5 @@ export interface Frame {
 
 export function frameOf(scene: Scene): Frame {
   const emb = scene.layout.rows[0]?.y ?? scene.height;
-  return { left: 30, bottom: Math.min(scene.height, emb + 9) };
+  return { left: 33, bottom: Math.min(scene.height, emb + 9) };
 }

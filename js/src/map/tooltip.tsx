@@ -13,7 +13,7 @@ export function Tooltip({ store, view }: { store: Store; view: MapView }) {
   const card = useRef<HTMLDivElement>(null);
   const walked = view.focused.value ? view.cursor.value : null;
   const id = store.hovered.value ?? walked;
-  const place = id === null || store.drag.value !== null ? null : view.positionOf(id);
+  const place = id === null || store.drag.value?.dropped === false ? null : view.positionOf(id);
   const { width, height } = view.size.value;
 
   // Beside the node, on the side where there is room.
