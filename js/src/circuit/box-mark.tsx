@@ -46,6 +46,7 @@ export function BoxMark(props: Props) {
       data-test="box"
       data-id={box.id}
       data-name={name}
+      data-kind={KINDS[kind ?? -1]}
       data-members={box.nodes.length}
       data-percent={outcome.measured === null ? undefined : Math.round(100 * outcome.measured)}
       role="button"
@@ -64,7 +65,12 @@ export function BoxMark(props: Props) {
       <rect class="face" width={w} height={h} rx={radius} />
       {box.color !== null && <path class="edge-hue" d={hueEdge(h, radius)} />}
       {!props.renaming && (
-        <text class={mono ? "box-name mono" : "box-name"} x={w / 2} y={h / 2} font-size={textSize}>
+        <text
+          class={mono ? "box-name mono" : "box-name"}
+          x={box.color === null ? w / 2 : w / 2 + 2}
+          y={h / 2}
+          font-size={textSize}
+        >
           {shorten(mono ? tokenText(name) : name, w - 16, textSize, mono)}
         </text>
       )}
@@ -92,7 +98,7 @@ function hueEdge(h: number, r: number): string {
 function Beside({ placed, outcome, paneWidth }: Props) {
   const { x, w, h, cards } = placed;
   const right = x + w / 2 + CARD * cards;
-  const room = 8 + 7 * outcome.text.length;
+  const room = 10 + 9 * outcome.text.length;
   const inside = right + room <= paneWidth;
   const mark = outcome.mark;
   const markWidth = mark === null ? 0 : 14 + 7 * mark.length;
@@ -102,7 +108,7 @@ function Beside({ placed, outcome, paneWidth }: Props) {
     <>
       {outcome.text !== "" && (
         <text
-          class={`outcome ${outcome.tone}`}
+          class={`beside ${outcome.tone}`}
           x={inside ? w + CARD * cards + 7 : w}
           y={inside ? h / 2 : -8 - CARD * cards}
           text-anchor={inside ? "start" : "end"}

@@ -15,6 +15,8 @@ import { injectedBy, outcomeOf } from "./outcome";
 import { linkBoxes, type Placed, placeBoxes } from "./scene";
 import { SwapForm } from "./swap-form";
 
+/** Milliseconds the hand rests on a box before the dial comes, so that passing by shows nothing. */
+const ARRIVE = 70;
 /** Milliseconds the dial stays after the hand has left, so that the hand can reach it. */
 const LINGER = 280;
 
@@ -24,7 +26,9 @@ export function CircuitPane({ store }: { store: Store }) {
   const size = useSize(pane);
   const looked = useSignal<string | null>(null);
   const lookedLink = useSignal<string | null>(null);
+  /** The box that Tab comes to, and the last that had the focus. */
   const focused = useSignal<string | null>(null);
+  const focusInside = useSignal(false);
   const opened = useSignal<{ readonly box: string; readonly what: Opened } | null>(null);
   const lingering = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
 
@@ -56,12 +60,10 @@ export function CircuitPane({ store }: { store: Store }) {
 
   function look(id: string | null): void {
     clearTimeout(lingering.current);
-    if (id !== null) looked.value = id;
-    else {
-      lingering.current = setTimeout(() => {
-        looked.value = null;
-      }, LINGER);
-    }
+    const patience = id === null ? LINGER : looked.value === null ? ARRIVE : 0;
+    lingering.current = setTimeout(() => {
+      looked.value = id;
+    }, patience);
   }
 
   function focus(box: Box): void {
@@ -82,7 +84,10 @@ export function CircuitPane({ store }: { store: Store }) {
   const find = (id: string | null): Placed | undefined => placed.value.find((one) => one.box.id === id);
   const dialled = dragging
     ? undefined
-    : (find(opened.value?.box ?? null) ?? find(looked.value) ?? find(focused.value) ?? find(store.inspected.value));
+    : (find(opened.value?.box ?? null) ??
+      find(looked.value) ??
+      find(focusInside.value ? focused.value : null) ??
+      find(store.inspected.value));
   const openedWhat = dialled !== undefined && opened.value?.box === dialled.box.id ? opened.value.what : null;
   const renamed = find(store.renaming.value);
   const tabStop = find(focused.value)?.box.id ?? placed.value[0]?.box.id;
@@ -97,6 +102,12 @@ export function CircuitPane({ store }: { store: Store }) {
       class={`circuit-pane${dragging ? " dragging" : ""}${hand?.what === "map" ? " receiving" : ""}`}
       aria-label="Circuit"
       data-test="circuit-pane"
+      onFocusIn={() => {
+        focusInside.value = true;
+      }}
+      onFocusOut={(event) => {
+        focusInside.value = event.relatedTarget instanceof Node && event.currentTarget.contains(event.relatedTarget);
+      }}
       onPointerMove={gestures.onPointerMove}
       onPointerUp={gestures.onPointerUp}
       onPointerCancel={gestures.cancel}
@@ -107,7 +118,7 @@ export function CircuitPane({ store }: { store: Store }) {
       }}
     >
       <p class={empty ? "hint empty" : "hint"} data-test="circuit-hint">
-        {hintOf(empty, target?.name ?? null, hand?.what ?? null, dragging)}
+        {hintOf(placed.value.length < 3, target?.name ?? null, hand?.what ?? null, dragging)}
       </p>
       {/* biome-ignore lint/a11y/noSvgWithoutTitle: the pane has the label; a title would pop up under the pointer. */}
       <svg
@@ -253,13 +264,12 @@ function keepName(store: Store, box: Box, name: string): void {
   else if (name !== "") store.actions.edit((circuit) => rename(circuit, box.id, name), `rename ${box.name}`);
 }
 
-function hintOf(empty: boolean, over: string | null, what: string | null, dragging: boolean): string {
+function hintOf(few: boolean, over: string | null, what: string | null, dragging: boolean): string {
   if (dragging && over !== null) return `drop to group with ${over}`;
   if (dragging && what === "map") return "drop to keep it here";
   if (dragging && what === "member") return "drop to take it out of its supernode";
   if (dragging) return "drop on a box to group";
-  if (empty) return "drag nodes here · drop one on another to group";
-  return "drop one on another to group";
+  return few ? "drag nodes here · drop one on another to group" : "";
 }
 
 /** Below the box, or above it where there is no room; never outside the pane. */

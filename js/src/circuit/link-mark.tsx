@@ -15,7 +15,9 @@ interface Props {
 export function LinkMark({ link, lit, dimmed, onLook }: Props) {
   const { route, share, source, target } = link;
   const excites = share > 0;
-  const line = pathOf(route.path);
+  const [tipX, tipY] = route.tip;
+  // A flat end has no length of its own, so the line runs up to it.
+  const line = excites ? pathOf(route.path) : `${pathOf(route.path)}L${round(tipX)} ${round(tipY)}`;
   const classes = ["link", excites ? "excites" : "inhibits", lit && "lit", dimmed && "dimmed"];
   return (
     <g
@@ -39,7 +41,7 @@ export function LinkMark({ link, lit, dimmed, onLook }: Props) {
 export function LinkLabel({ link }: { link: Link }) {
   const [x, y] = middle(link.route.path);
   return (
-    <text class={`link-label ${link.share > 0 ? "excites" : "inhibits"}`} x={x} y={y}>
+    <text class={`link-label ${link.share > 0 ? "excites" : "inhibits"}`} x={x + 5} y={y}>
       {signedPercent(link.share)}
     </text>
   );

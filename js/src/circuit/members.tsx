@@ -48,7 +48,10 @@ export function Members({ store, placed, onGrab, onClose }: Props) {
                 aria-label={`${label}, ${place}`}
                 title="drag out of the supernode"
                 onPointerDown={(event) => onGrab(id, event)}
-                onClick={() => store.actions.select([id], "replace")}
+                onClick={() => {
+                  store.actions.hover(null);
+                  store.actions.select([id], "replace");
+                }}
               >
                 {node !== undefined && <Glyph kind={snapshot.kind[node] as Kind} color={box.color} />}
                 <span class="name">{label}</span>

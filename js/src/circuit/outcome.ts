@@ -2,7 +2,7 @@
 
 import { ratio } from "../core/effect";
 import { type Box, type EffectMessage, KIND, type Snapshot } from "../core/types";
-import { commonName, interventionMark, percent, probability, tokenText } from "../core/words";
+import { commonName, differentWords, interventionMark, percent, probability } from "../core/words";
 import { featuresOf } from "../effects/experiment";
 
 export type Tone = "below" | "same" | "above";
@@ -79,11 +79,9 @@ export function injectedBy(snapshot: Snapshot, boxes: readonly Box[], effect: Ef
   const labels = effect.injected.flatMap(({ label }) => (label ? [label] : []));
   const swap = effect.interventions.find((one) => one.kind === "swap_in");
   const named = labels.length * 2 >= effect.injected.length ? commonName(labels, (label) => label) : "";
-  const known = new Set(snapshot.tokens.map((token) => tokenText(token.text)));
-  const different = swap?.prompt.split(/\s+/).filter((word) => word !== "" && !known.has(word)) ?? [];
   const touched = new Set(effect.interventions.flatMap((one) => one.nodes));
   return {
-    name: named || different.map(tokenText).join(" ") || "swapped in",
+    name: named || (swap === undefined ? "swapped in" : differentWords(snapshot, swap.prompt)),
     title: effect.injected.map((one) => one.label ?? `feature ${one.feature}, layer ${one.layer}`).join("\n"),
     features: effect.injected.length,
     beside: boxes.filter((box) => box.nodes.some((id) => touched.has(id))).map((box) => box.id),

@@ -70,8 +70,15 @@ export function interventionMark(intervention: InterventionJson): string {
   }
 }
 
+/** The words of another prompt that this one does not have, or else all of it. */
+export function differentWords(snapshot: Snapshot, prompt: string): string {
+  const known = new Set(snapshot.tokens.map(({ text }) => text.trim().toLowerCase()));
+  const words = prompt.split(/\s+/).filter((word) => word !== "" && !known.has(word.toLowerCase()));
+  return printable(words.join(" ") || prompt);
+}
+
 /** What is done to whom, in words: "ablate Texas ×0". */
-export function interventionWords(intervention: InterventionJson, who: string): string {
+export function interventionWords(snapshot: Snapshot, intervention: InterventionJson, who: string): string {
   switch (intervention.kind) {
     case "ablate":
       return `ablate ${who} ×0`;
@@ -82,7 +89,7 @@ export function interventionWords(intervention: InterventionJson, who: string): 
     case "add":
       return `add to ${who} ${interventionMark(intervention)}`;
     case "swap_in":
-      return `swap ${who} from “${printable(intervention.prompt)}”`;
+      return `swap ${who} from “${differentWords(snapshot, intervention.prompt)}”`;
   }
 }
 

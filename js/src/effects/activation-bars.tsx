@@ -50,13 +50,7 @@ export function ActivationBars({ store, effect }: { store: Store; effect: Effect
   const scale = scaleOf(rows);
   return (
     <section class="activation-bars">
-      <h3>
-        activation after, % of before
-        <span class="legend">
-          <span class="key-measured" aria-hidden="true" /> measured <span class="key-predicted" aria-hidden="true" />{" "}
-          predicted
-        </span>
-      </h3>
+      <h3>activation after, % of before</h3>
       <ul>
         {rows.map((row) => (
           <Row key={row.box.id} store={store} row={row} scale={scale} />

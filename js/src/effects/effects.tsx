@@ -1,3 +1,4 @@
+import { printable } from "../core/text";
 import type { EffectMessage } from "../core/types";
 import { interventionWords } from "../core/words";
 import type { Store } from "../store";
@@ -25,8 +26,11 @@ export function Effects({ store }: { store: Store }) {
         <div class="outcome" data-test="effect" data-effect={effect.id}>
           <TokenBars effect={effect} />
           <ActivationBars store={store} effect={effect} />
-          <p class="frozen" data-test="frozen">
-            {effect.frozen}
+          <p class="frozen">
+            <span data-test="frozen">{effect.frozen}</span>
+            <span class="legend" aria-hidden="true">
+              <span class="key-measured" /> measured <span class="key-predicted" /> predicted
+            </span>
           </p>
         </div>
       )}
@@ -38,7 +42,7 @@ function Chips({ store, effect }: { store: Store; effect: EffectMessage }) {
   return (
     <>
       {effect.interventions.map((one, at) => {
-        const words = interventionWords(one, whoOf(store, one.nodes));
+        const words = interventionWords(store.snapshot, one, whoOf(store, one.nodes));
         return (
           <button
             key={at}
@@ -47,7 +51,7 @@ function Chips({ store, effect }: { store: Store; effect: EffectMessage }) {
             data-test="intervention"
             data-kind={one.kind}
             aria-label={`${words}: take back`}
-            title="take this intervention back"
+            title={one.kind === "swap_in" ? `${printable(one.prompt)}\nclick to take it back` : "click to take it back"}
             onClick={() =>
               void run(
                 store,

@@ -2,9 +2,12 @@
 
 import type { Box, InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
 import { KIND } from "../core/types";
-import { commonName, interventionMark } from "../core/words";
+import { commonName, differentWords, interventionMark } from "../core/words";
 import type { Store } from "../store";
 import { modeOf } from "./mode";
+
+/** The longest name of an experiment that the kernel takes. */
+const LONGEST_NAME = 200;
 
 const sameNodes = (a: readonly NodeId[], b: readonly NodeId[]): boolean =>
   a.length === b.length && a.every((node) => b.includes(node));
@@ -32,7 +35,12 @@ export function whoOf(store: Store, nodes: readonly NodeId[]): string {
 
 /** The name of an experiment: "Texas ×0, capital ×2". */
 export function nameOf(store: Store, interventions: readonly InterventionJson[]): string {
-  return interventions.map((one) => `${whoOf(store, one.nodes)} ${interventionMark(one)}`).join(", ");
+  const names = interventions.map((one) => {
+    const who = whoOf(store, one.nodes);
+    if (one.kind !== "swap_in") return `${who} ${interventionMark(one)}`;
+    return `${who} from “${differentWords(store.snapshot, one.prompt)}”`;
+  });
+  return names.join(", ").slice(0, LONGEST_NAME);
 }
 
 /** Runs interventions in the view's mode; none at all takes the effect away. */

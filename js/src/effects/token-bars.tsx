@@ -23,11 +23,8 @@ export function TokenBars({ effect }: { effect: EffectMessage }) {
   return (
     <section class="token-bars">
       <h3>
-        next token <span class="note">before → after</span>
-        <span class="heads" aria-hidden="true">
-          <span>probability</span>
-          <span>logit</span>
-        </span>
+        next token
+        <Heads />
       </h3>
       <ul>
         {tokenRows(effect, ROWS).map((token) => {
@@ -61,6 +58,15 @@ export function TokenBars({ effect }: { effect: EffectMessage }) {
   );
 }
 
+function Heads() {
+  return (
+    <span class="heads" aria-hidden="true">
+      <span>probability</span>
+      <span>logit</span>
+    </span>
+  );
+}
+
 /** The explained tokens of the prompt as it is, when nothing was intervened on. */
 export function TargetBars({ snapshot }: { snapshot: Snapshot }) {
   const targets = [...snapshot.targets].sort((a, b) => b.probability - a.probability).slice(0, ROWS);
@@ -68,10 +74,7 @@ export function TargetBars({ snapshot }: { snapshot: Snapshot }) {
     <section class="token-bars">
       <h3>
         next token
-        <span class="heads" aria-hidden="true">
-          <span>probability</span>
-          <span>logit</span>
-        </span>
+        <Heads />
       </h3>
       <ul>
         {targets.map((target) => (

@@ -72,7 +72,11 @@ function Row({ store, test, contribution: { id, share }, widest }: RowProps) {
         data-share={share.toFixed(4)}
         data-hovered={store.hovered.value === id}
         aria-label={`${name}, ${place}, ${sign} ${percent(Math.abs(share))}`}
-        onClick={() => store.actions.select([id], "replace")}
+        onClick={() => {
+          // The row is gone before the pointer can leave it.
+          store.actions.hover(null);
+          store.actions.select([id], "replace");
+        }}
         onPointerEnter={() => store.actions.hover(id)}
         onPointerLeave={() => store.actions.hover(null)}
         onFocus={() => store.actions.hover(id)}

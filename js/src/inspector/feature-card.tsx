@@ -78,8 +78,10 @@ function Ready({ card }: { card: Card }) {
           <Example key={at} tokens={example.tokens} activations={example.activations} peak={peak} />
         ))}
       </section>
-      <Tokens title="promotes" tokens={card.promoted} />
-      <Tokens title="suppresses" tokens={card.suppressed} />
+      <div class="card-tokens">
+        <Tokens title="promotes" tokens={card.promoted} />
+        <Tokens title="suppresses" tokens={card.suppressed} />
+      </div>
     </>
   );
 }
@@ -123,7 +125,7 @@ function Example({ tokens, activations, peak }: ExampleProps) {
 function Tokens({ title, tokens }: { title: string; tokens: Card["promoted"] }) {
   if (tokens.length === 0) return null;
   return (
-    <section class="card-tokens">
+    <section>
       <h3>{title}</h3>
       <p>
         {tokens.slice(0, 6).map(({ token, logit }, rank) => (

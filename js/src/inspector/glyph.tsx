@@ -8,7 +8,7 @@ interface Props {
 
 /** A node's shape, as the map draws it: feature circle, error diamond, token square, logit pentagon. */
 export function Glyph({ kind, color }: Props) {
-  const fill = color === null ? "var(--node-line)" : `var(--group-${color})`;
+  const fill = color === null ? "var(--node-edge)" : `var(--group-${color})`;
   return (
     <svg class="glyph" width="10" height="10" viewBox="-5 -5 10 10" aria-hidden="true" focusable="false">
       {kind === KIND.feature && <circle r="4.2" fill={fill} />}

@@ -1,5 +1,5 @@
-import { pin, unpin } from "../core/circuit";
-import { KIND, type Snapshot } from "../core/types";
+import { togglePins } from "../commands";
+import { type EffectMessage, KIND, type Snapshot } from "../core/types";
 import { decimal, percent, probability, tokenAt } from "../core/words";
 import type { Store } from "../store";
 import { ContributionList } from "./contribution-list";
@@ -16,12 +16,13 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
   const mono = kind === KIND.token || kind === KIND.logit;
   return (
     <>
-      <Title store={store} id={id} name={name} editable={nameable(kind)} mono={mono} />
+      <div class="heading">
+        <Title store={store} id={id} name={name} editable={nameable(kind)} mono={mono} />
+        <Membership store={store} node={node} />
+      </div>
       <p class="facts" data-test="inspector-facts">
-        {factsOf(snapshot, node).join(" · ")}
+        {factsOf(snapshot, node, store.effect.value).join(" · ")}
       </p>
-      <Membership store={store} node={node} />
-      <EffectOnNode store={store} node={node} />
       {kind === KIND.feature && <FeatureCard store={store} node={id} />}
       {kind === KIND.error && (
         <p class="explanation">
@@ -51,31 +52,44 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
   );
 }
 
-/** What a node is, as short phrases. */
-export function factsOf(snapshot: Snapshot, node: number): readonly string[] {
+/** What a node is, as short phrases; with an effect, what became of its activation or probability. */
+export function factsOf(snapshot: Snapshot, node: number, effect: EffectMessage | null): readonly string[] {
   const at = `at “${tokenAt(snapshot, snapshot.nodePosition[node])}”`;
   const influence = `influence ${percent(snapshot.influence[node])}`;
   switch (snapshot.kind[node]) {
-    case KIND.feature:
-      return [
-        `feature ${snapshot.feature[node]}`,
-        `layer ${snapshot.layer[node]}`,
-        at,
-        `activation ${decimal(snapshot.activation[node])}`,
-        influence,
-      ];
+    case KIND.feature: {
+      const facts = [`feature ${snapshot.feature[node]}`, `layer ${snapshot.layer[node]}`, at];
+      return [...facts, `activation ${activationOf(snapshot, node, effect)}`, influence];
+    }
     case KIND.error:
       return ["error", `layer ${snapshot.layer[node]}`, at, influence];
     case KIND.token: {
       const position = snapshot.nodePosition[node];
       return ["token", `position ${position}`, `id ${snapshot.tokens[position]?.token_id}`, influence];
     }
-    default: {
-      const target = snapshot.targets.find((other) => other.node === node);
-      if (target === undefined) return ["logit"];
-      return ["logit", `probability ${probability(target.probability)}`, `logit ${decimal(target.logit)}`];
-    }
+    default:
+      return ["logit", ...logitFacts(snapshot, node, effect)];
   }
+}
+
+function activationOf(snapshot: Snapshot, node: number, effect: EffectMessage | null): string {
+  const row = effect === null ? -1 : effect.nodes.ids.indexOf(snapshot.ids[node]);
+  if (effect === null || row < 0) return decimal(snapshot.activation[node]);
+  const { before, after, predicted } = effect.nodes;
+  return `${decimal(before[row])} → ${decimal(after[row])} (predicted ${decimal(predicted[row])})`;
+}
+
+function logitFacts(snapshot: Snapshot, node: number, effect: EffectMessage | null): readonly string[] {
+  const target = snapshot.targets.find((other) => other.node === node);
+  if (target === undefined) return [];
+  const after = effect?.tokens.find((other) => other.token_id === target.token_id);
+  const predicted = effect?.targets.find((other) => other.token_id === target.token_id);
+  if (after === undefined) return [`probability ${probability(target.probability)}`, `logit ${decimal(target.logit)}`];
+  const guess = predicted === undefined ? "" : ` (predicted ${decimal(predicted.predicted_logit)})`;
+  return [
+    `probability ${probability(after.before)} → ${probability(after.after)}`,
+    `logit ${decimal(after.logit_before)} → ${decimal(after.logit_after)}${guess}`,
+  ];
 }
 
 /** Whether the node is in the circuit, and the button that changes it. */
@@ -84,62 +98,29 @@ function Membership({ store, node }: { store: Store; node: number }) {
   const group = store.groupOf.value.get(id);
   if (group !== undefined) {
     return (
-      <p class="membership">
-        in{" "}
-        <button
-          type="button"
-          class="chip"
-          style={{ "--hue": `var(--group-${group.color ?? 0})` }}
-          onClick={() => store.actions.select([group.id], "replace")}
-        >
-          {group.name}
-        </button>
-      </p>
+      <button
+        type="button"
+        class="chip membership grouped"
+        style={{ "--hue": `var(--group-${group.color ?? 0})` }}
+        data-test="inspector-group"
+        title={`in ${group.name}`}
+        onClick={() => store.actions.select([group.id], "replace")}
+      >
+        {group.name}
+      </button>
     );
   }
   const pinned = store.circuit.value.pinned.includes(id);
   return (
-    <p class="membership">
-      <button
-        type="button"
-        class="chip"
-        data-test="inspector-pin"
-        aria-pressed={pinned}
-        onClick={() =>
-          pinned
-            ? store.actions.edit((circuit) => unpin(circuit, [id]), "unpin")
-            : store.actions.edit((circuit) => pin(circuit, [id]), "pin")
-        }
-      >
-        {pinned ? "unpin" : "pin to the circuit"}
-      </button>
-    </p>
-  );
-}
-
-/** What the shown effect did to this node's activation or probability. */
-function EffectOnNode({ store, node }: { store: Store; node: number }) {
-  const effect = store.effect.value;
-  if (effect === null) return null;
-  const { snapshot } = store;
-  const target = snapshot.targets.find((other) => other.node === node);
-  if (target !== undefined) {
-    const token = effect.tokens.find((other) => other.token_id === target.token_id);
-    const predicted = effect.targets.find((other) => other.token_id === target.token_id)?.predicted_logit;
-    if (token === undefined) return null;
-    return (
-      <p class="effect-on-node">
-        {effect.name}: logit {decimal(token.logit_before)} → <strong>{decimal(token.logit_after)}</strong>
-        {predicted !== undefined && <> · predicted {decimal(predicted)}</>}
-      </p>
-    );
-  }
-  const at = effect.nodes.ids.indexOf(snapshot.ids[node]);
-  if (at < 0) return null;
-  return (
-    <p class="effect-on-node">
-      {effect.name}: activation {decimal(effect.nodes.before[at])} → <strong>{decimal(effect.nodes.after[at])}</strong>{" "}
-      · predicted {decimal(effect.nodes.predicted[at])}
-    </p>
+    <button
+      type="button"
+      class="chip membership"
+      data-test="inspector-pin"
+      aria-pressed={pinned}
+      title={pinned ? "take it out of the circuit" : "keep it in the circuit"}
+      onClick={() => togglePins(store, [id])}
+    >
+      {pinned ? "pinned" : "pin"}
+    </button>
   );
 }

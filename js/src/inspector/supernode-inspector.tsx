@@ -15,7 +15,9 @@ export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
   const { inputs, outputs } = contributions.value;
   return (
     <>
-      <Title store={store} id={box.id} name={box.name ?? ""} editable={true} />
+      <div class="heading">
+        <Title store={store} id={box.id} name={box.name ?? ""} editable={true} />
+      </div>
       <p class="facts" data-test="inspector-facts">
         {factsOfGroup(store, box).join(" · ")}
       </p>
@@ -77,7 +79,11 @@ function Member({ store, box, id }: { store: Store; box: Box; id: NodeId }) {
         class="member-name"
         data-test="member-row"
         data-node={id}
-        onClick={() => store.actions.select([id], "replace")}
+        onClick={() => {
+          // The row is gone before the pointer can leave it.
+          store.actions.hover(null);
+          store.actions.select([id], "replace");
+        }}
         onPointerEnter={() => store.actions.hover(id)}
         onPointerLeave={() => store.actions.hover(null)}
       >
