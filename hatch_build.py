@@ -10,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 BUNDLE = Path("circuit_widget/widget/static/widget.js")
 
 
-class BundleHook(BuildHookInterface):  # type: ignore[type-arg,misc]
+class BundleHook(BuildHookInterface):  # type: ignore[type-arg]
     """Runs npm when the bundle is missing or the tree is a checkout; an unpacked sdist needs no Node."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Circuit tracing in a notebook cell: trace a prompt, group its features, change them, compare prediction and measurement.
+"""Circuit tracing in a notebook cell: trace a prompt, group features, change them, compare prediction and measurement.
 
 Names are imported from their modules on first use, so that importing the package loads neither torch nor Jupyter.
 """
