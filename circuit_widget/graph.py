@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import networkx
     import pandas
 
+    from circuit_widget.replacement_model import ReplacementModel
     from circuit_widget.widget.widget import CircuitWidget
 
 __all__ = [
@@ -86,7 +87,7 @@ class Graph:
     recorded_scores: Scores
     labels: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, JSON] = field(default_factory=dict)
-    model: object | None = field(default=None, compare=False, repr=False)
+    model: ReplacementModel | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name, dtype in ARRAYS.items():
@@ -117,7 +118,7 @@ class Graph:
         weights: Float32[np.ndarray, "targets sources"],
         labels: Mapping[str, str] | None = None,
         recipe: Mapping[str, JSON] | None = None,
-        model: object | None = None,
+        model: ReplacementModel | None = None,
     ) -> Self:
         """A graph from its nodes and weights; influence, share and scores are computed here.
 
@@ -334,7 +335,7 @@ class Graph:
 
         return load_graph(Path(path))
 
-    def show(self, model: object | None = None, **settings: Any) -> CircuitWidget:
+    def show(self, model: ReplacementModel | None = None, **settings: Any) -> CircuitWidget:
         """A widget on this graph; `model` defaults to the one that traced it, without one nothing can be ablated."""
         from circuit_widget.widget.widget import CircuitWidget
 

@@ -50,9 +50,7 @@ def load_graph(path: Path) -> Graph:
 
     metadata, arrays = _read(path)
     if metadata.get("format") != FORMAT:
-        raise GraphFileError(
-            f"{path} is a safetensors file but not a graph; graph files are written by graph.save(path)."
-        )
+        raise GraphFileError(f"{path} is no graph, but another safetensors file; graph.save(path) writes graphs.")
     version = metadata.get("version", "")
     if version != str(VERSION):
         raise GraphFileError(

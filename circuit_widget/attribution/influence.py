@@ -7,6 +7,7 @@ Everywhere in this package a row of `weights` is the target of edges (features, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int32
@@ -109,5 +110,5 @@ def layers_from_top(feature_layer: Int32[np.ndarray, " features"], n_targets: in
     n_features = len(feature_layer)
     yield slice(n_features, n_targets), n_features
     starts = np.flatnonzero(np.diff(feature_layer, prepend=-1)).tolist()
-    for start, stop in reversed(list(zip(starts, [*starts[1:], n_features], strict=True))):
+    for start, stop in reversed(list(pairwise([*starts, n_features]))):
         yield slice(start, stop), start

@@ -50,7 +50,5 @@ def test_document(case: dict[str, Any]) -> None:
 
 def test_boxes() -> None:
     circuit = Circuit.from_json(whole(FIXTURE["boxes"]["circuit"]))
-    found = [
-        {"id": box.id, "name": box.name, "color": box.color, "nodes": list(box.nodes)} for box in circuit.boxes()
-    ]
+    found = [{"id": box.id, "name": box.name, "color": box.color, "nodes": list(box.nodes)} for box in circuit.boxes()]
     assert found == FIXTURE["boxes"]["expect"]

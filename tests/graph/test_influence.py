@@ -1,0 +1,128 @@
+"""Influence, cumulative shares and scores against their definitions, written out on small graphs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circuit_widget.attribution.influence import cumulative_share, fewest_holding
+from circuit_widget.graph import Graph
+from tests.graph.graphs import dense, random_graph
+
+SEEDS = st.integers(0, 2**32 - 1)
+SCORES = st.lists(st.floats(0, 1e6, width=32), max_size=60).map(lambda values: np.array(values, dtype=np.float32))
+
+
+def normalised(graph: Graph) -> np.ndarray:
+    absolute = np.abs(dense(graph))
+    totals = absolute.sum(axis=1, keepdims=True)
+    return np.divide(absolute, totals, out=np.zeros_like(absolute), where=totals > 0)
+
+
+def weight_of_logits(graph: Graph) -> np.ndarray:
+    weight = np.zeros(graph.n_nodes)
+    weight[-len(graph.targets) :] = [target.probability for target in graph.targets]
+    return weight
+
+
+def series(graph: Graph) -> np.ndarray:
+    """w (Â + Â² + ...), term by term."""
+    step, total = weight_of_logits(graph), np.zeros(graph.n_nodes)
+    for _ in range(graph.n_nodes):
+        step = step @ normalised(graph)
+        total += step
+    return total
+
+
+@given(SEEDS, st.floats(0, 1))
+def test_influence_is_the_sum_of_the_series(seed: int, density: float) -> None:
+    graph = random_graph(seed, density=density)
+    np.testing.assert_allclose(graph.influence, series(graph), atol=1e-6)
+
+
+@given(SEEDS)
+def test_influence_that_enters_leaves(seed: int) -> None:
+    """What reaches a node with inputs goes on in full: the ends of the graph hold all that the logits started with."""
+    graph = random_graph(seed, density=0.8)
+    has_input = np.zeros(graph.n_nodes, dtype=bool)
+    has_input[graph.row_nodes] = graph.weights.any(axis=1)
+    started = weight_of_logits(graph)[has_input].sum()
+    assert graph.influence[~has_input].sum() == pytest.approx(started, abs=1e-6)
+
+
+@given(SEEDS)
+def test_scores_follow_their_definition(seed: int) -> None:
+    graph = random_graph(seed)
+    influence, errors = series(graph), slice(graph.n_features, graph.n_features + graph.n_errors)
+    tokens = slice(errors.stop, errors.stop + len(graph.token_position))
+    effect = influence + weight_of_logits(graph)
+    reached = influence[tokens].sum() + influence[errors].sum()
+    completeness = ((1 - normalised(graph)[:, errors].sum(axis=1)) * effect).sum() / effect.sum()
+    assert graph.scores().replacement == pytest.approx(influence[tokens].sum() / reached if reached else 0, abs=1e-6)
+    assert graph.scores().completeness == pytest.approx(completeness, abs=1e-6)
+
+
+@given(SEEDS, SEEDS)
+def test_scores_of_a_circuit_fold_dropped_features_into_errors(seed: int, choice: int) -> None:
+    graph = random_graph(seed, density=0.8)
+    keep = np.random.default_rng(choice).random(graph.n_features) < 0.5
+    weights = graph.weights.copy()
+    for feature in np.flatnonzero(~keep):
+        place = graph.feature_layer[feature] * len(graph.tokens) + graph.feature_position[feature]
+        weights[:, graph.n_features + place] += weights[:, feature]
+        weights[:, feature] = 0
+        weights[feature] = 0
+    folded = random_graph(seed, density=0.8)
+    expected = Graph.build(**{**fields(folded), "weights": weights}).scores()
+
+    found = graph.scores(keep=[graph.node_ids[place] for place in np.flatnonzero(keep)])
+
+    assert found.replacement == pytest.approx(expected.replacement, abs=1e-6)
+    assert found.completeness == pytest.approx(expected.completeness, abs=1e-6)
+
+
+def fields(graph: Graph) -> dict[str, object]:
+    names = (
+        "tokens targets position n_layers feature_layer feature_position feature_index activation "
+        "error_layer error_position token_position weights"
+    )
+    return {name: getattr(graph, name) for name in names.split()}
+
+
+def test_scores_of_all_features_are_those_of_the_graph() -> None:
+    graph = random_graph(3, density=0.8)
+    whole = graph.scores()
+    again = graph.scores(keep=graph.node_ids)
+    assert (again.replacement, again.completeness) == pytest.approx((whole.replacement, whole.completeness), abs=1e-6)
+
+
+@given(SCORES)
+def test_cumulative_share_counts_everything_higher(scores: np.ndarray) -> None:
+    shares = cumulative_share(scores)
+    total = scores.sum(dtype=np.float64)
+    for place, score in enumerate(scores):
+        higher = (scores > score) | ((scores == score) & (np.arange(len(scores)) <= place))
+        expected = scores[higher].sum(dtype=np.float64) / total if score > 0 else 1.0
+        assert shares[place] == pytest.approx(expected, abs=1e-5)
+
+
+@given(SCORES, st.floats(0.01, 0.99))
+def test_fewest_holding_a_threshold(scores: np.ndarray, threshold: float) -> None:
+    kept = fewest_holding(scores, threshold)
+    wanted, total = threshold * scores.sum(dtype=np.float64), scores.sum(dtype=np.float64)
+    assert scores[kept].sum(dtype=np.float64) >= wanted - 1e-6 * total
+    assert not kept[scores == 0].any()
+    if kept.any():
+        least = scores[kept].min()
+        assert (scores >= least).sum() == kept.sum()
+        assert scores[scores > least].sum(dtype=np.float64) < wanted + 1e-6 * total
+
+
+def test_edge_share_grows_from_the_strongest_edge() -> None:
+    graph = random_graph(5, density=0.8)
+    effect = (series(graph) + weight_of_logits(graph))[:, None]
+    scores = (normalised(graph) * effect)[np.ix_(graph.row_nodes, np.arange(graph.weights.shape[1]))]
+    order = np.argsort(-scores, axis=None)
+    expected = np.cumsum(scores.ravel()[order]) / scores.sum()
+    np.testing.assert_allclose(graph.edge_share().ravel()[order], expected, atol=1e-5)
+    assert (graph.edge_share()[graph.weights == 0] == 1).all()
