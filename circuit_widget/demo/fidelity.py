@@ -1,0 +1,104 @@
+"""How well the transcoders stand in for the MLPs: features on, variance unexplained, dead features, answers with every MLP replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from circuit_widget.demo.behaviour import answer
+from circuit_widget.demo.corpus import Sentence
+from circuit_widget.demo.transcoder_training import MlpRows, Transcoder
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """One layer: mean number of features on, fraction of variance unexplained, share of features never on."""
+
+    features_on: float
+    variance_unexplained: float
+    dead: float
+
+
+def load_transcoders(folder: Path) -> list[Transcoder]:
+    """Read every layer of a folder in circuit-tracer's per-layer layout, in float32."""
+    found = []
+    for layer in range(len(list(folder.glob("layer_*.safetensors")))):
+        t = {name: tensor.float() for name, tensor in load_file(folder / f"layer_{layer}.safetensors").items()}
+        found.append(Transcoder(t["W_enc"], t["W_dec"], t["b_enc"], t["b_dec"], t["activation_function.threshold"]))
+    return found
+
+
+def measure(transcoder: Transcoder, rows: MlpRows, everything: MlpRows) -> Fidelity:
+    """Measure one layer on `rows`, weighted as they are; a feature is dead if it is on nowhere in `everything`."""
+    weight = rows.weight / rows.weight.sum()
+    mean = weight @ rows.written
+    total = weight @ (rows.written - mean).pow(2).sum(1)
+    on, unexplained = 0.0, 0.0
+    for start in range(0, len(weight), 8192):
+        part = slice(start, start + 8192)
+        activation = transcoder.encode(rows.read[part])
+        on += (weight[part] @ (activation > 0).sum(1).float()).item()
+        unexplained += (weight[part] @ (rows.written[part] - transcoder.decode(activation)).pow(2).sum(1)).item()
+    alive = torch.zeros(len(transcoder.threshold), dtype=torch.bool)
+    for start in range(0, len(everything.read), 8192):
+        alive |= (transcoder.encode(everything.read[start : start + 8192]) > 0).any(0)
+    return Fidelity(on, unexplained / total.item(), 1 - alive.float().mean().item())
+
+
+@contextmanager
+def all_mlps_replaced(model: LlamaForCausalLM, transcoders: Sequence[Transcoder]) -> Iterator[None]:
+    """Every MLP writes what its transcoder reconstructs, without the error; at BOS, which has no features, it writes its own."""
+
+    def replace(transcoder: Transcoder) -> object:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            written = transcoder.decode(transcoder.encode(inputs[0]))
+            return torch.cat([output[:, :1], written[:, 1:]], dim=1)
+
+        return hook
+
+    with _hooked(model, [replace(t) for t in transcoders]):
+        yield
+
+
+@contextmanager
+def mlp_removed(model: LlamaForCausalLM, layer: int) -> Iterator[None]:
+    """One layer's MLP writes nothing."""
+
+    def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return torch.zeros_like(output)
+
+    with _hooked(model, [hook if i == layer else None for i in range(model.config.num_hidden_layers)]):
+        yield
+
+
+def agreement(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    transcoders: Sequence[Transcoder],
+    sentences: Sequence[Sentence],
+) -> float:
+    """Share of prompts whose first answer token stays the same when every MLP is replaced."""
+    own = answer(model, tokenizer, sentences).first_token
+    replaced = answer(model, tokenizer, sentences, all_mlps_replaced(model, transcoders)).first_token
+    return sum(a == b for a, b in zip(own, replaced, strict=True)) / len(sentences)
+
+
+@contextmanager
+def _hooked(model: LlamaForCausalLM, hooks: Sequence[object]) -> Iterator[None]:
+    handles = [
+        block.mlp.register_forward_hook(hook)  # type: ignore[arg-type]
+        for block, hook in zip(model.model.layers, hooks, strict=True)
+        if hook is not None
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,182 @@
+"""Which features stand for a state, and which for "capital": fixed rules on what is on where, never on what an intervention does.
+
+*A state's group*: features on in at least 60% of the questions about that state's cities and in at most 10% of the questions about all
+other cities, at the city's token and at the last token, in every layer. *The capital group*: features on at the token that names the relation
+in at least 60% of the questions for the capital, and there in at most 10% of the questions for anything else.
+
+Only cities whose two-hop questions are in the training split are asked about. The groups of the embedded model are kept in
+`transcoders/features/groups.json`; `find_groups` makes them again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from circuit_widget.demo import TRANSCODERS, facts
+from circuit_widget.demo.corpus import TWO_HOP_PHRASINGS, Split, city_splits
+from circuit_widget.errors import NodeError
+from circuit_widget.node import Feature
+
+if TYPE_CHECKING:
+    from circuit_widget.graph import Graph
+
+ON, ON_ELSEWHERE = 0.6, 0.1
+CAPITAL = "capital"
+
+Role: TypeAlias = Literal["city", "last", "relation"]
+
+
+@dataclass(frozen=True, order=True)
+class Member:
+    """A feature of a group and the role of the position where it stands for the group's meaning."""
+
+    layer: int
+    role: Role
+    feature: int
+
+
+Groups: TypeAlias = dict[str, tuple[Member, ...]]
+Asked: TypeAlias = Callable[[str], Mapping[Feature, float]]
+"""From a prompt to its active features, as `ReplacementModel.activations`."""
+
+
+def question(relation: str, city: str) -> str:
+    """The two-hop question that groups are found with: "the capital of the state containing Dallas is"."""
+    return TWO_HOP_PHRASINGS[0].format(relation=relation, level="state", city=city)
+
+
+def training_cities(state: facts.Region) -> tuple[str, ...]:
+    """The cities of a state whose two-hop questions are trained on."""
+    splits = city_splits()
+    return tuple(city for city in state.cities if splits[city] is Split.TRAIN)
+
+
+def find_groups(activations: Asked) -> Groups:
+    """Apply both rules: every state's group by its name, and the group "capital"."""
+    groups = _state_groups(activations)
+    groups[CAPITAL] = _capital_group(activations)
+    return groups
+
+
+def state_features(graph: Graph, state: str) -> tuple[Feature, ...]:
+    """The features of the embedded model that stand for a state, at the positions of a question about a city.
+
+    Features of the group come whether or not they are active in `graph`: those of another state are what a swap brings in.
+
+    Raises:
+        NodeError: not a state, or the graph's prompt names no city of the corpus.
+    """
+    if state not in kept_groups() or state == CAPITAL:
+        known = ", ".join(region.name for region in facts.states())
+        raise NodeError(f"There is no group for {state!r}. The embedded model knows the states {known}.")
+    cities = {city for region in (*facts.states(), *facts.countries()) for city in region.cities}
+    place = _last_place(graph, cities, "a city of the corpus")
+    return placed(kept_groups()[state], {"city": place, "last": graph.position})
+
+
+def capital_features(graph: Graph) -> tuple[Feature, ...]:
+    """The features of the embedded model that stand for the word "capital" in a question.
+
+    Raises:
+        NodeError: the graph's prompt has no such word.
+    """
+    place = _last_place(graph, {CAPITAL}, f"the word {CAPITAL!r}")
+    return placed(kept_groups()[CAPITAL], {"relation": place})
+
+
+def placed(members: Iterable[Member], positions: Mapping[str, int]) -> tuple[Feature, ...]:
+    """The members at the positions their roles have in a prompt; members of other roles are left out."""
+    return tuple(Feature(m.layer, positions[m.role], m.feature) for m in members if m.role in positions)
+
+
+@cache
+def kept_groups() -> Groups:
+    """The groups kept beside the embedded model's transcoders."""
+    return read_groups(TRANSCODERS)
+
+
+def read_groups(transcoders: Path) -> Groups:
+    """Read the groups kept beside some transcoders."""
+    text = _groups_file(transcoders).read_text(encoding="utf-8")
+    return {name: tuple(_member(*entry) for entry in members) for name, members in json.loads(text).items()}
+
+
+def write_groups(groups: Groups, transcoders: Path) -> None:
+    """Keep groups beside the transcoders they were found with."""
+    lines = (
+        f"{json.dumps(name)}: {json.dumps([[m.layer, m.role, m.feature] for m in members])}"
+        for name, members in groups.items()
+    )
+    _groups_file(transcoders).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def _state_groups(activations: Asked) -> Groups:
+    on: dict[str, Counter[Member]] = {}
+    asked: dict[str, int] = {}
+    for state in facts.states():
+        cities = training_cities(state)
+        counts: Counter[Member] = Counter()
+        for city in cities:
+            found = activations(question(CAPITAL, city))
+            last = max(feature.position for feature in found)
+            roles: dict[int, Role] = {last - 1: "city", last: "last"}
+            counts.update(Member(f.layer, roles[f.position], f.feature) for f in found if f.position in roles)
+        on[state.name], asked[state.name] = counts, len(cities)
+    return _specific(on, asked)
+
+
+def _capital_group(activations: Asked) -> tuple[Member, ...]:
+    relations = tuple(facts.states()[0].facts)
+    cities = [city for state in facts.states() for city in training_cities(state)]
+    on: dict[str, Counter[Member]] = {}
+    for relation in relations:
+        place = 1 + len(relation.split())
+        on[relation] = Counter(
+            Member(f.layer, "relation", f.feature)
+            for city in cities
+            for f in activations(question(relation, city))
+            if f.position == place
+        )
+    return _specific(on, dict.fromkeys(relations, len(cities)))[CAPITAL]
+
+
+def _specific(on: Mapping[str, Counter[Member]], asked: Mapping[str, int]) -> Groups:
+    """For each value the features on in enough of its questions and in few enough of all others."""
+    everywhere: Counter[Member] = Counter()
+    for counts in on.values():
+        everywhere.update(counts)
+    total = sum(asked.values())
+    return {
+        value: tuple(
+            sorted(
+                member
+                for member, count in counts.items()
+                if count >= ON * asked[value] and everywhere[member] - count <= ON_ELSEWHERE * (total - asked[value])
+            )
+        )
+        for value, counts in on.items()
+    }
+
+
+def _last_place(graph: Graph, texts: set[str], what: str) -> int:
+    places = [place for place, token in enumerate(graph.tokens) if token.text.strip() in texts]
+    if not places:
+        shown = " ".join(token.text for token in graph.tokens)
+        raise NodeError(f"The prompt {shown!r} does not name {what}, so the group has no position in it.")
+    return places[-1]
+
+
+def _member(layer: int, role: str, feature: int) -> Member:
+    if role not in get_args(Role):
+        raise ValueError(f"expected a role of {get_args(Role)}, got {role!r}")
+    return Member(layer, role, feature)  # type: ignore[arg-type]
+
+
+def _groups_file(transcoders: Path) -> Path:
+    return transcoders / "features" / "groups.json"
