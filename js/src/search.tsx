@@ -1,7 +1,7 @@
 /** The header's search: finds a node by label, token or id, and selects it. */
 
 import { useComputed, useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { searchNodes } from "./core/search";
 import { placeOf } from "./core/words";
 import { SearchIcon } from "./icons";
@@ -44,7 +44,7 @@ function SearchPanel({ store, onClose }: { store: Store; onClose: () => void }) 
   const active = useSignal(0);
   const results = useComputed(() => searchNodes(store.snapshot, store.nameOf, query.value, MOST_RESULTS));
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     input.current?.focus({ preventScroll: true });
   }, []);
 

@@ -3,9 +3,11 @@
 import circuit from "./circuit/circuit.css";
 import effects from "./effects/effects.css";
 import footer from "./footer.css";
+import header from "./header.css";
 import inspector from "./inspector/inspector.css";
 import map from "./map/map.css";
+import panes from "./panes.css";
 import { paletteStyles } from "./theme";
 import theme from "./theme.css";
 
-export const styles = [paletteStyles(), theme, map, circuit, inspector, effects, footer].join("\n");
+export const styles = [paletteStyles(), theme, header, panes, map, circuit, inspector, effects, footer].join("\n");

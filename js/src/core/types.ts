@@ -141,7 +141,7 @@ export interface Drag {
   readonly nodes: readonly NodeId[];
   readonly x: number;
   readonly y: number;
-  /** True in the one update that ends the drag by a drop; a receiver acts on it, then the map clears the signal. */
+  /** True once the nodes were dropped; who takes the drop sets the signal to null, else it is forgotten. */
   readonly dropped: boolean;
 }
 

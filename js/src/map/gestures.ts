@@ -70,6 +70,7 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     "pointermove",
     (event) => {
       const point = at(event);
+      view.walking.value = false;
       if (press === null || press.kind === "ground") {
         if (event.buttons === 0) store.actions.hover(view.nodeAt(point.x, point.y));
         return;

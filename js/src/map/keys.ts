@@ -32,6 +32,7 @@ export function attachKeys(
     "blur",
     () => {
       view.focused.value = false;
+      view.walking.value = false;
     },
     { signal },
   );
@@ -69,6 +70,8 @@ function walk(view: MapView, store: Store, direction: Direction, extend: boolean
   const node = ids[visible.nodes[place]];
   if (extend && view.cursor.value !== null) store.actions.select([view.cursor.value, node], "add");
   view.cursor.value = node;
+  view.walking.value = true;
+  store.actions.hover(null);
 }
 
 /** Where walking begins: the last selected node, else the most influential one. */

@@ -72,7 +72,7 @@ export function MapPane({ store, onFrame }: Props) {
 
 /** Tells screen readers where the keyboard is. */
 function CursorSpeech({ store, view }: { store: Store; view: MapView }) {
-  const node: NodeId | null = view.focused.value ? view.cursor.value : null;
+  const node: NodeId | null = view.walking.value ? view.cursor.value : null;
   const text = useMemo(() => (node === null ? "" : describe(store, node)), [store, node, store.selected.value]);
   return (
     <div class="spoken-only" aria-live="polite" data-test="map-speech">

@@ -11,7 +11,7 @@ const GAP = 10;
 
 export function Tooltip({ store, view }: { store: Store; view: MapView }) {
   const card = useRef<HTMLDivElement>(null);
-  const walked = view.focused.value ? view.cursor.value : null;
+  const walked = view.walking.value ? view.cursor.value : null;
   const id = store.hovered.value ?? walked;
   const place = id === null || store.drag.value?.dropped === false ? null : view.positionOf(id);
   const { width, height } = view.size.value;

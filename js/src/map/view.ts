@@ -35,6 +35,8 @@ export class MapView {
   /** The node that the arrow keys walk from. */
   readonly cursor: Signal<NodeId | null> = signal(null);
   readonly focused: Signal<boolean> = signal(false);
+  /** True while the cursor is moved by keys, until the pointer takes over. */
+  readonly walking: Signal<boolean> = signal(false);
   /** The rectangle being drawn to select, in canvas coordinates. */
   readonly rectangle: Signal<Rectangle | null> = signal(null);
   /** The node under a dragged one, onto which it would be dropped. */
@@ -74,7 +76,7 @@ export class MapView {
         store.hovered.value;
         store.selected.value;
         this.cursor.value;
-        this.focused.value;
+        this.walking.value;
         this.rectangle.value;
         this.dropTarget.value;
         this.#schedule();
@@ -207,7 +209,7 @@ export class MapView {
     paintOutlines(brush, scene, places(this.#store.selected.peek()), { color: palette.selection, width: 2, gap: 2.5 });
     paintOutlines(brush, scene, places([this.#store.hovered.peek()]), { color: palette.ink, width: 1.2, gap: 1 });
     paintOutlines(brush, scene, places([this.dropTarget.peek()]), { color: palette.selection, width: 3, gap: 5 });
-    if (this.focused.peek()) {
+    if (this.walking.peek()) {
       const dash = [3, 2];
       paintOutlines(brush, scene, places([this.cursor.peek()]), { color: palette.ink, width: 1.5, gap: 5.5, dash });
     }
