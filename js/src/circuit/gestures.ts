@@ -125,7 +125,11 @@ export function useGestures(
     held.value = null;
     const over = boxAt(placed(), x, y, null);
     // A drop changes the document, which must not happen while its readers are being updated.
-    queueMicrotask(() => drop(hand, over));
+    queueMicrotask(() => {
+      // Taken: what the drop changes would otherwise bring this effect back to the same drop.
+      store.drag.value = null;
+      drop(hand, over);
+    });
   });
 
   return {
