@@ -12,26 +12,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from circuit_widget.activations import Activations
 from circuit_widget.attribution.targets import Reading, TargetChoice, choose_targets
-from circuit_widget.effect import Effect, node_frame, token_frame
 from circuit_widget.errors import InterventionError, NodeError, PromptError
-from circuit_widget.experiment import plan
 from circuit_widget.feature_card import FeatureCard, FeatureRecords
 from circuit_widget.graph import JSON, Graph
-from circuit_widget.held import Held, hold
-from circuit_widget.intervention import Intervention
-from circuit_widget.load import read_parts
-from circuit_widget.measurement import logit_change, measure
-from circuit_widget.mode import Mode, read_mode
-from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import FIRST_POSITION, Prompt, find_token, read_prompt, token_text
+from circuit_widget.intervention.effect import Effect, node_frame, token_frame
+from circuit_widget.intervention.experiment import plan
+from circuit_widget.intervention.held import Held, hold
+from circuit_widget.intervention.kinds import Intervention
+from circuit_widget.intervention.measurement import logit_change, measure
+from circuit_widget.intervention.mode import Mode, read_mode
+from circuit_widget.intervention.prediction import predict
+from circuit_widget.model.language_model import LanguageModel, Network, versions
+from circuit_widget.model.parts import read_parts
+from circuit_widget.model.prompt import FIRST_POSITION, Prompt, Tokenizer, find_token, read_prompt, token_text
 from circuit_widget.node import Feature, PromptToken
-from circuit_widget.prediction import predict
-from circuit_widget.run import Run, run_prompt
-from circuit_widget.trace import trace_run, versions
+from circuit_widget.tracing.activations import Activations
+from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.trace import trace_run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 __all__ = ["ReplacementModel", "load"]
@@ -324,10 +323,10 @@ class ReplacementModel:
 
 
 def load(
-    model: str | os.PathLike[str] | PreTrainedModel,
+    model: str | os.PathLike[str] | Network,
     transcoders: str | os.PathLike[str] | None = None,
     *,
-    tokenizer: PreTrainedTokenizerBase | None = None,
+    tokenizer: Tokenizer | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
 ) -> ReplacementModel:

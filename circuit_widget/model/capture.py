@@ -99,8 +99,8 @@ class _Recorded:
 
 def rms_scale(norm: nn.Module, x: Float[Tensor, "positions d_model"]) -> Float[Tensor, " positions"]:
     """Return one over RMSNorm's denominator at each position, in float32."""
-    epsilon = float(getattr(norm, "variance_epsilon", None) or norm.eps)
-    return torch.rsqrt(x.float().pow(2).mean(-1) + epsilon)
+    epsilon: Any = getattr(norm, "variance_epsilon", None) or norm.eps
+    return torch.rsqrt(x.float().pow(2).mean(-1) + float(epsilon))
 
 
 def capture(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 import transformers
@@ -16,11 +17,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+import circuit_widget
 from circuit_widget.errors import LoadError
 from circuit_widget.model.sites import Sites, sites_of
 
 if TYPE_CHECKING:
     from circuit_widget.model.prompt import Tokenizer
+
+Network: TypeAlias = PreTrainedModel
+"""A loaded transformers model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +169,16 @@ def _no_progress_bar() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a run depends on."""
+    return {
+        "circuit_widget": circuit_widget.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from transformers import PreTrainedTokenizerBase
 
@@ -50,14 +50,14 @@ def read_prompt(
 
 def token_text(tokenizer: Tokenizer, token_id: int) -> str:
     """Return a token as it is shown: a special one by name, others as their text, leading space included."""
-    piece: str | None = tokenizer.convert_ids_to_tokens(token_id)  # None beyond the tokenizer's own vocabulary
+    piece: Any = tokenizer.convert_ids_to_tokens(token_id)  # None beyond the tokenizer's own vocabulary
     if piece is None:
         return f"<{token_id}>"
     if token_id in tokenizer.all_special_ids:
-        return piece
+        return str(piece)
     if "▁" in piece:
-        return piece.replace("▁", " ")
-    return str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False)) or piece
+        return str(piece).replace("▁", " ")
+    return str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False)) or str(piece)
 
 
 def find_token(tokenizer: Tokenizer, text: str) -> int:

@@ -33,7 +33,7 @@ class Conditions:
 
 @dataclass(frozen=True, eq=False)
 class Rerun:
-    """What the MLPs read from `first_layer` on, at positions `first_position` to the traced one, and the logits there."""
+    """What the MLPs read from `first_layer` on, at positions `first_position` to the traced one, and its logits."""
 
     first_layer: int
     first_position: int

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from jaxtyping import Float32
 
-import circuit_widget
 from circuit_widget.attribution.influence import node_influence
 from circuit_widget.attribution.scores import fold_dropped
 from circuit_widget.attribution.sweep import sweep
@@ -19,7 +16,7 @@ from circuit_widget.attribution.targets import ChosenTarget
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.node import PromptToken, Target
-from circuit_widget.run import Run
+from circuit_widget.tracing.run import Run
 
 
 def trace_run(
@@ -70,16 +67,6 @@ def prompt_tokens(run: Run) -> tuple[PromptToken, ...]:
     """Return the tokens of a run's prompt."""
     pairs = zip(run.prompt.texts, run.prompt.token_ids, strict=True)
     return tuple(PromptToken(text, token_id) for text, token_id in pairs)
-
-
-def versions() -> Mapping[str, str]:
-    """Return versions of what a trace depends on."""
-    return {
-        "circuit_widget": circuit_widget.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
 
 
 def _most_influential(

@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuit_widget.activations import Activations
 from circuit_widget.attribution.sweep import LayerNodes
 from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenModel
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import FIRST_POSITION, Prompt
+from circuit_widget.tracing.activations import Activations
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 

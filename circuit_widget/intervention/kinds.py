@@ -8,11 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from circuit_widget.effect import Effect
 from circuit_widget.errors import InterventionError
 from circuit_widget.node import Feature
-
-__all__ = ["Ablate", "Add", "Effect", "Intervention", "Scale", "Set", "SwapIn", "intervention_from_json"]
 
 Node: TypeAlias = str | Feature
 Nodes: TypeAlias = Node | Iterable[Node]
@@ -134,7 +131,7 @@ class Add(Intervention):
 class SwapIn(Intervention):
     """Take over from another prompt, at the layers and positions that `nodes` touch.
 
-    Positions of the two prompts are aligned by token (see `circuit_widget.alignment`). The nodes take the value they
+    Positions of the two prompts are aligned by token (see `circuit_widget.intervention.alignment`). The nodes take the value they
     have in the other prompt, usually zero; `features` take theirs, by default every feature that is active at one of
     these places in the other prompt and not in this one. `features` are given at positions of this prompt.
     """
@@ -198,10 +195,10 @@ def intervention_from_json(document: Mapping[str, Any]) -> Intervention:
 
 
 def node_tuple(nodes: object) -> tuple[Node, ...]:
-    """Return nodes as a tuple, a single one as a tuple of one.
+    """Return nodes as a tuple without repetitions, a single one as a tuple of one.
 
     Raises:
-        InterventionError: there is none, one is named twice, or something is neither an id nor a Feature.
+        InterventionError: there is none, or something is neither an id nor a Feature.
     """
     if isinstance(nodes, str | Feature):
         return (nodes,)
@@ -213,10 +210,7 @@ def node_tuple(nodes: object) -> tuple[Node, ...]:
     for node in found:
         if not isinstance(node, str | Feature):
             raise InterventionError(f"Nodes are node ids or Features; given {_short(node)}.")
-    if len(set(found)) < len(found):
-        twice = next(node for node in found if found.count(node) > 1)
-        raise InterventionError(f"The node {twice} is named twice in one intervention; name each once.")
-    return found
+    return tuple(dict.fromkeys(found))
 
 
 def _nodes_from_json(nodes: object) -> tuple[Node, ...]:

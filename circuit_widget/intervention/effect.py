@@ -16,7 +16,7 @@ from circuit_widget.node import Feature
 if TYPE_CHECKING:
     import plotly.graph_objects
 
-    from circuit_widget.intervention import Intervention
+    from circuit_widget.intervention.kinds import Intervention
 
 TOP_TOKENS = 10
 

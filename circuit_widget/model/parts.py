@@ -9,15 +9,15 @@ from pathlib import Path
 
 import huggingface_hub
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from circuit_widget.errors import LoadError
-from circuit_widget.model.language_model import LanguageModel, choose_device, choose_dtype, load_language_model
+from circuit_widget.model.language_model import LanguageModel, Network, choose_device, choose_dtype, load_language_model
+from circuit_widget.model.prompt import Tokenizer
 from circuit_widget.model.self_check import check_pieces
 from circuit_widget.transcoder.formats.circuit_tracer import read_circuit_tracer
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
-DEMO = Path(__file__).parent / "demo"
+DEMO = Path(__file__).parents[1] / "demo"
 HUB_REFERENCE = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?P<folder>(/[\w.-]+)*)(@(?P<revision>[\w./-]+))?")
 
 HUB_FILES = ("config.yaml", "layer_*.safetensors", "features/layer_*.json.gz")
@@ -33,10 +33,10 @@ class Parts:
 
 
 def read_parts(
-    model: str | os.PathLike[str] | PreTrainedModel,
+    model: str | os.PathLike[str] | Network,
     transcoders: str | os.PathLike[str] | None,
     *,
-    tokenizer: PreTrainedTokenizerBase | None,
+    tokenizer: Tokenizer | None,
     device: str | torch.device | None,
     dtype: str | torch.dtype | None,
 ) -> Parts:

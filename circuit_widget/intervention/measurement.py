@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.experiment import Experiment, Places
-from circuit_widget.mode import Regime
+from circuit_widget.intervention.experiment import Experiment, Places
+from circuit_widget.intervention.mode import Regime
+from circuit_widget.intervention.prediction import predict
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Conditions, Rerun, rerun
-from circuit_widget.prediction import predict
-from circuit_widget.run import Run
+from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 

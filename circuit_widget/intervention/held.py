@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from circuit_widget.activations import Activations
-from circuit_widget.alignment import align
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
-from circuit_widget.intervention import Ablate, Add, Intervention, Node, Scale, Set, SwapIn, node_tuple
+from circuit_widget.intervention.alignment import align
+from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Node, Scale, Set, SwapIn, node_tuple
 from circuit_widget.model.prompt import FIRST_POSITION, Prompt
 from circuit_widget.node import Feature, NodeKind
+from circuit_widget.tracing.activations import Activations
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 Other = Callable[[str | Sequence[int]], tuple[Prompt, Activations]]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.experiment import Experiment
+from circuit_widget.intervention.experiment import Experiment
 from circuit_widget.model.frozen import FrozenModel
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.graph import Graph
-from circuit_widget.held import Held
+from circuit_widget.intervention.held import Held
 
 
 @dataclass(frozen=True, eq=False)
