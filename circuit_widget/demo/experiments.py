@@ -11,7 +11,7 @@ import numpy as np
 from circuit_widget.demo import facts
 from circuit_widget.demo.corpus import Split, city_splits
 from circuit_widget.demo.groups import CAPITAL, Groups, Role, placed, question, training_cities
-from circuit_widget.effect import Effect
+from circuit_widget.intervention.effect import Effect
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Set, SwapIn
 from circuit_widget.model.prompt import find_token

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from circuit_widget.circuit import Circuit, Nodes
-from circuit_widget.effect import Effect
+from circuit_widget.intervention.effect import Effect
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
