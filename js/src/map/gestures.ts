@@ -1,14 +1,11 @@
-/** Pointer gestures on the map: hover, select, drag nodes, draw a rectangle, pan and zoom. */
+/** Pointer gestures on the map: hover, select, drag nodes, draw a rectangle. */
 
-import { select } from "d3-selection";
-import { type D3ZoomEvent, type ZoomBehavior, zoom, zoomIdentity } from "d3-zoom";
 import { dropOnNode } from "../commands";
 import type { Drag, NodeId } from "../core/types";
 import type { Store } from "../store";
 import type { MapView } from "./view";
 
 const DRAG_DISTANCE = 4;
-const MOST_ZOOM = 12;
 
 /** What the pressed pointer is doing. */
 type Press =
@@ -19,12 +16,6 @@ type Press =
 interface Point {
   readonly x: number;
   readonly y: number;
-}
-
-export interface Zooming {
-  /** Zooms about the middle of the map. */
-  by(factor: number): void;
-  reset(): void;
 }
 
 function isToggle(event: PointerEvent): boolean {
@@ -142,51 +133,4 @@ function drop(store: Store, drag: Drag): void {
 function draggedNodes(store: Store, node: NodeId): readonly NodeId[] {
   const selected = store.selected.value;
   return selected.includes(node) ? selected : [node];
-}
-
-/** Pan by dragging the ground; zoom by the wheel once the map has focus, or with Ctrl or Cmd. */
-export function attachZoom(canvas: HTMLCanvasElement, view: MapView, signal: AbortSignal): Zooming {
-  const selection = select<HTMLCanvasElement, unknown>(canvas);
-  const behaviour: ZoomBehavior<HTMLCanvasElement, unknown> = zoom<HTMLCanvasElement, unknown>()
-    .scaleExtent([1, MOST_ZOOM])
-    .extent(() => [[0, 0], corner(view)])
-    .filter((event: Event) => {
-      if (event instanceof WheelEvent) return event.ctrlKey || event.metaKey || view.focused.value;
-      if (event instanceof MouseEvent) return event.button === 0 && !event.shiftKey && !overNode(canvas, view, event);
-      return true;
-    })
-    .wheelDelta((event: WheelEvent) => {
-      // A pinch arrives as a wheel event with Ctrl and small steps; a real wheel's steps are large.
-      const pinch = event.ctrlKey && Math.abs(event.deltaY) < 50;
-      return -event.deltaY * (event.deltaMode === 1 ? 0.05 : event.deltaMode ? 1 : 0.002) * (pinch ? 10 : 1);
-    })
-    .on("zoom", ({ transform: { k, x, y } }: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
-      view.camera.value = { k, x, y };
-    });
-  selection.call(behaviour).on("dblclick.zoom", null).style("touch-action", "pan-y");
-  const stop = view.size.subscribe(() => {
-    behaviour.translateExtent([[0, 0], corner(view)]);
-    // The camera is brought back inside the new size.
-    selection.call(behaviour.translateBy, 0, 0);
-  });
-  signal.addEventListener("abort", () => {
-    stop();
-    selection.on(".zoom", null);
-  });
-  const reset = () => selection.call(behaviour.transform, zoomIdentity);
-  canvas.addEventListener("dblclick", (event) => !overNode(canvas, view, event) && reset(), { signal });
-  return {
-    by: (factor) => selection.call(behaviour.scaleBy, factor),
-    reset,
-  };
-}
-
-function corner(view: MapView): [number, number] {
-  const { width, height } = view.size.value;
-  return [Math.max(1, width), Math.max(1, height)];
-}
-
-function overNode(canvas: HTMLCanvasElement, view: MapView, event: MouseEvent): boolean {
-  const bounds = canvas.getBoundingClientRect();
-  return view.nodeAt(event.clientX - bounds.left, event.clientY - bounds.top) !== null;
 }

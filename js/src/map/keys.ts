@@ -4,8 +4,8 @@ import type { Direction } from "../core/hit";
 import { step } from "../core/hit";
 import type { NodeId } from "../core/types";
 import type { Store } from "../store";
-import type { Zooming } from "./gestures";
 import type { MapView } from "./view";
+import type { Zooming } from "./zoom";
 
 const ARROWS: Readonly<Record<string, Direction>> = {
   ArrowLeft: "left",

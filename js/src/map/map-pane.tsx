@@ -4,13 +4,14 @@ import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { NodeId } from "../core/types";
 import type { Store } from "../store";
-import { attachGestures, attachZoom, type Zooming } from "./gestures";
+import { attachGestures } from "./gestures";
 import { attachKeys } from "./keys";
 import { Legend } from "./legend";
 import { ThresholdSliders } from "./sliders";
 import { describe } from "./speech";
 import { Tooltip } from "./tooltip";
 import { MapView } from "./view";
+import { attachZoom, type Zooming } from "./zoom";
 
 interface Props {
   readonly store: Store;
