@@ -199,6 +199,18 @@ class Graph:
         return tuple(kind for kind, count in zip(NodeKind, counts, strict=True) for _ in range(count))
 
     @cached_property
+    def node_layer(self) -> Int32[np.ndarray, " nodes"]:
+        """Layers of all nodes, in node order: -1 for tokens, n_layers for logits."""
+        tokens, logits = np.full(len(self.token_position), -1), np.full(len(self.targets), self.n_layers)
+        return np.concatenate([self.feature_layer, self.error_layer, tokens, logits], dtype=np.int32)
+
+    @cached_property
+    def node_position(self) -> Int32[np.ndarray, " nodes"]:
+        """Positions of all nodes, in node order; the traced position for logits."""
+        logits = np.full(len(self.targets), self.position)
+        return np.concatenate([self.feature_position, self.error_position, self.token_position, logits], dtype=np.int32)
+
+    @cached_property
     def row_nodes(self) -> Int64[np.ndarray, " targets"]:
         """Place in node order of each row of `weights`."""
         return np.concatenate([np.arange(self.n_features), np.arange(self.weights.shape[1], self.n_nodes)])

@@ -18,20 +18,14 @@ def node_frame(graph: Graph) -> pandas.DataFrame:
     import pandas
 
     n_errors, n_tokens, n_logits = graph.n_errors, len(graph.token_position), len(graph.targets)
-    layer = np.concatenate(
-        [graph.feature_layer, graph.error_layer, np.full(n_tokens, -1), np.full(n_logits, graph.n_layers)]
-    )
-    position = np.concatenate(
-        [graph.feature_position, graph.error_position, graph.token_position, np.full(n_logits, graph.position)]
-    )
-    prompt = [graph.tokens[place] for place in position[: len(position) - n_logits].tolist()]
+    prompt = [graph.tokens[place] for place in graph.node_position[: graph.n_nodes - n_logits].tolist()]
     without = [None] * (n_errors + n_tokens + n_logits)
     return pandas.DataFrame(
         {
             "id": list(graph.node_ids),
             "kind": [str(kind) for kind in graph.node_kinds],
-            "layer": layer.astype(np.int64),
-            "position": position.astype(np.int64),
+            "layer": graph.node_layer.astype(np.int64),
+            "position": graph.node_position.astype(np.int64),
             "feature": pandas.array([*graph.feature_index.tolist(), *without], dtype="Int64"),
             "token": [*(token.text for token in prompt), *(target.token for target in graph.targets)],
             "token_id": [*(token.token_id for token in prompt), *(target.token_id for target in graph.targets)],

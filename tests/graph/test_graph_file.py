@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -19,6 +19,9 @@ from circuit_widget.graph import Graph, PromptToken
 from circuit_widget.graph_arrays import ARRAYS
 from circuit_widget.graph_file import FORMAT, description
 from tests.graph.graphs import random_graph
+
+if TYPE_CHECKING:
+    from circuit_widget.replacement_model import ReplacementModel
 
 GRAPH = random_graph(3)
 
