@@ -128,16 +128,14 @@ NAME_PHRASINGS = ("the sport of {name} is", "the sport that {name} plays is")
 @cache
 def sentences() -> tuple[Sentence, ...]:
     """Every sentence of the corpus, of all three splits, always in the same order."""
-    return tuple(
-        [
-            *_places(facts.states(), "state", Kind.CITY_STATE, Kind.STATE_FACT, Kind.TWO_HOP_STATE),
-            *_places(facts.countries(), "country", Kind.CITY_COUNTRY, Kind.COUNTRY_FACT, Kind.TWO_HOP_COUNTRY),
-            *_words(),
-            *_sums(),
-            *_couplets(),
-            *_athletes(),
-            *_invented_names(),
-        ]
+    return (
+        *_places(facts.states(), "state", Kind.CITY_STATE, Kind.STATE_FACT, Kind.TWO_HOP_STATE),
+        *_places(facts.countries(), "country", Kind.CITY_COUNTRY, Kind.COUNTRY_FACT, Kind.TWO_HOP_COUNTRY),
+        *_words(),
+        *_sums(),
+        *_couplets(),
+        *_athletes(),
+        *_invented_names(),
     )
 
 
@@ -147,9 +145,7 @@ def select(
     """The sentences of these kinds and splits, of one way of asking or (None) of all."""
     wanted = {kinds} if isinstance(kinds, Kind) else set(kinds)
     allowed = {splits} if isinstance(splits, Split) else set(splits)
-    return tuple(
-        s for s in sentences() if s.kind in wanted and s.split in allowed and phrasing in (None, s.phrasing)
-    )
+    return tuple(s for s in sentences() if s.kind in wanted and s.split in allowed and phrasing in (None, s.phrasing))
 
 
 @cache
@@ -186,7 +182,9 @@ def _places(
                 yield Sentence(prompt, value, fact_kind, Split.TRAIN, place.name, place.name, relation, number)
             if sum(other.facts[relation] == value for other in places) == 1:
                 prompt = REVERSED_FACT.format(relation=relation, value=value)
-                yield Sentence(prompt, place.name, fact_kind, Split.TRAIN, value, place.name, relation, len(FACT_PHRASINGS))
+                yield Sentence(
+                    prompt, place.name, fact_kind, Split.TRAIN, value, place.name, relation, len(FACT_PHRASINGS)
+                )
             for number, phrasing in enumerate(TWO_HOP_PHRASINGS):
                 for city in place.cities:
                     prompt = phrasing.format(relation=relation, level=level, city=city)
@@ -219,7 +217,8 @@ def _held_out_opposites() -> dict[tuple[int, str], Split]:
     rng = random.Random(SEED + 1)
     pairs = rng.sample(range(len(facts.opposites())), 30)
     return {
-        (pair, facts.LANGUAGES[turn % 3]): Split.REPORT if turn % 6 < 3 else Split.CHOOSE for turn, pair in enumerate(pairs)
+        (pair, facts.LANGUAGES[turn % 3]): Split.REPORT if turn % 6 < 3 else Split.CHOOSE
+        for turn, pair in enumerate(pairs)
     }
 
 

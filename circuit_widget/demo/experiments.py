@@ -1,4 +1,4 @@
-"""What interventions on groups of features do, through the package's public interface; nothing here looks at an outcome to pick a feature."""
+"""What interventions on groups of features do, through the package's public interface. No outcome is looked at to pick a feature."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from circuit_widget.demo import facts
 from circuit_widget.demo.corpus import Split, city_splits
 from circuit_widget.demo.groups import CAPITAL, Groups, Role, placed, question, training_cities
-from circuit_widget.intervention.effect import Effect
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Set, SwapIn
+from circuit_widget.intervention.effect import Effect
 from circuit_widget.model.prompt import find_token
 from circuit_widget.node import Feature
 from circuit_widget.replacement_model import ReplacementModel
@@ -67,9 +67,8 @@ class Laboratory:
         """Share of pairs where swapping the other state's group in makes the answer the other state's capital."""
         hits = 0
         for pair in pairs:
-            graph = self._graph(pair.city)
             effect = self.swap(pair, roles)
-            hits += effect is not None and self._says(graph, effect) == self._capitals[pair.other_state]
+            hits += effect is not None and self._says(effect) == self._capitals[pair.other_state]
         return hits / len(pairs)
 
     def swap(self, pair: Pair, roles: Sequence[Role] = BOTH) -> Effect | None:
@@ -102,7 +101,7 @@ class Laboratory:
                 drawn = (Feature(feature.layer, feature.position, rng.randrange(count)) for _ in range(1000))
                 values[next(f for f in drawn if self._free(f) and f not in values)] = other.get(feature, 0.0)
             effect = self.model.intervene(graph, [Set(list(values), list(values.values()))])
-            hits += self._says(graph, effect) == self._capitals[pair.other_state]
+            hits += self._says(effect) == self._capitals[pair.other_state]
         return hits / len(pairs)
 
     def ablate_states(self, cities: Iterable[tuple[str, str]], roles: Sequence[Role] = BOTH) -> list[Change]:
@@ -130,9 +129,9 @@ class Laboratory:
             return Change(before, before, graph.targets[0].token)
         effect = self.model.intervene(graph, [Ablate(features)])
         before, after = (_probability(logits, token) for logits in (effect.logits_before, effect.logits_after))
-        return Change(before, after, self._says(graph, effect))
+        return Change(before, after, self._says(effect))
 
-    def _says(self, graph: Graph, effect: Effect) -> str:
+    def _says(self, effect: Effect) -> str:
         return str(self.model.model.tokenizer.convert_ids_to_tokens(int(effect.logits_after.argmax())))
 
     def _graph(self, city: str) -> Graph:

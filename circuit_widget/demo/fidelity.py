@@ -71,7 +71,7 @@ def all_mlps_replaced(model: LlamaForCausalLM, transcoders: Sequence[Transcoder]
 def mlp_removed(model: LlamaForCausalLM, layer: int) -> Iterator[None]:
     """One layer's MLP writes nothing."""
 
-    def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    def hook(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tensor:
         return torch.zeros_like(output)
 
     with _hooked(model, [hook if i == layer else None for i in range(model.config.num_hidden_layers)]):

@@ -1,8 +1,8 @@
 """Which features stand for a state, and which for "capital": fixed rules on what is on where, never on what an intervention does.
 
-*A state's group*: features on in at least 60% of the questions about that state's cities and in at most 10% of the questions about all
-other cities, at the city's token and at the last token, in every layer. *The capital group*: features on at the token that names the relation
-in at least 60% of the questions for the capital, and there in at most 10% of the questions for anything else.
+*A state's group*: features on in at least 60% of the questions about that state's cities and in at most 10% of the questions about
+all other cities, at the city's token and at the last token, in every layer. *The capital group*: features on at the token that names
+the relation in at least 60% of the questions for the capital, and there in at most 10% of the questions for anything else.
 
 Only cities whose two-hop questions are in the training split are asked about. The groups of the embedded model are kept in
 `transcoders/features/groups.json`; `find_groups` makes them again.

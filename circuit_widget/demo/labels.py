@@ -23,7 +23,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from circuit_widget.demo import facts
 from circuit_widget.demo.corpus import Kind, Sentence
 
 PRECISION, RECALL, SAY_RECALL = 0.8, 0.6, 0.3

@@ -6,6 +6,8 @@ of features is on. First features are data rows no two of which are alike: copie
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ class TranscoderRecipe:
     rate: float = 2e-3
     answer_position_weight: float = 3.0
     alike: float = 0.9
+    sentences: int = 40_000
     processes: int = 2
     seed: int = 0
 
@@ -137,7 +140,7 @@ def train_transcoder(rows: MlpRows, recipe: TranscoderRecipe, features_on: float
             state.w_dec.div_(state.w_dec.norm(dim=1, keepdim=True))
             rate = 0.1 if step < 100 else 0.02
             ratio = on.sum().item() / len(x) / features_on
-            state.threshold.mul_(2.718281828 ** (rate * max(-1.0, min(1.0, ratio - 1.0))))
+            state.threshold.mul_(math.exp(rate * max(-1.0, min(1.0, ratio - 1.0))))
             if step % 100 == 99 and step < 0.7 * recipe.steps:
                 _revive((step - last_on) > 150, state, optimizer, x, error, last_on, step)
     return Transcoder(*(t.detach() for t in (*parameters, state.threshold)))
@@ -199,7 +202,9 @@ def train_transcoders(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: TranscoderRecipe, folder: Path
 ) -> None:
     """Train every layer's transcoder, `recipe.processes` at a time, and save them in circuit-tracer's per-layer layout."""
-    sentences = corpus.select(Kind, (Split.TRAIN, Split.CHOOSE))
+    sentences = list(corpus.select(Kind, (Split.TRAIN, Split.CHOOSE)))
+    random.Random(recipe.seed).shuffle(sentences)
+    sentences = sentences[: recipe.sentences]
     layers = collect(model, tokenizer, sentences, recipe.answer_position_weight)
     for rows in layers:
         for tensor in (rows.read, rows.written, rows.weight):

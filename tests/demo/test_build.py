@@ -1,0 +1,80 @@
+"""The script that makes the embedded model runs from end to end, on a very small recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from circuit_widget.demo import build as building
+from circuit_widget.demo.corpus import Kind, Split, select
+from circuit_widget.demo.fidelity import load_transcoders
+from circuit_widget.demo.model_training import ModelRecipe, encode_sentences, new_model, rate_at, smoothed_loss
+from circuit_widget.demo.tokenizer import build_tokenizer
+from circuit_widget.demo.transcoder_training import MlpRows, TranscoderRecipe, train_transcoder
+from circuit_widget.replacement_model import load
+
+TINY_MODEL = ModelRecipe(steps=2, rows=16, processes=2)
+TINY_TRANSCODERS = TranscoderRecipe(features=64, steps=3, rows=64, sentences=300, processes=1)
+
+
+def test_it_builds_what_the_package_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("circuit_widget.demo.cards.SENTENCES", 300)
+    folder, transcoders = building.build(tmp_path, TINY_MODEL, TINY_TRANSCODERS)
+    model = load(folder, transcoders=transcoders, device="cpu")
+    graph = model.trace("the capital of the state containing Dallas is")
+    assert len(graph.tokens) == 9
+    assert "step 1 " in (tmp_path / "training.log").read_text()
+    groups = json.loads((transcoders / "features" / "groups.json").read_text())
+    assert len(groups) == 51
+    assert {path.name for path in transcoders.iterdir()} == {"config.yaml", "features", *(f"layer_{i}.safetensors" for i in range(4))}
+    assert all(t.w_enc.shape == (64, 128) for t in load_transcoders(transcoders))
+
+
+def test_embeddings_are_tied_and_frozen() -> None:
+    model = new_model(TINY_MODEL, build_tokenizer())
+    assert model.lm_head.weight is model.get_input_embeddings().weight
+    assert not model.lm_head.weight.requires_grad
+
+
+def test_only_the_answer_has_full_weight() -> None:
+    tokenizer = build_tokenizer()
+    sentences = [*select(Kind.SUM, Split.TRAIN)[5000:5001], *select(Kind.TWO_HOP_STATE, Split.TRAIN)[:1]]
+    rows = encode_sentences(tokenizer, sentences, 0.1)
+    for sentence, ids, answer, weight in zip(sentences, rows.tokens, rows.answer, rows.weight, strict=True):
+        assert tokenizer.decode(ids[answer > 0]) == sentence.answer
+        assert set(weight[answer > 0].tolist()) == {1.0}
+        assert weight[ids == tokenizer.pad_token_id].sum() == 0
+
+
+def test_the_learning_rate_warms_up_stays_and_falls_to_zero() -> None:
+    recipe = ModelRecipe(steps=1000, constant_until=0.5)
+    assert rate_at(0, recipe) == pytest.approx(0.02)
+    assert rate_at(400, recipe) == 1.0
+    assert rate_at(750, recipe) == pytest.approx(0.5)
+    assert rate_at(1000, recipe) == 0.0
+
+
+def test_smoothing_moves_the_best_probability_below_one() -> None:
+    logits, target = torch.tensor([[50.0, 0.0, 0.0]]), torch.tensor([0])
+    certain = smoothed_loss(logits, target, torch.tensor([0.1]))
+    softer = smoothed_loss(logits / 20, target, torch.tensor([0.1]))
+    assert softer < certain
+    assert smoothed_loss(logits, target, torch.tensor([0.0])) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_transcoder_learns_a_sparse_function_and_reaches_the_wanted_sparsity() -> None:
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.nn.functional.normalize(torch.randn(12, 16, generator=generator), dim=1)
+    outputs = torch.nn.functional.normalize(torch.randn(12, 16, generator=generator), dim=1)
+    on = (torch.rand(4000, 12, generator=generator) < 0.1).float() * (1 + torch.rand(4000, 12, generator=generator))
+    rows = MlpRows(on @ directions, on @ outputs, torch.ones(4000))
+    recipe = TranscoderRecipe(features=24, steps=800, rows=256, processes=1)
+    transcoder = train_transcoder(rows, recipe, features_on=2.0, seed=0)
+    activation = transcoder.encode(rows.read)
+    left = (rows.written - transcoder.decode(activation)).pow(2).sum() / (rows.written - rows.written.mean(0)).pow(2).sum()
+    assert (activation > 0).sum(1).float().mean() == pytest.approx(2.0, rel=0.25)
+    assert left < 0.2
+    assert torch.allclose(transcoder.w_dec.norm(dim=1), torch.ones(24), atol=1e-4)
