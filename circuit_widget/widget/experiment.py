@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from circuit_widget.circuit import Circuit, Nodes
-from circuit_widget.intervention.effect import Effect
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
+from circuit_widget.intervention.effect import Effect
 
 LONGEST_NAME = 200
 
@@ -24,7 +24,7 @@ def nodes_of(graph: Graph, circuit: Circuit, wanted: Nodes) -> tuple[str | Featu
     """
     members = {name: one.nodes for one in circuit.supernodes for name in (one.id, one.name)}
     nodes: dict[str | Feature, None] = {}
-    for one in (wanted,) if isinstance(wanted, str | Feature) else tuple(wanted):
+    for one in _listed(wanted):
         if isinstance(one, str) and one in members:
             nodes.update(dict.fromkeys(members[one]))
         elif isinstance(one, Feature):
@@ -69,7 +69,7 @@ def _quoted(wanted: object) -> str:
 
 def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
     """Return what an experiment is called: "Texas ×0, capital ×2"."""
-    name = ", ".join(f"{_who(graph, circuit, one.nodes)} {_mark(one)}" for one in interventions)
+    name = ", ".join(f"{_who(graph, circuit, _listed(one.nodes))} {_mark(one)}" for one in interventions)
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
@@ -109,6 +109,10 @@ def _number(value: float) -> str:
     return f"{value:.6g}".replace("-", "−")
 
 
+def _listed(nodes: Nodes) -> tuple[str | Feature, ...]:
+    return (nodes,) if isinstance(nodes, str | Feature) else tuple(nodes)
+
+
 def _id(node: str | Feature) -> str:
     return node.id if isinstance(node, Feature) else node
 
@@ -116,7 +120,7 @@ def _id(node: str | Feature) -> str:
 def effect_message(effect: Effect, number: int, name: str, shown: Collection[str]) -> dict[str, Any]:
     """Return an effect as an EffectMessage, less the features that the frontend does not show and no one touched."""
     document = effect.to_json(number, name)
-    touched = {_id(node) for one in effect.interventions for node in one.nodes}
+    touched = {_id(node) for one in effect.interventions for node in _listed(one.nodes)}
     nodes = document["nodes"]
     places = [place for place, node in enumerate(nodes["ids"]) if node in shown or node in touched]
     return {
@@ -129,13 +133,13 @@ def effect_message(effect: Effect, number: int, name: str, shown: Collection[str
 
 def _with_ids(document: Mapping[str, Any], intervention: Intervention) -> dict[str, Any]:
     """Return an intervention's JSON with every feature by its id, and a prompt given as token ids in words."""
-    plain = {**document, "nodes": [_id(node) for node in intervention.nodes]}
+    plain = {**document, "nodes": [_id(node) for node in _listed(intervention.nodes)]}
     if isinstance(intervention, SwapIn):
         plain["prompt"] = (
             intervention.prompt if isinstance(intervention.prompt, str) else str(list(intervention.prompt))
         )
-        if isinstance(intervention.features, tuple):
-            plain["features"] = [_id(node) for node in intervention.features]
+        if intervention.features is not None:
+            plain["features"] = [_id(node) for node in _listed(intervention.features)]
     return plain
 
 

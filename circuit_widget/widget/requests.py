@@ -15,8 +15,8 @@ from circuit_widget.widget.messages import Body, CancelBody, CardBody, Empty, Fi
 from circuit_widget.widget.worker import Answer, Job, Send, Worker
 
 if TYPE_CHECKING:
-    from circuit_widget.intervention.effect import Effect
     from circuit_widget.figure.figure import Figure
+    from circuit_widget.intervention.effect import Effect
     from circuit_widget.replacement_model import ReplacementModel
 
 Part: TypeAlias = Literal["map", "circuit", "both"]

@@ -1,9 +1,9 @@
 """The traits that the widget shares with its frontend, and who is right when both change them.
 
-The frontend may write the circuit, the selection, the settings, and None for the effect; the rest is the kernel's. Every
-change of the circuit raises its revision. Each side takes the other's document if its revision is higher, and the
-frontend also if it is the same: so both end with the same one, whatever crosses on the way. A document that breaks the
-rules is answered by the last good one under a higher revision.
+The frontend may write the circuit, the selection, the settings, and None for the effect; the rest is the kernel's.
+Every change of the circuit raises its revision. Each side takes the other's document if its revision is higher, and
+the frontend also if it is the same: so both end with the same one, whatever crosses on the way. A document that breaks
+the rules is answered by the last good one under a higher revision.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from circuit_widget.widget.shared import SharedWidget
 from circuit_widget.widget.worker import Worker
 
 if TYPE_CHECKING:
-    from circuit_widget.effect import Effect
     from circuit_widget.figure.figure import Figure
-    from circuit_widget.mode import Mode
+    from circuit_widget.intervention.effect import Effect
+    from circuit_widget.intervention.mode import Mode
     from circuit_widget.replacement_model import ReplacementModel
 
 LOG = logging.getLogger(__name__)
@@ -125,7 +125,8 @@ class CircuitWidget(SharedWidget):
     def select(self, nodes: Nodes) -> None:
         """Select nodes, or a supernode's by its name. Raises CircuitError for nodes that the graph does not have."""
         with self._state_lock:
-            self.selected = list(nodes_of(self.graph, self.circuit, nodes))
+            wanted = self.graph.resolve(nodes_of(self.graph, self.circuit, nodes))
+            self.selected = [self.graph.node_ids[place] for place in wanted]
 
     def ablate(self, nodes: Nodes, mode: Mode = "total") -> Effect:
         """Set features to zero, given by a supernode's name or as nodes, and return what that did; see `intervene`."""
@@ -166,7 +167,8 @@ class CircuitWidget(SharedWidget):
 
     def reset(self) -> None:
         """Take the effect off the screen; it stays in `effects`."""
-        self.set_trait("effect", None)
+        with self._state_lock:
+            self.set_trait("effect", None)
 
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
         """Return what the widget shows as a figure for a paper; the width is in inches: 3.25, 5.5 or 6.75.

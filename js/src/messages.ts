@@ -29,11 +29,11 @@ export interface SetJson {
   readonly value: number | readonly number[];
 }
 
-/** Adds a value to features. */
+/** Adds a value to features, or one value each. */
 export interface AddJson {
   readonly kind: "add";
   readonly nodes: readonly string[];
-  readonly value: number;
+  readonly value: number | readonly number[];
 }
 
 /** Gives features the values they have in another prompt. */

@@ -1,0 +1,54 @@
+"""A widget on a small graph and a linear model, wired to a page that is not there."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import comm
+import pytest
+
+from circuit_widget.widget import shared
+from circuit_widget.widget.widget import CircuitWidget
+from tests.widget.frontend import Page, RecordingComm
+from tests.widget.linear_model import LinearModel
+from tests.widget.small_graph import small_graph
+
+Open: TypeAlias = Callable[..., tuple[CircuitWidget, Page]]
+
+
+@pytest.fixture
+def model() -> Iterator[LinearModel]:
+    """A model that runs as soon as it is asked, unless a test closes its gate."""
+    made = LinearModel()
+    yield made
+    made.gate.set()
+
+
+@pytest.fixture
+def show(monkeypatch: pytest.MonkeyPatch, model: LinearModel, tmp_path: Any) -> Iterator[Open]:
+    """Show the small graph in a widget and return it with its page; by default the graph is the model's."""
+    monkeypatch.setattr(comm, "create_comm", RecordingComm)
+    bundle = tmp_path / "widget.js"
+    bundle.write_text("export default { render() {} };")
+    monkeypatch.setattr(shared, "BUNDLE", bundle)
+    widgets = []
+
+    def open_widget(graph: Any = None, **settings: Any) -> tuple[CircuitWidget, Page]:
+        widget = CircuitWidget(graph or model.trace(), **settings)
+        widgets.append(widget)
+        page = Page(widget.comm)
+        page.hear()
+        return widget, page
+
+    yield open_widget
+    model.gate.set()
+    for widget in widgets:
+        widget.close()
+
+
+@pytest.fixture
+def widget(show: Open) -> CircuitWidget:
+    """A widget whose page does not matter."""
+    return show()[0]
+
+
+__all__ = ["small_graph"]
