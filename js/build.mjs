@@ -70,6 +70,10 @@ const options = {
   minify: true,
   charset: "utf8",
   legalComments: "none",
+  inject: [join(here, "elements.mjs")],
+  tsconfigRaw: {
+    compilerOptions: { jsx: "react", jsxFactory: "h", jsxFragmentFactory: "Fragment", verbatimModuleSyntax: true },
+  },
   metafile: true,
   write: false,
   outdir: target,
