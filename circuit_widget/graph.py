@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     import networkx
     import pandas
 
+    from circuit_widget.circuit import Circuit
+    from circuit_widget.figure.figure import Figure, Part
+    from circuit_widget.intervention import Effect
     from circuit_widget.replacement_model import ReplacementModel
     from circuit_widget.widget.widget import CircuitWidget
 
@@ -352,3 +355,19 @@ class Graph:
         from circuit_widget.widget.widget import CircuitWidget
 
         return CircuitWidget(self, model=model or self.model, **settings)
+
+    def figure(
+        self,
+        circuit: Circuit | None = None,
+        effect: Effect | None = None,
+        part: Part = "both",
+        width: float = 6.75,
+        title: str | None = None,
+    ) -> Figure:
+        """A figure of the graph for a paper, `width` inches wide: its map, a circuit on it, or both.
+
+        Raises FigureError for an unknown part or width, NodeError or CircuitError for a circuit that does not fit.
+        """
+        from circuit_widget.figure.figure import make_figure
+
+        return make_figure(self, circuit, effect, part, width, title)
