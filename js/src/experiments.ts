@@ -24,6 +24,8 @@ export function experiments(
 ): Experiments {
   const job = signal<Job | null>(null);
   const cards = new Map<NodeId, Promise<Card>>();
+  let asked = 0;
+  let shown = 0;
   let running: { rid: string; cancel(): void } | null = null;
 
   const report = (error: unknown) => {
@@ -61,10 +63,15 @@ export function experiments(
         fail({ code: "intervention", message: why_not });
         return;
       }
+      asked += 1;
+      const number = asked;
       try {
         const { body } = await follow(name, (onStatus) =>
           rpc.request("intervene", { interventions, mode, name }, onStatus),
         );
+        // An answer that comes after a newer one's is out of date.
+        if (number < shown) return;
+        shown = number;
         effect.write(body);
       } catch (error) {
         report(error);
