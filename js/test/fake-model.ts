@@ -1,0 +1,91 @@
+/** A widget model in memory that remembers what was sent, and the fixture graph that the kernel's tests packed. */
+
+/// <reference types="node" />
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { signal } from "@preact/signals";
+import { EMPTY_CIRCUIT } from "../src/core/circuit";
+import { decodeSnapshot } from "../src/core/snapshot";
+import type { WidgetModel } from "../src/core/types";
+import type { Request } from "../src/messages";
+import { Rpc } from "../src/rpc";
+import { createStore } from "../src/store";
+
+export function fixtureBytes(): DataView {
+  const file = readFileSync(join(import.meta.dirname, "../../tests/fixtures/snapshot.bin"));
+  return new DataView(file.buffer, file.byteOffset, file.byteLength);
+}
+
+export class FakeModel implements WidgetModel {
+  readonly sent: Request[] = [];
+  saves = 0;
+  readonly #traits: Record<string, unknown>;
+  readonly #listeners = new Map<string, ((...args: unknown[]) => void)[]>();
+
+  constructor(traits: Record<string, unknown> = {}) {
+    this.#traits = {
+      snapshot: fixtureBytes(),
+      circuit: EMPTY_CIRCUIT,
+      selected: [],
+      effect: null,
+      settings: { theme: "auto", height: 420 },
+      capabilities: { intervene: true, why_not: "", figure: true },
+      ...traits,
+    };
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: as in the interface.
+  get(name: string): any {
+    return this.#traits[name];
+  }
+
+  set(name: string, value: unknown): void {
+    if (this.#traits[name] === value) return;
+    this.#traits[name] = value;
+    this.emit(`change:${name}`);
+  }
+
+  save_changes(): void {
+    this.saves += 1;
+  }
+
+  on(event: string, listener: (...args: unknown[]) => void): void {
+    this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), listener]);
+  }
+
+  off(event: string, listener: (...args: unknown[]) => void): void {
+    const others = (this.#listeners.get(event) ?? []).filter((other) => other !== listener);
+    this.#listeners.set(event, others);
+  }
+
+  send(content: unknown): void {
+    this.sent.push(content as Request);
+  }
+
+  emit(event: string, ...details: unknown[]): void {
+    for (const listener of this.#listeners.get(event) ?? []) listener(...details);
+  }
+
+  /** The kernel's answer to the request that was sent last. */
+  answer(message: Record<string, unknown>, buffers: DataView[] = []): void {
+    const { rid } = this.sent[this.sent.length - 1];
+    this.emit("msg:custom", { rid, ...message }, buffers);
+  }
+
+  /** How many listeners are left, of all events. */
+  get listeners(): number {
+    return [...this.#listeners.values()].reduce((sum, list) => sum + list.length, 0);
+  }
+}
+
+/** A store on the fixture graph, as a view of the widget has it. */
+export function storeOn(model: FakeModel, abort = new AbortController()) {
+  const rpc = new Rpc(model, abort.signal);
+  return createStore(
+    model,
+    decodeSnapshot(model.get("snapshot")),
+    rpc,
+    signal<"light" | "dark">("light"),
+    abort.signal,
+  );
+}
