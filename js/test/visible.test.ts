@@ -1,7 +1,10 @@
 import { expect, it } from "vitest";
+import cases from "../../tests/fixtures/visible.json";
 import { EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
+import { decodeSnapshot } from "../src/core/snapshot";
 import { type Circuit, KIND, type Snapshot } from "../src/core/types";
 import { visible } from "../src/core/visible";
+import { fixtureBytes } from "./fake-model";
 
 const NODES = [
   { id: "0_1_1", kind: KIND.feature, position: 1, share: 0.3 },
@@ -61,4 +64,13 @@ it("shows edges within the threshold between visible nodes", () => {
   expect([...found.edges]).toEqual([1, 2]);
   expect([...visible(snapshot(), EMPTY_CIRCUIT, [], { node: 0.8, edge: 1 }).edges]).toEqual([1, 2, 3]);
   expect([...found.mask]).toEqual([1, 0, 0, 1, 0, 0, 1, 1]);
+});
+
+it.each(cases)("shows what the figure shows: $case", ({ circuit, nodes, edges }) => {
+  const graph = decodeSnapshot(fixtureBytes());
+  const found = visible(graph, { ...EMPTY_CIRCUIT, ...(circuit as Partial<Circuit>) });
+  expect([...found.nodes].map((node) => graph.ids[node])).toEqual(nodes);
+  expect(
+    [...found.edges].map((edge) => [graph.ids[graph.edgeSource[edge]], graph.ids[graph.edgeTarget[edge]]]).sort(),
+  ).toEqual(edges);
 });

@@ -1,0 +1,27 @@
+"""The figure shows what the screen shows: both are held to one table of visible nodes and edges."""
+
+import json
+from typing import Any
+
+import pytest
+
+from circuit_widget.circuit import Circuit
+from circuit_widget.figure.shown import shown
+from tests.circuit.write_visible import FIXTURE, table
+from tests.widget.small_graph import small_graph
+
+CASES = json.loads(FIXTURE.read_text(encoding="utf-8"))
+
+
+def test_the_table_is_of_today() -> None:
+    assert table() == CASES
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
+def test_the_figure(case: dict[str, Any]) -> None:
+    graph = small_graph()
+    found = shown(graph, Circuit.from_json({**Circuit().to_json(), **case["circuit"]}))
+    ids = graph.node_ids
+    assert [ids[node] for node in found.nodes] == case["nodes"]
+    edges = zip(found.source.tolist(), found.target.tolist(), strict=True)
+    assert sorted([ids[source], ids[target]] for source, target in edges) == case["edges"]

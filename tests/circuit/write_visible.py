@@ -1,0 +1,71 @@
+"""What the display rule lets through of the small graph, told node by node and edge by edge.
+
+`python -m tests.circuit.write_visible` writes the table that screen and figure are held to.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from circuit_widget.circuit import Circuit
+from circuit_widget.graph import Graph
+from tests.widget.small_graph import small_graph
+
+FIXTURE = Path(__file__).parents[1] / "fixtures/visible.json"
+
+CASES: dict[str, dict[str, Any]] = {
+    "thresholds of a new circuit": {},
+    "few nodes": {"node_threshold": 0.3},
+    "no nodes but the strongest": {"node_threshold": 0},
+    "all nodes of the snapshot": {"node_threshold": 0.97},
+    "few edges": {"edge_threshold": 0.4},
+    "no edges": {"edge_threshold": 0},
+    "many edges": {"node_threshold": 0.95, "edge_threshold": 0.995},
+    "a weak node pinned": {"node_threshold": 0.2, "pinned": ["1_23_5"]},
+    "weak nodes grouped": {
+        "node_threshold": 0.2,
+        "supernodes": [{"id": "s1", "name": "Texas", "color": 0, "nodes": ["0_19_4", "2_31_5"]}],
+    },
+    "an unused first token pinned": {"edge_threshold": 0, "pinned": ["E_0_0"]},
+}
+
+
+def visible(graph: Graph, circuit: Circuit) -> dict[str, Any]:
+    """Ids of visible nodes, and source and target of visible edges."""
+    asked = {*circuit.pinned, *(node for group in circuit.supernodes for node in group.nodes)}
+    share = dict(zip(graph.node_ids, graph.share, strict=True))
+    kind = dict(zip(graph.node_ids, map(str, graph.node_kinds), strict=True))
+    strongest = min(share[node] for node in graph.node_ids if kind[node] != "logit")
+    limit = max(np.float32(circuit.node_threshold), strongest)
+    nodes = [
+        node for node in graph.node_ids if kind[node] in ("token", "logit") or share[node] <= limit or node in asked
+    ]
+    rows = [graph.node_ids[place] for place in graph.row_nodes]
+    edges = [
+        [source, target]
+        for row, target in enumerate(rows)
+        for column, source in enumerate(graph.node_ids[: graph.weights.shape[1]])
+        if graph.weights[row, column] != 0
+        and graph.edge_share()[row, column] <= np.float32(circuit.edge_threshold)
+        and source in nodes
+        and target in nodes
+    ]
+    first = graph.node_ids[graph.n_features + graph.n_errors]
+    if first not in asked and all(source != first for source, _ in edges):
+        nodes.remove(first)
+    return {"nodes": nodes, "edges": sorted(edges)}
+
+
+def table() -> list[dict[str, Any]]:
+    """Every case with what is visible in it."""
+    graph = small_graph()
+    return [
+        {"case": case, "circuit": keys, **visible(graph, Circuit.from_json({**Circuit().to_json(), **keys}))}
+        for case, keys in CASES.items()
+    ]
+
+
+if __name__ == "__main__":
+    FIXTURE.write_text("[\n" + ",\n".join(json.dumps(case) for case in table()) + "\n]\n")
