@@ -55,16 +55,13 @@ def features_of(graph: Graph, circuit: Circuit, wanted: Nodes) -> tuple[str | Fe
     nodes = nodes_of(graph, circuit, wanted)
     found = tuple(node for node in nodes if isinstance(node, Feature) or _is_feature(graph, node))
     if not found:
-        raise CircuitError(f"Only features can be changed, and {_quoted(wanted)} holds none.")
+        given = ", ".join(f"“{_id(node)[:80]}”" for node in _listed(wanted)[:3])
+        raise CircuitError(f"Only features can be changed; among {given or 'no nodes'} there is none.")
     return found
 
 
 def _is_feature(graph: Graph, node: str) -> bool:
     return graph.index(node) < graph.n_features
-
-
-def _quoted(wanted: object) -> str:
-    return f"“{wanted[:80]}”" if isinstance(wanted, str) else "what was given"
 
 
 def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:

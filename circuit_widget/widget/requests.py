@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from circuit_widget.errors import CircuitWidgetError, MessageError
+from circuit_widget.figure.figure import Figure, Part
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import intervention_from_json
 from circuit_widget.widget import messages
@@ -15,11 +16,8 @@ from circuit_widget.widget.messages import Body, CancelBody, CardBody, Empty, Fi
 from circuit_widget.widget.worker import Answer, Job, Send, Worker
 
 if TYPE_CHECKING:
-    from circuit_widget.figure.figure import Figure
     from circuit_widget.intervention.effect import Effect
     from circuit_widget.replacement_model import ReplacementModel
-
-Part: TypeAlias = Literal["map", "circuit", "both"]
 
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 

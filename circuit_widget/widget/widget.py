@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import CircuitWidgetError, NodeError
+from circuit_widget.figure.figure import Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Intervention, Scale, Set, SwapIn
 from circuit_widget.widget.experiment import effect_message, experiment_name, features_of, nodes_of
 from circuit_widget.widget.messages import Capabilities
 from circuit_widget.widget.picture import static_bundle
-from circuit_widget.widget.requests import NoModel, Part, Requests
+from circuit_widget.widget.requests import NoModel, Requests
 from circuit_widget.widget.shared import SharedWidget
 from circuit_widget.widget.worker import Worker
 
 if TYPE_CHECKING:
-    from circuit_widget.figure.figure import Figure
     from circuit_widget.intervention.effect import Effect
     from circuit_widget.intervention.mode import Mode
     from circuit_widget.replacement_model import ReplacementModel
@@ -171,11 +171,12 @@ class CircuitWidget(SharedWidget):
             self.set_trait("effect", None)
 
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
-        """Return what the widget shows as a figure for a paper; the width is in inches: 3.25, 5.5 or 6.75.
+        """Return what the widget shows, the effect included, as a figure for a paper; the width is in inches.
 
-        Raises FigureError for another part or width.
+        Raises FigureError for another part, a width out of range, and a circuit without boxes.
         """
-        return self.graph.figure(self.circuit, part=part, width=width)
+        effect = None if self.effect is None else self._effects[self.effect["id"] - 1]
+        return make_figure(self.graph, self.circuit, effect, part, width)
 
     def close(self) -> None:
         """Cancel what runs for this widget, let go of the model's thread, and take the widget off the page."""
@@ -209,7 +210,7 @@ class CircuitWidget(SharedWidget):
             return None
         bundle, metadata = shown
         try:
-            static = static_bundle(self.figure(), self.graph, self.circuit)
+            static = static_bundle(self.figure())
         except Exception:
             # A picture for viewers without widgets is no reason not to show the widget.
             LOG.exception("The static picture could not be drawn.")
