@@ -61,6 +61,15 @@ it("always shows the strongest node", () => {
 
 it("shows edges within the threshold between visible nodes", () => {
   const found = visible(snapshot(), EMPTY_CIRCUIT);
+  expect([...found.edges]).toEqual([1, 2]);
+  expect([...visible(snapshot(), EMPTY_CIRCUIT, [], { node: 0.8, edge: 1 }).edges]).toEqual([1, 2, 3]);
+  expect([...found.mask]).toEqual([1, 0, 0, 1, 0, 0, 1, 1]);
+});
+
+it.each(cases)("shows what the figure shows: $case", ({ circuit, nodes, edges }) => {
+  const graph = decodeSnapshot(fixtureBytes());
+  const found = visible(graph, { ...EMPTY_CIRCUIT, ...(circuit as Partial<Circuit>) });
+  expect([...found.nodes].map((node) => graph.ids[node])).toEqual(nodes);
   const shown = Array.from(found.edges, (edge) => [
     graph.ids[graph.edgeSource[edge]],
     graph.ids[graph.edgeTarget[edge]],
