@@ -68,7 +68,7 @@ def shorten(text: str, room: float, size: float, mono: bool = False) -> str:
 
 def token_label(text: str) -> str:
     """Token text as one visible line: white space and control characters as signs, at most 16 characters."""
-    visible = text.strip(" ") or "␣" * len(text)
+    visible = text.strip(" ") or "·" * len(text)
     shown = [_printable(character) for character in visible]
     if len(shown) > LONGEST_TOKEN:
         shown = [*shown[: LONGEST_TOKEN - 1], "…"]
@@ -82,9 +82,9 @@ def printable(text: str) -> str:
 
 def _printable(character: str) -> str:
     if character == "\n":
-        return "⏎"
+        return "\\n"
     if character == "\t":
-        return "⇥"
+        return "\\t"
     return "\ufffd" if _within(ord(character), _UNPRINTABLE) else character
 
 

@@ -69,7 +69,7 @@ export function shorten(text: string, room: number, size: number, mono = false):
 
 /** Token text as one visible line: white space and control characters as signs, at most 16 characters. */
 export function tokenLabel(text: string): string {
-  const visible = text.replace(/^ +| +$/g, "") || "␣".repeat(text.length);
+  const visible = text.replace(/^ +| +$/g, "") || "·".repeat(text.length);
   const shown = [...visible].map(sign);
   return (shown.length > LONGEST_TOKEN ? [...shown.slice(0, LONGEST_TOKEN - 1), "…"] : shown).join("");
 }
@@ -80,8 +80,8 @@ export function printable(text: string): string {
 }
 
 function sign(character: string): string {
-  if (character === "\n") return "⏎";
-  if (character === "\t") return "⇥";
+  if (character === "\n") return "\\n";
+  if (character === "\t") return "\\t";
   return within(codeOf(character), UNPRINTABLE) ? "\ufffd" : character;
 }
 

@@ -1,0 +1,229 @@
+"""The circuit of a figure: boxes by layer and position, what an effect did beside them, edges between them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from circuit_widget.aggregate import node_edges, supernode_edges
+from circuit_widget.circuit import Box as CircuitBox
+from circuit_widget.circuit import Circuit
+from circuit_widget.figure import style
+from circuit_widget.figure.circuit_layout import (
+    BOX_HEIGHT,
+    BOX_TEXT,
+    CARD,
+    MARGIN,
+    Box,
+    CircuitLayout,
+    PlacedBox,
+    box_width,
+    circuit_layout,
+)
+from circuit_widget.figure.outcome import Injected, Outcome, injected, outcome
+from circuit_widget.figure.routing import Link, route_edges, shown_links
+from circuit_widget.figure.scene import Paint, Pen
+from circuit_widget.figure.shapes import color_edge, edge
+from circuit_widget.figure.shown import node_name, node_places
+from circuit_widget.figure.text import printable, shorten, text_width
+from circuit_widget.graph import Graph
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.node import NodeKind
+
+ROW_HEIGHT = 62.0
+LEAST_HEIGHT = 150.0
+MOST_HEIGHT = 620.0
+STORED_ASPECT = 0.62
+"""Height to width where the user placed boxes: about that of the pane on the screen."""
+
+TONES = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.MUTED}
+
+
+@dataclass(frozen=True)
+class CircuitPicture:
+    """What the circuit draws: its boxes with their names, kinds, outcomes and places, and the links between them."""
+
+    boxes: tuple[CircuitBox, ...]
+    names: tuple[str, ...]
+    kinds: tuple[NodeKind | None, ...]
+    outcomes: tuple[Outcome, ...]
+    layout: CircuitLayout
+    links: tuple[Link, ...]
+    injected: Injected | None
+    height: float
+
+
+def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width: float) -> CircuitPicture:
+    """Lay the circuit out in the given width, as high as its rows need."""
+    boxes = circuit.boxes()
+    names = tuple(printable(box.name) if box.name is not None else node_name(graph, circuit, box.id) for box in boxes)
+    kinds = tuple(graph.node_kinds[graph.index(box.id)] if box.name is None else None for box in boxes)
+    described = _described(graph, circuit, boxes, names, kinds)
+    rows = len({round(box.layer) for box in described})
+    height = min(max(2 * MARGIN + ROW_HEIGHT * rows, LEAST_HEIGHT), MOST_HEIGHT)
+    if circuit.positions:
+        height = max(height, min(STORED_ASPECT * width, MOST_HEIGHT))
+    layout = circuit_layout(described, width, height)
+    while layout.text_size < BOX_TEXT and height < MOST_HEIGHT:
+        height = min(1.15 * height, MOST_HEIGHT)
+        layout = circuit_layout(described, width, height)
+    members = [graph.resolve(box.nodes) for box in boxes]
+    edges = supernode_edges(node_edges(graph), members)
+    return CircuitPicture(
+        boxes,
+        names,
+        kinds,
+        tuple(outcome(graph, box, effect) for box in boxes),
+        layout,
+        shown_links([Link(one.source, one.target, one.share) for one in edges]),
+        injected(graph, boxes, effect),
+        height,
+    )
+
+
+def _described(
+    graph: Graph,
+    circuit: Circuit,
+    boxes: tuple[CircuitBox, ...],
+    names: tuple[str, ...],
+    kinds: tuple[NodeKind | None, ...],
+) -> list[Box]:
+    layer, position = node_places(graph)
+    described = []
+    for box, name, kind in zip(boxes, names, kinds, strict=True):
+        nodes = list(graph.resolve(box.nodes))
+        described.append(
+            Box(
+                name,
+                len(nodes),
+                float(np.mean(layer[nodes])),
+                float(np.mean(position[nodes])),
+                kind in (NodeKind.TOKEN, NodeKind.LOGIT),
+                circuit.positions.get(box.id),
+            )
+        )
+    return described
+
+
+def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
+    """Draw edges, weakest first, then boxes and what stands beside them."""
+    placed = picture.layout.boxes
+    links = picture.links
+    routes = route_edges(placed, links, width)
+    for index in sorted(range(len(links)), key=lambda index: (abs(links[index].share), index)):
+        share = links[index].share
+        faded = picture.outcomes[links[index].source].faded
+        edge(pen, routes[index], share > 0, style.EXCITE if share > 0 else style.INHIBIT, 0.35 if faded else 0.85)
+    if picture.injected is not None:
+        _injected(pen, picture.injected, placed, width, picture.height)
+    for index, box in enumerate(placed):
+        _beside(pen, box, picture.outcomes[index], picture.layout.text_size, width)
+    for index in range(len(placed)):
+        _box(pen, picture, index)
+
+
+def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
+    place, kind, text_size = picture.layout.boxes[index], picture.kinds[index], picture.layout.text_size
+    faded, color = picture.outcomes[index].faded, picture.boxes[index].color
+    left, top, radius = place.x - place.w / 2, place.y - place.h / 2, min(5.0, place.h / 6)
+    plain = kind in (NodeKind.TOKEN, NodeKind.LOGIT)
+    ground = {NodeKind.TOKEN: style.CHIP, NodeKind.LOGIT: style.ANSWER_GROUND}.get(kind or NodeKind.FEATURE, style.BOX)
+    face = Paint(
+        fill=style.BACKGROUND if faded and not plain else ground,
+        stroke=None if plain else _faded(style.BOX_EDGE, faded),
+        width=0.9,
+        dash=(3.0, 2.0) if kind is NodeKind.ERROR else (),
+    )
+    for card in range(place.cards, 0, -1):
+        pen.rectangle(left + CARD * card, top - CARD * card, place.w, place.h, face, radius)
+    pen.rectangle(left, top, place.w, place.h, face, radius)
+    if color is not None:
+        color_edge(pen, left, top, place.h, radius, style.GROUPS[color], style.FADED if faded else 1.0)
+    ink = style.ANSWER if kind is NodeKind.LOGIT else style.INK
+    size = text_size * (style.TOKEN_SIZE / BOX_TEXT if plain else 1.0)
+    pen.label(
+        place.x + (2.0 if color is not None else 0.0),
+        place.y,
+        shorten(picture.names[index], place.w - 16, size, plain),
+        size,
+        _faded(ink, faded),
+        "middle",
+        bold=not plain,
+        mono=plain,
+    )
+
+
+def _beside(pen: Pen, place: PlacedBox, result: Outcome, size: float, width: float) -> None:
+    """The percentage at the right of the box, what was done to it at the left, on white so that edges do not cross."""
+    if result.text:
+        room = text_width(result.text, size) + 4
+        right = place.x + place.w / 2 + CARD * place.cards
+        inside = right + 5 + room <= width
+        x = right + 5 if inside else place.x + place.w / 2 + CARD * place.cards - room
+        y = place.y if inside else place.y - place.h / 2 - CARD * place.cards - 9
+        pen.rectangle(x, y - 8, room, 16, Paint(fill=style.BACKGROUND, opacity=0.9), 3.0)
+        pen.label(x + 2, y, result.text, size, TONES[result.tone], bold=result.tone != "same")
+    if result.mark:
+        room = text_width(result.mark, size) + 14
+        x = place.x - place.w / 2 - room - 7
+        y = place.y
+        if x < 1:
+            x, y = place.x - room / 2, place.y + place.h / 2 + 12
+        pen.rectangle(x, y - 9.5, room, 19, Paint(style.INHIBIT_GROUND, style.INHIBIT, 1.0), 9.5)
+        pen.label(x + room / 2, y, result.mark, size, style.INHIBIT, "middle", bold=True)
+
+
+def _injected(pen: Pen, found: Injected, placed: tuple[PlacedBox, ...], width: float, height: float) -> None:
+    place = _free_place(found, placed, width, height)
+    left, top = place.x - place.w / 2, place.y - place.h / 2
+    face = Paint(style.INJECTED_GROUND, style.INJECTED, 1.0)
+    for card in range(place.cards, 0, -1):
+        pen.rectangle(left + CARD * card, top - CARD * card, place.w, place.h, face, 5.0)
+    pen.rectangle(left, top, place.w, place.h, face, 5.0)
+    name = shorten(printable(found.name), place.w - 16, BOX_TEXT)
+    pen.label(place.x, place.y, name, BOX_TEXT, style.INK, "middle", bold=True)
+    if found.beside is not None:
+        _towards(pen, place, placed[found.beside])
+
+
+def _free_place(found: Injected, placed: tuple[PlacedBox, ...], width: float, height: float) -> PlacedBox:
+    """Beside the box it came in for, at the first of six places that is free."""
+    w, h = box_width(printable(found.name)), BOX_HEIGHT
+    cards = min(found.features - 1, 2)
+    if found.beside is None:
+        return PlacedBox(width - w / 2 - 12, h / 2 + 30, w, h, cards)
+    host = placed[found.beside]
+    aside, apart = (host.w + w) / 2, (host.h + h) / 2 + 14
+    for dx, dy in (
+        (aside + 60, 0),
+        (-aside - 60, 0),
+        (aside + 14, -apart),
+        (-aside - 14, -apart),
+        (aside + 14, apart),
+        (-aside - 14, apart),
+    ):
+        x, y = host.x + dx, host.y + dy
+        inside = x - w / 2 >= 4 and x + w / 2 + CARD * cards <= width and y - h / 2 >= 4 and y + h / 2 <= height - 4
+        if inside and all(
+            abs(one.x - x) > (one.w + w) / 2 + 8 or abs(one.y - y) > (one.h + h) / 2 + 6 for one in placed
+        ):
+            return PlacedBox(x, y, w, h, cards)
+    return PlacedBox(min(width - w / 2 - 4, host.x + aside + 20), max(h, host.y - h), w, h, cards)
+
+
+def _towards(pen: Pen, place: PlacedBox, host: PlacedBox) -> None:
+    """A short dotted tie between what came in and the box it came in for, where they stand side by side."""
+    if abs(place.y - host.y) > 1:
+        return
+    if place.x > host.x:
+        ends = (host.x + host.w / 2 + CARD * host.cards + 3, place.x - place.w / 2 - 3)
+    else:
+        ends = (place.x + place.w / 2 + CARD * place.cards + 3, host.x - host.w / 2 - 3)
+    pen.lines([(ends[0], place.y, ends[1], place.y)], Paint(stroke=style.INJECTED, width=1.2, dash=(1.5, 3.0)))
+
+
+def _faded(color: str, faded: bool) -> str:
+    """The color, mixed with the ground when faded: solid, so that what lies behind does not shine through."""
+    if not faded:
+        return color
+    parts = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(255 + (part - 255) * style.FADED):02x}" for part in parts)

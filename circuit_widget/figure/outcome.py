@@ -1,0 +1,135 @@
+"""What an effect did to each box of a circuit, by the rules of the screen (js/src/circuit/outcome.ts)."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from circuit_widget.circuit import Box, Circuit
+from circuit_widget.figure.shown import node_name, token_text
+from circuit_widget.figure.words import mark, percent, probability
+from circuit_widget.graph import Graph
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.kinds import Intervention, SwapIn
+from circuit_widget.node import Feature, NodeKind
+
+Tone: TypeAlias = Literal["below", "same", "above"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What stands beside a box: text at its right, the mark of what was done to it at its left."""
+
+    text: str = ""
+    tone: Tone = "same"
+    faded: bool = False
+    mark: str | None = None
+
+
+@dataclass(frozen=True)
+class Injected:
+    """What was swapped in from another prompt, drawn as one box beside that of index `beside`, if there is one."""
+
+    name: str
+    features: int
+    beside: int | None
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Summed activation of a box after, measured and predicted, as shares of before; `held` by the intervention."""
+
+    name: str
+    color: int | None
+    measured: float
+    predicted: float
+    held: bool
+
+
+def touched(intervention: Intervention) -> tuple[str, ...]:
+    """Ids of the nodes an intervention is on."""
+    nodes = [intervention.nodes] if isinstance(intervention.nodes, str | Feature) else intervention.nodes
+    return tuple(node.id if isinstance(node, Feature) else node for node in nodes)
+
+
+def features_of(graph: Graph, box: Box) -> list[str]:
+    """Ids of the features of a box."""
+    return [node for node in box.nodes if graph.node_kinds[graph.index(node)] is NodeKind.FEATURE]
+
+
+def outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
+    """The outcome of an effect on a box; of none, a logit still shows its probability."""
+    kind = graph.node_kinds[graph.index(box.nodes[0])] if box.name is None else None
+    if kind is NodeKind.LOGIT:
+        return _logit_outcome(graph, box, effect)
+    features = features_of(graph, box)
+    if effect is None or not features:
+        return Outcome()
+    touching = [one for one in effect.interventions if set(touched(one)) & set(features)]
+    held = set(features) <= {node for one in touching for node in touched(one)}
+    chip = " ".join(mark(one) for one in touching) or None
+    measured, _ = effect.ratio(features)
+    if not math.isfinite(measured):
+        return Outcome(mark=chip)
+    tone: Tone = "below" if measured < 0.95 else "above" if measured > 1.05 else "same"
+    # The mark already says what became of a box that the intervention holds.
+    text = "" if held and chip != "swap" else percent(measured)
+    return Outcome(text, tone, measured < 0.3, chip)
+
+
+def _logit_outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
+    target = graph.targets[graph.index(box.nodes[0]) - graph.weights.shape[1]]
+    if effect is None:
+        return Outcome(probability(target.probability))
+    rows = effect.tokens[effect.tokens["token_id"] == target.token_id]
+    if rows.empty:
+        return Outcome()
+    before, after = float(rows["before"].iloc[0]), float(rows["after"].iloc[0])
+    change = after - before
+    tone: Tone = "same" if abs(change) < 0.005 else "above" if change > 0 else "below"
+    return Outcome(f"{probability(before)} → {probability(after)}", tone, after < 0.3 * before)
+
+
+def injected(graph: Graph, boxes: tuple[Box, ...], effect: Effect | None) -> Injected | None:
+    """The features an effect injected, named by their commonest label, else by the words that only their prompt has."""
+    if effect is None or not effect.injected:
+        return None
+    labels = [label for feature, _ in effect.injected if (label := effect.labels.get(feature.id))]
+    name = ""
+    if 2 * len(labels) >= len(effect.injected):
+        name = Counter(labels).most_common(1)[0][0]
+    if not name:
+        known = {token_text(token.text) for token in graph.tokens}
+        swaps = [one.prompt for one in effect.interventions if isinstance(one, SwapIn)]
+        words = swaps[0].split() if swaps and isinstance(swaps[0], str) else []
+        name = " ".join(word for word in words if word not in known)
+    nodes = {node for one in effect.interventions for node in touched(one)}
+    beside = next((index for index, box in enumerate(boxes) if nodes & set(box.nodes)), None)
+    return Injected(name or "swapped in", len(effect.injected), beside)
+
+
+def activations(graph: Graph, circuit: Circuit, effect: Effect) -> list[Activation]:
+    """Every box with features, those that fell the most first, those held by the interventions last."""
+    nodes = {node for one in effect.interventions for node in touched(one)}
+    rows = []
+    for box in circuit.boxes():
+        features = features_of(graph, box)
+        if not features:
+            continue
+        measured, predicted = effect.ratio(features)
+        if math.isfinite(measured):
+            name = box.name or node_name(graph, circuit, box.id)
+            rows.append(Activation(name, box.color, measured, predicted, set(features) <= nodes))
+    return sorted(rows, key=lambda row: (row.held, row.measured))
+
+
+def who(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
+    """Who an intervention is on: the box with just these features, else the nodes' commonest name."""
+    nodes = touched(intervention)
+    for box in circuit.boxes():
+        if set(features_of(graph, box)) == set(nodes):
+            return box.name or node_name(graph, circuit, box.id)
+    known = set(graph.node_ids)
+    names = Counter(node_name(graph, circuit, node) if node in known else node for node in nodes)
+    name = names.most_common(1)[0][0]
+    return name if len(nodes) == 1 else f"{name} and {len(nodes) - 1} more"

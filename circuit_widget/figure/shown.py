@@ -1,0 +1,116 @@
+"""What a figure shows of a graph: the display rule of the screen, and the names nodes go by."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from circuit_widget.circuit import Circuit
+from circuit_widget.figure.layout import MapNode
+from circuit_widget.figure.text import printable, token_label
+from circuit_widget.graph import Graph
+from circuit_widget.node import NodeKind
+
+MOST_NODES = 1_500
+MOST_EDGES = 30_000
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Visible nodes by place in the graph, ascending, and the visible edges between them, weakest first.
+
+    `share` is the signed share of its target's whole input that an edge carries, `score` the summed share of edge
+    score held by the edge and all with more: the lower, the stronger.
+    """
+
+    nodes: Int[np.ndarray, " visible"]
+    source: Int[np.ndarray, " edges"]
+    target: Int[np.ndarray, " edges"]
+    share: Float[np.ndarray, " edges"]
+    score: Float[np.ndarray, " edges"]
+
+
+def shown(graph: Graph, circuit: Circuit) -> Shown:
+    """Nodes within the node threshold, tokens, logits and all of the circuit; edges within the edge threshold.
+
+    The token at position 0 needs a visible edge or a place in the circuit. At most the 1,500 nodes with most influence
+    and the 30,000 strongest edges.
+    """
+    grouped = [node for supernode in circuit.supernodes for node in supernode.nodes]
+    kept = np.zeros(graph.n_nodes, dtype=bool)
+    kept[list(graph.resolve([*circuit.pinned, *grouped]))] = True
+    visible = kept.copy()
+    ranked = graph.n_features + graph.n_errors
+    sources = graph.weights.shape[1]
+    if sources:
+        limit = max(circuit.node_threshold, float(graph.share[:sources].min()))
+        strongest = np.argsort(-graph.influence[:ranked], kind="stable")[:MOST_NODES]
+        visible[strongest[graph.share[strongest] <= limit]] = True
+    visible[ranked:] = True
+    edges = _edges(graph, visible, circuit.edge_threshold)
+    first = ranked + np.flatnonzero(graph.token_position == 0)
+    visible[first[~kept[first] & ~np.isin(first, edges.source)]] = False
+    return Shown(np.flatnonzero(visible), edges.source, edges.target, edges.share, edges.score)
+
+
+def _edges(graph: Graph, visible: np.ndarray, threshold: float) -> Shown:
+    rows = np.flatnonzero(visible[graph.row_nodes])
+    columns = np.flatnonzero(visible[: graph.weights.shape[1]])
+    weights = graph.weights[np.ix_(rows, columns)]
+    score = graph.edge_share()[np.ix_(rows, columns)]
+    row, column = np.nonzero((weights != 0) & (score <= threshold))
+    order = np.argsort(score[row, column], kind="stable")[:MOST_EDGES][::-1]
+    row, column = row[order], column[order]
+    total = np.abs(graph.weights[rows].astype(np.float64)).sum(axis=1)
+    return Shown(
+        np.flatnonzero(visible),
+        columns[column],
+        graph.row_nodes[rows[row]],
+        weights[row, column] / total[row],
+        score[row, column],
+    )
+
+
+def map_nodes(graph: Graph, nodes: Iterable[int]) -> list[MapNode]:
+    """The nodes as the layout of the map wants them."""
+    layer, position = node_places(graph)
+    return [
+        MapNode(str(graph.node_kinds[node]), int(layer[node]), int(position[node]), float(graph.influence[node]))
+        for node in nodes
+    ]
+
+
+def node_places(graph: Graph) -> tuple[Int[np.ndarray, " nodes"], Int[np.ndarray, " nodes"]]:
+    """Layer (-1 for tokens, n_layers for logits) and position of every node."""
+    tokens, logits = len(graph.token_position), len(graph.targets)
+    layer = np.concatenate(
+        [graph.feature_layer, graph.error_layer, np.full(tokens, -1), np.full(logits, graph.n_layers)]
+    )
+    position = np.concatenate(
+        [graph.feature_position, graph.error_position, graph.token_position, np.full(logits, graph.position)]
+    )
+    return layer, position
+
+
+def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
+    """The circuit's label, else the graph's, else what the node is."""
+    label = circuit.labels.get(node) or graph.labels.get(node)
+    if label:
+        return printable(label)
+    place = graph.index(node)
+    match graph.node_kinds[place]:
+        case NodeKind.TOKEN:
+            position = graph.token_position[place - graph.n_features - graph.n_errors]
+            return token_text(graph.tokens[position].text)
+        case NodeKind.LOGIT:
+            return token_text(graph.targets[place - graph.weights.shape[1]].token)
+        case NodeKind.ERROR:
+            return "error"
+        case NodeKind.FEATURE:
+            return f"feature {graph.feature_index[place]}"
+
+
+def token_text(text: str) -> str:
+    """Token text as one visible line, and a sign for no text at all."""
+    return token_label(text) or "∅"
