@@ -10,7 +10,9 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
       ["click", "select · Shift adds, Ctrl toggles"],
       ["drag a node onto a node", "group both into a supernode"],
       ["drag a node into the circuit", "keep it, or add it to a box"],
+      ["Shift and drag the ground", "select what is inside"],
       ["drag the ground · Ctrl wheel", "pan · zoom"],
+      ["+ · − · 0", "zoom in · out · show all"],
       ["arrow keys · Enter · Space", "walk · select · add to the selection"],
       ["p · g · u", "pin · group the selection · ungroup"],
     ],
@@ -40,6 +42,7 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
     title: "everywhere",
     rows: [
       ["Ctrl Z · Ctrl Shift Z", "undo · redo"],
+      ["/", "search nodes"],
       ["Escape", "close, cancel, clear"],
       ["?", "this page"],
     ],

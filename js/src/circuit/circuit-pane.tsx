@@ -12,7 +12,7 @@ import { LinkLabel, LinkMark } from "./link-mark";
 import { Members } from "./members";
 import { NameField } from "./name-field";
 import { injectedBy, outcomeOf } from "./outcome";
-import { linkBoxes, type Placed, placeBoxes } from "./scene";
+import { linkBoxes, type Placed, placeBoxes, type Size } from "./scene";
 import { SwapForm } from "./swap-form";
 
 /** Milliseconds the hand rests on a box before the dial comes, so that passing by shows nothing. */
@@ -38,6 +38,7 @@ export function CircuitPane({ store }: { store: Store }) {
   const gestures = useGestures(
     store,
     pane,
+    size,
     () => resting.value.placed,
     (box, event) => {
       const many = event.shiftKey || event.ctrlKey || event.metaKey;
@@ -70,6 +71,14 @@ export function CircuitPane({ store }: { store: Store }) {
     pane.current?.querySelector<SVGGElement>(`[data-id="${CSS.escape(box.id)}"]`)?.focus({ preventScroll: true });
   }
 
+  function focusSoon(ids: readonly string[]): void {
+    requestAnimationFrame(() => {
+      const there = ids.map(find).find((one) => one !== undefined);
+      if (there !== undefined) focus(there.box);
+      else pane.current?.focus({ preventScroll: true });
+    });
+  }
+
   function focusDial(): void {
     requestAnimationFrame(() =>
       pane.current?.querySelector<HTMLElement>(".dial button")?.focus({ preventScroll: true }),
@@ -96,12 +105,21 @@ export function CircuitPane({ store }: { store: Store }) {
   const anyLit = !dragging && links.value.some(lit);
   const empty = placed.value.length === 0;
 
+  useLayoutEffect(() => {
+    if (focused.value === null || find(focused.value) !== undefined) return;
+    focused.value = null;
+    // The focused box is gone, by an undo perhaps: keys must still reach the widget.
+    const page = pane.current?.ownerDocument;
+    if (page?.activeElement === page?.body) pane.current?.focus({ preventScroll: true });
+  });
+
   return (
     <section
       ref={pane}
       class={`circuit-pane${dragging ? " dragging" : ""}${hand?.what === "map" ? " receiving" : ""}`}
       aria-label="Circuit"
       data-test="circuit-pane"
+      tabIndex={-1}
       onFocusIn={() => {
         focusInside.value = true;
       }}
@@ -174,6 +192,7 @@ export function CircuitPane({ store }: { store: Store }) {
                     placed: placed.value,
                     ...size.value,
                     focus,
+                    focusSoon,
                     openDial: focusDial,
                     openMembers: () => open(one.box, "members"),
                   };
@@ -273,7 +292,7 @@ function hintOf(few: boolean, over: string | null, what: string | null, dragging
 }
 
 /** Below the box, or above it where there is no room; never outside the pane. */
-function beside(placed: Placed, size: { width: number; height: number }, open: Opened | null): Record<string, string> {
+function beside(placed: Placed, size: Size, open: Opened | null): Record<string, string> {
   const tall = open === null ? 34 : 150;
   const below = placed.y + placed.h / 2 + 5;
   const above = size.height - (placed.y - placed.h / 2 - 4 * placed.cards) + 5;

@@ -1,12 +1,12 @@
 /** Dragging in the circuit pane: boxes, members of a supernode, and nodes that come from the map. */
 
-import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
+import { type ReadonlySignal, type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import type { RefObject } from "preact";
 import { clamp } from "../core/scales";
 import type { Box, NodeId } from "../core/types";
 import type { Store } from "../store";
 import { dropOn, dropOnGround, mergeBoxes, moveBox, pullOut } from "./edits";
-import { boxAt, type Placed } from "./scene";
+import { boxAt, type Placed, type Size } from "./scene";
 
 /** What is in the hand, in the pane's pixels. */
 export interface Held {
@@ -47,6 +47,7 @@ interface Press {
 export function useGestures(
   store: Store,
   pane: RefObject<HTMLElement | null>,
+  size: ReadonlySignal<Size>,
   placed: () => readonly Placed[],
   onPress: (box: Box, event: PointerEvent) => void,
 ): Gestures {
@@ -59,13 +60,13 @@ export function useGestures(
   }
 
   function place(x: number, y: number): readonly [number, number] {
-    const { clientWidth, clientHeight } = pane.current as HTMLElement;
-    return [clamp(x / clientWidth, 0, 1), clamp(y / clientHeight, 0, 1)];
+    const { width, height } = size.value;
+    return [clamp(x / width, 0, 1), clamp(y / height, 0, 1)];
   }
 
   function inside(x: number, y: number): boolean {
-    const { clientWidth, clientHeight } = pane.current as HTMLElement;
-    return x >= 0 && y >= 0 && x <= clientWidth && y <= clientHeight;
+    const { width, height } = size.value;
+    return x >= 0 && y >= 0 && x <= width && y <= height;
   }
 
   function target(boxes: readonly Placed[]): Placed | null {

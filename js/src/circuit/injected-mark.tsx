@@ -3,7 +3,7 @@ import { clamp } from "../core/scales";
 import { shorten, textWidth } from "../core/text";
 import { count } from "../core/words";
 import type { Injected } from "./outcome";
-import type { Placed } from "./scene";
+import type { Placed, Size } from "./scene";
 
 interface Place {
   readonly x: number;
@@ -38,11 +38,7 @@ export function InjectedMark({ injected, place }: { injected: Injected; place: P
 }
 
 /** The free place nearest to the first box it came in for: right, left, above, below. */
-export function placeInjected(
-  injected: Injected,
-  placed: readonly Placed[],
-  size: { readonly width: number; readonly height: number },
-): Place {
+export function placeInjected(injected: Injected, placed: readonly Placed[], size: Size): Place {
   const w = clamp(textWidth(injected.name, BOX_TEXT) + 28, 64, 180);
   const h = BOX_HEIGHT;
   const host = placed.find((one) => one.box.id === injected.beside[0]);

@@ -20,6 +20,8 @@ interface Surroundings {
   readonly width: number;
   readonly height: number;
   readonly focus: (box: Box) => void;
+  /** Gives the focus, once the boxes are drawn anew, to the first of these that is there. */
+  readonly focusSoon: (ids: readonly string[]) => void;
   readonly openDial: () => void;
   readonly openMembers: () => void;
 }
@@ -61,14 +63,26 @@ export function pressKey(event: KeyboardEvent, at: number, around: Surroundings)
       return true;
     case "u":
       ungroupBox(store, box);
+      around.focusSoon(box.nodes);
       return true;
     case "Delete":
     case "Backspace":
       removeBox(store, box);
+      around.focusSoon(nearest(placed, at));
       return true;
     default:
       return false;
   }
+}
+
+/** The other boxes, the nearest first. */
+function nearest(placed: readonly Placed[], at: number): readonly string[] {
+  const { x, y } = placed[at];
+  const distance = (other: Placed): number => Math.hypot(other.x - x, other.y - y);
+  return placed
+    .filter((_, index) => index !== at)
+    .sort((a, b) => distance(a) - distance(b))
+    .map(({ box }) => box.id);
 }
 
 function walk({ placed, focus }: Surroundings, at: number, direction: "left" | "right" | "up" | "down"): void {

@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import { remove } from "../core/circuit";
 import type { Kind, NodeId } from "../core/types";
 import { placeOf } from "../core/words";
@@ -18,6 +19,8 @@ interface Props {
 export function Members({ store, placed, onGrab, onClose }: Props) {
   const { box, name } = placed;
   const { snapshot } = store;
+  // The list goes away under the pointer, which then leaves nothing.
+  useEffect(() => () => store.actions.hover(null), [store]);
   return (
     <section
       class="member-list"

@@ -13,6 +13,12 @@ export interface Placed extends PlacedBox {
   readonly kind: Kind | null;
 }
 
+/** The pane's, in CSS pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 export interface Link {
   readonly key: string;
   readonly source: Placed;
@@ -34,7 +40,7 @@ export function placeBoxes(
   circuit: Circuit,
   boxes: readonly Box[],
   nameOf: (id: string) => string,
-  size: { readonly width: number; readonly height: number },
+  size: Size,
 ): { readonly placed: readonly Placed[]; readonly textSize: number } {
   const described = boxes.map((box) => {
     const nodes = box.nodes.map((id) => snapshot.index.get(id)).filter((node) => node !== undefined);

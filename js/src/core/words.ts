@@ -64,6 +64,7 @@ export function interventionMark(intervention: InterventionJson): string {
     case "set":
       return typeof intervention.value === "number" ? `= ${plainNumber(intervention.value)}` : "set";
     case "add":
+      if (typeof intervention.value !== "number") return "add";
       return intervention.value < 0 ? plainNumber(intervention.value) : `+${plainNumber(intervention.value)}`;
     case "swap_in":
       return "swap";

@@ -18,7 +18,7 @@ function call(intervention: InterventionJson): string {
     case "set":
       return `cw.Set(${nodes}, ${JSON.stringify(intervention.value)})`;
     case "add":
-      return `cw.Add(${nodes}, ${intervention.value})`;
+      return `cw.Add(${nodes}, ${JSON.stringify(intervention.value)})`;
     case "swap_in": {
       const features = intervention.features ? `, features=${list(intervention.features)}` : "";
       return `cw.SwapIn(${nodes}, ${literal(intervention.prompt)}${features})`;

@@ -6,7 +6,7 @@ import type { Contribution } from "./contributions";
 import { Glyph } from "./glyph";
 
 const SHORT = 5;
-const LONG = 25;
+const LONG = 40;
 
 interface Props {
   readonly store: Store;
@@ -33,7 +33,11 @@ export function ContributionList({ store, title, test, contributions, none }: Pr
             aria-label={`${long ? "Fewer" : "More"} ${title.toLowerCase()}`}
             onClick={() => setLong(!long)}
           >
-            {long ? "fewer" : `${Math.min(LONG, contributions.length)} of ${contributions.length}`}
+            {long
+              ? "fewer"
+              : contributions.length > LONG
+                ? `${LONG} of ${contributions.length}`
+                : `all ${contributions.length}`}
           </button>
         )}
       </h3>

@@ -5,21 +5,6 @@ import type { Store } from "../store";
 
 type CardState = { readonly card: Card } | { readonly failed: string } | "loading";
 
-const cards = new WeakMap<Store, Map<NodeId, Promise<Card>>>();
-
-/** A card is asked for once; one that failed is asked for again the next time it is looked at. */
-function cardOf(store: Store, node: NodeId): Promise<Card> {
-  const known = cards.get(store) ?? new Map<NodeId, Promise<Card>>();
-  cards.set(store, known);
-  let card = known.get(node);
-  if (card === undefined) {
-    card = store.actions.card(node);
-    known.set(node, card);
-    card.catch(() => known.delete(node));
-  }
-  return card;
-}
-
 /** What is known of a feature beyond this prompt: what it fires on and what it promotes. */
 export function FeatureCard({ store, node }: { store: Store; node: NodeId }) {
   const [state, setState] = useState<CardState>("loading");
@@ -27,7 +12,7 @@ export function FeatureCard({ store, node }: { store: Store; node: NodeId }) {
   useEffect(() => {
     let left = false;
     setState("loading");
-    cardOf(store, node).then(
+    store.actions.card(node).then(
       (card) => !left && setState({ card }),
       (error: Error) => !left && setState({ failed: error.message }),
     );

@@ -1,0 +1,319 @@
+import { describe, expect, it } from "vitest";
+import { CircuitPane } from "../src/circuit/circuit-pane";
+import { FakeModel, storeOn } from "./fake-model";
+import { all, CIRCUIT, EFFECT, eventually, get, mount, pointer, press, TEXAS } from "./panels";
+
+function pane(traits: Record<string, unknown> = {}) {
+  const model = new FakeModel({ circuit: CIRCUIT, ...traits });
+  const store = storeOn(model);
+  return { model, store, root: mount(<CircuitPane store={store} />) };
+}
+
+/** The interventions that were asked for last. */
+function asked(model: FakeModel): unknown {
+  const request = model.sent[model.sent.length - 1];
+  expect(request?.name).toBe("intervene");
+  return (request.body as { readonly interventions: unknown }).interventions;
+}
+
+const box = (root: Element, id: string): SVGGElement => get<SVGGElement>(root, "box", { id });
+
+/** The centre of a box, from where it is drawn. */
+function centre(element: SVGGElement): readonly [number, number] {
+  const [x, y] = (element.getAttribute("transform")?.match(/-?[\d.]+/g) ?? []).map(Number);
+  const face = element.querySelector(".face");
+  return [x + Number(face?.getAttribute("width")) / 2, y + Number(face?.getAttribute("height")) / 2];
+}
+
+function drag(from: Element, start: readonly [number, number], end: readonly [number, number]): void {
+  pointer(from, "down", ...start);
+  pointer(from, "move", start[0] + 10, start[1]);
+  pointer(from, "move", ...end);
+  pointer(from, "up", ...end);
+}
+
+/** The dial of a box, which comes with the focus. */
+async function dialOf(root: Element, id: string): Promise<Element> {
+  box(root, id).focus();
+  return eventually(() => get(root, "dial"));
+}
+
+describe("the circuit", () => {
+  it("says what to do when it is empty", () => {
+    const { root } = pane({ circuit: { ...CIRCUIT, pinned: [], supernodes: [] } });
+    expect(get(root, "circuit-hint").textContent).toBe("drag nodes here · drop one on another to group");
+  });
+
+  it("shows a box for each supernode and each pinned node, with cards for more members", () => {
+    const { root } = pane();
+    expect(all(root, "box").map(({ dataset }) => dataset.name)).toEqual([
+      "Texas",
+      "say Austin",
+      "Texas",
+      "Austin",
+      "feature 0",
+    ]);
+    expect(box(root, "s1").querySelectorAll(".card").length).toBe(1);
+    expect(box(root, "s2").querySelectorAll(".card").length).toBe(0);
+  });
+
+  it("shows an edge's sign by its form and its share in its title", () => {
+    const { root } = pane();
+    const links = all(root, "link");
+    expect(links.length).toBeGreaterThan(0);
+    for (const link of links) {
+      expect(link.classList.contains(Number(link.dataset.share) > 0 ? "excites" : "inhibits")).toBe(true);
+      expect(link.querySelector("title")?.textContent).toMatch(/ (excites|inhibits) .*: [\d.]+% of its input$/);
+    }
+  });
+
+  it("shows what an effect left of each box", () => {
+    const { root } = pane({ effect: EFFECT });
+    expect(box(root, "s1").dataset.percent).toBe("0");
+    expect(box(root, "s2").dataset.percent).toBe("25");
+    expect(box(root, "s2").classList.contains("faded")).toBe(true);
+    expect(box(root, "s1").querySelector(".done")?.textContent).toBe("×0");
+    expect(box(root, "E_4_4").dataset.percent).toBeUndefined();
+  });
+
+  it("shows hostile names as text", async () => {
+    const name = '<img src=x onerror="alert(1)">';
+    const { root } = pane({ circuit: { ...CIRCUIT, supernodes: [{ ...CIRCUIT.supernodes[0], name }] } });
+    expect(root.querySelector("img")).toBeNull();
+    expect(box(root, "s1").dataset.name).toBe(name);
+    expect(box(root, "s1").querySelector("title")?.textContent).toContain(name);
+  });
+});
+
+describe("the dial", () => {
+  it("ablates the features of the box, in the view's mode", async () => {
+    const { root, model } = pane();
+    const dial = await dialOf(root, "s1");
+    get(dial, "dial-0").click();
+    expect(model.sent.at(-1)).toMatchObject({
+      name: "intervene",
+      body: { interventions: [{ kind: "ablate", nodes: [...TEXAS] }], mode: "total", name: "Texas ×0" },
+    });
+  });
+
+  it("scales by −1, by 2 and by any number typed, also with a comma or a minus sign", async () => {
+    const { root, model } = pane();
+    const dial = await dialOf(root, "s1");
+    for (const [test, factor] of [["dial--1", -1] as const, ["dial-2", 2] as const]) {
+      get(dial, test).click();
+      expect(asked(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor }]);
+    }
+    const any = get<HTMLInputElement>(dial, "dial-custom");
+    for (const [typed, factor] of [["0,5", 0.5] as const, ["−3", -3] as const]) {
+      any.value = typed;
+      any.form?.requestSubmit();
+      expect(asked(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor }]);
+    }
+    const before = model.sent.length;
+    any.value = "much";
+    any.form?.requestSubmit();
+    expect(model.sent.length).toBe(before);
+  });
+
+  it("adds to the interventions shown with Shift, in place of those on the same nodes", async () => {
+    const { root, model } = pane({ effect: EFFECT });
+    const shift = new MouseEvent("click", { shiftKey: true, bubbles: true });
+    get(await dialOf(root, "s2"), "dial-0").dispatchEvent(shift);
+    expect(asked(model)).toEqual([
+      { kind: "ablate", nodes: [...TEXAS] },
+      { kind: "ablate", nodes: ["2_9_5"] },
+    ]);
+    box(root, "s1").focus();
+    await eventually(() => expect(get(root, "dial").getAttribute("aria-label")).toContain("Texas"));
+    get(root, "dial-2").dispatchEvent(new MouseEvent("click", { shiftKey: true, bubbles: true }));
+    expect(asked(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor: 2 }]);
+  });
+
+  it("offers no intervention on a token", async () => {
+    const { root } = pane();
+    const dial = await dialOf(root, "E_4_4");
+    expect(all(dial, "dial-0")).toEqual([]);
+    get(dial, "dial-unpin");
+  });
+
+  it("says why not when there is no kernel, and asks nothing of it", async () => {
+    const why_not = "This notebook has no running kernel.";
+    const { root, model, store } = pane({ capabilities: { intervene: false, why_not, figure: false } });
+    get(await dialOf(root, "s1"), "dial-0").click();
+    expect(store.failure.value?.message).toBe(why_not);
+    expect(model.sent).toEqual([]);
+  });
+
+  it("swaps from a prompt that starts as this one, and keeps the form when the kernel refuses", async () => {
+    const { root, model, store } = pane();
+    get(await dialOf(root, "s1"), "dial-swap").click();
+    const prompt = await eventually(() => get<HTMLInputElement>(root, "swap-prompt"));
+    expect(prompt.value).toBe("the capital of Texas is");
+    prompt.value = "the capital of Ohio is";
+    prompt.form?.requestSubmit();
+    expect(asked(model)).toEqual([{ kind: "swap_in", nodes: [...TEXAS], prompt: "the capital of Ohio is" }]);
+    model.answer({ type: "error", code: "prompt", message: "The model does not know the word “Ohio”." });
+    await eventually(() => expect(store.failure.value?.code).toBe("prompt"));
+    await eventually(() => expect(get<HTMLButtonElement>(root, "swap-run").disabled).toBe(false));
+    expect(prompt.value).toBe("the capital of Ohio is");
+    prompt.form?.requestSubmit();
+    model.answer({ type: "reply", body: { ...EFFECT, id: 5 } });
+    await eventually(() => expect(all(root, "swap-form")).toEqual([]));
+  });
+});
+
+describe("dragging", () => {
+  it("moves a box to where it is dropped", () => {
+    const { root, store } = pane();
+    const face = box(root, "s1");
+    const [x, y] = centre(face);
+    drag(face, [x + 5, y], [105, 60]);
+    expect(store.circuit.value.positions.s1[0]).toBeCloseTo(100 / 560, 3);
+    expect(store.circuit.value.positions.s1[1]).toBeCloseTo(60 / 360, 3);
+    expect(store.undoName.value).toBe("move");
+  });
+
+  it("selects instead when the pointer has not moved", () => {
+    const { root, store } = pane();
+    const face = box(root, "s1");
+    const [x, y] = centre(face);
+    pointer(face, "down", x, y);
+    pointer(face, "move", x + 2, y + 1);
+    pointer(face, "up", x + 2, y + 1);
+    expect(store.selected.value).toEqual([...TEXAS]);
+    expect(store.inspected.value).toBe("s1");
+    expect(store.canUndo.value).toBe(false);
+  });
+
+  it("puts a box dropped on a supernode into it, and undo takes it out again", () => {
+    const { root, store } = pane();
+    const face = box(root, "2_0_5");
+    drag(face, centre(face), centre(box(root, "s1")));
+    expect(store.circuit.value.supernodes[0]).toMatchObject({ name: "Texas", nodes: [...TEXAS, "2_0_5"] });
+    store.actions.undo();
+    expect(store.circuit.value.supernodes).toEqual(CIRCUIT.supernodes);
+  });
+
+  it("lets a supernode dropped on a node by itself take that node in", () => {
+    const { root, store } = pane();
+    const face = box(root, "s1");
+    drag(face, centre(face), centre(box(root, "2_0_5")));
+    expect(store.circuit.value.supernodes[0]).toMatchObject({ id: "s1", name: "Texas", nodes: [...TEXAS, "2_0_5"] });
+  });
+
+  it("keeps logits by themselves, and says so", () => {
+    const { root, store } = pane();
+    const face = box(root, "2_0_5");
+    drag(face, centre(face), centre(box(root, "4_40_5")));
+    expect(store.failure.value?.message).toContain("logits stay by themselves");
+    expect(store.circuit.value).toEqual(CIRCUIT);
+  });
+
+  it("pins what is dropped from the map on empty ground, where it is dropped", async () => {
+    const { root, store } = pane();
+    store.drag.value = { nodes: ["1_23_5"], x: 40, y: 30, dropped: false };
+    await eventually(() => expect(root.querySelector(".receiving")).not.toBeNull());
+    store.drag.value = { nodes: ["1_23_5"], x: 40, y: 30, dropped: true };
+    await eventually(() => expect(store.circuit.value.pinned).toContain("1_23_5"));
+    expect(store.circuit.value.positions["1_23_5"]).toEqual([40 / 560, 30 / 360]);
+  });
+
+  it("groups what is dropped from the map on a box", async () => {
+    const { root, store } = pane();
+    const [x, y] = centre(box(root, "s2"));
+    store.drag.value = { nodes: ["1_23_5"], x, y, dropped: true };
+    await eventually(() => expect(store.circuit.value.supernodes[1].nodes).toEqual(["2_9_5", "1_23_5"]));
+  });
+
+  it("pays no attention to drags elsewhere on the page", () => {
+    const { store } = pane();
+    store.drag.value = { nodes: ["1_23_5"], x: 40, y: -300, dropped: true };
+    expect(store.circuit.value).toEqual(CIRCUIT);
+  });
+
+  it("takes a member out of its supernode when it is dragged out of the list", async () => {
+    const { root, store } = pane();
+    get(await dialOf(root, "s1"), "dial-members").click();
+    const member = await eventually(() => get(root, "member", { node: "1_8_4" }));
+    drag(member, [300, 200], [30, 30]);
+    expect(store.circuit.value.supernodes[0].nodes).toEqual(["0_2_4"]);
+    expect(store.circuit.value.pinned).toContain("1_8_4");
+    expect(store.circuit.value.positions["1_8_4"]).toEqual([30 / 560, 30 / 360]);
+  });
+});
+
+describe("by keyboard", () => {
+  it("walks, selects, and takes a box out without losing the focus", async () => {
+    const { root, store } = pane();
+    box(root, "s1").focus();
+    press(box(root, "s1"), "Enter");
+    expect(store.inspected.value).toBe("s1");
+    press(box(root, "s1"), "ArrowUp");
+    const next = document.activeElement as HTMLElement;
+    expect(next.dataset.test).toBe("box");
+    expect(next.dataset.id).not.toBe("s1");
+    press(box(root, "s1"), "Delete");
+    expect(store.circuit.value.supernodes.map(({ id }) => id)).toEqual(["s2"]);
+    await eventually(() => expect((document.activeElement as HTMLElement).dataset.test).toBe("box"));
+  });
+
+  it("ablates with a, and ungroups with u so that the members stay", async () => {
+    const { root, model, store } = pane();
+    press(box(root, "s1"), "a");
+    expect(model.sent.at(-1)?.name).toBe("intervene");
+    press(box(root, "s1"), "u");
+    expect(store.circuit.value.supernodes.map(({ id }) => id)).toEqual(["s2"]);
+    await eventually(() => expect(all(root, "box").map(({ dataset }) => dataset.id)).toContain("1_8_4"));
+  });
+
+  it("moves a box with Alt and an arrow", () => {
+    const { root, store } = pane();
+    const [x] = centre(box(root, "s1"));
+    press(box(root, "s1"), "ArrowRight", { altKey: true });
+    expect(store.circuit.value.positions.s1[0]).toBeCloseTo(x / 560 + 0.025, 3);
+  });
+
+  it("leaves keys with Ctrl to others", () => {
+    const { root, model } = pane();
+    press(box(root, "s1"), "a", { ctrlKey: true });
+    expect(model.sent).toEqual([]);
+  });
+});
+
+describe("renaming", () => {
+  it("keeps the name on Enter", async () => {
+    const { root, store } = pane();
+    press(box(root, "s1"), "F2");
+    const field = await eventually(() => get<HTMLInputElement>(root, "rename"));
+    expect(field.value).toBe("Texas");
+    field.value = "Lone Star";
+    press(field, "Enter");
+    expect(store.circuit.value.supernodes[0].name).toBe("Lone Star");
+    await eventually(() => expect(all(root, "rename")).toEqual([]));
+    expect(store.renaming.value).toBeNull();
+  });
+
+  it("forgets it on Escape, and keeps the old one when nothing is left", async () => {
+    const { root, store } = pane();
+    for (const [typed, key] of [
+      ["Other", "Escape"],
+      ["  ", "Enter"],
+    ]) {
+      box(root, "s1").dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
+      const field = await eventually(() => get<HTMLInputElement>(root, "rename"));
+      field.value = typed;
+      press(field, key);
+      await eventually(() => expect(all(root, "rename")).toEqual([]));
+      expect(store.circuit.value).toEqual(CIRCUIT);
+    }
+  });
+
+  it("labels a node that stands by itself", async () => {
+    const { root, store } = pane();
+    store.renaming.value = "2_0_5";
+    const field = await eventually(() => get<HTMLInputElement>(root, "rename"));
+    field.value = "say a city";
+    press(field, "Enter");
+    expect(store.circuit.value.labels["2_0_5"]).toBe("say a city");
+  });
+});

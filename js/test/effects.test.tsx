@@ -1,0 +1,169 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { Effects } from "../src/effects/effects";
+import { ExportMenu } from "../src/export-menu";
+import { Footer } from "../src/footer";
+import { KeyboardHelp } from "../src/keyboard-help";
+import { FakeModel, storeOn } from "./fake-model";
+import { all, CIRCUIT, EFFECT, eventually, get, mount, press, TEXAS, texts } from "./panels";
+
+const setUp = (traits: Record<string, unknown> = {}) => {
+  const model = new FakeModel({ circuit: CIRCUIT, ...traits });
+  return { model, store: storeOn(model) };
+};
+
+function effects(traits: Record<string, unknown> = {}) {
+  const { model, store } = setUp(traits);
+  return { model, store, root: mount(<Effects store={store} />) };
+}
+
+describe("without an effect", () => {
+  it("shows the tokens of the prompt as it is, and how to intervene", () => {
+    const { root } = effects();
+    expect(texts(all(root, "token-row"))).toEqual(["Austin0.759.50", "Dallas0.137.75"]);
+    expect(get(root, "effect-empty").textContent).toContain("press ×0");
+  });
+
+  it("says why interventions are not possible", () => {
+    const why_not = "This graph was loaded without its model: pass model= to show().";
+    const { root } = effects({ capabilities: { intervene: false, why_not, figure: true } });
+    expect(get(root, "effect-empty").textContent).toContain(why_not);
+  });
+});
+
+describe("with an effect", () => {
+  it("shows probabilities and logits before and after", () => {
+    const { root } = effects({ effect: EFFECT });
+    expect(texts(all(root, "token-row"))).toEqual([
+      "Austin0.75 → 0.139.50 → 6.25",
+      "Dallas0.13 → 0.507.75 → 8.50",
+      "Ohio\\n0.06 → 0.033.00 → 2.00",
+    ]);
+    const [austin] = all(root, "token-row");
+    expect(austin.dataset).toMatchObject({ token: "Austin", before: "0.75", after: "0.125" });
+    expect(austin.classList.contains("below")).toBe(true);
+  });
+
+  it("shows measured beside predicted for each box with features", () => {
+    const { root } = effects({ effect: EFFECT });
+    const rows = all(root, "activation-row");
+    expect(rows.map(({ dataset }) => [dataset.name, dataset.measured, dataset.predicted])).toEqual([
+      ["say Austin", "0.25", "0.5"],
+      ["feature 0", "1.25", "1"],
+      ["Texas", "0", "0"],
+    ]);
+    expect(rows[0].querySelector<HTMLElement>(".measured")?.style.width).toBe("20%");
+    expect(rows[0].querySelector<HTMLElement>(".predicted")?.style.left).toBe("40%");
+    expect(get(root, "frozen").textContent).toBe("nothing frozen");
+  });
+
+  it("follows an effect that comes from Python", async () => {
+    const { root, model } = effects();
+    model.set("effect", EFFECT);
+    await eventually(() => expect(get(root, "intervention").textContent).toContain("ablate Texas ×0"));
+  });
+
+  it("clears the effect when its only intervention is taken back", async () => {
+    const { root, model } = effects({ effect: EFFECT });
+    get(root, "intervention").click();
+    expect(model.get("effect")).toBeNull();
+    expect(model.sent).toEqual([]);
+    await eventually(() => get(root, "effect-empty"));
+  });
+
+  it("re-runs with the others when one of several is taken back", () => {
+    const two = { kind: "scale", nodes: ["2_9_5"], factor: 2 };
+    const { root, model } = effects({ effect: { ...EFFECT, interventions: [...EFFECT.interventions, two] } });
+    all(root, "intervention")[0].click();
+    expect(model.sent.at(-1)?.body).toEqual({ interventions: [two], mode: "total", name: "say Austin ×2" });
+  });
+
+  it("re-runs in the mode chosen", async () => {
+    const { root, model } = effects({ effect: EFFECT });
+    const mode = get<HTMLSelectElement>(root, "mode");
+    const choose = (value: string): void => {
+      mode.value = value;
+      mode.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    choose("direct");
+    expect(model.sent.at(-1)?.body).toMatchObject({
+      interventions: [{ kind: "ablate", nodes: [...TEXAS] }],
+      mode: "direct",
+    });
+    choose("constrained");
+    expect(model.sent.at(-1)?.body).toMatchObject({ mode: "0-1" });
+    await eventually(() => expect(root.querySelector('[aria-label="last layer held"]')).not.toBeNull());
+  });
+
+  it("shows that it is being replaced", async () => {
+    const { root, store } = effects({ effect: EFFECT });
+    void store.actions.intervene(EFFECT.interventions, "total", "Texas ×0");
+    await eventually(() => expect(get(root, "effects").getAttribute("aria-busy")).toBe("true"));
+  });
+});
+
+describe("the footer", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("names the experiment, its mode and its cost", () => {
+    const { store } = setUp({ effect: EFFECT });
+    const root = mount(<Footer store={store} />);
+    expect(get(root, "experiment").textContent).toBe("Texas ×0");
+    expect(get(root, "cost").textContent).toBe("38 ms · cpu · float32");
+  });
+
+  it("copies the lines that do it again", async () => {
+    const written: string[] = [];
+    vi.stubGlobal("navigator", { clipboard: { writeText: async (text: string) => void written.push(text) } });
+    const { store } = setUp({ effect: EFFECT });
+    const root = mount(<Footer store={store} />);
+    get(root, "copy-code").click();
+    await eventually(() => expect(get(root, "copy-code").textContent).toBe("copied"));
+    expect(written[0]).toContain('cw.Ablate(["0_2_4", "1_8_4"])');
+  });
+
+  it("shows the lines where the page may not write to the clipboard", async () => {
+    vi.stubGlobal("navigator", {});
+    const { store } = setUp({ effect: EFFECT });
+    const root = mount(<Footer store={store} />);
+    get(root, "copy-code").click();
+    const code = await eventually(() => get<HTMLTextAreaElement>(root, "code"));
+    expect(code.value).toContain("model.intervene(");
+  });
+});
+
+describe("the export menu", () => {
+  it("asks for what was chosen", async () => {
+    const { model, store } = setUp();
+    const root = mount(<ExportMenu store={store} />);
+    get(root, "export").click();
+    const menu = await eventually(() => get(root, "export-menu"));
+    menu.querySelector<HTMLInputElement>('input[value="circuit"]')?.click();
+    menu.querySelector<HTMLInputElement>('input[value="3.25"]')?.click();
+    await eventually(() => {
+      expect(menu.querySelector<HTMLInputElement>('input[value="3.25"]')?.checked).toBe(true);
+    });
+    get(menu, "export-pdf").click();
+    expect(model.sent.at(-1)).toMatchObject({ name: "figure", body: { format: "pdf", width: 3.25, part: "circuit" } });
+    await eventually(() => expect(all(root, "export-menu")).toEqual([]));
+  });
+
+  it("says why not when there is no kernel", async () => {
+    const why_not = "Run the notebook's cells to connect a kernel.";
+    const { store } = setUp({ capabilities: { intervene: false, why_not, figure: false } });
+    const root = mount(<ExportMenu store={store} />);
+    get(root, "export").click();
+    await eventually(() => expect(get(root, "export-why-not").textContent).toBe(why_not));
+    expect(get<HTMLButtonElement>(root, "export-svg").disabled).toBe(true);
+  });
+});
+
+it("the help opens, lists the keys, and Escape gives the focus back", async () => {
+  const { store } = setUp();
+  const root = mount(<KeyboardHelp store={store} />);
+  get(root, "help").click();
+  const page = await eventually(() => get(root, "help-page"));
+  expect(page.textContent).toContain("undo · redo");
+  press(page, "Escape");
+  await eventually(() => expect(all(root, "help-page")).toEqual([]));
+  expect(document.activeElement).toBe(get(root, "help"));
+});

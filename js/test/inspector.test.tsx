@@ -1,0 +1,159 @@
+import { describe, expect, it } from "vitest";
+import { Inspector } from "../src/inspector/inspector";
+import { FakeModel, storeOn } from "./fake-model";
+import { all, CIRCUIT, EFFECT, eventually, get, mount, press, texts } from "./panels";
+
+const CARD = {
+  node: "1_8_4",
+  layer: 1,
+  feature: 8,
+  label: null,
+  frequency: 0.012,
+  maximum: 4,
+  examples: [
+    { tokens: ["a", "b", "c", "d", "e", "f", "Texas", "<script>", "."], activations: [0, 0, 0, 0, 0, 0, 4, 1, 0] },
+  ],
+  promoted: [{ token: " Austin", logit: 1.5 }],
+  suppressed: [],
+};
+
+function inspector(inspected: string | null, traits: Record<string, unknown> = {}) {
+  const model = new FakeModel({ circuit: CIRCUIT, ...traits });
+  const store = storeOn(model);
+  if (inspected !== null) store.actions.select([inspected], "replace");
+  return { model, store, root: mount(<Inspector store={store} />) };
+}
+
+const facts = (root: Element): string => get(root, "inspector-facts").textContent ?? "";
+const title = (root: Element): string => get(root, "inspector-title").querySelector("span")?.textContent ?? "";
+
+describe("the inspector", () => {
+  it("says what to do when nothing is selected", () => {
+    const { root } = inspector(null);
+    expect(get(root, "inspector-empty").textContent).toContain("Select a node on the map");
+  });
+
+  it("says what a feature is, its label as plain text", () => {
+    const { root } = inspector("1_8_4");
+    expect(title(root)).toBe("Texas <b>");
+    expect(root.querySelector("b")).toBeNull();
+    expect(facts(root)).toBe("feature 8 · layer 1 · at “Texas” · activation 0.25 · influence 5%");
+  });
+
+  it("shows an effect on the activation and what the graph predicted", () => {
+    const { root } = inspector("2_9_5", { effect: EFFECT });
+    expect(facts(root)).toContain("activation 1.75 → 0.44 (predicted 0.88)");
+  });
+
+  it("says what tokens, errors and logits are", () => {
+    expect(facts(inspector("E_4_4").root)).toBe("token · position 4 · id 4 · influence 8%");
+    expect(facts(inspector("1_-1_3").root)).toMatch(/^error · layer 1 · at “of”/);
+    expect(facts(inspector("4_40_5").root)).toBe("logit · probability 0.75 · logit 9.50");
+    expect(facts(inspector("4_40_5", { effect: EFFECT }).root)).toBe(
+      "logit · probability 0.75 → 0.13 · logit 9.50 → 6.25 (predicted 6.00)",
+    );
+  });
+
+  it("lists the five strongest inputs and all of them on demand, and a click goes there", async () => {
+    const { root, store } = inspector("4_40_5");
+    const rows = all(root, "input-row");
+    expect(rows.length).toBe(5);
+    const sizes = rows.map((row) => Math.abs(Number(row.dataset.share)));
+    expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+    for (const row of rows) {
+      expect(row.classList.contains(Number(row.dataset.share) < 0 ? "inhibits" : "excites")).toBe(true);
+    }
+    root.querySelector<HTMLElement>('[aria-label="More inputs"]')?.click();
+    const node = store.snapshot.index.get("4_40_5");
+    const entering = store.snapshot.edgeTarget.filter((target) => target === node).length;
+    await eventually(() => expect(all(root, "input-row").length).toBe(entering));
+    const first = all(root, "input-row")[0];
+    first.click();
+    expect(store.inspected.value).toBe(first.dataset.node);
+  });
+
+  it("has no inputs for a token and no outputs for a logit", () => {
+    expect(all(inspector("E_4_4").root, "input-row")).toEqual([]);
+    expect(all(inspector("4_40_5").root, "output-row")).toEqual([]);
+  });
+
+  it("highlights the node of the row under the pointer", async () => {
+    const { root, store } = inspector("2_9_5");
+    const row = all(root, "input-row")[0];
+    row.dispatchEvent(new PointerEvent("pointerenter"));
+    expect(store.hovered.value).toBe(row.dataset.node);
+    row.dispatchEvent(new PointerEvent("pointerleave"));
+    expect(store.hovered.value).toBeNull();
+  });
+
+  it("labels a node with the pencil", async () => {
+    const { root, store } = inspector("2_9_5");
+    get(root, "inspector-rename").click();
+    const field = await eventually(() => get<HTMLInputElement>(root, "rename"));
+    field.value = "say a capital";
+    press(field, "Enter");
+    expect(store.circuit.value.labels["2_9_5"]).toBe("say a capital");
+    await eventually(() => expect(title(root)).toBe("say a capital"));
+  });
+
+  it("opens the name of a node without a box when asked to, and leaves boxes to the circuit", async () => {
+    const { root, store } = inspector("1_23_5");
+    store.renaming.value = "1_23_5";
+    press(await eventually(() => get(root, "rename")), "Escape");
+    expect(store.renaming.value).toBeNull();
+    store.actions.select(["s1"], "replace");
+    store.renaming.value = "s1";
+    await eventually(() => expect(title(root)).toBe("Texas"));
+    expect(all(root, "rename")).toEqual([]);
+  });
+});
+
+describe("a feature's card", () => {
+  it("is asked for once, and shows examples by their strongest token, as text", async () => {
+    const { root, model } = inspector("1_8_4");
+    await eventually(() => expect(model.sent.map(({ name }) => name)).toEqual(["card"]));
+    expect(model.sent[0].body).toEqual({ node: "1_8_4" });
+    expect(root.querySelector('[aria-busy="true"]')).not.toBeNull();
+    model.answer({ type: "reply", body: CARD });
+    await eventually(() => get(root, "feature-card"));
+    expect(texts([...get(root, "example").children])).toEqual(["…", "b", "c", "d", "e", "f", "Texas", "<script>", "."]);
+    const warm = [...root.querySelectorAll<HTMLElement>(".warm")];
+    expect(texts(warm)).toEqual(["Texas", "<script>"]);
+    expect(warm[0].style.getPropertyValue("--warmth")).toBe("100%");
+    expect(root.textContent).toContain("Austin");
+    expect(root.querySelector("script")).toBeNull();
+  });
+
+  it("says why it could not be had", async () => {
+    const { root, model } = inspector("1_8_4");
+    await eventually(() => expect(model.sent.length).toBe(1));
+    model.answer({ type: "error", code: "node", message: "There is no card for this feature." });
+    await eventually(() => expect(get(root, "card-failed").textContent).toBe("There is no card for this feature."));
+  });
+
+  it("of a node looked at before does not show up late on another", async () => {
+    const { root, model, store } = inspector("1_8_4");
+    await eventually(() => expect(model.sent.length).toBe(1));
+    const late = model.sent[0].rid;
+    store.actions.select(["2_9_5"], "replace");
+    await eventually(() => expect(model.sent.length).toBe(2));
+    model.emit("msg:custom", { type: "reply", rid: late, body: CARD }, []);
+    await eventually(() => expect(title(root)).toBe("say “Austin” 🤠"));
+    expect(all(root, "feature-card")).toEqual([]);
+  });
+});
+
+describe("a supernode", () => {
+  it("says what it holds and lists its members", () => {
+    const { root } = inspector("s1");
+    expect(title(root)).toBe("Texas");
+    expect(facts(root)).toBe("supernode · 2 features · layers 0–1 · summed activation 1.25 · influence 12%");
+    expect(all(root, "member-row").map(({ dataset }) => dataset.node)).toEqual(["0_2_4", "1_8_4"]);
+  });
+
+  it("lets go of a member at a button", async () => {
+    const { root, store } = inspector("s1");
+    root.querySelector<HTMLElement>('[aria-label="Take Texas <b> out of Texas"]')?.click();
+    expect(store.circuit.value.supernodes[0].nodes).toEqual(["0_2_4"]);
+  });
+});

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { injectedBy, outcomeOf } from "../src/circuit/outcome";
+import { boxes } from "../src/core/circuit";
+import { decodeSnapshot } from "../src/core/snapshot";
+import type { EffectMessage } from "../src/core/types";
+import { activationRows, scaleOf } from "../src/effects/activation-bars";
+import { changeOf, tokenRows } from "../src/effects/token-bars";
+import { fixtureBytes } from "./fake-model";
+import { CIRCUIT, EFFECT, TEXAS } from "./panels";
+
+const snapshot = decodeSnapshot(fixtureBytes());
+const shown = boxes(CIRCUIT);
+const outcome = (id: string, effect: EffectMessage | null = EFFECT) => {
+  const box = shown.find((one) => one.id === id);
+  if (box === undefined) throw new Error(id);
+  return outcomeOf(snapshot, box, effect);
+};
+
+describe("beside a box", () => {
+  it("stands nothing without an effect", () => {
+    expect(outcome("s2", null)).toMatchObject({ measured: null, text: "", mark: null, faded: false });
+  });
+
+  it("stands what is left of its activation, faded when little is", () => {
+    expect(outcome("s2")).toMatchObject({ text: "25%", tone: "below", faded: true, mark: null });
+    expect(outcome("2_0_5")).toMatchObject({ text: "125%", tone: "above", faded: false });
+  });
+
+  it("stands the mark alone when the intervention holds all of it", () => {
+    expect(outcome("s1")).toMatchObject({ measured: 0, text: "", mark: "×0", faded: true });
+  });
+
+  it("stands mark and percentage when the intervention holds a part of it", () => {
+    const partly: EffectMessage = { ...EFFECT, interventions: [{ kind: "scale", nodes: ["1_8_4"], factor: -1 }] };
+    expect(outcome("s1", partly)).toMatchObject({ text: "0%", mark: "×−1" });
+  });
+
+  it("stands a logit's probability before and after", () => {
+    expect(outcome("4_40_5")).toMatchObject({ text: "0.75 → 0.13", tone: "below", faded: true });
+  });
+
+  it("stands nothing for a token, which has no activation", () => {
+    expect(outcome("E_4_4")).toMatchObject({ measured: null, text: "" });
+  });
+});
+
+describe("what a swap brings in", () => {
+  const swap: EffectMessage = {
+    ...EFFECT,
+    interventions: [{ kind: "swap_in", nodes: TEXAS, prompt: "the capital of California is" }],
+    injected: [
+      { id: "1_7_4", layer: 1, position: 4, feature: 7, value: 1, label: null },
+      { id: "1_9_4", layer: 1, position: 4, feature: 9, value: 2, label: null },
+    ],
+  };
+
+  it("goes by the words that differ, beside the box it came in for", () => {
+    expect(injectedBy(snapshot, shown, swap)).toMatchObject({ name: "California", features: 2, beside: ["s1"] });
+  });
+
+  it("goes by its features' label where most of them have it", () => {
+    const labelled = { ...swap, injected: swap.injected.map((one) => ({ ...one, label: "Golden State" })) };
+    expect(injectedBy(snapshot, shown, labelled)?.name).toBe("Golden State");
+  });
+
+  it("is nothing when nothing came in", () => {
+    expect(injectedBy(snapshot, shown, EFFECT)).toBeNull();
+  });
+});
+
+describe("rows of an effect", () => {
+  it("put what fell the most first and what the intervention holds last", () => {
+    const rows = activationRows(snapshot, shown, EFFECT);
+    expect(rows.map(({ box }) => box.id)).toEqual(["s2", "2_0_5", "s1"]);
+    expect(rows.map(({ held }) => held)).toEqual([false, false, true]);
+    expect(rows[0]).toMatchObject({ measured: 0.25, predicted: 0.5 });
+  });
+
+  it("scale to what is there, at most to three times before", () => {
+    const rows = activationRows(snapshot, shown, EFFECT);
+    expect(scaleOf(rows)).toBe(1.25);
+    expect(scaleOf([{ ...rows[0], measured: 2 }])).toBe(2);
+    expect(scaleOf([{ ...rows[0], measured: 40 }])).toBe(3);
+  });
+
+  it("show tokens that are likely before or after, the likeliest first", () => {
+    expect(tokenRows(EFFECT, 2).map(({ token }) => token)).toEqual(["Austin", "Dallas"]);
+    expect(changeOf(0.75, 0.125)).toBe("below");
+    expect(changeOf(0.5, 0.501)).toBe("same");
+  });
+});
