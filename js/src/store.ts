@@ -123,7 +123,13 @@ export function createStore(
   const thresholds = computed(
     () => preview.value ?? { node: circuit.value.node_threshold, edge: circuit.value.edge_threshold },
   );
-  const visible = computed(() => visibleOf(snapshot, circuit.value, chosen.selected.value, thresholds.value));
+  let shown: Visible | null = null;
+  const visible = computed(() => {
+    const next = visibleOf(snapshot, circuit.value, chosen.selected.value, thresholds.value);
+    // The same object while the same is visible, so that a selection alone lays nothing out anew.
+    if (shown === null || !sameVisible(shown, next)) shown = next;
+    return shown;
+  });
   const groupOf = computed(() => {
     const groups = boxes.value.filter((box) => box.name !== null);
     return new Map(groups.flatMap((box) => box.nodes.map((node) => [node, box] as const)));
@@ -182,4 +188,12 @@ export function createStore(
       },
     },
   };
+}
+
+function sameVisible(one: Visible, other: Visible): boolean {
+  return sameNumbers(one.nodes, other.nodes) && sameNumbers(one.edges, other.edges);
+}
+
+function sameNumbers(one: Uint32Array, other: Uint32Array): boolean {
+  return one.length === other.length && one.every((value, place) => value === other[place]);
 }

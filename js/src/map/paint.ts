@@ -120,11 +120,11 @@ function curveOf(brush: Brush, scene: Scene, edge: number) {
   );
 }
 
-/** Every visible edge, without sign, in four strengths. */
-export function paintFaintEdges(brush: Brush, scene: Scene): void {
+/** Edges without sign, in four strengths. */
+export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array): void {
   const { context, palette } = brush;
   const paths = FAINT.map(() => new Path2D());
-  for (const edge of scene.visible.edges) {
+  for (const edge of edges) {
     const shape = curveOf(brush, scene, edge);
     if (shape === null) continue;
     const share = Math.abs(shareOfInput(scene.snapshot, edge));

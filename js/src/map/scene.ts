@@ -37,6 +37,16 @@ export function shareOfInput(snapshot: Snapshot, edge: number): number {
   return total > 0 ? snapshot.edgeWeight[edge] / total : 0;
 }
 
+/** The visible edges, or this many of the strongest. */
+export function strongestEdges({ snapshot, visible }: Scene, count: number): Uint32Array {
+  if (visible.edges.length <= count) return visible.edges;
+  const { edgeShare } = snapshot;
+  return visible.edges
+    .slice()
+    .sort((a, b) => edgeShare[a] - edgeShare[b])
+    .subarray(0, count);
+}
+
 /** Where the camera is: a point of the layout is drawn at `k * point + (x, y)`. */
 export interface Camera {
   readonly k: number;

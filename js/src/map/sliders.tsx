@@ -64,11 +64,13 @@ function Slider({ store, which, name, label, value, reading }: SliderProps) {
   );
 }
 
-/** Shares crowd towards 1, so that the slider's upper half covers the last fifth: threshold = 1 - (1 - position)^2.3. */
+/** In whole percent, and in tenths near the end. Shares crowd towards 1, so that the slider's upper half covers the last fifth: threshold = 1 - (1 - position)^2.3. */
 const CURVE = 2.3;
 
 export function thresholdAt(position: number): number {
-  return Math.round(1000 * (1 - (1 - position / STEPS) ** CURVE)) / 1000;
+  const share = 1 - (1 - position / STEPS) ** CURVE;
+  const parts = share < 0.95 ? 100 : 1000;
+  return Math.round(parts * share) / parts;
 }
 
 export function positionOf(threshold: number): number {

@@ -15,7 +15,13 @@ import {
   paintOutlines,
   paintSignedEdges,
 } from "./paint";
-import { AT_REST, buildScene, type Camera, type Scene, shapeScale } from "./scene";
+import { AT_REST, buildScene, type Camera, type Scene, shapeScale, strongestEdges } from "./scene";
+
+/** So many faint edges are drawn while the map moves; all of them, up to a number that says no more, once it rests. */
+const EDGES_IN_MOTION = 1500;
+const EDGES_AT_REST = 20_000;
+/** Milliseconds without a change after which the map rests. */
+const SETTLE = 120;
 
 export interface Rectangle {
   readonly x0: number;
@@ -50,7 +56,10 @@ export class MapView {
   readonly #nodes: HTMLCanvasElement;
   readonly #onFrame: () => void;
   #staleLayers = true;
+  /** Whether the ground shows only the strongest edges and the map has come to rest. */
+  #edgesDue = false;
   #request = 0;
+  #settling = 0;
 
   constructor(canvas: HTMLCanvasElement, store: Store, onFrame: () => void, abort: AbortSignal) {
     this.#canvas = canvas;
@@ -85,6 +94,7 @@ export class MapView {
     abort.addEventListener("abort", () => {
       for (const stop of stops) stop();
       cancelAnimationFrame(this.#request);
+      clearTimeout(this.#settling);
     });
   }
 
@@ -137,13 +147,9 @@ export class MapView {
     const { width, height } = this.size.value;
     if (width === 0 || height === 0) return;
     const scene = this.scene.value;
-    if (this.#staleLayers) {
-      this.#staleLayers = false;
-      const ground = this.#brush(this.#ground);
-      paintAxes(ground, scene);
-      paintFaintEdges(ground, scene);
-      paintNodes(this.#brush(this.#nodes), scene, this.#marks.value);
-    }
+    if (this.#staleLayers) this.#paintLayers(scene);
+    else if (this.#edgesDue) this.#paintGround(scene, EDGES_AT_REST);
+    this.#edgesDue = false;
     const brush = this.#brush(this.#canvas);
     brush.context.drawImage(this.#ground, 0, 0, width, height);
     this.#paintEdges(brush, scene);
@@ -151,6 +157,24 @@ export class MapView {
     this.#paintOutlines(brush, scene);
     this.#paintRectangle(brush);
     this.#onFrame();
+  }
+
+  #paintLayers(scene: Scene): void {
+    this.#staleLayers = false;
+    clearTimeout(this.#settling);
+    this.#paintGround(scene, EDGES_IN_MOTION);
+    paintNodes(this.#brush(this.#nodes), scene, this.#marks.value);
+    if (scene.visible.edges.length <= EDGES_IN_MOTION) return;
+    this.#settling = window.setTimeout(() => {
+      this.#edgesDue = true;
+      this.#schedule();
+    }, SETTLE);
+  }
+
+  #paintGround(scene: Scene, edges: number): void {
+    const ground = this.#brush(this.#ground);
+    paintAxes(ground, scene);
+    paintFaintEdges(ground, scene, strongestEdges(scene, edges));
   }
 
   /** A brush on a cleared canvas of the right size, in CSS pixels. */
