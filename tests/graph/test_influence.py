@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from circuit_widget.attribution import influence
 from circuit_widget.attribution.influence import cumulative_share, fewest_holding
 from circuit_widget.graph import Graph
 from tests.graph.graphs import dense, random_graph
@@ -40,6 +41,15 @@ def test_influence_is_the_sum_of_the_series(seed: int, density: float) -> None:
     np.testing.assert_allclose(graph.influence, series(graph), atol=1e-6)
 
 
+def test_rows_taken_a_few_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = random_graph(11, density=0.8, n_targets=5)
+    monkeypatch.setattr(influence, "ROWS_AT_ONCE", 2)
+    in_parts = random_graph(11, density=0.8, n_targets=5)
+    np.testing.assert_allclose(in_parts.influence, at_once.influence, rtol=1e-6)
+    np.testing.assert_allclose(in_parts.edge_share(), at_once.edge_share(), rtol=1e-6)
+    assert in_parts.scores().completeness == pytest.approx(at_once.scores().completeness, rel=1e-6)
+
+
 @given(SEEDS)
 def test_influence_that_enters_leaves(seed: int) -> None:
     """What reaches a node with inputs goes on in full: the ends of the graph hold all that the logits started with."""
@@ -53,12 +63,12 @@ def test_influence_that_enters_leaves(seed: int) -> None:
 @given(SEEDS)
 def test_scores_follow_their_definition(seed: int) -> None:
     graph = random_graph(seed)
-    influence, errors = series(graph), slice(graph.n_features, graph.n_features + graph.n_errors)
+    through, errors = series(graph), slice(graph.n_features, graph.n_features + graph.n_errors)
     tokens = slice(errors.stop, errors.stop + len(graph.token_position))
-    effect = influence + weight_of_logits(graph)
-    reached = influence[tokens].sum() + influence[errors].sum()
+    effect = through + weight_of_logits(graph)
+    reached = through[tokens].sum() + through[errors].sum()
     completeness = ((1 - normalised(graph)[:, errors].sum(axis=1)) * effect).sum() / effect.sum()
-    assert graph.scores().replacement == pytest.approx(influence[tokens].sum() / reached if reached else 0, abs=1e-6)
+    assert graph.scores().replacement == pytest.approx(through[tokens].sum() / reached if reached else 0, abs=1e-6)
     assert graph.scores().completeness == pytest.approx(completeness, abs=1e-6)
 
 
