@@ -144,6 +144,9 @@ class SwapIn(Intervention):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.prompt, str):
+            if not isinstance(self.prompt, Iterable):
+                given = _short(self.prompt)
+                raise InterventionError(f"The other prompt is a text or a list of token ids; given {given}.")
             object.__setattr__(self, "prompt", tuple(self.prompt))
         if self.features is not None:
             object.__setattr__(self, "features", node_tuple(self.features))
@@ -179,7 +182,7 @@ def intervention_from_json(document: Mapping[str, Any]) -> Intervention:
     Raises:
         InterventionError: an unknown kind, a missing or unknown key, or a value that does not fit.
     """
-    if not isinstance(document, Mapping) or document.get("kind") not in KINDS:
+    if not isinstance(document, Mapping) or document.get("kind") not in list(KINDS):
         kind = document.get("kind") if isinstance(document, Mapping) else document
         raise InterventionError(f"An intervention has kind {', '.join(KINDS)}; given {_short(kind)}.")
     kind, required, optional = KINDS[document["kind"]]

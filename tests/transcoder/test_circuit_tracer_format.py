@@ -25,7 +25,9 @@ def tensors(**changes: torch.Tensor | None) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in layer.items() if tensor is not None}
 
 
-def write(directory: Path, *layers: dict[str, torch.Tensor], config: str = "model_kind: transcoder_set\nscan: mine\n") -> Path:
+def write(
+    directory: Path, *layers: dict[str, torch.Tensor], config: str = "model_kind: transcoder_set\nscan: mine\n"
+) -> Path:
     for number, layer in enumerate(layers):
         save_file(layer, directory / f"layer_{number}.safetensors")
     (directory / "config.yaml").write_text(config)
@@ -46,7 +48,13 @@ def test_relu(tmp_path: Path) -> None:
 
 def test_jump_relu_is_strict_and_keeps_the_value(tmp_path: Path) -> None:
     threshold = torch.full((FEATURES,), 0.5)
-    layer = tensors(**{"activation_function.threshold": threshold, "W_enc": torch.eye(FEATURES, D_MODEL), "b_enc": torch.zeros(FEATURES)})
+    layer = tensors(
+        **{
+            "activation_function.threshold": threshold,
+            "W_enc": torch.eye(FEATURES, D_MODEL),
+            "b_enc": torch.zeros(FEATURES),
+        }
+    )
     found = read_circuit_tracer(write(tmp_path, layer), CPU)
     _, activation = found.encode(0, torch.tensor([[0.5, 0.6, -1.0, 0.4]]))
     torch.testing.assert_close(activation[0, :4], torch.tensor([0.0, 0.6, 0.0, 0.0]))
@@ -83,11 +91,17 @@ NOT_A_NUMBER = torch.full((FEATURES,), float("nan"))
     ("changes", "message"),
     [
         ({"W_dec": None}, "layer_1.safetensors: tensor 'W_dec' is missing; found W_enc, b_dec, b_enc."),
-        ({"W_dec": torch.zeros(D_MODEL, FEATURES)}, "tensor 'W_dec' has shape (4, 6), expected (6, 4). It looks transposed."),
+        (
+            {"W_dec": torch.zeros(D_MODEL, FEATURES)},
+            "tensor 'W_dec' has shape (4, 6), expected (6, 4). It looks transposed.",
+        ),
         ({"W_enc": torch.zeros(FEATURES, 5)}, "tensor 'W_enc' has shape (6, 5), expected (features, 4)."),
         ({"b_enc": torch.zeros(7)}, "tensor 'b_enc' has shape (7,), expected (6,)."),
         ({"b_enc": NOT_A_NUMBER}, "tensor 'b_enc' holds NaN or infinite values, expected finite numbers."),
-        ({"b_enc": torch.zeros(FEATURES, dtype=torch.int64)}, "tensor 'b_enc' holds torch.int64, expected floating point"),
+        (
+            {"b_enc": torch.zeros(FEATURES, dtype=torch.int64)},
+            "tensor 'b_enc' holds torch.int64, expected floating point",
+        ),
         ({"W_dec_0": torch.zeros(1)}, "found tensor 'W_dec_0', expected only W_enc, W_dec, b_enc, b_dec"),
     ],
 )

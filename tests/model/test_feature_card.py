@@ -1,0 +1,98 @@
+"""Feature cards: what the weights say and what the corpus recorded."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from circuit_widget.errors import LoadError, NodeError
+from circuit_widget.replacement_model import ReplacementModel
+from tests.models import reference_model
+
+DOCUMENT = {
+    "sentences": [[1, 4, 32, 6], [1, 100]],
+    "features": {
+        "12": {
+            "frequency": 0.25,
+            "maximum": 2.5,
+            "label": "capital",
+            "examples": [[0, [[2, 2.5], [3, 0.5]]], [1, [[1, 1.0]]]],
+        },
+        "13": {"frequency": 0.5, "maximum": 1.0, "examples": [[7, [[2, 2.5]]]]},
+    },
+}
+
+
+def recorded_model(directory: Path, content: bytes) -> ReplacementModel:
+    (directory / "features").mkdir()
+    (directory / "features" / "layer_1.json.gz").write_bytes(content)
+    model = reference_model()
+    return ReplacementModel(model.model, model.transcoders, directory)
+
+
+def test_promoted_tokens_are_those_whose_logits_the_decoder_row_raises() -> None:
+    model = reference_model()
+    card = model.feature_card(2, 7)
+    row = model.transcoders.layers[2].decoder[7] * model.model.final_norm_weight
+    logits = model.model.unembedding.weight.detach() @ row
+    logits -= logits.mean()
+    best, worst = int(logits.argmax()), int(logits.argmin())
+    assert card.promoted[0] == (model.model.tokenizer.decode([best]), pytest.approx(float(logits[best]), abs=1e-5))
+    assert card.suppressed[0] == (model.model.tokenizer.decode([worst]), pytest.approx(float(logits[worst]), abs=1e-5))
+    assert len(card.promoted) == len(card.suppressed) == 10
+    assert (card.label, card.frequency, card.maximum, card.examples) == (None, None, None, ())
+
+
+def test_examples_have_an_activation_for_every_token(tmp_path: Path) -> None:
+    model = recorded_model(tmp_path, gzip.compress(json.dumps(DOCUMENT).encode()))
+    card = model.feature_card(1, 12)
+    assert (card.label, card.frequency, card.maximum) == ("capital", 0.25, 2.5)
+    assert card.examples[0].tokens == ("<bos>", "the", "capital", "of")
+    assert card.examples[0].activations == (0.0, 0.0, 2.5, 0.5)
+    assert model.feature_card(1, 11).examples == ()
+    assert model.feature_card(0, 12).label is None
+
+
+def test_labels_reach_the_graph(tmp_path: Path) -> None:
+    plain = reference_model().trace("the capital of France is")
+    place = int((plain.feature_layer == 1).argmax())
+    feature = str(plain.feature_index[place])
+    document = {"sentences": [], "features": {feature: {"label": "a name"}}}
+    graph = recorded_model(tmp_path, gzip.compress(json.dumps(document).encode())).trace("the capital of France is")
+    same = (graph.feature_layer == 1) & (graph.feature_index == int(feature))
+    assert dict(graph.labels) == {graph.node_ids[node]: "a name" for node in same.nonzero()[0]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"not compressed", "not readable as compressed JSON"),
+        (gzip.compress(b"{"), "not readable as compressed JSON"),
+        (gzip.compress(json.dumps(DOCUMENT).encode())[:40], "not readable as compressed JSON"),
+        (gzip.compress(b"[]"), "expected an object with sentences and features"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(LoadError, match=message) as refusal:
+        recorded_model(tmp_path, content).feature_card(1, 12)
+    assert "layer_1.json.gz" in str(refusal.value)
+
+
+def test_a_broken_entry_is_named(tmp_path: Path) -> None:
+    model = recorded_model(tmp_path, gzip.compress(json.dumps(DOCUMENT).encode()))
+    with pytest.raises(LoadError, match="the entry of feature 13 is malformed"):
+        model.feature_card(1, 13)
+
+
+@pytest.mark.parametrize(
+    ("layer", "feature", "message"),
+    [
+        (4, 0, "There is no layer 4; the model has layers 0 to 3"),
+        (-1, 0, "no layer -1"),
+        (1, 512, "no feature 512 in layer 1"),
+    ],
+)
+def test_a_feature_that_does_not_exist_has_no_card(layer: int, feature: int, message: str) -> None:
+    with pytest.raises(NodeError, match=message):
+        reference_model().feature_card(layer, feature)

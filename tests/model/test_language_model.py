@@ -1,0 +1,179 @@
+"""Loading a model: what it is checked for, and what is said when it cannot be used."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from circuit_widget.errors import LoadError, PromptError
+from circuit_widget.intervention import Ablate, Set
+from circuit_widget.model.capture import capture
+from circuit_widget.model.language_model import LanguageModel, choose_device, choose_dtype
+from circuit_widget.model.self_check import check_pieces, rebuild_logits
+from circuit_widget.model.sites import ARCHITECTURES, Sites
+from circuit_widget.replacement_model import ReplacementModel, load
+from tests.models import PROMPT_IDS, REFERENCE, randomised, tiny_network, tiny_transcoders, tokenizer
+
+MODEL, TRANSCODERS = REFERENCE / "model", REFERENCE / "transcoders"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_in_the_table_is_rebuilt_traced_and_intervened_on(architecture: str) -> None:
+    config = transformers.AutoConfig.for_model(
+        architecture,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        vocab_size=206,
+        max_position_embeddings=32,
+        **({"sliding_window": 4} if architecture == "mistral" else {}),
+    )
+    network = randomised(transformers.AutoModelForCausalLM.from_config(config), 5)
+    model = LanguageModel(network, tokenizer(), architecture)
+    check_pieces(model)
+    with torch.inference_mode():
+        captured = capture(model, PROMPT_IDS, len(PROMPT_IDS) - 1)
+        torch.testing.assert_close(captured.logits, network(torch.tensor([PROMPT_IDS])).logits[0, -1])
+        torch.testing.assert_close(rebuild_logits(model, captured), captured.logits, atol=1e-4, rtol=0)
+    traced = ReplacementModel(model, tiny_transcoders())
+    graph = traced.trace(PROMPT_IDS)
+    for source in np.abs(graph.weights[:, : graph.n_features]).max(0).argsort()[-5:].tolist():
+        effect = traced.intervene(graph, Ablate(graph.node_ids[source]), mode="direct")
+        change = (effect.nodes["after"] - effect.nodes["before"]).to_numpy()
+        others = np.arange(graph.n_features) != source
+        np.testing.assert_allclose(
+            change[others], -graph.weights[: graph.n_features, source][others], atol=1e-5, rtol=0
+        )
+    last = graph.node_ids[int(np.flatnonzero(graph.feature_position == 5)[0])]
+    first = next(node for node, position in zip(graph.node_ids, graph.feature_position, strict=False) if position == 1)
+    both = traced.intervene(graph, [Ablate(last), Set(first, graph.activation[graph.index(first)])])
+    alone = traced.intervene(graph, Ablate(last))
+    np.testing.assert_allclose(both.logits_after, alone.logits_after, atol=1e-5, rtol=0)
+
+
+def test_pieces_that_do_not_rebuild_the_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Sites(attention_norm="post_attention_layernorm", mlp_norm="input_layernorm")
+    monkeypatch.setitem(ARCHITECTURES, "llama", wrong)
+    with pytest.raises(LoadError, match="should rebuild the model's logits within 0.0001, found a difference of"):
+        check_pieces(LanguageModel(tiny_network(), tokenizer(), "swapped"))
+
+
+def test_attention_whose_rows_do_not_sum_to_1_is_refused() -> None:
+    network = tiny_network()
+    attention = network.model.layers[1].self_attn
+    attention.register_forward_hook(lambda _, __, output: (output[0], 0.9 * output[1]))
+    with pytest.raises(LoadError, match="attention rows of layer 1 should sum to 1, found a difference of 0.1"):
+        check_pieces(LanguageModel(network, tokenizer(), "leaky"))
+
+
+def test_weights_that_are_not_numbers_are_refused() -> None:
+    network = tiny_network()
+    with torch.no_grad():
+        network.model.layers[0].mlp.up_proj.weight[0, 0] = float("nan")
+    with pytest.raises(PromptError, match="logits for this prompt are not finite"):
+        check_pieces(LanguageModel(network, tokenizer(), "broken"))
+
+
+def test_a_loaded_model_is_taken_with_its_tokenizer() -> None:
+    network = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32, attn_implementation="sdpa")
+    model = load(network, TRANSCODERS, tokenizer=tokenizer())
+    assert isinstance(model, ReplacementModel)
+    assert model.model.network is network
+    assert model.trace("the capital of France is").n_features == 618
+    with pytest.raises(LoadError, match="without its tokenizer; pass tokenizer= as well"):
+        load(network, TRANSCODERS)
+
+
+def test_a_model_without_transcoders_is_refused() -> None:
+    with pytest.raises(LoadError, match="without transcoders; name their directory"):
+        load(MODEL)
+
+
+def test_transcoders_of_another_model_are_refused() -> None:
+    config = transformers.LlamaConfig(
+        hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4, vocab_size=206
+    )
+    other = transformers.LlamaForCausalLM(config)
+    with pytest.raises(LoadError, match="the transcoders read 64 dimensions, expected 32") as refusal:
+        load(other, TRANSCODERS, tokenizer=tokenizer())
+    assert "They belong to another model." in str(refusal.value)
+    with pytest.raises(LoadError, match="found transcoders for 4 layers, expected 3"):
+        load(tiny_network(), TRANSCODERS, tokenizer=tokenizer())
+
+
+def test_an_unknown_architecture_is_named_with_the_nearest_and_the_file_to_extend(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt_neox"}))
+    with pytest.raises(LoadError) as refusal:
+        load(tmp_path, TRANSCODERS)
+    assert "'gpt_neox' is not supported" in str(refusal.value)
+    assert "circuit_widget/model/sites.py" in str(refusal.value)
+
+
+def test_a_directory_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match=r"config\.json: the file is missing"):
+        load(tmp_path, TRANSCODERS)
+
+
+def test_a_name_that_is_neither_a_directory_nor_on_the_hub_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        LoadError, match="'nobody/no-such-model': it is no directory, and as a hub id it could not be read"
+    ):
+        load("nobody/no-such-model", TRANSCODERS)
+    with pytest.raises(LoadError, match="are no directory, nor found on the hub"):
+        load(MODEL, "nobody/no-such-transcoders/folder@main")
+    with pytest.raises(LoadError, match="are neither a directory nor a hub reference"):
+        load(MODEL, "no such directory")
+
+
+def test_a_checkpoint_that_lacks_a_tensor_or_is_cut_off_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(MODEL, tmp_path, dirs_exist_ok=True)
+    weights = tmp_path / "model.safetensors"
+    tensors = load_file(weights)
+    del tensors["model.layers.2.mlp.up_proj.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(LoadError, match=r"tensor 'model.layers.2.mlp.up_proj.weight' is missing"):
+        load(tmp_path, TRANSCODERS)
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(LoadError, match="the files in this directory could not be read"):
+        load(tmp_path, TRANSCODERS)
+
+
+def test_pickled_weights_are_not_opened(tmp_path: Path) -> None:
+    shutil.copytree(MODEL, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save({}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(LoadError, match="could not be read"):
+        load(tmp_path, TRANSCODERS)
+
+
+def test_device_and_dtype_are_chosen_for_the_machine_and_can_be_named() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert choose_device(None).type == expected
+    assert choose_dtype(None, torch.device("cpu")) == torch.float32
+    assert choose_dtype(None, torch.device("cuda")) == torch.bfloat16
+    assert choose_dtype("float16", torch.device("cpu")) == torch.float16
+    with pytest.raises(LoadError, match="The device 'abacus' cannot be used here"):
+        choose_device("abacus")
+    with pytest.raises(LoadError, match="dtype='int8' is not a floating point type"):
+        choose_dtype("int8", torch.device("cpu"))
+
+
+def test_a_model_in_bfloat16_is_traced_in_float32() -> None:
+    network = tiny_network().to(torch.bfloat16)
+    language_model = LanguageModel(network, tokenizer(), "half")
+    check_pieces(language_model)
+    model = ReplacementModel(language_model, tiny_transcoders())
+    graph = model.trace(PROMPT_IDS)
+    assert graph.weights.dtype == "float32"
+    assert graph.recipe["dtype"] == "bfloat16"
+    assert model.dtype == torch.bfloat16
