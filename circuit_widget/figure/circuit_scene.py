@@ -13,6 +13,7 @@ from circuit_widget.figure.circuit_layout import (
     BOX_TEXT,
     CARD,
     MARGIN,
+    SIDE_LABEL,
     Box,
     CircuitLayout,
     PlacedBox,
@@ -157,9 +158,10 @@ def _beside(pen: Pen, place: PlacedBox, result: Outcome, size: float, width: flo
     if result.text:
         room = text_width(result.text, size) + 4
         right = place.x + place.w / 2 + CARD * place.cards
-        inside = right + 5 + room <= width
-        x = right + 5 if inside else place.x + place.w / 2 + CARD * place.cards - room
-        y = place.y if inside else place.y - place.h / 2 - CARD * place.cards - 9
+        x, y = right + 5, place.y
+        if room > SIDE_LABEL or x + room > width:
+            x = place.x - room / 2 if room > SIDE_LABEL else right - room
+            y = place.y - place.h / 2 - CARD * place.cards - 9
         pen.rectangle(x, y - 8, room, 16, Paint(fill=style.BACKGROUND, opacity=0.9), 3.0)
         pen.label(x + 2, y, result.text, size, TONES[result.tone], bold=result.tone != "same")
     if result.mark:

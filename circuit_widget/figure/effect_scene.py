@@ -2,11 +2,11 @@
 
 from circuit_widget.circuit import Circuit
 from circuit_widget.figure import style
-from circuit_widget.figure.outcome import Activation, activations, who
+from circuit_widget.figure.outcome import Activation, activations, deed_of
 from circuit_widget.figure.scene import Paint, Pen
 from circuit_widget.figure.shown import token_text
 from circuit_widget.figure.text import printable, shorten, text_width
-from circuit_widget.figure.words import deed, percent, probability
+from circuit_widget.figure.words import percent, probability
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 
@@ -39,7 +39,7 @@ def _deeds(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: floa
     y = 0.0
     x = 0.0
     for one in effect.interventions:
-        words = shorten(deed(one, printable(who(graph, circuit, one))), width - 22, style.CAPTION_SIZE)
+        words = shorten(deed_of(graph, circuit, one), width - 22, style.CAPTION_SIZE)
         room = text_width(words, style.CAPTION_SIZE) + 20
         if x > 0 and x + room > width:
             x, y = 0.0, y + 24
@@ -94,7 +94,7 @@ def _activations(pen: Pen, rows: list[Activation], y: float, width: float) -> fl
     y += 22
     most = max(1.25, *(value for row in rows for value in (row.measured, row.predicted) if value == value))
     scale = min(FARTHEST, most)
-    names = min(116.0, 0.36 * width)
+    names = min(124.0, 0.4 * width)
     bar = width - names - 46
     top = y
     for row in rows:

@@ -22,8 +22,8 @@ from circuit_widget.intervention.effect import Effect
 LEAST_HEIGHT = 190.0
 MOST_HEIGHT = 440.0
 ROW_PITCH = 54.0
-STRONGEST = 30
-"""Edges drawn with their sign where there is no circuit to single some out."""
+STRONGEST = 40
+"""Most edges drawn with their sign."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +89,12 @@ def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
 
 
 def _signed(graph: Graph, visible: Shown, marks: Standing) -> Bool[np.ndarray, " edges"]:
-    """Which edges show their sign: those within the circuit and from it to tokens and logits, else the strongest."""
+    """Which edges show their sign: the strongest, those within the circuit where there is one."""
     chosen = set(marks.hue) | marks.pinned
+    inside = np.array([not chosen or node in chosen for node in graph.node_ids], dtype=bool)
     signed = np.zeros(len(visible.source), dtype=bool)
-    if not chosen:
-        signed[-STRONGEST:] = True
-        return signed
-    inside = np.array([node in chosen for node in graph.node_ids])
-    ends = np.zeros(graph.n_nodes, dtype=bool)
-    ends[graph.n_features + graph.n_errors :] = True
-    source, target = visible.source, visible.target
-    outward = inside[source] & (inside | ends)[target]
-    return np.asarray(outward | (ends[source] & inside[target]), dtype=bool)
+    signed[np.flatnonzero(inside[visible.source] & inside[visible.target])[-STRONGEST:]] = True
+    return signed
 
 
 def _curve(layout: MapLayout, source: int, target: int) -> tuple[float, ...]:

@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from circuit_widget.circuit import Box, Circuit
 from circuit_widget.figure.shown import node_name, token_text
-from circuit_widget.figure.words import mark, percent, probability
+from circuit_widget.figure.text import printable
+from circuit_widget.figure.words import deed, mark, percent, probability
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Intervention, SwapIn
@@ -99,13 +100,17 @@ def injected(graph: Graph, boxes: tuple[Box, ...], effect: Effect | None) -> Inj
     if 2 * len(labels) >= len(effect.injected):
         name = Counter(labels).most_common(1)[0][0]
     if not name:
-        known = {token_text(token.text) for token in graph.tokens}
-        swaps = [one.prompt for one in effect.interventions if isinstance(one, SwapIn)]
-        words = swaps[0].split() if swaps and isinstance(swaps[0], str) else []
-        name = " ".join(word for word in words if word not in known)
+        swaps = (one.prompt for one in effect.interventions if isinstance(one, SwapIn))
+        name = different_words(graph, next((prompt for prompt in swaps if isinstance(prompt, str)), ""))
     nodes = {node for one in effect.interventions for node in touched(one)}
     beside = next((index for index, box in enumerate(boxes) if nodes & set(box.nodes)), None)
     return Injected(name or "swapped in", len(effect.injected), beside)
+
+
+def different_words(graph: Graph, prompt: str) -> str:
+    """The words of another prompt that the graph's prompt does not have."""
+    known = {token_text(token.text) for token in graph.tokens}
+    return " ".join(word for word in prompt.split() if word not in known)
 
 
 def activations(graph: Graph, circuit: Circuit, effect: Effect) -> list[Activation]:
@@ -121,6 +126,15 @@ def activations(graph: Graph, circuit: Circuit, effect: Effect) -> list[Activati
             name = box.name or node_name(graph, circuit, box.id)
             rows.append(Activation(name, box.color, measured, predicted, set(features) <= nodes))
     return sorted(rows, key=lambda row: (row.held, row.measured))
+
+
+def deed_of(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
+    """What is done to whom; of a prompt to swap in from, only the words that differ."""
+    whom = printable(who(graph, circuit, intervention))
+    if isinstance(intervention, SwapIn) and isinstance(intervention.prompt, str):
+        words = different_words(graph, intervention.prompt)
+        return f"swap {whom} from “{f'… {printable(words)} …' if words else printable(intervention.prompt)}”"
+    return deed(intervention, whom)
 
 
 def who(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:

@@ -69,7 +69,7 @@ def _label(label: Label) -> str:
     if label.bold:
         attributes.append('font-weight="600"')
     if label.opacity < 1:
-        attributes.append(f'opacity="{_number(label.opacity)}"')
+        attributes.append(f'fill-opacity="{_number(label.opacity)}"')
     if label.turn:
         attributes.append(f'transform="rotate({_number(label.turn)} {_pair(label.x, label.y)})"')
     return f"<text {' '.join(attributes)}>{_text(label.text)}</text>"
@@ -87,7 +87,9 @@ def _paint(paint: Paint) -> str:
         if paint.dash:
             text += f' stroke-dasharray="{" ".join(_number(value) for value in paint.dash)}"'
     if paint.opacity < 1:
-        text += f' opacity="{_number(paint.opacity)}"'
+        # Opacity of the whole shape would cost those who draw it a layer of its own.
+        used = [name for name, color in (("fill", paint.fill), ("stroke", paint.stroke)) if color]
+        text += "".join(f' {name}-opacity="{_number(paint.opacity)}"' for name in used)
     return text
 
 

@@ -2,8 +2,7 @@
 
 import math
 
-from circuit_widget.figure.text import printable
-from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
+from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set
 
 
 def percent(share: float) -> str:
@@ -50,15 +49,8 @@ def deed(intervention: Intervention, who: str) -> str:
             return f"set {who} {mark(intervention)}"
         case Add():
             return f"add to {who} {mark(intervention)}"
-        case SwapIn(prompt=str(prompt)):
-            return f"swap {who} from “{printable(prompt)}”"
         case _:
             return f"swap {who} from another prompt"
-
-
-def duration(seconds: float) -> str:
-    """How long something took: 38 ms, 1.4 s."""
-    return f"{max(1, round(1000 * seconds))} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _number(value: float) -> str:
