@@ -111,16 +111,11 @@ def _header(graph: Graph, shown: Int[np.ndarray, " shown"]) -> dict[str, Any]:
 
 def _node_columns(graph: Graph, shown: Int[np.ndarray, " shown"]) -> Mapping[str, Shaped[np.ndarray, " shown"]]:
     counts = (graph.n_features, graph.n_errors, len(graph.token_position), len(graph.targets))
-    _, errors, tokens, logits = counts
-    others = errors + tokens + logits
+    others = graph.n_nodes - graph.n_features
     columns = {
         "kind": np.repeat(np.arange(4), counts),
-        "layer": np.concatenate(
-            [graph.feature_layer, graph.error_layer, np.full(tokens, -1), np.full(logits, graph.n_layers)]
-        ),
-        "position": np.concatenate(
-            [graph.feature_position, graph.error_position, graph.token_position, np.full(logits, graph.position)]
-        ),
+        "layer": graph.node_layer,
+        "position": graph.node_position,
         "feature": np.concatenate([graph.feature_index, np.full(others, -1)]),
         "activation": np.concatenate([graph.activation, np.zeros(others)]),
         "influence": graph.influence,
