@@ -143,11 +143,7 @@ class SwapIn(Intervention):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.prompt, str):
-            if not isinstance(self.prompt, Iterable):
-                given = _short(self.prompt)
-                raise InterventionError(f"The other prompt is a text or a list of token ids; given {given}.")
-            object.__setattr__(self, "prompt", tuple(self.prompt))
+        object.__setattr__(self, "prompt", _prompt(self.prompt))
         if self.features is not None:
             object.__setattr__(self, "features", node_tuple(self.features))
 
@@ -250,6 +246,14 @@ def _values(value: object, count: int) -> float | tuple[float, ...]:
     if len(values) != count:
         raise InterventionError(f"{len(values)} values were given for {count} nodes; give one for each, or only one.")
     return values
+
+
+def _prompt(prompt: object) -> str | tuple[int, ...]:
+    if isinstance(prompt, str):
+        return prompt
+    if not isinstance(prompt, Iterable):
+        raise InterventionError(f"The other prompt is a text or a list of token ids; given {_short(prompt)}.")
+    return tuple(prompt)
 
 
 def _number(value: float) -> str:

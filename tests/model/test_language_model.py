@@ -61,7 +61,7 @@ def test_every_architecture_in_the_table_is_rebuilt_traced_and_intervened_on(arc
 def test_pieces_that_do_not_rebuild_the_logits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Sites(attention_norm="post_attention_layernorm", mlp_norm="input_layernorm")
     monkeypatch.setitem(ARCHITECTURES, "llama", wrong)
-    with pytest.raises(LoadError, match="should rebuild the model's logits within 0.0001, found a difference of"):
+    with pytest.raises(LoadError, match=r"should rebuild the model's logits within 0.0001, found a difference of"):
         check_pieces(LanguageModel(tiny_network(), tokenizer(), "swapped"))
 
 
@@ -69,7 +69,7 @@ def test_attention_whose_rows_do_not_sum_to_1_is_refused() -> None:
     network = tiny_network()
     attention = network.model.layers[1].self_attn
     attention.register_forward_hook(lambda _, __, output: (output[0], 0.9 * output[1]))
-    with pytest.raises(LoadError, match="attention rows of layer 1 should sum to 1, found a difference of 0.1"):
+    with pytest.raises(LoadError, match=r"attention rows of layer 1 should sum to 1, found a difference of 0.1"):
         check_pieces(LanguageModel(network, tokenizer(), "leaky"))
 
 

@@ -53,5 +53,5 @@ def test_an_unknown_word_of_hostile_text_is_shown_shortened() -> None:
 
 def test_a_token_is_found_by_its_text() -> None:
     assert find_token(tokenizer(), "tea") == 188
-    with pytest.raises(PromptError, match="'teaa' is not one token of this model. Nearest known: tea"):
+    with pytest.raises(PromptError, match=r"'teaa' is not one token of this model. Nearest known: tea"):
         find_token(tokenizer(), "teaa")
