@@ -72,7 +72,7 @@ const options = {
   legalComments: "none",
   inject: [join(here, "elements.mjs")],
   tsconfigRaw: {
-    compilerOptions: { jsx: "react", jsxFactory: "h", jsxFragmentFactory: "Fragment", verbatimModuleSyntax: true },
+    compilerOptions: { jsx: "react", jsxFactory: "jsxElement", jsxFragmentFactory: "jsxFragment", verbatimModuleSyntax: true },
   },
   metafile: true,
   write: false,

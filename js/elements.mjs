@@ -1,2 +1,3 @@
-// What the JSX of the bundle compiles to: plain calls of h, shorter than those of the automatic runtime.
-export { Fragment, h } from "preact";
+// What the bundle's JSX compiles to: plain calls, shorter than those of the automatic runtime, under names that no
+// component has for a variable of its own.
+export { Fragment as jsxFragment, h as jsxElement } from "preact";

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import time
 from typing import Any
 
@@ -35,6 +36,12 @@ class CellFailedError(AssertionError):
     """A cell or an expression raised in the kernel; the message is its traceback."""
 
 
+def traceback(content: dict[str, Any]) -> str:
+    """Return the end of a kernel's traceback, without its colours."""
+    lines = "\n".join(content.get("traceback", [str(content)])).splitlines()
+    return "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines[-12:])
+
+
 class Notebook:
     """A notebook open in a page, its kernel idle."""
 
@@ -50,7 +57,7 @@ class Notebook:
         outputs: list[dict[str, Any]] = self.page.evaluate(RUN_CELL, index)
         for output in outputs:
             if output["output_type"] == "error":
-                raise CellFailedError("\n".join(output["traceback"]))
+                raise CellFailedError(traceback(output))
         return outputs
 
     def run_all(self) -> None:
@@ -67,14 +74,14 @@ class Notebook:
         content = self.page.evaluate(ASK, f"__import__('json').dumps({expression})")
         value = content.get("user_expressions", {}).get("value", content)
         if value.get("status") != "ok":
-            raise CellFailedError(f"{expression}\n" + "\n".join(value.get("traceback", [str(value)])))
+            raise CellFailedError(f"{expression}\n{traceback(value)}")
         return json.loads(ast.literal_eval(value["data"]["text/plain"]))
 
     def tell(self, code: str) -> None:
         """Execute statements in the kernel, outside of any cell."""
         content = self.page.evaluate(TELL, code)
         if content["status"] != "ok":
-            raise CellFailedError("\n".join(content.get("traceback", [str(content)])))
+            raise CellFailedError(traceback(content))
 
     def wait_until(self, expression: str, seconds: float = 20) -> Any:
         """Ask the kernel until the expression is true, and return its value."""

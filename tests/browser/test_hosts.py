@@ -8,14 +8,10 @@ import pytest
 from tests.browser.conftest import OpenNotebook
 from tests.browser.jupyter_server import JupyterServer
 from tests.browser.notebook import KERNEL, START_TIMEOUT, Notebook
-from tests.browser.widget_view import LOAD, SHOW, WidgetView
+from tests.browser.widget_view import FEATURES, LOAD, SHOW, WidgetView
 
-FEATURES = """
-frame = graph.to_frames()[0]
-shown = frame[frame.kind == "feature"].sort_values("influence", ascending=False)
-first, second = shown.id.tolist()[:2]
-"""
-WHERE_DALLAS_IS = "widget.group('place', shown[shown.token.str.strip() == 'Dallas'].id.tolist())"
+TWO = "first, second = shown.id[:2]\n"
+WHERE_DALLAS_IS = "widget.group('place', features('Dallas'))"
 
 # Holds the model as a long run would.
 HOLD = """
@@ -31,7 +27,7 @@ held.wait()
 
 
 def opened(open_notebook: OpenNotebook, *cells: str) -> Notebook:
-    notebook = open_notebook([LOAD + FEATURES, *cells])
+    notebook = open_notebook([LOAD + FEATURES + TWO, *cells])
     for index in range(len(cells) + 1):
         notebook.run(index)
     return notebook
@@ -126,7 +122,7 @@ def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServe
 
 
 def test_notebook_7_runs_the_loop(open_notebook: OpenNotebook, notebook7: JupyterServer) -> None:
-    notebook = open_notebook([LOAD + FEATURES, SHOW], on=notebook7)
+    notebook = open_notebook([LOAD + FEATURES + TWO, SHOW], on=notebook7)
     notebook.run(0)
     notebook.run(1)
     notebook.tell(WHERE_DALLAS_IS)

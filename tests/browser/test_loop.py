@@ -5,25 +5,16 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import OpenNotebook
-from tests.browser.widget_view import LOAD, SHOW, WidgetView
+from tests.browser.widget_view import FEATURES, LOAD, SHOW, WidgetView
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
-
-# Features by what they are in the graph, the most influential first, rather than by any label.
-FEATURES = """
-frame = graph.to_frames()[0]
-shown = frame[frame.kind == "feature"].sort_values("influence", ascending=False)
-def features(token):
-    return shown[shown.token.str.strip() == token].id.tolist()
-"""
 
 
 @pytest.fixture
 def view(open_notebook: OpenNotebook) -> WidgetView:
-    notebook = open_notebook([LOAD, SHOW])
+    notebook = open_notebook([LOAD + FEATURES, SHOW])
     notebook.run(0)
     notebook.run(1)
-    notebook.tell(FEATURES)
     return WidgetView(notebook)
 
 

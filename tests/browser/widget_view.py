@@ -15,15 +15,24 @@ widget = graph.show()
 """
 SHOW = "widget"
 
+# The features on the map by what they are rather than by any label, the most influential first.
+FEATURES = """
+frame = graph.to_frames()[0]
+shown = frame[(frame.kind == "feature") & (graph.share <= 0.8)].sort_values("influence", ascending=False)
+def features(token):
+    return shown[shown.token.str.strip() == token].id.tolist()
+"""
+
 # The figure and the screen share one layout, so the kernel can say where the screen has drawn a node.
 PLACES = """
 def places(widget, width, height):
     from circuit_widget.figure.layout import map_layout
-    from circuit_widget.figure.scene import visible_nodes
-    nodes = visible_nodes(widget.graph, widget.circuit, widget.selected)
-    texts = [token.text for token in widget.graph.tokens]
-    layout = map_layout([node for _, node in nodes], texts, widget.graph.n_layers, width, height)
-    return {name: [x, y] for (name, _), x, y in zip(nodes, layout.x, layout.y)}
+    from circuit_widget.figure.shown import map_nodes, shown
+    graph, circuit = widget.graph, widget.circuit
+    visible = shown(graph, circuit.pin(widget.selected) if widget.selected else circuit).nodes
+    texts = [token.text for token in graph.tokens]
+    layout = map_layout(map_nodes(graph, visible), texts, graph.n_layers, width, height)
+    return {graph.node_ids[node]: [x, y] for node, x, y in zip(visible, layout.x, layout.y)}
 """
 
 Row = dict[str, float]
