@@ -254,7 +254,7 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest(widget: CircuitWi
     with pytest.raises(CircuitError, match="Only features can be changed; among “words” there is none"):
         widget.ablate("words")
     with pytest.raises(NodeError, match="given by its id"):
-        widget.ablate([3])
+        widget.pin([3])
     assert widget.effects == []
     assert widget.effect is None
 

@@ -1,0 +1,242 @@
+"""The widget in a real kernel: what a page may send at any moment, also while a cell runs."""
+
+import queue
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+
+ROOT = Path(__file__).parents[2]
+
+SET_UP = """
+import logging, threading, time
+from pathlib import Path
+logging.disable(logging.CRITICAL)
+from circuit_widget.widget import shared
+from circuit_widget.widget.widget import CircuitWidget
+from tests.widget.linear_model import LinearModel
+shared.BUNDLE = Path("{bundle}")
+model = LinearModel()
+widget = CircuitWidget(model.trace())
+"""
+ABLATE = {"interventions": [{"kind": "ablate", "nodes": ["0_2_4"]}], "mode": "total", "name": "x"}
+
+
+class Notebook:
+    """A frontend's side of one kernel: cells on the main shell, the widget's messages on a subshell as JupyterLab does."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self.client = client
+        self.comm = ""
+        self.heard: list[dict[str, Any]] = []
+        self.states: list[dict[str, Any]] = []
+        self._printed: dict[str, str] = {}
+        reply = self._control("create_subshell_request")
+        self.subshell = reply["content"]["subshell_id"]
+
+    def run(self, code: str) -> str:
+        """Run a cell to its end and return what it printed."""
+        return self.wait_for_cell(self.start(code))
+
+    def start(self, code: str) -> str:
+        """Start a cell and return at once."""
+        return str(self.client.execute(code))
+
+    def wait_for_cell(self, cell: str) -> str:
+        """Wait for a cell to end and return what it printed, or raise what it raised."""
+        reply = self.client._recv_reply(cell, timeout=30)
+        while self._hear_one(0.5, cell) != "idle":
+            pass
+        if reply["content"]["status"] == "error":
+            raise RuntimeError(f"{reply['content']['ename']}: {reply['content']['evalue']}")
+        return self._printed.pop(cell, "")
+
+    def aside(self, code: str) -> None:
+        """Run code on the subshell, also while a cell runs."""
+        message = self.client.session.msg("execute_request", {"code": code, "silent": True})
+        message["header"]["subshell_id"] = self.subshell
+        self.client.shell_channel.send(message)
+        reply = self.client._recv_reply(message["header"]["msg_id"], timeout=30)
+        assert reply["content"]["status"] == "ok", reply["content"]
+
+    def post(self, data: Any, comm: str | None = None) -> None:
+        """Send anything to the widget's comm."""
+        message = self.client.session.msg("comm_msg", {"comm_id": comm or self.comm, "data": data})
+        message["header"]["subshell_id"] = self.subshell
+        self.client.shell_channel.send(message)
+
+    def request(self, name: str, body: Any) -> str:
+        """Ask the widget for something; returns the request's id."""
+        rid = uuid.uuid4().hex
+        self.post({"method": "custom", "content": {"type": "request", "rid": rid, "name": name, "body": body}})
+        return rid
+
+    def hear(self, condition: Callable[[], bool], seconds: float = 10.0) -> float:
+        """Listen until something is so; returns how long that took in seconds."""
+        started = time.monotonic()
+        while not condition():
+            assert time.monotonic() - started < seconds, f"not heard within {seconds} s; heard {self.heard[-5:]}"
+            self._hear_one(0.05)
+        return time.monotonic() - started
+
+    def answers(self, rid: str) -> list[str]:
+        """Return the types of a request's answers so far; of an error its code."""
+        return [one.get("code", one["type"]) for one in self.heard if one.get("rid") == rid]
+
+    def settles(self, rid: str) -> Callable[[], bool]:
+        """Return a condition: the request has its reply or error."""
+        return lambda: any(one.get("rid") == rid and one["type"] in ("reply", "error") for one in self.heard)
+
+    def _hear_one(self, timeout: float, cell: str = "") -> str:
+        try:
+            message = self.client.get_iopub_msg(timeout=timeout)
+        except queue.Empty:
+            return ""
+        content, parent = message["content"], message["parent_header"].get("msg_id", "")
+        if message["msg_type"] == "stream":
+            self._printed[parent] = self._printed.get(parent, "") + content["text"]
+        if message["msg_type"] == "comm_msg" and content["comm_id"] == self.comm:
+            if content["data"]["method"] == "custom":
+                self.heard.append(content["data"]["content"])
+            else:
+                self.states.append(content["data"]["state"])
+        is_end = message["msg_type"] == "status" and parent == cell
+        return str(content["execution_state"]) if is_end else ""
+
+    def _control(self, kind: str) -> dict[str, Any]:
+        message = self.client.session.msg(kind, {})
+        self.client.control_channel.send(message)
+        reply: dict[str, Any] = self.client.get_control_msg(timeout=30)
+        return reply
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    """One kernel with the linear model and a widget on it."""
+    bundle = tmp_path_factory.mktemp("bundle") / "widget.js"
+    bundle.write_text("export default {};")
+    manager, client = start_new_kernel(
+        kernel_name="python3", cwd=str(ROOT), extra_arguments=["--Application.log_level=50"]
+    )
+    try:
+        notebook = Notebook(client)
+        notebook.run(SET_UP.format(bundle=bundle))
+        yield notebook
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def notebook(kernel: Notebook) -> Notebook:
+    """The kernel with a fresh widget and an open gate."""
+    printed = kernel.run(
+        "widget.close(); model.gate.set(); model.running.clear(); widget = CircuitWidget(model.trace()); print(widget.model_id)"
+    )
+    kernel.comm = printed.strip()
+    kernel.heard.clear()
+    kernel.states.clear()
+    return kernel
+
+
+def test_a_burst_of_messages_is_answered_one_by_one(notebook: Notebook) -> None:
+    asked = [notebook.request(*each) for _ in range(100) for each in (("ping", {}), ("card", {"node": "1_8_4"}))]
+    notebook.hear(lambda: all(notebook.settles(rid)() for rid in asked), 30)
+    for rid in asked:
+        assert sum(kind in ("reply", "busy") for kind in notebook.answers(rid)) == 1
+    assert sum(notebook.answers(rid)[-1] == "reply" for rid in asked) >= 164
+    assert notebook.run("print(widget._worker.pending(widget))") == "()\n"
+
+
+def test_malformed_messages_are_answered_and_the_widget_goes_on(notebook: Notebook) -> None:
+    for data in ["hello", [], {}, {"method": "launch"}, {"method": "update"}, {"method": "update", "state": []}]:
+        notebook.post(data)
+    notebook.post({"method": "update", "state": {"selected": []}, "buffer_paths": [["selected"]]})
+    notebook.post({"method": "custom"})
+    notebook.post({"method": "custom", "content": "hello"})
+    notebook.post({"method": "custom", "content": {"type": "request", "rid": "wrong", "name": "ping", "keys": 1}})
+    notebook.post({"method": "custom", "content": {"rid": "large", "text": "x" * 10_000_000}})
+    notebook.post({"method": "update", "state": {"circuit": "x" * 10_000_000}, "buffer_paths": []})
+    ping = notebook.request("ping", {})
+    notebook.hear(notebook.settles(ping), 30)
+    notices = [one["message"] for one in notebook.heard if one["type"] == "notice"]
+    assert sum("not one that this widget knows" in notice for notice in notices) == 7
+    assert sum("ignored: The message is" in notice for notice in notices) == 1
+    assert sum("A change of the circuit was not taken over" in notice for notice in notices) == 1
+    assert notebook.answers("wrong") == ["message"]
+    assert notebook.answers("large") == ["message"]
+    assert all(len(one["message"]) < 400 for one in notebook.heard if "message" in one)
+    assert notebook.run("print(widget.circuit.revision, widget.effects)") == "1 []\n"
+
+
+def test_handlers_return_at_once_while_the_worker_is_busy(notebook: Notebook) -> None:
+    notebook.run("model.gate.clear()")
+    running = notebook.request("intervene", ABLATE)
+    assert notebook.run("print(model.running.wait(10))") == "True\n"
+    pings = []
+    for _ in range(10):
+        ping = notebook.request("ping", {})
+        pings.append(notebook.hear(notebook.settles(ping)))
+    assert sorted(pings)[5] < 0.25
+    queued = notebook.request("intervene", ABLATE)
+    newest = notebook.request("intervene", ABLATE)
+    notebook.hear(notebook.settles(queued))
+    assert notebook.answers(queued) == ["accepted", "superseded"]
+    notebook.run("model.gate.set()")
+    notebook.hear(lambda: notebook.settles(running)() and notebook.settles(newest)())
+    assert notebook.run("print(len(widget.effects))") == "2\n"
+    assert notebook.states[-1]["effect"]["id"] == 2
+
+
+def test_a_cancel_gets_through_while_a_cell_runs(notebook: Notebook) -> None:
+    notebook.run("model.gate.clear()")
+    running = notebook.request("intervene", ABLATE)
+    notebook.hear(lambda: "accepted" in notebook.answers(running))
+    cell = notebook.start(
+        "widget.pin('1_8_4')\nuntil = time.monotonic() + 3\nwhile time.monotonic() < until: sum(range(1000))"
+    )
+    notebook.hear(lambda: any("circuit" in state for state in notebook.states))
+    notebook.request("cancel", {"rid": running})
+    assert notebook.hear(notebook.settles(running)) < 1.5
+    assert notebook.answers(running)[-1] == "cancelled"
+    fresh = notebook.request("card", {"node": "1_8_4"})
+    assert notebook.hear(notebook.settles(fresh)) < 1.5
+    notebook.wait_for_cell(cell)
+    assert notebook.run("model.gate.set(); print(widget.effects, widget._worker.pending(widget))") == "[] ()\n"
+
+
+def test_a_click_waits_for_a_cell_that_runs_the_model_and_says_so(notebook: Notebook) -> None:
+    notebook.run("model.gate.clear()")
+    cell = notebook.start("effect = widget.ablate(['1_8_4'])")
+    notebook.aside("assert model.running.wait(10)")
+    waiting = notebook.request("intervene", ABLATE)
+    notebook.hear(lambda: any("Waiting for the cell" in one.get("text", "") for one in notebook.heard))
+    notebook.request("cancel", {"rid": waiting})
+    notebook.hear(notebook.settles(waiting))
+    assert notebook.answers(waiting)[-1] == "cancelled"
+    taken = notebook.request("intervene", ABLATE)
+    notebook.hear(lambda: "accepted" in notebook.answers(taken))
+    notebook.post({"method": "update", "state": {"selected": ["0_2_4"]}, "buffer_paths": []})
+    assert not notebook.settles(taken)()
+    notebook.aside("model.gate.set()")
+    notebook.wait_for_cell(cell)
+    notebook.hear(notebook.settles(taken))
+    assert (
+        notebook.run("print(len(widget.effects), widget.effects[0] is effect, widget.selected)") == "2 True ['0_2_4']\n"
+    )
+
+
+def test_an_interrupted_call_leaves_widget_and_worker_as_they_were(notebook: Notebook) -> None:
+    cell = "signal.setitimer(signal.ITIMER_REAL, 0.3)\nmodel.gate.clear()\nwidget.ablate(['1_8_4'])"
+    notebook.run("import signal; signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))")
+    with pytest.raises(RuntimeError, match="KeyboardInterrupt"):
+        notebook.run(cell)
+    assert notebook.run("model.gate.set(); print(widget.effects, widget.effect)") == "[] None\n"
+    click = notebook.request("intervene", ABLATE)
+    notebook.hear(notebook.settles(click))
+    assert notebook.answers(click)[-1] == "reply"
