@@ -91,6 +91,9 @@ class Circuit:
         object.__setattr__(self, "revision", checked_revision(self.revision))
         self._check_groups()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Circuit.from_json, (self.to_json(),)
+
     def _check_groups(self) -> None:
         for what in ("id", "name"):
             seen: set[str] = set()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
@@ -102,6 +102,12 @@ class Graph:
         object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
         object.__setattr__(self, "recipe", MappingProxyType(dict(self.recipe)))
         check_arrays(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Other processes get the graph; the model stays where it is.
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        plain = {"labels": dict(self.labels), "recipe": dict(self.recipe), "model": None}
+        return partial(Graph, **{**values, **plain}), ()
 
     @classmethod
     def build(

@@ -1,6 +1,8 @@
 """What the table of cases does not reach: features as nodes, fitting a graph, files, and many edits in a row."""
 
+import copy
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,10 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
     TEXAS.unpin("9_1_5").save(path)
     assert Circuit.load(path).pinned == ()
     assert [file.name for file in tmp_path.iterdir()] == ["circuit.json"]
+
+
+def test_circuits_can_be_copied_and_sent_to_other_processes() -> None:
+    assert copy.deepcopy(TEXAS) == pickle.loads(pickle.dumps(TEXAS)) == TEXAS
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,14 @@ def test_round_trip_of_a_pruned_graph(tmp_path: Path) -> None:
     again = Graph.load(small.save(tmp_path / "small.safetensors"))
     same(small, again)
     assert again.pruned
+
+
+def test_graphs_can_be_sent_to_other_processes_without_their_model() -> None:
+    sent = pickle.loads(pickle.dumps(dataclasses.replace(GRAPH, model=cast("ReplacementModel", object()))))
+    same(GRAPH, sent)
+    assert sent.model is None
+    with pytest.raises(ValueError, match="read-only"):
+        sent.weights[0] = 1
 
 
 def test_the_model_is_not_part_of_the_file(tmp_path: Path) -> None:
