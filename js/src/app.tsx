@@ -1,6 +1,6 @@
 /** The widget's frame: header, status lines, the panes that fold, footer. */
 
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { CircuitPane } from "./circuit/circuit-pane";
 import { Effects } from "./effects/effects";
@@ -23,6 +23,13 @@ type PaneName = "map" | "circuit" | "inspector";
 
 export function App({ store, onFrame }: Props) {
   const folded = useSignal<ReadonlySet<PaneName>>(new Set());
+  // A name to edit is shown in its pane, which must be open for it.
+  useSignalEffect(() => {
+    const id = store.renaming.value;
+    if (id === null || folded.peek().size === 0) return;
+    const holder = store.boxes.value.some((box) => box.id === id) ? "circuit" : "inspector";
+    folded.value = new Set([...folded.peek()].filter((name) => name !== holder));
+  });
   const pane = (name: PaneName, children: ComponentChildren) => (
     <Pane
       name={name}
@@ -40,8 +47,6 @@ export function App({ store, onFrame }: Props) {
   return (
     <>
       <Header store={store} />
-      <JobLine store={store} />
-      <FailureLine store={store} />
       <div class={classes.join(" ")} style={{ "--map-height": `${store.settings.value.height}px` }}>
         {pane("map", <MapPane store={store} onFrame={onFrame} />)}
         {pane("circuit", <CircuitPane store={store} />)}
@@ -54,6 +59,8 @@ export function App({ store, onFrame }: Props) {
         )}
       </div>
       <Footer store={store} />
+      <JobLine store={store} />
+      <FailureLine store={store} />
       <DragGhost store={store} />
     </>
   );

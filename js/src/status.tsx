@@ -1,4 +1,4 @@
-/** Lines under the header: what is running, and what went wrong. */
+/** Lines over the foot of the widget: what is running, and what went wrong. */
 
 import type { Store } from "./store";
 

@@ -7,7 +7,21 @@ import header from "./header.css";
 import inspector from "./inspector/inspector.css";
 import map from "./map/map.css";
 import panes from "./panes.css";
+import rows from "./rows.css";
+import status from "./status.css";
 import { paletteStyles } from "./theme";
 import theme from "./theme.css";
 
-export const styles = [paletteStyles(), theme, header, panes, map, circuit, inspector, effects, footer].join("\n");
+export const styles = [
+  paletteStyles(),
+  theme,
+  header,
+  panes,
+  status,
+  map,
+  rows,
+  circuit,
+  inspector,
+  effects,
+  footer,
+].join("\n");
