@@ -116,7 +116,12 @@ def test_everything_public_says_what_it_does(path: Path) -> None:
 
 
 def public_definitions(scope: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    """Yield public functions and classes, and the public methods of public classes; overloads need no words."""
+    """Yield public functions and classes, and the public methods of public classes.
+
+    Overloads, setters and the methods of a protocol, whose docstring speaks for them, need no words.
+    """
+    if isinstance(scope, ast.ClassDef) and any("Protocol" in ast.dump(base) for base in scope.bases):
+        return
     for node in ast.iter_child_nodes(scope):
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield node
