@@ -27,7 +27,9 @@ def open_in_jupyterlab(arguments: Sequence[str] = ()) -> NoReturn:
     """
     _require("jupyterlab")
     notebook = _notebook()
-    command = [sys.executable, "-m", "jupyterlab", str(notebook)]
+    # Told the page rather than the file, JupyterLab prints an address that opens the notebook.
+    page = [f"--ServerApp.root_dir={notebook.parent}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
+    command = [sys.executable, "-m", "jupyterlab", *page]
     if not _has_display():
         print(f"There is no display: open {notebook.name} at the address that JupyterLab prints.", flush=True)
         command.append("--no-browser")
