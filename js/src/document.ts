@@ -47,6 +47,11 @@ export function circuitDocument(
 
   trait.value.subscribe((circuit) => {
     if (circuit === present) return;
+    // Our edit is on its way to the kernel, which made this older version without it and will take ours over.
+    if (circuit.revision < present.revision) {
+      trait.write(present);
+      return;
+    }
     history.push(present, "a change made elsewhere");
     settle();
   });

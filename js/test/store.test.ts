@@ -57,6 +57,18 @@ describe("edits", () => {
     expect(store.circuit.value.supernodes[0].name).toBe("Texas");
   });
 
+  it("on their way to the kernel are not undone by an older version that comes from there", () => {
+    const { model, store } = setUp();
+    const before = model.get("circuit");
+    store.actions.edit((circuit) => pin(circuit, [C]), "pin");
+    store.actions.edit((circuit) => pin(circuit, [A]), "pin");
+    model.set("circuit", { ...group(before, "Texas", [B]), revision: 1 });
+    expect(store.circuit.value.pinned).toEqual([C, A]);
+    expect(model.get("circuit")).toBe(store.circuit.value);
+    model.set("circuit", { ...group(before, "Texas", [B]), revision: 2 });
+    expect(store.circuit.value.supernodes[0].name).toBe("Texas");
+  });
+
   it("made in one view are seen in the other", () => {
     const model = new FakeModel();
     const [first, second] = [storeOn(model), storeOn(model)];
