@@ -92,7 +92,7 @@ class ReplacementModel:
         Raises:
             PromptError: empty, too long, a word the model does not know (names the nearest known), or not a token id.
         """
-        read = self._prompt(prompt)
+        read = self.read_prompt(prompt)
         return tuple(PromptToken(text, token) for text, token in zip(read.texts, read.token_ids, strict=True))
 
     def trace(
@@ -125,7 +125,7 @@ class ReplacementModel:
         with self.lock, torch.inference_mode():
             report = progress or _silent
             report(0.0, "Running the model")
-            run = self._run(self._prompt(prompt), position, cancelled)
+            run = self._run(self.read_prompt(prompt), position, cancelled)
             chosen = choose_targets(self._reading(run), targets)
             report(0.2, "Following edges")
             graph = trace_run(
@@ -214,7 +214,7 @@ class ReplacementModel:
             PromptError: the prompt cannot be used.
         """
         with self.lock, torch.inference_mode():
-            return self._run(self._prompt(prompt), -1, None).activations
+            return self._run(self.read_prompt(prompt), -1, None).activations
 
     def feature_card(self, layer: int, feature: int) -> FeatureCard:
         """Return what is known of a feature: examples, and the tokens it promotes and suppresses.
@@ -249,7 +249,13 @@ class ReplacementModel:
         pairs = zip(tokens.tolist(), logits.tolist(), strict=True)
         return tuple((token_text(self.model.tokenizer, token), logit) for token, logit in pairs)
 
-    def _prompt(self, prompt: str | Sequence[int]) -> Prompt:
+    def forget(self) -> None:
+        """Drop the forward passes kept from earlier traces and the memory they hold."""
+        with self.lock:
+            self._runs.clear()
+
+    def read_prompt(self, prompt: str | Sequence[int]) -> Prompt:
+        """Return the token ids and texts a prompt is run as; see `tokenize`."""
         return read_prompt(
             self.model.tokenizer,
             prompt,
@@ -282,13 +288,13 @@ class ReplacementModel:
         )
         if graph.n_layers != self.n_layers or max(ids) >= self.model.vocabulary_size:
             raise foreign
-        run = self._run(self._prompt(ids), graph.position, cancelled)
+        run = self._run(self.read_prompt(ids), graph.position, cancelled)
         if graph.model is not self and not _same_features(graph, run.activations):
             raise foreign
         return run
 
     def _elsewhere(self, prompt: str | Sequence[int]) -> tuple[Prompt, Activations]:
-        read = self._prompt(prompt)
+        read = self.read_prompt(prompt)
         return read, self._run(read, -1, None).activations
 
     def _reading(self, run: Run) -> Reading:

@@ -126,7 +126,7 @@ def test_the_size_of_a_chunk_changes_nothing(monkeypatch: pytest.MonkeyPatch, ch
 
 def test_a_sweep_stops_when_asked_and_reports_how_far_it_is() -> None:
     model = tiny_model()
-    run = model._run(model._prompt(PROMPT_IDS), -1, None)
+    run = model._run(model.read_prompt(PROMPT_IDS), -1, None)
     targets = torch.zeros(1, 32)
     done: list[float] = []
     sweep(run.frozen, run.nodes, run.captured.embedding, targets, progress=done.append)
