@@ -1,10 +1,10 @@
 /** Draws the map on canvas contexts; every function draws one layer and keeps no state. */
 
-import { edgeWidth } from "../core/scales";
+import { edgeWidth, headLength, mapEdge } from "../core/routing";
 import { KIND } from "../core/types";
 import { type Palette, TOKEN_SIZE } from "../theme";
 import { type Camera, frameOf, type Scene, shapeScale, shareOfInput } from "./scene";
-import { curve, traceArrowhead, traceCurve, traceFlatEnd, traceNode } from "./shapes";
+import { type Curve, traceArrowhead, traceCurve, traceFlatEnd, traceNode } from "./shapes";
 
 export interface Brush {
   readonly context: CanvasRenderingContext2D;
@@ -103,14 +103,14 @@ function clipToFrame(context: CanvasRenderingContext2D, scene: Scene): void {
   context.clip();
 }
 
-function curveOf(brush: Brush, scene: Scene, edge: number) {
+function curveOf(brush: Brush, scene: Scene, edge: number): Curve | null {
   const { camera } = brush;
   const { snapshot, layout, placeOf } = scene;
   const source = placeOf[snapshot.edgeSource[edge]];
   const target = placeOf[snapshot.edgeTarget[edge]];
   if (source < 0 || target < 0) return null;
   const scale = shapeScale(camera);
-  return curve(
+  return mapEdge(
     camera.k * layout.x[source] + camera.x,
     camera.k * layout.y[source] + camera.y,
     scale * layout.radius[source],
@@ -143,10 +143,10 @@ export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array):
 }
 
 /** The edges of one node in full: sign by colour and form, strength by width, the strongest on top. */
-export function paintSignedEdges(brush: Brush, scene: Scene, edges: readonly number[], opacity: number): void {
+export function paintSignedEdges(brush: Brush, scene: Scene, edges: Uint32Array, opacity: number): void {
   const { context, palette } = brush;
   const { snapshot } = scene;
-  const ordered = edges
+  const ordered = Array.from(edges)
     .map((edge) => ({ edge, share: shareOfInput(snapshot, edge) }))
     .sort((a, b) => Math.abs(a.share) - Math.abs(b.share));
   context.save();
@@ -156,23 +156,25 @@ export function paintSignedEdges(brush: Brush, scene: Scene, edges: readonly num
     const shape = curveOf(brush, scene, edge);
     if (shape === null) continue;
     const inhibits = snapshot.edgeWeight[edge] < 0;
-    const width = edgeWidth(share);
-    const head = 3.5 + width;
+    const width = 0.8 * edgeWidth(share);
+    const head = headLength(width);
+    const [x, y] = shape.slice(-2);
     context.strokeStyle = inhibits ? palette.inhibit : palette.excite;
     context.fillStyle = context.strokeStyle;
     context.lineWidth = width;
     context.setLineDash(inhibits ? [2 + 2 * width, 2 + width] : []);
     context.beginPath();
-    traceCurve(context, inhibits ? { ...shape, y1: shape.y1 + 1.5 } : { ...shape, y1: shape.y1 + 0.8 * head });
+    // The line ends in its head, not beside the head's tip.
+    traceCurve(context, [...shape.slice(0, 7), y + (inhibits ? 1.5 : 0.8 * head)]);
     context.stroke();
     context.setLineDash([]);
     context.beginPath();
     if (inhibits) {
       context.lineWidth = 1.8;
-      traceFlatEnd(context, shape.x1, shape.y1 + 1.5, head);
+      traceFlatEnd(context, x, y + 1.5, 0.7 * head);
       context.stroke();
     } else {
-      traceArrowhead(context, shape.x1, shape.y1, head);
+      traceArrowhead(context, x, y, head);
       context.fill();
     }
   }

@@ -35,30 +35,12 @@ export function traceNode(pen: Pen, kind: number, x: number, y: number, radius: 
   }
 }
 
-/** A cubic curve that leaves its source upwards and enters its target from below. */
-export interface Curve {
-  readonly x0: number;
-  readonly y0: number;
-  readonly x1: number;
-  readonly y1: number;
-  /** Heights of the two control points; they stand above the source and below the target. */
-  readonly c0: number;
-  readonly c1: number;
-}
+/** A cubic: its start, two control points and its end. */
+export type Curve = readonly number[];
 
-/** The curve from the rim of one node to the rim of another; each end leans towards the other along its rim. */
-export function curve(sx: number, sy: number, sr: number, tx: number, ty: number, tr: number): Curve {
-  const lean = 0.7 * Math.tanh((tx - sx) / 160);
-  const rise = Math.sqrt(1 - lean * lean);
-  const y0 = sy - sr * rise;
-  const y1 = ty + tr * rise;
-  const bend = Math.max(0.45 * Math.abs(y0 - y1), 6);
-  return { x0: sx + sr * lean, y0, x1: tx - tr * lean, y1, c0: y0 - bend, c1: y1 + bend };
-}
-
-export function traceCurve(pen: Pen, { x0, y0, x1, y1, c0, c1 }: Curve): void {
+export function traceCurve(pen: Pen, [x0, y0, ax, ay, bx, by, x1, y1]: Curve): void {
   pen.moveTo(x0, y0);
-  pen.bezierCurveTo(x0, c0, x1, c1, x1, y1);
+  pen.bezierCurveTo(ax, ay, bx, by, x1, y1);
 }
 
 /** An arrowhead pointing up, its tip at (x, y). */

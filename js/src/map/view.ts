@@ -5,6 +5,7 @@ import { edgesOf } from "../core/snapshot";
 import type { NodeId } from "../core/types";
 import type { Store } from "../store";
 import { PALETTES } from "../theme";
+import { paintAnswers } from "./answers";
 import { nodeMarks } from "./marks";
 import {
   type Brush,
@@ -163,7 +164,9 @@ export class MapView {
     this.#staleLayers = false;
     clearTimeout(this.#settling);
     this.#paintGround(scene, EDGES_IN_MOTION);
-    paintNodes(this.#brush(this.#nodes), scene, this.#marks.value);
+    const nodes = this.#brush(this.#nodes);
+    paintAnswers(nodes, scene, this.#store.effect.peek());
+    paintNodes(nodes, scene, this.#marks.value);
     if (scene.visible.edges.length <= EDGES_IN_MOTION) return;
     this.#settling = window.setTimeout(() => {
       this.#edgesDue = true;
@@ -204,11 +207,20 @@ export class MapView {
     const hovered = this.#store.hovered.peek();
     const selected = this.#store.selected.peek();
     const resting = selected.filter((id) => id !== hovered);
-    if (resting.length > 0) paintSignedEdges(brush, scene, this.#edgesOf(resting, scene), hovered === null ? 1 : 0.25);
+    const opacity = hovered === null ? 1 : 0.25;
+    if (resting.length > 0) paintSignedEdges(brush, scene, this.#edgesOf(resting, scene), opacity);
+    else paintSignedEdges(brush, scene, this.#circuitEdges(scene), 0.75 * opacity);
     if (hovered !== null) paintSignedEdges(brush, scene, this.#edgesOf([hovered], scene), 1);
   }
 
-  #edgesOf(ids: readonly NodeId[], scene: Scene): number[] {
+  /** The visible edges within the circuit, which show while nothing is selected. */
+  #circuitEdges({ snapshot, visible }: Scene): Uint32Array {
+    const { hue, pinned } = this.#marks.value;
+    const inside = (node: number) => hue[node] >= 0 || pinned[node] === 1;
+    return visible.edges.filter((edge) => inside(snapshot.edgeSource[edge]) && inside(snapshot.edgeTarget[edge]));
+  }
+
+  #edgesOf(ids: readonly NodeId[], scene: Scene): Uint32Array {
     const { snapshot } = this.#store;
     const found = new Set<number>();
     for (const id of ids) {
@@ -218,7 +230,7 @@ export class MapView {
       for (const edge of edgesOf(snapshot.outputs, node)) found.add(edge);
     }
     const limit = this.#store.thresholds.peek().edge;
-    return [...found].filter(
+    return Uint32Array.from(found).filter(
       (edge) =>
         snapshot.edgeShare[edge] <= limit &&
         scene.visible.mask[snapshot.edgeSource[edge]] === 1 &&

@@ -1,0 +1,52 @@
+/** The likeliest explained tokens, written beside their nodes in the top row. */
+
+import type { EffectMessage } from "../core/types";
+import { probability, tokenText } from "../core/words";
+import { TOKEN_SIZE } from "../theme";
+import type { Brush } from "./paint";
+import { frameOf, type Scene, shapeScale } from "./scene";
+
+const MOST = 3;
+const SPACE = 14;
+
+/** Draws as many answers as there is room for left of the output nodes; with an effect, how likely each is after it. */
+export function paintAnswers(brush: Brush, scene: Scene, effect: EffectMessage | null): void {
+  const { context, palette, camera } = brush;
+  const { layout, placeOf, snapshot } = scene;
+  const places = snapshot.targets.map((target) => placeOf[target.node]).filter((place) => place >= 0);
+  if (places.length === 0) return;
+  const edge = Math.min(
+    ...places.map((place) => camera.k * layout.x[place] - shapeScale(camera) * layout.radius[place]),
+  );
+  const y = camera.k * layout.y[places[0]] + camera.y;
+  let right = edge + camera.x - 7;
+  context.save();
+  context.font = `${TOKEN_SIZE}px ${brush.tokenFont}`;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  const widths: number[] = [];
+  const words = answers(scene, effect);
+  for (const text of words) widths.push(context.measureText(text).width);
+  while (words.length > 0 && right - widths.reduce((sum, width) => sum + width + SPACE, 0) < frameOf(scene).left) {
+    words.pop();
+    widths.pop();
+  }
+  // The likeliest is farthest left, as one reads.
+  for (let at = words.length - 1; at >= 0; at--) {
+    context.fillStyle = palette.background;
+    context.fillRect(right - widths[at] - 3, y - 8, widths[at] + 6, 16);
+    context.fillStyle = palette.answer;
+    context.fillText(words[at], right, y + 0.5);
+    right -= widths[at] + SPACE;
+  }
+  context.restore();
+}
+
+function answers({ snapshot }: Scene, effect: EffectMessage | null): string[] {
+  const after = new Map(effect?.tokens.map((token) => [token.token_id, token.after]));
+  const likeliest = [...snapshot.targets].sort((a, b) => b.probability - a.probability).slice(0, MOST);
+  return likeliest.map(({ token, token_id, probability: before }) => {
+    const now = after.get(token_id);
+    return `${tokenText(token)} ${probability(before)}${now === undefined ? "" : ` → ${probability(now)}`}`;
+  });
+}
