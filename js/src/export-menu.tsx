@@ -2,16 +2,16 @@ import { useState } from "preact/hooks";
 import { Popover } from "./popover";
 import type { FigureFormat, FigurePart, FigureWidth, Store } from "./store";
 
-const PARTS: readonly { readonly part: FigurePart; readonly name: string }[] = [
-  { part: "both", name: "map and circuit" },
-  { part: "map", name: "map" },
-  { part: "circuit", name: "circuit" },
+const PARTS: readonly (readonly [FigurePart, string])[] = [
+  ["both", "map and circuit"],
+  ["map", "map"],
+  ["circuit", "circuit"],
 ];
 
-const WIDTHS: readonly { readonly width: FigureWidth; readonly name: string }[] = [
-  { width: 3.25, name: "3.25 in · one column" },
-  { width: 5.5, name: "5.5 in · text" },
-  { width: 6.75, name: "6.75 in · two columns" },
+const WIDTHS: readonly (readonly [FigureWidth, string])[] = [
+  [3.25, "3.25 in · one column"],
+  [5.5, "5.5 in · text"],
+  [6.75, "6.75 in · two columns"],
 ];
 
 const FORMATS: readonly { readonly format: FigureFormat; readonly what: string }[] = [
@@ -54,13 +54,8 @@ function Menu({ store }: { store: Store }) {
           {whyNot(store)}
         </p>
       )}
-      <Choice title="what" choices={PARTS.map(({ part, name }) => [part, name])} value={part} onChange={setPart} />
-      <Choice
-        title="width"
-        choices={WIDTHS.map(({ width, name }) => [width, name])}
-        value={width}
-        onChange={setWidth}
-      />
+      <Choice title="what" choices={PARTS} value={part} onChange={setPart} />
+      <Choice title="width" choices={WIDTHS} value={width} onChange={setWidth} />
       <div class="formats">
         {FORMATS.map(({ format, what }) => (
           <button
@@ -99,8 +94,8 @@ interface ChoiceProps<Value> {
 
 function Choice<Value extends string | number>({ title, choices, value, onChange }: ChoiceProps<Value>) {
   return (
-    <div class="choice" role="radiogroup" aria-label={title}>
-      <span class="caption">{title}</span>
+    <fieldset>
+      <legend class="caption">{title}</legend>
       {choices.map(([choice, name]) => (
         <label key={choice}>
           <input
@@ -113,6 +108,6 @@ function Choice<Value extends string | number>({ title, choices, value, onChange
           {name}
         </label>
       ))}
-    </div>
+    </fieldset>
   );
 }

@@ -17,7 +17,7 @@ export function Footer({ store }: { store: Store }) {
   }
   return (
     <footer class="footer" data-test="footer">
-      <span class="experiment" data-test="experiment" title={effect.name}>
+      <span class="clip" data-test="experiment" title={effect.name}>
         {effect.name}
       </span>
       <span>{modeName(effect.mode)}</span>
@@ -57,7 +57,7 @@ function CopyAsCode({ code }: { code: string }) {
       </span>
       {how === "by hand" && (
         <textarea
-          class="code"
+          class="popover"
           data-test="code"
           aria-label="Python lines of this experiment"
           readOnly

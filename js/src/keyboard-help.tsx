@@ -1,3 +1,4 @@
+import { Fragment } from "preact";
 import { Popover } from "./popover";
 import type { Store } from "./store";
 
@@ -81,10 +82,10 @@ export function KeyboardHelp({ store }: { store: Store }) {
               <h3 class="caption">{title}</h3>
               <dl>
                 {rows.map(([keys, what]) => (
-                  <div key={keys}>
+                  <Fragment key={keys}>
                     <dt>{keys}</dt>
                     <dd>{what}</dd>
-                  </div>
+                  </Fragment>
                 ))}
               </dl>
             </section>

@@ -128,7 +128,7 @@ describe("a feature's card", () => {
     const { root, model } = inspector("1_8_4");
     await eventually(() => expect(model.sent.length).toBe(1));
     model.answer({ type: "error", code: "node", message: "There is no card for this feature." });
-    await eventually(() => expect(get(root, "card-failed").textContent).toBe("There is no card for this feature."));
+    await eventually(() => expect(get(root, "card-status").textContent).toBe("There is no card for this feature."));
   });
 
   it("of a node looked at before does not show up late on another", async () => {

@@ -84,7 +84,7 @@ describe("rows of an effect", () => {
   });
 
   it("show tokens that are likely before or after, the likeliest first", () => {
-    expect(tokenRows(EFFECT, 2).map(({ token }) => token)).toEqual(["Austin", "Dallas"]);
+    expect(tokenRows(snapshot, EFFECT, 2).map(({ token }) => token)).toEqual(["Austin", "Dallas"]);
     expect(changeOf(0.75, 0.125)).toBe("below");
     expect(changeOf(0.5, 0.501)).toBe("same");
   });

@@ -35,6 +35,7 @@ export interface BoxListeners {
 export function BoxMark(props: Props) {
   const { placed, outcome, textSize, selected, on } = props;
   const { x, y, w, h, cards, box, name, kind } = placed;
+  const words = spoken(placed, outcome);
   const mono = kind === KIND.token || kind === KIND.logit;
   const radius = Math.min(5, h / 6);
   const classes = ["box", KINDS[kind ?? -1], outcome.faded && "faded"];
@@ -52,7 +53,7 @@ export function BoxMark(props: Props) {
       role="button"
       tabIndex={props.focusable ? 0 : -1}
       aria-pressed={selected}
-      aria-label={spoken(placed, outcome)}
+      aria-label={words}
       style={box.color === null ? undefined : { "--hue": `var(--group-${box.color})` }}
       transform={`translate(${round(x - w / 2)} ${round(y - h / 2)})`}
       {...on}
@@ -65,16 +66,11 @@ export function BoxMark(props: Props) {
       <rect class="face" width={w} height={h} rx={radius} />
       {box.color !== null && <path class="edge-hue" d={hueEdge(h, radius)} />}
       {!props.renaming && (
-        <text
-          class={mono ? "box-name mono" : "box-name"}
-          x={box.color === null ? w / 2 : w / 2 + 2}
-          y={h / 2}
-          font-size={textSize}
-        >
+        <text class="box-name" x={box.color === null ? w / 2 : w / 2 + 2} y={h / 2} font-size={textSize}>
           {shorten(mono ? tokenText(name) : name, w - 16, textSize, mono)}
         </text>
       )}
-      <title>{tooltip(placed, outcome)}</title>
+      <title>{words}</title>
       <Beside {...props} />
     </g>
   );
@@ -126,13 +122,6 @@ function Beside({ placed, outcome, paneWidth }: Props) {
       )}
     </>
   );
-}
-
-function tooltip({ name, box }: Placed, outcome: Outcome): string {
-  const lines = [name];
-  if (box.nodes.length > 1) lines.push(`${box.nodes.length} members`);
-  if (outcome.text !== "") lines.push(`${outcome.text} of its activation before`);
-  return lines.join("\n");
 }
 
 function spoken({ name, box, kind }: Placed, outcome: Outcome): string {

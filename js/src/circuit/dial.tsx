@@ -3,22 +3,21 @@ import type { InterventionJson } from "../core/types";
 import { count } from "../core/words";
 import { featuresOf, intervene } from "../effects/experiment";
 import type { Store } from "../store";
+import type { Sheet } from "./attention";
 import { removeBox } from "./edits";
 import type { Placed } from "./scene";
-
-export type Opened = "members" | "swap";
 
 interface Props {
   readonly store: Store;
   readonly placed: Placed;
-  readonly open: Opened | null;
-  readonly onOpen: (what: Opened | null) => void;
-  /** Goes back to the box. */
+  readonly sheet: Sheet | null;
+  readonly onSheet: (sheet: Sheet | null) => void;
+  /** Closes what is open and goes back to the box. */
   readonly onLeave: () => void;
 }
 
 /** What can be done to a box, where the hand is: ×0, ×−1, ×2, any factor, a swap; its members. */
-export function Dial({ store, placed, open, onOpen, onLeave }: Props) {
+export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
   const { box, name } = placed;
   const { intervene: possible, why_not } = store.capabilities.value;
   const nodes = featuresOf(store.snapshot, box.nodes);
@@ -77,9 +76,9 @@ export function Dial({ store, placed, open, onOpen, onLeave }: Props) {
           <button
             type="button"
             data-test="dial-swap"
-            aria-expanded={open === "swap"}
+            aria-expanded={sheet === "swap"}
             title={why || "take the values it has in another prompt"}
-            onClick={() => onOpen(open === "swap" ? null : "swap")}
+            onClick={() => onSheet(sheet === "swap" ? null : "swap")}
           >
             swap in…
           </button>
@@ -93,9 +92,9 @@ export function Dial({ store, placed, open, onOpen, onLeave }: Props) {
         <button
           type="button"
           data-test="dial-members"
-          aria-expanded={open === "members"}
+          aria-expanded={sheet === "members"}
           aria-label={`Members of ${name}`}
-          onClick={() => onOpen(open === "members" ? null : "members")}
+          onClick={() => onSheet(sheet === "members" ? null : "members")}
         >
           {`${count(box.nodes.length, "member")} ▾`}
         </button>
@@ -122,7 +121,7 @@ function AnyFactor({ name, why, onFactor }: FactorProps) {
   }
 
   return (
-    <form class="any-factor" onSubmit={submit}>
+    <form onSubmit={submit}>
       <label>
         ×
         <input

@@ -39,7 +39,7 @@ export function SwapForm({ store, placed, onClose }: Props) {
 
   return (
     <form
-      class="swap-form"
+      class="popover sheet"
       data-test="swap-form"
       aria-label={`Swap ${placed.name} from another prompt`}
       onSubmit={submit}
@@ -60,12 +60,12 @@ export function SwapForm({ store, placed, onClose }: Props) {
           defaultValue={prompt}
         />
       </label>
-      <div class="swap-actions">
-        <span class="muted">{possible ? "features active there come in, this box's go" : why_not}</span>
+      <div class="sheet-actions">
+        <span>{possible ? "features active there come in, this box's go" : why_not}</span>
         <button type="button" class="button" onClick={onClose}>
           cancel
         </button>
-        <button type="submit" class="button primary" data-test="swap-run" disabled={running}>
+        <button type="submit" class="button" data-test="swap-run" disabled={running}>
           {running ? "running" : "run"}
         </button>
       </div>

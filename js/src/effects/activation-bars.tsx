@@ -39,23 +39,22 @@ export function scaleOf(rows: readonly ActivationRow[]): number {
 /** How each box's activation came out: measured as a bar, what the graph predicted as a tick. */
 export function ActivationBars({ store, effect }: { store: Store; effect: EffectMessage }) {
   const rows = activationRows(store.snapshot, store.boxes.value, effect);
-  if (rows.length === 0) {
-    return (
-      <section class="activation-bars">
-        <h3>activation after, % of before</h3>
-        <p class="none">pin nodes or group them, and each box shows its activation here</p>
-      </section>
-    );
-  }
   const scale = scaleOf(rows);
   return (
-    <section class="activation-bars">
+    <section>
       <h3>activation after, % of before</h3>
+      {rows.length === 0 && <p class="none">pin nodes or group them, and each box shows its activation here</p>}
       <ul>
         {rows.map((row) => (
           <Row key={row.box.id} store={store} row={row} scale={scale} />
         ))}
       </ul>
+      <p class="frozen">
+        <span data-test="frozen">{effect.frozen}</span>
+        <span aria-hidden="true">
+          <i /> measured <i /> predicted
+        </span>
+      </p>
     </section>
   );
 }
@@ -69,7 +68,7 @@ function Row({ store, row, scale }: { store: Store; row: ActivationRow; scale: n
     <li>
       <button
         type="button"
-        class={`activation-row ${tone} ${held ? "held" : ""}`}
+        class={`row activation-row ${tone} ${held ? "held" : ""}`}
         data-test="activation-row"
         data-name={name}
         data-measured={measured}
@@ -78,7 +77,7 @@ function Row({ store, row, scale }: { store: Store; row: ActivationRow; scale: n
         aria-label={`${name}: measured ${percent(measured)}, predicted ${percent(predicted)}`}
         onClick={() => store.actions.select([box.id], "replace")}
       >
-        <span class="name">{name}</span>
+        <span class="clip">{name}</span>
         <span class="track" aria-hidden="true">
           <span class="measured" style={{ width: at(measured) }} />
           <span class="unchanged" style={{ left: at(1) }} />

@@ -5,7 +5,7 @@ import type { Store } from "../store";
 import { ActivationBars } from "./activation-bars";
 import { run, whoOf } from "./experiment";
 import { ModeSelect } from "./mode-select";
-import { TargetBars, TokenBars } from "./token-bars";
+import { TokenBars } from "./token-bars";
 
 /** What the last intervention did: output probabilities and activations, before and after. */
 export function Effects({ store }: { store: Store }) {
@@ -17,23 +17,10 @@ export function Effects({ store }: { store: Store }) {
         {effect !== null && <Chips store={store} effect={effect} />}
         <ModeSelect store={store} />
       </div>
-      {effect === null ? (
-        <>
-          <TargetBars snapshot={store.snapshot} />
-          <Nothing store={store} />
-        </>
-      ) : (
-        <div class="outcome" data-test="effect" data-effect={effect.id}>
-          <TokenBars effect={effect} />
-          <ActivationBars store={store} effect={effect} />
-          <p class="frozen">
-            <span data-test="frozen">{effect.frozen}</span>
-            <span class="legend" aria-hidden="true">
-              <span class="key-measured" /> measured <span class="key-predicted" /> predicted
-            </span>
-          </p>
-        </div>
-      )}
+      <div class="outcome" data-test="effect" data-effect={effect?.id}>
+        <TokenBars snapshot={store.snapshot} effect={effect} />
+        {effect === null ? <Nothing store={store} /> : <ActivationBars store={store} effect={effect} />}
+      </div>
     </section>
   );
 }
@@ -59,7 +46,7 @@ function Chips({ store, effect }: { store: Store; effect: EffectMessage }) {
               )
             }
           >
-            <span class="words">{words}</span>
+            <span class="clip">{words}</span>
             <span aria-hidden="true">×</span>
           </button>
         );

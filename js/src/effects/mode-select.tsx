@@ -1,5 +1,5 @@
 import type { Mode } from "../core/types";
-import { MODES, modeName } from "../core/words";
+import { MODES } from "../core/words";
 import type { Store } from "../store";
 import { run } from "./experiment";
 import { modeOf } from "./mode";
@@ -63,7 +63,6 @@ export function ModeSelect({ store }: { store: Store }) {
           />
         </span>
       )}
-      <span class="spoken-only">{modeName(mode)}</span>
     </span>
   );
 }

@@ -3,94 +3,68 @@ import { decimal, probability, tokenText } from "../core/words";
 
 const ROWS = 5;
 
-type Change = "above" | "below" | "same";
+/** A token as it is; with an effect, also as it came out. */
+type TokenRow = Pick<EffectToken, "token" | "token_id" | "before" | "logit_before"> & Partial<EffectToken>;
 
 /** Whether a probability visibly rose or fell. */
-export function changeOf(before: number, after: number): Change {
+export function changeOf(before: number, after: number): "above" | "below" | "same" {
   if (Math.abs(after - before) < 0.005) return "same";
   return after > before ? "above" : "below";
 }
 
-/** Likely tokens first, by what they were before or are after. */
-export function tokenRows(effect: EffectMessage, rows: number): readonly EffectToken[] {
-  return [...effect.tokens]
-    .sort((a, b) => Math.max(b.before, b.after) - Math.max(a.before, a.after) || b.logit_after - a.logit_after)
-    .slice(0, rows);
+/** Likely tokens first, by what they were before or are after; without an effect the explained tokens. */
+export function tokenRows(snapshot: Snapshot, effect: EffectMessage | null, rows = ROWS): readonly TokenRow[] {
+  const tokens: TokenRow[] =
+    effect === null
+      ? snapshot.targets.map(({ probability, logit, ...token }) => ({
+          ...token,
+          before: probability,
+          logit_before: logit,
+        }))
+      : [...effect.tokens];
+  const likelihood = ({ before, after = before }: TokenRow): number => Math.max(before, after);
+  const logit = ({ logit_before, logit_after = logit_before }: TokenRow): number => logit_after;
+  return tokens.sort((a, b) => likelihood(b) - likelihood(a) || logit(b) - logit(a)).slice(0, rows);
 }
 
-/** The next token's probabilities and logits, before and after. */
-export function TokenBars({ effect }: { effect: EffectMessage }) {
+/** The next token's probabilities and logits; with an effect before and after. */
+export function TokenBars({ snapshot, effect }: { snapshot: Snapshot; effect: EffectMessage | null }) {
   return (
-    <section class="token-bars">
-      <h3>
-        next token
-        <Heads />
+    <section>
+      <h3 class="row token-row">
+        <span>next token</span>
+        <span />
+        <span class="number">probability</span>
+        <span class="number">logit</span>
       </h3>
       <ul>
-        {tokenRows(effect, ROWS).map((token) => {
-          const text = tokenText(token.token);
-          return (
-            <li
-              key={token.token_id}
-              class={`token-row ${changeOf(token.before, token.after)}`}
-              data-test="token-row"
-              data-token={token.token}
-              data-before={token.before}
-              data-after={token.after}
-              title={`probability ${token.before.toPrecision(3)} → ${token.after.toPrecision(3)}`}
-            >
-              <span class="token">{text}</span>
-              <span class="bars" aria-hidden="true">
-                <span class="before" style={{ width: `${100 * token.before}%` }} />
-                <span class="after" style={{ width: `${100 * token.after}%` }} />
-              </span>
-              <span class="numbers">
-                {probability(token.before)} → <strong>{probability(token.after)}</strong>
-              </span>
-              <span class="numbers logit">
-                {decimal(token.logit_before)} → {decimal(token.logit_after)}
-              </span>
-            </li>
-          );
-        })}
-      </ul>
-    </section>
-  );
-}
-
-function Heads() {
-  return (
-    <span class="heads" aria-hidden="true">
-      <span>probability</span>
-      <span>logit</span>
-    </span>
-  );
-}
-
-/** The explained tokens of the prompt as it is, when nothing was intervened on. */
-export function TargetBars({ snapshot }: { snapshot: Snapshot }) {
-  const targets = [...snapshot.targets].sort((a, b) => b.probability - a.probability).slice(0, ROWS);
-  return (
-    <section class="token-bars">
-      <h3>
-        next token
-        <Heads />
-      </h3>
-      <ul>
-        {targets.map((target) => (
+        {tokenRows(snapshot, effect).map(({ token, token_id, before, after, logit_before, logit_after }) => (
           <li
-            key={target.token_id}
-            class="token-row same"
+            key={token_id}
+            class={`row token-row ${changeOf(before, after ?? before)}`}
             data-test="token-row"
-            data-token={target.token}
-            data-before={target.probability}
+            data-token={token}
+            data-before={before}
+            data-after={after}
+            title={[before, after].flatMap((value) => value?.toPrecision(3) ?? []).join(" → ")}
           >
-            <span class="token">{tokenText(target.token)}</span>
-            <span class="bars" aria-hidden="true">
-              <span class="before" style={{ width: `${100 * target.probability}%` }} />
+            <span class="token clip">{tokenText(token)}</span>
+            <span>
+              <div class="bar" style={{ width: `${100 * before}%` }} />
+              {after !== undefined && <div class="bar" style={{ width: `${100 * after}%` }} />}
             </span>
-            <span class="numbers">{probability(target.probability)}</span>
-            <span class="numbers logit">{decimal(target.logit)}</span>
+            <span class="number">
+              {probability(before)}
+              {after !== undefined && (
+                <>
+                  {" → "}
+                  <strong>{probability(after)}</strong>
+                </>
+              )}
+            </span>
+            <span class="number">
+              {[logit_before, logit_after].flatMap((value) => (value === undefined ? [] : decimal(value))).join(" → ")}
+            </span>
           </li>
         ))}
       </ul>

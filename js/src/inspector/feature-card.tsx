@@ -21,25 +21,15 @@ export function FeatureCard({ store, node }: { store: Store; node: NodeId }) {
     };
   }, [store, node]);
 
-  if (state === "loading") {
-    return (
-      <section class="feature-card" aria-busy="true">
-        <h3>fires on</h3>
-        <p class="none">looking up its examples …</p>
-      </section>
-    );
-  }
-  if ("failed" in state) {
-    return (
-      <section class="feature-card">
-        <h3>fires on</h3>
-        <p class="none" data-test="card-failed">
-          {state.failed}
-        </p>
-      </section>
-    );
-  }
-  return <Ready card={state.card} />;
+  if (state !== "loading" && "card" in state) return <Ready card={state.card} />;
+  return (
+    <section aria-busy={state === "loading"}>
+      <h3>fires on</h3>
+      <p class="none" data-test="card-status">
+        {state === "loading" ? "looking up its examples …" : state.failed}
+      </p>
+    </section>
+  );
 }
 
 function Ready({ card }: { card: Card }) {
@@ -48,7 +38,7 @@ function Ready({ card }: { card: Card }) {
   const examples = all ? card.examples : card.examples.slice(0, 3);
   return (
     <>
-      <section class="feature-card" data-test="feature-card">
+      <section data-test="feature-card">
         <h3>
           fires on
           {card.frequency !== null && <span class="note">{percent(card.frequency)} of tokens</span>}
@@ -86,7 +76,7 @@ function Example({ tokens, activations, peak }: ExampleProps) {
   const from = Math.max(0, strongest - BEFORE);
   const to = Math.min(tokens.length, strongest + AFTER + 1);
   return (
-    <p class="example" data-test="example">
+    <p class="example clip" data-test="example">
       {from > 0 && <span class="cut">…</span>}
       {tokens.slice(from, to).map((token, offset) => {
         const activation = activations[from + offset] ?? 0;

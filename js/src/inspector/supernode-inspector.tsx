@@ -1,12 +1,11 @@
 import { useComputed } from "@preact/signals";
-import { remove } from "../core/circuit";
-import { type Box, KIND, type Kind, type NodeId } from "../core/types";
-import { count, decimal, percent, placeOf } from "../core/words";
+import { type Box, KIND, type NodeId, type Snapshot } from "../core/types";
+import { count, decimal, percent } from "../core/words";
 import type { Store } from "../store";
 import { ContributionList } from "./contribution-list";
 import { contributionsOf } from "./contributions";
-import { Glyph } from "./glyph";
 import { Title } from "./inspector";
+import { MemberRow } from "./node-row";
 
 /** A supernode: its members, what feeds them from outside and what they feed together. */
 export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
@@ -21,11 +20,13 @@ export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
       <p class="facts" data-test="inspector-facts">
         {factsOfGroup(store, box).join(" · ")}
       </p>
-      <section class="members">
+      <section>
         <h3>members</h3>
         <ul>
           {box.nodes.map((id) => (
-            <Member key={id} store={store} box={box} id={id} />
+            <MemberRow key={id} store={store} box={box} id={id} test="member-row">
+              <span class="number">{influenceOf(store.snapshot, id)}</span>
+            </MemberRow>
           ))}
         </ul>
       </section>
@@ -47,6 +48,11 @@ export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
   );
 }
 
+function influenceOf(snapshot: Snapshot, id: NodeId): string {
+  const node = snapshot.index.get(id);
+  return node === undefined ? "" : percent(snapshot.influence[node]);
+}
+
 /** What a supernode is, as short phrases: how many, which layers, how much. */
 export function factsOfGroup(store: Store, box: Box): readonly string[] {
   const { snapshot } = store;
@@ -66,41 +72,4 @@ export function factsOfGroup(store: Store, box: Box): readonly string[] {
   }
   facts.push(`influence ${percent(members.reduce((sum, node) => sum + snapshot.influence[node], 0))}`);
   return facts;
-}
-
-function Member({ store, box, id }: { store: Store; box: Box; id: NodeId }) {
-  const { snapshot } = store;
-  const node = snapshot.index.get(id);
-  const name = store.nameOf(id);
-  return (
-    <li class="member">
-      <button
-        type="button"
-        class="member-name"
-        data-test="member-row"
-        data-node={id}
-        onClick={() => {
-          // The row is gone before the pointer can leave it.
-          store.actions.hover(null);
-          store.actions.select([id], "replace");
-        }}
-        onPointerEnter={() => store.actions.hover(id)}
-        onPointerLeave={() => store.actions.hover(null)}
-      >
-        {node !== undefined && <Glyph kind={snapshot.kind[node] as Kind} color={box.color} />}
-        <span class="name">{name}</span>
-        <span class="place">{node === undefined ? "not in this graph" : placeOf(snapshot, node)}</span>
-        <span class="share">{node === undefined ? "" : percent(snapshot.influence[node])}</span>
-      </button>
-      <button
-        type="button"
-        class="quiet"
-        aria-label={`Take ${name} out of ${box.name}`}
-        title="take out"
-        onClick={() => store.actions.edit((circuit) => remove(circuit, [id]), `take ${name} out`)}
-      >
-        ×
-      </button>
-    </li>
-  );
 }

@@ -1,0 +1,87 @@
+import { label, rename } from "../core/circuit";
+import type { Box, NodeId } from "../core/types";
+import type { Store } from "../store";
+import type { Sheet } from "./attention";
+import { Dial } from "./dial";
+import { Members } from "./members";
+import { NameField } from "./name-field";
+import type { Placed, Size } from "./scene";
+import { SwapForm } from "./swap-form";
+
+interface Props {
+  readonly store: Store;
+  readonly placed: Placed;
+  readonly size: Size;
+  readonly sheet: Sheet | null;
+  readonly onSheet: (sheet: Sheet | null) => void;
+  readonly onLook: (looks: boolean) => void;
+  readonly onGrab: (node: NodeId, event: PointerEvent) => void;
+  /** Gives the focus back to the box. */
+  readonly onLeave: () => void;
+}
+
+/** What stands at the box that has the attention: its dial, and the sheet that was opened from it. */
+export function AtHand({ store, placed, size, sheet, onSheet, onLook, onGrab, onLeave }: Props) {
+  const close = () => {
+    onSheet(null);
+    onLeave();
+  };
+  return (
+    <div
+      class="at-hand"
+      style={beside(placed, size, sheet === null ? 34 : 150)}
+      onPointerEnter={() => onLook(true)}
+      onPointerLeave={() => onLook(false)}
+    >
+      <Dial store={store} placed={placed} sheet={sheet} onSheet={onSheet} onLeave={close} />
+      {sheet === "swap" && <SwapForm store={store} placed={placed} onClose={close} />}
+      {sheet === "members" && <Members store={store} placed={placed} onGrab={onGrab} onClose={close} />}
+    </div>
+  );
+}
+
+/** Below the box, or above it where there is no room; never outside the pane. */
+function beside(placed: Placed, size: Size, height: number): Record<string, string> {
+  const below = Math.round(placed.y + placed.h / 2 + 5);
+  const above = Math.round(size.height - (placed.y - placed.h / 2 - 4 * placed.cards) + 5);
+  const x = Math.round(placed.x);
+  const fits = below + height <= size.height || placed.y < size.height / 2;
+  return {
+    left: `${x}px`,
+    [fits ? "top" : "bottom"]: `${fits ? below : above}px`,
+    transform: `translateX(clamp(${4 - x}px, -50%, calc(${size.width - 4 - x}px - 100%)))`,
+  };
+}
+
+interface RenameProps {
+  readonly store: Store;
+  readonly placed: Placed;
+  readonly onLeave: () => void;
+}
+
+/** The name of a box while it is edited, over the box. */
+export function RenameBox({ store, placed, onLeave }: RenameProps) {
+  const { x, y, h, name, box } = placed;
+  const width = Math.max(placed.w, 110);
+  return (
+    <div
+      class="rename-box"
+      style={{ left: `${x - width / 2}px`, top: `${y - h / 2}px`, width: `${width}px`, height: `${h}px` }}
+    >
+      <NameField
+        name={name}
+        label={`Name of ${name}`}
+        onName={(given) => keepName(store, box, given)}
+        onClose={() => {
+          store.renaming.value = null;
+          onLeave();
+        }}
+      />
+    </div>
+  );
+}
+
+function keepName(store: Store, box: Box, name: string): void {
+  if (box.name === null) store.actions.edit((circuit) => label(circuit, box.id, name), "label");
+  else if (name !== "") store.actions.edit((circuit) => rename(circuit, box.id, name), `rename ${box.name}`);
+}
