@@ -116,10 +116,10 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
         edge(pen, routes[index], share > 0, style.EXCITE if share > 0 else style.INHIBIT, 0.35 if faded else 0.85)
     if picture.injected is not None:
         _injected(pen, picture.injected, placed, width, picture.height)
-    for index, box in enumerate(placed):
-        _beside(pen, box, picture.outcomes[index], picture.layout.text_size, width)
     for index in range(len(placed)):
         _box(pen, picture, index)
+    for index in range(len(placed)):
+        _beside(pen, picture, index, width)
 
 
 def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
@@ -153,8 +153,10 @@ def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
     )
 
 
-def _beside(pen: Pen, place: PlacedBox, result: Outcome, size: float, width: float) -> None:
-    """The percentage at the right of the box, what was done to it at the left, on white so that edges do not cross."""
+def _beside(pen: Pen, picture: CircuitPicture, index: int, width: float) -> None:
+    """The percentage at the right of a box, what was done to it at the left, on white so that edges do not cross."""
+    place, result, size = picture.layout.boxes[index], picture.outcomes[index], picture.layout.text_size
+    others = [other for number, other in enumerate(picture.layout.boxes) if number != index]
     if result.text:
         room = text_width(result.text, size) + 4
         right = place.x + place.w / 2 + CARD * place.cards
@@ -166,12 +168,17 @@ def _beside(pen: Pen, place: PlacedBox, result: Outcome, size: float, width: flo
         pen.label(x + 2, y, result.text, size, TONES[result.tone], bold=result.tone != "same")
     if result.mark:
         room = text_width(result.mark, size) + 14
-        x = place.x - place.w / 2 - room - 7
-        y = place.y
-        if x < 1:
-            x, y = place.x - room / 2, place.y + place.h / 2 + 12
+        x, y = place.x - place.w / 2 - room - 7, place.y
+        if x < 1 or any(_taken(other, x, y, room) for other in others):
+            x, y = max(1.0, place.x - place.w / 2 - room / 2), place.y - place.h / 2 - 3
         pen.rectangle(x, y - 9.5, room, 19, Paint(style.INHIBIT_GROUND, style.INHIBIT, 1.0), 9.5)
         pen.label(x + room / 2, y, result.mark, size, style.INHIBIT, "middle", bold=True)
+
+
+def _taken(other: PlacedBox, x: float, y: float, room: float) -> bool:
+    """Whether a mark would cover another box or the percentage beside it."""
+    left, right = other.x - other.w / 2, other.x + other.w / 2 + CARD * other.cards + SIDE_LABEL
+    return left < x + room and right > x and abs(other.y - y) < other.h / 2 + 10
 
 
 def _injected(pen: Pen, found: Injected, placed: tuple[PlacedBox, ...], width: float, height: float) -> None:

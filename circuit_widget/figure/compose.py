@@ -19,7 +19,7 @@ Part: TypeAlias = Literal["map", "circuit", "both"]
 
 MARGIN = 3.0
 GAP = 22.0
-BESIDE = 540.0
+BESIDE = 640.0
 """Width from which the bars of an effect stand beside the circuit."""
 BARS = 236.0
 TWO_COLUMNS = 420.0
@@ -37,10 +37,10 @@ def compose(
     entries = []
     note = ""
     if part != "circuit":
-        count = draw_map(pen, graph, circuit, effect, inner, map_height(graph))
+        nodes = draw_map(pen, graph, circuit, effect, inner, map_height(graph))
         pen.y += map_height(graph)
-        entries += shape_entries([str(kind) for kind in dict.fromkeys(graph.node_kinds)])
-        note = f"{count:,} of {graph.n_nodes:,} nodes"
+        entries += shape_entries(list(dict.fromkeys(node.kind for node in nodes)))
+        note = f"{len(nodes):,} of {graph.n_nodes:,} nodes"
     else:
         pen.y += _prompt(pen, graph, inner) + 10
     entries += sign_entries()

@@ -52,12 +52,12 @@ class Figure:
 
         Raises FigureError where resvg-py is missing, and for a scale that gives no picture or one too large.
         """
-        width, height = (round(scale * size) for size in (self.scene.width, self.scene.height))
-        if not 1 <= min(width, height) <= max(width, height) <= MOST_DOTS:
+        sizes = [scale * size for size in (self.scene.width, self.scene.height)]
+        if not 1 <= min(sizes) <= max(sizes) <= MOST_DOTS:
             raise FigureError(
-                f"A PNG is at most {MOST_DOTS:,} dots wide or high; scale {scale} gives {width} × {height}."
+                f"A PNG is 1 to {MOST_DOTS:,} dots wide and high; scale {scale} gives {sizes[0]:.0f} × {sizes[1]:.0f}."
             )
-        return write_png(self.svg(), self.recipe, width, height, dots_per_inch(scale))
+        return write_png(self.svg(), self.recipe, round(sizes[0]), dots_per_inch(scale))
 
     def save(self, path: str | Path) -> Path:
         """Write the figure, whole or not at all, as what the file's ending says: .svg, .pdf or .png; returns the path.

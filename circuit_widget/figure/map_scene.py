@@ -9,7 +9,7 @@ from jaxtyping import Bool
 
 from circuit_widget.circuit import Circuit
 from circuit_widget.figure import style
-from circuit_widget.figure.layout import MapLayout, map_layout
+from circuit_widget.figure.layout import MapLayout, MapNode, map_layout
 from circuit_widget.figure.routing import Route, edge_width, head_length, map_edge
 from circuit_widget.figure.scene import Paint, Pen
 from circuit_widget.figure.shapes import edge, node_shape
@@ -52,8 +52,10 @@ def map_height(graph: Graph) -> float:
     return min(max(60.0 + ROW_PITCH * (graph.n_layers + 1), LEAST_HEIGHT), MOST_HEIGHT)
 
 
-def draw_map(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, width: float, height: float) -> int:
-    """Draw the map into width × height pixels from the pen's place; returns how many nodes are in it."""
+def draw_map(
+    pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, width: float, height: float
+) -> list[MapNode]:
+    """Draw the map into width × height pixels from the pen's place; returns the nodes in it."""
     visible = shown(graph, circuit)
     nodes = map_nodes(graph, visible.nodes)
     texts = [token.text for token in graph.tokens]
@@ -67,7 +69,7 @@ def draw_map(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, wi
     for node, index in reversed(place.items()):
         _node(pen, nodes[index].kind, graph.node_ids[node], layout, index, marks)
     _answers(pen, graph, layout, place, effect)
-    return len(place)
+    return nodes
 
 
 def _axes(pen: Pen, layout: MapLayout, width: float) -> None:

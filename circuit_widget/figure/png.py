@@ -15,8 +15,8 @@ KEYWORD = "circuit-widget"
 INSTALL = "Install what draws it: pip install 'circuit-widget[figures]'."
 
 
-def write_png(svg: str, recipe: Mapping[str, Any], width: int, height: int, dots_per_inch: float) -> bytes:
-    """The SVG as a PNG of width × height dots, its recipe in a text chunk. Raises FigureError without resvg-py."""
+def write_png(svg: str, recipe: Mapping[str, Any], width: int, dots_per_inch: float) -> bytes:
+    """The SVG as a PNG `width` dots wide, its recipe in a text chunk. Raises FigureError without resvg-py."""
     try:
         import resvg_py
     except ImportError as error:
@@ -25,7 +25,6 @@ def write_png(svg: str, recipe: Mapping[str, Any], width: int, height: int, dots
         resvg_py.svg_to_bytes(
             svg_string=svg,
             width=width,
-            height=height,
             dpi=96.0,
             font_dirs=[str(FONTS)],
             sans_serif_family="Inter",

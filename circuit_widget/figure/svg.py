@@ -18,7 +18,7 @@ def write_svg(scene: Scene, recipe: Mapping[str, Any]) -> str:
     inches = (scene.width / style.PX_PER_INCH, scene.height / style.PX_PER_INCH)
     head = (
         '<svg xmlns="http://www.w3.org/2000/svg" '
-        f'width="{_number(inches[0])}in" height="{_number(inches[1])}in" '
+        f'width="{inches[0]:.5g}in" height="{inches[1]:.5g}in" '
         f'viewBox="0 0 {_number(scene.width)} {_number(scene.height)}" role="img">'
     )
     document = escape(json.dumps(recipe, ensure_ascii=True, sort_keys=True))

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from cases import fixture
+from tests.figure.cases import fixture
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "layout.json"
 

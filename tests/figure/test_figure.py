@@ -1,0 +1,339 @@
+"""Figures: what the screen shows is in them, whatever the text says, in every format, with the recipe."""
+
+import io
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from circuit_widget.circuit import Circuit
+from circuit_widget.errors import FigureError, NodeError
+from circuit_widget.figure import style
+from circuit_widget.figure.figure import Figure, make_figure, read_recipe
+from circuit_widget.figure.scene import Circle, Curves, Label, Polygon, Rectangle
+from circuit_widget.figure.shown import shown
+from tests.figure.graphs import california_swapped_in, circuit_of_dallas, dallas, effect_on, texas_ablated
+
+SVG = "{http://www.w3.org/2000/svg}"
+GRAPH = dallas()
+CIRCUIT = circuit_of_dallas()
+HOSTILE = ("<bos>", "\n", " 東京", " مرحبا", "  ", " 🙂", "<script>alert(1)</script>", "\x00\x1b", "e\u0301\u202e")
+HOSTILE_ANSWERS = ('"]]></svg><b onload="x">', "&amp;", "\ufffe")
+
+
+def texts(figure: Figure) -> list[str]:
+    return [item.text for item in figure.scene.items if isinstance(item, Label)]
+
+
+def label(figure: Figure, text: str) -> Label:
+    (found,) = [item for item in figure.scene.items if isinstance(item, Label) and item.text == text]
+    return found
+
+
+def hostile_figure() -> Figure:
+    graph = dallas(HOSTILE, HOSTILE_ANSWERS, {"1_3_7": "</text><script>x</script>"})
+    circuit = CIRCUIT.rename("Texas", '"><img src=x onerror=alert(1)>').pin(["1_33_7"]).label("1_33_7", "]]>&<")
+    return make_figure(graph, circuit, texas_ablated(graph), title="</title><script>alert(2)</script>\x07")
+
+
+def test_the_svg_is_well_formed_and_nothing_in_it_runs() -> None:
+    figure = hostile_figure()
+    root = ElementTree.fromstring(figure.svg())
+    allowed = {"svg", "title", "desc", "metadata", "rect", "path", "polygon", "circle", "text"}
+    assert {element.tag.removeprefix(SVG) for element in root.iter() if "recipe" not in element.tag} <= allowed
+    attributes = {name for element in root.iter() for name in element.attrib}
+    assert not any(name.startswith("on") or "href" in name or name == "style" for name in attributes)
+    assert "<script" not in figure.svg()
+    written = [element.text for element in root.iter(f"{SVG}text")]
+    assert '"><img src=x onerror=alert(1)>'[:12] in " ".join(text or "" for text in written)
+    assert "</title><script>alert(2)</script>\ufffd" in written
+
+
+def test_hostile_text_is_shown_as_it_is() -> None:
+    found = texts(hostile_figure())
+    assert "\\n" in found
+    assert "··" in found
+    assert "東京" in found
+    assert any(text.startswith("]]>&<") for text in found)
+    assert not any("\u202e" in text or "\x00" in text for text in found)
+
+
+def test_the_svg_has_real_sizes() -> None:
+    figure = make_figure(GRAPH, CIRCUIT, width=3.25)
+    root = ElementTree.fromstring(figure.svg())
+    assert root.get("width") == "3.25in"
+    assert root.get("viewBox") == f"0 0 351 {figure.scene.height:g}"
+    points = {72 / style.PX_PER_INCH * item.size for item in figure.scene.items if isinstance(item, Label)}
+    assert min(points) >= 7
+    assert max(points) <= 9
+
+
+def test_the_map_shows_tokens_layers_answers_and_how_much_is_shown() -> None:
+    figure = make_figure(GRAPH, part="map")
+    found = texts(figure)
+    assert [text for text in found if text in ("capital", "Dallas", "containing")] == [
+        "capital",
+        "containing",
+        "Dallas",
+    ]
+    assert {"emb", "0", "3", "out", "Austin 0.91", "excites", "inhibits"} <= set(found)
+    assert f"{len(shown(GRAPH, Circuit()).nodes)} of {GRAPH.n_nodes} nodes" in found
+
+
+def test_the_display_rule_is_that_of_the_screen() -> None:
+    visible = shown(GRAPH, Circuit(node_threshold=0.5, edge_threshold=0.9))
+    ranked = GRAPH.n_features + GRAPH.n_errors
+    by_rule = {
+        node
+        for node in range(GRAPH.n_nodes)
+        if node >= ranked or GRAPH.share[node] <= max(0.5, GRAPH.share[: GRAPH.weights.shape[1]].min())
+    }
+    first = ranked
+    fed = set(visible.source.tolist())
+    assert set(visible.nodes.tolist()) == by_rule - ({first} - fed)
+    kept = set(visible.nodes.tolist())
+    assert fed <= kept
+    assert set(visible.target.tolist()) <= kept
+    assert visible.score.max() <= 0.9
+    rows = {int(node): row for row, node in enumerate(GRAPH.row_nodes)}
+    for source, target, share in zip(visible.source, visible.target, visible.share, strict=True):
+        row = GRAPH.weights[rows[int(target)]]
+        assert share == pytest.approx(row[source] / abs(row).sum(), rel=1e-5)
+
+
+def test_a_pinned_or_grouped_node_is_visible_whatever_its_share() -> None:
+    weakest = GRAPH.node_ids[int(GRAPH.share[: GRAPH.n_features].argmax())]
+    place = GRAPH.index(weakest)
+    thin = Circuit(node_threshold=0.1)
+    assert place not in shown(GRAPH, thin).nodes
+    assert place in shown(GRAPH, thin.pin([weakest])).nodes
+    assert place in shown(GRAPH, thin.group("weak", [weakest])).nodes
+
+
+def test_the_circuit_shows_boxes_and_what_the_effect_did() -> None:
+    figure = make_figure(GRAPH, CIRCUIT, texas_ablated(GRAPH), part="circuit")
+    found = texts(figure)
+    assert {"ablate Texas ×0", "×0", "nothing frozen", "0.91 → 0.04"} <= set(found)
+    # Once beside its box, once beside its bar; the box that is held says only what was done to it.
+    assert [found.count(text) for text in ("18%", "42%", "115%", "0%")] == [2, 2, 2, 1]
+    beside = {item.text: item.color for item in figure.scene.items if isinstance(item, Label) and item.bold}
+    assert beside["42%"] == style.INHIBIT
+    assert beside["115%"] == style.EXCITE
+
+
+def test_a_suppressed_box_is_faded_and_the_others_are_not() -> None:
+    figure = make_figure(GRAPH, CIRCUIT, texas_ablated(GRAPH), part="circuit")
+    colors = {item.text: item.color for item in figure.scene.items if isinstance(item, Label) and item.bold}
+    assert colors["say Texas"] == style.INK
+    assert colors["say Austin"] != style.INK
+    assert colors["Texas"] == colors["say Austin"]
+
+
+def test_percentages_are_ratios_of_summed_activations() -> None:
+    first, second, *_ = CIRCUIT.supernode("Dallas").nodes
+    effect = effect_on(GRAPH, {first: 0.0, second: 2.0})
+    measured, _ = effect.ratio(CIRCUIT.supernode("Dallas").nodes)
+    figure = make_figure(GRAPH, CIRCUIT, effect, part="circuit")
+    assert f"{100 * measured:.0f}%" in texts(figure)
+
+
+def test_sign_is_told_by_color_and_form() -> None:
+    figure = make_figure(GRAPH, CIRCUIT, part="circuit")
+    lines = [item for item in figure.scene.items if isinstance(item, Curves) and item.paint.stroke]
+    assert {(line.paint.stroke, bool(line.paint.dash)) for line in lines} == {
+        (style.EXCITE, False),
+        (style.INHIBIT, True),
+    }
+    heads = [item for item in figure.scene.items if isinstance(item, Polygon) and item.paint.fill == style.EXCITE]
+    assert len(heads) == sum(line.paint.stroke == style.EXCITE for line in lines)
+    assert not any(isinstance(item, Polygon) and item.paint.fill == style.INHIBIT for item in figure.scene.items)
+
+
+def test_a_supernode_shows_its_hue_in_map_and_circuit() -> None:
+    figure = make_figure(GRAPH, CIRCUIT)
+    for group in CIRCUIT.supernodes:
+        hue = style.GROUPS[group.color]
+        rings = [item for item in figure.scene.items if isinstance(item, Circle) and item.paint.stroke == hue]
+        edges = [item for item in figure.scene.items if isinstance(item, Curves) and item.paint.fill == hue]
+        assert (len(rings), len(edges)) == (len(group.nodes), 1)
+
+
+def test_what_was_swapped_in_is_orange_and_named() -> None:
+    figure = make_figure(GRAPH, CIRCUIT, california_swapped_in(GRAPH), part="circuit")
+    found = texts(figure)
+    assert {"California", "swap", "swap Texas from “… Oakland …”"} <= set(found)
+    boxes = [item for item in figure.scene.items if isinstance(item, Rectangle) and item.paint.stroke == style.INJECTED]
+    assert len(boxes) == 2, "two features: one card behind the box"
+
+
+@pytest.mark.parametrize("width", [2.0, 3.25, 5.5, 6.75, 12])
+@pytest.mark.parametrize("part", ["map", "circuit", "both"])
+def test_everything_is_inside_the_page(part: str, width: float) -> None:
+    figure = make_figure(GRAPH, CIRCUIT, texas_ablated(GRAPH), part=part, width=width)  # type: ignore[arg-type]
+    scene = figure.scene
+    assert scene.width == 108 * width
+    for item in scene.items:
+        if isinstance(item, Rectangle):
+            assert -0.5 <= item.x <= item.x + item.w <= scene.width + 0.5, item
+            assert -0.5 <= item.y <= item.y + item.h <= scene.height + 0.5, item
+        if isinstance(item, Circle | Label):
+            assert 0 <= item.x <= scene.width, item
+            assert 0 <= item.y <= scene.height, item
+
+
+def test_both_without_a_circuit_is_the_map() -> None:
+    assert make_figure(GRAPH).scene.items == make_figure(GRAPH, part="both").scene.items
+    assert "Austin 0.91" in texts(make_figure(GRAPH))
+
+
+def test_figures_are_the_same_every_time() -> None:
+    one, other = (make_figure(GRAPH, CIRCUIT, texas_ablated(GRAPH)) for _ in range(2))
+    assert one.svg() == other.svg()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"part": "circuit"}, "has no boxes to draw: pin or group nodes first"),
+        ({"part": "inspector"}, "map, circuit or both; given 'inspector'"),
+        ({"width": 1}, "2 to 12 inches; given 1"),
+        ({"width": float("nan")}, "2 to 12 inches; given nan"),
+        ({"width": "6.75"}, "2 to 12 inches; given '6.75'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(FigureError, match=message):
+        make_figure(GRAPH, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_circuit_of_another_graph_is_refused() -> None:
+    with pytest.raises(NodeError, match="3_1_2"):
+        make_figure(GRAPH, Circuit().pin(["3_1_2"]))
+
+
+def test_the_pdf_holds_real_text_at_its_size(tmp_path: Path) -> None:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed")
+    file = make_figure(GRAPH, CIRCUIT, texas_ablated(GRAPH), width=5.5).save(tmp_path / "dallas.pdf")
+    text = subprocess.run(["pdftotext", file, "-"], capture_output=True, text=True, check=True).stdout
+    for words in ("containing", "say Austin", "0.91 → 0.04", "ablate Texas ×0", "18%"):
+        assert words in text
+    facts = subprocess.run(["pdfinfo", file], capture_output=True, text=True, check=True).stdout
+    assert "Pages:           1" in facts
+    assert "Page size:       396 x" in facts
+    fonts = subprocess.run(["pdffonts", file], capture_output=True, text=True, check=True).stdout
+    assert "Inter-Regular" in fonts
+    assert "NotoSansMono" in fonts
+
+
+def test_a_hostile_pdf_is_a_pdf() -> None:
+    assert hostile_figure().pdf().startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 2])
+def test_a_png_has_the_asked_size_and_resolution(scale: float) -> None:
+    figure = make_figure(GRAPH, CIRCUIT, part="circuit", width=3.25)
+    png = figure.png(scale)
+    width, height = struct.unpack(">II", png[16:24])
+    assert width == round(351 * scale)
+    assert abs(height - figure.scene.height * scale) <= 1
+    per_metre = struct.unpack(">II", png[png.index(b"pHYs") + 4 :][:8])
+    assert per_metre == (round(108 * scale / 0.0254),) * 2
+
+
+def test_a_png_is_not_blank_and_every_chunk_is_whole() -> None:
+    png = make_figure(GRAPH, CIRCUIT, part="circuit", width=2).png(1)
+    at, pixels = 8, b""
+    while at < len(png):
+        length, kind = struct.unpack(">I4s", png[at : at + 8])
+        body = png[at + 8 : at + 8 + length]
+        assert struct.unpack(">I", png[at + 8 + length : at + 12 + length]) == (zlib.crc32(kind + body),)
+        pixels += body if kind == b"IDAT" else b""
+        at += 12 + length
+    assert len(set(zlib.decompress(pixels))) > 50
+
+
+def test_the_picture_of_a_saved_notebook_is_900_dots_wide() -> None:
+    assert struct.unpack(">I", make_figure(GRAPH, width=900 / 108).png(1)[16:20]) == (900,)
+
+
+@pytest.mark.parametrize("scale", [0, -1, 0.0001, 1e6, float("nan"), float("inf")])
+def test_a_png_too_small_or_too_large_is_refused(scale: float) -> None:
+    with pytest.raises(FigureError, match="1 to 20,000 dots"):
+        make_figure(GRAPH).png(scale)
+
+
+@pytest.mark.parametrize("ending", ["svg", "pdf", "png", "PNG"])
+def test_the_recipe_comes_back_from_every_file(ending: str, tmp_path: Path) -> None:
+    graph = dallas(HOSTILE, HOSTILE_ANSWERS)
+    figure = make_figure(graph, CIRCUIT, texas_ablated(graph), part="circuit", width=3.25)
+    file = figure.save(tmp_path / f"figure.{ending}")
+    recipe = read_recipe(file)
+    assert recipe == json.loads(json.dumps(figure.recipe))
+    assert recipe["model"] == "small"
+    assert recipe["versions"] == {"torch": "2"}
+    assert recipe["prompt"] == {"tokens": list(HOSTILE), "token_ids": list(range(9)), "position": 8}
+    assert recipe["display"] == {"node_threshold": 0.8, "edge_threshold": 0.98}
+    assert recipe["effect"]["interventions"] == [{"kind": "ablate", "nodes": list(CIRCUIT.supernode("Texas").nodes)}]
+    assert Circuit.from_json(recipe["circuit"]) == CIRCUIT
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.gif", b"", r"\.svg, \.pdf or \.png; given 'x.gif'"),
+        ("x.svg", b"<svg", "not a whole SVG file"),
+        ("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "holds no recipe"),
+        ("x.png", b"GIF89a", "not a whole PNG file"),
+        ("x.pdf", b"%PDF-1.7 nothing", "holds no recipe"),
+        ("x.pdf", b"", "not a whole PDF file"),
+    ],
+)
+def test_a_file_without_a_recipe_is_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FigureError, match=message):
+        read_recipe(tmp_path / name)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FigureError, match=r"none\.svg.*cannot be read"):
+        read_recipe(tmp_path / "none.svg")
+
+
+def test_an_unknown_ending_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(FigureError, match=r"\.svg, \.pdf or \.png; given 'dallas.jpeg'"):
+        make_figure(GRAPH).save(tmp_path / "dallas.jpeg")
+    with pytest.raises(FigureError, match="cannot be written"):
+        make_figure(GRAPH).save(tmp_path / "no such folder" / "dallas.svg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_saving_replaces_the_file_whole(tmp_path: Path) -> None:
+    file = tmp_path / "dallas.svg"
+    file.write_text("old")
+    assert make_figure(GRAPH).save(str(file)) == file
+    ElementTree.parse(io.BytesIO(file.read_bytes()))
+    assert [path.name for path in tmp_path.iterdir()] == ["dallas.svg"]
+
+
+@pytest.mark.parametrize(("library", "method"), [("typst", "pdf"), ("resvg_py", "png")])
+def test_a_missing_library_says_what_to_install(library: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(
+        FigureError, match=r"not installed\. Install what draws it: pip install 'circuit-widget\[figures\]'"
+    ):
+        getattr(make_figure(GRAPH), method)()
+    assert make_figure(GRAPH).svg()
+
+
+def test_a_notebook_shows_the_figure() -> None:
+    figure = make_figure(GRAPH)
+    assert figure._repr_svg_() == figure.svg()
+    assert figure._repr_mimebundle_()["image/svg+xml"] == figure.svg()
+    assert "the capital of the state containing Dallas is" in figure._repr_mimebundle_()["text/plain"]

@@ -1,0 +1,184 @@
+"""The layout: the numbers of the fixture, nothing on anything else, everything inside, order kept."""
+
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circuit_widget.figure.circuit_layout import Box, PlacedBox, circuit_layout
+from circuit_widget.figure.layout import MapLayout, MapNode, map_layout
+from circuit_widget.figure.text import mono_width, printable, shorten, text_width, token_label
+from tests.figure.cases import DALLAS, boxes_and_links, fixture, map_nodes, stored
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "layout.json"
+
+
+def differences(actual: Any, expected: Any, path: str = "") -> list[str]:
+    if isinstance(expected, float) or (isinstance(expected, int) and not isinstance(expected, bool)):
+        return [] if math.isclose(actual, expected, abs_tol=1e-6) else [f"{path}: {actual} for {expected}"]
+    if isinstance(expected, dict):
+        return [text for key in expected for text in differences(actual[key], expected[key], f"{path}.{key}")]
+    if isinstance(expected, list | tuple):
+        if len(actual) != len(expected):
+            return [f"{path}: {len(actual)} items for {len(expected)}"]
+        return [text for at, one in enumerate(expected) for text in differences(actual[at], one, f"{path}[{at}]")]
+    return [] if actual == expected else [f"{path}: {actual!r} for {expected!r}"]
+
+
+def test_the_layout_gives_the_numbers_the_frontend_is_held_to() -> None:
+    expected = json.loads(FIXTURE.read_text())
+    found = fixture()
+    assert found.keys() == expected.keys()
+    assert differences(found, expected) == []
+
+
+def distance(layout: MapLayout, one: int, other: int) -> float:
+    return math.hypot(layout.x[one] - layout.x[other], layout.y[one] - layout.y[other])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nodes_do_not_overlap_where_there_is_room(seed: int) -> None:
+    nodes = map_nodes(seed, 70, 9, 4)
+    layout = map_layout(nodes, DALLAS, 4, 740, 400)
+    for one, other in itertools.combinations(range(len(nodes)), 2):
+        assert distance(layout, one, other) >= layout.radius[one] + layout.radius[other] - 1e-6
+
+
+@pytest.mark.parametrize(("width", "height"), [(740, 400), (351, 300), (200, 160), (1400, 700)])
+@pytest.mark.parametrize("count", [0, 5, 80, 400])
+def test_nodes_stay_in_their_cell(count: int, width: float, height: float) -> None:
+    nodes = map_nodes(11, count, 9, 12)
+    layout = map_layout(nodes, DALLAS, 12, width, height)
+    columns = {column.position: column for column in layout.columns}
+    pitch = layout.rows[0].y - layout.rows[1].y
+    for index, node in enumerate(nodes):
+        column, row = columns[node.position], layout.rows[node.layer + 1]
+        assert column.x0 - 1e-6 <= layout.x[index] <= column.x1 + 1e-6
+        assert abs(layout.y[index] - row.y) <= pitch / 3 + 1e-6
+    assert layout.columns[-1].x1 <= width
+    assert [row.y for row in layout.rows] == sorted((row.y for row in layout.rows), reverse=True)
+
+
+def test_the_most_influential_node_of_a_cell_is_largest_and_first() -> None:
+    influences = (0.1, 0.5, 0.02, 0.3)
+    nodes = [MapNode("feature", 1, 2, influence) for influence in influences]
+    layout = map_layout(nodes, DALLAS, 4, 740, 400)
+    by_place = sorted(range(4), key=lambda index: layout.x[index])
+    assert by_place == [1, 3, 0, 2]
+    assert sorted(layout.radius, reverse=True) == [layout.radius[index] for index in by_place]
+
+
+def test_a_position_without_visible_nodes_has_no_column() -> None:
+    nodes = [MapNode("token", -1, position, 0.1) for position in (1, 4)]
+    layout = map_layout(nodes, DALLAS, 4, 740, 400)
+    assert [column.position for column in layout.columns] == [1, 4]
+    assert layout.columns[0].x1 == pytest.approx(layout.columns[1].x0)
+
+
+def test_layer_labels_thin_out_before_they_touch() -> None:
+    layout = map_layout(map_nodes(1, 10, 9, 48), DALLAS, 48, 740, 300)
+    shown = [row for row in layout.rows if row.label]
+    assert (shown[0].label, shown[-1].label) == ("emb", "out")
+    assert all(low.y - high.y >= 10.9 for low, high in itertools.pairwise(shown))
+    assert len(layout.rows) == 50
+
+
+def test_tokens_too_wide_for_the_map_are_slanted_and_stay_inside() -> None:
+    upright = map_layout(map_nodes(1, 10, 9, 4), DALLAS, 4, 740, 300)
+    narrow = map_layout(map_nodes(1, 10, 9, 4), DALLAS, 4, 300, 300)
+    assert (upright.slanted, narrow.slanted) == (False, True)
+    for column in narrow.columns:
+        length = mono_width(column.text, 11.5)
+        assert (column.x0 + column.x1) / 2 - 0.766 * length >= 0
+        assert narrow.token_y + 0.643 * length <= 300 + 11.5
+
+
+def overlap(one: PlacedBox, other: PlacedBox) -> bool:
+    return abs(one.x - other.x) < (one.w + other.w) / 2 and abs(one.y - other.y) < (one.h + other.h) / 2
+
+
+def inside(box: PlacedBox, width: float, height: float) -> bool:
+    across = box.w / 2 - 1e-6 <= box.x <= width - box.w / 2 + 1e-6
+    return across and box.h / 2 - 1e-6 <= box.y <= height - box.h / 2 + 1e-6
+
+
+@pytest.mark.parametrize("arrange", [lambda boxes, seed: boxes, stored], ids=["by layer", "some placed by hand"])
+@pytest.mark.parametrize("count", [1, 6, 14, 25])
+@pytest.mark.parametrize(("width", "height"), [(460, 400), (729, 420), (351, 420)])
+@pytest.mark.parametrize("seed", range(4))
+def test_boxes_never_overlap_and_stay_inside(seed: int, width: float, height: float, count: int, arrange: Any) -> None:
+    boxes = arrange(boxes_and_links(seed, count)[0], seed)
+    layout = circuit_layout(boxes, width, height)
+    assert [one for one in layout.boxes if not inside(one, width, height)] == []
+    assert [pair for pair in itertools.combinations(layout.boxes, 2) if overlap(*pair)] == []
+
+
+@given(
+    st.lists(
+        st.builds(
+            Box,
+            st.text(st.characters(codec="utf-8"), min_size=1, max_size=12),
+            st.integers(1, 9),
+            st.floats(0, 5),
+            st.floats(1, 9),
+            st.just(False),
+            st.none(),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_higher_layers_stand_higher_and_later_positions_further_right(boxes: list[Box]) -> None:
+    layout = circuit_layout(boxes, 900, 700)
+    for (one, first), (other, second) in itertools.permutations(zip(boxes, layout.boxes, strict=True), 2):
+        if math.floor(one.layer + 0.5) < math.floor(other.layer + 0.5):
+            assert first.y > second.y
+        if first.y == second.y and one.position < other.position:
+            assert first.x < second.x
+
+
+def test_a_stored_place_is_kept_and_the_others_stay_where_they_were() -> None:
+    boxes = boxes_and_links(3, 8)[0]
+    before = circuit_layout(boxes, 900, 700).boxes
+    others = before[:2] + before[3:]
+    spots = [(x / 20, y / 20) for x in range(3, 18) for y in range(2, 19)]
+    free = next(
+        (x, y) for x, y in spots if all(abs(box.x - 900 * x) > 190 or abs(box.y - 700 * y) > 60 for box in others)
+    )
+    moved = [box._replace(stored=free) if index == 2 else box for index, box in enumerate(boxes)]
+    after = circuit_layout(moved, 900, 700).boxes
+    assert (after[2].x, after[2].y) == pytest.approx((900 * free[0], 700 * free[1]))
+    assert [one for index, one in enumerate(after) if index != 2] == [
+        one for index, one in enumerate(before) if index != 2
+    ]
+
+
+def test_cards_say_that_a_box_holds_several() -> None:
+    boxes = [Box("x", members, 0, position) for position, members in enumerate((1, 2, 3, 40))]
+    layout = circuit_layout(boxes, 900, 300)
+    assert [box.cards for box in layout.boxes] == [0, 1, 2, 2]
+
+
+def test_text_is_measured_and_cut_by_what_is_seen() -> None:
+    assert text_width("", 12) == 0
+    assert text_width("東京", 10) == 20
+    assert text_width("e\u0301", 10) == text_width("e", 10)
+    assert shorten("capital", 400, 12) == "capital"
+    cut = shorten("a rather long name", 60, 12)
+    assert cut.endswith("…")
+    assert text_width(cut, 12) <= 60
+    assert mono_width(shorten("東京特許許可局", 40, 11.5, True), 11.5) <= 40
+
+
+def test_token_text_becomes_one_visible_line() -> None:
+    assert token_label(" Dallas") == "Dallas"
+    assert token_label("  ") == "··"
+    assert token_label("\n\t") == "\\n\\t"
+    assert token_label("\u202eevil\x00") == "\ufffdevil\ufffd"
+    assert token_label("x" * 40) == "x" * 15 + "…"
+    assert printable("a\u2066b\nc") == "a\ufffdb\\nc"
