@@ -1,6 +1,5 @@
 import { useRef } from "preact/hooks";
-import type { InterventionJson } from "../core/types";
-import { count } from "../core/words";
+import { count, plainNumber } from "../core/words";
 import { featuresOf, intervene } from "../effects/experiment";
 import type { Store } from "../store";
 import type { Sheet } from "./attention";
@@ -23,9 +22,9 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
   const nodes = featuresOf(store.snapshot, box.nodes);
   const bar = useRef<HTMLDivElement>(null);
 
-  function act(intervention: InterventionJson, event: MouseEvent | KeyboardEvent | SubmitEvent): void {
-    const together = "shiftKey" in event && event.shiftKey;
-    void intervene(store, intervention, together);
+  function scale(factor: number, event: Event): void {
+    const together = event instanceof MouseEvent && event.shiftKey;
+    void intervene(store, factor === 0 ? { kind: "ablate", nodes } : { kind: "scale", nodes, factor }, together);
   }
 
   function onKeyDown(event: KeyboardEvent): void {
@@ -51,28 +50,19 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
     >
       {nodes.length > 0 && (
         <>
-          <button
-            type="button"
-            data-test="dial-0"
-            aria-label={`Ablate ${name}`}
-            title={why || "ablate · with Shift beside the interventions shown"}
-            onClick={(event) => act({ kind: "ablate", nodes }, event)}
-          >
-            ×0
-          </button>
-          {[-1, 2].map((factor) => (
+          {[0, -1, 2].map((factor) => (
             <button
               key={factor}
               type="button"
               data-test={`dial-${factor}`}
-              aria-label={`Scale ${name} by ${factor}`}
-              title={why || "scale · with Shift beside the interventions shown"}
-              onClick={(event) => act({ kind: "scale", nodes, factor }, event)}
+              aria-label={factor === 0 ? `Ablate ${name}` : `Scale ${name} by ${factor}`}
+              title={why || `${factor === 0 ? "ablate" : "scale"} · with Shift beside the interventions shown`}
+              onClick={(event) => scale(factor, event)}
             >
-              {factor < 0 ? `×−${-factor}` : `×${factor}`}
+              ×{plainNumber(factor)}
             </button>
           ))}
-          <AnyFactor name={name} why={why} onFactor={(factor, event) => act({ kind: "scale", nodes, factor }, event)} />
+          <AnyFactor name={name} why={why} onFactor={scale} />
           <button
             type="button"
             data-test="dial-swap"

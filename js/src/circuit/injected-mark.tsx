@@ -44,15 +44,15 @@ export function placeInjected(injected: Injected, placed: readonly Placed[], siz
   const host = placed.find((one) => one.box.id === injected.beside[0]);
   if (host === undefined) return { x: size.width - w / 2 - 12, y: h / 2 + 30, w, h };
   const aside = (host.w + w) / 2;
-  const apart = (host.h + h) / 2 + 14;
+  const rise = (host.h + h) / 2 + 14;
   const places = [
-    [host.x + aside + 60, host.y],
-    [host.x - aside - 60, host.y],
-    [host.x + aside + 14, host.y - apart],
-    [host.x - aside - 14, host.y - apart],
-    [host.x + aside + 14, host.y + apart],
-    [host.x - aside - 14, host.y + apart],
-  ];
+    [aside + 60, 0],
+    [aside + 14, -rise],
+    [aside + 14, rise],
+  ].flatMap(([dx, dy]) => [
+    [host.x + dx, host.y + dy],
+    [host.x - dx, host.y + dy],
+  ]);
   const free = places.find(([x, y]) => {
     const inside = x - w / 2 >= 4 && x + w / 2 <= size.width - 4 && y - h / 2 >= 4 && y + h / 2 <= size.height - 4;
     const clear = placed.every(

@@ -1,15 +1,20 @@
 /** What the keys do on a box of the circuit. */
 
 import { groupNodes } from "../commands";
-import { step } from "../core/hit";
+import { type Direction, step } from "../core/hit";
+import { clamp } from "../core/scales";
 import type { Box } from "../core/types";
 import { featuresOf, intervene } from "../effects/experiment";
 import type { Store } from "../store";
 import { moveBox, removeBox, ungroupBox } from "./edits";
 import type { Placed } from "./scene";
 
-const DIRECTIONS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" } as const;
-type Arrow = keyof typeof DIRECTIONS;
+const DIRECTIONS: Readonly<Record<string, readonly [Direction, number, number]>> = {
+  ArrowLeft: ["left", -1, 0],
+  ArrowRight: ["right", 1, 0],
+  ArrowUp: ["up", 0, -1],
+  ArrowDown: ["down", 0, 1],
+};
 
 /** How far Alt and an arrow key move a box, in the pane's unit square. */
 const NUDGE = 0.025;
@@ -31,10 +36,13 @@ export function pressKey(event: KeyboardEvent, at: number, around: Surroundings)
   const { store, placed } = around;
   const { box, x, y } = placed[at];
   if (event.ctrlKey || event.metaKey) return false;
-  if (event.key in DIRECTIONS) {
-    const direction = DIRECTIONS[event.key as Arrow];
-    if (event.altKey) nudge(around, box, x, y, direction);
-    else walk(around, at, direction);
+  const arrow = DIRECTIONS[event.key];
+  if (arrow !== undefined) {
+    const [direction, dx, dy] = arrow;
+    const inside = (value: number): number => clamp(value, 0, 1);
+    if (event.altKey) {
+      moveBox(store, box.id, [inside(x / around.width + NUDGE * dx), inside(y / around.height + NUDGE * dy)]);
+    } else walk(around, at, direction);
     return true;
   }
   switch (event.key) {
@@ -85,25 +93,9 @@ function nearest(placed: readonly Placed[], at: number): readonly string[] {
     .map(({ box }) => box.id);
 }
 
-function walk({ placed, focus }: Surroundings, at: number, direction: "left" | "right" | "up" | "down"): void {
-  const next = step(
-    placed.map(({ x }) => x),
-    placed.map(({ y }) => y),
-    at,
-    direction,
-  );
+function walk({ placed, focus }: Surroundings, at: number, direction: Direction): void {
+  const x = placed.map((one) => one.x);
+  const y = placed.map((one) => one.y);
+  const next = step(x, y, at, direction);
   if (next !== null) focus(placed[next].box);
-}
-
-function nudge(
-  { store, width, height }: Surroundings,
-  box: Box,
-  x: number,
-  y: number,
-  direction: "left" | "right" | "up" | "down",
-): void {
-  const dx = direction === "left" ? -NUDGE : direction === "right" ? NUDGE : 0;
-  const dy = direction === "up" ? -NUDGE : direction === "down" ? NUDGE : 0;
-  const inside = (value: number): number => Math.min(1, Math.max(0, value));
-  moveBox(store, box.id, [inside(x / width + dx), inside(y / height + dy)]);
 }

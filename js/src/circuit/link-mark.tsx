@@ -1,4 +1,4 @@
-import { headLength } from "../core/routing";
+import { headLength, type Route } from "../core/routing";
 import { percent, signedPercent } from "../core/words";
 import type { Link } from "./scene";
 
@@ -59,22 +59,34 @@ function pathOf(path: readonly number[]): string {
 const round = (value: number): number => Math.round(10 * value) / 10;
 
 function arrow({ route }: Link): string {
-  const [x, y] = route.tip;
-  const [dx, dy] = route.direction;
-  const length = headLength(route.width);
   const half = 2.4 + 0.75 * route.width;
-  const [bx, by] = [x - dx * length, y - dy * length];
-  return `M${round(x)} ${round(y)}L${round(bx - dy * half)} ${round(by + dx * half)}L${round(bx + dy * half)} ${round(by - dx * half)}Z`;
+  const back = -headLength(route.width);
+  return outline(route, [
+    [0, 0],
+    [back, half],
+    [back, -half],
+  ]);
 }
 
-/** The rest of the line and a bar across its end. */
+/** A bar across the end of the line. */
 function flat({ route }: Link): string {
-  const [x, y] = route.tip;
-  const [dx, dy] = route.direction;
   const half = 3.5 + 0.9 * route.width;
-  const thick = 1.25;
-  const [bx, by] = [x - dx * 2 * thick, y - dy * 2 * thick];
-  return `M${round(x - dy * half)} ${round(y + dx * half)}L${round(x + dy * half)} ${round(y - dx * half)}L${round(bx + dy * half)} ${round(by - dx * half)}L${round(bx - dy * half)} ${round(by + dx * half)}Z`;
+  return outline(route, [
+    [0, half],
+    [0, -half],
+    [-2.5, -half],
+    [-2.5, half],
+  ]);
+}
+
+/** A closed shape at a route's tip, of points given by how far along its direction and how far across. */
+function outline({ tip, direction }: Route, points: readonly (readonly [number, number])[]): string {
+  const [dx, dy] = direction;
+  const corners = points.map(([along, across]) => [
+    round(tip[0] + along * dx - across * dy),
+    round(tip[1] + along * dy + across * dx),
+  ]);
+  return `M${corners.join("L")}Z`;
 }
 
 /** The point half way along the middle cubic. */
