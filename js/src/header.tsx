@@ -73,7 +73,14 @@ function Prompt({ store }: { store: Store }) {
 
   // The end of a long prompt, where the answer comes from, is the part to see first.
   useEffect(() => {
-    if (row.current !== null) row.current.scrollLeft = row.current.scrollWidth;
+    const tokens = row.current;
+    if (tokens === null) return undefined;
+    const observer = new ResizeObserver(() => {
+      tokens.scrollLeft = tokens.scrollWidth;
+      tokens.classList.toggle("cut", tokens.scrollWidth > tokens.clientWidth);
+    });
+    observer.observe(tokens);
+    return () => observer.disconnect();
   }, []);
 
   return (
@@ -83,7 +90,7 @@ function Prompt({ store }: { store: Store }) {
           <TokenChip key={position} store={store} node={tokenNodes.get(position)} text={tokenText(text)} />
         ))}
       </div>
-      <span class="prompt-arrow" aria-hidden="true">
+      <span class="muted" aria-hidden="true">
         →
       </span>
       {answer !== undefined && (

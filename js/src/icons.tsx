@@ -37,12 +37,6 @@ export const SearchIcon = () => (
   </Icon>
 );
 
-export const CloseIcon = () => (
-  <Icon>
-    <path d="m4.5 4.5 7 7m0-7-7 7" />
-  </Icon>
-);
-
 export const ChevronIcon = () => (
   <Icon>
     <path d="m4.5 6.5 3.5 3.5 3.5-3.5" />

@@ -90,7 +90,7 @@ function SearchPanel({ store, onClose }: { store: Store; onClose: () => void }) 
         }}
         onKeyDown={onKeyDown}
       />
-      {query.value.trim() !== "" && results.value.length === 0 && <div class="search-empty">No node matches.</div>}
+      {query.value.trim() !== "" && results.value.length === 0 && <p>No node matches.</p>}
       <div class="search-results" id="search-results" role="listbox" aria-label="Nodes found">
         {results.value.map((id, row) => (
           <div
@@ -112,8 +112,8 @@ function SearchPanel({ store, onClose }: { store: Store; onClose: () => void }) 
               take(id);
             }}
           >
-            <span class="name">{store.nameOf(id)}</span>
-            <span class="place">{placeOf(store.snapshot, store.snapshot.index.get(id) ?? 0)}</span>
+            <span>{store.nameOf(id)}</span>
+            <span>{placeOf(store.snapshot, store.snapshot.index.get(id) ?? 0)}</span>
           </div>
         ))}
       </div>
