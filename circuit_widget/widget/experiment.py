@@ -122,7 +122,7 @@ def effect_message(effect: Effect, number: int, name: str, shown: Collection[str
     places = [place for place, node in enumerate(nodes["ids"]) if node in shown or node in touched]
     return {
         **document,
-        "mode": effect.mode.removeprefix("constrained:"),
+        "mode": effect.mode,
         "interventions": [_with_ids(one.to_json(), one) for one in effect.interventions],
         "nodes": {column: [_finite(values[place]) for place in places] for column, values in nodes.items()},
     }

@@ -11,6 +11,9 @@ from circuit_widget.figure.figure import Figure
 
 LOG = logging.getLogger(__name__)
 
+SCALE = 1.5
+"""Dots per unit of the scene: enough to read on a dense screen, small enough to lie in a notebook twice."""
+
 
 def static_bundle(figure: Figure) -> dict[str, str]:
     """Return the figure as `text/html`, and as `image/png` where the library that draws PNG is installed.
@@ -19,10 +22,11 @@ def static_bundle(figure: Figure) -> dict[str, str]:
     """
     bundle = {}
     try:
-        bundle["image/png"] = base64.b64encode(figure.png()).decode("ascii")
+        bundle["image/png"] = base64.b64encode(figure.png(SCALE)).decode("ascii")
         source = f"data:image/png;base64,{bundle['image/png']}"
     except FigureError as error:
         LOG.debug("The static picture is SVG: %s", error)
         source = f"data:image/svg+xml;base64,{base64.b64encode(figure.svg().encode()).decode('ascii')}"
     words = html.escape(f"{figure.scene.title}. {figure.scene.description}", quote=True)
-    return {**bundle, "text/html": f'<img src="{source}" alt="{words}" style="max-width: 100%">'}
+    size = f'width="{figure.scene.width:.0f}" style="max-width: 100%"'
+    return {**bundle, "text/html": f'<img src="{source}" alt="{words}" {size}>'}

@@ -66,7 +66,7 @@ class LinearModel:
         injected = tuple((Feature(*place), value) for node, value in held.items() if (place := unknown(graph, node)))
         return Effect(
             interventions=tuple(interventions),
-            mode=mode if isinstance(mode, str) else f"constrained:{mode[0]}-{mode[1]}",  # type: ignore[index]
+            mode=mode if isinstance(mode, str) else f"{mode[0]}-{mode[1]}",  # type: ignore[index]
             frozen="nothing frozen",
             nodes=pd.DataFrame(
                 {
