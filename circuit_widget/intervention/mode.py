@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,6 +17,8 @@ NAMED_MODES = {
     "total": "nothing frozen",
 }
 """What each named mode freezes, in words."""
+
+LAYERS = re.compile(r"(\d{1,4})-(\d{1,4})")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Regime:
 def read_mode(mode: object, n_layers: int) -> Regime:
     """Return the regime a mode stands for: "direct", "frozen_attention", "total", or a range of layers to constrain.
 
-    A `range` leaves its end out; a pair (first, last) and the wire's "constrained:first-last" take it in.
+    A `range` leaves its end out; a pair (first, last) and "first-last", the name of such a regime, take it in.
 
     Raises:
         InterventionError: not a mode, or layers that the model does not have.
@@ -59,15 +62,15 @@ def read_mode(mode: object, n_layers: int) -> Regime:
     clamped = range(first, last + 1)
     which = f"outputs of layers {first} to {last}" if first < last else f"output of layer {first}"
     frozen = f"MLP {which} frozen"
-    return Regime(f"constrained:{first}-{last}", frozen, Conditions(clamped=clamped), every - set(clamped))
+    return Regime(f"{first}-{last}", frozen, Conditions(clamped=clamped), every - set(clamped))
 
 
 def _layers(mode: object) -> tuple[int, int] | None:
     if isinstance(mode, range):
         return (mode.start, mode.stop - 1) if mode.step == 1 and len(mode) else None
-    if isinstance(mode, str) and mode.startswith("constrained:"):
-        first, dash, last = mode.removeprefix("constrained:").partition("-")
-        return (int(first), int(last)) if dash and first.isdecimal() and last.isdecimal() else None
+    if isinstance(mode, str):
+        layers = LAYERS.fullmatch(mode)
+        return None if layers is None else (int(layers[1]), int(layers[2]))
     if isinstance(mode, tuple | list) and len(mode) == 2 and all(type(layer) is int for layer in mode):
         return mode[0], mode[1]
     return None
