@@ -43,13 +43,12 @@ def compose(
         note = f"{len(nodes):,} of {graph.n_nodes:,} nodes"
     else:
         pen.y += _prompt(pen, graph, inner) + 10
-    entries += sign_entries()
+    if part != "map" and (circuit.boxes() or effect):
+        pen.y += GAP if part == "both" else 0.0
+        pen.y += _circuit_and_effect(pen, graph, circuit, effect, inner)
+    entries += sign_entries(pen.items)
     if part == "map":
         entries += group_entries(circuit)
-    else:
-        if part == "both":
-            pen.y += GAP
-        pen.y += _circuit_and_effect(pen, graph, circuit, effect, inner)
     pen.y += 10
     pen.y += draw_legend(pen, entries, note, inner)
     return Scene(width, round(pen.y + MARGIN), tuple(pen.items), _title(graph, title), _description(graph, circuit))

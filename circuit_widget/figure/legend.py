@@ -6,7 +6,7 @@ from typing import TypeAlias
 from circuit_widget.circuit import Circuit
 from circuit_widget.figure import style
 from circuit_widget.figure.routing import Route
-from circuit_widget.figure.scene import Paint, Pen
+from circuit_widget.figure.scene import Curves, Item, Paint, Pen
 from circuit_widget.figure.shapes import edge, node_shape
 from circuit_widget.figure.text import printable, shorten, text_width
 
@@ -31,9 +31,11 @@ def shape_entries(kinds: Sequence[str]) -> list[Entry]:
     return entries
 
 
-def sign_entries() -> list[Entry]:
-    """An entry for each sign of an edge."""
-    return [("excites", 22.0, _sign(True)), ("inhibits", 22.0, _sign(False))]
+def sign_entries(items: Sequence[Item]) -> list[Entry]:
+    """An entry for each sign that an edge among the items has."""
+    drawn = {item.paint.stroke for item in items if isinstance(item, Curves)}
+    signs = (("excites", True, style.EXCITE), ("inhibits", False, style.INHIBIT))
+    return [(words, 22.0, _sign(excites)) for words, excites, color in signs if color in drawn]
 
 
 def _sign(excites: bool) -> Callable[[Pen, float, float], None]:

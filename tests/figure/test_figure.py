@@ -164,6 +164,14 @@ def test_a_supernode_shows_its_hue_in_map_and_circuit() -> None:
         assert (len(rings), len(edges)) == (len(group.nodes), 1)
 
 
+def test_the_legend_explains_what_is_drawn_and_nothing_else() -> None:
+    alone = texts(make_figure(GRAPH, Circuit().pin([GRAPH.node_ids[0]]), part="circuit"))
+    assert not {"excites", "inhibits", "feature", "error"} & set(alone)
+    with_error = texts(make_figure(GRAPH, Circuit().pin(["2_-1_8"]), part="map"))
+    assert {"feature", "error", "token", "output"} <= set(with_error)
+    assert "error" not in texts(make_figure(GRAPH, part="map"))
+
+
 def test_what_was_swapped_in_is_orange_and_named() -> None:
     figure = make_figure(GRAPH, CIRCUIT, california_swapped_in(GRAPH), part="circuit")
     found = texts(figure)
