@@ -29,7 +29,7 @@ export function nodeMarks(store: Store): Marks {
     const { ids: measured, before, after } = effect.nodes;
     for (const [row, id] of measured.entries()) {
       const node = index.get(id);
-      if (node !== undefined && before[row] > 0) presence[node] = clamp(after[row] / before[row], 0.18, 1);
+      if (node !== undefined && before[row] > 0) presence[node] = clamp(after[row] / before[row], 0.25, 1);
     }
   }
   return { hue, pinned, presence };

@@ -142,8 +142,14 @@ export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array):
   context.restore();
 }
 
-/** The edges of one node in full: sign by colour and form, strength by width, the strongest on top. */
-export function paintSignedEdges(brush: Brush, scene: Scene, edges: Uint32Array, opacity: number): void {
+/** Edges in full: sign by colour and form, strength by width, the strongest on top, faded with what they come from. */
+export function paintSignedEdges(
+  brush: Brush,
+  scene: Scene,
+  edges: Uint32Array,
+  presence: Float32Array,
+  opacity: number,
+): void {
   const { context, palette } = brush;
   const { snapshot } = scene;
   const ordered = Array.from(edges)
@@ -151,7 +157,6 @@ export function paintSignedEdges(brush: Brush, scene: Scene, edges: Uint32Array,
     .sort((a, b) => Math.abs(a.share) - Math.abs(b.share));
   context.save();
   clipToFrame(context, scene);
-  context.globalAlpha = opacity;
   for (const { edge, share } of ordered) {
     const shape = curveOf(brush, scene, edge);
     if (shape === null) continue;
@@ -161,6 +166,7 @@ export function paintSignedEdges(brush: Brush, scene: Scene, edges: Uint32Array,
     const [x, y] = shape.slice(-2);
     context.strokeStyle = inhibits ? palette.inhibit : palette.excite;
     context.fillStyle = context.strokeStyle;
+    context.globalAlpha = opacity * presence[snapshot.edgeSource[edge]];
     context.lineWidth = width;
     context.setLineDash(inhibits ? [2 + 2 * width, 2 + width] : []);
     context.beginPath();

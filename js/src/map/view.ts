@@ -208,9 +208,10 @@ export class MapView {
     const selected = this.#store.selected.peek();
     const resting = selected.filter((id) => id !== hovered);
     const opacity = hovered === null ? 1 : 0.25;
-    if (resting.length > 0) paintSignedEdges(brush, scene, this.#edgesOf(resting, scene), opacity);
-    else paintSignedEdges(brush, scene, this.#circuitEdges(scene), 0.75 * opacity);
-    if (hovered !== null) paintSignedEdges(brush, scene, this.#edgesOf([hovered], scene), 1);
+    const { presence } = this.#marks.value;
+    if (resting.length > 0) paintSignedEdges(brush, scene, this.#edgesOf(resting, scene), presence, opacity);
+    else paintSignedEdges(brush, scene, this.#circuitEdges(scene), presence, 0.75 * opacity);
+    if (hovered !== null) paintSignedEdges(brush, scene, this.#edgesOf([hovered], scene), presence, 1);
   }
 
   /** The visible edges within the circuit, which show while nothing is selected. */
