@@ -21,7 +21,7 @@ from circuit_widget.intervention.effect import Effect, node_frame, token_frame
 from circuit_widget.intervention.experiment import plan
 from circuit_widget.intervention.held import Held, hold
 from circuit_widget.intervention.kinds import Intervention
-from circuit_widget.intervention.measurement import logit_change, measure
+from circuit_widget.intervention.measurement import measure
 from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.intervention.prediction import predict
 from circuit_widget.model.language_model import LanguageModel, Network, versions
@@ -180,7 +180,7 @@ class ReplacementModel:
             seconds = time.perf_counter() - started
             predicted = predict(run.frozen, self.transcoders, experiment, knock_on=regime.knock_on)
             before, after = run.captured.logits.cpu().numpy(), measured.logits.cpu().numpy()
-            expected = before + logit_change(self.model, predicted.normed).cpu().numpy()
+            expected = before + self.model.unembed(predicted.normed).cpu().numpy()
         extra = tuple(item.feature.id for item in held if item.feature.id not in set(graph.node_ids))
         return Effect(
             interventions=listed,
@@ -231,7 +231,7 @@ class ReplacementModel:
         with torch.inference_mode():
             row = self.transcoders.decoder_rows(layer, torch.tensor([feature], device=self.device))[0]
             read = row * self.model.final_norm_weight
-            logits = self.model.unembedding.weight.float() @ read - self.model.mean_unembedding @ read
+            logits = self.model.unembed(read) - self.model.mean_unembedding @ read
             count = min(CARD_TOKENS, len(logits))
             promoted, suppressed = torch.topk(logits, count), torch.topk(-logits, count)
         return FeatureCard(

@@ -46,7 +46,7 @@ def measure(
     conditions = regime.conditions
     if conditions is None:
         direct = predict(run.frozen, transcoders, experiment, knock_on=())
-        return Measured(direct.features, run.captured.logits + logit_change(model, direct.normed))
+        return Measured(direct.features, run.captured.logits + model.unembed(direct.normed))
     again = rerun(
         model,
         run.captured,
@@ -58,12 +58,6 @@ def measure(
         cancelled=cancelled,
     )
     return Measured(_read_features(transcoders, again, experiment), again.logits)
-
-
-def logit_change(model: LanguageModel, normed: Float[Tensor, " d_model"]) -> Float[Tensor, " vocabulary"]:
-    """Return the change of the logits for a change of the normed residual stream."""
-    with torch.inference_mode():
-        return model.unembedding.weight.to(normed.dtype) @ normed
 
 
 def _added(

@@ -148,16 +148,14 @@ def capture(
 
 def frozen_layer(model: LanguageModel, captured: LayerCapture, layer: int) -> FrozenLayer:
     """Return one layer with its patterns and denominators frozen at their captured values."""
-    block = model.blocks[layer]
-    heads, value_heads, width = model.n_heads, model.n_value_heads, model.head_width
-    value = block.value.weight.float() * norm_weight(block.attention_norm)
+    weights = model.attention_weights(layer)
     return FrozenLayer(
         pattern=captured.pattern,
-        value=value.reshape(value_heads, width, model.d_model),
-        output=block.output.weight.float().reshape(model.d_model, heads, width),
+        value=weights.value,
+        output=weights.output,
         attention_scale=captured.attention_scale,
         mlp_scale=captured.mlp_scale,
-        mlp_norm_weight=norm_weight(block.mlp_norm),
+        mlp_norm_weight=norm_weight(model.blocks[layer].mlp_norm),
     )
 
 

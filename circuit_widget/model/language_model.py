@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Network: TypeAlias = PreTrainedModel
 """A loaded transformers model."""
 
+UNEMBEDDED_AT_ONCE = 16_384
+"""Rows of the unembedding taken to float32 together: a large vocabulary would not fit twice."""
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -39,6 +42,14 @@ class Block:
     output: nn.Linear
     mlp_norm: nn.Module
     mlp: nn.Module
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionWeights:
+    """Value and output projections of one layer in float32; the weight of the norm before them is folded into `value`."""
+
+    value: Float[Tensor, "value_heads head_width d_model"]
+    output: Float[Tensor, "d_model heads head_width"]
 
 
 class LanguageModel:
@@ -65,6 +76,7 @@ class LanguageModel:
         config = network.config
         self.n_heads = int(config.num_attention_heads)
         self.n_value_heads = int(getattr(config, "num_key_value_heads", None) or self.n_heads)
+        self._attention_weights: dict[int, AttentionWeights] = {}
         self.head_width = self.blocks[0].output.weight.shape[1] // self.n_heads
 
     @property
@@ -96,6 +108,25 @@ class LanguageModel:
     def dtype(self) -> torch.dtype:
         """Type of the weights."""
         return self.unembedding.weight.dtype
+
+    def unembed(self, normed: Float[Tensor, " d_model"]) -> Float[Tensor, " vocabulary"]:
+        """Return the product of a normed residual stream, or a change of it, with the unembedding, in float32."""
+        with torch.inference_mode():
+            return torch.cat(
+                [rows.float() @ normed for rows in torch.split(self.unembedding.weight, UNEMBEDDED_AT_ONCE)]
+            )
+
+    def attention_weights(self, layer: int) -> AttentionWeights:
+        """Return the linear part of a layer's attention; weights are read once and taken as unchanged from then on."""
+        if layer not in self._attention_weights:
+            block = self.blocks[layer]
+            with torch.inference_mode():
+                value = block.value.weight.float() * norm_weight(block.attention_norm)
+                self._attention_weights[layer] = AttentionWeights(
+                    value=value.reshape(self.n_value_heads, self.head_width, self.d_model),
+                    output=block.output.weight.float().reshape(self.d_model, self.n_heads, self.head_width),
+                )
+        return self._attention_weights[layer]
 
     @cached_property
     def final_norm_weight(self) -> Float[Tensor, " d_model"]:

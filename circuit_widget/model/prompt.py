@@ -16,6 +16,9 @@ Tokenizer: TypeAlias = PreTrainedTokenizerBase
 FIRST_POSITION = 1
 """Features before this position are dropped: at the first one (BOS) activations are outliers that say nothing."""
 
+LENGTH_DIFFERENCE = 3
+"""How much longer or shorter a word may be to be named as near: large vocabularies take long to compare."""
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -115,7 +118,8 @@ def _first_id(tokenizer: Tokenizer) -> int | None:
 def _nearest(tokenizer: Tokenizer, word: str) -> str:
     special = set(tokenizer.all_special_tokens)
     texts = (token.replace("Ġ", "").replace("▁", "") for token in tokenizer.get_vocab() if token not in special)
-    by_lower = {text.lower(): text for text in texts if text}
+    alike = (text for text in texts if text and abs(len(text) - len(word)) <= LENGTH_DIFFERENCE)
+    by_lower = {text.lower(): text for text in alike}
     near = difflib.get_close_matches(word.lower(), by_lower, n=3, cutoff=0.5)
     return f" Nearest known: {', '.join(by_lower[match] for match in near)}." if near else ""
 
