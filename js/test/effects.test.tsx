@@ -19,7 +19,7 @@ function effects(traits: Record<string, unknown> = {}) {
 describe("without an effect", () => {
   it("shows the tokens of the prompt as it is, and how to intervene", () => {
     const { root } = effects();
-    expect(texts(all(root, "token-row"))).toEqual(["Austin0.759.50", "Dallas0.137.75"]);
+    expect(texts(all(root, "token-row"))).toEqual(["Austin0.759.5", "Dallas0.137.8"]);
     expect(get(root, "effect-empty").textContent).toContain("press ×0");
   });
 
@@ -34,9 +34,9 @@ describe("with an effect", () => {
   it("shows probabilities and logits before and after", () => {
     const { root } = effects({ effect: EFFECT });
     expect(texts(all(root, "token-row"))).toEqual([
-      "Austin0.75 → 0.139.50 → 6.25",
-      "Dallas0.13 → 0.507.75 → 8.50",
-      "Ohio\\n0.06 → 0.033.00 → 2.00",
+      "Austin0.75 → 0.139.5 → 6.3",
+      "Dallas0.13 → 0.507.8 → 8.5",
+      "Ohio\\n0.06 → 0.033.0 → 2.0",
     ]);
     const [austin] = all(root, "token-row");
     expect(austin.dataset).toMatchObject({ token: "Austin", before: "0.75", after: "0.125" });

@@ -48,9 +48,9 @@ describe("the inspector", () => {
   it("says what tokens, errors and logits are", () => {
     expect(facts(inspector("E_4_4").root)).toBe("token · position 4 · id 4 · influence 8%");
     expect(facts(inspector("1_-1_3").root)).toMatch(/^error · layer 1 · at “of”/);
-    expect(facts(inspector("4_40_5").root)).toBe("logit · probability 0.75 · logit 9.50");
+    expect(facts(inspector("4_40_5").root)).toBe("logit · probability 0.75 · logit 9.5");
     expect(facts(inspector("4_40_5", { effect: EFFECT }).root)).toBe(
-      "logit · probability 0.75 → 0.13 · logit 9.50 → 6.25 (predicted 6.00)",
+      "logit · probability 0.75 → 0.13 · logit 9.5 → 6.3 (predicted 6.0)",
     );
   });
 

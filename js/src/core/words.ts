@@ -41,12 +41,17 @@ export function probability(value: number): string {
   return value.toFixed(2);
 }
 
-/** A logit or an activation with as many digits as matter. */
+/** An activation or an effect on a logit, with as many digits as matter. */
 export function decimal(value: number): string {
   const size = Math.abs(value);
   if (!Number.isFinite(value)) return "–";
   if (size !== 0 && size < 0.005) return minus(value.toExponential(0));
   return minus(value.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0));
+}
+
+/** A logit, beside others of its kind. */
+export function logit(value: number): string {
+  return minus(value.toFixed(1));
 }
 
 /** A factor or value as the user would type it: "−1", "0.5". */

@@ -1,5 +1,5 @@
 import type { EffectMessage, EffectToken, Snapshot } from "../core/types";
-import { decimal, probability, tokenText } from "../core/words";
+import { logit, probability, tokenText } from "../core/words";
 
 const ROWS = 5;
 
@@ -16,15 +16,11 @@ export function changeOf(before: number, after: number): "above" | "below" | "sa
 export function tokenRows(snapshot: Snapshot, effect: EffectMessage | null, rows = ROWS): readonly TokenRow[] {
   const tokens: TokenRow[] =
     effect === null
-      ? snapshot.targets.map(({ probability, logit, ...token }) => ({
-          ...token,
-          before: probability,
-          logit_before: logit,
-        }))
+      ? snapshot.targets.map((target) => ({ ...target, before: target.probability, logit_before: target.logit }))
       : [...effect.tokens];
   const likelihood = ({ before, after = before }: TokenRow): number => Math.max(before, after);
-  const logit = ({ logit_before, logit_after = logit_before }: TokenRow): number => logit_after;
-  return tokens.sort((a, b) => likelihood(b) - likelihood(a) || logit(b) - logit(a)).slice(0, rows);
+  const last = ({ logit_before, logit_after = logit_before }: TokenRow): number => logit_after;
+  return tokens.sort((a, b) => likelihood(b) - likelihood(a) || last(b) - last(a)).slice(0, rows);
 }
 
 /** The next token's probabilities and logits; with an effect before and after. */
@@ -32,7 +28,7 @@ export function TokenBars({ snapshot, effect }: { snapshot: Snapshot; effect: Ef
   return (
     <section>
       <h3 class="row token-row">
-        <span>next token</span>
+        next token
         <span />
         <span class="number">probability</span>
         <span class="number">logit</span>
@@ -63,7 +59,7 @@ export function TokenBars({ snapshot, effect }: { snapshot: Snapshot; effect: Ef
               )}
             </span>
             <span class="number">
-              {[logit_before, logit_after].flatMap((value) => (value === undefined ? [] : decimal(value))).join(" → ")}
+              {[logit_before, logit_after].flatMap((value) => (value === undefined ? [] : logit(value))).join(" → ")}
             </span>
           </li>
         ))}

@@ -1,6 +1,6 @@
 import { togglePins } from "../commands";
 import { type EffectMessage, KIND, type Snapshot } from "../core/types";
-import { decimal, percent, probability, tokenAt } from "../core/words";
+import { decimal, logit, percent, probability, tokenAt } from "../core/words";
 import type { Store } from "../store";
 import { ContributionList } from "./contribution-list";
 import { inputsOf, outputsOf } from "./contributions";
@@ -84,11 +84,11 @@ function logitFacts(snapshot: Snapshot, node: number, effect: EffectMessage | nu
   if (target === undefined) return [];
   const after = effect?.tokens.find((other) => other.token_id === target.token_id);
   const predicted = effect?.targets.find((other) => other.token_id === target.token_id);
-  if (after === undefined) return [`probability ${probability(target.probability)}`, `logit ${decimal(target.logit)}`];
-  const guess = predicted === undefined ? "" : ` (predicted ${decimal(predicted.predicted_logit)})`;
+  if (after === undefined) return [`probability ${probability(target.probability)}`, `logit ${logit(target.logit)}`];
+  const guess = predicted === undefined ? "" : ` (predicted ${logit(predicted.predicted_logit)})`;
   return [
     `probability ${probability(after.before)} → ${probability(after.after)}`,
-    `logit ${decimal(after.logit_before)} → ${decimal(after.logit_after)}${guess}`,
+    `logit ${logit(after.logit_before)} → ${logit(after.logit_after)}${guess}`,
   ];
 }
 
