@@ -105,13 +105,12 @@ class WidgetView:
 
     def effect_id(self) -> str | None:
         """Return the number of the effect on show."""
-        shown = self.part("effect")
-        return shown.get_attribute("data-effect") if shown.count() else None
+        return self.part("effect").get_attribute("data-effect")
 
     def wait_for_effect_after(self, before: str | None) -> None:
         """Wait until another effect than that one is on show."""
         other = "" if before is None else f":not([data-effect={before!r}])"
-        self.root.locator(f"[data-test='effect']{other}").wait_for()
+        self.root.locator(f"[data-test='effect'][data-effect]{other}").wait_for()
 
     def token_rows(self) -> dict[str, Row]:
         """Return what the page says of each likely token: probability before and after."""
