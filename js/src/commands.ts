@@ -3,6 +3,7 @@
 import * as circuits from "./core/circuit";
 import type { NodeId } from "./core/types";
 import { commonName } from "./core/words";
+import { featuresOf, intervene } from "./effects/experiment";
 import type { Store } from "./store";
 
 /** Puts nodes together with another: into its supernode if it has one, else into a new one, whose name opens for editing. */
@@ -31,10 +32,11 @@ function freshName(store: Store, name: string): string {
   return candidate;
 }
 
-/** Takes nodes out of their supernodes. */
+/** Takes nodes out of their supernodes; they stay in the circuit by themselves. */
 export function ungroupNodes(store: Store, nodes: readonly NodeId[]): void {
   const grouped = nodes.filter((node) => store.groupOf.value.has(node));
-  if (grouped.length > 0) store.actions.edit((circuit) => circuits.remove(circuit, grouped), "ungroup");
+  if (grouped.length > 0)
+    store.actions.edit((circuit) => circuits.pin(circuits.remove(circuit, grouped), grouped), "ungroup");
 }
 
 /** Pins nodes, or unpins them if all of them are pinned. */
@@ -48,10 +50,8 @@ export function togglePins(store: Store, nodes: readonly NodeId[]): void {
   }
 }
 
-/** Ablates the inspected supernode or the selected nodes, with nothing frozen. */
+/** Ablates the features among these nodes, in the view's mode. */
 export function ablate(store: Store, nodes: readonly NodeId[]): void {
-  if (nodes.length === 0) return;
-  const box = store.boxes.value.find(({ id }) => id === store.inspected.value);
-  const who = box?.name ?? (nodes.length === 1 ? store.nameOf(nodes[0]) : `${nodes.length} nodes`);
-  void store.actions.intervene([{ kind: "ablate", nodes }], "total", `${who} ×0`);
+  const features = featuresOf(store.snapshot, nodes);
+  if (features.length > 0) void intervene(store, { kind: "ablate", nodes: features }, false);
 }

@@ -52,9 +52,3 @@ export function removeBox(store: Store, box: Box): void {
   if (box.name === null) store.actions.edit((circuit) => unpin(circuit, box.nodes), "unpin");
   else store.actions.edit((circuit) => unpin(ungroup(circuit, box.id), box.nodes), `remove ${box.name}`);
 }
-
-/** Dissolves a supernode; its members stay in the circuit. */
-export function ungroupBox(store: Store, box: Box): void {
-  if (box.name === null) return;
-  store.actions.edit((circuit) => pin(ungroup(circuit, box.id), box.nodes), `ungroup ${box.name}`);
-}

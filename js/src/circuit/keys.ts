@@ -1,12 +1,11 @@
 /** What the keys do on a box of the circuit. */
 
-import { groupNodes } from "../commands";
+import { ablate, groupNodes, ungroupNodes } from "../commands";
 import { type Direction, step } from "../core/hit";
 import { clamp } from "../core/scales";
 import type { Box } from "../core/types";
-import { featuresOf, intervene } from "../effects/experiment";
 import type { Store } from "../store";
-import { moveBox, removeBox, ungroupBox } from "./edits";
+import { moveBox, removeBox } from "./edits";
 import type { Placed } from "./scene";
 
 const DIRECTIONS: Readonly<Record<string, readonly [Direction, number, number]>> = {
@@ -55,11 +54,9 @@ export function pressKey(event: KeyboardEvent, at: number, around: Surroundings)
     case "F2":
       store.renaming.value = box.id;
       return true;
-    case "a": {
-      const nodes = featuresOf(store.snapshot, box.nodes);
-      if (nodes.length > 0) void intervene(store, { kind: "ablate", nodes }, false);
+    case "a":
+      ablate(store, box.nodes);
       return true;
-    }
     case "d":
       around.openDial();
       return true;
@@ -70,7 +67,7 @@ export function pressKey(event: KeyboardEvent, at: number, around: Surroundings)
       groupNodes(store, store.selected.value.length > 0 ? store.selected.value : box.nodes);
       return true;
     case "u":
-      ungroupBox(store, box);
+      ungroupNodes(store, box.nodes);
       around.focusSoon(box.nodes);
       return true;
     case "Delete":

@@ -1,8 +1,9 @@
 import { useEffect } from "preact/hooks";
+import { ungroupNodes } from "../commands";
 import type { NodeId } from "../core/types";
 import { MemberRow } from "../inspector/node-row";
 import type { Store } from "../store";
-import { removeBox, ungroupBox } from "./edits";
+import { removeBox } from "./edits";
 import type { Placed } from "./scene";
 
 interface Props {
@@ -53,7 +54,7 @@ export function Members({ store, placed, onGrab, onClose }: Props) {
         >
           rename
         </button>
-        <button type="button" class="link-button" data-test="ungroup" onClick={() => ungroupBox(store, box)}>
+        <button type="button" class="link-button" data-test="ungroup" onClick={() => ungroupNodes(store, box.nodes)}>
           ungroup
         </button>
         <button type="button" class="link-button" data-test="remove-box" onClick={() => removeBox(store, box)}>
