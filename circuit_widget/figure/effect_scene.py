@@ -6,7 +6,7 @@ from circuit_widget.figure.outcome import Activation, activations, deed_of
 from circuit_widget.figure.scene import Paint, Pen
 from circuit_widget.figure.shown import token_text
 from circuit_widget.figure.text import printable, shorten, text_width
-from circuit_widget.figure.words import percent, probability
+from circuit_widget.figure.words import LIKELY, percent, probability
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 
@@ -64,9 +64,10 @@ def _tokens(pen: Pen, effect: Effect, y: float, width: float) -> float:
     order = sorted(range(len(table)), key=lambda row: (-float(most.iloc[row]), -float(table["logit_after"].iloc[row])))
     _heading(pen, y, "next token: probability before → after")
     y += 22
-    names = min(96.0, 0.32 * width)
+    names = min(104.0, 0.36 * width)
     bar = width - names - NUMBERS - 8
-    for row in order[:TOKENS]:
+    likely = [row for row in order if float(most.iloc[row]) >= LIKELY]
+    for row in likely[:TOKENS] or order[:1]:
         before, after = float(table["before"].iloc[row]), float(table["after"].iloc[row])
         middle = y + ROW / 2
         text = token_text(str(table["token"].iloc[row]))

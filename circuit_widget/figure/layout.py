@@ -20,6 +20,7 @@ SLANT_COS: Final = 0.766
 SLANT_SIN: Final = 0.643
 NODE_GAP: Final = 1.5
 ROW_LABEL_SPACE: Final = 11.0
+MANY_LOGITS: Final = 4
 
 
 class MapNode(NamedTuple):
@@ -109,6 +110,7 @@ def map_layout(
 def _radii(nodes: Sequence[MapNode], pitch: float) -> list[float]:
     total = math.fsum(node.influence for node in nodes if node.kind != "logit")
     most = max(2.0, 0.44 * pitch)
+    logit = 7.0 if sum(node.kind == "logit" for node in nodes) <= MANY_LOGITS else 5.0
     radii = []
     for node in nodes:
         size = 2.5 + 26.0 * math.sqrt(node.influence / total) if total > 0 and node.influence > 0 else 0.0
@@ -116,7 +118,7 @@ def _radii(nodes: Sequence[MapNode], pitch: float) -> list[float]:
             case "token":
                 radius = 5.0
             case "logit":
-                radius = 7.0
+                radius = logit
             case "error":
                 radius = min(max(size, 3.5), 7.0)
             case _:

@@ -15,7 +15,7 @@ from circuit_widget.figure.scene import Paint, Pen
 from circuit_widget.figure.shapes import edge, node_shape
 from circuit_widget.figure.shown import Shown, map_nodes, shown, token_text
 from circuit_widget.figure.text import mono_width
-from circuit_widget.figure.words import probability
+from circuit_widget.figure.words import LIKELY, probability
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 
@@ -171,8 +171,10 @@ def _answers(pen: Pen, graph: Graph, layout: MapLayout, place: Mapping[int, int]
     left = min(layout.x[index] - layout.radius[index] for index in logits) - 7
     y = layout.y[logits[0]]
     after = {} if effect is None else dict(zip(effect.tokens["token_id"], effect.tokens["after"], strict=True))
-    words = []
+    words: list[str] = []
     for target in sorted(graph.targets, key=lambda target: -target.probability)[:3]:
+        if words and max(target.probability, after.get(target.token_id, 0.0)) < LIKELY:
+            continue
         number = probability(target.probability)
         if target.token_id in after:
             number += f" → {probability(float(after[target.token_id]))}"

@@ -4,6 +4,9 @@ import math
 
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set
 
+LIKELY = 0.005
+"""Probability below which two decimals say nothing."""
+
 
 def percent(share: float) -> str:
     """A share as a percentage: 22%, 0.4%."""

@@ -23,8 +23,8 @@ STRANGE = (
 )
 
 
-def map_nodes(seed: int, count: int, tokens: int, n_layers: int) -> list[MapNode]:
-    """Features crowding towards the last positions, an error now and then, all tokens, two logits."""
+def map_nodes(seed: int, count: int, tokens: int, n_layers: int, logits: int = 2) -> list[MapNode]:
+    """Features crowding towards the last positions, an error now and then, all tokens, some logits."""
     rng = random.Random(seed)
     nodes = [
         MapNode(
@@ -36,7 +36,7 @@ def map_nodes(seed: int, count: int, tokens: int, n_layers: int) -> list[MapNode
         for _ in range(count)
     ]
     nodes += [MapNode("token", -1, position, round(rng.random(), 4)) for position in range(1, tokens)]
-    return [*nodes, MapNode("logit", n_layers, tokens - 1, 0.8), MapNode("logit", n_layers, tokens - 1, 0.1)]
+    return [*nodes, *[MapNode("logit", n_layers, tokens - 1, 0.0)] * logits]
 
 
 def boxes_and_links(seed: int, count: int, n_layers: int = 16, density: float = 0.15) -> tuple[list[Box], list[Link]]:
@@ -72,7 +72,7 @@ def fixture() -> dict[str, Any]:
     """What tests/fixtures/layout.json holds: inputs, and what the functions make of them."""
     maps = [
         _map_case(map_nodes(1, 60, 9, 4), DALLAS, 4, 740.0, 400.0),
-        _map_case(map_nodes(2, 260, 10, 26), STRANGE, 26, 740.0, 420.0),
+        _map_case(map_nodes(2, 260, 10, 26, logits=10), STRANGE, 26, 740.0, 420.0),
         _map_case(map_nodes(3, 60, 9, 4), DALLAS, 4, 351.0, 300.0),
         _map_case(map_nodes(4, 0, 2, 1), DALLAS, 1, 200.0, 120.0),
         _map_case(map_nodes(5, 300, 40, 12), tuple(f" token{i}" for i in range(40)), 12, 900.0, 500.0),

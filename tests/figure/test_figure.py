@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -84,6 +85,13 @@ def test_the_map_shows_tokens_layers_answers_and_how_much_is_shown() -> None:
     ]
     assert {"emb", "0", "3", "out", "Austin 0.91", "excites", "inhibits"} <= set(found)
     assert f"{len(shown(GRAPH, Circuit()).nodes)} of {GRAPH.n_nodes} nodes" in found
+
+
+def test_answers_whose_probability_would_read_zero_are_not_named() -> None:
+    targets = (*GRAPH.targets[:2], replace(GRAPH.targets[2], probability=0.004))
+    found = texts(make_figure(replace(GRAPH, targets=targets), part="map"))
+    assert "Houston 0.05" in found
+    assert not any(text.startswith("Texas") for text in found)
 
 
 def test_the_display_rule_is_that_of_the_screen() -> None:

@@ -15,6 +15,7 @@ const SLANT_COS = 0.766;
 const SLANT_SIN = 0.643;
 const NODE_GAP = 1.5;
 const ROW_LABEL_SPACE = 11;
+const MANY_LOGITS = 4;
 
 /** A visible node of the map; layer is -1 for tokens and nLayers for logits. */
 export interface MapNode {
@@ -114,18 +115,19 @@ export function mapLayout(
 function radii(nodes: readonly MapNode[], pitch: number): number[] {
   const total = sum(nodes.filter((node) => node.kind !== "logit").map((node) => node.influence));
   const most = Math.max(2, 0.44 * pitch);
+  const logit = nodes.filter((node) => node.kind === "logit").length <= MANY_LOGITS ? 7 : 5;
   return nodes.map((node) => {
     const size = total > 0 && node.influence > 0 ? 2.5 + 26 * Math.sqrt(node.influence / total) : 0;
-    return Math.min(nominalRadius(node.kind, size), most);
+    return Math.min(nominalRadius(node.kind, size, logit), most);
   });
 }
 
-function nominalRadius(kind: MapNode["kind"], size: number): number {
+function nominalRadius(kind: MapNode["kind"], size: number, logit: number): number {
   switch (kind) {
     case "token":
       return 5;
     case "logit":
-      return 7;
+      return logit;
     case "error":
       return Math.min(Math.max(size, 3.5), 7);
     case "feature":
