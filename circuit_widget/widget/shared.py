@@ -75,14 +75,15 @@ class SharedWidget(anywidget.AnyWidget):
                 try:
                     if self._takes(name, value):
                         taken[name] = value
-                    elif name in self.keys:
+                    elif name in self.keys and value != getattr(self, name):
                         returned.append(name)
                 except CircuitWidgetError as error:
-                    self.notify(f"A change of the {name} was not taken over: {error}")
+                    self._say(f"A change of the {name} was not taken over: {error}")
                     returned.append(name)
                     if name == "circuit":
                         self._outrank(value)
             if "effect" in taken:
+                # An effect that came while this message was on its way is taken off the page too.
                 returned.append("effect")
             self._frontend_speaks = True
             try:
@@ -92,7 +93,7 @@ class SharedWidget(anywidget.AnyWidget):
             if returned:
                 self.send_state(returned)
 
-    def notify(self, message: str) -> None:
+    def _say(self, message: str) -> None:
         """Show a sentence in the widget's message line."""
         self.send(asdict(Notice(message=message[:2_000])))
 
@@ -154,7 +155,7 @@ class SharedWidget(anywidget.AnyWidget):
         method = data.get("method") if isinstance(data, dict) else None
         state_fits = method != "update" or (isinstance(data.get("state"), dict) and not data.get("buffer_paths"))
         if method not in ("update", "custom", "request_state") or not state_fits:
-            self.notify("A message from the page was ignored: it is not one that this widget knows.")
+            self._say("A message from the page was ignored: it is not one that this widget knows.")
             return
         super()._handle_msg(msg)
 

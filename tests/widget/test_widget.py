@@ -3,6 +3,7 @@
 import gc
 import html
 import sys
+import threading
 import weakref
 from typing import Any
 
@@ -275,6 +276,22 @@ def test_an_effect_is_taken_off_the_screen_here_or_there_but_kept(show: Open) ->
     assert len(widget.effects) == 2
 
 
+def test_an_effect_that_the_page_sends_back_is_not_sent_again(show: Open) -> None:
+    widget, page = show()
+    widget.ablate(TEXAS)
+    page.hear()
+    page.set("effect", page.traits["effect"])
+    page.speak()
+    assert not page.comm.published
+    first = page.traits["effect"]
+    widget.ablate(AUSTIN)
+    page.hear()
+    page.set("effect", first)
+    page.speak()
+    page.hear()
+    assert page.traits["effect"] == widget.effect != first
+
+
 def test_an_effect_that_comes_while_the_page_clears_the_last_one_is_settled_by_the_kernel(show: Open) -> None:
     widget, page = show()
     widget.ablate(TEXAS)
@@ -366,6 +383,25 @@ def test_settings_are_checked_where_they_are_given(show: Open) -> None:
         show(theme="pink")
     with pytest.raises(MessageError, match="120 to 4000"):
         show(height=1)
+
+
+def test_a_follower_may_run_the_model_while_the_worker_does(show: Open, model: LinearModel) -> None:
+    widget, page = show()
+    widget.observe(lambda change: widget.ablate(change["new"]), "selected")
+    model.gate.clear()
+    body = {"interventions": [{"kind": "ablate", "nodes": AUSTIN}], "mode": "total", "name": "x"}
+    rid = page.request("intervene", body)
+    page.speak()
+    assert model.running.wait(10)
+    page.set("selected", TEXAS)
+    handler = threading.Thread(target=page.speak)
+    handler.start()
+    model.gate.set()
+    handler.join(10)
+    assert not handler.is_alive()
+    wait_for(lambda: page.hear() or page.settled(rid))
+    assert len(widget.effects) == 2
+    assert page.traits["effect"] == widget.effect
 
 
 def test_two_widgets_on_one_model_do_not_know_each_other(show: Open, model: LinearModel) -> None:
