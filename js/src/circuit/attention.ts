@@ -18,6 +18,8 @@ export interface Attention {
   readonly opened: Signal<{ readonly box: string; readonly sheet: Sheet } | null>;
   /** The pointer came to a box, or left it. */
   look(box: string | null): void;
+  /** Pays no attention to the pointer until it moves on. */
+  forget(): void;
   open(box: string, sheet: Sheet | null): void;
   /** Boxes in the order in which they have the attention. */
   order(): readonly (string | null)[];
@@ -47,6 +49,10 @@ export function useAttention(): Attention {
       pending.current = setTimeout(() => {
         looked.value = box;
       }, patience);
+    },
+    forget() {
+      clearTimeout(pending.current);
+      looked.value = null;
     },
     open(box, sheet) {
       opened.value = sheet === null ? null : { box, sheet };

@@ -73,6 +73,8 @@ export function CircuitPane({ store }: { store: Store }) {
 
   function onBoxKey(event: KeyboardEvent, at: number): void {
     const { box } = placed.value[at];
+    // Who uses keys means the focused box, not the one the pointer happens to rest on.
+    attention.forget();
     const meant = pressKey(event, at, {
       store,
       placed: placed.value,
