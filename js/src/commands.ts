@@ -54,4 +54,5 @@ export function togglePins(store: Store, nodes: readonly NodeId[]): void {
 export function ablate(store: Store, nodes: readonly NodeId[]): void {
   const features = featuresOf(store.snapshot, nodes);
   if (features.length > 0) void intervene(store, { kind: "ablate", nodes: features }, false);
+  else store.actions.fail({ code: "intervention", message: "Only features can be ablated. Select one, then press a." });
 }

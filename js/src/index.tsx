@@ -46,8 +46,6 @@ function render({ model, el, signal }: RenderContext): () => void {
 function attachRoot(el: HTMLElement): HTMLElement {
   const page = el.ownerDocument;
   const host = page.createElement("div");
-  // Notebooks bind single letters to commands; inside the widget letters are the widget's.
-  host.setAttribute("data-lm-suppress-shortcuts", "true");
   const shadow = host.attachShadow({ mode: "open" });
   const style = page.createElement("style");
   style.textContent = styles;

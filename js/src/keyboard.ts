@@ -10,10 +10,14 @@ export function attachKeyboard(root: HTMLElement, store: Store, signal: AbortSig
   root.addEventListener(
     "keydown",
     (event) => {
-      if (event.defaultPrevented || (event.target as Element).matches(TEXT_FIELDS)) return;
-      if (!act(event, store)) return;
-      event.preventDefault();
-      event.stopPropagation();
+      const typing = (event.target as Element).matches(TEXT_FIELDS);
+      if (!event.defaultPrevented && !typing && act(event, store)) {
+        event.preventDefault();
+        event.stopPropagation();
+      }
+      // Notebooks bind single letters to commands, such as deleting the cell; chords and Shift+Enter stay theirs.
+      const chord = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+      if (!chord) event.stopPropagation();
     },
     { signal },
   );

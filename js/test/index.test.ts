@@ -114,9 +114,24 @@ describe("keys", () => {
     expect(sent?.body).toMatchObject({ interventions: [{ kind: "ablate", nodes: ["1_8_4"] }], mode: "total" });
   });
 
-  it("leave what they do not know to the page", () => {
+  it("leave chords to the page, but no letter that a notebook would take for a command", () => {
     const { press } = show(new FakeModel());
-    expect(press("s", { ctrlKey: true })).toBe(true);
-    expect(press("z", { ctrlKey: true })).toBe(false);
+    const heard: string[] = [];
+    const listen = ({ key }: KeyboardEvent) => heard.push(key);
+    document.addEventListener("keydown", listen);
+    for (const key of ["d", "x", "ArrowDown", "Escape"]) press(key);
+    press("s", { ctrlKey: true });
+    press("z", { ctrlKey: true });
+    press("Enter", { shiftKey: true });
+    document.removeEventListener("keydown", listen);
+    expect(heard).toEqual(["s", "Enter"]);
+  });
+
+  it("say that only features can be ablated", async () => {
+    const model = new FakeModel({ selected: ["E_4_4"] });
+    const { press, find } = show(model);
+    press("a");
+    expect(model.sent.filter(({ name }) => name === "intervene")).toEqual([]);
+    await expect.poll(() => find("failure")?.textContent).toContain("Only features");
   });
 });

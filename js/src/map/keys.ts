@@ -2,7 +2,7 @@
 
 import type { Direction } from "../core/hit";
 import { step } from "../core/hit";
-import type { NodeId } from "../core/types";
+import { KIND, type NodeId } from "../core/types";
 import type { Store } from "../store";
 import type { MapView } from "./view";
 import type { Zooming } from "./zoom";
@@ -44,7 +44,7 @@ function onKey(event: KeyboardEvent, view: MapView, zooming: Zooming, store: Sto
   const direction = ARROWS[event.key];
   const cursor = view.cursor.value;
   if (direction !== undefined) walk(view, store, direction, event.shiftKey);
-  else if (event.key === "Enter" && cursor !== null) store.actions.select([cursor], "replace");
+  else if (event.key === "Enter" && !event.shiftKey && cursor !== null) store.actions.select([cursor], "replace");
   else if (event.key === " " && cursor !== null) store.actions.select([cursor], "toggle");
   else if (event.key === "Escape") store.actions.select([], "replace");
   else if (event.key === "+" || event.key === "=") zooming.by(1.4);
@@ -74,13 +74,13 @@ function walk(view: MapView, store: Store, direction: Direction, extend: boolean
   store.actions.hover(null);
 }
 
-/** Where walking begins: the last selected node, else the most influential one. */
+/** Where walking begins: the last selected node, else the most influential feature. */
 function firstNode(view: MapView, store: Store): NodeId {
   const selected = store.selected.value.filter((id) => view.place(id) >= 0);
   const last = selected[selected.length - 1];
   if (last !== undefined) return last;
-  const { ids, influence } = store.snapshot;
-  let best = view.scene.value.visible.nodes[0];
-  for (const node of view.scene.value.visible.nodes) if (influence[node] > influence[best]) best = node;
-  return ids[best];
+  const { ids, influence, kind } = store.snapshot;
+  const { nodes } = view.scene.value.visible;
+  const weight = (node: number) => (kind[node] === KIND.feature ? influence[node] : 0);
+  return ids[nodes.reduce((best, node) => (weight(node) > weight(best) ? node : best))];
 }
