@@ -80,14 +80,13 @@ def open_notebook(
     """Open cells as a new notebook with a kernel of its own; the kernel ends with the test."""
     opened: list[Notebook] = []
 
-    def open_(cells: list[str] | Path, on: JupyterServer = server, width: int = 1280) -> Notebook:
+    def open_(cells: list[str] | Path, on: JupyterServer = server) -> Notebook:
         name = f"{request.node.name.split('[')[0]}_{len(opened)}.ipynb"
         if isinstance(cells, Path):
             (on.notebooks / name).write_bytes(cells.read_bytes())
         else:
             on.write(name, cells)
         page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 1000})
         page.set_default_timeout(15_000)
         page.goto(on.url(name), timeout=START_TIMEOUT)
         notebook = Notebook(page)

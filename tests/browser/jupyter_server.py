@@ -57,6 +57,9 @@ class JupyterServer:
 
     def __enter__(self) -> "JupyterServer":
         self.notebooks.mkdir(parents=True, exist_ok=True)
+        quiet = self.folder / "jupyterlab_settings_dir/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+        quiet.parent.mkdir(parents=True, exist_ok=True)
+        quiet.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
         command = [
             sys.executable,
             "-m",
