@@ -72,7 +72,7 @@ describe("the circuit", () => {
     expect(box(root, "s1").dataset.percent).toBe("0");
     expect(box(root, "s2").dataset.percent).toBe("25");
     expect(box(root, "s2").classList.contains("faded")).toBe(true);
-    expect(box(root, "s1").querySelector(".done")?.textContent).toBe("×0");
+    expect(get(root, "box-outcome", { id: "s1" }).textContent).toBe("×0");
     expect(box(root, "E_4_4").dataset.percent).toBeUndefined();
   });
 
@@ -183,6 +183,16 @@ describe("dragging", () => {
     expect(store.selected.value).toEqual([...TEXAS]);
     expect(store.inspected.value).toBe("s1");
     expect(store.canUndo.value).toBe(false);
+  });
+
+  it("lets go when the button came up elsewhere", () => {
+    const { root, store } = pane();
+    const face = box(root, "s1");
+    pointer(face, "down", ...centre(face));
+    pointer(face, "move", 200, 200);
+    pointer(face, "move", 220, 220, { buttons: 0 });
+    pointer(face, "up", 220, 220);
+    expect(store.circuit.value).toEqual(CIRCUIT);
   });
 
   it("puts a box dropped on a supernode into it, and undo takes it out again", () => {

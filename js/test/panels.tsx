@@ -83,6 +83,6 @@ export function press(element: Element, key: string, with_: KeyboardEventInit = 
 }
 
 export function pointer(element: Element, kind: string, x: number, y: number, with_: PointerEventInit = {}): void {
-  const place = { clientX: x, clientY: y, button: 0, pointerId: 1, bubbles: true, cancelable: true };
-  element.dispatchEvent(new PointerEvent(`pointer${kind}`, { ...place, ...with_ }));
+  const place = { clientX: x, clientY: y, button: 0, buttons: kind === "up" ? 0 : 1, pointerId: 1 };
+  element.dispatchEvent(new PointerEvent(`pointer${kind}`, { ...place, bubbles: true, cancelable: true, ...with_ }));
 }

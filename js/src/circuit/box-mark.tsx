@@ -40,39 +40,44 @@ export function BoxMark(props: Props) {
   const radius = Math.min(5, h / 6);
   const classes = ["box", KINDS[kind ?? -1], outcome.faded && "faded"];
   for (const state of ["selected", "hovered", "receiving", "dragged"] as const) classes.push(props[state] && state);
+  const place = `translate(${round(x - w / 2)} ${round(y - h / 2)})`;
   return (
-    // biome-ignore lint/a11y/useSemanticElements: SVG has no button.
-    <g
-      class={classes.filter(Boolean).join(" ")}
-      data-test="box"
-      data-id={box.id}
-      data-name={name}
-      data-kind={KINDS[kind ?? -1]}
-      data-members={box.nodes.length}
-      data-percent={outcome.measured === null ? undefined : Math.round(100 * outcome.measured)}
-      role="button"
-      tabIndex={props.focusable ? 0 : -1}
-      aria-pressed={selected}
-      aria-label={words}
-      style={box.color === null ? undefined : { "--hue": `var(--group-${box.color})` }}
-      transform={`translate(${round(x - w / 2)} ${round(y - h / 2)})`}
-      {...on}
-    >
-      {Array.from({ length: cards }, (_, at) => {
-        const shift = CARD * (cards - at);
-        return <rect key={shift} class="card" x={shift} y={-shift} width={w} height={h} rx={radius} />;
-      })}
-      <rect class="ring" x={-3} y={-3} width={w + 6} height={h + 6} rx={radius + 3} />
-      <rect class="face" width={w} height={h} rx={radius} />
-      {box.color !== null && <path class="edge-hue" d={hueEdge(h, radius)} />}
-      {!props.renaming && (
-        <text class="box-name" x={box.color === null ? w / 2 : w / 2 + 2} y={h / 2} font-size={textSize}>
-          {shorten(mono ? tokenText(name) : name, w - 16, textSize, mono)}
-        </text>
-      )}
-      <title>{words}</title>
-      <Beside {...props} />
-    </g>
+    <>
+      {/* biome-ignore lint/a11y/useSemanticElements: SVG has no button. */}
+      <g
+        class={classes.filter(Boolean).join(" ")}
+        data-test="box"
+        data-id={box.id}
+        data-name={name}
+        data-kind={KINDS[kind ?? -1]}
+        data-members={box.nodes.length}
+        data-percent={outcome.measured === null ? undefined : Math.round(100 * outcome.measured)}
+        role="button"
+        tabIndex={props.focusable ? 0 : -1}
+        aria-pressed={selected}
+        aria-label={words}
+        style={box.color === null ? undefined : { "--hue": `var(--group-${box.color})` }}
+        transform={place}
+        {...on}
+      >
+        {Array.from({ length: cards }, (_, at) => {
+          const shift = CARD * (cards - at);
+          return <rect key={shift} class="card" x={shift} y={-shift} width={w} height={h} rx={radius} />;
+        })}
+        <rect class="ring" x={-3} y={-3} width={w + 6} height={h + 6} rx={radius + 3} />
+        <rect class="face" width={w} height={h} rx={radius} />
+        {box.color !== null && <path class="edge-hue" d={hueEdge(h, radius)} />}
+        {!props.renaming && (
+          <text class="box-name" x={box.color === null ? w / 2 : w / 2 + 2} y={h / 2} font-size={textSize}>
+            {shorten(mono ? tokenText(name) : name, w - 16, textSize, mono)}
+          </text>
+        )}
+        <title>{words}</title>
+      </g>
+      <g class="outcome-of" data-test="box-outcome" data-id={box.id} transform={place}>
+        <Beside {...props} />
+      </g>
+    </>
   );
 }
 

@@ -10,7 +10,7 @@ import { InjectedMark, placeInjected } from "./injected-mark";
 import { pressKey } from "./keys";
 import { LinkLabel, LinkMark } from "./link-mark";
 import { injectedBy, outcomeOf } from "./outcome";
-import { type Link, linkBoxes, type Placed, placeBoxes } from "./scene";
+import { type Link, type Placed, placeBoxes, routeLinks, sharesBetween } from "./scene";
 import { useSize } from "./size";
 
 /** The circuit: boxes of grouped and pinned nodes, and the edges between them. */
@@ -38,7 +38,8 @@ export function CircuitPane({ store }: { store: Store }) {
     if (hand?.what !== "box" || !hand.moved) return resting.value.placed;
     return resting.value.placed.map((one) => (one.box.id === hand.box?.id ? { ...one, x: hand.x, y: hand.y } : one));
   });
-  const links = useComputed(() => linkBoxes(store.snapshot, placed.value, size.value.width));
+  const shares = useComputed(() => sharesBetween(store.snapshot, store.boxes.value));
+  const links = useComputed(() => routeLinks(shares.value, placed.value, size.value.width));
   const selected = useComputed(() => new Set(store.selected.value));
 
   const effect = store.effect.value;

@@ -142,6 +142,11 @@ export function useGestures(
       const hand = held.value;
       const start = press.value;
       if (hand === null || start === null || event.pointerId !== start.pointer) return;
+      if (event.buttons === 0) {
+        // The button came up where no one could tell.
+        letGo();
+        return;
+      }
       const far = Math.hypot(event.clientX - start.startX, event.clientY - start.startY) > SLOP;
       if (!hand.moved && !far) return;
       if (!hand.moved) pane.current?.setPointerCapture(start.pointer);

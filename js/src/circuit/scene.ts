@@ -1,6 +1,6 @@
 /** What the circuit pane draws: boxes in their places, and the edges between them. */
 
-import { supernodeEdges } from "../core/aggregate";
+import { type BoxEdge, supernodeEdges } from "../core/aggregate";
 import { circuitLayout, type PlacedBox } from "../core/circuit-layout";
 import { type Route, routeEdges, shownLinks } from "../core/routing";
 import { type Box, type Circuit, KIND, type Kind, type Snapshot } from "../core/types";
@@ -66,14 +66,13 @@ export function placeBoxes(
   return { placed, textSize: layout.textSize };
 }
 
-/** The edges between boxes, routed around those they do not belong to. */
-export function linkBoxes(snapshot: Snapshot, placed: readonly Placed[], width: number): readonly Link[] {
-  const edges = shownLinks(
-    supernodeEdges(
-      snapshot,
-      placed.map(({ box }) => box),
-    ),
-  );
+/** The edges between boxes that are worth drawing, by the boxes' places in the list. */
+export function sharesBetween(snapshot: Snapshot, boxes: readonly Box[]): readonly BoxEdge[] {
+  return shownLinks(supernodeEdges(snapshot, boxes));
+}
+
+/** The edges, routed around the boxes they do not belong to. */
+export function routeLinks(edges: readonly BoxEdge[], placed: readonly Placed[], width: number): readonly Link[] {
   const routes = routeEdges(placed, edges, width);
   return edges.map(({ source, target, share }, at) => ({
     key: `${placed[source].box.id} ${placed[target].box.id}`,
