@@ -99,6 +99,18 @@ def test_the_features_to_swap_in_can_be_named() -> None:
         assert after[feature.id] == pytest.approx(values.get(feature, 0.0), abs=1e-6)
 
 
+def test_values_come_from_the_aligned_position_of_a_longer_prompt(graph: Graph) -> None:
+    model = reference_model()
+    longer = "the capital of the France is"
+    places = zip(graph.node_ids, graph.feature_position, graph.feature_layer, strict=False)
+    nodes = [node for node, position, layer in places if (layer, position) == (1, 4)]
+    after = model.intervene(graph, SwapIn(nodes, longer)).nodes.set_index("id")["after"]
+    there = model.activations(longer).at(1, 5)
+    expected = {Feature(1, 4, feature.feature).id: value for feature, value in there.items()}
+    for node in {*nodes, *expected}:
+        assert after[node] == pytest.approx(expected.get(node, 0.0), abs=1e-6)
+
+
 def test_a_place_without_counterpart_cannot_be_swapped() -> None:
     model = reference_model()
     graph = model.trace("the capital of the city of France is")

@@ -130,6 +130,26 @@ def test_a_clamped_range_has_no_knock_on_effects_inside() -> None:
     np.testing.assert_allclose(effect.logits_after, expected, atol=2e-5, rtol=0)
 
 
+def test_a_feature_clamped_above_another_is_changed_by_its_own_difference_alone() -> None:
+    model = tiny_model()
+    graph = model.trace(PROMPT_IDS)
+    low, high = Feature(0, 2, 3), Feature(1, 4, 7)
+    effect = model.intervene(graph, [Set(low, 30.0), Set(high, 5.0)], mode=(0, 2))
+    captured, before = model._run_of(graph, None).captured, model.activations(PROMPT_IDS)
+
+    def added(layer: int, x: torch.Tensor) -> torch.Tensor | None:
+        change = torch.zeros_like(x)
+        for feature, value in ((low, 30.0), (high, 5.0)):
+            if feature.layer == layer:
+                row = model.transcoders.layers[layer].decoder[feature.feature]
+                change[feature.position] = (value - before.get(feature, 0.0)) * row
+        return change
+
+    clamped = Conditions(clamped=range(3))
+    expected = rerun(model.model, captured, added, first_layer=0, first_position=0, conditions=clamped)
+    np.testing.assert_allclose(effect.logits_after, expected.logits, atol=2e-5, rtol=0)
+
+
 def test_a_range_and_a_pair_mean_the_same_layers() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
