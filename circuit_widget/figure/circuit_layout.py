@@ -16,11 +16,13 @@ BOX_PADDING: Final = 28.0
 NARROWEST: Final = 64.0
 WIDEST: Final = 180.0
 BOX_GAP: Final = 18.0
-SIDE_LABEL: Final = 46.0
+SIDE_LABEL: Final = 52.0
+COLUMN_STEP: Final = 24.0
 ROW_SPACE: Final = 26.0
 ROW_PITCH: Final = 104.0
 MARGIN: Final = 12.0
 CARD: Final = 4.0
+GIVES: Final = (1.0, 0.7, 0.4)
 SCALES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
@@ -165,9 +167,25 @@ def _across(
 def _column_centres(
     boxes: Sequence[Box], widths: Sequence[float], lines: Sequence[_Line], width: float, scale: float
 ) -> list[float]:
-    """Boxes at nearly the same position share a column; a column is as wide as its fullest line needs."""
-    order = sorted(range(len(boxes)), key=lambda i: (boxes[i].position, i))
+    """Boxes at nearly the same position share a column; columns that meet in a line keep room for what is in it."""
+    column = _column_of(boxes)
+    count = max(column) + 1
+    low, high = [0.0], [0.0]
+    for give in GIVES:
+        gap = SIDE_LABEL * scale * give
+        halves = [_halves(line.members, column, widths, gap) for line in lines]
+        low = _leftmost(halves, count, gap, scale)
+        high = [width - x for x in reversed(_leftmost(_reversed(halves, count), count, gap, scale))]
+        if all(one <= other for one, other in zip(low, high, strict=True)):
+            break
+    parts = [place / (count - 1) if count > 1 else 0.5 for place in range(count)]
+    centres = [one + (other - one) * part for one, other, part in zip(low, high, parts, strict=True)]
+    return [centres[column[index]] for index in range(len(boxes))]
+
+
+def _column_of(boxes: Sequence[Box]) -> list[int]:
     column = [0] * len(boxes)
+    order = sorted(range(len(boxes)), key=lambda i: (boxes[i].position, i))
     first = boxes[order[0]].position
     count = 0
     for index in order:
@@ -175,21 +193,35 @@ def _column_centres(
             count += 1
             first = boxes[index].position
         column[index] = count
-    need = [0.0] * (count + 1)
-    for line in lines:
-        held = [0.0] * (count + 1)
-        for index in line.members:
-            held[column[index]] += widths[index] + SIDE_LABEL * scale
-        need = [max(one, other) for one, other in zip(need, held, strict=True)]
-    room = width - 2 * MARGIN
-    spare = room - math.fsum(need)
-    need = [one + spare / len(need) if spare >= 0 else one * room / (room - spare) for one in need]
-    centres = []
-    left = MARGIN
-    for one in need:
-        centres.append(left + one / 2)
-        left += one
-    return [centres[column[index]] for index in range(len(boxes))]
+    return column
+
+
+def _halves(
+    members: Sequence[int], column: Sequence[int], widths: Sequence[float], gap: float
+) -> list[tuple[int, float]]:
+    """Columns in a line, from left to right, with half the width of what the line holds in each."""
+    held: dict[int, float] = {}
+    for index in members:
+        held[column[index]] = held.get(column[index], -gap) + widths[index] + gap
+    return [(place, held[place] / 2) for place in sorted(held)]
+
+
+def _reversed(halves: Sequence[Sequence[tuple[int, float]]], count: int) -> list[list[tuple[int, float]]]:
+    return [[(count - 1 - place, half) for place, half in reversed(line)] for line in halves]
+
+
+def _leftmost(halves: Sequence[Sequence[tuple[int, float]]], count: int, gap: float, scale: float) -> list[float]:
+    """The least centre of each column that leaves room at its left."""
+    least = [0.0] * count
+    for place in range(count):
+        if place > 0:
+            least[place] = least[place - 1] + COLUMN_STEP * scale
+        for line in halves:
+            for at, (here, half) in enumerate(line):
+                if here == place:
+                    before = least[line[at - 1][0]] + line[at - 1][1] + gap if at > 0 else max(gap, MARGIN)
+                    least[place] = max(least[place], before + half)
+    return least
 
 
 def _spread(targets: Sequence[float], widths: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -117,6 +117,8 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
     if picture.injected is not None:
         _injected(pen, picture.injected, placed, width, picture.height)
     for index in range(len(placed)):
+        _ground(pen, picture, index, width)
+    for index in range(len(placed)):
         _box(pen, picture, index)
     for index in range(len(placed)):
         _beside(pen, picture, index, width)
@@ -153,18 +155,30 @@ def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
     )
 
 
+def _result_place(picture: CircuitPicture, index: int, width: float) -> tuple[float, float, float]:
+    """Left end, middle height and width of what stands beside a box: at its right, above it where that is too little."""
+    place, text = picture.layout.boxes[index], picture.outcomes[index].text
+    room = text_width(text, picture.layout.text_size) + 4
+    right = place.x + place.w / 2 + CARD * place.cards
+    above = place.y - place.h / 2 - CARD * place.cards - 9
+    if room > SIDE_LABEL:
+        return place.x - room / 2, above, room
+    return (right + 5, place.y, room) if right + 5 + room <= width else (right - room, above, room)
+
+
+def _ground(pen: Pen, picture: CircuitPicture, index: int, width: float) -> None:
+    """White where a result will stand, so that edges do not cross it."""
+    if picture.outcomes[index].text:
+        x, y, room = _result_place(picture, index, width)
+        pen.rectangle(x, y - 8, room, 16, Paint(fill=style.BACKGROUND, opacity=0.9), 3.0)
+
+
 def _beside(pen: Pen, picture: CircuitPicture, index: int, width: float) -> None:
-    """The percentage at the right of a box, what was done to it at the left, on white so that edges do not cross."""
+    """The result of a box at its right, what was done to it at its left."""
     place, result, size = picture.layout.boxes[index], picture.outcomes[index], picture.layout.text_size
     others = [other for number, other in enumerate(picture.layout.boxes) if number != index]
     if result.text:
-        room = text_width(result.text, size) + 4
-        right = place.x + place.w / 2 + CARD * place.cards
-        x, y = right + 5, place.y
-        if room > SIDE_LABEL or x + room > width:
-            x = place.x - room / 2 if room > SIDE_LABEL else right - room
-            y = place.y - place.h / 2 - CARD * place.cards - 9
-        pen.rectangle(x, y - 8, room, 16, Paint(fill=style.BACKGROUND, opacity=0.9), 3.0)
+        x, y, _ = _result_place(picture, index, width)
         pen.label(x + 2, y, result.text, size, TONES[result.tone], bold=result.tone != "same")
     if result.mark:
         room = text_width(result.mark, size) + 14
@@ -204,7 +218,7 @@ def _free_place(found: Injected, placed: tuple[PlacedBox, ...], width: float, he
     aside, apart = (host.w + w) / 2, (host.h + h) / 2 + 14
     for dx, dy in (
         (aside + 60, 0),
-        (-aside - 60, 0),
+        (-aside - 70, 0),
         (aside + 14, -apart),
         (-aside - 14, -apart),
         (aside + 14, apart),

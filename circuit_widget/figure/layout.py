@@ -82,14 +82,16 @@ def map_layout(
     radius = _radii(nodes, pitch)
     cells = _cells(nodes)
     base = [SLANTED_SPACE if slanted else text + TOKEN_SPACE for text in text_widths]
-    columns = _columns(positions, base, cells, radius, available)
+    columns = _columns(positions, base, cells, radius, available, n_layers + 1)
 
     base_y = height - bottom
     x, y = [0.0] * len(nodes), [0.0] * len(nodes)
     for (position, row), members in cells.items():
         left, right = columns[positions.index(position)]
         for index, (dx, dy) in zip(
-            members, _pack([radius[i] for i in members], right - left - 4.0, pitch), strict=True
+            members,
+            _pack([radius[i] for i in members], right - left - 4.0, pitch, 1 if row > n_layers else 3),
+            strict=True,
         ):
             x[index] = (left + right) / 2 + dx
             y[index] = base_y - row * pitch + dy
@@ -141,20 +143,20 @@ def _columns(
     cells: dict[tuple[int, int], list[int]],
     radius: Sequence[float],
     available: float,
+    top: int,
 ) -> list[tuple[float, float]]:
-    """Share the width: the token texts first, then cells in three lines, then cells in one line, then the rest."""
+    """Share the width: the token texts first, then cells in three lines, then in one, then the rest.
+
+    The top row has one line only.
+    """
     place = {position: index for index, position in enumerate(positions)}
-    packed = [0.0] * len(positions)
-    for (position, _), members in cells.items():
-        one_line = math.fsum(2 * radius[i] + NODE_GAP for i in members) + 6.0
-        packed[place[position]] = max(packed[place[position]], one_line)
-    stages = [
-        list(base),
-        [max(text, line / 3) for text, line in zip(base, packed, strict=True)],
-        [max(text, line) for text, line in zip(base, packed, strict=True)],
-    ]
+    wrapped, packed = list(base), list(base)
+    for (position, row), members in cells.items():
+        at, line = place[position], math.fsum(2 * radius[i] + NODE_GAP for i in members) + 6.0
+        packed[at] = max(packed[at], line)
+        wrapped[at] = max(wrapped[at], line if row == top else line / 3)
     widths = [0.0] * len(positions)
-    for stage in stages:
+    for stage in (list(base), wrapped, packed):
         before, after = math.fsum(widths), math.fsum(stage)
         if after >= available:
             part = (available - before) / (after - before)
@@ -171,12 +173,12 @@ def _columns(
     return columns
 
 
-def _pack(radii: Sequence[float], room: float, pitch: float) -> list[tuple[float, float]]:
-    """Offsets from the centre of a cell: one line, else two or three staggered ones, squeezed if three do not fit."""
+def _pack(radii: Sequence[float], room: float, pitch: float, most: int) -> list[tuple[float, float]]:
+    """Offsets from the centre of a cell: one line, else staggered ones up to `most`, squeezed if they do not fit."""
     largest = max(radii)
     spread = max(0.0, min(pitch / 3, pitch / 2 - largest - 0.75))
     placed: list[tuple[float, float]] = []
-    for lines in (1, 2, 3):
+    for lines in range(1, most + 1):
         if lines == 1:
             lanes = [0.0]
         elif lines == 2:

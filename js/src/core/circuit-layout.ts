@@ -11,11 +11,13 @@ const BOX_PADDING = 28;
 const NARROWEST = 64;
 const WIDEST = 180;
 const BOX_GAP = 18;
-const SIDE_LABEL = 46;
+const SIDE_LABEL = 52;
+const COLUMN_STEP = 24;
 const ROW_SPACE = 26;
 const ROW_PITCH = 104;
 const MARGIN = 12;
 export const CARD = 4;
+const GIVES = [1, 0.7, 0.4];
 const SCALES = [1, 0.9, 0.8, 0.7, 0.6, 0.5];
 
 /** A supernode or a pinned node; `alone` keeps its row free of other layers (tokens and logits). */
@@ -170,8 +172,29 @@ function across(boxes: Boxes, widths: Numbers, lines: readonly Line[], width: nu
   return x;
 }
 
-/** Boxes at nearly the same position share a column; a column is as wide as its fullest line needs. */
+/** Columns in a line, from left to right, with half the width of what the line holds in each. */
+type Halves = readonly (readonly [column: number, half: number])[];
+
+/** Boxes at nearly the same position share a column; columns that meet in a line keep room for what is in it. */
 function columnCentres(boxes: Boxes, widths: Numbers, lines: readonly Line[], width: number, scale: number): number[] {
+  const column = columnOf(boxes);
+  const count = Math.max(...column) + 1;
+  let low: number[] = [];
+  let high: number[] = [];
+  for (const give of GIVES) {
+    const gap = SIDE_LABEL * scale * give;
+    const halves = lines.map((line) => halvesOf(line.members, column, widths, gap));
+    low = leftmost(halves, count, gap, scale);
+    high = leftmost(reversed(halves, count), count, gap, scale)
+      .reverse()
+      .map((x) => width - x);
+    if (low.every((one, place) => one <= high[place])) break;
+  }
+  const centres = low.map((one, place) => one + (high[place] - one) * (count > 1 ? place / (count - 1) : 0.5));
+  return column.map((place) => centres[place]);
+}
+
+function columnOf(boxes: Boxes): number[] {
   const order = boxes.map((_, index) => index).sort((a, b) => boxes[a].position - boxes[b].position || a - b);
   const column = new Array<number>(boxes.length).fill(0);
   let first = boxes[order[0]].position;
@@ -183,22 +206,34 @@ function columnCentres(boxes: Boxes, widths: Numbers, lines: readonly Line[], wi
     }
     column[index] = count;
   }
-  let need = new Array<number>(count + 1).fill(0);
-  for (const { members } of lines) {
-    const held = new Array<number>(count + 1).fill(0);
-    for (const index of members) held[column[index]] += widths[index] + SIDE_LABEL * scale;
-    need = need.map((one, at) => Math.max(one, held[at]));
+  return column;
+}
+
+function halvesOf(members: Numbers, column: Numbers, widths: Numbers, gap: number): Halves {
+  const held = new Map<number, number>();
+  for (const index of members) {
+    held.set(column[index], (held.get(column[index]) ?? -gap) + widths[index] + gap);
   }
-  const room = width - 2 * MARGIN;
-  const spare = room - sum(need);
-  need = need.map((one) => (spare >= 0 ? one + spare / need.length : (one * room) / (room - spare)));
-  let left = MARGIN;
-  const centres = need.map((one) => {
-    const centre = left + one / 2;
-    left += one;
-    return centre;
-  });
-  return column.map((at) => centres[at]);
+  return [...held].map(([place, total]) => [place, total / 2] as const).sort((a, b) => a[0] - b[0]);
+}
+
+function reversed(halves: readonly Halves[], count: number): Halves[] {
+  return halves.map((line) => line.map(([place, half]) => [count - 1 - place, half] as const).reverse());
+}
+
+/** The least centre of each column that leaves room at its left. */
+function leftmost(halves: readonly Halves[], count: number, gap: number, scale: number): number[] {
+  const least = new Array<number>(count).fill(0);
+  for (let place = 0; place < count; place++) {
+    if (place > 0) least[place] = least[place - 1] + COLUMN_STEP * scale;
+    for (const line of halves) {
+      const at = line.findIndex(([here]) => here === place);
+      if (at < 0) continue;
+      const before = at > 0 ? least[line[at - 1][0]] + line[at - 1][1] + gap : Math.max(gap, MARGIN);
+      least[place] = Math.max(least[place], before + line[at][1]);
+    }
+  }
+  return least;
 }
 
 /** Centres nearest to the targets in the least-squares sense, in order, `gap` apart, inside [low, high]. */

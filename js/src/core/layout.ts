@@ -81,7 +81,7 @@ export function mapLayout(
   const radius = radii(nodes, pitch);
   const cells = cellsOf(nodes);
   const base = textWidths.map((text) => (slanted ? SLANTED_SPACE : text + TOKEN_SPACE));
-  const columns = shareWidth(place, base, cells, radius, available);
+  const columns = shareWidth(place, base, cells, radius, available, nLayers + 1);
 
   const baseY = height - bottom;
   const x = new Array<number>(nodes.length).fill(0);
@@ -92,6 +92,7 @@ export function mapLayout(
       members.map((index) => radius[index]),
       right - left - 4,
       pitch,
+      row > nLayers ? 1 : 3,
     );
     for (const [order, index] of members.entries()) {
       x[index] = (left + right) / 2 + offsets[order][0];
@@ -149,27 +150,28 @@ function cellsOf(nodes: readonly MapNode[]): Cell[] {
   return [...cells.values()];
 }
 
-/** Share the width: the token texts first, then cells in three lines, then cells in one line, then the rest. */
+/**
+ * Share the width: the token texts first, then cells in three lines, then in one, then the rest.
+ * The top row has one line only.
+ */
 function shareWidth(
   place: ReadonlyMap<number, number>,
   base: readonly number[],
   cells: readonly Cell[],
   radius: readonly number[],
   available: number,
+  top: number,
 ): Pair[] {
-  const packed = base.map(() => 0);
-  for (const { position, members } of cells) {
-    const oneLine = sum(members.map((index) => 2 * radius[index] + NODE_GAP)) + 6;
+  const wrapped = [...base];
+  const packed = [...base];
+  for (const { position, row, members } of cells) {
     const at = place.get(position) as number;
-    packed[at] = Math.max(packed[at], oneLine);
+    const line = sum(members.map((index) => 2 * radius[index] + NODE_GAP)) + 6;
+    packed[at] = Math.max(packed[at], line);
+    wrapped[at] = Math.max(wrapped[at], row === top ? line : line / 3);
   }
-  const stages = [
-    [...base],
-    base.map((text, at) => Math.max(text, packed[at] / 3)),
-    base.map((text, at) => Math.max(text, packed[at])),
-  ];
   let widths = base.map(() => 0);
-  for (const stage of stages) {
+  for (const stage of [[...base], wrapped, packed]) {
     const before = sum(widths);
     const after = sum(stage);
     if (after >= available) {
@@ -189,14 +191,14 @@ function shareWidth(
   });
 }
 
-/** Offsets from the centre of a cell: one line, else two or three staggered ones, squeezed if three do not fit. */
-function pack(sizes: readonly number[], room: number, pitch: number): Pair[] {
+/** Offsets from the centre of a cell: one line, else staggered ones up to `most`, squeezed if they do not fit. */
+function pack(sizes: readonly number[], room: number, pitch: number, most: number): Pair[] {
   const largest = Math.max(...sizes);
   const spread = Math.max(0, Math.min(pitch / 3, pitch / 2 - largest - 0.75));
   const half = Math.min(2 * spread, 2 * largest + NODE_GAP) / 2;
   const step = Math.min(spread, 2 * largest + NODE_GAP);
   let placed: Pair[] = [];
-  for (const lanes of [[0], [-half, half], [0, -step, step]]) {
+  for (const lanes of [[0], [-half, half], [0, -step, step]].slice(0, most)) {
     placed = fill(sizes, lanes);
     const left = Math.min(...placed.map(([x], at) => x - sizes[at]));
     const right = Math.max(...placed.map(([x], at) => x + sizes[at]));
