@@ -41,7 +41,6 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     "pointerdown",
     (event) => {
       if (event.button !== 0) return;
-      canvas.focus({ preventScroll: true });
       const point = at(event);
       const node = view.nodeAt(point.x, point.y);
       const pressed: Press =
@@ -53,9 +52,6 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     },
     { signal },
   );
-
-  // Dragging out of the canvas would otherwise select the text of the page.
-  canvas.addEventListener("mousedown", (event) => press?.kind !== "ground" && event.preventDefault(), { signal });
 
   canvas.addEventListener(
     "pointermove",

@@ -27,7 +27,6 @@ export function attachZoom(canvas: HTMLCanvasElement, view: MapView, signal: Abo
   };
   const overNode = (event: MouseEvent) => view.nodeAt(at(event).x, at(event).y) !== null;
 
-  canvas.style.touchAction = "pan-y";
   canvas.addEventListener(
     "wheel",
     (event) => {

@@ -1,0 +1,267 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { group } from "../src/core/circuit";
+import { attachGestures } from "../src/map/gestures";
+import { attachKeys } from "../src/map/keys";
+import { MapView } from "../src/map/view";
+import { attachZoom } from "../src/map/zoom";
+import { PALETTES } from "../src/theme";
+import { FakeModel, storeOn } from "./fake-model";
+
+interface Stroke {
+  readonly what: "stroke" | "fill";
+  readonly color: string;
+  readonly dash: number;
+  readonly path: readonly string[];
+}
+
+/** A 2d context that remembers what was stroked and filled. */
+function recorder(painted: Stroke[]) {
+  const saved: object[] = [];
+  const state = { strokeStyle: "", fillStyle: "", dash: 0 };
+  let path: string[] = [];
+  const note = (what: Stroke["what"]) =>
+    painted.push({ what, color: what === "stroke" ? state.strokeStyle : state.fillStyle, dash: state.dash, path });
+  const known: Record<string, unknown> = {
+    beginPath: () => {
+      path = [];
+    },
+    setLineDash: (dash: number[]) => {
+      state.dash = dash.length;
+    },
+    save: () => saved.push({ ...state }),
+    restore: () => Object.assign(state, saved.pop()),
+    stroke: () => note("stroke"),
+    fill: () => note("fill"),
+    measureText: (text: string) => ({ width: 7 * text.length }),
+  };
+  return new Proxy(state as Record<string, unknown>, {
+    get: (_, name: string) => known[name] ?? state[name as keyof typeof state] ?? (() => path.push(name)),
+    set: (target, name: string, value) => {
+      target[name] = value;
+      return true;
+    },
+  });
+}
+
+const frame = () => new Promise((resolve) => requestAnimationFrame(() => resolve(undefined)));
+
+let painted: Stroke[] = [];
+let abort = new AbortController();
+
+beforeEach(() => {
+  painted = [];
+  abort = new AbortController();
+  vi.stubGlobal(
+    "Path2D",
+    class {
+      moveTo() {}
+      bezierCurveTo() {}
+    },
+  );
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation((() => recorder(painted)) as never);
+});
+
+afterEach(() => {
+  abort.abort();
+  document.body.replaceChildren();
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+function setUp(traits: Record<string, unknown> = {}) {
+  const model = new FakeModel(traits);
+  const store = storeOn(model, abort);
+  const canvas = document.createElement("canvas");
+  canvas.tabIndex = 0;
+  canvas.setPointerCapture = () => {};
+  document.body.append(canvas);
+  const view = new MapView(canvas, store, () => {}, abort.signal);
+  view.size.value = { width: 560, height: 380 };
+  attachGestures(canvas, view, store, abort.signal);
+  const zooming = attachZoom(canvas, view, abort.signal);
+  attachKeys(canvas, view, zooming, store, abort.signal);
+  const at = (id: string) => {
+    const place = view.positionOf(id);
+    if (place === null) throw new Error(`${id} is not on the map`);
+    return place;
+  };
+  const pointer = (type: string, { x, y }: { x: number; y: number }, init: PointerEventInit = {}) =>
+    canvas.dispatchEvent(new PointerEvent(type, { clientX: x, clientY: y, bubbles: true, ...init }));
+  const click = (id: string, init: PointerEventInit = {}) => {
+    pointer("pointerdown", at(id), init);
+    pointer("pointerup", at(id), init);
+  };
+  const drag = (from: { x: number; y: number }, to: { x: number; y: number }, init: PointerEventInit = {}) => {
+    pointer("pointerdown", from, init);
+    pointer("pointermove", { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 }, { ...init, buttons: 1 });
+    pointer("pointermove", to, { ...init, buttons: 1 });
+    pointer("pointerup", to, init);
+  };
+  const wheel = (deltaY: number, init: WheelEventInit = {}) => {
+    const event = new WheelEvent("wheel", { deltaY, clientX: 200, clientY: 100, cancelable: true, ...init });
+    const kept = vi.spyOn(event, "preventDefault");
+    canvas.dispatchEvent(event);
+    return kept.mock.calls.length > 0;
+  };
+  const key = (name: string, init: KeyboardEventInit = {}) =>
+    canvas.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, ...init }));
+  return { model, store, canvas, view, at, pointer, click, drag, wheel, key };
+}
+
+const GROUND = { x: 60, y: 40 };
+
+describe("the pointer", () => {
+  it("selects a node by a click, toggles it with Shift, and clears by a click on the ground", () => {
+    const { store, click, pointer } = setUp();
+    click("1_4_2");
+    expect(store.selected.value).toEqual(["1_4_2"]);
+    click("0_3_1", { shiftKey: true });
+    expect(store.selected.value).toEqual(["1_4_2", "0_3_1"]);
+    click("1_4_2", { ctrlKey: true });
+    expect(store.selected.value).toEqual(["0_3_1"]);
+    pointer("pointerdown", GROUND);
+    pointer("pointerup", GROUND);
+    expect(store.selected.value).toEqual([]);
+  });
+
+  it("groups two nodes when one is dropped on the other", () => {
+    const { store, at, drag } = setUp();
+    drag(at("0_3_1"), at("1_4_2"));
+    expect(store.circuit.value.supernodes[0].nodes).toEqual(["1_4_2", "0_3_1"]);
+    expect(store.drag.value).toBeNull();
+  });
+
+  it("carries the whole selection, and tells the other panes of the drop", async () => {
+    const { store, at, pointer } = setUp({ selected: ["0_3_1", "0_7_2"] });
+    pointer("pointerdown", at("0_3_1"));
+    pointer("pointermove", { x: 300, y: 700 }, { buttons: 1 });
+    expect(store.drag.value).toEqual({ nodes: ["0_3_1", "0_7_2"], x: 300, y: 700, dropped: false });
+    pointer("pointerup", { x: 300, y: 700 });
+    expect(store.drag.value?.dropped).toBe(true);
+    await frame();
+    await frame();
+    expect(store.drag.value).toBeNull();
+    expect(store.selected.value).toEqual(["0_3_1", "0_7_2"]);
+  });
+
+  it("lets go of a drag on Escape", () => {
+    const { store, at, pointer, key } = setUp();
+    pointer("pointerdown", at("0_3_1"));
+    pointer("pointermove", at("1_4_2"), { buttons: 1 });
+    key("Escape");
+    pointer("pointerup", at("1_4_2"));
+    expect(store.circuit.value.supernodes).toEqual([]);
+    expect(store.drag.value).toBeNull();
+  });
+
+  it("selects what a rectangle drawn with Shift encloses", () => {
+    const { store, view, drag } = setUp();
+    drag({ x: 38, y: 2 }, { x: 556, y: view.scene.value.layout.rows[3].y + 20 }, { shiftKey: true });
+    const expected = store.snapshot.ids.filter((id) => (view.positionOf(id)?.y ?? 999) < 140);
+    expect(expected.length).toBeGreaterThan(2);
+    expect(new Set(store.selected.value)).toEqual(new Set(expected));
+  });
+});
+
+describe("the camera", () => {
+  it("leaves the wheel to the page until the map has focus, or with Ctrl", () => {
+    const { view, canvas, wheel } = setUp();
+    expect(wheel(-100)).toBe(false);
+    expect(view.camera.value.k).toBe(1);
+    expect(wheel(-100, { ctrlKey: true })).toBe(true);
+    const zoomed = view.camera.value.k;
+    expect(zoomed).toBeGreaterThan(1);
+    canvas.dispatchEvent(new FocusEvent("focus"));
+    expect(wheel(-100)).toBe(true);
+    expect(view.camera.value.k).toBeGreaterThan(zoomed);
+  });
+
+  it("keeps the point under the pointer, never looks past the edge, and comes back by a double click", () => {
+    const { view, wheel, drag, pointer } = setUp();
+    wheel(-400, { ctrlKey: true });
+    const { k, x } = view.camera.value;
+    expect(k * 200 + x).toBeCloseTo(200, 6);
+    drag(GROUND, { x: 900, y: 900 });
+    expect([view.camera.value.x, view.camera.value.y]).toEqual([0, 0]);
+    pointer("dblclick", { x: 45, y: 5 });
+    expect(view.camera.value).toEqual({ k: 1, x: 0, y: 0 });
+  });
+
+  it("still finds nodes where they are drawn", () => {
+    const { view, at, wheel } = setUp();
+    wheel(-400, { ctrlKey: true });
+    const place = at("1_4_2");
+    expect(view.nodeAt(place.x, place.y)).toBe("1_4_2");
+    expect(view.nodeAt(place.x + place.radius + 8, place.y)).not.toBe("1_4_2");
+  });
+});
+
+describe("the keys", () => {
+  it("walk from the most influential feature to its neighbours, and select", () => {
+    const { store, view, key, at } = setUp();
+    key("ArrowUp");
+    const first = view.cursor.value as string;
+    const { influence, index, kind } = store.snapshot;
+    const features = store.snapshot.ids.filter((id) => kind[index.get(id) as number] === 0);
+    expect(features.every((id) => influence[index.get(id) as number] <= influence[index.get(first) as number])).toBe(
+      true,
+    );
+    key("ArrowUp");
+    const second = view.cursor.value as string;
+    expect(at(second).y).toBeLessThan(at(first).y);
+    key("Enter");
+    expect(store.selected.value).toEqual([second]);
+    key("ArrowDown");
+    key(" ");
+    expect(store.selected.value).toHaveLength(2);
+    key("Escape");
+    expect(store.selected.value).toEqual([]);
+  });
+});
+
+describe("painting", () => {
+  const { excite, inhibit, groups } = PALETTES.light;
+
+  it("shows the selected node's edges with their signs: inhibition dashed with a flat end, excitation with a head", async () => {
+    const { store, view } = setUp();
+    await frame();
+    painted.length = 0;
+    store.actions.select(["1_4_2"], "replace");
+    await frame();
+    const { snapshot } = store;
+    const node = snapshot.index.get("1_4_2") as number;
+    const shown = [...view.scene.value.visible.edges].filter(
+      (edge) => snapshot.edgeSource[edge] === node || snapshot.edgeTarget[edge] === node,
+    );
+    const inhibiting = shown.filter((edge) => snapshot.edgeWeight[edge] < 0).length;
+    expect(inhibiting).toBeGreaterThan(0);
+    const curves = painted.filter(({ path }) => path.includes("bezierCurveTo"));
+    const of = (color: string) => curves.filter((stroke) => stroke.color === color);
+    expect(of(inhibit)).toHaveLength(inhibiting);
+    expect(of(excite)).toHaveLength(shown.length - inhibiting);
+    expect(of(inhibit).every(({ dash }) => dash > 0)).toBe(true);
+    expect(of(excite).every(({ dash }) => dash === 0)).toBe(true);
+    const ends = painted.filter(({ path }) => !path.includes("bezierCurveTo"));
+    expect(ends.filter(({ what, color }) => what === "stroke" && color === inhibit)).toHaveLength(inhibiting);
+    expect(ends.filter(({ what, color }) => what === "fill" && color === excite)).toHaveLength(
+      shown.length - inhibiting,
+    );
+  });
+
+  it("draws grouped nodes as rings in their hue", async () => {
+    const { store } = setUp();
+    store.actions.edit((circuit) => group(circuit, "Texas", ["1_8_4", "1_15_4"]), "group");
+    await frame();
+    expect(painted.filter(({ what, color }) => what === "stroke" && color === groups[0])).toHaveLength(2);
+  });
+
+  it("draws no node again for a hover", async () => {
+    const { store } = setUp();
+    await frame();
+    painted.length = 0;
+    store.actions.hover("1_4_2");
+    await frame();
+    expect(painted.length).toBeGreaterThan(0);
+    expect(painted.filter(({ color }) => color === PALETTES.light.node)).toEqual([]);
+  });
+});
