@@ -145,18 +145,16 @@ def _columns(
     available: float,
     top: int,
 ) -> list[tuple[float, float]]:
-    """Share the width: the token texts first, then cells in three lines, then in one, then the rest.
-
-    The top row has one line only.
-    """
+    """Share the width: token texts and the top row first, then cells in three lines, then in one, then the rest."""
     place = {position: index for index, position in enumerate(positions)}
-    wrapped, packed = list(base), list(base)
+    first, wrapped, packed = list(base), list(base), list(base)
     for (position, row), members in cells.items():
         at, line = place[position], math.fsum(2 * radius[i] + NODE_GAP for i in members) + 6.0
+        first[at] = max(first[at], line if row == top else 0.0)
+        wrapped[at] = max(wrapped[at], first[at], line / 3)
         packed[at] = max(packed[at], line)
-        wrapped[at] = max(wrapped[at], line if row == top else line / 3)
     widths = [0.0] * len(positions)
-    for stage in (list(base), wrapped, packed):
+    for stage in (first, wrapped, packed):
         before, after = math.fsum(widths), math.fsum(stage)
         if after >= available:
             part = (available - before) / (after - before)

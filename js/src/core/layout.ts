@@ -150,10 +150,7 @@ function cellsOf(nodes: readonly MapNode[]): Cell[] {
   return [...cells.values()];
 }
 
-/**
- * Share the width: the token texts first, then cells in three lines, then in one, then the rest.
- * The top row has one line only.
- */
+/** Share the width: token texts and the top row first, then cells in three lines, then in one, then the rest. */
 function shareWidth(
   place: ReadonlyMap<number, number>,
   base: readonly number[],
@@ -162,16 +159,18 @@ function shareWidth(
   available: number,
   top: number,
 ): Pair[] {
+  const first = [...base];
   const wrapped = [...base];
   const packed = [...base];
   for (const { position, row, members } of cells) {
     const at = place.get(position) as number;
     const line = sum(members.map((index) => 2 * radius[index] + NODE_GAP)) + 6;
+    first[at] = Math.max(first[at], row === top ? line : 0);
+    wrapped[at] = Math.max(wrapped[at], first[at], line / 3);
     packed[at] = Math.max(packed[at], line);
-    wrapped[at] = Math.max(wrapped[at], row === top ? line : line / 3);
   }
   let widths = base.map(() => 0);
-  for (const stage of [[...base], wrapped, packed]) {
+  for (const stage of [first, wrapped, packed]) {
     const before = sum(widths);
     const after = sum(stage);
     if (after >= available) {
