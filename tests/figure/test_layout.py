@@ -182,3 +182,13 @@ def test_token_text_becomes_one_visible_line() -> None:
     assert token_label("\u202eevil\x00") == "\ufffdevil\ufffd"
     assert token_label("x" * 40) == "x" * 15 + "…"
     assert printable("a\u2066b\nc") == "a\ufffdb\\nc"
+
+
+@pytest.mark.parametrize("width", [900, 740, 594])
+def test_outputs_stand_in_one_line_side_by_side(width: float) -> None:
+    nodes = map_nodes(4, 120, 9, 4, logits=10)
+    layout = map_layout(nodes, DALLAS, 4, width, 360)
+    outputs = [index for index, node in enumerate(nodes) if node.kind == "logit"]
+    assert {layout.y[index] for index in outputs} == {layout.rows[-1].y}
+    for one, other in itertools.pairwise(outputs):
+        assert layout.x[other] - layout.x[one] >= layout.radius[one] + layout.radius[other]
