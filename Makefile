@@ -67,7 +67,8 @@ demo-model: setup ## Train the embedded model and its transcoders again (under h
 .PHONY: bench
 bench: setup chromium ## Measure trace and click-to-repaint on the embedded model
 	$(call say,"Benchmarks")
-	@for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+	@$(BIN)/python bench/trace.py
+	@$(BIN)/python bench/click.py
 
 .PHONY: clean
 clean: ## Remove the environment, packages, builds and caches

@@ -50,7 +50,6 @@ Open the quickstart notebook in JupyterLab. Where there is no display, JupyterLa
   circuit-widget demo -- --port 9999  what follows -- goes to JupyterLab
 """
 
-WIDTHS = (3.25, 5.5, 6.75)
 PARTS = ("map", "circuit", "both")
 
 
@@ -106,8 +105,10 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, required=True, metavar="FILE", help="picture to write (.svg, .pdf, .png)"
     )
     figure.add_argument("--circuit", type=Path, metavar="FILE", help="circuit document, as written by circuit.save()")
-    figure.add_argument("--part", choices=PARTS, help="what to draw (default: both with --circuit, else the map)")
-    figure.add_argument("--width", type=float, choices=WIDTHS, default=6.75, help="width in inches (default: 6.75)")
+    figure.add_argument(
+        "--part", choices=PARTS, default="both", help="what to draw (default: the map, and the circuit if there is one)"
+    )
+    figure.add_argument("--width", type=float, default=6.75, metavar="INCHES", help="2 to 12 (default: 6.75)")
     figure.set_defaults(run=_figure)
     return parser
 
@@ -162,8 +163,7 @@ def _figure(options: argparse.Namespace) -> int:
 
     graph = Graph.load(options.graph)
     circuit = Circuit.load(options.circuit) if options.circuit else None
-    part = options.part or ("both" if circuit else "map")
-    graph.figure(circuit, part=part, width=options.width).save(options.output)
+    graph.figure(circuit, part=options.part, width=options.width).save(options.output)
     print(f"written to {options.output}")
     return 0
 
