@@ -49,7 +49,7 @@ function CopyAsCode({ code }: { code: string }) {
 
   return (
     <span class="copy">
-      <button type="button" class="quiet" data-test="copy-code" aria-expanded={how === "by hand"} onClick={copy}>
+      <button type="button" class="link-button" data-test="copy-code" aria-expanded={how === "by hand"} onClick={copy}>
         {how === "yes" ? "copied" : "copy as code"}
       </button>
       <span class="spoken-only" role="status">

@@ -63,7 +63,7 @@ describe("the inspector", () => {
     for (const row of rows) {
       expect(row.classList.contains(Number(row.dataset.share) < 0 ? "inhibits" : "excites")).toBe(true);
     }
-    root.querySelector<HTMLElement>('[aria-label="More inputs"]')?.click();
+    root.querySelector<HTMLElement>('[aria-label$=" inputs"]')?.click();
     const node = store.snapshot.index.get("4_40_5");
     const entering = store.snapshot.edgeTarget.filter((target) => target === node).length;
     await eventually(() => expect(all(root, "input-row").length).toBe(entering));

@@ -55,7 +55,7 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
               key={factor}
               type="button"
               data-test={`dial-${factor}`}
-              aria-label={factor === 0 ? `Ablate ${name}` : `Scale ${name} by ${factor}`}
+              aria-label={`×${plainNumber(factor)} ${name}`}
               title={why || `${factor === 0 ? "ablate" : "scale"} · with Shift beside the interventions shown`}
               onClick={(event) => scale(factor, event)}
             >
@@ -83,7 +83,6 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
           type="button"
           data-test="dial-members"
           aria-expanded={sheet === "members"}
-          aria-label={`Members of ${name}`}
           onClick={() => onSheet(sheet === "members" ? null : "members")}
         >
           {`${count(box.nodes.length, "member")} ▾`}

@@ -74,7 +74,6 @@ function Row({ store, row, scale }: { store: Store; row: ActivationRow; scale: n
         data-measured={measured}
         data-predicted={predicted}
         title={`measured ${percent(measured)}, predicted ${percent(predicted)}${held ? ", held by the intervention" : ""}`}
-        aria-label={`${name}: measured ${percent(measured)}, predicted ${percent(predicted)}`}
         onClick={() => store.actions.select([box.id], "replace")}
       >
         <span class="clip">{name}</span>

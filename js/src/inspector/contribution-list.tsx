@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { percent, signedPercent } from "../core/words";
+import { signedPercent } from "../core/words";
 import type { Store } from "../store";
 import type { Contribution } from "./contributions";
 import { NodeRow } from "./node-row";
@@ -20,16 +20,18 @@ export function ContributionList({ store, title, test, contributions, none }: Pr
   const [long, setLong] = useState(false);
   const shown = contributions.slice(0, long ? LONG : SHORT);
   const widest = Math.abs(contributions[0]?.share ?? 0);
+  const all = contributions.length > LONG ? `${LONG} of ${contributions.length}` : `all ${contributions.length}`;
+  const more = long ? "fewer" : all;
   return (
-    <section class="contributions">
+    <section>
       <h3>
         {title}
         {contributions.length > SHORT && (
           <button
             type="button"
-            class="quiet"
+            class="link-button"
             aria-expanded={long}
-            aria-label={`${long ? "Fewer" : "More"} ${title.toLowerCase()}`}
+            aria-label={`${more} ${title}`}
             onClick={() => setLong(!long)}
           >
             {long
@@ -47,14 +49,7 @@ export function ContributionList({ store, title, test, contributions, none }: Pr
           const size = Math.abs(share);
           return (
             <li key={id}>
-              <NodeRow
-                store={store}
-                id={id}
-                test={test}
-                class={`contribution ${sign}`}
-                share={share}
-                spoken={`, ${sign} ${percent(size)}`}
-              >
+              <NodeRow store={store} id={id} test={test} class={`contribution ${sign}`} share={share}>
                 <span class="bar" style={{ width: `${widest > 0 ? (100 * size) / widest : 0}%` }} />
                 <span class="number">{signedPercent(share)}</span>
               </NodeRow>

@@ -43,7 +43,7 @@ function Ready({ card }: { card: Card }) {
           fires on
           {card.frequency !== null && <span class="note">{percent(card.frequency)} of tokens</span>}
           {card.examples.length > 3 && (
-            <button type="button" class="quiet" aria-expanded={all} onClick={() => setAll(!all)}>
+            <button type="button" class="link-button" aria-expanded={all} onClick={() => setAll(!all)}>
               {all ? "fewer" : count(card.examples.length, "example")}
             </button>
           )}

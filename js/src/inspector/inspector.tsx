@@ -76,7 +76,7 @@ export function Title({ store, id, name, editable, mono = false }: TitleProps) {
       {editable && (
         <button
           type="button"
-          class="quiet pencil"
+          class="link-button"
           data-test="inspector-rename"
           aria-label={isNode ? `Change the label of ${name}` : `Rename ${name}`}
           title={isNode ? "change the label" : "rename"}

@@ -12,8 +12,6 @@ interface Props {
   readonly test: string;
   readonly class?: string;
   readonly share?: number;
-  /** What is said after name and place. */
-  readonly spoken?: string;
   readonly title?: string;
   readonly onPointerDown?: (event: PointerEvent) => void;
   readonly children?: ComponentChildren;
@@ -26,7 +24,7 @@ export function NodeRow({
   test,
   class: look = "",
   share,
-  spoken = "",
+
   title,
   onPointerDown,
   children,
@@ -48,7 +46,6 @@ export function NodeRow({
       data-node={id}
       data-share={share?.toFixed(4)}
       data-hovered={store.hovered.value === id}
-      aria-label={`${name}, ${place}${spoken}`}
       title={title ?? name + detail}
       onPointerDown={onPointerDown}
       onPointerEnter={light}
@@ -92,7 +89,7 @@ export function MemberRow({ store, box, id, ...row }: MemberProps) {
       <NodeRow store={store} id={id} {...row} />
       <button
         type="button"
-        class="quiet"
+        class="link-button"
         data-test="member-remove"
         aria-label={`Take ${name} out of ${box.name}`}
         title="take out"
