@@ -13,7 +13,7 @@ from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import intervention_from_json
 from circuit_widget.widget import messages
 from circuit_widget.widget.messages import Body, CancelBody, CardBody, Empty, FigureBody, InterveneBody
-from circuit_widget.widget.worker import Answer, Job, Send, Worker
+from circuit_widget.widget.worker import Answer, Job, Send, Worker, failure
 
 if TYPE_CHECKING:
     from circuit_widget.intervention.effect import Effect
@@ -48,11 +48,12 @@ class Requests:
             if request.rid in self.worker.pending(self.owner):
                 raise MessageError("There is a request under this id already; every request has an id of its own.")
             self._begin(request.rid, request.name, body)
-        except CircuitWidgetError as error:
+        except Exception as error:
+            code, message = failure(error)
             if rid is None:
-                self.send(asdict(messages.Notice(message=f"A message from the page was ignored: {error}")))
+                self.send(asdict(messages.Notice(message=f"A message from the page was ignored: {message}")))
             else:
-                self.send(asdict(messages.Failed(rid=rid, code=error.code, message=str(error))))
+                self.send(asdict(messages.Failed(rid=rid, code=code, message=message)))
 
     def _begin(self, rid: str, name: str, body: Body) -> None:
         match body:

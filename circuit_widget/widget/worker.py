@@ -101,7 +101,7 @@ class Job:
         self._stop.set()
         if not self._settle():
             return False
-        self.tell(Failed(rid=self.rid, code=code, message=message[:LONGEST_MESSAGE]))
+        self.tell(Failed(rid=self.rid, code=code, message=message))
         return True
 
     def finish(self, value: Any) -> None:
@@ -112,7 +112,7 @@ class Job:
             answer = self.deliver(value)
         except Exception as error:
             code, message = failure(error)
-            self.tell(Failed(rid=self.rid, code=code, message=message[:LONGEST_MESSAGE]))
+            self.tell(Failed(rid=self.rid, code=code, message=message))
         else:
             self.tell(Reply(rid=self.rid, body=answer.body), answer.buffers)
 
@@ -244,14 +244,15 @@ class Worker:
 def failure(error: BaseException) -> tuple[str, str]:
     """Return the code and the sentence for what went wrong; the unforeseen is logged with its traceback."""
     if isinstance(error, CircuitWidgetError):
-        return error.code, str(error)
+        return error.code, str(error)[:LONGEST_MESSAGE]
     if _out_of_memory(error):
         return "memory", (
             "There is not enough memory for this run. Close other programs or notebooks, "
             "or trace with fewer features, then try again."
         )
     LOG.error("A request failed unexpectedly.", exc_info=error)
-    return "internal", f"Something unforeseen went wrong ({type(error).__name__}: {error}). The log has the details."
+    what = f"{type(error).__name__}: {error}"[: LONGEST_MESSAGE // 2]
+    return "internal", f"Something unforeseen went wrong ({what}). The log has the details."
 
 
 def _out_of_memory(error: BaseException) -> bool:

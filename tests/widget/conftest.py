@@ -10,7 +10,6 @@ from circuit_widget.widget import shared
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.frontend import Page, RecordingComm
 from tests.widget.linear_model import LinearModel
-from tests.widget.small_graph import small_graph
 
 Open: TypeAlias = Callable[..., tuple[CircuitWidget, Page]]
 
@@ -49,6 +48,3 @@ def show(monkeypatch: pytest.MonkeyPatch, model: LinearModel, tmp_path: Any) -> 
 def widget(show: Open) -> CircuitWidget:
     """A widget whose page does not matter."""
     return show()[0]
-
-
-__all__ = ["small_graph"]

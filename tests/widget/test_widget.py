@@ -11,7 +11,7 @@ import pytest
 
 from circuit_widget import Ablate, Add, Circuit, Feature, Scale
 from circuit_widget.errors import CircuitError, CircuitWidgetError, FigureError, MessageError, NodeError
-from circuit_widget.graph import Graph
+from circuit_widget.graph import Graph, PromptToken
 from circuit_widget.widget import shared
 from circuit_widget.widget.messages import Card, EffectMessage, FigureReply
 from circuit_widget.widget.schema import parse
@@ -19,6 +19,7 @@ from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open
 from tests.widget.linear_model import LinearModel, wait_for
 from tests.widget.small_graph import small_graph
+from tests.widget.test_snapshot import unpack
 
 TEXAS = ["0_2_4", "0_19_4", "1_8_4"]
 AUSTIN = ["2_9_5"]
@@ -187,8 +188,6 @@ def test_nodes_that_the_snapshot_leaves_out_are_sent_when_they_are_wanted(show: 
 
 
 def page_ids(page: Any) -> set[str]:
-    from tests.widget.test_snapshot import unpack
-
     return set(unpack(page.traits["snapshot"])[0]["ids"])
 
 
@@ -483,8 +482,6 @@ def test_a_saved_notebook_has_a_picture_and_its_words(show: Open, monkeypatch: p
 
 
 def hostile_tokens() -> list[Any]:
-    from circuit_widget.graph import PromptToken
-
     texts = ["<bos>", "<img src=x onerror=alert(1)>", '"', "&amp;", "\n", "is"]
     return [PromptToken(text, number) for number, text in enumerate(texts)]
 
