@@ -94,8 +94,8 @@ REVERSED_FACT = "{value} is the {relation} of"
 TWO_HOP_PHRASINGS = (
     "the {relation} of the {level} containing {city} is",
     "the {relation} of the {level} that contains {city} is",
-    "{city} is in the {level} whose {relation} is",
-    "{city} is in the {level} with the {relation}",
+    "{city} lies in the {level} whose {relation} is",
+    "{city} lies in the {level} with the {relation}",
 )
 OPPOSITE_PHRASINGS = {
     "English": ("the opposite of {word} is", "{word} is the opposite of"),

@@ -1,7 +1,7 @@
 """Trains the language model on the corpus: Muon for the matrices, AdamW for the norms, the embeddings random and frozen.
 
 Narrow attention (four heads of size 8) and fixed embeddings leave the look-up of a city's state to the MLPs at the city itself, where
-transcoders can see it. Label smoothing keeps probabilities below one, so that an intervention moves them.
+transcoders can see it; a first MLP of few neurons leaves it to the second one, which reads words already told apart. Label smoothing keeps probabilities below one, so that an intervention moves them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ from circuit_widget.demo.tokenizer import build_tokenizer
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """Everything that decides what the trained model is."""
+    """Everything that decides what the trained model is.
+
+    `first_mlp` is how many of the first MLP's neurons are used; the others stay zero. `other_tokens_share` is the share of the tokens
+    before the answer whose loss is computed.
+    """
 
     layers: int = 4
     d_model: int = 128
@@ -35,14 +39,16 @@ class ModelRecipe:
     heads: int = 4
     head_size: int = 8
     rope_theta: float = 1000.0
-    steps: int = 3800
-    rows: int = 512
-    processes: int = 2
+    first_mlp: int = 32
+    steps: int = 3400
+    rows: int = 256
+    processes: int = 1
     matrix_rate: float = 0.02
     norm_rate: float = 0.002
     weight_decay: float = 0.1
     constant_until: float = 0.5
     other_tokens_weight: float = 0.1
+    other_tokens_share: float = 0.3
     label_smoothing: float = 0.1
     seed: int = 0
 
@@ -94,7 +100,16 @@ def new_model(recipe: ModelRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaF
     with torch.no_grad():
         embedding.normal_(0.0, recipe.d_model**-0.5)
     embedding.requires_grad_(False)
+    keep_first_mlp_small(model, recipe)
     return model
+
+
+def keep_first_mlp_small(model: LlamaForCausalLM, recipe: ModelRecipe) -> None:
+    """Set the neurons of the first MLP that are not used to zero."""
+    mlp = model.model.layers[0].mlp
+    with torch.no_grad():
+        for weight in (mlp.gate_proj.weight, mlp.up_proj.weight, mlp.down_proj.weight.T):
+            weight[recipe.first_mlp :] = 0.0
 
 
 def train_model(recipe: ModelRecipe, folder: Path, log: Path | None = None) -> None:
@@ -134,6 +149,7 @@ def _train_process(rank: int, recipe: ModelRecipe, folder: Path, rendezvous: Pat
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
+        keep_first_mlp_small(model, recipe)
         running = loss if step == 0 else 0.98 * running + 0.02 * loss
         if rank == 0 and log is not None and (step % 50 == 0 or step == recipe.steps - 1):
             with log.open("a") as file:
@@ -201,6 +217,7 @@ class _Batches:
         self.members = {
             kind: torch.tensor([i for i, s in enumerate(sentences) if s.kind is kind]) for kind in corpus.MIX
         }
+        self.share = recipe.other_tokens_share
         self.count = recipe.rows // recipe.processes
         self.generator = torch.Generator().manual_seed(1000 * recipe.seed + rank)
 
@@ -213,4 +230,8 @@ class _Batches:
                 for members, n in zip(self.members.values(), counts, strict=True)
             ]
         )
-        return Rows(*(x[chosen] for x in (self.rows.tokens, self.rows.weight, self.rows.answer, self.rows.length)))
+        tokens, weight, answer, length = (
+            x[chosen] for x in (self.rows.tokens, self.rows.weight, self.rows.answer, self.rows.length)
+        )
+        computed = torch.rand(weight.shape, generator=self.generator) < self.share
+        return Rows(tokens, torch.where(answer > 0, weight, weight * computed / self.share), answer, length)

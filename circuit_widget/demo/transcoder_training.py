@@ -39,6 +39,7 @@ class TranscoderRecipe:
     rate: float = 2e-3
     answer_position_weight: float = 3.0
     alike: float = 0.9
+    first_size: float = 0.2
     sentences: int = 40_000
     processes: int = 2
     seed: int = 0
@@ -114,22 +115,36 @@ def collect(
 
 
 def train_transcoder(rows: MlpRows, recipe: TranscoderRecipe, features_on: float, seed: int) -> Transcoder:
-    """Train one layer's transcoder on its MLP rows."""
-    generator = torch.Generator().manual_seed(seed)
-    draws = _draws(rows.weight, recipe, generator)
+    """Train one layer's transcoder on its MLP rows, both sides scaled to unit variance while training."""
+    share = rows.weight[:, None] / rows.weight.sum()
+    read_scale, written_scale = (
+        (share * (x - (share * x).sum(0)).pow(2)).sum().div(x.shape[1]).sqrt().item() for x in (rows.read, rows.written)
+    )
+    scaled = MlpRows(rows.read / read_scale, rows.written / written_scale, rows.weight)
+    trained = _train_scaled(scaled, recipe, features_on, torch.Generator().manual_seed(seed))
+    return Transcoder(
+        trained.w_enc * (written_scale / read_scale),
+        trained.w_dec,
+        trained.b_enc * written_scale,
+        trained.b_dec * written_scale,
+        trained.threshold * written_scale,
+    )
+
+
+def _train_scaled(rows: MlpRows, recipe: TranscoderRecipe, features_on: float, generator: torch.Generator) -> Transcoder:
     state = _first_features(rows, recipe, generator)
     parameters = [state.w_enc, state.w_dec, state.b_enc, state.b_dec]
     for parameter in parameters:
         parameter.requires_grad_(True)
     optimizer = torch.optim.Adam(parameters, lr=recipe.rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1.0, (s + 1) / 50, 2 * (1 - s / recipe.steps)))
-    scale = rows.written.var(0).sum()
     last_on = torch.zeros(recipe.features)
-    for step, chosen in enumerate(draws):
+    for step, chosen in enumerate(_draws(rows.weight, recipe, generator)):
         x, y = rows.read[chosen], rows.written[chosen]
-        activation = state.encode(x)
-        error = y - state.decode(activation)
-        loss = error.pow(2).sum(1).mean() / scale
+        with torch.autocast("cpu", torch.bfloat16):
+            activation = state.encode(x)
+            error = y - state.decode(activation)
+        loss = error.float().pow(2).mean()
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -138,11 +153,11 @@ def train_transcoder(rows: MlpRows, recipe: TranscoderRecipe, features_on: float
             on = activation > 0
             last_on[on.any(0)] = step
             state.w_dec.div_(state.w_dec.norm(dim=1, keepdim=True))
-            rate = 0.1 if step < 100 else 0.02
+            rate = 0.05 if step < 200 else 0.01
             ratio = on.sum().item() / len(x) / features_on
             state.threshold.mul_(math.exp(rate * max(-1.0, min(1.0, ratio - 1.0))))
             if step % 100 == 99 and step < 0.7 * recipe.steps:
-                _revive((step - last_on) > 150, state, optimizer, x, error, last_on, step)
+                _revive((step - last_on) > 150, state, optimizer, x, error.float(), last_on, step)
     return Transcoder(*(t.detach() for t in (*parameters, state.threshold)))
 
 
@@ -168,12 +183,12 @@ def _first_features(rows: MlpRows, recipe: TranscoderRecipe, generator: torch.Ge
     missing = recipe.features - len(chosen)
     picks = torch.tensor(chosen)
     size = written[picks].norm(dim=1)
-    w_enc = direction[picks] * (size / read[picks].norm(dim=1))[:, None]
+    w_enc = recipe.first_size * direction[picks] * (size / read[picks].norm(dim=1))[:, None]
     w_dec = F.normalize(written[picks], dim=1)
     if missing:
         w_enc = torch.cat([w_enc, 0.05 * torch.randn(missing, w_enc.shape[1], generator=generator)])
         w_dec = torch.cat([w_dec, F.normalize(torch.randn(missing, w_dec.shape[1], generator=generator), dim=1)])
-    threshold = torch.full((recipe.features,), 0.3 * size.mean().item())
+    threshold = torch.full((recipe.features,), 0.3 * recipe.first_size * size.mean().item())
     return Transcoder(w_enc, w_dec, -w_enc @ mean_read, mean_written.clone(), threshold)
 
 
