@@ -46,7 +46,7 @@ export function placeInjected(injected: Injected, placed: readonly Placed[], siz
   const aside = (host.w + w) / 2;
   const rise = (host.h + h) / 2 + 14;
   const places = [
-    [aside + 60, 0],
+    [aside + 72, 0],
     [aside + 14, -rise],
     [aside + 14, rise],
   ].flatMap(([dx, dy]) => [

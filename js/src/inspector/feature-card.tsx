@@ -53,10 +53,8 @@ function Ready({ card }: { card: Card }) {
           <Example key={at} tokens={example.tokens} activations={example.activations} peak={peak} />
         ))}
       </section>
-      <div class="card-tokens">
-        <Tokens title="promotes" tokens={card.promoted} />
-        <Tokens title="suppresses" tokens={card.suppressed} />
-      </div>
+      <Tokens title="promotes" tokens={card.promoted} />
+      <Tokens title="suppresses" tokens={card.suppressed} />
     </>
   );
 }
@@ -100,10 +98,10 @@ function Example({ tokens, activations, peak }: ExampleProps) {
 function Tokens({ title, tokens }: { title: string; tokens: Card["promoted"] }) {
   if (tokens.length === 0) return null;
   return (
-    <section>
+    <section class="card-tokens">
       <h3>{title}</h3>
-      <p>
-        {tokens.slice(0, 6).map(({ token, logit }, rank) => (
+      <p class="clip">
+        {tokens.map(({ token, logit }, rank) => (
           <span
             key={`${rank} ${token}`}
             class="token"
