@@ -1,0 +1,32 @@
+"""The embedded model's own graph: as exact as any other, and quick."""
+
+import time
+
+import numpy as np
+
+import circuit_widget as cw
+from circuit_widget.intervention import Ablate
+
+DALLAS = "the capital of the state containing Dallas is"
+BUDGET_SECONDS = 0.5
+
+
+def test_the_dallas_graph_takes_under_half_a_second_even_the_first_time() -> None:
+    model = cw.load("demo")
+    started = time.process_time()
+    graph = model.trace(DALLAS)
+    assert time.process_time() - started < BUDGET_SECONDS
+    assert graph.n_features > 0
+    assert graph.targets[0].token == "Austin"
+
+
+def test_edges_of_the_embedded_model_are_its_direct_effects() -> None:
+    model = cw.load("demo", device="cpu")
+    graph = model.trace(DALLAS)
+    for source in graph.influence[: graph.n_features].argsort()[-10:].tolist():
+        effect = model.intervene(graph, Ablate(graph.node_ids[source]), mode="direct")
+        change = (effect.nodes["after"] - effect.nodes["before"]).to_numpy()
+        others = np.arange(graph.n_features) != source
+        np.testing.assert_allclose(
+            change[others], -graph.weights[: graph.n_features, source][others], atol=1e-5, rtol=0
+        )
