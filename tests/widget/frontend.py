@@ -8,6 +8,8 @@ from typing import Any
 
 from comm.base_comm import BaseComm
 
+from tests.widget.linear_model import wait_for
+
 
 class RecordingComm(BaseComm):  # type: ignore[misc]
     """A comm whose published messages lie in a queue until the page takes them."""
@@ -110,3 +112,11 @@ class Page:
             if data.get("method") == "echo_update" and self._expected_echo.get(name) != parent:
                 continue
             self.traits[name] = value
+
+
+def answered(page: Page, rid: str) -> dict[str, Any]:
+    """Deliver until a request is settled, and return its reply or error."""
+    page.speak()
+    wait_for(lambda: page.hear() or page.settled(rid))
+    answer: dict[str, Any] = page.last(rid)
+    return answer

@@ -11,6 +11,7 @@ from circuit_widget import Ablate, Graph, ReplacementModel, load
 from circuit_widget.widget.messages import Card, EffectMessage
 from circuit_widget.widget.schema import parse
 from tests.widget.conftest import Open
+from tests.widget.frontend import answered
 from tests.widget.linear_model import wait_for
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "llama-relu"
@@ -33,11 +34,7 @@ def opened(show: Open, traced: Graph) -> Any:
 
 
 def ask(page: Any, name: str, body: Any) -> dict[str, Any]:
-    rid = page.request(name, body)
-    page.speak()
-    wait_for(lambda: page.hear() or page.settled(rid), 60)
-    answer: dict[str, Any] = page.last(rid)
-    return answer
+    return answered(page, page.request(name, body))
 
 
 def strongest(graph: Graph, count: int) -> list[str]:

@@ -1,0 +1,190 @@
+"""A click and a call do the same, are named the same, and leave the same effect on the page and in Python."""
+
+import threading
+
+import pytest
+
+from circuit_widget import Ablate, Add, Feature, Scale
+from circuit_widget.errors import CircuitError, CircuitWidgetError, NodeError
+from circuit_widget.widget.messages import Card, EffectMessage
+from circuit_widget.widget.schema import parse
+from circuit_widget.widget.widget import CircuitWidget
+from tests.widget.conftest import Open
+from tests.widget.frontend import answered
+from tests.widget.linear_model import LinearModel, wait_for
+from tests.widget.small_graph import small_graph
+
+TEXAS = ["0_2_4", "0_19_4", "1_8_4"]
+AUSTIN = ["2_9_5"]
+
+
+def test_a_click_runs_the_model_and_is_a_python_value(show: Open) -> None:
+    widget, page = show()
+    rid = page.request(
+        "intervene", {"interventions": [{"kind": "ablate", "nodes": TEXAS}], "mode": "total", "name": "Texas ×0"}
+    )
+    reply = answered(page, rid)
+    assert page.answers[rid][0]["type"] == "accepted"
+    effect = parse(EffectMessage, reply["body"], "The effect")
+    assert (effect.id, effect.name, effect.mode) == (1, "Texas ×0", "total")
+    assert dict(zip(effect.nodes.ids, effect.nodes.after, strict=True))["1_8_4"] == 0
+    assert page.traits["effect"] == widget.effect == reply["body"]
+    (measured,) = widget.effects
+    assert measured.tokens.token.tolist() == [token.token for token in effect.tokens]
+    assert [list(one.nodes) for one in measured.interventions] == [
+        [Feature(0, 4, 2), Feature(0, 4, 19), Feature(1, 4, 8)]
+    ]
+
+
+def test_a_call_does_what_the_click_does(show: Open) -> None:
+    widget, page = show()
+    widget.group("Texas", [*TEXAS, "E_4_4"])
+    called = widget.ablate("Texas")
+    page.hear()
+    assert page.traits["effect"]["name"] == "Texas ×0"
+    assert page.traits["effect"]["interventions"] == [{"kind": "ablate", "nodes": TEXAS}]
+    body = {"interventions": page.traits["effect"]["interventions"], "mode": "total", "name": "again"}
+    clicked = answered(page, page.request("intervene", body))["body"]
+    assert clicked["nodes"] == page.traits["effect"]["nodes"]
+    assert (clicked["id"], clicked["name"]) == (2, "again")
+    assert widget.effects[0] is called
+    assert widget.effects[1].nodes.equals(called.nodes)
+
+
+def test_experiments_are_named_after_whom_they_change(widget: CircuitWidget) -> None:
+    widget.group("Texas", TEXAS)
+    named = {
+        "Texas ×0": lambda: widget.ablate("Texas"),
+        "Texas ×−2": lambda: widget.scale(TEXAS, -2),
+        "Texas <b> = 1.5": lambda: widget.set("1_8_4", 1.5),
+        "feature 9 and 1 more set": lambda: widget.set([Feature(0, 1, 9), "0_3_1"], [1.0, 2.0]),
+        "Texas ×0, feature 3 +0.5": lambda: widget.intervene([Ablate("Texas"), Add("0_3_1", 0.5)]),
+    }
+    for name, run in named.items():
+        run()
+        assert widget.effect["name"] == name
+    widget.label("0_3_1", "the")
+    widget.intervene(Scale(["0_3_1"], 0.25), mode=(0, 1))
+    assert (widget.effect["name"], widget.effect["mode"]) == ("the ×0.25", "0-1")
+    for number, effect in enumerate(widget.effects, 1):
+        assert effect.interventions
+        assert number <= len(named) + 1
+
+
+def test_a_name_that_is_not_there_is_answered_with_the_nearest(widget: CircuitWidget) -> None:
+    widget.group("Texas", TEXAS)
+    widget.group("words", ["E_4_4"])
+    with pytest.raises(CircuitError, match=r"no supernode and no node “Texs”; the nearest are Texas\."):
+        widget.ablate("Texs")
+    with pytest.raises(CircuitError, match="no supernode and no node “0_33_1”; the nearest are 0_3_1"):
+        widget.ablate(["Texas", "0_33_1"])
+    with pytest.raises(CircuitError, match="Only features can be changed; among “words” there is none"):
+        widget.ablate("words")
+    with pytest.raises(NodeError, match="given by its id"):
+        widget.pin([3])
+    assert widget.effects == []
+    assert widget.effect is None
+
+
+def test_an_effect_is_taken_off_the_screen_here_or_there_but_kept(show: Open) -> None:
+    widget, page = show()
+    widget.ablate(TEXAS)
+    widget.reset()
+    page.hear()
+    assert page.traits["effect"] is None
+    widget.ablate(AUSTIN)
+    page.hear()
+    page.set("effect", None)
+    page.speak()
+    page.hear()
+    assert widget.effect is None
+    assert page.traits["effect"] is None
+    assert len(widget.effects) == 2
+
+
+def test_an_effect_that_the_page_sends_back_is_not_sent_again(show: Open) -> None:
+    widget, page = show()
+    widget.ablate(TEXAS)
+    page.hear()
+    page.set("effect", page.traits["effect"])
+    page.speak()
+    assert not page.comm.published
+    first = page.traits["effect"]
+    widget.ablate(AUSTIN)
+    page.hear()
+    page.set("effect", first)
+    page.speak()
+    page.hear()
+    assert page.traits["effect"] == widget.effect != first
+
+
+def test_an_effect_that_comes_while_the_page_clears_the_last_one_is_settled_by_the_kernel(show: Open) -> None:
+    widget, page = show()
+    widget.ablate(TEXAS)
+    page.hear()
+    page.set("effect", None)
+    widget.ablate(AUSTIN)
+    page.speak()
+    page.hear()
+    assert page.traits["effect"] == widget.effect
+
+
+def test_a_feature_that_was_injected_can_be_asked_about_and_changed(show: Open) -> None:
+    widget, page = show()
+    widget.set(Feature(1, 3, 77), 2.0)
+    page.hear()
+    (injected,) = page.traits["effect"]["injected"]
+    assert injected["id"] == "1_77_3"
+    card = answered(page, page.request("card", {"node": "1_77_3"}))["body"]
+    assert (card["layer"], card["feature"]) == (1, 77)
+    ablate = {"interventions": [{"kind": "ablate", "nodes": ["1_77_3"]}], "mode": "total", "name": "x"}
+    assert answered(page, page.request("intervene", ablate))["type"] == "reply"
+
+
+def test_a_card_says_what_is_known_of_a_feature(show: Open) -> None:
+    _, page = show()
+    card = answered(page, page.request("card", {"node": "1_8_4"}))["body"]
+    parse(Card, card, "The card")
+    assert card["label"] == "Texas <b>"
+    assert card["promoted"] == [{"token": "Austin", "logit": 1.5}]
+    assert card["examples"] == [{"tokens": ["of", "Texas"], "activations": [0.0, 8.0]}]
+    for node, code in [("E_4_4", "node"), ("4_40_5", "node"), ("9_9_9", "node"), ("0_-1_0", "node")]:
+        assert answered(page, page.request("card", {"node": node}))["code"] == code
+
+
+def test_without_a_model_everything_but_interventions_works(show: Open) -> None:
+    widget, page = show(small_graph())
+    assert page.traits["capabilities"]["intervene"] is False
+    why_not = page.traits["capabilities"]["why_not"]
+    assert "loaded from a file" in why_not
+    body = {"interventions": [{"kind": "ablate", "nodes": TEXAS}], "mode": "total", "name": "x"}
+    answer = answered(page, page.request("intervene", body))
+    assert (answer["code"], answer["message"]) == ("no-model", why_not)
+    with pytest.raises(CircuitWidgetError, match="loaded from a file"):
+        widget.ablate(TEXAS)
+    card = answered(page, page.request("card", {"node": "1_8_4"}))["body"]
+    parse(Card, card, "The card")
+    assert (card["label"], card["examples"], card["frequency"]) == ("Texas <b>", [], None)
+    widget.group("Texas", TEXAS)
+    assert answered(page, page.request("figure", {"format": "svg", "width": 5.5, "part": "both"}))["type"] == "reply"
+    lent, _ = show(small_graph(), model=LinearModel())
+    assert lent.ablate(TEXAS).mode == "total"
+
+
+def test_a_follower_may_run_the_model_while_the_worker_does(show: Open, model: LinearModel) -> None:
+    widget, page = show()
+    widget.observe(lambda change: widget.ablate(change["new"]), "selected")
+    model.gate.clear()
+    body = {"interventions": [{"kind": "ablate", "nodes": AUSTIN}], "mode": "total", "name": "x"}
+    rid = page.request("intervene", body)
+    page.speak()
+    assert model.running.wait(10)
+    page.set("selected", TEXAS)
+    handler = threading.Thread(target=page.speak)
+    handler.start()
+    model.gate.set()
+    handler.join(10)
+    assert not handler.is_alive()
+    wait_for(lambda: page.hear() or page.settled(rid))
+    assert len(widget.effects) == 2
+    assert page.traits["effect"] == widget.effect
