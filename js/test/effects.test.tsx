@@ -94,6 +94,12 @@ describe("with an effect", () => {
     await eventually(() => expect(root.querySelector('[aria-label="last layer held"]')).not.toBeNull());
   });
 
+  it("goes on in the mode of an effect that comes from Python", async () => {
+    const { root, model } = effects();
+    model.set("effect", { ...EFFECT, mode: "frozen_attention" });
+    await eventually(() => expect(get<HTMLSelectElement>(root, "mode").value).toBe("frozen_attention"));
+  });
+
   it("shows that it is being replaced", async () => {
     const { root, store } = effects({ effect: EFFECT });
     void store.actions.intervene(EFFECT.interventions, "total", "Texas ×0");

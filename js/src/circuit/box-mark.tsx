@@ -50,7 +50,6 @@ export function BoxMark(props: Props) {
         data-id={box.id}
         data-name={name}
         data-kind={KINDS[kind ?? -1]}
-        data-members={box.nodes.length}
         data-percent={outcome.measured === null ? undefined : Math.round(100 * outcome.measured)}
         role="button"
         tabIndex={props.focusable ? 0 : -1}

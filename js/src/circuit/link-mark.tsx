@@ -21,8 +21,6 @@ export function LinkMark({ link, dimmed, onLook }: Props) {
     <g
       class={classes.filter(Boolean).join(" ")}
       data-test="link"
-      data-source={source.box.id}
-      data-target={target.box.id}
       data-share={share.toFixed(4)}
       onPointerEnter={() => onLook(true)}
       onPointerLeave={() => onLook(false)}
