@@ -1,10 +1,10 @@
 /** The header's search: finds a node by label, token or id, and selects it. */
 
 import { useComputed, useSignal } from "@preact/signals";
-import { useLayoutEffect, useRef } from "preact/hooks";
 import { searchNodes } from "./core/search";
 import { placeOf } from "./core/words";
 import { SearchIcon } from "./icons";
+import { Popover } from "./popover";
 import type { Store } from "./store";
 
 const MOST_RESULTS = 12;
@@ -20,60 +20,42 @@ export function Search({ store }: { store: Store }) {
         aria-expanded={open}
         title="Search nodes (/)"
         data-test="search"
+        data-popover="search"
         onClick={() => {
           store.popover.value = open ? null : "search";
         }}
       >
         <SearchIcon />
       </button>
-      {open && (
-        <SearchPanel
-          store={store}
-          onClose={() => {
-            if (store.popover.peek() === "search") store.popover.value = null;
-          }}
-        />
-      )}
+      {open && <SearchPanel store={store} />}
     </div>
   );
 }
 
-function SearchPanel({ store, onClose }: { store: Store; onClose: () => void }) {
-  const input = useRef<HTMLInputElement>(null);
+function SearchPanel({ store }: { store: Store }) {
   const query = useSignal("");
   const active = useSignal(0);
   const results = useComputed(() => searchNodes(store.snapshot, store.nameOf, query.value, MOST_RESULTS));
 
-  useLayoutEffect(() => {
-    input.current?.focus({ preventScroll: true });
-  }, []);
-
   const take = (id: string | undefined) => {
     if (id === undefined) return;
+    store.actions.hover(null);
     store.actions.select([id], "replace");
-    onClose();
+    store.popover.value = null;
   };
 
   const onKeyDown = (event: KeyboardEvent) => {
-    event.stopPropagation();
     const last = results.value.length - 1;
     if (event.key === "ArrowDown") active.value = Math.min(last, active.value + 1);
     else if (event.key === "ArrowUp") active.value = Math.max(0, active.value - 1);
     else if (event.key === "Enter") take(results.value[active.value]);
-    else if (event.key === "Escape") onClose();
     else return;
     event.preventDefault();
   };
 
   return (
-    <div
-      class="popover search-panel"
-      onFocusOut={(event) => {
-        if (!(event.currentTarget as Element).contains(event.relatedTarget as Node | null)) onClose();
-      }}
-    >
+    <Popover store={store} name="search" label="Search nodes" class="search-panel">
       <input
-        ref={input}
         type="text"
         placeholder="label, token or id"
         aria-label="Search nodes by label, token or id"
@@ -106,8 +88,8 @@ function SearchPanel({ store, onClose }: { store: Store; onClose: () => void }) 
               store.actions.hover(id);
             }}
             onPointerLeave={() => store.actions.hover(null)}
-            // Before the input loses focus and closes the panel.
             onPointerDown={(event) => {
+              // The field keeps the focus, whose loss would close the panel.
               event.preventDefault();
               take(id);
             }}
@@ -117,6 +99,6 @@ function SearchPanel({ store, onClose }: { store: Store; onClose: () => void }) 
           </div>
         ))}
       </div>
-    </div>
+    </Popover>
   );
 }

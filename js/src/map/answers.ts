@@ -7,6 +7,8 @@ import type { Brush } from "./paint";
 import { frameOf, type Scene, shapeScale } from "./scene";
 
 const MOST = 3;
+/** Less likely ones are not worth the ink, before and after. */
+const LEAST = 0.01;
 const SPACE = 14;
 
 /** Draws as many answers as there is room for left of the output nodes; with an effect, how likely each is after it. */
@@ -44,7 +46,10 @@ export function paintAnswers(brush: Brush, scene: Scene, effect: EffectMessage |
 
 function answers({ snapshot }: Scene, effect: EffectMessage | null): string[] {
   const after = new Map(effect?.tokens.map((token) => [token.token_id, token.after]));
-  const likeliest = [...snapshot.targets].sort((a, b) => b.probability - a.probability).slice(0, MOST);
+  const likeliest = [...snapshot.targets]
+    .sort((a, b) => b.probability - a.probability)
+    .filter(({ probability, token_id }, rank) => rank === 0 || Math.max(probability, after.get(token_id) ?? 0) >= LEAST)
+    .slice(0, MOST);
   return likeliest.map(({ token, token_id, probability: before }) => {
     const now = after.get(token_id);
     return `${tokenText(token)} ${probability(before)}${now === undefined ? "" : ` → ${probability(now)}`}`;

@@ -14,7 +14,7 @@ export function Legend({ store }: { store: Store }) {
   return (
     <div class="legend">
       {SHAPES.filter(([kind]) => store.snapshot.kind.includes(kind)).map(([kind, name]) => (
-        <span key={name}>
+        <span key={name} class={name}>
           <Glyph kind={kind} color={null} />
           {name}
         </span>

@@ -24,6 +24,8 @@ export function nodeMarks(store: Store): Marks {
   each(pins, (node) => {
     pinned[node] = 1;
   });
+  // Outputs stand out as they are likely.
+  for (const { node, probability } of store.snapshot.targets) presence[node] = clamp(Math.sqrt(probability), 0.3, 1);
   const effect = store.effect.value;
   if (effect !== null) {
     const { ids: measured, before, after } = effect.nodes;
