@@ -8,7 +8,7 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
   {
     title: "map",
     rows: [
-      ["click", "select · Shift adds, Ctrl toggles"],
+      ["click", "select · Shift or Ctrl toggles"],
       ["drag a node onto a node", "group both into a supernode"],
       ["drag a node into the circuit", "keep it, or add it to a box"],
       ["Shift and drag the ground", "select what is inside"],

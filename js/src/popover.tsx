@@ -1,7 +1,7 @@
 /** A panel that opens under a button of the header; leaving it, or Escape, closes it. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Popover as Name, Store } from "./store";
 
 interface Props {
@@ -25,8 +25,9 @@ export function Popover({ store, name, label, class: look, children }: Props) {
     button?.focus({ preventScroll: true });
   }
 
-  useEffect(() => {
-    panel.current?.focus({ preventScroll: true });
+  useLayoutEffect(() => {
+    const field = panel.current?.querySelector<HTMLElement>("input[type=text]");
+    (field ?? panel.current)?.focus({ preventScroll: true });
   }, []);
 
   return (
