@@ -283,6 +283,16 @@ describe("by keyboard", () => {
     expect(store.circuit.value.positions.s1[0]).toBeCloseTo(x / 560 + 0.025, 3);
   });
 
+  it("goes along the dial with the arrows, and back to the box with Escape", async () => {
+    const { root } = pane();
+    const dial = await dialOf(root, "s1");
+    get(dial, "dial-0").focus();
+    press(get(dial, "dial-0"), "ArrowRight");
+    expect(document.activeElement).toBe(get(dial, "dial--1"));
+    press(get(dial, "dial--1"), "Escape");
+    expect(document.activeElement).toBe(box(root, "s1"));
+  });
+
   it("leaves keys with Ctrl to others", () => {
     const { root, model } = pane();
     press(box(root, "s1"), "a", { ctrlKey: true });

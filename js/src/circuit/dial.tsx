@@ -28,14 +28,14 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
   }
 
   function onKeyDown(event: KeyboardEvent): void {
-    event.stopPropagation();
-    if (event.key === "Escape") onLeave();
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (step === 0 || event.target instanceof HTMLInputElement) return;
-    const stops = Array.from(bar.current?.querySelectorAll<HTMLElement>("button, input") ?? []);
-    const next = stops[stops.indexOf(event.target as HTMLElement) + step];
-    next?.focus({ preventScroll: true });
+    if (event.key === "Escape") onLeave();
+    else if (step !== 0 && !(event.target instanceof HTMLInputElement)) {
+      const stops = Array.from(bar.current?.querySelectorAll<HTMLElement>("button, input") ?? []);
+      stops[stops.indexOf(event.target as HTMLElement) + step]?.focus({ preventScroll: true });
+    } else return;
     event.preventDefault();
+    event.stopPropagation();
   }
 
   const why = possible ? "" : why_not;

@@ -25,8 +25,9 @@ export function Members({ store, placed, onGrab, onClose }: Props) {
       aria-label={`Members of ${name}`}
       data-test="member-list"
       onKeyDown={(event) => {
+        if (event.key !== "Escape") return;
         event.stopPropagation();
-        if (event.key === "Escape") onClose();
+        onClose();
       }}
     >
       <ul>

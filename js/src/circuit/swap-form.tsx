@@ -44,8 +44,9 @@ export function SwapForm({ store, placed, onClose }: Props) {
       aria-label={`Swap ${placed.name} from another prompt`}
       onSubmit={submit}
       onKeyDown={(event) => {
+        if (event.key !== "Escape") return;
         event.stopPropagation();
-        if (event.key === "Escape") onClose();
+        onClose();
       }}
     >
       <label>
