@@ -86,6 +86,8 @@ function watchSize(canvas: HTMLCanvasElement, view: MapView, signal: AbortSignal
   const measure = () => {
     const { clientWidth: width, clientHeight: height } = canvas;
     const { width: lastWidth, height: lastHeight } = view.size.peek();
+    // A notebook takes cells out of the page while they are scrolled away; the view waits as it is.
+    if (width === 0 || height === 0) return;
     if (width !== lastWidth || height !== lastHeight) view.size.value = { width, height };
   };
   const observer = new ResizeObserver(measure);
