@@ -28,7 +28,10 @@ export function selection(
     selected,
     inspected: computed(() => {
       if (last.value !== null && isSelected(last.value)) return last.value;
-      return selected.value[selected.value.length - 1] ?? null;
+      const nodes = selected.value;
+      // What Python selected may be a supernode as a whole.
+      for (const [id, members] of supernodes.value) if (members.length === nodes.length && isSelected(id)) return id;
+      return nodes[nodes.length - 1] ?? null;
     }),
     select: (ids, mode) => {
       const nodes = [...new Set(ids.flatMap((id) => supernodes.value.get(id) ?? [id]))];

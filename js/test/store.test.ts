@@ -135,6 +135,9 @@ describe("selection", () => {
     model.set("selected", [B]);
     expect(store.selected.value).toEqual([B]);
     expect(store.inspected.value).toBe(B);
+    store.actions.edit((circuit) => group(circuit, "Texas", [A, C]), "group");
+    model.set("selected", [C, A]);
+    expect(store.inspected.value).toBe("s1");
   });
 
   it("makes a node visible that the thresholds hide", () => {
