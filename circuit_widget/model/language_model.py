@@ -148,7 +148,9 @@ def load_language_model(
     dtype: torch.dtype,
     name: str | None = None,
 ) -> LanguageModel:
-    """Load a model from a local directory or a hub id (safetensors only, no remote code), or take a loaded one.
+    """Load a model from a local directory or by its hub id from the local cache, or take a loaded one.
+
+    Only safetensors are read, no remote code is run, and nothing is downloaded.
 
     A loaded model keeps its device and dtype; its attention implementation is set to eager.
 
@@ -163,24 +165,29 @@ def load_language_model(
     found = Path(source).is_dir()
     if found and not (Path(source) / "config.json").is_file():
         raise LoadError(f"{Path(source) / 'config.json'}: the file is missing; {source} is not a model directory.")
+    here: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
-        config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(source, **here)
         sites_of(str(config.model_type))
-        tokenizer = tokenizer or AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = tokenizer or AutoTokenizer.from_pretrained(source, **here)
         with _no_progress_bar():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source,
                 dtype=dtype,
                 use_safetensors=True,
-                trust_remote_code=False,
+                **here,
                 attn_implementation="eager",
                 output_loading_info=True,
             )
     except LoadError:
         raise
     except Exception as error:
-        where = "the files in this directory" if found else "it is no directory, and as a hub id it"
-        raise LoadError(f"The model {source!r}: {where} could not be read ({_first_line(error)}).") from error
+        where = (
+            "the files in this directory could not be read"
+            if found
+            else f"it is no directory, and as a hub id it could not be read from the local cache; try: hf download {source}"
+        )
+        raise LoadError(f"The model {source!r}: {where} ({_first_line(error)}).") from error
     network, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:

@@ -17,7 +17,7 @@ WIDTHS = (600, 900, 1400)
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser profile on a screen of two dots a pixel, for pictures fit to be shown."""
-    fresh = browser.new_context(viewport={"width": 1600, "height": 1100}, device_scale_factor=2)
+    fresh = browser.new_context(viewport={"width": 1600, "height": 1900}, device_scale_factor=2)
     yield fresh
     fresh.close()
 
