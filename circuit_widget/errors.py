@@ -1,15 +1,15 @@
 """Every error a user of circuit_widget sees; `code` is the name it carries on the wire.
 
-    CircuitWidgetError          error
-    ├── LoadError               load            a model, tokenizer or transcoder that cannot be used
-    ├── PromptError             prompt          a prompt, token or target that cannot be traced
-    ├── GraphFileError          graph-file      a graph file that is cut off, foreign or from another version
-    ├── NodeError               node            a node or feature that does not exist
-    ├── InterventionError       intervention    an intervention that cannot be carried out
-    ├── CircuitError            circuit         a circuit document that breaks its rules
-    ├── MessageError            message         a malformed message between frontend and kernel
-    ├── FigureError             figure          a figure that cannot be drawn as asked
-    └── Cancelled               cancelled       a run that was stopped on request
+CircuitWidgetError          error
+├── LoadError               load            a model, tokenizer or transcoder that cannot be used
+├── PromptError             prompt          a prompt, token or target that cannot be traced
+├── GraphFileError          graph-file      a graph file that is cut off, foreign or from another version
+├── NodeError               node            a node or feature that does not exist
+├── InterventionError       intervention    an intervention that cannot be carried out
+├── CircuitError            circuit         a circuit document that breaks its rules
+├── MessageError            message         a malformed message between frontend and kernel
+├── FigureError             figure          a figure that cannot be drawn as asked
+└── Cancelled               cancelled       a run that was stopped on request
 """
 
 from __future__ import annotations

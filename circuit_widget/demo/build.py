@@ -57,7 +57,9 @@ def describe(model_folder: Path, transcoders: Path) -> None:
 def main() -> None:
     """Build into a folder beside the package's data, measure, and put it in place of what is there."""
     parser = argparse.ArgumentParser(description="Re-create the embedded model.")
-    parser.add_argument("--folder", type=Path, default=HERE.parent.parent / "build" / "demo-model", help="where to build")
+    parser.add_argument(
+        "--folder", type=Path, default=HERE.parent.parent / "build" / "demo-model", help="where to build"
+    )
     parser.add_argument("--processes", type=int, default=2, help="processes of one thread each; changes the result")
     parser.add_argument("--keep", action="store_true", help="leave the package's model as it is")
     arguments = parser.parse_args()

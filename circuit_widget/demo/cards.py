@@ -64,7 +64,9 @@ def write_cards(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fol
         (target / f"layer_{layer}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
-def _mlp_inputs(model: LlamaForCausalLM, token_ids: Sequence[Sequence[int]]) -> list[Float[Tensor, "positions d_model"]]:
+def _mlp_inputs(
+    model: LlamaForCausalLM, token_ids: Sequence[Sequence[int]]
+) -> list[Float[Tensor, "positions d_model"]]:
     """What every layer's MLP reads at each token but BOS, sentence after sentence."""
     parts: list[list[Tensor]] = [[] for _ in model.model.layers]
     for start in range(0, len(token_ids), 1024):

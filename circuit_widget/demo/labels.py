@@ -76,7 +76,9 @@ SAY = Reading("answer", lambda p: p.following if p.is_last else None, "say {}")
 TOKEN = Reading("token", lambda p: p.token, "{}")
 FOLLOWING = Reading("next token", lambda p: p.following, "say {}")
 CONCEPT = Reading(
-    "concept", lambda p: p.sentence.topic if p.sentence.kind in WORD_KINDS and p.token == p.sentence.subject else None, "{} (any language)"
+    "concept",
+    lambda p: p.sentence.topic if p.sentence.kind in WORD_KINDS and p.token == p.sentence.subject else None,
+    "{} (any language)",
 )
 READINGS = (
     CITY,
@@ -134,7 +136,9 @@ def label_features(
         for feature in (share[-1] >= PRECISION * total).nonzero()[:, 0].tolist():
             if labels[feature] is None and total[feature] > 0:
                 needed = 1 + int((share[:, feature] < PRECISION * total[feature]).sum())
-                labels[feature] = reading.label.format(", ".join(values[v] for v in best.indices[:needed, feature].tolist()))
+                labels[feature] = reading.label.format(
+                    ", ".join(values[v] for v in best.indices[:needed, feature].tolist())
+                )
     return labels
 
 

@@ -30,7 +30,12 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     if tokenizer.get_vocab_size() != len(vocabulary):
         raise ValueError(f"the vocabulary has {len(vocabulary)} tokens, the tokenizer {tokenizer.get_vocab_size()}")
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, bos_token=BOS, unk_token=UNKNOWN, model_max_length=64, padding_side="right"
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        bos_token=BOS,
+        unk_token=UNKNOWN,
+        model_max_length=64,
+        padding_side="right",
     )
 
 

@@ -29,7 +29,11 @@ def test_it_builds_what_the_package_loads(tmp_path: Path, monkeypatch: pytest.Mo
     assert "step 1 " in (tmp_path / "training.log").read_text()
     groups = json.loads((transcoders / "features" / "groups.json").read_text())
     assert len(groups) == 51
-    assert {path.name for path in transcoders.iterdir()} == {"config.yaml", "features", *(f"layer_{i}.safetensors" for i in range(4))}
+    assert {path.name for path in transcoders.iterdir()} == {
+        "config.yaml",
+        "features",
+        *(f"layer_{i}.safetensors" for i in range(4)),
+    }
     assert all(t.w_enc.shape == (64, 128) for t in load_transcoders(transcoders))
 
 
@@ -74,7 +78,9 @@ def test_a_transcoder_learns_a_sparse_function_and_reaches_the_wanted_sparsity()
     recipe = TranscoderRecipe(features=24, steps=800, rows=256, processes=1)
     transcoder = train_transcoder(rows, recipe, features_on=2.0, seed=0)
     activation = transcoder.encode(rows.read)
-    left = (rows.written - transcoder.decode(activation)).pow(2).sum() / (rows.written - rows.written.mean(0)).pow(2).sum()
+    left = (rows.written - transcoder.decode(activation)).pow(2).sum() / (rows.written - rows.written.mean(0)).pow(
+        2
+    ).sum()
     assert (activation > 0).sum(1).float().mean() == pytest.approx(2.0, rel=0.25)
     assert left < 0.2
     assert torch.allclose(transcoder.w_dec.norm(dim=1), torch.ones(24), atol=1e-4)

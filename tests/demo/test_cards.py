@@ -23,7 +23,9 @@ LAYERS = range(4)
 
 @cache
 def cards(layer: int) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(gzip.decompress((TRANSCODERS / "features" / f"layer_{layer}.json.gz").read_bytes()))
+    found: dict[str, Any] = json.loads(
+        gzip.decompress((TRANSCODERS / "features" / f"layer_{layer}.json.gz").read_bytes())
+    )
     return found
 
 
@@ -69,7 +71,10 @@ def test_the_same_weights_give_the_same_bytes(tmp_path: Any) -> None:
     write_cards(model, tokenizer, tmp_path)
     for layer in LAYERS:
         name = f"features/layer_{layer}.json.gz"
-        assert json.loads(gzip.decompress((tmp_path / name).read_bytes()))["features"].keys() == cards(layer)["features"].keys()
+        assert (
+            json.loads(gzip.decompress((tmp_path / name).read_bytes()))["features"].keys()
+            == cards(layer)["features"].keys()
+        )
         assert (tmp_path / name).read_bytes()[4:8] == bytes(4)
 
 
@@ -85,7 +90,9 @@ def positions_of(*rows: tuple[str, str, str]) -> list[Position]:
 
 
 def test_a_feature_on_for_a_states_cities_alone_is_labelled_with_the_state() -> None:
-    rows = positions_of(("Houston", "Houston", "is"), ("Austin", "Austin", "is"), ("Denver", "Denver", "is"), ("Boston", "Boston", "is"))
+    rows = positions_of(
+        ("Houston", "Houston", "is"), ("Austin", "Austin", "is"), ("Denver", "Denver", "is"), ("Boston", "Boston", "is")
+    )
     activation = torch.tensor([[1.0, 1.0], [1.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
     assert label_features(activation, rows, [set(), set()]) == ["Texas", "say is"]
 

@@ -14,11 +14,14 @@ from circuit_widget.demo.corpus import Kind, Split
 HASH = "import hashlib; from circuit_widget.demo.corpus import sentences; print(hashlib.sha256(repr(sentences()).encode()).hexdigest())"
 
 
-
 def test_the_corpus_does_not_depend_on_the_hash_seed() -> None:
     found = {
         subprocess.run(
-            [sys.executable, "-c", HASH], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+            [sys.executable, "-c", HASH],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
     }
