@@ -72,7 +72,12 @@ const options = {
   legalComments: "none",
   inject: [join(here, "elements.mjs")],
   tsconfigRaw: {
-    compilerOptions: { jsx: "react", jsxFactory: "jsxElement", jsxFragmentFactory: "jsxFragment", verbatimModuleSyntax: true },
+    compilerOptions: {
+      jsx: "react",
+      jsxFactory: "jsxElement",
+      jsxFragmentFactory: "jsxFragment",
+      verbatimModuleSyntax: true,
+    },
   },
   metafile: true,
   write: false,
