@@ -5,6 +5,9 @@ import { count } from "../core/words";
 import type { Injected } from "./outcome";
 import type { Placed, Size } from "./scene";
 
+/** How far each card of a stack lies beside the one above it. */
+const STEP = 4;
+
 interface Place {
   readonly x: number;
   readonly y: number;
@@ -25,7 +28,7 @@ export function InjectedMark({ injected, place }: { injected: Injected; place: P
       transform={`translate(${x - w / 2} ${y - h / 2})`}
     >
       {Array.from({ length: cards }, (_, at) => {
-        const shift = 4 * (cards - at);
+        const shift = STEP * (cards - at);
         return <rect key={shift} class="card" x={shift} y={-shift} width={w} height={h} rx={5} />;
       })}
       <rect class="face" width={w} height={h} rx={5} />
@@ -43,6 +46,7 @@ export function placeInjected(injected: Injected, placed: readonly Placed[], siz
   const h = BOX_HEIGHT;
   const host = placed.find((one) => one.box.id === injected.beside[0]);
   if (host === undefined) return { x: size.width - w / 2 - 12, y: h / 2 + 30, w, h };
+  const stack = STEP * Math.min(2, injected.features - 1);
   const aside = (host.w + w) / 2;
   const rise = (host.h + h) / 2 + 14;
   const places = [
@@ -54,12 +58,13 @@ export function placeInjected(injected: Injected, placed: readonly Placed[], siz
     [host.x - dx, host.y + dy],
   ]);
   const free = places.find(([x, y]) => {
-    const inside = x - w / 2 >= 4 && x + w / 2 <= size.width - 4 && y - h / 2 >= 4 && y + h / 2 <= size.height - 4;
+    const inside =
+      x - w / 2 >= 4 && x + w / 2 + stack <= size.width - 4 && y - h / 2 - stack >= 4 && y + h / 2 <= size.height - 4;
     const clear = placed.every(
       (one) => Math.abs(one.x - x) > (one.w + w) / 2 + 8 || Math.abs(one.y - y) > (one.h + h) / 2 + 6,
     );
     return inside && clear;
   });
-  const [x, y] = free ?? [Math.min(size.width - w / 2 - 4, host.x + aside + 20), Math.max(h, host.y - h)];
+  const [x, y] = free ?? [Math.min(size.width - w / 2 - stack - 4, host.x + aside + 20), Math.max(h, host.y - h)];
   return { x, y, w, h };
 }
