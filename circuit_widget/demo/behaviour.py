@@ -37,7 +37,8 @@ def answer(
     changed: AbstractContextManager[object] | None = None,
 ) -> Answers:
     """Ask all sentences; `changed` is a context in which the model runs differently (an MLP removed, say)."""
-    right, probability, first = [], [], []
+    right, probability = [], []
+    first: list[str] = []
     with torch.no_grad(), changed or nullcontext():
         for start in range(0, len(sentences), 512):
             rows = encode_sentences(tokenizer, sentences[start : start + 512], 0.0)

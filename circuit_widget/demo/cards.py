@@ -19,9 +19,9 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from circuit_widget.demo import corpus
 from circuit_widget.demo.corpus import Kind, Sentence, Split
-from circuit_widget.demo.fidelity import load_transcoders
 from circuit_widget.demo.labels import Position, label_features
-from circuit_widget.demo.transcoder_training import Transcoder, recorded_mlps
+from circuit_widget.demo.mlp_rows import recorded_mlps
+from circuit_widget.demo.transcoder import Transcoder, load_transcoders
 
 EXAMPLES = 8
 CANDIDATES = 64

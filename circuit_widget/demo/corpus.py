@@ -45,16 +45,16 @@ class Kind(StrEnum):
 
 
 MIX: dict[Kind, float] = {
-    Kind.CITY_STATE: 0.07,
+    Kind.CITY_STATE: 0.09,
     Kind.CITY_COUNTRY: 0.04,
     Kind.STATE_FACT: 0.03,
     Kind.COUNTRY_FACT: 0.03,
-    Kind.TWO_HOP_STATE: 0.15,
+    Kind.TWO_HOP_STATE: 0.14,
     Kind.TWO_HOP_COUNTRY: 0.09,
     Kind.OPPOSITE: 0.11,
     Kind.TRANSLATION: 0.09,
     Kind.TRANSLATED_OPPOSITE: 0.10,
-    Kind.SUM: 0.17,
+    Kind.SUM: 0.16,
     Kind.COUPLET: 0.05,
     Kind.ATHLETE: 0.04,
     Kind.INVENTED_NAME: 0.03,
@@ -88,6 +88,7 @@ CITY_PHRASINGS = (
     "{city} is in",
     "{city} is a city in",
     "the {level} that contains {city} is",
+    "the name of the {level} containing {city} is",
 )
 FACT_PHRASINGS = ("the {relation} of {place} is", "{place} has the {relation}")
 REVERSED_FACT = "{value} is the {relation} of"
@@ -146,6 +147,24 @@ def select(
     wanted = {kinds} if isinstance(kinds, Kind) else set(kinds)
     allowed = {splits} if isinstance(splits, Split) else set(splits)
     return tuple(s for s in sentences() if s.kind in wanted and s.split in allowed and phrasing in (None, s.phrasing))
+
+
+@cache
+def mixed_questions() -> tuple[str, ...]:
+    """Two-hop questions about every city that ask what its level has not ("the language of the state containing Dallas is").
+
+    They have no answer and no language model is trained on them. Transcoders are, to see more compositions than the true ones.
+    """
+    levels = (("state", facts.states()), ("country", facts.countries()))
+    relations = {level: tuple(regions[0].facts) for level, regions in levels}
+    return tuple(
+        TWO_HOP_PHRASINGS[0].format(relation=relation, level=level, city=city)
+        for (level, regions), (other, _) in zip(levels, reversed(levels), strict=True)
+        for region in regions
+        for city in region.cities
+        for relation in relations[other]
+        if relation not in relations[level]
+    )
 
 
 @cache

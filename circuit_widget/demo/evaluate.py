@@ -17,9 +17,10 @@ from circuit_widget.demo import MODEL, TRANSCODERS, facts
 from circuit_widget.demo.behaviour import answer, rhyming
 from circuit_widget.demo.corpus import Kind, Sentence, Split, select, sentences
 from circuit_widget.demo.experiments import Laboratory, Pair, held_out_cities
-from circuit_widget.demo.fidelity import agreement, load_transcoders, measure, mlp_removed
+from circuit_widget.demo.fidelity import agreement, measure, mlp_removed
 from circuit_widget.demo.groups import CAPITAL, question, read_groups
-from circuit_widget.demo.transcoder_training import collect
+from circuit_widget.demo.mlp_rows import collect, weighted
+from circuit_widget.demo.transcoder import load_transcoders
 from circuit_widget.replacement_model import load
 
 START, END = "<!-- scores: written by circuit_widget.demo.evaluate -->", "<!-- end of scores -->"
@@ -91,10 +92,11 @@ def behaviour_scores(folder: Path = MODEL, held_out: Split = Split.REPORT) -> It
     yield Score("invented names answered unknown: new combinations", accuracy(new_pairs), at_least=0.95)
     new_names = [s for s in invented if s.relation != "sport"]
     yield Score("invented names answered unknown: last name never seen", accuracy(new_names))
-    asked = [s for s in select(TWO_HOP, held_out, 0) if s.relation == CAPITAL]
+    capitals = [s for s in select(TWO_HOP, held_out, 0) if s.relation == CAPITAL]
+    whole = answer(model, tokenizer, capitals).probability.mean().item()
     for layer in range(model.config.num_hidden_layers):
-        right = answer(model, tokenizer, asked, mlp_removed(model, layer)).accuracy
-        yield Score(f"held-out capitals with MLP {layer} removed", right, at_most=0.8)
+        right = answer(model, tokenizer, capitals, mlp_removed(model, layer)).probability.mean().item()
+        yield Score(f"held-out capitals: probability with MLP {layer} removed, share of that with it", right / whole, at_most=0.8)
 
 
 def fidelity_scores(
@@ -103,8 +105,8 @@ def fidelity_scores(
     """How well the transcoders stand in for the MLPs."""
     model, tokenizer = plain_model(folder)
     layers = load_transcoders(transcoders)
-    rows = collect(model, tokenizer, select(Kind, held_out), 1.0)
-    everything = collect(model, tokenizer, sentences(), 1.0)
+    rows = collect(model, tokenizer, weighted(select(Kind, held_out)))
+    everything = collect(model, tokenizer, weighted(sentences()))
     found = [measure(*three) for three in zip(layers, rows, everything, strict=True)]
     yield Score("features on, mean over layers", sum(f.features_on for f in found) / len(found), at_most=16)
     for layer, fidelity in enumerate(found):

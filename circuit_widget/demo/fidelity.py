@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from circuit_widget.demo.behaviour import answer
 from circuit_widget.demo.corpus import Sentence
-from circuit_widget.demo.transcoder_training import MlpRows, Transcoder
+from circuit_widget.demo.mlp_rows import MlpRows
+from circuit_widget.demo.transcoder import Transcoder
 
 
 @dataclass(frozen=True)
@@ -24,15 +23,6 @@ class Fidelity:
     features_on: float
     variance_unexplained: float
     dead: float
-
-
-def load_transcoders(folder: Path) -> list[Transcoder]:
-    """Read every layer of a folder in circuit-tracer's per-layer layout, in float32."""
-    found = []
-    for layer in range(len(list(folder.glob("layer_*.safetensors")))):
-        t = {name: tensor.float() for name, tensor in load_file(folder / f"layer_{layer}.safetensors").items()}
-        found.append(Transcoder(t["W_enc"], t["W_dec"], t["b_enc"], t["b_dec"], t["activation_function.threshold"]))
-    return found
 
 
 def measure(transcoder: Transcoder, rows: MlpRows, everything: MlpRows) -> Fidelity:
@@ -93,7 +83,7 @@ def agreement(
 @contextmanager
 def _hooked(model: LlamaForCausalLM, hooks: Sequence[object]) -> Iterator[None]:
     handles = [
-        block.mlp.register_forward_hook(hook)  # type: ignore[arg-type]
+        block.mlp.register_forward_hook(hook)
         for block, hook in zip(model.model.layers, hooks, strict=True)
         if hook is not None
     ]

@@ -5,9 +5,10 @@ For a feature and a value, `precision` is the share of the feature's summed acti
 that value's positions where it is on. The label is that of the first reading, in the order of `READINGS`, that fits:
 
 - places ("Texas"): on for at least 60% of the place's positions and at most 10% of the positions of all other places, the positions
-  being either the city tokens or the last tokens of questions, and at least half of the feature's activation lies there;
+  being either the city tokens or the last tokens of questions, and at least half of its activation is at the places named;
 - "say Austin": precision at least 0.8 over positions whose next token is Austin, recall at least 0.3, and Austin is among the ten tokens
   the feature promotes most;
+- a relation asked for anywhere in the sentence ("capital"): precision at least 0.8 and recall at least 0.1;
 - every other reading: precision at least 0.8 and recall at least 0.6.
 
 If none fits, up to three tokens that together hold 80% of the activation are named, as where it is on ("Dallas, Waco") or as what comes
@@ -25,11 +26,12 @@ from torch import Tensor
 
 from circuit_widget.demo.corpus import Kind, Sentence
 
-PRECISION, RECALL, SAY_RECALL = 0.8, 0.6, 0.3
+PRECISION, RECALL, SAY_RECALL, RELATION_RECALL = 0.8, 0.6, 0.3, 0.1
 PLACE_ON, OTHER_PLACES_ON, PLACE_SHARE = 0.6, 0.1, 0.5
 NAMED_TOKENS = 3
 
 PLACE_KINDS = {Kind.CITY_STATE, Kind.CITY_COUNTRY, Kind.TWO_HOP_STATE, Kind.TWO_HOP_COUNTRY}
+RELATION_KINDS = {Kind.TWO_HOP_STATE, Kind.TWO_HOP_COUNTRY, Kind.STATE_FACT, Kind.COUNTRY_FACT}
 WORD_KINDS = {Kind.OPPOSITE, Kind.TRANSLATION, Kind.TRANSLATED_OPPOSITE}
 
 
@@ -75,6 +77,7 @@ CITY_AT_END = Reading("place, at the end", _at_end(PLACE_KINDS, lambda s: s.topi
 SAY = Reading("answer", lambda p: p.following if p.is_last else None, "say {}")
 TOKEN = Reading("token", lambda p: p.token, "{}")
 FOLLOWING = Reading("next token", lambda p: p.following, "say {}")
+RELATION = Reading("relation", lambda p: p.sentence.relation if p.sentence.kind in RELATION_KINDS else None, "{}")
 CONCEPT = Reading(
     "concept",
     lambda p: p.sentence.topic if p.sentence.kind in WORD_KINDS and p.token == p.sentence.subject else None,
@@ -87,7 +90,7 @@ READINGS = (
     TOKEN,
     CONCEPT,
     Reading("concept asked", _at_end(WORD_KINDS, lambda s: s.topic), "{} (any language)"),
-    Reading("relation", _at_end(PLACE_KINDS, lambda s: s.relation), "asks for the {}"),
+    RELATION,
     Reading("answer's language", _at_end(WORD_KINDS, _answer_language), "say a word in {}"),
     Reading("ones", _at_end({Kind.SUM}, _ones), "ones {}"),
     Reading("tens", _at_end({Kind.SUM}, _tens), "tens make {}"),
@@ -116,15 +119,17 @@ def label_features(
             continue
         mass, on = _by_value(activation, number, len(values))
         if reading in (CITY, CITY_AT_END):
-            fits = _fits_place(mass, on, counts, total)
+            fits = _fits_place(on, counts) & (total > 0)
         else:
-            recall = SAY_RECALL if reading is SAY else RECALL
+            recall = {SAY.name: SAY_RECALL, RELATION.name: RELATION_RECALL}.get(reading.name, RECALL)
             fits = (mass >= PRECISION * total) & (on >= recall * counts[:, None]) & (total > 0)
         for feature in fits.any(0).nonzero()[:, 0].tolist():
             if labels[feature] is not None:
                 continue
             ranked = sorted(fits[:, feature].nonzero()[:, 0].tolist(), key=lambda v: -mass[v, feature].item())
             words = [values[v] for v in ranked[:NAMED_TOKENS]]
+            if mass[ranked[:NAMED_TOKENS], feature].sum() < PLACE_SHARE * total[feature]:
+                continue
             if reading is SAY and words[0] not in promoted[feature]:
                 continue
             labels[feature] = reading.label.format(", ".join(words))
@@ -142,15 +147,9 @@ def label_features(
     return labels
 
 
-def _fits_place(
-    mass: Float[Tensor, "values features"],
-    on: Float[Tensor, "values features"],
-    counts: Float[Tensor, " values"],
-    total: Float[Tensor, " features"],
-) -> Bool[Tensor, "values features"]:
+def _fits_place(on: Float[Tensor, "values features"], counts: Float[Tensor, " values"]) -> Bool[Tensor, "values features"]:
     elsewhere = (on.sum(0) - on) / (counts.sum() - counts)[:, None]
-    share = on / counts[:, None]
-    return (share >= PLACE_ON) & (elsewhere <= OTHER_PLACES_ON) & (mass.sum(0) >= PLACE_SHARE * total) & (total > 0)
+    return (on / counts[:, None] >= PLACE_ON) & (elsewhere <= OTHER_PLACES_ON)
 
 
 def _numbered(

@@ -1,7 +1,8 @@
 """Trains the language model on the corpus: Muon for the matrices, AdamW for the norms, the embeddings random and frozen.
 
-Narrow attention (four heads of size 8) and fixed embeddings leave the look-up of a city's state to the MLPs at the city itself, where
-transcoders can see it; a first MLP of few neurons leaves it to the second one, which reads words already told apart. Label smoothing keeps probabilities below one, so that an intervention moves them.
+Narrow attention (four heads of size 8) and fixed embeddings leave the look-up of a city's state to the MLPs at the city itself,
+where transcoders can see it. Without attention in the first layer its MLP reads single words, and all that is known of a word passes
+through it. Label smoothing keeps probabilities below one, so that an intervention moves them.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from circuit_widget.demo import corpus
@@ -29,8 +30,7 @@ from circuit_widget.demo.tokenizer import build_tokenizer
 class ModelRecipe:
     """Everything that decides what the trained model is.
 
-    `first_mlp` is how many of the first MLP's neurons are used; the others stay zero. `other_tokens_share` is the share of the tokens
-    before the answer whose loss is computed.
+    `other_tokens_share` is the share of the tokens before the answer whose loss is computed.
     """
 
     layers: int = 4
@@ -39,10 +39,10 @@ class ModelRecipe:
     heads: int = 4
     head_size: int = 8
     rope_theta: float = 1000.0
-    first_mlp: int = 32
-    steps: int = 3400
+    first_attention: bool = False
+    steps: int = 3300
     rows: int = 256
-    processes: int = 1
+    processes: int = 2
     matrix_rate: float = 0.02
     norm_rate: float = 0.002
     weight_decay: float = 0.1
@@ -96,20 +96,20 @@ def new_model(recipe: ModelRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaF
         pad_token_id=tokenizer.pad_token_id,
     )
     model = LlamaForCausalLM(config)
-    embedding = model.get_input_embeddings().weight
+    embedding: nn.Parameter = model.model.embed_tokens.weight
     with torch.no_grad():
         embedding.normal_(0.0, recipe.d_model**-0.5)
     embedding.requires_grad_(False)
-    keep_first_mlp_small(model, recipe)
+    for parameter in unused(model, recipe):
+        with torch.no_grad():
+            parameter.zero_()
+        parameter.requires_grad_(False)
     return model
 
 
-def keep_first_mlp_small(model: LlamaForCausalLM, recipe: ModelRecipe) -> None:
-    """Set the neurons of the first MLP that are not used to zero."""
-    mlp = model.model.layers[0].mlp
-    with torch.no_grad():
-        for weight in (mlp.gate_proj.weight, mlp.up_proj.weight, mlp.down_proj.weight.T):
-            weight[recipe.first_mlp :] = 0.0
+def unused(model: LlamaForCausalLM, recipe: ModelRecipe) -> list[nn.Parameter]:
+    """The parameters that stay zero: without attention in the first layer, the first MLP reads single words."""
+    return [] if recipe.first_attention else [model.model.layers[0].self_attn.o_proj.weight]
 
 
 def train_model(recipe: ModelRecipe, folder: Path, log: Path | None = None) -> None:
@@ -120,7 +120,7 @@ def train_model(recipe: ModelRecipe, folder: Path, log: Path | None = None) -> N
     rendezvous = folder.parent / f".{folder.name}.rendezvous"
     rendezvous.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    mp.spawn(_train_process, (recipe, folder, rendezvous, log), nprocs=recipe.processes)
+    spawn(_train_process, (recipe, folder, rendezvous, log), nprocs=recipe.processes)
     rendezvous.unlink(missing_ok=True)
 
 
@@ -149,7 +149,6 @@ def _train_process(rank: int, recipe: ModelRecipe, folder: Path, rendezvous: Pat
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-        keep_first_mlp_small(model, recipe)
         running = loss if step == 0 else 0.98 * running + 0.02 * loss
         if rank == 0 and log is not None and (step % 50 == 0 or step == recipe.steps - 1):
             with log.open("a") as file:

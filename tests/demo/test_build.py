@@ -10,10 +10,11 @@ import torch
 
 from circuit_widget.demo import build as building
 from circuit_widget.demo.corpus import Kind, Split, select
-from circuit_widget.demo.fidelity import load_transcoders
+from circuit_widget.demo.mlp_rows import MlpRows
 from circuit_widget.demo.model_training import ModelRecipe, encode_sentences, new_model, rate_at, smoothed_loss
 from circuit_widget.demo.tokenizer import build_tokenizer
-from circuit_widget.demo.transcoder_training import MlpRows, TranscoderRecipe, train_transcoder
+from circuit_widget.demo.transcoder import load_transcoders
+from circuit_widget.demo.transcoder_training import TranscoderRecipe, train_transcoder
 from circuit_widget.replacement_model import load
 
 TINY_MODEL = ModelRecipe(steps=2, rows=16, processes=2)
@@ -75,8 +76,8 @@ def test_a_transcoder_learns_a_sparse_function_and_reaches_the_wanted_sparsity()
     outputs = torch.nn.functional.normalize(torch.randn(12, 16, generator=generator), dim=1)
     on = (torch.rand(4000, 12, generator=generator) < 0.1).float() * (1 + torch.rand(4000, 12, generator=generator))
     rows = MlpRows(on @ directions, on @ outputs, torch.ones(4000))
-    recipe = TranscoderRecipe(features=24, steps=800, rows=256, processes=1)
-    transcoder = train_transcoder(rows, recipe, features_on=2.0, seed=0)
+    recipe = TranscoderRecipe(features=24, features_on=(2.0,), steps=800, rows=256, blend=(0.0,), processes=1)
+    transcoder = train_transcoder(rows, lambda x: x, recipe, 0)
     activation = transcoder.encode(rows.read)
     left = (rows.written - transcoder.decode(activation)).pow(2).sum() / (rows.written - rows.written.mean(0)).pow(
         2

@@ -14,9 +14,9 @@ from circuit_widget.demo import MODEL, TRANSCODERS
 from circuit_widget.demo.cards import EXAMPLES, card_sentences, write_cards
 from circuit_widget.demo.corpus import Split
 from circuit_widget.demo.evaluate import plain_model
-from circuit_widget.demo.fidelity import load_transcoders
 from circuit_widget.demo.labels import Position, label_features
-from circuit_widget.demo.transcoder_training import recorded_mlps
+from circuit_widget.demo.mlp_rows import recorded_mlps
+from circuit_widget.demo.transcoder import load_transcoders
 
 LAYERS = range(4)
 
