@@ -16,8 +16,8 @@ WIDTHS = (600, 900, 1400)
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile on a screen of two dots a pixel, for pictures fit to be shown."""
-    fresh = browser.new_context(viewport={"width": 1600, "height": 1900}, device_scale_factor=2)
+    """A browser profile on a fine screen, for pictures fit to be shown."""
+    fresh = browser.new_context(viewport={"width": 1600, "height": 1900}, device_scale_factor=1.5)
     yield fresh
     fresh.close()
 
