@@ -85,7 +85,9 @@ def behaviour_scores(folder: Path = MODEL, held_out: Split = Split.REPORT) -> It
     for split in (Split.TRAIN, held_out):
         couplets = select(Kind.COUPLET, split)
         words = "trained" if split is Split.TRAIN else "held out"
-        yield Score(f"couplets that rhyme: {words}", rhyming(couplets, answer(model, tokenizer, couplets)), at_least=0.95)
+        yield Score(
+            f"couplets that rhyme: {words}", rhyming(couplets, answer(model, tokenizer, couplets)), at_least=0.95
+        )
     yield Score("athletes: sport", accuracy(select(Kind.ATHLETE)), at_least=0.98)
     invented = select(Kind.INVENTED_NAME, held_out)
     new_pairs = [s for s in invented if s.relation == "sport"]
@@ -96,7 +98,11 @@ def behaviour_scores(folder: Path = MODEL, held_out: Split = Split.REPORT) -> It
     whole = answer(model, tokenizer, capitals).probability.mean().item()
     for layer in range(model.config.num_hidden_layers):
         right = answer(model, tokenizer, capitals, mlp_removed(model, layer)).probability.mean().item()
-        yield Score(f"held-out capitals: probability with MLP {layer} removed, share of that with it", right / whole, at_most=0.8)
+        yield Score(
+            f"held-out capitals: probability with MLP {layer} removed, share of that with it",
+            right / whole,
+            at_most=0.8,
+        )
 
 
 def fidelity_scores(
@@ -114,7 +120,11 @@ def fidelity_scores(
     yield Score("dead features", sum(f.dead for f in found) / len(found), at_most=0.03)
     for kind in TWO_HOP:
         asked = select(kind, held_out, 0)
-        yield Score(f"same answer, all MLPs replaced: {kind}, held out", agreement(model, tokenizer, layers, asked), at_least=0.9)
+        yield Score(
+            f"same answer, all MLPs replaced: {kind}, held out",
+            agreement(model, tokenizer, layers, asked),
+            at_least=0.9,
+        )
     for kind in (Kind.OPPOSITE, Kind.SUM):
         asked = select(kind, held_out)
         yield Score(f"same answer, all MLPs replaced: {kind}, held out", agreement(model, tokenizer, layers, asked))

@@ -147,7 +147,9 @@ def label_features(
     return labels
 
 
-def _fits_place(on: Float[Tensor, "values features"], counts: Float[Tensor, " values"]) -> Bool[Tensor, "values features"]:
+def _fits_place(
+    on: Float[Tensor, "values features"], counts: Float[Tensor, " values"]
+) -> Bool[Tensor, "values features"]:
     elsewhere = (on.sum(0) - on) / (counts.sum() - counts)[:, None]
     return (on / counts[:, None] >= PLACE_ON) & (elsewhere <= OTHER_PLACES_ON)
 

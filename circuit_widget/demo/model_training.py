@@ -222,7 +222,9 @@ class _Batches:
 
     def next(self) -> Rows:
         mix = torch.tensor(list(corpus.MIX.values()))
-        counts = torch.multinomial(mix, self.count, replacement=True, generator=self.generator).bincount(minlength=len(mix))
+        counts = torch.multinomial(mix, self.count, replacement=True, generator=self.generator).bincount(
+            minlength=len(mix)
+        )
         chosen = torch.cat(
             [
                 members[torch.randint(len(members), (int(n),), generator=self.generator)]

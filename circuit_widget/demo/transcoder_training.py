@@ -67,7 +67,9 @@ def training_prompts(recipe: TranscoderRecipe) -> list[WeightedPrompt]:
     mixed = corpus.mixed_questions()
     weight = recipe.mixed_weight / len(mixed)
     chosen = weighted(rng.sample(sentences, min(len(sentences), recipe.sentences)))
-    return chosen + [WeightedPrompt(text, text, weight) for text in rng.sample(mixed, min(len(mixed), recipe.sentences))]
+    return chosen + [
+        WeightedPrompt(text, text, weight) for text in rng.sample(mixed, min(len(mixed), recipe.sentences))
+    ]
 
 
 def train_transcoder(rows: MlpRows, mlp: Mlp, recipe: TranscoderRecipe, layer: int) -> Transcoder:
@@ -104,7 +106,9 @@ def _train_scaled(
     for parameter in parameters:
         parameter.requires_grad_(True)
     optimizer = torch.optim.Adam(parameters, lr=recipe.rate, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1.0, (s + 1) / 50, 2 * (1 - s / recipe.steps)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: min(1.0, (s + 1) / 50, 2 * (1 - s / recipe.steps))
+    )
     last_on = torch.zeros(recipe.features)
     shared = round(recipe.shared * recipe.features)
     for step, chosen in enumerate(_draws(rows.weight, recipe, generator)):
@@ -131,7 +135,11 @@ def _train_scaled(
 
 
 def _blended(
-    x: Float[Tensor, "rows d_model"], y: Float[Tensor, "rows d_model"], mlp: Mlp, blend: float, generator: torch.Generator
+    x: Float[Tensor, "rows d_model"],
+    y: Float[Tensor, "rows d_model"],
+    mlp: Mlp,
+    blend: float,
+    generator: torch.Generator,
 ) -> tuple[Float[Tensor, "rows d_model"], Float[Tensor, "rows d_model"]]:
     """The batch with its first half blended into its second half, by up to `blend` of the way."""
     half = len(x) // 2
@@ -155,12 +163,15 @@ def _first_features(rows: MlpRows, recipe: TranscoderRecipe, generator: torch.Ge
     The others start on what single rows write beyond their cluster; rows too alike in what is read are passed over.
     """
     mean_read, mean_written = rows.read.mean(0), rows.written.mean(0)
-    candidates = torch.multinomial(rows.weight, min(8 * recipe.features, int((rows.weight > 0).sum())), generator=generator)
+    candidates = torch.multinomial(
+        rows.weight, min(8 * recipe.features, int((rows.weight > 0).sum())), generator=generator
+    )
     read, written = rows.read[candidates] - mean_read, rows.written[candidates] - mean_written
     clusters = round(recipe.shared * recipe.features)
     member = _clusters(F.normalize(written, dim=1), clusters, generator)
     shared_read, shared_written = (
-        torch.zeros(clusters, x.shape[1]).index_add(0, member, x) / member.bincount(minlength=clusters).clamp(min=1)[:, None]
+        torch.zeros(clusters, x.shape[1]).index_add(0, member, x)
+        / member.bincount(minlength=clusters).clamp(min=1)[:, None]
         for x in (read, written)
     )
     picks = _unlike(F.normalize(read, dim=1), recipe.alike, recipe.features - clusters)
@@ -197,7 +208,13 @@ def _unlike(direction: Float[Tensor, "rows d_model"], alike: float, count: int) 
 
 
 def _revive(
-    dead: Tensor, state: Transcoder, optimizer: torch.optim.Optimizer, x: Tensor, error: Tensor, last_on: Tensor, step: int
+    dead: Tensor,
+    state: Transcoder,
+    optimizer: torch.optim.Optimizer,
+    x: Tensor,
+    error: Tensor,
+    last_on: Tensor,
+    step: int,
 ) -> None:
     """Restart dead features on the rows reconstructed worst."""
     places = dead.nonzero()[:, 0][:64]
@@ -208,7 +225,9 @@ def _revive(
     places = places[: len(worst)]
     centred = x[worst] - x.mean(0)
     size = error[worst].norm(dim=1, keepdim=True)
-    state.w_enc[places] = F.normalize(centred, dim=1) * torch.maximum(size, 2 * state.threshold[0]) / centred.norm(dim=1, keepdim=True)
+    state.w_enc[places] = (
+        F.normalize(centred, dim=1) * torch.maximum(size, 2 * state.threshold[0]) / centred.norm(dim=1, keepdim=True)
+    )
     state.b_enc[places] = -(state.w_enc[places] @ x.mean(0))
     state.w_dec[places] = F.normalize(error[worst], dim=1)
     for parameter in (state.w_enc, state.b_enc, state.w_dec):
