@@ -3,10 +3,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { minify } from "terser";
 
 const here = dirname(fileURLToPath(import.meta.url));
+const watching = process.argv.includes("--watch");
 const target = join(here, "..", "circuit_widget", "widget", "static");
-const budget = 150 * 1024;
+const budget = 150_000;
 
 const cssAsText = {
   name: "css-as-text",
@@ -41,21 +43,29 @@ function licences(inputs) {
   return `widget.js contains these libraries:\n\n${notices.join("\n----\n\n")}`;
 }
 
+// esbuild shortens each statement; a second pass over the whole saves two more per cent.
+async function squeeze(code) {
+  if (watching) return Buffer.from(code);
+  const compress = { ecma: 2020, passes: 5, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true };
+  const { code: short } = await minify(code, { module: true, compress, format: { ecma: 2020, wrap_func_args: false } });
+  return Buffer.from(short);
+}
+
 const deliver = {
   name: "deliver",
   setup(build) {
     build.onEnd(async (result) => {
       if (result.errors.length > 0) return;
-      const [{ contents }] = result.outputFiles;
-      const size = `${(contents.length / 1024).toFixed(1)} KB`;
+      const contents = await squeeze(result.outputFiles[0].text);
+      const size = `${(contents.length / 1000).toFixed(1)} KB`;
       if (!existsSync(target)) mkdirSync(target, { recursive: true });
       writeAtomically(join(target, "widget.js"), contents);
       writeAtomically(join(target, "LICENSES.txt"), licences(result.metafile.inputs));
       if (process.argv.includes("--analyze")) console.log(await esbuild.analyzeMetafile(result.metafile));
       if (contents.length > budget) {
-        return { errors: [{ text: `The bundle is ${size}; its budget is ${budget / 1024} KB. See: npm run analyze` }] };
+        return { errors: [{ text: `The bundle is ${size}; its budget is ${budget / 1000} KB. See: npm run analyze` }] };
       }
-      console.log(`widget.js: ${size} of ${budget / 1024} KB`);
+      console.log(`widget.js: ${size} of ${budget / 1000} KB`);
     });
   },
 };
@@ -70,6 +80,7 @@ const options = {
   minify: true,
   charset: "utf8",
   legalComments: "none",
+  define: { "Number.POSITIVE_INFINITY": "Infinity" },
   inject: [join(here, "elements.mjs")],
   tsconfigRaw: {
     compilerOptions: {
@@ -86,7 +97,7 @@ const options = {
   logLevel: "warning",
 };
 
-if (process.argv.includes("--watch")) {
+if (watching) {
   const context = await esbuild.context({ ...options, sourcemap: "inline" });
   await context.watch();
 } else {

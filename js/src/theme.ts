@@ -77,9 +77,8 @@ export const PALETTES: Readonly<Record<ThemeName, Palette>> = {
 };
 
 const FONTS = {
-  interface:
-    'var(--jp-ui-font-family, var(--vscode-font-family, system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif))',
-  token: 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace',
+  interface: "var(--jp-ui-font-family, var(--vscode-font-family, system-ui, sans-serif))",
+  token: "var(--jp-code-font-family, ui-monospace, monospace)",
 } as const;
 
 export const TOKEN_SIZE = 11.5;

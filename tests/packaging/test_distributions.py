@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = "circuit_widget/widget/static/widget.js"
-BUNDLE_BUDGET = 150 * 1024
+BUNDLE_BUDGET = 150_000
 EMBEDDED_MODEL_BUDGET = 10_000_000
 
 

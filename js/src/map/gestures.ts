@@ -3,6 +3,7 @@
 import { dropOnNode } from "../commands";
 import type { Drag, NodeId } from "../core/types";
 import type { Store } from "../store";
+import { listenOn, pointOn } from "./listen";
 import type { MapView } from "./view";
 
 const DRAG_DISTANCE = 4;
@@ -13,22 +14,15 @@ type Press =
   | { readonly kind: "rectangle"; readonly x: number; readonly y: number }
   | { readonly kind: "ground"; readonly x: number; readonly y: number };
 
-interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
 function isToggle(event: PointerEvent): boolean {
   return event.shiftKey || event.ctrlKey || event.metaKey;
 }
 
 export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: Store, signal: AbortSignal): void {
+  const listen = listenOn(canvas, signal);
   let press: Press | null = null;
 
-  const at = (event: MouseEvent): Point => {
-    const bounds = canvas.getBoundingClientRect();
-    return { x: event.clientX - bounds.left, y: event.clientY - bounds.top };
-  };
+  const at = (event: MouseEvent) => pointOn(canvas, event);
 
   const release = () => {
     press = null;
@@ -37,81 +31,65 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     if (store.drag.value?.dropped === false) store.drag.value = null;
   };
 
-  canvas.addEventListener(
-    "pointerdown",
-    (event) => {
-      if (event.button !== 0) return;
-      const point = at(event);
-      const node = view.nodeAt(point.x, point.y);
-      const pressed: Press =
-        node !== null
-          ? { kind: "node", node, ...point, dragging: false }
-          : { kind: event.shiftKey ? "rectangle" : "ground", ...point };
-      if (pressed.kind !== "ground") canvas.setPointerCapture(event.pointerId);
-      press = pressed;
-    },
-    { signal },
-  );
+  listen("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    const point = at(event);
+    const node = view.nodeAt(point.x, point.y);
+    const pressed: Press =
+      node !== null
+        ? { kind: "node", node, ...point, dragging: false }
+        : { kind: event.shiftKey ? "rectangle" : "ground", ...point };
+    if (pressed.kind !== "ground") canvas.setPointerCapture(event.pointerId);
+    press = pressed;
+  });
 
-  canvas.addEventListener(
-    "pointermove",
-    (event) => {
-      const point = at(event);
-      view.walking.value = false;
-      if (press === null || press.kind === "ground") {
-        if (event.buttons === 0) store.actions.hover(view.nodeAt(point.x, point.y));
-        return;
-      }
-      if (press.kind === "rectangle") {
-        view.rectangle.value = { x0: press.x, y0: press.y, x1: point.x, y1: point.y };
-        return;
-      }
-      if (!press.dragging && Math.hypot(point.x - press.x, point.y - press.y) < DRAG_DISTANCE) return;
-      press.dragging = true;
-      const nodes = draggedNodes(store, press.node);
-      const under = view.nodeAt(point.x, point.y);
-      view.dropTarget.value = under !== null && !nodes.includes(under) ? under : null;
-      store.actions.hover(null);
-      store.drag.value = { nodes, x: event.clientX, y: event.clientY, dropped: false };
-    },
-    { signal },
-  );
+  listen("pointermove", (event) => {
+    const point = at(event);
+    view.walking.value = false;
+    if (press === null || press.kind === "ground") {
+      if (event.buttons === 0) store.actions.hover(view.nodeAt(point.x, point.y));
+      return;
+    }
+    if (press.kind === "rectangle") {
+      view.rectangle.value = { x0: press.x, y0: press.y, x1: point.x, y1: point.y };
+      return;
+    }
+    if (!press.dragging && Math.hypot(point.x - press.x, point.y - press.y) < DRAG_DISTANCE) return;
+    press.dragging = true;
+    const nodes = draggedNodes(store, press.node);
+    const under = view.nodeAt(point.x, point.y);
+    view.dropTarget.value = under !== null && !nodes.includes(under) ? under : null;
+    store.actions.hover(null);
+    store.drag.value = { nodes, x: event.clientX, y: event.clientY, dropped: false };
+  });
 
-  canvas.addEventListener(
-    "pointerup",
-    (event) => {
-      const point = at(event);
-      if (press?.kind === "ground") {
-        const still = Math.hypot(point.x - press.x, point.y - press.y) < DRAG_DISTANCE;
-        if (still && !isToggle(event)) store.actions.select([], "replace");
-      } else if (press?.kind === "rectangle") {
-        const area = view.rectangle.value;
-        if (area !== null) store.actions.select(view.nodesIn(area), event.ctrlKey || event.metaKey ? "add" : "replace");
-      } else if (press?.kind === "node" && press.dragging) {
-        const target = view.dropTarget.value;
-        const drag = store.drag.value;
-        if (drag !== null && target !== null) dropOnNode(store, drag.nodes, target);
-        else if (drag !== null) drop(store, drag);
-      } else if (press?.kind === "node") {
-        view.cursor.value = press.node;
-        store.actions.select([press.node], isToggle(event) ? "toggle" : "replace");
-      }
-      release();
-    },
-    { signal },
-  );
+  listen("pointerup", (event) => {
+    const point = at(event);
+    if (press?.kind === "ground") {
+      const still = Math.hypot(point.x - press.x, point.y - press.y) < DRAG_DISTANCE;
+      if (still && !isToggle(event)) store.actions.select([], "replace");
+    } else if (press?.kind === "rectangle") {
+      const area = view.rectangle.value;
+      if (area !== null) store.actions.select(view.nodesIn(area), event.ctrlKey || event.metaKey ? "add" : "replace");
+    } else if (press?.kind === "node" && press.dragging) {
+      const target = view.dropTarget.value;
+      const drag = store.drag.value;
+      if (drag !== null && target !== null) dropOnNode(store, drag.nodes, target);
+      else if (drag !== null) drop(store, drag);
+    } else if (press?.kind === "node") {
+      view.cursor.value = press.node;
+      store.actions.select([press.node], isToggle(event) ? "toggle" : "replace");
+    }
+    release();
+  });
 
-  canvas.addEventListener("pointercancel", release, { signal });
-  canvas.addEventListener("pointerleave", () => press === null && store.actions.hover(null), { signal });
-  canvas.addEventListener(
-    "keydown",
-    (event) => {
-      if (event.key !== "Escape" || press === null) return;
-      event.stopPropagation();
-      release();
-    },
-    { signal },
-  );
+  listen("pointercancel", release);
+  listen("pointerleave", () => press === null && store.actions.hover(null));
+  listen("keydown", (event) => {
+    if (event.key !== "Escape" || press === null) return;
+    event.stopPropagation();
+    release();
+  });
 }
 
 /** Tells the other panes of a drop; they hear of it in the next frame, so that it is forgotten only in the one after. */

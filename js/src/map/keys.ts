@@ -4,6 +4,7 @@ import type { Direction } from "../core/hit";
 import { step } from "../core/hit";
 import { KIND, type NodeId } from "../core/types";
 import type { Store } from "../store";
+import { listenOn } from "./listen";
 import type { MapView } from "./view";
 import type { Zooming } from "./zoom";
 
@@ -21,22 +22,15 @@ export function attachKeys(
   store: Store,
   signal: AbortSignal,
 ): void {
-  canvas.addEventListener(
-    "focus",
-    () => {
-      view.focused.value = true;
-    },
-    { signal },
-  );
-  canvas.addEventListener(
-    "blur",
-    () => {
-      view.focused.value = false;
-      view.walking.value = false;
-    },
-    { signal },
-  );
-  canvas.addEventListener("keydown", (event) => onKey(event, view, zooming, store), { signal });
+  const listen = listenOn(canvas, signal);
+  listen("focus", () => {
+    view.focused.value = true;
+  });
+  listen("blur", () => {
+    view.focused.value = false;
+    view.walking.value = false;
+  });
+  listen("keydown", (event) => onKey(event, view, zooming, store));
 }
 
 function onKey(event: KeyboardEvent, view: MapView, zooming: Zooming, store: Store): void {

@@ -1,15 +1,11 @@
 /** The map's camera by pointer: pan by dragging the ground, zoom by wheel or with two fingers; the map fills its frame. */
 
 import { clamp } from "../core/scales";
+import { listenOn, type Point, pointOn } from "./listen";
 import { AT_REST } from "./scene";
 import type { MapView } from "./view";
 
 const MOST_ZOOM = 12;
-
-interface Point {
-  readonly x: number;
-  readonly y: number;
-}
 
 export interface Zooming {
   /** Zooms about the middle of the map. */
@@ -19,51 +15,37 @@ export interface Zooming {
 
 /** Listens on the canvas. The wheel zooms once the map has focus, or with Ctrl or Cmd; else it scrolls the page. */
 export function attachZoom(canvas: HTMLCanvasElement, view: MapView, signal: AbortSignal): Zooming {
+  const listen = listenOn(canvas, signal);
   const down = new Map<number, Point>();
 
-  const at = (event: MouseEvent): Point => {
-    const bounds = canvas.getBoundingClientRect();
-    return { x: event.clientX - bounds.left, y: event.clientY - bounds.top };
-  };
+  const at = (event: MouseEvent) => pointOn(canvas, event);
   const overNode = (event: MouseEvent) => view.nodeAt(at(event).x, at(event).y) !== null;
 
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      if (!event.ctrlKey && !event.metaKey && !view.focused.value) return;
-      if (zoomAbout(view, at(event), 2 ** wheelStep(event))) event.preventDefault();
-    },
-    { signal, passive: false },
-  );
-  canvas.addEventListener(
-    "pointerdown",
-    (event) => {
-      if (event.button !== 0 || event.shiftKey || overNode(event)) return;
-      down.set(event.pointerId, at(event));
-      canvas.setPointerCapture(event.pointerId);
-    },
-    { signal },
-  );
-  canvas.addEventListener(
-    "pointermove",
-    (event) => {
-      if (!down.has(event.pointerId)) return;
-      const before = spanOf(down);
-      down.set(event.pointerId, at(event));
-      const after = spanOf(down);
-      if (before.length > 0) zoomAbout(view, before.middle, after.length / before.length);
-      pan(view, after.middle.x - before.middle.x, after.middle.y - before.middle.y);
-    },
-    { signal },
-  );
+  listen("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey && !view.focused.value) return;
+    if (zoomAbout(view, at(event), 2 ** wheelStep(event))) event.preventDefault();
+  });
+  listen("pointerdown", (event) => {
+    if (event.button !== 0 || event.shiftKey || overNode(event)) return;
+    down.set(event.pointerId, at(event));
+    canvas.setPointerCapture(event.pointerId);
+  });
+  listen("pointermove", (event) => {
+    if (!down.has(event.pointerId)) return;
+    const before = spanOf(down);
+    down.set(event.pointerId, at(event));
+    const after = spanOf(down);
+    if (before.length > 0) zoomAbout(view, before.middle, after.length / before.length);
+    pan(view, after.middle.x - before.middle.x, after.middle.y - before.middle.y);
+  });
   for (const end of ["pointerup", "pointercancel"] as const) {
-    canvas.addEventListener(end, (event) => down.delete(event.pointerId), { signal });
+    listen(end, (event) => down.delete(event.pointerId));
   }
 
   const reset = () => {
     view.camera.value = AT_REST;
   };
-  canvas.addEventListener("dblclick", (event) => !overNode(event) && reset(), { signal });
+  listen("dblclick", (event) => !overNode(event) && reset());
   // A smaller frame may have left the camera looking past its edge.
   const stop = view.size.subscribe(() => pan(view, 0, 0));
   signal.addEventListener("abort", stop);
