@@ -40,7 +40,7 @@ def build(folder: Path, model_recipe: ModelRecipe, transcoder_recipe: Transcoder
     log.unlink(missing_ok=True)
     train_model(model_recipe, model_folder, log)
     model, tokenizer = plain_model(model_folder)
-    say(f"training the transcoders, {transcoder_recipe.steps} steps a layer")
+    say("training the transcoders")
     train_transcoders(model, tokenizer, transcoder_recipe, transcoders)
     describe(model_folder, transcoders)
     say("done training; measuring")

@@ -58,11 +58,12 @@ def collect(
     tokenizer: PreTrainedTokenizerFast,
     prompts: Sequence[WeightedPrompt],
     last_weight: float = 1.0,
-    rare_tokens: float = 0.0,
+    rare_tokens: Sequence[float] | None = None,
 ) -> list[MlpRows]:
     """Every layer's MLP rows over the prompts, BOS left out.
 
-    The position that answers weighs `last_weight` times as much, and each token its share of all tokens to the power of `-rare_tokens`.
+    The position that answers weighs `last_weight` times as much; in each layer a token's weight is multiplied by its share of all
+    tokens to the power of `-rare_tokens`.
     """
     parts: list[list[tuple[Tensor, Tensor, Tensor]]] = [[] for _ in model.model.layers]
     token_parts = []
@@ -81,10 +82,10 @@ def collect(
             parts[layer].append((read[kept], written[kept], weight[kept]))
     tokens = torch.cat(token_parts)
     layers = []
-    for part in parts:
+    for part, power in zip(parts, rare_tokens or [0.0] * len(parts), strict=True):
         read, written, weight = (torch.cat(column) for column in zip(*part, strict=True))
         share = torch.zeros(len(tokenizer)).index_add(0, tokens, weight) / weight.sum()
-        layers.append(MlpRows(read, written, weight * share[tokens] ** -rare_tokens))
+        layers.append(MlpRows(read, written, weight * share[tokens] ** -power))
     return layers
 
 

@@ -1,7 +1,7 @@
 """Trains one JumpReLU transcoder a layer: it reads what the MLP reads and writes what the MLP writes, through few features.
 
 Decoder rows have unit norm, so activations are in units of the MLP's output; one threshold a layer is steered until the wanted number
-of features is on. The first fifth of the features must also reconstruct alone (as in Matryoshka autoencoders, Bussmann et al. 2025): they
+of features is on. The first features must also reconstruct alone (as in Matryoshka autoencoders, Bussmann et al. 2025): they
 learn what many rows share, such as a state, which would otherwise be split into one feature for each of its cities.
 """
 
@@ -33,28 +33,44 @@ Mlp: TypeAlias = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class TranscoderRecipe:
-    """Everything that decides what the trained transcoders are.
+class LayerRecipe:
+    """What is chosen for each layer.
 
-    `shared` is the share of features that must reconstruct as well as they can without the others, with `shared_weight` in the loss;
-    `beyond` how much of its cluster a single row's first feature leaves out; `rare_tokens` the power by which rare tokens weigh more;
-    `blend` how far, per layer, half of the rows are moved towards another row.
+    `rare_tokens` is the power by which rare tokens weigh more; `blend` how far half of the rows are moved towards another row; `shared`
+    the share of features that must reconstruct as well as they can without the others, with `shared_weight` in the loss.
     """
 
     features: int = 1024
-    features_on: tuple[float, ...] = (10.0, 12.0, 12.0, 12.0)
+    features_on: float = 12.0
     steps: int = 1200
+    rare_tokens: float = 0.25
+    blend: float = 0.2
+    shared: float = 0.3
+    shared_weight: float = 2.0
+    first_size: float = 0.1
+
+
+@dataclass(frozen=True)
+class TranscoderRecipe:
+    """Everything that decides what the trained transcoders are.
+
+    `beyond` is how much of its cluster a single row's first feature leaves out.
+    """
+
+    layers: tuple[LayerRecipe, ...] = (
+        LayerRecipe(
+            features=1536, features_on=5.0, steps=2000, rare_tokens=1.0, blend=0.0, shared=0.15, shared_weight=10.0, first_size=0.3
+        ),
+        LayerRecipe(features_on=14.0),
+        LayerRecipe(),
+        LayerRecipe(),
+    )
     rows: int = 1024
     rate: float = 4e-3
     answer_position_weight: float = 4.0
-    rare_tokens: float = 0.25
     mixed_weight: float = 0.15
-    blend: tuple[float, ...] = (0.0, 0.2, 0.2, 0.2)
     alike: float = 0.8
-    shared: float = 0.2
     beyond: float = 0.8
-    shared_weight: float = 2.0
-    first_size: float = 0.1
     sentences: int = 20_000
     processes: int = 2
     seed: int = 0
@@ -88,6 +104,7 @@ def train_transcoder(rows: MlpRows, mlp: Mlp, recipe: TranscoderRecipe, layer: i
         return written / written_scale
 
     trained = _train_scaled(scaled, scaled_mlp, recipe, layer, torch.Generator().manual_seed(recipe.seed + layer))
+    trained = _without_dead(trained, scaled.read)
     return Transcoder(
         trained.w_enc * (written_scale / read_scale),
         trained.w_dec,
@@ -100,24 +117,24 @@ def train_transcoder(rows: MlpRows, mlp: Mlp, recipe: TranscoderRecipe, layer: i
 def _train_scaled(
     rows: MlpRows, mlp: Mlp, recipe: TranscoderRecipe, layer: int, generator: torch.Generator
 ) -> Transcoder:
-    state = _first_features(rows, recipe, generator)
-    blend = recipe.blend[layer]
+    own = recipe.layers[layer]
+    state = _first_features(rows, recipe, own, generator)
     parameters = [state.w_enc, state.w_dec, state.b_enc, state.b_dec]
     for parameter in parameters:
         parameter.requires_grad_(True)
     optimizer = torch.optim.Adam(parameters, lr=recipe.rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min(1.0, (s + 1) / 50, 2 * (1 - s / recipe.steps))
+        optimizer, lambda s: min(1.0, (s + 1) / 50, 2 * (1 - s / own.steps))
     )
-    last_on = torch.zeros(recipe.features)
-    shared = round(recipe.shared * recipe.features)
-    for step, chosen in enumerate(_draws(rows.weight, recipe, generator)):
-        x, y = _blended(rows.read[chosen], rows.written[chosen], mlp, blend, generator)
+    last_on = torch.zeros(own.features)
+    shared = round(own.shared * own.features)
+    for step, chosen in enumerate(_draws(rows.weight, recipe.rows, own.steps, generator)):
+        x, y = _blended(rows.read[chosen], rows.written[chosen], mlp, own.blend, generator)
         with torch.autocast("cpu", torch.bfloat16):
             activation = state.encode(x)
             error = y - state.decode(activation)
             shared_error = y - state.b_dec - activation[:, :shared] @ state.w_dec[:shared]
-        loss = error.float().pow(2).mean() + recipe.shared_weight * shared_error.float().pow(2).mean()
+        loss = error.float().pow(2).mean() + own.shared_weight * shared_error.float().pow(2).mean()
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -125,11 +142,11 @@ def _train_scaled(
         with torch.no_grad():
             on = activation > 0
             last_on[on.any(0)] = step
-            state.w_dec.div_(state.w_dec.norm(dim=1, keepdim=True))
+            state.w_dec.div_(state.w_dec.norm(dim=1, keepdim=True).clamp(min=1e-6))
             rate = 0.05 if step < 200 else 0.01
-            ratio = on.sum().item() / len(x) / recipe.features_on[layer]
+            ratio = on.sum().item() / len(x) / own.features_on
             state.threshold.mul_(math.exp(rate * max(-1.0, min(1.0, ratio - 1.0))))
-            if step % 100 == 99 and step < 0.7 * recipe.steps:
+            if step % 100 == 99 and step < 0.7 * own.steps:
                 _revive((step - last_on) > 150, state, optimizer, x, error.float(), last_on, step)
     return Transcoder(*(t.detach() for t in (*parameters, state.threshold)))
 
@@ -150,47 +167,61 @@ def _blended(
     return torch.cat([moved, x[half:]]), torch.cat([written, y[half:]])
 
 
-def _draws(weight: Tensor, recipe: TranscoderRecipe, generator: torch.Generator) -> Iterator[Int[Tensor, " rows"]]:
+def _draws(weight: Tensor, rows: int, steps: int, generator: torch.Generator) -> Iterator[Int[Tensor, " rows"]]:
     cumulative = weight.double().cumsum(0)
-    for _ in range(recipe.steps):
-        place = torch.rand(recipe.rows, generator=generator, dtype=torch.float64) * cumulative[-1]
+    for _ in range(steps):
+        place = torch.rand(rows, generator=generator, dtype=torch.float64) * cumulative[-1]
         yield torch.searchsorted(cumulative, place).clamp(max=len(weight) - 1)
 
 
-def _first_features(rows: MlpRows, recipe: TranscoderRecipe, generator: torch.Generator) -> Transcoder:
+def _without_dead(transcoder: Transcoder, read: Float[Tensor, "rows d_model"]) -> Transcoder:
+    """Leave out features that are on in no row."""
+    alive = torch.zeros(len(transcoder.threshold), dtype=torch.bool)
+    for part in read.split(8192):
+        alive |= (transcoder.encode(part) > 0).any(0)
+    return Transcoder(
+        transcoder.w_enc[alive], transcoder.w_dec[alive], transcoder.b_enc[alive], transcoder.b_dec, transcoder.threshold[alive]
+    )
+
+
+def _first_features(
+    rows: MlpRows, recipe: TranscoderRecipe, own: LayerRecipe, generator: torch.Generator
+) -> Transcoder:
     """Start some features on clusters of what is written, so that rows with one meaning share a feature.
 
     The others start on what single rows write beyond their cluster; rows too alike in what is read are passed over.
     """
     mean_read, mean_written = rows.read.mean(0), rows.written.mean(0)
     candidates = torch.multinomial(
-        rows.weight, min(8 * recipe.features, int((rows.weight > 0).sum())), generator=generator
+        rows.weight, min(8 * own.features, int((rows.weight > 0).sum())), generator=generator
     )
     read, written = rows.read[candidates] - mean_read, rows.written[candidates] - mean_written
-    clusters = round(recipe.shared * recipe.features)
-    member = _clusters(F.normalize(written, dim=1), clusters, generator)
+    clusters = round(own.shared * own.features)
+    member = _clusters(F.normalize(written, dim=1), clusters)
     shared_read, shared_written = (
         torch.zeros(clusters, x.shape[1]).index_add(0, member, x)
         / member.bincount(minlength=clusters).clamp(min=1)[:, None]
         for x in (read, written)
     )
-    picks = _unlike(F.normalize(read, dim=1), recipe.alike, recipe.features - clusters)
+    picks = _unlike(F.normalize(read, dim=1), recipe.alike, own.features - clusters)
     beyond = written[picks] - recipe.beyond * shared_written[member[picks]]
     first_read, first_written = torch.cat([shared_read, read[picks]]), torch.cat([shared_written, beyond])
-    missing = recipe.features - len(first_read)
-    first_read = torch.cat([first_read, torch.randn(missing, read.shape[1], generator=generator)])
-    first_written = torch.cat([first_written, torch.randn(missing, read.shape[1], generator=generator)])
-    size = recipe.first_size * first_written.norm(dim=1)
+    missing = own.features - len(first_read)
+    first_read, first_written = (F.pad(x, (0, 0, 0, missing)) for x in (first_read, first_written))
+    empty = (first_read.norm(dim=1) < 1e-3) | (first_written.norm(dim=1) < 1e-3)
+    for first in (first_read, first_written):
+        first[empty] = torch.randn(int(empty.sum()), first.shape[1], generator=generator)
+    size = own.first_size * first_written.norm(dim=1)
     w_enc = first_read * (size / first_read.pow(2).sum(1).clamp(min=1e-6))[:, None]
-    threshold = torch.full((recipe.features,), 0.3 * size.mean().item())
+    threshold = torch.full((own.features,), 0.3 * size.mean().item())
     return Transcoder(w_enc, F.normalize(first_written, dim=1), -w_enc @ mean_read, mean_written.clone(), threshold)
 
 
-def _clusters(direction: Float[Tensor, "rows d_model"], count: int, generator: torch.Generator) -> Int[Tensor, " rows"]:
-    """Spherical k-means: the number of each row's cluster."""
-    centres = direction[torch.randperm(len(direction), generator=generator)[:count]]
+def _clusters(direction: Float[Tensor, "rows d_model"], count: int) -> Int[Tensor, " rows"]:
+    """Spherical k-means from centres that are unlike each other: the number of each row's cluster, below `count`."""
+    centres = direction[_unlike(direction, 0.5, count)]
     member = (direction @ centres.T).argmax(1)
-    for _ in range(8):
+    for _ in range(12):
         centres = F.normalize(torch.zeros_like(centres).index_add(0, member, direction), dim=1)
         member = (direction @ centres.T).argmax(1)
     return member
@@ -240,7 +271,9 @@ def train_transcoders(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: TranscoderRecipe, folder: Path
 ) -> None:
     """Train every layer's transcoder, `recipe.processes` at a time, and save them in circuit-tracer's per-layer layout."""
-    layers = collect(model, tokenizer, training_prompts(recipe), recipe.answer_position_weight, recipe.rare_tokens)
+    layers = collect(
+        model, tokenizer, training_prompts(recipe), recipe.answer_position_weight, tuple(own.rare_tokens for own in recipe.layers)
+    )
     for rows in layers:
         for tensor in (rows.read, rows.written, rows.weight):
             tensor.share_memory_()
