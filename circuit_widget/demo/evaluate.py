@@ -28,6 +28,19 @@ PAIRS = 200
 TWO_HOP = (Kind.TWO_HOP_STATE, Kind.TWO_HOP_COUNTRY)
 ONE_HOP = (Kind.CITY_STATE, Kind.CITY_COUNTRY, Kind.STATE_FACT, Kind.COUNTRY_FACT)
 
+KNOWN_MISSES = frozenset(
+    {
+        "couplets that rhyme: held out",
+        "held-out capitals: probability with MLP 1 removed, share of that with it",
+        "same answer, all MLPs replaced: two-hop, both, held out",
+        f"swap of states, {PAIRS} pairs: other capital",
+        "swap of states at the city only",
+        "Dallas with Oakland's California says Sacramento",
+        "state ablated: answer below half its probability",
+    }
+)
+"""Bounds the shipped model does not keep; MODEL_CARD.md says why. Any other miss is a failure, and so is a bound kept that is listed here."""
+
 
 @dataclass(frozen=True)
 class Score:

@@ -124,6 +124,8 @@ class Laboratory:
 
     def _change(self, graph: Graph, answer: str, features: Sequence[Feature]) -> Change:
         token = find_token(self.model.model.tokenizer, answer)
+        active = set(graph.node_ids)
+        features = [feature for feature in features if feature.id in active]
         if not features:
             before = float(next((t.probability for t in graph.targets if t.token_id == token), 0.0))
             return Change(before, before, graph.targets[0].token)

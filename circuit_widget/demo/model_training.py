@@ -7,6 +7,7 @@ through it. Label smoothing keeps probabilities below one, so that an interventi
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -205,6 +206,18 @@ def save_model(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fold
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
+    say_it_for_older_transformers(folder)
+
+
+def say_it_for_older_transformers(folder: Path) -> None:
+    """Add to a saved model the names that transformers 4 knows its rotary base and its tokenizer's class by."""
+    for name, extra in (
+        ("config.json", lambda saved: {"rope_theta": saved["rope_parameters"]["rope_theta"]}),
+        ("tokenizer_config.json", lambda _: {"tokenizer_class": "PreTrainedTokenizerFast"}),
+    ):
+        saved = json.loads((folder / name).read_text(encoding="utf-8"))
+        text = json.dumps(saved | extra(saved), indent=2, sort_keys=True, ensure_ascii=False)
+        (folder / name).write_text(text + "\n", encoding="utf-8")
 
 
 class _Batches:

@@ -59,7 +59,7 @@ class TranscoderRecipe:
 
     layers: tuple[LayerRecipe, ...] = (
         LayerRecipe(
-            features=1536, features_on=5.0, steps=2000, rare_tokens=1.0, blend=0.0, shared=0.15, shared_weight=10.0, first_size=0.3
+            features=2048, features_on=8.0, steps=1500, rare_tokens=0.4, blend=0.0, shared=0.12, shared_weight=20.0, first_size=0.3
         ),
         LayerRecipe(features_on=14.0),
         LayerRecipe(),
