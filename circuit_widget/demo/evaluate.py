@@ -39,7 +39,7 @@ KNOWN_MISSES = frozenset(
         "state ablated: answer below half its probability",
     }
 )
-"""Bounds the shipped model does not keep; MODEL_CARD.md says why. Any other miss is a failure, and so is a bound kept that is listed here."""
+"""Bounds the shipped model does not keep; MODEL_CARD.md says why. Any other miss is a failure."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,11 @@ def fidelity_scores(
         yield Score(f"variance unexplained, layer {layer}", fidelity.variance_unexplained, at_most=0.02)
     yield Score("dead features", sum(f.dead for f in found) / len(found), at_most=0.03)
     same = "same answer, all MLPs replaced"
-    yield Score(f"{same}: two-hop, both, held out", agreement(model, tokenizer, layers, select(TWO_HOP, held_out, 0)), at_least=0.9)
+    yield Score(
+        f"{same}: two-hop, both, held out",
+        agreement(model, tokenizer, layers, select(TWO_HOP, held_out, 0)),
+        at_least=0.9,
+    )
     for kind in TWO_HOP:
         yield Score(f"{same}: {kind}, held out", agreement(model, tokenizer, layers, select(kind, held_out, 0)))
     for kind in (Kind.OPPOSITE, Kind.SUM):

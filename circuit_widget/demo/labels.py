@@ -11,8 +11,8 @@ that value's positions where it is on. The label is that of the first reading, i
 - a relation asked for anywhere in the sentence ("capital"): precision at least 0.8 and recall at least 0.1;
 - every other reading: precision at least 0.8 and recall at least 0.6.
 
-If none fits, up to three tokens that together hold 80% of the activation are named, as where it is on ("Dallas, Waco") or as what comes
-next ("say Austin, Boston"); else the feature has no label.
+If none fits, up to three tokens are named: answers given where it is on that together hold 60% of its activation ("say Austin, Boston"),
+else tokens that hold 80% as where it is on ("Dallas, Waco"), else as what comes next; else the feature has no label.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch import Tensor
 
 from circuit_widget.demo.corpus import Kind, Sentence
 
+SAY_TOGETHER = 0.6
 PRECISION, RECALL, SAY_RECALL, RELATION_RECALL = 0.8, 0.6, 0.3, 0.1
 PLACE_ON, OTHER_PLACES_ON, PLACE_SHARE = 0.6, 0.1, 0.5
 NAMED_TOKENS = 3
@@ -133,14 +134,16 @@ def label_features(
             if reading is SAY and words[0] not in promoted[feature]:
                 continue
             labels[feature] = reading.label.format(", ".join(words))
-    for reading in (TOKEN, FOLLOWING):
+    for reading, needed_share in ((SAY, SAY_TOGETHER), (TOKEN, PRECISION), (FOLLOWING, PRECISION)):
         values, number, _ = _numbered(reading, positions)
         mass, _ = _by_value(activation, number, len(values))
-        best = mass.topk(NAMED_TOKENS, dim=0)
+        if not values:
+            continue
+        best = mass.topk(min(NAMED_TOKENS, len(values)), dim=0)
         share = best.values.cumsum(0)
-        for feature in (share[-1] >= PRECISION * total).nonzero()[:, 0].tolist():
+        for feature in (share[-1] >= needed_share * total).nonzero()[:, 0].tolist():
             if labels[feature] is None and total[feature] > 0:
-                needed = 1 + int((share[:, feature] < PRECISION * total[feature]).sum())
+                needed = 1 + int((share[:, feature] < needed_share * total[feature]).sum())
                 labels[feature] = reading.label.format(
                     ", ".join(values[v] for v in best.indices[:needed, feature].tolist())
                 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ from circuit_widget.demo import corpus
 from circuit_widget.demo.corpus import Kind, Split
 from circuit_widget.demo.mlp_rows import MlpRows, WeightedPrompt, collect, weighted
 from circuit_widget.demo.transcoder import Transcoder, save_transcoder
+from circuit_widget.demo.word_transcoder import WordRecipe, train_word_transcoder, words_of
 
 SCAN = "circuit-widget-demo"
 
@@ -34,15 +35,15 @@ Mlp: TypeAlias = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class LayerRecipe:
-    """What is chosen for each layer.
+    """What is chosen for each layer above the first.
 
     `rare_tokens` is the power by which rare tokens weigh more; `blend` how far half of the rows are moved towards another row; `shared`
     the share of features that must reconstruct as well as they can without the others, with `shared_weight` in the loss.
     """
 
-    features: int = 1024
-    features_on: float = 12.0
-    steps: int = 1200
+    features: int = 1536
+    features_on: float = 14.0
+    steps: int = 2200
     rare_tokens: float = 0.25
     blend: float = 0.2
     shared: float = 0.3
@@ -52,20 +53,14 @@ class LayerRecipe:
 
 @dataclass(frozen=True)
 class TranscoderRecipe:
-    """Everything that decides what the trained transcoders are.
+    """Everything that decides what the trained transcoders are: `words` the first, `layers` those above it.
 
     `beyond` is how much of its cluster a single row's first feature leaves out.
     """
 
-    layers: tuple[LayerRecipe, ...] = (
-        LayerRecipe(
-            features=2048, features_on=8.0, steps=1500, rare_tokens=0.4, blend=0.0, shared=0.12, shared_weight=20.0, first_size=0.3
-        ),
-        LayerRecipe(features_on=14.0),
-        LayerRecipe(),
-        LayerRecipe(),
-    )
-    rows: int = 1024
+    words: WordRecipe = field(default_factory=WordRecipe)
+    layers: tuple[LayerRecipe, ...] = (LayerRecipe(), LayerRecipe(steps=1000), LayerRecipe())
+    rows: int = 2048
     rate: float = 4e-3
     answer_position_weight: float = 4.0
     mixed_weight: float = 0.15
@@ -89,7 +84,7 @@ def training_prompts(recipe: TranscoderRecipe) -> list[WeightedPrompt]:
 
 
 def train_transcoder(rows: MlpRows, mlp: Mlp, recipe: TranscoderRecipe, layer: int) -> Transcoder:
-    """Train one layer's transcoder on its MLP rows, both sides scaled to unit variance while training.
+    """Train one layer's transcoder on its MLP rows, both sides scaled to unit variance while training; layers count from the second.
 
     Half of each batch is blended: moved some of the way to another row, `mlp` saying what is written there.
     """
@@ -103,7 +98,7 @@ def train_transcoder(rows: MlpRows, mlp: Mlp, recipe: TranscoderRecipe, layer: i
         written: Tensor = mlp(x * read_scale)
         return written / written_scale
 
-    trained = _train_scaled(scaled, scaled_mlp, recipe, layer, torch.Generator().manual_seed(recipe.seed + layer))
+    trained = _train_scaled(scaled, scaled_mlp, recipe, layer, torch.Generator().manual_seed(recipe.seed + layer + 1))
     trained = _without_dead(trained, scaled.read)
     return Transcoder(
         trained.w_enc * (written_scale / read_scale),
@@ -123,9 +118,7 @@ def _train_scaled(
     for parameter in parameters:
         parameter.requires_grad_(True)
     optimizer = torch.optim.Adam(parameters, lr=recipe.rate, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min(1.0, (s + 1) / 50, 2 * (1 - s / own.steps))
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1.0, (s + 1) / 50, 2 * (1 - s / own.steps)))
     last_on = torch.zeros(own.features)
     shared = round(own.shared * own.features)
     for step, chosen in enumerate(_draws(rows.weight, recipe.rows, own.steps, generator)):
@@ -180,7 +173,11 @@ def _without_dead(transcoder: Transcoder, read: Float[Tensor, "rows d_model"]) -
     for part in read.split(8192):
         alive |= (transcoder.encode(part) > 0).any(0)
     return Transcoder(
-        transcoder.w_enc[alive], transcoder.w_dec[alive], transcoder.b_enc[alive], transcoder.b_dec, transcoder.threshold[alive]
+        transcoder.w_enc[alive],
+        transcoder.w_dec[alive],
+        transcoder.b_enc[alive],
+        transcoder.b_dec,
+        transcoder.threshold[alive],
     )
 
 
@@ -271,14 +268,15 @@ def train_transcoders(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: TranscoderRecipe, folder: Path
 ) -> None:
     """Train every layer's transcoder, `recipe.processes` at a time, and save them in circuit-tracer's per-layer layout."""
-    layers = collect(
-        model, tokenizer, training_prompts(recipe), recipe.answer_position_weight, tuple(own.rare_tokens for own in recipe.layers)
-    )
+    folder.mkdir(parents=True, exist_ok=True)
+    words = words_of(model, tokenizer.all_special_ids)
+    save_transcoder(train_word_transcoder(words, recipe.words), folder / "layer_0.safetensors")
+    rare_tokens = (0.0, *(own.rare_tokens for own in recipe.layers))
+    layers = collect(model, tokenizer, training_prompts(recipe), recipe.answer_position_weight, rare_tokens)[1:]
     for rows in layers:
         for tensor in (rows.read, rows.written, rows.weight):
             tensor.share_memory_()
-    folder.mkdir(parents=True, exist_ok=True)
-    mlps = [block.mlp for block in model.model.layers]
+    mlps = [block.mlp for block in model.model.layers[1:]]
     spawn(_train_layers, (layers, mlps, recipe, folder), nprocs=recipe.processes)
     settings = {
         "model_name": "circuit-widget-demo",
@@ -296,4 +294,4 @@ def _train_layers(
     torch.set_num_threads(1)
     for layer in range(rank, len(layers), recipe.processes):
         transcoder = train_transcoder(layers[layer], mlps[layer], recipe, layer)
-        save_transcoder(transcoder, folder / f"layer_{layer}.safetensors")
+        save_transcoder(transcoder, folder / f"layer_{layer + 1}.safetensors")

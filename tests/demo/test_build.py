@@ -15,11 +15,13 @@ from circuit_widget.demo.model_training import ModelRecipe, encode_sentences, ne
 from circuit_widget.demo.tokenizer import build_tokenizer
 from circuit_widget.demo.transcoder import load_transcoders
 from circuit_widget.demo.transcoder_training import LayerRecipe, TranscoderRecipe, train_transcoder
+from circuit_widget.demo.word_transcoder import WordRecipe, Words, alike_words, train_word_transcoder
 from circuit_widget.replacement_model import load
 
 TINY_MODEL = ModelRecipe(steps=2, rows=16, processes=2)
 TINY_LAYER = LayerRecipe(features=64, steps=3)
-TINY_TRANSCODERS = TranscoderRecipe(layers=(TINY_LAYER,) * 4, rows=64, sentences=300, processes=1)
+TINY_WORDS = WordRecipe(alike=0.2, belongs=0.1, steps=(3, 3, 3))
+TINY_TRANSCODERS = TranscoderRecipe(words=TINY_WORDS, layers=(TINY_LAYER,) * 3, rows=64, sentences=300, processes=1)
 
 
 def test_it_builds_what_the_package_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +38,9 @@ def test_it_builds_what_the_package_loads(tmp_path: Path, monkeypatch: pytest.Mo
         "features",
         *(f"layer_{i}.safetensors" for i in range(4)),
     }
-    assert all(0 < len(t.w_enc) <= 64 for t in load_transcoders(transcoders))
+    words, *above = load_transcoders(transcoders)
+    assert len(words.w_enc) > json.loads((folder / "config.json").read_text())["vocab_size"] - 6
+    assert all(0 < len(t.w_enc) <= 64 for t in above)
 
 
 def test_embeddings_are_tied_and_frozen() -> None:
@@ -74,11 +78,11 @@ def test_smoothing_moves_the_best_probability_below_one() -> None:
 def test_a_transcoder_learns_a_sparse_function_and_reaches_the_wanted_sparsity() -> None:
     generator = torch.Generator().manual_seed(0)
     directions = torch.nn.functional.normalize(torch.randn(12, 16, generator=generator), dim=1)
-    outputs = torch.nn.functional.normalize(torch.randn(12, 16, generator=generator), dim=1)
+    through = torch.randn(16, 16, generator=generator)
     on = (torch.rand(4000, 12, generator=generator) < 0.1).float() * (1 + torch.rand(4000, 12, generator=generator))
-    rows = MlpRows(on @ directions, on @ outputs, torch.ones(4000))
+    rows = MlpRows(on @ directions, on @ directions @ through, torch.ones(4000))
     recipe = TranscoderRecipe(layers=(LayerRecipe(features=24, features_on=2.0, steps=800, blend=0.0),), rows=256)
-    transcoder = train_transcoder(rows, lambda x: x, recipe, 0)
+    transcoder = train_transcoder(rows, lambda x: x @ through, recipe, 0)
     activation = transcoder.encode(rows.read)
     left = (rows.written - transcoder.decode(activation)).pow(2).sum() / (rows.written - rows.written.mean(0)).pow(
         2
@@ -86,3 +90,23 @@ def test_a_transcoder_learns_a_sparse_function_and_reaches_the_wanted_sparsity()
     assert (activation > 0).sum(1).float().mean() == pytest.approx(2.0, rel=0.25)
     assert left < 0.2
     assert torch.allclose(transcoder.w_dec.norm(dim=1), torch.ones(len(transcoder.w_dec)), atol=1e-4)
+
+
+def test_words_that_write_alike_share_a_feature_and_keep_one_of_their_own() -> None:
+    generator = torch.Generator().manual_seed(0)
+    read = torch.nn.functional.normalize(torch.randn(60, 32, generator=generator), dim=1)
+    topics = torch.nn.functional.normalize(torch.randn(6, 32, generator=generator), dim=1)
+    written = 8 * topics.repeat_interleave(10, 0) + 0.6 * torch.randn(60, 32, generator=generator)
+    words = Words(read, written)
+    _, member = alike_words(torch.nn.functional.normalize(written - written.mean(0), dim=1), WordRecipe())
+    assert [member[10 * topic : 10 * topic + 10].unique().numel() for topic in range(6)] == [1] * 6
+    assert member.unique().numel() == 6
+    transcoder = train_word_transcoder(words, WordRecipe())
+    on = transcoder.encode(read) > 0
+    shared = on[:, :6]
+    assert (shared.sum(1) == 1).float().mean() > 0.9
+    assert all((on[word].sum() <= 3) and on[word, 6 + word] for word in range(60))
+    left = (written - transcoder.decode(transcoder.encode(read))).pow(2).sum() / (written - written.mean(0)).pow(
+        2
+    ).sum()
+    assert left < 1e-3

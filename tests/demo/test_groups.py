@@ -79,7 +79,9 @@ def test_a_states_features_stand_at_the_city_and_at_the_last_token(dallas: cw.Gr
 
 
 def test_another_states_features_are_given_for_a_swap(dallas: cw.Graph) -> None:
-    assert set(state_features(dallas, "California")).isdisjoint(state_features(dallas, "Texas"))
+    texas, california = set(state_features(dallas, "Texas")), set(state_features(dallas, "California"))
+    assert len(texas & california) <= min(len(texas), len(california)) / 3
+    assert sum(feature.id in dallas.node_ids for feature in california - texas) <= len(california) / 2
 
 
 def test_capital_stands_at_its_word(dallas: cw.Graph) -> None:
