@@ -32,11 +32,7 @@ KNOWN_MISSES = frozenset(
     {
         "couplets that rhyme: held out",
         "held-out capitals: probability with MLP 1 removed, share of that with it",
-        "same answer, all MLPs replaced: two-hop, both, held out",
-        f"swap of states, {PAIRS} pairs: other capital",
-        "swap of states at the city only",
-        "Dallas with Oakland's California says Sacramento",
-        "state ablated: answer below half its probability",
+        "“capital” ablated: says the state",
     }
 )
 """Bounds the shipped model does not keep; MODEL_CARD.md says why. Any other miss is a failure."""
@@ -168,6 +164,8 @@ def causal_scores(
     yield Score("the answer's mean probability before", sum(c.before for c in changes) / len(changes))
     yield Score("the answer's mean probability with its state ablated", sum(c.after for c in changes) / len(changes))
     said = laboratory.ablate_capital(cities)
+    dallas = laboratory.ablate_capital([("Dallas", "Texas")])
+    yield Score("Dallas with “capital” ablated says Texas", float(dallas[0].says == "Texas"), at_least=1.0)
     share = sum(c.says == state for c, (_, state) in zip(said, cities, strict=True)) / len(said)
     yield Score("“capital” ablated: says the state", share, at_least=0.8)
 
