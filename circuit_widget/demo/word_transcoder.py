@@ -139,13 +139,14 @@ def _tell_apart(
 def _reconstruct(transcoder: Transcoder, words: Words, steps: int, rate: float) -> Transcoder:
     """Train all but the thresholds on what the words write, decoder rows kept at unit norm."""
     start = (transcoder.w_enc, transcoder.w_dec, transcoder.b_enc, transcoder.b_dec)
-    parameters = [t.clone().requires_grad_(True) for t in start]
-    optimizer = torch.optim.Adam(parameters, lr=rate)
-    state = Transcoder(*parameters, transcoder.threshold)
+    w_enc, w_dec, b_enc, b_dec = (t.clone().requires_grad_(True) for t in start)
+    optimizer = torch.optim.Adam([w_enc, w_dec, b_enc, b_dec], lr=rate)
+    state = Transcoder(w_enc, w_dec, b_enc, b_dec, transcoder.threshold)
     for _ in range(steps):
-        (state.decode(state.encode(words.read)) - words.written).pow(2).sum(1).mean().backward()
+        loss = (state.decode(state.encode(words.read)) - words.written).pow(2).sum(1).mean()
+        torch.autograd.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
         with torch.no_grad():
-            state.w_dec.div_(state.w_dec.norm(dim=1, keepdim=True).clamp(min=1e-6))
-    return Transcoder(*(t.detach() for t in parameters), transcoder.threshold)
+            w_dec.div_(w_dec.norm(dim=1, keepdim=True).clamp(min=1e-6))
+    return Transcoder(w_enc.detach(), w_dec.detach(), b_enc.detach(), b_dec.detach(), transcoder.threshold)
