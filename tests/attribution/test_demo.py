@@ -27,6 +27,7 @@ def test_edges_of_the_embedded_model_are_its_direct_effects() -> None:
         effect = model.intervene(graph, Ablate(graph.node_ids[source]), mode="direct")
         change = (effect.nodes["after"] - effect.nodes["before"]).to_numpy()
         others = np.arange(graph.n_features) != source
+        # Activations reach 40 here, and float32 keeps seven digits of their difference.
         np.testing.assert_allclose(
-            change[others], -graph.weights[: graph.n_features, source][others], atol=1e-5, rtol=0
+            change[others], -graph.weights[: graph.n_features, source][others], atol=1e-5, rtol=2e-6
         )
