@@ -34,7 +34,7 @@ def test_the_quickstart_runs_and_shows_the_answer(open_notebook: OpenNotebook) -
         "capital",
     }
     for name in ("Texas", "say Austin", "capital"):
-        assert view.box(name).count() == 1
+        assert view.supernode(name).count() == 1
     after = notebook.python("swap.tokens.sort_values('after').iloc[-1].token")
     assert after == "Sacramento"
     assert max(view.token_rows().items(), key=lambda row: row[1]["after"])[0] == "Sacramento"
@@ -70,7 +70,8 @@ def test_features_dragged_together_become_a_supernode_with_a_name(view: WidgetVi
 
 
 def test_a_feature_dragged_into_the_circuit_is_pinned_and_joins_a_box_it_is_dropped_on(view: WidgetView) -> None:
-    first, second, third = features(view, "Dallas", 3)
+    first, second = features(view, "Dallas", 2)
+    third = features(view, "is", 1)[0]
     view.notebook.tell(f"widget.group('Texas', [{first!r}, {second!r}])")
     view.box("Texas").wait_for()
     view.drag(view.place(third), view.centre(view.box("Texas")))

@@ -56,6 +56,10 @@ class WidgetView:
         """Return the circuit pane's box of that name."""
         return self.part("box", name=name)
 
+    def supernode(self, name: str) -> Locator:
+        """Return the box of the supernode of that name; a pinned node may have the same."""
+        return self.part("box", name=name, kind="supernode")
+
     def place(self, node: str) -> tuple[float, float]:
         """Return where on the page the map has drawn a node."""
         canvas = self.part("map")
