@@ -41,4 +41,5 @@ def load(
     parts = read_parts(
         model, transcoders, tokenizer=tokenizer, device=device, dtype=dtype, encoders=encoders, download=download
     )
-    return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance)
+    source = None if isinstance(model, Network) else (str(model), None if transcoders is None else str(transcoders))
+    return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source)

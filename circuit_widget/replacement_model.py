@@ -58,12 +58,15 @@ class ReplacementModel(Studies):
         transcoders: TranscoderSet,
         records: Path | None = None,
         provenance: Mapping[str, JSON] | None = None,
+        source: tuple[str, str | None] | None = None,
     ) -> None:
         """`records` is the directory beside whose transcoders the features' examples and labels lie.
 
-        `provenance` says where model and transcoders came from; it goes into the recipe of every graph.
+        `provenance` says where model and transcoders came from; it goes into the recipe of every graph. `source` are the
+        names that `load` takes to load them again, None where the model was given to it.
         """
         self.model = model
+        self.source = source
         self.transcoders = transcoders
         self.lock = threading.RLock()
         self._cards = FeatureCards(model, transcoders, records)

@@ -131,7 +131,7 @@ class _Report:
             mode=self.regime.name,
             frozen=self.regime.frozen,
             nodes=node_frame(self._ids + tuple(item.feature.id for item in experiment.added), before, after, predicted),
-            tokens=token_frame(self._before, found.logits, self._token_texts),
+            tokens=token_frame(self._before, found.logits, found.expected, self._token_texts),
             logits_before=self._before,
             logits_after=found.logits,
             logits_predicted=found.expected,

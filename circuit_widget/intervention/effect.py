@@ -33,8 +33,8 @@ class Effect:
         nodes: frame with id, before, after, predicted: activations of the graph's features, then of features that were
             changed and are not in the graph. Predictions are linear and may be negative. In mode "direct" the model is
             linear too, and `after` is read before the activation function.
-        tokens: frame with token, token_id, before, after (probabilities), logit_before, logit_after: the ten most
-            likely tokens before and those after, most likely before first.
+        tokens: frame with token, token_id, before, after, predicted (probabilities), logit_before, logit_after,
+            logit_predicted: the ten most likely tokens before and those after, most likely before first.
         logits_before, logits_after, logits_predicted: all logits at the traced position; the last as the graph predicts.
         injected: changed features that were not active, each with its value.
         labels: node id -> label, for injected features that have one.
@@ -266,12 +266,13 @@ def node_frame(
 def token_frame(
     before: Float32[np.ndarray, " vocabulary"],
     after: Float32[np.ndarray, " vocabulary"],
+    predicted: Float32[np.ndarray, " vocabulary"],
     texts: Callable[[Sequence[int]], list[str]],
 ) -> pandas.DataFrame:
-    """Return the ten most likely tokens before and those after, most likely before first."""
+    """Return the ten most likely tokens before and those after, most likely before first, with what was predicted."""
     import pandas
 
-    probabilities = [softmax(logits) for logits in (before, after)]
+    probabilities = [softmax(logits) for logits in (before, after, predicted)]
     shown = np.union1d(most_likely(before), most_likely(after))
     order = shown[np.lexsort((-probabilities[1][shown], -probabilities[0][shown]))]
     return pandas.DataFrame(
@@ -280,8 +281,10 @@ def token_frame(
             "token_id": order.astype(np.int64),
             "before": probabilities[0][order],
             "after": probabilities[1][order],
+            "predicted": probabilities[2][order],
             "logit_before": before[order],
             "logit_after": after[order],
+            "logit_predicted": predicted[order],
         }
     )
 

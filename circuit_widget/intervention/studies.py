@@ -26,6 +26,12 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 Asked: TypeAlias = Callable[[], bool]
 
+Seen: TypeAlias = Callable[[int, Sequence[Effect]], None]
+"""Is given effects of a sweep as soon as they are there: the number of the first of them, and some that follow it."""
+
+PART = 6
+"""How many experiments of a sweep run before they are shown, where someone looks on."""
+
 FACTORS = tuple(float(factor) for factor in np.arange(-5, 5.5, 0.5))
 """The strengths of a sweep where none are given."""
 
@@ -34,7 +40,7 @@ class Studies(ABC):
     """A model of which experiments are asked in numbers; they run as batches.
 
     Everywhere `mode` names what is frozen, as in `intervene`, `progress` and `cancelled` are as there, and the same
-    errors are raised for what cannot be intervened on.
+    errors are raised for what cannot be intervened on. A sweep's `on_effects` is given its effects while it runs.
     """
 
     transcoders: TranscoderSet
@@ -102,6 +108,7 @@ class Studies(ABC):
         factors: Sequence[float] = FACTORS,
         *,
         mode: Mode = "total",
+        on_effects: Seen | None = None,
         progress: ProgressChoice = None,
         cancelled: Asked | None = None,
     ) -> Sweep:
@@ -113,7 +120,7 @@ class Studies(ABC):
         experiments = [Scale(nodes, float(factor)) for factor in factors]
         if not experiments:
             raise InterventionError("There is no factor to sweep over; give at least one, such as 0.")
-        effects = self.intervene_many(graph, experiments, mode=mode, progress=progress, cancelled=cancelled)
+        effects = self._in_parts(graph, experiments, mode, on_effects, progress, cancelled)
         name = experiments[0].description.rsplit(" ", 1)[0]
         return Sweep(name, "factor", tuple(one.factor for one in experiments), effects)
 
@@ -123,6 +130,7 @@ class Studies(ABC):
         interventions: Sequence[Intervention] | Intervention,
         *,
         first: int = 0,
+        on_effects: Seen | None = None,
         progress: ProgressChoice = None,
         cancelled: Asked | None = None,
     ) -> Sweep:
@@ -141,7 +149,10 @@ class Studies(ABC):
         with reporting(progress) as report:
             for place, last in enumerate(lasts):
                 part = _part(report, place / len(lasts), (place + 1) / len(lasts))
-                effects += self.intervene_many(graph, [asked], mode=(first, last), progress=part, cancelled=cancelled)
+                found = self.intervene_many(graph, [asked], mode=(first, last), progress=part, cancelled=cancelled)
+                effects += found
+                if on_effects is not None:
+                    on_effects(place, found)
         return Sweep(effects[0].name, "last_layer", tuple(float(last) for last in lasts), tuple(effects))
 
     def sweep_groups(
@@ -153,6 +164,7 @@ class Studies(ABC):
         pairs: bool = False,
         n: int = 10,
         mode: Mode = "total",
+        on_effects: Seen | None = None,
         progress: ProgressChoice = None,
         cancelled: Asked | None = None,
     ) -> GroupSweep:
@@ -173,10 +185,32 @@ class Studies(ABC):
         both = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]] if pairs else []
         together = [*found.values(), *([*found[one], *found[other]] for one, other in both)]
         experiments = [Scale(nodes, factor) for nodes in together]
-        effects = self.intervene_many(graph, experiments, mode=mode, progress=progress, cancelled=cancelled)
+        effects = self._in_parts(graph, experiments, mode, on_effects, progress, cancelled)
         deed = experiments[0].description.rsplit(" ", 1)[1]
         singles, rest = effects[: len(names)], effects[len(names) :]
         return GroupSweep(deed, dict(zip(names, singles, strict=True)), dict(zip(both, rest, strict=True)))
+
+    def _in_parts(
+        self,
+        graph: Graph,
+        experiments: Sequence[Intervention],
+        mode: Mode,
+        on_effects: Seen | None,
+        progress: ProgressChoice,
+        cancelled: Asked | None,
+    ) -> tuple[Effect, ...]:
+        """Return the effects of experiments, in one go or, where someone looks on, a few at a time."""
+        if on_effects is None:
+            return self.intervene_many(graph, experiments, mode=mode, progress=progress, cancelled=cancelled)
+        effects: list[Effect] = []
+        with reporting(progress) as report:
+            for start in range(0, len(experiments), PART):
+                some = experiments[start : start + PART]
+                part = _part(report, start / len(experiments), (start + len(some)) / len(experiments))
+                found = self.intervene_many(graph, some, mode=mode, progress=part, cancelled=cancelled)
+                effects += found
+                on_effects(start, found)
+        return tuple(effects)
 
     def faithfulness(
         self,

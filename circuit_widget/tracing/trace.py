@@ -62,7 +62,7 @@ def trace_run(
         error_position=grid_position,
         token_position=np.arange(n_positions, dtype=np.int32),
         weights=selection.weights,
-        recipe=_recipe(selection, len(found)),
+        recipe=_recipe(selection, len(found), step),
     )
 
 
@@ -131,9 +131,11 @@ def _select(
     )
 
 
-def _recipe(selection: Selection, n_active: int) -> dict[str, JSON]:
+def _recipe(selection: Selection, n_active: int, step: int | None) -> dict[str, JSON]:
     """Return what the graph's recipe says of its choice of features."""
     recipe: dict[str, JSON] = {"active_features": n_active, "left_out_features": n_active - len(selection.features)}
+    if step is not None:
+        recipe["step"] = step
     if selection.given_up:
         recipe["left_out_for_memory"] = selection.given_up
     return recipe

@@ -77,7 +77,7 @@ class LinearModel:
                     "predicted": [*after.tolist(), *(value for _, value in injected)],
                 }
             ),
-            tokens=token_frame(logits, changed, lambda ids: [VOCABULARY[token] for token in ids]),
+            tokens=token_frame(logits, changed, changed, lambda ids: [VOCABULARY[token] for token in ids]),
             logits_before=logits,
             logits_after=changed,
             logits_predicted=changed,
