@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
+import { shortened } from "./minify/properties.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const watching = process.argv.includes("--watch");
@@ -42,30 +43,6 @@ function licences(inputs) {
   });
   return `widget.js contains these libraries:\n\n${notices.join("\n----\n\n")}`;
 }
-
-// Fields of our own values that never leave the page: neither in messages, traits and documents, nor known to the browser.
-const inside = [
-  "actions",
-  "camera",
-  "dropTarget",
-  "edgeShare",
-  "edgeSource",
-  "edgeTarget",
-  "edgeWeight",
-  "groupOf",
-  "inputTotal",
-  "inspected",
-  "nameOf",
-  "nodePosition",
-  "placeOf",
-  "placed",
-  "redoName",
-  "renaming",
-  "snapshot",
-  "store",
-  "thresholds",
-  "undoName",
-];
 
 // esbuild shortens each statement; a second pass over the whole saves two more per cent.
 async function squeeze(code) {
@@ -114,7 +91,7 @@ const options = {
     "Math.round": "mathRound",
     "Math.sqrt": "mathSqrt",
   },
-  mangleProps: new RegExp(`^(${inside.join("|")})$`),
+  mangleProps: new RegExp(`^(${shortened().join("|")})$`),
   inject: [join(here, "shorthand.mjs")],
   tsconfigRaw: {
     compilerOptions: {

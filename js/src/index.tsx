@@ -4,19 +4,13 @@ import { signal as state } from "@preact/signals";
 import { render as mount } from "preact";
 import { App } from "./app";
 import { decodeSnapshot } from "./core/snapshot";
-import type { Settings, Snapshot, WidgetModel } from "./core/types";
+import type { Settings, Snapshot } from "./core/types";
+import type { RenderContext, WidgetModel } from "./host";
 import { attachKeyboard } from "./keyboard";
 import { Rpc } from "./rpc";
 import { createStore } from "./store";
 import { styles } from "./styles";
 import { hostTheme, type ThemeName, watchHostTheme } from "./theme";
-
-interface RenderContext {
-  readonly model: WidgetModel;
-  readonly el: HTMLElement;
-  /** Aborts when the view goes away; hosts of older kinds call what `render` returns instead. */
-  readonly signal?: AbortSignal;
-}
 
 /** Draws one view of the widget inside a shadow root of its own; returns what takes it away again. */
 function render({ model, el, signal }: RenderContext): () => void {

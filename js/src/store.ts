@@ -18,12 +18,12 @@ import type {
   Settings,
   Snapshot,
   Visible,
-  WidgetModel,
 } from "./core/types";
 import { visible as visibleOf } from "./core/visible";
 
 import { circuitDocument } from "./document";
 import { experiments } from "./experiments";
+import type { WidgetModel } from "./host";
 import type { Rpc } from "./rpc";
 import { selection } from "./selection";
 import { sharedTrait } from "./traits";

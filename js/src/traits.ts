@@ -1,7 +1,7 @@
 /** Traits of the widget model as signals. */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
-import type { WidgetModel } from "./core/types";
+import type { WidgetModel } from "./host";
 
 export interface SharedTrait<T> {
   readonly value: ReadonlySignal<T>;

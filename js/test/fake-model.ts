@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { signal } from "@preact/signals";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
 import { decodeSnapshot } from "../src/core/snapshot";
-import type { WidgetModel } from "../src/core/types";
+import type { WidgetModel } from "../src/host";
 import type { Request } from "../src/messages";
 import { Rpc } from "../src/rpc";
 import { createStore } from "../src/store";

@@ -127,18 +127,3 @@ export interface Drag {
   /** True once the nodes were dropped; who takes the drop sets the signal to null, else it is forgotten. */
   readonly dropped: boolean;
 }
-
-/** The part of the notebook's widget model that the frontend uses. */
-export interface WidgetModel {
-  // biome-ignore lint/suspicious/noExplicitAny: traits are checked where they are read.
-  get(name: string): any;
-  set(name: string, value: unknown): void;
-  save_changes(): void;
-  // biome-ignore lint/suspicious/noExplicitAny: the host's event signatures differ by event.
-  on(event: string, listener: (...args: any[]) => void): void;
-  // biome-ignore lint/suspicious/noExplicitAny: as above.
-  off(event: string, listener: (...args: any[]) => void): void;
-  /** In JupyterLab and Notebook the kernel behind the notebook, null once it was shut down; others say nothing. */
-  readonly widget_manager?: { readonly kernel?: { readonly status?: string } | null };
-  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[] | ArrayBufferView[]): void;
-}
