@@ -3,23 +3,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
-import { minify } from "terser";
-import { shortened } from "./minify/properties.mjs";
+import { options, squeeze } from "./bundle.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const watching = process.argv.includes("--watch");
 const target = join(here, "..", "circuit_widget", "widget", "static");
 const budget = 150_000;
-
-const cssAsText = {
-  name: "css-as-text",
-  setup(build) {
-    build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
-      const { code } = await esbuild.transform(readFileSync(path, "utf8"), { loader: "css", minify: true });
-      return { contents: code, loader: "text" };
-    });
-  },
-};
 
 // Written under another name first, so that a kernel starting meanwhile never reads half a file.
 function writeAtomically(path, contents) {
@@ -44,20 +33,13 @@ function licences(inputs) {
   return `widget.js contains these libraries:\n\n${notices.join("\n----\n\n")}`;
 }
 
-// esbuild shortens each statement; a second pass over the whole saves two more per cent.
-async function squeeze(code) {
-  if (watching) return Buffer.from(code);
-  const compress = { ecma: 2020, passes: 5, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true };
-  const { code: short } = await minify(code, { module: true, compress, format: { ecma: 2020, wrap_func_args: false } });
-  return Buffer.from(short);
-}
-
 const deliver = {
   name: "deliver",
   setup(build) {
     build.onEnd(async (result) => {
       if (result.errors.length > 0) return;
-      const contents = await squeeze(result.outputFiles[0].text);
+      const { text } = result.outputFiles[0];
+      const contents = Buffer.from(watching ? text : await squeeze(text));
       const size = `${(contents.length / 1000).toFixed(1)} KB`;
       if (!existsSync(target)) mkdirSync(target, { recursive: true });
       writeAtomically(join(target, "widget.js"), contents);
@@ -71,48 +53,13 @@ const deliver = {
   },
 };
 
-const options = {
-  absWorkingDir: here,
-  entryPoints: ["src/index.tsx"],
-  bundle: true,
-  format: "esm",
-  platform: "browser",
-  target: "es2022",
-  minify: true,
-  charset: "utf8",
-  legalComments: "none",
-  define: {
-    "Number.POSITIVE_INFINITY": "Infinity",
-    "Math.abs": "mathAbs",
-    "Math.floor": "mathFloor",
-    "Math.hypot": "mathHypot",
-    "Math.max": "mathMax",
-    "Math.min": "mathMin",
-    "Math.round": "mathRound",
-    "Math.sqrt": "mathSqrt",
-  },
-  mangleProps: new RegExp(`^(${shortened().join("|")})$`),
-  inject: [join(here, "shorthand.mjs")],
-  tsconfigRaw: {
-    compilerOptions: {
-      jsx: "react",
-      jsxFactory: "jsxElement",
-      jsxFragmentFactory: "jsxFragment",
-      verbatimModuleSyntax: true,
-    },
-  },
-  metafile: true,
-  write: false,
-  outdir: target,
-  plugins: [cssAsText, deliver],
-  logLevel: "warning",
-};
+const delivered = { ...options, plugins: [...options.plugins, deliver] };
 
 if (watching) {
-  const context = await esbuild.context({ ...options, sourcemap: "inline" });
+  const context = await esbuild.context({ ...delivered, sourcemap: "inline" });
   await context.watch();
 } else {
-  await esbuild.build(options).catch((failure) => {
+  await esbuild.build(delivered).catch((failure) => {
     // esbuild prints its own errors, but not those of a plugin's last step.
     for (const { pluginName, text } of failure.errors ?? [{ pluginName: "build", text: String(failure) }]) {
       if (pluginName) console.error(text);

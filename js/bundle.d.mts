@@ -1,0 +1,1 @@
+export function bundle(): Promise<{ readonly code: string; readonly shortened: readonly string[] }>;

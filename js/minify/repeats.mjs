@@ -1,0 +1,78 @@
+// Says once what a bundle says often: strings, the browser's longer names, `null`. Each becomes a constant of the module
+// where that is shorter. Minifiers leave this out, since a compressed file gains little by it; a widget's source, though,
+// is sent to the page and saved in notebooks as it is.
+import { parse } from "acorn";
+
+const PREFIX = "repeated_";
+// What a constant's name takes once it is shortened, at most.
+const SHORT = 2;
+// Objects whose functions do without `this`.
+const NAMESPACES = ["Array", "JSON", "Math", "Number", "Object"];
+const GLOBALS = [...NAMESPACES, "Error", "Map", "Set", "String", "Float32Array", "Uint8Array", "Uint32Array"];
+
+/** The code of an ES module with its repeated values taken out into constants, which have yet to get short names. */
+export function withoutRepeats(code) {
+  const uses = new Map();
+  visit(parse(code, { ecmaVersion: "latest", sourceType: "module" }), null, (node, parent) => {
+    const use = repeatable(node, parent);
+    if (use === null) return false;
+    if (!uses.has(use.value)) uses.set(use.value, []);
+    uses.get(use.value).push(use);
+    return true;
+  });
+  const worthwhile = [...uses].filter(([value, places]) => {
+    const saved = places.map(({ start, end, isName }) => end - start - SHORT - (isName ? "[]".length : 0));
+    return saved.reduce((sum, one) => sum + one) > value.length + SHORT + ",=".length;
+  });
+  // The shortest names are given out first.
+  worthwhile.sort(([, one], [, other]) => other.length - one.length);
+  const constants = worthwhile.map(([value], index) => `${PREFIX}${index}=${value}`);
+  const edits = worthwhile.flatMap(([, places], index) => {
+    const name = PREFIX + index;
+    return places.map(({ start, end, isName }) => ({ start, end, text: isName ? `[${name}]` : ` ${name} ` }));
+  });
+  return constants.length === 0 ? code : `const ${constants.join(",")};${replaced(code, edits)}`;
+}
+
+/** Where a constant could stand for a node, for which value, and whether as a property's name; null for nowhere. */
+function repeatable(node, parent) {
+  const { type, start, end } = node;
+  const isKey = parent?.type === "Property" && parent.key === node && !parent.computed;
+  const isMember = parent?.type === "MemberExpression" && parent.property === node && !parent.computed;
+  if (type === "Literal") {
+    if (/^(Import|Export)/.test(parent.type) || (node.raw !== "null" && typeof node.value !== "string")) return null;
+    return { start, end, value: JSON.stringify(node.value), isName: isKey };
+  }
+  if (type === "UnaryExpression" && node.operator === "void" && node.argument.value === 0) {
+    return { start, end, value: "void 0", isName: false };
+  }
+  if (type === "MemberExpression" && !node.computed && NAMESPACES.includes(node.object.name)) {
+    return { start, end, value: `${node.object.name}.${node.property.name}`, isName: false };
+  }
+  if (type !== "Identifier" || parent.shorthand) return null;
+  if (isKey || isMember) {
+    const dot = isMember && !parent.optional ? ".".length : 0;
+    return { start: start - dot, end, value: JSON.stringify(node.name), isName: true };
+  }
+  return GLOBALS.includes(node.name) ? { start, end, value: node.name, isName: false } : null;
+}
+
+function replaced(code, edits) {
+  let text = "";
+  let done = 0;
+  for (const { start, end, text: put } of edits.sort((a, b) => a.start - b.start)) {
+    text += code.slice(done, start) + put;
+    done = end;
+  }
+  return text + code.slice(done);
+}
+
+/** Shows a node and those inside it, but not those inside one that is taken. */
+function visit(node, parent, take) {
+  if (take(node, parent)) return;
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? value : [value]) {
+      if (typeof child?.type === "string") visit(child, node, take);
+    }
+  }
+}
