@@ -14,7 +14,7 @@ const cssAsText = {
   setup(build) {
     build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
       const { code } = await esbuild.transform(readFileSync(path, "utf8"), { loader: "css", minify: true });
-      return { contents: code, loader: "text" };
+      return { contents: code.trim(), loader: "text" };
     });
   },
 };

@@ -1,0 +1,1 @@
+export function withoutRepeats(code: string): string;
