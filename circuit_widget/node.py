@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,6 +66,32 @@ class Everywhere:
         return Feature(self.layer, position, self.feature)
 
 
+@dataclass(frozen=True, order=True)
+class ErrorNode:
+    """What the transcoders leave of one layer's MLP output at one position; both numbers count from 0."""
+
+    layer: int
+    position: int
+
+    @property
+    def id(self) -> str:
+        """The node id of this error."""
+        return error_id(self.layer, self.position)
+
+
+@dataclass(frozen=True, order=True)
+class TokenNode:
+    """The embedding of the token at one position."""
+
+    token_id: int
+    position: int
+
+    @property
+    def id(self) -> str:
+        """The node id of this token."""
+        return token_id(self.token_id, self.position)
+
+
 @dataclass(frozen=True)
 class PromptToken:
     """A token of the prompt, its text as shown to people."""
@@ -109,6 +136,18 @@ def token_id(vocabulary_id: int, position: int) -> str:
 def logit_id(n_layers: int, vocabulary_id: int, position: int) -> str:
     """Id of a logit node; `position` is the traced position."""
     return f"{n_layers + 1}_{vocabulary_id}_{position}"
+
+
+_ERROR_ID = re.compile("([0-9]{1,9})_-1_([0-9]{1,9})")
+_TOKEN_ID = re.compile("E_([0-9]{1,9})_([0-9]{1,9})")
+
+
+def read_constant(node: str) -> ErrorNode | TokenNode | None:
+    """Return the error or token that a node id is of, or None where it is of neither."""
+    error, token = _ERROR_ID.fullmatch(node), _TOKEN_ID.fullmatch(node)
+    if error is not None:
+        return ErrorNode(int(error[1]), int(error[2]))
+    return None if token is None else TokenNode(int(token[1]), int(token[2]))
 
 
 def no_such_node(wanted: object, node_ids: Sequence[str]) -> str:

@@ -389,9 +389,8 @@ class ReplacementModel(Studies):
             raise foreign
         return run
 
-    def _elsewhere(self, prompt: str | Sequence[int]) -> tuple[Prompt, Activations]:
-        read = self.read_prompt(prompt)
-        return read, self._runs.of(read, -1).activations
+    def _elsewhere(self, prompt: str | Sequence[int]) -> Run:
+        return self._runs.of(self.read_prompt(prompt), -1)
 
     def _labels(self, graph: Graph) -> dict[str, str]:
         places = zip(graph.node_ids, graph.feature_layer.tolist(), graph.feature_index.tolist(), strict=False)

@@ -1,6 +1,7 @@
 """Interventions done by hand: a plain forward pass of the whole transformers model with hooks of our own."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -39,8 +40,32 @@ class PlainPass:
         _, activation = self.transcoders.encode(feature.layer, self.read[feature.layer])
         return float(activation[feature.position, feature.feature])
 
-    def holding(self, values: Mapping[Feature, float], clamped: range = range(0)) -> torch.Tensor:
-        """The last position's logits while features are held and the MLPs of the layers `clamped` give what they gave."""
+    def error(self, layer: int, position: int) -> torch.Tensor:
+        """What the transcoders leave of a layer's output at a position, all features encoded anew."""
+        left = self.plain_written[layer][position] - self.transcoders.decoder_bias(layer)
+        skip = self.transcoders.skip(layer)
+        if skip is not None:
+            left = left - skip @ self.plain_read[layer][position]
+        for source in range(layer + 1):
+            if layer in self.transcoders.written_layers(source):
+                _, activation = self.transcoders.encode(source, self.plain_read[source])
+                every = torch.arange(activation.shape[1])
+                left = left - activation[position] @ self.transcoders.decoder_rows(source, every, layer)
+        return left
+
+    def holding(
+        self,
+        values: Mapping[Feature, float],
+        clamped: range = range(0),
+        *,
+        added: Mapping[tuple[int, int], torch.Tensor] = MappingProxyType({}),
+        embeddings: Mapping[int, float] = MappingProxyType({}),
+    ) -> torch.Tensor:
+        """The last position's logits while features are held and the MLPs of the layers `clamped` give what they gave.
+
+        `added` are vectors that are added to what is written at (layer, position), `embeddings` factors of the tokens'
+        embeddings, by position.
+        """
         before = {feature: self._before(feature) for feature in values}
 
         def edits(layer: int, output: torch.Tensor) -> torch.Tensor:
@@ -57,15 +82,18 @@ class PlainPass:
                 now = before[feature] if layer in clamped else self.activation(feature)
                 row = self.transcoders.decoder_rows(feature.layer, torch.tensor([feature.feature]), layer)[0]
                 output[feature.position] += (value - now) * row
+            for (written, position), vector in added.items():
+                if written == layer:
+                    output[position] += vector
             return output
 
-        return self._run(dict.fromkeys(range(len(self.mlps)), edits))
+        return self._run(dict.fromkeys(range(len(self.mlps)), edits), embeddings)
 
     def _before(self, feature: Feature) -> float:
         _, activation = self.transcoders.encode(feature.layer, self.plain_read[feature.layer])
         return float(activation[feature.position, feature.feature])
 
-    def _run(self, edits: Mapping[int, Any]) -> torch.Tensor:
+    def _run(self, edits: Mapping[int, Any], embeddings: Mapping[int, float] = MappingProxyType({})) -> torch.Tensor:
         self.read, self.written, handles = {}, {}, []
 
         def read(layer: int, x: torch.Tensor) -> None:
@@ -82,6 +110,13 @@ class PlainPass:
             self.written[layer] = changed
             return changed[None] if isinstance(output, torch.Tensor) else (changed[None], *output[1:])
 
+        def embed(_: object, __: object, output: torch.Tensor) -> torch.Tensor:
+            scaled = output.clone()
+            for position, factor in embeddings.items():
+                scaled[0, position] *= factor
+            return scaled
+
+        handles.append(self.network.get_input_embeddings().register_forward_hook(embed))
         readers = self.mlps if self.transcoders.input_site == "mlp_input" else self.norms
         for layer, (reader, writer) in enumerate(zip(readers, self.writers, strict=True)):
             handles.append(reader.register_forward_pre_hook(lambda _, args, layer=layer: read(layer, args[0][0])))

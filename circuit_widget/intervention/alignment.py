@@ -2,9 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 from circuit_widget.errors import InterventionError
+from circuit_widget.model.prompt import Prompt
+from circuit_widget.node import PromptToken
+
+if TYPE_CHECKING:
+    import pandas
+
+Pairs: TypeAlias = Mapping[int, int] | Iterable[tuple[int, int]]
+"""Positions of one prompt, each with the position of the other that stands for it."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which positions of two prompts stand for each other.
+
+    `tokens` are those of the prompt that is changed, `other_tokens` those of the other, BOS included. `pairs` leads from
+    positions of the one to positions of the other; positions that are not in it have no counterpart.
+    """
+
+    tokens: tuple[PromptToken, ...]
+    other_tokens: tuple[PromptToken, ...]
+    pairs: Mapping[int, int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pairs", MappingProxyType(dict(self.pairs)))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return one row for each position of the prompt: position, token, other_position, other_token.
+
+        The last two are missing where a position has no counterpart.
+        """
+        import pandas
+
+        others = [self.pairs.get(position) for position in range(len(self.tokens))]
+        return pandas.DataFrame(
+            {
+                "position": range(len(self.tokens)),
+                "token": [token.text for token in self.tokens],
+                "other_position": pandas.array(others, dtype="Int64"),
+                "other_token": [None if other is None else self.other_tokens[other].text for other in others],
+            }
+        )
+
+
+def alignment_between(prompt: Prompt, other: Prompt, pairs: Sequence[tuple[int, int]] | None = None) -> Alignment:
+    """Return the alignment of two prompts: the pairs given, else as `align` finds them.
+
+    Raises:
+        InterventionError: a pair with a position that its prompt does not have; otherwise as `align` does.
+    """
+    if pairs is None:
+        return Alignment(_tokens(prompt), _tokens(other), align(prompt.token_ids, other.token_ids))
+    for place, (one, which) in enumerate(((prompt, "this"), (other, "the other"))):
+        for pair in pairs:
+            if not 0 <= pair[place] < len(one):
+                raise InterventionError(
+                    f"The alignment pairs {pair[0]} with {pair[1]}, but {which} prompt has positions 0 to "
+                    f"{len(one) - 1}; model.align(graph, prompt).to_frame() shows both."
+                )
+    return Alignment(_tokens(prompt), _tokens(other), dict(pairs))
+
+
+def pair_tuple(alignment: object) -> tuple[tuple[int, int], ...]:
+    """Return an alignment as pairs, sorted.
+
+    Raises:
+        InterventionError: there is no pair, something is no pair of whole numbers from 0 up, or a position of this prompt
+            has two counterparts.
+    """
+    given = alignment.items() if isinstance(alignment, Mapping) else alignment
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InterventionError(
+            f"An alignment leads from positions of this prompt to positions of the other, as {{3: 4}}; "
+            f"given {alignment!r:.60}."
+        )
+    pairs = [_pair(entry) for entry in given]
+    if not pairs:
+        raise InterventionError("The alignment is empty; pair at least one position, or leave it out for the default.")
+    for place, (position, other) in enumerate(pairs):
+        if position in dict(pairs[:place]):
+            first = dict(pairs[:place])[position]
+            raise InterventionError(
+                f"The alignment pairs position {position} with both {first} and {other}; give each position one."
+            )
+    return tuple(sorted(pairs))
+
+
+def _pair(entry: object) -> tuple[int, int]:
+    numbers = tuple(entry) if isinstance(entry, Iterable) and not isinstance(entry, str) else ()
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
+            raise InterventionError(f"Positions of an alignment are whole numbers from 0 up; given {number!r:.40}.")
+    if len(numbers) != 2:
+        raise InterventionError(
+            f"An alignment is pairs of positions, of this prompt and of the other; given {entry!r:.60}."
+        )
+    return int(numbers[0]), int(numbers[1])
+
+
+def _tokens(prompt: Prompt) -> tuple[PromptToken, ...]:
+    return tuple(PromptToken(text, token) for text, token in zip(prompt.texts, prompt.token_ids, strict=True))
 
 
 def align(tokens: Sequence[int], others: Sequence[int]) -> Mapping[int, int]:

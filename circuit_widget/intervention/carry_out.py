@@ -15,11 +15,12 @@ from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect, node_frame, token_frame
 from circuit_widget.intervention.experiment import Experiment, plan, watch
-from circuit_widget.intervention.held import Other, Setting, hold, named_in, spelled_out
+from circuit_widget.intervention.held import hold, spelled_out
 from circuit_widget.intervention.kinds import Intervention
 from circuit_widget.intervention.measurement import measure
 from circuit_widget.intervention.mode import Regime
 from circuit_widget.intervention.prediction import logits_after, predict
+from circuit_widget.intervention.touched import Other, Setting, left_out_in, named_in
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import token_text
 from circuit_widget.model.rerun import batches
@@ -62,7 +63,7 @@ def carry_out_batch(
         Cancelled: `cancelled()` became true between two layers.
     """
     with torch.inference_mode():
-        setting = Setting(run, named_in(graph), transcoders, other)
+        setting = Setting(run, named_in(graph), transcoders, other, left_out_in(graph, run.activations))
         watched = watch(graph, [model.layer_device(layer) for layer in range(model.n_layers)])
         experiments = [plan(graph, watched, hold(interventions, setting)) for interventions in asked]
         starts = [(one.first_layer, one.first_position) for one in experiments]

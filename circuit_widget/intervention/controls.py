@@ -16,7 +16,7 @@ from circuit_widget.intervention.groups import feature_at
 from circuit_widget.intervention.kinds import Intervention, Set, SwapIn
 from circuit_widget.intervention.matching import Matching
 from circuit_widget.intervention.outcomes import Tokens, chosen_tokens, shown_tokens
-from circuit_widget.node import Feature
+from circuit_widget.node import ErrorNode, Feature, read_constant
 
 if TYPE_CHECKING:
     import pandas
@@ -180,6 +180,19 @@ class Controls:
         wanted = self._token(token)
         before, after = _before_after(self.effect, wanted, quantity)
         return np.asarray(np.abs(self.values(wanted, quantity) - before) >= abs(after - before))
+
+
+def check_features(asked: Sequence[Intervention]) -> None:
+    """Refuse interventions on errors and tokens, which nothing can stand in for.
+
+    Raises:
+        InterventionError: a node is the id of an error or a token.
+    """
+    for node in (node for one in asked for node in one.members):
+        constant = read_constant(node) if isinstance(node, str) else None
+        if constant is not None:
+            kind = "an error" if isinstance(constant, ErrorNode) else "a token"
+            raise InterventionError(f"Controls are drawn for features alone; {node!r:.60} is {kind}. Leave it out.")
 
 
 def touched_features(effect: Effect, first: Sequence[Intervention]) -> tuple[Feature, ...]:

@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.held import Held
+from circuit_widget.intervention.constants import HeldError, HeldToken
+from circuit_widget.intervention.held import AllHeld, Held
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +62,23 @@ class Watched:
 
 
 @dataclass(frozen=True, eq=False)
+class Constants:
+    """What is added to what some layer writes, at some positions, whatever else changes, for errors of a `source` layer.
+
+    Both are where the layer is that is written to.
+    """
+
+    source: int
+    positions: Int[Tensor, " n"]
+    changes: Float[Tensor, "n d_model"]
+
+
+@dataclass(frozen=True, eq=False)
 class Experiment:
     """Features that are held, by layer; `before` are their activations on the prompt, `values` what they are held at.
 
     `rows` are their places among the watched features; those that the graph lacks, `added`, come after all of its own.
+    `constants` are what held errors add, by the layer they are written to; `tokens` are those whose embeddings are held.
     """
 
     held: tuple[Held, ...]
@@ -73,16 +87,31 @@ class Experiment:
     rows: Int[Tensor, " held"]
     added: tuple[Held, ...]
     places: dict[int, Places]
+    errors: tuple[HeldError, ...]
+    tokens: tuple[HeldToken, ...]
+    constants: dict[int, tuple[Constants, ...]]
 
-    @property
+    @cached_property
     def first_layer(self) -> int:
-        """The lowest layer with a held feature."""
-        return min(self.places)
+        """The lowest layer with a held feature or error, the first where a token is held."""
+        return 0 if self.tokens else min([*self.places, *(item.node.layer for item in self.errors)])
 
     @cached_property
     def first_position(self) -> int:
-        """The earliest position with a held feature."""
-        return min(item.feature.position for item in self.held)
+        """The earliest position with a held node."""
+        features = [item.feature.position for item in self.held]
+        return min(
+            [*features, *(item.node.position for item in self.errors), *(item.node.position for item in self.tokens)]
+        )
+
+    def entering(self, rows: range) -> Float[Tensor, "rows d_model"] | None:
+        """Return what held tokens add to the residual stream that enters the first layer, at some positions."""
+        if not self.tokens:
+            return None
+        entering = torch.zeros(len(rows), len(self.tokens[0].change), device=self.tokens[0].change.device)
+        for item in self.tokens:
+            entering[item.node.position - rows.start] += item.change
+        return entering
 
 
 def watch(graph: Graph, devices: Sequence[torch.device]) -> Watched:
@@ -96,8 +125,9 @@ def watch(graph: Graph, devices: Sequence[torch.device]) -> Watched:
     )
 
 
-def plan(graph: Graph, watched: Watched, held: Sequence[Held]) -> Experiment:
-    """Return the experiment that holds some features."""
+def plan(graph: Graph, watched: Watched, all_held: AllHeld) -> Experiment:
+    """Return the experiment that holds some nodes."""
+    held = all_held.features
     found = [graph.find(item.feature) for item in held]
     added = [item for item, place in zip(held, found, strict=True) if place is None]
     later = iter(range(len(watched), len(watched) + len(added)))
@@ -113,16 +143,33 @@ def plan(graph: Graph, watched: Watched, held: Sequence[Held]) -> Experiment:
     )
     by_layer = {number: np.flatnonzero(layer == number) for number in np.unique(layer).tolist()}
     return Experiment(
-        held=tuple(held),
+        held=held,
         before=before,
         values=values,
-        rows=torch.tensor(rows, device=device),
+        rows=torch.tensor(rows, dtype=torch.long, device=device),
         added=tuple(added),
         places={
             number: placed(index, position, feature, device, watched.devices[number])
             for number, index in by_layer.items()
         },
+        errors=all_held.errors,
+        tokens=all_held.tokens,
+        constants=_constants(all_held.errors),
     )
+
+
+def _constants(errors: Sequence[HeldError]) -> dict[int, tuple[Constants, ...]]:
+    """Return what held errors add, by the layer that it is written to, those of one layer together."""
+    groups: dict[tuple[int, int], list[HeldError]] = {}
+    for item in errors:
+        for written in item.writes:
+            groups.setdefault((written, item.node.layer), []).append(item)
+    found: dict[int, tuple[Constants, ...]] = {}
+    for (written, source), items in groups.items():
+        changes = torch.stack([item.writes[written] for item in items])
+        positions = torch.tensor([item.node.position for item in items], device=changes.device)
+        found[written] = (*found.get(written, ()), Constants(source, positions, changes))
+    return found
 
 
 def placed(

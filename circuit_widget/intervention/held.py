@@ -1,26 +1,18 @@
-"""From interventions to the value at which each touched feature is held."""
+"""From interventions to what each touched node is held at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
-from circuit_widget.errors import InterventionError, NodeError
-from circuit_widget.graph import Graph
-from circuit_widget.intervention.alignment import align
+from circuit_widget.errors import InterventionError
+from circuit_widget.intervention.alignment import alignment_between
+from circuit_widget.intervention.constants import Become, HeldError, HeldToken, held_errors, held_tokens
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Node, Place, Scale, Set, SwapIn
-from circuit_widget.model.prompt import Prompt
-from circuit_widget.node import Everywhere, Feature, NodeKind
+from circuit_widget.intervention.touched import Constant, Setting, Touched, touched_by
+from circuit_widget.node import ErrorNode, Everywhere, Feature, TokenNode
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.run import Run
-from circuit_widget.transcoder.transcoder_set import TranscoderSet
-
-Other = Callable[[str | Sequence[int]], tuple[Prompt, Activations]]
-"""From another prompt to its tokens and active features."""
-
-Named: TypeAlias = Callable[[str], Feature]
-"""From a node id to the feature it stands for; raises NodeError or InterventionError where it stands for none."""
 
 
 @dataclass(frozen=True)
@@ -33,46 +25,42 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
-    """What interventions are read against: a run of their prompt, its nodes by id, the transcoders, and other prompts.
+class AllHeld:
+    """Everything that interventions hold: features, errors and tokens, each sorted."""
 
-    `open_ended`: tokens that are not there yet will be touched too, so that a feature may become active later.
-    """
-
-    run: Run
-    named: Named
-    transcoders: TranscoderSet
-    other: Other
-    open_ended: bool = False
+    features: tuple[Held, ...]
+    errors: tuple[HeldError, ...] = ()
+    tokens: tuple[HeldToken, ...] = ()
 
 
-def hold(interventions: Sequence[Intervention], setting: Setting) -> tuple[Held, ...]:
-    """Return what the interventions hold, sorted by feature; where two touch the same feature, the later one holds.
+@dataclass(frozen=True, eq=False)
+class _Changes:
+    """What one intervention holds features at, and what errors and tokens become."""
+
+    values: Mapping[Feature, float]
+    becoming: Mapping[Constant, Become]
+
+
+def hold(interventions: Sequence[Intervention], setting: Setting) -> AllHeld:
+    """Return what the interventions hold; where two touch the same node, the later one holds.
 
     Raises:
-        InterventionError: a node that is not a feature, an inactive feature to ablate or scale, a position that cannot
-            be touched, prompts that cannot be aligned.
+        InterventionError: a node that cannot be changed so, an inactive feature to ablate or scale, a position that
+            cannot be touched, prompts that cannot be aligned.
         NodeError: a node that is not in the graph, a feature that does not exist.
     """
     values: dict[Feature, float] = {}
+    becoming: dict[Constant, Become] = {}
     for intervention in interventions:
-        values.update(_values(intervention, setting))
+        changes = _changes(intervention, setting)
+        values.update(changes.values)
+        becoming.update(changes.becoming)
     before = setting.run.activations
-    return tuple(Held(feature, before.get(feature, 0.0), values[feature]) for feature in sorted(values))
-
-
-def named_in(graph: Graph) -> Named:
-    """Return how ids are looked up among the nodes of a graph."""
-
-    def named(node: str) -> Feature:
-        index = graph.index(node)
-        if index >= graph.n_features:
-            kind = NodeKind(graph.node_kinds[index]).value
-            raise InterventionError(f"Only features can be changed; {node!r} is of kind {kind}.")
-        place = (graph.feature_layer[index], graph.feature_position[index], graph.feature_index[index])
-        return Feature(*(int(number) for number in place))
-
-    return named
+    return AllHeld(
+        tuple(Held(feature, before.get(feature, 0.0), values[feature]) for feature in sorted(values)),
+        held_errors(becoming, values.keys(), setting),
+        held_tokens(becoming, setting.run),
+    )
 
 
 def spelled_out(intervention: Intervention, setting: Setting) -> Intervention:
@@ -80,7 +68,8 @@ def spelled_out(intervention: Intervention, setting: Setting) -> Intervention:
     if not any(isinstance(place, Everywhere) for place in intervention.members):
         return intervention
     nodes: list[tuple[Node, ...]] = [
-        tuple(_touched(place, setting)) if isinstance(place, Everywhere) else (place,) for place in intervention.members
+        tuple(_features(touched_by(place, setting))) if isinstance(place, Everywhere) else (place,)
+        for place in intervention.members
     ]
     if isinstance(intervention, Set | Add):
         each = _each(intervention.value, len(nodes))
@@ -93,88 +82,110 @@ def spelled_out(intervention: Intervention, setting: Setting) -> Intervention:
     )
 
 
-def _values(intervention: Intervention, setting: Setting) -> Mapping[Feature, float]:
-    touched = [_touched(place, setting) for place in intervention.members]
+def _changes(intervention: Intervention, setting: Setting) -> _Changes:
+    touched = [touched_by(place, setting) for place in intervention.members]
     before = setting.run.activations
     match intervention:
         case Ablate():
-            return dict.fromkeys(_active(intervention.members, touched, setting, "ablate"), 0.0)
+            return _scaled(intervention.members, touched, setting, "ablate", 0.0)
         case Scale(factor=factor):
-            features = _active(intervention.members, touched, setting, "scale")
-            return {feature: factor * before.get(feature, 0.0) for feature in features}
+            return _scaled(intervention.members, touched, setting, "scale", factor)
         case Set(value=value):
-            pairs = zip(touched, _each(value, len(touched)), strict=True)
-            return {feature: given for features, given in pairs for feature in features}
+            pairs = zip(_only_features(intervention, touched), _each(value, len(touched)), strict=True)
+            return _Changes({feature: given for features, given in pairs for feature in features}, {})
         case Add(value=value):
-            pairs = zip(touched, _each(value, len(touched)), strict=True)
-            return {feature: before.get(feature, 0.0) + added for features, added in pairs for feature in features}
+            pairs = zip(_only_features(intervention, touched), _each(value, len(touched)), strict=True)
+            return _Changes(
+                {feature: before.get(feature, 0.0) + added for features, added in pairs for feature in features}, {}
+            )
         case SwapIn():
-            return _swapped(intervention, _flat(touched), setting)
+            return _swapped(intervention, [node for some in touched for node in some], setting)
         case _:
             raise InterventionError(f"{type(intervention).__name__} is not an intervention this model knows.")
 
 
-def _touched(place: Place, setting: Setting) -> Sequence[Feature]:
-    """Return the features that one entry of an intervention's nodes stands for, checked against prompt and transcoders."""
-    if isinstance(place, str):
-        return (setting.named(place),)
-    run, transcoders = setting.run, setting.transcoders
-    first = run.activations.first_position
-    if place.layer >= transcoders.n_layers:
-        raise NodeError(f"{place} does not exist; the model has layers 0 to {transcoders.n_layers - 1}.")
-    if place.feature >= transcoders.n_features(place.layer):
-        last = transcoders.n_features(place.layer) - 1
-        raise NodeError(f"{place} does not exist; layer {place.layer} has features 0 to {last}.")
-    if isinstance(place, Everywhere):
-        return [place.at(position) for position in range(first, run.position + 1)]
-    if not first <= place.position <= run.position:
-        raise InterventionError(
-            f"{place} cannot be changed; positions {first} to {run.position} can "
-            "(features before them are not read, later positions do not reach the traced one)."
-        )
-    return (place,)
-
-
-def _flat(touched: Iterable[Sequence[Feature]]) -> list[Feature]:
-    return [feature for features in touched for feature in features]
-
-
-def _active(
-    places: Sequence[Place], touched: Sequence[Sequence[Feature]], setting: Setting, verb: str
-) -> list[Feature]:
-    """Return the touched features, if every entry has one that is active."""
-    for place, features in zip(places, touched, strict=True):
+def _scaled(
+    places: Sequence[Place], touched: Sequence[Sequence[Touched]], setting: Setting, verb: str, factor: float
+) -> _Changes:
+    """Return nodes at a factor times what they are, if every entry that is a feature is active somewhere."""
+    values: dict[Feature, float] = {}
+    for place, nodes in zip(places, touched, strict=True):
+        features = _features(nodes)
         may_come = setting.open_ended and isinstance(place, Everywhere)
-        if not may_come and not any(feature in setting.run.activations for feature in features):
+        if features and not may_come and not any(feature in setting.run.activations for feature in features):
             shown = place if isinstance(place, Everywhere) else features[0]
             raise InterventionError(
                 f"{shown} is not active on this prompt, so there is nothing to {verb}; Set and Add can make it active."
             )
-    return _flat(touched)
+        values.update({feature: factor * setting.run.activations.get(feature, 0.0) for feature in features})
+    constants = _constants(node for nodes in touched for node in nodes)
+    return _Changes(values, dict.fromkeys(constants, Become(factor)))
+
+
+def _features(nodes: Iterable[Touched]) -> list[Feature]:
+    return [node for node in nodes if isinstance(node, Feature)]
+
+
+def _constants(nodes: Iterable[Touched]) -> list[Constant]:
+    return [node for node in nodes if isinstance(node, ErrorNode | TokenNode)]
+
+
+def _only_features(intervention: Intervention, touched: Sequence[Sequence[Touched]]) -> list[list[Feature]]:
+    """Return the features touched by each entry of an intervention that gives activations values."""
+    for node in _constants(node for nodes in touched for node in nodes):
+        what = "an error" if isinstance(node, ErrorNode) else "a token"
+        raise InterventionError(
+            f"{node.id!r} is {what}, which has no activation that {type(intervention).__name__} could change; "
+            "Ablate, Scale and SwapIn take errors and tokens."
+        )
+    return [_features(nodes) for nodes in touched]
 
 
 def _each(value: float | Sequence[float], count: int) -> Sequence[float]:
     return (value,) * count if isinstance(value, float | int) else value
 
 
-def _swapped(swap: SwapIn, features: Sequence[Feature], setting: Setting) -> Mapping[Feature, float]:
-    prompt, elsewhere = setting.other(swap.prompt)
-    own = setting.run.prompt
-    partner = align(own.token_ids, prompt.token_ids)
+def _swapped(swap: SwapIn, touched: Sequence[Touched], setting: Setting) -> _Changes:
+    there, features = setting.other(swap.prompt), _features(touched)
+    partner = alignment_between(setting.run.prompt, there.prompt, swap.pairs).pairs
     if swap.features is None:
-        injected = _newly_active(features, setting.run.activations, elsewhere, partner)
+        injected = _newly_active(features, setting.run.activations, there.activations, partner)
     else:
-        injected = _flat(_touched(place, setting) for place in swap.incoming)
+        injected = _incoming(swap, setting)
     values: dict[Feature, float] = {}
     for feature in [*features, *injected]:
-        if feature.position not in partner:
-            raise InterventionError(
-                f"Position {feature.position} ({own.texts[feature.position]!r}) has no counterpart in the other prompt. "
-                "Use a prompt of the same form, or leave this position out."
-            )
-        there = Feature(feature.layer, partner[feature.position], feature.feature)
-        values[feature] = elsewhere.get(there, 0.0)
-    return values
+        place = Feature(feature.layer, _counterpart(feature, partner, setting.run, there), feature.feature)
+        values[feature] = there.activations.get(place, 0.0)
+    constants = _constants(touched)
+    return _Changes(
+        values,
+        {node: Become(0.0, (there, _counterpart(node, partner, setting.run, there))) for node in constants},
+    )
+
+
+def _incoming(swap: SwapIn, setting: Setting) -> list[Feature]:
+    nodes = [node for place in swap.incoming for node in touched_by(place, setting)]
+    for node in _constants(nodes):
+        raise InterventionError(
+            f"The features to swap in are features; {node.id!r} is none. Name it among the nodes of SwapIn."
+        )
+    return _features(nodes)
+
+
+def _counterpart(node: Touched, partner: Mapping[int, int], run: Run, there: Run) -> int:
+    """Return the position of the other prompt that a node's position stands for."""
+    if node.position not in partner:
+        raise InterventionError(
+            f"Position {node.position} ({run.prompt.texts[node.position]!r}) has no counterpart in the other prompt. "
+            "Use a prompt of the same form, give an alignment, or leave this position out."
+        )
+    position, first = partner[node.position], there.prompt.first_position
+    if position < first and not isinstance(node, TokenNode):
+        raise InterventionError(
+            f"Position {node.position} stands for position {position} of the other prompt, where features and errors "
+            f"are not read; they are from position {first} on. Give another alignment, or leave this position out."
+        )
+    return position
 
 
 def _newly_active(

@@ -1,15 +1,17 @@
-"""Changes of features' activations that an experiment makes: ablate, scale, set, add, swap in from another prompt."""
+"""What an experiment changes: ablate, scale and swap in features, errors and tokens; set and add to features."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from circuit_widget.errors import InterventionError
-from circuit_widget.node import Everywhere, Feature
+from circuit_widget.intervention.alignment import Pairs, pair_tuple
+from circuit_widget.node import Everywhere, Feature, NodeKind, TokenNode, read_constant
 
 Node: TypeAlias = str | Feature
 Place: TypeAlias = Node | Everywhere
@@ -20,7 +22,7 @@ Nodes: TypeAlias = Place | Iterable[Place]
 
 @dataclass(frozen=True)
 class Intervention(ABC):
-    """A change of some features; `nodes` are node ids, Features or Everywheres (a single one is taken as a list of one).
+    """A change of some nodes; `nodes` are node ids, Features or Everywheres (a single one is taken as a list of one).
 
     Raises InterventionError when there is no node, or something is not a node.
     """
@@ -47,14 +49,16 @@ class Intervention(ABC):
 
     @property
     def _whom(self) -> str:
-        count = len(self.members)
         everywhere = " everywhere" if all(isinstance(node, Everywhere) for node in self.members) else ""
-        return f"{count} feature{'' if count == 1 else 's'}{everywhere}"
+        counts = Counter(_kind(node) for node in self.members)
+        shown = [f"{n} {kind.value}{'' if n == 1 else 's'}" for kind in NodeKind if (n := counts[kind])]
+        listed = " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+        return f"{listed}{everywhere}"
 
 
 @dataclass(frozen=True)
 class Ablate(Intervention):
-    """Hold features at zero."""
+    """Hold features at zero, take errors away from what MLPs write, and embeddings of tokens from the residual stream."""
 
     kind: ClassVar[str] = "ablate"
 
@@ -66,7 +70,10 @@ class Ablate(Intervention):
 
 @dataclass(frozen=True)
 class Scale(Intervention):
-    """Hold features at `factor` times their activation on this prompt; -1 and -2 are what papers often use."""
+    """Hold features at `factor` times their activation on this prompt; -1 and -2 are what papers often use.
+
+    Errors, and embeddings of tokens, are multiplied by the factor.
+    """
 
     kind: ClassVar[str] = "scale"
     factor: float
@@ -126,9 +133,11 @@ class Add(_Valued):
 class SwapIn(Intervention):
     """Take over from another prompt, at the layers and positions that `nodes` touch.
 
-    Positions of the two prompts are aligned by token (see `circuit_widget.intervention.alignment`). The nodes take the value they
-    have in the other prompt, usually zero; `features` take theirs, by default every feature that is active at one of
-    these places in the other prompt and not in this one. `features` are given at positions of this prompt.
+    `alignment` leads from positions of this prompt to positions of the other, as a mapping or pairs; positions that it
+    leaves out have no counterpart. By default it is what `model.align` finds. The nodes take the value they have in the
+    other prompt, features usually zero; errors and tokens are replaced by those there. `features` take theirs, by default
+    every feature that is active in the other prompt and not in this one, at the places of the features among `nodes`.
+    `features` are given at positions of this prompt.
 
     Raises InterventionError also for Everywhere: prompts are aligned position by position.
     """
@@ -136,10 +145,13 @@ class SwapIn(Intervention):
     kind: ClassVar[str] = "swap_in"
     prompt: str | Sequence[int]
     features: Nodes | None = None
+    alignment: Pairs | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "prompt", _prompt(self.prompt))
+        if self.alignment is not None:
+            object.__setattr__(self, "alignment", pair_tuple(self.alignment))
         if self.features is not None:
             object.__setattr__(self, "features", node_tuple(self.features))
         for node in (*self.members, *self.incoming):
@@ -155,6 +167,11 @@ class SwapIn(Intervention):
         return () if self.features is None else node_tuple(self.features)
 
     @property
+    def pairs(self) -> tuple[tuple[int, int], ...] | None:
+        """`alignment` as pairs of positions, sorted, None where it is left to `model.align`."""
+        return None if self.alignment is None else pair_tuple(self.alignment)
+
+    @property
     def description(self) -> str:
         """A few words for a list of experiments."""
         shown = self.prompt if isinstance(self.prompt, str) else "another prompt"
@@ -164,9 +181,11 @@ class SwapIn(Intervention):
         """Return plain JSON."""
         prompt = self.prompt if isinstance(self.prompt, str) else list(self.prompt)
         document = {**super().to_json(), "prompt": prompt}
-        if self.features is None:
-            return document
-        return {**document, "features": [_node_to_json(node) for node in self.incoming]}
+        if self.features is not None:
+            document["features"] = [_node_to_json(node) for node in self.incoming]
+        if self.pairs is not None:
+            document["alignment"] = [list(pair) for pair in self.pairs]
+        return document
 
 
 KINDS: dict[str, tuple[type[Intervention], tuple[str, ...], tuple[str, ...]]] = {
@@ -174,7 +193,7 @@ KINDS: dict[str, tuple[type[Intervention], tuple[str, ...], tuple[str, ...]]] = 
     "scale": (Scale, ("factor",), ()),
     "set": (Set, ("value",), ()),
     "add": (Add, ("value",), ()),
-    "swap_in": (SwapIn, ("prompt",), ("features",)),
+    "swap_in": (SwapIn, ("prompt",), ("features", "alignment")),
 }
 """Class, required and optional keys of each kind of intervention in JSON, beside "kind" and "nodes"."""
 
@@ -274,6 +293,13 @@ def _node_from_json(node: object) -> Place:
     if isinstance(node, Mapping) and set(node) == {"layer", "feature"}:
         return Everywhere(**node)
     raise InterventionError(f"A node is an id or an object with layer, position and feature; given {_short(node)}.")
+
+
+def _kind(node: Place) -> NodeKind:
+    constant = read_constant(node) if isinstance(node, str) else None
+    if constant is None:
+        return NodeKind.FEATURE
+    return NodeKind.TOKEN if isinstance(constant, TokenNode) else NodeKind.ERROR
 
 
 def _finite(name: str, value: object) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from circuit_widget.intervention.experiment import Experiment, Watched
 from circuit_widget.intervention.mode import Regime
-from circuit_widget.intervention.prediction import add_writes, hold_at, logits_after, predict
+from circuit_widget.intervention.prediction import add_constants, add_writes, hold_at, logits_after, predict
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Batch, Conditions, Edit, rerun_batch
@@ -38,7 +38,7 @@ def measure(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Measured:
-    """Return what the watched features and the logits become while features are held, sorted by first layer.
+    """Return what the watched features and the logits become while nodes are held, sorted by first layer.
 
     In `direct` the model is linear and features are read before their activation function; elsewhere after it.
 
@@ -53,7 +53,12 @@ def measure(
         model,
         run.captured,
         [
-            Edit(one.first_layer, one.first_position, _Holding(transcoders, one, conditions, run.captured))
+            Edit(
+                one.first_layer,
+                one.first_position,
+                _Holding(transcoders, one, conditions, run.captured),
+                one.entering(range(one.first_position, run.position + 1)),
+            )
             for one in experiments
         ],
         conditions=conditions,
@@ -65,6 +70,8 @@ def measure(
 
 class _Holding:
     """What is added to each MLP's output: `(value - activation) * decoder row` for each held feature that writes there.
+
+    For held errors it is a constant, their change from what they are on the prompt.
 
     A clamped output holds the original activations, so there the change is counted from those; elsewhere from what the
     feature would be now, where it reads. Cross-layer features that read no later than a clamped range ends are not
@@ -89,7 +96,8 @@ class _Holding:
             self._now[layer] = now[0]
         sources = [source for source in experiment.places if source <= layer and self._reaches(source, layer)]
         skip = self._transcoders.skip(layer) if layer in self._clamped else None
-        if skip is None and not sources:
+        constants = [one for one in experiment.constants.get(layer, ()) if self._reaches(one.source, layer)]
+        if skip is None and not sources and not constants:
             return None
         before = self._captured.layers[layer].mlp_input[start : start + len(x)]
         added = torch.zeros_like(x) if skip is None else (x - before) @ skip.T
@@ -98,10 +106,12 @@ class _Holding:
             now = experiment.before[index] if layer in self._clamped else self._now[source]
             changes = experiment.values[index] - now.to(experiment.before.device)
             add_writes(added, self._transcoders, experiment, source, layer, changes, start)
+        for one in constants:
+            add_constants(added, one, start)
         return added
 
     def _reaches(self, source: int, layer: int) -> bool:
-        """Return whether held features of layer `source` are written to `layer`."""
+        """Return whether what is held at layer `source` is written to `layer`."""
         past = len(self._clamped) > 0 and source <= self._clamped[-1] < layer
         return layer in self._transcoders.written_layers(source) and not past
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.intervention.experiment import Experiment, Watched, held_among
+from circuit_widget.intervention.experiment import Constants, Experiment, Watched, held_among
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.frozen import FrozenModel
 from circuit_widget.model.language_model import LanguageModel
@@ -35,8 +35,8 @@ def predict(
 ) -> Predicted:
     """Return what the frozen model makes of experiments.
 
-    `delta_t = sum_s A[t,s] / a_s * delta_s`, in layer order, with held features fixed. Held features write wherever
-    they do; at layers `knock_on` the other watched features that write there pass their change on, at other layers they
+    `delta_t = sum_s A[t,s] / a_s * delta_s`, in layer order, with held features fixed. Held features and errors write
+    wherever they do; at layers `knock_on` the other watched features that write there pass their change on, at other layers they
     only read. With every layer in it this is the graph's own prediction; with none, the `direct` effect. Both equal
     what the unpruned graph's edges give.
     """
@@ -53,6 +53,9 @@ def predict(
         deltas[:, here.index] = read.to(deltas.device).masked_fill(held[:, here.index], 0)
         skip = transcoders.skip(layer)
         written = torch.zeros_like(x, memory_format=torch.contiguous_format) if skip is None else x @ skip.T
+        for row, experiment in enumerate(experiments):
+            for constants in experiment.constants.get(layer, ()):
+                add_constants(written[row], constants, first_position)
         for source in range(first_layer, layer + 1):
             if layer in transcoders.written_layers(source):
                 add_held(written, transcoders, experiments, source, layer, first_position)
@@ -64,11 +67,19 @@ def predict(
         return written
 
     with torch.inference_mode():
-        normed = frozen.propagate(change, first_layer, first_position=first_position)
+        entering = _entering(experiments, range(first_position, frozen.n_positions))
+        normed = frozen.propagate(change, first_layer, entering, first_position=first_position)
         features = watched.before + deltas
         for row, experiment in enumerate(experiments):
             hold_at(features[row], experiment)
     return Predicted(features, normed)
+
+
+def _entering(experiments: Sequence[Experiment], rows: range) -> Float[Tensor, "batch rows d_model"] | None:
+    """Return what held tokens add to the residual stream that enters the first layer, None where none is held."""
+    each = [experiment.entering(rows) for experiment in experiments]
+    given = next((one for one in each if one is not None), None)
+    return None if given is None else torch.stack([torch.zeros_like(given) if one is None else one for one in each])
 
 
 def add_held(
@@ -101,6 +112,12 @@ def add_writes(
     rows = transcoders.decoder_rows(source, places.features, layer).to(written.device)
     positions = places.positions.to(written.device) - first_position
     written.index_add_(0, positions, rows * changes[:, None].to(written.device))
+
+
+def add_constants(written: Float[Tensor, "rows d_model"], constants: Constants, first_position: int) -> None:
+    """Add what held errors add; rows start at `first_position`."""
+    positions = constants.positions.to(written.device) - first_position
+    written.index_add_(0, positions, constants.changes.to(written.device))
 
 
 def hold_at(features: Float[Tensor, " features"], experiment: Experiment) -> None:

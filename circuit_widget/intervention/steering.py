@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuit_widget.errors import InterventionError, NodeError
-from circuit_widget.intervention.held import Held, Named, Other, Setting, hold
+from circuit_widget.intervention.held import Held, hold
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
-from circuit_widget.node import Feature
+from circuit_widget.intervention.touched import Other, Setting
+from circuit_widget.node import Everywhere, Feature, read_constant
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.at_positions import write_at
@@ -40,20 +41,26 @@ def steer(
         InterventionError: as `hold` does; a swap on new tokens.
         NodeError: an id of no feature that is active on the prompt, a feature that does not exist.
     """
-    setting = Setting(run, named_among(run.activations), transcoders, other, open_ended=new_tokens)
-    held = hold(interventions, setting)
+    named = named_among(run.activations)
+    setting = Setting(run, named, transcoders, other, open_ended=new_tokens)
+    held = hold(interventions, setting).features
     rules: dict[tuple[int, int], Rule] = {}
     if new_tokens:
         for intervention in interventions:
-            rules.update(_rules(intervention, setting.named))
+            rules.update(_rules(intervention, named))
     return Steering(transcoders, held, rules, len(run.prompt))
 
 
-def named_among(activations: Activations) -> Named:
+def named_among(activations: Activations) -> Callable[[str], Feature]:
     """Return how node ids are looked up among the features that are active on a prompt."""
     ids = {feature.id: feature for feature in activations}
 
     def named(node: str) -> Feature:
+        if read_constant(node) is not None:
+            raise InterventionError(
+                f"“{node[:40]}” is an error or a token; only features can be changed while the model generates. "
+                "model.intervene(graph, ...) changes it for the token that comes next."
+            )
         if node not in ids:
             raise NodeError(
                 f"“{node[:40]}” is no feature that is active on this prompt; expected the id of one, or "
@@ -64,9 +71,9 @@ def named_among(activations: Activations) -> Named:
     return named
 
 
-def _rules(intervention: Intervention, named: Named) -> Mapping[tuple[int, int], Rule]:
+def _rules(intervention: Intervention, named: Callable[[str], Feature]) -> Mapping[tuple[int, int], Rule]:
     """Return what an intervention does on new tokens, by layer and number of the feature."""
-    places = [named(place) if isinstance(place, str) else place for place in intervention.members]
+    places: list[Feature | Everywhere] = [named(one) if isinstance(one, str) else one for one in intervention.members]
     features = [(place.layer, place.feature) for place in places]
     match intervention:
         case Ablate():

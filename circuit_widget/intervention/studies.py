@@ -10,7 +10,7 @@ import numpy as np
 
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.controls import Controls, stood_in, touched_features
+from circuit_widget.intervention.controls import Controls, check_features, stood_in, touched_features
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.faithfulness import Faithfulness
 from circuit_widget.intervention.group_sweep import GroupSweep
@@ -88,6 +88,7 @@ class Studies(ABC):
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise InterventionError(f"n, the number of controls, is a whole number from 1 up; given {n!r:.40}.")
         asked = intervention_tuple(interventions)
+        check_features(asked)
         activations = self._activations_of(graph, cancelled)
         with reporting(progress) as report:
             first = _part(report, 0, 1 / (n + 1))

@@ -35,11 +35,15 @@ class Conditions:
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """One intervention of a batch: what it adds to what MLPs write, and the first layer and position it touches."""
+    """One intervention of a batch: what it adds to what MLPs write, and the first layer and position it touches.
+
+    `entering` is added to the residual stream where it enters the first layer touched, from the first position on.
+    """
 
     first_layer: int
     first_position: int
     added: MlpEdit
+    entering: Float[Tensor, "rows d_model"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +123,7 @@ def rerun_batch(
                 raise Cancelled("The intervention was cancelled.")
             block, pieces = model.blocks[layer], captured.layers[layer]
             started = edits[: bisect_right(starts, layer)]
-            joining = pieces.residual[rows].expand(len(started) - len(residual), -1, -1)
+            joining = _joining(started[len(residual) :], pieces.residual[rows], rows.start)
             residual = torch.cat([residual.to(block.device), joining]) if len(joining) else residual.to(block.device)
             with Hooks() as hooks:
                 watch_reading(hooks, block, model.sites.norm, captured.input_site, _keep(mlp_inputs, layer))
@@ -134,6 +138,19 @@ def rerun_batch(
                 progress((layer + 1 - starts[0]) / (model.n_layers - starts[0]))
         logits = model.capped(model.uncapped_logits(residual[:, -1]))
     return Batch(rows.start, mlp_inputs, logits)
+
+
+def _joining(
+    edits: Sequence[Edit], residual: Float[Tensor, "rows d_model"], first_position: int
+) -> Float[Tensor, "edits rows d_model"]:
+    """Return the residual stream that enters a layer in the re-runs that start there, each with what is added to it."""
+    joining = residual.repeat(len(edits), 1, 1)
+    for row, edit in enumerate(edits):
+        if edit.entering is not None:
+            start = edit.first_position - first_position
+            changed = joining[row, start:].float() + edit.entering.to(residual.device)
+            joining[row, start:] = changed.to(residual.dtype)
+    return joining
 
 
 def _keep(mlp_inputs: dict[int, Tensor], layer: int) -> Callable[[Tensor], None]:

@@ -13,6 +13,7 @@ from circuit_widget.attribution.targets import choose_targets, target_from_json
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.node import NodeKind
+from circuit_widget.tracing.errors import errors_at
 from circuit_widget.tracing.reading import reading_of
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -64,19 +65,8 @@ class DirectEffects:
 
     def _add_error(self, writes: dict[int, Tensor], layer: int, position: int) -> None:
         """Add the error of one place as the transcoders leave it, with the features there that the graph left out."""
-        pieces, transcoders = self._run.captured.layers[layer], self._transcoders
-        reconstructed = transcoders.decoder_bias(layer).clone()
-        skip = transcoders.skip(layer)
-        if skip is not None:
-            reconstructed += skip @ pieces.mlp_input[position]
-        device = reconstructed.device
-        for source in range(layer + 1):
-            if layer in transcoders.written_layers(source):
-                active = self._run.activations.at(source, position)
-                numbers = torch.tensor([feature.feature for feature in active], dtype=torch.long, device=device)
-                values = torch.tensor(list(active.values()), dtype=torch.float32, device=device)
-                reconstructed += values @ transcoders.decoder_rows(source, numbers, layer).to(device)
-        self._at(writes, layer)[position] -= pieces.mlp_output[position] - reconstructed
+        (error,) = errors_at(self._run, self._transcoders, layer, [position])
+        self._at(writes, layer)[position] -= error
         if self._graph.left_out and not self._graph.pruned:
             for feature in self._run.activations.at(layer, position):
                 if feature not in self._kept:

@@ -149,8 +149,7 @@ def test_a_graph_of_another_model_is_refused(graph: Graph) -> None:
         (Feature(0, 2, 512), NodeError, "layer 0 has features 0 to 511"),
         (Feature(0, 0, 1), InterventionError, "positions 1 to 5 can"),
         (Feature(0, 6, 1), InterventionError, "positions 1 to 5 can"),
-        ("E_32_2", InterventionError, "Only features can be changed; 'E_32_2' is of kind token."),
-        ("1_-1_3", InterventionError, "is of kind error."),
+        ("5_98_5", InterventionError, "Features, errors and tokens can be changed; '5_98_5' is of kind logit."),
     ],
 )
 def test_what_cannot_be_changed_is_named(graph: Graph, nodes: object, error: type[Exception], message: str) -> None:
@@ -177,7 +176,8 @@ def test_an_effect_is_plain_json(graph: Graph) -> None:
     assert (document["id"], document["name"], document["mode"]) == (7, "Texas ×0", "1-2")
     assert document["frozen"] == "MLP outputs of layers 1 to 2 frozen"
     assert len(document["nodes"]["ids"]) == len(document["nodes"]["predicted"]) == len(effect.nodes)
-    assert set(document["tokens"][0]) == {"token", "token_id", "before", "after", "logit_before", "logit_after"}
+    columns = {"before", "after", "predicted", "logit_before", "logit_after", "logit_predicted"}
+    assert set(document["tokens"][0]) == {"token", "token_id"} | columns
     assert {target["token_id"] for target in document["targets"]} == set(effect.predicted_logits)
 
 
