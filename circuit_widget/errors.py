@@ -9,6 +9,7 @@ CircuitWidgetError          error
 ├── NoModelError            no-model        running the model of a graph, or generation, that came without it
 ├── CircuitError            circuit         a circuit document that breaks its rules
 ├── MessageError            message         a malformed message between frontend and kernel
+├── OutOfMemory             memory          a run that the memory of a device or of the machine is too small for
 ├── FigureError             figure          a figure that cannot be drawn as asked
 └── Cancelled               cancelled       a run that was stopped on request
 """
@@ -70,6 +71,12 @@ class MessageError(CircuitWidgetError):
     """A malformed message between frontend and kernel."""
 
     code = "message"
+
+
+class OutOfMemory(CircuitWidgetError):
+    """A run that the memory of a device, or of the machine, is too small for; the model can be used again."""
+
+    code = "memory"
 
 
 class FigureError(CircuitWidgetError):

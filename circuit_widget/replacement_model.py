@@ -15,13 +15,11 @@ from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
-from circuit_widget.intervention.carry_out import carry_out_batch
-from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.kinds import Intervention, experiment_tuple, intervention_tuple
-from circuit_widget.intervention.mode import Mode, read_mode
+from circuit_widget.intervention.intervening import Intervening
+from circuit_widget.intervention.kinds import Intervention, intervention_tuple
 from circuit_widget.intervention.steered_generation import SteeredGeneration
 from circuit_widget.intervention.steering import Steering, steer
-from circuit_widget.intervention.studies import Studies
+from circuit_widget.intervention.studies import Asked
 from circuit_widget.model.generation import Generation, SampledToken, question
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt, PromptInput, first_position, read_prompt
@@ -30,21 +28,19 @@ from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.estimate import Estimate, estimate_run
+from circuit_widget.tracing.memory import within_memory
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.reading import reading_of
-from circuit_widget.tracing.run import Run
 from circuit_widget.tracing.runs import Runs
 from circuit_widget.tracing.trace import trace_run
 from circuit_widget.tracing.verification import Verification
 from circuit_widget.tracing.verify import verify_graph
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
-Asked: TypeAlias = Callable[[], bool]
-
 Interventions: TypeAlias = Sequence[Intervention] | Intervention
 
 
-class ReplacementModel(Studies):
+class ReplacementModel(Intervening):
     """A language model with a transcoder for each of its MLPs.
 
     One run at a time: every method that runs the model holds `lock`. `cancelled` callables are asked between layers and
@@ -106,6 +102,7 @@ class ReplacementModel(Studies):
         read = self.read_prompt(prompt)
         return tuple(PromptToken(text, token) for text, token in zip(read.texts, read.token_ids, strict=True))
 
+    @within_memory("Keep fewer features with max_features, trace a shorter prompt, or free memory.")
     def trace(
         self,
         prompt: PromptInput | Generation,
@@ -136,6 +133,7 @@ class ReplacementModel(Studies):
 
         Raises:
             PromptError: the prompt, a target, the position or max_features cannot be used.
+            OutOfMemory: the memory of a device, or of the machine, is full.
             Cancelled: `cancelled()` became true.
         """
         started = time.perf_counter()
@@ -191,6 +189,7 @@ class ReplacementModel(Studies):
         self, prompt: PromptInput, *, interventions: Interventions, **options: Unpack[Options]
     ) -> SteeredGeneration: ...
 
+    @within_memory("Generate fewer tokens, from a shorter prompt, or free memory.")
     def generate(
         self,
         prompt: PromptInput,
@@ -223,6 +222,7 @@ class ReplacementModel(Studies):
         Raises:
             PromptError: the prompt cannot be used, or a number is out of range.
             InterventionError, NodeError: as `intervene` does; `new_tokens` without interventions, or with SwapIn.
+            OutOfMemory: the memory of a device, or of the machine, is full.
             Cancelled: `cancelled()` became true between two tokens.
         """
         if not isinstance(new_tokens, bool) or (new_tokens and interventions is None):
@@ -252,62 +252,6 @@ class ReplacementModel(Studies):
             return unsteered
         done = {"interventions": [one.to_json() for one in listed], "new_tokens": new_tokens}
         return SteeredGeneration(unsteered, replace(said[1], steering=done, model=self), listed, new_tokens)
-
-    def intervene(
-        self,
-        graph: Graph,
-        interventions: Sequence[Intervention] | Intervention,
-        *,
-        mode: Mode = "total",
-        progress: ProgressChoice = None,
-        cancelled: Asked | None = None,
-    ) -> Effect:
-        """Return what changing some features does to the model, beside what the graph predicts.
-
-        The real model runs: at each touched layer and position `(value - activation) * decoder row` is added to the
-        MLP's output, so its error stays. `mode` names what is frozen: "total" nothing; "frozen_attention" attention
-        patterns; a range of layers (or a pair, first and last) their MLP outputs; "direct" attention, norms and every
-        other MLP output, so that the effect equals the graph's edges.
-
-        Raises:
-            InterventionError: the interventions, the mode, or the graph cannot be used with this model.
-            NodeError: a node that is not in the graph, or a feature that does not exist.
-            Cancelled: `cancelled()` became true between two layers.
-        """
-        return self.intervene_many(graph, [interventions], mode=mode, progress=progress, cancelled=cancelled)[0]
-
-    def intervene_many(
-        self,
-        graph: Graph,
-        experiments: Sequence[Sequence[Intervention] | Intervention],
-        *,
-        mode: Mode = "total",
-        progress: ProgressChoice = None,
-        cancelled: Asked | None = None,
-    ) -> tuple[Effect, ...]:
-        """Return the effect of each of several experiments, as `intervene` does, run as batches: many times faster.
-
-        Their order is kept. All are checked before the first one runs. `seconds` of an effect is its share of its batch.
-
-        Raises:
-            InterventionError: there is no experiment; otherwise as `intervene` does.
-            NodeError, Cancelled: as `intervene` does.
-        """
-        asked = experiment_tuple(experiments)
-        regime = read_mode(mode, self.n_layers)
-        with self.lock, torch.inference_mode(), reporting(progress) as report:
-            return carry_out_batch(
-                self.model,
-                self.transcoders,
-                self._run_of(graph, cancelled),
-                graph,
-                asked,
-                regime,
-                other=self._elsewhere,
-                label=self._cards.label,
-                progress=lambda done: report(done, "Running the model"),
-                cancelled=cancelled,
-            )
 
     def verify(
         self,
@@ -371,26 +315,8 @@ class ReplacementModel(Studies):
             first_position=first_position(self.model.network.config),
         )
 
-    def _activations_of(self, graph: Graph, cancelled: Asked | None) -> Activations:
-        with self.lock, torch.inference_mode():
-            return self._run_of(graph, cancelled).activations
-
-    def _run_of(self, graph: Graph, cancelled: Asked | None) -> Run:
-        """Return the run that a graph was traced from, checked against the graph where another process traced it."""
-        ids = [token.token_id for token in graph.tokens]
-        foreign = InterventionError(
-            "This graph was traced with another model or other transcoders: its features are not those of "
-            f"{self.name!r} with {self.transcoders.name!r}. Load the model it was traced with."
-        )
-        if graph.n_layers != self.n_layers or max(ids) >= self.model.vocabulary_size:
-            raise foreign
-        run = self._runs.of(self.read_prompt(ids), graph.position, cancelled)
-        if graph.model is not self and not run.activations.agree_with(graph):
-            raise foreign
-        return run
-
-    def _elsewhere(self, prompt: str | Sequence[int]) -> Run:
-        return self._runs.of(self.read_prompt(prompt), -1)
+    def _label(self, layer: int, feature: int) -> str | None:
+        return self._cards.label(layer, feature)
 
     def _labels(self, graph: Graph) -> dict[str, str]:
         places = zip(graph.node_ids, graph.feature_layer.tolist(), graph.feature_index.tolist(), strict=False)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import circuit_widget as cw
-from circuit_widget.errors import CircuitWidgetError, LoadError, PromptError
+from circuit_widget.errors import CircuitWidgetError, LoadError, OutOfMemory, PromptError
 from circuit_widget.replacement_model import ReplacementModel
 from tests.models import PROMPT_IDS, REFERENCE, hooks_of, reference_model, tiny_model, tiny_network, tokenizer
 
@@ -180,6 +180,52 @@ def test_nothing_is_printed_while_loading_tracing_and_generating(
     said = capfd.readouterr()
     assert (said.out, said.err) == ("", "")
     assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+            "The memory of the device is full.",
+        ),
+        (MemoryError(), "The memory of this machine is full."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "The memory of this machine is full."),
+    ],
+)
+def test_a_full_memory_is_said_in_a_sentence_and_the_model_goes_on(error: Exception, what: str) -> None:
+    model = tiny_model()
+    graph = model.trace(PROMPT_IDS)
+
+    def full(*_: object) -> None:
+        raise error
+
+    runs = {
+        "Keep fewer features with max_features": lambda: model.trace([1, 5, 6, 7]),
+        "Ask for fewer experiments": lambda: model.intervene(graph, cw.Ablate(graph.node_ids[0])),
+        "Generate fewer tokens": lambda: model.generate(PROMPT_IDS, max_new_tokens=2),
+    }
+    handle = model.model.blocks[1].mlp.register_forward_hook(full)
+    for advice, run in runs.items():
+        with pytest.raises(OutOfMemory) as refusal:
+            run()
+        assert str(refusal.value).startswith(f"{what} {advice}")
+        assert (refusal.value.code, refusal.value.__context__) == ("memory", None)
+    handle.remove()
+    assert hooks_of(model.model.network) == 0
+    for run in runs.values():
+        run()
+
+
+def test_another_error_of_torch_is_not_taken_for_a_full_memory() -> None:
+    model = tiny_model()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    model.model.blocks[1].mlp.register_forward_hook(broken)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        model.trace(PROMPT_IDS)
 
 
 def test_every_refusal_is_one_of_the_packages_own() -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from circuit_widget.errors import InterventionError
-from circuit_widget.model.prompt import Prompt
 from circuit_widget.node import PromptToken
 
 if TYPE_CHECKING:
@@ -53,22 +52,25 @@ class Alignment:
         )
 
 
-def alignment_between(prompt: Prompt, other: Prompt, pairs: Sequence[tuple[int, int]] | None = None) -> Alignment:
+def alignment_between(
+    tokens: Sequence[PromptToken], other_tokens: Sequence[PromptToken], pairs: Sequence[tuple[int, int]] | None = None
+) -> Alignment:
     """Return the alignment of two prompts: the pairs given, else as `align` finds them.
 
     Raises:
         InterventionError: a pair with a position that its prompt does not have; otherwise as `align` does.
     """
+    prompts = tuple(tokens), tuple(other_tokens)
     if pairs is None:
-        return Alignment(_tokens(prompt), _tokens(other), align(prompt.token_ids, other.token_ids))
-    for place, (one, which) in enumerate(((prompt, "this"), (other, "the other"))):
+        return Alignment(*prompts, align(*([token.token_id for token in prompt] for prompt in prompts)))
+    for place, which in enumerate(("this", "the other")):
         for pair in pairs:
-            if not 0 <= pair[place] < len(one):
+            if not 0 <= pair[place] < len(prompts[place]):
                 raise InterventionError(
                     f"The alignment pairs {pair[0]} with {pair[1]}, but {which} prompt has positions 0 to "
-                    f"{len(one) - 1}; model.align(graph, prompt).to_frame() shows both."
+                    f"{len(prompts[place]) - 1}; model.align(graph, prompt).to_frame() shows both."
                 )
-    return Alignment(_tokens(prompt), _tokens(other), dict(pairs))
+    return Alignment(*prompts, dict(pairs))
 
 
 def pair_tuple(alignment: object) -> tuple[tuple[int, int], ...]:
@@ -108,10 +110,6 @@ def _pair(entry: object) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def _tokens(prompt: Prompt) -> tuple[PromptToken, ...]:
-    return tuple(PromptToken(text, token) for text, token in zip(prompt.texts, prompt.token_ids, strict=True))
-
-
 def align(tokens: Sequence[int], others: Sequence[int]) -> Mapping[int, int]:
     """Return for positions of one prompt (token ids) the positions of the other that stand for them.
 
@@ -130,7 +128,7 @@ def align(tokens: Sequence[int], others: Sequence[int]) -> Mapping[int, int]:
     if prefix <= 1 and suffix == 0:
         raise InterventionError(
             f"The prompts have {len(tokens)} and {len(others)} tokens and neither begin nor end alike, "
-            "so their positions cannot be aligned. Use a prompt of the same form."
+            "so their positions cannot be aligned. Use a prompt of the same form, or give SwapIn an alignment."
         )
     pairs = {position: position for position in range(prefix)}
     between = shorter - prefix - suffix

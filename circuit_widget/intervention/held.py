@@ -13,6 +13,7 @@ from circuit_widget.intervention.touched import Constant, Setting, Touched, touc
 from circuit_widget.node import ErrorNode, Everywhere, Feature, TokenNode
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.trace import prompt_tokens
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _each(value: float | Sequence[float], count: int) -> Sequence[float]:
 
 def _swapped(swap: SwapIn, touched: Sequence[Touched], setting: Setting) -> _Changes:
     there, features = setting.other(swap.prompt), _features(touched)
-    partner = alignment_between(setting.run.prompt, there.prompt, swap.pairs).pairs
+    partner = alignment_between(prompt_tokens(setting.run), prompt_tokens(there), swap.pairs).pairs
     if swap.features is None:
         injected = _newly_active(features, setting.run.activations, there.activations, partner)
     else:

@@ -1,9 +1,19 @@
-"""How much memory this process may still take."""
+"""How much memory this process may still take, and what is said where that was not enough."""
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import torch
+
+from circuit_widget.errors import OutOfMemory
+
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
 
 UNKNOWN_BYTES = 4 << 30
 """Taken to be available where the system does not say."""
@@ -45,3 +55,36 @@ def _container_available() -> float:
         # The file cache counts as used, but is given back when memory is asked for.
         return free + max((int(line.split()[1]) for line in lines if "inactive_file" in line), default=0)
     return float("inf")
+
+
+def within_memory(what_to_do: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:
+    """Make a function say in a sentence that the memory is full, and what to do then.
+
+    Raises:
+        OutOfMemory: where torch or Python could not have the memory that the function asked for.
+    """
+
+    def saying(run: Callable[Given, Returned]) -> Callable[Given, Returned]:
+        @functools.wraps(run)
+        def within(*given: Given.args, **named: Given.kwargs) -> Returned:
+            try:
+                return run(*given, **named)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                device = isinstance(error, torch.OutOfMemoryError)
+            # Raised out here, without the other error, which holds on to all that filled the memory.
+            raise OutOfMemory(
+                f"The memory of {'the device' if device else 'this machine'} is full. {what_to_do} "
+                "Earlier passes are dropped by model.forget(); other programs and notebooks may hold memory too."
+            )
+
+        return within
+
+    return saying
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that the memory is full; torch says it of main memory with a plain RuntimeError."""
+    full = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return full or isinstance(error, torch.OutOfMemoryError | MemoryError)

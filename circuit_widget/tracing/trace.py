@@ -89,7 +89,7 @@ def _plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
         f"{fitting:,} with most influence become nodes, in about {in_words(sweep_seconds(run, n_targets, fitting))}; "
         "the others join the error of their layer and position. Pass max_features to choose how many.",
         CircuitWidgetWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     return plan(run, n_targets, fitting)
 

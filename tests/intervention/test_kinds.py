@@ -22,6 +22,10 @@ INACTIVE = Feature(1, 2, 3)
         (Set(["a", "b"], np.array([1, 2])), {"kind": "set", "nodes": ["a", "b"], "value": [1.0, 2.0]}),
         (Add(iter(["a"]), np.float32(0.5)), {"kind": "add", "nodes": ["a"], "value": 0.5}),
         (SwapIn("a", "the other"), {"kind": "swap_in", "nodes": ["a"], "prompt": "the other"}),
+        (
+            SwapIn("a", "the other", alignment={4: 5, 1: np.int64(1)}),
+            {"kind": "swap_in", "nodes": ["a"], "prompt": "the other", "alignment": [[1, 1], [4, 5]]},
+        ),
         (SwapIn("a", [1, 2], "b"), {"kind": "swap_in", "nodes": ["a"], "prompt": [1, 2], "features": ["b"]}),
     ],
 )
@@ -42,6 +46,19 @@ def test_json_there_and_back(intervention: Intervention, document: dict[str, Any
         (lambda: Set("a", True), "finite number; given True."),
         (lambda: Set(["a", "b"], [1, 2, 3]), "3 values were given for 2 nodes; give one for each, or only one."),
         (lambda: SwapIn("a", "p", []), "There is no node to change"),
+        (lambda: SwapIn("a", "p", alignment=7), "An alignment leads from positions of this prompt to positions of the"),
+        (lambda: SwapIn("a", "p", alignment="12"), "as {3: 4}; given '12'."),
+        (lambda: SwapIn("a", "p", alignment={}), "The alignment is empty; pair at least one position, or leave it out"),
+        (lambda: SwapIn("a", "p", alignment=[(1, 2, 3)]), "An alignment is pairs of positions, of this prompt and of"),
+        (lambda: SwapIn("a", "p", alignment=[4]), "of this prompt and of the other; given 4."),
+        (lambda: SwapIn("a", "p", alignment={1: 2.5}), "whole numbers from 0 up; given 2.5."),
+        (lambda: SwapIn("a", "p", alignment={"1": 2}), "whole numbers from 0 up; given '1'."),
+        (lambda: SwapIn("a", "p", alignment={1: True}), "whole numbers from 0 up; given True."),
+        (lambda: SwapIn("a", "p", alignment={-1: 2}), "whole numbers from 0 up; given -1."),
+        (
+            lambda: SwapIn("a", "p", alignment=[(1, 2), (3, 2), (1, 3)]),
+            "The alignment pairs position 1 with both 2 and 3; give each position one.",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(make: Any, message: str) -> None:
@@ -65,6 +82,10 @@ def test_what_makes_no_sense_is_refused(make: Any, message: str) -> None:
         ({"kind": "ablate", "nodes": [3]}, "A node is an id or an object with layer, position and feature; given 3."),
         ({"kind": "ablate", "nodes": [{"layer": 1}]}, "A node is an id or an object"),
         ({"kind": "set", "nodes": ["a"], "value": "x" * 10_000}, "finite number; given 'xxx"),
+        (
+            {"kind": "swap_in", "nodes": ["a"], "prompt": "p", "alignment": [[1]]},
+            "An alignment is pairs of positions",
+        ),
         (
             {"kind": "swap_in", "nodes": ["a"], "prompt": 5},
             "The other prompt is a text or a list of token ids; given 5.",
@@ -91,4 +112,6 @@ def test_descriptions_name_what_is_done() -> None:
     assert Ablate(["a", "b"]).description == "2 features ×0"
     assert Scale("a", -1).description == "1 feature ×−1"
     assert Set("a", 2.5).description == "1 feature = 2.5"
+    assert Ablate(["1_-1_3", "1_-1_4"]).description == "2 errors ×0"
+    assert Scale(["E_5_3", "a"], 2).description == "1 feature and 1 token ×2"
     assert SwapIn("a", "the capital").description == "1 feature swapped from “the capital”"
