@@ -239,6 +239,10 @@ class Graph:
             return (self.index(nodes),)
         return tuple(self.index(node) for node in nodes)
 
+    def labelled(self, label: str) -> tuple[str, ...]:
+        """Ids of the features with exactly this label. Raises NodeError, naming the nearest labels, where there is none."""
+        return nodes.labelled(self, label)
+
     def strongest_edges(self, count: int | None = None, among: Iterable[int] | None = None) -> Edges:
         """The edges with the highest score `Â[t,s] (I_t + w_t)`, the strongest first; of equals, the first targets'.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int, Int32
 
+from circuit_widget.errors import NodeError
 from circuit_widget.node import NodeKind, error_id, feature_id, logit_id, token_id
 
 if TYPE_CHECKING:
@@ -52,3 +54,24 @@ def node_position(graph: Graph) -> Int32[np.ndarray, " nodes"]:
     """Positions of all nodes, in node order; the traced position for logits."""
     logits = np.full(len(graph.targets), graph.position)
     return np.concatenate([graph.feature_position, graph.error_position, graph.token_position, logits], dtype=np.int32)
+
+
+def labelled(graph: Graph, label: str) -> tuple[str, ...]:
+    """Ids of the features with exactly this label, in node order. Raises NodeError where there is none."""
+    if not isinstance(label, str) or not label.strip():
+        raise NodeError(f"A label is a text that is not empty; given {label!r:.60}.")
+    ids = graph.node_ids[: graph.n_features]
+    found = tuple(node for node in ids if graph.labels.get(node) == label)
+    if found:
+        return found
+    known = sorted({text for node in ids if (text := graph.labels.get(node))})
+    nearest = difflib.get_close_matches(label[:80], known, n=3, cutoff=0.5)
+    shown = label if len(label) <= 40 else label[:40] + "…"
+    there = (
+        f"the nearest labels are {', '.join(f'“{text}”' for text in nearest)}"
+        if nearest
+        else f"it has {len(known)} different labels, see graph.labels"
+        if known
+        else "none of its features has a label"
+    )
+    raise NodeError(f"No feature of the graph has the label “{shown}”; {there}.")

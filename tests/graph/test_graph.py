@@ -188,3 +188,34 @@ def test_the_input_of_a_node_is_all_that_enters_it() -> None:
     entering = edges.assign(weight=edges.weight.abs()).groupby("target").weight.sum()
     for node, total in zip(graph.node_ids, graph.input_total, strict=True):
         assert total == pytest.approx(entering.get(node, 0.0), rel=1e-5)
+
+
+def test_all_features_of_a_label_are_found_in_node_order() -> None:
+    ids = GRAPH.node_ids
+    error = ids[GRAPH.n_features]
+    labels = {ids[2]: "Texas", ids[0]: "Texas", ids[1]: "Texas, Oklahoma", error: "Texas", ids[3]: "say Austin"}
+    graph = dataclasses.replace(GRAPH, labels=labels)
+    assert graph.labelled("Texas") == (ids[0], ids[2])
+    assert graph.labelled("say Austin") == (ids[3],)
+    assert dataclasses.replace(graph, labels={ids[1]: " a "}).labelled(" a ") == (ids[1],)
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("texas", "No feature of the graph has the label “texas”; the nearest labels are “Texas”, “Texan”."),
+        ("nothing like it", "has the label “nothing like it”; it has 2 different labels, see graph.labels."),
+        ("", "A label is a text that is not empty; given ''."),
+        (" ", "A label is a text that is not empty; given ' '."),
+        (7, "A label is a text that is not empty; given 7."),
+        ("x" * 500, "has the label “xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…”"),
+    ],
+)
+def test_a_label_that_no_feature_has_is_answered_with_the_nearest(label: object, message: str) -> None:
+    graph = dataclasses.replace(GRAPH, labels={GRAPH.node_ids[0]: "Texas", GRAPH.node_ids[1]: "Texan"})
+    with pytest.raises(NodeError) as refusal:
+        graph.labelled(label)  # type: ignore[arg-type]
+    assert message in str(refusal.value)
+    assert len(str(refusal.value)) < 200
+    with pytest.raises(NodeError, match="none of its features has a label"):
+        dataclasses.replace(GRAPH, labels={}).labelled("Texas")
