@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -11,7 +12,7 @@ from circuit_widget.figure.text import printable
 from circuit_widget.figure.words import deed, mark, percent, probability
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.kinds import Intervention, SwapIn
+from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapIn
 from circuit_widget.node import Everywhere, Feature, NodeKind
 
 Tone: TypeAlias = Literal["below", "same", "above"]
@@ -67,18 +68,30 @@ def outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     if kind is NodeKind.LOGIT:
         return _logit_outcome(graph, box, effect)
     features = features_of(graph, box)
-    if effect is None or not features:
+    if effect is None:
         return Outcome()
-    touching = [one for one in effect.interventions if set(touched(one)) & set(features)]
+    touching = [one for one in effect.interventions if set(touched(one)) & set(box.nodes)]
     held = set(features) <= {node for one in touching for node in touched(one)}
     chip = " ".join(mark(one) for one in touching) or None
-    measured, _ = effect.ratio(features)
+    # Errors and tokens have no activation: what is left of them is what the intervention leaves.
+    measured = effect.ratio(features)[0] if features else _left(touching)
     if not math.isfinite(measured):
         return Outcome(mark=chip)
     tone: Tone = "below" if measured < 0.95 else "above" if measured > 1.05 else "same"
     # The mark already says what became of a box that the intervention holds.
     text = "" if held and chip != "swap" else percent(measured)
     return Outcome(text, tone, measured < 0.3, chip)
+
+
+def _left(touching: Sequence[Intervention]) -> float:
+    """The share of an error or token that the last intervention on it leaves; NaN where it was swapped, or left alone."""
+    match touching[-1:]:
+        case [Ablate()]:
+            return 0.0
+        case [Scale(factor=factor)]:
+            return factor
+        case _:
+            return math.nan
 
 
 def _logit_outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
@@ -152,10 +165,10 @@ def _elsewhere(graph: Graph, intervention: Intervention) -> str:
 
 
 def who(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
-    """Who an intervention is on: the box with just these features, else the nodes' commonest name."""
+    """Who an intervention is on: the box with just these nodes or features, else the nodes' commonest name."""
     nodes = dict(zip(touched(intervention), _nodes(intervention), strict=True))
     for box in circuit.boxes():
-        if set(features_of(graph, box)) == nodes.keys():
+        if nodes.keys() in (set(box.nodes), set(features_of(graph, box))):
             return printable(box.name or node_name(graph, circuit, box.id))
     ((name, _),) = Counter(_name(graph, circuit, node) for node in nodes.values()).most_common(1)
     return name if len(nodes) == 1 else f"{name} and {len(nodes) - 1} more"

@@ -35,15 +35,20 @@ def generation_code(graph: Graph, interventions: Sequence[Intervention], options
 
 
 def intervention_code(intervention: Intervention) -> str:
-    """Return the expression that makes an intervention; nodes are features by their numbers wherever they are features."""
+    """Return the expression that makes an intervention."""
     _, required, optional = KINDS[intervention.kind]
-    arguments = [_nodes(intervention.members)]
+    arguments = [nodes_code(intervention.members)]
     arguments += [_value(getattr(intervention, name)) for name in required]
     for name in optional:
         value = getattr(intervention, name)
         if value is not None:
-            arguments.append(f"{name}={_nodes(intervention.incoming) if name == 'features' else _value(value)}")  # type: ignore[attr-defined]
+            arguments.append(f"{name}={nodes_code(intervention.incoming) if name == 'features' else _value(value)}")  # type: ignore[attr-defined]
     return f"cw.{type(intervention).__name__}({', '.join(arguments)})"
+
+
+def nodes_code(nodes: Iterable[Place]) -> str:
+    """Return the expression for nodes: ids as they are, features by their numbers."""
+    return _listed(map(_node, nodes))
 
 
 def groups_code(groups: Mapping[str, Iterable[str]]) -> str:
@@ -96,10 +101,6 @@ def _target(entry: Mapping[str, Any]) -> str:
 
 def _mode(mode: str) -> str:
     return f"mode={mode!r}"
-
-
-def _nodes(nodes: Sequence[Place]) -> str:
-    return _listed(map(_node, nodes))
 
 
 def _node(node: Place) -> str:

@@ -148,7 +148,7 @@ def _said_json(said: Generation, marks: Sequence[bool]) -> dict[str, Any]:
     return {"text": said.text, "ended": said.ended, "tokens": tokens}
 
 
-def _gap(said: Generation) -> str:
+def gap(said: Generation) -> str:
     """Return what stands between two tokens: nothing where tokens bring their own spaces, as most tokenizers' do."""
     texts = [token.text for token in said.tokens]
     return "" if any(text != text.strip() for text in texts) or "".join(texts[said.n_prompt :]) == said.text else " "
@@ -157,7 +157,7 @@ def _gap(said: Generation) -> str:
 def _marked(said: Generation, marks: Sequence[bool]) -> str:
     """Return a generation's text on one line, with tokens that differ in brackets."""
     texts = [_printable(token.text) for token in said.sampled]
-    return _gap(said).join(f"[{text}]" if differs else text for text, differs in zip(texts, marks, strict=True))
+    return gap(said).join(f"[{text}]" if differs else text for text, differs in zip(texts, marks, strict=True))
 
 
 def _printable(text: str) -> str:
@@ -167,7 +167,7 @@ def _printable(text: str) -> str:
 
 def _marked_html(said: Generation, marks: Sequence[bool]) -> str:
     """Return a generation's tokens, those that differ marked, each with its probability as a tooltip."""
-    return _gap(said).join(
+    return gap(said).join(
         f'<{tag} title="{probability:.3g}" style="unicode-bidi:isolate;{MARK if differs else ""}">'
         f"{html.escape(token.text)}</{tag}>"
         for token, probability, differs in zip(said.sampled, said.probabilities, marks, strict=True)

@@ -5,25 +5,30 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.figure.outcome import short_deed, touched
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.intervention import Intervention, SwapIn
-from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.kinds import Nodes as Places
-from circuit_widget.intervention.kinds import Place, node_tuple
+from circuit_widget.intervention import Add, Intervention, Set, SwapIn
+from circuit_widget.intervention.as_code import effect_code
+from circuit_widget.intervention.kinds import node_tuple
 from circuit_widget.node import Everywhere
+from circuit_widget.widget.history import Recorded
+from circuit_widget.widget.schema import plain
+from circuit_widget.widget.study_results import controls_message
 
 LONGEST_NAME = 200
 
 
 def nodes_of(graph: Graph, circuit: Circuit, wanted: Nodes) -> tuple[str | Feature, ...]:
-    """Return the nodes meant by a supernode's name, a node id, a Feature, or any number of those.
+    """Return the nodes meant by a supernode's name, a node id, a Feature, a label, or any number of those.
 
-    Raises CircuitError, naming what comes nearest, for a text that is neither a supernode nor a node of the graph.
+    Of a label all features that have it are meant, by the circuit's labels before those of the graph.
+
+    Raises CircuitError, naming what comes nearest, for a text that is none of these.
     """
     members = {name: one.nodes for one in circuit.supernodes for name in (one.id, one.name)}
     nodes: dict[str | Feature, None] = {}
@@ -33,8 +38,16 @@ def nodes_of(graph: Graph, circuit: Circuit, wanted: Nodes) -> tuple[str | Featu
         elif isinstance(one, Feature):
             nodes[one] = None
         else:
-            nodes[_known(graph, circuit, one)] = None
+            nodes.update(dict.fromkeys(_labelled(graph, circuit, one) or [_known(graph, circuit, one)]))
     return tuple(nodes)
+
+
+def _labelled(graph: Graph, circuit: Circuit, label: str) -> list[str]:
+    """Return the features with a label; of a text that is a node's id, none."""
+    if not isinstance(label, str) or label in graph.node_ids:
+        return []
+    labels = {**graph.labels, **circuit.labels}
+    return [node for node in graph.node_ids[: graph.n_features] if labels.get(node) == label]
 
 
 def _known(graph: Graph, circuit: Circuit, node: str) -> str:
@@ -44,32 +57,31 @@ def _known(graph: Graph, circuit: Circuit, node: str) -> str:
         if not isinstance(node, str):
             raise
         names = [supernode.name for supernode in circuit.supernodes]
+        names += dict.fromkeys([*circuit.labels.values(), *graph.labels.values()])
         nearest = difflib.get_close_matches(node[:80], [*names, *graph.node_ids], n=3, cutoff=0.5) or names[:5]
         there = f"the nearest are {', '.join(nearest)}" if nearest else "the circuit has no supernode yet"
         raise CircuitError(f"There is no supernode and no node “{node[:80]}”; {there}.") from None
     return node
 
 
-def features_of(graph: Graph, circuit: Circuit, wanted: Places) -> tuple[Place, ...]:
-    """Return the features among the nodes meant, as `nodes_of` finds them, and those everywhere as they are.
+def changed_by(graph: Graph, circuit: Circuit, intervention: Intervention) -> Intervention:
+    """Return an intervention on the nodes meant, as `nodes_of` finds them, less those that it cannot change.
 
-    Only features can be changed.
+    Features can be set and added to; errors and tokens can be ablated, scaled and swapped in as well; logits cannot be
+    changed. What is named by itself stays, so that the model says why it cannot be changed.
 
-    Raises CircuitError for what `nodes_of` does not find, and when no feature is among the nodes.
+    Raises CircuitError for what `nodes_of` does not find, and when nothing is left.
     """
-    places = node_tuple(wanted)
+    places = node_tuple(intervention.nodes)
     named = [place for place in places if not isinstance(place, Everywhere)]
     nodes = nodes_of(graph, circuit, named)
-    features = [node for node in nodes if isinstance(node, Feature) or _is_feature(graph, node)]
-    found = (*features, *(place for place in places if isinstance(place, Everywhere)))
-    if not found:
+    end = graph.n_features if isinstance(intervention, Set | Add) else graph.weights.shape[1]
+    found = [node for node in nodes if isinstance(node, Feature) or node in named or graph.index(node) < end]
+    meant = (*found, *(place for place in places if isinstance(place, Everywhere)))
+    if not meant:
         given = ", ".join(f"“{_id(node)[:80]}”" for node in named[:3])
-        raise CircuitError(f"Only features can be changed; among {given or 'no nodes'} there is none.")
-    return found
-
-
-def _is_feature(graph: Graph, node: str) -> bool:
-    return graph.index(node) < graph.n_features
+        raise CircuitError(f"Nothing that can be changed is in {given or 'no nodes'}; features, errors and tokens can.")
+    return replace(intervention, nodes=meant)
 
 
 def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
@@ -86,17 +98,21 @@ def _id(node: str | Feature) -> str:
     return node.id if isinstance(node, Feature) else node
 
 
-def effect_message(effect: Effect, number: int, name: str, shown: Collection[str]) -> dict[str, Any]:
-    """Return an effect as an EffectMessage, less the features that the frontend does not show and no one touched."""
-    document = effect.to_json(number, name)
-    changed = {node for one in effect.interventions for node in touched(one)}
+def effect_message(one: Recorded, circuit: Circuit, shown: Collection[str]) -> dict[str, Any]:
+    """Return an experiment as an EffectMessage, less the features that the frontend does not show and no one touched."""
+    effect = one.effect
+    document = effect.to_json(one.number, one.name)
+    changed = {node for done in effect.interventions for node in touched(done)}
     nodes = document["nodes"]
     places = [place for place, node in enumerate(nodes["ids"]) if node in shown or node in changed]
     return {
         **document,
         "mode": effect.mode,
-        "interventions": [_with_ids(one.to_json(), one) for one in effect.interventions],
+        "interventions": [_with_ids(done.to_json(), done) for done in effect.interventions],
         "nodes": {column: [_finite(values[place]) for place in places] for column, values in nodes.items()},
+        "kl": effect.kl,
+        "code": effect_code(effect.graph, effect.interventions, effect.mode),
+        "controls": None if one.controls is None else plain(controls_message(one.controls, circuit)),
     }
 
 

@@ -2,9 +2,9 @@
 
 `python -m circuit_widget.widget.messages` writes js/src/messages.ts from them.
 
-The frontend asks with a Request. The kernel answers at once with Accepted, then with any number of Progress, then with
-one Reply (and binary buffers) or one Failed. A Notice belongs to no request. A newer `intervene` takes the place of an
-older one that has not started: the older fails with code "superseded".
+The frontend asks with a Request. The kernel answers at once with Accepted, then with any number of Progress and
+Partial, then with one Reply (and binary buffers) or one Failed. A Notice belongs to no request. A newer request to run
+the model takes the place of an older one of the same name that has not started: the older fails with code "superseded".
 """
 
 from __future__ import annotations
@@ -18,6 +18,33 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias
 
 from circuit_widget.errors import MessageError
+from circuit_widget.widget.experiment_messages import (
+    AblateJson,
+    AddJson,
+    ControlBox,
+    ControlsBody,
+    ControlsMessage,
+    ControlToken,
+    EffectMessage,
+    EffectNodes,
+    EffectTarget,
+    EffectToken,
+    ExperimentEntry,
+    ForgetBody,
+    InjectedFeature,
+    InterveneBody,
+    InterventionJson,
+    Mode,
+    Name,
+    NodeId,
+    Numbers,
+    RecallBody,
+    RenameBody,
+    ScaleJson,
+    SetJson,
+    SwapInJson,
+    Text,
+)
 from circuit_widget.widget.schema import Limit, OneOf, parse, shown
 from circuit_widget.widget.snapshot_header import (
     SnapshotArray,
@@ -27,77 +54,31 @@ from circuit_widget.widget.snapshot_header import (
     SnapshotTarget,
     SnapshotToken,
 )
+from circuit_widget.widget.study_messages import (
+    AlignBody,
+    AlignmentMessage,
+    Axis,
+    GenerateBody,
+    GenerationMessage,
+    SaidToken,
+    StudyMessage,
+    SweepBody,
+    SweepBox,
+    SweepMessage,
+    SweepToken,
+    ValidateBody,
+    ValidationAgreement,
+    ValidationMessage,
+    ValidationPair,
+)
 from circuit_widget.widget.typescript import interface, typescript
 
-Mode: TypeAlias = Annotated[str, Limit(24)]
-NodeId: TypeAlias = Annotated[str, Limit(64)]
-NodeIds: TypeAlias = Annotated[tuple[NodeId, ...], Limit(20_000)]
-Numbers: TypeAlias = Annotated[tuple[float, ...], Limit(20_000)]
 RequestId: TypeAlias = Annotated[str, Limit(64)]
-Name: TypeAlias = Annotated[str, Limit(200)]
-Text: TypeAlias = Annotated[str, Limit(4_000)]
 
 
 @dataclass(frozen=True)
 class Empty:
     """Nothing."""
-
-
-@dataclass(frozen=True)
-class AblateJson:
-    """Sets features to zero."""
-
-    kind: Literal["ablate"]
-    nodes: NodeIds
-
-
-@dataclass(frozen=True)
-class ScaleJson:
-    """Multiplies features by a factor."""
-
-    kind: Literal["scale"]
-    nodes: NodeIds
-    factor: float
-
-
-@dataclass(frozen=True)
-class SetJson:
-    """Sets features to a value, or to one value each."""
-
-    kind: Literal["set"]
-    nodes: NodeIds
-    value: float | Numbers
-
-
-@dataclass(frozen=True)
-class AddJson:
-    """Adds a value to features, or one value each."""
-
-    kind: Literal["add"]
-    nodes: NodeIds
-    value: float | Numbers
-
-
-@dataclass(frozen=True)
-class SwapInJson:
-    """Gives features the values they have in another prompt."""
-
-    kind: Literal["swap_in"]
-    nodes: NodeIds
-    prompt: Text
-    features: NodeIds | None = None
-
-
-InterventionJson: TypeAlias = AblateJson | ScaleJson | SetJson | AddJson | SwapInJson
-
-
-@dataclass(frozen=True)
-class InterveneBody:
-    """Asks what the model does when features are changed."""
-
-    interventions: Annotated[tuple[InterventionJson, ...], Limit(100)]
-    mode: Mode
-    name: Name
 
 
 @dataclass(frozen=True)
@@ -121,66 +102,6 @@ class CancelBody:
     """Stops a request that is queued or running."""
 
     rid: RequestId
-
-
-@dataclass(frozen=True)
-class EffectToken:
-    """A token's probability and logit at the traced position, before and after."""
-
-    token: Text
-    token_id: int
-    before: float
-    after: float
-    logit_before: float
-    logit_after: float
-
-
-@dataclass(frozen=True)
-class EffectTarget:
-    """The logit that the graph predicted for one of its targets."""
-
-    token_id: int
-    predicted_logit: float
-
-
-@dataclass(frozen=True)
-class EffectNodes:
-    """Activations of features before and after, and as the graph predicted them, one entry each."""
-
-    ids: NodeIds
-    before: Numbers
-    after: Numbers
-    predicted: Numbers
-
-
-@dataclass(frozen=True)
-class InjectedFeature:
-    """A feature given a value that is not a node of the graph."""
-
-    id: NodeId
-    layer: int
-    position: int
-    feature: int
-    value: float
-    label: Text | None
-
-
-@dataclass(frozen=True)
-class EffectMessage:
-    """What an intervention did, beside what the graph predicted."""
-
-    id: int
-    name: Name
-    interventions: tuple[InterventionJson, ...]
-    mode: Mode
-    frozen: str
-    seconds: float
-    device: str
-    dtype: str
-    tokens: tuple[EffectToken, ...]
-    targets: tuple[EffectTarget, ...]
-    nodes: EffectNodes
-    injected: Annotated[tuple[InjectedFeature, ...], Limit(20_000)]
 
 
 @dataclass(frozen=True)
@@ -215,8 +136,8 @@ class Card:
 
 
 @dataclass(frozen=True)
-class FigureReply:
-    """A picture's file name and media type; its bytes are the reply's one buffer."""
+class FileReply:
+    """A file's name and media type; its bytes are the reply's one buffer."""
 
     filename: Name
     mime: str
@@ -248,6 +169,15 @@ class Progress:
     fraction: float
     text: Text
     type: Literal["progress"] = "progress"
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The answer to a request as far as it is; at most ten a second, each in the place of the last."""
+
+    rid: RequestId
+    body: Mapping[str, object]
+    type: Literal["partial"] = "partial"
 
 
 @dataclass(frozen=True)
@@ -294,14 +224,26 @@ class Settings:
     height: int
 
 
-Body: TypeAlias = Empty | InterveneBody | CardBody | FigureBody | CancelBody
+Body: TypeAlias = (
+    Empty | InterveneBody | RecallBody | RenameBody | ForgetBody | ControlsBody
+    | AlignBody | SweepBody | GenerateBody | ValidateBody | CardBody | FigureBody | CancelBody
+)  # fmt: skip
 
 REQUESTS: Mapping[str, tuple[type[Body], type]] = MappingProxyType(
     {
         "ping": (Empty, Empty),
         "intervene": (InterveneBody, EffectMessage),
+        "recall": (RecallBody, EffectMessage),
+        "rename": (RenameBody, Empty),
+        "forget": (ForgetBody, Empty),
+        "table": (Empty, FileReply),
+        "controls": (ControlsBody, EffectMessage),
+        "align": (AlignBody, AlignmentMessage),
+        "sweep": (SweepBody, SweepMessage),
+        "generate": (GenerateBody, GenerationMessage),
+        "validate": (ValidateBody, ValidationMessage),
         "card": (CardBody, Card),
-        "figure": (FigureBody, FigureReply),
+        "figure": (FigureBody, FileReply),
         "cancel": (CancelBody, Empty),
     }
 )
@@ -334,16 +276,21 @@ def read_mode(text: str) -> str | tuple[int, int]:
     return int(layers[1]), int(layers[2])
 
 
-_ALIASES: Mapping[str, Any] = {"InterventionJson": InterventionJson, "Mode": Mode, "NodeId": NodeId}
+_ALIASES: Mapping[str, Any] = {
+    "InterventionJson": InterventionJson, "StudyMessage": StudyMessage, "Axis": Axis, "Mode": Mode, "NodeId": NodeId,
+}  # fmt: skip
 _INTERFACES: Iterable[type] = (
     Empty, AblateJson, ScaleJson, SetJson, AddJson, SwapInJson,
-    InterveneBody, CardBody, FigureBody, CancelBody,
-    EffectToken, EffectTarget, EffectNodes, InjectedFeature, EffectMessage,
-    CardExample, CardToken, Card, FigureReply,
+    InterveneBody, RecallBody, RenameBody, ForgetBody, ControlsBody, AlignBody, SweepBody, GenerateBody, ValidateBody,
+    CardBody, FigureBody, CancelBody,
+    EffectToken, EffectTarget, EffectNodes, InjectedFeature, ControlToken, ControlBox, ControlsMessage, EffectMessage,
+    ExperimentEntry, AlignmentMessage, SweepToken, SweepBox, SweepMessage, SaidToken, GenerationMessage,
+    ValidationPair, ValidationAgreement, ValidationMessage,
+    CardExample, CardToken, Card, FileReply,
     Capabilities, Settings,
     SnapshotToken, SnapshotTarget, SnapshotModel, SnapshotScores, SnapshotArray, SnapshotHeader,
 )  # fmt: skip
-_ANSWERS = (Accepted, Progress, Reply, Failed, Notice)
+_ANSWERS = (Accepted, Progress, Partial, Reply, Failed, Notice)
 
 
 def typescript_module() -> str:

@@ -5,113 +5,179 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from circuit_widget.errors import MessageError, NoModelError
-from circuit_widget.figure.figure import Figure, Part
-from circuit_widget.graph import Feature, Graph
-from circuit_widget.intervention import intervention_from_json
+from circuit_widget.graph import Graph
+from circuit_widget.intervention import Intervention, intervention_from_json
+from circuit_widget.widget import experiment_messages as experiments
 from circuit_widget.widget import messages
-from circuit_widget.widget.messages import Body, CancelBody, CardBody, Empty, FigureBody, InterveneBody
-from circuit_widget.widget.worker import Answer, Job, Send, Worker, failure
+from circuit_widget.widget import study_messages as studies
+from circuit_widget.widget.study_runs import Study, SweepPlan, Under, run_generation, run_sweep, run_validation
+from circuit_widget.widget.worker import Answer, Job, Worker, failure
 
 if TYPE_CHECKING:
-    from circuit_widget.intervention.effect import Effect
+    from circuit_widget.graph import Feature
     from circuit_widget.replacement_model import ReplacementModel
+    from circuit_widget.widget.widget import CircuitWidget
 
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
+MOST_CONTROLS = 200
+
+Work: TypeAlias = tuple[Callable[[Job], Any], Callable[[Any], Answer]]
+"""What a job does in the worker's thread, and what becomes of what that returned."""
 
 
 @dataclass(frozen=True)
 class Requests:
-    """Answers the frontend of one widget.
+    """Answers the frontend of one widget, whose worker runs the model."""
 
-    `record` keeps an effect under a name and returns its message; `figure` draws a part of what is shown at a width in
-    inches; `feature` finds a feature by its node id. Without a model `why_not` says why nothing can be changed.
-    """
-
-    graph: Graph
-    model: ReplacementModel | None
+    widget: CircuitWidget
     worker: Worker
-    why_not: str
-    owner: object
-    send: Send
-    record: Callable[[Effect, str], dict[str, Any]]
-    figure: Callable[[Part, float], Figure]
-    feature: Callable[[str], Feature]
 
     def receive(self, content: object) -> None:
         """Answer or queue one message; what is malformed is answered with an error, and never raises."""
         rid = messages.request_id(content)
         try:
             request, body = messages.request(content)
-            if request.rid in self.worker.pending(self.owner):
+            if request.rid in self.worker.pending(self.widget):
                 raise MessageError("There is a request under this id already; every request has an id of its own.")
             self._begin(request.rid, request.name, body)
         except Exception as error:
             code, message = failure(error)
             if rid is None:
-                self.send(asdict(messages.Notice(message=f"A message from the page was ignored: {message}")))
+                self.widget.send(asdict(messages.Notice(message=f"A message from the page was ignored: {message}")))
             else:
-                self.send(asdict(messages.Failed(rid=rid, code=code, message=message)))
+                self.widget.send(asdict(messages.Failed(rid=rid, code=code, message=message)))
 
-    def _begin(self, rid: str, name: str, body: Body) -> None:
+    def _begin(self, rid: str, name: str, body: messages.Body) -> None:
+        widget = self.widget
         match body:
-            case Empty():
-                self._reply(rid)
-            case CancelBody():
-                self.worker.cancel(self.owner, body.rid)
-                self._reply(rid)
-            case InterveneBody():
-                self._enqueue(self._intervene(rid, body))
-            case CardBody():
-                feature = self.feature(body.node)
-                self._enqueue(self._job(rid, name, lambda _: self._card(body.node, feature), Answer))
-            case FigureBody():
-                self._enqueue(self._job(rid, name, lambda _: self._picture(body), lambda answer: answer))
+            case messages.Empty() if name == "table":
+                self._enqueue(Job(widget, rid, name, widget.send, lambda _: self._table(), lambda answer: answer))
+            case messages.Empty():
+                self._reply(rid, {})
+            case messages.CancelBody():
+                self.worker.cancel(widget, body.rid)
+                self._reply(rid, {})
+            case experiments.RecallBody():
+                self._reply(rid, (widget.show_experiment if body.show else widget.experiment_message)(body.id))
+            case experiments.RenameBody():
+                widget.rename_experiment(body.id, body.name)
+                self._reply(rid, {})
+            case experiments.ForgetBody():
+                widget.forget(body.id)
+                self._reply(rid, {})
+            case messages.CardBody():
+                feature = widget.feature_of(body.node)
+                self._enqueue(Job(widget, rid, name, widget.send, lambda _: self._card(body.node, feature), Answer))
+            case messages.FigureBody():
+                picture = Job(widget, rid, name, widget.send, lambda _: self._picture(body), lambda answer: answer)
+                self._enqueue(picture)
+            case _:
+                self._enqueue(self._experiment(rid, name, body))
 
-    def _reply(self, rid: str) -> None:
-        self.send(asdict(messages.Reply(rid=rid, body={})))
+    def _reply(self, rid: str, body: dict[str, Any]) -> None:
+        self.widget.send(asdict(messages.Reply(rid=rid, body=body)))
 
     def _enqueue(self, job: Job) -> None:
-        self.send(asdict(messages.Accepted(rid=job.rid)))
+        self.widget.send(asdict(messages.Accepted(rid=job.rid)))
         if not self.worker.submit(job):
             job.fail("busy", "Too many requests are waiting already; try again in a moment.")
 
-    def _job(self, rid: str, name: str, work: Callable[[Job], Any], deliver: Callable[[Any], Answer]) -> Job:
-        return Job(self.owner, rid, name, self.send, work, deliver)
-
-    def _intervene(self, rid: str, body: InterveneBody) -> Job:
-        model = self.model
+    def _experiment(self, rid: str, name: str, body: messages.Body) -> Job:
+        """Return the job of a request that runs the model."""
+        widget = self.widget
+        model = widget.model
         if model is None:
-            raise NoModelError(self.why_not)
-        mode = messages.read_mode(body.mode)
-        interventions = [intervention_from_json(self._with_features(asdict(one))) for one in body.interventions]
+            raise NoModelError(widget.capabilities["why_not"])
+        match body:
+            case experiments.InterveneBody():
+                work, deliver = self._intervene(model, body)
+            case experiments.ControlsBody():
+                work, deliver = self._controls(model, body)
+            case studies.AlignBody():
+                work, deliver = self._align(model, body)
+            case _:
+                work, deliver = self._study(model, body), lambda study: Answer(widget.record_study(study))
+        return Job(widget, rid, name, widget.send, work, deliver, runs_model=True)
 
-        def work(job: Job) -> Effect:
-            return model.intervene(self.graph, interventions, mode=mode, progress=job.progress, cancelled=job.cancelled)
+    def _intervene(self, model: ReplacementModel, body: experiments.InterveneBody) -> Work:
+        graph, mode, asked = self.widget.graph, messages.read_mode(body.mode), self._interventions(body.interventions)
+        return (
+            lambda job: model.intervene(graph, asked, mode=mode, progress=job.progress, cancelled=job.cancelled),
+            lambda effect: Answer(self.widget.record(effect, body.name)),
+        )
 
-        def deliver(effect: Effect) -> Answer:
-            return Answer(self.record(effect, body.name))
+    def _controls(self, model: ReplacementModel, body: experiments.ControlsBody) -> Work:
+        widget = self.widget
+        effect = widget.effect_of(body.id)
+        if not 1 <= body.n <= MOST_CONTROLS:
+            raise MessageError(f"There are 1 to {MOST_CONTROLS} controls; given {body.n}.")
 
-        return Job(self.owner, rid, "intervene", self.send, work, deliver, runs_model=True)
+        def work(job: Job) -> Any:
+            how: dict[str, Any] = {"mode": effect.mode, "progress": job.progress, "cancelled": job.cancelled}
+            return model.controls(widget.graph, effect.interventions, n=body.n, **how)
+
+        return work, lambda controls: Answer(widget.record_controls(body.id, controls))
+
+    def _align(self, model: ReplacementModel, body: studies.AlignBody) -> Work:
+        def work(_: Job) -> Answer:
+            found = model.align(self.widget.graph, body.prompt)
+            texts = ([token.text for token in tokens] for tokens in (found.tokens, found.other_tokens))
+            return Answer(dict(zip(("tokens", "others", "pairs"), (*texts, list(found.pairs.items())), strict=True)))
+
+        return work, lambda answer: answer
+
+    def _study(self, model: ReplacementModel, body: messages.Body) -> Callable[[Job], Study]:
+        graph, circuit = self.widget.graph, self.widget.circuit
+        match body:
+            case studies.SweepBody():
+                plan, mode = (
+                    SweepPlan(body.axis, self._interventions(body.interventions)),
+                    messages.read_mode(body.mode),
+                )
+                return lambda job: run_sweep(model, graph, circuit, plan, mode, body.name, _under(job))
+            case studies.GenerateBody():
+                asked = self._interventions(body.interventions)
+                options = {
+                    name: getattr(body, name) for name in ("new_tokens", "max_new_tokens", "temperature", "seed")
+                }
+                return lambda job: run_generation(model, graph, asked, body.name, _under(job), options)  # type: ignore[arg-type]
+            case studies.ValidateBody():
+                mode = messages.read_mode(body.mode)
+                return lambda job: run_validation(model, graph, circuit, mode, _under(job))
+            case _:
+                raise MessageError(f"{type(body).__name__} is no request that runs the model.")
+
+    def _interventions(self, asked: tuple[experiments.InterventionJson, ...]) -> tuple[Intervention, ...]:
+        return tuple(intervention_from_json(self._with_features(asdict(one))) for one in asked)
 
     def _with_features(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Return an intervention's JSON with the features that are no nodes of the graph written out."""
-        nodes = [self._node(node) for node in document["nodes"]]
-        if document.get("features") is None:
-            document.pop("features", None)
-            return {**document, "nodes": nodes}
-        return {**document, "nodes": nodes, "features": [self._node(node) for node in document["features"]]}
+        """Return an intervention's JSON with features written out, since not all are nodes, and without what is None."""
+        listed = {
+            name: [self._node(node) for node in document[name]]
+            for name in ("nodes", "features")
+            if document.get(name) is not None
+        }
+        return {name: value for name, value in {**document, **listed}.items() if value is not None}
 
     def _node(self, node: str) -> str | dict[str, int]:
-        feature = self.feature(node)
+        graph = self.widget.graph
+        if node in graph.node_ids and graph.index(node) >= graph.n_features:
+            return node
+        feature = self.widget.feature_of(node)
         return {"layer": feature.layer, "position": feature.position, "feature": feature.feature}
 
+    def _table(self) -> Answer:
+        widget = self.widget
+        data = widget.history_file().encode()
+        return Answer({"filename": f"{_file_stem(widget.graph)}-experiments.csv", "mime": "text/csv"}, (data,))
+
     def _card(self, node: str, feature: Feature) -> dict[str, Any]:
-        label = self.graph.labels.get(node)
+        label = self.widget.graph.labels.get(node)
         known: dict[str, Any] = {"layer": feature.layer, "feature": feature.feature, "label": label}
-        if self.model is None:
+        if self.widget.model is None:
             nothing: dict[str, Any] = {
                 "frequency": None,
                 "maximum": None,
@@ -120,7 +186,7 @@ class Requests:
                 "suppressed": [],
             }
             return {"node": node, **known, **nothing}
-        card = asdict(self.model.feature_card(feature.layer, feature.feature))
+        card = asdict(self.widget.model.feature_card(feature.layer, feature.feature))
         tokens = ("token", "logit")
         return {
             "node": node,
@@ -130,13 +196,17 @@ class Requests:
             "suppressed": [dict(zip(tokens, pair, strict=True)) for pair in card["suppressed"]],
         }
 
-    def _picture(self, body: FigureBody) -> Answer:
-        figure = self.figure(body.part, body.width)
+    def _picture(self, body: messages.FigureBody) -> Answer:
+        figure = self.widget.figure(body.part, body.width)
         draw: dict[str, Callable[[], str | bytes]] = {"svg": figure.svg, "pdf": figure.pdf, "png": figure.png}
         drawn = draw[body.format]()
         data = drawn.encode() if isinstance(drawn, str) else drawn
-        filename = f"{_file_stem(self.graph)}.{body.format}"
+        filename = f"{_file_stem(self.widget.graph)}.{body.format}"
         return Answer({"filename": filename, "mime": MIME[body.format]}, (data,))
+
+
+def _under(job: Job) -> Under:
+    return Under(job.progress, job.cancelled, job.partial)
 
 
 def _file_stem(graph: Graph) -> str:

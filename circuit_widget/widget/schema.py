@@ -46,6 +46,15 @@ def parse(kind: type[T], value: object, where: str) -> T:
     return parsed
 
 
+def plain(value: Any) -> Any:
+    """Return an instance of such a dataclass, or what is in one, as the JSON that decodes to it: objects and lists."""
+    if is_dataclass(value):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
 def shown(value: object) -> str:
     """Return a value as it is quoted in an error: at most 40 characters, on one line."""
     if isinstance(value, str):
@@ -156,6 +165,8 @@ def _parse_union(kinds: tuple[Any, ...], value: object, where: str, limit: Limit
     if value is None and NoneType in kinds:
         return None
     objects: list[Any] = [kind for kind in kinds if is_dataclass(kind)]
+    if len(objects) == 1 and isinstance(value, dict):
+        return _parse_object(objects[0], value, where)
     if objects and isinstance(value, dict):
         tags = [(_tag_of(kind), kind) for kind in objects]
         for (name, tag), kind in tags:

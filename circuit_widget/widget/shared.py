@@ -45,6 +45,8 @@ class SharedWidget(anywidget.AnyWidget):
     # Echoed, so that a selection made here and one made there at the same moment end up the same.
     selected: traitlets.List[str] = traitlets.List().tag(sync=True)
     effect = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True, echo_update=False)
+    study = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
+    experiments: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
     settings = traitlets.Dict().tag(sync=True, echo_update=False)
     capabilities = traitlets.Dict(read_only=True).tag(sync=True)
 

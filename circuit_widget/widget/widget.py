@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from circuit_widget.circuit import Circuit, Nodes
-from circuit_widget.errors import CircuitWidgetError, NodeError, NoModelError
+from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.intervention import Ablate, Intervention, Scale, Set, SwapIn
-from circuit_widget.widget.experiment import effect_message, experiment_name, features_of, nodes_of
-from circuit_widget.widget.messages import Capabilities
+from circuit_widget.widget.experiment import nodes_of
+from circuit_widget.widget.experimenting import ExperimentWidget
 from circuit_widget.widget.picture import static_bundle
 from circuit_widget.widget.requests import Requests
-from circuit_widget.widget.shared import SharedWidget
 from circuit_widget.widget.worker import Worker
 
 if TYPE_CHECKING:
-    from circuit_widget.intervention.effect import Effect
-    from circuit_widget.intervention.mode import Mode
     from circuit_widget.replacement_model import ReplacementModel
 
 LOG = logging.getLogger(__name__)
@@ -32,7 +26,7 @@ NO_MODEL = (
 )
 
 
-class CircuitWidget(SharedWidget):
+class CircuitWidget(ExperimentWidget):
     """A graph in a notebook: what is clicked there is a Python value here, and what is set here is seen there.
 
     Args:
@@ -43,8 +37,9 @@ class CircuitWidget(SharedWidget):
         theme: "auto" follows the notebook's.
         height: of the map, in CSS pixels.
 
-    `circuit` and `selected` (node ids) can be read, set, and followed with `observe`. `effects` are all effects so far;
-    `effect` is the one on show as the frontend has it, or None.
+    `circuit` and `selected` (node ids) can be read, set, and followed with `observe`. `effects` are those of all
+    experiments kept, `history()` tells of them; `effect` is the one on show as the frontend has it, or None, and `study`
+    the sweep, text or validation made last.
 
     Raises:
         CircuitWidgetError: the frontend has not been built, or the model cannot have traced the graph.
@@ -60,34 +55,17 @@ class CircuitWidget(SharedWidget):
         theme: Literal["auto", "light", "dark"] = "auto",
         height: int = 420,
     ) -> None:
-        self.model = _fitting(graph, model if model is not None else graph.model)
-        self._effects: list[Effect] = []
-        self._injected: dict[str, Feature] = {}
-        why_not = NO_MODEL if self.model is None else ""
+        fitting = _fitting(graph, model if model is not None else graph.model)
         super().__init__(
             graph,
             circuit or Circuit(),
             {"theme": theme, "height": height},
-            Capabilities(intervene=self.model is not None, why_not=why_not, figure=True),
+            fitting,
+            NO_MODEL if fitting is None else "",
         )
-        self._worker = Worker.of(graph if self.model is None else self.model, self)
-        self._requests = Requests(
-            graph=graph,
-            model=self.model,
-            worker=self._worker,
-            why_not=why_not,
-            owner=self,
-            send=self.send,
-            record=self._record,
-            figure=self.figure,
-            feature=self._feature,
-        )
+        self._worker = Worker.of(graph if fitting is None else fitting, self)
+        self._requests = Requests(self, self._worker)
         self.on_msg(lambda _, content, __: self._requests.receive(content))
-
-    @property
-    def effects(self) -> list[Effect]:
-        """All effects so far, clicked or called for, the last one last."""
-        return list(self._effects)
 
     def group(self, name: str, nodes: Nodes) -> None:
         """Put nodes into the supernode of a name, made if there is none, taking them out of others.
@@ -128,54 +106,13 @@ class CircuitWidget(SharedWidget):
             wanted = self.graph.resolve(nodes_of(self.graph, self.circuit, nodes))
             self.selected = [self.graph.node_ids[place] for place in wanted]
 
-    def ablate(self, nodes: Nodes, mode: Mode = "total") -> Effect:
-        """Set features to zero, given by a supernode's name or as nodes, and return what that did; see `intervene`."""
-        return self.intervene(Ablate(nodes), mode)
-
-    def scale(self, nodes: Nodes, factor: float, mode: Mode = "total") -> Effect:
-        """Multiply features by a factor and return what that did; see `intervene`."""
-        return self.intervene(Scale(nodes, factor), mode)
-
-    def set(self, nodes: Nodes, value: float | Sequence[float], mode: Mode = "total") -> Effect:
-        """Set features to a value, or to one value each, and return what that did; see `intervene`."""
-        return self.intervene(Set(nodes, value), mode)
-
-    def swap(
-        self, nodes: Nodes, prompt: str | Sequence[int], features: Nodes | None = None, mode: Mode = "total"
-    ) -> Effect:
-        """Give features the values they have in another prompt and return what that did; see `SwapIn`, `intervene`."""
-        return self.intervene(SwapIn(nodes, prompt, features), mode)
-
-    def intervene(self, interventions: Intervention | Iterable[Intervention], mode: Mode = "total") -> Effect:
-        """Run the model with features changed, show what it did in the widget, and return it.
-
-        Nodes of the interventions may be names of supernodes, of which the features are meant. `mode` names what is
-        frozen meanwhile; see `ReplacementModel.intervene`.
-
-        Raises:
-            NoModelError: the graph came from a file and no model was given.
-            CircuitError: a name or node that is not there, or no feature among the nodes.
-            InterventionError: a change that cannot be made.
-        """
-        if self.model is None:
-            raise NoModelError(NO_MODEL)
-        given = [interventions] if isinstance(interventions, Intervention) else list(interventions)
-        meant = [replace(one, nodes=features_of(self.graph, self.circuit, one.nodes)) for one in given]
-        effect = self.model.intervene(self.graph, meant, mode=mode)
-        self._record(effect, experiment_name(self.graph, self.circuit, effect.interventions))
-        return effect
-
-    def reset(self) -> None:
-        """Take the effect off the screen; it stays in `effects`."""
-        with self._state_lock:
-            self.set_trait("effect", None)
-
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
         """Return what the widget shows, the effect included, as a figure for a paper; the width is in inches.
 
         Raises FigureError for another part, a width out of range, and a circuit without boxes.
         """
-        effect = None if self.effect is None else self._effects[self.effect["id"] - 1]
+        number = self.shown_experiment()
+        effect = None if number is None else self.effect_of(number)
         return make_figure(self.graph, self.circuit, effect, part, width)
 
     def close(self) -> None:
@@ -184,25 +121,6 @@ class CircuitWidget(SharedWidget):
         if worker is not None:
             worker.release(self)
         super().close()
-
-    def _record(self, effect: Effect, name: str) -> dict[str, Any]:
-        with self._state_lock:
-            self._effects.append(effect)
-            self._injected.update({feature.id: feature for feature, _ in effect.injected})
-            message = effect_message(effect, len(self._effects), name, self._shown)
-            self.set_trait("effect", message)
-        return message
-
-    def _feature(self, node: str) -> Feature:
-        """Return the feature of a node id. Raises NodeError for other kinds of node, and for ids that are not known."""
-        if node in self._injected:
-            return self._injected[node]
-        graph, place = self.graph, self.graph.index(node)
-        if place >= graph.n_features:
-            raise NodeError(f"{node} is a node of kind {graph.node_kinds[place]}; a feature is expected.")
-        return Feature(
-            int(graph.feature_layer[place]), int(graph.feature_position[place]), int(graph.feature_index[place])
-        )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         shown = super()._repr_mimebundle_(**kwargs)

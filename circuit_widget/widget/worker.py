@@ -17,12 +17,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 from circuit_widget.errors import Cancelled, CircuitWidgetError
-from circuit_widget.widget.messages import Failed, Progress, Reply
+from circuit_widget.widget.messages import Failed, Partial, Progress, Reply
 
 LOG = logging.getLogger(__name__)
 
 MOST_JOBS = 64
 PROGRESS_INTERVAL = 0.1
+REPLACING = frozenset({"intervene", "controls", "align", "sweep", "generate", "validate"})
+"""Requests of which only the newest matters: a queued older one of the same name and owner gives way."""
+
 LOCK_POLL = 0.02
 LOCK_PATIENCE = 0.3
 LONGEST_MESSAGE = 600
@@ -74,7 +77,7 @@ class Job:
         self._stop = threading.Event()
         self._settling = threading.Lock()
         self._settled = False
-        self._progress_sent = -math.inf
+        self._progress_sent = self._partial_sent = -math.inf
 
     def cancelled(self) -> bool:
         """Whether the job should stop; long work asks this at every layer."""
@@ -87,9 +90,17 @@ class Job:
             return
         self._progress_sent = now
         known = min(max(float(fraction), 0.0), 1.0) if math.isfinite(fraction) else 0.0
-        self.tell(Progress(rid=self.rid, fraction=known, text=str(text)[:200]))
+        self._tell_before_the_end(Progress(rid=self.rid, fraction=known, text=str(text)[:200]))
 
-    def tell(self, message: Progress | Reply | Failed, buffers: Sequence[bytes] | None = None) -> None:
+    def partial(self, body: Callable[[], dict[str, Any]]) -> None:
+        """Show the frontend the answer as far as it is; called for only where a tenth of a second has passed."""
+        now = time.monotonic()
+        if self._settled or now - self._partial_sent < PROGRESS_INTERVAL:
+            return
+        self._partial_sent = now
+        self._tell_before_the_end(Partial(rid=self.rid, body=body()))
+
+    def tell(self, message: Progress | Partial | Reply | Failed, buffers: Sequence[bytes] | None = None) -> None:
         """Send a message; a frontend that cannot be reached is logged, and is no reason to stop."""
         try:
             self._send(asdict(message), buffers)
@@ -115,6 +126,12 @@ class Job:
             self.tell(Failed(rid=self.rid, code=code, message=message))
         else:
             self.tell(Reply(rid=self.rid, body=answer.body), answer.buffers)
+
+    def _tell_before_the_end(self, message: Progress | Partial) -> None:
+        # Settled under the same lock, so that nothing comes after the answer that settles the job.
+        with self._settling:
+            if not self._settled:
+                self.tell(message)
 
     def _settle(self) -> bool:
         with self._settling:
@@ -160,9 +177,11 @@ class Worker:
             job.fail(Cancelled.code, "The widget was closed.")
 
     def submit(self, job: Job) -> bool:
-        """Queue a job; False if the queue is full. An `intervene` takes the place of its owner's older queued ones."""
+        """Queue a job; False if the queue is full. Of REPLACING ones it takes the place of its owner's older queued ones."""
         with self._changed:
-            replaced = [old for old in self._queue if old.name == job.name == "intervene" and old.owner is job.owner]
+            replaced = [
+                old for old in self._queue if job.name in REPLACING and old.name == job.name and old.owner is job.owner
+            ]
             if len(self._queue) - len(replaced) >= MOST_JOBS:
                 return False
             for old in replaced:
@@ -173,7 +192,7 @@ class Worker:
                 self._thread.start()
             self._changed.notify_all()
         for old in replaced:
-            old.fail("superseded", "A newer intervention took its place.")
+            old.fail("superseded", "A newer one took its place.")
         return True
 
     def cancel(self, owner: object, rid: str) -> bool:

@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +13,23 @@ from circuit_widget.errors import Cancelled, NodeError
 from circuit_widget.feature_card import Example, FeatureCard
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set
+from circuit_widget.intervention.alignment import Alignment
 from circuit_widget.intervention.effect import Effect, token_frame
+from circuit_widget.intervention.steered_generation import SteeredGeneration
+from circuit_widget.intervention.studies import Studies
+from circuit_widget.model.generation import Generation, SampledToken
+from circuit_widget.node import PromptToken
+from circuit_widget.tracing.activations import Activations
 from tests.widget.small_graph import N_LAYERS, WORDS, small_graph
 
 VOCABULARY = (*WORDS, *(f"word {number}" for number in range(len(WORDS), 48)))
 
 
-class LinearModel:
+class LinearModel(Studies):
     """Does what its graph predicts. `gate` is waited for at every layer; `failure` is raised where a run would start."""
+
+    transcoders = SimpleNamespace(n_features=lambda layer: 64)  # type: ignore[assignment]
+    source = None
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -56,13 +67,13 @@ class LinearModel:
                 for feature in np.flatnonzero(graph.feature_layer == layer):
                     node = graph.node_ids[feature]
                     after[feature] = (
-                        held[node] if node in held else after[feature] + self._change(graph, after, feature)
+                        held[node] if node in held else after[feature] + self._change(graph, after, held, feature)
                     )
             logits = np.zeros(len(VOCABULARY), dtype=np.float32)
             logits[[target.token_id for target in graph.targets]] = [target.logit for target in graph.targets]
             changed = logits.copy()
             for row, target in enumerate(graph.targets):
-                changed[target.token_id] += self._change(graph, after, graph.n_features + row)
+                changed[target.token_id] += self._change(graph, after, held, graph.n_features + row)
         injected = tuple((Feature(*place), value) for node, value in held.items() if (place := unknown(graph, node)))
         return Effect(
             graph=graph,
@@ -88,6 +99,59 @@ class LinearModel:
             dtype=self.dtype,
         )
 
+    def intervene_many(  # type: ignore[override]
+        self,
+        graph: Graph,
+        experiments: Sequence[Any],
+        *,
+        mode: object = "total",
+        progress: Any = None,
+        cancelled: Any = None,
+    ) -> tuple[Effect, ...]:
+        """Do one after another."""
+        asked = [[one] if isinstance(one, Intervention) else one for one in experiments]
+        report = progress if callable(progress) else None
+        return tuple(self.intervene(graph, one, mode=mode, progress=report, cancelled=cancelled) for one in asked)
+
+    def _activations_of(self, graph: Graph, cancelled: Any) -> Activations:
+        return Activations(graph.feature_layer, graph.feature_position, graph.feature_index, graph.activation)
+
+    def align(self, graph: Graph, prompt: str) -> Alignment:
+        """Pair a prompt's words with the graph's tokens, the first with the first."""
+        others = tuple(PromptToken(word, number) for number, word in enumerate(["<bos>", *prompt.split()]))
+        return Alignment(graph.tokens, others, {place: place for place in range(min(len(others), len(graph.tokens)))})
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        *,
+        interventions: Sequence[Intervention] | None = None,
+        max_new_tokens: int = 32,
+        on_token: Callable[[SampledToken], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **options: Any,
+    ) -> Generation | SteeredGeneration:
+        """Count words up from 30, under interventions from 31; with the lock held, token by token."""
+        first = (30,) if interventions is None else (30, 31)
+        with self.lock:
+            for place in range(max_new_tokens):
+                for steered, start in enumerate(first):
+                    self._pause(cancelled)
+                    token = start + place % 8
+                    if on_token is not None:
+                        on_token(SampledToken(VOCABULARY[token], token, 0.5, place, bool(steered)))
+        start = tuple(PromptToken(VOCABULARY[token], token) for token in prompt)
+        said = []
+        for number in first:
+            tokens = tuple(
+                PromptToken(VOCABULARY[t], t) for t in (number + place % 8 for place in range(max_new_tokens))
+            )
+            text, even = " ".join(token.text for token in tokens), (0.5,) * max_new_tokens
+            said.append(Generation((*start, *tokens), len(start), text, even, 0.0, options.get("seed"), False))
+        if interventions is None:
+            return said[0]
+        return SteeredGeneration(*said, tuple(interventions), options.get("new_tokens", False))
+
     def feature_card(self, layer: int, feature: int) -> FeatureCard:
         """Return a card made of the feature's numbers."""
         if layer >= self.n_layers:
@@ -105,9 +169,12 @@ class LinearModel:
         if cancelled is not None and cancelled():
             raise Cancelled("Cancelled.")
 
-    def _change(self, graph: Graph, after: np.ndarray, row: int) -> float:
+    def _change(self, graph: Graph, after: np.ndarray, held: dict[str, float], row: int) -> float:
         per_unit = graph.weights[row, : graph.n_features] / graph.activation
-        return float(per_unit @ (after - graph.activation))
+        # Of an error or a token what is held is the share of it that stays.
+        others = {node: share for node, share in held.items() if is_constant(graph, node)}
+        left = sum((share - 1) * float(graph.weights[row, graph.index(node)]) for node, share in others.items())
+        return float(per_unit @ (after - graph.activation)) + left
 
 
 def held_by(intervention: Intervention, graph: Graph) -> dict[str, float]:
@@ -115,7 +182,9 @@ def held_by(intervention: Intervention, graph: Graph) -> dict[str, float]:
     held = {}
     for place, node in enumerate(intervention.nodes):
         wanted = node.id if isinstance(node, Feature) else node
-        before = float(graph.activation[graph.index(wanted)]) if wanted in graph.node_ids else 0.0
+        before = float(graph.activation[graph.index(wanted)]) if wanted in graph.node_ids[: graph.n_features] else 0.0
+        if is_constant(graph, wanted):
+            before = 1.0
         match intervention:
             case Ablate():
                 held[wanted] = 0.0
@@ -126,6 +195,11 @@ def held_by(intervention: Intervention, graph: Graph) -> dict[str, float]:
             case Add(value=value):
                 held[wanted] = before + (value if isinstance(value, float) else value[place])
     return held
+
+
+def is_constant(graph: Graph, node: str) -> bool:
+    """Return whether a node is an error or a token, which has no activation."""
+    return node in graph.node_ids[graph.n_features : graph.weights.shape[1]]
 
 
 def unknown(graph: Graph, node: str) -> tuple[int, int, int] | None:

@@ -42,7 +42,7 @@ def test_a_call_does_what_the_click_does(show: Open) -> None:
     called = widget.ablate("Texas")
     page.hear()
     assert page.traits["effect"]["name"] == "Texas ×0"
-    assert page.traits["effect"]["interventions"] == [{"kind": "ablate", "nodes": TEXAS}]
+    assert page.traits["effect"]["interventions"] == [{"kind": "ablate", "nodes": [*TEXAS, "E_4_4"]}]
     body = {"interventions": page.traits["effect"]["interventions"], "mode": "total", "name": "again"}
     clicked = answered(page, page.request("intervene", body))["body"]
     assert clicked["nodes"] == page.traits["effect"]["nodes"]
@@ -64,22 +64,25 @@ def test_experiments_are_named_after_whom_they_change(widget: CircuitWidget) -> 
         run()
         assert widget.effect["name"] == name
     widget.label("0_3_1", "the")
+    assert widget.ablate("the").interventions[0].members == ("0_3_1",)
     widget.intervene(Scale(["0_3_1"], 0.25), mode=(0, 1))
     assert (widget.effect["name"], widget.effect["mode"]) == ("the ×0.25", "0-1")
     for number, effect in enumerate(widget.effects, 1):
         assert effect.interventions
-        assert number <= len(named) + 1
+        assert number <= len(named) + 2
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(widget: CircuitWidget) -> None:
     widget.group("Texas", TEXAS)
     widget.group("words", ["E_4_4"])
-    with pytest.raises(CircuitError, match=r"no supernode and no node “Texs”; the nearest are Texas\."):
+    with pytest.raises(CircuitError, match=r"no supernode and no node “Texs”; the nearest are Texas, Texas <b>\."):
         widget.ablate("Texs")
     with pytest.raises(CircuitError, match="no supernode and no node “0_33_1”; the nearest are 0_3_1"):
         widget.ablate(["Texas", "0_33_1"])
-    with pytest.raises(CircuitError, match="Only features can be changed; among “words” there is none"):
-        widget.ablate("words")
+    with pytest.raises(
+        CircuitError, match="Nothing that can be changed is in “words”; features, errors and tokens can"
+    ):
+        widget.set("words", 1)
     with pytest.raises(NodeError, match="given by its id"):
         widget.pin([3])
     assert widget.effects == []

@@ -12,7 +12,7 @@ from tests.widget.frontend import Page
 from tests.widget.linear_model import LinearModel
 
 STEPS = 60
-SHARED = ("circuit", "selected", "effect", "settings")
+SHARED = ("circuit", "selected", "effect", "settings", "study", "experiments")
 
 
 class Session:
@@ -24,16 +24,19 @@ class Session:
         self.nodes = list(widget.graph.node_ids)
         self.features = self.nodes[: widget.graph.n_features]
         self.asked: list[str] = []
+        self.clicked: list[str] = []
         self.lost: set[str] = set()
         self.called = 0
+        self.forgotten = False
 
     def step(self) -> None:
         """Do one thing."""
         doings = [
             (self.click, 6), (self.cancel, 3), (self.inspect, 2), (self.edit, 5), (self.edit_wrongly, 1),
             (self.select, 3), (self.clear, 2), (self.adjust, 1), (self.group_in_a_cell, 3), (self.select_in_a_cell, 2),
-            (self.ablate_in_a_cell, 2), (self.reset_in_a_cell, 1), (self.speak, 8), (self.hear, 8), (self.gate, 4),
-            (self.failure, 1), (self.reload, 1), (self.babble, 1),
+            (self.ablate_in_a_cell, 2), (self.reset_in_a_cell, 1), (self.study, 3), (self.control, 2), (self.undo, 3),
+            (self.name, 1), (self.forget, 1), (self.forget_in_a_cell, 1), (self.sweep_in_a_cell, 1), (self.speak, 8),
+            (self.hear, 8), (self.gate, 4), (self.failure, 1), (self.reload, 1), (self.babble, 1),
         ]  # fmt: skip
         (doing,) = self.random.choices([one for one, _ in doings], [weight for _, weight in doings])
         doing()
@@ -47,10 +50,55 @@ class Session:
         )
         body = {"interventions": [{**intervention, "nodes": self.some(self.features)}], "mode": "total", "name": "x"}
         self.asked.append(self.page.request("intervene", body))
+        self.clicked.append(self.asked[-1])
 
     def cancel(self) -> None:
         if self.asked:
             self.asked.append(self.page.request("cancel", {"rid": self.random.choice(self.asked[-4:])}))
+
+    def number(self) -> int:
+        return self.random.randint(1, max(1, len(self.page.traits["experiments"])) + 1)
+
+    def study(self) -> None:
+        changed = [{"kind": "ablate", "nodes": self.some(self.features)}]
+        axis = self.random.choice(["factor", "last_layer", "groups", "pairs"])
+        name, body = self.random.choice(
+            [
+                ("sweep", {"axis": axis, "interventions": changed, "mode": "total", "name": "x"}),
+                ("generate", {"interventions": changed, "new_tokens": False, "max_new_tokens": 3, "temperature": 0.0,
+                              "seed": None, "name": "x"}),
+                ("validate", {"mode": "total"}),
+                ("align", {"prompt": "the capital of Ohio is"}),
+                ("table", {}),
+            ]
+        )  # fmt: skip
+        self.asked.append(self.page.request(name, body))
+
+    def control(self) -> None:
+        self.asked.append(self.page.request("controls", {"id": self.number(), "n": 2}))
+
+    def undo(self) -> None:
+        """Go back to an earlier experiment, or look at one beside that on show."""
+        body = {"id": self.number(), "show": self.random.random() < 0.7}
+        self.asked.append(self.page.request("recall", body))
+
+    def name(self) -> None:
+        self.asked.append(
+            self.page.request("rename", {"id": self.number(), "name": self.random.choice(["a", "b", ""])})
+        )
+
+    def forget(self) -> None:
+        self.forgotten = True
+        self.asked.append(self.page.request("forget", {"id": self.number()}))
+
+    def forget_in_a_cell(self) -> None:
+        if self.widget.experiments:
+            self.forgotten = True
+            self.widget.forget(self.random.choice(self.widget.experiments)["id"])
+
+    def sweep_in_a_cell(self) -> None:
+        if self.model.gate.is_set() and self.model.failure is None:
+            self.widget.sweep(self.some(self.features), [0.0, 1.0])
 
     def inspect(self) -> None:
         self.asked.append(self.page.request("card", {"node": self.random.choice(self.nodes)}))
@@ -124,7 +172,7 @@ class Session:
         return {**{name: getattr(self.widget, name) for name in SHARED}, "circuit": self.widget.circuit.to_json()}
 
 
-@pytest.mark.parametrize("block", range(15))
+@pytest.mark.parametrize("block", range(50))
 def test_page_and_kernel_end_in_the_same_state_with_no_job_left(show: Open, model: LinearModel, block: int) -> None:
     for seed in range(20 * block, 20 * block + 20):
         widget, page = show()
@@ -139,10 +187,10 @@ def test_page_and_kernel_end_in_the_same_state_with_no_job_left(show: Open, mode
             kinds = [one["type"] for one in page.answers[rid]]
             assert kinds.count("reply") + kinds.count("error") == 1, f"seed {seed}: {rid} was answered {kinds}"
             assert kinds[-1] in ("reply", "error"), f"seed {seed}: {rid} was answered {kinds}"
-        replies = [page.last(rid) for rid in set(session.asked) - session.lost]
-        effects = [one["body"]["id"] for one in replies if "interventions" in one.get("body", {})]
-        assert len(effects) == len(set(effects))
-        assert max(effects, default=0) <= len(widget.effects)
-        if not session.lost:
+        clicked = set(session.clicked) - session.lost
+        effects = [answer["body"]["id"] for rid in clicked if (answer := page.last(rid))["type"] == "reply"]
+        assert len(effects) == len(set(effects)), f"seed {seed}"
+        if not session.lost and not session.forgotten:
             assert len(effects) + session.called == len(widget.effects), f"seed {seed}"
+        assert [entry["id"] for entry in widget.experiments] == widget.history()["id"].tolist()
         widget.close()

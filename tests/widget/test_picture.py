@@ -8,7 +8,7 @@ import pytest
 
 from circuit_widget.errors import FigureError
 from circuit_widget.graph import PromptToken
-from circuit_widget.widget.messages import FigureReply
+from circuit_widget.widget.messages import FileReply
 from circuit_widget.widget.schema import parse
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open
@@ -23,7 +23,7 @@ AUSTIN = ["2_9_5"]
 def test_a_figure_comes_with_its_bytes(show: Open, kind: str, start: bytes) -> None:
     _, page = show()
     rid = page.request("figure", {"format": kind, "width": 3.25, "part": "map"})
-    body = parse(FigureReply, answered(page, rid)["body"], "The reply")
+    body = parse(FileReply, answered(page, rid)["body"], "The reply")
     assert body.filename == f"the-capital-of-texas-is.{kind}"
     (data,) = page.buffers[rid]
     assert start in data[:100]

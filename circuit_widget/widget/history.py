@@ -1,0 +1,147 @@
+"""The experiments made on a widget, numbered, named, and kept until they are forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from circuit_widget.errors import NodeError
+from circuit_widget.figure.text import printable
+from circuit_widget.intervention.controls import Controls
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.widget.experiment_messages import ExperimentEntry
+
+if TYPE_CHECKING:
+    import pandas
+
+LONGEST_NAME = 200
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that spreadsheets take for a formula: labels and tokens are not to be trusted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """One experiment: its number, from 1 up and never used again, its name, its effect, and its controls once they ran."""
+
+    number: int
+    name: str
+    effect: Effect
+    controls: Controls | None = None
+
+
+class History:
+    """What was done so far, in order; the caller sees to it that one thread at a time asks."""
+
+    def __init__(self) -> None:
+        self._recorded: dict[int, Recorded] = {}
+        self._made = 0
+
+    def __iter__(self) -> Iterator[Recorded]:
+        return iter(self._recorded.values())
+
+    def __len__(self) -> int:
+        return len(self._recorded)
+
+    def add(self, effect: Effect, name: str) -> Recorded:
+        """Keep an effect under the next number."""
+        self._made += 1
+        return self._keep(Recorded(self._made, name, effect))
+
+    def find(self, number: int) -> Recorded:
+        """Return an experiment by its number.
+
+        Raises:
+            NodeError: there is none, or it was forgotten.
+        """
+        found = self._recorded.get(number)
+        if found is None:
+            known = ", ".join(map(str, self._recorded)) or "none yet"
+            raise NodeError(f"There is no experiment {number!r:.40}; those kept are {known:.200}.")
+        return found
+
+    def rename(self, number: int, name: str) -> Recorded:
+        """Give an experiment another name, of 1 to 200 characters.
+
+        Raises:
+            NodeError: there is no such experiment, or the name is empty or too long.
+        """
+        text = name.strip() if isinstance(name, str) else ""
+        if not 0 < len(text) <= LONGEST_NAME:
+            raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {name!r:.60}.")
+        return self._keep(replace(self.find(number), name=text))
+
+    def control(self, number: int, controls: Controls) -> Recorded:
+        """Keep the controls of an experiment with it. Raises NodeError when it was forgotten meanwhile."""
+        return self._keep(replace(self.find(number), controls=controls))
+
+    def forget(self, number: int) -> None:
+        """Delete an experiment. Raises NodeError when there is none."""
+        del self._recorded[self.find(number).number]
+
+    def entries(self) -> list[ExperimentEntry]:
+        """Return a line for each experiment, the first one first."""
+        return [_entry(one) for one in self]
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return one row for each experiment.
+
+        Columns: id, name, mode, frozen, interventions (in words), token (the likeliest before), before, after,
+        predicted (its probabilities), logit_before, logit_after, logit_predicted, then, then_probability (the likeliest
+        after), kl (nats), p_value (of the token, where controls ran), seconds, device, dtype.
+        """
+        import pandas
+
+        columns = [
+            "id", "name", "mode", "frozen", "interventions", "token", "before", "after", "predicted", "logit_before",
+            "logit_after", "logit_predicted", "then", "then_probability", "kl", "p_value", "seconds", "device", "dtype",
+        ]  # fmt: skip
+        return pandas.DataFrame([_row(one) for one in self], columns=columns)
+
+    def to_csv(self) -> str:
+        """Return `to_frame` as comma-separated values; a text that a spreadsheet would run gets an apostrophe before it."""
+        frame = self.to_frame()
+        for column in ("name", "interventions", "token", "then"):
+            frame[column] = [f"'{text}" if text[:1] in FORMULA else text for text in frame[column]]
+        return str(frame.to_csv(index=False))
+
+    def _keep(self, recorded: Recorded) -> Recorded:
+        self._recorded[recorded.number] = recorded
+        return recorded
+
+
+def _entry(one: Recorded) -> ExperimentEntry:
+    tokens = one.effect.tokens
+    first, then = tokens.iloc[0], tokens.iloc[int(tokens["after"].to_numpy().argmax())]
+    return ExperimentEntry(
+        id=one.number,
+        name=one.name,
+        mode=one.effect.mode,
+        token=printable(str(first["token"])),
+        before=float(first["before"]),
+        after=float(first["after"]),
+        then=printable(str(then["token"])),
+        then_probability=float(then["after"]),
+    )
+
+
+def _row(one: Recorded) -> dict[str, object]:
+    effect, entry = one.effect, _entry(one)
+    first = effect.tokens.iloc[0]
+    return {
+        "id": one.number,
+        "name": one.name,
+        "mode": effect.mode,
+        "frozen": effect.frozen,
+        "interventions": effect.name,
+        **{name: first[name] for name in ("token", "before", "after", "predicted")},
+        **{name: first[name] for name in ("logit_before", "logit_after", "logit_predicted")},
+        "then": entry.then,
+        "then_probability": entry.then_probability,
+        "kl": effect.kl,
+        "p_value": float("nan") if one.controls is None else one.controls.p_value(int(first["token_id"])),
+        "seconds": effect.seconds,
+        "device": effect.device,
+        "dtype": effect.dtype,
+    }
