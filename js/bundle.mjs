@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
+import { withArrows } from "./minify/functions.mjs";
 import { shortened } from "./minify/properties.mjs";
 import { withoutRepeats } from "./minify/repeats.mjs";
 
@@ -47,12 +48,13 @@ export const options = {
   logLevel: "warning",
 };
 
-// esbuild shortens each statement; a second pass over the whole saves more, and so does saying once what is repeated.
+// esbuild shortens each statement; a second pass over the whole saves more, and more yet what minifiers do not do.
 export async function squeeze(code) {
   const format = { ecma: 2020, wrap_func_args: false };
   const compress = { ecma: 2020, passes: 5, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true };
   const compressed = await minify(code, { module: true, compress, mangle: false, format });
-  const { code: short } = await minify(withoutRepeats(compressed.code), { module: true, compress: false, format });
+  const rewritten = withoutRepeats(withArrows(compressed.code));
+  const { code: short } = await minify(rewritten, { module: true, compress: false, format });
   return short;
 }
 

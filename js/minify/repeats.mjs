@@ -1,8 +1,8 @@
 // Says once what a bundle says often: strings, the browser's longer names, `null`. Each becomes a constant of the module
 // where that is shorter. Minifiers leave this out, since a compressed file gains little by it; a widget's source, though,
 // is sent to the page and saved in notebooks as it is.
-import { parse } from "acorn";
 import { phrases } from "./phrases.mjs";
+import { edited, treeOf, visit } from "./tree.mjs";
 
 const PREFIX = "repeated_";
 // What a constant's name takes once it is shortened, at most.
@@ -20,7 +20,7 @@ export function withoutRepeats(code) {
   const uses = new Map();
   const add = (use) => uses.set(use.value, [...(uses.get(use.value) ?? []), use]);
   const texts = [];
-  visit(parse(code, { ecmaVersion: "latest", sourceType: "module" }), null, (node, parent) => {
+  visit(treeOf(code), null, (node, parent) => {
     const use = isLongText(node) ? null : repeatable(node, parent);
     if (isLongText(node)) texts.push(node);
     else if (use !== null) add(use);
@@ -46,7 +46,7 @@ export function withoutRepeats(code) {
   for (const { start, end } of texts) {
     edits.push({ start, end: start + 1, text: "`" }, { start: end - 1, end, text: "`" });
   }
-  return constants.length === 0 ? code : `const ${constants.join(",")};${replaced(code, edits)}`;
+  return constants.length === 0 ? code : `const ${constants.join(",")};${edited(code, edits)}`;
 }
 
 /** Whether a node is a string whose phrases can be taken out, once backticks stand around it. */
@@ -75,24 +75,4 @@ function repeatable(node, parent) {
     return { start: start - dot, end, value: JSON.stringify(node.name), around: NAME };
   }
   return GLOBALS.includes(node.name) ? { start, end, value: node.name, around: VALUE } : null;
-}
-
-function replaced(code, edits) {
-  let text = "";
-  let done = 0;
-  for (const { start, end, text: put } of edits.sort((a, b) => a.start - b.start)) {
-    text += code.slice(done, start) + put;
-    done = end;
-  }
-  return text + code.slice(done);
-}
-
-/** Shows a node and those inside it, but not those inside one that is taken. */
-function visit(node, parent, take) {
-  if (take(node, parent)) return;
-  for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? value : [value]) {
-      if (typeof child?.type === "string") visit(child, node, take);
-    }
-  }
 }
