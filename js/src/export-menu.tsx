@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { type Signal, useSignal } from "@preact/signals";
 import { Button } from "./button";
 import { Popover } from "./popover";
 import type { FigureFormat, FigurePart, FigureWidth, Store } from "./store";
@@ -36,8 +36,8 @@ export function ExportMenu({ store }: { store: Store }) {
 }
 
 function Menu({ store }: { store: Store }) {
-  const [part, setPart] = useState<FigurePart>("both");
-  const [width, setWidth] = useState<FigureWidth>(6.75);
+  const part = useSignal<FigurePart>("both");
+  const width = useSignal<FigureWidth>(6.75);
   const possible = store.capabilities.value.figure;
   return (
     <>
@@ -46,8 +46,8 @@ function Menu({ store }: { store: Store }) {
           {whyNot(store)}
         </p>
       )}
-      <Choice title="what" choices={PARTS} value={part} onChange={setPart} />
-      <Choice title="width" choices={WIDTHS} value={width} onChange={setWidth} />
+      <Choice title="what" choices={PARTS} chosen={part} />
+      <Choice title="width" choices={WIDTHS} chosen={width} />
       <div class="formats">
         {FORMATS.map(({ format, what }) => (
           <Button
@@ -58,7 +58,7 @@ function Menu({ store }: { store: Store }) {
             disabled={!possible}
             onClick={() => {
               store.popover.value = null;
-              void store.actions.exportFigure(format, width, part);
+              void store.actions.exportFigure(format, width.value, part.value);
             }}
           >
             {format.toUpperCase()}
@@ -79,11 +79,10 @@ function whyNot(store: Store): string {
 interface ChoiceProps<Value> {
   readonly title: string;
   readonly choices: readonly (readonly [Value, string])[];
-  readonly value: Value;
-  readonly onChange: (value: Value) => void;
+  readonly chosen: Signal<Value>;
 }
 
-function Choice<Value extends string | number>({ title, choices, value, onChange }: ChoiceProps<Value>) {
+function Choice<Value extends string | number>({ title, choices, chosen }: ChoiceProps<Value>) {
   return (
     <fieldset>
       <legend class="caption">{title}</legend>
@@ -93,8 +92,10 @@ function Choice<Value extends string | number>({ title, choices, value, onChange
             type="radio"
             name={`export-${title}`}
             value={choice}
-            checked={choice === value}
-            onChange={() => onChange(choice)}
+            checked={choice === chosen.value}
+            onChange={() => {
+              chosen.value = choice;
+            }}
           />
           {name}
         </label>

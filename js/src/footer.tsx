@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useSignal } from "@preact/signals";
 import { Button } from "./button";
 import { duration, modeName } from "./core/words";
 import { pythonLines } from "./effects/code";
@@ -32,11 +32,13 @@ type Copied = "no" | "yes" | "by hand";
 
 /** Copies the lines; where the page may not write to the clipboard, shows them to be copied by hand. */
 function CopyAsCode({ code }: { code: string }) {
-  const [copied, setCopied] = useState<{ of: string; how: Copied }>({ of: code, how: "no" });
-  const how = copied.of === code ? copied.how : "no";
+  const copied = useSignal<{ of: string; how: Copied }>({ of: code, how: "no" });
+  const how = copied.value.of === code ? copied.value.how : "no";
 
   function copy(): void {
-    const done = (result: Copied) => setCopied({ of: code, how: result });
+    const done = (result: Copied) => {
+      copied.value = { of: code, how: result };
+    };
     if (how === "by hand") done("no");
     // Pages that are not served over https have no clipboard.
     else if (navigator.clipboard === undefined) done("by hand");

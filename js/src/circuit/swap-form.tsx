@@ -1,4 +1,5 @@
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../button";
 import type { NodeId, Snapshot } from "../core/types";
 import { featuresOf, intervene } from "../effects/experiment";
@@ -17,7 +18,7 @@ export function SwapForm({ store, placed, onClose }: Props) {
   const nodes = featuresOf(snapshot, placed.box.nodes);
   const prompt = promptText(snapshot);
   const input = useRef<HTMLTextAreaElement>(null);
-  const [running, setRunning] = useState(false);
+  const running = useSignal(false);
   const { intervene: possible, why_not } = store.capabilities.value;
 
   useLayoutEffect(() => {
@@ -29,11 +30,11 @@ export function SwapForm({ store, placed, onClose }: Props) {
   function submit(event: Event): void {
     event.preventDefault();
     const given = input.current?.value.trim() ?? "";
-    if (given === "" || running) return;
+    if (given === "" || running.value) return;
     const before = store.effect.value;
-    setRunning(true);
+    running.value = true;
     void intervene(store, { kind: "swap_in", nodes, prompt: given }, false).then(() => {
-      setRunning(false);
+      running.value = false;
       if (store.effect.value !== before) onClose();
     });
   }
@@ -69,8 +70,8 @@ export function SwapForm({ store, placed, onClose }: Props) {
         <Button class="button" onClick={onClose}>
           cancel
         </Button>
-        <button type="submit" class="button" data-test="swap-run" disabled={running}>
-          {running ? "running" : "run"}
+        <button type="submit" class="button" data-test="swap-run" disabled={running.value}>
+          {running.value ? "running" : "run"}
         </button>
       </div>
     </form>

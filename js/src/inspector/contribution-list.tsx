@@ -1,8 +1,8 @@
-import { useState } from "preact/hooks";
-import { Button } from "../button";
+import { useSignal } from "@preact/signals";
 import { signedPercent } from "../core/words";
 import type { Store } from "../store";
 import type { Contribution } from "./contributions";
+import { More } from "./more";
 import { NodeRow } from "./node-row";
 
 const SHORT = 5;
@@ -51,25 +51,15 @@ interface ListProps {
 
 /** Signed shares as bars, strongest first; a row selects its node. */
 function List({ store, title, test, contributions, none }: ListProps) {
-  const [long, setLong] = useState(false);
-  const shown = contributions.slice(0, long ? LONG : SHORT);
+  const whole = useSignal(false);
+  const shown = contributions.slice(0, whole.value ? LONG : SHORT);
   const widest = Math.abs(contributions[0]?.share ?? 0);
   const all = contributions.length > LONG ? `${LONG} of ${contributions.length}` : `all ${contributions.length}`;
-  const more = long ? "fewer" : all;
   return (
     <section>
       <h3>
         {title}
-        {contributions.length > SHORT && (
-          <Button
-            class="link-button"
-            aria-expanded={long}
-            aria-label={`${more} ${title}`}
-            onClick={() => setLong(!long)}
-          >
-            {more}
-          </Button>
-        )}
+        {contributions.length > SHORT && <More whole={whole} all={all} title={title} />}
       </h3>
       {contributions.length === 0 && <p class="none">{none}</p>}
       <ul>

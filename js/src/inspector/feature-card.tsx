@@ -1,22 +1,27 @@
-import { useEffect, useState } from "preact/hooks";
-import { Button } from "../button";
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { Card, NodeId } from "../core/types";
 import { count, decimal, percent, tokenText } from "../core/words";
 import type { Store } from "../store";
 import { directShare } from "./contributions";
+import { More } from "./more";
 
 type CardState = { readonly card: Card } | { readonly failed: string } | "loading";
 
 /** What is known of a feature beyond this prompt: what it fires on and what it does to the logits directly. */
 export function FeatureCard({ store, id }: { store: Store; id: NodeId }) {
-  const [state, setState] = useState<CardState>("loading");
+  const found = useSignal<CardState>("loading");
+  const state = found.value;
 
   useEffect(() => {
     let left = false;
-    setState("loading");
+    const show = (next: CardState) => {
+      if (!left) found.value = next;
+    };
+    show("loading");
     store.actions.card(id).then(
-      (card) => !left && setState({ card }),
-      (error: Error) => !left && setState({ failed: error.message }),
+      (card) => show({ card }),
+      (error: Error) => show({ failed: error.message }),
     );
     return () => {
       left = true;
@@ -35,20 +40,16 @@ export function FeatureCard({ store, id }: { store: Store; id: NodeId }) {
 }
 
 function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
-  const [all, setAll] = useState(false);
+  const whole = useSignal(false);
   const peak = card.maximum ?? Math.max(0, ...card.examples.flatMap((example) => example.activations));
-  const examples = all ? card.examples : card.examples.slice(0, 3);
+  const examples = whole.value ? card.examples : card.examples.slice(0, 3);
   return (
     <>
       <section data-test="feature-card">
         <h3>
           fires on
           {card.frequency !== null && <span class="note">{percent(card.frequency)} of tokens</span>}
-          {card.examples.length > 3 && (
-            <Button class="link-button" aria-expanded={all} onClick={() => setAll(!all)}>
-              {all ? "fewer" : count(card.examples.length, "example")}
-            </Button>
-          )}
+          {card.examples.length > 3 && <More whole={whole} all={count(card.examples.length, "example")} />}
         </h3>
         {card.examples.length === 0 && <p class="none">no examples come with these transcoders</p>}
         {examples.map((example, at) => (

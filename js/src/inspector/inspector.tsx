@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useSignal } from "@preact/signals";
 import { Button } from "../button";
 import { NameField } from "../circuit/name-field";
 import { giveName } from "../commands";
@@ -49,17 +49,17 @@ interface TitleProps {
 
 /** The name of what is inspected, and a pencil to change it. */
 export function Title({ store, id, name, editable, mono = false }: TitleProps) {
-  const [editing, setEditing] = useState(false);
+  const editing = useSignal(false);
   // A box is renamed in the circuit; what has no box there is renamed here.
   const asked = store.renaming.value === id && !store.boxes.value.some((box) => box.id === id);
   const isNode = store.snapshot.index.has(id);
 
   function close(): void {
-    setEditing(false);
+    editing.value = false;
     if (asked) store.renaming.value = null;
   }
 
-  if (editable && (editing || asked)) {
+  if (editable && (editing.value || asked)) {
     return (
       <h2 class="title">
         <NameField
@@ -80,7 +80,9 @@ export function Title({ store, id, name, editable, mono = false }: TitleProps) {
           data-test="inspector-rename"
           aria-label={isNode ? `Change the label of ${name}` : `Rename ${name}`}
           title={isNode ? "change the label" : "rename"}
-          onClick={() => setEditing(true)}
+          onClick={() => {
+            editing.value = true;
+          }}
         >
           ✎
         </Button>
