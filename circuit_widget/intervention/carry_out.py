@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from circuit_widget.intervention.kinds import Intervention
 from circuit_widget.intervention.measurement import measure
 from circuit_widget.intervention.mode import Regime
 from circuit_widget.intervention.prediction import logits_after, predict
+from circuit_widget.intervention.readings import Readers, Reading
 from circuit_widget.intervention.touched import Other, Setting, left_out_in, named_in
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import token_text
@@ -36,6 +37,7 @@ class _Numbers:
     predicted: Float32[np.ndarray, " features"]
     logits: Float32[np.ndarray, " vocabulary"]
     expected: Float32[np.ndarray, " vocabulary"]
+    readings: Mapping[int, Reading]
     seconds: float
 
 
@@ -67,7 +69,7 @@ def carry_out_batch(
         watched = watch(graph, [model.layer_device(layer) for layer in range(model.n_layers)])
         experiments = [plan(graph, watched, hold(interventions, setting)) for interventions in asked]
         starts = [(one.first_layer, one.first_position) for one in experiments]
-        found: dict[int, _Numbers] = {}
+        readers, found = Readers(model, run, graph), dict[int, _Numbers]()
         for batch in batches(model, run.captured, starts):
             together, started, done = [experiments[place] for place in batch], time.perf_counter(), len(found)
 
@@ -83,7 +85,12 @@ def carry_out_batch(
             expected = logits_after(model, run.captured, predicted).cpu().numpy()
             for row, place in enumerate(batch):
                 found[place] = _Numbers(
-                    features[row], predicted.features[row].cpu().numpy(), logits[row], expected[row], seconds
+                    features[row],
+                    predicted.features[row].cpu().numpy(),
+                    logits[row],
+                    expected[row],
+                    readers.read(measured.normed[row], predicted.normed[row]),
+                    seconds,
                 )
     report_of = _Report(model, run, graph, regime, label)
     return tuple(
@@ -136,6 +143,7 @@ class _Report:
             logits_before=self._before,
             logits_after=found.logits,
             logits_predicted=found.expected,
+            readings=found.readings,
             injected=tuple((item.feature, item.value) for item in held if item.before == 0 and item.value != 0),
             labels={node: text for node, text in labels if text},
             seconds=found.seconds,

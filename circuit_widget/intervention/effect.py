@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects
 
     from circuit_widget.intervention.kinds import Intervention
+    from circuit_widget.intervention.readings import Reading
 
 TOP_TOKENS = 10
 
@@ -39,6 +41,7 @@ class Effect:
         injected: changed features that were not active, each with its value.
         labels: node id -> label, for injected features that have one.
         seconds, device, dtype: how long the measurement took, and where.
+        readings: by its id, what became of each target that is a contrast or a direction; `targets` has all of them.
     """
 
     graph: Graph = field(repr=False)
@@ -55,6 +58,7 @@ class Effect:
     seconds: float
     device: str
     dtype: str
+    readings: Mapping[int, Reading] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -71,6 +75,31 @@ class Effect:
         """Id -> text of the graph's targets that are tokens; contrasts and directions are left out."""
         known = len(self.logits_predicted)
         return {target.token_id: target.token for target in self.graph.targets if target.token_id < known}
+
+    @cached_property
+    def targets(self) -> pandas.DataFrame:
+        """One row for each target of the graph: id, target (its name), kind, before, after, predicted.
+
+        Of a token the values are its logit, as the model gives it, after any cap. Of a contrast they are the difference of
+        two logits, of a direction its product with the residual stream after the final norm; both are before any cap, as
+        edges are. They are missing where the graph does not say which direction its target is.
+        """
+        import pandas
+
+        rows = [
+            (node, target.token, *self._read(target.token_id))
+            for node, target in zip(self._target_ids, self.graph.targets, strict=True)
+        ]
+        return pandas.DataFrame(rows, columns=["id", "target", "kind", "before", "after", "predicted"])
+
+    def _read(self, token: int) -> tuple[str, float, float, float]:
+        if token in self.target_tokens:
+            before, after, predicted = (float(logits[token]) for logits in self._logits.values())
+            return "token", before, after, predicted
+        reading = self.readings.get(token)
+        if reading is None:
+            return "direction", math.nan, math.nan, math.nan
+        return reading.kind, reading.before, reading.after, reading.predicted
 
     @property
     def kl(self) -> float:
@@ -160,9 +189,10 @@ class Effect:
         return float(rows["after"].sum()) / before, float(rows["predicted"].sum()) / before
 
     def to_frame(self) -> pandas.DataFrame:
-        """Return one row for each feature and each target that is a token: kind, id, label, before, after, predicted.
+        """Return one row for each feature and each target: kind, id, label, before, after, predicted.
 
-        Features come with their activations, tokens with their logits. The label of a token is its text.
+        Features come with their activations, targets (kind "logit") with their values, see `targets`; their labels are
+        their names.
         """
         import pandas
 
@@ -170,16 +200,9 @@ class Effect:
         features = self.nodes.assign(
             kind=NodeKind.FEATURE.value, label=[labels.get(node, "") for node in self.nodes["id"]]
         )
-        ids = dict(zip((t.token_id for t in self.graph.targets), self._target_ids, strict=True))
-        logits = pandas.DataFrame(
-            {
-                "kind": NodeKind.LOGIT.value,
-                "id": [ids[token] for token in self.target_tokens],
-                "label": list(self.target_tokens.values()),
-                **{column: logits[list(self.target_tokens)] for column, logits in self._logits.items()},
-            }
-        )
-        return pandas.concat([features[list(logits.columns)], logits], ignore_index=True)
+        targets = self.targets.assign(kind=NodeKind.LOGIT.value).rename(columns={"target": "label"})
+        columns = ["kind", "id", "label", "before", "after", "predicted"]
+        return pandas.concat([features[columns], targets[columns]], ignore_index=True)
 
     @property
     def _target_ids(self) -> tuple[str, ...]:

@@ -15,15 +15,20 @@ from circuit_widget.intervention.prediction import add_constants, add_writes, ho
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Batch, Conditions, Edit, rerun_batch
+from circuit_widget.tracing.reading import normed_of
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Watched features after experiments (held ones at their value), and the logits at the traced position."""
+    """Watched features after experiments (held ones at their value), and the logits at the traced position.
+
+    `normed` is the residual stream there after the final norm.
+    """
 
     features: Float[Tensor, "batch features"]
+    normed: Float[Tensor, "batch d_model"]
     logits: Float[Tensor, "batch vocabulary"]
 
 
@@ -48,7 +53,8 @@ def measure(
     conditions = regime.conditions
     if conditions is None:
         direct = predict(run.frozen, transcoders, watched, experiments, knock_on=())
-        return Measured(direct.features, logits_after(model, run.captured, direct))
+        normed = normed_of(model, run) + direct.normed.to(model.device)
+        return Measured(direct.features, normed, logits_after(model, run.captured, direct))
     batch = rerun_batch(
         model,
         run.captured,
@@ -65,7 +71,7 @@ def measure(
         progress=progress,
         cancelled=cancelled,
     )
-    return Measured(_read_features(transcoders, batch, watched, experiments), batch.logits)
+    return Measured(_read_features(transcoders, batch, watched, experiments), batch.normed, batch.logits)
 
 
 class _Holding:

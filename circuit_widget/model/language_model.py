@@ -177,7 +177,16 @@ class LanguageModel:
 
     def uncapped_logits(self, residual: Float[Tensor, "n d_model"]) -> Float[Tensor, "n vocabulary"]:
         """Return the logits of a residual stream after the last layer, before any cap, in float32."""
-        logits: Tensor = self.unembedding(self.final_norm(residual).to(self.device))
+        return self.logits_of(self.normed(residual))
+
+    def normed(self, residual: Float[Tensor, "n d_model"]) -> Float[Tensor, "n d_model"]:
+        """Return the residual stream after the last layer as the unembedding reads it, in the model's dtype."""
+        normed: Tensor = self.final_norm(residual)
+        return normed.to(self.device)
+
+    def logits_of(self, normed: Float[Tensor, "n d_model"]) -> Float[Tensor, "n vocabulary"]:
+        """Return the logits of a normed residual stream, before any cap, in float32."""
+        logits: Tensor = self.unembedding(normed)
         return logits.float()
 
     def attention_weights(self, layer: int) -> AttentionWeights:

@@ -50,11 +50,13 @@ class Edit:
 class Batch:
     """What features read in several re-runs at positions from `first_position` to the traced one, and the logits.
 
-    At a layer only the re-runs that have started by then have rows: the first of the batch.
+    At a layer only the re-runs that have started by then have rows: the first of the batch. `normed` is the residual
+    stream after the final norm, which the logits are read from.
     """
 
     first_position: int
     mlp_inputs: Mapping[int, Float[Tensor, "started rows d_model"]]
+    normed: Float[Tensor, "batch d_model"]
     logits: Float[Tensor, "batch vocabulary"]
 
 
@@ -136,8 +138,9 @@ def rerun_batch(
                 residual = first(block.whole(residual, **_arguments(pieces, rows)))
             if progress is not None:
                 progress((layer + 1 - starts[0]) / (model.n_layers - starts[0]))
-        logits = model.capped(model.uncapped_logits(residual[:, -1]))
-    return Batch(rows.start, mlp_inputs, logits)
+        normed = model.normed(residual[:, -1])
+        logits = model.capped(model.logits_of(normed))
+    return Batch(rows.start, mlp_inputs, normed, logits)
 
 
 def _joining(

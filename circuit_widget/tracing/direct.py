@@ -9,12 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.attribution.targets import choose_targets, target_from_json
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.node import NodeKind
 from circuit_widget.tracing.errors import errors_at
-from circuit_widget.tracing.reading import reading_of
+from circuit_widget.tracing.reading import chosen_targets
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -27,13 +26,7 @@ class DirectEffects:
 
     def __init__(self, model: LanguageModel, transcoders: TranscoderSet, run: Run, graph: Graph) -> None:
         self._transcoders, self._run, self._graph = transcoders, run, graph
-        wanted = graph.recipe.get("targets")
-        choices = (
-            [target_from_json(entry) for entry in wanted]  # type: ignore[union-attr, arg-type]
-            if wanted is not None
-            else [target.token_id for target in graph.targets if target.token_id < model.vocabulary_size]
-        )
-        chosen = {target.token_id: target.direction for target in choose_targets(reading_of(model, run), choices)}
+        chosen = {token: target.direction for token, target in chosen_targets(model, run, graph).items()}
         self._directions = [chosen.get(target.token_id) for target in graph.targets]
         kept = zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True)
         self._kept = {Feature(*place) for place in kept}

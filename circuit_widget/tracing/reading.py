@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
-from circuit_widget.attribution.targets import Reading
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuit_widget.attribution.targets import (
+    ChosenTarget,
+    Reading,
+    TargetChoice,
+    choose_targets,
+    target_from_json,
+)
+from circuit_widget.graph import Graph
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import find_tokens, token_text
 from circuit_widget.tracing.run import Run
 
 
+def normed_of(model: LanguageModel, run: Run) -> Float[Tensor, " d_model"]:
+    """Return the residual stream after the final norm at the traced position, as the model has it, in float32."""
+    here = slice(run.position, run.position + 1)
+    with torch.inference_mode():
+        return model.normed(run.captured.final_residual[here].to(model.dtype))[0].float()
+
+
+def chosen_targets(model: LanguageModel, run: Run, graph: Graph) -> Mapping[int, ChosenTarget]:
+    """Return the targets of a graph with their directions, by their ids, chosen again as its recipe says.
+
+    Of a graph whose recipe does not say, only those that are tokens.
+    """
+    wanted = graph.recipe.get("targets")
+    choices: Sequence[TargetChoice] = (
+        [target_from_json(entry) for entry in wanted]  # type: ignore[union-attr, arg-type]
+        if wanted is not None
+        else [target.token_id for target in graph.targets if target.token_id < model.vocabulary_size]
+    )
+    return {target.token_id: target for target in choose_targets(reading_of(model, run), choices)} if choices else {}
+
+
 def reading_of(model: LanguageModel, run: Run) -> Reading:
     """Return the logits of a run at its traced position, and how they are read off the residual stream."""
-    here = slice(run.position, run.position + 1)
     return Reading(
         logits=run.captured.logits,
-        normed=run.frozen.final.apply(run.captured.final_residual[here])[0],
+        normed=normed_of(model, run),
         unembedding=model.unembedding.weight,
         mean_unembedding=model.mean_unembedding,
         token_text=lambda token: token_text(model.tokenizer, token),

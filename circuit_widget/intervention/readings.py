@@ -1,0 +1,54 @@
+"""What an experiment does to targets that are no tokens: contrasts of two, and directions after the final norm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuit_widget.attribution.targets import ChosenTarget, Contrast
+from circuit_widget.graph import Graph
+from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.tracing.reading import chosen_targets
+from circuit_widget.tracing.run import Run
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A target's product with the normed residual stream at the traced position: before, after, and as predicted."""
+
+    kind: Literal["contrast", "direction"]
+    before: float
+    after: float
+    predicted: float
+
+
+class Readers:
+    """The targets of a graph that are no tokens, to be read off the residual stream after the final norm."""
+
+    def __init__(self, model: LanguageModel, run: Run, graph: Graph) -> None:
+        self._targets: tuple[ChosenTarget, ...] = ()
+        if any(target.token_id >= model.vocabulary_size for target in graph.targets):
+            wanted = {target.token_id for target in graph.targets if target.token_id >= model.vocabulary_size}
+            chosen = chosen_targets(model, run, graph)
+            self._targets = tuple(target for token, target in chosen.items() if token in wanted)
+
+    def read(self, after: Float[Tensor, " d_model"], change: Float[Tensor, " d_model"]) -> Mapping[int, Reading]:
+        """Return by the targets' ids what they are, given the normed stream after and the change of it as predicted."""
+        if not self._targets:
+            return {}
+        directions = torch.stack([target.direction for target in self._targets])
+        products = [(directions @ x.to(directions.device).float()).tolist() for x in (after, change)]
+        return {
+            target.token_id: Reading(
+                "contrast" if isinstance(target.choice, Contrast) else "direction",
+                target.logit,
+                value,
+                target.logit + moved,
+            )
+            for target, value, moved in zip(self._targets, *products, strict=True)
+        }
