@@ -51,7 +51,7 @@ export const options = {
 // esbuild shortens each statement; a second pass over the whole saves more, and more yet what minifiers do not do.
 export async function squeeze(code) {
   const format = { ecma: 2020, wrap_func_args: false };
-  const compress = { ecma: 2020, passes: 5, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true };
+  const compress = { ecma: 2020, passes: 10, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true };
   const compressed = await minify(code, { module: true, compress, mangle: false, format });
   const rewritten = withoutRepeats(withArrows(compressed.code));
   const { code: short } = await minify(rewritten, { module: true, compress: false, format });
