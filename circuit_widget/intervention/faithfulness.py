@@ -17,22 +17,24 @@ class Faithfulness:
     """The model without the features of a circuit, and with no other features than these.
 
     `without` ablates the circuit's features, `only` every other feature that is active on the prompt (features at the
-    first position, which are never read, run on, and so do those that only become active meanwhile). In both what the
-    transcoders fail to reconstruct stays: errors, attention and embeddings are the model's own, so that `only` is no
-    proof that features alone suffice. `inside` and `outside` count the features.
+    first position, which are never read, run on, and so do those that only become active meanwhile). What the
+    transcoders fail to reconstruct stays in `without`, and in `only` unless `errors`, the number that were ablated there,
+    says otherwise. Attention and embeddings are the model's own in both, so that `only` is no proof that features alone
+    suffice. `inside` and `outside` count the features.
     """
 
     without: Effect
     only: Effect
     inside: int
     outside: int
+    errors: int = 0
 
     def __repr__(self) -> str:
         token, text = next(iter(chosen_tokens((self.without, self.only), None).items()))
         return (
             f"{text!r} {self.without.probability(token)[0]:.3g}: without the circuit's {self.inside} features "
             f"{self.necessity(token):.0%} of it is left, with all {self.outside} others ablated {self.sufficiency(token):.0%} "
-            "(errors stay)."
+            f"({f'all {self.errors} errors ablated too' if self.errors else 'errors stay'})."
         )
 
     def necessity(self, token: str | int | None = None) -> float:

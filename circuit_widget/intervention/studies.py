@@ -20,6 +20,7 @@ from circuit_widget.intervention.matching import match
 from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.sweep import Sweep
 from circuit_widget.intervention.validation import Validation, check_mode, influenced_by
+from circuit_widget.node import error_id
 from circuit_widget.progress import Progress, ProgressChoice, reporting
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -219,6 +220,7 @@ class Studies(ABC):
         groups: Groups = None,
         *,
         n: int = 30,
+        ablate_errors: bool = False,
         mode: Mode = "total",
         progress: ProgressChoice = None,
         cancelled: Asked | None = None,
@@ -226,17 +228,21 @@ class Studies(ABC):
         """Return what is left of the targets' probabilities without a circuit's features, and with no other features.
 
         `groups` are as in `sweep_groups`. Every feature that is active on the prompt counts, also where the graph left
-        it out. Errors, attention and embeddings stay as the model has them.
+        it out. Attention and embeddings stay as the model has them, and so do errors; with `ablate_errors` every error
+        of all layers and positions is ablated together with the other features.
         """
         inside = {place for some in groups_of(graph, groups, n).values() for place in some}
         features = [feature_at(graph, place) for place in sorted(inside)]
-        others = sorted(set(self._activations_of(graph, cancelled)) - set(features))
-        # Where there is no other feature, the model as it is.
-        only = Ablate(others) if others else Scale(features, 1.0)
+        activations = self._activations_of(graph, cancelled)
+        others = sorted(set(activations) - set(features))
+        positions = range(activations.first_position, graph.position + 1) if ablate_errors else range(0)
+        errors = [error_id(layer, position) for layer in range(graph.n_layers) for position in positions]
+        # Where there is nothing else, the model as it is.
+        only = Ablate([*others, *errors]) if others or errors else Scale(features, 1.0)
         without, alone = self.intervene_many(
             graph, [Ablate(features), only], mode=mode, progress=progress, cancelled=cancelled
         )
-        return Faithfulness(without, alone, len(features), len(others))
+        return Faithfulness(without, alone, len(features), len(others), len(errors))
 
     def validate(
         self,

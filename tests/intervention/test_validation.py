@@ -13,6 +13,7 @@ from circuit_widget.intervention import Ablate, Effect, Intervention
 from circuit_widget.intervention.studies import Studies
 from circuit_widget.intervention.validation import sign_share, spearman
 from circuit_widget.tracing.activations import Activations
+from tests.cases import assert_close, case_of, feature_at
 from tests.models import PROMPT_IDS, reference_model, tiny_model
 from tests.widget.linear_model import LinearModel
 from tests.widget.small_graph import small_graph
@@ -209,3 +210,38 @@ def test_features_that_a_graph_left_out_count_as_others() -> None:
     small = model.trace(PROMPT_IDS, max_features=20)
     faithfulness = model.faithfulness(small, small.node_ids[:20])
     assert faithfulness.inside + faithfulness.outside == len(model.activations(PROMPT_IDS)) > 20
+
+
+@pytest.mark.parametrize("kind", ["per-layer", "cross-layer", "top-k with skip"])
+def test_errors_can_be_ablated_with_every_other_feature(kind: str) -> None:
+    case = case_of("llama", kind)
+    model, graph = case.model, case.graph
+    ids = graph.node_ids[: graph.n_features]
+    inside, outside = ids[::3], [feature_at(graph, place) for place in range(len(ids)) if place % 3]
+    found = model.faithfulness(graph, inside, ablate_errors=True)
+    assert (found.inside, found.outside, found.errors) == (len(inside), len(outside), 3 * 6)
+    assert f"all {3 * 6} errors ablated too" in repr(found)
+    added = {(layer, at): -case.plain.error(layer, at) for layer in range(3) for at in range(1, 7)}
+    assert_close(found.only.logits_after, case.plain.holding(dict.fromkeys(outside, 0.0), added=added))
+    kept = model.faithfulness(graph, inside)
+    np.testing.assert_allclose(found.without.logits_after, kept.without.logits_after, atol=1e-5, rtol=0)
+    assert kept.errors == 0
+    assert float(np.abs(found.only.logits_after - kept.only.logits_after).max()) > 1e-2
+
+
+def test_every_error_is_ablated_whatever_the_graph_left_out_or_pruned() -> None:
+    model = tiny_model()
+    whole = model.trace(PROMPT_IDS)
+    small = model.trace(PROMPT_IDS, max_features=20)
+    kept = small.node_ids[:20:2]
+    for graph in (small, small.prune(node_threshold=0.99)):
+        ids = [node for node in kept if graph.find(node) is not None]
+        found, expected = (model.faithfulness(one, ids, ablate_errors=True) for one in (graph, whole))
+        assert found.errors == expected.errors == 18
+        np.testing.assert_allclose(found.only.logits_after, expected.only.logits_after, atol=1e-4, rtol=0)
+    everything = whole.node_ids[: whole.n_features]
+    bare = model.faithfulness(whole, everything, ablate_errors=True)
+    errors = [node for node in whole.node_ids[whole.n_features :] if "_-1_" in node and not node.endswith("_0")]
+    np.testing.assert_allclose(
+        bare.only.logits_after, model.intervene(whole, Ablate(errors)).logits_after, atol=1e-5, rtol=0
+    )
