@@ -33,20 +33,22 @@ const OURS = [
 
 /** The property names to shorten. */
 export function shortened() {
-  const kept = new Set();
-  for (const path of declarations()) addAll(kept, names(readFileSync(path, "utf8")));
   const used = new Set();
+  const spoken = new Set();
+  const known = new Set();
+  for (const path of declarations()) addAll(known, names(readFileSync(path, "utf8")));
   for (const path of filesUnder(join(js, "src"), /\.tsx?$/)) {
     const text = readFileSync(path, "utf8");
-    addAll(SPOKEN.some((name) => path.endsWith(name)) ? kept : used, names(text));
-    for (const [, quoted] of text.matchAll(/(?<!\b(?:class|data-test)=)"([A-Za-z_$][\w$]*)"/g)) kept.add(quoted);
+    addAll(SPOKEN.some((name) => path.endsWith(name)) ? spoken : used, names(text));
+    for (const [, quoted] of text.matchAll(/(?<!\b(?:class|data-test)=)"([A-Za-z_$][\w$]*)"/g)) known.add(quoted);
   }
-  return [...used].filter((name) => name.length > 2 && (!kept.has(name) || OURS.includes(name))).sort();
+  const ours = (name) => !spoken.has(name) && (!known.has(name) || OURS.includes(name));
+  return [...used].filter((name) => name.length > 2 && ours(name)).sort();
 }
 
 /** What declares the names of the browser and of the libraries; the minified libraries too, for their own shortened ones. */
 function declarations() {
-  const browser = filesUnder(join(modules, "@typescript"), /\/lib\.(es|dom|decorators)[\w.]*\.d\.ts$/);
+  const browser = filesUnder(join(modules, "@typescript"), /\blib\.(es|dom|decorators)[\w.]*\.d\.ts$/);
   if (browser.length === 0) throw new Error("TypeScript's declarations of the browser were not found.");
   const libraries = ["preact", "@preact"].flatMap((name) => filesUnder(join(modules, name), /\.(mjs|d\.ts)$/));
   return [...browser, ...libraries];
