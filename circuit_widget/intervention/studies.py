@@ -114,7 +114,7 @@ class Studies(ABC):
         progress: ProgressChoice = None,
         cancelled: Asked | None = None,
     ) -> Sweep:
-        """Return the dose-response curve of some features: each factor of their activations, by default -5 to 5 by 0.5.
+        """Return the dose-response curve of some nodes: each factor of what they are, by default -5 to 5 by 0.5.
 
         Raises:
             InterventionError: no factor, one that is not a finite number, or a feature that is not active.

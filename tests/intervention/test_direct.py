@@ -15,6 +15,8 @@ MODELS = {
     "skip": lambda: tiny_model(skip=True),
     "top-k": lambda: tiny_model(top_k=9),
     "cross-layer": lambda: tiny_model(cross_layer=True),
+    "cross-layer jump": lambda: tiny_model(cross_layer=True, jump=True),
+    "cross-layer top-k": lambda: tiny_model(cross_layer=True, top_k=9),
 }
 
 
