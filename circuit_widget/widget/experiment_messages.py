@@ -215,5 +215,5 @@ class ExperimentEntry:
     token: Text
     before: float
     after: float
-    then: Text
-    then_probability: float
+    likeliest: Text
+    likeliest_probability: float

@@ -88,21 +88,21 @@ class History:
         """Return one row for each experiment.
 
         Columns: id, name, mode, frozen, interventions (in words), token (the likeliest before), before, after,
-        predicted (its probabilities), logit_before, logit_after, logit_predicted, then, then_probability (the likeliest
-        after), kl (nats), p_value (of the token, where controls ran), seconds, device, dtype.
+        predicted (its probabilities), logit_before, logit_after, logit_predicted, likeliest, likeliest_probability (the
+        likeliest token after), kl (nats), p_value (of the token, where controls ran), seconds, device, dtype.
         """
         import pandas
 
         columns = [
             "id", "name", "mode", "frozen", "interventions", "token", "before", "after", "predicted", "logit_before",
-            "logit_after", "logit_predicted", "then", "then_probability", "kl", "p_value", "seconds", "device", "dtype",
+            "logit_after", "logit_predicted", "likeliest", "likeliest_probability", "kl", "p_value", "seconds", "device", "dtype",
         ]  # fmt: skip
         return pandas.DataFrame([_row(one) for one in self], columns=columns)
 
     def to_csv(self) -> str:
         """Return `to_frame` as comma-separated values; a text that a spreadsheet would run gets an apostrophe before it."""
         frame = self.to_frame()
-        for column in ("name", "interventions", "token", "then"):
+        for column in ("name", "interventions", "token", "likeliest"):
             frame[column] = [f"'{text}" if text[:1] in FORMULA else text for text in frame[column]]
         return str(frame.to_csv(index=False))
 
@@ -121,8 +121,8 @@ def _entry(one: Recorded) -> ExperimentEntry:
         token=printable(str(first["token"])),
         before=float(first["before"]),
         after=float(first["after"]),
-        then=printable(str(then["token"])),
-        then_probability=float(then["after"]),
+        likeliest=printable(str(then["token"])),
+        likeliest_probability=float(then["after"]),
     )
 
 
@@ -137,8 +137,8 @@ def _row(one: Recorded) -> dict[str, object]:
         "interventions": effect.name,
         **{name: first[name] for name in ("token", "before", "after", "predicted")},
         **{name: first[name] for name in ("logit_before", "logit_after", "logit_predicted")},
-        "then": entry.then,
-        "then_probability": entry.then_probability,
+        "likeliest": entry.likeliest,
+        "likeliest_probability": entry.likeliest_probability,
         "kl": effect.kl,
         "p_value": float("nan") if one.controls is None else one.controls.p_value(int(first["token_id"])),
         "seconds": effect.seconds,

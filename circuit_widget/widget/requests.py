@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 MOST_CONTROLS = 200
 
+EVERYWHERE = re.compile(r"(\d{1,6})_(\d{1,9})_\*")
+"""How the page names a feature at every position: its id there, with a star for the position."""
+
 Work: TypeAlias = tuple[Callable[[Job], Any], Callable[[Any], Answer]]
 """What a job does in the worker's thread, and what becomes of what that returned."""
 
@@ -164,6 +167,8 @@ class Requests:
 
     def _node(self, node: str) -> str | dict[str, int]:
         graph = self.widget.graph
+        if everywhere := EVERYWHERE.fullmatch(node):
+            return {"layer": int(everywhere[1]), "feature": int(everywhere[2])}
         if node in graph.node_ids and graph.index(node) >= graph.n_features:
             return node
         feature = self.widget.feature_of(node)

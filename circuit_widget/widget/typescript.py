@@ -32,7 +32,7 @@ def typescript(kind: Any) -> str:
         return " | ".join(typescript(arg) for arg in args)
     if origin is tuple and args[-1] is Ellipsis:
         inner = typescript(args[0])
-        return f"readonly ({inner})[]" if "|" in inner else f"readonly {inner}[]"
+        return f"readonly ({inner})[]" if "|" in inner or inner.startswith("readonly") else f"readonly {inner}[]"
     if origin is tuple:
         return f"readonly [{', '.join(typescript(arg) for arg in args)}]"
     if origin is not None:

@@ -43,7 +43,8 @@ export function shortened() {
     for (const [, quoted] of text.matchAll(/(?<!\b(?:class|data-test)=)"([A-Za-z_$][\w$]*)"/g)) known.add(quoted);
   }
   const ours = (name) => !spoken.has(name) && (!known.has(name) || OURS.includes(name));
-  return [...used].filter((name) => name.length > 2 && ours(name)).sort();
+  // A text such as `controls${count}` looks like a name with a dollar, which means something else to a pattern.
+  return [...used].filter((name) => name.length > 2 && !name.includes("$") && ours(name)).sort();
 }
 
 /** What declares the names of the browser and of the libraries; the minified libraries too, for their own shortened ones. */

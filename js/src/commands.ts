@@ -3,7 +3,7 @@
 import * as circuits from "./core/circuit";
 import type { NodeId } from "./core/types";
 import { commonName } from "./core/words";
-import { featuresOf, intervene } from "./effects/experiment";
+import { changeableOf, intervene } from "./effects/experiment";
 import type { Store } from "./store";
 
 /** Puts nodes together with another: into its supernode if it has one, else into a new one, whose name opens for editing. */
@@ -58,9 +58,12 @@ export function togglePins(store: Store, nodes: readonly NodeId[]): void {
   }
 }
 
-/** Ablates the features among these nodes, in the view's mode. */
+/** Ablates what can be among these nodes, in the view's mode. */
 export function ablate(store: Store, nodes: readonly NodeId[]): void {
-  const features = featuresOf(store.snapshot, nodes);
-  if (features.length > 0) void intervene(store, { kind: "ablate", nodes: features }, false);
-  else store.actions.fail({ code: "intervention", message: "Only features can be ablated. Select one, then press a." });
+  const changed = changeableOf(store.snapshot, nodes);
+  if (changed.length > 0) void intervene(store, { kind: "ablate", nodes: changed }, false);
+  else {
+    const message = "Features, errors and tokens can be ablated. Select one, then press a.";
+    store.actions.fail({ code: "intervention", message });
+  }
 }

@@ -1,18 +1,20 @@
-/** The circuit document with undo: every edit is a step, whoever made it. */
+/** The circuit document, in step with the kernel's. */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { checkKinds, EMPTY_CIRCUIT } from "./core/circuit";
 import { parseCircuit } from "./core/circuit-json";
 import { CircuitError } from "./core/circuit-rules";
-import { History } from "./core/history";
 import type { Circuit, Failure, Snapshot } from "./core/types";
-import type { Actions } from "./store";
 import type { SharedTrait } from "./traits";
 
-export interface CircuitDocument extends Pick<Actions, "edit" | "undo" | "redo"> {
+export interface CircuitDocument {
   readonly circuit: ReadonlySignal<Circuit>;
-  readonly undoName: ReadonlySignal<string | null>;
-  readonly redoName: ReadonlySignal<string | null>;
+  /** Applies a change and shares it; the new document, or null where the change was none or breaks a rule. */
+  edit(change: (circuit: Circuit) => Circuit): Circuit | null;
+  /** Shares a version; its revision is one above the present one's, also when it is an old version come back. */
+  put(circuit: Circuit): Circuit;
+  /** Calls `listener` with each document that was made elsewhere and taken over. */
+  onElsewhere(listener: (circuit: Circuit) => void): void;
 }
 
 /** `fail` hears of edits, and of documents from elsewhere, that break the circuit's rules; the last good one stays. */
@@ -21,9 +23,7 @@ export function circuitDocument(
   snapshot: Snapshot,
   fail: (failure: Failure) => void,
 ): CircuitDocument {
-  const history = new History<Circuit>();
-  const undoName = signal<string | null>(null);
-  const redoName = signal<string | null>(null);
+  let heard: (circuit: Circuit) => void = () => {};
 
   /** The result of an action, or null where it breaks a rule, which the user is told of. */
   const kept = (make: () => Circuit, what = ""): Circuit | null => {
@@ -46,8 +46,6 @@ export function circuitDocument(
   const settle = (next: Circuit) => {
     present = next;
     circuit.value = next;
-    undoName.value = history.undoName;
-    redoName.value = history.redoName;
   };
 
   const share = (document: Circuit) => {
@@ -55,11 +53,11 @@ export function circuitDocument(
     trait.write(document);
   };
 
-  /** Shares a version; its revision is one above the present one's, also when it is an old version come back. */
-  const write = (next: Circuit) => {
+  const put = (next: Circuit): Circuit => {
     const newer = { ...next, revision: present.revision + 1 };
     share(newer);
     settle(newer);
+    return newer;
   };
 
   trait.value.subscribe((document) => {
@@ -72,27 +70,19 @@ export function circuitDocument(
       return;
     }
     known = document;
-    history.push(present, "a change made elsewhere");
     settle(next);
+    heard(next);
   });
 
   return {
     circuit,
-    undoName,
-    redoName,
-    edit: (change, what) => {
+    put,
+    edit: (change) => {
       const next = kept(() => change(present));
-      if (next === null || next === present) return;
-      history.push(present, what);
-      write(next);
+      return next === null || next === present ? null : put(next);
     },
-    undo: () => {
-      const earlier = history.undo(present);
-      if (earlier !== null) write(earlier);
-    },
-    redo: () => {
-      const later = history.redo(present);
-      if (later !== null) write(later);
+    onElsewhere: (listener) => {
+      heard = listener;
     },
   };
 }

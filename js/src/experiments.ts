@@ -1,51 +1,106 @@
-/** What is asked of the kernel: interventions, feature cards, figures. */
+/** What is asked of the kernel: experiments and studies, what was made before, feature cards, figures. */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
-import type { Capabilities, Card, EffectMessage, Failure, Job, NodeId } from "./core/types";
+import type {
+  AlignmentMessage,
+  Capabilities,
+  Card,
+  EffectMessage,
+  Failure,
+  InterventionJson,
+  Job,
+  Mode,
+  NodeId,
+  StudyMessage,
+} from "./core/types";
 import { download } from "./download";
+import type { RequestName, Requests } from "./messages";
 import { type Rpc, RpcError } from "./rpc";
-import type { Actions } from "./store";
+import type { FigureFormat, FigurePart, FigureWidth } from "./store";
 import type { SharedTrait } from "./traits";
 
-export interface Experiments extends Pick<Actions, "intervene" | "cancel" | "card" | "exportFigure"> {
+/** The requests that end in a study. */
+export type StudyName = "sweep" | "generate" | "validate";
+
+export interface Experiments {
   readonly effect: ReadonlySignal<EffectMessage | null>;
+  /** The study made last, or the one that runs as far as it is. */
+  readonly study: ReadonlySignal<StudyMessage | null>;
+  /** An experiment beside the one on show; seen in this view alone. */
+  readonly compared: ReadonlySignal<EffectMessage | null>;
   readonly job: ReadonlySignal<Job | null>;
-  clear(): void;
+  intervene(interventions: readonly InterventionJson[], mode: Mode, name: string): Promise<void>;
+  cancel(): void;
+  clearEffect(): void;
+  /** Puts an experiment made before back on show. */
+  recall(id: number): Promise<boolean>;
+  /** Shows an experiment beside the one on show; null takes it away. */
+  compare(id: number | null): Promise<void>;
+  renameExperiment(id: number, name: string): Promise<void>;
+  forget(id: number): Promise<void>;
+  /** Runs the experiment on show on random features like those it touched. */
+  control(): Promise<void>;
+  align(prompt: string): Promise<AlignmentMessage | null>;
+  run<Name extends StudyName>(name: Name, body: Requests[Name]["body"], label: string): Promise<void>;
+  card(node: NodeId): Promise<Card>;
+  /** Asks the kernel for a figure and hands it to the browser as a download. */
+  exportFigure(format: FigureFormat, width: FigureWidth, part: FigurePart): Promise<void>;
+  /** The same for the list of experiments as a table. */
+  exportTable(): Promise<void>;
 }
 
 /** Endings that are nobody's fault: the user's own cancel, a newer click, a closed view. */
 const QUIET_CODES: ReadonlySet<string> = new Set(["cancelled", "superseded", "closed"]);
 
+/** As many controls as a band needs. */
+const CONTROLS = 20;
+
 export function experiments(
   rpc: Rpc,
   effect: SharedTrait<EffectMessage | null>,
-  capabilities: SharedTrait<Capabilities>,
+  kept: ReadonlySignal<StudyMessage | null>,
+  capabilities: ReadonlySignal<Capabilities>,
   fail: (failure: Failure) => void,
 ): Experiments {
   const job = signal<Job | null>(null);
+  const compared = signal<EffectMessage | null>(null);
+  const study = signal(kept.peek());
   const cards = new Map<NodeId, Promise<Card>>();
   let asked = 0;
   let shown = 0;
   let running: { rid: string; cancel(): void } | null = null;
 
-  const report = (error: unknown) => {
-    if (error instanceof RpcError && QUIET_CODES.has(error.code)) return;
-    if (error instanceof RpcError) fail({ code: error.code, message: error.message });
-    else throw error;
+  kept.subscribe((made) => {
+    study.value = made;
+  });
+
+  const able = (): boolean => {
+    const { intervene, why_not } = capabilities.value;
+    if (!intervene) fail({ code: "intervention", message: why_not });
+    return intervene;
   };
 
-  /** Shows a request as the job until it settles; a newer job takes the line over. */
-  const follow = async <T>(
+  /** The reply to a request, which is shown as the job until it settles; null where there is none, which is said. */
+  const follow = async <Name extends RequestName>(
     label: string,
-    start: (onStatus: (status: Omit<Job, "label">) => void) => FollowedRequest<T>,
+    name: Name,
+    body: Requests[Name]["body"],
+    onPartial?: (body: Requests[Name]["reply"]) => void,
   ) => {
-    const request = start((status) => {
-      if (running?.rid === status.rid) job.value = { ...status, label };
+    const request = rpc.request(name, body, {
+      onStatus: (status) => {
+        if (running?.rid === status.rid) job.value = { ...status, label };
+      },
+      onPartial,
     });
     running = request;
     job.value = { rid: request.rid, label, fraction: 0, text: "", waiting: false };
     try {
       return await request.reply;
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      if (!QUIET_CODES.has(error.code)) fail({ code: error.code, message: error.message });
+      return null;
     } finally {
       if (running === request) {
         running = null;
@@ -54,31 +109,54 @@ export function experiments(
     }
   };
 
+  const save = async (label: string, name: "figure" | "table", body: Requests[typeof name]["body"]) => {
+    const reply = await follow(label, name, body);
+    const [bytes] = reply?.buffers ?? [];
+    if (reply !== null && bytes !== undefined) download(reply.body.filename, reply.body.mime, bytes);
+    else if (reply !== null) fail({ code: name, message: "The file came without its bytes. Export it again." });
+  };
+
   return {
     effect: effect.value,
+    study,
+    compared,
     job,
     intervene: async (interventions, mode, name) => {
-      const { intervene, why_not } = capabilities.value.value;
-      if (!intervene) {
-        fail({ code: "intervention", message: why_not });
-        return;
-      }
+      if (!able()) return;
       asked += 1;
       const number = asked;
-      try {
-        const { body } = await follow(name, (onStatus) =>
-          rpc.request("intervene", { interventions, mode, name }, onStatus),
-        );
-        // An answer that comes after a newer one's is out of date.
-        if (number < shown) return;
-        shown = number;
-        effect.write(body);
-      } catch (error) {
-        report(error);
-      }
+      const reply = await follow(name, "intervene", { interventions, mode, name });
+      // An answer that comes after a newer one's is out of date.
+      if (reply === null || number < shown) return;
+      shown = number;
+      effect.write(reply.body);
     },
     cancel: () => running?.cancel(),
-    clear: () => effect.write(null),
+    clearEffect: () => effect.write(null),
+    recall: async (id) => (await follow("Experiment", "recall", { id, show: true })) !== null,
+    compare: async (id) => {
+      const reply = id === null ? null : await follow("Experiment", "recall", { id, show: false });
+      compared.value = reply?.body ?? null;
+    },
+    renameExperiment: async (id, name) => void (await follow("Rename", "rename", { id, name })),
+    forget: async (id) => {
+      if (compared.value?.id === id) compared.value = null;
+      await follow("Delete", "forget", { id });
+    },
+    control: async () => {
+      const made = effect.value.peek();
+      if (made !== null && able()) await follow(`Controls of ${made.name}`, "controls", { id: made.id, n: CONTROLS });
+    },
+    align: async (prompt) => (await follow("Alignment", "align", { prompt }))?.body ?? null,
+    run: async (name, body, label) => {
+      if (!able()) return;
+      const before = study.value;
+      const reply = await follow(label, name, body, (made) => {
+        study.value = made;
+      });
+      // What was not finished goes, and the last one is shown again.
+      study.value = reply?.body ?? kept.peek() ?? before;
+    },
     card: (node) => {
       const known = cards.get(node);
       if (known !== undefined) return known;
@@ -87,19 +165,7 @@ export function experiments(
       card.catch(() => cards.delete(node));
       return card;
     },
-    exportFigure: async (format, width, part) => {
-      try {
-        const { body, buffers } = await follow(`Figure as ${format.toUpperCase()}`, (onStatus) =>
-          rpc.request("figure", { format, width, part }, onStatus),
-        );
-        const [bytes] = buffers;
-        if (bytes === undefined) throw new RpcError("figure", "The figure came without its bytes. Export it again.");
-        download(body.filename, body.mime, bytes);
-      } catch (error) {
-        report(error);
-      }
-    },
+    exportFigure: (format, width, part) => save(`Figure as ${format.toUpperCase()}`, "figure", { format, width, part }),
+    exportTable: () => save("Table of experiments", "table", {}),
   };
 }
-
-type FollowedRequest<T> = { readonly rid: string; readonly reply: Promise<T>; cancel(): void };

@@ -1,7 +1,6 @@
-import { useSignal } from "@preact/signals";
 import { Button } from "./button";
 import { duration, modeName } from "./core/words";
-import { pythonLines } from "./effects/code";
+import { CopyCode } from "./effects/copy-code";
 import type { Store } from "./store";
 
 /** The last experiment in words: what it was, how long it took, where it ran, and its code. */
@@ -18,57 +17,30 @@ export function Footer({ store }: { store: Store }) {
   }
   return (
     <footer class="footer" data-test="footer">
+      <Place store={store} id={effect.id} />
       <span class="clip" data-test="experiment" title={effect.name}>
         {effect.name}
       </span>
       <span>{modeName(effect.mode)}</span>
       <span data-test="cost">{[duration(effect.seconds), effect.device, effect.dtype].join(" · ")}</span>
-      <CopyAsCode code={pythonLines(store.snapshot, effect)} />
+      <CopyCode code={effect.code} />
     </footer>
   );
 }
 
-type Copied = "no" | "yes" | "by hand";
-
-/** Copies the lines; where the page may not write to the clipboard, shows them to be copied by hand. */
-function CopyAsCode({ code }: { code: string }) {
-  const copied = useSignal<{ of: string; how: Copied }>({ of: code, how: "no" });
-  const how = copied.value.of === code ? copied.value.how : "no";
-
-  function copy(): void {
-    const done = (result: Copied) => {
-      copied.value = { of: code, how: result };
-    };
-    if (how === "by hand") done("no");
-    // Pages that are not served over https have no clipboard.
-    else if (navigator.clipboard === undefined) done("by hand");
-    else {
-      navigator.clipboard.writeText(code).then(
-        () => done("yes"),
-        () => done("by hand"),
-      );
-    }
-  }
-
+/** Which of the experiments is on show, and the way to the others. */
+function Place({ store, id }: { store: Store; id: number }) {
+  const place = store.made.value.findIndex((entry) => entry.id === id) + 1;
   return (
-    <span class="copy">
-      <Button class="link-button" data-test="copy-code" aria-expanded={how === "by hand"} onClick={copy}>
-        {how === "yes" ? "copied" : "copy as code"}
-      </Button>
-      <span class="spoken-only" role="status">
-        {how === "yes" ? "The Python lines are on the clipboard." : ""}
-      </span>
-      {how === "by hand" && (
-        <textarea
-          class="popover"
-          data-test="code"
-          aria-label="Python lines of this experiment"
-          readOnly
-          rows={Math.min(12, code.split("\n").length)}
-          value={code}
-          onFocus={(event) => event.currentTarget.select()}
-        />
-      )}
-    </span>
+    <Button
+      class="link-button"
+      data-test="open-history"
+      title="show the history"
+      onClick={() => {
+        store.panel.value = "history";
+      }}
+    >
+      {`experiment ${place || id} of ${Math.max(store.made.value.length, place || 1)}`}
+    </Button>
   );
 }

@@ -46,7 +46,7 @@ export interface SwapInJson {
   readonly nodes: readonly string[];
   readonly prompt: string;
   readonly features?: readonly string[] | null;
-  readonly alignment?: readonly (readonly [number, number][]) | null;
+  readonly alignment?: readonly (readonly [number, number])[] | null;
 }
 
 /** Asks what the model does when nodes are changed. */
@@ -214,15 +214,15 @@ export interface ExperimentEntry {
   readonly token: string;
   readonly before: number;
   readonly after: number;
-  readonly then: string;
-  readonly then_probability: number;
+  readonly likeliest: string;
+  readonly likeliest_probability: number;
 }
 
 /** The tokens of this prompt and of another, and pairs of positions that stand for each other. */
 export interface AlignmentMessage {
   readonly tokens: readonly string[];
   readonly others: readonly string[];
-  readonly pairs: readonly (readonly [number, number][]);
+  readonly pairs: readonly (readonly [number, number])[];
 }
 
 /** A token along a sweep: before it, and after each experiment, measured and predicted. */

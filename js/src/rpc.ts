@@ -21,6 +21,13 @@ export interface RequestStatus {
   readonly waiting: boolean;
 }
 
+/** Hears how a request is getting on. */
+export interface Listeners<Name extends RequestName> {
+  onStatus?(status: RequestStatus): void;
+  /** The answer as far as it is, each in the place of the last. */
+  onPartial?(body: Requests[Name]["reply"]): void;
+}
+
 export interface Reply<Name extends RequestName> {
   readonly body: Requests[Name]["reply"];
   readonly buffers: readonly DataView[];
@@ -65,7 +72,7 @@ interface Entry {
   readonly name: RequestName;
   readonly resolve: (reply: Reply<RequestName>) => void;
   readonly reject: (error: RpcError) => void;
-  readonly onStatus: (status: RequestStatus) => void;
+  readonly listeners: Listeners<RequestName>;
   /** Run while the kernel has not accepted the request. */
   readonly silence: Timer[];
   /** Runs once a cancel was sent. */
@@ -113,11 +120,11 @@ export class Rpc {
     );
   }
 
-  /** Sends a request; `onStatus` hears of waiting and progress until the reply settles. */
+  /** Sends a request; the listeners hear of waiting and progress until the reply settles. */
   request<Name extends RequestName>(
     name: Name,
     body: Requests[Name]["body"],
-    onStatus: (status: RequestStatus) => void = () => {},
+    listeners: Listeners<Name> = {},
   ): Pending<Name> {
     const rid = `${this.#prefix}-${++this.#count}`;
     const reply = new Promise<Reply<Name>>((resolve, reject) => {
@@ -134,7 +141,7 @@ export class Rpc {
         name,
         resolve: resolve as Entry["resolve"],
         reject,
-        onStatus,
+        listeners: listeners as Entry["listeners"],
         silence: [],
         giveUp: undefined,
       };
@@ -207,6 +214,9 @@ export class Rpc {
         quiet(entry);
         update(entry, { waiting: false, fraction: answer.fraction, text: answer.text });
         break;
+      case "partial":
+        entry.listeners.onPartial?.(answer.body as unknown as Requests[RequestName]["reply"]);
+        break;
       case "reply":
         this.#settle(answer.rid)?.resolve({ body: answer.body as unknown as Requests[RequestName]["reply"], buffers });
         break;
@@ -236,7 +246,7 @@ function quiet(entry: Entry): void {
 
 function update(entry: Entry, change: Partial<RequestStatus>): void {
   entry.status = { ...entry.status, ...change };
-  entry.onStatus(entry.status);
+  entry.listeners.onStatus?.(entry.status);
 }
 
 /** Twelve characters at random; `crypto.randomUUID` is missing on pages that are not served over https. */

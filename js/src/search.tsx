@@ -1,7 +1,9 @@
 /** The header's search: finds a node by label, token or id, and selects it. */
 
 import { useComputed, useSignal } from "@preact/signals";
+import { Button } from "./button";
 import { searchNodes } from "./core/search";
+import { KIND, type NodeId } from "./core/types";
 import { placeOf } from "./core/words";
 import { SearchIcon } from "./icons";
 import { Popover } from "./popover";
@@ -22,10 +24,13 @@ function Results({ store }: { store: Store }) {
   const active = useSignal(0);
   const results = useComputed(() => searchNodes(store.snapshot, store.nameOf, query.value, MOST_RESULTS));
 
-  const take = (id: string | undefined) => {
-    if (id === undefined) return;
+  // Several features often mean the same: those that share the best result's label can be taken together.
+  const alike = useComputed(() => sameLabel(store, results.value[0]));
+
+  const take = (...ids: readonly string[]) => {
+    if (ids.length === 0) return;
     store.actions.hover(null);
-    store.actions.select([id], "replace");
+    store.actions.select(ids, "replace");
     store.popover.value = null;
   };
 
@@ -33,7 +38,7 @@ function Results({ store }: { store: Store }) {
     const last = results.value.length - 1;
     if (event.key === "ArrowDown") active.value = Math.min(last, active.value + 1);
     else if (event.key === "ArrowUp") active.value = Math.max(0, active.value - 1);
-    else if (event.key === "Enter") take(results.value[active.value]);
+    else if (event.key === "Enter") take(...results.value.slice(active.value, active.value + 1));
     else return;
     event.preventDefault();
   };
@@ -57,6 +62,16 @@ function Results({ store }: { store: Store }) {
         }}
         onKeyDown={onKeyDown}
       />
+      {alike.value.length > 1 && (
+        <Button
+          class="link-button"
+          data-test="search-alike"
+          onPointerDown={(event) => event.preventDefault()}
+          onClick={() => take(...alike.value)}
+        >
+          {`all ${alike.value.length} labelled “${store.nameOf(alike.value[0])}”`}
+        </Button>
+      )}
       {query.value.trim() !== "" && results.value.length === 0 && <p>No node matches.</p>}
       <div class="search-results" id="search-results" role="listbox" aria-label="Nodes found">
         {results.value.map((id, row) => (
@@ -86,4 +101,13 @@ function Results({ store }: { store: Store }) {
       </div>
     </>
   );
+}
+
+/** The features that go by the same label as one of them; of a node without a label, none. */
+function sameLabel({ snapshot, circuit, nameOf }: Store, node: NodeId | undefined): readonly NodeId[] {
+  const labelled = (id: NodeId) =>
+    snapshot.kind[snapshot.index.get(id) ?? -1] === KIND.feature &&
+    (id in circuit.value.labels || snapshot.labels.has(snapshot.index.get(id) ?? -1));
+  if (node === undefined || !labelled(node)) return [];
+  return snapshot.ids.filter((id) => labelled(id) && nameOf(id) === nameOf(node));
 }

@@ -6,26 +6,25 @@ import { nodeName } from "./core/names";
 import type {
   Box,
   Capabilities,
-  Card,
   Circuit,
   Drag,
   EffectMessage,
+  ExperimentEntry,
   Failure,
-  InterventionJson,
-  Job,
-  Mode,
   NodeId,
   Settings,
   Snapshot,
+  StudyMessage,
   Visible,
 } from "./core/types";
 import { visible as visibleOf } from "./core/visible";
 
 import { circuitDocument } from "./document";
-import { experiments } from "./experiments";
+import { type Experiments, experiments } from "./experiments";
 import type { WidgetModel } from "./host";
 import type { Rpc } from "./rpc";
 import { selection } from "./selection";
+import { type Steps, steps } from "./steps";
 import { sharedTrait } from "./traits";
 
 export type SelectMode = "replace" | "toggle" | "add";
@@ -41,52 +40,48 @@ export interface Thresholds {
   readonly edge: number;
 }
 
-export interface Actions {
+/** The panels at the side that have the model run. */
+export type Panel = "effect" | "sweep" | "generate" | "validate" | "history";
+
+export interface Actions
+  extends Pick<Steps, "edit" | "undo" | "redo">,
+    Omit<Experiments, "effect" | "study" | "compared" | "job"> {
   /** Selects nodes; a supernode's id stands for its members. The last id becomes the inspected one. */
   select(ids: readonly string[], mode: SelectMode): void;
   hover(id: NodeId | null): void;
-  /** Applies one undoable change to the circuit document and shares it with the kernel. */
-  edit(change: (circuit: Circuit) => Circuit, what: string): void;
-  undo(): void;
-  redo(): void;
   /** Shows thresholds without making them part of the document; null goes back to the document's. */
   previewThresholds(thresholds: Thresholds | null): void;
   /** Makes the previewed thresholds part of the document. */
   keepThresholds(): void;
-  intervene(interventions: readonly InterventionJson[], mode: Mode, name: string): Promise<void>;
-  cancel(): void;
-  clearEffect(): void;
-  card(node: NodeId): Promise<Card>;
-  /** Asks the kernel for a figure and hands it to the browser as a download. */
-  exportFigure(format: FigureFormat, width: FigureWidth, part: FigurePart): Promise<void>;
   fail(failure: Failure): void;
   dismiss(): void;
 }
 
-export interface Store {
+export interface Store
+  extends Pick<Experiments, "effect" | "study" | "compared" | "job">,
+    Pick<Steps, "undoName" | "redoName"> {
   readonly snapshot: Snapshot;
   readonly circuit: ReadonlySignal<Circuit>;
   readonly selected: ReadonlySignal<readonly NodeId[]>;
   readonly hovered: ReadonlySignal<NodeId | null>;
-  readonly effect: ReadonlySignal<EffectMessage | null>;
+  /** The experiments made so far, the first one first. */
+  readonly made: ReadonlySignal<readonly ExperimentEntry[]>;
   readonly visible: ReadonlySignal<Visible>;
   /** The thresholds on screen: the document's, or those of a slider that moves. */
   readonly thresholds: ReadonlySignal<Thresholds>;
   readonly boxes: ReadonlySignal<readonly Box[]>;
   /** The supernode of each grouped node. */
   readonly groupOf: ReadonlySignal<ReadonlyMap<NodeId, Box>>;
-  readonly job: ReadonlySignal<Job | null>;
   readonly failure: ReadonlySignal<Failure | null>;
   readonly capabilities: ReadonlySignal<Capabilities>;
   readonly settings: ReadonlySignal<Settings>;
   readonly theme: Signal<"light" | "dark">;
   /** The last selected node or supernode. */
   readonly inspected: ReadonlySignal<string | null>;
-  /** What undo and redo would take back or bring back, in words; null when there is nothing. */
-  readonly undoName: ReadonlySignal<string | null>;
-  readonly redoName: ReadonlySignal<string | null>;
   /** Nodes dragged from the map, in client coordinates. */
   readonly drag: Signal<Drag | null>;
+  /** Which of the panels that have the model run is open. */
+  readonly panel: Signal<Panel>;
   /** Which of the header's popovers is open. */
   readonly popover: Signal<Popover | null>;
   /** Set to a node or supernode id to open its name for editing wherever it is shown. */
@@ -115,7 +110,14 @@ export function createStore(
   const supernodes = computed(() => new Map(circuit.value.supernodes.map((group) => [group.id, group.nodes])));
   const chosen = selection(shared<readonly NodeId[]>("selected"), supernodes);
   const capabilities = shared<Capabilities>("capabilities");
-  const experiment = experiments(rpc, shared<EffectMessage | null>("effect"), capabilities, fail);
+  const { effect, study, compared, job, ...asking } = experiments(
+    rpc,
+    shared<EffectMessage | null>("effect"),
+    shared<StudyMessage | null>("study").value,
+    capabilities.value,
+    fail,
+  );
+  const { undoName, redoName, ...stepping } = steps(document, { effect, ...asking });
   const settings = shared<Settings>("settings");
   const hovered = signal<NodeId | null>(null);
   const preview = signal<Thresholds | null>(null);
@@ -141,8 +143,11 @@ export function createStore(
     selected: chosen.selected,
     inspected: chosen.inspected,
     hovered,
-    effect: experiment.effect,
-    job: experiment.job,
+    effect,
+    study,
+    compared,
+    job,
+    made: shared<readonly ExperimentEntry[]>("experiments").value,
     visible,
     thresholds,
     boxes,
@@ -151,34 +156,29 @@ export function createStore(
     capabilities: capabilities.value,
     settings: settings.value,
     theme,
-    undoName: document.undoName,
-    redoName: document.redoName,
+    undoName,
+    redoName,
+    panel: signal<Panel>("effect"),
     drag: signal(null),
     popover: signal(null),
     renaming: signal(null),
     nameOf: (node) => nodeName(snapshot, circuit.value, node),
     actions: {
+      ...asking,
+      ...stepping,
       select: chosen.select,
       hover: (node) => {
         hovered.value = node;
       },
-      edit: document.edit,
-      undo: document.undo,
-      redo: document.redo,
       previewThresholds: (moved) => {
         preview.value = moved;
       },
       keepThresholds: () => {
         const moved = preview.value;
         if (moved === null) return;
-        document.edit((before) => threshold(before, moved), "threshold");
+        stepping.edit((before) => threshold(before, moved), "threshold");
         preview.value = null;
       },
-      intervene: experiment.intervene,
-      cancel: experiment.cancel,
-      clearEffect: experiment.clear,
-      card: experiment.card,
-      exportFigure: experiment.exportFigure,
       fail,
       dismiss: () => {
         failure.value = null;

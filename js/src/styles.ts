@@ -2,6 +2,7 @@
 
 import circuit from "./circuit/circuit.css";
 import effects from "./effects/effects.css";
+import studies from "./effects/studies.css";
 import footer from "./footer.css";
 import header from "./header.css";
 import inspector from "./inspector/inspector.css";
@@ -23,5 +24,6 @@ export const styles = [
   circuit,
   inspector,
   effects,
+  studies,
   footer,
 ].join("\n");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CircuitPane } from "../src/circuit/circuit-pane";
 import { FakeModel, storeOn } from "./fake-model";
-import { all, CIRCUIT, EFFECT, eventually, get, mount, pointer, press, TEXAS } from "./panels";
+import { all, CIRCUIT, EFFECT, eventually, get, mount, pointer, press, TEXAS, texts } from "./panels";
 
 function pane(traits: Record<string, unknown> = {}) {
   const model = new FakeModel({ circuit: CIRCUIT, ...traits });
@@ -129,11 +129,42 @@ describe("the dial", () => {
     expect(asked(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor: 2 }]);
   });
 
-  it("offers no intervention on a token", async () => {
-    const { root } = pane();
+  it("ablates and scales a token, which has no activation to set or to be anywhere else", async () => {
+    const { root, model } = pane();
     const dial = await dialOf(root, "E_4_4");
+    expect(texts([...get(dial, "dial-deed").querySelectorAll("option")])).toEqual(["×"]);
+    expect(all(dial, "dial-everywhere")).toEqual([]);
+    get(dial, "dial-0").click();
+    expect(model.sent.at(-1)).toMatchObject({ body: { interventions: [{ kind: "ablate", nodes: ["E_4_4"] }] } });
+  });
+
+  it("offers nothing to do with an output but to unpin it", async () => {
+    const { root } = pane();
+    const dial = await dialOf(root, "4_40_5");
     expect(all(dial, "dial-0")).toEqual([]);
     get(dial, "dial-unpin");
+  });
+
+  it("sets, adds to, and changes features everywhere", async () => {
+    const { root, model } = pane();
+    const dial = await dialOf(root, "s1");
+    const type = (deed: string, number: string) => {
+      const select = get<HTMLSelectElement>(dial, "dial-deed");
+      select.value = deed;
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+      const input = get<HTMLInputElement>(dial, "dial-custom");
+      input.value = number;
+      input.form?.requestSubmit();
+      return (model.sent[model.sent.length - 1].body as { interventions: unknown[] }).interventions[0];
+    };
+    expect(type("set", "1,5")).toEqual({ kind: "set", nodes: TEXAS, value: 1.5 });
+    expect(type("add", "−2")).toEqual({ kind: "add", nodes: TEXAS, value: -2 });
+    get(dial, "dial-everywhere").click();
+    await eventually(() => expect(get(dial, "dial-everywhere").textContent).toBe("everywhere"));
+    get(dial, "dial-0").click();
+    expect(model.sent.at(-1)).toMatchObject({
+      body: { interventions: [{ kind: "ablate", nodes: ["0_2_*", "1_8_*"] }] },
+    });
   });
 
   it("says why not when there is no kernel, and asks nothing of it", async () => {

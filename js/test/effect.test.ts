@@ -11,6 +11,8 @@ const EFFECT: EffectMessage = {
   seconds: 0.04,
   device: "cpu",
   dtype: "float32",
+  kl: 0,
+  code: "",
   tokens: [],
   targets: [],
   nodes: {

@@ -56,6 +56,46 @@ describe("with an effect", () => {
     expect(get(root, "frozen").textContent).toBe("nothing frozen");
   });
 
+  it("puts what was predicted as a tick on each output bar", () => {
+    const { root } = effects({ effect: EFFECT });
+    const ticks = all(root, "token-row").map((row) => row.querySelector<HTMLElement>(".tick")?.style.left);
+    expect(ticks).toEqual(["6.25%", "12.5%", "6.25%"]);
+    expect(get(root, "kl").textContent).toBe("KL 0.75 nats");
+  });
+
+  it("asks for random controls, and shows them as bands", async () => {
+    const { root, model } = effects({ effect: EFFECT });
+    expect(all(root, "band")).toEqual([]);
+    get(root, "control").click();
+    expect(model.sent.at(-1)).toMatchObject({ name: "controls", body: { id: 4, n: 20 } });
+    const tokens = [{ token_id: 40, low: 0.5, median: 0.625, high: 0.75, p_value: 0.0476 }];
+    const boxes = [
+      { id: "s2", size: 1, low: 0.75, median: 1, high: 1.25 },
+      { id: "s1", size: 9, low: 0, median: 1, high: 2 },
+    ];
+    model.set("effect", { ...EFFECT, controls: { n: 20, seed: 0, similarity: "Alike.", tokens, boxes } });
+    await eventually(() => expect(get(root, "controls").textContent).toBe("20 random controls · p 0.05"));
+    // The band of a box that has got other members since is gone.
+    expect(all(root, "band").map(({ style }) => [style.left, style.width])).toEqual([
+      ["50%", "25%"],
+      ["60%", "40%"],
+    ]);
+  });
+
+  it("shows another experiment beside it", async () => {
+    const { root, model, store } = effects({ effect: EFFECT });
+    const asked = store.actions.compare(2);
+    const tokens = [{ ...EFFECT.tokens[0], after: 0.25 }];
+    const body = { ...EFFECT, id: 2, name: "Texas ×2", tokens, nodes: { ...EFFECT.nodes, after: [2, 0.5, 0.875, 3] } };
+    model.answer({ type: "reply", body });
+    await asked;
+    await eventually(() => expect(get(root, "compared").textContent).toContain("2 Texas ×2"));
+    expect(all(root, "token-row").map(({ dataset }) => dataset.compared)).toEqual(["0.25", "0", "0"]);
+    expect(texts(all(root, "activation-row"))[0]).toContain("25% · 50%");
+    get(root, "compare-end").click();
+    await eventually(() => expect(all(root, "compared")).toEqual([]));
+  });
+
   it("follows an effect that comes from Python", async () => {
     const { root, model } = effects();
     model.set("effect", EFFECT);
@@ -124,7 +164,7 @@ describe("the footer", () => {
     const root = mount(<Footer store={store} />);
     get(root, "copy-code").click();
     await eventually(() => expect(get(root, "copy-code").textContent).toBe("copied"));
-    expect(written[0]).toContain('cw.Ablate(["0_2_4", "1_8_4"])');
+    expect(written).toEqual([EFFECT.code]);
   });
 
   it("shows the lines where the page may not write to the clipboard", async () => {
@@ -133,7 +173,7 @@ describe("the footer", () => {
     const root = mount(<Footer store={store} />);
     get(root, "copy-code").click();
     const code = await eventually(() => get<HTMLTextAreaElement>(root, "code"));
-    expect(code.value).toContain("model.intervene(");
+    expect(code.value).toBe(EFFECT.code);
   });
 });
 

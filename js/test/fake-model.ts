@@ -28,6 +28,8 @@ export class FakeModel implements WidgetModel {
       circuit: EMPTY_CIRCUIT,
       selected: [],
       effect: null,
+      study: null,
+      experiments: [],
       settings: { theme: "auto", height: 420 },
       capabilities: { intervene: true, why_not: "", figure: true },
       ...traits,

@@ -168,12 +168,12 @@ describe.each([
       expect(heard).toEqual(["s", "Enter"]);
     });
 
-    it("say that only features can be ablated", async () => {
-      const model = new FakeModel({ selected: ["E_4_4"] });
+    it("say what can be ablated where nothing of it is selected", async () => {
+      const model = new FakeModel({ selected: ["4_40_5"] });
       const { press, find } = show(model);
       press("a");
       expect(model.sent.filter(({ name }) => name === "intervene")).toEqual([]);
-      await expect.poll(() => find("failure")?.textContent).toContain("Only features");
+      await expect.poll(() => find("failure")?.textContent).toContain("Features, errors and tokens");
     });
   });
 });

@@ -134,7 +134,7 @@ describe("rows of an effect", () => {
   });
 
   it("show tokens that are likely before or after, the likeliest first", () => {
-    expect(tokenRows(snapshot, EFFECT, 2).map(({ token }) => token)).toEqual(["Austin", "Dallas"]);
+    expect(tokenRows(snapshot, EFFECT, null, 2).map(({ token }) => token)).toEqual(["Austin", "Dallas"]);
     expect(probabilityTone(0.75, 0.125)).toBe("below");
     expect(probabilityTone(0.5, 0.501)).toBe("same");
   });

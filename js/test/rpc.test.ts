@@ -102,7 +102,7 @@ describe("a request", () => {
 
   it("settles once: whatever comes later is dropped", async () => {
     const states: RequestStatus[] = [];
-    const { rid, reply } = rpc.request("card", CARD, (status) => states.push(status));
+    const { rid, reply } = rpc.request("card", CARD, { onStatus: (status) => states.push(status) });
     host.answer({ type: "reply", rid, body: { first: true } });
     host.answer({ type: "error", rid, code: "node", message: "late" });
     host.answer({ type: "progress", rid, fraction: 0.5, text: "late" });
@@ -152,7 +152,7 @@ describe("a request", () => {
 describe("waiting", () => {
   it("is said after half a second, then in stronger words, and a late reply is still taken", async () => {
     const states: RequestStatus[] = [];
-    const { rid, reply } = rpc.request("intervene", ABLATE, (status) => states.push(status));
+    const { rid, reply } = rpc.request("intervene", ABLATE, { onStatus: (status) => states.push(status) });
     await vi.advanceTimersByTimeAsync(ACCEPT_PATIENCE - 1);
     expect(states).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
@@ -168,7 +168,7 @@ describe("waiting", () => {
 
   it("is not said once the kernel has accepted, however long the work takes", async () => {
     const states: RequestStatus[] = [];
-    const { rid, reply } = rpc.request("intervene", ABLATE, (status) => states.push(status));
+    const { rid, reply } = rpc.request("intervene", ABLATE, { onStatus: (status) => states.push(status) });
     outcome(reply);
     host.answer({ type: "accepted", rid });
     host.answer({ type: "progress", rid, fraction: 0.25, text: "Layer 1" });
@@ -181,7 +181,7 @@ describe("waiting", () => {
 
   it("ends with progress as well, should the acceptance have been lost", async () => {
     const states: RequestStatus[] = [];
-    const { rid, reply } = rpc.request("intervene", ABLATE, (status) => states.push(status));
+    const { rid, reply } = rpc.request("intervene", ABLATE, { onStatus: (status) => states.push(status) });
     outcome(reply);
     host.answer({ type: "progress", rid, fraction: 0.5, text: "Layer 2" });
     await vi.advanceTimersByTimeAsync(60_000);

@@ -1,7 +1,9 @@
+import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { Button } from "../button";
+import type { InterventionJson, NodeId } from "../core/types";
 import { count, plainNumber } from "../core/words";
-import { featuresOf, intervene } from "../effects/experiment";
+import { changeableOf, everywhere, featuresOf, intervene } from "../effects/experiment";
 import type { Store } from "../store";
 import type { Sheet } from "./attention";
 import { removeBox } from "./edits";
@@ -16,16 +18,20 @@ interface Props {
   readonly onLeave: () => void;
 }
 
-/** What can be done to a box, where the hand is: ×0, ×−1, ×2, any factor, a swap; its members. */
+/** What can be done to a box, where the hand is: ×0, ×−1, ×2, any number, a swap; its members. */
 export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
   const { box, name } = placed;
   const { intervene: possible, why_not } = store.capabilities.value;
-  const nodes = featuresOf(store.snapshot, box.nodes);
+  const { snapshot } = store;
+  const features = featuresOf(snapshot, box.nodes);
+  const all = useSignal(false);
+  const at = (nodes: readonly NodeId[]) => (all.value ? everywhere(snapshot, nodes) : nodes);
+  const nodes = at(changeableOf(snapshot, box.nodes));
   const bar = useRef<HTMLDivElement>(null);
 
-  function scale(factor: number, event: Event): void {
+  function change(deed: Deed, number: number, event: Event): void {
     const together = event instanceof MouseEvent && event.shiftKey;
-    void intervene(store, factor === 0 ? { kind: "ablate", nodes } : { kind: "scale", nodes, factor }, together);
+    void intervene(store, interventionOf(deed, number, deed === "scale" ? nodes : at(features)), together);
   }
 
   function onKeyDown(event: KeyboardEvent): void {
@@ -57,12 +63,12 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
               data-test={`dial-${factor}`}
               aria-label={`×${plainNumber(factor)} ${name}`}
               title={why || `${factor === 0 ? "ablate" : "scale"} · with Shift beside the interventions shown`}
-              onClick={(event) => scale(factor, event)}
+              onClick={(event) => change("scale", factor, event)}
             >
               ×{plainNumber(factor)}
             </Button>
           ))}
-          <AnyFactor name={name} why={why} onFactor={scale} />
+          <AnyNumber name={name} why={why} valued={features.length > 0} onNumber={change} />
           <Button
             data-test="dial-swap"
             aria-expanded={sheet === "swap"}
@@ -71,6 +77,18 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
           >
             swap in…
           </Button>
+          {features.length > 0 && (
+            <Button
+              data-test="dial-everywhere"
+              aria-pressed={all.value}
+              title="change these features at every position of the prompt, not only here"
+              onClick={() => {
+                all.value = !all.value;
+              }}
+            >
+              {all.value ? "everywhere" : "here"}
+            </Button>
+          )}
         </>
       )}
       {box.name === null ? (
@@ -90,37 +108,65 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
   );
 }
 
-interface FactorProps {
-  readonly name: string;
-  readonly why: string;
-  readonly onFactor: (factor: number, event: SubmitEvent) => void;
+type Deed = "scale" | "set" | "add";
+
+const DEEDS: readonly (readonly [Deed, string, string])[] = [
+  ["scale", "×", "scale by a factor"],
+  ["set", "=", "set to a value"],
+  ["add", "+", "add a value"],
+];
+
+function interventionOf(deed: Deed, number: number, nodes: readonly NodeId[]): InterventionJson {
+  if (deed !== "scale") return { kind: deed, nodes, value: number };
+  return number === 0 ? { kind: "ablate", nodes } : { kind: "scale", nodes, factor: number };
 }
 
-/** A factor to type; Enter scales. */
-function AnyFactor({ name, why, onFactor }: FactorProps) {
+interface NumberProps {
+  readonly name: string;
+  readonly why: string;
+  /** Whether it has activations, which can be set and added to. */
+  readonly valued: boolean;
+  readonly onNumber: (deed: Deed, number: number, event: SubmitEvent) => void;
+}
+
+/** A number to type, as a factor, a value, or what is added; Enter runs it. */
+function AnyNumber({ name, why, valued, onNumber }: NumberProps) {
   const input = useRef<HTMLInputElement>(null);
+  const deed = useSignal<Deed>("scale");
 
   function submit(event: SubmitEvent): void {
     event.preventDefault();
-    const factor = Number(input.current?.value.trim().replace("−", "-").replace(",", ".") || "NaN");
-    if (Number.isFinite(factor)) onFactor(factor, event);
+    const number = Number(input.current?.value.trim().replace("−", "-").replace(",", ".") || "NaN");
+    if (Number.isFinite(number)) onNumber(deed.value, number, event);
     else input.current?.select();
   }
 
   return (
     <form onSubmit={submit}>
-      <label>
-        ×
-        <input
-          ref={input}
-          data-test="dial-custom"
-          inputMode="decimal"
-          maxLength={8}
-          placeholder="any"
-          aria-label={`Scale ${name} by any factor`}
-          title={why || "a factor, then Enter"}
-        />
-      </label>
+      <select
+        aria-label={`How ${name} is changed`}
+        data-test="dial-deed"
+        value={deed.value}
+        onChange={(event) => {
+          deed.value = event.currentTarget.value as Deed;
+          input.current?.focus({ preventScroll: true });
+        }}
+      >
+        {DEEDS.filter(([which]) => valued || which === "scale").map(([which, sign, words]) => (
+          <option key={which} value={which} title={words}>
+            {sign}
+          </option>
+        ))}
+      </select>
+      <input
+        ref={input}
+        data-test="dial-custom"
+        inputMode="decimal"
+        maxLength={8}
+        placeholder="any"
+        aria-label={`Scale ${name} by any factor, set it, or add to it`}
+        title={why || "a number, then Enter"}
+      />
     </form>
   );
 }

@@ -1,7 +1,7 @@
 /** What an effect did to each box, and what stands beside the box for it. */
 
 import { ratio } from "../core/effect";
-import { type Box, type EffectMessage, KIND, type Snapshot } from "../core/types";
+import { type Box, type EffectMessage, type InterventionJson, KIND, type Snapshot } from "../core/types";
 import {
   commonName,
   differentWords,
@@ -34,22 +34,26 @@ export function outcomeOf(snapshot: Snapshot, box: Box, effect: EffectMessage | 
   const node = snapshot.index.get(box.id);
   if (node !== undefined && snapshot.kind[node] === KIND.logit) return logitOutcome(snapshot, node, effect);
   const features = featuresOf(snapshot, box.nodes);
-  if (features.length === 0) return NOTHING;
-
-  const touching = effect.interventions.filter((one) => one.nodes.some((id) => features.includes(id)));
+  const touching = effect.interventions.filter((one) => one.nodes.some((id) => box.nodes.includes(id)));
   const touched = new Set(touching.flatMap((one) => one.nodes));
   const held = features.every((id) => touched.has(id));
   const mark = touching.length === 0 ? null : touching.map(interventionMark).join(" ");
-  const found = ratio(effect, features);
-  if (found === null || !Number.isFinite(found.measured)) return { ...NOTHING, mark };
+  const measured = features.length > 0 ? ratio(effect, features)?.measured : leftBy(touching.at(-1));
+  if (measured === undefined || !Number.isFinite(measured)) return { ...NOTHING, mark };
   return {
-    measured: found.measured,
+    measured,
     // The mark already says what became of a box that the intervention holds.
-    text: held && mark !== "swap" ? "" : percent(found.measured),
-    tone: ratioTone(found.measured),
-    faded: found.measured < 0.3,
+    text: held && mark !== "swap" ? "" : percent(measured),
+    tone: ratioTone(measured),
+    faded: measured < 0.3,
     mark,
   };
+}
+
+/** Errors and tokens have no activation: the share of one that an intervention on it leaves. */
+function leftBy(intervention: InterventionJson | undefined): number | undefined {
+  if (intervention?.kind === "ablate") return 0;
+  return intervention?.kind === "scale" ? intervention.factor : undefined;
 }
 
 function logitOutcome(snapshot: Snapshot, node: number, effect: EffectMessage): Outcome {

@@ -2,8 +2,9 @@ import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../button";
 import type { NodeId, Snapshot } from "../core/types";
-import { featuresOf, intervene } from "../effects/experiment";
+import { changeableOf, intervene } from "../effects/experiment";
 import type { Store } from "../store";
+import { type Chosen, Counterparts, pairsWith, useAlignment } from "./alignment";
 import type { Placed } from "./scene";
 
 interface Props {
@@ -15,10 +16,12 @@ interface Props {
 /** Asks for the prompt from which a box takes its values: this prompt, with the words to be changed selected. */
 export function SwapForm({ store, placed, onClose }: Props) {
   const { snapshot } = store;
-  const nodes = featuresOf(snapshot, placed.box.nodes);
+  const nodes = changeableOf(snapshot, placed.box.nodes);
   const prompt = promptText(snapshot);
   const input = useRef<HTMLTextAreaElement>(null);
   const running = useSignal(false);
+  const chosen = useSignal<Chosen>(new Map());
+  const alignment = useAlignment(store, chosen);
   const { intervene: possible, why_not } = store.capabilities.value;
 
   useLayoutEffect(() => {
@@ -33,7 +36,8 @@ export function SwapForm({ store, placed, onClose }: Props) {
     if (given === "" || running.value) return;
     const before = store.effect.value;
     running.value = true;
-    void intervene(store, { kind: "swap_in", nodes, prompt: given }, false).then(() => {
+    const edited = pairsWith(alignment.value, given, chosen.value);
+    void intervene(store, { kind: "swap_in", nodes, prompt: given, ...edited }, false).then(() => {
       running.value = false;
       if (store.effect.value !== before) onClose();
     });
@@ -63,8 +67,10 @@ export function SwapForm({ store, placed, onClose }: Props) {
           spellcheck={false}
           autocomplete="off"
           defaultValue={prompt}
+          onInput={(event) => alignment.ask(event.currentTarget.value.trim())}
         />
       </label>
+      <Counterparts snapshot={snapshot} nodes={nodes} alignment={alignment.value} chosen={chosen} />
       <div class="sheet-actions">
         <span>{possible ? "features active there come in, this box's go" : why_not}</span>
         <Button class="button" onClick={onClose}>

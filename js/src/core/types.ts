@@ -3,14 +3,22 @@
 import type { NodeId, SnapshotHeader } from "../messages";
 
 export type {
+  AlignmentMessage,
+  Axis,
   Capabilities,
   Card,
   EffectMessage,
   EffectToken,
+  ExperimentEntry,
+  GenerationMessage,
   InterventionJson,
   Mode,
   NodeId,
+  SaidToken,
   Settings,
+  StudyMessage,
+  SweepMessage,
+  ValidationMessage,
 } from "../messages";
 
 /** The kinds of nodes, in the order of their codes in a snapshot. */

@@ -4,6 +4,7 @@ import type { Box, EffectMessage, Snapshot } from "../core/types";
 import { percent, ratioTone } from "../core/words";
 import type { Store } from "../store";
 import { featuresOf } from "./experiment";
+import { Band } from "./token-bars";
 
 export interface ActivationRow {
   readonly box: Box;
@@ -12,6 +13,8 @@ export interface ActivationRow {
   readonly predicted: number;
   /** Held at a value by the interventions themselves. */
   readonly held: boolean;
+  /** What it was in the experiment that this one is compared with; null for none. */
+  readonly beside: number | null;
 }
 
 /** Every box with features, those that fell the most first; those held by the interventions last. */
@@ -19,6 +22,7 @@ export function activationRows(
   snapshot: Snapshot,
   boxes: readonly Box[],
   effect: EffectMessage,
+  compared: EffectMessage | null = null,
 ): readonly ActivationRow[] {
   const touched = new Set(effect.interventions.flatMap((one) => one.nodes));
   const rows: ActivationRow[] = [];
@@ -26,20 +30,30 @@ export function activationRows(
     const features = featuresOf(snapshot, box.nodes);
     const found = features.length === 0 ? null : ratio(effect, features);
     if (found === null || !Number.isFinite(found.measured)) continue;
-    rows.push({ box, ...found, held: features.every((node) => touched.has(node)) });
+    const beside = compared === null ? null : (ratio(compared, features)?.measured ?? null);
+    rows.push({ box, ...found, held: features.every((node) => touched.has(node)), beside });
   }
   return rows.sort((a, b) => Number(a.held) - Number(b.held) || a.measured - b.measured);
 }
 
 /** The scale of the bars: to 125% at least, further only as far as a row needs. */
 export function scaleOf(rows: readonly ActivationRow[]): number {
-  const most = Math.max(1.25, ...rows.flatMap((row) => [row.measured, row.predicted]).filter(Number.isFinite));
+  const most = Math.max(
+    1.25,
+    ...rows.flatMap((row) => [row.measured, row.predicted, row.beside ?? 0]).filter(Number.isFinite),
+  );
   return Math.min(3, most);
 }
 
+interface Props {
+  readonly store: Store;
+  readonly effect: EffectMessage;
+  readonly compared: EffectMessage | null;
+}
+
 /** How each box's activation came out: measured as a bar, what the graph predicted as a tick. */
-export function ActivationBars({ store, effect }: { store: Store; effect: EffectMessage }) {
-  const rows = activationRows(store.snapshot, store.boxes.value, effect);
+export function ActivationBars({ store, effect, compared }: Props) {
+  const rows = activationRows(store.snapshot, store.boxes.value, effect, compared);
   const scale = scaleOf(rows);
   return (
     <section>
@@ -47,21 +61,37 @@ export function ActivationBars({ store, effect }: { store: Store; effect: Effect
       {rows.length === 0 && <p class="none">pin nodes or group them, and each box shows its activation here</p>}
       <ul>
         {rows.map((row) => (
-          <Row key={row.box.id} store={store} row={row} scale={scale} />
+          <Row key={row.box.id} store={store} row={row} scale={scale} band={bandOf(effect, row.box)} />
         ))}
       </ul>
       <p class="frozen">
         <span data-test="frozen">{effect.frozen}</span>
         <span aria-hidden="true">
           <i /> measured <i /> predicted
+          {effect.controls != null && (
+            <>
+              <i class="band" /> random
+            </>
+          )}
         </span>
       </p>
     </section>
   );
 }
 
-function Row({ store, row, scale }: { store: Store; row: ActivationRow; scale: number }) {
-  const { box, measured, predicted, held } = row;
+/** What random controls did to a box, as long as it has as many members as it had then. */
+const bandOf = ({ controls }: EffectMessage, { id, nodes }: Box) =>
+  controls?.boxes.find((band) => band.id === id && band.size === nodes.length);
+
+interface RowProps {
+  readonly store: Store;
+  readonly row: ActivationRow;
+  readonly scale: number;
+  readonly band: ReturnType<typeof bandOf>;
+}
+
+function Row({ store, row, scale, band }: RowProps) {
+  const { box, measured, predicted, held, beside } = row;
   const name = box.name ?? store.nameOf(box.id);
   const at = (share: number): string => `${(100 * Math.min(scale, Math.max(0, share))) / scale}%`;
   return (
@@ -77,11 +107,13 @@ function Row({ store, row, scale }: { store: Store; row: ActivationRow; scale: n
       >
         <span class="clip">{name}</span>
         <span class="track" aria-hidden="true">
+          <Band band={band} scale={scale} />
           <span class="measured" style={{ width: at(measured) }} />
+          {beside !== null && <span class="beside" style={{ width: at(beside) }} />}
           <span class="unchanged" style={{ left: at(1) }} />
           {Number.isFinite(predicted) && <span class="predicted" style={{ left: at(predicted) }} />}
         </span>
-        <span class="number">{percent(measured)}</span>
+        <span class="number">{beside === null ? percent(measured) : `${percent(measured)} · ${percent(beside)}`}</span>
       </Button>
     </li>
   );

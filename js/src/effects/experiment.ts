@@ -12,7 +12,12 @@ const LONGEST_NAME = 200;
 const sameNodes = (a: readonly NodeId[], b: readonly NodeId[]): boolean =>
   a.length === b.length && a.every((node) => b.includes(node));
 
-/** Only features can be intervened on. */
+/** What of some nodes can be ablated, scaled and swapped: all but logits. */
+export function changeableOf(snapshot: Snapshot, nodes: readonly NodeId[]): readonly NodeId[] {
+  return nodes.filter((id) => snapshot.kind[snapshot.index.get(id) ?? -1] !== KIND.logit);
+}
+
+/** The features among some nodes: they alone have activations, and can be set and added to. */
 export function featuresOf(snapshot: Snapshot, nodes: readonly NodeId[]): readonly NodeId[] {
   return nodes.filter((id) => {
     const node = snapshot.index.get(id);
@@ -20,9 +25,16 @@ export function featuresOf(snapshot: Snapshot, nodes: readonly NodeId[]): readon
   });
 }
 
-/** The box an intervention is on, by its features; null when it is on something else. */
+/** The same with features named at every position, as the kernel reads them; errors and tokens stay where they are. */
+export function everywhere(snapshot: Snapshot, nodes: readonly NodeId[]): readonly NodeId[] {
+  const features = new Set(featuresOf(snapshot, nodes));
+  return [...new Set(nodes.map((id) => (features.has(id) ? id.replace(/\d+$/, "*") : id)))];
+}
+
+/** The box an intervention is on, by its nodes or its features; null when it is on something else. */
 export function boxOf(snapshot: Snapshot, boxes: readonly Box[], nodes: readonly NodeId[]): Box | null {
-  return boxes.find((box) => sameNodes(featuresOf(snapshot, box.nodes), nodes)) ?? null;
+  const on = (box: Box) => sameNodes(box.nodes, nodes) || sameNodes(featuresOf(snapshot, box.nodes), nodes);
+  return boxes.find(on) ?? null;
 }
 
 /** Who an intervention is on: the box's name, else the nodes' commonest name. */
@@ -50,6 +62,7 @@ export function run(store: Store, interventions: readonly InterventionJson[], mo
     store.actions.clearEffect();
     return Promise.resolve();
   }
+  store.panel.value = "effect";
   return store.actions.intervene(interventions, modeOf(store).value, nameOf(store, interventions));
 }
 

@@ -7,57 +7,121 @@ const ROWS = 5;
 type TokenRow = Pick<EffectToken, "token" | "token_id" | "before" | "logit_before"> & Partial<EffectToken>;
 
 /** Likely tokens first, by what they were before or are after; without an effect the explained tokens. */
-export function tokenRows(snapshot: Snapshot, effect: EffectMessage | null, rows = ROWS): readonly TokenRow[] {
+export function tokenRows(
+  snapshot: Snapshot,
+  effect: EffectMessage | null,
+  compared: EffectMessage | null = null,
+  rows = ROWS,
+): readonly TokenRow[] {
   const tokens: TokenRow[] =
     effect === null
       ? snapshot.targets.map((target) => ({ ...target, before: target.probability, logit_before: target.logit }))
       : [...effect.tokens];
-  const likelihood = ({ before, after = before }: TokenRow): number => Math.max(before, after);
+  const beside = afterIn(compared);
+  const likelihood = ({ token_id, before, after = before }: TokenRow): number =>
+    Math.max(before, after, beside(token_id) ?? 0);
   const last = ({ logit_before, logit_after = logit_before }: TokenRow): number => logit_after;
   return tokens.sort((a, b) => likelihood(b) - likelihood(a) || last(b) - last(a)).slice(0, rows);
 }
 
-/** The next token's probabilities and logits; with an effect before and after. */
-export function TokenBars({ snapshot, effect }: { snapshot: Snapshot; effect: EffectMessage | null }) {
+const afterIn =
+  (effect: EffectMessage | null) =>
+  (token: number): number | undefined =>
+    effect?.tokens.find(({ token_id }) => token_id === token)?.after;
+
+interface Props {
+  readonly snapshot: Snapshot;
+  readonly effect: EffectMessage | null;
+  /** Another effect beside it. */
+  readonly compared: EffectMessage | null;
+}
+
+/** The next token's probabilities and logits; with an effect before and after, and as predicted. */
+export function TokenBars({ snapshot, effect, compared }: Props) {
+  const beside = afterIn(compared);
   return (
     <section>
       <h3 class="row token-row">
         next token
         <span />
         <span class="number">probability</span>
-        <span class="number">logit</span>
+        <span class="number">{compared === null ? "logit" : "compared"}</span>
       </h3>
       <ul>
-        {tokenRows(snapshot, effect).map(({ token, token_id, before, after, logit_before, logit_after }) => (
-          <li
-            key={token_id}
-            class={`row token-row ${probabilityTone(before, after ?? before)}`}
-            data-test="token-row"
-            data-token={token}
-            data-before={before}
-            data-after={after}
-            title={[before, after].flatMap((value) => value?.toPrecision(3) ?? []).join(" → ")}
-          >
-            <span class="token clip">{tokenText(token)}</span>
-            <span>
-              <div class="bar" style={{ width: `${100 * before}%` }} />
-              {after !== undefined && <div class="bar" style={{ width: `${100 * after}%` }} />}
-            </span>
-            <span class="number">
-              {probability(before)}
-              {after !== undefined && (
-                <>
-                  {" → "}
-                  <strong>{probability(after)}</strong>
-                </>
-              )}
-            </span>
-            <span class="number">
-              {[logit_before, logit_after].flatMap((value) => (value === undefined ? [] : logit(value))).join(" → ")}
-            </span>
-          </li>
+        {tokenRows(snapshot, effect, compared).map((row) => (
+          <TokenLine
+            key={row.token_id}
+            row={row}
+            compared={compared === null ? null : (beside(row.token_id) ?? 0)}
+            band={effect?.controls?.tokens.find(({ token_id }) => token_id === row.token_id)}
+          />
         ))}
       </ul>
+      {effect !== null && (
+        <p class="frozen">
+          <span data-test="kl" title="KL divergence of the next token\u2019s distribution, before from after">
+            {`KL ${effect.kl.toPrecision(2)} nats`}
+          </span>
+        </p>
+      )}
     </section>
   );
+}
+
+interface LineProps {
+  readonly row: TokenRow;
+  readonly compared: number | null;
+  readonly band: { readonly low: number; readonly high: number } | undefined;
+}
+
+function TokenLine({ row, compared, band }: LineProps) {
+  const { token, before, after, predicted, logit_before, logit_after } = row;
+  const said = [before, after].flatMap((value) => value?.toPrecision(3) ?? []).join(" → ");
+  const guess = predicted === undefined ? "" : `, predicted ${predicted.toPrecision(3)}`;
+  const chance = band === undefined ? "" : `, random ${band.low.toPrecision(2)} to ${band.high.toPrecision(2)}`;
+  return (
+    <li
+      class={`row token-row ${probabilityTone(before, after ?? before)}`}
+      data-test="token-row"
+      data-token={token}
+      data-before={before}
+      data-after={after}
+      data-predicted={predicted}
+      data-compared={compared ?? undefined}
+      title={said + guess + chance}
+    >
+      <span class="token clip">{tokenText(token)}</span>
+      <span class="bars" aria-hidden="true">
+        <Band band={band} scale={1} />
+        <div class="bar" style={{ width: percentage(before) }} />
+        {after !== undefined && <div class="bar" style={{ width: percentage(after) }} />}
+        {compared !== null && <div class="bar beside" style={{ width: percentage(compared) }} />}
+        {predicted !== undefined && <span class="tick" style={{ left: percentage(predicted) }} />}
+      </span>
+      <span class="number">
+        {probability(before)}
+        {after !== undefined && (
+          <>
+            {" → "}
+            <strong>{probability(after)}</strong>
+          </>
+        )}
+      </span>
+      <span class="number">
+        {compared === null
+          ? [logit_before, logit_after].flatMap((value) => (value === undefined ? [] : logit(value))).join(" → ")
+          : probability(compared)}
+      </span>
+    </li>
+  );
+}
+
+const percentage = (share: number): string => `${100 * Math.min(1, Math.max(0, share))}%`;
+
+/** What random controls did, from their 5th to their 95th percentile, behind a bar that ends at `scale`. */
+export function Band({ band, scale }: { band: LineProps["band"]; scale: number }) {
+  if (band === undefined) return null;
+  const left = Math.min(1, Math.max(0, band.low / scale));
+  const right = Math.min(1, Math.max(0, band.high / scale));
+  return <span class="band" data-test="band" style={{ left: percentage(left), width: percentage(right - left) }} />;
 }

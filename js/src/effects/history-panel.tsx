@@ -1,0 +1,108 @@
+import { useSignal } from "@preact/signals";
+import { Button } from "../button";
+import { printable } from "../core/text";
+import type { ExperimentEntry } from "../core/types";
+import { modeName, probability, probabilityTone, tokenText } from "../core/words";
+import type { Store } from "../store";
+
+/** The experiments made so far: any can be shown again, compared, named or deleted. */
+export function HistoryPanel({ store }: { store: Store }) {
+  const made = store.made.value;
+  const renaming = useSignal<number | null>(null);
+  return (
+    <section data-test="history">
+      {made.length === 0 && <p class="none">no experiment yet</p>}
+      <ul>
+        {[...made].reverse().map((entry) => (
+          <Line key={entry.id} store={store} entry={entry} renaming={renaming} />
+        ))}
+      </ul>
+      {made.length > 0 && (
+        <Button class="link-button" data-test="history-table" onClick={() => void store.actions.exportTable()}>
+          save as a table
+        </Button>
+      )}
+    </section>
+  );
+}
+
+interface LineProps {
+  readonly store: Store;
+  readonly entry: ExperimentEntry;
+  readonly renaming: { value: number | null };
+}
+
+function Line({ store, entry, renaming }: LineProps) {
+  const { actions, effect, compared } = store;
+  const { id, name, token, before, after, likeliest, likeliest_probability } = entry;
+  const shown = effect.value?.id === id;
+  const beside = compared.value?.id === id;
+  const end = () => {
+    renaming.value = null;
+  };
+  return (
+    <li class="experiment" data-test="experiment-entry" data-id={id} aria-current={shown}>
+      {renaming.value === id ? (
+        <input
+          type="text"
+          class="chip"
+          aria-label={`Name of experiment ${id}`}
+          data-test="experiment-name"
+          maxLength={200}
+          defaultValue={name}
+          ref={(field) => field?.select()}
+          onBlur={end}
+          onKeyDown={(event) => {
+            event.stopPropagation();
+            if (event.key === "Enter") void actions.renameExperiment(id, event.currentTarget.value);
+            if (event.key === "Enter" || event.key === "Escape") end();
+          }}
+        />
+      ) : (
+        <Button
+          class="row"
+          data-test="recall"
+          title={`show again · ${modeName(entry.mode)}`}
+          onClick={() => {
+            store.panel.value = "effect";
+            void actions.recall(id);
+          }}
+        >
+          <span class="number">{id}</span>
+          <span class="clip">{printable(name)}</span>
+        </Button>
+      )}
+      <p class={probabilityTone(before, after)}>
+        <span class="clip token-text">
+          {`${tokenText(token)} ${probability(before)} → ${probability(after)}`}
+          {likeliest !== token && `, ${tokenText(likeliest)} ${probability(likeliest_probability)}`}
+        </span>
+        <Button
+          class="link-button"
+          data-test="compare"
+          aria-pressed={beside}
+          disabled={shown || effect.value === null}
+          title="beside the experiment on show"
+          onClick={() => {
+            if (!beside) store.panel.value = "effect";
+            void actions.compare(beside ? null : id);
+          }}
+        >
+          compare
+        </Button>
+        <Button
+          class="link-button"
+          data-test="name-experiment"
+          onClick={() => {
+            renaming.value = id;
+          }}
+        >
+          name
+        </Button>
+        <Button class="link-button" data-test="forget" onClick={() => void actions.forget(id)}>
+          delete
+        </Button>
+      </p>
+    </li>
+  );
+}

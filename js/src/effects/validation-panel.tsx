@@ -1,0 +1,85 @@
+import type { StudyMessage, ValidationMessage } from "../core/types";
+import { count, modeName, percent } from "../core/words";
+import type { Store } from "../store";
+import { CopyCode } from "./copy-code";
+import { modeOf } from "./mode";
+import { ModeSelect } from "./mode-select";
+import { ScatterPlot } from "./plot";
+
+const PARTS = {
+  all: "all pairs",
+  direct: "direct edges alone",
+  knock_on: "with knock-on effects",
+  beyond_direct: "beyond their direct part",
+} as const;
+
+/** Whether the graph predicts what ablations do: each box ablated in turn, the others and the outputs read. */
+export function ValidationPanel({ store }: { store: Store }) {
+  const study = store.study.value;
+  return (
+    <>
+      <form
+        class="study-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void store.actions.run("validate", { mode: modeOf(store).value }, "Validation");
+        }}
+      >
+        <ModeSelect store={store} />
+        <button type="submit" class="chip go" data-test="validate-run">
+          run
+        </button>
+      </form>
+      <p class="none">
+        Each box is ablated in turn, or the most influential features where there is no box. Direct edges agree by
+        construction; knock-on effects are the evidence.
+      </p>
+      {isValidation(study) && <Result made={study} />}
+    </>
+  );
+}
+
+const isValidation = (study: StudyMessage | null): study is ValidationMessage => study?.kind === "validation";
+
+function Result({ made }: { made: ValidationMessage }) {
+  const points = made.pairs
+    .filter((pair) => pair.of === "feature")
+    .map(({ source, target, predicted, measured, direct }) => ({
+      name: `${source} → ${target}`,
+      across: predicted,
+      up: measured,
+      hollow: direct,
+    }));
+  const left = (share: number | null | undefined): string => (share == null ? "–" : percent(share));
+  return (
+    <section data-test="validation" data-groups={made.groups}>
+      <h3>
+        {count(made.groups, "group")} ablated
+        <span class="number">pairs</span>
+        <span class="number">Spearman</span>
+        <span class="number">sign</span>
+      </h3>
+      <ul>
+        {made.agreement
+          .filter(({ pairs }) => pairs > 0)
+          .map(({ of, part, pairs, spearman, sign_share }) => (
+            <li key={of + part} class="row agreement-row" data-test="agreement" data-of={of} data-part={part}>
+              <span class="clip">{`${of === "logit" ? "outputs" : "boxes"}, ${PARTS[part]}`}</span>
+              <span class="number">{pairs}</span>
+              <span class="number">{spearman == null ? "–" : spearman.toFixed(2).replace("-", "−")}</span>
+              <span class="number">{left(sign_share)}</span>
+            </li>
+          ))}
+      </ul>
+      {points.length > 0 && <ScatterPlot label="Change of activation: measured over predicted" points={points} />}
+      <p class="frozen">
+        <span>{`${modeName(made.mode)}: ${made.frozen}`}</span>
+        <span aria-hidden="true">● measured over predicted ○ direct</span>
+      </p>
+      <p class="none" data-test="faithfulness">
+        {`Of ${made.token}'s probability ${left(made.necessity)} is left without these, ${left(made.sufficiency)} with every other active feature ablated.`}
+      </p>
+      <CopyCode code={made.code} />
+    </section>
+  );
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { pin } from "../src/core/circuit";
+import { FakeModel, storeOn } from "./fake-model";
+import { EFFECT, eventually } from "./panels";
+
+const numbered = (id: number) => ({ ...EFFECT, id, name: `experiment ${id}` });
+
+function setUp() {
+  const model = new FakeModel();
+  const store = storeOn(model);
+  return { model, store, actions: store.actions };
+}
+
+const asked = (model: FakeModel, name: string) => model.sent.filter((request) => request.name === name);
+
+describe("undo and redo", () => {
+  it("go back and forth over experiments and edits in the order they were made", async () => {
+    const { model, store, actions } = setUp();
+    actions.edit((circuit) => pin(circuit, ["0_3_1"]), "pin");
+    model.set("effect", numbered(1));
+    model.set("effect", numbered(2));
+    expect(store.undoName.value).toBe("experiment 2");
+
+    actions.undo();
+    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1, show: true });
+    model.set("effect", numbered(1));
+    model.answer({ type: "reply", body: numbered(1) });
+    actions.undo();
+    await eventually(() => expect(store.effect.value).toBeNull());
+    expect(store.circuit.value.pinned).toEqual(["0_3_1"]);
+    actions.undo();
+    expect(store.circuit.value.pinned).toEqual([]);
+    expect(store.undoName.value).toBeNull();
+
+    actions.redo();
+    expect(store.circuit.value.pinned).toEqual(["0_3_1"]);
+    expect(store.redoName.value).toBe("experiment 1");
+    actions.redo();
+    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1, show: true });
+    expect(store.circuit.value.revision).toBe(3);
+  });
+
+  it("leave on show what is, where an experiment was deleted meanwhile, and say so", async () => {
+    const { model, store, actions } = setUp();
+    model.set("effect", numbered(1));
+    model.set("effect", numbered(2));
+    actions.undo();
+    model.answer({ type: "error", code: "node", message: "There is no experiment 1; those kept are 2." });
+    await eventually(() => expect(store.failure.value?.message).toContain("no experiment 1"));
+    expect(store.effect.value?.id).toBe(2);
+    // What is on show counts as the present: the next experiment is one step from it.
+    model.set("effect", numbered(3));
+    actions.undo();
+    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 2, show: true });
+  });
+
+  it("take no step where an experiment gets its controls or another name", () => {
+    const { model, store } = setUp();
+    model.set("effect", numbered(1));
+    model.set("effect", { ...numbered(1), name: "renamed" });
+    store.actions.undo();
+    expect(store.effect.value).toBeNull();
+    expect(store.undoName.value).toBeNull();
+  });
+
+  it("name taking an effect away", () => {
+    const { model, store, actions } = setUp();
+    model.set("effect", numbered(1));
+    actions.clearEffect();
+    expect(store.undoName.value).toBe("taking the effect away");
+    actions.undo();
+    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1, show: true });
+  });
+});
