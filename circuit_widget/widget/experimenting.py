@@ -201,7 +201,7 @@ class ExperimentWidget(SharedWidget):
 
     def record_study(self, study: Study) -> dict[str, Any]:
         """Put a study on show and return its message."""
-        message = plain(study.message)
+        message: dict[str, Any] = plain(study.message)
         with self._state_lock:
             self.set_trait("study", message)
         return message

@@ -1,6 +1,6 @@
 """Every message between the frontend and the kernel, declared once.
 
-`python -m circuit_widget.widget.messages` writes js/src/messages.ts from them.
+`python -m circuit_widget.widget.frontend_types` writes them into js/src.
 
 The frontend asks with a Request. The kernel answers at once with Accepted, then with any number of Progress and
 Partial, then with one Reply (and binary buffers) or one Failed. A Notice belongs to no request. A newer request to run
@@ -9,69 +9,36 @@ the model takes the place of an older one of the same name that has not started:
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from circuit_widget.errors import MessageError
 from circuit_widget.widget.experiment_messages import (
-    AblateJson,
-    AddJson,
-    ControlBox,
     ControlsBody,
-    ControlsMessage,
-    ControlToken,
     EffectMessage,
-    EffectNodes,
-    EffectTarget,
-    EffectToken,
-    ExperimentEntry,
     ForgetBody,
-    InjectedFeature,
     InterveneBody,
-    InterventionJson,
-    Mode,
     Name,
     NodeId,
     Numbers,
     RecallBody,
     RenameBody,
-    ScaleJson,
-    SetJson,
-    SwapInJson,
     Text,
 )
 from circuit_widget.widget.schema import Limit, OneOf, parse, shown
-from circuit_widget.widget.snapshot_header import (
-    SnapshotArray,
-    SnapshotHeader,
-    SnapshotModel,
-    SnapshotScores,
-    SnapshotTarget,
-    SnapshotToken,
-)
 from circuit_widget.widget.study_messages import (
     AlignBody,
     AlignmentMessage,
-    Axis,
     GenerateBody,
     GenerationMessage,
-    SaidToken,
-    StudyMessage,
     SweepBody,
-    SweepBox,
     SweepMessage,
-    SweepToken,
     ValidateBody,
-    ValidationAgreement,
     ValidationMessage,
-    ValidationPair,
 )
-from circuit_widget.widget.typescript import interface, typescript
 
 RequestId: TypeAlias = Annotated[str, Limit(64)]
 
@@ -274,56 +241,3 @@ def read_mode(text: str) -> str | tuple[int, int]:
             f"There is no mode {shown(text)}; expected 'total', 'frozen_attention', 'direct' or layers such as '1-2'."
         )
     return int(layers[1]), int(layers[2])
-
-
-_ALIASES: Mapping[str, Any] = {
-    "InterventionJson": InterventionJson, "StudyMessage": StudyMessage, "Axis": Axis, "Mode": Mode, "NodeId": NodeId,
-}  # fmt: skip
-_INTERFACES: Iterable[type] = (
-    Empty, AblateJson, ScaleJson, SetJson, AddJson, SwapInJson,
-    InterveneBody, RecallBody, RenameBody, ForgetBody, ControlsBody, AlignBody, SweepBody, GenerateBody, ValidateBody,
-    CardBody, FigureBody, CancelBody,
-    EffectToken, EffectTarget, EffectNodes, InjectedFeature, ControlToken, ControlBox, ControlsMessage, EffectMessage,
-    ExperimentEntry, AlignmentMessage, SweepToken, SweepBox, SweepMessage, SaidToken, GenerationMessage,
-    ValidationPair, ValidationAgreement, ValidationMessage,
-    CardExample, CardToken, Card, FileReply,
-    Capabilities, Settings,
-    SnapshotToken, SnapshotTarget, SnapshotModel, SnapshotScores, SnapshotArray, SnapshotHeader,
-)  # fmt: skip
-_ANSWERS = (Accepted, Progress, Partial, Reply, Failed, Notice)
-
-
-def typescript_module() -> str:
-    """Return the text of js/src/messages.ts."""
-    parts = [
-        "/** The messages between frontend and kernel; written by `python -m circuit_widget.widget.messages`. */\n"
-    ]
-    parts += [f"export type {name} = {typescript(kind)};\n" for name, kind in _ALIASES.items()]
-    parts += [interface(kind) for kind in _INTERFACES]
-    rows = [
-        f"  readonly {name}: {{ readonly body: {body.__name__}; readonly reply: {reply.__name__} }};"
-        for name, (body, reply) in REQUESTS.items()
-    ]
-    parts.append(
-        "\n".join(
-            ["/** Each request's body and the body of its reply. */", "export interface Requests {", *rows, "}", ""]
-        )
-    )
-    parts.append("export type RequestName = keyof Requests;\n")
-    parts += [interface(kind) for kind in (Request, *_ANSWERS)]
-    parts.append(f"export type Answer = {' | '.join(kind.__name__ for kind in _ANSWERS)};\n")
-    return "\n".join(parts)
-
-
-def main() -> None:
-    """Write js/src/messages.ts of a source checkout, or print it with --print."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--print", action="store_true", dest="show")
-    if parser.parse_args().show:
-        print(typescript_module(), end="")
-    else:
-        (Path(__file__).parents[2] / "js" / "src" / "messages.ts").write_text(typescript_module(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -12,10 +12,12 @@ const bundled = (await import(`data:text/javascript,${encodeURIComponent(code)}`
 
 describe("the bundle", () => {
   it("keeps the names that the kernel and the notebook know", () => {
-    const known = ["../src/messages.ts", "../src/host.ts"].flatMap((file) =>
-      [...readFileSync(join(import.meta.dirname, file), "utf8").matchAll(/^ {2}(?:readonly )?(\w+)\??[:(]/gm)].map(
-        ([, name]) => name,
-      ),
+    const known = ["messages", "experiment-messages", "study-messages", "host"].flatMap((file) =>
+      [
+        ...readFileSync(join(import.meta.dirname, `../src/${file}.ts`), "utf8").matchAll(
+          /^ {2}(?:readonly )?(\w+)\??[:(]/gm,
+        ),
+      ].map(([, name]) => name),
     );
     expect(known).toContain("token_id");
     expect(known).toContain("save_changes");

@@ -6,7 +6,8 @@ import pytest
 
 from circuit_widget import Ablate, Add, Feature, Scale
 from circuit_widget.errors import CircuitError, CircuitWidgetError, NodeError
-from circuit_widget.widget.messages import Card, EffectMessage
+from circuit_widget.widget.experiment_messages import EffectMessage
+from circuit_widget.widget.messages import Card
 from circuit_widget.widget.schema import parse
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from circuit_widget.errors import InterventionError, NodeError
-from circuit_widget.widget.messages import EffectMessage, ExperimentEntry
+from circuit_widget.widget.experiment_messages import EffectMessage, ExperimentEntry
 from circuit_widget.widget.schema import parse
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open

@@ -2,28 +2,22 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from circuit_widget.errors import MessageError
-from circuit_widget.widget import messages
-from circuit_widget.widget.messages import (
+from circuit_widget.widget import frontend_types, messages
+from circuit_widget.widget.experiment_messages import (
     AblateJson,
-    Card,
-    CardBody,
     EffectMessage,
-    Empty,
-    FigureBody,
     InterveneBody,
     ScaleJson,
     SetJson,
     SwapInJson,
 )
+from circuit_widget.widget.messages import Card, CardBody, Empty, FigureBody
 from circuit_widget.widget.schema import parse
-
-GENERATED = Path(__file__).parents[2] / "js" / "src" / "messages.ts"
 
 
 def request(name: str, body: Any, **changes: Any) -> dict[str, Any]:
@@ -38,9 +32,9 @@ ABLATE = {"kind": "ablate", "nodes": ["0_3_1"]}
 
 
 def test_the_types_of_the_frontend_are_those_declared_here() -> None:
-    assert GENERATED.read_text(encoding="utf-8") == messages.typescript_module(), (
-        "run `python -m circuit_widget.widget.messages`"
-    )
+    for name, text in frontend_types.typescript_modules().items():
+        written = (frontend_types.SOURCES / f"{name}.ts").read_text(encoding="utf-8")
+        assert written == text, "run `python -m circuit_widget.widget.frontend_types`"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import pytest
 
 from circuit_widget import Ablate, Scale
 from circuit_widget.errors import InterventionError
-from circuit_widget.widget.messages import GenerationMessage, SweepMessage, ValidationMessage
 from circuit_widget.widget.schema import parse
-from circuit_widget.widget.study_messages import AlignmentMessage
+from circuit_widget.widget.study_messages import AlignmentMessage, GenerationMessage, SweepMessage, ValidationMessage
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page, answered
 from tests.widget.linear_model import LinearModel, wait_for

@@ -1,25 +1,26 @@
 /** The plain values that the frontend shares: what the kernel sends and what the user edits. */
 
-import type { NodeId, SnapshotHeader } from "../messages";
+import type { NodeId } from "../experiment-messages";
+import type { SnapshotHeader } from "../messages";
 
 export type {
-  AlignmentMessage,
-  Axis,
-  Capabilities,
-  Card,
   EffectMessage,
   EffectToken,
   ExperimentEntry,
-  GenerationMessage,
   InterventionJson,
   Mode,
   NodeId,
+} from "../experiment-messages";
+export type { Capabilities, Card, Settings } from "../messages";
+export type {
+  AlignmentMessage,
+  Axis,
+  GenerationMessage,
   SaidToken,
-  Settings,
   StudyMessage,
   SweepMessage,
   ValidationMessage,
-} from "../messages";
+} from "../study-messages";
 
 /** The kinds of nodes, in the order of their codes in a snapshot. */
 export const KIND = { feature: 0, error: 1, token: 2, logit: 3 } as const;

@@ -1,0 +1,131 @@
+/** The messages between frontend and kernel; written by `python -m circuit_widget.widget.frontend_types`. */
+
+import type { AblateJson, AddJson, ScaleJson, SetJson, SwapInJson } from "./experiment-messages";
+
+export type Axis = "factor" | "last_layer" | "groups" | "pairs";
+
+export type StudyMessage = SweepMessage | GenerationMessage | ValidationMessage;
+
+/** Asks which position of this prompt stands for which of another. */
+export interface AlignBody {
+  readonly prompt: string;
+}
+
+/** The tokens of this prompt and of another, and pairs of positions that stand for each other. */
+export interface AlignmentMessage {
+  readonly tokens: readonly string[];
+  readonly others: readonly string[];
+  readonly pairs: readonly (readonly [number, number])[];
+}
+
+/** Asks for the same over a range: factors of a strength, last frozen layers, each box of the circuit, pairs of them. */
+export interface SweepBody {
+  readonly axis: "factor" | "last_layer" | "groups" | "pairs";
+  readonly interventions: readonly (AblateJson | ScaleJson | SetJson | AddJson | SwapInJson)[];
+  readonly mode: string;
+  readonly name: string;
+}
+
+/** A token along a sweep: before it, and after each experiment, measured and predicted. */
+export interface SweepToken {
+  readonly token: string;
+  readonly token_id: number;
+  readonly before: number;
+  readonly probability: readonly number[];
+  readonly predicted_probability: readonly number[];
+  readonly logit_before: number;
+  readonly logit: readonly number[];
+  readonly predicted_logit: readonly number[];
+}
+
+/** A box along a sweep: summed activation as a share of before. */
+export interface SweepBox {
+  readonly id: string;
+  readonly name: string;
+  readonly measured: readonly number[];
+  readonly predicted: readonly number[];
+}
+
+/** A sweep as far as it is: `labels` (and `values`, where numbers were varied) of the experiments done of `total`. */
+export interface SweepMessage {
+  readonly kind: "sweep";
+  readonly axis: "factor" | "last_layer" | "groups" | "pairs";
+  readonly name: string;
+  readonly mode: string;
+  readonly frozen: string;
+  readonly total: number;
+  readonly values: readonly number[];
+  readonly labels: readonly string[];
+  readonly tokens: readonly SweepToken[];
+  readonly boxes: readonly SweepBox[];
+  readonly code: string;
+}
+
+/** Asks what the model goes on to say, as it is and under interventions. */
+export interface GenerateBody {
+  readonly interventions: readonly (AblateJson | ScaleJson | SetJson | AddJson | SwapInJson)[];
+  readonly new_tokens: boolean;
+  readonly max_new_tokens: number;
+  readonly temperature: number;
+  readonly seed: number | null;
+  readonly name: string;
+}
+
+/** A sampled token; `differs` marks what the other text does not say. */
+export interface SaidToken {
+  readonly token: string;
+  readonly probability: number;
+  readonly differs: boolean;
+}
+
+/** The text the model says as it is, and under interventions, as far as it is. */
+export interface GenerationMessage {
+  readonly kind: "generation";
+  readonly name: string;
+  readonly new_tokens: boolean;
+  readonly temperature: number;
+  readonly seed: number | null;
+  readonly ended: boolean;
+  readonly gap: string;
+  readonly unsteered: readonly SaidToken[];
+  readonly steered: readonly SaidToken[];
+  readonly code: string;
+}
+
+/** Asks whether the graph predicts what ablating each box does to the others. */
+export interface ValidateBody {
+  readonly mode: string;
+}
+
+/** What ablating `source` does to `target`: change predicted and measured; `direct` where no other feature is between. */
+export interface ValidationPair {
+  readonly source: string;
+  readonly target: string;
+  readonly of: "feature" | "logit";
+  readonly predicted: number;
+  readonly measured: number;
+  readonly direct: boolean;
+}
+
+/** How well prediction and measurement of some pairs agree; None where there are too few. */
+export interface ValidationAgreement {
+  readonly of: "feature" | "logit";
+  readonly part: "all" | "direct" | "knock_on" | "beyond_direct";
+  readonly pairs: number;
+  readonly spearman: number | null;
+  readonly sign_share: number | null;
+}
+
+/** Ablations predicted and measured; what is left of the target's probability without the circuit, and with it alone. */
+export interface ValidationMessage {
+  readonly kind: "validation";
+  readonly mode: string;
+  readonly frozen: string;
+  readonly groups: number;
+  readonly pairs: readonly ValidationPair[];
+  readonly agreement: readonly ValidationAgreement[];
+  readonly token: string;
+  readonly necessity: number | null;
+  readonly sufficiency: number | null;
+  readonly code: string;
+}
