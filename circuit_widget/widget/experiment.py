@@ -16,7 +16,7 @@ from circuit_widget.intervention import Add, Intervention, Set, SwapIn
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.intervention.kinds import node_tuple
 from circuit_widget.node import Everywhere
-from circuit_widget.widget.history import Recorded
+from circuit_widget.widget.history import Recorded, compared_tokens
 from circuit_widget.widget.schema import plain
 from circuit_widget.widget.study_results import controls_message
 
@@ -113,6 +113,20 @@ def effect_message(one: Recorded, circuit: Circuit, shown: Collection[str]) -> d
         "kl": effect.kl,
         "code": effect_code(effect.graph, effect.interventions, effect.mode),
         "controls": None if one.controls is None else plain(controls_message(one.controls, circuit)),
+    }
+
+
+def comparison_message(one: Recorded, other: Recorded, shown: Collection[str]) -> dict[str, Any]:
+    """Return the experiment `other` beside `one`, which is on show, as a ComparisonMessage."""
+    nodes = other.effect.to_json()["nodes"]
+    places = [place for place, node in enumerate(nodes["ids"]) if node in shown]
+    frame = compared_tokens(one.effect, other.effect)
+    return {
+        "id": other.number,
+        "beside": one.number,
+        "name": other.name,
+        "nodes": {column: [_finite(values[place]) for place in places] for column, values in nodes.items()},
+        "tokens": frame.rename(columns={"first": "after", "second": "compared"}).to_dict("records"),
     }
 
 

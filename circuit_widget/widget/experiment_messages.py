@@ -78,10 +78,17 @@ class InterveneBody:
 
 @dataclass(frozen=True)
 class RecallBody:
-    """Asks for an experiment made before; `show` puts it on the screen of every view."""
+    """Puts an experiment made before back on show, in every view."""
 
     id: int
-    show: bool
+
+
+@dataclass(frozen=True)
+class CompareBody:
+    """Asks for the experiment `id` beside another, the one on show."""
+
+    id: int
+    beside: int
 
 
 @dataclass(frozen=True)
@@ -203,6 +210,28 @@ class EffectMessage:
     injected: Annotated[tuple[InjectedFeature, ...], Limit(20_000)]
     code: Code
     controls: ControlsMessage | None = None
+
+
+@dataclass(frozen=True)
+class ComparedToken:
+    """A token's probability before, after the experiment on show, and after the one it is compared with."""
+
+    token: Text
+    token_id: int
+    before: float
+    after: float
+    compared: float
+
+
+@dataclass(frozen=True)
+class ComparisonMessage:
+    """An experiment beside the one on show: its activations, and every token that is likely in either."""
+
+    id: int
+    beside: int
+    name: Name
+    nodes: EffectNodes
+    tokens: tuple[ComparedToken, ...]
 
 
 @dataclass(frozen=True)

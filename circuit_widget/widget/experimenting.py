@@ -11,8 +11,8 @@ from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.intervention.kinds import intervention_tuple
 from circuit_widget.intervention.studies import FACTORS
-from circuit_widget.widget.experiment import changed_by, effect_message, experiment_name
-from circuit_widget.widget.history import History
+from circuit_widget.widget.experiment import changed_by, comparison_message, effect_message, experiment_name
+from circuit_widget.widget.history import History, compared_tokens
 from circuit_widget.widget.messages import Capabilities
 from circuit_widget.widget.schema import plain
 from circuit_widget.widget.shared import SharedWidget
@@ -166,6 +166,14 @@ class ExperimentWidget(SharedWidget):
         self.show_experiment(number)
         return self.effect_of(number)
 
+    def compare(self, first: int, second: int) -> pandas.DataFrame:
+        """Return what two experiments of the history made of the likely tokens: token, token_id, before, first, second.
+
+        Raises NodeError when there is none of those numbers.
+        """
+        with self._state_lock:
+            return compared_tokens(self._history.find(first).effect, self._history.find(second).effect)
+
     def rename_experiment(self, number: int, name: str) -> None:
         """Give an experiment another name. Raises NodeError when there is none, or the name is empty or too long."""
         with self._state_lock:
@@ -219,6 +227,11 @@ class ExperimentWidget(SharedWidget):
         """Return the message of an experiment. Raises NodeError when there is none."""
         with self._state_lock:
             return effect_message(self._history.find(number), self.circuit, self._shown)
+
+    def comparison_message(self, number: int, beside: int) -> dict[str, Any]:
+        """Return the message of an experiment beside another. Raises NodeError when there is none of those numbers."""
+        with self._state_lock:
+            return comparison_message(self._history.find(beside), self._history.find(number), self._shown)
 
     def show_experiment(self, number: int) -> dict[str, Any]:
         """Put an experiment on show and return its message. Raises NodeError when there is none."""

@@ -111,6 +111,23 @@ class History:
         return recorded
 
 
+def compared_tokens(first: Effect, second: Effect) -> pandas.DataFrame:
+    """Return the likely tokens of two experiments on one prompt, the likeliest anywhere first.
+
+    Columns: token, token_id, before, first, second (probabilities).
+    """
+    import pandas
+
+    texts = {
+        int(token): str(text)
+        for effect in (second, first)
+        for token, text in zip(effect.tokens["token_id"], effect.tokens["token"], strict=True)
+    }
+    rows = [(text, token, *first.probability(token), second.probability(token)[1]) for token, text in texts.items()]
+    rows.sort(key=lambda row: max(row[2:]), reverse=True)
+    return pandas.DataFrame(rows, columns=["token", "token_id", "before", "first", "second"])
+
+
 def _entry(one: Recorded) -> ExperimentEntry:
     tokens = one.effect.tokens
     first, then = tokens.iloc[0], tokens.iloc[int(tokens["after"].to_numpy().argmax())]

@@ -17,6 +17,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from circuit_widget.errors import MessageError
 from circuit_widget.widget.experiment_messages import (
+    CompareBody,
+    ComparisonMessage,
     ControlsBody,
     EffectMessage,
     ForgetBody,
@@ -192,7 +194,7 @@ class Settings:
 
 
 Body: TypeAlias = (
-    Empty | InterveneBody | RecallBody | RenameBody | ForgetBody | ControlsBody
+    Empty | InterveneBody | RecallBody | CompareBody | RenameBody | ForgetBody | ControlsBody
     | AlignBody | SweepBody | GenerateBody | ValidateBody | CardBody | FigureBody | CancelBody
 )  # fmt: skip
 
@@ -201,6 +203,7 @@ REQUESTS: Mapping[str, tuple[type[Body], type]] = MappingProxyType(
         "ping": (Empty, Empty),
         "intervene": (InterveneBody, EffectMessage),
         "recall": (RecallBody, EffectMessage),
+        "compare": (CompareBody, ComparisonMessage),
         "rename": (RenameBody, Empty),
         "forget": (ForgetBody, Empty),
         "table": (Empty, FileReply),

@@ -64,7 +64,9 @@ class Requests:
                 self.worker.cancel(widget, body.rid)
                 self._reply(rid, {})
             case experiments.RecallBody():
-                self._reply(rid, (widget.show_experiment if body.show else widget.experiment_message)(body.id))
+                self._reply(rid, widget.show_experiment(body.id))
+            case experiments.CompareBody():
+                self._reply(rid, widget.comparison_message(body.id, body.beside))
             case experiments.RenameBody():
                 widget.rename_experiment(body.id, body.name)
                 self._reply(rid, {})

@@ -35,7 +35,7 @@ from circuit_widget.widget.study_messages import (
     ValidationPair,
 )
 
-MOST_LINES = 6
+MOST_LINES = 5
 """Tokens and boxes that a plot of a sweep can hold apart."""
 
 
@@ -84,7 +84,6 @@ class SweepSoFar:
     def message(self) -> SweepMessage:
         """Return the sweep as far as it is; at least one effect must be there."""
         effects = self.effects
-        tokens = {**shown_tokens(effects, None), **chosen_tokens(effects, None)}
         frozen = "MLP outputs up to this layer frozen" if self.axis == "last_layer" else effects[0].frozen
         return SweepMessage(
             kind="sweep",
@@ -95,10 +94,17 @@ class SweepSoFar:
             total=len(self.labels),
             values=self.values[: len(effects)],
             labels=self.labels[: len(effects)],
-            tokens=tuple(_sweep_token(effects, token, text) for token, text in list(tokens.items())[:MOST_LINES]),
+            tokens=tuple(self._tokens())[:MOST_LINES],
             boxes=tuple(self._boxes())[:MOST_LINES],
             code=self.code,
         )
+
+    def _tokens(self) -> list[SweepToken]:
+        """Return the tokens that are the likeliest before or after any experiment, and the targets: the likeliest first."""
+        effects = self.effects
+        texts = {**shown_tokens(effects, None), **chosen_tokens(effects, None)}
+        found = [_sweep_token(effects, token, text) for token, text in texts.items()]
+        return sorted(found, key=lambda token: max(token.before, *token.probability), reverse=True)
 
     def _boxes(self) -> list[SweepBox]:
         found = []

@@ -49,10 +49,15 @@ export interface InterveneBody {
   readonly name: string;
 }
 
-/** Asks for an experiment made before; `show` puts it on the screen of every view. */
+/** Puts an experiment made before back on show, in every view. */
 export interface RecallBody {
   readonly id: number;
-  readonly show: boolean;
+}
+
+/** Asks for the experiment `id` beside another, the one on show. */
+export interface CompareBody {
+  readonly id: number;
+  readonly beside: number;
 }
 
 /** Gives an experiment another name. */
@@ -152,6 +157,24 @@ export interface EffectMessage {
   readonly injected: readonly InjectedFeature[];
   readonly code: string;
   readonly controls?: ControlsMessage | null;
+}
+
+/** A token's probability before, after the experiment on show, and after the one it is compared with. */
+export interface ComparedToken {
+  readonly token: string;
+  readonly token_id: number;
+  readonly before: number;
+  readonly after: number;
+  readonly compared: number;
+}
+
+/** An experiment beside the one on show: its activations, and every token that is likely in either. */
+export interface ComparisonMessage {
+  readonly id: number;
+  readonly beside: number;
+  readonly name: string;
+  readonly nodes: EffectNodes;
+  readonly tokens: readonly ComparedToken[];
 }
 
 /** One line of the history: the likeliest token before and its probability after, and the likeliest after. */

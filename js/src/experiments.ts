@@ -5,6 +5,7 @@ import type {
   AlignmentMessage,
   Capabilities,
   Card,
+  ComparisonMessage,
   EffectMessage,
   Failure,
   InterventionJson,
@@ -27,7 +28,7 @@ export interface Experiments {
   /** The study made last, or the one that runs as far as it is. */
   readonly study: ReadonlySignal<StudyMessage | null>;
   /** An experiment beside the one on show; seen in this view alone. */
-  readonly compared: ReadonlySignal<EffectMessage | null>;
+  readonly compared: ReadonlySignal<ComparisonMessage | null>;
   readonly job: ReadonlySignal<Job | null>;
   intervene(interventions: readonly InterventionJson[], mode: Mode, name: string): Promise<void>;
   cancel(): void;
@@ -63,7 +64,7 @@ export function experiments(
   fail: (failure: Failure) => void,
 ): Experiments {
   const job = signal<Job | null>(null);
-  const compared = signal<EffectMessage | null>(null);
+  const compared = signal<ComparisonMessage | null>(null);
   const study = signal(kept.peek());
   const cards = new Map<NodeId, Promise<Card>>();
   let asked = 0;
@@ -72,6 +73,10 @@ export function experiments(
 
   kept.subscribe((made) => {
     study.value = made;
+  });
+  // What was compared with one experiment says nothing of the next.
+  effect.value.subscribe((made) => {
+    if (made?.id !== compared.peek()?.beside) compared.value = null;
   });
 
   const able = (): boolean => {
@@ -133,9 +138,11 @@ export function experiments(
     },
     cancel: () => running?.cancel(),
     clearEffect: () => effect.write(null),
-    recall: async (id) => (await follow("Experiment", "recall", { id, show: true })) !== null,
+    recall: async (id) => (await follow("Experiment", "recall", { id })) !== null,
     compare: async (id) => {
-      const reply = id === null ? null : await follow("Experiment", "recall", { id, show: false });
+      const beside = effect.value.peek()?.id;
+      const asks = id !== null && beside !== undefined;
+      const reply = asks ? await follow("Comparison", "compare", { id, beside }) : null;
       compared.value = reply?.body ?? null;
     },
     renameExperiment: async (id, name) => void (await follow("Rename", "rename", { id, name })),

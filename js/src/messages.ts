@@ -1,6 +1,8 @@
 /** The messages between frontend and kernel; written by `python -m circuit_widget.widget.frontend_types`. */
 
 import type {
+  CompareBody,
+  ComparisonMessage,
   ControlsBody,
   EffectMessage,
   ForgetBody,
@@ -190,6 +192,7 @@ export interface Requests {
   readonly ping: { readonly body: Empty; readonly reply: Empty };
   readonly intervene: { readonly body: InterveneBody; readonly reply: EffectMessage };
   readonly recall: { readonly body: RecallBody; readonly reply: EffectMessage };
+  readonly compare: { readonly body: CompareBody; readonly reply: ComparisonMessage };
   readonly rename: { readonly body: RenameBody; readonly reply: Empty };
   readonly forget: { readonly body: ForgetBody; readonly reply: Empty };
   readonly table: { readonly body: Empty; readonly reply: FileReply };

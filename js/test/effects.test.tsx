@@ -85,14 +85,23 @@ describe("with an effect", () => {
   it("shows another experiment beside it", async () => {
     const { root, model, store } = effects({ effect: EFFECT });
     const asked = store.actions.compare(2);
-    const tokens = [{ ...EFFECT.tokens[0], after: 0.25 }];
-    const body = { ...EFFECT, id: 2, name: "Texas ×2", tokens, nodes: { ...EFFECT.nodes, after: [2, 0.5, 0.875, 3] } };
+    expect(model.sent.at(-1)).toMatchObject({ name: "compare", body: { id: 2, beside: 4 } });
+    const tokens = [
+      { token: "Austin", token_id: 40, before: 0.75, after: 0.125, compared: 0.25 },
+      { token: "Boise", token_id: 43, before: 0, after: 0, compared: 0.5 },
+    ];
+    const nodes = { ...EFFECT.nodes, after: [2, 0.5, 0.875, 3] };
+    const body = { id: 2, beside: 4, name: "Texas ×2", tokens, nodes };
     model.answer({ type: "reply", body });
     await asked;
     await eventually(() => expect(get(root, "compared").textContent).toContain("2 Texas ×2"));
-    expect(all(root, "token-row").map(({ dataset }) => dataset.compared)).toEqual(["0.25", "0", "0"]);
+    expect(all(root, "token-row").map(({ dataset }) => [dataset.token, dataset.compared])).toEqual([
+      ["Austin", "0.25"],
+      ["Boise", "0.5"],
+    ]);
     expect(texts(all(root, "activation-row"))[0]).toContain("25% · 50%");
-    get(root, "compare-end").click();
+    // Another experiment on show ends the comparison.
+    model.set("effect", { ...EFFECT, id: 5 });
     await eventually(() => expect(all(root, "compared")).toEqual([]));
   });
 

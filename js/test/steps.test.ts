@@ -22,7 +22,7 @@ describe("undo and redo", () => {
     expect(store.undoName.value).toBe("experiment 2");
 
     actions.undo();
-    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1, show: true });
+    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1 });
     model.set("effect", numbered(1));
     model.answer({ type: "reply", body: numbered(1) });
     actions.undo();
@@ -36,7 +36,7 @@ describe("undo and redo", () => {
     expect(store.circuit.value.pinned).toEqual(["0_3_1"]);
     expect(store.redoName.value).toBe("experiment 1");
     actions.redo();
-    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1, show: true });
+    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1 });
     expect(store.circuit.value.revision).toBe(3);
   });
 
@@ -51,7 +51,7 @@ describe("undo and redo", () => {
     // What is on show counts as the present: the next experiment is one step from it.
     model.set("effect", numbered(3));
     actions.undo();
-    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 2, show: true });
+    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 2 });
   });
 
   it("take no step where an experiment gets its controls or another name", () => {
@@ -69,6 +69,6 @@ describe("undo and redo", () => {
     actions.clearEffect();
     expect(store.undoName.value).toBe("taking the effect away");
     actions.undo();
-    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1, show: true });
+    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1 });
   });
 });

@@ -176,7 +176,7 @@ describe("a text", () => {
 
 it("a validation shows how well the graph predicts, with direct edges hollow", () => {
   const { root, model } = open("validate", { study: VALIDATION });
-  expect(texts(all(root, "agreement"))).toEqual(["boxes, all pairs1–100%", "outputs, all pairs4−0.4075%"]);
+  expect(texts(all(root, "agreement"))).toEqual(["boxes, all1–100%", "outputs, all4−0.4075%"]);
   expect(get(root, "scatter").querySelectorAll("circle:not(.hollow)").length).toBe(1);
   expect(get(root, "faithfulness").textContent).toContain("3% is left without these, 80% with every other");
   get(root, "validate-run").click();
@@ -200,7 +200,7 @@ describe("the history", () => {
     const { root } = open("history", traits);
     expect(texts(all(root, "recall"))).toEqual(["4name 4", "1name 1"]);
     expect(get(root, "experiment-entry", { id: "4" }).getAttribute("aria-current")).toBe("true");
-    expect(get(root, "experiment-entry", { id: "1" }).textContent).toContain("Austin 0.75 → 0.13, Dallas 0.50");
+    expect(get(root, "experiment-entry", { id: "1" }).textContent).toContain("Austin 0.75 → 0.13, now Dallas 0.50");
   });
 
   it("shows one again, compares, names and deletes", async () => {
@@ -216,7 +216,7 @@ describe("the history", () => {
     get(root, "history-table").click();
     expect(last(model)).toMatchObject({ name: "table" });
     get(first(), "compare").click();
-    expect(last(model)).toMatchObject({ name: "recall", body: { id: 1, show: false } });
+    expect(last(model)).toMatchObject({ name: "compare", body: { id: 1, beside: 4 } });
     expect(store.panel.value).toBe("effect");
   });
 

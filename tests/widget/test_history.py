@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from circuit_widget.errors import InterventionError, NodeError
-from circuit_widget.widget.experiment_messages import EffectMessage, ExperimentEntry
+from circuit_widget.widget.experiment_messages import ComparisonMessage, EffectMessage, ExperimentEntry
 from circuit_widget.widget.schema import parse
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open
@@ -42,7 +42,7 @@ def test_an_earlier_experiment_comes_back_to_every_view(show: Open) -> None:
     widget, page = show()
     first = click(page, TEXAS)
     click(page, AUSTIN)
-    reply = answered(page, page.request("recall", {"id": 1, "show": True}))
+    reply = answered(page, page.request("recall", {"id": 1}))
     assert reply["body"] == first == page.traits["effect"] == widget.effect
     click(page, AUSTIN)
     assert widget.recall(1) is widget.effects[0]
@@ -50,11 +50,21 @@ def test_an_earlier_experiment_comes_back_to_every_view(show: Open) -> None:
     assert page.traits["effect"] == first
 
 
-def test_to_compare_an_experiment_is_asked_for_without_putting_it_on_show(show: Open) -> None:
+def test_two_experiments_are_compared_without_putting_another_on_show(show: Open) -> None:
     widget, page = show()
     first, second = click(page, TEXAS), click(page, AUSTIN)
-    assert answered(page, page.request("recall", {"id": 1, "show": False}))["body"] == first
+    reply = answered(page, page.request("compare", {"id": 1, "beside": 2}))["body"]
+    message = parse(ComparisonMessage, reply, "The comparison")
+    assert (message.id, message.beside, message.nodes.after) == (1, 2, tuple(first["nodes"]["after"]))
     assert page.traits["effect"] == widget.effect == second
+    frame = widget.compare(2, 1)
+    assert [token.token_id for token in message.tokens] == frame["token_id"].tolist()
+    assert {token["token_id"] for token in [*first["tokens"], *second["tokens"]]} == set(frame["token_id"])
+    for token in message.tokens:
+        assert token.after == pytest.approx(widget.effects[1].probability(token.token_id)[1])
+        assert token.compared == pytest.approx(widget.effects[0].probability(token.token_id)[1])
+    likeliest = frame[["before", "first", "second"]].max(axis=1).tolist()
+    assert likeliest == sorted(likeliest, reverse=True)
 
 
 def test_an_experiment_gets_another_name_here_or_there(show: Open) -> None:
@@ -83,7 +93,7 @@ def test_a_deleted_experiment_is_gone_and_its_number_not_used_again(show: Open) 
     assert (page.traits["experiments"], page.traits["effect"], widget.effects) == ([], None, [])
     assert click(page, TEXAS)["id"] == 3
     for name, body in [
-        ("recall", {"id": 1, "show": True}), ("rename", {"id": 1, "name": "x"}), ("forget", {"id": 1}),
+        ("recall", {"id": 1}), ("compare", {"id": 1, "beside": 3}), ("rename", {"id": 1, "name": "x"}), ("forget", {"id": 1}),
         ("controls", {"id": 1, "n": 5}),
     ]:  # fmt: skip
         answer = answered(page, page.request(name, body))
@@ -118,7 +128,7 @@ def test_controls_come_with_their_experiment(show: Open) -> None:
     assert page.traits["effect"]["controls"] == widget.effect["controls"] is not None
     click(page, AUSTIN)
     assert page.traits["effect"]["controls"] is None
-    assert answered(page, page.request("recall", {"id": 1, "show": True}))["body"]["controls"] is not None
+    assert answered(page, page.request("recall", {"id": 1}))["body"]["controls"] is not None
     assert widget.controls(n=3).effect.name == widget.effects[0].name
     assert widget.effect["controls"]["n"] == 3
 

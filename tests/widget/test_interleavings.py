@@ -79,8 +79,10 @@ class Session:
 
     def undo(self) -> None:
         """Go back to an earlier experiment, or look at one beside that on show."""
-        body = {"id": self.number(), "show": self.random.random() < 0.7}
-        self.asked.append(self.page.request("recall", body))
+        if self.random.random() < 0.7:
+            self.asked.append(self.page.request("recall", {"id": self.number()}))
+        else:
+            self.asked.append(self.page.request("compare", {"id": self.number(), "beside": self.number()}))
 
     def name(self) -> None:
         self.asked.append(

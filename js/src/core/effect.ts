@@ -8,8 +8,11 @@ export interface Ratio {
   readonly predicted: number;
 }
 
+/** What has activations before, after and as predicted: an effect, or one that it is compared with. */
+type Activations = Pick<EffectMessage, "nodes">;
+
 /** The ratio of some nodes; null when none of them is in the effect or they were not active before. */
-export function ratio(effect: EffectMessage, nodes: Iterable<NodeId>): Ratio | null {
+export function ratio(effect: Activations, nodes: Iterable<NodeId>): Ratio | null {
   const rows = rowsOf(effect);
   let before = 0;
   let after = 0;
@@ -24,9 +27,9 @@ export function ratio(effect: EffectMessage, nodes: Iterable<NodeId>): Ratio | n
   return before === 0 ? null : { measured: after / before, predicted: predicted / before };
 }
 
-const ROWS = new WeakMap<EffectMessage, ReadonlyMap<NodeId, number>>();
+const ROWS = new WeakMap<Activations, ReadonlyMap<NodeId, number>>();
 
-function rowsOf(effect: EffectMessage): ReadonlyMap<NodeId, number> {
+function rowsOf(effect: Activations): ReadonlyMap<NodeId, number> {
   let rows = ROWS.get(effect);
   if (rows === undefined) {
     rows = new Map(effect.nodes.ids.map((id, row) => [id, row]));

@@ -4,6 +4,7 @@ import type { NodeId } from "../experiment-messages";
 import type { SnapshotHeader } from "../messages";
 
 export type {
+  ComparisonMessage,
   EffectMessage,
   EffectToken,
   ExperimentEntry,

@@ -1,6 +1,6 @@
 import { Button } from "../button";
 import { ratio } from "../core/effect";
-import type { Box, EffectMessage, Snapshot } from "../core/types";
+import type { Box, ComparisonMessage, EffectMessage, Snapshot } from "../core/types";
 import { percent, ratioTone } from "../core/words";
 import type { Store } from "../store";
 import { featuresOf } from "./experiment";
@@ -22,7 +22,7 @@ export function activationRows(
   snapshot: Snapshot,
   boxes: readonly Box[],
   effect: EffectMessage,
-  compared: EffectMessage | null = null,
+  compared: ComparisonMessage | null = null,
 ): readonly ActivationRow[] {
   const touched = new Set(effect.interventions.flatMap((one) => one.nodes));
   const rows: ActivationRow[] = [];
@@ -48,7 +48,7 @@ export function scaleOf(rows: readonly ActivationRow[]): number {
 interface Props {
   readonly store: Store;
   readonly effect: EffectMessage;
-  readonly compared: EffectMessage | null;
+  readonly compared: ComparisonMessage | null;
 }
 
 /** How each box's activation came out: measured as a bar, what the graph predicted as a tick. */
@@ -97,7 +97,7 @@ function Row({ store, row, scale, band }: RowProps) {
   return (
     <li>
       <Button
-        class={`row activation-row ${ratioTone(measured)} ${held ? "held" : ""}`}
+        class={`row activation-row ${ratioTone(measured)}${held ? " held" : ""}${beside === null ? "" : " two"}`}
         data-test="activation-row"
         data-name={name}
         data-measured={measured}

@@ -11,7 +11,7 @@ import { TokenBars } from "./token-bars";
 /** What the experiment on show did: output probabilities and activations, before and after. */
 export function EffectPanel({ store }: { store: Store }) {
   const effect = store.effect.value;
-  const compared = effect === null || store.compared.value?.id === effect.id ? null : store.compared.value;
+  const compared = store.compared.value;
   return (
     <>
       <div class="interventions">

@@ -119,7 +119,9 @@ function Text({
 }) {
   return (
     <>
-      <h3 class="clip">{words}</h3>
+      <h3>
+        <span class="clip">{words}</span>
+      </h3>
       <p class="said" data-test="said">
         {tokens.length === 0 && <span class="muted">nothing yet</span>}
         {tokens.map(({ token, probability, differs }, place) => (

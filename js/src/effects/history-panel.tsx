@@ -37,72 +37,94 @@ function Line({ store, entry, renaming }: LineProps) {
   const { id, name, token, before, after, likeliest, likeliest_probability } = entry;
   const shown = effect.value?.id === id;
   const beside = compared.value?.id === id;
-  const end = () => {
-    renaming.value = null;
-  };
   return (
     <li class="experiment" data-test="experiment-entry" data-id={id} aria-current={shown}>
       {renaming.value === id ? (
-        <input
-          type="text"
-          class="chip"
-          aria-label={`Name of experiment ${id}`}
-          data-test="experiment-name"
-          maxLength={200}
-          defaultValue={name}
-          ref={(field) => field?.select()}
-          onBlur={end}
-          onKeyDown={(event) => {
-            event.stopPropagation();
-            if (event.key === "Enter") void actions.renameExperiment(id, event.currentTarget.value);
-            if (event.key === "Enter" || event.key === "Escape") end();
+        <NameField
+          entry={entry}
+          onName={(given) => void actions.renameExperiment(id, given)}
+          onEnd={() => {
+            renaming.value = null;
           }}
         />
       ) : (
-        <Button
-          class="row"
-          data-test="recall"
-          title={`show again · ${modeName(entry.mode)}`}
-          onClick={() => {
-            store.panel.value = "effect";
-            void actions.recall(id);
-          }}
-        >
-          <span class="number">{id}</span>
-          <span class="clip">{printable(name)}</span>
-        </Button>
+        <div>
+          <Button
+            class="row"
+            data-test="recall"
+            title={`${printable(name)}\nshow again · ${modeName(entry.mode)}`}
+            onClick={() => {
+              store.panel.value = "effect";
+              void actions.recall(id);
+            }}
+          >
+            <span class="number">{id}</span>
+            <span class="clip">{printable(name)}</span>
+          </Button>
+          <Button
+            class="link-button"
+            data-test="compare"
+            aria-pressed={beside}
+            disabled={shown || effect.value === null}
+            title="beside the experiment on show"
+            onClick={() => {
+              if (!beside) store.panel.value = "effect";
+              void actions.compare(beside ? null : id);
+            }}
+          >
+            compare
+          </Button>
+          <Button
+            class="link-button"
+            data-test="name-experiment"
+            aria-label={`Name experiment ${id}`}
+            onClick={() => {
+              renaming.value = id;
+            }}
+          >
+            name
+          </Button>
+          <Button
+            class="link-button"
+            data-test="forget"
+            aria-label={`Delete experiment ${id}`}
+            title="delete"
+            onClick={() => void actions.forget(id)}
+          >
+            ×
+          </Button>
+        </div>
       )}
-      <p class={probabilityTone(before, after)}>
-        <span class="clip token-text">
-          {`${tokenText(token)} ${probability(before)} → ${probability(after)}`}
-          {likeliest !== token && `, ${tokenText(likeliest)} ${probability(likeliest_probability)}`}
-        </span>
-        <Button
-          class="link-button"
-          data-test="compare"
-          aria-pressed={beside}
-          disabled={shown || effect.value === null}
-          title="beside the experiment on show"
-          onClick={() => {
-            if (!beside) store.panel.value = "effect";
-            void actions.compare(beside ? null : id);
-          }}
-        >
-          compare
-        </Button>
-        <Button
-          class="link-button"
-          data-test="name-experiment"
-          onClick={() => {
-            renaming.value = id;
-          }}
-        >
-          name
-        </Button>
-        <Button class="link-button" data-test="forget" onClick={() => void actions.forget(id)}>
-          delete
-        </Button>
+      <p class={`clip token-text ${probabilityTone(before, after)}`}>
+        {`${tokenText(token)} ${probability(before)} → ${probability(after)}`}
+        {likeliest !== token && `, now ${tokenText(likeliest)} ${probability(likeliest_probability)}`}
       </p>
     </li>
+  );
+}
+
+interface NameProps {
+  readonly entry: ExperimentEntry;
+  readonly onName: (name: string) => void;
+  readonly onEnd: () => void;
+}
+
+function NameField({ entry, onName, onEnd }: NameProps) {
+  return (
+    <input
+      type="text"
+      class="chip"
+      aria-label={`Name of experiment ${entry.id}`}
+      data-test="experiment-name"
+      maxLength={200}
+      defaultValue={entry.name}
+      ref={(field) => field?.select()}
+      onBlur={onEnd}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key === "Enter") onName(event.currentTarget.value);
+        if (event.key === "Enter" || event.key === "Escape") onEnd();
+      }}
+    />
   );
 }

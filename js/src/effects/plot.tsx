@@ -1,5 +1,6 @@
 /** A line plot and a scatter plot, as small as a panel: measured solid, predicted dashed or as the line of equality. */
 
+import { shorten } from "../core/text";
 import { decimal } from "../core/words";
 
 const WIDTH = 284;
@@ -25,6 +26,8 @@ export interface PlotLine {
 
 interface LinesProps {
   readonly label: string;
+  /** What is varied, named under the axis. */
+  readonly axis: string;
   readonly at: readonly number[];
   readonly names: readonly string[];
   readonly across: Range;
@@ -35,7 +38,7 @@ interface LinesProps {
 }
 
 /** Lines over a range of numbers; a point can be clicked. */
-export function LinePlot({ label, at, names, across, up, lines, onPick }: LinesProps) {
+export function LinePlot({ label, axis, at, names, across, up, lines, onPick }: LinesProps) {
   const right = WIDTH - NAMES;
   const x = scale(across, LEFT, right);
   const y = scale(up, BOTTOM, TOP);
@@ -45,13 +48,17 @@ export function LinePlot({ label, at, names, across, up, lines, onPick }: LinesP
   return (
     <svg class="plot" data-test="plot" role="img" aria-label={label} viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
       <Axes across={across} up={up} right={right} whole />
+      <text class="axes" x={right + 5} y={HEIGHT - 5}>
+        {axis}
+      </text>
       {lines.map(({ name, hue, before, measured, predicted }, number) => (
         <g key={name} data-test="plot-line" data-name={name} style={{ "--hue": `var(--group-${hue % 6})` }}>
           {before !== null && <path class="level" d={`M${LEFT} ${y(clamp(before, up))}H${right}`} />}
           <path class="guess" d={path(predicted)} />
           <path d={path(measured)} />
-          <text x={right + 5} y={ends[number] + 3.5}>
-            {name}
+          <rect x={right + 5} y={ends[number] - 3} width={6} height={6} />
+          <text x={right + 14} y={ends[number] + 3.5}>
+            {shorten(name, NAMES - 16, 10, false)}
           </text>
           {measured.map((value, place) => (
             // biome-ignore lint/a11y/noStaticElementInteractions: a shortcut; the dial does the same by keyboard.

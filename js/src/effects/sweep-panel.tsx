@@ -10,9 +10,9 @@ import { LinePlot, type PlotLine, type Range } from "./plot";
 
 const AXES: readonly (readonly [Axis, string])[] = [
   ["factor", "strength of"],
-  ["last_layer", "last layer held, ablating"],
-  ["groups", "each box ablated"],
-  ["pairs", "pairs of boxes ablated"],
+  ["last_layer", "last frozen layer of"],
+  ["groups", "each box"],
+  ["pairs", "pairs of boxes"],
 ];
 
 type Quantity = "probability" | "logit" | "activation";
@@ -122,6 +122,7 @@ function SweepResult({ store, sweep }: { store: Store; sweep: SweepMessage }) {
       {numbers ? (
         <LinePlot
           label={`${quantity} over ${sweep.axis === "factor" ? "the factor" : "the last layer held"}`}
+          axis={sweep.axis === "factor" ? "factor" : "last layer"}
           at={sweep.values}
           names={sweep.labels}
           across={acrossOf(store, sweep)}
@@ -216,7 +217,7 @@ function GroupRows({ sweep, quantity }: { sweep: SweepMessage; quantity: Quantit
         {sweep.labels.map((label, place) => (
           <li
             key={label}
-            class="row activation-row"
+            class="row sweep-row"
             data-test="sweep-row"
             data-name={label}
             title={`${label}: measured ${said(line.measured[place])}, predicted ${said(line.predicted[place])}`}

@@ -1,44 +1,46 @@
-import type { EffectMessage, EffectToken, Snapshot } from "../core/types";
+import type { ComparisonMessage, EffectMessage, EffectToken, Snapshot } from "../core/types";
 import { logit, probability, probabilityTone, tokenText } from "../core/words";
 
 const ROWS = 5;
 
 /** A token as it is; with an effect, also as it came out. */
-type TokenRow = Pick<EffectToken, "token" | "token_id" | "before" | "logit_before"> & Partial<EffectToken>;
+type TokenRow = Pick<EffectToken, "token" | "token_id" | "before"> &
+  Partial<EffectToken> & {
+    /** After the experiment it is compared with. */
+    readonly compared?: number;
+  };
 
 /** Likely tokens first, by what they were before or are after; without an effect the explained tokens. */
 export function tokenRows(
   snapshot: Snapshot,
   effect: EffectMessage | null,
-  compared: EffectMessage | null = null,
+  compared: ComparisonMessage | null = null,
   rows = ROWS,
 ): readonly TokenRow[] {
-  const tokens: TokenRow[] =
-    effect === null
-      ? snapshot.targets.map((target) => ({ ...target, before: target.probability, logit_before: target.logit }))
-      : [...effect.tokens];
-  const beside = afterIn(compared);
-  const likelihood = ({ token_id, before, after = before }: TokenRow): number =>
-    Math.max(before, after, beside(token_id) ?? 0);
-  const last = ({ logit_before, logit_after = logit_before }: TokenRow): number => logit_after;
-  return tokens.sort((a, b) => likelihood(b) - likelihood(a) || last(b) - last(a)).slice(0, rows);
+  if (effect === null) {
+    const targets = snapshot.targets.map((one) => ({ ...one, before: one.probability, logit_before: one.logit }));
+    return likeliest(targets, rows);
+  }
+  if (compared === null) return likeliest(effect.tokens, rows);
+  const known = new Map(effect.tokens.map((token) => [token.token_id, token]));
+  return compared.tokens.slice(0, rows).map((token) => ({ ...known.get(token.token_id), ...token }));
 }
 
-const afterIn =
-  (effect: EffectMessage | null) =>
-  (token: number): number | undefined =>
-    effect?.tokens.find(({ token_id }) => token_id === token)?.after;
+function likeliest(tokens: readonly TokenRow[], rows: number): readonly TokenRow[] {
+  const likelihood = ({ before, after = before }: TokenRow): number => Math.max(before, after);
+  const last = ({ logit_before = 0, logit_after = logit_before }: TokenRow): number => logit_after;
+  return [...tokens].sort((a, b) => likelihood(b) - likelihood(a) || last(b) - last(a)).slice(0, rows);
+}
 
 interface Props {
   readonly snapshot: Snapshot;
   readonly effect: EffectMessage | null;
-  /** Another effect beside it. */
-  readonly compared: EffectMessage | null;
+  /** Another experiment beside it. */
+  readonly compared: ComparisonMessage | null;
 }
 
 /** The next token's probabilities and logits; with an effect before and after, and as predicted. */
 export function TokenBars({ snapshot, effect, compared }: Props) {
-  const beside = afterIn(compared);
   return (
     <section>
       <h3 class="row token-row">
@@ -52,7 +54,6 @@ export function TokenBars({ snapshot, effect, compared }: Props) {
           <TokenLine
             key={row.token_id}
             row={row}
-            compared={compared === null ? null : (beside(row.token_id) ?? 0)}
             band={effect?.controls?.tokens.find(({ token_id }) => token_id === row.token_id)}
           />
         ))}
@@ -70,12 +71,11 @@ export function TokenBars({ snapshot, effect, compared }: Props) {
 
 interface LineProps {
   readonly row: TokenRow;
-  readonly compared: number | null;
   readonly band: { readonly low: number; readonly high: number } | undefined;
 }
 
-function TokenLine({ row, compared, band }: LineProps) {
-  const { token, before, after, predicted, logit_before, logit_after } = row;
+function TokenLine({ row, band }: LineProps) {
+  const { token, before, after, predicted, compared, logit_before, logit_after } = row;
   const said = [before, after].flatMap((value) => value?.toPrecision(3) ?? []).join(" → ");
   const guess = predicted === undefined ? "" : `, predicted ${predicted.toPrecision(3)}`;
   const chance = band === undefined ? "" : `, random ${band.low.toPrecision(2)} to ${band.high.toPrecision(2)}`;
@@ -87,7 +87,7 @@ function TokenLine({ row, compared, band }: LineProps) {
       data-before={before}
       data-after={after}
       data-predicted={predicted}
-      data-compared={compared ?? undefined}
+      data-compared={compared}
       title={said + guess + chance}
     >
       <span class="token clip">{tokenText(token)}</span>
@@ -95,7 +95,7 @@ function TokenLine({ row, compared, band }: LineProps) {
         <Band band={band} scale={1} />
         <div class="bar" style={{ width: percentage(before) }} />
         {after !== undefined && <div class="bar" style={{ width: percentage(after) }} />}
-        {compared !== null && <div class="bar beside" style={{ width: percentage(compared) }} />}
+        {compared !== undefined && <div class="bar beside" style={{ width: percentage(compared) }} />}
         {predicted !== undefined && <span class="tick" style={{ left: percentage(predicted) }} />}
       </span>
       <span class="number">
@@ -108,7 +108,7 @@ function TokenLine({ row, compared, band }: LineProps) {
         )}
       </span>
       <span class="number">
-        {compared === null
+        {compared === undefined
           ? [logit_before, logit_after].flatMap((value) => (value === undefined ? [] : logit(value))).join(" → ")
           : probability(compared)}
       </span>

@@ -7,10 +7,10 @@ import { ModeSelect } from "./mode-select";
 import { ScatterPlot } from "./plot";
 
 const PARTS = {
-  all: "all pairs",
-  direct: "direct edges alone",
-  knock_on: "with knock-on effects",
-  beyond_direct: "beyond their direct part",
+  all: ["all", "every pair"],
+  direct: ["direct only", "pairs with no other feature between them, which agree by construction"],
+  knock_on: ["knock-on", "pairs with other features between them: the evidence for the graph"],
+  beyond_direct: ["beyond direct", "the same, less what their direct edges make by themselves: the hardest test"],
 } as const;
 
 /** Whether the graph predicts what ablations do: each box ablated in turn, the others and the outputs read. */
@@ -31,8 +31,7 @@ export function ValidationPanel({ store }: { store: Store }) {
         </button>
       </form>
       <p class="none">
-        Each box is ablated in turn, or the most influential features where there is no box. Direct edges agree by
-        construction; knock-on effects are the evidence.
+        each box ablated in turn (without boxes, the most influential features); the others and the outputs read
       </p>
       {isValidation(study) && <Result made={study} />}
     </>
@@ -53,6 +52,11 @@ function Result({ made }: { made: ValidationMessage }) {
   const left = (share: number | null | undefined): string => (share == null ? "–" : percent(share));
   return (
     <section data-test="validation" data-groups={made.groups}>
+      {points.length > 0 && <ScatterPlot label="Change of activation: measured over predicted" points={points} />}
+      <p class="frozen">
+        <span>{`${modeName(made.mode)}: ${made.frozen}`}</span>
+        <span aria-hidden="true">● measured over predicted ○ direct</span>
+      </p>
       <h3>
         {count(made.groups, "group")} ablated
         <span class="number">pairs</span>
@@ -63,19 +67,21 @@ function Result({ made }: { made: ValidationMessage }) {
         {made.agreement
           .filter(({ pairs }) => pairs > 0)
           .map(({ of, part, pairs, spearman, sign_share }) => (
-            <li key={of + part} class="row agreement-row" data-test="agreement" data-of={of} data-part={part}>
-              <span class="clip">{`${of === "logit" ? "outputs" : "boxes"}, ${PARTS[part]}`}</span>
+            <li
+              key={of + part}
+              class="row agreement-row"
+              data-test="agreement"
+              data-of={of}
+              data-part={part}
+              title={PARTS[part][1]}
+            >
+              <span class="clip">{`${of === "logit" ? "outputs" : "boxes"}, ${PARTS[part][0]}`}</span>
               <span class="number">{pairs}</span>
               <span class="number">{spearman == null ? "–" : spearman.toFixed(2).replace("-", "−")}</span>
               <span class="number">{left(sign_share)}</span>
             </li>
           ))}
       </ul>
-      {points.length > 0 && <ScatterPlot label="Change of activation: measured over predicted" points={points} />}
-      <p class="frozen">
-        <span>{`${modeName(made.mode)}: ${made.frozen}`}</span>
-        <span aria-hidden="true">● measured over predicted ○ direct</span>
-      </p>
       <p class="none" data-test="faithfulness">
         {`Of ${made.token}'s probability ${left(made.necessity)} is left without these, ${left(made.sufficiency)} with every other active feature ablated.`}
       </p>
