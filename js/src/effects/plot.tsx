@@ -155,7 +155,7 @@ export function spread(heights: readonly number[]): readonly number[] {
     free = placed[place] + NAME_HEIGHT;
   }
   // Pushed past the bottom, they go up again from there.
-  let roof = BOTTOM + NAME_HEIGHT;
+  let roof = BOTTOM + NAME_HEIGHT - 4;
   for (const place of order.reverse()) {
     placed[place] = Math.min(placed[place], roof - NAME_HEIGHT);
     roof = placed[place];
