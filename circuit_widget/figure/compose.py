@@ -13,6 +13,7 @@ from circuit_widget.figure.shown import token_text
 from circuit_widget.figure.text import mono_width, printable, shorten
 from circuit_widget.figure.words import probability
 from circuit_widget.graph import Graph
+from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 
 Part: TypeAlias = Literal["map", "circuit", "both"]
@@ -26,7 +27,13 @@ TWO_COLUMNS = 420.0
 
 
 def compose(
-    graph: Graph, circuit: Circuit, effect: Effect | None, part: Part, width: float, title: str | None
+    graph: Graph,
+    circuit: Circuit,
+    effect: Effect | None,
+    controls: Controls | None,
+    part: Part,
+    width: float,
+    title: str | None,
 ) -> Scene:
     """The scene of a figure `width` scene pixels wide, as high as its parts need."""
     inner = width - 2 * MARGIN
@@ -45,7 +52,7 @@ def compose(
         pen.y += _prompt(pen, graph, inner) + 10
     if part != "map" and (circuit.boxes() or effect):
         pen.y += GAP if part == "both" else 0.0
-        pen.y += _circuit_and_effect(pen, graph, circuit, effect, inner)
+        pen.y += _circuit_and_effect(pen, graph, circuit, effect, controls, inner)
     entries += sign_entries(pen.items)
     if part == "map":
         entries += group_entries(circuit)
@@ -54,10 +61,13 @@ def compose(
     return Scene(width, round(pen.y + MARGIN), tuple(pen.items), _title(graph, title), _description(graph, circuit))
 
 
-def _circuit_and_effect(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, width: float) -> float:
+def _circuit_and_effect(
+    pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, controls: Controls | None, width: float
+) -> float:
     """Bars beside the circuit where there is room, else below it; returns the height of both."""
+    columns = 2 if width >= TWO_COLUMNS else 1
     if not circuit.boxes():
-        return draw_effect(pen, graph, circuit, effect, width, 2 if width >= TWO_COLUMNS else 1) if effect else 0.0
+        return draw_effect(pen, graph, circuit, effect, controls, width, columns) if effect else 0.0
     beside = effect is not None and width >= BESIDE
     room = width - BARS - 24 if beside else width
     picture = circuit_picture(graph, circuit, effect, room)
@@ -66,14 +76,13 @@ def _circuit_and_effect(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect
         return picture.height
     if beside:
         bars = Pen(pen.x + width - BARS, pen.y)
-        height = max(picture.height, draw_effect(bars, graph, circuit, effect, BARS, 1))
+        height = max(picture.height, draw_effect(bars, graph, circuit, effect, controls, BARS, 1))
         draw_circuit(_shifted(pen, (height - picture.height) / 2), picture, room)
         pen.items += bars.items
         return height
     draw_circuit(pen, picture, room)
     below = _shifted(pen, picture.height + 14)
-    columns = 2 if width >= TWO_COLUMNS else 1
-    return picture.height + 14 + draw_effect(below, graph, circuit, effect, width, columns)
+    return picture.height + 14 + draw_effect(below, graph, circuit, effect, controls, width, columns)
 
 
 def _shifted(pen: Pen, down: float) -> Pen:

@@ -8,6 +8,7 @@ from circuit_widget.figure.shown import token_text
 from circuit_widget.figure.text import printable, shorten, text_width
 from circuit_widget.figure.words import LIKELY, percent, probability
 from circuit_widget.graph import Graph
+from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 
 ROW = 21.0
@@ -17,13 +18,21 @@ NUMBERS = 76.0
 FARTHEST = 3.0
 
 
-def draw_effect(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: float, columns: int) -> float:
-    """Draw the bars in one column or two; returns their height."""
+def draw_effect(
+    pen: Pen,
+    graph: Graph,
+    circuit: Circuit,
+    effect: Effect,
+    controls: Controls | None,
+    width: float,
+    columns: int,
+) -> float:
+    """Draw the bars in one column or two, with the band of controls behind them; returns their height."""
     gap = 28.0
     column = (width - gap) / 2 if columns == 2 else width
     y = _deeds(pen, graph, circuit, effect, width)
-    below = _tokens(pen, effect, y, column)
-    rows = activations(graph, circuit, effect)[:ACTIVATIONS]
+    below = _tokens(pen, effect, controls, y, column)
+    rows = activations(graph, circuit, effect, controls)[:ACTIVATIONS]
     if not rows:
         return below
     if columns == 2:
@@ -57,7 +66,7 @@ def _heading(pen: Pen, y: float, words: str) -> None:
     pen.label(0, y + 7, words, style.CAPTION_SIZE, style.MUTED)
 
 
-def _tokens(pen: Pen, effect: Effect, y: float, width: float) -> float:
+def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width: float) -> float:
     """The likeliest tokens, by what they were before or are after."""
     table = effect.tokens
     most = table[["before", "after"]].max(axis=1)
@@ -72,9 +81,14 @@ def _tokens(pen: Pen, effect: Effect, y: float, width: float) -> float:
         middle = y + ROW / 2
         text = token_text(str(table["token"].iloc[row]))
         pen.label(0, middle, shorten(text, names - 8, style.TOKEN_SIZE, True), style.TOKEN_SIZE, style.INK, mono=True)
+        if controls is not None:
+            low, _, high = controls.band(controls.values(int(table["token_id"].iloc[row])))
+            _band(pen, names, middle, bar, low, high)
         color = style.NODE_EDGE if abs(after - before) < 0.005 else style.EXCITE if after > before else style.INHIBIT
         pen.rectangle(names, middle - 6, max(0.8, bar * before), 5, Paint(fill=style.FAINT), 0.8)
         pen.rectangle(names, middle + 1, max(0.8, bar * after), 5, Paint(fill=color), 0.8)
+        guess = names + bar * float(table["predicted"].iloc[row])
+        pen.lines([(guess, middle - 0.5, guess, middle + 7.5)], Paint(stroke=style.INK, width=1.8))
         end = probability(after)
         pen.label(width, middle, end, style.CAPTION_SIZE, style.INK, "end", bold=True)
         aside = width - text_width("0.00", style.CAPTION_SIZE) - 5
@@ -86,12 +100,14 @@ def _tokens(pen: Pen, effect: Effect, y: float, width: float) -> float:
 def _activations(pen: Pen, rows: list[Activation], y: float, width: float) -> float:
     """Measured as a bar, what the graph predicted as a tick, and a line at unchanged."""
     _heading(pen, y, "activation after, % of before")
-    key = width - text_width("measured", style.CAPTION_SIZE) - text_width("predicted", style.CAPTION_SIZE) - 46
+    random = any(row.band is not None for row in rows)
+    words = ["measured", "predicted", *(["random"] if random else [])]
+    key = width - sum(text_width(word, style.CAPTION_SIZE) + 23 for word in words)
     if key > text_width("activation after, % of before", style.CAPTION_SIZE) + 10:
-        _key(pen, key, y + 7)
+        _key(pen, key, y + 7, random)
     else:
         y += 15
-        _key(pen, 0, y + 7)
+        _key(pen, 0, y + 7, random)
     y += 22
     most = max(1.25, *(value for row in rows for value in (row.measured, row.predicted) if value == value))
     scale = min(FARTHEST, most)
@@ -103,6 +119,8 @@ def _activations(pen: Pen, rows: list[Activation], y: float, width: float) -> fl
         name = shorten(printable(row.name), names - 10, style.TEXT_SIZE)
         pen.label(0, middle, name, style.TEXT_SIZE, style.MUTED if row.held else style.INK)
         pen.rectangle(names, middle - 4.5, bar, 9, Paint(fill=style.TRACK), 1.5)
+        if row.band is not None:
+            _band(pen, names, middle, bar, *(min(max(end, 0.0), scale) / scale for end in row.band))
         length = bar * min(max(row.measured, 0.0), scale) / scale
         color = style.FAINT if row.held else style.EXCITE
         pen.rectangle(names, middle - 4.5, max(0.8, length), 9, Paint(fill=color, opacity=0.8), 1.5)
@@ -116,9 +134,18 @@ def _activations(pen: Pen, rows: list[Activation], y: float, width: float) -> fl
     return y
 
 
-def _key(pen: Pen, x: float, y: float) -> None:
+def _band(pen: Pen, x: float, middle: float, bar: float, low: float, high: float) -> None:
+    """What random controls did, as shares of the bar."""
+    pen.rectangle(x + bar * low, middle - 8, max(2.0, bar * (high - low)), 16, Paint(style.FAINT, opacity=0.45), 1.5)
+
+
+def _key(pen: Pen, x: float, y: float, random: bool) -> None:
     pen.rectangle(x, y - 4, 14, 8, Paint(fill=style.EXCITE, opacity=0.8), 1.5)
     pen.label(x + 18, y, "measured", style.CAPTION_SIZE, style.MUTED)
     x += 18 + text_width("measured", style.CAPTION_SIZE) + 12
     pen.lines([(x, y - 6, x, y + 6)], Paint(stroke=style.INK, width=1.8))
     pen.label(x + 6, y, "predicted", style.CAPTION_SIZE, style.MUTED)
+    if random:
+        x += 6 + text_width("predicted", style.CAPTION_SIZE) + 12
+        pen.rectangle(x, y - 6, 12, 12, Paint(style.FAINT, opacity=0.45), 1.5)
+        pen.label(x + 16, y, "random", style.CAPTION_SIZE, style.MUTED)

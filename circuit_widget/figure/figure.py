@@ -16,6 +16,7 @@ from circuit_widget.figure.scene import Scene
 from circuit_widget.figure.style import PX_PER_INCH
 from circuit_widget.figure.svg import write_svg
 from circuit_widget.graph import Graph
+from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 
 __all__ = ["Figure", "Part", "make_figure", "read_recipe"]
@@ -93,7 +94,7 @@ class Figure:
 def make_figure(
     graph: Graph,
     circuit: Circuit | None = None,
-    effect: Effect | None = None,
+    effect: Effect | Controls | None = None,
     part: Part = "both",
     width: float = 6.75,
     title: str | None = None,
@@ -103,7 +104,7 @@ def make_figure(
     Args:
         graph: the attribution graph.
         circuit: supernodes, pins, labels, places and thresholds; without one, the thresholds of a new circuit hold.
-        effect: the effect to show: percentages beside the boxes, bars before and after.
+        effect: the effect to show: percentages beside the boxes, bars before and after; its Controls add their band.
         part: "map", "circuit", or "both"; "both" leaves out a circuit that has no boxes.
         width: inches, 2 to 12; papers have columns of 3.25 and text of 5.5 or 6.75.
         title: a line above the figure.
@@ -119,5 +120,6 @@ def make_figure(
     document = (circuit or Circuit()).check(graph)
     if part == "circuit" and not document.boxes():
         raise FigureError("The circuit has no boxes to draw: pin or group nodes first, or draw the map.")
-    scene = compose(graph, document, effect, part, PX_PER_INCH * width, title)
-    return Figure(scene, make_recipe(graph, document, effect, part, float(width)))
+    controls, done = (effect, effect.effect) if isinstance(effect, Controls) else (None, effect)
+    scene = compose(graph, document, done, controls, part, PX_PER_INCH * width, title)
+    return Figure(scene, make_recipe(graph, document, done, controls, part, float(width)))

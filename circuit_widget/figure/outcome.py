@@ -11,6 +11,7 @@ from circuit_widget.figure.shown import node_name
 from circuit_widget.figure.text import printable
 from circuit_widget.figure.words import deed, mark, percent, probability
 from circuit_widget.graph import Graph
+from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapIn
 from circuit_widget.node import Everywhere, Feature, NodeKind
@@ -39,13 +40,17 @@ class Injected:
 
 @dataclass(frozen=True)
 class Activation:
-    """Summed activation of a box after, measured and predicted, as shares of before; `held` by the intervention."""
+    """Summed activation of a box after, measured and predicted, as shares of before; `held` by the intervention.
+
+    `band` is from where to where random controls brought it, None where none ran.
+    """
 
     name: str
     color: int | None
     measured: float
     predicted: float
     held: bool
+    band: tuple[float, float] | None = None
 
 
 def touched(intervention: Intervention) -> tuple[str, ...]:
@@ -129,7 +134,7 @@ def different_words(graph: Graph, prompt: str) -> str:
     return printable(" ".join(word for word in prompt.split() if word.lower() not in known) or prompt)
 
 
-def activations(graph: Graph, circuit: Circuit, effect: Effect) -> list[Activation]:
+def activations(graph: Graph, circuit: Circuit, effect: Effect, controls: Controls | None = None) -> list[Activation]:
     """Every box with features, those that fell the most first, those held by the interventions last."""
     nodes = {node for one in effect.interventions for node in touched(one)}
     rows = []
@@ -140,7 +145,8 @@ def activations(graph: Graph, circuit: Circuit, effect: Effect) -> list[Activati
         measured, predicted = effect.ratio(features)
         if math.isfinite(measured):
             name = box.name or node_name(graph, circuit, box.id)
-            rows.append(Activation(name, box.color, measured, predicted, set(features) <= nodes))
+            band = None if controls is None else controls.activation_band(features)
+            rows.append(Activation(name, box.color, measured, predicted, set(features) <= nodes, band))
     return sorted(rows, key=lambda row: (row.held, row.measured))
 
 

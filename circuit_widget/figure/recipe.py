@@ -12,10 +12,13 @@ from circuit_widget.errors import FigureError
 from circuit_widget.figure import pdf, png
 from circuit_widget.figure.svg import RECIPE_NAMESPACE
 from circuit_widget.graph import Graph
+from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 
 
-def make_recipe(graph: Graph, circuit: Circuit, effect: Effect | None, part: str, width: float) -> dict[str, Any]:
+def make_recipe(
+    graph: Graph, circuit: Circuit, effect: Effect | None, controls: Controls | None, part: str, width: float
+) -> dict[str, Any]:
     """Model, transcoders, prompt, thresholds, circuit, interventions, versions, and what was drawn; plain JSON."""
     recipe: dict[str, Any] = {
         **json.loads(json.dumps(dict(graph.recipe), default=_plain)),
@@ -36,6 +39,8 @@ def make_recipe(graph: Graph, circuit: Circuit, effect: Effect | None, part: str
             "device": effect.device,
             "dtype": effect.dtype,
         }
+    if controls is not None:
+        recipe["controls"] = {"n": len(controls.controls), "seed": controls.seed, "similarity": controls.similarity}
     return recipe
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from circuit_widget.circuit import Circuit
     from circuit_widget.figure.figure import Figure, Part
     from circuit_widget.intervention import Effect
+    from circuit_widget.intervention.controls import Controls
     from circuit_widget.intervention.groups import Groups
     from circuit_widget.intervention.validation import Validation
     from circuit_widget.replacement_model import ReplacementModel
@@ -354,12 +355,14 @@ class Graph:
     def figure(
         self,
         circuit: Circuit | None = None,
-        effect: Effect | None = None,
+        effect: Effect | Controls | None = None,
         part: Part = "both",
         width: float = 6.75,
         title: str | None = None,
     ) -> Figure:
         """A figure of the graph for a paper, `width` inches wide: its map, a circuit on it, or both.
+
+        With an effect, its bars; with the Controls of one, their band behind the bars.
 
         Raises FigureError for an unknown part or width, NodeError or CircuitError for a circuit that does not fit.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -94,6 +94,26 @@ class Controls:
         """
         wanted = self._token(token)
         return np.array([_before_after(one, wanted, quantity)[1] for one in self.controls])
+
+    def band(self, values: Float64[np.ndarray, " controls"]) -> tuple[float, float, float]:
+        """Return the quantiles 0.05, 0.5 and 0.95 of a number that each control has."""
+        low, median, high = np.quantile(values, BAND)
+        return float(low), float(median), float(high)
+
+    def activation_band(self, nodes: Iterable[str | Feature]) -> tuple[float, float] | None:
+        """Return from where to where (quantiles 0.05, 0.95) controls brought the summed activation of some features.
+
+        As shares of before; None where they were not active.
+
+        Raises:
+            NodeError: a node that is not among the features of the effects.
+        """
+        wanted = list(nodes)
+        ratios = np.array([one.ratio(wanted)[0] for one in self.controls])
+        if not np.isfinite(ratios).all():
+            return None
+        low, _, high = self.band(ratios)
+        return low, high
 
     def kl(self) -> Float64[np.ndarray, " controls"]:
         """Return the KL divergence that each control made, in nats."""

@@ -171,12 +171,11 @@ class ControlToken:
 
 @dataclass(frozen=True)
 class ControlBox:
-    """A box's activation after the controls as a share of before; `size` is its number of nodes then."""
+    """A box's activation after the controls as a share of before, quantiles 0.05 and 0.95; `size` is its number of nodes then."""
 
     id: NodeId
     size: int
     low: float
-    median: float
     high: float
 
 

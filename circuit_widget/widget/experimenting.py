@@ -219,6 +219,13 @@ class ExperimentWidget(SharedWidget):
         with self._state_lock:
             return self._history.find(number).effect
 
+    def shown_outcome(self) -> Effect | Controls | None:
+        """Return the effect on show, or its controls where they ran."""
+        with self._state_lock:
+            number = self.shown_experiment()
+            recorded = None if number is None else self._history.find(number)
+            return None if recorded is None else recorded.controls or recorded.effect
+
     def shown_experiment(self) -> int | None:
         """Return the number of the experiment on show, None for none."""
         return None if self.effect is None else int(self.effect["id"])

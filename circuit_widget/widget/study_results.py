@@ -6,15 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from jaxtyping import Float64
-
 from circuit_widget.circuit import Circuit
 from circuit_widget.figure.outcome import features_of
 from circuit_widget.figure.shown import node_name
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.as_code import generation_code, groups_code, study_code
-from circuit_widget.intervention.controls import BAND, Controls
+from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.groups import groups_of
 from circuit_widget.intervention.kinds import Intervention
@@ -47,21 +44,15 @@ def controls_message(controls: Controls, circuit: Circuit) -> ControlsMessage:
         seed=controls.seed,
         similarity=controls.similarity,
         tokens=tuple(
-            ControlToken(token, *_band(controls.values(token)), controls.p_value(token))
+            ControlToken(token, *controls.band(controls.values(token)), controls.p_value(token))
             for token in controls.effect.tokens["token_id"].tolist()
         ),
         boxes=tuple(
-            ControlBox(box.id, len(box.nodes), *_band(ratios))
+            ControlBox(box.id, len(box.nodes), *band)
             for box in circuit.boxes()
-            if (features := features_of(graph, box))
-            and np.isfinite(ratios := np.array([one.ratio(features)[0] for one in controls.controls])).all()
+            if (features := features_of(graph, box)) and (band := controls.activation_band(features)) is not None
         ),
     )
-
-
-def _band(values: Float64[np.ndarray, " controls"]) -> tuple[float, float, float]:
-    low, median, high = np.quantile(values, BAND)
-    return float(low), float(median), float(high)
 
 
 @dataclass(frozen=True, eq=False)

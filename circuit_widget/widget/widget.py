@@ -107,13 +107,11 @@ class CircuitWidget(ExperimentWidget):
             self.selected = [self.graph.node_ids[place] for place in wanted]
 
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
-        """Return what the widget shows, the effect included, as a figure for a paper; the width is in inches.
+        """Return what the widget shows, effect and controls included, as a figure for a paper; the width is in inches.
 
         Raises FigureError for another part, a width out of range, and a circuit without boxes.
         """
-        number = self.shown_experiment()
-        effect = None if number is None else self.effect_of(number)
-        return make_figure(self.graph, self.circuit, effect, part, width)
+        return make_figure(self.graph, self.circuit, self.shown_outcome(), part, width)
 
     def close(self) -> None:
         """Cancel what runs for this widget, let go of the model's thread, and take the widget off the page."""

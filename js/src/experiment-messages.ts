@@ -122,12 +122,11 @@ export interface ControlToken {
   readonly p_value: number;
 }
 
-/** A box's activation after the controls as a share of before; `size` is its number of nodes then. */
+/** A box's activation after the controls as a share of before, quantiles 0.05 and 0.95; `size` is its number of nodes then. */
 export interface ControlBox {
   readonly id: string;
   readonly size: number;
   readonly low: number;
-  readonly median: number;
   readonly high: number;
 }
 

@@ -70,8 +70,8 @@ describe("with an effect", () => {
     expect(model.sent.at(-1)).toMatchObject({ name: "controls", body: { id: 4, n: 20 } });
     const tokens = [{ token_id: 40, low: 0.5, median: 0.625, high: 0.75, p_value: 0.0476 }];
     const boxes = [
-      { id: "s2", size: 1, low: 0.75, median: 1, high: 1.25 },
-      { id: "s1", size: 9, low: 0, median: 1, high: 2 },
+      { id: "s2", size: 1, low: 0.75, high: 1.25 },
+      { id: "s1", size: 9, low: 0, high: 2 },
     ];
     model.set("effect", { ...EFFECT, controls: { n: 20, seed: 0, similarity: "Alike.", tokens, boxes } });
     await eventually(() => expect(get(root, "controls").textContent).toBe("20 random controls · p 0.05"));

@@ -106,8 +106,10 @@ def effect_on(
                 "token_id": [target.token_id for target in graph.targets],
                 "before": probabilities,
                 "after": [0.04, *[0.3] * (len(probabilities) - 1)],
+                "predicted": [0.25, *[0.1] * (len(probabilities) - 1)],
                 "logit_before": [target.logit for target in graph.targets],
                 "logit_after": [target.logit - 3 for target in graph.targets],
+                "logit_predicted": [target.logit - 2 for target in graph.targets],
             }
         ),
         logits_before=np.zeros(2, dtype=np.float32),

@@ -1,0 +1,60 @@
+"""The bars of an effect: what was predicted is a tick on each, and what random controls did a band behind it."""
+
+import pytest
+
+import circuit_widget as cw
+from circuit_widget.circuit import Circuit
+from circuit_widget.figure import style
+from circuit_widget.figure.effect_scene import draw_effect
+from circuit_widget.figure.scene import Label, Lines, Paint, Pen, Rectangle
+from circuit_widget.intervention.controls import Controls
+
+PROMPT = "the capital of the state containing Dallas is"
+WIDTH = 300.0
+BAND = Paint(style.FAINT, opacity=0.45)
+
+
+@pytest.fixture(scope="module")
+def controls() -> Controls:
+    graph = cw.load("demo", device="cpu", dtype="float32").trace(PROMPT)
+    assert graph.model is not None
+    return graph.model.controls(graph, cw.Ablate(graph.labelled("Texas")), n=6)
+
+
+def draw(controls: Controls, circuit: Circuit, *, with_controls: bool) -> Pen:
+    pen = Pen(0, 0)
+    effect = controls.effect
+    draw_effect(pen, effect.graph, circuit, effect, controls if with_controls else None, WIDTH, 1)
+    return pen
+
+
+def test_every_output_bar_has_a_tick_where_the_graph_predicted_it(controls: Controls) -> None:
+    pen = draw(controls, Circuit(), with_controls=False)
+    names = min(104.0, 0.36 * WIDTH)
+    bar = WIDTH - names - 76 - 8
+    ticks = sorted(line[0] for item in pen.items if isinstance(item, Lines) for line in item.segments)
+    table = controls.effect.tokens
+    most = table[["before", "after"]].max(axis=1)
+    likeliest = table.assign(most=most)[most >= 0.005].nlargest(5, ["most", "logit_after"])
+    assert ticks == pytest.approx(sorted(names + bar * share for share in likeliest["predicted"]), abs=0.1)
+
+
+def test_bands_are_where_controls_were_and_are_named(controls: Controls) -> None:
+    features = [node for node in controls.effect.graph.node_ids if node.startswith("1_")][:3]
+    circuit = Circuit().group("some", features)
+    plain, banded = (draw(controls, circuit, with_controls=shown) for shown in (False, True))
+    bands = [item for item in banded.items if isinstance(item, Rectangle) and item.paint == BAND and item.h == 16]
+    rows = [item for item in banded.items if isinstance(item, Rectangle) and item.paint.fill == style.TRACK]
+    assert len(rows) == 1
+    assert not [item for item in plain.items if isinstance(item, Rectangle) and item.paint == BAND]
+    assert "random" in [item.text for item in banded.items if isinstance(item, Label)]
+    low, high = controls.activation_band(features) or (0, 0)
+    last = bands[-1]
+    assert last.x == pytest.approx(rows[0].x + rows[0].w * low / 1.25, abs=0.6)
+    assert last.w == pytest.approx(max(2.0, rows[0].w * (high - low) / 1.25), abs=0.6)
+
+
+def test_a_figure_with_controls_says_so_in_its_recipe(controls: Controls) -> None:
+    figure = controls.effect.graph.figure(None, controls)
+    assert figure.recipe["controls"]["n"] == 6
+    assert figure.recipe["effect"]["mode"] == "total"
