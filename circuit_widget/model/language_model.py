@@ -29,6 +29,7 @@ from circuit_widget.model.block import (
 )
 from circuit_widget.model.norm import norm_weight
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
+from circuit_widget.products import linear, linear_maps
 
 if TYPE_CHECKING:
     from circuit_widget.model.prompt import Tokenizer
@@ -169,7 +170,7 @@ class LanguageModel:
         normed = normed.to(self.device)
         with torch.inference_mode():
             pieces = torch.split(self.unembedding.weight, UNEMBEDDED_AT_ONCE)
-            return torch.cat([normed @ rows.float().T for rows in pieces], dim=-1)
+            return torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
 
     def capped(self, logits: Float[Tensor, "*n vocabulary"]) -> Float[Tensor, "*n vocabulary"]:
         """Return logits as the model gives them: through its softcap, where it has one."""
@@ -195,6 +196,11 @@ class LanguageModel:
             with torch.inference_mode():
                 self._attention_weights[layer] = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
         return self._attention_weights[layer]
+
+    @cached_property
+    def linear_maps(self) -> tuple[nn.Linear, ...]:
+        """The plain linear maps of the model, for `fast_products`; found once and taken as unchanged from then on."""
+        return linear_maps(self.network)
 
     @cached_property
     def final_norm_weight(self) -> Float[Tensor, " d_model"]:

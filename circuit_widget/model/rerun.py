@@ -20,6 +20,8 @@ from circuit_widget.model.block import Block
 from circuit_widget.model.capture import Capture, LayerCapture, first, watch_reading
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.some_rows import Kept, run_some
+from circuit_widget.products import fast_products
 
 MlpEdit: TypeAlias = Callable[[int, Float[Tensor, "rows d_model"]], Float[Tensor, "rows d_model"] | None]
 """From a layer and what its features read now (rows from the first position on) to what is added to what they write."""
@@ -118,7 +120,7 @@ def rerun_batch(
         raise ValueError(f"edits are sorted by their first layer; given first layers {starts}")
     rows = slice(min(edit.first_position for edit in edits), captured.position + 1)
     mlp_inputs: dict[int, Tensor] = {}
-    with torch.inference_mode():
+    with torch.inference_mode(), fast_products(model.linear_maps):
         residual = captured.layers[starts[0]].residual[None, rows][:0]
         for layer in range(starts[0], model.n_layers):
             if cancelled is not None and cancelled():
@@ -129,10 +131,11 @@ def rerun_batch(
             residual = torch.cat([residual.to(block.device), joining]) if len(joining) else residual.to(block.device)
             with Hooks() as hooks:
                 watch_reading(hooks, block, model.sites.norm, captured.input_site, _keep(mlp_inputs, layer))
-                clamped = pieces.mlp_output[rows] if layer in conditions.clamped else None
-                hooks.after(
-                    block.writer(captured.output_site), _edited(started, layer, mlp_inputs, rows.start, clamped)
-                )
+                clamped = layer in conditions.clamped
+                answering = [range(0) if clamped else _answering(edit, layer, model.n_layers, rows) for edit in started]
+                some = run_some(hooks, block.mlp, answering, rows.stop - rows.start)
+                kept = None if some is None else Kept(some, pieces.mlp_output[rows])
+                hooks.after(block.writer(captured.output_site), _edited(started, layer, mlp_inputs, rows.start, kept))
                 if conditions.frozen_attention:
                     _freeze_pattern(hooks, model, block, pieces, rows)
                 residual = first(block.whole(residual, **_arguments(pieces, rows)))
@@ -163,18 +166,25 @@ def _keep(mlp_inputs: dict[int, Tensor], layer: int) -> Callable[[Tensor], None]
     return keep
 
 
+def _answering(edit: Edit, layer: int, n_layers: int, rows: slice) -> range:
+    """Return the rows at which the MLP of a layer may write something else than on the prompt, if it matters.
+
+    Where a re-run starts, its MLP still reads what it did; of the last layer, only the traced position is read.
+    """
+    if layer == edit.first_layer and edit.entering is None:
+        return range(0)
+    first = rows.stop - 1 if layer == n_layers - 1 else edit.first_position
+    return range(first - rows.start, rows.stop - rows.start)
+
+
 def _edited(
-    edits: Sequence[Edit],
-    layer: int,
-    mlp_inputs: Mapping[int, Tensor],
-    first_position: int,
-    clamped: Float[Tensor, "rows d_model"] | None,
+    edits: Sequence[Edit], layer: int, mlp_inputs: Mapping[int, Tensor], first_position: int, kept: Kept | None
 ) -> Callable[[tuple[Any, ...], Any], Any]:
-    """Return a hook that puts a clamped output in the place of what its module returns, if there is one, and edits it."""
+    """Return a hook that puts what is kept of the captured output in its place, and edits what its module returns."""
 
     def edited(_: tuple[Any, ...], output: Any) -> Any:
         own: Tensor = first(output)
-        written = None if clamped is None else clamped.to(own.dtype).repeat(len(edits), 1, 1)
+        written = None if kept is None else kept.filled(own)
         for row, edit in enumerate(edits):
             start = edit.first_position - first_position
             added = edit.added(layer, mlp_inputs[layer][row, start:])
