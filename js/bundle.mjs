@@ -4,7 +4,6 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
-import { withArrows } from "./minify/functions.mjs";
 import { shortened } from "./minify/properties.mjs";
 import { withoutRepeats } from "./minify/repeats.mjs";
 
@@ -53,7 +52,7 @@ export async function squeeze(code) {
   const format = { ecma: 2020, wrap_func_args: false };
   const compress = { ecma: 2020, passes: 10, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true };
   const compressed = await minify(code, { module: true, compress, mangle: false, format });
-  const rewritten = withoutRepeats(withArrows(compressed.code));
+  const rewritten = withoutRepeats(compressed.code);
   const { code: short } = await minify(rewritten, { module: true, compress: false, format });
   return short;
 }

@@ -35,6 +35,8 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
     title: "interventions",
     rows: [
       ["×0 · ×−1 · ×2 · ×any", "re-run the model with the box scaled"],
+      ["= · + beside the number", "set its features to a value · add to them"],
+      ["here · everywhere", "at its positions · at every position"],
       ["swap in…", "give the box its values from another prompt"],
       ["Shift and a dial button", "beside the interventions shown"],
       ["click an intervention", "take it back"],
@@ -43,8 +45,8 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
   {
     title: "everywhere",
     rows: [
-      ["Ctrl Z · Ctrl Shift Z", "undo · redo"],
-      ["/", "search nodes"],
+      ["Ctrl Z · Ctrl Shift Z", "undo · redo an edit or an experiment"],
+      ["/", "search nodes · all of a label"],
       ["Escape", "close, cancel, clear"],
       ["?", "this page"],
     ],

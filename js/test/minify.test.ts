@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { withArrows } from "../minify/functions.mjs";
 import { withoutRepeats } from "../minify/repeats.mjs";
 
 const run = async (code: string) => (await import(`data:text/javascript,${encodeURIComponent(code)}`)).default;
 
-async function expectSame(code: string, rewritten = withoutRepeats) {
-  const short = rewritten(code);
+async function expectSame(code: string) {
+  const short = withoutRepeats(code);
   expect(await run(short)).toEqual(await run(code));
   return short;
 }
@@ -46,27 +45,5 @@ describe("what a bundle repeats", () => {
     for (const sign of ["`", "$".concat("{x}"), "\\n", "\\u2019"]) {
       await expectSame(`export default "${`color:red;${sign}`.repeat(60)}"`);
     }
-  });
-});
-
-describe("functions", () => {
-  it.each([
-    ["called before they are written", "export default f(2);function f(x){return g(x)+1}function g(x){return 2*x}"],
-    ["with this", "function f(){return this?.x}const a={x:1,f};export default a.f()"],
-    ["with arguments", "function f(){return arguments.length}export default f(1,2,3)"],
-    ["that construct", "function F(){return {x:1}}export default new F().x"],
-    ["that are extended", "function F(){}class G extends F{x=1}export default new G().x"],
-    ["with methods for their objects", "function F(){return 1}F.prototype.x=2;export default F.prototype.x+F()"],
-    ["that are replaced", "function f(){return 1}f=()=>2;export default f()"],
-    ["that wait", "async function f(x){return await x}export default await f(3)"],
-    ["that go on", "function*f(){yield 1;yield 2}export default[...f()]"],
-    ["inside others", "function f(){return g.call({x:1});function g(){return this.x}}export default f()"],
-    ["with names", "function f({x=1,...y}={}){return[x,y]}export default[f.name,f.length,...f({z:2})]"],
-  ])("mean the same as arrows: %s", async (_, code) => {
-    await expectSame(code, withArrows);
-  });
-
-  it("become arrows", async () => {
-    expect(await expectSame("export default f(2);function f(x){return x}", withArrows)).not.toContain("function");
   });
 });

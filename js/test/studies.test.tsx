@@ -17,6 +17,7 @@ const SWEEP: SweepMessage = {
   mode: "total",
   frozen: "nothing frozen",
   total: 3,
+  nodes: TEXAS,
   values: [-1, 0, 1],
   labels: ["×−1", "×0", "×1"],
   tokens: [

@@ -182,11 +182,8 @@ function upOf(sweep: SweepMessage, quantity: Quantity): Range {
 }
 
 /** Runs the one experiment that a point stands for, so that the circuit shows it. */
-function pick(store: Store, sweep: SweepMessage, factor: number): void {
-  const box = store.boxes.value.find(({ id, name }) => (name ?? store.nameOf(id)) === sweep.name);
-  if (box === undefined) return;
-  const nodes = changeableOf(store.snapshot, box.nodes);
-  void run(store, [factor === 0 ? { kind: "ablate", nodes } : { kind: "scale", nodes, factor }]);
+function pick(store: Store, { nodes, mode }: SweepMessage, factor: number): void {
+  void run(store, [factor === 0 ? { kind: "ablate", nodes } : { kind: "scale", nodes, factor }], mode);
 }
 
 /** One row for each box or pair: what its ablation makes of a token, beside the prediction and what it was. */

@@ -1,1 +1,0 @@
-export function withArrows(code: string): string;
