@@ -65,10 +65,11 @@ demo-model: setup ## Train the embedded model and its transcoders again (under h
 	@$(BIN)/python -m circuit_widget.demo.build $(ARGS)
 
 .PHONY: bench
-bench: setup chromium ## Measure trace and click-to-repaint on the embedded model
+bench: setup chromium ## Measure traces, interventions and click to repaint
 	$(call say,"Benchmarks")
 	@$(BIN)/python bench/trace.py
-	@$(BIN)/python bench/click.py
+	@$(BIN)/python -m bench.intervene
+	@$(BIN)/python -m bench.click
 
 .PHONY: clean
 clean: ## Remove the environment, packages, builds and caches

@@ -19,7 +19,9 @@ from tests.browser import chromium
 from tests.browser.jupyter_server import JupyterServer
 from tests.browser.notebook import START_TIMEOUT, Notebook
 
-BUDGET_MS = 150
+MEDIAN_MS, PERCENTILE_95_MS = 150, 400
+"""The budget."""
+
 CELLS = [
     """import circuit_widget as cw
 model = cw.load("demo")
@@ -63,7 +65,7 @@ def measure(page: Page, clicks: int) -> tuple[list[float], list[float]]:
 
 def main() -> None:
     """Measure and print a table."""
-    clicks = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    clicks = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     with TemporaryDirectory() as folder, JupyterServer(Path(folder)) as server, sync_playwright() as playwright:
         server.write("click.ipynb", CELLS)
         browser = chromium.launch(playwright)
@@ -71,11 +73,11 @@ def main() -> None:
         page.goto(server.url("click.ipynb"), timeout=START_TIMEOUT)
         repaint, model = measure(page, clicks)
         browser.close()
-    print(f"{'ablate, click to repaint':28}{'median':>10}{'90%':>10}{'worst':>10}{'budget':>10}")
+    print(f"{f'ablate, click to repaint, {clicks} clicks':36}{'median':>10}{'95%':>10}{'worst':>10}")
     for name, times in (("whole", repaint), ("of it, model", model)):
-        ninth = statistics.quantiles(times, n=10)[-1]
-        budget = f"{BUDGET_MS} ms" if name == "whole" else ""
-        print(f"{name:28}{statistics.median(times):7.0f} ms{ninth:7.0f} ms{max(times):7.0f} ms{budget:>10}")
+        nearly_all = statistics.quantiles(times, n=20)[-1]
+        print(f"{name:36}{statistics.median(times):7.0f} ms{nearly_all:7.0f} ms{max(times):7.0f} ms")
+    print(f"{'budget':36}{MEDIAN_MS:7.0f} ms{PERCENTILE_95_MS:7.0f} ms")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from jaxtyping import Float32, Int
 
 from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
+from circuit_widget.intervention.groups import Groups, groups_of
 from circuit_widget.node import Feature, NodeKind
 
 if TYPE_CHECKING:
@@ -188,11 +189,15 @@ class Effect:
             return float("nan"), float("nan")
         return float(rows["after"].sum()) / before, float(rows["predicted"].sum()) / before
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_frame(self, groups: Groups = None) -> pandas.DataFrame:
         """Return one row for each feature and each target: kind, id, label, before, after, predicted.
 
         Features come with their activations, targets (kind "logit") with their values, see `targets`; their labels are
-        their names.
+        their names. With groups (a circuit, or features by name) each has a row, too, of kind "supernode": the summed
+        activations of its features; its id is its name.
+
+        Raises:
+            InterventionError, NodeError: no features in the groups, or nodes that are not in the graph.
         """
         import pandas
 
@@ -202,7 +207,16 @@ class Effect:
         )
         targets = self.targets.assign(kind=NodeKind.LOGIT.value).rename(columns={"target": "label"})
         columns = ["kind", "id", "label", "before", "after", "predicted"]
-        return pandas.concat([features[columns], targets[columns]], ignore_index=True)
+        sums = [] if groups is None else [self._sums(groups)[columns]]
+        return pandas.concat([features[columns], *sums, targets[columns]], ignore_index=True)
+
+    def _sums(self, groups: Groups) -> pandas.DataFrame:
+        import pandas
+
+        found = groups_of(self.graph, groups, 1)
+        values = self.nodes[["before", "after", "predicted"]]
+        sums = pandas.DataFrame([values.iloc[list(places)].sum() for places in found.values()])
+        return sums.assign(kind="supernode", id=list(found), label=list(found))
 
     @property
     def _target_ids(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from circuit_widget.circuit import Circuit
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Effect, Set
@@ -83,3 +84,21 @@ def test_the_frame_holds_features_then_targets_before_after_and_predicted(graph:
     np.testing.assert_array_equal(logits["after"], effect.logits_after[ids])
     np.testing.assert_array_equal(logits["predicted"], list(effect.predicted_logits.values()))
     assert not np.array_equal(logits["after"], logits["predicted"])
+
+
+def test_groups_have_rows_of_their_summed_activations(graph: Graph, effect: Effect) -> None:
+    ids = graph.node_ids[: graph.n_features]
+    groups = {"some": ids[:4], "others": ids[4:6]}
+    frame = effect.to_frame(groups)
+    rows = frame[frame["kind"] == "supernode"].set_index("label")
+    assert rows.index.tolist() == ["some", "others"]
+    for name, nodes in groups.items():
+        sums = effect.nodes.set_index("id").loc[list(nodes)].sum()
+        for column in ("before", "after", "predicted"):
+            assert rows.loc[name, column] == pytest.approx(sums[column], rel=1e-6)
+        measured, predicted = effect.ratio(nodes)
+        assert rows.loc[name, "after"] / rows.loc[name, "before"] == pytest.approx(measured, rel=1e-5)
+        assert rows.loc[name, "predicted"] / rows.loc[name, "before"] == pytest.approx(predicted, rel=1e-5)
+    circuit = Circuit().group("some", ids[:4]).pin([graph.node_ids[graph.n_features]])
+    assert effect.to_frame(circuit)["kind"].tolist().count("supernode") == 1
+    assert len(effect.to_frame()) == len(frame) - 2
