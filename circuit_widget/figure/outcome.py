@@ -182,7 +182,7 @@ def who(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
 
 def _name(graph: Graph, circuit: Circuit, node: str | Feature) -> str:
     node_id = node.id if isinstance(node, Feature) else node
-    # A feature that is not active is no node of the graph.
-    if isinstance(node, Feature) and node_id not in graph.node_ids:
-        return f"feature {node.feature}"
+    # A feature that is not active is no node of the graph, nor is an error that was pruned.
+    if node_id not in graph.node_ids:
+        return f"feature {node.feature}" if isinstance(node, Feature) else "error"
     return node_name(graph, circuit, node_id)

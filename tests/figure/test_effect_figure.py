@@ -58,3 +58,15 @@ def test_a_figure_with_controls_says_so_in_its_recipe(controls: Controls) -> Non
     figure = controls.effect.graph.figure(None, controls)
     assert figure.recipe["controls"]["n"] == 6
     assert figure.recipe["effect"]["mode"] == "total"
+
+
+def test_what_was_pruned_and_changed_all_the_same_is_named(controls: Controls) -> None:
+    graph = controls.effect.graph
+    error = graph.node_ids[graph.n_features]
+    small = graph.prune(node_threshold=0.5)
+    assert error not in small.node_ids
+    assert graph.model is not None
+    effect = graph.model.intervene(small, cw.Ablate(error))
+    pen = Pen(0, 0)
+    draw_effect(pen, small, Circuit(), effect, None, WIDTH, 1)
+    assert "ablate error ×0" in [item.text for item in pen.items if isinstance(item, Label)]
