@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import InterventionError, NodeError, NoModelError
+from circuit_widget.figure.outcome import who
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.intervention.kinds import intervention_tuple
@@ -259,7 +260,13 @@ class ExperimentWidget(SharedWidget):
         )
 
     def _sweep(self, plan: SweepPlan, mode: Mode, asked: Sequence[Intervention]) -> Any:
-        name = experiment_name(self.graph, self.circuit, asked) if asked else "each box ×0"
+        match plan.axis:
+            case "factor":
+                name = who(self.graph, self.circuit, asked[0])
+            case "last_layer":
+                name = experiment_name(self.graph, self.circuit, asked)
+            case axis:
+                name = "pairs of boxes" if axis == "pairs" else "each box"
         study = run_sweep(self._model(), self.graph, self.circuit, plan, mode, name, Under())
         self.record_study(study)
         return study.result

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
-from circuit_widget.widget.experiment_messages import Code, Interventions, Mode, Name, NodeId, Numbers, Pair, Text
+from circuit_widget.widget.experiment_messages import (
+    Code,
+    Interventions,
+    Mode,
+    Name,
+    NodeId,
+    NodeIds,
+    Numbers,
+    Pair,
+    Text,
+)
 from circuit_widget.widget.schema import Limit
 
 Texts: TypeAlias = Annotated[tuple[Text, ...], Limit(20_000)]
@@ -64,7 +74,10 @@ class SweepBox:
 
 @dataclass(frozen=True)
 class SweepMessage:
-    """A sweep as far as it is: `labels` (and `values`, where numbers were varied) of the experiments done of `total`."""
+    """A sweep as far as it is: `labels` (and `values`, where numbers were varied) of the experiments done of `total`.
+
+    `nodes` are those whose strength is varied, where that is what varies.
+    """
 
     kind: Literal["sweep"]
     axis: Axis
@@ -72,6 +85,7 @@ class SweepMessage:
     mode: Mode
     frozen: str
     total: int
+    nodes: NodeIds
     values: Numbers
     labels: Texts
     tokens: tuple[SweepToken, ...]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from circuit_widget.circuit import Circuit
-from circuit_widget.figure.outcome import features_of
+from circuit_widget.figure.outcome import features_of, touched
 from circuit_widget.figure.shown import node_name
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.as_code import generation_code, groups_code, study_code
@@ -83,6 +83,7 @@ class SweepSoFar:
             mode=effects[0].mode,
             frozen=frozen,
             total=len(self.labels),
+            nodes=tuple(touched(effects[0].interventions[0])) if self.axis == "factor" else (),
             values=self.values[: len(effects)],
             labels=self.labels[: len(effects)],
             tokens=tuple(self._tokens())[:MOST_LINES],

@@ -46,7 +46,10 @@ export interface SweepBox {
   readonly predicted: readonly number[];
 }
 
-/** A sweep as far as it is: `labels` (and `values`, where numbers were varied) of the experiments done of `total`. */
+/** A sweep as far as it is: `labels` (and `values`, where numbers were varied) of the experiments done of `total`.
+
+    `nodes` are those whose strength is varied, where that is what varies.
+     */
 export interface SweepMessage {
   readonly kind: "sweep";
   readonly axis: "factor" | "last_layer" | "groups" | "pairs";
@@ -54,6 +57,7 @@ export interface SweepMessage {
   readonly mode: string;
   readonly frozen: string;
   readonly total: number;
+  readonly nodes: readonly string[];
   readonly values: readonly number[];
   readonly labels: readonly string[];
   readonly tokens: readonly SweepToken[];
