@@ -30,6 +30,10 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
   const bar = useRef<HTMLDivElement>(null);
 
   function change(deed: Deed, number: number, event: Event): void {
+    if (!Number.isFinite(number)) {
+      store.actions.fail({ code: "intervention", message: "Type a number, such as 0.5 or −2, then press Enter." });
+      return;
+    }
     const together = event instanceof MouseEvent && event.shiftKey;
     void intervene(store, interventionOf(deed, number, deed === "scale" ? nodes : at(features)), together);
   }
@@ -137,8 +141,8 @@ function AnyNumber({ name, why, valued, onNumber }: NumberProps) {
   function submit(event: SubmitEvent): void {
     event.preventDefault();
     const number = Number(input.current?.value.trim().replace("−", "-").replace(",", ".") || "NaN");
-    if (Number.isFinite(number)) onNumber(deed.value, number, event);
-    else input.current?.select();
+    onNumber(deed.value, number, event);
+    if (!Number.isFinite(number)) input.current?.select();
   }
 
   return (

@@ -33,7 +33,11 @@ export function SwapForm({ store, placed, onClose }: Props) {
   function submit(event: Event): void {
     event.preventDefault();
     const given = input.current?.value.trim() ?? "";
-    if (given === "" || running.value) return;
+    if (running.value) return;
+    if (given === "") {
+      store.actions.fail({ code: "intervention", message: "Type the prompt from which the values are taken." });
+      return;
+    }
     const before = store.effect.value;
     running.value = true;
     const edited = pairsWith(alignment.value, given, chosen.value);
