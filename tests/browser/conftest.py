@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.browser import chromium
 from tests.browser.jupyter_server import JupyterServer
 from tests.browser.notebook import START_TIMEOUT, Notebook
+from tests.browser.widget_view import FEATURES, GROUPS, LOAD, SHOW, WidgetView
 
 # Notebook 7 reports this about one of its own plugins.
 KNOWN_NOISE = ("reading 'schema'",)
@@ -97,3 +98,14 @@ def open_notebook(
     yield open_
     for notebook in opened:
         notebook.page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.shutdown()")
+
+
+@pytest.fixture
+def dallas(open_notebook: OpenNotebook) -> WidgetView:
+    """The widget of the quickstart with its groups; two cells are left, one that shows it again, one that takes time."""
+    notebook = open_notebook([LOAD + FEATURES + GROUPS, SHOW, SHOW, "time.sleep(4)"])
+    notebook.run(0)
+    notebook.run(1)
+    view = WidgetView(notebook)
+    view.supernode("Texas").wait_for()
+    return view

@@ -23,6 +23,25 @@ def features(token):
     return shown[shown.token.str.strip() == token].id.tolist()
 """
 
+# The groups of the quickstart.
+GROUPS = """
+import time
+from circuit_widget.demo.groups import capital_features, state_features
+def active(features):
+    return [feature.id for feature in features if feature.id in graph.node_ids]
+texas = active(state_features(graph, "Texas"))
+last = [node for node in texas if node.startswith(f"{graph.n_layers - 1}_")]
+widget.group("Texas", [node for node in texas if node not in last])
+widget.group("say Austin", last)
+widget.group("capital", active(capital_features(graph)))
+"""
+
+# Makes every run of the model take its time.
+SLOWLY = """
+slow = [block.mlp.register_forward_hook(lambda *_: time.sleep(0.2)) for block in model.model.blocks]
+"""
+AT_FULL_SPEED = "for hook in slow: hook.remove()"
+
 # The figure and the screen share one layout, so the kernel can say where the screen has drawn a node.
 PLACES = """
 def places(widget, width, height):
@@ -106,6 +125,16 @@ class WidgetView:
         self.box(name).click()
         self.part("dial-0").click()
         self.wait_for_effect_after(before)
+
+    def open(self, panel: str) -> None:
+        """Open one of the panels that have the model run."""
+        self.part(f"panel-{panel}").click()
+
+    def turn(self, deed: str, number: str) -> None:
+        """Type a number into the open dial: as a factor ("scale"), a value ("set"), or what is added ("add")."""
+        self.part("dial-deed").select_option(deed)
+        self.part("dial-custom").fill(number)
+        self.part("dial-custom").press("Enter")
 
     def effect_id(self) -> str | None:
         """Return the number of the effect on show."""
