@@ -8,18 +8,23 @@ by rounding.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-LEAST_PRODUCTS = 1 << 20
+LEAST_PRODUCTS = 1 << 18
 """Multiplications from which on it pays to hand a product over to oneDNN."""
 
-HAS_ONEDNN = platform.machine().lower() in ("x86_64", "amd64") and torch.backends.mkldnn.is_available()
+_IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
+
+# What torch.compile makes of a linear map on a CPU; without it every product is MKL's.
+_ONEDNN_LINEAR: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _IS_X86 else None
 
 
 def linear(
@@ -30,17 +35,18 @@ def linear(
     """Return `x @ weight.T + bias`."""
     if not _suits_onednn(x, weight):
         return functional.linear(x, weight, bias)
-    product: Tensor = functional.linear(x.to_mkldnn(), weight, bias)
-    return product.to_dense()
+    product: Tensor = _ONEDNN_LINEAR(x, weight, bias, "none", [], "")
+    return product
 
 
 def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
-        HAS_ONEDNN
+        _ONEDNN_LINEAR is not None
+        and x.numel() * len(weight) >= LEAST_PRODUCTS
         and x.dim() > 1
         and x.dtype is weight.dtype is torch.float32
-        and x.device.type == weight.device.type == "cpu"
-        and x.numel() * weight.shape[0] >= LEAST_PRODUCTS
+        and x.is_cpu
+        and weight.is_cpu
         and weight.is_contiguous()
         and not torch.is_grad_enabled()
     )
@@ -52,23 +58,20 @@ def linear_maps(module: nn.Module) -> tuple[nn.Linear, ...]:
 
 
 @contextmanager
-def fast_products(maps: Iterable[nn.Linear]) -> Iterator[None]:
+def fast_products(maps: Sequence[nn.Linear]) -> Iterator[None]:
     """Let linear maps multiply as `linear` does within this context.
 
     Another thread that runs them meanwhile gets the same, up to rounding.
     """
-    changed = list(maps)
-    for part in changed:
-        vars(part)["forward"] = _forward(part)
+    changed = [vars(part) for part in maps]
+    for attributes, part in zip(changed, maps, strict=True):
+        attributes["forward"] = partial(_multiply, part)
     try:
         yield
     finally:
-        for part in changed:
-            vars(part).pop("forward", None)
+        for attributes in changed:
+            attributes.pop("forward", None)
 
 
-def _forward(part: nn.Linear) -> Callable[[Tensor], Tensor]:
-    def forward(input: Tensor) -> Tensor:  # noqa: A002
-        return linear(input, part.weight, part.bias)
-
-    return forward
+def _multiply(part: nn.Linear, input: Tensor) -> Tensor:  # noqa: A002
+    return linear(input, part.weight, part.bias)

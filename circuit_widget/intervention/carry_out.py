@@ -14,7 +14,7 @@ from jaxtyping import Float32
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect, node_frame, token_frame
-from circuit_widget.intervention.experiment import Experiment, plan, watch
+from circuit_widget.intervention.experiment import Experiment, plan
 from circuit_widget.intervention.held import hold, spelled_out
 from circuit_widget.intervention.kinds import Intervention
 from circuit_widget.intervention.measurement import measure
@@ -22,6 +22,7 @@ from circuit_widget.intervention.mode import Regime
 from circuit_widget.intervention.prediction import logits_after, predict
 from circuit_widget.intervention.readings import Readers, Reading
 from circuit_widget.intervention.touched import Other, Setting, left_out_in, named_in
+from circuit_widget.intervention.watched import Watched
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import token_text
 from circuit_widget.model.rerun import batches
@@ -46,6 +47,7 @@ def carry_out_batch(
     transcoders: TranscoderSet,
     run: Run,
     graph: Graph,
+    watched: Watched,
     asked: Sequence[tuple[Intervention, ...]],
     regime: Regime,
     *,
@@ -54,7 +56,7 @@ def carry_out_batch(
     progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Effect, ...]:
-    """Return the effect of each of several experiments on the prompt of `run`, watched at the features of `graph`.
+    """Return the effect of each of several experiments on the prompt of `run`, `watched` at the features of `graph`.
 
     `other` runs another prompt, to swap in from; `label` names a feature, given its layer and number. All are checked
     before the first one runs.
@@ -66,7 +68,6 @@ def carry_out_batch(
     """
     with torch.inference_mode():
         setting = Setting(run, named_in(graph), transcoders, other, left_out_in(graph, run.activations))
-        watched = watch(graph, [model.layer_device(layer) for layer in range(model.n_layers)])
         experiments = [plan(graph, watched, hold(interventions, setting)) for interventions in asked]
         starts = [(one.first_layer, one.first_position) for one in experiments]
         readers, found = Readers(model, run, graph), dict[int, _Numbers]()

@@ -1,11 +1,10 @@
-"""An intervention as numbers: the features that are watched, and those that are held, and at what."""
+"""An intervention as numbers: the features that are held, and at what."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,11 +14,12 @@ from torch import Tensor
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.constants import HeldError, HeldToken
 from circuit_widget.intervention.held import AllHeld, Held
+from circuit_widget.intervention.watched import Watched
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Some features of one layer: where each is in a list of all, its position and its number.
+    """Held features of one layer: where each is in a list of all, its position and its number.
 
     `index` is where the numbers of all features are, the others where the layer is.
     """
@@ -30,35 +30,6 @@ class Places:
 
     def __len__(self) -> int:
         return len(self.index)
-
-
-@dataclass(frozen=True, eq=False)
-class Watched:
-    """The features of a graph, which are watched whatever is held; `before` are their activations on the prompt.
-
-    `devices` are those of the layers.
-    """
-
-    layer: Int[np.ndarray, " features"]
-    position: Int[np.ndarray, " features"]
-    feature: Int[np.ndarray, " features"]
-    before: Float[Tensor, " features"]
-    devices: tuple[torch.device, ...]
-
-    def __len__(self) -> int:
-        return len(self.layer)
-
-    def reached(self, layer: int, first_position: int) -> Places:
-        """Return the features of a layer that stand at a position or after it, by position."""
-        index = self._by_layer[layer]
-        index = index[np.searchsorted(self.position[index], first_position) :]
-        return placed(index, self.position, self.feature, self.before.device, self.devices[layer])
-
-    @cached_property
-    def _by_layer(self) -> list[Int[np.ndarray, " n"]]:
-        order = np.lexsort((self.position, self.layer))
-        ends = np.searchsorted(self.layer[order], np.arange(len(self.devices) + 1))
-        return [order[start:end] for start, end in pairwise(ends.tolist())]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +48,16 @@ class Constants:
 class Experiment:
     """Features that are held, by layer; `before` are their activations on the prompt, `values` what they are held at.
 
-    `rows` are their places among the watched features; those that the graph lacks, `added`, come after all of its own.
+    `columns` are the places among the watched features of those that the graph has, `of_graph` which ones these are;
+    `added` are the others.
     `constants` are what held errors add, by the layer they are written to; `tokens` are those whose embeddings are held.
     """
 
     held: tuple[Held, ...]
     before: Float[Tensor, " held"]
     values: Float[Tensor, " held"]
-    rows: Int[Tensor, " held"]
+    columns: Int[Tensor, " of_graph"]
+    of_graph: Int[Tensor, " of_graph"]
     added: tuple[Held, ...]
     places: dict[int, Places]
     errors: tuple[HeldError, ...]
@@ -114,24 +87,10 @@ class Experiment:
         return entering
 
 
-def watch(graph: Graph, devices: Sequence[torch.device]) -> Watched:
-    """Return the features of a graph as what is watched."""
-    return Watched(
-        layer=graph.feature_layer.astype(np.int64),
-        position=graph.feature_position.astype(np.int64),
-        feature=graph.feature_index.astype(np.int64),
-        before=torch.tensor(graph.activation, device=devices[0]),
-        devices=tuple(devices),
-    )
-
-
 def plan(graph: Graph, watched: Watched, all_held: AllHeld) -> Experiment:
     """Return the experiment that holds some nodes."""
     held = all_held.features
     found = [graph.find(item.feature) for item in held]
-    added = [item for item, place in zip(held, found, strict=True) if place is None]
-    later = iter(range(len(watched), len(watched) + len(added)))
-    rows = [next(later) if place is None else place for place in found]
     layer, position, feature = (
         np.array([getattr(item.feature, part) for item in held], dtype=np.int64)
         for part in ("layer", "position", "feature")
@@ -146,10 +105,13 @@ def plan(graph: Graph, watched: Watched, all_held: AllHeld) -> Experiment:
         held=held,
         before=before,
         values=values,
-        rows=torch.tensor(rows, dtype=torch.long, device=device),
-        added=tuple(added),
+        columns=watched.column[torch.tensor([place for place in found if place is not None], dtype=torch.long)],
+        of_graph=torch.tensor(
+            [at for at, place in enumerate(found) if place is not None], dtype=torch.long, device=device
+        ),
+        added=tuple(item for item, place in zip(held, found, strict=True) if place is None),
         places={
-            number: placed(index, position, feature, device, watched.devices[number])
+            number: _placed(index, position, feature, device, watched.devices[number])
             for number, index in by_layer.items()
         },
         errors=all_held.errors,
@@ -172,7 +134,7 @@ def _constants(errors: Sequence[HeldError]) -> dict[int, tuple[Constants, ...]]:
     return found
 
 
-def placed(
+def _placed(
     index: Int[np.ndarray, " n"],
     position: Int[np.ndarray, " features"],
     feature: Int[np.ndarray, " features"],
@@ -191,5 +153,5 @@ def held_among(watched: Watched, experiments: Sequence[Experiment]) -> Bool[Tens
     """Return which watched features each experiment holds."""
     held = torch.zeros(len(experiments), len(watched), dtype=torch.bool, device=watched.before.device)
     for row, experiment in enumerate(experiments):
-        held[row, experiment.rows[experiment.rows < len(watched)]] = True
+        held[row, experiment.columns] = True
     return held

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 
@@ -16,6 +17,7 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Intervention, experiment_tuple
 from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.intervention.studies import Asked, Studies
+from circuit_widget.intervention.watched import LatestWatched, Watched
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt, PromptInput
 from circuit_widget.node import PromptToken
@@ -91,11 +93,13 @@ class Intervening(Studies):
         asked = experiment_tuple(experiments)
         regime = read_mode(mode, self.model.n_layers)
         with self.lock, torch.inference_mode(), reporting(progress) as report:
+            run = self._run_of(graph, cancelled)
             return carry_out_batch(
                 self.model,
                 self.transcoders,
-                self._run_of(graph, cancelled),
+                run,
                 graph,
+                self._watched.of(graph, run, lambda: Watched(graph, self.transcoders, self._layer_devices)),
                 asked,
                 regime,
                 other=self._elsewhere,
@@ -119,6 +123,14 @@ class Intervening(Studies):
     def _activations_of(self, graph: Graph, cancelled: Asked | None) -> Activations:
         with self.lock, torch.inference_mode():
             return self._run_of(graph, cancelled).activations
+
+    @cached_property
+    def _watched(self) -> LatestWatched:
+        return LatestWatched()
+
+    @property
+    def _layer_devices(self) -> list[torch.device]:
+        return [self.model.layer_device(layer) for layer in range(self.model.n_layers)]
 
     def _run_of(self, graph: Graph, cancelled: Asked | None) -> Run:
         """Return the run that a graph was traced from, checked against the graph where another process traced it."""

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.intervention.experiment import Experiment, Watched
+from circuit_widget.intervention.experiment import Experiment
 from circuit_widget.intervention.mode import Regime
 from circuit_widget.intervention.prediction import add_constants, add_writes, hold_at, logits_after, predict
+from circuit_widget.intervention.watched import Watched
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Batch, Conditions, Edit, rerun_batch
@@ -24,7 +25,7 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 class Measured:
     """Watched features after experiments (held ones at their value), and the logits at the traced position.
 
-    `normed` is the residual stream there after the final norm.
+    Features are in the graph's order. `normed` is the residual stream there after the final norm.
     """
 
     features: Float[Tensor, "batch features"]
@@ -133,11 +134,15 @@ def _read_features(
     first = torch.tensor([experiment.first_position for experiment in experiments])
     with torch.inference_mode():
         for layer, x in batch.mlp_inputs.items():
-            places = watched.reached(layer, batch.first_position)
-            _, activation = transcoders.read(layer, places.features, places.positions - batch.first_position, x)
-            untouched = places.positions.to(after.device) < first[: len(x), None].to(after.device)
-            before = watched.before[places.index].expand(len(x), -1)
-            after[: len(x), places.index] = torch.where(untouched, before, activation.to(after.device))
+            reached = watched.reached(layer, batch.first_position)
+            rows = watched.encoder_rows(layer, reached)
+            _, activation = transcoders.read(layer, reached.features, reached.rows, x, rows)
+            here = activation.to(after.device)
+            late = first[: len(x), None].to(after.device) - batch.first_position
+            if bool(late.any()):
+                before = watched.before[reached.columns].expand(len(x), -1)
+                here = torch.where(reached.rows.to(after.device) < late, before, here)
+            after[: len(x), reached.columns] = here
         for row, experiment in enumerate(experiments):
             hold_at(after[row], experiment)
-    return after
+    return watched.in_graph_order(after)

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.intervention.experiment import Constants, Experiment, Watched, held_among
+from circuit_widget.intervention.experiment import Constants, Experiment, held_among
+from circuit_widget.intervention.watched import Watched
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.frozen import FrozenModel
 from circuit_widget.model.language_model import LanguageModel
@@ -19,7 +20,10 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """Watched features as predicted, and the predicted change of the normed residual stream at the traced position."""
+    """Watched features as predicted, and the predicted change of the normed residual stream at the traced position.
+
+    Features are in the graph's order.
+    """
 
     features: Float[Tensor, "batch features"]
     normed: Float[Tensor, "batch d_model"]
@@ -44,13 +48,14 @@ def predict(
     first_position = min(experiment.first_position for experiment in experiments)
     reached = {layer: watched.reached(layer, first_position) for layer in range(first_layer, len(frozen.layers))}
     held = held_among(watched, experiments)
+    holding = {layer for experiment in experiments for layer in experiment.places}
     deltas = torch.zeros(held.shape, device=held.device)
 
     def change(layer: int, x: Float[Tensor, "*batch rows d_model"]) -> Float[Tensor, "batch rows d_model"]:
         x = x.expand(len(experiments), *x.shape[-2:])
         here = reached[layer]
-        read = read_at(x, here.positions - first_position, transcoders.encoder_rows(layer, here.features))
-        deltas[:, here.index] = read.to(deltas.device).masked_fill(held[:, here.index], 0)
+        read = read_at(x, here.rows, watched.encoder_rows(layer, here)).to(deltas.device)
+        deltas[:, here.columns] = read.masked_fill(held[:, here.columns], 0) if layer in holding else read
         skip = transcoders.skip(layer)
         written = torch.zeros_like(x, memory_format=torch.contiguous_format) if skip is None else x @ skip.T
         for row, experiment in enumerate(experiments):
@@ -59,11 +64,11 @@ def predict(
         for source in range(first_layer, layer + 1):
             if layer in transcoders.written_layers(source):
                 add_held(written, transcoders, experiments, source, layer, first_position)
-                places = reached[source]
-                if layer in knock_on and len(places):
-                    rows = transcoders.decoder_rows(source, places.features, layer).to(written.device)
-                    positions = places.positions.to(written.device) - first_position
-                    write_at(written, positions, rows, deltas[:, places.index].to(written.device))
+                passing = reached[source]
+                if layer in knock_on and len(passing):
+                    directions = watched.decoder_rows(source, passing, layer)
+                    changes = deltas[:, passing.columns].to(written.device)
+                    write_at(written, passing.rows.to(written.device), directions, changes)
         return written
 
     with torch.inference_mode():
@@ -72,7 +77,7 @@ def predict(
         features = watched.before + deltas
         for row, experiment in enumerate(experiments):
             hold_at(features[row], experiment)
-    return Predicted(features, normed)
+    return Predicted(watched.in_graph_order(features), normed)
 
 
 def _entering(experiments: Sequence[Experiment], rows: range) -> Float[Tensor, "batch rows d_model"] | None:
@@ -122,8 +127,7 @@ def add_constants(written: Float[Tensor, "rows d_model"], constants: Constants, 
 
 def hold_at(features: Float[Tensor, " features"], experiment: Experiment) -> None:
     """Put the held ones among watched features at what they are held at."""
-    own = experiment.rows < len(features)
-    features[experiment.rows[own]] = experiment.values[own]
+    features[experiment.columns] = experiment.values[experiment.of_graph]
 
 
 def logits_after(model: LanguageModel, captured: Capture, predicted: Predicted) -> Float[Tensor, "batch vocabulary"]:

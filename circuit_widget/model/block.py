@@ -32,7 +32,7 @@ class Block:
     @property
     def device(self) -> torch.device:
         """Where the layer computes."""
-        return module_device(self.whole)
+        return module_device(self.value)
 
     def writer(self, output_site: str) -> nn.Module:
         """Return the module whose output is what features write at an output site."""

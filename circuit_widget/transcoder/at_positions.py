@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from circuit_widget.products import linear
 
 POSITIONS_AT_ONCE = 16
 """Positions whose features are read or written in one dense product.
@@ -16,17 +19,20 @@ Most of such a product is thrown away, or zero; it takes less than gathering a r
 feature, and much less when there are several re-runs.
 """
 
+FEW_ROWS = 32
+"""Rows, of all re-runs together, that are so few that it does not pay to look which features stand near each other."""
+
 
 def read_at(
     x: Float[Tensor, "batch rows d_model"], positions: Int[Tensor, " n"], readers: Float[Tensor, "n d_model"]
 ) -> Float[Tensor, "batch n"]:
     """Return the product of each reader with `x` at its position; fastest where positions are in order."""
-    found = x.new_empty(len(x), len(positions))
-    for part, first, last in _stretches(positions):
-        products = (x[:, first:last].flatten(0, 1) @ readers[part].T).unflatten(0, (len(x), last - first))
+    found = []
+    for part, first, last in _stretches(positions, x):
+        products = linear(x[:, first:last].flatten(0, 1), readers[part]).view(len(x), last - first, -1)
         place = (positions[part] - first).expand(len(x), 1, -1)
-        found[:, part] = products.gather(1, place)[:, 0]
-    return found
+        found.append(products.gather(1, place)[:, 0])
+    return found[0] if len(found) == 1 else torch.cat([x.new_empty(len(x), 0), *found], dim=1)
 
 
 def write_at(
@@ -36,17 +42,23 @@ def write_at(
     changes: Float[Tensor, "batch n"],
 ) -> None:
     """Add each direction, times its change, to `written` at its position."""
-    for part, first, last in _stretches(positions):
+    for part, first, last in _stretches(positions, written):
         place = (positions[part] - first).expand(len(written), 1, -1)
         spread = changes.new_zeros(len(written), last - first, place.shape[-1])
         spread.scatter_(1, place, changes[:, None, part])
         added = spread.flatten(0, 1) @ directions[part]
-        written[:, first:last] += added.unflatten(0, (len(written), last - first))
+        written[:, first:last] += added.view(len(written), last - first, -1)
 
 
-def _stretches(positions: Int[Tensor, " n"]) -> Iterator[tuple[slice, int, int]]:
+def _stretches(
+    positions: Int[Tensor, " n"], x: Float[Tensor, "batch rows d_model"]
+) -> Iterator[tuple[slice, int, int]]:
     """Yield stretches of features that stand near each other, each with its first position and that after its last."""
-    if len(positions):
+    if not len(positions):
+        return
+    if x.shape[0] * x.shape[1] <= FEW_ROWS:
+        yield slice(None), 0, x.shape[1]
+    else:
         places = positions.cpu().numpy()
         cuts = np.flatnonzero(np.diff(places // POSITIONS_AT_ONCE)) + 1
         for start, end in pairwise((0, *cuts.tolist(), len(places))):

@@ -85,11 +85,19 @@ class TranscoderLayer:
         return preactivation, self.activation(preactivation)
 
     def read(
-        self, features: Int[Tensor, " n"], positions: Int[Tensor, " n"], x: Float[Tensor, "batch rows d_model"]
+        self,
+        features: Int[Tensor, " n"],
+        positions: Int[Tensor, " n"],
+        x: Float[Tensor, "batch rows d_model"],
+        rows: Float[Tensor, "n d_model"] | None = None,
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
-        """Return pre-activation and activation of features, each at its position, in several re-runs at once."""
+        """Return pre-activation and activation of features, each at its position, in several re-runs at once.
+
+        `rows` are their `encoder_rows`, where those are at hand.
+        """
         if not isinstance(self.activation, TopK):
-            preactivation = read_at(x, positions, self.encoder_rows(features)) + self.encoder_bias[features]
+            rows = self.encoder_rows(features) if rows is None else rows
+            preactivation = read_at(x, positions, rows) + self.encoder_bias[features]
             return preactivation, self.activation.of(preactivation, features)
         distinct, place = torch.unique(positions, return_inverse=True)
         found = x.new_zeros(2, len(x), len(features))
@@ -174,9 +182,13 @@ class LayeredTranscoders(Generic[Layer]):
         features: Int[Tensor, " n"],
         positions: Int[Tensor, " n"],
         x: Float[Tensor, "batch rows d_model"],
+        rows: Float[Tensor, "n d_model"] | None = None,
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
-        """Return pre-activation and activation of features, each at its position, in several re-runs at once."""
-        return self.layers[layer].read(features, positions, x)
+        """Return pre-activation and activation of features, each at its position, in several re-runs at once.
+
+        `rows` are their `encoder_rows`, where those are at hand.
+        """
+        return self.layers[layer].read(features, positions, x, rows)
 
     def encoder_rows(self, layer: int, features: Int[Tensor, " n"]) -> Float[Tensor, "n d_model"]:
         """Return the directions that `features` read."""

@@ -55,8 +55,12 @@ class TranscoderSet(Protocol):
         features: Int[Tensor, " n"],
         positions: Int[Tensor, " n"],
         x: Float[Tensor, "batch rows d_model"],
+        rows: Float[Tensor, "n d_model"] | None = None,
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
-        """Return pre-activation and activation of features, each at its position, in several re-runs at once."""
+        """Return pre-activation and activation of features, each at its position, in several re-runs at once.
+
+        `rows` are their `encoder_rows`, where those are at hand.
+        """
 
     def encoder_rows(self, layer: int, features: Int[Tensor, " n"]) -> Float[Tensor, "n d_model"]:
         """Return the directions that `features` read."""
