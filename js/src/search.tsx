@@ -24,8 +24,8 @@ function Results({ store }: { store: Store }) {
   const active = useSignal(0);
   const results = useComputed(() => searchNodes(store.snapshot, store.nameOf, query.value, MOST_RESULTS));
 
-  // Several features often mean the same: those that share the best result's label can be taken together.
-  const alike = useComputed(() => sameLabel(store, results.value[0]));
+  // Several features often mean the same: those that share the best label found can be taken together.
+  const alike = useComputed(() => sameLabel(store, results.value));
 
   const take = (...ids: readonly string[]) => {
     if (ids.length === 0) return;
@@ -103,11 +103,11 @@ function Results({ store }: { store: Store }) {
   );
 }
 
-/** The features that go by the same label as one of them; of a node without a label, none. */
-function sameLabel({ snapshot, circuit, nameOf }: Store, node: NodeId | undefined): readonly NodeId[] {
+/** The features that go by the same label as the first of some nodes that has one. */
+function sameLabel({ snapshot, circuit, nameOf }: Store, nodes: readonly NodeId[]): readonly NodeId[] {
   const labelled = (id: NodeId) =>
     snapshot.kind[snapshot.index.get(id) ?? -1] === KIND.feature &&
     (id in circuit.value.labels || snapshot.labels.has(snapshot.index.get(id) ?? -1));
-  if (node === undefined || !labelled(node)) return [];
-  return snapshot.ids.filter((id) => labelled(id) && nameOf(id) === nameOf(node));
+  const node = nodes.find(labelled);
+  return node === undefined ? [] : snapshot.ids.filter((id) => labelled(id) && nameOf(id) === nameOf(node));
 }

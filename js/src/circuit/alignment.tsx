@@ -6,7 +6,7 @@ import type { AlignmentMessage, NodeId, Snapshot } from "../core/types";
 import { tokenAt, tokenText } from "../core/words";
 import type { Store } from "../store";
 
-/** Positions of this prompt for which the user chose a position of the other, -1 for none. */
+/** Positions of this prompt for which the user chose a position of the other. */
 export type Chosen = ReadonlyMap<number, number>;
 
 /** An alignment and the prompt that it is of. */
@@ -51,8 +51,7 @@ export function pairsWith(
   chosen: Chosen,
 ): { readonly alignment?: readonly (readonly [number, number])[] } {
   if (alignment === null || alignment.prompt !== prompt || chosen.size === 0) return {};
-  const pairs = new Map([...alignment.pairs, ...chosen]);
-  return { alignment: [...pairs].filter(([, other]) => other >= 0).sort(([one], [other]) => one - other) };
+  return { alignment: [...new Map([...alignment.pairs, ...chosen])].sort(([one], [other]) => one - other) };
 }
 
 interface Props {
@@ -87,7 +86,9 @@ export function Counterparts({ snapshot, nodes, alignment, chosen }: Props) {
                 chosen.value = new Map([...chosen.value, [position, Number(event.currentTarget.value)]]);
               }}
             >
-              <option value="-1">nothing</option>
+              <option value="-1" disabled>
+                nothing
+              </option>
               {alignment.others.map((text, other) => (
                 <option key={other} value={String(other)}>
                   {`${other} ${tokenText(text)}`}
