@@ -14,6 +14,7 @@ from circuit_widget.figure.outcome import short_deed, touched
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Add, Intervention, Set, SwapIn
 from circuit_widget.intervention.as_code import effect_code
+from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import node_tuple
 from circuit_widget.node import Everywhere
 from circuit_widget.widget.history import Recorded, compared_tokens
@@ -110,10 +111,15 @@ def effect_message(one: Recorded, circuit: Circuit, shown: Collection[str]) -> d
         "mode": effect.mode,
         "interventions": [_with_ids(done.to_json(), done) for done in effect.interventions],
         "nodes": {column: [_finite(values[place]) for place in places] for column, values in nodes.items()},
+        "tokens": [{**row, **_ranks(effect, row["token_id"])} for row in document["tokens"]],
         "kl": effect.kl,
         "code": effect_code(effect.graph, effect.interventions, effect.mode),
         "controls": None if one.controls is None else plain(controls_message(one.controls, circuit)),
     }
+
+
+def _ranks(effect: Effect, token: int) -> dict[str, int]:
+    return dict(zip(("rank_before", "rank_after"), effect.rank(token), strict=True))
 
 
 def comparison_message(one: Recorded, other: Recorded, shown: Collection[str]) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class ControlsBody:
 
 @dataclass(frozen=True)
 class EffectToken:
-    """A token's probability and logit at the traced position: before, after, and as the graph predicted it."""
+    """A token's probability and logit at the traced position: before, after, as the graph predicted it; and its rank."""
 
     token: Text
     token_id: int
@@ -126,6 +126,8 @@ class EffectToken:
     logit_before: float
     logit_after: float
     logit_predicted: float
+    rank_before: int
+    rank_after: int
 
 
 @dataclass(frozen=True)

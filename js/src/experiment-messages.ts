@@ -77,7 +77,7 @@ export interface ControlsBody {
   readonly n: number;
 }
 
-/** A token's probability and logit at the traced position: before, after, and as the graph predicted it. */
+/** A token's probability and logit at the traced position: before, after, as the graph predicted it; and its rank. */
 export interface EffectToken {
   readonly token: string;
   readonly token_id: number;
@@ -87,6 +87,8 @@ export interface EffectToken {
   readonly logit_before: number;
   readonly logit_after: number;
   readonly logit_predicted: number;
+  readonly rank_before: number;
+  readonly rank_after: number;
 }
 
 /** The logit that the graph predicted for one of its targets. */

@@ -38,6 +38,8 @@ export const EFFECT: EffectMessage = {
       logit_before: 9.5,
       logit_after: 6.25,
       logit_predicted: 6,
+      rank_before: 1,
+      rank_after: 2,
     },
     {
       token: "Dallas",
@@ -48,6 +50,8 @@ export const EFFECT: EffectMessage = {
       logit_before: 7.75,
       logit_after: 8.5,
       logit_predicted: 7.75,
+      rank_before: 1,
+      rank_after: 2,
     },
     {
       token: "Ohio\n",
@@ -58,6 +62,8 @@ export const EFFECT: EffectMessage = {
       logit_before: 3,
       logit_after: 2,
       logit_predicted: 3,
+      rank_before: 1,
+      rank_after: 2,
     },
   ],
   targets: [{ token_id: 40, predicted_logit: 6 }],

@@ -95,6 +95,7 @@ function Texts({ said }: { said: GenerationMessage }) {
       <p class="frozen">
         <span>
           {[
+            "nothing frozen",
             said.new_tokens ? "prompt and new tokens" : "prompt only",
             `temperature ${said.temperature}`,
             ...(said.seed === null ? [] : [`seed ${said.seed}`]),
