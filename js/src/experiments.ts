@@ -69,7 +69,7 @@ export function experiments(
   const cards = new Map<NodeId, Promise<Card>>();
   let asked = 0;
   let shown = 0;
-  let running: { rid: string; cancel(): void } | null = null;
+  const running = new Map<string, { job: Job; cancel(): void }>();
 
   kept.subscribe((made) => {
     study.value = made;
@@ -85,6 +85,12 @@ export function experiments(
     return intervene;
   };
 
+  /** Of all that runs, what was asked last. */
+  const latest = () => [...running.values()].at(-1);
+  const showJob = () => {
+    job.value = latest()?.job ?? null;
+  };
+
   /** The reply to a request, which is shown as the job until it settles; null where there is none, which is said. */
   const follow = async <Name extends RequestName>(
     label: string,
@@ -92,25 +98,24 @@ export function experiments(
     body: Requests[Name]["body"],
     onPartial?: (body: Requests[Name]["reply"]) => void,
   ) => {
-    const request = rpc.request(name, body, {
+    const { rid, reply, cancel } = rpc.request(name, body, {
       onStatus: (status) => {
-        if (running?.rid === status.rid) job.value = { ...status, label };
+        running.set(status.rid, { job: { ...status, label }, cancel });
+        showJob();
       },
       onPartial,
     });
-    running = request;
-    job.value = { rid: request.rid, label, fraction: 0, text: "", waiting: false };
+    running.set(rid, { job: { rid, label, fraction: 0, text: "", waiting: false }, cancel });
+    showJob();
     try {
-      return await request.reply;
+      return await reply;
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
       if (!QUIET_CODES.has(error.code)) fail({ code: error.code, message: error.message });
       return null;
     } finally {
-      if (running === request) {
-        running = null;
-        job.value = null;
-      }
+      running.delete(rid);
+      showJob();
     }
   };
 
@@ -136,7 +141,7 @@ export function experiments(
       shown = number;
       effect.write(reply.body);
     },
-    cancel: () => running?.cancel(),
+    cancel: () => latest()?.cancel(),
     clearEffect: () => effect.write(null),
     recall: async (id) => (await follow("Experiment", "recall", { id })) !== null,
     compare: async (id) => {

@@ -10,7 +10,7 @@ export function attachKeyboard(root: HTMLElement, store: Store, signal: AbortSig
   root.addEventListener(
     "keydown",
     (event) => {
-      const typing = (event.target as Element).matches(TEXT_FIELDS);
+      const typing = event.key !== "Escape" && (event.target as Element).matches(TEXT_FIELDS);
       if (!event.defaultPrevented && !typing && act(event, store)) {
         event.preventDefault();
         event.stopPropagation();

@@ -105,6 +105,18 @@ describe("a sweep", () => {
     expect(store.failure.value).toBeNull();
   });
 
+  it("can still be cancelled when something else was asked and answered meanwhile", async () => {
+    const { root, model, store } = open("sweep", { study: SWEEP });
+    get(root, "sweep-run").click();
+    const { rid } = last(model);
+    void store.actions.recall(1);
+    expect(store.job.value?.rid).not.toBe(rid);
+    model.emit("msg:custom", { type: "reply", rid: last(model).rid, body: {} });
+    await eventually(() => expect(store.job.value?.rid).toBe(rid));
+    store.actions.cancel();
+    expect(last(model)).toMatchObject({ name: "cancel", body: { rid } });
+  });
+
   it("plots probabilities, logits or activations, and runs the experiment of a point that is clicked", async () => {
     const { root, model } = open("sweep", { study: SWEEP });
     const line = get(root, "plot-line");
@@ -208,7 +220,7 @@ describe("the history", () => {
     const { root, model, store } = open("history", traits);
     const first = () => get(root, "experiment-entry", { id: "1" });
     get(first(), "name-experiment").click();
-    const field = await eventually(() => get<HTMLInputElement>(root, "experiment-name"));
+    const field = await eventually(() => get<HTMLInputElement>(root, "rename"));
     field.value = "without Texas";
     press(field, "Enter");
     expect(last(model)).toMatchObject({ name: "rename", body: { id: 1, name: "without Texas" } });

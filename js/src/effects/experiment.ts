@@ -1,6 +1,6 @@
 /** An experiment as the panels speak of it: who is changed, and what running it again or without a part means. */
 
-import type { Box, InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
+import type { InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
 import { KIND } from "../core/types";
 import { commonName, differentWords, interventionMark } from "../core/words";
 import type { Store } from "../store";
@@ -31,16 +31,16 @@ export function everywhere(snapshot: Snapshot, nodes: readonly NodeId[]): readon
   return [...new Set(nodes.map((id) => (features.has(id) ? id.replace(/\d+$/, "*") : id)))];
 }
 
-/** The box an intervention is on, by its nodes or its features; null when it is on something else. */
-export function boxOf(snapshot: Snapshot, boxes: readonly Box[], nodes: readonly NodeId[]): Box | null {
-  const on = (box: Box) => sameNodes(box.nodes, nodes) || sameNodes(featuresOf(snapshot, box.nodes), nodes);
-  return boxes.find(on) ?? null;
-}
-
-/** Who an intervention is on: the box's name, else the nodes' commonest name. */
+/** Who an intervention is on: the box with these nodes or features, here or everywhere, else the nodes' commonest name. */
 export function whoOf(store: Store, nodes: readonly NodeId[]): string {
-  const box = boxOf(store.snapshot, store.boxes.value, nodes);
-  if (box !== null) return box.name ?? store.nameOf(box.id);
+  const { snapshot } = store;
+  for (const box of store.boxes.value) {
+    const name = box.name ?? store.nameOf(box.id);
+    for (const some of [box.nodes, changeableOf(snapshot, box.nodes), featuresOf(snapshot, box.nodes)]) {
+      if (sameNodes(some, nodes)) return name;
+      if (sameNodes(everywhere(snapshot, some), nodes)) return `${name} everywhere`;
+    }
+  }
   const name = commonName(nodes, store.nameOf);
   return nodes.length > 1 ? `${name} and ${nodes.length - 1} more` : name;
 }

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../button";
+import { NameField } from "../circuit/name-field";
 import { printable } from "../core/text";
 import type { ExperimentEntry } from "../core/types";
 import { modeName, probability, probabilityTone, tokenText } from "../core/words";
@@ -41,9 +42,10 @@ function Line({ store, entry, renaming }: LineProps) {
     <li class="experiment" data-test="experiment-entry" data-id={id} aria-current={shown}>
       {renaming.value === id ? (
         <NameField
-          entry={entry}
+          name={name}
+          label={`Name of experiment ${id}`}
           onName={(given) => void actions.renameExperiment(id, given)}
-          onEnd={() => {
+          onClose={() => {
             renaming.value = null;
           }}
         />
@@ -100,31 +102,5 @@ function Line({ store, entry, renaming }: LineProps) {
         {likeliest !== token && `, now ${tokenText(likeliest)} ${probability(likeliest_probability)}`}
       </p>
     </li>
-  );
-}
-
-interface NameProps {
-  readonly entry: ExperimentEntry;
-  readonly onName: (name: string) => void;
-  readonly onEnd: () => void;
-}
-
-function NameField({ entry, onName, onEnd }: NameProps) {
-  return (
-    <input
-      type="text"
-      class="chip"
-      aria-label={`Name of experiment ${entry.id}`}
-      data-test="experiment-name"
-      maxLength={200}
-      defaultValue={entry.name}
-      ref={(field) => field?.select()}
-      onBlur={onEnd}
-      onKeyDown={(event) => {
-        event.stopPropagation();
-        if (event.key === "Enter") onName(event.currentTarget.value);
-        if (event.key === "Enter" || event.key === "Escape") onEnd();
-      }}
-    />
   );
 }
