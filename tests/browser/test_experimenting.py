@@ -136,9 +136,9 @@ def test_copied_code_does_the_same_in_a_fresh_process(dallas: WidgetView, experi
     here = dallas.notebook.python("widget.effects[-1].logits_after.tolist()")
     assert np.allclose(json.loads(done.stdout.splitlines()[-1]), here, atol=1e-6, rtol=0)
     if experiment == "token and error":
-        assert set(dallas.notebook.python("[one.to_json()['nodes'][0] for one in widget.effects[-1].interventions]")) == {
-            *dallas.notebook.python(f"[{AN_ERROR}, {DALLAS_TOKEN}]")
-        }
+        assert set(
+            dallas.notebook.python("[one.to_json()['nodes'][0] for one in widget.effects[-1].interventions]")
+        ) == {*dallas.notebook.python(f"[{AN_ERROR}, {DALLAS_TOKEN}]")}
 
 
 def test_the_swap_form_shows_what_stands_for_what_and_takes_another_choice(dallas: WidgetView) -> None:
@@ -162,9 +162,7 @@ def test_the_swap_form_shows_what_stands_for_what_and_takes_another_choice(dalla
         f"import circuit_widget as cw\nplain = model.intervene(graph, cw.SwapIn({asked}, {OAKLAND!r}))\n"
         f"edited = model.intervene(graph, cw.SwapIn({asked}, {OAKLAND!r}, alignment={aligned!r}))"
     )
-    plain, edited = dallas.notebook.python(
-        "[one.probability(graph.targets[0].token_id)[1] for one in (plain, edited)]"
-    )
+    plain, edited = dallas.notebook.python("[one.probability(graph.targets[0].token_id)[1] for one in (plain, edited)]")
     after = dallas.token_rows()["Austin"]["after"]
     assert after == pytest.approx(edited, abs=1e-6)
     assert abs(after - plain) > 1e-4
@@ -184,6 +182,19 @@ def test_errors_and_tokens_are_ablated_by_their_own_dials(dallas: WidgetView) ->
             ".probability(graph.targets[0].token_id)[1]"
         )
         assert dallas.token_rows()["Austin"]["after"] == pytest.approx(after, abs=1e-6)
+
+
+def test_what_works_on_features_alone_says_so_of_a_token(dallas: WidgetView) -> None:
+    token = dallas.notebook.python(DALLAS_TOKEN)
+    dallas.notebook.tell(f"widget.ablate({token!r})")
+    dallas.part("control").click()
+    dallas.part("failure").filter(has_text="Controls are drawn for features alone").wait_for()
+    dallas.part("dismiss").click()
+    dallas.open("generate")
+    dallas.part("generate-run").click()
+    dallas.part("failure").filter(has_text="only features can be changed while the model generates").wait_for()
+    assert dallas.notebook.python("[widget.effect['controls'], widget.study, len(widget.effects)]") == [None, None, 1]
+    assert dallas.notebook.python(NOTHING_RUNS)
 
 
 def test_a_supernode_is_set_and_added_to(dallas: WidgetView) -> None:
@@ -213,6 +224,7 @@ def test_everywhere_changes_a_feature_at_every_position(dallas: WidgetView) -> N
     dallas.wait_for_effect_after(None)
     changed = set(dallas.notebook.python("list(widget.effect['interventions'][0]['nodes'])"))
     assert changed > nodes
+    assert dallas.notebook.python("widget.history()['name'].tolist()") == ["capital everywhere ×0"]
     assert {node.rsplit("_", 1)[0] for node in changed} == {node.rsplit("_", 1)[0] for node in nodes}
     off = dallas.notebook.python(
         f"float(widget.effects[-1].nodes.set_index('id').loc[{sorted(nodes)!r}, 'after'].abs().max())"
@@ -305,7 +317,13 @@ def test_what_cannot_be_run_is_said_and_changes_nothing(dallas: WidgetView) -> N
     dallas.part("dismiss").click()
     dallas.page.keyboard.press("Escape")
     dallas.open("generate")
-    for field, number in (("temperature", "99"), ("temperature", ""), ("length", "0"), ("length", "2.5"), ("seed", "-1")):
+    for field, number in (
+        ("temperature", "99"),
+        ("temperature", ""),
+        ("length", "0"),
+        ("length", "2.5"),
+        ("seed", "-1"),
+    ):
         dallas.part(f"generate-{field}").fill(number)
         dallas.part("generate-run").click()
         assert dallas.part(f"generate-{field}").evaluate("(input) => input.validationMessage")
@@ -327,7 +345,9 @@ def test_a_sweep_without_a_box_says_what_it_needs(dallas: WidgetView) -> None:
 
 
 def test_all_features_of_a_label_are_taken_from_the_search_and_ablated_together(dallas: WidgetView) -> None:
-    label, count = dallas.notebook.python("list(__import__('collections').Counter(graph.labels.values()).most_common(1)[0])")
+    label, count = dallas.notebook.python(
+        "list(__import__('collections').Counter(graph.labels.values()).most_common(1)[0])"
+    )
     dallas.root.locator("[aria-label='Search nodes']").click()
     dallas.part("search-input").fill(label)
     dallas.part("search-alike").filter(has_text=f"“{label}”").click()

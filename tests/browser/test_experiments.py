@@ -104,9 +104,9 @@ def test_a_sweep_of_pairs_lists_every_box_and_pair(dallas: WidgetView) -> None:
     assert shown == pytest.approx(after, abs=0.006)
 
 
-@pytest.mark.parametrize("way", ["Escape", "Cancel"])
+@pytest.mark.parametrize("way", ["Escape", "Cancel", "Cancel after a look at the history"])
 def test_a_cancelled_sweep_leaves_the_last_one(dallas: WidgetView, way: str) -> None:
-    dallas.notebook.tell("widget.sweep('Texas')")
+    dallas.notebook.tell("widget.ablate('Texas'); widget.sweep('Texas')")
     before = dallas.notebook.python("widget.study")
     dallas.open("sweep")
     dallas.part("sweep-whom").select_option(label="capital")
@@ -116,7 +116,11 @@ def test_a_cancelled_sweep_leaves_the_last_one(dallas: WidgetView, way: str) -> 
     if way == "Escape":
         dallas.page.keyboard.press("Escape")
     else:
-        dallas.part("cancel").click()
+        if "history" in way:
+            dallas.open("history")
+            entry(dallas, 1, "recall")
+            dallas.open("sweep")
+        dallas.part("job").filter(has_text="Sweep: capital").locator("[data-test='cancel']").click()
     dallas.part("job").wait_for(state="detached")
     dallas.notebook.tell(AT_FULL_SPEED)
     dallas.notebook.wait_until("widget._worker.pending(widget) == ()")
@@ -183,6 +187,19 @@ def test_a_seed_draws_the_same_text_again_and_new_tokens_are_steered_too(dallas:
     assert dallas.notebook.python("widget.study['new_tokens']")
 
 
+def test_escape_stops_a_text_from_within_its_form(dallas: WidgetView) -> None:
+    dallas.notebook.tell(SLOWLY)
+    dallas.open("generate")
+    dallas.part("generate-length").press("Enter")
+    dallas.part("job").wait_for()
+    dallas.part("generate-length").press("Escape")
+    dallas.part("job").wait_for(state="detached")
+    dallas.notebook.tell(AT_FULL_SPEED)
+    dallas.notebook.wait_until("widget._worker.pending(widget) == ()")
+    assert dallas.notebook.python("widget.study") is None
+    assert dallas.part("texts").count() == 0
+
+
 def test_a_validation_shows_the_correlation_that_python_finds(dallas: WidgetView) -> None:
     dallas.open("validate")
     dallas.part("validate-run").click()
@@ -230,8 +247,9 @@ def test_experiments_can_be_named_deleted_and_saved_as_a_table(dallas: WidgetVie
     three_experiments(dallas)
     dallas.open("history")
     entry(dallas, 1, "name-experiment")
-    dallas.part("experiment-name").fill("without Texas")
-    dallas.part("experiment-name").press("Enter")
+    dallas.part("rename").fill("without Texas")
+    # A name is kept by leaving its field, too.
+    dallas.open("history")
     dallas.part("experiment-entry", id="1").filter(has_text="without Texas").wait_for()
     entry(dallas, 2, "forget")
     dallas.part("experiment-entry", id="2").wait_for(state="detached")
