@@ -21,6 +21,12 @@ from torch.nn import functional
 LEAST_PRODUCTS = 1 << 18
 """Multiplications from which on it pays to hand a product over to oneDNN."""
 
+ROWS_OF_A_REGISTER = range(8, 17)
+"""Numbers of rows that fill a register, nearly: then it is faster to multiply the weights by the rows.
+
+The weights, which are many more, then need not be put in another order first.
+"""
+
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 # What torch.compile makes of a linear map on a CPU; without it every product is MKL's.
@@ -35,6 +41,9 @@ def linear(
     """Return `x @ weight.T + bias`."""
     if not _suits_onednn(x, weight):
         return functional.linear(x, weight, bias)
+    if bias is None and x.numel() // x.shape[-1] in ROWS_OF_A_REGISTER:
+        columns: Tensor = _ONEDNN_LINEAR(weight, x.flatten(0, -2), None, "none", [], "")
+        return columns.T.reshape(*x.shape[:-1], len(weight))
     product: Tensor = _ONEDNN_LINEAR(x, weight, bias, "none", [], "")
     return product
 

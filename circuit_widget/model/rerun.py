@@ -248,7 +248,7 @@ def _freeze_pattern(hooks: Hooks, model: LanguageModel, block: Block, pieces: La
     hooks.replace_input(block.output, lambda _: moved[0])
 
 
-PASS_ROWS = 32
+PASS_ROWS = 64
 """How many rows take as long in a layer as its fixed costs: reading its weights, starting its operations."""
 
 PASS_ROWS_ACCELERATED = 2048

@@ -10,8 +10,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuit_widget.products import linear
-
 POSITIONS_AT_ONCE = 16
 """Positions whose features are read or written in one dense product.
 
@@ -29,7 +27,7 @@ def read_at(
     """Return the product of each reader with `x` at its position; fastest where positions are in order."""
     found = []
     for part, first, last in _stretches(positions, x):
-        products = linear(x[:, first:last].flatten(0, 1), readers[part]).view(len(x), last - first, -1)
+        products = (x[:, first:last].flatten(0, 1) @ readers[part].T).view(len(x), last - first, -1)
         place = (positions[part] - first).expand(len(x), 1, -1)
         found.append(products.gather(1, place)[:, 0])
     return found[0] if len(found) == 1 else torch.cat([x.new_empty(len(x), 0), *found], dim=1)
