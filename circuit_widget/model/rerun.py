@@ -125,20 +125,20 @@ def rerun_batch(
         for layer in range(starts[0], model.n_layers):
             if cancelled is not None and cancelled():
                 raise Cancelled("The intervention was cancelled.")
-            block, pieces = model.blocks[layer], captured.layers[layer]
+            pieces = captured.layers[layer]
             started = edits[: bisect_right(starts, layer)]
-            joining = _joining(started[len(residual) :], pieces.residual[rows], rows.start)
-            residual = torch.cat([residual.to(block.device), joining]) if len(joining) else residual.to(block.device)
-            with Hooks() as hooks:
-                watch_reading(hooks, block, model.sites.norm, captured.input_site, _keep(mlp_inputs, layer))
-                clamped = layer in conditions.clamped
-                answering = [range(0) if clamped else _answering(edit, layer, model.n_layers, rows) for edit in started]
-                some = run_some(hooks, block.mlp, answering, rows.stop - rows.start)
-                kept = None if some is None else Kept(some, pieces.mlp_output[rows])
-                hooks.after(block.writer(captured.output_site), _edited(started, layer, mlp_inputs, rows.start, kept))
-                if conditions.frozen_attention:
-                    _freeze_pattern(hooks, model, block, pieces, rows)
-                residual = first(block.whole(residual, **_arguments(pieces, rows)))
+            starting = started[len(residual) :]
+            residual = residual.to(model.layer_device(layer))
+            if any(edit.entering is not None for edit in starting):
+                residual = torch.cat([residual, _entered(starting, pieces.residual[rows], rows.start)])
+            running, starting = started[: len(residual)], started[len(residual) :]
+            if running:
+                residual = _run(model, captured, layer, residual, running, rows, mlp_inputs, conditions)
+            if starting:
+                x = pieces.mlp_input[rows]
+                given = x.expand(len(starting), *x.shape)
+                mlp_inputs[layer] = torch.cat([mlp_inputs[layer], given]) if running else given
+                residual = torch.cat([residual, _left(model, captured, layer, starting, rows)])
             if progress is not None:
                 progress((layer + 1 - starts[0]) / (model.n_layers - starts[0]))
         normed = model.normed(residual[:, -1])
@@ -146,10 +146,59 @@ def rerun_batch(
     return Batch(rows.start, mlp_inputs, normed, logits)
 
 
-def _joining(
+def _run(
+    model: LanguageModel,
+    captured: Capture,
+    layer: int,
+    residual: Float[Tensor, "edits rows d_model"],
+    edits: Sequence[Edit],
+    rows: slice,
+    mlp_inputs: dict[int, Tensor],
+    conditions: Conditions,
+) -> Float[Tensor, "edits rows d_model"]:
+    """Run one layer, adding what the edits return, and keep what its features read; return the stream that leaves it."""
+    block, pieces = model.blocks[layer], captured.layers[layer]
+    with Hooks() as hooks:
+        watch_reading(hooks, block, model.sites.norm, captured.input_site, _keep(mlp_inputs, layer))
+        clamped = layer in conditions.clamped
+        answering = [range(0) if clamped else _answering(edit, layer, model.n_layers, rows) for edit in edits]
+        some = run_some(hooks, block.mlp, answering, rows.stop - rows.start)
+        kept = None if some is None else Kept(some, pieces.mlp_output[rows])
+        hooks.after(block.writer(captured.output_site), _edited(edits, layer, mlp_inputs, rows.start, kept))
+        if conditions.frozen_attention:
+            _freeze_pattern(hooks, model, block, pieces, rows)
+        left: Tensor = first(block.whole(residual, **_arguments(pieces, rows)))
+    return left
+
+
+def _left(
+    model: LanguageModel, captured: Capture, layer: int, edits: Sequence[Edit], rows: slice
+) -> Float[Tensor, "edits rows d_model"]:
+    """Return the residual stream that leaves a layer in the re-runs that start there with what its MLP writes.
+
+    Up to there all is as captured, so that the layer need not run: what is added is all that is new.
+    """
+    block, pieces = model.blocks[layer], captured.layers[layer]
+    above = captured.layers[layer + 1].residual if layer + 1 < model.n_layers else captured.final_residual
+    left = above[rows].to(block.device, pieces.residual.dtype).repeat(len(edits), 1, 1)
+    norm = block.mlp_post_norm if captured.output_site == "mlp_output" else None
+    for row, edit in enumerate(edits):
+        here = slice(edit.first_position, rows.stop)
+        added = edit.added(layer, pieces.mlp_input[here])
+        if added is not None:
+            change = added.to(left.device)
+            if norm is not None:
+                before = pieces.mlp_output[here]
+                before, after = (norm(x.to(left.dtype)).float() for x in (before, before + change))
+                change = after - before
+            left[row, edit.first_position - rows.start :] += change.to(left.dtype)
+    return left
+
+
+def _entered(
     edits: Sequence[Edit], residual: Float[Tensor, "rows d_model"], first_position: int
 ) -> Float[Tensor, "edits rows d_model"]:
-    """Return the residual stream that enters a layer in the re-runs that start there, each with what is added to it."""
+    """Return the residual stream that enters a layer in re-runs that start there, each with what is added to it."""
     joining = residual.repeat(len(edits), 1, 1)
     for row, edit in enumerate(edits):
         if edit.entering is not None:
@@ -169,10 +218,8 @@ def _keep(mlp_inputs: dict[int, Tensor], layer: int) -> Callable[[Tensor], None]
 def _answering(edit: Edit, layer: int, n_layers: int, rows: slice) -> range:
     """Return the rows at which the MLP of a layer may write something else than on the prompt, if it matters.
 
-    Where a re-run starts, its MLP still reads what it did; of the last layer, only the traced position is read.
+    Of what the last layer writes, only the traced position is read.
     """
-    if layer == edit.first_layer and edit.entering is None:
-        return range(0)
     first = rows.stop - 1 if layer == n_layers - 1 else edit.first_position
     return range(first - rows.start, rows.stop - rows.start)
 

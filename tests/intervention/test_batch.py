@@ -1,6 +1,6 @@
 """Several experiments as one batch: each is what it is alone, whatever the others start from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -202,3 +202,28 @@ def test_what_overflows_the_model_is_named() -> None:
         InterventionError, match=rf"With “{len(nodes)} features = 3e.38” the model's logits are no longer"
     ):
         model.intervene_many(graph, [Ablate(nodes[0]), Set(nodes, 3e38)])
+
+
+@pytest.mark.parametrize("mode", ["total", "frozen_attention", (0, 1)])
+def test_mlps_run_only_where_they_may_answer_and_it_matters(mode: object) -> None:
+    model = tiny_model()
+    graph = model.trace(PROMPT_IDS)
+    last = len(PROMPT_IDS) - 1
+    places = [(0, 2), (0, 5), (1, 4), (2, 3)]
+    given = dict.fromkeys(range(3), 0)
+
+    def count(layer: int) -> Callable[[object, tuple[torch.Tensor]], None]:
+        def counted(_: object, args: tuple[torch.Tensor]) -> None:
+            given[layer] += args[0].shape[:2].numel()
+
+        return counted
+
+    handles = [
+        block.mlp.down_proj.register_forward_pre_hook(count(layer))
+        for layer, block in enumerate(model.model.network.model.layers)
+    ]
+    model.intervene_many(graph, [Set(Feature(layer, position, 1), 3.0) for layer, position in places], mode=mode)
+    for handle in handles:
+        handle.remove()
+    answering = [(last + 1 - 2) + (last + 1 - 5), 3]
+    assert given == {0: 0, 1: 0 if isinstance(mode, tuple) else answering[0], 2: answering[1]}

@@ -209,7 +209,7 @@ def test_another_thread_that_uses_the_model_meanwhile_is_not_touched() -> None:
             thread.start()
             thread.join()
 
-    handle = model.model.network.model.layers[1].mlp.register_forward_pre_hook(hook)
+    handle = model.model.network.model.layers[2].mlp.register_forward_pre_hook(hook)
     model.intervene(graph, Set(Feature(1, 2, 3), 50.0), mode="frozen_attention")
     handle.remove()
     torch.testing.assert_close(meanwhile[0], alone, atol=0, rtol=0)
