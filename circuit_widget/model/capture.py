@@ -19,6 +19,7 @@ from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.norm import frozen_norm, norm_scale
 from circuit_widget.model.sites import NormKind
+from circuit_widget.products import fast_products
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,15 +202,15 @@ def capture(
         if cancelled is not None and cancelled():
             raise Cancelled("The run was cancelled.")
 
-    with torch.inference_mode(), Hooks() as hooks:
-        for record, block in zip(recorded, model.blocks, strict=True):
-            hooks.before(block.whole, stop)
-            record.watch(hooks, block, cache, input_site, output_site)
-        if model.positions is not None:
-            hooks.after(model.positions, lambda _, output: ends.update(positions=output.float()))
-        hooks.before(model.final_norm, lambda args, _: ends.update(final=args[0][0]))
-        model.body(**model.prompt_arguments(token_ids), past_key_values=cache, use_cache=True)
-    with torch.inference_mode():
+    with torch.inference_mode(), fast_products(model.linear_maps):
+        with Hooks() as hooks:
+            for record, block in zip(recorded, model.blocks, strict=True):
+                hooks.before(block.whole, stop)
+                record.watch(hooks, block, cache, input_site, output_site)
+            if model.positions is not None:
+                hooks.after(model.positions, lambda _, output: ends.update(positions=output.float()))
+            hooks.before(model.final_norm, lambda args, _: ends.update(final=args[0][0]))
+            model.body(**model.prompt_arguments(token_ids), past_key_values=cache, use_cache=True)
         uncapped = model.uncapped_logits(ends["final"][position : position + 1])[0]
     if not bool(torch.isfinite(uncapped).all()):
         raise PromptError("The model's logits for this prompt are not finite; try another dtype, or check its weights.")
