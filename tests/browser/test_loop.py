@@ -159,6 +159,8 @@ def test_the_loop_needs_no_mouse(view: WidgetView) -> None:
     press("a")
     view.wait_for_effect_after(None)
     press("Control+z")
+    view.notebook.wait_until("widget.effect is None")
+    press("Control+z")
     view.notebook.wait_until("[g.name for g in widget.circuit.supernodes] != ['by hand']")
 
 
