@@ -6,7 +6,7 @@ CircuitWidgetError          error
 ├── GraphFileError          graph-file      a graph file that is cut off, foreign or from another version
 ├── NodeError               node            a node or feature that does not exist
 ├── InterventionError       intervention    an intervention that cannot be carried out
-├── NoModelError            no-model        running the model of a graph, or generation, that came without it
+├── NoModelError            no-model        running a model that a graph or generation came without, or that was closed
 ├── CircuitError            circuit         a circuit document that breaks its rules
 ├── MessageError            message         a malformed message between frontend and kernel
 ├── OutOfMemory             memory          a run that the memory of a device or of the machine is too small for
@@ -56,7 +56,7 @@ class InterventionError(CircuitWidgetError):
 
 
 class NoModelError(CircuitWidgetError):
-    """Running the model of a graph, or of a generation, that came without it."""
+    """Running a model that a graph or a generation came without, or that was closed."""
 
     code = "no-model"
 

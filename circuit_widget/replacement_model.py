@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, Unpack, overload
+from typing import Any, NoReturn, TypeAlias, Unpack, overload
 
 import torch
 
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
-from circuit_widget.errors import InterventionError
+from circuit_widget.errors import InterventionError, NoModelError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.intervention.intervening import Intervening
@@ -38,6 +38,15 @@ from circuit_widget.tracing.verify import verify_graph
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 Interventions: TypeAlias = Sequence[Intervention] | Intervention
+
+CLOSED = "This model was closed, and its memory given back. Load it again with circuit_widget.load()."
+
+
+class _Closed:
+    """Stands where a closed model had its parts: whatever is asked of it is refused."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NoModelError(CLOSED)
 
 
 class ReplacementModel(Intervening):
@@ -70,6 +79,8 @@ class ReplacementModel(Intervening):
         self._provenance = dict(provenance or {})
 
     def __repr__(self) -> str:
+        if self.closed:
+            return "ReplacementModel(closed)"
         return f"ReplacementModel({self.name!r}, transcoders={self.transcoders.name!r}, device={str(self.device)!r})"
 
     @property
@@ -304,6 +315,24 @@ class ReplacementModel(Intervening):
         """Drop the forward passes kept from earlier traces and the memory they hold."""
         with self.lock:
             self._runs.forget()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called; all that runs the model is then refused with NoModelError."""
+        return isinstance(self.model, _Closed)
+
+    def close(self) -> None:
+        """Let go of the model, its transcoders and all that was kept of earlier runs, and give their memory back.
+
+        Waits for a run under way. Graphs stay as they are, and can be shown and saved; a network that was handed to
+        `load` stays with whoever holds it.
+        """
+        with self.lock:
+            closed: Any = _Closed()
+            on_gpu = not self.closed and self.device.type == "cuda"
+            self.model = self.transcoders = self._cards = self._runs = closed
+            if on_gpu:
+                torch.cuda.empty_cache()
 
     def read_prompt(self, prompt: PromptInput) -> Prompt:
         """Return the token ids and texts a prompt is run as; see `tokenize`."""

@@ -1,7 +1,9 @@
 """A loaded model: what its graphs say of where they came from, what it refuses, and that it survives an interruption."""
 
 import dataclasses
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 import circuit_widget as cw
-from circuit_widget.errors import CircuitWidgetError, LoadError, OutOfMemory, PromptError
+from circuit_widget.errors import CircuitWidgetError, LoadError, NoModelError, OutOfMemory, PromptError
 from circuit_widget.replacement_model import ReplacementModel
 from tests.models import PROMPT_IDS, REFERENCE, hooks_of, reference_model, tiny_model, tiny_network, tokenizer
 
@@ -244,3 +246,32 @@ def test_runs_are_kept_but_not_beyond_what_they_may_hold(monkeypatch: pytest.Mon
     monkeypatch.setattr(runs, "REMEMBERED_BYTES", 1)
     model.trace([1, 5, 7])
     assert model._run_of(graph, None) is not first
+
+
+def test_a_closed_model_refuses_to_run_and_says_what_to_do() -> None:
+    model = tiny_model()
+    graph = model.trace(PROMPT_IDS)
+    said = model.generate(PROMPT_IDS, max_new_tokens=1)
+    network = weakref.ref(model.model.network)
+    model.close()
+    model.close()
+    assert (model.closed, repr(model)) == (True, "ReplacementModel(closed)")
+    feature = graph.node_ids[0]
+    for run in (
+        lambda: model.trace(PROMPT_IDS),
+        lambda: model.generate(PROMPT_IDS),
+        lambda: model.intervene(graph, cw.Ablate(feature)),
+        lambda: model.controls(graph, cw.Ablate(feature)),
+        lambda: graph.validate(),
+        lambda: graph.verify(),
+        lambda: said.trace(0),
+        lambda: model.feature_card(0, 0),
+        lambda: model.forget(),
+    ):
+        with pytest.raises(
+            NoModelError, match=r"This model was closed, .* Load it again with circuit_widget\.load\(\)"
+        ):
+            run()
+    gc.collect()
+    assert network() is None
+    assert len(graph.to_frames()[0]) == graph.n_nodes

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
+from circuit_widget.replacement_model import CLOSED, ReplacementModel
 from circuit_widget.widget.experiment import nodes_of
 from circuit_widget.widget.experimenting import ExperimentWidget
 from circuit_widget.widget.picture import static_bundle
 from circuit_widget.widget.requests import Requests
 from circuit_widget.widget.worker import Worker
-
-if TYPE_CHECKING:
-    from circuit_widget.replacement_model import ReplacementModel
 
 LOG = logging.getLogger(__name__)
 
@@ -55,14 +53,10 @@ class CircuitWidget(ExperimentWidget):
         theme: Literal["auto", "light", "dark"] = "auto",
         height: int = 420,
     ) -> None:
-        fitting = _fitting(graph, model if model is not None else graph.model)
-        super().__init__(
-            graph,
-            circuit or Circuit(),
-            {"theme": theme, "height": height},
-            fitting,
-            NO_MODEL if fitting is None else "",
-        )
+        given = model if model is not None else graph.model
+        fitting = _fitting(graph, given)
+        why_not = "" if fitting is not None else NO_MODEL if given is None else CLOSED
+        super().__init__(graph, circuit or Circuit(), {"theme": theme, "height": height}, fitting, why_not)
         self._worker = Worker.of(graph if fitting is None else fitting, self)
         self._requests = Requests(self, self._worker)
         self.on_msg(lambda _, content, __: self._requests.receive(content))
@@ -139,7 +133,7 @@ class CircuitWidget(ExperimentWidget):
 
 
 def _fitting(graph: Graph, model: Any) -> ReplacementModel | None:
-    if model is None:
+    if model is None or getattr(model, "closed", False):
         return None
     if not hasattr(model, "intervene"):
         raise CircuitWidgetError(
