@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -171,13 +171,23 @@ def _elsewhere(graph: Graph, intervention: Intervention) -> str:
 
 
 def who(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
-    """Who an intervention is on: the box with just these nodes or features, else the nodes' commonest name."""
+    """Who an intervention is on: the box with these nodes or features, here or everywhere, else their commonest name."""
     nodes = dict(zip(touched(intervention), _nodes(intervention), strict=True))
     for box in circuit.boxes():
-        if nodes.keys() in (set(box.nodes), set(features_of(graph, box))):
-            return printable(box.name or node_name(graph, circuit, box.id))
+        name = printable(box.name or node_name(graph, circuit, box.id))
+        for some in (set(box.nodes), set(features_of(graph, box))):
+            if some == nodes.keys():
+                return name
+            if some and some < nodes.keys() and _wherever(graph, some) == _wherever(graph, nodes):
+                return f"{name} everywhere"
     ((name, _),) = Counter(_name(graph, circuit, node) for node in nodes.values()).most_common(1)
     return name if len(nodes) == 1 else f"{name} and {len(nodes) - 1} more"
+
+
+def _wherever(graph: Graph, nodes: Iterable[str]) -> set[str]:
+    """Ids of nodes, those of features less their position: a feature's id ends in it."""
+    others = set(graph.node_ids[graph.n_features :])
+    return {node if node in others else node.rpartition("_")[0] for node in nodes}
 
 
 def _name(graph: Graph, circuit: Circuit, node: str | Feature) -> str:

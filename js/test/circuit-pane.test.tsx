@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CircuitPane } from "../src/circuit/circuit-pane";
+import { whoOf } from "../src/effects/experiment";
 import { FakeModel, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, mount, pointer, press, TEXAS, texts } from "./panels";
 
@@ -143,6 +144,14 @@ describe("the dial", () => {
     const dial = await dialOf(root, "4_40_5");
     expect(all(dial, "dial-0")).toEqual([]);
     get(dial, "dial-unpin");
+  });
+
+  it("is named as everywhere also when the kernel spelled the positions out", () => {
+    const { store } = pane();
+    expect(whoOf(store, ["0_2_*", "1_8_*"])).toBe("Texas everywhere");
+    expect(whoOf(store, [...TEXAS, "0_2_5"])).toBe("Texas everywhere");
+    expect(whoOf(store, ["0_2_4", "1_8_5"])).not.toContain("everywhere");
+    expect(whoOf(store, TEXAS)).toBe("Texas");
   });
 
   it("sets, adds to, and changes features everywhere", async () => {

@@ -58,6 +58,7 @@ def test_experiments_are_named_after_whom_they_change(widget: CircuitWidget) -> 
         "Texas ×0": lambda: widget.ablate("Texas"),
         "Texas ×−2": lambda: widget.scale(TEXAS, -2),
         "Texas <b> = 1.5": lambda: widget.set("1_8_4", 1.5),
+        "Texas everywhere ×0": lambda: widget.ablate([*TEXAS, Feature(1, 5, 8)]),
         "feature 9 and 1 more set": lambda: widget.set([Feature(0, 1, 9), "0_3_1"], [1.0, 2.0]),
         "Texas ×0, feature 3 +0.5": lambda: widget.intervene([Ablate("Texas"), Add("0_3_1", 0.5)]),
     }

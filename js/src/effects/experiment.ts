@@ -38,7 +38,10 @@ export function whoOf(store: Store, nodes: readonly NodeId[]): string {
     const name = box.name ?? store.nameOf(box.id);
     for (const some of [box.nodes, changeableOf(snapshot, box.nodes), featuresOf(snapshot, box.nodes)]) {
       if (sameNodes(some, nodes)) return name;
-      if (sameNodes(everywhere(snapshot, some), nodes)) return `${name} everywhere`;
+      // As it was asked for, or as the kernel spelled it out, position by position.
+      const wide = everywhere(snapshot, some);
+      const spelled = some.every((node) => nodes.includes(node)) && sameNodes(wide, everywhere(snapshot, nodes));
+      if (sameNodes(wide, nodes) || spelled) return `${name} everywhere`;
     }
   }
   const name = commonName(nodes, store.nameOf);
