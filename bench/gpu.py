@@ -1,10 +1,10 @@
-"""How fast a trace of a model of Gemma-2-2B's shape is, with random weights, on a GPU.
+"""How fast a trace, and ablations, of a model of Gemma-2-2B's shape are, with random weights, on a GPU.
 
 python bench/gpu.py                     on CUDA
 python bench/gpu.py --tiny              a tiny model, on whatever there is, to see that the script runs
 
-Needs torch, transformers, safetensors and numpy only. Prints the device, seconds after warm-up, and the share of the
-device's rate for matrix products that the sweep reaches.
+Needs torch, transformers, safetensors, numpy and pandas only. Prints the device, seconds after warm-up, and the share of
+the device's rate for matrix products that the sweep reaches.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 sys.path[0] = str(Path(__file__).parents[1])
 
@@ -44,12 +44,16 @@ from transformers import AutoModelForCausalLM, Gemma2Config, PreTrainedTokenizer
 
 from bench.measuring import operations, product_rate  # noqa: E402
 from circuit_widget.graph import Graph  # noqa: E402
+from circuit_widget.intervention import Ablate  # noqa: E402
 from circuit_widget.model.language_model import LanguageModel  # noqa: E402
 from circuit_widget.replacement_model import ReplacementModel  # noqa: E402
 from circuit_widget.transcoder.activation import JumpReLU  # noqa: E402
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders  # noqa: E402
 
-BUDGET_SECONDS = 3.0
+BUDGET_SECONDS, BUDGET_ABLATION = 3.0, 0.05
+ABLATIONS = 50
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
     )
 
 
-def seconds_of(work: Callable[[], Graph], device: str) -> tuple[float, Graph]:
+def seconds_of(work: Callable[[], Result], device: str) -> tuple[float, Result]:
     """Return how long some work takes until the device has done it, and its result."""
     _finish(device)
     started = time.perf_counter()
@@ -159,8 +163,28 @@ def main() -> None:
     print(f"{done / 1e12:.3f} T operations, {done / seconds / 1e12:.2f} T/s")
     for kind, rate in _rates(device, 512 if options.tiny else 8192):
         print(f"  a {kind} product reaches {rate / 1e12:.2f} T/s: {done / seconds / rate:.1%} of it")
+    _print_ablations(model, graph, device)
     if device == "cuda":
         print(f"peak device memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+
+
+def _print_ablations(model: ReplacementModel, graph: Graph, device: str) -> None:
+    """Ablate features spread evenly over the graph, one by one and as a batch, with nothing frozen."""
+    spread = [graph.node_ids[round(place)] for place in torch.linspace(0, graph.n_features - 1, ABLATIONS).tolist()]
+    experiments = [Ablate(node) for node in spread]
+    for warm_up in experiments[:3]:
+        model.intervene(graph, warm_up, progress=False)
+    alone = [
+        seconds_of(lambda one=one: model.intervene(graph, one, progress=False), device)[0]  # type: ignore[misc]
+        for one in experiments
+    ]
+    together, _ = seconds_of(lambda: model.intervene_many(graph, experiments, progress=False), device)
+    median = statistics.median(alone)
+    kept = "kept" if median < BUDGET_ABLATION else "MISSED"
+    print(
+        f"one ablation {1000 * median:.1f} ms after warm-up (worst {1000 * max(alone):.1f}); "
+        f"budget {1000 * BUDGET_ABLATION:.0f} ms: {kept}; of a batch of {ABLATIONS} {1000 * together / ABLATIONS:.1f} ms"
+    )
 
 
 def _rates(device: str, size: int) -> list[tuple[str, float]]:
