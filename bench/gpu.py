@@ -3,8 +3,8 @@
 python bench/gpu.py                     on CUDA
 python bench/gpu.py --tiny              a tiny model, on whatever there is, to see that the script runs
 
-Needs torch, transformers, safetensors, numpy and pandas only. Prints the device, seconds after warm-up, and the share of
-the device's rate for matrix products that the sweep reaches.
+Needs torch, transformers, safetensors and numpy only; ablations, whose results are data frames, pandas too. Prints the
+device, seconds after warm-up, and the share of the device's rate for matrix products that the sweep reaches.
 """
 
 from __future__ import annotations
@@ -163,7 +163,10 @@ def main() -> None:
     print(f"{done / 1e12:.3f} T operations, {done / seconds / 1e12:.2f} T/s")
     for kind, rate in _rates(device, 512 if options.tiny else 8192):
         print(f"  a {kind} product reaches {rate / 1e12:.2f} T/s: {done / seconds / rate:.1%} of it")
-    _print_ablations(model, graph, device)
+    if importlib.util.find_spec("pandas") is None:
+        print("pandas is not installed: ablations were not measured")
+    else:
+        _print_ablations(model, graph, device)
     if device == "cuda":
         print(f"peak device memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
 

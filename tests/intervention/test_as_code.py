@@ -37,6 +37,11 @@ def run(code: str, result: str, folder: Path) -> np.ndarray:
     return np.asarray(np.load(file))
 
 
+def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
+    """Another process may add numbers up in another order."""
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+
+
 def interventions(graph: cw.Graph) -> list[tuple[list[Intervention], str]]:
     first, *others = graph.node_ids[:4]
     last = cw.Feature(2, 8, int(np.argmax(graph.feature_layer == 3)))
@@ -54,7 +59,7 @@ def test_an_effect_comes_out_the_same(demo: ReplacementModel, graph: cw.Graph, c
     asked, mode = interventions(graph)[case]
     effect = demo.intervene(graph, asked, mode=mode)
     code = effect_code(graph, effect.interventions, effect.mode)
-    assert np.array_equal(run(code, "effect.logits_after", tmp_path), effect.logits_after)
+    assert_same(run(code, "effect.logits_after", tmp_path), effect.logits_after)
 
 
 def test_a_limited_and_pruned_graph_of_given_targets_is_traced_again_as_it_was(tmp_path: Path) -> None:
@@ -65,8 +70,8 @@ def test_a_limited_and_pruned_graph_of_given_targets_is_traced_again_as_it_was(t
     code = effect_code(small, effect.interventions, effect.mode)
     ids = run(code, "graph.node_ids", tmp_path)
     assert ids.tolist() == list(small.node_ids)
-    assert np.array_equal(run(code, "effect.nodes['after']", tmp_path), effect.nodes["after"].to_numpy())
-    assert np.array_equal(run(code, "graph.weights", tmp_path), small.weights)
+    assert_same(run(code, "effect.nodes['after']", tmp_path), effect.nodes["after"].to_numpy())
+    assert_same(run(code, "graph.weights", tmp_path), small.weights)
 
 
 def test_a_sweep_and_a_generation_come_out_the_same(demo: ReplacementModel, graph: cw.Graph, tmp_path: Path) -> None:
@@ -74,7 +79,7 @@ def test_a_sweep_and_a_generation_come_out_the_same(demo: ReplacementModel, grap
     sweep = demo.sweep(graph, nodes, [0.0, 2.0], mode="frozen_attention")
     code = study_code(graph, "sweep", [repr(nodes), repr([0.0, 2.0]), "mode='frozen_attention'"])
     after = run(code, "[one.logits_after for one in sweep.effects]", tmp_path)
-    assert np.array_equal(after, np.stack([one.logits_after for one in sweep.effects]))
+    assert_same(after, np.stack([one.logits_after for one in sweep.effects]))
 
     groups = {"one 'group'": nodes[:1], "other": nodes[1:]}
     code = study_code(graph, "sweep_groups", [groups_code(groups)])
