@@ -132,7 +132,7 @@ def test_copied_code_does_the_same_in_a_fresh_process(dallas: WidgetView, experi
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     here = dallas.notebook.python("widget.effects[-1].logits_after.tolist()")
-    assert np.allclose(json.loads(done.stdout.splitlines()[-1]), here, atol=1e-6, rtol=0)
+    assert np.allclose(json.loads(done.stdout.splitlines()[-1]), here, atol=1e-5, rtol=0)
     if experiment == "token and error":
         assert set(
             dallas.notebook.python("[one.to_json()['nodes'][0] for one in widget.effects[-1].interventions]")
@@ -162,7 +162,7 @@ def test_the_swap_form_shows_what_stands_for_what_and_takes_another_choice(dalla
     )
     plain, edited = dallas.notebook.python("[one.probability(graph.targets[0].token_id)[1] for one in (plain, edited)]")
     after = dallas.token_rows()["Austin"]["after"]
-    assert after == pytest.approx(edited, abs=1e-6)
+    assert after == pytest.approx(edited, abs=1e-5)
     assert abs(after - plain) > 1e-4
 
 
@@ -179,7 +179,7 @@ def test_errors_and_tokens_are_ablated_by_their_own_dials(dallas: WidgetView) ->
             f"model.intervene(graph, type(widget.effects[-1].interventions[0])([{node!r}]))"
             ".probability(graph.targets[0].token_id)[1]"
         )
-        assert dallas.token_rows()["Austin"]["after"] == pytest.approx(after, abs=1e-6)
+        assert dallas.token_rows()["Austin"]["after"] == pytest.approx(after, abs=1e-5)
 
 
 def test_a_supernode_is_set_and_added_to(dallas: WidgetView) -> None:
