@@ -31,7 +31,6 @@ def build(folder: Path, model_recipe: ModelRecipe, transcoder_recipe: Transcoder
     def say(text: str) -> None:
         print(f"{time.monotonic() - started:6.0f} s  {text}", flush=True)
 
-    torch.set_num_threads(1)
     model_folder, transcoders = folder / "model", folder / "transcoders"
     for old in (model_folder, transcoders):
         shutil.rmtree(old, ignore_errors=True)
@@ -56,6 +55,7 @@ def describe(model_folder: Path, transcoders: Path) -> None:
 
 def main() -> None:
     """Build into a folder beside the package's data, measure, and put it in place of what is there."""
+    torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description="Re-create the embedded model.")
     parser.add_argument(
         "--folder", type=Path, default=HERE.parent.parent / "build" / "demo-model", help="where to build"
