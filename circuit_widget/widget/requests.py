@@ -13,6 +13,7 @@ from circuit_widget.intervention import Intervention, intervention_from_json
 from circuit_widget.widget import experiment_messages as experiments
 from circuit_widget.widget import messages
 from circuit_widget.widget import study_messages as studies
+from circuit_widget.widget.schema import plain
 from circuit_widget.widget.study_runs import Study, SweepPlan, Under, run_generation, run_sweep, run_validation
 from circuit_widget.widget.worker import Answer, Job, Worker, failure
 
@@ -129,8 +130,8 @@ class Requests:
     def _align(self, model: ReplacementModel, body: studies.AlignBody) -> Work:
         def work(_: Job) -> Answer:
             found = model.align(self.widget.graph, body.prompt)
-            texts = ([token.text for token in tokens] for tokens in (found.tokens, found.other_tokens))
-            return Answer(dict(zip(("tokens", "others", "pairs"), (*texts, list(found.pairs.items())), strict=True)))
+            tokens, others = (tuple(token.text for token in some) for some in (found.tokens, found.other_tokens))
+            return Answer(plain(studies.AlignmentMessage(tokens, others, tuple(found.pairs.items()))))
 
         return work, lambda answer: answer
 
@@ -138,10 +139,8 @@ class Requests:
         graph, circuit = self.widget.graph, self.widget.circuit
         match body:
             case studies.SweepBody():
-                plan, mode = (
-                    SweepPlan(body.axis, self._interventions(body.interventions)),
-                    messages.read_mode(body.mode),
-                )
+                plan = SweepPlan(body.axis, self._interventions(body.interventions))
+                mode = messages.read_mode(body.mode)
                 return lambda job: run_sweep(model, graph, circuit, plan, mode, body.name, _under(job))
             case studies.GenerateBody():
                 asked = self._interventions(body.interventions)

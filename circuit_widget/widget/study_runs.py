@@ -10,7 +10,7 @@ from circuit_widget.circuit import Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.as_code import groups_code, intervention_code, nodes_code, study_code
 from circuit_widget.intervention.kinds import Intervention, Place
-from circuit_widget.intervention.mode import Mode
+from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.intervention.studies import FACTORS, Asked
 from circuit_widget.model.sampling import Options
 from circuit_widget.progress import ProgressChoice
@@ -78,7 +78,15 @@ def run_sweep(
     axis = plan.axis
     groups = circuit_groups(graph, circuit) if axis in ("groups", "pairs") else {}
     labels, values = _labels(graph, plan, groups)
-    so_far = SweepSoFar(graph, circuit, axis, name, labels, values, _sweep_code(graph, plan, groups, mode_name(mode)))
+    so_far = SweepSoFar(
+        graph,
+        circuit,
+        axis,
+        name,
+        labels,
+        values,
+        _sweep_code(graph, plan, groups, read_mode(mode, graph.n_layers).name),
+    )
 
     def seen(start: int, effects: Sequence[Effect]) -> None:
         so_far.add(start, effects)
@@ -94,11 +102,6 @@ def run_sweep(
     else:
         result = model.sweep_groups(graph, groups, pairs=axis == "pairs", mode=mode, **options)
     return Study(result, so_far.message())
-
-
-def mode_name(mode: Mode) -> str:
-    """Return a mode as it is written: a range of layers by its first and last."""
-    return mode if isinstance(mode, str) else f"{mode[0]}-{mode[-1]}"
 
 
 def _sweep_code(graph: Graph, plan: SweepPlan, groups: Mapping[str, Sequence[str]], mode: str) -> str:
@@ -164,4 +167,4 @@ def run_validation(model: ReplacementModel, graph: Graph, circuit: Circuit, mode
     boxes = any(node in graph.node_ids[: graph.n_features] for box in circuit.boxes() for node in box.nodes)
     groups = circuit_groups(graph, circuit) if boxes else None
     result = model.validate(graph, groups, mode=mode, progress=under.progress, cancelled=under.cancelled)
-    return Study(result, validation_message(graph, groups, result, mode_name(mode)))
+    return Study(result, validation_message(graph, groups, result, read_mode(mode, graph.n_layers).name))

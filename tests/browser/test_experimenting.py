@@ -162,7 +162,7 @@ def test_the_swap_form_shows_what_stands_for_what_and_takes_another_choice(dalla
     )
     plain, edited = dallas.notebook.python("[one.probability(graph.targets[0].token_id)[1] for one in (plain, edited)]")
     after = dallas.token_rows()["Austin"]["after"]
-    assert after == pytest.approx(edited, abs=1e-5)
+    assert after == pytest.approx(edited, abs=1e-6)
     assert abs(after - plain) > 1e-4
 
 
@@ -179,7 +179,7 @@ def test_errors_and_tokens_are_ablated_by_their_own_dials(dallas: WidgetView) ->
             f"model.intervene(graph, type(widget.effects[-1].interventions[0])([{node!r}]))"
             ".probability(graph.targets[0].token_id)[1]"
         )
-        assert dallas.token_rows()["Austin"]["after"] == pytest.approx(after, abs=1e-5)
+        assert dallas.token_rows()["Austin"]["after"] == pytest.approx(after, abs=1e-6)
 
 
 def test_a_supernode_is_set_and_added_to(dallas: WidgetView) -> None:
