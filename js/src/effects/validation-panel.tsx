@@ -52,11 +52,6 @@ function Result({ made }: { made: ValidationMessage }) {
   const left = (share: number | null | undefined): string => (share == null ? "–" : percent(share));
   return (
     <section data-test="validation" data-groups={made.groups}>
-      {points.length > 0 && <ScatterPlot label="Change of activation: measured over predicted" points={points} />}
-      <p class="frozen">
-        <span>{`${modeName(made.mode)}: ${made.frozen}`}</span>
-        <span aria-hidden="true">● measured over predicted ○ direct</span>
-      </p>
       <h3>
         {count(made.groups, "group")} ablated
         <span class="number">pairs</span>
@@ -82,6 +77,11 @@ function Result({ made }: { made: ValidationMessage }) {
             </li>
           ))}
       </ul>
+      {points.length > 0 && <ScatterPlot label="Change of activation: measured over predicted" points={points} />}
+      <p class="frozen">
+        <span>{`${modeName(made.mode)}: ${made.frozen}`}</span>
+        <span aria-hidden="true">● measured over predicted ○ direct</span>
+      </p>
       <p class="none" data-test="faithfulness">
         {`Of ${made.token}'s probability ${left(made.necessity)} is left without these, ${left(made.sufficiency)} with every other active feature ablated.`}
       </p>
