@@ -35,6 +35,9 @@ HIGHEST_REVISION = 2**53 - 2
 class SharedWidget(anywidget.AnyWidget):
     """A graph's traits in step with the frontend; see the module."""
 
+    # A path, so that anywidget watches the file in a checkout with ANYWIDGET_HMR=1.
+    _esm = BUNDLE if BUNDLE.is_file() else ""
+
     snapshot = traitlets.Bytes(read_only=True).tag(sync=True)
     circuit = traitlets.Instance(Circuit, ()).tag(
         sync=True,
@@ -51,8 +54,8 @@ class SharedWidget(anywidget.AnyWidget):
     capabilities = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(self, graph: Graph, circuit: Circuit, settings: Mapping[str, Any], capabilities: Capabilities) -> None:
+        _check_bundle(str(self._esm))
         self.graph = graph
-        self._esm = _bundle()
         self._shown = frozenset[str]()
         self._frontend_speaks = False
         self._show(_nodes_in(circuit.check(graph)), always=True)
@@ -174,11 +177,10 @@ def _checked_settings(value: object) -> dict[str, Any]:
     return asdict(settings)
 
 
-def _bundle() -> str:
-    try:
-        return BUNDLE.read_text(encoding="utf-8")
-    except OSError:
+def _check_bundle(code: str) -> None:
+    if not code:
         raise CircuitWidgetError(
             f"The widget's frontend is missing: there is no {BUNDLE.name} in {BUNDLE.parent}. In a source checkout "
-            "build it with `npm ci && npm run build` in the folder js; otherwise install the package again."
-        ) from None
+            "build it with `npm ci && npm run build` in the folder js; otherwise install the package again. "
+            "Then restart the kernel."
+        )

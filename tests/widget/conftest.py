@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 import comm
 import pytest
 
-from circuit_widget.widget import shared
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.frontend import Page, RecordingComm
 from tests.widget.linear_model import LinearModel
@@ -23,12 +22,10 @@ def model() -> Iterator[LinearModel]:
 
 
 @pytest.fixture
-def show(monkeypatch: pytest.MonkeyPatch, model: LinearModel, tmp_path: Any) -> Iterator[Open]:
+def show(monkeypatch: pytest.MonkeyPatch, model: LinearModel) -> Iterator[Open]:
     """Show the small graph in a widget and return it with its page; by default the graph is the model's."""
     monkeypatch.setattr(comm, "create_comm", RecordingComm)
-    bundle = tmp_path / "widget.js"
-    bundle.write_text("export default { render() {} };")
-    monkeypatch.setattr(shared, "BUNDLE", bundle)
+    monkeypatch.setattr(CircuitWidget, "_esm", "export default { render() {} };")
     widgets = []
 
     def open_widget(graph: Any = None, **settings: Any) -> tuple[CircuitWidget, Page]:
