@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +15,20 @@ from circuit_widget.attribution.scores import scores_of
 from circuit_widget.graph.arrays import check_weights
 from circuit_widget.graph.document import LARGEST
 from circuit_widget.graph.recipe import check_recipe, target_kinds
+from circuit_widget.node import Target
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
 
 MOST_LAYERS = 4096
 
-RELATIVE, ABSOLUTE = 1e-3, 1e-5
+RELATIVE, ABSOLUTE = 1e-4, 1e-6
 """How far a recorded number may be from what follows: sums of float32, added up in another order on another machine."""
+
+SMALLEST_PROBABILITY = 1e-30
+"""Smaller ones have lost digits."""
+
+LOGIT_TOLERANCE = 1e-2
 
 PROBABILITY_SUM = 1 + 1e-3
 
@@ -39,12 +47,19 @@ def check_consistency(graph: Graph) -> None:
         if array.size and max(float(array.max()), -float(array.min())) > LARGEST:
             raise ValueError(f"{name} has values above {LARGEST:g}")
     check_recipe(graph.recipe, graph.n_features)
+    _check_tokens(graph)
     _check_targets(graph)
     _check_ranges(graph)
     if graph.pruned:
         _check_part(graph)
     else:
         _check_whole(graph)
+
+
+def _check_tokens(graph: Graph) -> None:
+    recorded = graph.recipe.get("prompt_token_ids")
+    if recorded is not None and list(recorded) != [token.token_id for token in graph.tokens]:  # type: ignore[arg-type]
+        raise ValueError("the tokens are not those of the prompt in the recipe")
 
 
 def _check_targets(graph: Graph) -> None:
@@ -59,6 +74,8 @@ def _check_targets(graph: Graph) -> None:
             raise ValueError(f"target {place} is token {target.token_id}, but token {token} in the recipe")
         if token is None and target.probability != 1:
             raise ValueError(f"target {place} is no token, so its weight is 1, not {target.probability:g}")
+    if kinds is not None:
+        _check_logits([target for target, token in zip(graph.targets, kinds, strict=True) if token is not None])
     # Where the recipe does not say which targets are tokens, those of weight 1 may be contrasts or directions.
     tokens = [
         target.probability
@@ -67,6 +84,14 @@ def _check_targets(graph: Graph) -> None:
     ]
     if sum(tokens) > PROBABILITY_SUM:
         raise ValueError(f"the probabilities of the targets sum to {sum(tokens):g}, more than 1")
+
+
+def _check_logits(tokens: Sequence[Target]) -> None:
+    """Raise ValueError where probabilities are not those of logits: their logarithms differ as the logits do."""
+    known = [target for target in tokens if target.probability > SMALLEST_PROBABILITY]
+    offsets = [math.log(target.probability) - target.logit for target in known]
+    if offsets and max(offsets) - min(offsets) > LOGIT_TOLERANCE:
+        raise ValueError("the probabilities of the targets are not what follows from their logits")
 
 
 def _check_ranges(graph: Graph) -> None:
@@ -115,5 +140,5 @@ def _check_whole(graph: Graph) -> None:
             raise ValueError("share is not what follows from its influence")
     for name, expected in zip(("replacement", "completeness"), scores, strict=True):
         given = getattr(graph.recorded_scores, name)
-        if not abs(given - expected) <= RELATIVE:
+        if not abs(given - expected) <= RELATIVE * expected + ABSOLUTE:
             raise ValueError(f"the {name} score is {given:g}, but {expected:g} follows from its weights")
