@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -102,7 +103,8 @@ class History:
         frame = self.to_frame()
         for column in ("name", "mode", "frozen", "interventions", "token", "likeliest", "device", "dtype"):
             frame[column] = [spreadsheet_text(text) for text in frame[column]]
-        return str(frame.to_csv(index=False))
+        # A carriage return within a text would end the line if texts were not quoted.
+        return str(frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC))
 
     def _keep(self, recorded: Recorded) -> Recorded:
         self._recorded[recorded.number] = recorded
