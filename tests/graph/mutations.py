@@ -31,16 +31,17 @@ def mutated(path: Path, chance: random.Random, *, checksum: bool) -> bytes:
     match chance.randrange(4):
         case 0 | 1:
             document = json.loads(metadata["graph"])
-            _change_value(document, chance)
+            change_value(document, chance)
             metadata["graph"] = json.dumps(document)
         case 2:
             _change_array(arrays, chance)
         case 3:
-            return _change_bytes(save(arrays, metadata), chance)
+            return change_bytes(save(arrays, metadata), chance)
     return save(arrays, metadata)
 
 
-def _change_value(document: dict[str, Any], chance: random.Random) -> None:
+def change_value(document: dict[str, Any], chance: random.Random) -> None:
+    """Change a value somewhere in a document."""
     places = list(_places(document))
     container, key = chance.choice(places)
     match chance.randrange(5):
@@ -88,7 +89,8 @@ def _change_array(arrays: dict[str, np.ndarray], chance: random.Random) -> None:
     arrays[name] = array
 
 
-def _change_bytes(content: bytes, chance: random.Random) -> bytes:
+def change_bytes(content: bytes, chance: random.Random) -> bytes:
+    """Return the content cut off, or with some of its bits changed."""
     changed = bytearray(content)
     place = chance.randrange(len(changed))
     match chance.randrange(4):
