@@ -44,6 +44,7 @@ ADVICE = {
     errno.EFBIG: "Choose a folder in which files may be as large.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
     errno.ELOOP: "Remove the link, or choose another name.",
+    errno.EINVAL: "Choose another name.",
 }
 OTHER_ADVICE = "Choose a folder that exists, that you may write to, and that has room."
 
