@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import math
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import token_text
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
+
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 CARD_TOKENS = 10
 """Tokens a card lists as promoted, and as suppressed."""
@@ -92,12 +96,12 @@ class FeatureRecords:
             return Recorded()
         try:
             return Recorded(
-                label=entry.get("label"),
-                frequency=entry.get("frequency"),
-                maximum=entry.get("maximum"),
+                label=_text(entry.get("label")),
+                frequency=_number(entry.get("frequency")),
+                maximum=_number(entry.get("maximum")),
                 examples=tuple(self._example(document, *example) for example in entry.get("examples", ())),
             )
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
             raise LoadError(
                 f"{self._path(layer)}: the entry of feature {feature} is malformed ({error}); expected frequency, "
                 "maximum, label and examples as [sentence, [[position, activation], ...]]."
@@ -107,7 +111,7 @@ class FeatureRecords:
         """Return the label of a feature, if it has one."""
         entry = self._document(layer).get("features", {}).get(str(feature))
         label = entry.get("label") if isinstance(entry, dict) else None
-        return label if isinstance(label, str) else None
+        return _text(label) if isinstance(label, str) else None
 
     def _path(self, layer: int) -> Path | None:
         return None if self._directory is None else self._directory / "features" / f"layer_{layer}.json.gz"
@@ -188,6 +192,19 @@ class FeatureCards:
         return tuple((token_text(self._model.tokenizer, token), logit) for token, logit in pairs)
 
 
+def _text(value: object) -> str | None:
+    """Return a text, half a character in it replaced: it has no UTF-8, in which graphs are saved and sent."""
+    if value is None or isinstance(value, str):
+        return None if value is None else HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", value)
+    raise TypeError(f"a label is a text, not {type(value).__name__}")
+
+
+def _number(value: object) -> float | None:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)):
+        return value
+    raise TypeError("frequency and maximum are numbers")
+
+
 @contextmanager
 def _collector_paused() -> Iterator[None]:
     """Keep Python from looking for garbage meanwhile: a large document made of lists takes ten times as long otherwise."""
@@ -204,7 +221,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         with _collector_paused():
             document = json.loads(gzip.decompress(path.read_bytes()))
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise LoadError(f"{path}: not readable as compressed JSON ({error}).") from error
     if not isinstance(document, dict) or not isinstance(document.get("features"), dict):
         raise LoadError(f"{path}: expected an object with sentences and features.")

@@ -1,6 +1,5 @@
 """Figures of graphs and circuits: made once, saved as SVG, PDF or PNG."""
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from circuit_widget.figure.svg import write_svg
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.system.atomic_write import write_bytes
+from circuit_widget.system.paths import given_path
 
 __all__ = ["Figure", "Part", "make_figure", "read_recipe"]
 
@@ -65,7 +66,7 @@ class Figure:
 
         Raises FigureError for another ending, for a file that cannot be written, and where a library is missing.
         """
-        file = Path(path)
+        file = given_path(path, FigureError)
         writers: dict[str, Callable[[], bytes]] = {
             ".svg": lambda: self.svg().encode(),
             ".pdf": self.pdf,
@@ -74,15 +75,7 @@ class Figure:
         writer = writers.get(file.suffix.lower())
         if writer is None:
             raise FigureError(f"A figure is saved as .svg, .pdf or .png; given {file.name!r}.")
-        content = writer()
-        part = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
-        try:
-            part.write_bytes(content)
-            part.replace(file)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise FigureError(f"The figure cannot be written to {str(path)!r}: {error.strerror}.") from error
-        return file
+        return write_bytes(file, writer(), "figure", FigureError)
 
     def _repr_svg_(self) -> str:
         return self.svg()

@@ -21,7 +21,7 @@ def write_svg(scene: Scene, recipe: Mapping[str, Any]) -> str:
         f'width="{inches[0]:.5g}in" height="{inches[1]:.5g}in" '
         f'viewBox="0 0 {_number(scene.width)} {_number(scene.height)}" role="img">'
     )
-    document = escape(json.dumps(recipe, ensure_ascii=True, sort_keys=True))
+    document = _text(json.dumps(recipe, ensure_ascii=True, sort_keys=True))
     parts = [
         head,
         f"<title>{_text(scene.title)}</title>",
@@ -103,6 +103,7 @@ def _number(value: float) -> str:
 
 
 def _text(text: str) -> str:
+    """The one way in which a text enters the document."""
     return escape("".join(character if _allowed(ord(character)) else "\ufffd" for character in text))
 
 

@@ -330,21 +330,22 @@ class Graph:
     def save(self, path: str | Path) -> Path:
         """Write the graph to a safetensors file, whole or not at all, and return its path. The model is not part of it.
 
-        Raises GraphFileError when the file cannot be written.
+        Raises GraphFileError when the file cannot be written, or holds what could not be read back.
         """
         from circuit_widget.graph.file import save_graph
 
-        return save_graph(self, Path(path))
+        return save_graph(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Graph:
         """Read a graph that `save` wrote. Nothing in the file is executed.
 
-        Raises GraphFileError for a missing, cut off, foreign, newer or contradictory file.
+        What it says is held against what follows from its weights. Raises GraphFileError for a missing, cut off, changed,
+        foreign, newer or contradictory file.
         """
         from circuit_widget.graph.file import load_graph
 
-        return load_graph(Path(path))
+        return load_graph(path)
 
     def show(self, model: ReplacementModel | None = None, **settings: Any) -> CircuitWidget:
         """A widget on this graph; `model` defaults to the one that traced it, without one nothing can be ablated."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,14 +12,12 @@ from circuit_widget.figure.text import printable
 from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.widget.experiment_messages import ExperimentEntry
+from circuit_widget.widget.spreadsheet import spreadsheet_text
 
 if TYPE_CHECKING:
     import pandas
 
 LONGEST_NAME = 200
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that spreadsheets take for a formula: labels and tokens are not to be trusted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +101,10 @@ class History:
     def to_csv(self) -> str:
         """Return `to_frame` as comma-separated values; a text that a spreadsheet would run gets an apostrophe before it."""
         frame = self.to_frame()
-        for column in ("name", "interventions", "token", "likeliest"):
-            frame[column] = [f"'{text}" if text[:1] in FORMULA else text for text in frame[column]]
-        return str(frame.to_csv(index=False))
+        for column in ("name", "mode", "frozen", "interventions", "token", "likeliest", "device", "dtype"):
+            frame[column] = [spreadsheet_text(text) for text in frame[column]]
+        # A carriage return within a text would end the line if texts were not quoted.
+        return str(frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC))
 
     def _keep(self, recorded: Recorded) -> Recorded:
         self._recorded[recorded.number] = recorded

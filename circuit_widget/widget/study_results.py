@@ -10,7 +10,7 @@ from circuit_widget.circuit import Circuit
 from circuit_widget.figure.outcome import features_of, touched
 from circuit_widget.figure.shown import node_name
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.as_code import generation_code, groups_code, study_code
+from circuit_widget.intervention.as_code import generation_code, groups_code, keyword_code, study_code
 from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.groups import groups_of
@@ -136,7 +136,7 @@ def validation_message(
     """Return a validation with all its pairs; `groups` are those it was made on, None for the most influential features."""
     faithful = validation.faithfulness
     token = next(iter(chosen_tokens((faithful.without, faithful.only), None).values()))
-    asked = [*([] if groups is None else [groups_code(groups)]), f"mode={mode!r}"]
+    asked = [*([] if groups is None else [groups_code(groups)]), keyword_code("mode", mode)]
     return ValidationMessage(
         kind="validation",
         mode=mode,

@@ -21,7 +21,7 @@ def read_json(path: Path) -> Mapping[str, object]:
         return _mapping(path, json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise LoadError(f"{path}: the file is missing.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LoadError(f"{path}: not readable as JSON ({error}).") from error
 
 
@@ -35,7 +35,7 @@ def read_yaml(path: Path) -> Mapping[str, object]:
         return _mapping(path, yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise LoadError(f"{path}: the file is missing.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise LoadError(f"{path}: not readable as YAML ({error}).") from error
 
 
