@@ -64,11 +64,13 @@ class ReplacementModel(Intervening):
         records: Path | None = None,
         provenance: Mapping[str, JSON] | None = None,
         source: tuple[str, str | None] | None = None,
+        sites: Mapping[str, str] | None = None,
     ) -> None:
         """`records` is the directory beside whose transcoders the features' examples and labels lie.
 
         `provenance` says where model and transcoders came from; it goes into the recipe of every graph. `source` are the
-        names that `load` takes to load them again, None where the model was given to it.
+        names that `load` takes to load them again, None where the model was given to it. `sites` are the input_site and
+        output_site that were given to it; they go into the recipe, too.
         """
         self.model = model
         self.source = source
@@ -77,6 +79,7 @@ class ReplacementModel(Intervening):
         self._cards = FeatureCards(model, transcoders, records)
         self._runs = Runs(model, transcoders)
         self._provenance = dict(provenance or {})
+        self._sites = dict(sites or {})
 
     def __repr__(self) -> str:
         if self.closed:
@@ -166,7 +169,9 @@ class ReplacementModel(Intervening):
             report(1.0, "Traced")
         recipe = recipe_of(self.model, self.transcoders, run, chosen, files=self._provenance, started=started)
         typed = {"prompt": asked.prompt} if isinstance(asked.prompt, str) else {}
-        return replace(graph, labels=labels, recipe={**graph.recipe, **recipe, **typed, **asked.recipe}, model=self)
+        return replace(
+            graph, labels=labels, recipe={**graph.recipe, **recipe, **self._sites, **typed, **asked.recipe}, model=self
+        )
 
     def estimate(
         self,

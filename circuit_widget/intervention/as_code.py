@@ -69,7 +69,7 @@ def _load(graph: Graph) -> list[str]:
     given = [repr(source[0])]
     if source[1] is not None:
         given.append(f"transcoders={source[1]!r}")
-    given += [f"{name}={recipe[name]!r}" for name in ("device", "dtype") if name in recipe]
+    given += [f"{name}={recipe[name]!r}" for name in ("device", "dtype", "input_site", "output_site") if name in recipe]
     return _call("model = cw.load", given)
 
 
