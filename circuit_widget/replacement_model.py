@@ -28,6 +28,7 @@ from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.estimate import Estimate, estimate_run
+from circuit_widget.tracing.fidelity import Fidelity, fidelity_on, prompts_of
 from circuit_widget.tracing.memory import within_memory
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.reading import reading_of
@@ -296,6 +297,33 @@ class ReplacementModel(Intervening):
                 graph,
                 n,
                 progress=lambda done: report(done, "Measuring edges"),
+                cancelled=cancelled,
+            )
+
+    @within_memory("Give shorter texts, or free memory.")
+    def fidelity(
+        self,
+        texts: PromptInput | Generation | Sequence[PromptInput | Generation],
+        *,
+        progress: ProgressChoice = None,
+        cancelled: Asked | None = None,
+    ) -> Fidelity:
+        """Return what share of each layer's MLP output the transcoders explain on one text, or on a list of prompts.
+
+        Prompts are of any kind that `trace` takes. Features at the first position are left out; nothing is frozen.
+
+        Raises:
+            PromptError: there is no prompt, or one cannot be used.
+            OutOfMemory: the memory of a device, or of the machine, is full.
+            Cancelled: `cancelled()` became true between two layers.
+        """
+        with self.lock, reporting(progress) as report:
+            prompts = prompts_of(texts, self.read_prompt)
+            return fidelity_on(
+                self.model,
+                self.transcoders,
+                prompts,
+                progress=lambda done: report(done, "Measuring fidelity"),
                 cancelled=cancelled,
             )
 

@@ -11,9 +11,10 @@ def check_recipe(recipe: Mapping[str, Any], n_features: int) -> None:
     """Raise ValueError, with a sentence, where a recipe has an entry of the wrong kind or contradicts the graph.
 
     Entries are checked where they are; further ones may hold any JSON. model, transcoders, device, dtype, time, and
-    where they were given to load, input_site and output_site: texts. provenance: an object for each of the two, whose `files` give a hash by name. versions: a text for each library.
-    seconds: a number. prompt_token_ids: whole numbers. first_position, active_features, left_out_features,
-    left_out_for_memory: whole numbers from 0 up. thresholds (of a pruned graph): node and edge, from 0 to 1.
+    where they were given to load, input_site and output_site: texts. provenance: an object for each of the two, whose
+    `files` give a hash by name. versions: a text for each library. seconds: a number. prompt_token_ids: whole numbers.
+    first_position, active_features, left_out_features, left_out_for_memory: whole numbers from 0 up. thresholds (of a
+    pruned graph): node and edge, from 0 to 1.
     """
     for name, value in recipe.items():
         kind = _KINDS.get(name)
