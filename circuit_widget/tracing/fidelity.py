@@ -141,10 +141,11 @@ class FirstRuns:
         worst = max(range(len(shares)), key=shares.__getitem__)
         if nothing >= LAYERS * len(shares) or shares[worst] >= WORSE_THAN_NOTHING:
             self._looking = False
+            which = "hardly explain" if nothing >= len(shares) / 2 else "fail at some of"
             warnings.warn(
-                f"These transcoders hardly explain this model's MLPs. On the {positions} tokens run so far they leave "
-                f"{statistics.median(shares):.2g} of the variance of MLP outputs at the median layer, all of it or more at "
-                f"{nothing} of {len(shares)} layers, {shares[worst]:.2g} at layer {worst}; trained ones leave 0.1 to 0.6. "
+                f"These transcoders {which} this model's MLPs. On the {positions} tokens run so far they leave "
+                f"{statistics.median(shares):.3g} of the variance of MLP outputs at the median layer, all of it or more at "
+                f"{nothing} of {len(shares)} layers, {shares[worst]:.3g} at layer {worst}; trained ones leave 0.1 to 0.6. "
                 "Likely causes: they are those of another model, or of a base model where this is an instruct one; features "
                 "read or write elsewhere (input_site=, output_site=); another activation function; logarithms as "
                 "thresholds. model.fidelity(texts) shows every layer.",
