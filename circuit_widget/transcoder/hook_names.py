@@ -85,6 +85,9 @@ class Sites:
 
     def _meant(self, inside: str, site: str, found: str, stated: Mapping[str, object]) -> str:
         """Return where a hook of TransformerLens is in the model that the settings describe."""
+        for key in ("fold_ln", "center_writing_weights"):
+            if stated.get(key) not in (None, True, False):
+                raise LoadError(f"{found}, with {key}: {stated[key]!r:.60}; expected true or false.")
         folded = stated.get("fold_ln") is True
         if inside == "mlp.hook_in":
             return "mlp_norm" if folded else site
