@@ -22,6 +22,8 @@ def load(
     dtype: str | torch.dtype | None = None,
     encoders: Held | None = None,
     download: bool = False,
+    input_site: str | None = None,
+    output_site: str | None = None,
 ) -> ReplacementModel:
     """Load a language model with its transcoders; "demo" is the one that comes with the package.
 
@@ -34,12 +36,25 @@ def load(
         dtype: by default bfloat16 on CUDA, float32 elsewhere. Edges are float32 whatever it is.
         encoders: where encoders are held, "device", "cpu" or "disk"; by default on the device where it has room.
         download: fetch transcoders that are not in the hub's local cache; without it nothing is downloaded.
+        input_site: where features read, whatever the transcoders' files say: "mlp_input" (what the MLP is given),
+            "mlp_norm" (the same before the norm's weight and bias) or "residual_mid" (before that norm).
+        output_site: where features write: "mlp_output" (what the MLP returns) or "mlp_update" (after a norm behind it).
 
     Raises:
         LoadError: says which file and tensor cannot be used, what was found and what was expected.
     """
     parts = read_parts(
-        model, transcoders, tokenizer=tokenizer, device=device, dtype=dtype, encoders=encoders, download=download
+        model,
+        transcoders,
+        tokenizer=tokenizer,
+        device=device,
+        dtype=dtype,
+        encoders=encoders,
+        download=download,
+        input_site=input_site,
+        output_site=output_site,
     )
+    given = {"input_site": input_site, "output_site": output_site}
+    sites = {name: site for name, site in given.items() if site is not None}
     source = None if isinstance(model, Network) else (str(model), None if transcoders is None else str(transcoders))
-    return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source)
+    return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)

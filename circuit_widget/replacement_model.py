@@ -28,6 +28,7 @@ from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.estimate import Estimate, estimate_run
+from circuit_widget.tracing.fidelity import Fidelity, fidelity_on, prompts_of
 from circuit_widget.tracing.memory import within_memory
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.reading import reading_of
@@ -64,11 +65,13 @@ class ReplacementModel(Intervening):
         records: Path | None = None,
         provenance: Mapping[str, JSON] | None = None,
         source: tuple[str, str | None] | None = None,
+        sites: Mapping[str, str] | None = None,
     ) -> None:
         """`records` is the directory beside whose transcoders the features' examples and labels lie.
 
         `provenance` says where model and transcoders came from; it goes into the recipe of every graph. `source` are the
-        names that `load` takes to load them again, None where the model was given to it.
+        names that `load` takes to load them again, None where the model was given to it. `sites` are the input_site and
+        output_site that were given to it; they go into the recipe, too.
         """
         self.model = model
         self.source = source
@@ -77,6 +80,7 @@ class ReplacementModel(Intervening):
         self._cards = FeatureCards(model, transcoders, records)
         self._runs = Runs(model, transcoders)
         self._provenance = dict(provenance or {})
+        self._sites = dict(sites or {})
 
     def __repr__(self) -> str:
         if self.closed:
@@ -166,7 +170,9 @@ class ReplacementModel(Intervening):
             report(1.0, "Traced")
         recipe = recipe_of(self.model, self.transcoders, run, chosen, files=self._provenance, started=started)
         typed = {"prompt": asked.prompt} if isinstance(asked.prompt, str) else {}
-        return replace(graph, labels=labels, recipe={**graph.recipe, **recipe, **typed, **asked.recipe}, model=self)
+        return replace(
+            graph, labels=labels, recipe={**graph.recipe, **recipe, **self._sites, **typed, **asked.recipe}, model=self
+        )
 
     def estimate(
         self,
@@ -291,6 +297,33 @@ class ReplacementModel(Intervening):
                 graph,
                 n,
                 progress=lambda done: report(done, "Measuring edges"),
+                cancelled=cancelled,
+            )
+
+    @within_memory("Give shorter texts, or free memory.")
+    def fidelity(
+        self,
+        texts: PromptInput | Generation | Sequence[PromptInput | Generation],
+        *,
+        progress: ProgressChoice = None,
+        cancelled: Asked | None = None,
+    ) -> Fidelity:
+        """Return what share of each layer's MLP output the transcoders explain on one text, or on a list of prompts.
+
+        Prompts are of any kind that `trace` takes. Features at the first position are left out; nothing is frozen.
+
+        Raises:
+            PromptError: there is no prompt, or one cannot be used.
+            OutOfMemory: the memory of a device, or of the machine, is full.
+            Cancelled: `cancelled()` became true between two layers.
+        """
+        with self.lock, reporting(progress) as report:
+            prompts = prompts_of(texts, self.read_prompt)
+            return fidelity_on(
+                self.model,
+                self.transcoders,
+                prompts,
+                progress=lambda done: report(done, "Measuring fidelity"),
                 cancelled=cancelled,
             )
 

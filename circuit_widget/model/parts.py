@@ -16,9 +16,11 @@ from circuit_widget.model.language_model import LanguageModel, Network, choose_d
 from circuit_widget.model.origin import origin_of
 from circuit_widget.model.prompt import Tokenizer
 from circuit_widget.model.self_check import check_pieces
+from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, NormKind, check_site
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
+from circuit_widget.transcoder.hook_names import Sites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
 from circuit_widget.transcoder.loading import Held, Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
@@ -27,7 +29,7 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 DEMO = Path(__file__).parents[1] / "demo"
 
-HUB_FILES = ("*.yaml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
+HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
 """What is wanted of a repository of transcoders."""
 
 
@@ -54,16 +56,21 @@ def read_parts(
     dtype: str | torch.dtype | None,
     encoders: Held | None = None,
     download: bool = False,
+    input_site: str | None = None,
+    output_site: str | None = None,
 ) -> Parts:
     """Read a model and its transcoders, and check that they are what they seem and belong together.
 
     `transcoders` is a directory, a reference to the hub `org/repo[/path][@revision]`, which may end in a pattern such as
     `layer_*_width_16k`, or a short name from `circuit_widget.transcoder.known_sets`. `encoders` says where encoders are
-    held, see `Loading`. `download` allows transcoders that are not in the hub's cache to be fetched.
+    held, see `Loading`. `download` allows transcoders that are not in the hub's cache to be fetched. `input_site` and
+    `output_site`, from `circuit_widget.model.sites`, say where features read and write whatever the files say.
 
     Raises:
         LoadError: something is missing, malformed, not supported, or does not fit the other part.
     """
+    check_site("input_site", input_site, INPUT_SITES)
+    check_site("output_site", output_site, OUTPUT_SITES)
     name = None
     if isinstance(model, str) and model == "demo":
         name, model, transcoders = "demo", DEMO / "model", transcoders or DEMO / "transcoders"
@@ -75,7 +82,10 @@ def read_parts(
         model, tokenizer=tokenizer, device=chosen, dtype=choose_dtype(dtype, chosen), name=name
     )
     check_pieces(language_model)
-    found = read_transcoders(folder, Loading(lambda layer: _device_of(language_model, layer), encoders, download))
+    sites = Sites(language_model.sites.norm is NormKind.LAYER, input_site, output_site)
+    found = read_transcoders(
+        folder, Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites)
+    )
     check_fit(language_model, found, str(folder))
     provenance = {"model": _model_origin(model, language_model), "transcoders": _transcoder_origin(folder, found)}
     return Parts(language_model, found, folder.root, provenance)
@@ -166,7 +176,8 @@ def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel
 
 
 def _transcoder_origin(folder: Folder, found: PerLayerTranscoders | CrossLayerTranscoders) -> dict[str, Any]:
-    """Return the provenance of the transcoders: of the files they were read from and the settings beside those."""
+    """Return the provenance of the transcoders: the files they were read from, the settings beside those, and the sites."""
     places = {folder.root, *(path.parent for path in found.files)}
-    settings = [path for path in folder.files if path.suffix in (".json", ".yaml") and path.parent in places]
-    return origin_of(found.name, folder.root, [*settings, *found.files])
+    settings = [path for path in folder.files if path.suffix in (".json", ".yaml", ".yml") and path.parent in places]
+    origin = origin_of(found.name, folder.root, [*settings, *found.files])
+    return {**origin, "input_site": found.input_site, "output_site": found.output_site}

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-ENDINGS = (".safetensors", ".npz", ".json", ".yaml")
+ENDINGS = (".safetensors", ".npz", ".json", ".yaml", ".yml")
 DEPTH = 4
 """How many folders deep layouts nest at most."""
 
