@@ -8,7 +8,8 @@ from transformers import AutoTokenizer, LlamaConfig
 from transformers.models.gemma3 import Gemma3TextConfig
 
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
-from circuit_widget.model.prompt import Prompt, find_tokens, first_position, read_prompt
+from circuit_widget.model.prompt import Prompt, first_position, read_prompt
+from circuit_widget.model.target_tokens import find_tokens
 from tests.models import REFERENCE, reference_model, tokenizer
 
 CHAT = (
