@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
@@ -80,18 +80,19 @@ def _hint(prompt: object) -> str:
         return " A set has no order; give a list."
     if isinstance(prompt, Mapping) and {"role", "content"} <= prompt.keys():
         return " Put the message into a list."
-    if hasattr(prompt, "tokens"):
-        return " Give its tokens: prompt.tokens."
-    return " Make it a list: list(prompt)." if isinstance(prompt, Iterable) and not isinstance(prompt, Mapping) else ""
+    for name in ("ids", "tokens"):
+        if hasattr(prompt, name):
+            return f" Give its {name}: prompt.{name}."
+    return " Make it a list: list(prompt)." if isinstance(prompt, Iterator) else ""
 
 
 def _one_row(entries: list[Any]) -> list[Any]:
     """Return a batch of one row as that row, and anything else that is not nested as it is."""
     row = listed(entries[0]) if len(entries) == 1 else None
     entries = entries if row is None else row
-    rows = sum(listed(entry) is not None for entry in entries)
-    if rows:
-        what = f"{_count(rows, 'list')} inside one" if row is not None or rows < len(entries) else f"{rows} prompts"
+    nested = sum(listed(entry) is not None for entry in entries)
+    if nested:
+        what = f"{nested} prompts" if row is None and nested == len(entries) else "Lists inside a list"
         raise PromptError(f"{what} were given; give one prompt at a time, as one list of token ids.")
     return entries
 
@@ -105,8 +106,9 @@ def _encoded_ids(encoding: Mapping[Any, Any], expected: str) -> tuple[int, ...]:
     mask = _one_row(listed(encoding.get(MASK)) or [])
     padded = sum(not entry for entry in mask)
     if padded:
+        verb = "is" if padded == 1 else "are"
         raise PromptError(
-            f"{_count(padded, 'token')} of {len(mask)} in the prompt are padding, by its {MASK}; leave padding out: "
+            f"{_count(padded, 'token')} of {len(mask)} in the prompt {verb} padding, by its {MASK}; leave padding out: "
             "call the tokenizer on one text, without padding=."
         )
     if not read:

@@ -29,18 +29,19 @@ def encode(tokenizer: Tokenizer, text: str) -> tuple[list[int], str | None]:
             f"{quoted(text)} holds half a character, {text[error.start]!r} at {error.start}, which no tokenizer can "
             "encode; write the whole character, or leave it out."
         ) from error
+    offsets: Sequence[tuple[int, int]] = ()
     try:
-        encoded = tokenizer(
-            text, add_special_tokens=False, **({"return_offsets_mapping": True} if keeps_offsets(tokenizer) else {})
-        )
+        if keeps_offsets(tokenizer):
+            encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            ids, offsets = list(encoded["input_ids"]), encoded["offset_mapping"]
+        else:
+            ids = _ids_in_python(tokenizer, text)
     except Exception as error:  # the Rust library raises plain Exceptions, tokenizers in Python what they like
         reason = str(error).strip().split("\n")[0][:200]
         raise PromptError(f"The tokenizer cannot encode {quoted(text)}: {reason or type(error).__name__}.") from error
-    ids: list[int | None] = list(encoded["input_ids"])
     unknown = unknown_ids(tokenizer)
     places = [place for place, token in enumerate(ids) if token is None or token in unknown]
     if keeps_offsets(tokenizer):
-        offsets = encoded["offset_mapping"]
         word = _unknown_at(tokenizer, text, [(ids[place], *offsets[place]) for place in places])
         word = word if word is not None else _left_out(tokenizer, text, offsets)
     else:
@@ -88,10 +89,15 @@ def _spells(tokenizer: Tokenizer, part: str, token: int) -> bool:
 def _left_out(tokenizer: Tokenizer, text: str, offsets: Sequence[tuple[int, int]]) -> str | None:
     """Return the first letter or digit that a tokenizer without an unknown token makes nothing of."""
     covered = {place for start, end in offsets for place in range(start, end)}
-    for place, letter in enumerate(text):
-        if place not in covered and letter.isalnum() and not tokenizer(letter, add_special_tokens=False)["input_ids"]:
-            return letter
-    return None
+    letters = dict.fromkeys(letter for place, letter in enumerate(text) if place not in covered and letter.isalnum())
+    dropped = (letter for letter in letters if not tokenizer(letter, add_special_tokens=False)["input_ids"])
+    return next(dropped, None)
+
+
+def _ids_in_python(tokenizer: Tokenizer, text: str) -> list[int | None]:
+    """Return the tokens of a text for a tokenizer written in Python, None for a word that it has no token for."""
+    ids: Any = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text))
+    return list(ids)
 
 
 def _unknown_in(tokenizer: Tokenizer, text: str, n_unknown: int) -> str | None:
@@ -101,7 +107,6 @@ def _unknown_in(tokenizer: Tokenizer, text: str, n_unknown: int) -> str | None:
         return None
     unknown = unknown_ids(tokenizer)
     for word in (text if name is None else text.replace(name, " ")).split():
-        ids = tokenizer(word, add_special_tokens=False)["input_ids"]
-        if any(token is None or token in unknown for token in ids):
+        if any(token is None or token in unknown for token in _ids_in_python(tokenizer, word)):
             return word
     return text
