@@ -19,7 +19,7 @@ from torch import Tensor
 
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import token_text
+from circuit_widget.model.tokenizer import token_text
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")

@@ -8,7 +8,7 @@ import torch
 
 from circuit_widget.model.language_model import Network
 from circuit_widget.model.parts import read_parts
-from circuit_widget.model.prompt import Tokenizer
+from circuit_widget.model.tokenizer import TokenizerChoice
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.transcoder.loading import Held
 
@@ -17,7 +17,7 @@ def load(
     model: str | os.PathLike[str] | Network,
     transcoders: str | os.PathLike[str] | None = None,
     *,
-    tokenizer: Tokenizer | None = None,
+    tokenizer: TokenizerChoice | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     encoders: Held | None = None,
@@ -32,6 +32,8 @@ def load(
             dtype, and its attention is set to eager).
         transcoders: a local directory, a hub reference `org/repo[/folder][@revision]`, or the short name of a known set
             such as "gemma".
+        tokenizer: of a loaded model, or in place of the model's own: a tokenizer of transformers, a processor that has
+            one, or the directory it lies in.
         device: by default CUDA, else MPS, else the CPU.
         dtype: by default bfloat16 on CUDA, float32 elsewhere. Edges are float32 whatever it is.
         encoders: where encoders are held, "device", "cpu" or "disk"; by default on the device where it has room.
@@ -56,5 +58,6 @@ def load(
     )
     given = {"input_site": input_site, "output_site": output_site}
     sites = {name: site for name, site in given.items() if site is not None}
-    source = None if isinstance(model, Network) else (str(model), None if transcoders is None else str(transcoders))
+    is_named = not isinstance(model, Network) and tokenizer is None
+    source = (str(model), None if transcoders is None else str(transcoders)) if is_named else None
     return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)

@@ -22,7 +22,7 @@ from circuit_widget.intervention.steering import Steering, steer
 from circuit_widget.intervention.studies import Asked
 from circuit_widget.model.generation import Generation, SampledToken, question
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt, PromptInput, first_position, read_prompt
+from circuit_widget.model.prompt import Bounds, Prompt, PromptInput, first_position, prompt_of, read_prompt
 from circuit_widget.model.sampling import Options, generate
 from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
@@ -154,7 +154,7 @@ class ReplacementModel(Intervening):
         started = time.perf_counter()
         with self.lock, torch.inference_mode(), reporting(progress) as report:
             report(0.0, "Running the model")
-            asked = question(prompt, position, token)
+            asked = question(prompt, position, token, self.prompt_of)
             run = self._runs.of(self.read_prompt(asked.prompt), asked.position, cancelled)
             chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
             report(0.2, "Following edges")
@@ -191,7 +191,7 @@ class ReplacementModel(Intervening):
             PromptError: as `trace` does.
         """
         with self.lock, torch.inference_mode():
-            asked = question(prompt, position, token)
+            asked = question(prompt, position, token, self.prompt_of)
             run = self._runs.of(self.read_prompt(asked.prompt), asked.position)
             chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
             return estimate_run(run, len(chosen), max_features)
@@ -369,13 +369,22 @@ class ReplacementModel(Intervening):
 
     def read_prompt(self, prompt: PromptInput) -> Prompt:
         """Return the token ids and texts a prompt is run as; see `tokenize`."""
-        return read_prompt(
-            self.model.tokenizer,
-            prompt,
-            vocabulary_size=self.model.vocabulary_size,
-            context_length=self.model.context_length,
-            first_position=first_position(self.model.network.config),
-        )
+        return read_prompt(self.model.tokenizer, prompt, **self._bounds())
+
+    def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
+        """Return the prompt of exactly these tokens, as a graph or a generation has them: nothing is put in front.
+
+        Raises:
+            PromptError: there are too many tokens, or the model has no embedding of one.
+        """
+        return prompt_of(self.model.tokenizer, [token.token_id for token in tokens], **self._bounds())
+
+    def _bounds(self) -> Bounds:
+        return {
+            "vocabulary_size": self.model.n_embeddings,
+            "context_length": self.model.context_length,
+            "first_position": first_position(self.model.network.config),
+        }
 
     def _label(self, layer: int, feature: int) -> str | None:
         return self._cards.label(layer, feature)

@@ -24,8 +24,8 @@ from circuit_widget.intervention.readings import Readers, Reading
 from circuit_widget.intervention.touched import Other, Setting, left_out_in, named_in
 from circuit_widget.intervention.watched import Watched
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import token_text
 from circuit_widget.model.rerun import batches
+from circuit_widget.model.tokenizer import token_text
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 

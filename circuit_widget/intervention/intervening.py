@@ -40,6 +40,10 @@ class Intervening(Studies):
         """Return the token ids and texts a prompt is run as."""
 
     @abstractmethod
+    def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
+        """Return the prompt of exactly these tokens."""
+
+    @abstractmethod
     def tokenize(self, prompt: PromptInput) -> tuple[PromptToken, ...]:
         """Return the tokens a prompt is run as."""
 
@@ -139,9 +143,9 @@ class Intervening(Studies):
             "This graph was traced with another model or other transcoders: its features are not those of "
             f"{self.model.name!r} with {self.transcoders.name!r}. Load the model it was traced with."
         )
-        if graph.n_layers != self.model.n_layers or max(ids) >= self.model.vocabulary_size:
+        if graph.n_layers != self.model.n_layers or not 0 <= min(ids) <= max(ids) < self.model.n_embeddings:
             raise foreign
-        run = self._runs.of(self.read_prompt(ids), graph.position, cancelled)
+        run = self._runs.of(self.prompt_of(graph.tokens), graph.position, cancelled)
         if graph.model is not self and not run.activations.agree_with(graph):
             raise foreign
         return run

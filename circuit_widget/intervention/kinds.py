@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from circuit_widget.errors import InterventionError
+from circuit_widget.errors import InterventionError, PromptError
 from circuit_widget.intervention.alignment import Pairs, pair_tuple
+from circuit_widget.model.prompt_input import Message, plain_prompt
 from circuit_widget.node import Everywhere, Feature, NodeKind, TokenNode, read_constant
 
 Node: TypeAlias = str | Feature
@@ -318,12 +319,11 @@ def _values(value: object, count: int) -> float | tuple[float, ...]:
     return values
 
 
-def _prompt(prompt: object) -> str | tuple[int, ...]:
-    if isinstance(prompt, str):
-        return prompt
-    if not isinstance(prompt, Iterable):
-        raise InterventionError(f"The other prompt is a text or a list of token ids; given {_short(prompt)}.")
-    return tuple(prompt)
+def _prompt(prompt: object) -> str | tuple[int, ...] | tuple[Message, ...]:
+    try:
+        return plain_prompt(prompt, "The other prompt is a text or a list of token ids")
+    except PromptError as error:
+        raise InterventionError(str(error)) from error
 
 
 def _number(value: float) -> str:

@@ -32,7 +32,7 @@ from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
 from circuit_widget.products import linear, linear_maps
 
 if TYPE_CHECKING:
-    from circuit_widget.model.prompt import Tokenizer
+    from circuit_widget.model.tokenizer import Tokenizer
 
 Network: TypeAlias = PreTrainedModel
 """A loaded transformers model."""
@@ -122,6 +122,12 @@ class LanguageModel:
     def vocabulary_size(self) -> int:
         """Number of logits."""
         return int(self.unembedding.weight.shape[0])
+
+    @property
+    def n_embeddings(self) -> int:
+        """Number of tokens that the model has an embedding of; most often as many as there are logits."""
+        embedding = cast(nn.Embedding, self.network.get_input_embeddings())
+        return int(embedding.weight.shape[0])
 
     @property
     def context_length(self) -> int:

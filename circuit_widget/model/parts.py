@@ -14,9 +14,9 @@ import torch
 from circuit_widget.errors import LoadError
 from circuit_widget.model.language_model import LanguageModel, Network, choose_device, choose_dtype, load_language_model
 from circuit_widget.model.origin import origin_of
-from circuit_widget.model.prompt import Tokenizer
 from circuit_widget.model.self_check import check_pieces
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, NormKind, check_site
+from circuit_widget.model.tokenizer import TokenizerChoice, read_tokenizer
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
@@ -51,7 +51,7 @@ def read_parts(
     model: str | os.PathLike[str] | Network,
     transcoders: str | os.PathLike[str] | None,
     *,
-    tokenizer: Tokenizer | None,
+    tokenizer: TokenizerChoice | None,
     device: str | torch.device | None,
     dtype: str | torch.dtype | None,
     encoders: Held | None = None,
@@ -79,7 +79,7 @@ def read_parts(
     folder = transcoder_folder(transcoders, download=download)
     chosen = choose_device(device)
     language_model = load_language_model(
-        model, tokenizer=tokenizer, device=chosen, dtype=choose_dtype(dtype, chosen), name=name
+        model, tokenizer=read_tokenizer(tokenizer), device=chosen, dtype=choose_dtype(dtype, chosen), name=name
     )
     check_pieces(language_model)
     sites = Sites(language_model.sites.norm is NormKind.LAYER, input_site, output_site)

@@ -17,7 +17,8 @@ from circuit_widget.model.capture import first, watch_reading
 from circuit_widget.model.generation import Generation, SampledToken
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt, token_text
+from circuit_widget.model.prompt import Prompt, check_embedded
+from circuit_widget.model.tokenizer import token_text
 from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice
 
@@ -151,6 +152,7 @@ class _Growing:
     def _logits(self) -> Float[Tensor, " vocabulary"]:
         """Run the model on what it was not given yet; float32 on the CPU."""
         network = self._model.network
+        check_embedded(self._model.tokenizer, self._fed, self._model.n_embeddings)
         with Hooks() as hooks:
             if self._edit is not None:
                 _watch(hooks, self._model, self._edit, self._position)

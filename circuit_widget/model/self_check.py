@@ -30,7 +30,7 @@ def check_pieces(model: LanguageModel) -> None:
     """
     exact = model.dtype.itemsize >= 4 and torch.get_float32_matmul_precision() == "highest"
     tolerance = TOLERANCE if exact else LOW_PRECISION_TOLERANCE
-    ids = torch.linspace(0, model.vocabulary_size - 1, min(N_TOKENS, model.context_length)).long().tolist()
+    ids = torch.linspace(0, model.n_embeddings - 1, min(N_TOKENS, model.context_length)).long().tolist()
     try:
         captured = capture(model, tuple(ids), len(ids) - 1)
     except PromptError as error:

@@ -137,14 +137,10 @@ def comparison_message(one: Recorded, other: Recorded, shown: Collection[str]) -
 
 
 def _with_ids(document: Mapping[str, Any], intervention: Intervention) -> dict[str, Any]:
-    """Return an intervention's JSON with every feature by its id, and a prompt given as token ids in words."""
+    """Return an intervention's JSON with every feature by its id."""
     plain = {**document, "nodes": list(touched(intervention))}
-    if isinstance(intervention, SwapIn):
-        plain["prompt"] = (
-            intervention.prompt if isinstance(intervention.prompt, str) else str(list(intervention.prompt))
-        )
-        if intervention.features is not None:
-            plain["features"] = [_id(node) for node in intervention.incoming if not isinstance(node, Everywhere)]
+    if isinstance(intervention, SwapIn) and intervention.features is not None:
+        plain["features"] = [_id(node) for node in intervention.incoming if not isinstance(node, Everywhere)]
     return plain
 
 

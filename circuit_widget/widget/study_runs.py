@@ -145,7 +145,7 @@ def run_generation(
     options: Options,
 ) -> Study:
     """Let the model go on from the graph's prompt, up to the traced position, as it is and under interventions."""
-    prompt = [token.token_id for token in graph.tokens[: graph.position + 1]]
+    prompt = model.prompt_of(graph.tokens[: graph.position + 1])
     saying = Saying(
         graph,
         name,

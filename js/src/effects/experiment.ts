@@ -2,7 +2,7 @@
 
 import type { InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
 import { KIND } from "../core/types";
-import { commonName, differentWords, interventionMark } from "../core/words";
+import { commonName, interventionMark, otherPrompt } from "../core/words";
 import type { Store } from "../store";
 import { modeOf } from "./mode";
 
@@ -53,7 +53,7 @@ export function nameOf(store: Store, interventions: readonly InterventionJson[])
   const names = interventions.map((one) => {
     const who = whoOf(store, one.nodes);
     if (one.kind !== "swap_in") return `${who} ${interventionMark(one)}`;
-    return `${who} from “${differentWords(store.snapshot, one.prompt)}”`;
+    return `${who} from ${otherPrompt(store.snapshot, one.prompt)}`;
   });
   return names.join(", ").slice(0, LONGEST_NAME);
 }
