@@ -22,12 +22,13 @@ from circuit_widget.model.block import (
     AttentionWeights,
     Heads,
     attention_weights,
-    find_block,
-    find_module,
+    find_modules,
     module_device,
     projection_weight,
 )
+from circuit_widget.model.changes import Fingerprint
 from circuit_widget.model.norm import norm_weight
+from circuit_widget.model.plain import check_plain, has_hooked_mlps
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
 from circuit_widget.products import linear, linear_maps
 
@@ -57,56 +58,78 @@ class LanguageModel:
     """
 
     def __init__(self, network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None:
-        sites = sites_of(str(network.config.model_type))
+        self.sites = sites_of(str(network.config.model_type))
         network.train(False)
         network.set_attn_implementation("eager")
         self.network = network
         self.tokenizer = tokenizer
         self.name = name
-        self.sites = sites
-        self.body = find_module(network, sites.body)
-        layers = cast(nn.ModuleList, find_module(self.body, sites.blocks))
-        self.blocks = tuple(find_block(block, sites) for block in layers)
-        self.positions = None if sites.positions is None else find_module(self.body, sites.positions)
-        self.final_norm = find_module(self.body, sites.final_norm)
-        self.unembedding = cast(nn.Linear, network.get_output_embeddings())
-        self._check_weights()
+        self._attention_weights: dict[int, AttentionWeights] = {}
+        self._revision = 0
+        self._take_modules()
         config = self._config
         n_heads = int(config.num_attention_heads)
         self.heads = Heads(
             n=n_heads,
             n_value=int(getattr(config, "num_key_value_heads", None) or n_heads),
             width=projection_weight(self.blocks[0].output).shape[0] // n_heads,
-            layout=sites.value_layout,
+            layout=self.sites.value_layout,
         )
-        self.softcap: float | None = None if sites.softcap is None else getattr(config, sites.softcap)
-        self.parallel = sites.parallel is not None and bool(getattr(config, sites.parallel))
-        self._attention_weights: dict[int, AttentionWeights] = {}
+        self.softcap: float | None = None if self.sites.softcap is None else getattr(config, self.sites.softcap)
+        self.parallel = self.sites.parallel is not None and bool(getattr(config, self.sites.parallel))
 
     @property
     def _config(self) -> Any:
         return self.network.config.get_text_config()
 
-    def _check_weights(self) -> None:
-        if self.unembedding is None:
-            raise LoadError(
-                f"{self.name}: {type(self.network).__name__} has no unembedding, so it gives no logits; "
-                "load it with AutoModelForCausalLM."
-            )
+    def _take_modules(self) -> None:
+        """Find the modules of the network and check that they are what its architecture says."""
         for name, parameter in self.network.named_parameters():
             if parameter.device.type == "meta":
                 raise LoadError(
                     f"{self.name}: tensor {name!r} is offloaded to the CPU or to disk; "
                     "give a device_map that keeps every layer on a device, or load the model on the CPU."
                 )
-        read = [module for block in self.blocks for module in (block.value, block.output)]
-        for module in (*read, self.unembedding):
-            weight = cast(Tensor, module.weight)
-            if not weight.is_floating_point():
-                raise LoadError(
-                    f"{self.name}: weights of its attention or unembedding are quantised ({weight.dtype}); "
-                    "load the model in bfloat16 or float32."
-                )
+        modules = find_modules(self.network, self.sites)
+        check_plain(self.name, modules, self.sites.norm)
+        self.body, self.blocks, self.positions = modules.body, modules.blocks, modules.positions
+        self.final_norm, self.unembedding = modules.final_norm, modules.unembedding
+        self._has_hooked_mlps = has_hooked_mlps(modules)
+        self._fingerprint = Fingerprint(self.network)
+
+    def refresh(self) -> int:
+        """Make sure, before a run, that the network is what was checked, and drop what was kept of weights that changed.
+
+        Returns a number that is another one whenever earlier runs no longer tell what the network does now.
+
+        Raises:
+            LoadError: the network is in training mode, or something was put on its modules that cannot be traced.
+        """
+        if self.network.training or self.body.training:
+            raise LoadError(
+                f"{self.name}: the model was put into training mode, in which dropout may change what it computes; "
+                "call eval() on it first."
+            )
+        if self.network.config._attn_implementation != "eager":
+            self.network.set_attn_implementation("eager")
+        other_modules = self._fingerprint.has_other_modules()
+        if other_modules or self._fingerprint.has_other_weights():
+            self.forget()
+        elif self._has_hooked_mlps:
+            self._revision += 1
+        return self._revision
+
+    def forget(self) -> None:
+        """Drop what was kept of the weights, and check the modules anew.
+
+        Raises:
+            LoadError: something was put on the modules that cannot be traced.
+        """
+        self._take_modules()
+        self._attention_weights.clear()
+        for kept in ("linear_maps", "final_norm_weight", "mean_unembedding"):
+            vars(self).pop(kept, None)
+        self._revision += 1
 
     @property
     def n_layers(self) -> int:
@@ -191,15 +214,17 @@ class LanguageModel:
         return logits.float()
 
     def attention_weights(self, layer: int) -> AttentionWeights:
-        """Return the linear part of a layer's attention; weights are read once and taken as unchanged from then on."""
-        if layer not in self._attention_weights:
+        """Return the linear part of a layer's attention; weights are read once, and again when `refresh` finds others."""
+        kept = self._attention_weights.get(layer)
+        if kept is None:
             with torch.inference_mode():
-                self._attention_weights[layer] = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
-        return self._attention_weights[layer]
+                kept = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
+            self._attention_weights[layer] = kept
+        return kept
 
     @cached_property
     def linear_maps(self) -> tuple[nn.Linear, ...]:
-        """The plain linear maps of the model, for `fast_products`; found once and taken as unchanged from then on."""
+        """The plain linear maps of the model, for `fast_products`; found again when `refresh` finds other modules."""
         return linear_maps(self.network)
 
     @cached_property
