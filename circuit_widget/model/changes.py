@@ -37,7 +37,9 @@ class Fingerprint:
         ]
         self._acting = self._what_acts()
         self._parameters = [
-            (state["_parameters"], name, tensor) for state in self._state for name, tensor in state["_parameters"].items()
+            (state["_parameters"], name, tensor)
+            for state in self._state
+            for name, tensor in state["_parameters"].items()
         ]
         tensors = [tensor for module in modules for tensor in _weights(module)]
         self._tensors = [(tensor, tensor.data_ptr(), _version(tensor)) for tensor in tensors]

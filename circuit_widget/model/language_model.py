@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 import transformers
@@ -27,10 +27,13 @@ from circuit_widget.model.block import (
     projection_weight,
 )
 from circuit_widget.model.changes import Fingerprint
+from circuit_widget.model.checkpoint import check_tokenizer, check_weights, unreadable_weights
 from circuit_widget.model.norm import norm_weight
-from circuit_widget.model.plain import check_plain, has_hooked_mlps
+from circuit_widget.model.plain import DTYPES, check_plain, has_hooked_mlps
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
+from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.products import linear, linear_maps
+from circuit_widget.transcoder.folder import directory_name
 
 if TYPE_CHECKING:
     from circuit_widget.model.prompt import Tokenizer
@@ -247,7 +250,7 @@ def load_language_model(
     dtype: torch.dtype,
     name: str | None = None,
 ) -> LanguageModel:
-    """Load a model from a local directory or by its hub id from the local cache, or take a loaded one.
+    """Load a model from a local directory or by its hub id, `[org/]name[@revision]`, from the local cache, or take one.
 
     Only safetensors are read, no remote code is run, and nothing is downloaded.
 
@@ -259,41 +262,45 @@ def load_language_model(
     if isinstance(model, PreTrainedModel):
         if tokenizer is None:
             raise LoadError("A loaded model was given without its tokenizer; pass tokenizer= as well.")
-        return LanguageModel(model, tokenizer, Path(str(model.config.name_or_path or model.config.model_type)).name)
-    source = str(model)
-    found = Path(source).is_dir()
-    if found and not (Path(source) / "config.json").is_file():
-        raise LoadError(f"{Path(source) / 'config.json'}: the file is missing; {source} is not a model directory.")
-    here: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        config = transformers.AutoConfig.from_pretrained(source, **here)
-        sites_of(str(config.model_type))
-        tokenizer = tokenizer or AutoTokenizer.from_pretrained(source, **here)
-        with _no_progress_bar():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                source,
-                dtype=dtype,
-                use_safetensors=True,
-                **here,
-                attn_implementation="eager",
-                output_loading_info=True,
-            )
-    except LoadError:
-        raise
-    except Exception as error:
-        where = (
-            "the files in this directory could not be read"
-            if found
-            else f"it is no directory, and as a hub id it could not be read from the local cache; try: hf download {source}"
+        named = str(model.config.name_or_path or model.config.model_type)
+        return LanguageModel(model, tokenizer, directory_name(Path(named)))
+    source = find_model(model)
+    here: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True, "revision": source.revision}
+    with _refusing(source, "its configuration"):
+        config = transformers.AutoConfig.from_pretrained(source.reference, **here)
+    sites_of(str(config.model_type))
+    if tokenizer is None:
+        check_tokenizer(source.root, source.what)
+        with _refusing(source, "its tokenizer (pass another one as tokenizer=)"):
+            tokenizer = AutoTokenizer.from_pretrained(source.reference, **here)
+    check_weights(source.root, source.what)
+    with _refusing(source, "the files in this directory"), _no_progress_bar():
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source.reference,
+            dtype=dtype,
+            use_safetensors=True,
+            **here,
+            attn_implementation="eager",
+            output_loading_info=True,
         )
-        raise LoadError(f"The model {source!r}: {where} ({_first_line(error)}).") from error
     network, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:
         raise LoadError(
-            f"{source}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
+            f"{source.what}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
         )
-    return LanguageModel(network.to(device), tokenizer, name or (Path(source).name if found else source))
+    return LanguageModel(network.to(device), tokenizer, name or source.name)
+
+
+@contextmanager
+def _refusing(source: ModelSource, what: str) -> Iterator[None]:
+    """Say of whatever goes wrong within that a part of the model could not be read."""
+    try:
+        yield
+    except Exception as error:
+        damaged = unreadable_weights(source.root)
+        cause = "" if damaged is None else f"{damaged} is cut off or damaged: "
+        raise LoadError(f"{source.what}: {what} could not be read ({cause}{_first_line(error)}).") from error
 
 
 @contextmanager
@@ -330,8 +337,8 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.empty(1, device=chosen).tolist()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise LoadError(f"The device {str(device)!r} cannot be used here ({_first_line(error)}).") from error
     return chosen
 
@@ -340,13 +347,16 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
     """Return the dtype asked for, by default bfloat16 on CUDA and float32 elsewhere.
 
     Raises:
-        LoadError: not the name of a floating point type.
+        LoadError: not the name of a floating point type that products are computed in.
     """
     if dtype is None:
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     chosen = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if not isinstance(chosen, torch.dtype) or not chosen.is_floating_point:
-        raise LoadError(f"dtype={dtype!r} is not a floating point type; expected float32, bfloat16 or float16.")
+    if not isinstance(chosen, torch.dtype) or chosen not in DTYPES:
+        raise LoadError(
+            f"dtype={dtype!r:.80} is not a floating point type that products are computed in; expected "
+            f"{', '.join(str(known).removeprefix('torch.') for known in DTYPES)}."
+        )
     return chosen
 
 

@@ -215,7 +215,7 @@ def _tensor_fault(module: nn.Module) -> str | None:
             named = _named(type(tensor))
             if ".distributed." in named:
                 return f"has its {name} spread over processes ({named}); load the whole model in one process."
-            if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+            if nn.parameter.is_lazy(tensor):
                 return f"has a {name} without values ({named}); load the model's weights first."
             return f"{QUANTISED_WEIGHTS} ({named}); {NO_QUANTISED}"
         if tensor.is_complex():
