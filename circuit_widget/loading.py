@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 
@@ -28,8 +29,9 @@ def load(
     """Load a language model with its transcoders; "demo" is the one that comes with the package.
 
     Args:
-        model: "demo", a local directory, a hub id, or a loaded model (then with its tokenizer; it keeps its devices and
-            dtype, and its attention is set to eager).
+        model: "demo", a local directory, a hub id `org/name[@revision]` that is in the hub's local cache, or a loaded model
+            (then with its tokenizer; it keeps its devices and dtype, is put into evaluation mode, and its attention is
+            set to eager).
         transcoders: a local directory, a hub reference `org/repo[/folder][@revision]`, or the short name of a known set
             such as "gemma".
         tokenizer: of a loaded model, or in place of the model's own: a tokenizer of transformers, a processor that has
@@ -59,5 +61,11 @@ def load(
     given = {"input_site": input_site, "output_site": output_site}
     sites = {name: site for name, site in given.items() if site is not None}
     is_named = not isinstance(model, Network) and tokenizer is None
-    source = (str(model), None if transcoders is None else str(transcoders)) if is_named else None
+    source = (_as_given(model), None if transcoders is None else _as_given(transcoders)) if is_named else None
     return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
+
+
+def _as_given(name: str | os.PathLike[str]) -> str:
+    """Return a text that means the same; a path object is a path also where its text would be another name."""
+    text = os.fspath(name)
+    return text if isinstance(name, str) or Path(text).is_absolute() else f".{os.sep}{text}"

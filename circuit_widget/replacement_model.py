@@ -342,11 +342,16 @@ class ReplacementModel(Intervening):
         Raises:
             NodeError: there is no such feature.
         """
+        self.model.refresh()
         return self._cards.card(layer, feature)
 
     def forget(self) -> None:
-        """Drop the forward passes kept from earlier traces and the memory they hold."""
+        """Drop the forward passes kept from earlier traces, and what was kept of the model's weights.
+
+        A model whose weights change is noticed by itself, unless a few numbers are written through `tensor.data`.
+        """
         with self.lock:
+            self.model.forget()
             self._runs.forget()
 
     @property

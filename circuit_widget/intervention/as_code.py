@@ -88,7 +88,9 @@ def _load(graph: Graph) -> list[str]:
     given = [value_code(source[0])]
     if source[1] is not None:
         given.append(keyword_code("transcoders", source[1]))
-    given += [keyword_code(name, recipe[name]) for name in ("device", "dtype", "input_site", "output_site") if name in recipe]
+    given += [
+        keyword_code(name, recipe[name]) for name in ("device", "dtype", "input_site", "output_site") if name in recipe
+    ]
     return _call("model = cw.load", given)
 
 

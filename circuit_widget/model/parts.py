@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import torch
 
 from circuit_widget.errors import LoadError
+from circuit_widget.model.given import check_given
 from circuit_widget.model.language_model import LanguageModel, Network, choose_device, choose_dtype, load_language_model
 from circuit_widget.model.origin import origin_of
 from circuit_widget.model.self_check import check_pieces
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, NormKind, check_site
+from circuit_widget.model.source import find_model
 from circuit_widget.model.tokenizer import TokenizerChoice, read_tokenizer
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
-from circuit_widget.transcoder.folder import Folder
+from circuit_widget.transcoder.folder import Folder, expanded, is_directory
 from circuit_widget.transcoder.hook_names import Sites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
 from circuit_widget.transcoder.loading import Held, Loading
@@ -28,6 +29,10 @@ from circuit_widget.transcoder.reading import read_transcoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 DEMO = Path(__file__).parents[1] / "demo"
+
+_EXPECTED_TRANSCODERS = (
+    f"expected a directory, a reference to the hub org/repo[/path][@revision], or one of {', '.join(ALIASES)}."
+)
 
 HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
 """What is wanted of a repository of transcoders."""
@@ -69,6 +74,7 @@ def read_parts(
     Raises:
         LoadError: something is missing, malformed, not supported, or does not fit the other part.
     """
+    check_given(model)
     check_site("input_site", input_site, INPUT_SITES)
     check_site("output_site", output_site, OUTPUT_SITES)
     name = None
@@ -78,6 +84,8 @@ def read_parts(
         raise LoadError(_offer(model))
     folder = transcoder_folder(transcoders, download=download)
     chosen = choose_device(device)
+    if isinstance(model, Network):
+        _check_kept(model, device, dtype)
     language_model = load_language_model(
         model, tokenizer=read_tokenizer(tokenizer), device=chosen, dtype=choose_dtype(dtype, chosen), name=name
     )
@@ -97,17 +105,19 @@ def transcoder_folder(reference: str | os.PathLike[str], *, download: bool = Fal
     Raises:
         LoadError: neither a directory nor a reference that the cache, or with `download` the hub, can answer.
     """
-    text = str(reference)
-    local = Path(text).expanduser().as_posix()
+    if not isinstance(reference, str | os.PathLike) or not isinstance(os.fspath(reference), str):
+        raise LoadError(f"transcoders= is of type {type(reference).__name__}; {_EXPECTED_TRANSCODERS}")
+    text = os.fspath(reference)
+    if not text.strip():
+        raise LoadError(f"transcoders= is an empty text; {_EXPECTED_TRANSCODERS}")
+    local = expanded(text).as_posix()
     fixed = hub.fixed_path(local)
-    if fixed and Path(fixed).is_dir():
+    if fixed and is_directory(fixed):
         return Folder(Path(fixed), local.removeprefix(fixed).strip("/"))
-    asked = hub.parse_reference(ALIASES.get(text, text))
+    asked = hub.parse_reference(ALIASES.get(text, text)) if isinstance(reference, str) else None
     if asked is None:
-        raise LoadError(
-            f"The transcoders {text!r} are neither a directory, nor a reference to the hub org/repo[/path][@revision], "
-            f"nor one of {', '.join(ALIASES)}."
-        )
+        found = "a file" if os.path.lexists(local) else "neither a directory, nor a reference to the hub"
+        raise LoadError(f"The transcoders {text!r:.300} are {found}; {_EXPECTED_TRANSCODERS}")
     root = hub.find_directory(asked, HUB_FILES, download=download)
     fixed = hub.fixed_path(asked.path)
     return Folder(root / fixed, asked.path.removeprefix(fixed).strip("/"), name=str(asked), command=asked.command)
@@ -147,7 +157,7 @@ def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLaye
 
 def _offer(model: str | os.PathLike[str] | Network) -> str:
     """Return what to say where no transcoders were named: those that are known for the model."""
-    asked = str(model.config.name_or_path) if isinstance(model, Network) else str(model)
+    asked = str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model)
     sets = known_sets(asked)
     missing = f"The model {asked!r} was given without transcoders; name their directory"
     if not sets:
@@ -160,19 +170,27 @@ def _short_name(reference: str) -> str:
     return next((f" (or {alias!r})" for alias, known in ALIASES.items() if known == reference), "")
 
 
+def _check_kept(model: Network, device: str | torch.device | None, dtype: str | torch.dtype | None) -> None:
+    """Check that a loaded model, which keeps its device and dtype, has those that were asked for.
+
+    Raises:
+        LoadError: it has others.
+    """
+    wanted = choose_device(device)
+    if device is not None and (wanted.type != model.device.type or wanted.index not in (None, model.device.index)):
+        raise LoadError(f"A loaded model keeps its device, {model.device}; move it before: model.to({str(device)!r}).")
+    if dtype is not None and (chosen := choose_dtype(dtype, wanted)) != model.dtype:
+        raise LoadError(f"A loaded model keeps its dtype, {model.dtype}; convert it before: model.to({chosen}).")
+
+
 def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel) -> dict[str, Any]:
     """Return the provenance of the model: of one that was given loaded, what it says of itself."""
     if isinstance(source, Network):
         revision = getattr(source.config, "_commit_hash", None)
         return {**origin_of(str(source.config.name_or_path or model.name), None, ()), "revision": revision}
-    root = Path(source)
-    if not root.is_dir():
-        cached = huggingface_hub.try_to_load_from_cache(str(source), "config.json")
-        if not isinstance(cached, str):
-            return origin_of(str(source), None, ())
-        root = Path(cached).parent
-    files = [path for ending in ("*.json", "*.safetensors") for path in sorted(root.glob(ending))]
-    return origin_of(str(source) if root != Path(source) else model.name, root, files)
+    found = find_model(source)
+    files = [path for ending in ("*.json", "*.safetensors") for path in sorted(found.root.glob(ending))]
+    return origin_of(model.name, found.root, files)
 
 
 def _transcoder_origin(folder: Folder, found: PerLayerTranscoders | CrossLayerTranscoders) -> dict[str, Any]:

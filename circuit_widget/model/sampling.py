@@ -74,9 +74,11 @@ def generate(
 
     Raises:
         PromptError: a number out of range, a prompt that fills the context, or logits that are not finite.
+        LoadError: something was put on the model's modules since it was loaded that its runs do not allow for.
         Cancelled: `cancelled()` became true between two tokens.
     """
     _check_options(max_new_tokens, temperature, seed)
+    model.refresh()
     room = model.context_length - len(prompt)
     if room < 1:
         raise PromptError(f"The prompt has {len(prompt)} tokens and fills the model's context; shorten it.")
@@ -160,6 +162,7 @@ class _Growing:
                 input_ids=torch.tensor([self._fed], device=module_device(network.get_input_embeddings())),
                 past_key_values=self._cache,
                 use_cache=True,
+                return_dict=True,
                 logits_to_keep=1,
             )
         self._cache = output.past_key_values

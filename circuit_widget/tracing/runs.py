@@ -31,16 +31,23 @@ class Runs:
         self._transcoders = transcoders
         self._first = FirstRuns()
         self._kept: OrderedDict[tuple[tuple[int, ...], int], tuple[Run, int]] = OrderedDict()
+        self._revision = 0
 
     def of(self, prompt: Prompt, position: int, cancelled: Callable[[], bool] | None = None) -> Run:
         """Return the run of a prompt traced at a position (-1 is the last), from memory where it is there.
 
         The first runs give one CircuitWidgetWarning where the transcoders explain next to nothing of the MLPs' outputs.
+        A run that was made before the model's weights changed is made again.
 
         Raises:
             PromptError: the position cannot be traced.
+            LoadError: something was put on the model's modules that cannot be traced.
             Cancelled: `cancelled()` became true between two layers.
         """
+        revision = self._model.refresh()
+        if revision != self._revision:
+            self.forget()
+            self._revision = revision
         key = prompt.token_ids, place_of(prompt, position)
         if key not in self._kept:
             run = run_prompt(self._model, self._transcoders, prompt, key[1], cancelled=cancelled)
