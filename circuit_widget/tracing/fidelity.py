@@ -110,8 +110,8 @@ def prompts_of(texts: object, read: Callable[[PromptInput], Prompt]) -> list[Pro
         ) from error
     if not listed:
         raise PromptError("texts is empty, expected one text, or a list of prompts.")
-    if all(isinstance(entry, SupportsIndex | PromptToken | Mapping) for entry in listed):
-        return [_read(texts, read)]
+    if all(map(_is_part, listed)):
+        return [_read(listed, read)]
     prompts = []
     for number, entry in enumerate(listed):
         try:
@@ -158,6 +158,12 @@ class FirstRuns:
 
 def _sum(one: Sequence[Unexplained], other: Sequence[Unexplained]) -> tuple[Unexplained, ...]:
     return tuple(mine + theirs for mine, theirs in zip(one, other, strict=True))
+
+
+def _is_part(entry: object) -> bool:
+    """Return whether an entry of a list is a token, an id or a message, so that the list is one prompt."""
+    is_id = isinstance(entry, SupportsIndex) and getattr(entry, "shape", ()) == ()
+    return is_id or isinstance(entry, PromptToken | Mapping)
 
 
 def _read(prompt: Any, read: Callable[[PromptInput], Prompt]) -> Prompt:

@@ -161,7 +161,7 @@ def test_a_file_with_thresholds_and_a_k_is_refused_unless_the_settings_decide(tm
 def test_the_activation_function_under_another_name_is_refused(tmp_path: Path, key: str) -> None:
     message = refused(write(tmp_path, f"{key}: topk\nk: 4\n"))
     assert f"config.yaml: {key} is 'topk'" in message
-    assert "here it is activation: relu, jump_relu or topk" in message
+    assert "activation: topk with k instead" in message
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ METADATA = saelens_settings(0, "transcoder")["metadata"]
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"k": 32}, "k is 32; only None can be read"),
+        ({"k": 32}, "k is 32; it must be left out"),
         ({"activation_fn": "topk"}, "activation_fn is 'topk'; only 'relu' can be read"),
         ({"activation_fn_kwargs": {"k": 4}}, "activation_fn_kwargs is {'k': 4}; only {} can be read"),
         ({"finetuning_scaling_factor": True}, "finetuning_scaling_factor is True"),
@@ -245,7 +245,7 @@ METADATA = saelens_settings(0, "transcoder")["metadata"]
         ({"apply_b_dec_to_input": 1}, "apply_b_dec_to_input is 1; only False can be read"),
         ({"noise_in_encoder": 2}, "noise_in_encoder is 2. This key is not known"),
         ({"metadata": {**METADATA, "normalize_activations": "layer_norm"}}, "metadata.normalize_activations is"),
-        ({"metadata": {**METADATA, "hook_head_index": 3}}, "metadata.hook_head_index is 3; only None can be read"),
+        ({"metadata": {**METADATA, "hook_head_index": 3}}, "metadata.hook_head_index is 3; it must be left out"),
         ({"metadata": {**METADATA, "hook_layer": 4}}, "hook_layer is 4, but"),
         (
             {"metadata": {**METADATA, "hook_name_out": "blocks.1.hook_mlp_out"}},

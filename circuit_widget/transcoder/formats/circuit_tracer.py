@@ -75,7 +75,11 @@ FEATURES = ("d_transcoder", "d_sae", "d_feature", "d_features", "n_features", "n
 N_LAYERS = ("n_layers", "num_layers")
 """Settings that state a size, which must be that of the tensors."""
 
-_OTHER_NAME = "is how other tools name the activation function; here it is activation: relu, jump_relu or topk"
+_OTHER_NAME = Fixed(
+    (None,),
+    "names the activation function as other tools do",
+    "Write activation: relu, activation: jump_relu, or activation: topk with k instead.",
+)
 
 KEYS = Keys(
     used=frozenset(
@@ -84,7 +88,7 @@ KEYS = Keys(
     | STATED
     | {*WIDTH, *FEATURES, *N_LAYERS},
     fixed={
-        **dict.fromkeys(("activation_fn", "activation_fn_str", "activation_function"), Fixed((None,), _OTHER_NAME)),
+        **dict.fromkeys(("activation_fn", "activation_fn_str", "activation_function"), _OTHER_NAME),
         "normalize_activations": Fixed((None, False, "none"), "changes the scale of what features read"),
         "reshape_activations": Fixed((None, False, "none"), "takes what features read apart by heads"),
         "apply_b_dec_to_input": Fixed((None, False), "subtracts the decoder bias from what features read"),

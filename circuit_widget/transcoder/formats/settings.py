@@ -52,6 +52,7 @@ class Fixed:
 
     values: tuple[object, ...]
     effect: str
+    advice: str = "This package does not do that: convert the transcoders so that they do without, or use others."
 
 
 @dataclass(frozen=True)
@@ -170,10 +171,8 @@ def refuse_other_numbers(
 
 def _refuse_unless_fixed(path: Path, shown: str, value: object, fixed: Fixed) -> None:
     if not any(type(value) is type(one) and value == one for one in fixed.values):
-        raise LoadError(
-            f"{path}: {shown} is {_brief(value)}; only {fixed.values[-1]!r} can be read. It {fixed.effect}, which this "
-            "package does not do. Convert the transcoders so that they do without, or use others."
-        )
+        only = "it must be left out" if fixed.values[-1] is None else f"only {fixed.values[-1]!r} can be read"
+        raise LoadError(f"{path}: {shown} is {_brief(value)}; {only}. It {fixed.effect}. {fixed.advice}")
 
 
 def _brief(value: object) -> str:
