@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, required=True, metavar="FILE", help="graph file to write (.safetensors)"
     )
     trace.add_argument(
-        "--model", default="demo", help='directory or hub name of a model (default: the embedded one, "demo")'
+        "--model", default="demo", help='directory or hub id[@revision] of a model (default: the embedded one, "demo")'
     )
     trace.add_argument(
         "--transcoders", help="directory of its transcoders, hub reference, or short name of a known set"

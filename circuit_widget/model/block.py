@@ -104,6 +104,8 @@ def find_modules(network: Any, sites: Sites) -> Modules:
         )
     body = find_module(network, sites.body)
     layers = cast(nn.ModuleList, find_module(body, sites.blocks))
+    if len(layers) == 0:
+        raise LoadError(f"{type(network).__name__} has no layers; expected at least one.")
     return Modules(
         network=network,
         body=body,

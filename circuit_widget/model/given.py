@@ -64,10 +64,8 @@ def _advice(given: Any) -> str:
 
 
 def _advice_for_adapter(given: Any) -> str:
-    if getattr(getattr(given, "active_peft_config", None), "is_prompt_learning", False):
-        return (
-            "Its virtual tokens are no part of a prompt that can be traced: pass model.get_base_model(), without them."
-        )
+    if not hasattr(given, "merge_and_unload"):
+        return "What it adds cannot be merged into the weights, nor traced: only the model that it was made from can."
     return "Merge its adapters into the weights, and pass what that returns: model.merge_and_unload()."
 
 

@@ -100,6 +100,10 @@ class LanguageModel:
         self._has_hooked_mlps = has_hooked_mlps(modules)
         self._fingerprint = Fingerprint(self.network)
 
+    def _show_patterns(self) -> None:
+        if self.network.config._attn_implementation != "eager":
+            self.network.set_attn_implementation("eager")
+
     def refresh(self) -> int:
         """Make sure, before a run, that the network is what was checked, and drop what was kept of weights that changed.
 
@@ -113,10 +117,8 @@ class LanguageModel:
                 f"{self.name}: the model was put into training mode, in which dropout may change what it computes; "
                 "call eval() on it first."
             )
-        if self.network.config._attn_implementation != "eager":
-            self.network.set_attn_implementation("eager")
-        other_modules = self._fingerprint.has_other_modules()
-        if other_modules or self._fingerprint.has_other_weights():
+        self._show_patterns()
+        if self._fingerprint.has_other_modules() or self._fingerprint.has_other_weights():
             self.forget()
         elif self._has_hooked_mlps:
             self._revision += 1
@@ -128,6 +130,7 @@ class LanguageModel:
         Raises:
             LoadError: something was put on the modules that cannot be traced.
         """
+        self._show_patterns()
         self._take_modules()
         self._attention_weights.clear()
         for kept in ("linear_maps", "final_norm_weight", "mean_unembedding"):

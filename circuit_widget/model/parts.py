@@ -179,7 +179,8 @@ def _check_kept(model: Network, device: str | torch.device | None, dtype: str | 
     wanted = choose_device(device)
     if device is not None and (wanted.type != model.device.type or wanted.index not in (None, model.device.index)):
         raise LoadError(f"A loaded model keeps its device, {model.device}; move it before: model.to({str(device)!r}).")
-    if dtype is not None and (chosen := choose_dtype(dtype, wanted)) != model.dtype:
+    chosen = choose_dtype(dtype, wanted)
+    if dtype is not None and chosen != model.dtype:
         raise LoadError(f"A loaded model keeps its dtype, {model.dtype}; convert it before: model.to({chosen}).")
 
 

@@ -164,6 +164,9 @@ def _followed_fault(module: nn.Module) -> str | None:
     inner = next((name for name in ("_orig_mod", "module") if hasattr(module, name)), None)
     if inner is not None:
         return f"is a {_named(type(module))} around a module of transformers; put that, its .{inner}, in its place."
+    implementation = getattr(getattr(module, "config", None), "_attn_implementation", "eager")
+    if implementation != "eager":
+        return f"has the attention {implementation!r}, which shows no patterns; set its config to that of the model."
     return None if _comes_from(type(module).forward, ("transformers.",)) else _patched_fault(type(module))
 
 

@@ -162,7 +162,6 @@ class _Growing:
                 input_ids=torch.tensor([self._fed], device=module_device(network.get_input_embeddings())),
                 past_key_values=self._cache,
                 use_cache=True,
-                return_dict=True,
                 logits_to_keep=1,
             )
         self._cache = output.past_key_values

@@ -41,7 +41,7 @@ def check_pieces(model: LanguageModel) -> None:
     last = captured.final_residual[captured.position]
     rebuilt = rebuild_logits(model, captured) if exact else _logits_of(model, captured, last)
     with torch.inference_mode():
-        own = model.network(**model.prompt_arguments(ids), return_dict=True).logits[0, -1].float()
+        own = model.network(**model.prompt_arguments(ids)).logits[0, -1].float()
     difference = _difference(rebuilt, own.to(rebuilt.device))
     if not difference <= tolerance:
         raise LoadError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from huggingface_hub import constants
 
 from circuit_widget.errors import LoadError
 
+LONGEST_ID = 200
+"""More characters than any id with its revision has."""
+
 SCHEME = "hf://"
-REPOSITORY = re.compile(r"(?P<repository>(?:[\w.-]+/)?[\w.-]+)(?:@(?P<revision>[\w./-]+))?", re.ASCII)
+REPOSITORY = re.compile(r"(?P<repository>(?:[\w.-]+/)?[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 REFERENCE = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?P<path>(?:/[\w.*?-]+)*)/?(?:@(?P<revision>[\w./-]+))?")
 
 NOT_WANTED = ["*examples.safetensors"]
@@ -56,6 +60,8 @@ def parse_reference(text: str) -> HubReference | None:
 
 def parse_repository(text: str) -> HubReference | None:
     """Return the whole repository that `org/name[@revision]`, or a name of the hub's first days alone, refers to."""
+    if not text.isascii() or len(text) > LONGEST_ID:
+        return None
     match = REPOSITORY.fullmatch(text)
     if match is not None:
         return HubReference(match["repository"], "", match["revision"] or "")
@@ -98,7 +104,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return sorted(Path(root) / name for root, _, names in os.walk(folder) for name in names)
 
 
 def find_directory(reference: HubReference, files: Sequence[str], *, download: bool) -> Path:

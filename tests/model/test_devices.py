@@ -62,6 +62,7 @@ def fake_tensors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gemma2", "gemma3_text", "gpt2", "gpt_neox"])
 @pytest.mark.usefixtures("fake_tensors")
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
 def test_a_model_over_four_devices_is_captured_frozen_and_run_again_where_its_layers_are(name: str) -> None:
     model_type, entries = CONFIGURATIONS[name]
     config = transformers.AutoConfig.for_model(model_type, **entries)

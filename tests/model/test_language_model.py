@@ -145,7 +145,7 @@ def test_pickled_weights_are_not_opened(tmp_path: Path) -> None:
     shutil.copytree(MODEL, tmp_path, dirs_exist_ok=True)
     (tmp_path / "model.safetensors").unlink()
     torch.save({}, tmp_path / "pytorch_model.bin")
-    with pytest.raises(LoadError, match=r"a pickle, pytorch_model.bin, which is never opened here: .* save_pretrained"):
+    with pytest.raises(LoadError, match=r"a pickle, pytorch_model.bin, which is never opened here: .*save_pretrained"):
         load(tmp_path, TRANSCODERS)
 
 
