@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import token_text
@@ -92,7 +93,7 @@ class FeatureRecords:
             return Recorded()
         try:
             return Recorded(
-                label=entry.get("label"),
+                label=self.label(layer, feature),
                 frequency=entry.get("frequency"),
                 maximum=entry.get("maximum"),
                 examples=tuple(self._example(document, *example) for example in entry.get("examples", ())),
@@ -107,7 +108,7 @@ class FeatureRecords:
         """Return the label of a feature, if it has one."""
         entry = self._document(layer).get("features", {}).get(str(feature))
         label = entry.get("label") if isinstance(entry, dict) else None
-        return label if isinstance(label, str) else None
+        return repaired(label) if isinstance(label, str) else None
 
     def _path(self, layer: int) -> Path | None:
         return None if self._directory is None else self._directory / "features" / f"layer_{layer}.json.gz"

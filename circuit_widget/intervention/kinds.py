@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from circuit_widget.errors import InterventionError
+from circuit_widget.characters import half_character, shortened
+from circuit_widget.errors import InterventionError, PromptError
 from circuit_widget.intervention.alignment import Pairs, pair_tuple
 from circuit_widget.node import Everywhere, Feature, NodeKind, TokenNode, read_constant
 
@@ -139,7 +140,8 @@ class SwapIn(Intervention):
     every feature that is active in the other prompt and not in this one, at the places of the features among `nodes`.
     `features` are given at positions of this prompt.
 
-    Raises InterventionError also for Everywhere: prompts are aligned position by position.
+    Raises InterventionError also for Everywhere: prompts are aligned position by position; and PromptError for a text
+    that holds half of a character.
     """
 
     kind: ClassVar[str] = "swap_in"
@@ -175,7 +177,7 @@ class SwapIn(Intervention):
     def description(self) -> str:
         """A few words for a list of experiments."""
         shown = self.prompt if isinstance(self.prompt, str) else "another prompt"
-        return f"{self._whom} swapped from “{shown if len(shown) <= 60 else shown[:59] + '…'}”"
+        return f"{self._whom} swapped from “{shortened(shown, 60)}”"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -320,6 +322,8 @@ def _values(value: object, count: int) -> float | tuple[float, ...]:
 
 def _prompt(prompt: object) -> str | tuple[int, ...]:
     if isinstance(prompt, str):
+        if (half := half_character(prompt)) is not None:
+            raise PromptError(f"The other prompt holds half of a character, {half}; give whole characters.")
         return prompt
     if not isinstance(prompt, Iterable):
         raise InterventionError(f"The other prompt is a text or a list of token ids; given {_short(prompt)}.")

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
+from circuit_widget.characters import half_character
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
 from circuit_widget.node import PromptToken
 
@@ -157,6 +158,8 @@ def _ids_of(tokenizer: Tokenizer, prompt: PromptInput, vocabulary_size: int) -> 
 def _text_ids(tokenizer: Tokenizer, text: str) -> list[int]:
     if not text.strip():
         raise PromptError("The prompt is empty; write at least one word.")
+    if (half := half_character(text)) is not None:
+        raise PromptError(f"The prompt holds half of a character, {half}; give whole characters.")
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast)
     ids = [int(token) for token in encoded["input_ids"]]
     unknown = [place for place, token in enumerate(ids) if token == tokenizer.unk_token_id]
