@@ -94,5 +94,5 @@ def test_a_closed_widget_gives_everything_back(show: Open, opened_widgets: list[
         widget.close()
         opened_widgets.clear()
 
-    check_flat(look, 40, 60)
+    check_flat(look, 30, 30)
     wait_for(lambda: census()["CircuitWidget"] == 0)
