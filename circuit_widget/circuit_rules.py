@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeGuard
 
+from circuit_widget.characters import beginning
 from circuit_widget.errors import CircuitError
 from circuit_widget.node import Feature
 
@@ -31,7 +32,7 @@ SUPERNODE_ID = re.compile(r"s([1-9][0-9]{0,8})")
 def shown(value: object) -> str:
     """A given value as errors show it: short, on one line, harmless."""
     if isinstance(value, str):
-        text = FORBIDDEN.sub("\ufffd", value[: LONGEST_NAME // 2])
+        text = FORBIDDEN.sub("\ufffd", beginning(value, LONGEST_NAME // 2))
         return f"“{text}…”" if len(value) > LONGEST_NAME // 2 else f"“{text}”"
     if isinstance(value, list | tuple):
         return "a list"

@@ -6,7 +6,6 @@ import gc
 import gzip
 import json
 import math
-import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +16,11 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokenizer import token_text
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
-
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 CARD_TOKENS = 10
 """Tokens a card lists as promoted, and as suppressed."""
@@ -193,9 +191,9 @@ class FeatureCards:
 
 
 def _text(value: object) -> str | None:
-    """Return a text, half a character in it replaced: it has no UTF-8, in which graphs are saved and sent."""
+    """Return a text that UTF-8 can carry, in which graphs are saved and sent."""
     if value is None or isinstance(value, str):
-        return None if value is None else HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", value)
+        return None if value is None else repaired(value)
     raise TypeError(f"a label is a text, not {type(value).__name__}")
 
 

@@ -60,8 +60,9 @@ def load(
     )
     given = {"input_site": input_site, "output_site": output_site}
     sites = {name: site for name, site in given.items() if site is not None}
-    is_named = not isinstance(model, Network) and tokenizer is None
-    source = (_as_given(model), None if transcoders is None else _as_given(transcoders)) if is_named else None
+    source = None
+    if not isinstance(model, Network) and tokenizer is None:
+        source = _as_given(model), None if transcoders is None else _as_given(transcoders)
     return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
 
 

@@ -318,7 +318,7 @@ class ReplacementModel(Intervening):
             Cancelled: `cancelled()` became true between two layers.
         """
         with self.lock, reporting(progress) as report:
-            prompts = prompts_of(texts, self.read_prompt)
+            prompts = prompts_of(texts, lambda one: self.read_prompt(question(one, -1, None, self.prompt_of).prompt))
             return fidelity_on(
                 self.model,
                 self.transcoders,

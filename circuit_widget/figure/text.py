@@ -3,6 +3,8 @@
 import math
 from typing import Final
 
+from circuit_widget.characters import beginning, shortened
+
 NARROW: Final = frozenset("iljtfrI.,:;'|!()[]{}/\\`-\" ")
 WIDE: Final = frozenset("mwMWQOG@%&+=<>~→←×…—")
 NARROW_EM: Final = 0.33
@@ -60,19 +62,16 @@ def shorten(text: str, room: float, size: float, mono: bool = False) -> str:
     measure = mono_width if mono else text_width
     if measure(text, size) <= room:
         return text
-    characters = list(text)
-    while characters and measure("".join(characters).rstrip(" ") + "…", size) > room:
-        characters.pop()
-    return "".join(characters).rstrip(" ") + "…"
+    kept = text
+    while kept and measure(kept.rstrip(" ") + "…", size) > room:
+        kept = beginning(kept, len(kept) - 1)
+    return kept.rstrip(" ") + "…"
 
 
 def token_label(text: str) -> str:
     """Token text as one visible line: white space and control characters as signs, at most 16 characters."""
     visible = text.strip(" ") or "·" * len(text)
-    shown = [_printable(character) for character in visible]
-    if len(shown) > LONGEST_TOKEN:
-        shown = [*shown[: LONGEST_TOKEN - 1], "…"]
-    return "".join(shown)
+    return printable(shortened(visible, LONGEST_TOKEN))
 
 
 def printable(text: str) -> str:

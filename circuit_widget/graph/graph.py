@@ -17,7 +17,7 @@ from circuit_widget.attribution.scores import scores_of
 from circuit_widget.attribution.strongest import strongest
 from circuit_widget.errors import NodeError, NoModelError
 from circuit_widget.graph import nodes
-from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_weights
+from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_texts, check_weights
 from circuit_widget.graph.nodes import Edges
 from circuit_widget.graph.reduced import pruned, scores_of_circuit
 from circuit_widget.node import Feature, NodeKind, PromptToken, Scores, Target, no_such_node
@@ -52,7 +52,8 @@ class Graph:
     (0 for logits). `share[n]` is the summed share of all influence held by n and every node with more of it (0 for
     logits). Both, and `recorded_scores`, describe the whole graph also after `prune`.
 
-    Raises ValueError when the arrays do not fit together.
+    Raises ValueError when the arrays do not fit together, or a token or label holds half of a character, which no file
+    and no message can carry.
     """
 
     tokens: tuple[PromptToken, ...]
@@ -83,6 +84,7 @@ class Graph:
         object.__setattr__(self, "targets", tuple(self.targets))
         object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
         object.__setattr__(self, "recipe", MappingProxyType(dict(self.recipe)))
+        check_texts(self)
         check_arrays(self)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from circuit_widget.characters import repaired, shortened
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.intervention.held import Held, hold
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
@@ -58,12 +59,12 @@ def named_among(activations: Activations) -> Callable[[str], Feature]:
     def named(node: str) -> Feature:
         if read_constant(node) is not None:
             raise InterventionError(
-                f"“{node[:40]}” is an error or a token; only features can be changed while the model generates. "
+                f"“{shortened(repaired(node), 40)}” is an error or a token; only features can be changed while the model generates. "
                 "model.intervene(graph, ...) changes it for the token that comes next."
             )
         if node not in ids:
             raise NodeError(
-                f"“{node[:40]}” is no feature that is active on this prompt; expected the id of one, or "
+                f"“{shortened(repaired(node), 40)}” is no feature that is active on this prompt; expected the id of one, or "
                 "Feature(layer, position, feature) or Everywhere(layer, feature)."
             )
         return ids[node]

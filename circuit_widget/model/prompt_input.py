@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
+from circuit_widget.characters import half_character
 from circuit_widget.errors import PromptError
 from circuit_widget.node import PromptToken
 
@@ -29,6 +30,7 @@ def plain_prompt(prompt: object, expected: str = PROMPT_IS) -> str | tuple[int, 
         PromptError: several prompts, padding, or something else, with `expected` as the sentence that says what is.
     """
     if isinstance(prompt, str):
+        check_characters(prompt)
         return str(prompt)
     if isinstance(prompt, Mapping):
         return _encoded_ids(prompt, expected)
@@ -42,6 +44,16 @@ def plain_prompt(prompt: object, expected: str = PROMPT_IS) -> str | tuple[int, 
     if any(isinstance(entry, Mapping) for entry in entries):
         return tuple(entries)
     return tuple(map(_token_id, entries))
+
+
+def check_characters(text: str) -> None:
+    """Check that a text is one that a tokenizer can encode.
+
+    Raises:
+        PromptError: it holds half of a character.
+    """
+    if (half := half_character(text)) is not None:
+        raise PromptError(f"The text {quoted(text)} holds half of a character, {half}; give whole characters.")
 
 
 def listed(given: object) -> list[Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from circuit_widget.errors import PromptError
-from circuit_widget.model.prompt_input import quoted
+from circuit_widget.model.prompt_input import check_characters, quoted
 from circuit_widget.model.tokenizer import Tokenizer, keeps_offsets
 
 LENGTH_DIFFERENCE = 3
@@ -22,13 +22,7 @@ def encode(tokenizer: Tokenizer, text: str) -> tuple[list[int], str | None]:
     Raises:
         PromptError: the tokenizer cannot encode the text at all.
     """
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise PromptError(
-            f"{quoted(text)} holds half a character, {text[error.start]!r} at {error.start}, which no tokenizer can "
-            "encode; write the whole character, or leave it out."
-        ) from error
+    check_characters(text)
     offsets: Sequence[tuple[int, int]] = ()
     try:
         if keeps_offsets(tokenizer):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
-from circuit_widget.model.generation import Generation, question
+from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt, PromptInput
+from circuit_widget.model.prompt import Prompt
 from circuit_widget.node import PromptToken
 from circuit_widget.tracing.run import unexplained_by
 from circuit_widget.tracing.unexplained import Unexplained
@@ -94,14 +94,14 @@ def fidelity_on(
     )
 
 
-def prompts_of(texts: object, read: Callable[[PromptInput], Prompt]) -> list[Prompt]:
-    """Return the prompts in one text, or in a list of prompts of any kind that `trace` takes.
+def prompts_of(texts: object, read: Callable[[Any], Prompt]) -> list[Prompt]:
+    """Return the prompts in one text, or in a list of prompts of any kind that `trace` takes; `read` reads one of them.
 
     Raises:
         PromptError: there is none, or one cannot be used; says which.
     """
     if isinstance(texts, str | Generation):
-        return [_read(texts, read)]
+        return [read(texts)]
     try:
         listed: list[Any] = list(texts)  # type: ignore[call-overload]
     except TypeError as error:
@@ -111,11 +111,11 @@ def prompts_of(texts: object, read: Callable[[PromptInput], Prompt]) -> list[Pro
     if not listed:
         raise PromptError("texts is empty, expected one text, or a list of prompts.")
     if all(map(_is_part, listed)):
-        return [_read(listed, read)]
+        return [read(listed)]
     prompts = []
     for number, entry in enumerate(listed):
         try:
-            prompts.append(_read(entry, read))
+            prompts.append(read(entry))
         except PromptError as error:
             raise PromptError(f"texts[{number}]: {error}") from error
     return prompts
@@ -164,7 +164,3 @@ def _is_part(entry: object) -> bool:
     """Return whether an entry of a list is a token, an id or a message, so that the list is one prompt."""
     is_id = isinstance(entry, SupportsIndex) and getattr(entry, "shape", ()) == ()
     return is_id or isinstance(entry, PromptToken | Mapping)
-
-
-def _read(prompt: Any, read: Callable[[PromptInput], Prompt]) -> Prompt:
-    return read(question(prompt, -1, None).prompt)

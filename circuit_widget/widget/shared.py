@@ -23,6 +23,7 @@ from circuit_widget.errors import CircuitWidgetError, MessageError
 from circuit_widget.graph import Graph
 from circuit_widget.widget.messages import Capabilities, Notice, Settings
 from circuit_widget.widget.schema import parse, shown
+from circuit_widget.widget.sending import sendable, sentence, tell
 from circuit_widget.widget.snapshot import pack, shown_nodes
 
 LOG = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ LOG = logging.getLogger(__name__)
 BUNDLE = Path(__file__).parent / "static" / "widget.js"
 HEIGHTS = range(120, 4001)
 HIGHEST_REVISION = 2**53 - 2
+LONGEST_NOTICE = 2_000
 
 
 class SharedWidget(anywidget.AnyWidget):
@@ -100,7 +102,16 @@ class SharedWidget(anywidget.AnyWidget):
 
     def _say(self, message: str) -> None:
         """Show a sentence in the widget's message line."""
-        self.send(asdict(Notice(message=message[:2_000])))
+        tell(self.send, Notice(message=sentence(message, LONGEST_NOTICE)))
+
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        try:
+            super()._send(msg, buffers)
+        except Exception:
+            # Of a request the page has to hear; of state it asks again, and what comes after must not be lost with it.
+            if msg.get("method") == "custom":
+                raise
+            LOG.exception("A change could not be sent to the page.")
 
     def _takes(self, name: str, value: object) -> bool:
         if name == "circuit":
@@ -140,6 +151,10 @@ class SharedWidget(anywidget.AnyWidget):
     @traitlets.validate("settings")
     def _valid_settings(self, proposal: Any) -> dict[str, Any]:
         return _checked_settings(proposal.value)
+
+    @traitlets.validate("effect", "study", "experiments", "capabilities")
+    def _valid_message(self, proposal: Any) -> Any:
+        return sendable(f"The {proposal.trait.name}", proposal.value)
 
     @traitlets.observe("comm")
     def _answer_where_asked(self, _: object) -> None:

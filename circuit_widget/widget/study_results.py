@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from circuit_widget.characters import shortened
 from circuit_widget.circuit import Circuit
 from circuit_widget.figure.outcome import features_of, touched
 from circuit_widget.figure.shown import node_name
@@ -20,6 +21,7 @@ from circuit_widget.intervention.steered_generation import SteeredGeneration, ga
 from circuit_widget.intervention.validation import Validation
 from circuit_widget.model.generation import Generation, SampledToken
 from circuit_widget.widget.experiment_messages import ControlBox, ControlsMessage, ControlToken
+from circuit_widget.widget.history import LONGEST_NAME
 from circuit_widget.widget.study_messages import (
     Axis,
     GenerationMessage,
@@ -106,7 +108,7 @@ class SweepSoFar:
             if ratios and all(math.isfinite(number) for pair in ratios for number in pair):
                 measured, predicted = zip(*ratios, strict=True)
                 name = box.name or node_name(self.graph, self.circuit, box.id)
-                found.append(SweepBox(box.id, name[:200], measured, predicted))
+                found.append(SweepBox(box.id, shortened(name, LONGEST_NAME), measured, predicted))
         return found
 
 

@@ -22,22 +22,27 @@ def model() -> Iterator[LinearModel]:
 
 
 @pytest.fixture
-def show(monkeypatch: pytest.MonkeyPatch, model: LinearModel) -> Iterator[Open]:
+def opened_widgets() -> list[CircuitWidget]:
+    """The widgets that are closed when the test ends."""
+    return []
+
+
+@pytest.fixture
+def show(monkeypatch: pytest.MonkeyPatch, model: LinearModel, opened_widgets: list[CircuitWidget]) -> Iterator[Open]:
     """Show the small graph in a widget and return it with its page; by default the graph is the model's."""
     monkeypatch.setattr(comm, "create_comm", RecordingComm)
     monkeypatch.setattr(CircuitWidget, "_esm", "export default { render() {} };")
-    widgets = []
 
     def open_widget(graph: Any = None, **settings: Any) -> tuple[CircuitWidget, Page]:
         widget = CircuitWidget(graph or model.trace(), **settings)
-        widgets.append(widget)
+        opened_widgets.append(widget)
         page = Page(widget.comm)
         page.hear()
         return widget, page
 
     yield open_widget
     model.gate.set()
-    for widget in widgets:
+    for widget in opened_widgets:
         widget.close()
 
 

@@ -1,5 +1,7 @@
 /** Text as a picture shows it: widths without a font, and token text made visible. The port of figure/text.py. */
 
+import { beginning, lengthOf, shortened } from "./characters";
+
 const NARROW = new Set("iljtfrI.,:;'|!()[]{}/\\`-\" ");
 const WIDE = new Set("mwMWQOG@%&+=<>~→←×…—");
 const NARROW_EM = 0.33;
@@ -61,17 +63,16 @@ export function monoWidth(text: string, size: number): number {
 export function shorten(text: string, room: number, size: number, mono = false): string {
   const measure = mono ? monoWidth : textWidth;
   if (measure(text, size) <= room) return text;
-  const characters = [...text];
-  const cut = () => `${characters.join("").replace(/ +$/, "")}…`;
-  while (characters.length > 0 && measure(cut(), size) > room) characters.pop();
+  let kept = text;
+  const cut = () => `${kept.replace(/ +$/, "")}…`;
+  while (kept !== "" && measure(cut(), size) > room) kept = beginning(kept, lengthOf(kept) - 1);
   return cut();
 }
 
 /** Token text as one visible line: white space and control characters as signs, at most 16 characters. */
 export function tokenLabel(text: string): string {
   const visible = text.replace(/^ +| +$/g, "") || "·".repeat(text.length);
-  const shown = [...visible].map(sign);
-  return (shown.length > LONGEST_TOKEN ? [...shown.slice(0, LONGEST_TOKEN - 1), "…"] : shown).join("");
+  return printable(shortened(visible, LONGEST_TOKEN));
 }
 
 /** The text with control and reordering characters replaced by signs. */
