@@ -1,6 +1,7 @@
 """Text as a picture shows it: widths without a font, and token text made visible."""
 
 import math
+import unicodedata
 from typing import Final
 
 NARROW: Final = frozenset("iljtfrI.,:;'|!()[]{}/\\`-\" ")
@@ -11,17 +12,14 @@ UPPER_EM: Final = 0.67
 WIDE_EM: Final = 0.82
 FULL_EM: Final = 1.0
 MONO_EM: Final = 0.6
+OTHER_EM: Final = 0.62
+EMOJI_EM: Final = 1.25
 LONGEST_TOKEN: Final = 16
+LEFTWARD: Final = ("R", "AL")
+"""Classes of letters that run from right to left."""
 
-_ZERO_WIDTH: Final = (
-    (0x0300, 0x036F),
-    (0x0591, 0x05BD),
-    (0x064B, 0x065F),
-    (0x200B, 0x200F),
-    (0x20D0, 0x20FF),
-    (0xFE00, 0xFE0F),
-    (0x1F3FB, 0x1F3FF),
-)
+_MARKS: Final = ("Mn", "Me", "Cf")
+_SKIN_TONES: Final = ((0x1F3FB, 0x1F3FF),)
 _FULL_WIDTH: Final = (
     (0x1100, 0x115F),
     (0x2E80, 0xA4CF),
@@ -30,9 +28,12 @@ _FULL_WIDTH: Final = (
     (0xFE30, 0xFE6F),
     (0xFF00, 0xFF60),
     (0xFFE0, 0xFFE6),
-    (0x1F000, 0x1FAFF),
+    (0x1F000, 0x1F2FF),
     (0x20000, 0x3FFFD),
 )
+_EMOJI: Final = ((0x1F300, 0x1FAFF),)
+# Punctuation, arrows, symbols.
+_SIGNS: Final = ((0x2000, 0x2BFF),)
 # Controls and marks that reorder the text around them; line breaks have a sign of their own.
 _UNPRINTABLE: Final = (
     (0x0000, 0x001F),
@@ -80,6 +81,28 @@ def printable(text: str) -> str:
     return "".join(_printable(character) for character in text)
 
 
+def apart(text: str) -> str:
+    """Text that is put among other words, kept from reordering them: Arabic would turn "0.9 → 0.1" around.
+
+    Where it has letters that run from right to left it is wrapped in Unicode's first strong isolate (UAX 9).
+    """
+    return f"\u2068{text}\u2069" if any(unicodedata.bidirectional(character) in LEFTWARD for character in text) else text
+
+
+def runs_leftward(text: str) -> bool:
+    """Whether the text as a whole runs from right to left: its first letter outside isolates does (UAX 9, P2, P3)."""
+    depth = 0
+    for character in text:
+        kind = unicodedata.bidirectional(character)
+        if kind in ("FSI", "LRI", "RLI"):
+            depth += 1
+        elif kind == "PDI":
+            depth = max(0, depth - 1)
+        elif depth == 0 and kind in ("L", *LEFTWARD):
+            return kind != "L"
+    return False
+
+
 def _printable(character: str) -> str:
     if character == "\n":
         return "\\n"
@@ -98,18 +121,21 @@ def _advance(character: str) -> float:
         return UPPER_EM
     if code < 0x0300:
         return NORMAL_EM
-    if _within(code, _ZERO_WIDTH):
-        return 0.0
-    return FULL_EM if _within(code, _FULL_WIDTH) else NORMAL_EM
+    return _other_advance(character, NORMAL_EM if _within(code, _SIGNS) else OTHER_EM)
 
 
 def _mono_advance(character: str) -> float:
+    return MONO_EM if ord(character) < 0x0300 else _other_advance(character, MONO_EM)
+
+
+def _other_advance(character: str, usual: float) -> float:
+    """Nothing for marks on other characters, more for emoji and for what fills a square."""
     code = ord(character)
-    if code < 0x0300:
-        return MONO_EM
-    if _within(code, _ZERO_WIDTH):
+    if unicodedata.category(character) in _MARKS or _within(code, _SKIN_TONES):
         return 0.0
-    return FULL_EM if _within(code, _FULL_WIDTH) else MONO_EM
+    if _within(code, _EMOJI):
+        return EMOJI_EM
+    return FULL_EM if _within(code, _FULL_WIDTH) else usual
 
 
 def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:

@@ -8,19 +8,14 @@ const UPPER_EM = 0.67;
 const WIDE_EM = 0.82;
 const FULL_EM = 1.0;
 const MONO_EM = 0.6;
+const OTHER_EM = 0.62;
+const EMOJI_EM = 1.25;
 const LONGEST_TOKEN = 16;
 
 type Ranges = readonly (readonly [number, number])[];
 
-const ZERO_WIDTH: Ranges = [
-  [0x0300, 0x036f],
-  [0x0591, 0x05bd],
-  [0x064b, 0x065f],
-  [0x200b, 0x200f],
-  [0x20d0, 0x20ff],
-  [0xfe00, 0xfe0f],
-  [0x1f3fb, 0x1f3ff],
-];
+const MARK = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
+const SKIN_TONES: Ranges = [[0x1f3fb, 0x1f3ff]];
 const FULL_WIDTH: Ranges = [
   [0x1100, 0x115f],
   [0x2e80, 0xa4cf],
@@ -29,9 +24,12 @@ const FULL_WIDTH: Ranges = [
   [0xfe30, 0xfe6f],
   [0xff00, 0xff60],
   [0xffe0, 0xffe6],
-  [0x1f000, 0x1faff],
+  [0x1f000, 0x1f2ff],
   [0x20000, 0x3fffd],
 ];
+const EMOJI: Ranges = [[0x1f300, 0x1faff]];
+// Punctuation, arrows, symbols.
+const SIGNS: Ranges = [[0x2000, 0x2bff]];
 // Controls and marks that reorder the text around them; line breaks have a sign of their own.
 const UNPRINTABLE: Ranges = [
   [0x0000, 0x001f],
@@ -91,15 +89,19 @@ function advance(character: string): number {
   const code = codeOf(character);
   if (code >= 65 && code <= 90) return UPPER_EM;
   if (code < 0x0300) return NORMAL_EM;
-  if (within(code, ZERO_WIDTH)) return 0;
-  return within(code, FULL_WIDTH) ? FULL_EM : NORMAL_EM;
+  return otherAdvance(character, within(code, SIGNS) ? NORMAL_EM : OTHER_EM);
 }
 
 function monoAdvance(character: string): number {
+  return codeOf(character) < 0x0300 ? MONO_EM : otherAdvance(character, MONO_EM);
+}
+
+/** Nothing for marks on other characters, more for emoji and for what fills a square. */
+function otherAdvance(character: string, usual: number): number {
   const code = codeOf(character);
-  if (code < 0x0300) return MONO_EM;
-  if (within(code, ZERO_WIDTH)) return 0;
-  return within(code, FULL_WIDTH) ? FULL_EM : MONO_EM;
+  if (MARK.test(character) || within(code, SKIN_TONES)) return 0;
+  if (within(code, EMOJI)) return EMOJI_EM;
+  return within(code, FULL_WIDTH) ? FULL_EM : usual;
 }
 
 function codeOf(character: string): number {
