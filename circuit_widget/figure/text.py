@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from collections.abc import Callable
 from typing import Final
 
 NARROW: Final = frozenset("iljtfrI.,:;'|!()[]{}/\\`-\" ")
@@ -15,11 +16,15 @@ MONO_EM: Final = 0.6
 OTHER_EM: Final = 0.62
 EMOJI_EM: Final = 1.25
 LONGEST_TOKEN: Final = 16
-LEFTWARD: Final = ("R", "AL")
-"""Classes of letters that run from right to left."""
+MARKS: Final = ("Mn", "Me", "Cf")
+"""Unicode's categories of what has no width of its own."""
+JOINER: Final = "\u200d"
+ROUNDING: Final = 1e-6
+"""What sums of widths may differ by, so that the screen cuts where a figure does."""
 
-_MARKS: Final = ("Mn", "Me", "Cf")
 _SKIN_TONES: Final = ((0x1F3FB, 0x1F3FF),)
+# Two of them make one flag.
+_FLAG_LETTERS: Final = ((0x1F1E6, 0x1F1FF),)
 _FULL_WIDTH: Final = (
     (0x1100, 0x115F),
     (0x2E80, 0xA4CF),
@@ -34,6 +39,14 @@ _FULL_WIDTH: Final = (
 _EMOJI: Final = ((0x1F300, 0x1FAFF),)
 # Punctuation, arrows, symbols.
 _SIGNS: Final = ((0x2000, 0x2BFF),)
+# Scripts that run from right to left.
+_LEFTWARD: Final = (
+    (0x0590, 0x08FF),
+    (0xFB1D, 0xFDFF),
+    (0xFE70, 0xFEFE),
+    (0x10800, 0x10FFF),
+    (0x1E800, 0x1EFFF),
+)
 # Controls and marks that reorder the text around them; line breaks have a sign of their own.
 _UNPRINTABLE: Final = (
     (0x0000, 0x001F),
@@ -48,22 +61,26 @@ _UNPRINTABLE: Final = (
 
 def text_width(text: str, size: float) -> float:
     """Width of text in an interface font of the given size, estimated by class of character."""
-    return size * math.fsum(_advance(character) for character in text)
+    return size * _width(text, _advance)
 
 
 def mono_width(text: str, size: float) -> float:
     """Width of text in a monospace font of the given size."""
-    return size * math.fsum(_mono_advance(character) for character in text)
+    return size * _width(text, _mono_advance)
 
 
 def shorten(text: str, room: float, size: float, mono: bool = False) -> str:
     """The text, or its longest beginning that fits in `room` with an ellipsis after it."""
     measure = mono_width if mono else text_width
+    room += ROUNDING
     if measure(text, size) <= room:
         return text
     characters = list(text)
     while characters and measure("".join(characters).rstrip(" ") + "…", size) > room:
-        characters.pop()
+        last = characters.pop()
+        # Never between a character and its marks, nor within joined emoji.
+        while characters and (_is_mark(last) or characters[-1] == JOINER):
+            last = characters.pop()
     return "".join(characters).rstrip(" ") + "…"
 
 
@@ -86,7 +103,7 @@ def apart(text: str) -> str:
 
     Where it has letters that run from right to left it is wrapped in Unicode's first strong isolate (UAX 9).
     """
-    return f"\u2068{text}\u2069" if any(unicodedata.bidirectional(character) in LEFTWARD for character in text) else text
+    return f"\u2068{text}\u2069" if any(_within(ord(character), _LEFTWARD) for character in text) else text
 
 
 def runs_leftward(text: str) -> bool:
@@ -98,7 +115,7 @@ def runs_leftward(text: str) -> bool:
             depth += 1
         elif kind == "PDI":
             depth = max(0, depth - 1)
-        elif depth == 0 and kind in ("L", *LEFTWARD):
+        elif depth == 0 and kind in ("L", "R", "AL"):
             return kind != "L"
     return False
 
@@ -109,6 +126,14 @@ def _printable(character: str) -> str:
     if character == "\t":
         return "\\t"
     return "\ufffd" if _within(ord(character), _UNPRINTABLE) else character
+
+
+def _width(text: str, advance: Callable[[str], float]) -> float:
+    """Sum of advances; emoji that are joined to the one before make one picture with it."""
+    joined = zip(text, f" {text}", strict=False)
+    return math.fsum(
+        advance(character) for character, before in joined if before != JOINER or not _within(ord(character), _EMOJI)
+    )
 
 
 def _advance(character: str) -> float:
@@ -131,11 +156,17 @@ def _mono_advance(character: str) -> float:
 def _other_advance(character: str, usual: float) -> float:
     """Nothing for marks on other characters, more for emoji and for what fills a square."""
     code = ord(character)
-    if unicodedata.category(character) in _MARKS or _within(code, _SKIN_TONES):
+    if _is_mark(character):
         return 0.0
     if _within(code, _EMOJI):
         return EMOJI_EM
+    if _within(code, _FLAG_LETTERS):
+        return EMOJI_EM / 2
     return FULL_EM if _within(code, _FULL_WIDTH) else usual
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in MARKS or _within(ord(character), _SKIN_TONES)
 
 
 def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:

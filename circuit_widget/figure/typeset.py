@@ -6,6 +6,7 @@ the first font that has it and orders scripts that run from right to left. Its o
 
 import json
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +19,7 @@ from circuit_widget.figure.scene import Label, Scene
 from circuit_widget.figure.stand_in import FAMILY, stand_in_font
 from circuit_widget.figure.style import PX_PER_INCH
 from circuit_widget.figure.svg import BASELINE, allowed, write_shapes
-from circuit_widget.figure.text import runs_leftward
+from circuit_widget.figure.text import MARKS, runs_leftward
 
 FAMILIES = ("Inter", "Noto Sans Mono")
 
@@ -76,7 +77,7 @@ def typeset(
     with tempfile.TemporaryDirectory(prefix="circuit-widget-") as folder:
         folders = [FONTS, *coverage.folders]
         if coverage.missing:
-            Path(folder, "boxes.ttf").write_bytes(stand_in_font(coverage.missing))
+            Path(folder, "boxes.ttf").write_bytes(stand_in_font(_boxed(scene, coverage.missing)))
             folders.append(Path(folder))
         fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=folders)
         inputs = {"page": json.dumps(page)}
@@ -86,6 +87,19 @@ def typeset(
             )
         except RuntimeError as error:
             raise FigureError(f"typst cannot set the figure: {str(error):.300}. An SVG figure needs no typst.") from error
+
+
+def _boxed(scene: Scene, missing: str) -> set[str]:
+    """Characters without a glyph, and those before a mark without one: a font sets a character and its marks together."""
+    boxed = set(missing)
+    for label in scene.items:
+        base = ""
+        for character in label.text if isinstance(label, Label) else "":
+            if unicodedata.category(character) not in MARKS:
+                base = character
+            elif character in missing and base:
+                boxed.add(base)
+    return boxed
 
 
 def _items(scene: Scene, coverage: Coverage) -> Iterator[dict[str, Any]]:

@@ -11,11 +11,16 @@ const MONO_EM = 0.6;
 const OTHER_EM = 0.62;
 const EMOJI_EM = 1.25;
 const LONGEST_TOKEN = 16;
+const JOINER = "\u200d";
+/** What sums of widths may differ by, so that the screen cuts where a figure does. */
+const ROUNDING = 1e-6;
 
 type Ranges = readonly (readonly [number, number])[];
 
 const MARK = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
 const SKIN_TONES: Ranges = [[0x1f3fb, 0x1f3ff]];
+// Two of them make one flag.
+const FLAG_LETTERS: Ranges = [[0x1f1e6, 0x1f1ff]];
 const FULL_WIDTH: Ranges = [
   [0x1100, 0x115f],
   [0x2e80, 0xa4cf],
@@ -30,6 +35,14 @@ const FULL_WIDTH: Ranges = [
 const EMOJI: Ranges = [[0x1f300, 0x1faff]];
 // Punctuation, arrows, symbols.
 const SIGNS: Ranges = [[0x2000, 0x2bff]];
+// Scripts that run from right to left.
+const LEFTWARD: Ranges = [
+  [0x0590, 0x08ff],
+  [0xfb1d, 0xfdff],
+  [0xfe70, 0xfefe],
+  [0x10800, 0x10fff],
+  [0x1e800, 0x1efff],
+];
 // Controls and marks that reorder the text around them; line breaks have a sign of their own.
 const UNPRINTABLE: Ranges = [
   [0x0000, 0x001f],
@@ -43,25 +56,26 @@ const UNPRINTABLE: Ranges = [
 
 /** Width of text in an interface font of the given size, estimated by class of character. */
 export function textWidth(text: string, size: number): number {
-  let width = 0;
-  for (const character of text) width += advance(character);
-  return size * width;
+  return size * widthOf(text, advance);
 }
 
 /** Width of text in a monospace font of the given size. */
 export function monoWidth(text: string, size: number): number {
-  let width = 0;
-  for (const character of text) width += monoAdvance(character);
-  return size * width;
+  return size * widthOf(text, monoAdvance);
 }
 
 /** The text, or its longest beginning that fits in `room` with an ellipsis after it. */
 export function shorten(text: string, room: number, size: number, mono = false): string {
   const measure = mono ? monoWidth : textWidth;
-  if (measure(text, size) <= room) return text;
+  const most = room + ROUNDING;
+  if (measure(text, size) <= most) return text;
   const characters = [...text];
   const cut = () => `${characters.join("").replace(/ +$/, "")}…`;
-  while (characters.length > 0 && measure(cut(), size) > room) characters.pop();
+  while (characters.length > 0 && measure(cut(), size) > most) {
+    let last = characters.pop() as string;
+    // Never between a character and its marks, nor within joined emoji.
+    while (characters.length > 0 && (isMark(last) || characters.at(-1) === JOINER)) last = characters.pop() as string;
+  }
   return cut();
 }
 
@@ -77,10 +91,30 @@ export function printable(text: string): string {
   return [...text].map(sign).join("");
 }
 
+/**
+ * Text that is put among other words, kept from reordering them: Arabic would turn "0.9 → 0.1" around.
+ *
+ * Where it has letters that run from right to left it is wrapped in Unicode's first strong isolate (UAX 9).
+ */
+export function apart(text: string): string {
+  return [...text].some((character) => within(codeOf(character), LEFTWARD)) ? `\u2068${text}\u2069` : text;
+}
+
 function sign(character: string): string {
   if (character === "\n") return "\\n";
   if (character === "\t") return "\\t";
   return within(codeOf(character), UNPRINTABLE) ? "\ufffd" : character;
+}
+
+/** Sum of advances; emoji that are joined to the one before make one picture with it. */
+function widthOf(text: string, advance: (character: string) => number): number {
+  let width = 0;
+  let before = " ";
+  for (const character of text) {
+    if (before !== JOINER || !within(codeOf(character), EMOJI)) width += advance(character);
+    before = character;
+  }
+  return width;
 }
 
 function advance(character: string): number {
@@ -99,9 +133,14 @@ function monoAdvance(character: string): number {
 /** Nothing for marks on other characters, more for emoji and for what fills a square. */
 function otherAdvance(character: string, usual: number): number {
   const code = codeOf(character);
-  if (MARK.test(character) || within(code, SKIN_TONES)) return 0;
+  if (isMark(character)) return 0;
   if (within(code, EMOJI)) return EMOJI_EM;
+  if (within(code, FLAG_LETTERS)) return EMOJI_EM / 2;
   return within(code, FULL_WIDTH) ? FULL_EM : usual;
+}
+
+function isMark(character: string): boolean {
+  return MARK.test(character) || within(codeOf(character), SKIN_TONES);
 }
 
 function codeOf(character: string): number {
