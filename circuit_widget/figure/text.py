@@ -75,7 +75,7 @@ def shorten(text: str, room: float, size: float, mono: bool = False) -> str:
     room += ROUNDING
     if measure(text, size) <= room:
         return text
-    characters = list(text)
+    characters = list(_beginning(text, room / size, _mono_advance if mono else _advance))
     while characters and measure("".join(characters).rstrip(" ") + "…", size) > room:
         last = characters.pop()
         # Never between a character and its marks, nor within joined emoji.
@@ -134,6 +134,16 @@ def _width(text: str, advance: Callable[[str], float]) -> float:
     return math.fsum(
         advance(character) for character, before in joined if before != JOINER or not _within(ord(character), _EMOJI)
     )
+
+
+def _beginning(text: str, room: float, advance: Callable[[str], float]) -> str:
+    """The text up to where it is wider than the room, in em; long texts are not measured again and again."""
+    width = 0.0
+    for at, character in enumerate(text):
+        width += 0.0 if at and text[at - 1] == JOINER else advance(character)
+        if width > room:
+            return text[: at + 1]
+    return text
 
 
 def _advance(character: str) -> float:

@@ -69,7 +69,7 @@ export function shorten(text: string, room: number, size: number, mono = false):
   const measure = mono ? monoWidth : textWidth;
   const most = room + ROUNDING;
   if (measure(text, size) <= most) return text;
-  const characters = [...text];
+  const characters = beginning(text, most / size, mono ? monoAdvance : advance);
   const cut = () => `${characters.join("").replace(/ +$/, "")}…`;
   while (characters.length > 0 && measure(cut(), size) > most) {
     let last = characters.pop() as string;
@@ -115,6 +115,18 @@ function widthOf(text: string, advance: (character: string) => number): number {
     before = character;
   }
   return width;
+}
+
+/** The characters up to where they are wider than the room, in em; long texts are not measured again and again. */
+function beginning(text: string, room: number, advance: (character: string) => number): string[] {
+  const characters: string[] = [];
+  let width = 0;
+  for (const character of text) {
+    width += characters.at(-1) === JOINER ? 0 : advance(character);
+    characters.push(character);
+    if (width > room) break;
+  }
+  return characters;
 }
 
 function advance(character: string): number {
