@@ -115,7 +115,9 @@ def _title(graph: Graph, title: str | None) -> str:
 
 def _description(graph: Graph, circuit: Circuit) -> str:
     answer = max(graph.targets, key=lambda target: target.probability)
-    text = f"The model's answer is “{apart(token_text(answer.token))}” with probability {probability(answer.probability)}."
+    text = (
+        f"The model's answer is “{apart(token_text(answer.token))}” with probability {probability(answer.probability)}."
+    )
     names = [apart(printable(group.name)) for group in circuit.supernodes]
     return f"{text} Supernodes: {', '.join(names)}." if names else text
 

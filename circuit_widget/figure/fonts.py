@@ -19,8 +19,29 @@ ENDINGS = (".ttf", ".otf", ".ttc", ".otc")
 FAMILY_NAME, STYLE_NAME = 1, 2
 UPRIGHT = ("regular", "normal", "book", "roman", "medium", "")
 STYLES = frozenset(
-    "black bold book compressed cond condensed demi expanded extrabold extralight heavy italic light medium narrow "
-    "oblique semibold semicondensed thin variable vf".split()
+    [
+        "black",
+        "bold",
+        "book",
+        "compressed",
+        "cond",
+        "condensed",
+        "demi",
+        "expanded",
+        "extrabold",
+        "extralight",
+        "heavy",
+        "italic",
+        "light",
+        "medium",
+        "narrow",
+        "oblique",
+        "semibold",
+        "semicondensed",
+        "thin",
+        "variable",
+        "vf",
+    ]
 )
 """Last words of family names that the typesetter takes for styles of a family with a shorter name."""
 
@@ -103,7 +124,9 @@ def _face(file: Path, number: int) -> "uharfbuzz.Face":
     try:
         import uharfbuzz
     except ImportError as error:
-        raise FigureError(f"This figure has characters that need uharfbuzz, which is not installed. {INSTALL}") from error
+        raise FigureError(
+            f"This figure has characters that need uharfbuzz, which is not installed. {INSTALL}"
+        ) from error
     try:
         return uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(file)), number)
     except (OSError, uharfbuzz.HarfBuzzError):

@@ -14,7 +14,9 @@ OWN_SIGNS = "→×−…·∅“”–—\ufffd"
 NAMED_CHARACTERS = 5
 NAMED_SCRIPTS = 4
 IGNORED = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
-UNSEEN = frozenset([*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x1810), 0x034F, 0x115F, 0x1160, 0x3164])
+UNSEEN = frozenset(
+    [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x1810), 0x034F, 0x115F, 0x1160, 0x3164]
+)
 """Variation selectors, fillers and joiners: they have an effect and no picture."""
 
 

@@ -29,7 +29,14 @@ EMOJI = Script(
 )
 SYMBOLS = Script(
     "symbols",
-    ("Noto Sans Symbols", "Noto Sans Symbols 2", "Noto Sans Symbols2", "Noto Sans Math", "Apple Symbols", "Segoe UI Symbol"),
+    (
+        "Noto Sans Symbols",
+        "Noto Sans Symbols 2",
+        "Noto Sans Symbols2",
+        "Noto Sans Math",
+        "Apple Symbols",
+        "Segoe UI Symbol",
+    ),
     "fonts-noto-core",
 )
 PRIVATE = Script("private-use characters")
@@ -84,8 +91,33 @@ NAMED: dict[str, tuple[str, str]] = {
 """First words of Unicode names whose script or font has another name."""
 
 KINDS = frozenset(
-    "character letter vowel syllable sign digit number mark subjoined consonant independent dependent ligature punctuation "
-    "final small capital symbol ideograph hieroglyph tone fraction accent point currency".split()
+    [
+        "character",
+        "letter",
+        "vowel",
+        "syllable",
+        "sign",
+        "digit",
+        "number",
+        "mark",
+        "subjoined",
+        "consonant",
+        "independent",
+        "dependent",
+        "ligature",
+        "punctuation",
+        "final",
+        "small",
+        "capital",
+        "symbol",
+        "ideograph",
+        "hieroglyph",
+        "tone",
+        "fraction",
+        "accent",
+        "point",
+        "currency",
+    ]
 )
 """Words of a character's Unicode name that come after the name of its script."""
 

@@ -22,7 +22,9 @@ def stand_in_font(characters: Iterable[str]) -> bytes:
         from fontTools.fontBuilder import FontBuilder
         from fontTools.pens.ttGlyphPen import TTGlyphPen
     except ImportError as error:
-        raise FigureError(f"This figure has characters that need fontTools, which is not installed. {INSTALL}") from error
+        raise FigureError(
+            f"This figure has characters that need fontTools, which is not installed. {INSTALL}"
+        ) from error
 
     def box(width: int) -> object:
         pen = TTGlyphPen(None)

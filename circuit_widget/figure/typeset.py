@@ -55,7 +55,7 @@ SOURCE = """
 
 
 def typeset(
-    scene: Scene, coverage: Coverage, keywords: Sequence[str], format: Literal["pdf", "png"], dots_per_inch: float
+    scene: Scene, coverage: Coverage, keywords: Sequence[str], ending: Literal["pdf", "png"], dots_per_inch: float
 ) -> bytes:
     """The scene as one page, with the fonts that cover its text and boxes for what none covers.
 
@@ -64,7 +64,7 @@ def typeset(
     try:
         import typst
     except ImportError as error:
-        raise FigureError(f"A {format.upper()} figure needs typst, which is not installed. {INSTALL}") from error
+        raise FigureError(f"A {ending.upper()} figure needs typst, which is not installed. {INSTALL}") from error
     page = {
         "px": 72 / PX_PER_INCH,
         "width": scene.width,
@@ -83,10 +83,10 @@ def typeset(
         inputs = {"page": json.dumps(page)}
         try:
             return bytes(
-                typst.compile(SOURCE.encode(), format=format, ppi=dots_per_inch, sys_inputs=inputs, font_paths=fonts)
+                typst.compile(SOURCE.encode(), format=ending, ppi=dots_per_inch, sys_inputs=inputs, font_paths=fonts)
             )
         except RuntimeError as error:
-            raise FigureError(f"typst cannot set the figure: {str(error):.300}. An SVG figure needs no typst.") from error
+            raise FigureError(f"typst cannot set the figure: {error!s:.300}. An SVG figure needs no typst.") from error
 
 
 def _boxed(scene: Scene, missing: str) -> set[str]:

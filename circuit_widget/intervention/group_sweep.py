@@ -80,7 +80,10 @@ class GroupSweep:
         effect = next(iter(self.singles.values()))
         before = effect.probability(int(frame["token_id"].iloc[0]))[0]
         bars = go.Bar(
-            x=frame["probability"].tolist(), y=[plain(name) for name in frame["first"]], orientation="h", marker_color="#2f6bba"
+            x=frame["probability"].tolist(),
+            y=[plain(name) for name in frame["first"]],
+            orientation="h",
+            marker_color="#2f6bba",
         )
         figure = go.Figure(bars)
         figure.add_vline(x=before, line_dash="dot", annotation_text="before")

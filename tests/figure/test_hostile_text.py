@@ -92,7 +92,9 @@ def test_an_svg_has_our_elements_and_the_text(name: str) -> None:
     assert recipe["prompt"]["tokens"][1] == text
 
 
-@pytest.mark.parametrize("text", [text for text in HOSTILE.values() if text], ids=[name for name in HOSTILE if name != "empty"])
+@pytest.mark.parametrize(
+    "text", [text for text in HOSTILE.values() if text], ids=[name for name in HOSTILE if name != "empty"]
+)
 def test_names_and_labels_are_in_the_svg(text: str) -> None:
     figure = hostile_figure([text])
     names = {group["name"] for group in figure.recipe["circuit"]["supernodes"]}
