@@ -81,7 +81,7 @@ def read_fonts(folders: Iterable[Path]) -> Iterator[Font]:
                 yield Font(family, file, number)
 
 
-def chosen_folders(fonts: Sequence[str | Path]) -> tuple[Path, ...]:
+def chosen_folders(fonts: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
     """Folders of fonts that a user names. Raises FigureError for one that does not exist."""
     folders = [fonts] if isinstance(fonts, str | Path) else list(fonts)
     for folder in folders:

@@ -5,6 +5,7 @@ the first font that has it and orders scripts that run from right to left. Its o
 """
 
 import json
+import re
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -38,8 +39,11 @@ SOURCE = """
     size: label.size * px,
     weight: label.weight,
     fill: rgb(label.color).transparentize((1 - label.opacity) * 100%),
-    dir: if label.leftward { rtl } else { ltr },
-    label.text,
+    // What stands apart is set in a box of its own, which nothing around it reorders.
+    for part in label.parts {
+      let words = text(dir: if part.leftward { rtl } else { ltr }, part.text)
+      if part.apart { box(words) } else { words }
+    },
   )
   place(top + left, dx: label.x * px, dy: label.y * px, rotate(label.turn * 1deg, origin: top + left, context {
     let width = measure(body).width
@@ -117,7 +121,7 @@ def _text(label: Label, coverage: Coverage) -> dict[str, Any]:
     return {
         "x": label.x,
         "y": label.y,
-        "text": allowed(label.text),
+        "parts": _parts(allowed(label.text)),
         "fonts": [*bundled, *coverage.families, *boxes],
         "size": label.size,
         "weight": 600 if label.bold else 400,
@@ -126,5 +130,14 @@ def _text(label: Label, coverage: Coverage) -> dict[str, Any]:
         "anchor": {"start": 0.0, "middle": 0.5, "end": 1.0}[label.anchor],
         "baseline": BASELINE * label.size,
         "turn": label.turn,
-        "leftward": runs_leftward(label.text),
     }
+
+
+def _parts(text: str) -> list[dict[str, Any]]:
+    """The text in pieces: those that `apart` wrapped, without its signs, and what stands between."""
+    pieces = re.split("\u2068([^\u2069]*)\u2069?", text)
+    return [
+        {"text": piece, "apart": at % 2 == 1, "leftward": runs_leftward(piece)}
+        for at, piece in enumerate(pieces)
+        if piece
+    ]

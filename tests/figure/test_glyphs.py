@@ -216,6 +216,15 @@ def test_every_script_has_a_name(character: str, script: str) -> None:
     assert script_of(character).name == script
 
 
+def test_what_keeps_arabic_apart_is_not_in_the_text_of_the_page(tmp_path: Path) -> None:
+    graph = dallas(WORDS, ["باريس", "שלום", "x"])
+    figure = make_figure(graph, circuit_of_dallas(), texas_ablated(graph))
+    warned(figure, tmp_path / "figure.pdf")
+    text = text_of(tmp_path / "figure.pdf")
+    assert "0.91 → 0.04" in text
+    assert not {"\u2068", "\u2069", "\x00"} & set(text)
+
+
 def test_numbers_beside_arabic_keep_their_order(tmp_path: Path) -> None:
     graph = dallas(WORDS, ["باريس", "שלום", "x"])
     scene = make_figure(graph, None, texas_ablated(graph), part="map").scene
