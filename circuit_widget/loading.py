@@ -10,6 +10,7 @@ from circuit_widget.model.language_model import Network
 from circuit_widget.model.parts import read_parts
 from circuit_widget.model.prompt import Tokenizer
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.system.plain_torch import in_plain_torch
 from circuit_widget.transcoder.loading import Held
 
 
@@ -38,8 +39,11 @@ def load(
     Raises:
         LoadError: says which file and tensor cannot be used, what was found and what was expected.
     """
-    parts = read_parts(
-        model, transcoders, tokenizer=tokenizer, device=device, dtype=dtype, encoders=encoders, download=download
+    parts = in_plain_torch(
+        lambda: read_parts(
+            model, transcoders, tokenizer=tokenizer, device=device, dtype=dtype, encoders=encoders, download=download
+        ),
+        gradients=True,
     )
     source = None if isinstance(model, Network) else (str(model), None if transcoders is None else str(transcoders))
     return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source)

@@ -118,7 +118,9 @@ class FrozenModel:
         change of the normed residual stream at the traced position.
         """
         first = self.layers[first_layer]
-        nothing = torch.zeros(self.n_positions - first_position, first.value.shape[2], device=first.device)
+        nothing = torch.zeros(
+            self.n_positions - first_position, first.value.shape[2], dtype=torch.float32, device=first.device
+        )
         residual = nothing if entering is None else entering
         for place in range(first_layer, len(self.layers)):
             layer = self.layers[place]

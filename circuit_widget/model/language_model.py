@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -28,8 +27,10 @@ from circuit_widget.model.block import (
     projection_weight,
 )
 from circuit_widget.model.norm import norm_weight
+from circuit_widget.model.preparing import evaluating, reading_network, without_progress_bar
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
 from circuit_widget.products import linear, linear_maps
+from circuit_widget.system.plain_torch import inference
 
 if TYPE_CHECKING:
     from circuit_widget.model.prompt import Tokenizer
@@ -58,8 +59,7 @@ class LanguageModel:
 
     def __init__(self, network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None:
         sites = sites_of(str(network.config.model_type))
-        network.train(False)
-        network.set_attn_implementation("eager")
+        evaluating(network).keep()
         self.network = network
         self.tokenizer = tokenizer
         self.name = name
@@ -159,7 +159,7 @@ class LanguageModel:
 
     def prompt_arguments(self, token_ids: Sequence[int]) -> dict[str, Tensor]:
         """Return the arguments by which the network, or its body, is given a prompt without padding."""
-        ids = torch.tensor([token_ids], device=module_device(self.network.get_input_embeddings()))
+        ids = torch.tensor([token_ids], dtype=torch.long, device=module_device(self.network.get_input_embeddings()))
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     def unembed(self, normed: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n vocabulary"]:
@@ -168,7 +168,7 @@ class LanguageModel:
         The cap on logits is not applied: see `capped`.
         """
         normed = normed.to(self.device)
-        with torch.inference_mode():
+        with inference():
             pieces = torch.split(self.unembedding.weight, UNEMBEDDED_AT_ONCE)
             return torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
 
@@ -193,7 +193,7 @@ class LanguageModel:
     def attention_weights(self, layer: int) -> AttentionWeights:
         """Return the linear part of a layer's attention; weights are read once and taken as unchanged from then on."""
         if layer not in self._attention_weights:
-            with torch.inference_mode():
+            with inference():
                 self._attention_weights[layer] = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
         return self._attention_weights[layer]
 
@@ -210,7 +210,7 @@ class LanguageModel:
     @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
         """Mean row of the unembedding, in float32."""
-        with torch.inference_mode():
+        with inference():
             return self.unembedding.weight.mean(0, dtype=torch.float32)
 
 
@@ -244,7 +244,8 @@ def load_language_model(
         config = transformers.AutoConfig.from_pretrained(source, **here)
         sites_of(str(config.model_type))
         tokenizer = tokenizer or AutoTokenizer.from_pretrained(source, **here)
-        with _no_progress_bar():
+        reading_network().keep()
+        with without_progress_bar():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source,
                 dtype=dtype,
@@ -271,18 +272,6 @@ def load_language_model(
     return LanguageModel(network.to(device), tokenizer, name or (Path(source).name if found else source))
 
 
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    logging: Any = transformers.utils.logging
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
 def versions() -> dict[str, str]:
     """Return the versions of what a run depends on."""
     return {
@@ -305,7 +294,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch.empty(0, dtype=torch.float32, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise LoadError(f"The device {str(device)!r} cannot be used here ({_first_line(error)}).") from error
     return chosen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any, TypeAlias
 
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
-from circuit_widget.errors import CircuitWidgetWarning, PromptError
+from circuit_widget.errors import PromptError
 from circuit_widget.node import PromptToken
+from circuit_widget.system.warning import warn
 
 Tokenizer: TypeAlias = PreTrainedTokenizerBase
 
@@ -88,12 +88,10 @@ def read_prompt(
 
 
 def _warn_of_lost_words(words: Sequence[str]) -> None:
-    warnings.warn(
+    warn(
         f"Features at {', '.join(map(repr, words))} are left out: this model's transcoders expect a conversation, whose "
         "opening says nothing. Give messages instead of a text: "
         '[{"role": "user", "content": "..."}].',
-        CircuitWidgetWarning,
-        stacklevel=5,
     )
 
 

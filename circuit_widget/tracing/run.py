@@ -16,6 +16,7 @@ from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenModel, FrozenNorm
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt
+from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -67,7 +68,7 @@ def run_prompt(
     used = slice(prompt.first_position, position + 1)
     active: list[_Active] = []
     nodes: list[LayerNodes] = []
-    with torch.inference_mode():
+    with inference():
         for layer, pieces in enumerate(captured.layers):
             if cancelled is not None and cancelled():
                 raise Cancelled("The run was cancelled.")
