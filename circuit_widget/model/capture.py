@@ -239,7 +239,7 @@ def frozen_layer(model: LanguageModel, captured: LayerCapture, layer: int) -> Fr
     """Return one layer with its patterns and denominators frozen at their captured values."""
     weights = model.attention_weights(layer)
     return FrozenLayer(
-        pattern=captured.pattern,
+        pattern=captured.pattern.float() if captured.pattern.dtype == torch.float64 else captured.pattern,
         value=weights.value,
         output=weights.output,
         attention_scale=captured.attention_scale,

@@ -51,7 +51,7 @@ class FrozenNorm:
 
 @dataclass(frozen=True, eq=False)
 class FrozenLayer:
-    """One layer of the frozen model. All float32, but for the pattern: that has the model's dtype, which holds it exactly.
+    """One layer of the frozen model. All float32, but for the pattern of a model in a 16-bit type, which has that type.
 
     What the norms around attention do beside dividing is folded in: the weight and the centring of the norm before it
     into `value`, the weight of a norm after it into `output`. `attention_scale` and `output_scale` are one over their

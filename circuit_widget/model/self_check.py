@@ -27,7 +27,7 @@ def check_pieces(model: LanguageModel) -> None:
 
     Raises:
         LoadError: attention rows do not sum to 1 (at most 1 with sinks) or look ahead, a layer or the logits differ,
-            or weights are not finite.
+            weights are not finite, or the model cannot run in its dtype.
     """
     exact = model.dtype.itemsize >= 4 and torch.get_float32_matmul_precision() == "highest"
     tolerance = TOLERANCE if exact else LOW_PRECISION_TOLERANCE
@@ -37,6 +37,13 @@ def check_pieces(model: LanguageModel) -> None:
         captured = capture(model, tuple(ids), len(ids) - 1)
     except PromptError as error:
         raise LoadError(_not_finite(model)) from error
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise LoadError(
+            f"{model.name}: the model cannot run a short prompt in {_named(model.dtype)} on {model.device} "
+            f"({str(error).strip().splitlines()[0]:.200}); load it in another dtype, or on another device."
+        ) from error
     for layer, pieces in enumerate(captured.layers):
         _check_pattern(model, layer, pieces.pattern.float(), tolerance)
     _check_layers(model, captured, tolerance)
@@ -144,4 +151,8 @@ def _not_finite(model: LanguageModel) -> str:
     for name, parameter in model.network.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
             return f"{model.name}: tensor {name!r} holds values that are not finite; get the checkpoint again."
-    return f"{model.name}: its logits are not finite in {str(model.dtype).removeprefix('torch.')}; try another dtype."
+    return f"{model.name}: its logits are not finite in {_named(model.dtype)}; try another dtype."
+
+
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
