@@ -7,9 +7,10 @@ before it is made, can be undone however far it got, and undoing is begun again 
 
 from __future__ import annotations
 
+import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -53,32 +54,52 @@ class Change:
 def restoring(work: Callable[[], Result]) -> Result:
     """Return `work()`; where that raises, what it changed is undone before the error goes on.
 
-    Interrupts that come meanwhile are raised when all is undone.
+    Interrupts that come meanwhile are raised when all is undone, and so is one that led to another error.
     """
-    outer, changes = _THREAD.changes, list[Change]()
+    outer, changes, handled = _THREAD.changes, list[Change](), sys.exception()
     _THREAD.changes = changes
     try:
         return work()
     except BaseException as error:
-        interrupted = False
-        # No function is called outside the inner `try`, so that an interrupt cannot come there.
-        while changes:
+        interrupted, undone = False, False
+        # No function is called outside the inner `try`, so that no interrupt can come there.
+        while not undone:
             try:
-                _undo(changes, error)
+                interrupted |= _undo(changes, error, handled)
+                undone = True
             except KeyboardInterrupt:
                 interrupted = True
-        if interrupted:
-            raise KeyboardInterrupt from None
+        if interrupted and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
         raise
     finally:
         _THREAD.changes = outer
 
 
-def _undo(changes: list[Change], error: BaseException) -> None:
-    """Undo changes from the latest on; each leaves the list when it is undone."""
-    if not isinstance(error, Exception):
-        # The interrupted contexts would otherwise end when the traceback is dropped, and put back old settings then.
-        traceback.clear_frames(error.__traceback__)
+def _undo(changes: list[Change], error: BaseException, handled: BaseException | None) -> bool:
+    """Undo changes from the latest on, each of which leaves the list then; return whether an interrupt is behind an error.
+
+    What was `handled` when the work began is not.
+    """
+    chain = list(_behind(error, handled))
+    interrupted = any(isinstance(one, KeyboardInterrupt) for one in chain)
+    if interrupted:
+        # Contexts that were cut short would otherwise end when the traceback is dropped, and put back old settings then.
+        for one in chain:
+            traceback.clear_frames(one.__traceback__)
     while changes:
         changes[-1].undo()
         changes.pop()
+    return interrupted
+
+
+def _behind(error: BaseException | None, handled: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that led to it, up to the one that was being handled before."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and one is not handled and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__]
