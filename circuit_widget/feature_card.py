@@ -7,8 +7,7 @@ import gzip
 import json
 import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +19,8 @@ from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokenizer import token_text
+from circuit_widget.system.plain_torch import in_plain_torch
+from circuit_widget.system.restoring import Change
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 CARD_TOKENS = 10
@@ -148,6 +149,9 @@ class FeatureCards:
             NodeError: there is no such feature.
             LoadError: the file of its layer's examples is not what it should be.
         """
+        return in_plain_torch(lambda: self._card(layer, feature))
+
+    def _card(self, layer: int, feature: int) -> FeatureCard:
         self._check_exists(layer, feature)
         recorded = self._records.of(layer, feature)
         promoted, suppressed = self._pulled(layer, feature)
@@ -173,13 +177,12 @@ class FeatureCards:
     def _pulled(self, layer: int, feature: int) -> tuple[TokenLogits, TokenLogits]:
         """Return the tokens a feature promotes and those it suppresses; see FeatureCard."""
         model = self._model
-        with torch.inference_mode():
-            wanted = torch.tensor([feature], device=model.device)
-            row = self._transcoders.decoder_rows(layer, wanted, layer)[0]
-            read = row * model.final_norm_weight
-            logits = model.unembed(read) - model.mean_unembedding @ read
-            count = min(CARD_TOKENS, len(logits))
-            promoted, suppressed = torch.topk(logits, count), torch.topk(-logits, count)
+        wanted = torch.tensor([feature], dtype=torch.long, device=model.device)
+        row = self._transcoders.decoder_rows(layer, wanted, layer)[0]
+        read = row * model.final_norm_weight
+        logits = model.unembed(read) - model.mean_unembedding @ read
+        count = min(CARD_TOKENS, len(logits))
+        promoted, suppressed = torch.topk(logits, count), torch.topk(-logits, count)
         return (
             self._named(promoted.indices, promoted.values),
             self._named(suppressed.indices, -suppressed.values),
@@ -203,16 +206,9 @@ def _number(value: object) -> float | None:
     raise TypeError("frequency and maximum are numbers")
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep Python from looking for garbage meanwhile: a large document made of lists takes ten times as long otherwise."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
+def _collector_paused() -> Change:
+    """Return a context in which Python looks for no garbage: a large document of lists takes ten times as long otherwise."""
+    return Change(gc.disable, gc.enable if gc.isenabled() else gc.disable)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

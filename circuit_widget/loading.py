@@ -11,6 +11,7 @@ from circuit_widget.model.language_model import Network
 from circuit_widget.model.parts import read_parts
 from circuit_widget.model.tokenizer import TokenizerChoice
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.system.plain_torch import in_plain_torch
 from circuit_widget.transcoder.loading import Held
 
 
@@ -47,16 +48,19 @@ def load(
     Raises:
         LoadError: says which file and tensor cannot be used, what was found and what was expected.
     """
-    parts = read_parts(
-        model,
-        transcoders,
-        tokenizer=tokenizer,
-        device=device,
-        dtype=dtype,
-        encoders=encoders,
-        download=download,
-        input_site=input_site,
-        output_site=output_site,
+    parts = in_plain_torch(
+        lambda: read_parts(
+            model,
+            transcoders,
+            tokenizer=tokenizer,
+            device=device,
+            dtype=dtype,
+            encoders=encoders,
+            download=download,
+            input_site=input_site,
+            output_site=output_site,
+        ),
+        gradients=True,
     )
     given = {"input_site": input_site, "output_site": output_site}
     sites = {name: site for name, site in given.items() if site is not None}

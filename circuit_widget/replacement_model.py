@@ -23,6 +23,7 @@ from circuit_widget.intervention.studies import Asked
 from circuit_widget.model.generation import Generation, SampledToken, question
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Bounds, Prompt, PromptInput, first_position, prompt_of, read_prompt
+from circuit_widget.model.running import runs_model
 from circuit_widget.model.sampling import Options, generate
 from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
@@ -118,6 +119,7 @@ class ReplacementModel(Intervening):
         return tuple(PromptToken(text, token) for text, token in zip(read.texts, read.token_ids, strict=True))
 
     @within_memory("Keep fewer features with max_features, trace a shorter prompt, or free memory.")
+    @runs_model
     def trace(
         self,
         prompt: PromptInput | Generation,
@@ -152,7 +154,7 @@ class ReplacementModel(Intervening):
             Cancelled: `cancelled()` became true.
         """
         started = time.perf_counter()
-        with self.lock, torch.inference_mode(), reporting(progress) as report:
+        with reporting(progress) as report:
             report(0.0, "Running the model")
             asked = question(prompt, position, token, self.prompt_of)
             run = self._runs.of(self.read_prompt(asked.prompt), asked.position, cancelled)
@@ -174,6 +176,7 @@ class ReplacementModel(Intervening):
             graph, labels=labels, recipe={**graph.recipe, **recipe, **self._sites, **typed, **asked.recipe}, model=self
         )
 
+    @runs_model
     def estimate(
         self,
         prompt: PromptInput | Generation,
@@ -190,11 +193,10 @@ class ReplacementModel(Intervening):
         Raises:
             PromptError: as `trace` does.
         """
-        with self.lock, torch.inference_mode():
-            asked = question(prompt, position, token, self.prompt_of)
-            run = self._runs.of(self.read_prompt(asked.prompt), asked.position)
-            chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
-            return estimate_run(run, len(chosen), max_features)
+        asked = question(prompt, position, token, self.prompt_of)
+        run = self._runs.of(self.read_prompt(asked.prompt), asked.position)
+        chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
+        return estimate_run(run, len(chosen), max_features)
 
     @overload
     def generate(
@@ -207,6 +209,7 @@ class ReplacementModel(Intervening):
     ) -> SteeredGeneration: ...
 
     @within_memory("Generate fewer tokens, from a shorter prompt, or free memory.")
+    @runs_model
     def generate(
         self,
         prompt: PromptInput,
@@ -246,7 +249,7 @@ class ReplacementModel(Intervening):
             raise InterventionError(
                 f"new_tokens is True or False, and True with interventions only; given {new_tokens!r:.40}."
             )
-        with self.lock, reporting(progress) as report:
+        with reporting(progress) as report:
             read = self.read_prompt(prompt)
             listed = () if interventions is None else intervention_tuple(interventions)
             steering: list[Steering] = []
@@ -270,6 +273,7 @@ class ReplacementModel(Intervening):
         done = {"interventions": [one.to_json() for one in listed], "new_tokens": new_tokens}
         return SteeredGeneration(unsteered, replace(said[1], steering=done, model=self), listed, new_tokens)
 
+    @runs_model
     def verify(
         self,
         graph: Graph,
@@ -289,7 +293,7 @@ class ReplacementModel(Intervening):
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise InterventionError(f"n, the number of edges to measure, is a whole number from 1 up; given {n!r:.40}.")
-        with self.lock, reporting(progress) as report:
+        with reporting(progress) as report:
             return verify_graph(
                 self.model,
                 self.transcoders,
@@ -301,6 +305,7 @@ class ReplacementModel(Intervening):
             )
 
     @within_memory("Give shorter texts, or free memory.")
+    @runs_model
     def fidelity(
         self,
         texts: PromptInput | Generation | Sequence[PromptInput | Generation],
@@ -317,7 +322,7 @@ class ReplacementModel(Intervening):
             OutOfMemory: the memory of a device, or of the machine, is full.
             Cancelled: `cancelled()` became true between two layers.
         """
-        with self.lock, reporting(progress) as report:
+        with reporting(progress) as report:
             prompts = prompts_of(texts, lambda one: self.read_prompt(question(one, -1, None, self.prompt_of).prompt))
             return fidelity_on(
                 self.model,
@@ -327,14 +332,14 @@ class ReplacementModel(Intervening):
                 cancelled=cancelled,
             )
 
+    @runs_model
     def activations(self, prompt: PromptInput) -> Activations:
         """Return the active features of a prompt, as a mapping Feature -> activation (BOS left out).
 
         Raises:
             PromptError: the prompt cannot be used.
         """
-        with self.lock, torch.inference_mode():
-            return self._runs.of(self.read_prompt(prompt), -1).activations
+        return self._runs.of(self.read_prompt(prompt), -1).activations
 
     def feature_card(self, layer: int, feature: int) -> FeatureCard:
         """Return what is known of a feature: examples, and the tokens it promotes and suppresses.

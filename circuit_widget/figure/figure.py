@@ -1,13 +1,12 @@
 """Figures of graphs and circuits: made once, saved as SVG, PDF or PNG."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 from circuit_widget.circuit import Circuit
-from circuit_widget.errors import CircuitWidgetWarning, FigureError
+from circuit_widget.errors import FigureError
 from circuit_widget.figure.compose import Part, compose
 from circuit_widget.figure.fonts import chosen_folders
 from circuit_widget.figure.glyphs import Coverage, cover, missing_glyphs
@@ -22,6 +21,7 @@ from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import given_path
+from circuit_widget.system.warning import warn
 
 __all__ = ["Figure", "Part", "make_figure", "read_recipe"]
 
@@ -102,7 +102,7 @@ class Figure:
         """Fonts for the text; warns whoever called the public method that calls this."""
         coverage = cover(self._texts(), chosen_folders(fonts))
         if coverage.missing:
-            warnings.warn(missing_glyphs(coverage.missing), CircuitWidgetWarning, stacklevel=3)
+            warn(missing_glyphs(coverage.missing))
         return coverage
 
     def _texts(self) -> list[str]:

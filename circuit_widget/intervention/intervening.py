@@ -20,6 +20,7 @@ from circuit_widget.intervention.studies import Asked, Studies
 from circuit_widget.intervention.watched import LatestWatched, Watched
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt, PromptInput
+from circuit_widget.model.running import runs_model
 from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
 from circuit_widget.tracing.activations import Activations
@@ -77,6 +78,7 @@ class Intervening(Studies):
         return self.intervene_many(graph, [interventions], mode=mode, progress=progress, cancelled=cancelled)[0]
 
     @within_memory("Ask for fewer experiments, on a shorter prompt, or free memory.")
+    @runs_model
     def intervene_many(
         self,
         graph: Graph,
@@ -96,7 +98,7 @@ class Intervening(Studies):
         """
         asked = experiment_tuple(experiments)
         regime = read_mode(mode, self.model.n_layers)
-        with self.lock, torch.inference_mode(), reporting(progress) as report:
+        with reporting(progress) as report:
             run = self._run_of(graph, cancelled)
             return carry_out_batch(
                 self.model,
@@ -124,9 +126,9 @@ class Intervening(Studies):
         """
         return alignment_between(graph.tokens, self.tokenize(prompt))
 
+    @runs_model
     def _activations_of(self, graph: Graph, cancelled: Asked | None) -> Activations:
-        with self.lock, torch.inference_mode():
-            return self._run_of(graph, cancelled).activations
+        return self._run_of(graph, cancelled).activations
 
     @cached_property
     def _watched(self) -> LatestWatched:

@@ -160,11 +160,11 @@ class Steering:
     def _change(
         self, layer: int, sites: _Sites, x: Float[Tensor, "batch rows d_model"]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows = torch.tensor(sites.rows, device=x.device)
-        features = torch.tensor(sites.features, device=x.device)
+        rows = torch.tensor(sites.rows, dtype=torch.long, device=x.device)
+        features = torch.tensor(sites.features, dtype=torch.long, device=x.device)
         _, now = self._transcoders.read(layer, features, rows, x)
-        factors = torch.tensor(sites.factors, device=now.device)
-        value = factors * now + torch.tensor(sites.added, device=now.device)
+        factors = torch.tensor(sites.factors, dtype=torch.float32, device=now.device)
+        value = factors * now + torch.tensor(sites.added, dtype=torch.float32, device=now.device)
         return rows, features, value - now
 
     def _sites(self, layer: int, positions: range) -> _Sites:

@@ -30,9 +30,11 @@ from circuit_widget.model.changes import Fingerprint
 from circuit_widget.model.checkpoint import check_tokenizer, check_weights, unreadable_weights
 from circuit_widget.model.norm import norm_weight
 from circuit_widget.model.plain import DTYPES, check_plain, has_hooked_mlps
+from circuit_widget.model.preparing import evaluating, reading_network, without_progress_bar
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
 from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.products import linear, linear_maps
+from circuit_widget.system.plain_torch import inference
 from circuit_widget.transcoder.folder import directory_name
 
 if TYPE_CHECKING:
@@ -62,8 +64,7 @@ class LanguageModel:
 
     def __init__(self, network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None:
         self.sites = sites_of(str(network.config.model_type))
-        network.train(False)
-        network.set_attn_implementation("eager")
+        evaluating(network).keep()
         self.network = network
         self.tokenizer = tokenizer
         self.name = name
@@ -194,7 +195,7 @@ class LanguageModel:
 
     def prompt_arguments(self, token_ids: Sequence[int]) -> dict[str, Tensor]:
         """Return the arguments by which the network, or its body, is given a prompt without padding."""
-        ids = torch.tensor([token_ids], device=module_device(self.network.get_input_embeddings()))
+        ids = torch.tensor([token_ids], dtype=torch.long, device=module_device(self.network.get_input_embeddings()))
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     def unembed(self, normed: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n vocabulary"]:
@@ -203,7 +204,7 @@ class LanguageModel:
         The cap on logits is not applied: see `capped`.
         """
         normed = normed.to(self.device)
-        with torch.inference_mode():
+        with inference():
             pieces = torch.split(self.unembedding.weight, UNEMBEDDED_AT_ONCE)
             return torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
 
@@ -229,7 +230,7 @@ class LanguageModel:
         """Return the linear part of a layer's attention; weights are read once, and again when `refresh` finds others."""
         kept = self._attention_weights.get(layer)
         if kept is None:
-            with torch.inference_mode():
+            with inference():
                 kept = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
             self._attention_weights[layer] = kept
         return kept
@@ -247,7 +248,7 @@ class LanguageModel:
     @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
         """Mean row of the unembedding, in float32."""
-        with torch.inference_mode():
+        with inference():
             return self.unembedding.weight.mean(0, dtype=torch.float32)
 
 
@@ -283,7 +284,8 @@ def load_language_model(
         with _refusing(source, "its tokenizer (pass another one as tokenizer=)"):
             tokenizer = AutoTokenizer.from_pretrained(source.reference, **here)
     check_weights(source.root, source.what)
-    with _refusing(source, "the files in this directory"), _no_progress_bar():
+    reading_network().keep()
+    with _refusing(source, "the files in this directory"), without_progress_bar():
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source.reference,
             dtype=dtype,
@@ -312,18 +314,6 @@ def _refusing(source: ModelSource, what: str) -> Iterator[None]:
         raise LoadError(f"{source.what}: {what} could not be read ({cause}{_first_line(error)}).") from error
 
 
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    logging: Any = transformers.utils.logging
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
 def versions() -> dict[str, str]:
     """Return the versions of what a run depends on."""
     return {
@@ -346,7 +336,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(1, device=chosen).tolist()
+        torch.empty(1, dtype=torch.float32, device=chosen).tolist()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise LoadError(f"The device {str(device)!r} cannot be used here ({_first_line(error)}).") from error
     return chosen

@@ -23,6 +23,7 @@ from transformers.pytorch_utils import Conv1D
 from circuit_widget.errors import LoadError
 from circuit_widget.model.block import Modules
 from circuit_widget.model.sites import NormKind
+from circuit_widget.system.plain_torch import inference
 
 PLAIN_TENSORS: tuple[type[Tensor], ...] = (Tensor, nn.Parameter)
 """Types of tensors whose numbers are what products are made with."""
@@ -240,8 +241,10 @@ def _check_mlp(what: str, mlp: nn.Module, like: Tensor, device: torch.device) ->
         raise LoadError(f"{what} {_call_fault(mlp, KNOWN)}")
     if not _acts_otherwise(mlp):
         return
-    x = torch.randn(1, PROBED_ROWS, like.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float32)
-    with torch.inference_mode():
+    x = torch.randn(
+        1, PROBED_ROWS, like.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float32, device="cpu"
+    )
+    with inference():
         x = x.to(device, like.dtype)
         together = _first(mlp(x)).float()
         alone = torch.cat([_first(mlp(x[:, row : row + 1])) for row in range(PROBED_ROWS)], dim=1).float()

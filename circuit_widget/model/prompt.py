@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any, TypeAlias, TypedDict
 
 from transformers import PretrainedConfig
 
-from circuit_widget.errors import CircuitWidgetWarning, PromptError
+from circuit_widget.errors import PromptError
 from circuit_widget.model.prompt_input import Message, plain_prompt, quoted
 from circuit_widget.model.tokenizer import Tokenizer, keeps_offsets, not_embedded, token_text, unknown_text
 from circuit_widget.model.unknown_words import encode, nearest, unknown_ids
 from circuit_widget.node import PromptToken
+from circuit_widget.system.warning import warn
 
 TURN = "<start_of_turn>"
 """Opens a turn of a conversation in Gemma's template."""
@@ -131,12 +131,10 @@ def check_embedded(tokenizer: Tokenizer, ids: Sequence[int], vocabulary_size: in
 
 
 def _warn_of_lost_words(words: Sequence[str]) -> None:
-    warnings.warn(
+    warn(
         f"Features at {', '.join(map(repr, words))} are left out: this model's transcoders expect a conversation, whose "
         "opening says nothing. Give messages instead of a text: "
         '[{"role": "user", "content": "..."}].',
-        CircuitWidgetWarning,
-        stacklevel=5,
     )
 
 
@@ -211,11 +209,9 @@ def _warn_of_padding(tokenizer: Tokenizer, ids: Sequence[int]) -> None:
         return
     begins = ids[0] == pad and (tokenizer.bos_token_id is not None or list(ids[1:2]) == [pad])
     if begins or ids[-1] == pad:
-        warnings.warn(
+        warn(
             f"The token ids {'begin' if begins else 'end'} with padding, {token_text(tokenizer, pad)!r}, which is taken "
-            "for part of the prompt; leave padding out.",
-            CircuitWidgetWarning,
-            stacklevel=6,
+            "for part of the prompt; leave padding out."
         )
 
 

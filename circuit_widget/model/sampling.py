@@ -21,6 +21,7 @@ from circuit_widget.model.prompt import Prompt, check_embedded
 from circuit_widget.model.tokenizer import token_text
 from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice
+from circuit_widget.system.plain_torch import inference
 
 MOST_SEED = 2**63 - 1
 
@@ -105,7 +106,7 @@ class _Draw:
 
     def __init__(self, temperature: float, seed: int | None) -> None:
         self._temperature = temperature
-        self._generator = torch.Generator()
+        self._generator = torch.Generator(device="cpu")
         if seed is not None:
             self._generator.manual_seed(seed)
 
@@ -142,7 +143,7 @@ class _Growing:
 
     def step(self) -> SampledToken:
         """Sample the next token."""
-        with torch.inference_mode():
+        with inference():
             logits = self._logits()
             token = self._draw(logits)
             probability = float(torch.softmax(logits, dim=-1)[token])
@@ -159,7 +160,9 @@ class _Growing:
             if self._edit is not None:
                 _watch(hooks, self._model, self._edit, self._position)
             output: Any = network(
-                input_ids=torch.tensor([self._fed], device=module_device(network.get_input_embeddings())),
+                input_ids=torch.tensor(
+                    [self._fed], dtype=torch.long, device=module_device(network.get_input_embeddings())
+                ),
                 past_key_values=self._cache,
                 use_cache=True,
                 logits_to_keep=1,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import statistics
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from circuit_widget.errors import CircuitWidgetWarning, PromptError
+from circuit_widget.errors import PromptError
 from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt
 from circuit_widget.node import PromptToken
+from circuit_widget.system.warning import warn
 from circuit_widget.tracing.run import unexplained_by
 from circuit_widget.tracing.unexplained import Unexplained
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -142,15 +142,13 @@ class FirstRuns:
         if nothing >= LAYERS * len(shares) or shares[worst] >= WORSE_THAN_NOTHING:
             self._looking = False
             which = "hardly explain" if nothing >= len(shares) / 2 else "fail at some of"
-            warnings.warn(
+            warn(
                 f"These transcoders {which} this model's MLPs. On the {positions} tokens run so far they leave "
                 f"{statistics.median(shares):.3g} of the variance of MLP outputs at the median layer, all of it or more at "
                 f"{nothing} of {len(shares)} layers, {shares[worst]:.3g} at layer {worst}; trained ones leave 0.1 to 0.6. "
                 "Likely causes: they are those of another model, or of a base model where this is an instruct one; features "
                 "read or write elsewhere (input_site=, output_site=); another activation function; logarithms as "
-                "thresholds. model.fidelity(texts) shows every layer.",
-                CircuitWidgetWarning,
-                stacklevel=5,
+                "thresholds. model.fidelity(texts) shows every layer."
             )
         elif positions >= MOST_POSITIONS:
             self._looking = False

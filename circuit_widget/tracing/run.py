@@ -16,6 +16,7 @@ from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenModel, FrozenNorm
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt
+from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.unexplained import Unexplained
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -63,7 +64,7 @@ def run_prompt(
     used = slice(prompt.first_position, position + 1)
     nodes: list[LayerNodes] = []
     unexplained: list[Unexplained] = []
-    with torch.inference_mode():
+    with inference():
         active: list[_Active] = []
         for layer, found in enumerate(_encoded(transcoders, captured, used, active, cancelled)):
             nodes.append(_layer_nodes(transcoders, active[-1], layer, found, frozen.layers[layer].writing))
@@ -81,7 +82,7 @@ def unexplained_by(
     """
     captured = _captured(model, transcoders, prompt, len(prompt) - 1, cancelled)
     used = slice(prompt.first_position, len(prompt))
-    with torch.inference_mode():
+    with inference():
         active: list[_Active] = []
         return tuple(
             _unexplained(captured.layers[layer], found, active[-1], used)

@@ -7,14 +7,14 @@ one file a layer, local paths or `hf://` references, in this layout or in Google
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from circuit_widget.errors import CircuitWidgetWarning, LoadError
+from circuit_widget.errors import LoadError
+from circuit_widget.system.warning import warn
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.activation import Activation, TopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
@@ -199,11 +199,7 @@ def _check_activation(path: Path, config: Mapping[str, object]) -> None:
             "remove k if the transcoders are ReLU or JumpReLU."
         )
     if k is not None and asked in JUMP_RELU:
-        warnings.warn(
-            f"{path}: k is {k!r}, but activation is {asked}: thresholds decide which features are active, not k.",
-            CircuitWidgetWarning,
-            stacklevel=2,
-        )
+        warn(f"{path}: k is {k!r}, but activation is {asked}: thresholds decide which features are active, not k.")
 
 
 def _settings_files(folder: Folder) -> list[Path]:

@@ -6,7 +6,6 @@ import difflib
 import json
 import re
 import reprlib
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -15,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from circuit_widget.errors import CircuitWidgetWarning, LoadError
+from circuit_widget.errors import LoadError
+from circuit_widget.system.warning import warn
 
 
 def words(text: str) -> frozenset[str]:
@@ -82,11 +82,9 @@ class Keys:
                 self._refuse_if_it_computes(path, shown, key, value)
                 unknown.append(f"{shown} ({_brief(value)})")
         if unknown:
-            warnings.warn(
+            warn(
                 f"{path}: {', '.join(unknown)}: not known to this package, and left out. If it changes what the "
-                "transcoders compute, the numbers are wrong.",
-                CircuitWidgetWarning,
-                stacklevel=2,
+                "transcoders compute, the numbers are wrong."
             )
 
     def _refuse_if_it_computes(self, path: Path, shown: str, key: str, value: object) -> None:
