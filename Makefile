@@ -7,6 +7,12 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+OLDEST := .venv-oldest
+# Everything in .venv-oldest is as old as pyproject.toml allows, but for torch: PyPI has no small build of an old one, and
+# another 3 GB would have to be downloaded. With TORCH=2.6.0 that is as old as allowed, too.
+TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
+OLDEST_INSTALLED := $(OLDEST)/.installed-torch-$(TORCH)
+COMPUTING := $(addprefix tests/,attribution circuit figure graph intervention model reference tracing transcoder test_promotion.py)
 PACKAGES := js/node_modules/.package-lock.json
 BUNDLE := circuit_widget/widget/static/widget.js
 FRONTEND := $(shell find js/src js/types -type f 2>/dev/null) $(wildcard js/*.mjs) js/tsconfig.json js/package.json
@@ -31,6 +37,7 @@ test: setup chromium ## Run every check: style, types, units, and a real Jupyter
 	@$(MAKE) test-style
 	@$(MAKE) test-frontend
 	@$(MAKE) test-python
+	@$(MAKE) test-oldest ARGS='$(COMPUTING) $(ARGS)'
 	@$(MAKE) test-browser
 
 .PHONY: test-style
@@ -49,6 +56,11 @@ test-frontend: $(PACKAGES) ## TypeScript types, style and units
 test-python: setup ## Python units (ARGS= goes to pytest)
 	$(call say,"pytest")
 	@$(BIN)/python -m pytest --ignore tests/browser $(ARGS)
+
+.PHONY: test-oldest
+test-oldest: $(OLDEST_INSTALLED) ## Python units on the oldest versions promised (TORCH=2.6.0 for the oldest torch, too)
+	$(call say,"pytest on the oldest versions promised$(comma) with torch $(TORCH)")
+	@$(OLDEST)/bin/python -m pytest --ignore tests/browser $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup chromium ## JupyterLab and Notebook in a browser (ARGS= goes to pytest)
@@ -73,7 +85,7 @@ bench: setup chromium ## Measure traces, interventions and click to repaint
 
 .PHONY: clean
 clean: ## Remove the environment, packages, builds and caches
-	rm -rf .venv js/node_modules circuit_widget/widget/static build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(OLDEST) js/node_modules circuit_widget/widget/static build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 comma := ,
@@ -92,6 +104,16 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py | .venv/bin/python $
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
 	$(call say,"Installing circuit-widget and the tools around it")
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(OLDEST_INSTALLED): pyproject.toml constraints.txt constraints-oldest.txt hatch_build.py | .venv/bin/python $(BUNDLE)
+	$(call say,"Making $(OLDEST) with the oldest versions promised$(comma) and torch $(TORCH)")
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "The oldest versions need the oldest Python, 3.11, and .venv has $$($(BIN)/python --version); say make clean, and then make test-oldest PYTHON=/path/to/python3.11"; exit 1; }
+	@rm -rf $(OLDEST)
+	@$(BIN)/python -m venv $(OLDEST)
+	@awk -F '==' '!/^#/ && $$1 != "torch" && !seen[$$1]++' constraints-oldest.txt constraints.txt > $(OLDEST)/constraints.txt
+	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt torch==$(TORCH) \
+	  --editable '.[figures]' hatchling hypothesis ipykernel nbclient pypdf pytest
 	@touch $@
 
 $(PACKAGES): js/package.json js/package-lock.json

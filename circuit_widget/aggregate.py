@@ -50,7 +50,7 @@ def supernode_edges(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[Bo
     belongs to one box at most; pairs without an effect, and boxes that nothing enters from outside, have no edge.
     """
     n_boxes, n_nodes = len(boxes), len(edges.input_total)
-    box_of = np.full(n_nodes, -1)
+    box_of = np.full(n_nodes, -1, dtype=np.int64)
     for box, nodes in enumerate(boxes):
         box_of[list(nodes)] = box
     source, target = box_of[edges.source], box_of[edges.target]

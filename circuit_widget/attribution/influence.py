@@ -67,7 +67,7 @@ def edge_scores(
     totals: Float64[np.ndarray, " targets"],
 ) -> Float32[np.ndarray, "targets sources"]:
     """Score of every edge, `Â[t, s] * effect[t]`, where the effect of a row is its influence plus its target weight."""
-    scores: Float32[np.ndarray, "targets sources"] = np.abs(weights)
+    scores: Float32[np.ndarray, "targets sources"] = np.abs(weights).astype(np.float32, copy=False)
     scores *= score_scale(effect, totals)[:, None]
     return scores
 
@@ -91,7 +91,9 @@ def cumulative_share(scores: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray,
     places = np.flatnonzero(flat)
     shares = np.ones(flat.shape, dtype=np.float32)
     if len(places):
-        keys = (np.uint64(0xFFFFFFFF) - flat[places].view(np.uint32)) << np.uint64(32) | places.astype(np.uint64)
+        # Widened before the shift: NumPy 1 keeps 32 bits where an array of them meets a single number of 64.
+        rank = (np.uint32(0xFFFFFFFF) - flat[places].view(np.uint32)).astype(np.uint64)
+        keys = rank << np.uint64(32) | places.astype(np.uint64)
         keys.sort()
         order = keys & np.uint64(0xFFFFFFFF)
         running = np.cumsum(flat[order], dtype=np.float64)
@@ -106,6 +108,7 @@ def fewest_holding(scores: Float32[np.ndarray, "*shape"], threshold: float) -> B
     """
     if threshold <= 0:
         return np.zeros(scores.shape, dtype=bool)
+    scores = np.asarray(scores, dtype=np.float32)
     flat = scores[scores > 0]
     if threshold >= 1 or not len(flat):
         return scores > 0

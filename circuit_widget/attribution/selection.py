@@ -75,7 +75,7 @@ def select_features(
     n_features, n_targets = len(columns.feature_layer), len(target_weight)
     count = min(count, n_features)
     store = _Store(rows_of, columns, target_weight, count, store_bytes)
-    store.add(np.arange(n_features, n_features + n_targets))
+    store.add(np.arange(n_features, n_features + n_targets, dtype=np.int64))
     chosen = 0
     while chosen < count:
         size = step or max(FIRST_STEP, int(GROWTH * chosen))
@@ -140,7 +140,7 @@ class _Store:
         self.n_features = len(columns.feature_layer)
         self.n_layers = int(columns.feature_layer[-1]) + 1 if self.n_features else 0
         self.row_layer = np.append(columns.feature_layer, np.full(len(target_weight), self.n_layers))
-        self.candidates = np.arange(self.n_features)
+        self.candidates = np.arange(self.n_features, dtype=np.int64)
         self.chosen = np.zeros(self.n_features, dtype=bool)
         self.blocks: list[_Block] = []
         self.n_rows = 0
@@ -151,7 +151,7 @@ class _Store:
         at_once = len(rows)
         if self.room is not None:
             at_once = max(1, min(at_once, self.room // (WIDE_SHARE * len(self.columns))))
-        narrowed = _Narrowing(self.columns, np.arange(self.n_features), self.candidates)
+        narrowed = _Narrowing(self.columns, np.arange(self.n_features, dtype=np.int64), self.candidates)
         for part in slices(slice(0, len(rows)), at_once):
             some = rows[part]
             weights = self.rows_of(some)
@@ -187,7 +187,7 @@ class _Store:
     def _influence(self) -> Float64[np.ndarray, " candidates"]:
         """Return the influence of every candidate along the known edges, in one pass from the targets downwards."""
         n_candidates = len(self.candidates)
-        influence = np.zeros(n_candidates)
+        influence = np.zeros(n_candidates, dtype=np.float64)
         below = np.searchsorted(self.row_layer[self.candidates], np.arange(self.n_layers + 1)).tolist()
         at_once = rows_at_once(n_candidates)
         buffer = np.empty((at_once, n_candidates), dtype=np.float32)
@@ -228,5 +228,5 @@ class _Store:
 def _largest(values: Float64[np.ndarray, " values"], count: int) -> Int64[np.ndarray, " count"]:
     """Return the places, ascending, of the largest values."""
     if count >= len(values):
-        return np.arange(len(values))
+        return np.arange(len(values), dtype=np.int64)
     return np.sort(np.argpartition(values, len(values) - count)[len(values) - count :])

@@ -35,6 +35,7 @@ def strongest(
     The score of an edge is `Â[t, s] * effect[t]`; `totals` are the rows' summed absolute weights. Edges without score
     do not count. Only what is at least as strong as the weakest edge returned is sorted.
     """
+    weights = np.asarray(weights, dtype=np.float32)
     scale = score_scale(effect, totals)
     scores = np.abs(weights[np.ix_(rows, columns)])
     scores *= scale[rows][:, None]
@@ -56,7 +57,7 @@ def _largest(values: Float32[np.ndarray, " values"], count: int) -> Float32[np.n
     """Return the `count` largest of more positive numbers, highest first."""
     # Positive floats are ordered as their bits are: buckets of leading bits leave little to sort.
     bucket = values.view(np.uint32) >> np.uint32(16)
-    held = np.cumsum(np.bincount(bucket)[::-1])
+    held = np.cumsum(np.bincount(bucket)[::-1], dtype=np.int64)
     last = len(held) - 1 - int(np.searchsorted(held, count))
     return np.sort(values[bucket >= last])[::-1][:count]
 

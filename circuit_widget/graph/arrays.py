@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int32, Shaped
+from numpy.typing import ArrayLike, DTypeLike
 
 from circuit_widget.attribution.influence import layers_from_top, rows_at_once, slices
 from circuit_widget.characters import half_character
@@ -91,6 +92,17 @@ def check_weights(
                 raise ValueError("weights has values that are not finite")
             if weights[part, below:n_features].any():
                 raise ValueError("weights has an edge between features that does not lead to a higher layer")
+
+
+def exactly(name: str, values: ArrayLike, dtype: DTypeLike) -> Shaped[np.ndarray, "..."]:
+    """Return numbers in a type, row by row. Raises ValueError where that is of integers and does not hold one of them."""
+    given = np.asarray(values)
+    with np.errstate(invalid="ignore"):
+        found = np.ascontiguousarray(given, dtype=dtype)
+    if found.dtype.kind in "iu" and given.dtype != found.dtype and not np.array_equal(given, found):
+        wrong = given[given != found].flat[0]
+        raise ValueError(f"{name} holds {wrong}, which is not a number of type {found.dtype}")
+    return found
 
 
 def within(name: str, numbers: Int32[np.ndarray, " numbers"], end: int) -> None:

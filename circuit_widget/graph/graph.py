@@ -17,7 +17,7 @@ from circuit_widget.attribution.scores import scores_of
 from circuit_widget.attribution.strongest import strongest
 from circuit_widget.errors import NodeError, NoModelError
 from circuit_widget.graph import nodes
-from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_texts, check_weights
+from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_texts, check_weights, exactly
 from circuit_widget.graph.nodes import Edges
 from circuit_widget.graph.reduced import pruned, scores_of_circuit
 from circuit_widget.node import Feature, NodeKind, PromptToken, Scores, Target, no_such_node
@@ -77,7 +77,7 @@ class Graph:
 
     def __post_init__(self) -> None:
         for name, dtype in ARRAYS.items():
-            array = np.ascontiguousarray(getattr(self, name), dtype=dtype).view()
+            array = exactly(name, getattr(self, name), dtype).view()
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         object.__setattr__(self, "tokens", tuple(self.tokens))
@@ -210,12 +210,13 @@ class Graph:
     @cached_property
     def row_nodes(self) -> Int64[np.ndarray, " targets"]:
         """Place in node order of each row of `weights`."""
-        return np.concatenate([np.arange(self.n_features), np.arange(self.weights.shape[1], self.n_nodes)])
+        features, logits = np.arange(self.n_features), np.arange(self.weights.shape[1], self.n_nodes)
+        return np.concatenate([features, logits], dtype=np.int64)
 
     @cached_property
     def input_total(self) -> Float64[np.ndarray, " nodes"]:
         """Summed absolute weight of all edges into each node, in node order; 0 for nodes that nothing enters."""
-        totals = np.zeros(self.n_nodes)
+        totals = np.zeros(self.n_nodes, dtype=np.float64)
         totals[self.row_nodes] = input_totals(self.weights)
         totals.setflags(write=False)
         return totals

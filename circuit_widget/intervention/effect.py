@@ -142,7 +142,7 @@ class Effect:
     def _probabilities(self, token: str | int) -> list[float]:
         wanted = self.token_id(token)
         pairs = zip(self._logits.values(), self._log_totals, strict=True)
-        return [float(np.exp(logits[wanted] - total)) for logits, total in pairs]
+        return [math.exp(float(logits[wanted]) - total) for logits, total in pairs]
 
     @cached_property
     def _log_totals(self) -> list[float]:

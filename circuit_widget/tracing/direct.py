@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -34,18 +33,19 @@ class DirectEffects:
     def of(self, column: int, rows: Sequence[int]) -> list[float]:
         """Return what setting one source to zero takes from each target."""
         graph = self._graph
-        kind, layer, position = graph.node_kinds[column], graph.node_layer[column], graph.node_position[column]
+        kind = graph.node_kinds[column]
+        layer, position = int(graph.node_layer[column]), int(graph.node_position[column])
         entering = None
         writes: dict[int, Tensor] = {}
         if kind is NodeKind.TOKEN:
             entering = torch.zeros_like(self._run.captured.embedding)
             entering[position] = -self._run.captured.embedding[position]
-            layer = np.int32(0)
+            layer = 0
         elif kind is NodeKind.FEATURE:
-            self._add(writes, Feature(layer, position, graph.feature_index[column]))
+            self._add(writes, Feature(layer, position, int(graph.feature_index[column])))
         else:
-            self._add_error(writes, int(layer), int(position))
-        return [-change for change in self._read(int(layer), writes, entering, rows)]
+            self._add_error(writes, layer, position)
+        return [-change for change in self._read(layer, writes, entering, rows)]
 
     def _add(self, writes: dict[int, Tensor], feature: Feature) -> None:
         """Add what a feature no longer writes at zero."""

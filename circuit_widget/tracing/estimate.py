@@ -132,11 +132,11 @@ def sweep_operations(run: Run, n_targets: int) -> tuple[float, float]:
     and meets what every node on these positions writes.
     """
     n_layers, n_positions = len(run.nodes), len(run.prompt)
-    counts = np.zeros((n_layers, n_positions))
+    counts = np.zeros((n_layers, n_positions), dtype=np.float64)
     np.add.at(counts, (run.activations.layer, run.activations.position), 1)
     upto = np.cumsum(counts, axis=1)
-    positions = np.arange(1, n_positions + 1)
-    below = np.zeros(n_positions)
+    positions = np.arange(1, n_positions + 1, dtype=np.float64)
+    below = np.zeros(n_positions, dtype=np.float64)
     of_features = 0.0
     for layer, (frozen, nodes) in enumerate(zip(run.frozen.layers, run.nodes, strict=True)):
         d_model, heads, width = frozen.output.shape

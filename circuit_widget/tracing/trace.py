@@ -107,7 +107,7 @@ def _select(
     found = run.activations
     if planned.features == len(found):
         weights = edges(progress=progress, cancelled=cancelled)
-        return Selection(np.arange(len(found)), weights.numpy(), 0)
+        return Selection(np.arange(len(found), dtype=np.int64), weights.numpy(), 0)
 
     known, needed = 0, planned.features + len(targets)
 
@@ -122,7 +122,7 @@ def _select(
     return select_features(
         rows_of,
         Columns(found.layer, n_positions * found.layer + found.position, len(run.nodes) * n_positions, n_positions),
-        np.array([target.probability for target in targets]),
+        np.array([target.probability for target in targets], dtype=np.float64),
         planned.features,
         step=step,
         store_bytes=planned.store_bytes,

@@ -19,7 +19,9 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from circuit_widget.characters import shortened
+from circuit_widget.errors import MessageError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.arrays import exactly
 from circuit_widget.widget.snapshot_header import (
     VERSION,
     DType,
@@ -74,6 +76,7 @@ def pack(graph: Graph, also: Iterable[str] = ()) -> bytes:
     """Return the snapshot of a graph; `also` names nodes that must be in it, such as those of the circuit.
 
     Of the edges between its nodes it holds the strongest: those that carry 99.5% of the edge score, at most 30,000.
+    Raises MessageError for layers and positions above 32,767.
     """
     shown = shown_nodes(graph, also)
     arrays = {**_node_columns(graph, shown), **_edge_columns(graph, shown)}
@@ -81,13 +84,22 @@ def pack(graph: Graph, also: Iterable[str] = ()) -> bytes:
     places: dict[str, SnapshotArray] = {}
     offset = 0
     for name, dtype in _DTYPES.items():
-        block = np.ascontiguousarray(arrays[name], dtype=np.dtype(dtype).newbyteorder("<")).tobytes()
+        block = _block(name, arrays[name], dtype)
         places[name] = SnapshotArray(dtype, len(arrays[name]), offset)
         padding = -len(block) % 8
         blocks.append(block + bytes(padding))
         offset += len(block) + padding
     header = json.dumps(asdict(_header(graph, shown, places)), separators=(",", ":"), allow_nan=False).encode()
     return struct.pack("<I", len(header)) + header + bytes(-(4 + len(header)) % 8) + b"".join(blocks)
+
+
+def _block(name: str, values: Shaped[np.ndarray, " items"], dtype: DType) -> bytes:
+    try:
+        return exactly(name, values, np.dtype(dtype).newbyteorder("<")).tobytes()
+    except ValueError as error:
+        raise MessageError(
+            f"The page cannot show this graph: {error}. Show the graph of a shorter prompt or of a smaller model."
+        ) from error
 
 
 def _header(graph: Graph, shown: Int[np.ndarray, " shown"], arrays: dict[str, SnapshotArray]) -> SnapshotHeader:

@@ -28,6 +28,19 @@ def test_case(case: dict[str, Any]) -> None:
     assert [edge.share for edge in found] == pytest.approx([share for _, _, share in case["expect"]], abs=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32])
+def test_node_numbers_of_any_type_and_more_pairs_of_boxes_than_such_a_type_counts(dtype: type[np.generic]) -> None:
+    n = 70_000
+    edges = NodeEdges(
+        source=np.array([0, n - 2], dtype=dtype),
+        target=np.array([n - 1, n - 1], dtype=dtype),
+        weight=np.array([3, -1], dtype=np.float32),
+        input_total=np.array([0] * (n - 1) + [4], dtype=np.float32),
+    )
+    found = supernode_edges(edges, [[node] for node in range(n)])
+    assert [(edge.source, edge.target, edge.share) for edge in found] == [(0, n - 1, 0.75), (n - 2, n - 1, -0.25)]
+
+
 def by_definition(weights: np.ndarray, boxes: list[list[int]], source: int, target: int) -> float | None:
     """The share, written as its formula is."""
     inputs = np.abs(weights).sum(axis=1)

@@ -139,6 +139,24 @@ def test_arrays_that_contradict_each_other_are_refused(name: str) -> None:
         dataclasses.replace(GRAPH, **{name: value})
 
 
+@pytest.mark.parametrize("number", [2**31, 2**32 + 5, 1.5, float("nan"), -(2**31) - 1])
+@pytest.mark.parametrize("name", ["feature_index", "feature_position", "error_layer", "token_position"])
+def test_a_number_that_an_array_cannot_hold_is_refused_and_never_wrapped(name: str, number: float) -> None:
+    graph = random_graph(4, density=0.8)
+    numbers = getattr(graph, name).tolist()
+    with pytest.raises(ValueError, match=f"{name} holds .*, which is not a number of type int32"):
+        dataclasses.replace(graph, **{name: np.array([*numbers[:-1], number])})
+
+
+def test_the_largest_feature_number_is_held() -> None:
+    graph = random_graph(4, density=0.8)
+    numbers = graph.feature_index.astype(np.int64)
+    numbers[-1] = 2**31 - 1
+    largest = dataclasses.replace(graph, feature_index=numbers)
+    assert largest.feature_index[-1] == 2**31 - 1
+    assert largest.node_ids[graph.n_features - 1].split("_")[1] == "2147483647"
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_an_edge_that_does_not_lead_upward_is_refused(seed: int) -> None:
     random = np.random.default_rng(seed)

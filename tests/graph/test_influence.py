@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuit_widget.attribution import influence
-from circuit_widget.attribution.influence import cumulative_share, fewest_holding
+from circuit_widget.attribution.influence import cumulative_share, edge_scores, fewest_holding, flow
 from circuit_widget.graph import Graph
 from tests.graph.graphs import dense, random_graph
 
@@ -114,6 +114,45 @@ def test_cumulative_share_counts_everything_higher(scores: np.ndarray) -> None:
         higher = (scores > score) | ((scores == score) & (np.arange(len(scores)) <= place))
         expected = scores[higher].sum(dtype=np.float64) / total if score > 0 else 1.0
         assert shares[place] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint32, np.int64])
+def test_shares_of_known_scores(dtype: type[np.generic]) -> None:
+    shares = cumulative_share(np.array([1, 5, 2, 0], dtype=dtype))
+    assert shares.dtype == np.float32
+    assert shares.tolist() == [1.0, 0.625, 0.875, 1.0]
+
+
+def test_shares_follow_the_last_bit_of_a_score_and_then_its_place() -> None:
+    smallest, one, largest = np.array([1, 0x3F800000, 0x7F7FFFFF], dtype=np.uint32).view(np.float32)
+    assert cumulative_share(np.array([one, np.nextafter(one, largest)])).tolist() == [1.0, pytest.approx(0.5)]
+    assert cumulative_share(np.array([smallest, 2 * smallest])).tolist() == [1.0, pytest.approx(2 / 3)]
+    assert cumulative_share(np.array([largest, largest])).tolist() == [0.5, 1.0]
+    far = np.zeros(70_000, dtype=np.float32)
+    far[[3, 65_536, 69_999]] = [1, 5, 2]
+    assert cumulative_share(far)[[3, 65_536, 69_999, 0]].tolist() == [1.0, 0.625, 0.875, 1.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_fewest_of_known_scores(dtype: type[np.generic]) -> None:
+    scores = np.array([[1, 5], [2, 0]], dtype=dtype)
+    assert fewest_holding(scores, 0.625).tolist() == [[False, True], [False, False]]
+    assert fewest_holding(scores, 0.626).tolist() == [[False, True], [True, False]]
+    assert fewest_holding(scores, 0.876).tolist() == [[True, True], [True, False]]
+
+
+@given(SEEDS)
+def test_weights_and_effects_of_either_precision_have_the_same_influence_and_scores(seed: int) -> None:
+    graph = random_graph(seed, density=0.8)
+    double = graph.weights.astype(np.float64)
+    single, other = (flow(weights, graph.feature_layer, graph.target_weight) for weights in (graph.weights, double))
+    np.testing.assert_allclose(other.influence, single.influence, rtol=1e-6)
+    effect = np.concatenate([single.influence[: graph.n_features], graph.target_weight])
+    pairs = [(weights, kind) for weights in (graph.weights, double) for kind in (np.float32, np.float64)]
+    scores = [edge_scores(weights, effect.astype(kind), single.totals) for weights, kind in pairs]
+    assert all(found.dtype == np.float32 for found in scores)
+    for found in scores[1:]:
+        np.testing.assert_allclose(found, scores[0], rtol=1e-6)
 
 
 @given(SCORES, st.floats(0.01, 0.99))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from circuit_widget.attribution.strongest import strongest
 from circuit_widget.graph import Graph
 from tests.graph.graphs import dense, random_graph
 
@@ -31,6 +32,19 @@ def test_the_strongest_edges_are_those_a_sort_would_find(seed: int, count: int) 
     np.testing.assert_allclose(scores[row, edges.source], ranked[:count], rtol=1e-5)
     np.testing.assert_array_equal(edges.weight, graph.weights[row, edges.source])
     np.testing.assert_allclose(edges.share, np.cumsum(ranked)[:count] / ranked.sum(), atol=1e-5)
+
+
+@given(SEEDS)
+def test_weights_of_double_precision_have_the_same_strongest_edges(seed: int) -> None:
+    graph = random_graph(seed, density=0.8)
+    every = (np.arange(len(graph.row_nodes)), np.arange(graph.weights.shape[1]), 10)
+    effect, totals = np.concatenate([graph.influence[: graph.n_features], graph.target_weight]), graph.input_total
+    found = [
+        strongest(weights, graph.feature_layer, effect, totals[graph.row_nodes], *every)
+        for weights in (graph.weights, graph.weights.astype(np.float64))
+    ]
+    for single, double in zip(*found, strict=True):
+        np.testing.assert_array_equal(single, double)
 
 
 @given(SEEDS, SEEDS)

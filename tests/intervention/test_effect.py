@@ -42,6 +42,13 @@ def test_the_divergence_is_that_of_after_from_before_in_nats(effect: Effect) -> 
     assert half.kl == pytest.approx(0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25), rel=1e-6)
 
 
+def test_probabilities_are_computed_in_double_precision(effect: Effect) -> None:
+    likely = with_logits(effect, [16.0, 1.0, 0.0], [0.5, 2.5, 0.25])
+    before, after = (np.exp(row) / np.exp(row).sum() for row in ([16.0, 1.0, 0.0], [0.5, 2.5, 0.25]))
+    for token in range(3):
+        assert likely.probability(token) == pytest.approx((before[token], after[token]), rel=1e-13)
+
+
 def test_what_changed_nothing_diverges_by_nothing_and_huge_logits_do_no_harm(effect: Effect) -> None:
     same = with_logits(effect, [3.0, -2.0, 0.5], [4.0, -1.0, 1.5])
     assert same.kl == pytest.approx(0, abs=1e-12)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuit_widget.errors import NodeError
+from circuit_widget.errors import MessageError, NodeError
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.widget import snapshot
 from circuit_widget.widget.snapshot import pack
@@ -135,6 +135,31 @@ def test_the_strongest_node_is_sent_even_where_it_has_nearly_all_influence_alone
     assert alone.node_ids[strongest] == "2_6_4"
     assert alone.share[strongest] > snapshot.NODE_SHARE
     assert unpack(pack(alone))[0]["ids"][0] == "2_6_4"
+
+
+def test_positions_and_layers_that_the_page_cannot_hold_are_refused() -> None:
+    assert len(unpack(pack(tall_graph(32_767)))[1]["layer"]) == 2
+    with pytest.raises(MessageError, match=r"layer holds 32768, which is not a number of type int16\. Show the graph of"):
+        pack(tall_graph(32_768))
+
+
+def tall_graph(n_layers: int) -> Graph:
+    """One token and one logit, far above it."""
+    none, whole = np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int32)
+    return Graph.build(
+        tokens=[PromptToken("a", 0)],
+        targets=[Target("b", 1, 0.9, 3.0)],
+        position=0,
+        n_layers=n_layers,
+        feature_layer=none,
+        feature_position=none,
+        feature_index=none,
+        activation=np.zeros(0, dtype=np.float32),
+        error_layer=none,
+        error_position=none,
+        token_position=whole,
+        weights=np.ones((1, 1), dtype=np.float32),
+    )
 
 
 def test_a_graph_without_influence_or_edges_can_be_sent() -> None:
