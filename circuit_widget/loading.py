@@ -48,8 +48,11 @@ def load(
     Raises:
         LoadError: says which file and tensor cannot be used, what was found and what was expected.
     """
-    parts = in_plain_torch(
-        lambda: read_parts(
+    given_sites = {"input_site": input_site, "output_site": output_site}
+    sites = {name: site for name, site in given_sites.items() if site is not None}
+
+    def read() -> ReplacementModel:
+        parts = read_parts(
             model,
             transcoders,
             tokenizer=tokenizer,
@@ -57,17 +60,14 @@ def load(
             dtype=dtype,
             encoders=encoders,
             download=download,
-            input_site=input_site,
-            output_site=output_site,
-        ),
-        gradients=True,
-    )
-    given = {"input_site": input_site, "output_site": output_site}
-    sites = {name: site for name, site in given.items() if site is not None}
-    source = None
-    if not isinstance(model, Network) and tokenizer is None:
-        source = _as_given(model), None if transcoders is None else _as_given(transcoders)
-    return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
+            **sites,
+        )
+        source = None
+        if not isinstance(model, Network) and tokenizer is None:
+            source = _as_given(model), None if transcoders is None else _as_given(transcoders)
+        return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
+
+    return in_plain_torch(read, gradients=True)
 
 
 def _as_given(name: str | os.PathLike[str]) -> str:
