@@ -1,10 +1,11 @@
 """Several experiments as one batch: each is what it is alone, whatever the others start from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from circuit_widget.errors import Cancelled, InterventionError, NodeError
 from circuit_widget.intervention import Ablate, Add, Effect, Intervention, Scale, Set, SwapIn
@@ -207,23 +208,25 @@ def test_what_overflows_the_model_is_named() -> None:
 @pytest.mark.parametrize("mode", ["total", "frozen_attention", (0, 1)])
 def test_mlps_run_only_where_they_may_answer_and_it_matters(mode: object) -> None:
     model = tiny_model()
+    given = dict.fromkeys(range(3), 0)
+
+    class Counted(nn.Module):
+        """The activation of an MLP, which counts the rows it is given: a hook would have the pass run anew."""
+
+        def __init__(self, layer: int, inner: nn.Module) -> None:
+            super().__init__()
+            self.layer, self.inner = layer, inner
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            given[self.layer] += x.shape[:2].numel()
+            return self.inner(x)  # type: ignore[no-any-return]
+
+    for layer, block in enumerate(model.model.network.model.layers):
+        block.mlp.act_fn = Counted(layer, block.mlp.act_fn)
     graph = model.trace(PROMPT_IDS)
     last = len(PROMPT_IDS) - 1
     places = [(0, 2), (0, 5), (1, 4), (2, 3)]
-    given = dict.fromkeys(range(3), 0)
-
-    def count(layer: int) -> Callable[[object, tuple[torch.Tensor]], None]:
-        def counted(_: object, args: tuple[torch.Tensor]) -> None:
-            given[layer] += args[0].shape[:2].numel()
-
-        return counted
-
-    handles = [
-        block.mlp.down_proj.register_forward_pre_hook(count(layer))
-        for layer, block in enumerate(model.model.network.model.layers)
-    ]
+    given.update(dict.fromkeys(given, 0))
     model.intervene_many(graph, [Set(Feature(layer, position, 1), 3.0) for layer, position in places], mode=mode)
-    for handle in handles:
-        handle.remove()
     answering = [(last + 1 - 2) + (last + 1 - 5), 3]
     assert given == {0: 0, 1: 0 if isinstance(mode, tuple) else answering[0], 2: answering[1]}
