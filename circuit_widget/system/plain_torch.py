@@ -67,6 +67,7 @@ class _Settings:
     autocast_dtypes: tuple[torch.dtype, ...]
     autocast_cache: bool
     autocast_depth: int
+    vmap_depth: int
 
     @classmethod
     def now(cls) -> _Settings:
@@ -78,6 +79,7 @@ class _Settings:
             autocast_dtypes=tuple(torch.get_autocast_dtype(name) for name in AUTOCAST_DEVICES),
             autocast_cache=torch.is_autocast_cache_enabled(),
             autocast_depth=_autocast_depth(),
+            vmap_depth=_vmap_depth(),
         )
 
     @property
@@ -92,6 +94,8 @@ class _Settings:
         return Change(lambda: _set_modes(kept, None), lambda: _set_modes(self.modes, self.device))
 
     def _put_back(self) -> None:
+        while _vmap_depth() > self.vmap_depth:
+            torch._C._functorch._vmap_decrement_nesting()
         _set_modes(self.modes, self.device)
         for name, on, dtype in zip(AUTOCAST_DEVICES, self.autocast, self.autocast_dtypes, strict=True):
             torch.set_autocast_enabled(name, on)
@@ -117,3 +121,9 @@ def _autocast_depth() -> int:
         map(operator.call, (torch.autocast_increment_nesting, torch.autocast_decrement_nesting))
     )
     return counted[1]
+
+
+def _vmap_depth() -> int:
+    """Return how many of torch's vmaps are under way; transformers makes attention masks in some."""
+    level: int | None = torch._C._functorch.maybe_current_level()
+    return level or 0

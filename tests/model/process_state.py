@@ -31,6 +31,7 @@ def process_state() -> dict[str, Any]:
         ),
         "autocast depth": (torch.autocast_increment_nesting(), torch.autocast_decrement_nesting()),
         "autocast applies": (torch.ones(1, 1, dtype=torch.float32) @ torch.ones(1, 1, dtype=torch.float32)).dtype,
+        "vmap": torch._C._functorch.maybe_current_level(),
         "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
         "progress bars": logging.is_progress_bar_enabled(),
         "garbage collector": gc.isenabled(),

@@ -64,7 +64,7 @@ def test_interrupts_while_a_change_is_undone_are_raised_when_it_is(interrupts: i
     def work() -> None:
         change(log, "first", interrupts).keep()
         change(log, "second", interrupts).keep()
-        raise ValueError
+        raise ValueError("stopped")
 
     with pytest.raises(KeyboardInterrupt):
         restoring(work)
@@ -88,11 +88,11 @@ def test_work_within_work_undoes_its_own_changes_only() -> None:
 
     def inner() -> None:
         change(log, "inner").keep()
-        raise ValueError
+        raise ValueError("stopped")
 
     def outer() -> None:
         with change(log, "outer"):
-            with pytest.raises(ValueError, match=""):
+            with pytest.raises(ValueError, match="stopped"):
                 restoring(inner)
             log.append("on")
 
@@ -114,9 +114,9 @@ def test_threads_have_changes_of_their_own() -> None:
     assert inside.wait(10)
 
     def failing() -> None:
-        raise ValueError
+        raise ValueError("stopped")
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="stopped"):
         restoring(failing)
     assert log == ["make waiting"]
     ended.set()
