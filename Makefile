@@ -15,7 +15,7 @@ OLDEST_INSTALLED := $(OLDEST)/.installed-torch-$(TORCH)
 COMPUTING := $(addprefix tests/,attribution circuit figure graph intervention model reference tracing transcoder test_promotion.py)
 PACKAGES := js/node_modules/.package-lock.json
 BUNDLE := circuit_widget/widget/static/widget.js
-FRONTEND := $(shell find js/src js/types -type f 2>/dev/null) $(wildcard js/*.mjs js/minify/*.mjs) js/tsconfig.json js/package.json
+FRONTEND := $(shell find js/src js/types -type f 2>/dev/null) $(wildcard js/*.mjs) js/tsconfig.json js/package.json
 ARGS ?=
 
 say = @printf '\033[1m==> %s\033[0m\n' $(1)

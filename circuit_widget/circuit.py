@@ -258,14 +258,14 @@ class Circuit:
         """Write the document as a JSON file, whole or not at all, and return its path."""
         from circuit_widget.circuit_file import save_circuit
 
-        return save_circuit(self, Path(path))
+        return save_circuit(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Circuit:
         """Read a document that `save` or the frontend wrote. Raises CircuitError for a file that is not one."""
         from circuit_widget.circuit_file import load_circuit
 
-        return load_circuit(Path(path))
+        return load_circuit(path)
 
 
 def without(supernodes: Iterable[Supernode], nodes: Iterable[str]) -> tuple[Supernode, ...]:

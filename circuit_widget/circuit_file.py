@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,15 @@ from typing import Any
 from circuit_widget.circuit import Circuit, Supernode
 from circuit_widget.circuit_rules import MOST, shown
 from circuit_widget.errors import CircuitError
+from circuit_widget.file_kind import file_kind, foreign, json_kind, not_there
+from circuit_widget.system.atomic_write import write_bytes
+from circuit_widget.system.paths import given_path, shown_path
 
 VERSION = 1
 LARGEST_FILE = 16 * 2**20
 """Bytes; a circuit of the most nodes allowed is smaller."""
+
+LONGEST_PROBLEM = 120
 
 KEYS = ("version", "revision", "pinned", "supernodes", "labels", "positions", "node_threshold", "edge_threshold")
 SUPERNODE_KEYS = ("id", "name", "color", "nodes")
@@ -95,33 +100,48 @@ def _pair(value: object) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def save_circuit(circuit: Circuit, path: Path) -> Path:
-    """Write a circuit beside its destination, then move it into place."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        part.write_text(json.dumps(document(circuit), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as problem:
-        part.unlink(missing_ok=True)
-        raise CircuitError(
-            f"The circuit cannot be written to {path}: {problem}. Choose a folder that exists and has room."
-        ) from problem
-    return path
+def save_circuit(circuit: Circuit, path: str | os.PathLike[str]) -> Path:
+    """Write a circuit, whole or not at all."""
+    text = json.dumps(document(circuit), indent=1, ensure_ascii=False) + "\n"
+    return write_bytes(path, text.encode(), "circuit", CircuitError)
 
 
-def load_circuit(path: Path) -> Circuit:
+def load_circuit(path: str | os.PathLike[str]) -> Circuit:
     """Read a circuit; a file that is missing, too large, not JSON or not a circuit is a CircuitError that says so."""
+    file = given_path(path, CircuitError)
+    shown_file = shown_path(file)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise CircuitError(f"{path} is larger than {LARGEST_FILE // 2**20} MB, too large for a circuit.")
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = _read(file)
     except FileNotFoundError as problem:
-        raise CircuitError(f"There is no file {path}.") from problem
+        raise CircuitError(not_there(file)) from problem
     except OSError as problem:
-        raise CircuitError(f"{path} cannot be read: {problem}.") from problem
+        raise CircuitError(f"{shown_file} cannot be read: {problem.strerror or problem}.") from problem
     except (ValueError, RecursionError) as problem:
-        raise CircuitError(f"{path} is not a JSON file: {problem}. It may have been cut off.") from problem
+        raise CircuitError(
+            f"{shown_file} is not a JSON file: {str(problem)[:LONGEST_PROBLEM]}. It may have been cut off."
+        ) from problem
     try:
         return circuit(value)
     except CircuitError as problem:
-        raise CircuitError(f"{path}: {problem}") from problem
+        kind = json_kind(value)
+        if kind is not None and kind.reader != "Circuit.load":
+            raise CircuitError(foreign(file, kind, "a circuit")) from problem
+        raise CircuitError(f"{shown_file}: {problem}") from problem
+
+
+def _read(file: Path) -> object:
+    """Return the JSON in a file. Raises CircuitError for what is known to be something else, ValueError for what is not."""
+    if file.exists() and not file.is_file():
+        raise CircuitError(foreign(file, file_kind(file), "a circuit"))
+    if file.stat().st_size <= LARGEST_FILE:
+        try:
+            return json.loads(file.read_bytes().decode())
+        except (ValueError, RecursionError):
+            kind = file_kind(file)
+            if kind is None or kind.reader == "Circuit.load":
+                raise
+            raise CircuitError(foreign(file, kind, "a circuit")) from None
+    kind = file_kind(file)
+    if kind is None or kind.reader == "Circuit.load":
+        raise CircuitError(f"{shown_path(file)} is larger than {LARGEST_FILE // 2**20} MB, too large for a circuit.")
+    raise CircuitError(foreign(file, kind, "a circuit"))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeGuard
 
+from circuit_widget.characters import beginning
 from circuit_widget.errors import CircuitError
 from circuit_widget.node import Feature
 
@@ -16,6 +17,9 @@ COLORS = 6
 
 LONGEST_NAME = 80
 LONGEST_NODE = 64
+LARGEST_SHOWN = 10**300
+"""Absolute value up to which a whole number has a floating point number near it."""
+
 MOST = 20_000
 """Most entries in any list of a circuit."""
 
@@ -28,7 +32,7 @@ SUPERNODE_ID = re.compile(r"s([1-9][0-9]{0,8})")
 def shown(value: object) -> str:
     """A given value as errors show it: short, on one line, harmless."""
     if isinstance(value, str):
-        text = FORBIDDEN.sub("\ufffd", value[: LONGEST_NAME // 2])
+        text = FORBIDDEN.sub("\ufffd", beginning(value, LONGEST_NAME // 2))
         return f"“{text}…”" if len(value) > LONGEST_NAME // 2 else f"“{text}”"
     if isinstance(value, list | tuple):
         return "a list"
@@ -36,6 +40,8 @@ def shown(value: object) -> str:
         return "an object"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
+    if isinstance(value, int) and abs(value) > LARGEST_SHOWN:
+        return f"a whole number of {value.bit_length()} bits"
     return f"{value:g}" if isinstance(value, int | float) else type(value).__name__
 
 
@@ -112,4 +118,6 @@ def checked_revision(revision: object) -> int:
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number, and not a truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= LARGEST_SHOWN if isinstance(value, int) else math.isfinite(value)

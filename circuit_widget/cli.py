@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.system.atomic_write import check_destination
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, required=True, metavar="FILE", help="graph file to write (.safetensors)"
     )
     trace.add_argument(
-        "--model", default="demo", help='directory or hub name of a model (default: the embedded one, "demo")'
+        "--model", default="demo", help='directory or hub id[@revision] of a model (default: the embedded one, "demo")'
     )
     trace.add_argument(
         "--transcoders", help="directory of its transcoders, hub reference, or short name of a known set"
@@ -147,7 +148,7 @@ def _share(text: str) -> float:
 
 
 def _trace(options: argparse.Namespace) -> int:
-    _can_write(options.output, (".safetensors",))
+    _can_write(options.output, "graph", (".safetensors",))
     from circuit_widget.loading import load
 
     model = load(
@@ -162,11 +163,11 @@ def _trace(options: argparse.Namespace) -> int:
     if options.node_threshold is not None or options.edge_threshold is not None:
         given = {"node_threshold": options.node_threshold, "edge_threshold": options.edge_threshold}
         graph = graph.prune(**{name: value for name, value in given.items() if value is not None})
-    graph.save(options.output)
+    written = graph.save(options.output)
     print(_summary(graph, seconds))
     if checked is not None:
         print(checked)
-    print(f"written to {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")
+    print(f"written to {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
@@ -197,7 +198,7 @@ def _answer(target: Target, is_token: bool) -> str:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    _can_write(options.output, (".svg", ".pdf", ".png"))
+    _can_write(options.output, "figure", (".svg", ".pdf", ".png"))
     from circuit_widget.circuit import Circuit
     from circuit_widget.graph import Graph
 
@@ -208,12 +209,13 @@ def _figure(options: argparse.Namespace) -> int:
     return 0
 
 
-def _can_write(path: Path, endings: tuple[str, ...]) -> None:
+def _can_write(path: Path, what: str, endings: tuple[str, ...]) -> None:
     """Refuse an output before the work is done rather than after."""
     if path.suffix not in endings:
         raise CircuitWidgetError(f"{path} has to end in {' or '.join(endings)}.")
     if not path.parent.is_dir():
         raise CircuitWidgetError(f"There is no directory {path.parent} to write {path.name} into.")
+    check_destination(path, what, CircuitWidgetError)
 
 
 def _demo(options: argparse.Namespace) -> int:

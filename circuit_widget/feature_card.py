@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,9 +15,12 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import token_text
+from circuit_widget.model.tokenizer import token_text
+from circuit_widget.system.plain_torch import in_plain_torch
+from circuit_widget.system.restoring import Change
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 CARD_TOKENS = 10
@@ -92,12 +95,12 @@ class FeatureRecords:
             return Recorded()
         try:
             return Recorded(
-                label=entry.get("label"),
-                frequency=entry.get("frequency"),
-                maximum=entry.get("maximum"),
+                label=_text(entry.get("label")),
+                frequency=_number(entry.get("frequency")),
+                maximum=_number(entry.get("maximum")),
                 examples=tuple(self._example(document, *example) for example in entry.get("examples", ())),
             )
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
             raise LoadError(
                 f"{self._path(layer)}: the entry of feature {feature} is malformed ({error}); expected frequency, "
                 "maximum, label and examples as [sentence, [[position, activation], ...]]."
@@ -107,7 +110,7 @@ class FeatureRecords:
         """Return the label of a feature, if it has one."""
         entry = self._document(layer).get("features", {}).get(str(feature))
         label = entry.get("label") if isinstance(entry, dict) else None
-        return label if isinstance(label, str) else None
+        return _text(label) if isinstance(label, str) else None
 
     def _path(self, layer: int) -> Path | None:
         return None if self._directory is None else self._directory / "features" / f"layer_{layer}.json.gz"
@@ -146,6 +149,9 @@ class FeatureCards:
             NodeError: there is no such feature.
             LoadError: the file of its layer's examples is not what it should be.
         """
+        return in_plain_torch(lambda: self._card(layer, feature))
+
+    def _card(self, layer: int, feature: int) -> FeatureCard:
         self._check_exists(layer, feature)
         recorded = self._records.of(layer, feature)
         promoted, suppressed = self._pulled(layer, feature)
@@ -171,13 +177,12 @@ class FeatureCards:
     def _pulled(self, layer: int, feature: int) -> tuple[TokenLogits, TokenLogits]:
         """Return the tokens a feature promotes and those it suppresses; see FeatureCard."""
         model = self._model
-        with torch.inference_mode():
-            wanted = torch.tensor([feature], device=model.device)
-            row = self._transcoders.decoder_rows(layer, wanted, layer)[0]
-            read = row * model.final_norm_weight
-            logits = model.unembed(read) - model.mean_unembedding @ read
-            count = min(CARD_TOKENS, len(logits))
-            promoted, suppressed = torch.topk(logits, count), torch.topk(-logits, count)
+        wanted = torch.tensor([feature], dtype=torch.long, device=model.device)
+        row = self._transcoders.decoder_rows(layer, wanted, layer)[0]
+        read = row * model.final_norm_weight
+        logits = model.unembed(read) - model.mean_unembedding @ read
+        count = min(CARD_TOKENS, len(logits))
+        promoted, suppressed = torch.topk(logits, count), torch.topk(-logits, count)
         return (
             self._named(promoted.indices, promoted.values),
             self._named(suppressed.indices, -suppressed.values),
@@ -188,23 +193,29 @@ class FeatureCards:
         return tuple((token_text(self._model.tokenizer, token), logit) for token, logit in pairs)
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep Python from looking for garbage meanwhile: a large document made of lists takes ten times as long otherwise."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
+def _text(value: object) -> str | None:
+    """Return a text that UTF-8 can carry, in which graphs are saved and sent."""
+    if value is None or isinstance(value, str):
+        return None if value is None else repaired(value)
+    raise TypeError(f"a label is a text, not {type(value).__name__}")
+
+
+def _number(value: object) -> float | None:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)):
+        return value
+    raise TypeError("frequency and maximum are numbers")
+
+
+def _collector_paused() -> Change:
+    """Return a context in which Python looks for no garbage: a large document of lists takes ten times as long otherwise."""
+    return Change(gc.disable, gc.enable if gc.isenabled() else gc.disable)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         with _collector_paused():
             document = json.loads(gzip.decompress(path.read_bytes()))
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise LoadError(f"{path}: not readable as compressed JSON ({error}).") from error
     if not isinstance(document, dict) or not isinstance(document.get("features"), dict):
         raise LoadError(f"{path}: expected an object with sentences and features.")

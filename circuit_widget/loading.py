@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 
 from circuit_widget.model.language_model import Network
 from circuit_widget.model.parts import read_parts
-from circuit_widget.model.prompt import Tokenizer
+from circuit_widget.model.tokenizer import TokenizerChoice
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.system.plain_torch import in_plain_torch
 from circuit_widget.transcoder.loading import Held
 
 
@@ -17,29 +19,58 @@ def load(
     model: str | os.PathLike[str] | Network,
     transcoders: str | os.PathLike[str] | None = None,
     *,
-    tokenizer: Tokenizer | None = None,
+    tokenizer: TokenizerChoice | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     encoders: Held | None = None,
     download: bool = False,
+    input_site: str | None = None,
+    output_site: str | None = None,
 ) -> ReplacementModel:
     """Load a language model with its transcoders; "demo" is the one that comes with the package.
 
     Args:
-        model: "demo", a local directory, a hub id, or a loaded model (then with its tokenizer; it keeps its devices and
-            dtype, and its attention is set to eager).
+        model: "demo", a local directory, a hub id `org/name[@revision]` that is in the hub's local cache, or a loaded model
+            (then with its tokenizer; it keeps its devices and dtype, is put into evaluation mode, and its attention is
+            set to eager).
         transcoders: a local directory, a hub reference `org/repo[/folder][@revision]`, or the short name of a known set
             such as "gemma".
+        tokenizer: of a loaded model, or in place of the model's own: a tokenizer of transformers, a processor that has
+            one, or the directory it lies in.
         device: by default CUDA, else MPS, else the CPU.
         dtype: by default bfloat16 on CUDA, float32 elsewhere. Edges are float32 whatever it is.
         encoders: where encoders are held, "device", "cpu" or "disk"; by default on the device where it has room.
         download: fetch transcoders that are not in the hub's local cache; without it nothing is downloaded.
+        input_site: where features read, whatever the transcoders' files say: "mlp_input" (what the MLP is given),
+            "mlp_norm" (the same before the norm's weight and bias) or "residual_mid" (before that norm).
+        output_site: where features write: "mlp_output" (what the MLP returns) or "mlp_update" (after a norm behind it).
 
     Raises:
         LoadError: says which file and tensor cannot be used, what was found and what was expected.
     """
-    parts = read_parts(
-        model, transcoders, tokenizer=tokenizer, device=device, dtype=dtype, encoders=encoders, download=download
+    parts = in_plain_torch(
+        lambda: read_parts(
+            model,
+            transcoders,
+            tokenizer=tokenizer,
+            device=device,
+            dtype=dtype,
+            encoders=encoders,
+            download=download,
+            input_site=input_site,
+            output_site=output_site,
+        ),
+        gradients=True,
     )
-    source = None if isinstance(model, Network) else (str(model), None if transcoders is None else str(transcoders))
-    return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source)
+    given = {"input_site": input_site, "output_site": output_site}
+    sites = {name: site for name, site in given.items() if site is not None}
+    source = None
+    if not isinstance(model, Network) and tokenizer is None:
+        source = _as_given(model), None if transcoders is None else _as_given(transcoders)
+    return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
+
+
+def _as_given(name: str | os.PathLike[str]) -> str:
+    """Return a text that means the same; a path object is a path also where its text would be another name."""
+    text = os.fspath(name)
+    return text if isinstance(name, str) or Path(text).is_absolute() else f".{os.sep}{text}"

@@ -8,8 +8,7 @@ by rounding.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+from circuit_widget.system.restoring import Change
 
 LEAST_PRODUCTS = 1 << 18
 """Multiplications from which on it pays to hand a product over to oneDNN."""
@@ -66,20 +67,21 @@ def linear_maps(module: nn.Module) -> tuple[nn.Linear, ...]:
     return tuple(part for part in module.modules() if type(part) is nn.Linear and "forward" not in vars(part))
 
 
-@contextmanager
-def fast_products(maps: Sequence[nn.Linear]) -> Iterator[None]:
-    """Let linear maps multiply as `linear` does within this context.
+def fast_products(maps: Sequence[nn.Linear]) -> Change:
+    """Return a context within which linear maps multiply as `linear` does.
 
     Another thread that runs them meanwhile gets the same, up to rounding.
     """
-    changed = [vars(part) for part in maps]
-    for attributes, part in zip(changed, maps, strict=True):
-        attributes["forward"] = partial(_multiply, part)
-    try:
-        yield
-    finally:
-        for attributes in changed:
-            attributes.pop("forward", None)
+
+    def make() -> None:
+        for part in maps:
+            vars(part)["forward"] = partial(_multiply, part)
+
+    def undo() -> None:
+        for part in maps:
+            vars(part).pop("forward", None)
+
+    return Change(make, undo)
 
 
 def _multiply(part: nn.Linear, input: Tensor) -> Tensor:  # noqa: A002

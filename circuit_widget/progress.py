@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from circuit_widget.errors import CircuitWidgetError
 
@@ -42,19 +43,30 @@ def reporting(choice: ProgressChoice) -> Iterator[Progress]:
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
+    """Yield what shows a bar, which is made when it is first due: most runs end before."""
+    started = time.time()
+    bars: list[Any] = []
+
+    def report(fraction: float, text: str) -> None:
+        if not bars:
+            if time.time() - started < SECONDS_BEFORE_BAR:
+                return
+            bars.append(_new_bar(started))
+        bars[0].set_description_str(text, refresh=False)
+        bars[0].update(min(fraction, 1.0) - bars[0].n)
+
+    try:
+        yield report
+    finally:
+        for bar in bars:
+            bar.close()
+
+
+def _new_bar(started: float) -> Any:
     from tqdm.auto import tqdm
 
-    with tqdm(
-        total=1.0,
-        delay=SECONDS_BEFORE_BAR,
-        miniters=0,
-        disable=None,
-        leave=False,
-        bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}",
-    ) as bar:
-
-        def report(fraction: float, text: str) -> None:
-            bar.set_description_str(text, refresh=False)
-            bar.update(min(fraction, 1.0) - bar.n)
-
-        yield report
+    bar: Any = tqdm(
+        total=1.0, miniters=0, disable=None, leave=False, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}"
+    )
+    bar.start_t = started
+    return bar

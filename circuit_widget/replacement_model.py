@@ -22,12 +22,14 @@ from circuit_widget.intervention.steering import Steering, steer
 from circuit_widget.intervention.studies import Asked
 from circuit_widget.model.generation import Generation, SampledToken, question
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt, PromptInput, first_position, read_prompt
+from circuit_widget.model.prompt import Bounds, Prompt, PromptInput, first_position, prompt_of, read_prompt
+from circuit_widget.model.running import runs_model
 from circuit_widget.model.sampling import Options, generate
 from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.estimate import Estimate, estimate_run
+from circuit_widget.tracing.fidelity import Fidelity, fidelity_on, prompts_of
 from circuit_widget.tracing.memory import within_memory
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.reading import reading_of
@@ -64,11 +66,13 @@ class ReplacementModel(Intervening):
         records: Path | None = None,
         provenance: Mapping[str, JSON] | None = None,
         source: tuple[str, str | None] | None = None,
+        sites: Mapping[str, str] | None = None,
     ) -> None:
         """`records` is the directory beside whose transcoders the features' examples and labels lie.
 
         `provenance` says where model and transcoders came from; it goes into the recipe of every graph. `source` are the
-        names that `load` takes to load them again, None where the model was given to it.
+        names that `load` takes to load them again, None where the model was given to it. `sites` are the input_site and
+        output_site that were given to it; they go into the recipe, too.
         """
         self.model = model
         self.source = source
@@ -77,6 +81,7 @@ class ReplacementModel(Intervening):
         self._cards = FeatureCards(model, transcoders, records)
         self._runs = Runs(model, transcoders)
         self._provenance = dict(provenance or {})
+        self._sites = dict(sites or {})
 
     def __repr__(self) -> str:
         if self.closed:
@@ -114,6 +119,7 @@ class ReplacementModel(Intervening):
         return tuple(PromptToken(text, token) for text, token in zip(read.texts, read.token_ids, strict=True))
 
     @within_memory("Keep fewer features with max_features, trace a shorter prompt, or free memory.")
+    @runs_model
     def trace(
         self,
         prompt: PromptInput | Generation,
@@ -148,9 +154,9 @@ class ReplacementModel(Intervening):
             Cancelled: `cancelled()` became true.
         """
         started = time.perf_counter()
-        with self.lock, torch.inference_mode(), reporting(progress) as report:
+        with reporting(progress) as report:
             report(0.0, "Running the model")
-            asked = question(prompt, position, token)
+            asked = question(prompt, position, token, self.prompt_of)
             run = self._runs.of(self.read_prompt(asked.prompt), asked.position, cancelled)
             chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
             report(0.2, "Following edges")
@@ -166,8 +172,11 @@ class ReplacementModel(Intervening):
             report(1.0, "Traced")
         recipe = recipe_of(self.model, self.transcoders, run, chosen, files=self._provenance, started=started)
         typed = {"prompt": asked.prompt} if isinstance(asked.prompt, str) else {}
-        return replace(graph, labels=labels, recipe={**graph.recipe, **recipe, **typed, **asked.recipe}, model=self)
+        return replace(
+            graph, labels=labels, recipe={**graph.recipe, **recipe, **self._sites, **typed, **asked.recipe}, model=self
+        )
 
+    @runs_model
     def estimate(
         self,
         prompt: PromptInput | Generation,
@@ -184,11 +193,10 @@ class ReplacementModel(Intervening):
         Raises:
             PromptError: as `trace` does.
         """
-        with self.lock, torch.inference_mode():
-            asked = question(prompt, position, token)
-            run = self._runs.of(self.read_prompt(asked.prompt), asked.position)
-            chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
-            return estimate_run(run, len(chosen), max_features)
+        asked = question(prompt, position, token, self.prompt_of)
+        run = self._runs.of(self.read_prompt(asked.prompt), asked.position)
+        chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
+        return estimate_run(run, len(chosen), max_features)
 
     @overload
     def generate(
@@ -201,6 +209,7 @@ class ReplacementModel(Intervening):
     ) -> SteeredGeneration: ...
 
     @within_memory("Generate fewer tokens, from a shorter prompt, or free memory.")
+    @runs_model
     def generate(
         self,
         prompt: PromptInput,
@@ -240,7 +249,7 @@ class ReplacementModel(Intervening):
             raise InterventionError(
                 f"new_tokens is True or False, and True with interventions only; given {new_tokens!r:.40}."
             )
-        with self.lock, reporting(progress) as report:
+        with reporting(progress) as report:
             read = self.read_prompt(prompt)
             listed = () if interventions is None else intervention_tuple(interventions)
             steering: list[Steering] = []
@@ -264,6 +273,7 @@ class ReplacementModel(Intervening):
         done = {"interventions": [one.to_json() for one in listed], "new_tokens": new_tokens}
         return SteeredGeneration(unsteered, replace(said[1], steering=done, model=self), listed, new_tokens)
 
+    @runs_model
     def verify(
         self,
         graph: Graph,
@@ -283,7 +293,7 @@ class ReplacementModel(Intervening):
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise InterventionError(f"n, the number of edges to measure, is a whole number from 1 up; given {n!r:.40}.")
-        with self.lock, reporting(progress) as report:
+        with reporting(progress) as report:
             return verify_graph(
                 self.model,
                 self.transcoders,
@@ -294,14 +304,42 @@ class ReplacementModel(Intervening):
                 cancelled=cancelled,
             )
 
+    @within_memory("Give shorter texts, or free memory.")
+    @runs_model
+    def fidelity(
+        self,
+        texts: PromptInput | Generation | Sequence[PromptInput | Generation],
+        *,
+        progress: ProgressChoice = None,
+        cancelled: Asked | None = None,
+    ) -> Fidelity:
+        """Return what share of each layer's MLP output the transcoders explain on one text, or on a list of prompts.
+
+        Prompts are of any kind that `trace` takes. Features at the first position are left out; nothing is frozen.
+
+        Raises:
+            PromptError: there is no prompt, or one cannot be used.
+            OutOfMemory: the memory of a device, or of the machine, is full.
+            Cancelled: `cancelled()` became true between two layers.
+        """
+        with reporting(progress) as report:
+            prompts = prompts_of(texts, lambda one: self.read_prompt(question(one, -1, None, self.prompt_of).prompt))
+            return fidelity_on(
+                self.model,
+                self.transcoders,
+                prompts,
+                progress=lambda done: report(done, "Measuring fidelity"),
+                cancelled=cancelled,
+            )
+
+    @runs_model
     def activations(self, prompt: PromptInput) -> Activations:
         """Return the active features of a prompt, as a mapping Feature -> activation (BOS left out).
 
         Raises:
             PromptError: the prompt cannot be used.
         """
-        with self.lock, torch.inference_mode():
-            return self._runs.of(self.read_prompt(prompt), -1).activations
+        return self._runs.of(self.read_prompt(prompt), -1).activations
 
     def feature_card(self, layer: int, feature: int) -> FeatureCard:
         """Return what is known of a feature: examples, and the tokens it promotes and suppresses.
@@ -309,11 +347,16 @@ class ReplacementModel(Intervening):
         Raises:
             NodeError: there is no such feature.
         """
+        self.model.refresh()
         return self._cards.card(layer, feature)
 
     def forget(self) -> None:
-        """Drop the forward passes kept from earlier traces and the memory they hold."""
+        """Drop the forward passes kept from earlier traces, and what was kept of the model's weights.
+
+        A model whose weights change is noticed by itself, unless a few numbers are written through `tensor.data`.
+        """
         with self.lock:
+            self.model.forget()
             self._runs.forget()
 
     @property
@@ -336,13 +379,22 @@ class ReplacementModel(Intervening):
 
     def read_prompt(self, prompt: PromptInput) -> Prompt:
         """Return the token ids and texts a prompt is run as; see `tokenize`."""
-        return read_prompt(
-            self.model.tokenizer,
-            prompt,
-            vocabulary_size=self.model.vocabulary_size,
-            context_length=self.model.context_length,
-            first_position=first_position(self.model.network.config),
-        )
+        return read_prompt(self.model.tokenizer, prompt, **self._bounds())
+
+    def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
+        """Return the prompt of exactly these tokens, as a graph or a generation has them: nothing is put in front.
+
+        Raises:
+            PromptError: there are too many tokens, or the model has no embedding of one.
+        """
+        return prompt_of(self.model.tokenizer, [token.token_id for token in tokens], **self._bounds())
+
+    def _bounds(self) -> Bounds:
+        return {
+            "vocabulary_size": self.model.n_embeddings,
+            "context_length": self.model.context_length,
+            "first_position": first_position(self.model.network.config),
+        }
 
     def _label(self, layer: int, feature: int) -> str | None:
         return self._cards.label(layer, feature)

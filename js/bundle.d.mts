@@ -1,1 +1,1 @@
-export function bundle(): Promise<{ readonly code: string; readonly shortened: readonly string[] }>;
+export function bundle(): Promise<string>;

@@ -1,14 +1,10 @@
-// How js/src/index.tsx becomes one short ES module.
+// How js/src/index.tsx becomes one ES module.
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
-import { minify } from "terser";
-import { shortened } from "./minify/properties.mjs";
-import { withoutRepeats } from "./minify/repeats.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
-
+/** Style sheets are imported as text, which the widget puts into its shadow root. */
 const cssAsText = {
   name: "css-as-text",
   setup(build) {
@@ -19,46 +15,25 @@ const cssAsText = {
   },
 };
 
+/** What every build shares: the bundle that ships, the one that is watched, and the page of js/dev. */
 export const options = {
-  absWorkingDir: here,
+  absWorkingDir: dirname(fileURLToPath(import.meta.url)),
   entryPoints: ["src/index.tsx"],
   bundle: true,
   format: "esm",
   platform: "browser",
   target: "es2022",
-  minify: true,
   charset: "utf8",
-  legalComments: "none",
-  define: { "Number.POSITIVE_INFINITY": "Infinity" },
-  mangleCache: {},
-  mangleProps: new RegExp(`^(${shortened().join("|")})$`),
-  inject: [join(here, "shorthand.mjs")],
-  tsconfigRaw: {
-    compilerOptions: {
-      jsx: "react",
-      jsxFactory: "jsxElement",
-      jsxFragmentFactory: "jsxFragment",
-      verbatimModuleSyntax: true,
-    },
-  },
-  metafile: true,
   write: false,
   plugins: [cssAsText],
   logLevel: "warning",
 };
 
-// esbuild shortens each statement; a second pass over the whole saves more, and more yet what minifiers do not do.
-export async function squeeze(code) {
-  const format = { ecma: 2020, wrap_func_args: false };
-  const compress = { ecma: 2020, passes: 10, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true };
-  const compressed = await minify(code, { module: true, compress, mangle: false, format });
-  const rewritten = withoutRepeats(compressed.code);
-  const { code: short } = await minify(rewritten, { module: true, compress: false, format });
-  return short;
-}
+/** What makes a bundle small. */
+export const minified = { minify: true, legalComments: "none" };
 
-/** The module's code, and the property names that were shortened in it. */
+/** The code of the bundle that ships. */
 export async function bundle() {
-  const { outputFiles, mangleCache } = await esbuild.build(options);
-  return { code: await squeeze(outputFiles[0].text), shortened: Object.keys(mangleCache) };
+  const { outputFiles } = await esbuild.build({ ...options, ...minified });
+  return outputFiles[0].text;
 }

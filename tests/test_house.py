@@ -16,7 +16,8 @@ LONGEST_FILE = 400
 
 # From the ground up: a room imports from its own floor and those below it.
 FLOORS = (
-    {"__init__", "errors", "node", "products", "progress"},
+    {"__init__", "characters", "errors", "file_kind", "node", "progress", "system"},
+    {"products"},
     {"transcoder"},
     {"model"},
     {"attribution"},
@@ -156,3 +157,45 @@ def test_an_unknown_name_is_refused_as_python_does() -> None:
 def python(code: str) -> str:
     """Run code in a fresh interpreter and return what it prints."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+TENSOR_MAKERS = {
+    *("arange", "empty", "eye", "full", "linspace", "logspace", "normal", "ones", "rand", "randint", "randn"),
+    *("randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros"),
+}
+OF_THE_NOTEBOOK = {
+    *("autocast", "enable_grad", "inference_mode", "no_grad", "set_default_device", "set_grad_enabled"),
+    *("set_num_threads", "set_float32_matmul_precision", "use_deterministic_algorithms", "manual_seed"),
+}
+COMPUTING = [path for path in SOURCES if room(path) != "demo"]
+
+
+def calls_of_torch(path: Path) -> Iterator[tuple[str, set[str]]]:
+    """Yield each function of torch that a file calls, with the names of its arguments."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            if isinstance(owner, ast.Name) and owner.id == "torch":
+                yield node.func.attr, {keyword.arg or "" for keyword in node.keywords}
+
+
+@pytest.mark.parametrize("path", COMPUTING, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_new_tensor_names_its_dtype_and_device(path: Path) -> None:
+    """The defaults of both are the notebook's, and may be anything."""
+    unnamed = [
+        name for name, given in calls_of_torch(path) if name in TENSOR_MAKERS and not {"dtype", "device"} <= given
+    ]
+    assert unnamed == []
+
+
+@pytest.mark.parametrize("path", COMPUTING, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_one_room_changes_the_settings_of_torch(path: Path) -> None:
+    """`circuit_widget.system.plain_torch` sees to it that an interrupt leaves them as they were."""
+    assert [name for name, _ in calls_of_torch(path) if name in OF_THE_NOTEBOOK] == []
+
+
+@pytest.mark.parametrize("path", COMPUTING, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_hooks_are_set_in_one_place(path: Path) -> None:
+    """`Hooks` sees to it that an interrupt leaves none."""
+    called = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    assert path.name == "hooks.py" or not any(name.startswith("register_forward") for name in called)

@@ -36,7 +36,7 @@ class Scratch:
         held = self._held.get((name, device))
         if held is None or len(held) < size:
             self._held.pop((name, device), None)
-            held = self._held[name, device] = torch.empty(size, device=device)
+            held = self._held[name, device] = torch.empty(size, dtype=torch.float32, device=device)
         return held[:size].view(shape)
 
     def forget(self) -> None:
@@ -157,7 +157,7 @@ class Passage:
         """The skip connection with its norms, but for their denominators; rows are carried downwards by it."""
         assert self.skip is not None
         reading, writing = replace(self.layer.reading, scale=None), replace(self.layer.writing, scale=None)
-        every = torch.eye(self.skip.shape[0], device=self.skip.device)
+        every = torch.eye(self.skip.shape[0], dtype=torch.float32, device=self.skip.device)
         return reading.transposed(writing.transposed(every, 0) @ self.skip, 0)
 
     def through_skip(
@@ -183,8 +183,8 @@ class Carried:
         self.other = False
         self.first = first
         self.n_positions = n_positions
-        self.dense = torch.empty(n_positions, 0, d_model, device=device)
-        self.fresh = torch.empty(0, d_model, device=device)
+        self.dense = torch.empty(n_positions, 0, d_model, dtype=torch.float32, device=device)
+        self.fresh = torch.empty(0, d_model, dtype=torch.float32, device=device)
         self.spans: tuple[Span, ...] = ()
 
     def __len__(self) -> int:

@@ -50,7 +50,7 @@ class Layout:
         self.traced = traced
         self.n_targets = n_targets
         self.positions = [layer.positions.cpu() for layer in layers]
-        every = torch.arange(n_positions + 1)
+        every = torch.arange(n_positions + 1, dtype=torch.long, device="cpu")
         self.bounds = [torch.searchsorted(positions, every).tolist() for positions in self.positions]
         self.first_feature = [0]
         for positions in self.positions:
@@ -127,8 +127,10 @@ def asked_rows(layout: Layout, numbers: Int[Tensor, " rows"]) -> list[AskedRows]
     if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < layout.n_rows:
         raise IndexError(f"rows go from 0 to {layout.n_rows - 1}; given {int(numbers.min())} to {int(numbers.max())}")
     order = torch.sort(numbers, stable=True).indices
-    sorted_numbers, every = numbers[order], torch.arange(layout.n_positions + 1)
-    ends = torch.searchsorted(sorted_numbers, torch.tensor([*layout.first_feature, layout.n_rows])).tolist()
+    sorted_numbers, every = numbers[order], torch.arange(layout.n_positions + 1, dtype=torch.long, device="cpu")
+    ends = torch.searchsorted(
+        sorted_numbers, torch.tensor([*layout.first_feature, layout.n_rows], dtype=torch.long, device="cpu")
+    ).tolist()
     asked = []
     for layer in range(layout.n_layers + 1):
         part = slice(ends[layer], ends[layer + 1])

@@ -103,7 +103,7 @@ class Lift:
         for layer in range(meeting + 1):
             width = self.layout.low_column(layer, self.layout.n_columns)
             n_features = len(self.layers[layer].positions)
-            read = torch.zeros(n_features, width, device=self.frozen.layers[layer].device)
+            read = torch.zeros(n_features, width, dtype=torch.float32, device=self.frozen.layers[layer].device)
             for band in bands:
                 self._pass(layer, band, read, partial(self.layout.low_column, layer))
                 if layer < meeting:
@@ -118,11 +118,13 @@ class Lift:
         """
         first, last = self.layout.first_position, self.layout.traced
         if not first:
-            return torch.empty(self.layout.n_rows, 0)
+            return torch.empty(self.layout.n_rows, 0, dtype=torch.float32, device="cpu")
         band = self._tokens(0, first - 1, last)
         found = []
         for layer, nodes in enumerate(self.layers):
-            read = torch.zeros(len(nodes.positions), first, device=self.frozen.layers[layer].device)
+            read = torch.zeros(
+                len(nodes.positions), first, dtype=torch.float32, device=self.frozen.layers[layer].device
+            )
             self._pass(layer, band, read, lambda column: column - self.layout.token(0))
             found.append(read.cpu())
         _, vectors = next(band.carried.at(last))
@@ -180,7 +182,7 @@ class Lift:
     def _write(self, layer: int, band: Band) -> None:
         """Let a layer's features and errors join, and add what features of lower layers write there."""
         nodes, layout, carried = self.layers[layer], self.layout, band.carried
-        own = torch.zeros(len(nodes.positions), nodes.errors.shape[1], device=nodes.errors.device)
+        own = torch.zeros(len(nodes.positions), nodes.errors.shape[1], dtype=torch.float32, device=nodes.errors.device)
         for writes in nodes.writes:
             if writes.layer == layer:
                 own = writes.rows

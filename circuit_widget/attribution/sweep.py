@@ -24,6 +24,7 @@ from circuit_widget.attribution.lifted import Lift, Lifted
 from circuit_widget.attribution.meeting import best_meeting, work_of
 from circuit_widget.errors import Cancelled
 from circuit_widget.model.frozen import FrozenModel
+from circuit_widget.system.plain_torch import inference
 
 CHUNK_BYTES = {"cpu": 1 << 23}
 """Memory of the vectors carried together: on a CPU they should stay near its cache."""
@@ -69,7 +70,7 @@ class Sweep:
         self.layers = layers
         self.embedding = embedding
         self.layout = Layout(layers, len(embedding), frozen.position, len(targets))
-        with torch.inference_mode():
+        with inference():
             self.targets = frozen.final.transposed(targets, 0)
         self.passages = [
             Passage(layer, nodes.skip, upwards=False) for layer, nodes in zip(frozen.layers, layers, strict=True)
@@ -102,8 +103,10 @@ class Sweep:
             if cancelled is not None and cancelled():
                 raise Cancelled("The trace was cancelled.")
 
-        numbers = torch.arange(self.layout.n_rows) if rows is None else rows.cpu().long()
-        with torch.inference_mode():
+        numbers = (
+            torch.arange(self.layout.n_rows, dtype=torch.long, device="cpu") if rows is None else rows.cpu().long()
+        )
+        with inference():
             asked, lifted = asked_rows(self.layout, numbers), self._lower_half(ask)
             weights = torch.from_numpy(lazy_zeros(len(numbers), self.layout.n_columns))
             done = 0

@@ -11,11 +11,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuit_widget.errors import PromptError
+from circuit_widget.model.prompt_input import listed
+from circuit_widget.model.tokenizer import not_embedded, unknown_text
 
 MAX_TOKENS = 10
 ENOUGH_PROBABILITY = 0.95
 
 LONGEST_NAME = 80
+
+OUTPUT = " (those of its output)"
+"""Which embeddings a target needs, where the input and the output have different ones."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +112,13 @@ def choose_targets(
     probabilities = torch.softmax(reading.logits.float(), dim=-1)
     if choices is None:
         likely = _most_likely(probabilities)
-        wanted = likely if said is None or said in likely else [*likely, said]
-        return tuple(_token(reading, probabilities, token) for token in wanted)
-    if isinstance(choices, str | int | Contrast | Direction):
-        choices = [choices]
-    if isinstance(choices, Mapping) or not hasattr(choices, "__iter__"):
+        tokens = likely if said is None or said in likely else [*likely, said]
+        return tuple(_token(reading, probabilities, token) for token in tokens)
+    is_one = isinstance(choices, str | int | Contrast | Direction) or getattr(choices, "shape", None) == ()
+    wanted = [choices] if is_one else listed(choices)
+    if wanted is None:
         raise PromptError(f"Targets are a list of texts, token ids, Contrasts and Directions; given {choices!r:.60}.")
-    chosen = tuple(_choose(reading, probabilities, choice, place) for place, choice in enumerate(choices))
+    chosen = tuple(_choose(reading, probabilities, choice, place) for place, choice in enumerate(wanted))
     if not chosen:
         raise PromptError("The list of targets is empty; name at least one token, or leave it out.")
     names = [(target.name, min(target.token_id, len(probabilities))) for target in chosen]
@@ -172,14 +177,22 @@ def _choose(
 
 
 def _token_id(reading: Reading, token: Any) -> int:
+    rows = len(reading.logits)
     if isinstance(token, str):
-        return max(reading.find_tokens(token), key=lambda spelling: float(reading.logits[spelling]))
+        found = reading.find_tokens(token)
+        with_logit = [spelling for spelling in found if spelling < rows]
+        if not with_logit:
+            raise PromptError(not_embedded(reading.token_text(found[0]), found[0], rows, OUTPUT))
+        return max(with_logit, key=lambda spelling: float(reading.logits[spelling]))
     number = token.item() if getattr(token, "shape", None) == () else token
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(reading.logits):
+    is_id = isinstance(number, int) and not isinstance(number, bool)
+    if is_id and number >= rows and reading.token_text(number) != unknown_text(number):
+        raise PromptError(not_embedded(reading.token_text(number), number, rows, OUTPUT))
+    if not is_id or not 0 <= number < rows:
         raise PromptError(
             f"The target {token!r:.60} is not a token id; expected a text or 0 to {len(reading.logits) - 1}."
         )
-    return number
+    return int(number)
 
 
 def _token(reading: Reading, probabilities: Float[Tensor, " vocabulary"], token: int) -> ChosenTarget:

@@ -22,6 +22,8 @@ from circuit_widget.demo.corpus import Kind, Sentence, Split
 from circuit_widget.demo.labels import Position, label_features
 from circuit_widget.demo.mlp_rows import recorded_mlps
 from circuit_widget.demo.transcoder import Transcoder, load_transcoders
+from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.system.atomic_write import write_bytes
 
 EXAMPLES = 8
 STRONG = 0.5
@@ -64,7 +66,8 @@ def write_cards(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fol
         labels = label_features(activation, positions, _promoted(transcoder, final_norm, unembedding, texts))
         cards = _cards(activation, sentences, token_ids, labels)
         text = json.dumps(cards, ensure_ascii=False, separators=(",", ":"))
-        (target / f"layer_{layer}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+        packed = gzip.compress(text.encode(), mtime=0)
+        write_bytes(target / f"layer_{layer}.json.gz", packed, "file of examples", CircuitWidgetError)
 
 
 def _mlp_inputs(

@@ -21,7 +21,9 @@ from circuit_widget.demo.fidelity import agreement, measure, mlp_removed
 from circuit_widget.demo.groups import CAPITAL, question, read_groups
 from circuit_widget.demo.mlp_rows import collect, weighted
 from circuit_widget.demo.transcoder import load_transcoders
+from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.loading import load
+from circuit_widget.system.atomic_write import write_bytes
 
 START, END = "<!-- scores: written by circuit_widget.demo.evaluate -->", "<!-- end of scores -->"
 PAIRS = 200
@@ -185,7 +187,8 @@ def write_into_card(card: Path, text: str) -> None:
     whole = card.read_text(encoding="utf-8")
     before, rest = whole.split(START)
     _, after = rest.split(END)
-    card.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+    whole = f"{before}{START}\n\n{text}\n\n{END}{after}"
+    write_bytes(card, whole.encode(), "model card", CircuitWidgetError)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from circuit_widget.demo.groups import CAPITAL, Groups, Role, placed, question, 
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Set, SwapIn
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.model.prompt import find_tokens
+from circuit_widget.model.target_tokens import find_tokens
 from circuit_widget.node import Feature
 from circuit_widget.replacement_model import ReplacementModel
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +16,13 @@ from circuit_widget.demo.behaviour import answer
 from circuit_widget.demo.corpus import Sentence
 from circuit_widget.demo.mlp_rows import MlpRows
 from circuit_widget.demo.transcoder import Transcoder
+from circuit_widget.tracing.unexplained import Unexplained
+
+ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
-class Fidelity:
+class TrainedLayer:
     """One layer: mean number of features on, fraction of variance unexplained, share of features never on."""
 
     features_on: float
@@ -25,21 +30,20 @@ class Fidelity:
     dead: float
 
 
-def measure(transcoder: Transcoder, rows: MlpRows, everything: MlpRows) -> Fidelity:
+def measure(transcoder: Transcoder, rows: MlpRows, everything: MlpRows) -> TrainedLayer:
     """Measure one layer on `rows`, weighted as they are; a feature is dead if it is on nowhere in `everything`."""
-    weight = rows.weight / rows.weight.sum()
-    mean = weight @ rows.written
-    total = weight @ (rows.written - mean).pow(2).sum(1)
-    on, unexplained = 0.0, 0.0
-    for start in range(0, len(weight), 8192):
-        part = slice(start, start + 8192)
-        activation = transcoder.encode(rows.read[part])
-        on += (weight[part] @ (activation > 0).sum(1).float()).item()
-        unexplained += (weight[part] @ (rows.written[part] - transcoder.decode(activation)).pow(2).sum(1)).item()
+    parts = []
+    for start in range(0, len(rows.weight), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        activation, weight = transcoder.encode(rows.read[part]), rows.weight[part]
+        errors = rows.written[part] - transcoder.decode(activation)
+        on = float(weight @ (activation > 0).sum(1).float())
+        parts.append(Unexplained.of(rows.written[part], errors, on, weight))
+    found = reduce(add, parts)
     alive = torch.zeros(len(transcoder.threshold), dtype=torch.bool)
-    for start in range(0, len(everything.read), 8192):
-        alive |= (transcoder.encode(everything.read[start : start + 8192]) > 0).any(0)
-    return Fidelity(on, unexplained / total.item(), 1 - alive.float().mean().item())
+    for start in range(0, len(everything.read), ROWS_AT_ONCE):
+        alive |= (transcoder.encode(everything.read[start : start + ROWS_AT_ONCE]) > 0).any(0)
+    return TrainedLayer(found.active_features, found.fvu, 1 - alive.float().mean().item())
 
 
 @contextmanager

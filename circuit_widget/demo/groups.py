@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from circuit_widget.demo import TRANSCODERS, facts
 from circuit_widget.demo.corpus import TWO_HOP_PHRASINGS, Split, city_splits
-from circuit_widget.errors import NodeError
+from circuit_widget.errors import CircuitWidgetError, NodeError
 from circuit_widget.node import Feature
+from circuit_widget.system.atomic_write import write_bytes
 
 if TYPE_CHECKING:
     from circuit_widget.graph import Graph
@@ -113,7 +114,8 @@ def write_groups(groups: Groups, transcoders: Path) -> None:
         f"{json.dumps(name)}: {json.dumps([[m.layer, m.role, m.feature] for m in members])}"
         for name, members in groups.items()
     )
-    _groups_file(transcoders).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    write_bytes(_groups_file(transcoders), text.encode(), "file of groups", CircuitWidgetError)
 
 
 def _state_groups(activations: Asked) -> Groups:

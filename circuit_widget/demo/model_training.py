@@ -25,6 +25,8 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 from circuit_widget.demo import corpus
 from circuit_widget.demo.corpus import Kind, Sentence, Split
 from circuit_widget.demo.tokenizer import build_tokenizer
+from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.system.atomic_write import write_bytes
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ def say_it_for_older_transformers(folder: Path) -> None:
     ):
         saved = json.loads((folder / name).read_text(encoding="utf-8"))
         text = json.dumps(saved | extra(saved), indent=2, sort_keys=True, ensure_ascii=False)
-        (folder / name).write_text(text + "\n", encoding="utf-8")
+        write_bytes(folder / name, f"{text}\n".encode(), "settings file", CircuitWidgetError)
 
 
 class _Batches:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 from circuit_widget.errors import LoadError
+from circuit_widget.system.atomic_write import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,5 +86,5 @@ def _notebook() -> Path:
         raise LoadError(f"This installation has no {NAME}. Install circuit-widget again.")
     copy = Path.cwd() / f"circuit-widget-{NAME}"
     if not copy.exists():
-        shutil.copyfile(installed, copy)
+        write_bytes(copy, installed.read_bytes(), "notebook", LoadError)
     return copy

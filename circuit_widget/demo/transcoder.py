@@ -10,6 +10,9 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.system.atomic_write import write_whole
+
 
 @dataclass(frozen=True)
 class Transcoder:
@@ -49,5 +52,5 @@ def save_transcoder(transcoder: Transcoder, path: Path) -> None:
         "b_dec": transcoder.b_dec,
         "activation_function.threshold": transcoder.threshold,
     }
-    save_file({name: tensor.half().contiguous() for name, tensor in tensors.items()}, path)
-    path.chmod(0o644)
+    halves = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, lambda file: save_file(halves, file), "transcoder", CircuitWidgetError)

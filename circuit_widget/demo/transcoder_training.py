@@ -27,6 +27,8 @@ from circuit_widget.demo.corpus import Kind, Split
 from circuit_widget.demo.mlp_rows import MlpRows, WeightedPrompt, collect, weighted
 from circuit_widget.demo.transcoder import Transcoder, save_transcoder
 from circuit_widget.demo.word_transcoder import WordRecipe, train_word_transcoder, words_of
+from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.system.atomic_write import write_bytes
 
 SCAN = "circuit-widget-demo"
 
@@ -285,7 +287,8 @@ def train_transcoders(
         "feature_output_hook": "mlp.hook_out",
         "scan": SCAN,
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    text = yaml.safe_dump(settings, sort_keys=False)
+    write_bytes(folder / "config.yaml", text.encode(), "settings file", CircuitWidgetError)
 
 
 def _train_layers(

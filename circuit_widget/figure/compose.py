@@ -10,7 +10,7 @@ from circuit_widget.figure.legend import draw_legend, group_entries, shape_entri
 from circuit_widget.figure.map_scene import draw_map, map_height
 from circuit_widget.figure.scene import Paint, Pen, Scene
 from circuit_widget.figure.shown import token_text
-from circuit_widget.figure.text import mono_width, printable, shorten
+from circuit_widget.figure.text import apart, mono_width, printable, shorten
 from circuit_widget.figure.words import probability
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.controls import Controls
@@ -94,7 +94,7 @@ def _prompt(pen: Pen, graph: Graph, width: float) -> float:
     """The prompt as chips, ending in the answer; returns the height of its rows."""
     answer = max(graph.targets, key=lambda target: target.probability)
     chips = [(token_text(token.text), style.CHIP, style.INK) for token in graph.tokens[1:]]
-    words = f"{token_text(answer.token)} {probability(answer.probability)}"
+    words = f"{apart(token_text(answer.token))} {probability(answer.probability)}"
     x, y = 0.0, 0.0
     for text, ground, ink in [*chips, (words, style.ANSWER_GROUND, style.ANSWER)]:
         arrow = 24.0 if ink == style.ANSWER else 0.0
@@ -110,13 +110,15 @@ def _prompt(pen: Pen, graph: Graph, width: float) -> float:
 
 
 def _title(graph: Graph, title: str | None) -> str:
-    return printable(title) if title else f"Attribution graph of “{_prompt_text(graph)}”"
+    return printable(title) if title else f"Attribution graph of “{apart(_prompt_text(graph))}”"
 
 
 def _description(graph: Graph, circuit: Circuit) -> str:
     answer = max(graph.targets, key=lambda target: target.probability)
-    text = f"The model's answer is “{token_text(answer.token)}” with probability {probability(answer.probability)}."
-    names = [printable(group.name) for group in circuit.supernodes]
+    text = (
+        f"The model's answer is “{apart(token_text(answer.token))}” with probability {probability(answer.probability)}."
+    )
+    names = [apart(printable(group.name)) for group in circuit.supernodes]
     return f"{text} Supernodes: {', '.join(names)}." if names else text
 
 

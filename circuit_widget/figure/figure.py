@@ -1,29 +1,37 @@
 """Figures of graphs and circuits: made once, saved as SVG, PDF or PNG."""
 
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 from circuit_widget.circuit import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.compose import Part, compose
+from circuit_widget.figure.fonts import chosen_folders
+from circuit_widget.figure.glyphs import Coverage, cover, missing_glyphs
 from circuit_widget.figure.pdf import write_pdf
-from circuit_widget.figure.png import dots_per_inch, write_png
+from circuit_widget.figure.png import write_png
 from circuit_widget.figure.recipe import make_recipe, read_recipe
-from circuit_widget.figure.scene import Scene
+from circuit_widget.figure.scene import Label, Scene
 from circuit_widget.figure.style import PX_PER_INCH
-from circuit_widget.figure.svg import write_svg
+from circuit_widget.figure.svg import allowed, write_svg
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.system.atomic_write import write_bytes
+from circuit_widget.system.paths import given_path
+from circuit_widget.system.warning import warn
 
 __all__ = ["Figure", "Part", "make_figure", "read_recipe"]
 
 NARROWEST = 2.0
 WIDEST = 12.0
 MOST_DOTS = 20_000
+SAVED_SCALE = 2.0
+
+Fonts: TypeAlias = str | Path | Sequence[str | Path]
+"""Folders of font files."""
 
 
 @dataclass(frozen=True)
@@ -43,46 +51,62 @@ class Figure:
         """The figure as an SVG document with real text."""
         return write_svg(self.scene, self.recipe)
 
-    def pdf(self) -> bytes:
-        """The figure as a PDF page with real text and embedded fonts. Raises FigureError where typst is missing."""
-        width, height = (72 * size / PX_PER_INCH for size in (self.scene.width, self.scene.height))
-        return write_pdf(self.svg(), self.recipe, self.scene.title, self.scene.description, width, height)
+    def pdf(self, fonts: Fonts = ()) -> bytes:
+        """The figure as a PDF page with real text and embedded fonts.
 
-    def png(self, scale: float = 2.0) -> bytes:
-        """The figure as a PNG of 108 × `scale` dots to the inch: 216 by default.
+        Text is set in the fonts that come with the package; what they lack is taken from the folders in `fonts`, then
+        from the fonts of this machine. A CircuitWidgetWarning names characters that no font has, and a font to install;
+        boxes stand for them, and the page's text keeps them. Raises FigureError where a library is missing.
+        """
+        return write_pdf(self.scene, self.recipe, self._coverage(fonts))
 
-        Raises FigureError where resvg-py is missing, and for a scale that gives no picture or one too large.
+    def png(self, scale: float = SAVED_SCALE, fonts: Fonts = ()) -> bytes:
+        """The figure as a PNG of 108 × `scale` dots to the inch: 216 by default; fonts are found as for a PDF.
+
+        Raises FigureError where a library is missing, and for a scale that gives no picture or one too large.
         """
         sizes = [scale * size for size in (self.scene.width, self.scene.height)]
         if not 1 <= min(sizes) <= max(sizes) <= MOST_DOTS:
             raise FigureError(
                 f"A PNG is 1 to {MOST_DOTS:,} dots wide and high; scale {scale} gives {sizes[0]:.0f} × {sizes[1]:.0f}."
             )
-        return write_png(self.svg(), self.recipe, round(sizes[0]), dots_per_inch(scale))
+        return write_png(self.scene, self.recipe, self._coverage(fonts), scale)
 
-    def save(self, path: str | Path) -> Path:
+    def missing_glyphs(self, fonts: Fonts = ()) -> str:
+        """The characters of the figure that no font here has, each once; folders of more fonts may be named.
+
+        An SVG is drawn with the fonts of who looks at it: for it this says nothing. Raises FigureError for a folder that
+        does not exist, and where a library is missing.
+        """
+        return cover(self._texts(), chosen_folders(fonts)).missing
+
+    def save(self, path: str | Path, fonts: Fonts = ()) -> Path:
         """Write the figure, whole or not at all, as what the file's ending says: .svg, .pdf or .png; returns the path.
 
+        `fonts` names folders of font files for what the bundled fonts lack, as `pdf` says; SVG needs none.
         Raises FigureError for another ending, for a file that cannot be written, and where a library is missing.
         """
-        file = Path(path)
-        writers: dict[str, Callable[[], bytes]] = {
-            ".svg": lambda: self.svg().encode(),
-            ".pdf": self.pdf,
-            ".png": self.png,
-        }
-        writer = writers.get(file.suffix.lower())
-        if writer is None:
-            raise FigureError(f"A figure is saved as .svg, .pdf or .png; given {file.name!r}.")
-        content = writer()
-        part = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
-        try:
-            part.write_bytes(content)
-            part.replace(file)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise FigureError(f"The figure cannot be written to {str(path)!r}: {error.strerror}.") from error
-        return file
+        file = given_path(path, FigureError)
+        match file.suffix.lower():
+            case ".svg":
+                content = self.svg().encode()
+            case ".pdf":
+                content = write_pdf(self.scene, self.recipe, self._coverage(fonts))
+            case ".png":
+                content = write_png(self.scene, self.recipe, self._coverage(fonts), SAVED_SCALE)
+            case _:
+                raise FigureError(f"A figure is saved as .svg, .pdf or .png; given {file.name!r}.")
+        return write_bytes(file, content, "figure", FigureError)
+
+    def _coverage(self, fonts: Fonts) -> Coverage:
+        """Fonts for the text; warns whoever called the public method that calls this."""
+        coverage = cover(self._texts(), chosen_folders(fonts))
+        if coverage.missing:
+            warn(missing_glyphs(coverage.missing))
+        return coverage
+
+    def _texts(self) -> list[str]:
+        return [allowed(item.text) for item in self.scene.items if isinstance(item, Label)]
 
     def _repr_svg_(self) -> str:
         return self.svg()

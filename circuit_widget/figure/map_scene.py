@@ -14,7 +14,7 @@ from circuit_widget.figure.routing import Route, edge_width, head_length, map_ed
 from circuit_widget.figure.scene import Paint, Pen
 from circuit_widget.figure.shapes import edge, node_shape
 from circuit_widget.figure.shown import Shown, map_nodes, shown, token_text
-from circuit_widget.figure.text import mono_width
+from circuit_widget.figure.text import apart, mono_width
 from circuit_widget.figure.words import LIKELY, probability
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
@@ -188,7 +188,7 @@ def _answers(pen: Pen, graph: Graph, layout: MapLayout, place: Mapping[int, int]
         number = probability(target.probability)
         if target.token_id in after:
             number += f" → {probability(float(after[target.token_id]))}"
-        words.append(f"{token_text(target.token)} {number}")
+        words.append(f"{apart(token_text(target.token))} {number}")
     while words and left - mono_width("   ".join(words), style.TOKEN_SIZE) < 40:
         words.pop()
     for text in reversed(words):

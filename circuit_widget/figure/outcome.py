@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from circuit_widget.circuit import Box, Circuit
 from circuit_widget.figure.shown import node_name
-from circuit_widget.figure.text import printable
+from circuit_widget.figure.text import apart, printable
 from circuit_widget.figure.words import deed, mark, percent, probability
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.controls import Controls
@@ -152,7 +152,7 @@ def activations(graph: Graph, circuit: Circuit, effect: Effect, controls: Contro
 
 def deed_of(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
     """What is done to whom: "ablate Texas ×0"; of a prompt to swap in from, only the words that differ."""
-    return deed(intervention, who(graph, circuit, intervention), _elsewhere(graph, intervention))
+    return deed(intervention, apart(who(graph, circuit, intervention)), apart(_elsewhere(graph, intervention)))
 
 
 def short_deed(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:

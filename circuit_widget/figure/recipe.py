@@ -56,7 +56,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
         recipe = None if text is None else json.loads(text)
     except OSError as error:
         raise FigureError(f"The figure {str(path)!r} cannot be read: {error.strerror}.") from error
-    except (ValueError, ElementTree.ParseError) as error:
+    except (ValueError, RecursionError, ElementTree.ParseError) as error:
         raise FigureError(f"{file.name!r} is not a whole {file.suffix[1:].upper()} file.") from error
     if not isinstance(recipe, dict):
         raise FigureError(f"{file.name!r} holds no recipe; only figures made by circuit-widget do.")

@@ -1,12 +1,13 @@
 """A scene as SVG: real text, every string escaped, no script, nothing loaded from elsewhere."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
 from circuit_widget.figure import style
 from circuit_widget.figure.scene import Circle, Curves, Item, Label, Lines, Paint, Polygon, Rectangle, Scene
+from circuit_widget.figure.text import runs_leftward
 
 RECIPE_NAMESPACE = "https://circuit-widget.github.io/recipe"
 BASELINE = 0.355
@@ -15,15 +16,9 @@ BASELINE = 0.355
 
 def write_svg(scene: Scene, recipe: Mapping[str, Any]) -> str:
     """The scene as an SVG document, its recipe as JSON in the document's metadata."""
-    inches = (scene.width / style.PX_PER_INCH, scene.height / style.PX_PER_INCH)
-    head = (
-        '<svg xmlns="http://www.w3.org/2000/svg" '
-        f'width="{inches[0]:.5g}in" height="{inches[1]:.5g}in" '
-        f'viewBox="0 0 {_number(scene.width)} {_number(scene.height)}" role="img">'
-    )
-    document = escape(json.dumps(recipe, ensure_ascii=True, sort_keys=True))
+    document = _text(json.dumps(recipe, ensure_ascii=True, sort_keys=True))
     parts = [
-        head,
+        _head(scene),
         f"<title>{_text(scene.title)}</title>",
         f"<desc>{_text(scene.description)}</desc>",
         f'<metadata><recipe xmlns="{RECIPE_NAMESPACE}">{document}</recipe></metadata>',
@@ -32,6 +27,25 @@ def write_svg(scene: Scene, recipe: Mapping[str, Any]) -> str:
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def write_shapes(scene: Scene, shapes: Sequence[Item]) -> str:
+    """Some shapes of the scene as an SVG document of its size, for what sets text itself."""
+    return "\n".join([_head(scene), *(_item(item) for item in shapes), "</svg>"])
+
+
+def allowed(text: str) -> str:
+    """The text with U+FFFD for what XML 1.0 does not allow, half a surrogate pair among it."""
+    return "".join(character if _is_allowed(ord(character)) else "\ufffd" for character in text)
+
+
+def _head(scene: Scene) -> str:
+    inches = (scene.width / style.PX_PER_INCH, scene.height / style.PX_PER_INCH)
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" '
+        f'width="{inches[0]:.5g}in" height="{inches[1]:.5g}in" '
+        f'viewBox="0 0 {_number(scene.width)} {_number(scene.height)}" role="img">'
+    )
 
 
 def _item(item: Item) -> str:
@@ -70,6 +84,9 @@ def _label(label: Label) -> str:
         attributes.append('font-weight="600"')
     if label.opacity < 1:
         attributes.append(f'fill-opacity="{_number(label.opacity)}"')
+    if runs_leftward(label.text):
+        # Its words stand in its own direction, in whatever page the picture is.
+        attributes.append('unicode-bidi="plaintext"')
     if label.turn:
         attributes.append(f'transform="rotate({_number(label.turn)} {_pair(label.x, label.y)})"')
     return f"<text {' '.join(attributes)}>{_text(label.text)}</text>"
@@ -103,9 +120,9 @@ def _number(value: float) -> str:
 
 
 def _text(text: str) -> str:
-    return escape("".join(character if _allowed(ord(character)) else "\ufffd" for character in text))
+    """The one way in which a text enters the document."""
+    return escape(allowed(text))
 
 
-def _allowed(code: int) -> bool:
-    """Whether XML 1.0 allows the character."""
+def _is_allowed(code: int) -> bool:
     return code in (0x9, 0xA, 0xD) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF

@@ -1,7 +1,11 @@
 """Text as a picture shows it: widths without a font, and token text made visible."""
 
 import math
+import unicodedata
+from collections.abc import Callable
 from typing import Final
+
+from circuit_widget.characters import beginning, shortened
 
 NARROW: Final = frozenset("iljtfrI.,:;'|!()[]{}/\\`-\" ")
 WIDE: Final = frozenset("mwMWQOG@%&+=<>~→←×…—")
@@ -11,17 +15,18 @@ UPPER_EM: Final = 0.67
 WIDE_EM: Final = 0.82
 FULL_EM: Final = 1.0
 MONO_EM: Final = 0.6
+OTHER_EM: Final = 0.62
+EMOJI_EM: Final = 1.25
 LONGEST_TOKEN: Final = 16
+MARKS: Final = ("Mn", "Me", "Cf")
+"""Unicode's categories of what has no width of its own."""
+JOINER: Final = "\u200d"
+ROUNDING: Final = 1e-6
+"""What sums of widths may differ by, so that the screen cuts where a figure does."""
 
-_ZERO_WIDTH: Final = (
-    (0x0300, 0x036F),
-    (0x0591, 0x05BD),
-    (0x064B, 0x065F),
-    (0x200B, 0x200F),
-    (0x20D0, 0x20FF),
-    (0xFE00, 0xFE0F),
-    (0x1F3FB, 0x1F3FF),
-)
+_SKIN_TONES: Final = ((0x1F3FB, 0x1F3FF),)
+# Two of them make one flag.
+_FLAG_LETTERS: Final = ((0x1F1E6, 0x1F1FF),)
 _FULL_WIDTH: Final = (
     (0x1100, 0x115F),
     (0x2E80, 0xA4CF),
@@ -30,8 +35,19 @@ _FULL_WIDTH: Final = (
     (0xFE30, 0xFE6F),
     (0xFF00, 0xFF60),
     (0xFFE0, 0xFFE6),
-    (0x1F000, 0x1FAFF),
+    (0x1F000, 0x1F2FF),
     (0x20000, 0x3FFFD),
+)
+_EMOJI: Final = ((0x1F300, 0x1FAFF),)
+# Punctuation, arrows, symbols.
+_SIGNS: Final = ((0x2000, 0x2BFF),)
+# Scripts that run from right to left.
+_LEFTWARD: Final = (
+    (0x0590, 0x08FF),
+    (0xFB1D, 0xFDFF),
+    (0xFE70, 0xFEFE),
+    (0x10800, 0x10FFF),
+    (0x1E800, 0x1EFFF),
 )
 # Controls and marks that reorder the text around them; line breaks have a sign of their own.
 _UNPRINTABLE: Final = (
@@ -47,37 +63,57 @@ _UNPRINTABLE: Final = (
 
 def text_width(text: str, size: float) -> float:
     """Width of text in an interface font of the given size, estimated by class of character."""
-    return size * math.fsum(_advance(character) for character in text)
+    return size * _width(text, _advance)
 
 
 def mono_width(text: str, size: float) -> float:
     """Width of text in a monospace font of the given size."""
-    return size * math.fsum(_mono_advance(character) for character in text)
+    return size * _width(text, _mono_advance)
 
 
 def shorten(text: str, room: float, size: float, mono: bool = False) -> str:
     """The text, or its longest beginning that fits in `room` with an ellipsis after it."""
     measure = mono_width if mono else text_width
+    room += ROUNDING
     if measure(text, size) <= room:
         return text
-    characters = list(text)
-    while characters and measure("".join(characters).rstrip(" ") + "…", size) > room:
-        characters.pop()
-    return "".join(characters).rstrip(" ") + "…"
+    kept = _filling(text, room / size, _mono_advance if mono else _advance)
+    while kept and measure(kept.rstrip(" ") + "…", size) > room:
+        kept = beginning(kept, len(kept) - 1)
+    return kept.rstrip(" ") + "…"
 
 
 def token_label(text: str) -> str:
     """Token text as one visible line: white space and control characters as signs, at most 16 characters."""
     visible = text.strip(" ") or "·" * len(text)
-    shown = [_printable(character) for character in visible]
-    if len(shown) > LONGEST_TOKEN:
-        shown = [*shown[: LONGEST_TOKEN - 1], "…"]
-    return "".join(shown)
+    return printable(shortened(visible, LONGEST_TOKEN))
 
 
 def printable(text: str) -> str:
     """The text with control and reordering characters replaced by signs."""
     return "".join(_printable(character) for character in text)
+
+
+def apart(text: str) -> str:
+    """Text that is put among other words, kept from reordering them: Arabic would turn "0.9 → 0.1" around.
+
+    Where it has letters that run from right to left it is wrapped in Unicode's first strong isolate (UAX 9).
+    """
+    return f"\u2068{text}\u2069" if any(_within(ord(character), _LEFTWARD) for character in text) else text
+
+
+def runs_leftward(text: str) -> bool:
+    """Whether the text as a whole runs from right to left: its first letter outside isolates does (UAX 9, P2, P3)."""
+    depth = 0
+    for character in text:
+        kind = unicodedata.bidirectional(character)
+        if kind in ("FSI", "LRI", "RLI"):
+            depth += 1
+        elif kind == "PDI":
+            depth = max(0, depth - 1)
+        elif depth == 0 and kind in ("L", "R", "AL"):
+            return kind != "L"
+    return False
 
 
 def _printable(character: str) -> str:
@@ -86,6 +122,24 @@ def _printable(character: str) -> str:
     if character == "\t":
         return "\\t"
     return "\ufffd" if _within(ord(character), _UNPRINTABLE) else character
+
+
+def _width(text: str, advance: Callable[[str], float]) -> float:
+    """Sum of advances; emoji that are joined to the one before make one picture with it."""
+    joined = zip(text, f" {text}", strict=False)
+    return math.fsum(
+        advance(character) for character, before in joined if before != JOINER or not _within(ord(character), _EMOJI)
+    )
+
+
+def _filling(text: str, room: float, advance: Callable[[str], float]) -> str:
+    """The text up to where it is wider than the room, in em; long texts are not measured again and again."""
+    width = 0.0
+    for at, character in enumerate(text):
+        width += 0.0 if at and text[at - 1] == JOINER else advance(character)
+        if width > room:
+            return text[: at + 1]
+    return text
 
 
 def _advance(character: str) -> float:
@@ -98,18 +152,27 @@ def _advance(character: str) -> float:
         return UPPER_EM
     if code < 0x0300:
         return NORMAL_EM
-    if _within(code, _ZERO_WIDTH):
-        return 0.0
-    return FULL_EM if _within(code, _FULL_WIDTH) else NORMAL_EM
+    return _other_advance(character, NORMAL_EM if _within(code, _SIGNS) else OTHER_EM)
 
 
 def _mono_advance(character: str) -> float:
+    return MONO_EM if ord(character) < 0x0300 else _other_advance(character, MONO_EM)
+
+
+def _other_advance(character: str, usual: float) -> float:
+    """Nothing for marks on other characters, more for emoji and for what fills a square."""
     code = ord(character)
-    if code < 0x0300:
-        return MONO_EM
-    if _within(code, _ZERO_WIDTH):
+    if _is_mark(character):
         return 0.0
-    return FULL_EM if _within(code, _FULL_WIDTH) else MONO_EM
+    if _within(code, _EMOJI):
+        return EMOJI_EM
+    if _within(code, _FLAG_LETTERS):
+        return EMOJI_EM / 2
+    return FULL_EM if _within(code, _FULL_WIDTH) else usual
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in MARKS or _within(ord(character), _SKIN_TONES)
 
 
 def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The arrays of a graph: their types, and the check that they fit together."""
+"""The arrays and texts of a graph: their types, and the check that they fit together and can be written down."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int32, Shaped
 from numpy.typing import ArrayLike, DTypeLike
 
 from circuit_widget.attribution.influence import layers_from_top, rows_at_once, slices
+from circuit_widget.characters import half_character
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
@@ -28,6 +29,21 @@ ARRAYS: dict[str, type[np.generic]] = {
     "influence": np.float32,
     "share": np.float32,
 }
+
+
+def check_texts(graph: Graph) -> None:
+    """Raise ValueError, with a sentence, where a token, target or label is no text that UTF-8 can carry."""
+    texts = {
+        "token": [token.text for token in graph.tokens],
+        "target": [target.token for target in graph.targets],
+        "label": graph.labels.values(),
+    }
+    for what, given in texts.items():
+        for text in given:
+            if not isinstance(text, str):
+                raise ValueError(f"a {what} is a text; given {text!r:.60}")
+            if (half := half_character(text)) is not None:
+                raise ValueError(f"the {what} {text!r:.60} holds half of a character, {half}; give whole characters")
 
 
 def check_arrays(graph: Graph) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import uuid
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,177 +12,127 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuit_widget.errors import GraphFileError
-from circuit_widget.graph.arrays import ARRAYS, check_weights
-from circuit_widget.graph.recipe import check_recipe
-from circuit_widget.node import PromptToken, Scores, Target
+from circuit_widget.file_kind import GRAPH_FORMAT as FORMAT
+from circuit_widget.file_kind import file_kind, foreign, not_there
+from circuit_widget.graph.arrays import ARRAYS
+from circuit_widget.graph.consistency import check_consistency
+from circuit_widget.graph.document import description, read_description
+from circuit_widget.system.atomic_write import write_whole
+from circuit_widget.system.paths import given_path, shown_path
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
 
-FORMAT = "circuit-widget graph"
 VERSION = 1
 
+CHECKSUM = "sha256"
+"""Where in the metadata the checksum of the content is; files of the first days have none."""
 
-def save_graph(graph: Graph, path: Path) -> Path:
-    """Write a graph beside its destination, then move it into place, so that a crash never leaves half a file there."""
-    from safetensors.numpy import save_file
+LONGEST_PROBLEM = 160
 
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+
+def save_graph(graph: Graph, path: str | os.PathLike[str]) -> Path:
+    """Write a graph, whole or not at all. What could not be read back is not written."""
+    file = given_path(path, GraphFileError)
     try:
-        save_file(
-            {name: getattr(graph, name) for name in ARRAYS},
-            part,
-            metadata={
-                "format": FORMAT,
-                "version": str(VERSION),
-                "graph": json.dumps(description(graph), allow_nan=False),
-            },
-        )
-        part.replace(path)
-    except Exception as problem:
-        part.unlink(missing_ok=True)
-        raise GraphFileError(
-            f"The graph cannot be written to {path}: {problem}. Choose a folder that exists and has room."
-        ) from problem
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return path
+        text = json.dumps(description(graph), allow_nan=False)
+        _graph(text, {name: getattr(graph, name) for name in ARRAYS})
+    except (ValueError, TypeError, OverflowError, RecursionError) as problem:
+        raise GraphFileError(f"The graph cannot be written to {shown_path(file)}: {_short(problem)}.") from problem
+
+    def write(part: Path) -> None:
+        from safetensors.numpy import save_file
+
+        arrays = {name: getattr(graph, name) for name in ARRAYS}
+        metadata = {"format": FORMAT, "version": str(VERSION), "graph": text, CHECKSUM: checksum(text, arrays)}
+        save_file(arrays, part, metadata=metadata)
+
+    return write_whole(file, write, "graph", GraphFileError)
 
 
-def load_graph(path: Path) -> Graph:
+def load_graph(path: str | os.PathLike[str]) -> Graph:
     """Read and check a graph file; every way it can be wrong is a GraphFileError that says which."""
-    from circuit_widget.graph.graph import Graph
-
-    metadata, arrays = _read(path)
+    file = given_path(path, GraphFileError)
+    shown = shown_path(file)
+    metadata, arrays = _read(file)
     if metadata.get("format") != FORMAT:
-        raise GraphFileError(f"{path} is no graph, but another safetensors file; graph.save(path) writes graphs.")
+        raise GraphFileError(f"{shown} is no graph, but another safetensors file; graph.save(path) writes graphs.")
     version = metadata.get("version", "")
     if version != str(VERSION):
         raise GraphFileError(
-            f"{path} is a graph file of version {version[:20]!r}, and this package reads version {VERSION}. "
+            f"{shown} is a graph file of version {version[:20]!r}, and this package reads version {VERSION}. "
             "Update circuit-widget, or save the graph again."
         )
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
-        raise GraphFileError(f"{path} is damaged: it has no {' and no '.join(missing)}. Save the graph again.")
+        raise GraphFileError(f"{shown} is damaged: it has no {' and no '.join(missing)}. Save the graph again.")
+    text = metadata.get("graph", "")
     try:
-        document = json.loads(metadata.get("graph", ""), parse_constant=_refuse_constant)
-        for name, dtype in ARRAYS.items():
-            if arrays[name].dtype != dtype:
-                raise ValueError(f"{name} is {arrays[name].dtype} where {np.dtype(dtype)} is expected")
-        fields: dict[str, Any] = {**parts(document), **arrays}
-        graph = Graph(**fields)
-        check_weights(graph.weights, graph.feature_layer, len(graph.targets))
-        check_recipe(graph.recipe, graph.n_features)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as problem:
-        raise GraphFileError(f"{path} is damaged: {problem}. Save the graph again.") from problem
+        if CHECKSUM in metadata and metadata[CHECKSUM] != checksum(text, arrays):
+            raise ValueError("its content is not what was saved")
+        graph = _graph(text, arrays)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as problem:
+        raise GraphFileError(f"{shown} is damaged: {_short(problem)}. Save the graph again.") from problem
+    return graph
+
+
+def checksum(text: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of a graph's description and arrays, in hexadecimal digits."""
+    digest = hashlib.sha256(text.encode())
+    for name in ARRAYS:
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"\0{name} {array.dtype.str} {array.shape}\0".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _graph(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
+    """Return the graph of a description and arrays. Raises ValueError, with a sentence, for what contradicts itself."""
+    from circuit_widget.graph.graph import Graph
+
+    for name, dtype in ARRAYS.items():
+        if arrays[name].dtype != dtype:
+            raise ValueError(f"{name} is {arrays[name].dtype} where {np.dtype(dtype)} is expected")
+    fields: dict[str, Any] = {**read_description(text), **arrays}
+    graph = Graph(**fields)
+    check_consistency(graph)
     return graph
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     from safetensors import SafetensorError, safe_open
 
+    shown = shown_path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise GraphFileError(foreign(path, file_kind(path), "a graph"))
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
             names = set(file.keys())
             arrays = {name: file.get_tensor(name) for name in ARRAYS if name in names}
     except FileNotFoundError as problem:
-        raise GraphFileError(f"There is no file {path}.") from problem
+        raise GraphFileError(not_there(path)) from problem
     except OSError as problem:
-        raise GraphFileError(f"{path} cannot be read: {problem}.") from problem
-    except (SafetensorError, ValueError, TypeError, AttributeError) as problem:
-        raise GraphFileError(
-            f"{path} is not a whole safetensors file: {problem}. It was cut off while copying, or is of another kind."
-        ) from problem
+        raise GraphFileError(f"{shown} cannot be read: {problem.strerror or _short(problem)}.") from problem
+    except (SafetensorError, ValueError, TypeError, AttributeError, MemoryError, OverflowError) as problem:
+        raise GraphFileError(_not_a_graph(path, problem)) from problem
     return metadata, arrays
 
 
-def description(graph: Graph) -> dict[str, Any]:
-    """All of a graph but its arrays and its model, as JSON."""
-    return {
-        "tokens": [{"text": token.text, "token_id": token.token_id} for token in graph.tokens],
-        "targets": [
-            {
-                "token": target.token,
-                "token_id": target.token_id,
-                "probability": target.probability,
-                "logit": target.logit,
-            }
-            for target in graph.targets
-        ],
-        "position": graph.position,
-        "n_layers": graph.n_layers,
-        "scores": {
-            "replacement": graph.recorded_scores.replacement,
-            "completeness": graph.recorded_scores.completeness,
-        },
-        "labels": dict(graph.labels),
-        "recipe": dict(graph.recipe),
-    }
+def _not_a_graph(path: Path, problem: Exception) -> str:
+    """Return what to tell someone whose file is no safetensors file: what it is instead, where that can be told."""
+    try:
+        kind, empty = file_kind(path), path.stat().st_size == 0
+    except OSError:
+        kind, empty = None, False
+    if kind is not None and "safetensors" not in kind.name and kind.reader != "Graph.load":
+        return foreign(path, kind, "a graph")
+    why = "it is empty" if empty else _short(problem)
+    return f"{shown_path(path)} is not a whole safetensors file: {why}. It was cut off while copying, or is of another kind."
 
 
-def parts(document: object) -> dict[str, Any]:
-    """The fields of a graph from its JSON description. Raises ValueError for a missing value or a wrong type."""
-    whole = _object(document, "the description")
-    scores = _object(whole.get("scores"), "scores")
-    labels = _object(whole.get("labels"), "labels")
-    return {
-        "tokens": tuple(
-            PromptToken(_text(token, "text"), _whole_number(token, "token_id")) for token in _objects(whole, "tokens")
-        ),
-        "targets": tuple(
-            Target(
-                _text(target, "token"),
-                _whole_number(target, "token_id"),
-                _number(target, "probability"),
-                _number(target, "logit"),
-            )
-            for target in _objects(whole, "targets")
-        ),
-        "position": _whole_number(whole, "position"),
-        "n_layers": _whole_number(whole, "n_layers"),
-        "recorded_scores": Scores(_number(scores, "replacement"), _number(scores, "completeness")),
-        "labels": {node: _text(labels, node) for node in labels},
-        "recipe": _object(whole.get("recipe"), "recipe"),
-    }
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number")
-
-
-def _object(value: object, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} is not a JSON object")
-    return value
-
-
-def _objects(whole: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    value = whole.get(key)
-    if not isinstance(value, list):
-        raise ValueError(f"{key} is not a list")
-    return [_object(entry, f"an entry of {key}") for entry in value]
-
-
-def _text(entry: Mapping[str, Any], key: str) -> str:
-    value = entry.get(key)
-    if not isinstance(value, str):
-        raise ValueError(f"{key!r} is not a text")
-    value.encode()
-    return value
-
-
-def _whole_number(entry: Mapping[str, Any], key: str) -> int:
-    value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-        raise ValueError(f"{key!r} is not a whole number from 0 up")
-    return value
-
-
-def _number(entry: Mapping[str, Any], key: str) -> float:
-    value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise ValueError(f"{key!r} is not a number")
-    return float(value)
+def _short(problem: Exception) -> str:
+    """Return what is wrong with a file as one short line, whatever the file holds."""
+    text = str(problem) if not isinstance(problem, KeyError) else f"{problem} is missing"
+    line = "".join(character if character.isprintable() else " " for character in text).rstrip(". ")
+    return line if len(line) <= LONGEST_PROBLEM else f"{line[: LONGEST_PROBLEM - 1]}…"

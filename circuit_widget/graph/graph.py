@@ -17,7 +17,7 @@ from circuit_widget.attribution.scores import scores_of
 from circuit_widget.attribution.strongest import strongest
 from circuit_widget.errors import NodeError, NoModelError
 from circuit_widget.graph import nodes
-from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_weights, exactly
+from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_texts, check_weights, exactly
 from circuit_widget.graph.nodes import Edges
 from circuit_widget.graph.reduced import pruned, scores_of_circuit
 from circuit_widget.node import Feature, NodeKind, PromptToken, Scores, Target, no_such_node
@@ -52,7 +52,8 @@ class Graph:
     (0 for logits). `share[n]` is the summed share of all influence held by n and every node with more of it (0 for
     logits). Both, and `recorded_scores`, describe the whole graph also after `prune`.
 
-    Raises ValueError when the arrays do not fit together.
+    Raises ValueError when the arrays do not fit together, or a token or label holds half of a character, which no file
+    and no message can carry.
     """
 
     tokens: tuple[PromptToken, ...]
@@ -83,6 +84,7 @@ class Graph:
         object.__setattr__(self, "targets", tuple(self.targets))
         object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
         object.__setattr__(self, "recipe", MappingProxyType(dict(self.recipe)))
+        check_texts(self)
         check_arrays(self)
 
     def __repr__(self) -> str:
@@ -331,21 +333,22 @@ class Graph:
     def save(self, path: str | Path) -> Path:
         """Write the graph to a safetensors file, whole or not at all, and return its path. The model is not part of it.
 
-        Raises GraphFileError when the file cannot be written.
+        Raises GraphFileError when the file cannot be written, or holds what could not be read back.
         """
         from circuit_widget.graph.file import save_graph
 
-        return save_graph(self, Path(path))
+        return save_graph(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Graph:
         """Read a graph that `save` wrote. Nothing in the file is executed.
 
-        Raises GraphFileError for a missing, cut off, foreign, newer or contradictory file.
+        What it says is held against what follows from its weights. Raises GraphFileError for a missing, cut off, changed,
+        foreign, newer or contradictory file.
         """
         from circuit_widget.graph.file import load_graph
 
-        return load_graph(Path(path))
+        return load_graph(path)
 
     def show(self, model: ReplacementModel | None = None, **settings: Any) -> CircuitWidget:
         """A widget on this graph; `model` defaults to the one that traced it, without one nothing can be ablated."""

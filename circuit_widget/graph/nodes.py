@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, Int32
 
+from circuit_widget.characters import repaired, shortened
 from circuit_widget.errors import NodeError
 from circuit_widget.node import NodeKind, error_id, feature_id, logit_id, token_id
 
@@ -66,7 +67,7 @@ def labelled(graph: Graph, label: str) -> tuple[str, ...]:
         return found
     known = sorted({text for node in ids if (text := graph.labels.get(node))})
     nearest = difflib.get_close_matches(label[:80], known, n=3, cutoff=0.5)
-    shown = label if len(label) <= 40 else label[:40] + "…"
+    shown = shortened(repaired(label), 40)
     there = (
         f"the nearest labels are {', '.join(f'“{text}”' for text in nearest)}"
         if nearest

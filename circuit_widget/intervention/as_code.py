@@ -1,12 +1,18 @@
-"""An experiment as the Python lines that do exactly the same in a fresh kernel."""
+"""An experiment as the Python lines that do exactly the same in a fresh kernel.
+
+Whatever a graph file, a message or a label holds, the lines are assignments of calls of this package's public names
+with literal arguments, and comments: every value enters them through `literal`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.kinds import KINDS, Intervention, Place
+from circuit_widget.intervention.literal import comment, literal, plain
 from circuit_widget.node import Everywhere, Feature
 
 IMPORT = "import circuit_widget as cw"
@@ -16,34 +22,37 @@ LONGEST_LINE = 88
 
 def effect_code(graph: Graph, interventions: Sequence[Intervention], mode: str) -> str:
     """Return the lines that load the model, trace the graph and intervene on it, with the mode by its name."""
-    asked = _call("effect = model.intervene", ["graph", _listed(map(intervention_code, interventions)), _mode(mode)])
-    return _program(graph, [*asked, "effect.tokens"])
+    given = ["graph", _listed(map(intervention_code, interventions)), keyword_code("mode", mode)]
+    return _program(graph, [*_call("effect = model.intervene", given), "effect.tokens"])
 
 
 def study_code(graph: Graph, method: str, arguments: Sequence[str]) -> str:
-    """Return the lines that load the model, trace the graph and call a method of the model with arguments after it."""
+    """Return the lines that load the model, trace the graph and call a method of the model with arguments after it.
+
+    `arguments` are source text, as the functions of this module return it.
+    """
     return _program(graph, [*_call(f"{method} = model.{method}", ["graph", *arguments]), f"print({method})"])
 
 
 def generation_code(graph: Graph, interventions: Sequence[Intervention], options: Mapping[str, Any]) -> str:
     """Return the lines that load the model and let it go on from the graph's prompt under interventions."""
-    given = [f"{name}={value!r}" for name, value in options.items()]
+    given = [keyword_code(name, value) for name, value in options.items()]
     prompt = [token.token_id for token in graph.tokens[: graph.position + 1]]
     steered = f"interventions={_listed(map(intervention_code, interventions))}"
-    asked = _call("steered = model.generate", [repr(prompt), steered, *given])
-    return "\n".join([IMPORT, "", *_load(graph), *asked, "print(steered)", ""])
+    called = _call("steered = model.generate", [value_code(prompt), steered, *given])
+    return "\n".join([IMPORT, "", *_load(graph), *called, "print(steered)", ""])
 
 
 def intervention_code(intervention: Intervention) -> str:
     """Return the expression that makes an intervention."""
-    _, required, optional = KINDS[intervention.kind]
+    kind, required, optional = KINDS[intervention.kind]
     arguments = [nodes_code(intervention.members)]
-    arguments += [_value(getattr(intervention, name)) for name in required]
+    arguments += [value_code(getattr(intervention, name)) for name in required]
     for name in optional:
         value = getattr(intervention, name)
         if value is not None:
-            arguments.append(f"{name}={nodes_code(intervention.incoming) if name == 'features' else _value(value)}")  # type: ignore[attr-defined]
-    return f"cw.{type(intervention).__name__}({', '.join(arguments)})"
+            arguments.append(f"{name}={nodes_code(value) if name == 'features' else value_code(value)}")
+    return f"cw.{kind.__name__}({', '.join(arguments)})"
 
 
 def nodes_code(nodes: Iterable[Place]) -> str:
@@ -53,7 +62,17 @@ def nodes_code(nodes: Iterable[Place]) -> str:
 
 def groups_code(groups: Mapping[str, Iterable[str]]) -> str:
     """Return the expression for groups of nodes by name."""
-    return "{" + ", ".join(f"{name!r}: {list(nodes)!r}" for name, nodes in groups.items()) + "}"
+    return value_code({name: list(nodes) for name, nodes in groups.items()})
+
+
+def keyword_code(name: str, value: object) -> str:
+    """Return the source of an argument given by its name."""
+    return f"{name}={value_code(value)}"
+
+
+def value_code(value: object) -> str:
+    """Return the source of a value, those of NumPy and torch as Python's."""
+    return literal(plain(value))
 
 
 def _program(graph: Graph, lines: Sequence[str]) -> str:
@@ -64,57 +83,74 @@ def _load(graph: Graph) -> list[str]:
     recipe = graph.recipe
     source = getattr(graph.model, "source", None)
     if source is None:
-        named = f"{recipe.get('model')!r} and {recipe.get('transcoders')!r}"
-        return [f"# the model and transcoders that the graph was traced with: {named}", "model = ..."]
-    given = [repr(source[0])]
+        named = f"{literal(recipe.get('model'))} and {literal(recipe.get('transcoders'))}"
+        return [comment(f"the model and transcoders that the graph was traced with: {named}"), "model = ..."]
+    given = [value_code(source[0])]
     if source[1] is not None:
-        given.append(f"transcoders={source[1]!r}")
-    given += [f"{name}={recipe[name]!r}" for name in ("device", "dtype") if name in recipe]
+        given.append(keyword_code("transcoders", source[1]))
+    given += [
+        keyword_code(name, recipe[name]) for name in ("device", "dtype", "input_site", "output_site") if name in recipe
+    ]
     return _call("model = cw.load", given)
 
 
 def _trace(graph: Graph) -> list[str]:
-    recipe: Mapping[str, Any] = graph.recipe
-    given = [repr([token.token_id for token in graph.tokens])]
+    given = [value_code([token.token_id for token in graph.tokens])]
     if graph.position != len(graph.tokens) - 1:
-        given.append(f"position={graph.position}")
-    targets = [_target(entry) for entry in recipe.get("targets", []) if "direction" not in entry]
-    if targets:
-        given.append(f"targets={_listed(targets)}")
-    if graph.left_out:
-        given.append(f"max_features={recipe['active_features'] - graph.left_out}")
-        given += [f"step={recipe['step']}"] if "step" in recipe else []
+        given.append(keyword_code("position", graph.position))
+    given += [*_targets(graph.recipe), *_limits(graph)]
     words = "".join(f" {token.text.strip()}" for token in graph.tokens)
-    lines = [f"#{_printable(words)}", *_call("graph = model.trace", given)]
-    if "thresholds" in recipe:
-        shares = recipe["thresholds"]
-        lines.append(f"graph = graph.prune(node_threshold={shares['node']}, edge_threshold={shares['edge']})")
+    lines = [comment(words), *_call("graph = model.trace", given)]
+    if "thresholds" in graph.recipe:
+        shares: Any = graph.recipe["thresholds"]
+        if not isinstance(shares, Mapping) or not {"node", "edge"} <= shares.keys():
+            raise _unfit("thresholds")
+        kept = [keyword_code(f"{name}_threshold", shares[name]) for name in ("node", "edge")]
+        lines.append(f"graph = graph.prune({', '.join(kept)})")
     return lines
 
 
-def _target(entry: Mapping[str, Any]) -> str:
-    if "contrast" in entry:
-        token, other = entry["contrast"]
-        return f"cw.Contrast({token}, {other})"
-    return repr(entry["token"])
+def _targets(recipe: Mapping[str, Any]) -> list[str]:
+    """Return the argument for the targets of a recipe, if it has any."""
+    targets = recipe.get("targets", [])
+    if not isinstance(targets, list | tuple):
+        raise _unfit("targets")
+    return [f"targets={_listed(map(_target, targets))}"] if targets else []
 
 
-def _mode(mode: str) -> str:
-    return f"mode={mode!r}"
+def _limits(graph: Graph) -> list[str]:
+    """Return the arguments for a graph that has not all active features: how many, and how they were chosen."""
+    if not graph.left_out:
+        return []
+    active = graph.recipe.get("active_features")
+    if type(active) is not int:
+        raise _unfit("active_features")
+    step = graph.recipe.get("step")
+    limits = [keyword_code("max_features", active - graph.left_out)]
+    return limits if step is None else [*limits, keyword_code("step", step)]
+
+
+def _target(entry: object) -> str:
+    match entry:
+        case {"contrast": [token, other]}:
+            return f"cw.Contrast({value_code(token)}, {value_code(other)})"
+        case {"direction": name, "vector": vector}:
+            return f"cw.Direction({value_code(name)}, {value_code(vector)})"
+        case {"token": token}:
+            return value_code(token)
+    raise _unfit("targets")
+
+
+def _unfit(entry: str) -> InterventionError:
+    return InterventionError(f"The recipe of the graph cannot be written as Python code: its {entry} are malformed.")
 
 
 def _node(node: Place) -> str:
     if isinstance(node, Everywhere):
-        return f"cw.Everywhere({node.layer}, {node.feature})"
+        return f"cw.Everywhere({literal(node.layer)}, {literal(node.feature)})"
     if isinstance(node, Feature):
-        return f"cw.Feature({node.layer}, {node.position}, {node.feature})"
-    return repr(node)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return repr(dict(value))
-    return repr(list(value) if isinstance(value, tuple) else value)
+        return f"cw.Feature({literal(node.layer)}, {literal(node.position)}, {literal(node.feature)})"
+    return value_code(node)
 
 
 def _listed(parts: Iterable[str]) -> str:
@@ -127,8 +163,3 @@ def _call(start: str, arguments: Sequence[str]) -> list[str]:
     if len(line) <= LONGEST_LINE:
         return [line]
     return [f"{start}(", *(f"    {argument}," for argument in arguments), ")"]
-
-
-def _printable(text: str) -> str:
-    """Return a text as one line of a comment: what is not printable, which could end the comment, is written out."""
-    return "".join(shown if shown.isprintable() else "\N{REPLACEMENT CHARACTER}" for shown in text)

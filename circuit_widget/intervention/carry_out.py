@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 
 from circuit_widget.errors import InterventionError
@@ -24,8 +23,9 @@ from circuit_widget.intervention.readings import Readers, Reading
 from circuit_widget.intervention.touched import Other, Setting, left_out_in, named_in
 from circuit_widget.intervention.watched import Watched
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import token_text
 from circuit_widget.model.rerun import batches
+from circuit_widget.model.tokenizer import token_text
+from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -66,7 +66,7 @@ def carry_out_batch(
         InterventionError, NodeError: as `hold` does.
         Cancelled: `cancelled()` became true between two layers.
     """
-    with torch.inference_mode():
+    with inference():
         setting = Setting(run, named_in(graph), transcoders, other, left_out_in(graph, run.activations))
         experiments = [plan(graph, watched, hold(interventions, setting)) for interventions in asked]
         starts = [(one.first_layer, one.first_position) for one in experiments]

@@ -106,6 +106,6 @@ def _joined(
             values[place] += there.activations.get(Feature(feature.layer, position, feature.feature), 0.0)
     for layer in setting.transcoders.written_layers(error.layer):
         device = setting.run.captured.layers[layer].mlp_output.device
-        numbers = torch.tensor([feature.feature for feature in features], device=device)
+        numbers = torch.tensor([feature.feature for feature in features], dtype=torch.long, device=device)
         rows = setting.transcoders.decoder_rows(error.layer, numbers, layer).to(device)
-        yield layer, torch.tensor(values, device=device) @ rows
+        yield layer, torch.tensor(values, dtype=torch.float32, device=device) @ rows

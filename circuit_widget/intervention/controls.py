@@ -16,6 +16,7 @@ from circuit_widget.intervention.groups import feature_at
 from circuit_widget.intervention.kinds import Intervention, Set, SwapIn
 from circuit_widget.intervention.matching import Matching
 from circuit_widget.intervention.outcomes import Tokens, chosen_tokens, shown_tokens
+from circuit_widget.intervention.plot_text import plain
 from circuit_widget.node import ErrorNode, Feature, read_constant
 
 if TYPE_CHECKING:
@@ -160,9 +161,9 @@ class Controls:
         import plotly.graph_objects as go
 
         chosen = shown_tokens((self.effect,), None) if tokens is None else chosen_tokens(self._effects, tokens)
-        names = list(chosen.values())
+        names = [plain(text) for text in chosen.values()]
         figure = go.Figure()
-        for token, name in chosen.items():
+        for token, name in zip(chosen, names, strict=True):
             figure.add_trace(
                 go.Box(
                     name="controls",
@@ -182,7 +183,7 @@ class Controls:
             marker = {"symbol": symbol, "size": 12, "color": color, "line": {"width": 2, "color": color}}
             figure.add_trace(go.Scatter(name=when, x=values, y=names, mode="markers", marker=marker))
         figure.update_layout(
-            title=f"{self.effect.name} and {len(self.controls)} controls ({self.effect.frozen})",
+            title=plain(f"{self.effect.name} and {len(self.controls)} controls ({self.effect.frozen})"),
             xaxis={"title": "probability", "range": [0, 1]},
             yaxis={"autorange": "reversed", "type": "category"},
             template="plotly_white",

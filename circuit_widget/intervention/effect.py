@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int
 from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.groups import Groups, groups_of
+from circuit_widget.intervention.plot_text import plain
 from circuit_widget.node import Feature, NodeKind
 
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ class Effect:
         """Return a plotly figure: probabilities of the top tokens before and after, and a tick where predicted."""
         import plotly.graph_objects as go
 
-        tokens, predicted = self.tokens["token"].tolist(), softmax(self.logits_predicted)
+        tokens, predicted = [plain(token) for token in self.tokens["token"]], softmax(self.logits_predicted)
         traces = [
             go.Bar(name=when, y=tokens, x=self.tokens[when], orientation="h", marker_color=color)
             for when, color in (("before", "#b8b8b8"), ("after", "#2f6bba"))
@@ -272,7 +273,7 @@ class Effect:
         traces.append(
             go.Scatter(
                 name="predicted by the graph",
-                y=targets["token"].tolist(),
+                y=[plain(token) for token in targets["token"]],
                 x=predicted[targets["token_id"].to_numpy()],
                 mode="markers",
                 marker=ticks,
@@ -280,7 +281,7 @@ class Effect:
         )
         figure = go.Figure(traces)
         figure.update_layout(
-            title=f"{self.name} ({self.frozen})",
+            title=plain(f"{self.name} ({self.frozen})"),
             xaxis={"title": "probability", "range": [0, 1]},
             yaxis={"autorange": "reversed", "type": "category", "categoryarray": tokens},
             template="plotly_white",

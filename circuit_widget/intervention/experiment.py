@@ -81,7 +81,7 @@ class Experiment:
         """Return what held tokens add to the residual stream that enters the first layer, at some positions."""
         if not self.tokens:
             return None
-        entering = torch.zeros(len(rows), len(self.tokens[0].change), device=self.tokens[0].change.device)
+        entering = torch.zeros_like(self.tokens[0].change).repeat(len(rows), 1)
         for item in self.tokens:
             entering[item.node.position - rows.start] += item.change
         return entering
@@ -105,7 +105,9 @@ def plan(graph: Graph, watched: Watched, all_held: AllHeld) -> Experiment:
         held=held,
         before=before,
         values=values,
-        columns=watched.column[torch.tensor([place for place in found if place is not None], dtype=torch.long)],
+        columns=watched.column[
+            torch.tensor([place for place in found if place is not None], dtype=torch.long, device="cpu")
+        ],
         of_graph=torch.tensor(
             [at for at, place in enumerate(found) if place is not None], dtype=torch.long, device=device
         ),
@@ -129,7 +131,7 @@ def _constants(errors: Sequence[HeldError]) -> dict[int, tuple[Constants, ...]]:
     found: dict[int, tuple[Constants, ...]] = {}
     for (written, source), items in groups.items():
         changes = torch.stack([item.writes[written] for item in items])
-        positions = torch.tensor([item.node.position for item in items], device=changes.device)
+        positions = torch.tensor([item.node.position for item in items], dtype=torch.long, device=changes.device)
         found[written] = (*found.get(written, ()), Constants(source, positions, changes))
     return found
 

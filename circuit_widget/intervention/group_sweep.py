@@ -10,6 +10,7 @@ import numpy as np
 
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.outcomes import Tokens, chosen_tokens, outcomes
+from circuit_widget.intervention.plot_text import plain
 
 if TYPE_CHECKING:
     import pandas
@@ -79,12 +80,15 @@ class GroupSweep:
         effect = next(iter(self.singles.values()))
         before = effect.probability(int(frame["token_id"].iloc[0]))[0]
         bars = go.Bar(
-            x=frame["probability"].tolist(), y=frame["first"].tolist(), orientation="h", marker_color="#2f6bba"
+            x=frame["probability"].tolist(),
+            y=[plain(name) for name in frame["first"]],
+            orientation="h",
+            marker_color="#2f6bba",
         )
         figure = go.Figure(bars)
         figure.add_vline(x=before, line_dash="dot", annotation_text="before")
         figure.update_layout(
-            title=f"{text!r} after each group {self.deed} ({effect.frozen})",
+            title=plain(f"{text!r} after each group {self.deed} ({effect.frozen})"),
             xaxis={"title": "probability", "range": [0, 1]},
             yaxis={"autorange": "reversed", "type": "category"},
             template="plotly_white",
@@ -99,12 +103,13 @@ class GroupSweep:
         for row in frame.to_dict("records"):
             first, second = names.index(row["first"]), names.index(row["second"] or row["first"])
             square[max(first, second), min(first, second)] = row["logit_change"]
+        shown = [plain(name) for name in names]
         heat = go.Heatmap(
-            z=square.tolist(), x=names, y=names, colorscale="RdBu", zmid=0, colorbar={"title": "change of logit"}
+            z=square.tolist(), x=shown, y=shown, colorscale="RdBu", zmid=0, colorbar={"title": "change of logit"}
         )
         figure = go.Figure(heat)
         figure.update_layout(
-            title=f"{text!r} after pairs of groups {self.deed}",
+            title=plain(f"{text!r} after pairs of groups {self.deed}"),
             xaxis={"type": "category"},
             yaxis={"autorange": "reversed", "type": "category"},
             template="plotly_white",

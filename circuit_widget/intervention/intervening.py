@@ -20,6 +20,7 @@ from circuit_widget.intervention.studies import Asked, Studies
 from circuit_widget.intervention.watched import LatestWatched, Watched
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt, PromptInput
+from circuit_widget.model.running import runs_model
 from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
 from circuit_widget.tracing.activations import Activations
@@ -38,6 +39,10 @@ class Intervening(Studies):
     @abstractmethod
     def read_prompt(self, prompt: PromptInput) -> Prompt:
         """Return the token ids and texts a prompt is run as."""
+
+    @abstractmethod
+    def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
+        """Return the prompt of exactly these tokens."""
 
     @abstractmethod
     def tokenize(self, prompt: PromptInput) -> tuple[PromptToken, ...]:
@@ -73,6 +78,7 @@ class Intervening(Studies):
         return self.intervene_many(graph, [interventions], mode=mode, progress=progress, cancelled=cancelled)[0]
 
     @within_memory("Ask for fewer experiments, on a shorter prompt, or free memory.")
+    @runs_model
     def intervene_many(
         self,
         graph: Graph,
@@ -92,7 +98,7 @@ class Intervening(Studies):
         """
         asked = experiment_tuple(experiments)
         regime = read_mode(mode, self.model.n_layers)
-        with self.lock, torch.inference_mode(), reporting(progress) as report:
+        with reporting(progress) as report:
             run = self._run_of(graph, cancelled)
             return carry_out_batch(
                 self.model,
@@ -120,9 +126,9 @@ class Intervening(Studies):
         """
         return alignment_between(graph.tokens, self.tokenize(prompt))
 
+    @runs_model
     def _activations_of(self, graph: Graph, cancelled: Asked | None) -> Activations:
-        with self.lock, torch.inference_mode():
-            return self._run_of(graph, cancelled).activations
+        return self._run_of(graph, cancelled).activations
 
     @cached_property
     def _watched(self) -> LatestWatched:
@@ -139,9 +145,9 @@ class Intervening(Studies):
             "This graph was traced with another model or other transcoders: its features are not those of "
             f"{self.model.name!r} with {self.transcoders.name!r}. Load the model it was traced with."
         )
-        if graph.n_layers != self.model.n_layers or max(ids) >= self.model.vocabulary_size:
+        if graph.n_layers != self.model.n_layers or not 0 <= min(ids) <= max(ids) < self.model.n_embeddings:
             raise foreign
-        run = self._runs.of(self.read_prompt(ids), graph.position, cancelled)
+        run = self._runs.of(self.prompt_of(graph.tokens), graph.position, cancelled)
         if graph.model is not self and not run.activations.agree_with(graph):
             raise foreign
         return run

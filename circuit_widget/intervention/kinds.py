@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from circuit_widget.errors import InterventionError
+from circuit_widget.characters import shortened
+from circuit_widget.errors import InterventionError, PromptError
 from circuit_widget.intervention.alignment import Pairs, pair_tuple
+from circuit_widget.model.prompt_input import Message, plain_prompt
 from circuit_widget.node import Everywhere, Feature, NodeKind, TokenNode, read_constant
 
 Node: TypeAlias = str | Feature
@@ -139,7 +141,8 @@ class SwapIn(Intervention):
     every feature that is active in the other prompt and not in this one, at the places of the features among `nodes`.
     `features` are given at positions of this prompt.
 
-    Raises InterventionError also for Everywhere: prompts are aligned position by position.
+    Raises InterventionError also for Everywhere: prompts are aligned position by position; and for a text that holds
+    half of a character.
     """
 
     kind: ClassVar[str] = "swap_in"
@@ -175,7 +178,7 @@ class SwapIn(Intervention):
     def description(self) -> str:
         """A few words for a list of experiments."""
         shown = self.prompt if isinstance(self.prompt, str) else "another prompt"
-        return f"{self._whom} swapped from “{shown if len(shown) <= 60 else shown[:59] + '…'}”"
+        return f"{self._whom} swapped from “{shortened(shown, 60)}”"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -318,12 +321,11 @@ def _values(value: object, count: int) -> float | tuple[float, ...]:
     return values
 
 
-def _prompt(prompt: object) -> str | tuple[int, ...]:
-    if isinstance(prompt, str):
-        return prompt
-    if not isinstance(prompt, Iterable):
-        raise InterventionError(f"The other prompt is a text or a list of token ids; given {_short(prompt)}.")
-    return tuple(prompt)
+def _prompt(prompt: object) -> str | tuple[int, ...] | tuple[Message, ...]:
+    try:
+        return plain_prompt(prompt, "The other prompt is a text or a list of token ids")
+    except PromptError as error:
+        raise InterventionError(str(error)) from error
 
 
 def _number(value: float) -> str:

@@ -16,6 +16,7 @@ from circuit_widget.intervention.watched import Watched
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Batch, Conditions, Edit, rerun_batch
+from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.reading import normed_of
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -131,8 +132,8 @@ def _read_features(
     What stands before an experiment's first position is what it was: the batch runs it again only for the others.
     """
     after = watched.before.repeat(len(experiments), 1)
-    first = torch.tensor([experiment.first_position for experiment in experiments])
-    with torch.inference_mode():
+    first = torch.tensor([experiment.first_position for experiment in experiments], dtype=torch.long, device="cpu")
+    with inference():
         for layer, x in batch.mlp_inputs.items():
             reached = watched.reached(layer, batch.first_position)
             rows = watched.encoder_rows(layer, reached)

@@ -14,6 +14,7 @@ from circuit_widget.intervention.watched import Watched
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.frozen import FrozenModel
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.system.plain_torch import inference
 from circuit_widget.transcoder.at_positions import read_at, write_at
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -49,7 +50,7 @@ def predict(
     reached = {layer: watched.reached(layer, first_position) for layer in range(first_layer, len(frozen.layers))}
     held = held_among(watched, experiments)
     holding = {layer for experiment in experiments for layer in experiment.places}
-    deltas = torch.zeros(held.shape, device=held.device)
+    deltas = torch.zeros(held.shape, dtype=torch.float32, device=held.device)
 
     def change(layer: int, x: Float[Tensor, "*batch rows d_model"]) -> Float[Tensor, "batch rows d_model"]:
         x = x.expand(len(experiments), *x.shape[-2:])
@@ -71,7 +72,7 @@ def predict(
                     write_at(written, passing.rows.to(written.device), directions, changes)
         return written
 
-    with torch.inference_mode():
+    with inference():
         entering = _entering(experiments, range(first_position, frozen.n_positions))
         normed = frozen.propagate(change, first_layer, entering, first_position=first_position)
         features = watched.before + deltas

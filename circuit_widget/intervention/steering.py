@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from circuit_widget.characters import repaired, shortened
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.intervention.held import Held, hold
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
@@ -58,12 +59,12 @@ def named_among(activations: Activations) -> Callable[[str], Feature]:
     def named(node: str) -> Feature:
         if read_constant(node) is not None:
             raise InterventionError(
-                f"“{node[:40]}” is an error or a token; only features can be changed while the model generates. "
+                f"“{shortened(repaired(node), 40)}” is an error or a token; only features can be changed while the model generates. "
                 "model.intervene(graph, ...) changes it for the token that comes next."
             )
         if node not in ids:
             raise NodeError(
-                f"“{node[:40]}” is no feature that is active on this prompt; expected the id of one, or "
+                f"“{shortened(repaired(node), 40)}” is no feature that is active on this prompt; expected the id of one, or "
                 "Feature(layer, position, feature) or Everywhere(layer, feature)."
             )
         return ids[node]
@@ -159,11 +160,11 @@ class Steering:
     def _change(
         self, layer: int, sites: _Sites, x: Float[Tensor, "batch rows d_model"]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows = torch.tensor(sites.rows, device=x.device)
-        features = torch.tensor(sites.features, device=x.device)
+        rows = torch.tensor(sites.rows, dtype=torch.long, device=x.device)
+        features = torch.tensor(sites.features, dtype=torch.long, device=x.device)
         _, now = self._transcoders.read(layer, features, rows, x)
-        factors = torch.tensor(sites.factors, device=now.device)
-        value = factors * now + torch.tensor(sites.added, device=now.device)
+        factors = torch.tensor(sites.factors, dtype=torch.float32, device=now.device)
+        value = factors * now + torch.tensor(sites.added, dtype=torch.float32, device=now.device)
         return rows, features, value - now
 
     def _sites(self, layer: int, positions: range) -> _Sites:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.outcomes import Tokens, chosen_tokens, outcomes, shown_tokens
+from circuit_widget.intervention.plot_text import plain
 from circuit_widget.node import Feature
 
 if TYPE_CHECKING:
@@ -87,17 +88,17 @@ class Sweep:
             for name, values, dash, width in lines:
                 figure.add_trace(
                     go.Scatter(
-                        name=name,
+                        name=plain(name),
                         x=rows[self.axis].tolist(),
                         y=values,
                         mode="lines" if dash else "lines+markers",
                         line={"color": color, "dash": dash, "width": width},
-                        legendgroup=text,
+                        legendgroup=plain(text),
                         showlegend=dash is None,
                     )
                 )
         figure.update_layout(
-            title=f"{self.name} ({_frozen(self)})",
+            title=plain(f"{self.name} ({_frozen(self)})"),
             xaxis={"title": self.axis.replace("_", " ")},
             yaxis={"title": "probability", "range": [0, 1]},
             template="plotly_white",

@@ -13,6 +13,7 @@ from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.faithfulness import Faithfulness
+from circuit_widget.intervention.plot_text import plain
 from circuit_widget.node import NodeKind
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class Validation:
                     name=name,
                     x=rows["predicted"].tolist(),
                     y=rows["measured"].tolist(),
-                    text=(rows["source"] + " → " + rows["target"]).tolist(),
+                    text=[plain(f"{one} → {other}") for one, other in zip(rows["source"], rows["target"], strict=True)],
                     mode="markers",
                     marker={"symbol": symbol, "color": "#2f6bba", "size": 7},
                 )

@@ -47,7 +47,7 @@ class Watched:
     def __init__(self, graph: Graph, transcoders: TranscoderSet, devices: Sequence[torch.device]) -> None:
         """Take `devices`, those of the layers."""
         order = np.lexsort((graph.feature_position, graph.feature_layer))
-        self.before = torch.tensor(graph.activation[order], device=devices[0])
+        self.before = torch.tensor(graph.activation[order], dtype=torch.float32, device=devices[0])
         self.column = torch.as_tensor(np.argsort(order), device=devices[0])
         self._transcoders = transcoders
         self._devices = tuple(devices)

@@ -16,6 +16,22 @@ from circuit_widget.model.sites import NormKind, Sites, ValueLayout
 
 
 @dataclass(frozen=True, eq=False)
+class Modules:
+    """The modules of a network that its architecture's row names, and those at its ends.
+
+    `body` is the text model without its unembedding. `positions` are learned position embeddings, None for rotary ones.
+    """
+
+    network: nn.Module
+    body: nn.Module
+    blocks: tuple[Block, ...]
+    positions: nn.Module | None
+    final_norm: nn.Module
+    embedding: nn.Module
+    unembedding: nn.Linear
+
+
+@dataclass(frozen=True, eq=False)
 class Block:
     """The modules of one layer; post-norms are None where the architecture has none."""
 
@@ -75,6 +91,32 @@ class AttentionWeights:
     output_bias: Float[Tensor, " d_model"]
 
 
+def find_modules(network: Any, sites: Sites) -> Modules:
+    """Return the modules of a network.
+
+    Raises:
+        LoadError: the network has no such module, or no unembedding.
+    """
+    unembedding = network.get_output_embeddings()
+    if unembedding is None:
+        raise LoadError(
+            f"{type(network).__name__} has no unembedding, so it gives no logits; load it with AutoModelForCausalLM."
+        )
+    body = find_module(network, sites.body)
+    layers = cast(nn.ModuleList, find_module(body, sites.blocks))
+    if len(layers) == 0:
+        raise LoadError(f"{type(network).__name__} has no layers; expected at least one.")
+    return Modules(
+        network=network,
+        body=body,
+        blocks=tuple(find_block(block, sites) for block in layers),
+        positions=None if sites.positions is None else find_module(body, sites.positions),
+        final_norm=find_module(body, sites.final_norm),
+        embedding=network.get_input_embeddings(),
+        unembedding=unembedding,
+    )
+
+
 def find_block(block: nn.Module, sites: Sites) -> Block:
     """Return the modules of a layer.
 
@@ -108,9 +150,14 @@ def find_module(root: nn.Module, path: str) -> nn.Module:
     try:
         return root.get_submodule(path)
     except AttributeError as error:
-        raise LoadError(
-            f"{type(root).__name__} has no module {path!r}, expected by circuit_widget/model/sites.py."
-        ) from error
+        cls = type(root)
+        if not cls.__module__.startswith("transformers."):
+            raise LoadError(
+                f"A {cls.__module__}.{cls.__qualname__}, found in place of a module of transformers, has no module "
+                f"{path!r}. Merge an adapter into the weights (merge_and_unload() in PEFT), take a wrapper off, and load "
+                "quantised weights in bfloat16 or float32."
+            ) from error
+        raise LoadError(f"{cls.__name__} has no module {path!r}, expected by circuit_widget/model/sites.py.") from error
 
 
 def module_device(module: nn.Module) -> torch.device:

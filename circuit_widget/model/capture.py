@@ -20,6 +20,7 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.norm import frozen_norm, norm_scale
 from circuit_widget.model.sites import NormKind
 from circuit_widget.products import fast_products
+from circuit_widget.system.plain_torch import inference
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +203,7 @@ def capture(
         if cancelled is not None and cancelled():
             raise Cancelled("The run was cancelled.")
 
-    with torch.inference_mode(), fast_products(model.linear_maps):
+    with inference(), fast_products(model.linear_maps):
         with Hooks() as hooks:
             for record, block in zip(recorded, model.blocks, strict=True):
                 hooks.before(block.whole, stop)
@@ -238,7 +239,7 @@ def frozen_layer(model: LanguageModel, captured: LayerCapture, layer: int) -> Fr
     """Return one layer with its patterns and denominators frozen at their captured values."""
     weights = model.attention_weights(layer)
     return FrozenLayer(
-        pattern=captured.pattern,
+        pattern=captured.pattern.float() if captured.pattern.dtype == torch.float64 else captured.pattern,
         value=weights.value,
         output=weights.output,
         attention_scale=captured.attention_scale,
@@ -251,7 +252,7 @@ def frozen_layer(model: LanguageModel, captured: LayerCapture, layer: int) -> Fr
 
 def freeze(model: LanguageModel, captured: Capture) -> FrozenModel:
     """Return the linear model that is left when a captured pass's patterns and denominators are constants."""
-    with torch.inference_mode():
+    with inference():
         last = captured.final_residual[captured.position : captured.position + 1]
         return FrozenModel(
             layers=tuple(frozen_layer(model, layer, place) for place, layer in enumerate(captured.layers)),

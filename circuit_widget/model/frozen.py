@@ -51,7 +51,7 @@ class FrozenNorm:
 
 @dataclass(frozen=True, eq=False)
 class FrozenLayer:
-    """One layer of the frozen model. All float32, but for the pattern: that has the model's dtype, which holds it exactly.
+    """One layer of the frozen model. All float32, but for the pattern of a model in a 16-bit type, which has that type.
 
     What the norms around attention do beside dividing is folded in: the weight and the centring of the norm before it
     into `value`, the weight of a norm after it into `output`. `attention_scale` and `output_scale` are one over their
@@ -118,7 +118,9 @@ class FrozenModel:
         change of the normed residual stream at the traced position.
         """
         first = self.layers[first_layer]
-        nothing = torch.zeros(self.n_positions - first_position, first.value.shape[2], device=first.device)
+        nothing = torch.zeros(
+            self.n_positions - first_position, first.value.shape[2], dtype=torch.float32, device=first.device
+        )
         residual = nothing if entering is None else entering
         for place in range(first_layer, len(self.layers)):
             layer = self.layers[place]

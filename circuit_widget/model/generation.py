@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from circuit_widget.errors import NoModelError, PromptError
-from circuit_widget.model.prompt import PromptInput
+from circuit_widget.model.prompt import Prompt, PromptInput
 from circuit_widget.node import PromptToken
 
 if TYPE_CHECKING:
@@ -115,10 +115,16 @@ class Question:
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
-def question(prompt: PromptInput | Generation, position: int, token: int | None) -> Question:
+def question(
+    prompt: PromptInput | Generation,
+    position: int,
+    token: int | None,
+    prompt_of: Callable[[Sequence[PromptToken]], Prompt],
+) -> Question:
     """Return what is asked: of a prompt, of any position of a generation, or of one of its sampled tokens.
 
-    A generation is cut after the position in question, since what comes later has no say in it.
+    A generation is cut after the position in question, since what comes later has no say in it. `prompt_of` returns the
+    prompt of exactly its tokens.
 
     Raises:
         PromptError: `token` without a generation or beside a position, or no such token or position.
@@ -133,11 +139,11 @@ def question(prompt: PromptInput | Generation, position: int, token: int | None)
         if position != -1:
             raise PromptError("Both token= and position= were given; a sampled token says the position by itself.")
         position = prompt.position_of(token)
-    ids = [entry.token_id for entry in prompt.tokens]
-    is_place = isinstance(position, int) and -len(ids) <= position < len(ids)
-    place = position % len(ids) if is_place else position
-    if not is_place or place == len(ids) - 1:
-        return Question(ids, place)
+    tokens = prompt.tokens
+    is_place = isinstance(position, int) and -len(tokens) <= position < len(tokens)
+    place = position % len(tokens) if is_place else position
+    if not is_place or place == len(tokens) - 1:
+        return Question(prompt_of(tokens), place)
     sampled = place + 1 - prompt.n_prompt
     recipe = {
         "temperature": prompt.temperature,
@@ -146,4 +152,4 @@ def question(prompt: PromptInput | Generation, position: int, token: int | None)
         "sampled_token": sampled if sampled >= 0 else None,
         **({"steering": dict(prompt.steering)} if prompt.steering else {}),
     }
-    return Question(ids[: place + 1], place, ids[place + 1], {"generation": recipe})
+    return Question(prompt_of(tokens[: place + 1]), place, tokens[place + 1].token_id, {"generation": recipe})

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor, nn
+
+from circuit_widget.system.restoring import Change
 
 
 class Hooks:
     """A context whose hooks act only for the thread that opened it and are removed at its end, whatever happens."""
 
     def __init__(self) -> None:
-        self._stack = ExitStack()
+        self._set: list[tuple[nn.Module, Callable[..., Any]]] = []
+        self._change = Change(lambda: None, self._remove)
         self._thread = threading.get_ident()
 
     def __enter__(self) -> Hooks:
+        self._change.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stack.close()
+        self._change.__exit__(*error)
 
     def before(self, module: nn.Module, hook: Callable[[tuple[Any, ...], dict[str, Any]], None]) -> None:
         """Call `hook(args, kwargs)` before `module` runs."""
@@ -30,7 +33,8 @@ class Hooks:
             if threading.get_ident() == self._thread:
                 hook(args, kwargs)
 
-        self._stack.callback(module.register_forward_pre_hook(guarded, with_kwargs=True).remove)
+        self._set.append((module, guarded))
+        module.register_forward_pre_hook(guarded, with_kwargs=True)
 
     def after(self, module: nn.Module, hook: Callable[[tuple[Any, ...], Any], Any]) -> None:
         """Call `hook(args, output)` after `module` ran; what it returns, unless None, takes the output's place."""
@@ -38,7 +42,8 @@ class Hooks:
         def guarded(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
             return hook(args, output) if threading.get_ident() == self._thread else None
 
-        self._stack.callback(module.register_forward_hook(guarded).remove)
+        self._set.append((module, guarded))
+        module.register_forward_hook(guarded)
 
     def replace_input(self, module: nn.Module, hook: Callable[[Tensor], Tensor]) -> None:
         """Give `module` what `hook` returns for its input."""
@@ -46,4 +51,13 @@ class Hooks:
         def guarded(_: nn.Module, args: tuple[Any, ...]) -> Any:
             return (hook(args[0]), *args[1:]) if threading.get_ident() == self._thread else None
 
-        self._stack.callback(module.register_forward_pre_hook(guarded).remove)
+        self._set.append((module, guarded))
+        module.register_forward_pre_hook(guarded)
+
+    def _remove(self) -> None:
+        """Remove the hooks that were set, found by what they call: an interrupt can come before a handle is returned."""
+        for module, hook in self._set:
+            for hooks in (module._forward_hooks, module._forward_pre_hooks):
+                for number in [number for number, registered in hooks.items() if registered is hook]:
+                    module._forward_pre_hooks_with_kwargs.pop(number, None)
+                    hooks.pop(number, None)

@@ -22,17 +22,23 @@ from circuit_widget.model.block import (
     AttentionWeights,
     Heads,
     attention_weights,
-    find_block,
-    find_module,
+    find_modules,
     module_device,
     projection_weight,
 )
+from circuit_widget.model.changes import Fingerprint
+from circuit_widget.model.checkpoint import check_tokenizer, check_weights, unreadable_weights
 from circuit_widget.model.norm import norm_weight
+from circuit_widget.model.plain import DTYPES, check_plain, has_hooked_mlps
+from circuit_widget.model.preparing import evaluating, reading_network, without_progress_bar
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
+from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.products import linear, linear_maps
+from circuit_widget.system.plain_torch import inference
+from circuit_widget.transcoder.folder import directory_name
 
 if TYPE_CHECKING:
-    from circuit_widget.model.prompt import Tokenizer
+    from circuit_widget.model.tokenizer import Tokenizer
 
 Network: TypeAlias = PreTrainedModel
 """A loaded transformers model."""
@@ -57,56 +63,80 @@ class LanguageModel:
     """
 
     def __init__(self, network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None:
-        sites = sites_of(str(network.config.model_type))
-        network.train(False)
-        network.set_attn_implementation("eager")
+        self.sites = sites_of(str(network.config.model_type))
+        evaluating(network).keep()
         self.network = network
         self.tokenizer = tokenizer
         self.name = name
-        self.sites = sites
-        self.body = find_module(network, sites.body)
-        layers = cast(nn.ModuleList, find_module(self.body, sites.blocks))
-        self.blocks = tuple(find_block(block, sites) for block in layers)
-        self.positions = None if sites.positions is None else find_module(self.body, sites.positions)
-        self.final_norm = find_module(self.body, sites.final_norm)
-        self.unembedding = cast(nn.Linear, network.get_output_embeddings())
-        self._check_weights()
+        self._attention_weights: dict[int, AttentionWeights] = {}
+        self._revision = 0
+        self._take_modules()
         config = self._config
         n_heads = int(config.num_attention_heads)
         self.heads = Heads(
             n=n_heads,
             n_value=int(getattr(config, "num_key_value_heads", None) or n_heads),
             width=projection_weight(self.blocks[0].output).shape[0] // n_heads,
-            layout=sites.value_layout,
+            layout=self.sites.value_layout,
         )
-        self.softcap: float | None = None if sites.softcap is None else getattr(config, sites.softcap)
-        self.parallel = sites.parallel is not None and bool(getattr(config, sites.parallel))
-        self._attention_weights: dict[int, AttentionWeights] = {}
+        self.softcap: float | None = None if self.sites.softcap is None else getattr(config, self.sites.softcap)
+        self.parallel = self.sites.parallel is not None and bool(getattr(config, self.sites.parallel))
 
     @property
     def _config(self) -> Any:
         return self.network.config.get_text_config()
 
-    def _check_weights(self) -> None:
-        if self.unembedding is None:
-            raise LoadError(
-                f"{self.name}: {type(self.network).__name__} has no unembedding, so it gives no logits; "
-                "load it with AutoModelForCausalLM."
-            )
+    def _take_modules(self) -> None:
+        """Find the modules of the network and check that they are what its architecture says."""
         for name, parameter in self.network.named_parameters():
             if parameter.device.type == "meta":
                 raise LoadError(
                     f"{self.name}: tensor {name!r} is offloaded to the CPU or to disk; "
                     "give a device_map that keeps every layer on a device, or load the model on the CPU."
                 )
-        read = [module for block in self.blocks for module in (block.value, block.output)]
-        for module in (*read, self.unembedding):
-            weight = cast(Tensor, module.weight)
-            if not weight.is_floating_point():
-                raise LoadError(
-                    f"{self.name}: weights of its attention or unembedding are quantised ({weight.dtype}); "
-                    "load the model in bfloat16 or float32."
-                )
+        modules = find_modules(self.network, self.sites)
+        check_plain(self.name, modules, self.sites.norm)
+        self.body, self.blocks, self.positions = modules.body, modules.blocks, modules.positions
+        self.final_norm, self.unembedding = modules.final_norm, modules.unembedding
+        self._has_hooked_mlps = has_hooked_mlps(modules)
+        self._fingerprint = Fingerprint(self.network)
+
+    def _show_patterns(self) -> None:
+        if self.network.config._attn_implementation != "eager":
+            self.network.set_attn_implementation("eager")
+
+    def refresh(self) -> int:
+        """Make sure, before a run, that the network is what was checked, and drop what was kept of weights that changed.
+
+        Returns a number that is another one whenever earlier runs no longer tell what the network does now.
+
+        Raises:
+            LoadError: the network is in training mode, or something was put on its modules that cannot be traced.
+        """
+        if self.network.training or self.body.training:
+            raise LoadError(
+                f"{self.name}: the model was put into training mode, in which dropout may change what it computes; "
+                "call eval() on it first."
+            )
+        self._show_patterns()
+        if self._fingerprint.has_other_modules() or self._fingerprint.has_other_weights():
+            self.forget()
+        elif self._has_hooked_mlps:
+            self._revision += 1
+        return self._revision
+
+    def forget(self) -> None:
+        """Drop what was kept of the weights, and check the modules anew.
+
+        Raises:
+            LoadError: something was put on the modules that cannot be traced.
+        """
+        self._show_patterns()
+        self._take_modules()
+        self._attention_weights.clear()
+        for kept in ("linear_maps", "final_norm_weight", "mean_unembedding"):
+            vars(self).pop(kept, None)
+        self._revision += 1
 
     @property
     def n_layers(self) -> int:
@@ -122,6 +152,12 @@ class LanguageModel:
     def vocabulary_size(self) -> int:
         """Number of logits."""
         return int(self.unembedding.weight.shape[0])
+
+    @property
+    def n_embeddings(self) -> int:
+        """Number of tokens that the model has an embedding of; most often as many as there are logits."""
+        embedding = cast(nn.Embedding, self.network.get_input_embeddings())
+        return int(embedding.weight.shape[0])
 
     @property
     def context_length(self) -> int:
@@ -159,7 +195,7 @@ class LanguageModel:
 
     def prompt_arguments(self, token_ids: Sequence[int]) -> dict[str, Tensor]:
         """Return the arguments by which the network, or its body, is given a prompt without padding."""
-        ids = torch.tensor([token_ids], device=module_device(self.network.get_input_embeddings()))
+        ids = torch.tensor([token_ids], dtype=torch.long, device=module_device(self.network.get_input_embeddings()))
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     def unembed(self, normed: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n vocabulary"]:
@@ -168,7 +204,7 @@ class LanguageModel:
         The cap on logits is not applied: see `capped`.
         """
         normed = normed.to(self.device)
-        with torch.inference_mode():
+        with inference():
             pieces = torch.split(self.unembedding.weight, UNEMBEDDED_AT_ONCE)
             return torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
 
@@ -191,15 +227,17 @@ class LanguageModel:
         return logits.float()
 
     def attention_weights(self, layer: int) -> AttentionWeights:
-        """Return the linear part of a layer's attention; weights are read once and taken as unchanged from then on."""
-        if layer not in self._attention_weights:
-            with torch.inference_mode():
-                self._attention_weights[layer] = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
-        return self._attention_weights[layer]
+        """Return the linear part of a layer's attention; weights are read once, and again when `refresh` finds others."""
+        kept = self._attention_weights.get(layer)
+        if kept is None:
+            with inference():
+                kept = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
+            self._attention_weights[layer] = kept
+        return kept
 
     @cached_property
     def linear_maps(self) -> tuple[nn.Linear, ...]:
-        """The plain linear maps of the model, for `fast_products`; found once and taken as unchanged from then on."""
+        """The plain linear maps of the model, for `fast_products`; found again when `refresh` finds other modules."""
         return linear_maps(self.network)
 
     @cached_property
@@ -210,7 +248,7 @@ class LanguageModel:
     @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
         """Mean row of the unembedding, in float32."""
-        with torch.inference_mode():
+        with inference():
             return self.unembedding.weight.mean(0, dtype=torch.float32)
 
 
@@ -222,7 +260,7 @@ def load_language_model(
     dtype: torch.dtype,
     name: str | None = None,
 ) -> LanguageModel:
-    """Load a model from a local directory or by its hub id from the local cache, or take a loaded one.
+    """Load a model from a local directory or by its hub id, `[org/]name[@revision]`, from the local cache, or take one.
 
     Only safetensors are read, no remote code is run, and nothing is downloaded.
 
@@ -234,53 +272,46 @@ def load_language_model(
     if isinstance(model, PreTrainedModel):
         if tokenizer is None:
             raise LoadError("A loaded model was given without its tokenizer; pass tokenizer= as well.")
-        return LanguageModel(model, tokenizer, Path(str(model.config.name_or_path or model.config.model_type)).name)
-    source = str(model)
-    found = Path(source).is_dir()
-    if found and not (Path(source) / "config.json").is_file():
-        raise LoadError(f"{Path(source) / 'config.json'}: the file is missing; {source} is not a model directory.")
-    here: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        config = transformers.AutoConfig.from_pretrained(source, **here)
-        sites_of(str(config.model_type))
-        tokenizer = tokenizer or AutoTokenizer.from_pretrained(source, **here)
-        with _no_progress_bar():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                source,
-                dtype=dtype,
-                use_safetensors=True,
-                **here,
-                attn_implementation="eager",
-                output_loading_info=True,
-            )
-    except LoadError:
-        raise
-    except Exception as error:
-        where = (
-            "the files in this directory could not be read"
-            if found
-            else f"it is no directory, and as a hub id it could not be read from the local cache; try: hf download {source}"
+        named = str(model.config.name_or_path or model.config.model_type)
+        return LanguageModel(model, tokenizer, directory_name(Path(named)))
+    source = find_model(model)
+    here: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True, "revision": source.revision}
+    with _refusing(source, "its configuration"):
+        config = transformers.AutoConfig.from_pretrained(source.reference, **here)
+    sites_of(str(config.model_type))
+    if tokenizer is None:
+        check_tokenizer(source.root, source.what)
+        with _refusing(source, "its tokenizer (pass another one as tokenizer=)"):
+            tokenizer = AutoTokenizer.from_pretrained(source.reference, **here)
+    check_weights(source.root, source.what)
+    reading_network().keep()
+    with _refusing(source, "the files in this directory"), without_progress_bar():
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source.reference,
+            dtype=dtype,
+            use_safetensors=True,
+            **here,
+            attn_implementation="eager",
+            output_loading_info=True,
         )
-        raise LoadError(f"The model {source!r}: {where} ({_first_line(error)}).") from error
     network, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:
         raise LoadError(
-            f"{source}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
+            f"{source.what}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
         )
-    return LanguageModel(network.to(device), tokenizer, name or (Path(source).name if found else source))
+    return LanguageModel(network.to(device), tokenizer, name or source.name)
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    logging: Any = transformers.utils.logging
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+def _refusing(source: ModelSource, what: str) -> Iterator[None]:
+    """Say of whatever goes wrong within that a part of the model could not be read."""
     try:
         yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+    except Exception as error:
+        damaged = unreadable_weights(source.root)
+        cause = "" if damaged is None else f"{damaged} is cut off or damaged: "
+        raise LoadError(f"{source.what}: {what} could not be read ({cause}{_first_line(error)}).") from error
 
 
 def versions() -> dict[str, str]:
@@ -305,8 +336,8 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.empty(1, dtype=torch.float32, device=chosen).tolist()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise LoadError(f"The device {str(device)!r} cannot be used here ({_first_line(error)}).") from error
     return chosen
 
@@ -315,13 +346,16 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
     """Return the dtype asked for, by default bfloat16 on CUDA and float32 elsewhere.
 
     Raises:
-        LoadError: not the name of a floating point type.
+        LoadError: not the name of a floating point type that products are computed in.
     """
     if dtype is None:
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     chosen = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if not isinstance(chosen, torch.dtype) or not chosen.is_floating_point:
-        raise LoadError(f"dtype={dtype!r} is not a floating point type; expected float32, bfloat16 or float16.")
+    if not isinstance(chosen, torch.dtype) or chosen not in DTYPES:
+        raise LoadError(
+            f"dtype={dtype!r:.80} is not a floating point type that products are computed in; expected "
+            f"{', '.join(str(known).removeprefix('torch.') for known in DTYPES)}."
+        )
     return chosen
 
 

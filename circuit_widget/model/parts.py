@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import torch
 
 from circuit_widget.errors import LoadError
+from circuit_widget.model.given import check_given
 from circuit_widget.model.language_model import LanguageModel, Network, choose_device, choose_dtype, load_language_model
 from circuit_widget.model.origin import origin_of
-from circuit_widget.model.prompt import Tokenizer
 from circuit_widget.model.self_check import check_pieces
+from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, NormKind, check_site
+from circuit_widget.model.source import find_model
+from circuit_widget.model.tokenizer import TokenizerChoice, read_tokenizer
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
-from circuit_widget.transcoder.folder import Folder
+from circuit_widget.transcoder.folder import Folder, expanded, is_directory
+from circuit_widget.transcoder.hook_names import Sites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
 from circuit_widget.transcoder.loading import Held, Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
@@ -27,7 +30,11 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 DEMO = Path(__file__).parents[1] / "demo"
 
-HUB_FILES = ("*.yaml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
+_EXPECTED_TRANSCODERS = (
+    f"expected a directory, a reference to the hub org/repo[/path][@revision], or one of {', '.join(ALIASES)}."
+)
+
+HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
 """What is wanted of a repository of transcoders."""
 
 
@@ -49,21 +56,27 @@ def read_parts(
     model: str | os.PathLike[str] | Network,
     transcoders: str | os.PathLike[str] | None,
     *,
-    tokenizer: Tokenizer | None,
+    tokenizer: TokenizerChoice | None,
     device: str | torch.device | None,
     dtype: str | torch.dtype | None,
     encoders: Held | None = None,
     download: bool = False,
+    input_site: str | None = None,
+    output_site: str | None = None,
 ) -> Parts:
     """Read a model and its transcoders, and check that they are what they seem and belong together.
 
     `transcoders` is a directory, a reference to the hub `org/repo[/path][@revision]`, which may end in a pattern such as
     `layer_*_width_16k`, or a short name from `circuit_widget.transcoder.known_sets`. `encoders` says where encoders are
-    held, see `Loading`. `download` allows transcoders that are not in the hub's cache to be fetched.
+    held, see `Loading`. `download` allows transcoders that are not in the hub's cache to be fetched. `input_site` and
+    `output_site`, from `circuit_widget.model.sites`, say where features read and write whatever the files say.
 
     Raises:
         LoadError: something is missing, malformed, not supported, or does not fit the other part.
     """
+    check_given(model)
+    check_site("input_site", input_site, INPUT_SITES)
+    check_site("output_site", output_site, OUTPUT_SITES)
     name = None
     if isinstance(model, str) and model == "demo":
         name, model, transcoders = "demo", DEMO / "model", transcoders or DEMO / "transcoders"
@@ -71,11 +84,16 @@ def read_parts(
         raise LoadError(_offer(model))
     folder = transcoder_folder(transcoders, download=download)
     chosen = choose_device(device)
+    if isinstance(model, Network):
+        _check_kept(model, device, dtype)
     language_model = load_language_model(
-        model, tokenizer=tokenizer, device=chosen, dtype=choose_dtype(dtype, chosen), name=name
+        model, tokenizer=read_tokenizer(tokenizer), device=chosen, dtype=choose_dtype(dtype, chosen), name=name
     )
     check_pieces(language_model)
-    found = read_transcoders(folder, Loading(lambda layer: _device_of(language_model, layer), encoders, download))
+    sites = Sites(language_model.sites.norm is NormKind.LAYER, input_site, output_site)
+    found = read_transcoders(
+        folder, Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites)
+    )
     check_fit(language_model, found, str(folder))
     provenance = {"model": _model_origin(model, language_model), "transcoders": _transcoder_origin(folder, found)}
     return Parts(language_model, found, folder.root, provenance)
@@ -87,17 +105,19 @@ def transcoder_folder(reference: str | os.PathLike[str], *, download: bool = Fal
     Raises:
         LoadError: neither a directory nor a reference that the cache, or with `download` the hub, can answer.
     """
-    text = str(reference)
-    local = Path(text).expanduser().as_posix()
+    if not isinstance(reference, str | os.PathLike) or not isinstance(os.fspath(reference), str):
+        raise LoadError(f"transcoders= is of type {type(reference).__name__}; {_EXPECTED_TRANSCODERS}")
+    text = os.fspath(reference)
+    if not text.strip():
+        raise LoadError(f"transcoders= is an empty text; {_EXPECTED_TRANSCODERS}")
+    local = expanded(text).as_posix()
     fixed = hub.fixed_path(local)
-    if fixed and Path(fixed).is_dir():
+    if fixed and is_directory(fixed):
         return Folder(Path(fixed), local.removeprefix(fixed).strip("/"))
-    asked = hub.parse_reference(ALIASES.get(text, text))
+    asked = hub.parse_reference(ALIASES.get(text, text)) if isinstance(reference, str) else None
     if asked is None:
-        raise LoadError(
-            f"The transcoders {text!r} are neither a directory, nor a reference to the hub org/repo[/path][@revision], "
-            f"nor one of {', '.join(ALIASES)}."
-        )
+        found = "a file" if os.path.lexists(local) else "neither a directory, nor a reference to the hub"
+        raise LoadError(f"The transcoders {text!r:.300} are {found}; {_EXPECTED_TRANSCODERS}")
     root = hub.find_directory(asked, HUB_FILES, download=download)
     fixed = hub.fixed_path(asked.path)
     return Folder(root / fixed, asked.path.removeprefix(fixed).strip("/"), name=str(asked), command=asked.command)
@@ -137,7 +157,7 @@ def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLaye
 
 def _offer(model: str | os.PathLike[str] | Network) -> str:
     """Return what to say where no transcoders were named: those that are known for the model."""
-    asked = str(model.config.name_or_path) if isinstance(model, Network) else str(model)
+    asked = str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model)
     sets = known_sets(asked)
     missing = f"The model {asked!r} was given without transcoders; name their directory"
     if not sets:
@@ -150,23 +170,33 @@ def _short_name(reference: str) -> str:
     return next((f" (or {alias!r})" for alias, known in ALIASES.items() if known == reference), "")
 
 
+def _check_kept(model: Network, device: str | torch.device | None, dtype: str | torch.dtype | None) -> None:
+    """Check that a loaded model, which keeps its device and dtype, has those that were asked for.
+
+    Raises:
+        LoadError: it has others.
+    """
+    wanted = choose_device(device)
+    if device is not None and (wanted.type != model.device.type or wanted.index not in (None, model.device.index)):
+        raise LoadError(f"A loaded model keeps its device, {model.device}; move it before: model.to({str(device)!r}).")
+    chosen = choose_dtype(dtype, wanted)
+    if dtype is not None and chosen != model.dtype:
+        raise LoadError(f"A loaded model keeps its dtype, {model.dtype}; convert it before: model.to({chosen}).")
+
+
 def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel) -> dict[str, Any]:
     """Return the provenance of the model: of one that was given loaded, what it says of itself."""
     if isinstance(source, Network):
         revision = getattr(source.config, "_commit_hash", None)
         return {**origin_of(str(source.config.name_or_path or model.name), None, ()), "revision": revision}
-    root = Path(source)
-    if not root.is_dir():
-        cached = huggingface_hub.try_to_load_from_cache(str(source), "config.json")
-        if not isinstance(cached, str):
-            return origin_of(str(source), None, ())
-        root = Path(cached).parent
-    files = [path for ending in ("*.json", "*.safetensors") for path in sorted(root.glob(ending))]
-    return origin_of(str(source) if root != Path(source) else model.name, root, files)
+    found = find_model(source)
+    files = [path for ending in ("*.json", "*.safetensors") for path in sorted(found.root.glob(ending))]
+    return origin_of(model.name, found.root, files)
 
 
 def _transcoder_origin(folder: Folder, found: PerLayerTranscoders | CrossLayerTranscoders) -> dict[str, Any]:
-    """Return the provenance of the transcoders: of the files they were read from and the settings beside those."""
+    """Return the provenance of the transcoders: the files they were read from, the settings beside those, and the sites."""
     places = {folder.root, *(path.parent for path in found.files)}
-    settings = [path for path in folder.files if path.suffix in (".json", ".yaml") and path.parent in places]
-    return origin_of(found.name, folder.root, [*settings, *found.files])
+    settings = [path for path in folder.files if path.suffix in (".json", ".yaml", ".yml") and path.parent in places]
+    origin = origin_of(found.name, folder.root, [*settings, *found.files])
+    return {**origin, "input_site": found.input_site, "output_site": found.output_site}

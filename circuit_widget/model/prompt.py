@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
-from transformers import PretrainedConfig, PreTrainedTokenizerBase
+from transformers import PretrainedConfig
 
-from circuit_widget.errors import CircuitWidgetWarning, PromptError
+from circuit_widget.errors import PromptError
+from circuit_widget.model.prompt_input import Message, plain_prompt, quoted
+from circuit_widget.model.tokenizer import Tokenizer, keeps_offsets, not_embedded, token_text, unknown_text
+from circuit_widget.model.unknown_words import encode, nearest, unknown_ids
 from circuit_widget.node import PromptToken
-
-Tokenizer: TypeAlias = PreTrainedTokenizerBase
-
-Message: TypeAlias = Mapping[str, Any]
-"""One turn of a conversation: `role` ("user", "assistant", "system") and `content`, a text."""
-
-PromptInput: TypeAlias = str | Sequence[int] | Sequence[PromptToken] | Sequence[Message]
-"""What is traced: a text, tokens or their ids, or the messages of a conversation, rendered by the tokenizer's chat
-template.
-"""
+from circuit_widget.system.warning import warn
 
 TURN = "<start_of_turn>"
 """Opens a turn of a conversation in Gemma's template."""
-
-LENGTH_DIFFERENCE = 3
-"""How much longer or shorter a word may be to be named as near: large vocabularies take long to compare."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +33,20 @@ class Prompt:
 
     def __len__(self) -> int:
         return len(self.token_ids)
+
+
+PromptInput: TypeAlias = str | Sequence[int] | Sequence[PromptToken] | Sequence[Message] | Prompt
+"""What is traced: a text, tokens or their ids, the messages of a conversation, rendered by the tokenizer's chat
+template, or a prompt that was read before.
+"""
+
+
+class Bounds(TypedDict):
+    """What a model takes: how many tokens it has embeddings for, how many it reads, which is the first that counts."""
+
+    vocabulary_size: int
+    context_length: int
+    first_position: int
 
 
 def first_position(config: PretrainedConfig) -> int:
@@ -63,112 +66,153 @@ def read_prompt(
     context_length: int,
     first_position: int = 1,
 ) -> Prompt:
-    """Return the tokens of a text, of messages, or of a list of token ids, with BOS in front where none is there.
+    """Return the tokens of a text, of messages, or of a list of token ids, beginning as the model's prompts do.
 
-    Any other special token in front does as well, but for a text whose tokenizer puts BOS before everything. Where a
-    tokenizer has no BOS, PAD or EOS stands for it. Messages end where the model's answer begins. A text whose first
-    words would be left out gives a CircuitWidgetWarning.
+    In front goes what the tokenizer puts before every text, else BOS, and where there is none PAD or EOS. What begins
+    with it stays as it is, so that reading the ids of a prompt gives the same prompt; so does what begins with any
+    other special token, but for a text whose tokenizer puts something before everything. Messages end where the model's
+    answer begins. A text whose first words would be left out, and ids with padding, give a CircuitWidgetWarning.
+
+    `vocabulary_size` is the number of tokens that the model has embeddings for.
 
     Raises:
-        PromptError: the prompt is empty, too short or too long, a word is unknown, an id is not in the vocabulary,
-            messages are malformed, or the tokenizer has no chat template.
+        PromptError: the prompt is empty, too short or too long, a word is unknown, a token is not in the vocabulary or
+            has no embedding, tokens are of another model, messages are malformed, or the tokenizer has no chat template.
     """
-    ids = _ids_of(tokenizer, prompt, vocabulary_size)
+    if isinstance(prompt, Prompt):
+        return prompt
+    given = plain_prompt(prompt)
+    if isinstance(given, str):
+        ids = _begun(tokenizer, _text_ids(tokenizer, given), is_text=True)
+    elif any(isinstance(entry, Mapping) for entry in given):
+        ids = _begun(tokenizer, _message_ids(tokenizer, given), is_text=False)
+    else:
+        ids = _given_ids(tokenizer, prompt, given, vocabulary_size)  # type: ignore[arg-type]
     if len(ids) <= first_position:
         raise PromptError(
-            f"The prompt {_quoted(prompt)} holds no word after its first "
+            f"The prompt {quoted(prompt)} holds no word after its first "
             f"{'token' if first_position == 1 else f'{first_position} tokens, which are left out'}; write at least one."
         )
+    read = prompt_of(
+        tokenizer, ids, vocabulary_size=vocabulary_size, context_length=context_length, first_position=first_position
+    )
+    if isinstance(given, str) and first_position > 1 and TURN not in read.texts[:first_position]:
+        _warn_of_lost_words(read.texts[1:first_position])
+    return read
+
+
+def prompt_of(
+    tokenizer: Tokenizer, ids: Sequence[int], *, vocabulary_size: int, context_length: int, first_position: int
+) -> Prompt:
+    """Return the prompt of exactly these tokens, as a graph or a generation has them: nothing is put in front.
+
+    Raises:
+        PromptError: there are too many tokens, or the model has no embedding of one.
+    """
     if len(ids) > context_length:
         raise PromptError(f"The prompt has {len(ids)} tokens; the model reads at most {context_length}. Shorten it.")
-    texts = tuple(token_text(tokenizer, token) for token in ids)
-    if isinstance(prompt, str) and first_position > 1 and TURN not in texts[:first_position]:
-        _warn_of_lost_words(texts[1:first_position])
-    return Prompt(tuple(ids), texts, first_position)
+    check_embedded(tokenizer, ids, vocabulary_size)
+    return Prompt(tuple(ids), tuple(token_text(tokenizer, token) for token in ids), first_position)
+
+
+def check_embedded(tokenizer: Tokenizer, ids: Sequence[int], vocabulary_size: int) -> None:
+    """Check that the model has an embedding of each token.
+
+    Raises:
+        PromptError: names the first that it has none of.
+    """
+    for token in ids:
+        if 0 <= token < vocabulary_size:
+            continue
+        text = token_text(tokenizer, token) if token >= 0 else unknown_text(token)
+        if text == unknown_text(token):
+            raise PromptError(f"{token} is not a token id; expected whole numbers from 0 to {vocabulary_size - 1}.")
+        raise PromptError(not_embedded(text, token, vocabulary_size))
 
 
 def _warn_of_lost_words(words: Sequence[str]) -> None:
-    warnings.warn(
+    warn(
         f"Features at {', '.join(map(repr, words))} are left out: this model's transcoders expect a conversation, whose "
         "opening says nothing. Give messages instead of a text: "
         '[{"role": "user", "content": "..."}].',
-        CircuitWidgetWarning,
-        stacklevel=5,
     )
 
 
-def token_text(tokenizer: Tokenizer, token_id: int) -> str:
-    """Return a token as it is shown: a special one by name, others as their text, leading space included."""
-    piece: Any = tokenizer.convert_ids_to_tokens(token_id)  # None beyond the tokenizer's own vocabulary
-    if piece is None:
-        return f"<{token_id}>"
-    if token_id in tokenizer.all_special_ids:
-        return str(piece)
-    if "▁" in piece:
-        return str(piece).replace("▁", " ")
-    return str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False)) or str(piece)
-
-
-def find_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
-    """Return the ids of the tokens that `text` may stand for: its own, and that with a space before it.
-
-    Raises:
-        PromptError: no single token is this text; names the tokens it is made of, or the nearest ones.
-    """
-    vocabulary = tokenizer.get_vocab()
-    bare = text.removeprefix(" ")
-    spellings = [text] if text != bare else [bare, f" {bare}"]
-    pieces = [text, f"▁{bare}"]
-    encoded = [_known_ids(tokenizer, spelling) for spelling in spellings]
-    found = [int(vocabulary[piece]) for piece in pieces if piece in vocabulary]
-    found += [ids[0] for ids in encoded if len(ids) == 1]
-    if found:
-        return tuple(dict.fromkeys(found))
-    if len(encoded[0]) > 1:
-        parts = ", ".join(repr(token_text(tokenizer, token)) for token in encoded[0][:8])
-        raise PromptError(
-            f"{_quoted(text)} is not one token of this model but {len(encoded[0])}: {parts}. Give one of them."
-        )
-    raise PromptError(f"{_quoted(text)} is not one token of this model.{_nearest(tokenizer, text.strip())}")
-
-
-def _known_ids(tokenizer: Tokenizer, text: str) -> list[int]:
-    """Return the tokens of a text, none where one of them is unknown."""
-    ids = [int(token) for token in tokenizer(text, add_special_tokens=False)["input_ids"]]
-    return [] if tokenizer.unk_token_id in ids else ids
-
-
-def _ids_of(tokenizer: Tokenizer, prompt: PromptInput, vocabulary_size: int) -> list[int]:
-    """Return the tokens of a prompt, a special one in front; see read_prompt."""
-    if isinstance(prompt, str):
-        ids = _text_ids(tokenizer, prompt)
-        if ids[0] != tokenizer.bos_token_id and tokenizer(prompt)["input_ids"][0] == tokenizer.bos_token_id:
-            return [int(tokenizer.bos_token_id), *ids]
-    else:
-        given = _listed(prompt)
-        is_messages = any(isinstance(entry, Mapping) for entry in given)
-        ids = _message_ids(tokenizer, given) if is_messages else _checked_ids(given, vocabulary_size)
-    if ids[0] in _special_ids(tokenizer) and ids[0] != tokenizer.unk_token_id:
+def _begun(tokenizer: Tokenizer, ids: list[int], *, is_text: bool) -> list[int]:
+    """Return tokens with what a prompt begins with in front, where they do not begin with it."""
+    own = _put_before_texts(tokenizer)
+    front = own or _first_token(tokenizer)
+    if not front or ids[0] in (front[0], tokenizer.bos_token_id):
         return ids
-    first = _first_id(tokenizer)
-    return ids if first is None else [first, *ids]
+    special = ids[0] in _special_ids(tokenizer) and ids[0] not in unknown_ids(tokenizer)
+    return ids if special and not (is_text and own) else [*front, *ids]
+
+
+def _put_before_texts(tokenizer: Tokenizer) -> list[int]:
+    """Return the tokens that the tokenizer itself puts before every text."""
+    if not keeps_offsets(tokenizer):
+        around = tokenizer.build_inputs_with_special_tokens([_MARK])
+        return [int(token) for token in around[: around.index(_MARK)] if token is not None]
+    known = tokenizer.convert_ids_to_tokens(0)
+    for text in ("a", "" if known is None else str(known)):
+        try:
+            encoded = tokenizer(text)
+        except Exception:  # of a tokenizer that does not know the word
+            continue
+        sources = encoded.sequence_ids(0)
+        if 0 in sources:
+            return [int(token) for token in encoded["input_ids"][: sources.index(0)]]
+    return []
+
+
+_MARK = -1
+"""Stands for a text among token ids."""
+
+
+def _first_token(tokenizer: Tokenizer) -> list[int]:
+    """Return what stands before a prompt where the tokenizer puts nothing there: BOS, else PAD, else EOS."""
+    named = (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
+    return [int(token) for token in named if token is not None][:1]
 
 
 def _text_ids(tokenizer: Tokenizer, text: str) -> list[int]:
     if not text.strip():
         raise PromptError("The prompt is empty; write at least one word.")
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast)
-    ids = [int(token) for token in encoded["input_ids"]]
-    unknown = [place for place, token in enumerate(ids) if token == tokenizer.unk_token_id]
-    if unknown:
-        if not tokenizer.is_fast:
-            raise PromptError(f"The prompt {_quoted(text)} holds a word the tokenizer does not know.")
-        start, end = encoded["offset_mapping"][unknown[0]]
-        word = text[start:end]
-        raise PromptError(f"The model does not know the word {_quoted(word)}.{_nearest(tokenizer, word)}")
+    ids, unknown = encode(tokenizer, text)
+    if unknown is not None:
+        raise PromptError(f"The model does not know the word {quoted(unknown)}.{nearest(tokenizer, unknown)}")
     if not ids:
-        raise PromptError(f"The prompt {_quoted(text)} has no tokens; write at least one word.")
+        raise PromptError(f"The prompt {quoted(text)} has no tokens; write at least one word.")
     return ids
+
+
+def _given_ids(tokenizer: Tokenizer, prompt: PromptInput, ids: Sequence[int], vocabulary_size: int) -> list[int]:
+    """Return ids that were given, checked, with what a prompt begins with in front."""
+    check_embedded(tokenizer, ids, vocabulary_size)
+    tokens = [entry for entry in prompt if isinstance(entry, PromptToken)] if isinstance(prompt, Sequence) else []
+    for token in tokens:
+        here = token_text(tokenizer, token.token_id)
+        if token.text != here:
+            raise PromptError(
+                f"The token {token.text!r:.80} has the id {token.token_id}, which is {here!r:.80} in this model: the "
+                "tokens are of another one. Give the text, or token ids of this model."
+            )
+    if not tokens:
+        _warn_of_padding(tokenizer, ids)
+    return _begun(tokenizer, list(ids), is_text=False)
+
+
+def _warn_of_padding(tokenizer: Tokenizer, ids: Sequence[int]) -> None:
+    """Warn of padding at either end, of tokenizers whose PAD is nothing else and does not stand before prompts."""
+    pad = tokenizer.pad_token_id
+    if pad is None or pad in (tokenizer.bos_token_id, tokenizer.eos_token_id, *unknown_ids(tokenizer)):
+        return
+    begins = ids[0] == pad and (tokenizer.bos_token_id is not None or list(ids[1:2]) == [pad])
+    if begins or ids[-1] == pad:
+        warn(
+            f"The token ids {'begin' if begins else 'end'} with padding, {token_text(tokenizer, pad)!r}, which is taken "
+            "for part of the prompt; leave padding out."
+        )
 
 
 def _message_ids(tokenizer: Tokenizer, messages: Sequence[Any]) -> list[int]:
@@ -195,62 +239,15 @@ def _message_ids(tokenizer: Tokenizer, messages: Sequence[Any]) -> list[int]:
 def _check_message(place: int, message: object) -> None:
     expected = 'expected {"role": "user", "content": "a text"}'
     if not isinstance(message, Mapping):
-        raise PromptError(f"Message {place} is {_quoted(message)}; {expected}.")
+        raise PromptError(f"Message {place} is {quoted(message)}; {expected}.")
     for key in ("role", "content"):
         if key not in message:
             raise PromptError(f"Message {place} has no {key!r}; {expected}.")
         if not isinstance(message[key], str):
-            raise PromptError(f"The {key} of message {place} is {_quoted(message[key])}; {expected}.")
-
-
-def _listed(prompt: object) -> list[Any]:
-    if isinstance(prompt, Mapping) or not hasattr(prompt, "__iter__"):
-        raise PromptError(f"A prompt is a text, a list of token ids, or a list of messages; given {_quoted(prompt)}.")
-    return list(prompt)
-
-
-def _checked_ids(prompt: Sequence[object], vocabulary_size: int) -> list[int]:
-    ids: list[int] = []
-    for token in prompt:
-        number = _number(token)
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < vocabulary_size:
-            raise PromptError(
-                f"{_quoted(token)} is not a token id; expected whole numbers from 0 to {vocabulary_size - 1}."
-            )
-        ids.append(number)
-    if not ids:
-        raise PromptError("The prompt is empty; give at least one token id.")
-    return ids
-
-
-def _number(token: Any) -> object:
-    """Return the Python number in a token, or in a numpy or torch number."""
-    if isinstance(token, PromptToken):
-        return token.token_id
-    return token.item() if getattr(token, "shape", None) == () else token
+            raise PromptError(f"The {key} of message {place} is {quoted(message[key])}; {expected}.")
 
 
 def _special_ids(tokenizer: Tokenizer) -> set[int]:
     added = tokenizer.added_tokens_decoder.items()
-    return {int(token) for token in tokenizer.all_special_ids} | {int(place) for place, it in added if it.special}
-
-
-def _first_id(tokenizer: Tokenizer) -> int | None:
-    for token in (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id):
-        if token is not None:
-            return int(token)
-    return None
-
-
-def _nearest(tokenizer: Tokenizer, word: str) -> str:
-    special = set(tokenizer.all_special_tokens)
-    texts = (token.replace("Ġ", "").replace("▁", "") for token in tokenizer.get_vocab() if token not in special)
-    alike = (text for text in texts if text and abs(len(text) - len(word)) <= LENGTH_DIFFERENCE)
-    by_lower = {text.lower(): text for text in alike}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=3, cutoff=0.5)
-    return f" Nearest known: {', '.join(by_lower[match] for match in near)}." if near else ""
-
-
-def _quoted(prompt: object) -> str:
-    text = repr(prompt)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    named = {int(token) for token in tokenizer.all_special_ids if token is not None}
+    return named | {int(place) for place, token in added if token.special}

@@ -22,6 +22,7 @@ from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.some_rows import Kept, run_some
 from circuit_widget.products import fast_products
+from circuit_widget.system.plain_torch import inference
 
 MlpEdit: TypeAlias = Callable[[int, Float[Tensor, "rows d_model"]], Float[Tensor, "rows d_model"] | None]
 """From a layer and what its features read now (rows from the first position on) to what is added to what they write."""
@@ -120,7 +121,7 @@ def rerun_batch(
         raise ValueError(f"edits are sorted by their first layer; given first layers {starts}")
     rows = slice(min(edit.first_position for edit in edits), captured.position + 1)
     mlp_inputs: dict[int, Tensor] = {}
-    with torch.inference_mode(), fast_products(model.linear_maps):
+    with inference(), fast_products(model.linear_maps):
         residual = captured.layers[starts[0]].residual[None, rows][:0]
         for layer in range(starts[0], model.n_layers):
             if cancelled is not None and cancelled():

@@ -17,9 +17,11 @@ from circuit_widget.model.capture import first, watch_reading
 from circuit_widget.model.generation import Generation, SampledToken
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt, token_text
+from circuit_widget.model.prompt import Prompt, check_embedded
+from circuit_widget.model.tokenizer import token_text
 from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice
+from circuit_widget.system.plain_torch import inference
 
 MOST_SEED = 2**63 - 1
 
@@ -73,9 +75,11 @@ def generate(
 
     Raises:
         PromptError: a number out of range, a prompt that fills the context, or logits that are not finite.
+        LoadError: something was put on the model's modules since it was loaded that its runs do not allow for.
         Cancelled: `cancelled()` became true between two tokens.
     """
     _check_options(max_new_tokens, temperature, seed)
+    model.refresh()
     room = model.context_length - len(prompt)
     if room < 1:
         raise PromptError(f"The prompt has {len(prompt)} tokens and fills the model's context; shorten it.")
@@ -102,7 +106,7 @@ class _Draw:
 
     def __init__(self, temperature: float, seed: int | None) -> None:
         self._temperature = temperature
-        self._generator = torch.Generator()
+        self._generator = torch.Generator(device="cpu")
         if seed is not None:
             self._generator.manual_seed(seed)
 
@@ -139,7 +143,7 @@ class _Growing:
 
     def step(self) -> SampledToken:
         """Sample the next token."""
-        with torch.inference_mode():
+        with inference():
             logits = self._logits()
             token = self._draw(logits)
             probability = float(torch.softmax(logits, dim=-1)[token])
@@ -151,11 +155,14 @@ class _Growing:
     def _logits(self) -> Float[Tensor, " vocabulary"]:
         """Run the model on what it was not given yet; float32 on the CPU."""
         network = self._model.network
+        check_embedded(self._model.tokenizer, self._fed, self._model.n_embeddings)
         with Hooks() as hooks:
             if self._edit is not None:
                 _watch(hooks, self._model, self._edit, self._position)
             output: Any = network(
-                input_ids=torch.tensor([self._fed], device=module_device(network.get_input_embeddings())),
+                input_ids=torch.tensor(
+                    [self._fed], dtype=torch.long, device=module_device(network.get_input_embeddings())
+                ),
                 past_key_values=self._cache,
                 use_cache=True,
                 logits_to_keep=1,

@@ -11,6 +11,7 @@ from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenLayer
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.norm import norm_bias
+from circuit_widget.system.plain_torch import inference
 
 TOLERANCE = 1e-4
 LOW_PRECISION_TOLERANCE = 5e-2
@@ -26,21 +27,29 @@ def check_pieces(model: LanguageModel) -> None:
 
     Raises:
         LoadError: attention rows do not sum to 1 (at most 1 with sinks) or look ahead, a layer or the logits differ,
-            or weights are not finite.
+            weights are not finite, or the model cannot run in its dtype.
     """
     exact = model.dtype.itemsize >= 4 and torch.get_float32_matmul_precision() == "highest"
     tolerance = TOLERANCE if exact else LOW_PRECISION_TOLERANCE
-    ids = torch.linspace(0, model.vocabulary_size - 1, min(N_TOKENS, model.context_length)).long().tolist()
+    count = min(N_TOKENS, model.context_length)
+    ids = torch.linspace(0, model.n_embeddings - 1, count, dtype=torch.float64, device="cpu").long().tolist()
     try:
         captured = capture(model, tuple(ids), len(ids) - 1)
     except PromptError as error:
         raise LoadError(_not_finite(model)) from error
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise LoadError(
+            f"{model.name}: the model cannot run a short prompt in {_named(model.dtype)} on {model.device} "
+            f"({str(error).strip().splitlines()[0]:.200}); load it in another dtype, or on another device."
+        ) from error
     for layer, pieces in enumerate(captured.layers):
         _check_pattern(model, layer, pieces.pattern.float(), tolerance)
     _check_layers(model, captured, tolerance)
     last = captured.final_residual[captured.position]
     rebuilt = rebuild_logits(model, captured) if exact else _logits_of(model, captured, last)
-    with torch.inference_mode():
+    with inference():
         own = model.network(**model.prompt_arguments(ids)).logits[0, -1].float()
     difference = _difference(rebuilt, own.to(rebuilt.device))
     if not difference <= tolerance:
@@ -53,7 +62,7 @@ def check_pieces(model: LanguageModel) -> None:
 def rebuild_logits(model: LanguageModel, captured: Capture) -> Float[Tensor, " vocabulary"]:
     """Return the logits put together from embeddings, frozen attention, biases and what the MLPs wrote."""
     frozen = freeze(model, captured)
-    with torch.inference_mode():
+    with inference():
         residual = captured.layers[0].residual.float()
         for place, (layer, pieces) in enumerate(zip(frozen.layers, captured.layers, strict=True)):
             residual = residual.to(layer.device)
@@ -83,7 +92,7 @@ def _check_layers(model: LanguageModel, captured: Capture, tolerance: float) -> 
     frozen = freeze(model, captured)
     ends = [pieces.residual.float() for pieces in captured.layers[1:]] + [captured.final_residual]
     for place, (layer, pieces, end) in enumerate(zip(frozen.layers, captured.layers, ends, strict=True)):
-        with torch.inference_mode():
+        with inference():
             residual = pieces.residual.float()
             attended = _after_attention(model, place, layer, residual)
             reads = _reads(model, place, pieces, residual if model.parallel else attended)
@@ -126,7 +135,7 @@ def _logits_of(
 ) -> Float[Tensor, " vocabulary"]:
     """Return the logits of a residual stream after the last layer, by the frozen final norm."""
     frozen = freeze(model, captured)
-    with torch.inference_mode():
+    with inference():
         normed = frozen.final.apply(residual[None].to(frozen.device))[0]
         bias = norm_bias(model.final_norm)
         logits: Tensor = model.unembedding((normed if bias is None else normed + bias).to(model.device, model.dtype))
@@ -142,4 +151,8 @@ def _not_finite(model: LanguageModel) -> str:
     for name, parameter in model.network.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
             return f"{model.name}: tensor {name!r} holds values that are not finite; get the checkpoint again."
-    return f"{model.name}: its logits are not finite in {str(model.dtype).removeprefix('torch.')}; try another dtype."
+    return f"{model.name}: its logits are not finite in {_named(model.dtype)}; try another dtype."
+
+
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

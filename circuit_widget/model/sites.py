@@ -115,6 +115,14 @@ OUTPUT_SITES = ("mlp_output", "mlp_update")
 post-MLP norm of the architectures that have one and the same elsewhere."""
 
 
+def check_site(argument: str, site: object, known: tuple[str, ...]) -> None:
+    """Raise LoadError where what was given as `argument` is neither a known site nor None."""
+    if site is not None and (not isinstance(site, str) or site not in known):
+        raise LoadError(
+            f"{argument} is {site!r:.60}, expected one of {', '.join(known)}, or None for what the files say."
+        )
+
+
 def sites_of(model_type: str) -> Sites:
     """Return the sites of an architecture.
 

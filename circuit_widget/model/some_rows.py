@@ -41,7 +41,10 @@ def run_some(hooks: Hooks, mlp: nn.Module, rows: Sequence[range], n_rows: int) -
         return None
     device = module_device(mlp)
     index = torch.cat(
-        [torch.arange(some.start, some.stop, device=device) + place * n_rows for place, some in enumerate(rows)]
+        [
+            torch.arange(some.start, some.stop, dtype=torch.long, device=device) + place * n_rows
+            for place, some in enumerate(rows)
+        ]
     )
 
     def spread(_: tuple[Any, ...], output: Any) -> Any:

@@ -52,7 +52,7 @@ class DirectEffects:
         value = self._run.activations.get(feature, 0.0)
         for written in self._transcoders.written_layers(feature.layer):
             device = self._run.captured.layers[written].mlp_output.device
-            number = torch.tensor([feature.feature], device=device)
+            number = torch.tensor([feature.feature], dtype=torch.long, device=device)
             row = self._transcoders.decoder_rows(feature.layer, number, written)[0]
             self._at(writes, written)[feature.position] -= value * row.to(device)
 
@@ -80,7 +80,7 @@ class DirectEffects:
         def change(layer: int, x: Float[Tensor, "positions d_model"]) -> Float[Tensor, "positions d_model"]:
             for row in rows:
                 if row < graph.n_features and graph.feature_layer[row] == layer:
-                    number = torch.tensor([int(graph.feature_index[row])], device=x.device)
+                    number = torch.tensor([int(graph.feature_index[row])], dtype=torch.long, device=x.device)
                     reader = transcoders.encoder_rows(layer, number)[0]
                     read[row] = float(x[graph.feature_position[row]] @ reader.to(x.device))
             skip = transcoders.skip(layer)

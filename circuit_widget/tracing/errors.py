@@ -30,7 +30,9 @@ def errors_at(run: Run, transcoders: TranscoderSet, layer: int, positions: Seque
             found = [run.activations.at(source, position) for position in positions]
             places = [place for place, active in enumerate(found) for _ in active]
             numbers = torch.tensor([one.feature for active in found for one in active], dtype=torch.long, device=device)
-            values = torch.tensor([value for active in found for value in active.values()], device=device)
+            values = torch.tensor(
+                [value for active in found for value in active.values()], dtype=torch.float32, device=device
+            )
             directions = transcoders.decoder_rows(source, numbers, layer).to(device)
             errors.index_add_(
                 0,

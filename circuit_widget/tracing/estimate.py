@@ -153,7 +153,7 @@ def sweep_operations(run: Run, n_targets: int) -> tuple[float, float]:
 def product_rate(device: torch.device) -> float:
     """Return the operations a second of a large float32 matrix product, measured once on each device."""
     size = PRODUCT_SIZE.get(device.type, ACCELERATOR_PRODUCT_SIZE)
-    square = torch.ones(size, size, device=device)
+    square = torch.ones(size, size, dtype=torch.float32, device=device)
     seconds = []
     for _ in range(4):
         _finish(device)

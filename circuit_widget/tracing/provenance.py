@@ -25,8 +25,8 @@ def recipe_of(
     """Return the recipe of a trace that began at `started` (a reading of time.perf_counter): plain JSON.
 
     model, transcoders: names. device, dtype: of the model's weights; edges are float32 whatever it is. provenance: where
-    the files came from, and their hashes. versions: of the libraries. prompt_token_ids. targets: by ids. first_position:
-    features before it were left out. time: of the trace, UTC. seconds: how long it took.
+    the files came from, their hashes, and where features read and write. versions: of the libraries. prompt_token_ids.
+    targets: by ids. first_position: features before it were left out. time: of the trace, UTC. seconds: how long it took.
     """
     return {
         "model": model.name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,14 +16,16 @@ from circuit_widget.attribution.targets import (
 )
 from circuit_widget.graph import Graph
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import find_tokens, token_text
+from circuit_widget.model.target_tokens import find_tokens
+from circuit_widget.model.tokenizer import token_text
+from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.run import Run
 
 
 def normed_of(model: LanguageModel, run: Run) -> Float[Tensor, " d_model"]:
     """Return the residual stream after the final norm at the traced position, as the model has it, in float32."""
     here = slice(run.position, run.position + 1)
-    with torch.inference_mode():
+    with inference():
         return model.normed(run.captured.final_residual[here].to(model.dtype))[0].float()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,9 @@ from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenModel, FrozenNorm
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt
+from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.activations import Activations
+from circuit_widget.tracing.unexplained import Unexplained
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 ENCODED_BYTES = 1 << 26
@@ -27,7 +29,8 @@ ENCODED_BYTES = 1 << 26
 class Run:
     """A prompt and all that a trace or an intervention needs of its forward pass.
 
-    Features and errors before the prompt's first position and after the traced position are left out.
+    Features and errors before the prompt's first position and after the traced position are left out. `unexplained` says,
+    layer by layer, how much of the MLPs' outputs the errors are.
     """
 
     prompt: Prompt
@@ -35,6 +38,7 @@ class Run:
     frozen: FrozenModel
     nodes: tuple[LayerNodes, ...]
     activations: Activations
+    unexplained: tuple[Unexplained, ...]
 
     @property
     def position(self) -> int:
@@ -55,7 +59,45 @@ def run_prompt(
     Raises:
         Cancelled: `cancelled()` became true between two layers.
     """
-    captured = capture(
+    captured = _captured(model, transcoders, prompt, position, cancelled)
+    frozen = freeze(model, captured)
+    used = slice(prompt.first_position, position + 1)
+    nodes: list[LayerNodes] = []
+    unexplained: list[Unexplained] = []
+    with inference():
+        active: list[_Active] = []
+        for layer, found in enumerate(_encoded(transcoders, captured, used, active, cancelled)):
+            nodes.append(_layer_nodes(transcoders, active[-1], layer, found, frozen.layers[layer].writing))
+            unexplained.append(_unexplained(captured.layers[layer], found, active[-1], used))
+    return Run(prompt, captured, frozen, tuple(nodes), _table(active, prompt.first_position), tuple(unexplained))
+
+
+def unexplained_by(
+    model: LanguageModel, transcoders: TranscoderSet, prompt: Prompt, *, cancelled: Callable[[], bool] | None = None
+) -> tuple[Unexplained, ...]:
+    """Return what transcoders leave of each MLP's output on a whole prompt, without keeping what a trace needs.
+
+    Raises:
+        Cancelled: `cancelled()` became true between two layers.
+    """
+    captured = _captured(model, transcoders, prompt, len(prompt) - 1, cancelled)
+    used = slice(prompt.first_position, len(prompt))
+    with inference():
+        active: list[_Active] = []
+        return tuple(
+            _unexplained(captured.layers[layer], found, active[-1], used)
+            for layer, found in enumerate(_encoded(transcoders, captured, used, active, cancelled))
+        )
+
+
+def _captured(
+    model: LanguageModel,
+    transcoders: TranscoderSet,
+    prompt: Prompt,
+    position: int,
+    cancelled: Callable[[], bool] | None,
+) -> Capture:
+    return capture(
         model,
         prompt.token_ids,
         position,
@@ -63,17 +105,21 @@ def run_prompt(
         output_site=transcoders.output_site,
         cancelled=cancelled,
     )
-    frozen = freeze(model, captured)
-    used = slice(prompt.first_position, position + 1)
-    active: list[_Active] = []
-    nodes: list[LayerNodes] = []
-    with torch.inference_mode():
-        for layer, pieces in enumerate(captured.layers):
-            if cancelled is not None and cancelled():
-                raise Cancelled("The run was cancelled.")
-            active.append(_find_active(transcoders, layer, pieces.mlp_input, used))
-            nodes.append(_layer_nodes(transcoders, active, pieces, frozen.layers[layer].writing, used))
-    return Run(prompt, captured, frozen, tuple(nodes), _table(active, prompt.first_position))
+
+
+def _encoded(
+    transcoders: TranscoderSet,
+    captured: Capture,
+    used: slice,
+    active: list[_Active],
+    cancelled: Callable[[], bool] | None,
+) -> Iterator[_Written]:
+    """Yield what features write to each layer, adding its active ones to `active` first."""
+    for layer, pieces in enumerate(captured.layers):
+        if cancelled is not None and cancelled():
+            raise Cancelled("The run was cancelled.")
+        active.append(_find_active(transcoders, layer, pieces.mlp_input, used))
+        yield _written(transcoders, active, pieces, used)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,14 +157,19 @@ def _table(active: Sequence[_Active], first_position: int) -> Activations:
     )
 
 
-def _layer_nodes(
-    transcoders: TranscoderSet, active: Sequence[_Active], pieces: LayerCapture, writing: FrozenNorm, used: slice
-) -> LayerNodes:
-    """Return the nodes of one layer, given the active features of all layers up to it.
+@dataclass(frozen=True, eq=False)
+class _Written:
+    """What features write to one layer's MLP output, a row for each with its position, by the layer they read at.
 
-    What they write and what is left as errors is passed through the norm after the MLP, if it comes after the
-    transcoders' output site: in units of the residual stream.
+    `errors` is what is left of that output. Both are where the transcoders write: before any norm that comes after it.
     """
+
+    writes: tuple[tuple[int, Int[Tensor, " n"], Float[Tensor, "n d_model"]], ...]
+    errors: Float[Tensor, "positions d_model"]
+
+
+def _written(transcoders: TranscoderSet, active: Sequence[_Active], pieces: LayerCapture, used: slice) -> _Written:
+    """Return what is written to a layer, given the active features of all layers up to it."""
     layer = len(active) - 1
     device = pieces.mlp_output.device
     skip = transcoders.skip(layer)
@@ -132,16 +183,31 @@ def _layer_nodes(
             rows = transcoders.decoder_rows(source, found.features, layer).to(device)
             rows = rows * found.values.to(device)[:, None]
             errors.index_add_(0, positions, rows, alpha=-1)
-            writes.append(Writes(source, _at(writing, positions).apply(rows)))
+            writes.append((source, positions, rows))
     errors[: used.start] = 0
     errors[used.stop :] = 0
+    return _Written(tuple(writes), errors)
+
+
+def _layer_nodes(
+    transcoders: TranscoderSet, active: _Active, layer: int, written: _Written, writing: FrozenNorm
+) -> LayerNodes:
+    """Return the nodes of one layer.
+
+    What features write and what is left as errors is passed through the norm after the MLP, if it comes after the
+    transcoders' output site: in units of the residual stream.
+    """
     return LayerNodes(
-        positions=active[layer].positions,
-        reads=transcoders.encoder_rows(layer, active[layer].features),
-        writes=tuple(writes),
-        errors=writing.apply(errors),
-        skip=skip,
+        positions=active.positions,
+        reads=transcoders.encoder_rows(layer, active.features),
+        writes=tuple(Writes(source, _at(writing, positions).apply(rows)) for source, positions, rows in written.writes),
+        errors=writing.apply(written.errors),
+        skip=transcoders.skip(layer),
     )
+
+
+def _unexplained(pieces: LayerCapture, written: _Written, active: _Active, used: slice) -> Unexplained:
+    return Unexplained.of(pieces.mlp_output[used], written.errors[used], len(active.values))
 
 
 def _at(norm: FrozenNorm, positions: Int[Tensor, " n"]) -> FrozenNorm:

@@ -11,6 +11,7 @@ from torch import Tensor
 from circuit_widget.errors import PromptError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt
+from circuit_widget.tracing.fidelity import FirstRuns
 from circuit_widget.tracing.run import Run, run_prompt
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -28,20 +29,31 @@ class Runs:
     def __init__(self, model: LanguageModel, transcoders: TranscoderSet) -> None:
         self._model = model
         self._transcoders = transcoders
+        self._first = FirstRuns()
         self._kept: OrderedDict[tuple[tuple[int, ...], int], tuple[Run, int]] = OrderedDict()
+        self._revision = 0
 
     def of(self, prompt: Prompt, position: int, cancelled: Callable[[], bool] | None = None) -> Run:
         """Return the run of a prompt traced at a position (-1 is the last), from memory where it is there.
 
+        The first runs give one CircuitWidgetWarning where the transcoders explain next to nothing of the MLPs' outputs.
+        A run that was made before the model's weights changed is made again.
+
         Raises:
             PromptError: the position cannot be traced.
+            LoadError: something was put on the model's modules that cannot be traced.
             Cancelled: `cancelled()` became true between two layers.
         """
+        revision = self._model.refresh()
+        if revision != self._revision:
+            self.forget()
+            self._revision = revision
         key = prompt.token_ids, place_of(prompt, position)
         if key not in self._kept:
             run = run_prompt(self._model, self._transcoders, prompt, key[1], cancelled=cancelled)
             self._kept[key] = run, _size(run)
             self._make_room()
+            self._first.see(run.unexplained)
         self._kept.move_to_end(key)
         return self._kept[key][0]
 

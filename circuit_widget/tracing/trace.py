@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,9 +11,10 @@ from jaxtyping import Float32, Int64
 from circuit_widget.attribution.selection import Columns, Selection, select_features
 from circuit_widget.attribution.sweep import Sweep
 from circuit_widget.attribution.targets import ChosenTarget
-from circuit_widget.errors import CircuitWidgetWarning, PromptError
+from circuit_widget.errors import PromptError
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.node import PromptToken, Target
+from circuit_widget.system.warning import warn
 from circuit_widget.tracing.estimate import Plan, in_bytes, in_words, most_that_fit, plan, sweep_seconds
 from circuit_widget.tracing.run import Run
 
@@ -84,12 +84,10 @@ def _plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
         raise PromptError(f"{wanted}, and {there}, too little for any. Trace a shorter prompt, or free memory.")
     if max_features is not None:
         raise PromptError(f"{wanted}, and {there}: enough for max_features={fitting:,}. Ask for at most as many.")
-    warnings.warn(
+    warn(
         f"{n_active:,} features are active and their edges take {in_bytes(planned.memory)}, but {there}: the "
         f"{fitting:,} with most influence become nodes, in about {in_words(sweep_seconds(run, n_targets, fitting))}; "
         "the others join the error of their layer and position. Pass max_features to choose how many.",
-        CircuitWidgetWarning,
-        stacklevel=5,
     )
     return plan(run, n_targets, fitting)
 

@@ -6,8 +6,7 @@ mode `direct` (attention, norms and every other MLP output frozen). The two shar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -17,6 +16,8 @@ from torch import nn
 from circuit_widget.errors import Cancelled
 from circuit_widget.graph import Graph
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.system.plain_torch import inference
+from circuit_widget.system.restoring import Change
 from circuit_widget.tracing.direct import DirectEffects
 from circuit_widget.tracing.run import Run, run_prompt
 from circuit_widget.tracing.verification import MeasuredEdge, Verification
@@ -125,7 +126,7 @@ def _measure(
     """Return the direct effect of each edge's source on its target in this run."""
     direct = DirectEffects(model, transcoders, run, graph)
     measured = np.zeros(len(rows))
-    with torch.inference_mode():
+    with inference():
         for column in dict.fromkeys(columns.tolist()):
             steps.next()
             places = np.flatnonzero(columns == column)
@@ -151,15 +152,17 @@ def _in_float32(
         return None
 
 
-@contextmanager
-def _float32_weights(network: nn.Module) -> Iterator[None]:
-    """Take all weights to float32 meanwhile: a 16-bit number and back is the same number."""
+def _float32_weights(network: nn.Module) -> Change:
+    """Return a context within which all weights are float32: a 16-bit number and back is the same number."""
     parameters = [entry for entry in network.parameters() if entry.dtype in LOW_PRECISION]
     kept = [entry.data for entry in parameters]
-    try:
+
+    def make() -> None:
         for entry in parameters:
             entry.data = entry.data.float()
-        yield
-    finally:
+
+    def undo() -> None:
         for entry, data in zip(parameters, kept, strict=True):
             entry.data = data
+
+    return Change(make, undo)

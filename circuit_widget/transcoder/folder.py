@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-ENDINGS = (".safetensors", ".npz", ".json", ".yaml")
+ENDINGS = (".safetensors", ".npz", ".json", ".yaml", ".yml")
 DEPTH = 4
 """How many folders deep layouts nest at most."""
 
@@ -28,7 +29,7 @@ class Folder:
 
     def __post_init__(self) -> None:
         if not self.name:
-            object.__setattr__(self, "name", str(self.root.name))
+            object.__setattr__(self, "name", directory_name(self.root))
 
     def __str__(self) -> str:
         return str(self.root / self.pattern) if self.pattern else str(self.root)
@@ -47,6 +48,22 @@ class Folder:
     def _is_chosen(self, path: Path, chosen: list[str]) -> bool:
         parts = path.relative_to(self.root).parts
         return len(parts) >= len(chosen) and all(map(fnmatchcase, parts, chosen))
+
+
+def directory_name(path: Path) -> str:
+    """Return what a directory is called, also where it is given as "." or with a slash at its end."""
+    whole = Path(os.path.abspath(path))  # noqa: PTH100, a link keeps its own name
+    return whole.name or str(whole)
+
+
+def expanded(path: str) -> Path:
+    """Return a path with the home directory in place of `~`; of a user who does not exist it stays as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111, pathlib raises
+
+
+def is_directory(path: str | Path) -> bool:
+    """Return whether a path is a directory; one that cannot be a path, such as too long a name, is none."""
+    return os.path.isdir(path)  # noqa: PTH112, pathlib raises
 
 
 def _walk(directory: Path, depth: int) -> Iterator[Path]:

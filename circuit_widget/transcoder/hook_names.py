@@ -1,8 +1,15 @@
-"""The names other tools give to the places where features read and write, and the sites these are."""
+"""The names other tools give to the places where features read and write, and the sites these are.
+
+Some names mean another place in another version of TransformerLens, or in a model whose norms were folded into the weights
+behind them. `ln2.hook_normalized` comes after gain and bias in a LayerNorm of TransformerLens 1 and 2, and before them
+from version 3 on (issue 747 and pull request 770 there), in every RMSNorm, and where they are folded.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from circuit_widget.errors import LoadError
@@ -29,6 +36,72 @@ OUTPUT_SITES = {
 BLOCK = re.compile(r"(?:.*\.)?(?:blocks|layers|h)\.(?P<layer>\d+|\{\w*\}|\*)\.(?P<inside>.+)")
 """A name that starts with that of its block: `blocks.3.mlp.hook_in`, `model.layers.3.mlp.output`."""
 
+STATED = frozenset({"fold_ln", "center_writing_weights", "transformer_lens_version", "model_class_name"})
+"""Settings by which a file says what its hook names mean."""
+
+NORMALIZED_BEFORE_GAIN = 3
+"""Major version of TransformerLens from which `hook_normalized` of a LayerNorm comes before gain and bias."""
+
+SAELENS_WITH_OLD_LENS = (6, 31)
+"""Versions of SAELens below this one require a TransformerLens below 3."""
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Where the features of a set read and write: what the user chose, else what hook names mean in this model.
+
+    `layer_norm` says whether the model's norms subtract the mean and add a bias. `input_site` and `output_site` are keys
+    of the tables in `circuit_widget.model.sites`, None where the user left them to the files.
+    """
+
+    layer_norm: bool = False
+    input_site: str | None = None
+    output_site: str | None = None
+
+    def read(self, hook: object, *, path: Path, key: str, stated: Mapping[str, object] | None = None) -> str:
+        """Return the site that features read at, given the hook name found under `key` in the file `path`.
+
+        `stated` are the settings that say of which model and library the hook is, see `STATED`.
+
+        Raises:
+            LoadError: the name is not known, or can mean two places.
+        """
+        if self.input_site is not None:
+            return self.input_site
+        inside, site = _site(hook, INPUT_SITES, path, key, "input_site=")
+        return self._meant(inside, site, f"{path}: {key} is {hook!r}", stated or {})
+
+    def written(self, hook: object, *, path: Path, key: str) -> str:
+        """Return the site that features write at, given the hook name found under `key` in the file `path`.
+
+        Raises:
+            LoadError: the name is not known.
+        """
+        return self.output_site or _site(hook, OUTPUT_SITES, path, key, "output_site=")[1]
+
+    def instead(self, input_site: str, output_site: str) -> tuple[str, str]:
+        """Return the sites of a layout that has no settings, unless the user chose others."""
+        return self.input_site or input_site, self.output_site or output_site
+
+    def _meant(self, inside: str, site: str, found: str, stated: Mapping[str, object]) -> str:
+        """Return where a hook of TransformerLens is in the model that the settings describe."""
+        for key in ("fold_ln", "center_writing_weights"):
+            if stated.get(key) not in (None, True, False):
+                raise LoadError(f"{found}, with {key}: {stated[key]!r:.60}; expected true or false.")
+        folded = stated.get("fold_ln") is True
+        if inside == "mlp.hook_in":
+            return "mlp_norm" if folded else site
+        if not self.layer_norm:
+            return site
+        if inside == "ln2.hook_normalized":
+            return site if folded else _of_layer_norm(found, stated)
+        if site == "residual_mid" and stated.get("center_writing_weights") is True:
+            raise LoadError(
+                f"{found}, with center_writing_weights: that residual stream has no mean, unlike that of this model, "
+                "where no site is the same. Use transcoders of the model as it is."
+            )
+        return site
+
 
 def layer_of(hook: str) -> int | None:
     """Return the layer a full hook name is in, or None where it does not say."""
@@ -36,19 +109,36 @@ def layer_of(hook: str) -> int | None:
     return int(match["layer"]) if match is not None and match["layer"].isdigit() else None
 
 
-def input_site(hook: object, *, path: Path, key: str) -> str:
-    """Return the site that features read at, given the hook name found under `key` in the file `path`."""
-    return _site(hook, INPUT_SITES, path, key)
-
-
-def output_site(hook: object, *, path: Path, key: str) -> str:
-    """Return the site that features write at, given the hook name found under `key` in the file `path`."""
-    return _site(hook, OUTPUT_SITES, path, key)
-
-
-def _site(hook: object, sites: dict[str, str], path: Path, key: str) -> str:
+def _site(hook: object, sites: dict[str, str], path: Path, key: str, argument: str) -> tuple[str, str]:
+    """Return the name within a block, and its site."""
     match = BLOCK.fullmatch(str(hook))
     inside = match["inside"] if match is not None else str(hook)
     if inside not in sites:
-        raise LoadError(f"{path}: {key} is {hook!r}, expected one of {', '.join(sites)}.")
-    return sites[inside]
+        raise LoadError(
+            f"{path}: {key} is {hook!r}, expected one of {', '.join(sites)}. If it is another name of one of these "
+            f"places, pass {argument}."
+        )
+    return inside, sites[inside]
+
+
+def _of_layer_norm(found: str, stated: Mapping[str, object]) -> str:
+    """Return where `ln2.hook_normalized` of a LayerNorm that is not folded is, by the version that is stated."""
+    if "bridge" in str(stated.get("model_class_name")).lower():
+        return "mlp_norm"
+    version = _version(stated.get("transformer_lens_version"))
+    if version:
+        return "mlp_norm" if version[0] >= NORMALIZED_BEFORE_GAIN else "mlp_input"
+    saelens = [_version(stated.get(key)) for key in ("sae_lens_training_version", "sae_lens_version")]
+    if any((0,) < given < SAELENS_WITH_OLD_LENS for given in saelens):
+        return "mlp_input"
+    raise LoadError(
+        f"{found}. In a model with LayerNorm this is before the norm's gain and bias or after them, depending on the "
+        "version of TransformerLens, which the file does not state. Pass input_site='mlp_input' to load() for after "
+        "them (TransformerLens before 3), input_site='mlp_norm' for before them (from 3 on, or with fold_ln)."
+    )
+
+
+def _version(value: object) -> tuple[int, ...]:
+    """Return the major and minor number of a version, nothing where it is none."""
+    match = re.match(r"v?(\d{1,6})(?:\.(\d{1,6}))?", str(value))
+    return () if match is None else (int(match[1]), int(match[2] or 0))

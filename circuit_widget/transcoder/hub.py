@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +10,15 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import huggingface_hub
+from huggingface_hub import constants
 
 from circuit_widget.errors import LoadError
 
+LONGEST_ID = 200
+"""More characters than any id with its revision has."""
+
 SCHEME = "hf://"
+REPOSITORY = re.compile(r"(?P<repository>(?:[\w.-]+/)?[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 REFERENCE = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?P<path>(?:/[\w.*?-]+)*)/?(?:@(?P<revision>[\w./-]+))?")
 
 NOT_WANTED = ["*examples.safetensors"]
@@ -50,6 +56,55 @@ def parse_reference(text: str) -> HubReference | None:
     if match is None or ".." in match["path"].split("/"):
         return None
     return HubReference(match["repository"], match["path"].strip("/"), match["revision"] or "")
+
+
+def parse_repository(text: str) -> HubReference | None:
+    """Return the whole repository that `org/name[@revision]`, or a name of the hub's first days alone, refers to."""
+    if not text.isascii() or len(text) > LONGEST_ID:
+        return None
+    match = REPOSITORY.fullmatch(text)
+    if match is not None:
+        return HubReference(match["repository"], "", match["revision"] or "")
+    reference = parse_reference(text)
+    return reference if reference is not None and not reference.path else None
+
+
+def cached_snapshot(reference: HubReference) -> Path | None:
+    """Return where the files of a repository at its revision lie in the cache, None where it has none of them."""
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(
+                reference.repository, revision=reference.revision or None, local_files_only=True
+            )
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def cached_revisions(repository: str) -> list[str]:
+    """Return the names under which revisions of a repository are in the cache; commits that have none by their hash."""
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    refs = folder / "refs"
+    named = {path.relative_to(refs).as_posix(): path.read_text().strip() for path in _files(refs)}
+    commits = [path.name for path in _entries(folder / "snapshots")]
+    return sorted(named) + sorted(set(commits) - set(named.values()))
+
+
+def cached_repositories() -> list[str]:
+    """Return the ids of the models that are in the cache."""
+    folders = [path.name for path in _entries(Path(constants.HF_HUB_CACHE)) if path.name.startswith("models--")]
+    return sorted(name.removeprefix("models--").replace("--", "/") for name in folders)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(Path(root) / name for root, _, names in os.walk(folder) for name in names)
 
 
 def find_directory(reference: HubReference, files: Sequence[str], *, download: bool) -> Path:

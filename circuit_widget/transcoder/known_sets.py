@@ -45,8 +45,11 @@ UNSTATED_K: Mapping[str, int] = {"facebook/crv-8b-instruct-transcoders": 128}
 
 
 def known_sets(model: str) -> tuple[str, ...]:
-    """Return references to the sets known for a model, given its hub id or a directory of the same name."""
-    name = model.rstrip("/").lower()
+    """Return references to the sets known for a model, given its hub id or a directory of the same name.
+
+    A revision after the id makes no difference.
+    """
+    name = model.rstrip("/").lower().partition("@")[0]
     last = name.rsplit("/", 1)[-1]
     by_id = {known.lower(): sets for known, sets in KNOWN_SETS.items()}
     by_name = {known.rsplit("/", 1)[-1]: sets for known, sets in by_id.items()}

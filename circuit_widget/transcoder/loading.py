@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from circuit_widget.errors import LoadError
+from circuit_widget.transcoder.hook_names import Sites
 
 Held: TypeAlias = Literal["device", "cpu", "disk"]
 HELD: tuple[Held, ...] = ("device", "cpu", "disk")
@@ -31,7 +32,7 @@ class Loading:
     have to turn around at every use it makes copies where these fit half of main memory.
 
     `device_of` leads from a layer to its device. `download` allows files of the hub that are not in its cache to be
-    fetched.
+    fetched. `sites` says where features read and write.
 
     Raises:
         LoadError: `encoders` is none of these.
@@ -40,6 +41,7 @@ class Loading:
     device_of: Callable[[int], torch.device]
     encoders: Held | None = None
     download: bool = False
+    sites: Sites = field(default_factory=Sites)
 
     def __post_init__(self) -> None:
         if self.encoders is not None and self.encoders not in HELD:

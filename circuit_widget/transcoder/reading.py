@@ -11,6 +11,7 @@ from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.circuit_tracer import is_circuit_tracer, read_circuit_tracer
 from circuit_widget.transcoder.formats.gemma_scope import is_gemma_scope, read_gemma_scope
 from circuit_widget.transcoder.formats.gemma_scope_2 import is_gemma_scope_2, read_gemma_scope_2
+from circuit_widget.transcoder.formats.other_sets import refuse_other_sets
 from circuit_widget.transcoder.formats.saelens import is_saelens, read_saelens
 from circuit_widget.transcoder.formats.sparsify import is_sparsify, read_sparsify
 from circuit_widget.transcoder.loading import Loading
@@ -57,6 +58,7 @@ def read_transcoders(folder: Folder, loading: Loading) -> PerLayerTranscoders | 
             and what was expected.
     """
     try:
+        refuse_other_sets(folder)
         return _layout(folder).read(folder, loading)
     except LoadError as error:
         if not folder.command or "hf download" in str(error):

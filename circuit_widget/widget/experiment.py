@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from circuit_widget.characters import beginning, repaired, shortened
 from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.figure.outcome import short_deed, touched
@@ -17,11 +17,9 @@ from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import node_tuple
 from circuit_widget.node import Everywhere
-from circuit_widget.widget.history import Recorded, compared_tokens
+from circuit_widget.widget.history import LONGEST_NAME, Recorded, compared_tokens
 from circuit_widget.widget.schema import plain
 from circuit_widget.widget.study_results import controls_message
-
-LONGEST_NAME = 200
 
 
 def nodes_of(graph: Graph, circuit: Circuit, wanted: Nodes) -> tuple[str | Feature, ...]:
@@ -59,9 +57,11 @@ def _known(graph: Graph, circuit: Circuit, node: str) -> str:
             raise
         names = [supernode.name for supernode in circuit.supernodes]
         names += dict.fromkeys([*circuit.labels.values(), *graph.labels.values()])
-        nearest = difflib.get_close_matches(node[:80], [*names, *graph.node_ids], n=3, cutoff=0.5) or names[:5]
+        nearest = (
+            difflib.get_close_matches(beginning(node, 80), [*names, *graph.node_ids], n=3, cutoff=0.5) or names[:5]
+        )
         there = f"the nearest are {', '.join(nearest)}" if nearest else "the circuit has no supernode yet"
-        raise CircuitError(f"There is no supernode and no node “{node[:80]}”; {there}.") from None
+        raise CircuitError(f"There is no supernode and no node “{shortened(repaired(node), 80)}”; {there}.") from None
     return node
 
 
@@ -80,7 +80,7 @@ def changed_by(graph: Graph, circuit: Circuit, intervention: Intervention) -> In
     found = [node for node in nodes if isinstance(node, Feature) or node in named or graph.index(node) < end]
     meant = (*found, *(place for place in places if isinstance(place, Everywhere)))
     if not meant:
-        given = ", ".join(f"“{_id(node)[:80]}”" for node in named[:3])
+        given = ", ".join(f"“{shortened(repaired(_id(node)), 80)}”" for node in named[:3])
         raise CircuitError(f"Nothing that can be changed is in {given or 'no nodes'}; features, errors and tokens can.")
     return replace(intervention, nodes=meant)
 
@@ -88,7 +88,7 @@ def changed_by(graph: Graph, circuit: Circuit, intervention: Intervention) -> In
 def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
     """Return what an experiment is called: "Texas ×0, capital ×2"."""
     name = ", ".join(short_deed(graph, circuit, one) for one in interventions)
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return shortened(name, LONGEST_NAME)
 
 
 def _listed(nodes: Nodes) -> tuple[str | Feature, ...]:
@@ -110,7 +110,7 @@ def effect_message(one: Recorded, circuit: Circuit, shown: Collection[str]) -> d
         **document,
         "mode": effect.mode,
         "interventions": [_with_ids(done.to_json(), done) for done in effect.interventions],
-        "nodes": {column: [_finite(values[place]) for place in places] for column, values in nodes.items()},
+        "nodes": {column: [values[place] for place in places] for column, values in nodes.items()},
         "tokens": [{**row, **_ranks(effect, row["token_id"])} for row in document["tokens"]],
         "kl": effect.kl,
         "code": effect_code(effect.graph, effect.interventions, effect.mode),
@@ -131,22 +131,14 @@ def comparison_message(one: Recorded, other: Recorded, shown: Collection[str]) -
         "id": other.number,
         "beside": one.number,
         "name": other.name,
-        "nodes": {column: [_finite(values[place]) for place in places] for column, values in nodes.items()},
+        "nodes": {column: [values[place] for place in places] for column, values in nodes.items()},
         "tokens": frame.rename(columns={"first": "after", "second": "compared"}).to_dict("records"),
     }
 
 
 def _with_ids(document: Mapping[str, Any], intervention: Intervention) -> dict[str, Any]:
-    """Return an intervention's JSON with every feature by its id, and a prompt given as token ids in words."""
+    """Return an intervention's JSON with every feature by its id."""
     plain = {**document, "nodes": list(touched(intervention))}
-    if isinstance(intervention, SwapIn):
-        plain["prompt"] = (
-            intervention.prompt if isinstance(intervention.prompt, str) else str(list(intervention.prompt))
-        )
-        if intervention.features is not None:
-            plain["features"] = [_id(node) for node in intervention.incoming if not isinstance(node, Everywhere)]
+    if isinstance(intervention, SwapIn) and intervention.features is not None:
+        plain["features"] = [_id(node) for node in intervention.incoming if not isinstance(node, Everywhere)]
     return plain
-
-
-def _finite(value: Any) -> Any:
-    return 0.0 if isinstance(value, float) and not math.isfinite(value) else value

@@ -53,12 +53,24 @@ class AddJson:
 
 
 @dataclass(frozen=True)
+class TurnJson:
+    """One turn of a conversation."""
+
+    role: str
+    content: Text
+
+
+OtherPrompt: TypeAlias = Text | Annotated[tuple[int, ...], Limit(20_000)] | tuple[TurnJson, ...]
+"""Another prompt, as a text, as token ids, or as a conversation."""
+
+
+@dataclass(frozen=True)
 class SwapInJson:
     """Gives nodes what they are in another prompt; `alignment` pairs positions of this prompt with positions of that."""
 
     kind: Literal["swap_in"]
     nodes: NodeIds
-    prompt: Text
+    prompt: OtherPrompt
     features: NodeIds | None = None
     alignment: Annotated[tuple[Pair, ...], Limit(20_000)] | None = None
 

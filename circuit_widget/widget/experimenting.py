@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from circuit_widget.circuit import Circuit, Nodes
@@ -13,9 +14,10 @@ from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, S
 from circuit_widget.intervention.kinds import intervention_tuple
 from circuit_widget.intervention.studies import FACTORS
 from circuit_widget.widget.experiment import changed_by, comparison_message, effect_message, experiment_name
-from circuit_widget.widget.history import History, compared_tokens
+from circuit_widget.widget.history import History, Recorded, compared_tokens, entry_of
 from circuit_widget.widget.messages import Capabilities
 from circuit_widget.widget.schema import plain
+from circuit_widget.widget.sending import sendable
 from circuit_widget.widget.shared import SharedWidget
 from circuit_widget.widget.study_runs import Study, SweepPlan, Under, run_generation, run_sweep, run_validation
 
@@ -195,22 +197,41 @@ class ExperimentWidget(SharedWidget):
             self.set_trait("effect", None)
 
     def record(self, effect: Effect, name: str) -> dict[str, Any]:
-        """Keep an effect under a name, put it on show, and return its message."""
+        """Keep an effect under a name, put it on show, and return its message.
+
+        Raises MessageError, and keeps nothing, where the page could not be told of it.
+        """
         with self._state_lock:
-            number = self._history.add(effect, name).number
+            recorded = self._history.next(effect, name)
+            message = self._keep(recorded)
             self._injected.update({feature.id: feature for feature, _ in effect.injected})
             self._list_experiments()
-            return self.show_experiment(number)
+            self.set_trait("effect", message)
+        return message
 
     def record_controls(self, number: int, controls: Controls) -> dict[str, Any]:
-        """Keep controls with their experiment and return its message. Raises NodeError when it was forgotten meanwhile."""
+        """Keep controls with their experiment and return its message.
+
+        Raises NodeError when it was forgotten meanwhile; MessageError, and keeps nothing, where the page could not be
+        told of them.
+        """
         with self._state_lock:
-            self._history.control(number, controls)
-            return self._refresh(number)
+            message = self._keep(replace(self._history.find(number), controls=controls))
+            self._list_experiments()
+            if self.shown_experiment() == number:
+                self.set_trait("effect", message)
+        return message
+
+    def _keep(self, recorded: Recorded) -> dict[str, Any]:
+        # What cannot be sent must not be kept: it would stand in the way of everything that is sent after it.
+        sendable("The experiment", plain(entry_of(recorded)))
+        message: dict[str, Any] = sendable("The effect", effect_message(recorded, self.circuit, self._shown))
+        self._history.keep(recorded)
+        return message
 
     def record_study(self, study: Study) -> dict[str, Any]:
-        """Put a study on show and return its message."""
-        message: dict[str, Any] = plain(study.message)
+        """Put a study on show and return its message. Raises MessageError where it could not be sent."""
+        message: dict[str, Any] = sendable("The study", plain(study.message))
         with self._state_lock:
             self.set_trait("study", message)
         return message
@@ -244,8 +265,8 @@ class ExperimentWidget(SharedWidget):
     def show_experiment(self, number: int) -> dict[str, Any]:
         """Put an experiment on show and return its message. Raises NodeError when there is none."""
         with self._state_lock:
-            message = self.experiment_message(number)
-            self.set_trait("effect", message)
+            self.set_trait("effect", self.experiment_message(number))
+            message: dict[str, Any] = self.effect
         return message
 
     def feature_of(self, node: str) -> Feature:
@@ -275,10 +296,11 @@ class ExperimentWidget(SharedWidget):
         number = self.shown_experiment()
         return () if number is None else self.effect_of(number).interventions
 
-    def _refresh(self, number: int) -> dict[str, Any]:
+    def _refresh(self, number: int) -> None:
         """Show an experiment anew, where it is on show, and its line in the history."""
         self._list_experiments()
-        return self.show_experiment(number) if self.shown_experiment() == number else self.experiment_message(number)
+        if self.shown_experiment() == number:
+            self.show_experiment(number)
 
     def _list_experiments(self) -> None:
         self.set_trait("experiments", [plain(entry) for entry in self._history.entries()])

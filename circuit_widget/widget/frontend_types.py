@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.widget import experiment_messages as experiments
 from circuit_widget.widget import messages, snapshot_header
 from circuit_widget.widget import study_messages as studies
@@ -104,7 +106,7 @@ def main() -> None:
         if show:
             print(text, end="")
         else:
-            (SOURCES / f"{name}.ts").write_text(text, encoding="utf-8")
+            write_bytes(SOURCES / f"{name}.ts", text.encode(), "module", CircuitWidgetError)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from circuit_widget.characters import half_character
 from circuit_widget.errors import NodeError
 from circuit_widget.figure.text import printable
 from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.widget.experiment_messages import ExperimentEntry
+from circuit_widget.widget.spreadsheet import spreadsheet_text
 
 if TYPE_CHECKING:
     import pandas
 
 LONGEST_NAME = 200
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that spreadsheets take for a formula: labels and tokens are not to be trusted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +44,14 @@ class History:
     def __len__(self) -> int:
         return len(self._recorded)
 
-    def add(self, effect: Effect, name: str) -> Recorded:
-        """Keep an effect under the next number."""
-        self._made += 1
-        return self._keep(Recorded(self._made, name, effect))
+    def next(self, effect: Effect, name: str) -> Recorded:
+        """Return an effect under the number that it gets once it is kept."""
+        return Recorded(self._made + 1, name, effect)
+
+    def keep(self, recorded: Recorded) -> None:
+        """Keep an experiment, in the place of the one of its number."""
+        self._made = max(self._made, recorded.number)
+        self._recorded[recorded.number] = recorded
 
     def find(self, number: int) -> Recorded:
         """Return an experiment by its number.
@@ -61,20 +65,18 @@ class History:
             raise NodeError(f"There is no experiment {number!r:.40}; those kept are {known:.200}.")
         return found
 
-    def rename(self, number: int, name: str) -> Recorded:
+    def rename(self, number: int, name: str) -> None:
         """Give an experiment another name, of 1 to 200 characters.
 
         Raises:
-            NodeError: there is no such experiment, or the name is empty or too long.
+            NodeError: there is no such experiment, or the name is empty, too long, or holds half of a character.
         """
         text = name.strip() if isinstance(name, str) else ""
         if not 0 < len(text) <= LONGEST_NAME:
             raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {name!r:.60}.")
-        return self._keep(replace(self.find(number), name=text))
-
-    def control(self, number: int, controls: Controls) -> Recorded:
-        """Keep the controls of an experiment with it. Raises NodeError when it was forgotten meanwhile."""
-        return self._keep(replace(self.find(number), controls=controls))
+        if (half := half_character(text)) is not None:
+            raise NodeError(f"The name {text!r:.60} holds half of a character, {half}; give whole characters.")
+        self.keep(replace(self.find(number), name=text))
 
     def forget(self, number: int) -> None:
         """Delete an experiment. Raises NodeError when there is none."""
@@ -82,7 +84,7 @@ class History:
 
     def entries(self) -> list[ExperimentEntry]:
         """Return a line for each experiment, the first one first."""
-        return [_entry(one) for one in self]
+        return [entry_of(one) for one in self]
 
     def to_frame(self) -> pandas.DataFrame:
         """Return one row for each experiment.
@@ -102,13 +104,10 @@ class History:
     def to_csv(self) -> str:
         """Return `to_frame` as comma-separated values; a text that a spreadsheet would run gets an apostrophe before it."""
         frame = self.to_frame()
-        for column in ("name", "interventions", "token", "likeliest"):
-            frame[column] = [f"'{text}" if text[:1] in FORMULA else text for text in frame[column]]
-        return str(frame.to_csv(index=False))
-
-    def _keep(self, recorded: Recorded) -> Recorded:
-        self._recorded[recorded.number] = recorded
-        return recorded
+        for column in ("name", "mode", "frozen", "interventions", "token", "likeliest", "device", "dtype"):
+            frame[column] = [spreadsheet_text(text) for text in frame[column]]
+        # A carriage return within a text would end the line if texts were not quoted.
+        return str(frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC))
 
 
 def compared_tokens(first: Effect, second: Effect) -> pandas.DataFrame:
@@ -128,7 +127,8 @@ def compared_tokens(first: Effect, second: Effect) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["token", "token_id", "before", "first", "second"])
 
 
-def _entry(one: Recorded) -> ExperimentEntry:
+def entry_of(one: Recorded) -> ExperimentEntry:
+    """Return the line of an experiment: the likeliest token before, and the likeliest after."""
     tokens = one.effect.tokens
     first, then = tokens.iloc[0], tokens.iloc[int(tokens["after"].to_numpy().argmax())]
     return ExperimentEntry(
@@ -144,7 +144,7 @@ def _entry(one: Recorded) -> ExperimentEntry:
 
 
 def _row(one: Recorded) -> dict[str, object]:
-    effect, entry = one.effect, _entry(one)
+    effect, entry = one.effect, entry_of(one)
     first = effect.tokens.iloc[0]
     return {
         "id": one.number,

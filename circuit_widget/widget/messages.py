@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
 
+from circuit_widget.characters import half_character
 from circuit_widget.errors import MessageError
 from circuit_widget.widget.experiment_messages import (
     CompareBody,
@@ -231,7 +232,7 @@ def request(content: object) -> tuple[Request, Body]:
 def request_id(content: object) -> str | None:
     """Return the id to answer a message under, also a malformed one, if it has a usable one."""
     rid = content.get("rid") if isinstance(content, dict) else None
-    return rid if isinstance(rid, str) and 0 < len(rid) <= 64 else None
+    return rid if isinstance(rid, str) and 0 < len(rid) <= 64 and half_character(rid) is None else None
 
 
 def read_mode(text: str) -> str | tuple[int, int]:

@@ -16,12 +16,16 @@ SCALE = 1.5
 
 
 def static_bundle(figure: Figure) -> dict[str, str]:
-    """Return the figure as `text/html`, and as `image/png` where the library that draws PNG is installed.
+    """Return the figure as `text/html`, and as `image/png` where a PNG can be drawn with every character.
+
+    It needs a library, and fonts for the text: else the picture is an SVG, which the viewer's fonts draw.
 
     The picture is inside the text, so that it shows without network; viewers of saved notebooks prefer the HTML.
     """
     bundle = {}
     try:
+        if missing := figure.missing_glyphs():
+            raise FigureError(f"no font has {missing!r:.60}")
         bundle["image/png"] = base64.b64encode(figure.png(SCALE)).decode("ascii")
         source = f"data:image/png;base64,{bundle['image/png']}"
     except FigureError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from circuit_widget.characters import beginning
 from circuit_widget.errors import MessageError, NoModelError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Intervention, intervention_from_json
@@ -14,8 +15,9 @@ from circuit_widget.widget import experiment_messages as experiments
 from circuit_widget.widget import messages
 from circuit_widget.widget import study_messages as studies
 from circuit_widget.widget.schema import plain
+from circuit_widget.widget.sending import failure, tell
 from circuit_widget.widget.study_runs import Study, SweepPlan, Under, run_generation, run_sweep, run_validation
-from circuit_widget.widget.worker import Answer, Job, Worker, failure
+from circuit_widget.widget.worker import Answer, Job, Worker
 
 if TYPE_CHECKING:
     from circuit_widget.graph import Feature
@@ -40,19 +42,21 @@ class Requests:
     worker: Worker
 
     def receive(self, content: object) -> None:
-        """Answer or queue one message; what is malformed is answered with an error, and never raises."""
+        """Answer or queue one message; what is malformed or fails is answered with an error. Only an interrupt is raised."""
         rid = messages.request_id(content)
         try:
             request, body = messages.request(content)
             if request.rid in self.worker.pending(self.widget):
                 raise MessageError("There is a request under this id already; every request has an id of its own.")
             self._begin(request.rid, request.name, body)
-        except Exception as error:
+        except BaseException as error:
             code, message = failure(error)
             if rid is None:
-                self.widget.send(asdict(messages.Notice(message=f"A message from the page was ignored: {message}")))
+                tell(self.widget.send, messages.Notice(message=f"A message from the page was ignored: {message}"))
             else:
-                self.widget.send(asdict(messages.Failed(rid=rid, code=code, message=message)))
+                tell(self.widget.send, messages.Failed(rid=rid, code=code, message=message))
+            if not isinstance(error, Exception):
+                raise
 
     def _begin(self, rid: str, name: str, body: messages.Body) -> None:
         widget = self.widget
@@ -84,10 +88,10 @@ class Requests:
                 self._enqueue(self._experiment(rid, name, body))
 
     def _reply(self, rid: str, body: dict[str, Any]) -> None:
-        self.widget.send(asdict(messages.Reply(rid=rid, body=body)))
+        tell(self.widget.send, messages.Reply(rid=rid, body=body))
 
     def _enqueue(self, job: Job) -> None:
-        self.widget.send(asdict(messages.Accepted(rid=job.rid)))
+        tell(self.widget.send, messages.Accepted(rid=job.rid))
         if not self.worker.submit(job):
             job.fail("busy", "Too many requests are waiting already; try again in a moment.")
 
@@ -218,4 +222,4 @@ def _under(job: Job) -> Under:
 def _file_stem(graph: Graph) -> str:
     """Return a file name made of the prompt's words."""
     words = re.findall(r"\w+", " ".join(token.text for token in graph.tokens[1:]).lower())
-    return "-".join(words)[:60].strip("-") or "circuit"
+    return beginning("-".join(words), 60).strip("-") or "circuit"

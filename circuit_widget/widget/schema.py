@@ -14,6 +14,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from circuit_widget.characters import beginning, half_character
 from circuit_widget.errors import MessageError
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ DEFAULT_ITEMS = 1_000
 
 @dataclass(frozen=True)
 class Limit:
-    """The most characters of a text, or items of a list."""
+    """The most characters of a text, counted as code points, or items of a list."""
 
     most: int
 
@@ -40,7 +41,7 @@ def parse(kind: type[T], value: object, where: str) -> T:
     """Return `value`, decoded JSON, as an instance of the dataclass `kind`.
 
     `where` names the value in the sentence of the MessageError, raised for unknown or missing keys, wrong types, texts
-    and lists over their limit, and numbers that are not finite.
+    and lists over their limit, texts that hold half of a character, and numbers that are not finite.
     """
     parsed: T = _parse(kind, value, where)
     return parsed
@@ -58,7 +59,7 @@ def plain(value: Any) -> Any:
 def shown(value: object) -> str:
     """Return a value as it is quoted in an error: at most 40 characters, on one line."""
     if isinstance(value, str):
-        text = repr(value[:40])
+        text = repr(beginning(value, 40))
         return text if len(value) <= 40 else f"{text}… ({len(value):,} characters)"
     if isinstance(value, (dict, list, tuple)):
         return f"{_NAMES.get(type(value), 'a list')} of {len(value):,}"
@@ -116,6 +117,8 @@ def _parse_plain(kind: Any, value: object, where: str, limit: Limit | None) -> A
         most = limit.most if limit else DEFAULT_TEXT
         if len(value) > most:
             raise MessageError(f"{where} has {len(value):,} characters; at most {most:,} are taken.")
+        if (half := half_character(value)) is not None:
+            raise MessageError(f"{where} holds half of a character, {half}; expected whole characters.")
     return value
 
 

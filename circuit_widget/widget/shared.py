@@ -23,6 +23,7 @@ from circuit_widget.errors import CircuitWidgetError, MessageError
 from circuit_widget.graph import Graph
 from circuit_widget.widget.messages import Capabilities, Notice, Settings
 from circuit_widget.widget.schema import parse, shown
+from circuit_widget.widget.sending import sendable, sentence, tell
 from circuit_widget.widget.snapshot import pack, shown_nodes
 
 LOG = logging.getLogger(__name__)
@@ -30,10 +31,14 @@ LOG = logging.getLogger(__name__)
 BUNDLE = Path(__file__).parent / "static" / "widget.js"
 HEIGHTS = range(120, 4001)
 HIGHEST_REVISION = 2**53 - 2
+LONGEST_NOTICE = 2_000
 
 
 class SharedWidget(anywidget.AnyWidget):
     """A graph's traits in step with the frontend; see the module."""
+
+    # A path, so that anywidget watches the file in a checkout with ANYWIDGET_HMR=1.
+    _esm = BUNDLE if BUNDLE.is_file() else ""
 
     snapshot = traitlets.Bytes(read_only=True).tag(sync=True)
     circuit = traitlets.Instance(Circuit, ()).tag(
@@ -51,8 +56,8 @@ class SharedWidget(anywidget.AnyWidget):
     capabilities = traitlets.Dict(read_only=True).tag(sync=True)
 
     def __init__(self, graph: Graph, circuit: Circuit, settings: Mapping[str, Any], capabilities: Capabilities) -> None:
+        _check_bundle(str(self._esm))
         self.graph = graph
-        self._esm = _bundle()
         self._shown = frozenset[str]()
         self._frontend_speaks = False
         self._show(_nodes_in(circuit.check(graph)), always=True)
@@ -97,7 +102,16 @@ class SharedWidget(anywidget.AnyWidget):
 
     def _say(self, message: str) -> None:
         """Show a sentence in the widget's message line."""
-        self.send(asdict(Notice(message=message[:2_000])))
+        tell(self.send, Notice(message=sentence(message, LONGEST_NOTICE)))
+
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        try:
+            super()._send(msg, buffers)
+        except Exception:
+            # Of a request the page has to hear; of state it asks again, and what comes after must not be lost with it.
+            if msg.get("method") == "custom":
+                raise
+            LOG.exception("A change could not be sent to the page.")
 
     def _takes(self, name: str, value: object) -> bool:
         if name == "circuit":
@@ -138,6 +152,10 @@ class SharedWidget(anywidget.AnyWidget):
     def _valid_settings(self, proposal: Any) -> dict[str, Any]:
         return _checked_settings(proposal.value)
 
+    @traitlets.validate("effect", "study", "experiments", "capabilities")
+    def _valid_message(self, proposal: Any) -> Any:
+        return sendable(f"The {proposal.trait.name}", proposal.value)
+
     @traitlets.observe("comm")
     def _answer_where_asked(self, _: object) -> None:
         # ipykernel 7.4 delivers a comm's messages where it last published from, which may be behind a running cell,
@@ -174,11 +192,10 @@ def _checked_settings(value: object) -> dict[str, Any]:
     return asdict(settings)
 
 
-def _bundle() -> str:
-    try:
-        return BUNDLE.read_text(encoding="utf-8")
-    except OSError:
+def _check_bundle(code: str) -> None:
+    if not code:
         raise CircuitWidgetError(
             f"The widget's frontend is missing: there is no {BUNDLE.name} in {BUNDLE.parent}. In a source checkout "
-            "build it with `npm ci && npm run build` in the folder js; otherwise install the package again."
-        ) from None
+            "build it with `npm ci && npm run build` in the folder js; otherwise install the package again. "
+            "Then restart the kernel."
+        )

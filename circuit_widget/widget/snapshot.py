@@ -18,6 +18,7 @@ from dataclasses import asdict
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from circuit_widget.characters import shortened
 from circuit_widget.errors import MessageError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
@@ -119,7 +120,9 @@ def _header(graph: Graph, shown: Int[np.ndarray, " shown"], arrays: dict[str, Sn
         scores=SnapshotScores(graph.recorded_scores.replacement, graph.recorded_scores.completeness),
         total_nodes=graph.n_nodes,
         ids=ids,
-        labels={str(i): graph.labels[node][:LONGEST_LABEL] for i, node in enumerate(ids) if node in graph.labels},
+        labels={
+            str(i): shortened(graph.labels[node], LONGEST_LABEL) for i, node in enumerate(ids) if node in graph.labels
+        },
         arrays=arrays,
     )
 

@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from circuit_widget.characters import shortened
 from circuit_widget.circuit import Circuit
 from circuit_widget.figure.outcome import features_of, touched
 from circuit_widget.figure.shown import node_name
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.as_code import generation_code, groups_code, study_code
+from circuit_widget.intervention.as_code import generation_code, groups_code, keyword_code, study_code
 from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.groups import groups_of
@@ -20,6 +21,7 @@ from circuit_widget.intervention.steered_generation import SteeredGeneration, ga
 from circuit_widget.intervention.validation import Validation
 from circuit_widget.model.generation import Generation, SampledToken
 from circuit_widget.widget.experiment_messages import ControlBox, ControlsMessage, ControlToken
+from circuit_widget.widget.history import LONGEST_NAME
 from circuit_widget.widget.study_messages import (
     Axis,
     GenerationMessage,
@@ -106,7 +108,7 @@ class SweepSoFar:
             if ratios and all(math.isfinite(number) for pair in ratios for number in pair):
                 measured, predicted = zip(*ratios, strict=True)
                 name = box.name or node_name(self.graph, self.circuit, box.id)
-                found.append(SweepBox(box.id, name[:200], measured, predicted))
+                found.append(SweepBox(box.id, shortened(name, LONGEST_NAME), measured, predicted))
         return found
 
 
@@ -136,7 +138,7 @@ def validation_message(
     """Return a validation with all its pairs; `groups` are those it was made on, None for the most influential features."""
     faithful = validation.faithfulness
     token = next(iter(chosen_tokens((faithful.without, faithful.only), None).values()))
-    asked = [*([] if groups is None else [groups_code(groups)]), f"mode={mode!r}"]
+    asked = [*([] if groups is None else [groups_code(groups)]), keyword_code("mode", mode)]
     return ValidationMessage(
         kind="validation",
         mode=mode,

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from circuit_widget.circuit import Circuit
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.as_code import groups_code, intervention_code, nodes_code, study_code
+from circuit_widget.intervention.as_code import (
+    groups_code,
+    intervention_code,
+    keyword_code,
+    nodes_code,
+    study_code,
+    value_code,
+)
 from circuit_widget.intervention.kinds import Intervention, Place
 from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.intervention.studies import FACTORS, Asked
@@ -109,10 +116,10 @@ def _sweep_code(graph: Graph, plan: SweepPlan, groups: Mapping[str, Sequence[str
         asked = ", ".join(map(intervention_code, plan.interventions))
         return study_code(graph, "sweep_last_layer", [f"[{asked}]"])
     if plan.axis == "factor":
-        factors = [] if plan.factors is FACTORS else [repr(list(plan.factors))]
-        return study_code(graph, "sweep", [nodes_code(plan.nodes), *factors, f"mode={mode!r}"])
-    pairs = ["pairs=True"] if plan.axis == "pairs" else []
-    return study_code(graph, "sweep_groups", [groups_code(groups), *pairs, f"mode={mode!r}"])
+        factors = [] if plan.factors is FACTORS else [value_code(list(plan.factors))]
+        return study_code(graph, "sweep", [nodes_code(plan.nodes), *factors, keyword_code("mode", mode)])
+    pairs = [keyword_code("pairs", True)] if plan.axis == "pairs" else []
+    return study_code(graph, "sweep_groups", [groups_code(groups), *pairs, keyword_code("mode", mode)])
 
 
 def _labels(
@@ -138,7 +145,7 @@ def run_generation(
     options: Options,
 ) -> Study:
     """Let the model go on from the graph's prompt, up to the traced position, as it is and under interventions."""
-    prompt = [token.token_id for token in graph.tokens[: graph.position + 1]]
+    prompt = model.prompt_of(graph.tokens[: graph.position + 1])
     saying = Saying(
         graph,
         name,

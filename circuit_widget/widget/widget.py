@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Literal
 
+from circuit_widget.characters import beginning
 from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import Figure, Part, make_figure
@@ -129,7 +130,7 @@ class CircuitWidget(ExperimentWidget):
 
     def __repr__(self) -> str:
         words = " ".join(token.text.strip() for token in self.graph.tokens)
-        return f"<CircuitWidget: {words[:100]} → {self.graph.targets[0].token}>"
+        return f"<CircuitWidget: {beginning(words, 100)} → {self.graph.targets[0].token}>"
 
 
 def _fitting(graph: Graph, model: Any) -> ReplacementModel | None:

@@ -6,20 +6,18 @@ newer job that takes its place; whatever comes later is dropped. Nothing that a 
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from circuit_widget.errors import Cancelled, CircuitWidgetError
+from circuit_widget.errors import Cancelled
 from circuit_widget.widget.messages import Failed, Partial, Progress, Reply
-
-LOG = logging.getLogger(__name__)
+from circuit_widget.widget.sending import Send, failure, sentence, tell
 
 MOST_JOBS = 64
 PROGRESS_INTERVAL = 0.1
@@ -28,13 +26,7 @@ REPLACING = frozenset({"intervene", "controls", "align", "sweep", "generate", "v
 
 LOCK_POLL = 0.02
 LOCK_PATIENCE = 0.3
-LONGEST_MESSAGE = 600
-
-
-class Send(Protocol):
-    """Sends one message, and binary buffers, to the frontend from any thread."""
-
-    def __call__(self, content: dict[str, Any], buffers: Sequence[bytes] | None = None) -> None: ...
+LONGEST_PROGRESS = 200
 
 
 class Lock(Protocol):
@@ -90,7 +82,7 @@ class Job:
             return
         self._progress_sent = now
         known = min(max(float(fraction), 0.0), 1.0) if math.isfinite(fraction) else 0.0
-        self._tell_before_the_end(Progress(rid=self.rid, fraction=known, text=str(text)[:200]))
+        self._tell_before_the_end(Progress(rid=self.rid, fraction=known, text=sentence(str(text), LONGEST_PROGRESS)))
 
     def partial(self, body: Callable[[], dict[str, Any]]) -> None:
         """Show the frontend the answer as far as it is; called for only where a tenth of a second has passed."""
@@ -100,19 +92,12 @@ class Job:
         self._partial_sent = now
         self._tell_before_the_end(Partial(rid=self.rid, body=body()))
 
-    def tell(self, message: Progress | Partial | Reply | Failed, buffers: Sequence[bytes] | None = None) -> None:
-        """Send a message; a frontend that cannot be reached is logged, and is no reason to stop."""
-        try:
-            self._send(asdict(message), buffers)
-        except Exception:
-            LOG.exception("A message of request %s could not be sent.", self.rid)
-
     def fail(self, code: str, message: str) -> bool:
         """Settle the job with an error and stop it; False if it was settled already."""
         self._stop.set()
         if not self._settle():
             return False
-        self.tell(Failed(rid=self.rid, code=code, message=message))
+        tell(self._send, Failed(rid=self.rid, code=code, message=message))
         return True
 
     def finish(self, value: Any) -> None:
@@ -121,17 +106,16 @@ class Job:
             return
         try:
             answer = self.deliver(value)
-        except Exception as error:
+            tell(self._send, Reply(rid=self.rid, body=answer.body), answer.buffers)
+        except BaseException as error:
             code, message = failure(error)
-            self.tell(Failed(rid=self.rid, code=code, message=message))
-        else:
-            self.tell(Reply(rid=self.rid, body=answer.body), answer.buffers)
+            tell(self._send, Failed(rid=self.rid, code=code, message=message))
 
     def _tell_before_the_end(self, message: Progress | Partial) -> None:
         # Settled under the same lock, so that nothing comes after the answer that settles the job.
         with self._settling:
             if not self._settled:
-                self.tell(message)
+                tell(self._send, message)
 
     def _settle(self) -> bool:
         with self._settling:
@@ -179,6 +163,7 @@ class Worker:
     def submit(self, job: Job) -> bool:
         """Queue a job; False if the queue is full. Of REPLACING ones it takes the place of its owner's older queued ones."""
         with self._changed:
+            self._start()
             replaced = [
                 old for old in self._queue if job.name in REPLACING and old.name == job.name and old.owner is job.owner
             ]
@@ -187,13 +172,17 @@ class Worker:
             for old in replaced:
                 self._queue.remove(old)
             self._queue.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="circuit-widget", daemon=True)
-                self._thread.start()
             self._changed.notify_all()
         for old in replaced:
             old.fail("superseded", "A newer one took its place.")
         return True
+
+    def _start(self) -> None:
+        # Before anything is queued: a machine that has no thread to give leaves no job that nobody runs.
+        if self._thread is None:
+            thread = threading.Thread(target=self._work, name="circuit-widget", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def cancel(self, owner: object, rid: str) -> bool:
         """Settle a queued or running job as cancelled, at once; False if there is none under that id."""
@@ -258,26 +247,3 @@ class Worker:
             yield
         finally:
             self._lock.release()
-
-
-def failure(error: BaseException) -> tuple[str, str]:
-    """Return the code and the sentence for what went wrong; the unforeseen is logged with its traceback."""
-    if isinstance(error, CircuitWidgetError):
-        return error.code, str(error)[:LONGEST_MESSAGE]
-    if _out_of_memory(error):
-        return "memory", (
-            "There is not enough memory for this run. Close other programs or notebooks, "
-            "or trace with fewer features, then try again."
-        )
-    LOG.error("A request failed unexpectedly.", exc_info=error)
-    what = f"{type(error).__name__}: {error}"[: LONGEST_MESSAGE // 2]
-    return "internal", f"Something unforeseen went wrong ({what}). The log has the details."
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    # torch has its own class for a full GPU, and a plain RuntimeError for full main memory.
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
-    )

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { options } from "../bundle.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [snapshotPath, effectPath] = process.argv.slice(2);
@@ -13,24 +14,8 @@ if (snapshotPath === undefined) {
   process.exit(2);
 }
 
-const cssAsText = {
-  name: "css-as-text",
-  setup(build) {
-    build.onLoad({ filter: /\.css$/ }, ({ path }) => ({ contents: readFileSync(path, "utf8"), loader: "text" }));
-  },
-};
-
 async function bundle() {
-  const { outputFiles } = await esbuild.build({
-    absWorkingDir: join(here, ".."),
-    entryPoints: ["dev/host.js"],
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    sourcemap: "inline",
-    write: false,
-    plugins: [cssAsText],
-  });
+  const { outputFiles } = await esbuild.build({ ...options, entryPoints: ["dev/host.js"], sourcemap: "inline" });
   return outputFiles[0].text;
 }
 

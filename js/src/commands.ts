@@ -1,6 +1,8 @@
 /** What the gestures and the keys do: each is one undoable step. */
 
+import { shortened } from "./core/characters";
 import * as circuits from "./core/circuit";
+import { LONGEST_NAME } from "./core/circuit-rules";
 import type { NodeId } from "./core/types";
 import { commonName } from "./core/words";
 import { changeableOf, intervene } from "./effects/experiment";
@@ -27,8 +29,10 @@ export function groupNodes(store: Store, nodes: readonly NodeId[]): void {
 /** The name, or the first of "name 2", "name 3" ... that no supernode has. */
 function freshName(store: Store, name: string): string {
   const taken = new Set(store.circuit.value.supernodes.map((supernode) => supernode.name));
-  let candidate = name;
-  for (let number = 2; taken.has(candidate); number++) candidate = `${name} ${number}`;
+  let candidate = shortened(name, LONGEST_NAME);
+  for (let number = 2; taken.has(candidate); number++) {
+    candidate = `${shortened(name, LONGEST_NAME - 6)} ${number}`;
+  }
   return candidate;
 }
 

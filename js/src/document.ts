@@ -1,6 +1,7 @@
 /** The circuit document, in step with the kernel's. */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
+import { allRepaired } from "./core/characters";
 import { checkKinds, EMPTY_CIRCUIT } from "./core/circuit";
 import { parseCircuit } from "./core/circuit-json";
 import { CircuitError } from "./core/circuit-rules";
@@ -36,7 +37,7 @@ export function circuitDocument(
     }
   };
   const read = (document: unknown): Circuit | null =>
-    kept(() => parseCircuit(document), "A change of the circuit was not taken over: ");
+    kept(() => parseCircuit(allRepaired(document)), "A change of the circuit was not taken over: ");
 
   /** The trait's value as it was last taken over or written. */
   let known = trait.value.peek();

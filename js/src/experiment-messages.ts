@@ -33,11 +33,17 @@ export interface AddJson {
   readonly value: number | readonly number[];
 }
 
+/** One turn of a conversation. */
+export interface TurnJson {
+  readonly role: string;
+  readonly content: string;
+}
+
 /** Gives nodes what they are in another prompt; `alignment` pairs positions of this prompt with positions of that. */
 export interface SwapInJson {
   readonly kind: "swap_in";
   readonly nodes: readonly string[];
-  readonly prompt: string;
+  readonly prompt: string | readonly number[] | readonly TurnJson[];
   readonly features?: readonly string[] | null;
   readonly alignment?: readonly (readonly [number, number])[] | null;
 }

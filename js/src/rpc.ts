@@ -1,5 +1,6 @@
 /** Requests to the kernel over the notebook's widget messages: ids, progress, replies, errors, cancelling. */
 
+import { allRepaired } from "./core/characters";
 import type { Answer, Notice, Request, RequestName, Requests } from "./messages";
 
 /** The part of the notebook's widget model that carries messages. */
@@ -154,7 +155,7 @@ export class Rpc {
         setTimeout(() => silent(WAITING), ACCEPT_PATIENCE),
         setTimeout(() => silent(SILENT), KERNEL_PATIENCE),
       );
-      this.#send({ type: "request", rid, name, body: body as Request["body"] });
+      this.#send({ type: "request", rid, name, body: allRepaired(body) as Request["body"] });
     });
     return { rid, reply, cancel: () => this.#cancel(rid) };
   }

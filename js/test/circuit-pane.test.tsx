@@ -368,6 +368,27 @@ describe("renaming", () => {
     }
   });
 
+  it("takes as many characters as the kernel, however many units they are, and keeps them whole", async () => {
+    const { root, store } = pane();
+    press(box(root, "s1"), "F2");
+    const field = await eventually(() => get<HTMLInputElement>(root, "rename"));
+    expect(field.maxLength).toBe(-1);
+    for (const [typed, left] of [
+      ["🤠".repeat(80), "🤠".repeat(80)],
+      ["🤠".repeat(81), "🤠".repeat(80)],
+      [`${"x".repeat(79)}🤠🤠`, `${"x".repeat(79)}🤠`],
+      [`${"x".repeat(78)}👨‍👩‍👧‍👦`, "x".repeat(78)],
+    ]) {
+      field.value = typed;
+      field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+      expect(field.value).toBe(left);
+    }
+    field.value = "half \ud83d";
+    press(field, "Enter");
+    expect(store.circuit.value.supernodes[0].name).toBe("half \ufffd");
+    expect(store.failure.value).toBeNull();
+  });
+
   it("labels a node that stands by itself", async () => {
     const { root, store } = pane();
     store.renaming.value = "2_0_5";

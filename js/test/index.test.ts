@@ -1,33 +1,13 @@
-/// <reference types="node" />
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { bundle } from "../bundle.mjs";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
 import * as sources from "../src/index";
 import { FakeModel } from "./fake-model";
 
-const { code, shortened } = await bundle();
+const code = await bundle();
 const bundled = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as typeof sources;
 
-describe("the bundle", () => {
-  it("keeps the names that the kernel and the notebook know", () => {
-    const known = ["messages", "experiment-messages", "study-messages", "host"].flatMap((file) =>
-      [
-        ...readFileSync(join(import.meta.dirname, `../src/${file}.ts`), "utf8").matchAll(
-          /^ {2}(?:readonly )?(\w+)\??[:(]/gm,
-        ),
-      ].map(([, name]) => name),
-    );
-    expect(known).toContain("token_id");
-    expect(known).toContain("save_changes");
-    const documents = [...Object.keys(EMPTY_CIRCUIT), "render", "detail", "onClick", "peek", "jpThemeLight"];
-    expect(shortened.filter((name) => known.includes(name) || documents.includes(name))).toEqual([]);
-    expect(shortened).toContain("groupOf");
-  });
-});
-
-// What ships has its names shortened, so it is held to the same as the sources are.
+// What ships is minified, so it is held to the same as the sources are.
 describe.each([
   ["sources", sources.default],
   ["bundle", bundled.default],

@@ -5,7 +5,7 @@ import recorded from "../../tests/fixtures/layout.json";
 import { circuitLayout, type LayoutBox } from "../src/core/circuit-layout";
 import { type MapNode, mapLayout } from "../src/core/layout";
 import { type BoxLink, edgeWidth, headLength, mapEdge, type Route, routeEdges, shownLinks } from "../src/core/routing";
-import { monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/core/text";
+import { apart, monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/core/text";
 
 interface Fixture {
   readonly text: readonly {
@@ -16,6 +16,7 @@ interface Fixture {
     readonly short_mono: string;
     readonly label: string;
     readonly printable: string;
+    readonly apart: string;
   }[];
   readonly map: readonly {
     readonly nodes: readonly MapNode[];
@@ -69,6 +70,7 @@ describe("text", () => {
     expect(shorten(entry.text, 60, 12)).toBe(entry.short);
     expect(shorten(entry.text, 40, 11.5, true)).toBe(entry.short_mono);
     expect(tokenLabel(entry.text)).toBe(entry.label);
+    expect(apart(entry.text)).toBe(entry.apart);
     expect(printable(entry.text)).toBe(entry.printable);
   });
 });

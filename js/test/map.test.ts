@@ -1,26 +1,34 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { group } from "../src/core/circuit";
+import { group, pin } from "../src/core/circuit";
+import { shareOfInput } from "../src/core/snapshot";
 import { attachGestures } from "../src/map/gestures";
 import { attachKeys } from "../src/map/keys";
+import { paintFaintEdges } from "../src/map/paint";
+import { AT_REST } from "../src/map/scene";
 import { MapView } from "../src/map/view";
 import { attachZoom } from "../src/map/zoom";
 import { PALETTES } from "../src/theme";
 import { FakeModel, storeOn } from "./fake-model";
+import { EFFECT } from "./panels";
 
 interface Stroke {
   readonly what: "stroke" | "fill";
   readonly color: string;
   readonly dash: number;
+  readonly width: number;
+  readonly opacity: number;
   readonly path: readonly string[];
 }
 
 /** A 2d context that remembers what was stroked and filled. */
 function recorder(painted: Stroke[]) {
   const saved: object[] = [];
-  const state = { strokeStyle: "", fillStyle: "", dash: 0 };
+  const state = { strokeStyle: "", fillStyle: "", dash: 0, lineWidth: 1, globalAlpha: 1 };
   let path: string[] = [];
-  const note = (what: Stroke["what"]) =>
-    painted.push({ what, color: what === "stroke" ? state.strokeStyle : state.fillStyle, dash: state.dash, path });
+  const note = (what: Stroke["what"]) => {
+    const { strokeStyle, fillStyle, dash, lineWidth: width, globalAlpha: opacity } = state;
+    painted.push({ what, color: what === "stroke" ? strokeStyle : fillStyle, dash, width, opacity, path });
+  };
   const known: Record<string, unknown> = {
     beginPath: () => {
       path = [];
@@ -249,6 +257,112 @@ describe("painting", () => {
     expect(ends.filter(({ what, color }) => what === "stroke" && color === inhibit)).toHaveLength(inhibiting);
     expect(ends.filter(({ what, color }) => what === "fill" && color === excite)).toHaveLength(
       shown.length - inhibiting,
+    );
+  });
+
+  /** The curves of a node's edges from the weakest to the strongest, and what they show. */
+  function curvesOf(id: string, { store, view }: ReturnType<typeof setUp>) {
+    const { snapshot } = store;
+    const node = snapshot.index.get(id) as number;
+    const edges = [...view.scene.value.visible.edges]
+      .filter((edge) => snapshot.edgeSource[edge] === node || snapshot.edgeTarget[edge] === node)
+      .map((edge) => ({ source: snapshot.edgeSource[edge], share: Math.abs(shareOfInput(snapshot, edge)) }))
+      .sort((a, b) => a.share - b.share);
+    return { edges, strokes: painted.filter(({ path }) => path.includes("bezierCurveTo")) };
+  }
+
+  it("draws an edge the wider the more of its target's input it carries, the strongest last", async () => {
+    const map = setUp();
+    await frame();
+    painted.length = 0;
+    map.store.actions.select(["1_4_2"], "replace");
+    await frame();
+    const { edges, strokes } = curvesOf("1_4_2", map);
+    expect(strokes).toHaveLength(edges.length);
+    const widths = strokes.map(({ width }) => width);
+    expect(widths).toEqual([...widths].sort((a, b) => a - b));
+    expect(widths.at(-1)).toBeGreaterThan(2 * widths[0]);
+    for (const [row, { share }] of edges.entries()) {
+      const expected = 0.8 * Math.min(5, Math.max(0.8, 0.5 + 5 * Math.sqrt(share)));
+      expect(widths[row]).toBeCloseTo(expected, 6);
+    }
+    expect(strokes.every(({ opacity }) => opacity === 1)).toBe(true);
+  });
+
+  it("fades edges and nodes with what an intervention left of the node they come from", async () => {
+    const ids = ["0_3_1", "0_7_2", "1_4_2"];
+    const effect = { ...EFFECT, nodes: { ids, before: [2, 2, 2], after: [1, 0, 4], predicted: [1, 0, 4] } };
+    const map = setUp({ effect });
+    await frame();
+    painted.length = 0;
+    map.store.actions.select(["1_4_2"], "replace");
+    await frame();
+    const { snapshot } = map.store;
+    const left = new Map([
+      ["0_3_1", 0.5],
+      ["0_7_2", 0.25],
+    ]);
+    const { edges, strokes } = curvesOf("1_4_2", map);
+    const faded = edges.map(({ source }) => left.get(snapshot.ids[source]) ?? 1);
+    expect(new Set(faded)).toEqual(new Set([1, 0.5, 0.25]));
+    expect(strokes.map(({ opacity }) => opacity)).toEqual(faded);
+    map.store.actions.hover("2_9_5");
+    painted.length = 0;
+    await frame();
+    const beside = painted.filter(({ path }) => path.includes("bezierCurveTo")).slice(0, edges.length);
+    expect(beside.map(({ opacity }) => opacity)).toEqual(faded.map((opacity) => 0.25 * opacity));
+  });
+
+  it("draws suppressed nodes fainter, outputs as they are likely, and pinned ones with a thicker rim", async () => {
+    const nodes = { ids: ["0_3_1", "1_4_2"], before: [2, 2], after: [0, 1], predicted: [0, 1] };
+    const { store } = setUp({ effect: { ...EFFECT, nodes } });
+    store.actions.edit((circuit) => pin(circuit, ["0_3_1"]), "pin");
+    await frame();
+    const { node, nodeEdge, ink, answer } = PALETTES.light;
+    const fills = (color: string) => painted.filter((one) => one.what === "fill" && one.color === color);
+    const opacities = fills(node).map(({ opacity }) => opacity);
+    expect(opacities.filter((opacity) => opacity !== 1).sort()).toEqual([0.25, 0.5]);
+    expect(
+      fills(answer)
+        .map(({ opacity }) => opacity)
+        .sort(),
+    ).toEqual([Math.sqrt(0.125), Math.sqrt(0.5)].map(Math.fround));
+    const rims = (color: string) => painted.filter((one) => one.what === "stroke" && one.color === color);
+    expect(
+      rims(ink)
+        .filter(({ dash }) => dash === 0)
+        .map(({ width, opacity }) => [width, opacity]),
+    ).toEqual([[1.8, 0.25]]);
+    expect(rims(nodeEdge).every(({ width }) => width === 1)).toBe(true);
+  });
+
+  it("draws faint edges in four strengths, fainter where there are very many", () => {
+    const { store, view } = setUp();
+    const scene = view.scene.value;
+    const faint = (edges: number) => {
+      painted.length = 0;
+      const context = document.createElement("canvas").getContext("2d") as CanvasRenderingContext2D;
+      const brush = { context, palette: PALETTES.light, camera: AT_REST, interfaceFont: "", tokenFont: "" };
+      const many = { ...scene, visible: { ...scene.visible, edges: new Uint32Array(edges) } };
+      paintFaintEdges(brush, many, scene.visible.edges);
+      return painted.map(({ width, opacity, color }) => [width, Math.round(1000 * opacity) / 1000, color]);
+    };
+    const color = PALETTES.light.faint;
+    expect(store.snapshot.edgeShare.length).toBeGreaterThan(0);
+    expect(faint(600)).toEqual([
+      [2, 0.62, color],
+      [1.4, 0.52, color],
+      [0.9, 0.45, color],
+      [0.6, 0.34, color],
+    ]);
+    const half = 0.5 ** 0.4;
+    expect(faint(1200)).toEqual(
+      [
+        [2, 0.62],
+        [1.4, 0.52],
+        [0.9, 0.45],
+        [0.6, 0.34],
+      ].map(([width, opacity]) => [width, Math.round(1000 * opacity * half) / 1000, color]),
     );
   });
 

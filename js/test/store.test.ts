@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { dropOnNode, groupNodes, togglePins, ungroupNodes } from "../src/commands";
 import { EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
+import { run } from "../src/effects/experiment";
 import { FakeModel, storeOn } from "./fake-model";
 
 const [A, B, C] = ["1_8_4", "2_9_5", "0_3_1"];
@@ -41,6 +42,37 @@ describe("edits", () => {
     expect(store.failure.value?.message).toMatch(/logit/);
     expect(store.undoName.value).toBeNull();
     store.actions.dismiss();
+    expect(store.failure.value).toBeNull();
+  });
+
+  it("name a group after its nodes in no more characters than a name has", () => {
+    const { model, store } = setUp();
+    const label = "🤠".repeat(80);
+    store.actions.edit((circuit) => ({ ...circuit, labels: { [A]: label, [B]: label } }), "label");
+    groupNodes(store, [A]);
+    groupNodes(store, [B]);
+    const names = model.get("circuit").supernodes.map(({ name }: { name: string }) => name);
+    expect(names).toEqual([label, `${"🤠".repeat(73)}… 2`]);
+    expect(store.failure.value).toBeNull();
+  });
+
+  it("name experiments in whole characters, no more than the kernel takes", async () => {
+    const { model, store } = setUp();
+    const family = "👨‍👩‍👧‍👦".repeat(11);
+    const nodes = [A, B, C];
+    const labels = Object.fromEntries(nodes.map((node) => [node, family]));
+    store.actions.edit((circuit) => ({ ...circuit, labels }), "label");
+    const ablations = nodes.map((node) => ({ kind: "ablate" as const, nodes: [node] }));
+    void run(store, ablations);
+    expect((model.sent[0].body as { name: string }).name).toBe(`${family} ×0, ${family} ×0, ${"👨‍👩‍👧‍👦".repeat(5)}…`);
+  });
+
+  it("read from a stored document hold no half of a character", () => {
+    const stored = { ...group(EMPTY_CIRCUIT, "Texas", [A]), labels: { [A]: "x" } };
+    const broken = JSON.parse(JSON.stringify(stored).replace('"x"', '"\\ud83d"').replace("Texas", "Texas\\udc80"));
+    const { store } = setUp({ circuit: broken });
+    expect(store.circuit.value.labels[A]).toBe("\ufffd");
+    expect(store.circuit.value.supernodes[0].name).toBe("Texas\ufffd");
     expect(store.failure.value).toBeNull();
   });
 

@@ -221,6 +221,9 @@ describe("the history", () => {
     const first = () => get(root, "experiment-entry", { id: "1" });
     get(first(), "name-experiment").click();
     const field = await eventually(() => get<HTMLInputElement>(root, "rename"));
+    field.value = "🤠".repeat(201);
+    field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    expect(field.value).toBe("🤠".repeat(200));
     field.value = "without Texas";
     press(field, "Enter");
     expect(last(model)).toMatchObject({ name: "rename", body: { id: 1, name: "without Texas" } });

@@ -41,6 +41,9 @@ describe("interventions in words", () => {
       "swap Texas from “California”",
     );
     expect(say({ kind: "swap_in", nodes, prompt: "the capital of Texas is" })).toContain("the capital of Texas is");
+    expect(say({ kind: "swap_in", nodes, prompt: [1, 4, 32] })).toBe("swap Texas from another prompt");
+    const turn = { role: "user", content: "the capital" };
+    expect(say({ kind: "swap_in", nodes, prompt: [turn] })).toBe("swap Texas from another prompt");
   });
 
   it("names a mode it does not know by its layers", () => {

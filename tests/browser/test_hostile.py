@@ -74,3 +74,37 @@ except cw.CircuitWidgetError as error:
     assert "80" in said
     assert len(said) < 400
     assert view.notebook.python("dict(widget.circuit.labels)") == {}
+
+
+def test_after_names_of_hundreds_of_emoji_one_goes_on_experimenting(dallas: WidgetView) -> None:
+    many = "👨‍👩‍👧‍👦🤠" * 30
+    whole = "👨‍👩‍👧‍👦🤠" * 10
+    dallas.box("Texas").dblclick()
+    dallas.part("rename").fill("x" + many)
+    dallas.part("rename").press("Enter")
+    name = "x" + whole[:-1]
+    dallas.notebook.wait_until(f"widget.circuit.supernodes[0].name == {name!r}")
+    # A selector cannot hold the joiners of the name.
+    named = dallas.part("box", kind="supernode").first
+    assert named.get_attribute("data-name") == name
+    named.click()
+    dallas.part("dial-0").click()
+    dallas.part("effect", effect="1").wait_for()
+    dallas.ablate("capital")
+    named.click()
+    dallas.part("dial-0").click(modifiers=["Shift"])
+    dallas.notebook.wait_until("len(widget.experiments) == 3")
+    dallas.open("history")
+    dallas.part("experiment-entry", id="1").locator("[data-test=name-experiment]").click()
+    dallas.part("rename").fill(many)
+    dallas.part("rename").press("Enter")
+    dallas.notebook.wait_until(f"widget.experiments[0]['name'] == {(whole * 3)[:200]!r}")
+    dallas.part("experiment-entry", id="1").locator("[data-test=recall]").click()
+    dallas.part("effect", effect="1").wait_for()
+    dallas.part("box", name="capital").click()
+    dallas.part("dial-0").click()
+    dallas.part("effect", effect="4").wait_for()
+    assert dallas.notebook.python("widget.history()['id'].tolist()") == [1, 2, 3, 4]
+    assert (
+        dallas.notebook.python("[one['name'].encode().decode() for one in widget.experiments]")[0] == (whole * 3)[:200]
+    )

@@ -6,7 +6,7 @@ from typing import Any
 from circuit_widget.figure.circuit_layout import Box, circuit_layout
 from circuit_widget.figure.layout import MapNode, map_layout
 from circuit_widget.figure.routing import Link, edge_width, head_length, map_edge, route_edges, shown_links
-from circuit_widget.figure.text import mono_width, printable, shorten, text_width, token_label
+from circuit_widget.figure.text import apart, mono_width, printable, shorten, text_width, token_label
 
 DALLAS = ("<bos>", "the", " capital", " of", " the", " state", " containing", " Dallas", " is")
 STRANGE = (
@@ -20,6 +20,19 @@ STRANGE = (
     "e\u0301",
     "\u202eevil",
     " antidisestablishmentarianism",
+)
+SCRIPTS = (
+    "باريس 0.91",
+    "क्षत्रिय स्त्री",
+    "ผู้ใหญ่ที่นี่",
+    "שָׁלוֹם עולם",
+    "Україна",
+    "「東京」と言う",
+    "한국어",
+    "👨‍👩‍👧‍👦 a family 👨‍👩‍👧‍👦",
+    "🇫🇷🇩🇪 flags",
+    "👍🏽👍🏽👍🏽👍🏽👍🏽",
+    "e\u0301" * 12,
 )
 
 
@@ -84,7 +97,7 @@ def fixture() -> dict[str, Any]:
         circuits.append(_circuit_case(boxes, links, width, height))
         circuits.append(_circuit_case(stored(boxes, seed), links, width, height))
     circuits.append(_circuit_case([], [], 300.0, 200.0))
-    texts = [*DALLAS, *STRANGE, "Say “Austin” → 100%", "\U0001f3fd", "W" * 40, ""]
+    texts = [*DALLAS, *STRANGE, *SCRIPTS, "Say “Austin” → 100%", "\U0001f3fd", "W" * 40, ""]
     return {
         "text": [
             {
@@ -95,6 +108,7 @@ def fixture() -> dict[str, Any]:
                 "short_mono": shorten(text, 40.0, 11.5, True),
                 "label": token_label(text),
                 "printable": printable(text),
+                "apart": apart(text),
             }
             for text in texts
         ],

@@ -381,7 +381,7 @@ def test_saving_replaces_the_file_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["dallas.svg"]
 
 
-@pytest.mark.parametrize(("library", "method"), [("typst", "pdf"), ("resvg_py", "png")])
+@pytest.mark.parametrize(("library", "method"), [("typst", "pdf"), ("typst", "png")])
 def test_a_missing_library_says_what_to_install(library: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(

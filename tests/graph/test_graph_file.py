@@ -113,7 +113,7 @@ PROVENANCE: dict[str, Any] = {
         "transcoders": {"name": "org/transcoders", "files": {}},
     },
     "versions": {"torch": "2.13.0"},
-    "prompt_token_ids": [1, 17],
+    "prompt_token_ids": [7, 8, 9],
     "first_position": 1,
     "time": "2026-01-02T03:04:05+00:00",
     "seconds": 1.5,

@@ -135,20 +135,22 @@ def test_attention_that_looks_ahead_is_refused() -> None:
     def uniform(_: nn.Module, __: object, output: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         return output[0], torch.full_like(output[1], 1 / output[1].shape[-1])
 
+    model = LanguageModel(network, tokenizer(), "two-way")
     network.model.layers[2].self_attn.register_forward_hook(uniform)
     with pytest.raises(LoadError, match="attention of layer 2 looks at later tokens; only causal models can be traced"):
-        check_pieces(LanguageModel(network, tokenizer(), "two-way"))
+        check_pieces(model)
 
 
 def test_a_layer_that_does_more_than_the_row_says_is_named() -> None:
     network = network_of("gpt2")
+    model = LanguageModel(network, tokenizer(), "scaled")
     network.transformer.h[1].register_forward_hook(lambda _, __, output: _scaled(output, 1.1))
     with pytest.raises(LoadError, match=r"the captured pieces of layer 1 should rebuild what leaves it within 0\.0001"):
-        check_pieces(LanguageModel(network, tokenizer(), "scaled"))
+        check_pieces(model)
     network = network_of("gemma3_text")
-    network.lm_head.register_forward_hook(lambda _, __, output: 1.1 * output)
     network.config.final_logit_softcapping = None
     model = LanguageModel(network, tokenizer(), "capped")
+    network.lm_head.register_forward_hook(lambda _, __, output: 1.1 * output)
     network.config.final_logit_softcapping = 20.0
     with pytest.raises(LoadError, match=r"should rebuild the model's logits within 0\.0001, found a difference of"):
         check_pieces(model)
@@ -156,8 +158,8 @@ def test_a_layer_that_does_more_than_the_row_says_is_named() -> None:
 
 def test_rounded_matrix_products_are_forgiven_where_the_user_allows_them() -> None:
     network = network_of("gpt2")
-    network.transformer.h[1].register_forward_hook(lambda _, __, output: _scaled(output, 1.001))
     model = LanguageModel(network, tokenizer(), "rounded")
+    network.transformer.h[1].register_forward_hook(lambda _, __, output: _scaled(output, 1.001))
     with pytest.raises(LoadError, match="layer 1 should rebuild what leaves it"):
         check_pieces(model)
     torch.set_float32_matmul_precision("high")

@@ -10,8 +10,9 @@ import pytest
 import torch
 import transformers
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
+from circuit_widget.model import plain
 from circuit_widget.model.capture import capture, freeze
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Conditions, rerun
@@ -54,12 +55,14 @@ def fake_tensors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             return True
 
     monkeypatch.setattr(torch, "isfinite", lambda _: Every())  # fake logits have no numbers to ask
+    monkeypatch.setattr(plain, "PLAIN_TENSORS", (*plain.PLAIN_TENSORS, FakeTensor))
     with FakeTensorMode():
         yield
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gemma2", "gemma3_text", "gpt2", "gpt_neox"])
 @pytest.mark.usefixtures("fake_tensors")
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
 def test_a_model_over_four_devices_is_captured_frozen_and_run_again_where_its_layers_are(name: str) -> None:
     model_type, entries = CONFIGURATIONS[name]
     config = transformers.AutoConfig.for_model(model_type, **entries)

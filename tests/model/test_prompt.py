@@ -4,12 +4,15 @@ import warnings
 from collections.abc import Sequence
 
 import pytest
-from transformers import AutoTokenizer, LlamaConfig
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
 from transformers.models.gemma3 import Gemma3TextConfig
 
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
-from circuit_widget.model.prompt import Prompt, find_tokens, first_position, read_prompt
-from tests.models import REFERENCE, reference_model, tokenizer
+from circuit_widget.model.prompt import Prompt, first_position, read_prompt
+from tests.models import REFERENCE, reference_model
+from tests.tokenizer_kinds import FAST, ROLES, tokenizer_of
 
 CHAT = (
     "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'system' %}"
@@ -29,7 +32,7 @@ def chat_tokenizer(template: str | None = CHAT) -> AutoTokenizer:
 
 
 def read(prompt: object, tokens: AutoTokenizer | None = None, **options: int) -> Prompt:
-    return read_prompt(tokens or chat_tokenizer(), prompt, vocabulary_size=220, context_length=64, **options)
+    return read_prompt(tokens or chat_tokenizer(), prompt, vocabulary_size=1000, context_length=64, **options)
 
 
 def texts(prompt: str | Sequence[int]) -> list[str]:
@@ -74,20 +77,6 @@ def test_an_unknown_word_of_hostile_text_is_shown_shortened() -> None:
     assert len(str(refusal.value)) < 300
 
 
-def test_a_token_is_found_by_its_text() -> None:
-    assert find_tokens(tokenizer(), "tea") == (188,)
-    with pytest.raises(PromptError, match=r"'teaa' is not one token of this model. Nearest known: tea"):
-        find_tokens(tokenizer(), "teaa")
-
-
-def test_a_token_may_have_a_space_before_it_and_a_text_several_tokens() -> None:
-    spaced = chat_tokenizer()
-    spaced.add_tokens(["▁tea"])
-    assert set(find_tokens(spaced, "tea")) == {188, len(spaced) - 1}
-    with pytest.raises(PromptError, match=r"'tea wine' is not one token of this model but 2: 'tea', 'wine'. Give one"):
-        find_tokens(tokenizer(), "tea wine")
-
-
 def test_tokens_of_a_graph_or_a_generation_are_a_prompt() -> None:
     tokens = reference_model().tokenize("the capital of France is")
     assert reference_model().tokenize(tokens) == tokens
@@ -104,8 +93,6 @@ def test_pad_stands_for_bos_where_there_is_none_and_eos_where_there_is_neither()
 
 
 def test_a_tokenizer_that_ends_texts_by_itself_does_not_end_the_prompt() -> None:
-    from tokenizers.processors import TemplateProcessing
-
     tokens = chat_tokenizer()
     tokens.backend_tokenizer.post_processor = TemplateProcessing(
         single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", 2)]
@@ -115,8 +102,6 @@ def test_a_tokenizer_that_ends_texts_by_itself_does_not_end_the_prompt() -> None
 
 
 def test_a_text_that_opens_a_turn_gets_bos_where_its_tokenizer_puts_it_before_everything() -> None:
-    from tokenizers.processors import TemplateProcessing
-
     tokens = chat_tokenizer()
     assert read("<|turn|>user tea", tokens).texts == ("<|turn|>", "user", "tea")
     tokens.backend_tokenizer.post_processor = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 1)])
@@ -203,3 +188,73 @@ def test_a_text_whose_first_words_would_be_left_out_is_warned_of() -> None:
         warnings.simplefilter("error")
         assert read("<bos><start_of_turn>user the tea", turned, first_position=4).texts[1] == "<start_of_turn>"
         read([1, 4, 5, 6, 7], first_position=4)
+
+
+@pytest.mark.parametrize("kind", [*FAST, "in Python"])
+@pytest.mark.parametrize("roles", [roles for roles in ROLES if roles != "none"])
+def test_a_special_token_that_a_text_spells_out_is_that_token(kind: str, roles: str) -> None:
+    made = tokenizer_of(kind, roles)
+    for token in ROLES[roles].values():
+        for text in (f"{token}the capital", f"the {token} capital", f"the capital{token}the capital {token}"):
+            named = made.convert_ids_to_tokens(list(read(text, made).token_ids))
+            put_in_front = named[0] == token and not text.startswith(token)
+            assert named.count(token) == text.count(token) + put_in_front
+
+
+@pytest.mark.parametrize("kind", ["words", "word pieces", "in Python"])
+@pytest.mark.parametrize("roles", ["each its own", "one for all", "bos is unk", "pad is unk", "no bos, eos is unk"])
+def test_what_the_tokenizer_cannot_encode_is_unknown_also_beside_what_is_spelled_out(kind: str, roles: str) -> None:
+    made = tokenizer_of(kind, roles)
+    for text in ("the Xanadu", f"{made.unk_token} the Xanadu", f"the Xanadu {made.unk_token}"):
+        with pytest.raises(PromptError, match=r"The model does not know the word 'Xanadu'"):
+            read(text, made)
+
+
+@pytest.mark.parametrize("kind", ["words", "in Python"])
+def test_a_word_is_unknown_to_a_tokenizer_without_a_token_for_it(kind: str) -> None:
+    with pytest.raises(PromptError, match="Xanadu"):
+        read("the Xanadu", tokenizer_of(kind, "no unk"))
+
+
+def test_a_letter_that_a_tokenizer_drops_is_unknown() -> None:
+    made = Tokenizer(models.BPE({letter: number for number, letter in enumerate("the cap")}, []))
+    dropping = PreTrainedTokenizerFast(tokenizer_object=made)
+    assert read("the cap", dropping).texts == tuple("the cap")
+    with pytest.raises(PromptError, match=r"The model does not know the word 'é'"):
+        read("the capé", dropping)
+
+
+def test_the_models_own_unknown_token_counts_where_the_tokenizer_names_none() -> None:
+    made = Tokenizer(models.WordLevel({"<unk>": 0, "the": 1}, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    silent = PreTrainedTokenizerFast(tokenizer_object=made)
+    assert silent.unk_token is None
+    with pytest.raises(PromptError, match=r"The model does not know the word 'Xanadu'"):
+        read("the Xanadu the", silent)
+    assert read("the <unk> the", silent).token_ids == (1, 0, 1)
+
+
+def test_a_special_token_is_known_however_the_tokenizer_normalises_it() -> None:
+    made = Tokenizer(models.WordLevel({"<unk>": 0, "the": 1, "capital": 2}, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.normalizer = normalizers.Lowercase()
+    made.add_special_tokens([AddedToken("<unk>", normalized=True, lstrip=True, rstrip=True, special=True)])
+    lower = PreTrainedTokenizerFast(tokenizer_object=made, unk_token=AddedToken("<unk>", normalized=True, lstrip=True))
+    assert read("The <UNK> capital", lower).token_ids == (1, 0, 2)
+
+
+@pytest.mark.parametrize("prompt", ["the \ud83d capital", "\udc80", [{"role": "user", "content": "the \ud83d"}]])
+def test_half_a_character_is_refused(prompt: object) -> None:
+    with pytest.raises(PromptError, match=r"holds half of a character, U\+D[0-9A-F]{3}; give whole characters"):
+        read(prompt)
+
+
+def test_a_template_that_writes_bos_leaves_one() -> None:
+    made = chat_tokenizer()
+    for single in ("$A", "<bos> $A", "<bos> $A <eos>"):
+        made.backend_tokenizer.post_processor = TemplateProcessing(
+            single=single, special_tokens=[("<bos>", 1), ("<eos>", 2)]
+        )
+        found = read([{"role": "user", "content": "tea"}], made)
+        assert found.texts == ("<bos>", "<|turn|>", "user", "tea", "<|end|>", "<|turn|>", "assistant")
+        assert read(found.token_ids, made) == found

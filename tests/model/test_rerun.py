@@ -204,12 +204,13 @@ def test_another_thread_that_uses_the_model_meanwhile_is_not_touched() -> None:
             meanwhile.append(model.model.network(torch.tensor([PROMPT_IDS])).logits)
 
     def hook(*_: object) -> None:
-        if threading.current_thread() is threading.main_thread() and not meanwhile:
+        running = hooks_of(model.model.network) > 1
+        if running and threading.current_thread() is threading.main_thread() and not meanwhile:
             thread = threading.Thread(target=other)
             thread.start()
             thread.join()
 
-    handle = model.model.network.model.layers[2].mlp.register_forward_pre_hook(hook)
+    handle = model.model.network.model.layers[2].mlp.act_fn.register_forward_pre_hook(hook)
     model.intervene(graph, Set(Feature(1, 2, 3), 50.0), mode="frozen_attention")
     handle.remove()
     torch.testing.assert_close(meanwhile[0], alone, atol=0, rtol=0)

@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 import comm
 import pytest
 
-from circuit_widget.widget import shared
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.frontend import Page, RecordingComm
 from tests.widget.linear_model import LinearModel
@@ -23,24 +22,27 @@ def model() -> Iterator[LinearModel]:
 
 
 @pytest.fixture
-def show(monkeypatch: pytest.MonkeyPatch, model: LinearModel, tmp_path: Any) -> Iterator[Open]:
+def opened_widgets() -> list[CircuitWidget]:
+    """The widgets that are closed when the test ends."""
+    return []
+
+
+@pytest.fixture
+def show(monkeypatch: pytest.MonkeyPatch, model: LinearModel, opened_widgets: list[CircuitWidget]) -> Iterator[Open]:
     """Show the small graph in a widget and return it with its page; by default the graph is the model's."""
     monkeypatch.setattr(comm, "create_comm", RecordingComm)
-    bundle = tmp_path / "widget.js"
-    bundle.write_text("export default { render() {} };")
-    monkeypatch.setattr(shared, "BUNDLE", bundle)
-    widgets = []
+    monkeypatch.setattr(CircuitWidget, "_esm", "export default { render() {} };")
 
     def open_widget(graph: Any = None, **settings: Any) -> tuple[CircuitWidget, Page]:
         widget = CircuitWidget(graph or model.trace(), **settings)
-        widgets.append(widget)
+        opened_widgets.append(widget)
         page = Page(widget.comm)
         page.hear()
         return widget, page
 
     yield open_widget
     model.gate.set()
-    for widget in widgets:
+    for widget in opened_widgets:
         widget.close()
 
 

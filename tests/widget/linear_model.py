@@ -18,6 +18,7 @@ from circuit_widget.intervention.effect import Effect, token_frame
 from circuit_widget.intervention.steered_generation import SteeredGeneration
 from circuit_widget.intervention.studies import Studies
 from circuit_widget.model.generation import Generation, SampledToken
+from circuit_widget.model.prompt import Prompt
 from circuit_widget.node import PromptToken
 from circuit_widget.tracing.activations import Activations
 from tests.widget.small_graph import N_LAYERS, WORDS, small_graph
@@ -121,9 +122,13 @@ class LinearModel(Studies):
         others = tuple(PromptToken(word, number) for number, word in enumerate(["<bos>", *prompt.split()]))
         return Alignment(graph.tokens, others, {place: place for place in range(min(len(others), len(graph.tokens)))})
 
+    def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
+        """Take tokens as they are."""
+        return Prompt(tuple(token.token_id for token in tokens), tuple(token.text for token in tokens))
+
     def generate(
         self,
-        prompt: Sequence[int],
+        prompt: Prompt,
         *,
         interventions: Sequence[Intervention] | None = None,
         max_new_tokens: int = 32,
@@ -140,7 +145,7 @@ class LinearModel(Studies):
                     token = start + place % 8
                     if on_token is not None:
                         on_token(SampledToken(VOCABULARY[token], token, 0.5, place, bool(steered)))
-        start = tuple(PromptToken(VOCABULARY[token], token) for token in prompt)
+        start = tuple(PromptToken(VOCABULARY[token], token) for token in prompt.token_ids)
         said = []
         for number in first:
             tokens = tuple(

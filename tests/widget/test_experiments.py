@@ -1,6 +1,7 @@
 """A click and a call do the same, are named the same, and leave the same effect on the page and in Python."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -155,6 +156,16 @@ def test_a_card_says_what_is_known_of_a_feature(show: Open) -> None:
     assert card["examples"] == [{"tokens": ["of", "Texas"], "activations": [0.0, 8.0]}]
     for node, code in [("E_4_4", "node"), ("4_40_5", "node"), ("9_9_9", "node"), ("0_-1_0", "node")]:
         assert answered(page, page.request("card", {"node": node}))["code"] == code
+
+
+def test_the_label_of_the_graph_goes_before_that_of_the_model(
+    show: Open, model: LinearModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = model.feature_card
+    monkeypatch.setattr(model, "feature_card", lambda *place: replace(own(*place), label="the model's"))
+    _, page = show()
+    labels = [answered(page, page.request("card", {"node": node}))["body"]["label"] for node in ("1_8_4", "0_3_1")]
+    assert labels == ["Texas <b>", "the model's"]
 
 
 def test_without_a_model_everything_but_interventions_works(show: Open) -> None:

@@ -110,6 +110,20 @@ def test_the_table_is_a_file_of_comma_separated_values(show: Open) -> None:
     assert (row["id"], row["name"], row["token"]) == ("1", '\'=cmd|"x", Texas', "word 40")
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_no_text_of_the_table_is_a_formula_of_a_spreadsheet(
+    show: Open, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
+    monkeypatch.setattr("tests.widget.linear_model.VOCABULARY", [f"{start}SUM(A1)"] * 48)
+    widget, _ = show()
+    effect = widget.ablate(TEXAS)
+    widget.record(effect, f"{start}cmd")
+    row = list(csv.DictReader(io.StringIO(widget.history_file(), newline="")))[1]
+    assert (row["name"], row["token"]) == (f"'{start}cmd", f"'{start}SUM(A1)")
+    assert row["likeliest"][0] in "'\\\ufffd"
+    assert row["mode"] == "total"
+
+
 def test_controls_come_with_their_experiment(show: Open) -> None:
     widget, page = show()
     widget.group("Austin", AUSTIN)

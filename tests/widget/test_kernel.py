@@ -15,12 +15,10 @@ ROOT = Path(__file__).parents[2]
 
 SET_UP = """
 import logging, threading, time
-from pathlib import Path
 logging.disable(logging.CRITICAL)
-from circuit_widget.widget import shared
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.linear_model import LinearModel
-shared.BUNDLE = Path("{bundle}")
+CircuitWidget._esm = "export default {};"
 model = LinearModel()
 widget = CircuitWidget(model.trace())
 """
@@ -129,16 +127,14 @@ class Notebook:
 
 
 @pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+def kernel() -> Iterator[Notebook]:
     """One kernel with the linear model and a widget on it."""
-    bundle = tmp_path_factory.mktemp("bundle") / "widget.js"
-    bundle.write_text("export default {};")
     manager, client = start_new_kernel(
         kernel_name="python3", cwd=str(ROOT), extra_arguments=["--Application.log_level=50"]
     )
     try:
         notebook = Notebook(client)
-        notebook.run(SET_UP.format(bundle=bundle))
+        notebook.run(SET_UP)
         yield notebook
     finally:
         client.stop_channels()

@@ -15,6 +15,7 @@ from circuit_widget.widget.experiment_messages import (
     ScaleJson,
     SetJson,
     SwapInJson,
+    TurnJson,
 )
 from circuit_widget.widget.messages import Card, CardBody, Empty, FigureBody
 from circuit_widget.widget.schema import parse
@@ -53,6 +54,14 @@ def test_the_types_of_the_frontend_are_those_declared_here() -> None:
         (
             intervene({"kind": "swap_in", "nodes": ["a"], "prompt": "x", "features": ["b"]}, mode="0-2"),
             InterveneBody((SwapInJson("swap_in", ("a",), "x", ("b",)),), "0-2", "Texas ×0"),
+        ),
+        (
+            intervene({"kind": "swap_in", "nodes": ["a"], "prompt": [1, 4]}),
+            InterveneBody((SwapInJson("swap_in", ("a",), (1, 4)),), "total", "Texas ×0"),
+        ),
+        (
+            intervene({"kind": "swap_in", "nodes": ["a"], "prompt": [{"role": "user", "content": "x"}]}),
+            InterveneBody((SwapInJson("swap_in", ("a",), (TurnJson("user", "x"),)),), "total", "Texas ×0"),
         ),
     ],
 )

@@ -59,7 +59,7 @@ def test_a_saved_notebook_has_a_picture_and_its_words(show: Open, monkeypatch: p
     assert bundle["text/html"].count("<") == 1
     assert "→ Austin" in bundle["text/plain"]
 
-    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    monkeypatch.setitem(sys.modules, "typst", None)
     bundle, _ = widget._repr_mimebundle_()
     assert "image/png" not in bundle
     assert bundle["text/html"].startswith('<img src="data:image/svg+xml;base64,')

@@ -9,7 +9,7 @@ import pytest
 
 from circuit_widget import Ablate, Everywhere, Graph, ReplacementModel, Set, load
 from circuit_widget.widget.messages import Card, EffectMessage
-from circuit_widget.widget.schema import parse
+from circuit_widget.widget.schema import parse, plain
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
 from tests.widget.linear_model import wait_for
@@ -102,6 +102,22 @@ def test_another_prompt_is_swapped_in_and_an_unknown_word_is_named(opened: Any, 
     error = ask(page, "intervene", {"interventions": [unknown], "mode": "total", "name": "x"})
     assert error["code"] == "prompt"
     assert "Xanadu" in error["message"]
+
+
+def test_a_swap_from_token_ids_goes_to_the_page_and_comes_back_as_ids(opened: Any, traced: Graph) -> None:
+    widget, page = opened
+    ids = [token.token_id for token in traced.tokens]
+    effect = widget.swap(strongest(traced, 3), list(reversed(ids[1:])))
+    assert effect.interventions[0].prompt == tuple(reversed(ids[1:]))
+    page.hear()
+    swap = {**effect.interventions[0].to_json(), "nodes": strongest(traced, 3)}
+    assert swap["prompt"] == list(reversed(ids[1:]))
+    reply = ask(page, "intervene", {"interventions": [swap], "mode": "total", "name": "x"})
+    shown = parse(EffectMessage, reply["body"], "The effect")
+    assert shown.interventions[0].prompt == effect.interventions[0].prompt
+    again = ask(page, "intervene", {"interventions": [plain(shown.interventions[0])], "mode": "total", "name": "x"})
+    assert again["body"]["nodes"] == reply["body"]["nodes"]
+    np.testing.assert_allclose(list(widget.effects)[-1].logits_after, effect.logits_after, atol=1e-5)
 
 
 def test_every_feature_has_a_card(opened: Any, traced: Graph) -> None:

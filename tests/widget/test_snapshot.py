@@ -117,17 +117,29 @@ def test_a_large_graph_is_cut_to_its_most_influential_nodes_and_strongest_edges(
 
 def test_long_labels_are_cut_and_strange_text_survives() -> None:
     graph = small_graph(
-        labels={"1_8_4": "x" * 10_000, "2_9_5": "\ud800 </script> \x00"},
-        tokens=[PromptToken(text, i) for i, text in enumerate(["", "\n", "東京", "\ud83d", "</script>", "is"])],
+        labels={"1_8_4": "x" * 10_000, "2_9_5": "\ufffd </script> \x00", "0_3_1": "🤠" * 201},
+        tokens=[PromptToken(text, i) for i, text in enumerate(["", "\n", "東京", "🤠", "</script>", "is"])],
     )
     header, _ = unpack(pack(graph))
-    assert sorted(map(len, header["labels"].values())) == [13, 200]
-    assert [token["text"] for token in header["tokens"]] == ["", "\n", "東京", "\ud83d", "</script>", "is"]
+    assert sorted(map(len, header["labels"].values())) == [13, 200, 200]
+    assert "🤠" * 199 + "…" in header["labels"].values()
+    assert [token["text"] for token in header["tokens"]] == ["", "\n", "東京", "🤠", "</script>", "is"]
+
+
+def test_the_strongest_node_is_sent_even_where_it_has_nearly_all_influence_alone() -> None:
+    graph = small_graph()
+    weights = np.zeros_like(graph.weights)
+    weights[-2:, 11] = 1.0
+    alone = small_graph(weights=weights)
+    strongest = int(np.argmax(alone.influence))
+    assert alone.node_ids[strongest] == "2_6_4"
+    assert alone.share[strongest] > snapshot.NODE_SHARE
+    assert unpack(pack(alone))[0]["ids"][0] == "2_6_4"
 
 
 def test_positions_and_layers_that_the_page_cannot_hold_are_refused() -> None:
     assert len(unpack(pack(tall_graph(32_767)))[1]["layer"]) == 2
-    with pytest.raises(MessageError, match="layer holds 32768, which is not a number of type int16"):
+    with pytest.raises(MessageError, match=r"layer holds 32768, which is not a number of type int16\. Show the graph of"):
         pack(tall_graph(32_768))
 
 

@@ -243,12 +243,14 @@ def test_a_closed_widget_lets_go_of_the_model(show: Open, model: LinearModel) ->
     wait_for(lambda: gc.collect() >= 0 and gone() is None)
 
 
-def test_a_missing_bundle_is_an_error_that_says_how_to_build_it(
-    show: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    monkeypatch.setattr(shared, "BUNDLE", tmp_path / "nowhere" / "widget.js")
-    with pytest.raises(CircuitWidgetError, match=r"no widget\.js in .*npm ci && npm run build"):
+def test_a_missing_bundle_is_an_error_that_says_how_to_build_it(show: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CircuitWidget, "_esm", "")
+    with pytest.raises(CircuitWidgetError, match=r"no widget\.js in .*npm ci && npm run build.*restart"):
         show()
+
+
+def test_the_frontend_is_the_file_that_the_build_writes() -> None:
+    assert str(CircuitWidget._esm) == shared.BUNDLE.read_text(encoding="utf-8")
 
 
 def test_graph_show_is_the_way_in(show: Open, model: LinearModel) -> None:

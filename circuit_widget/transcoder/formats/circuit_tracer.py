@@ -1,4 +1,4 @@
-"""The layouts of circuit-tracer, beside a `config.yaml`.
+"""The layouts of circuit-tracer, beside a `config.yaml` (or `config.yml`, or `config.json`).
 
 Per-layer: `layer_{i}.safetensors` from 0 without gaps. Cross-layer: `W_enc_{i}.safetensors` with the encoder and all
 small tensors, `W_dec_{i}.safetensors` with the decoder (features, layers written, d_model). Or a list `transcoders:` of
@@ -8,11 +8,15 @@ one file a layer, local paths or `hf://` references, in this layout or in Google
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from circuit_widget.errors import LoadError
-from circuit_widget.transcoder import hook_names, hub
-from circuit_widget.transcoder.activation import Activation, ReLU, TopK
+from circuit_widget.system.warning import warn
+from circuit_widget.transcoder import hub
+from circuit_widget.transcoder.activation import Activation, TopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats import gemma_scope, gemma_scope_2
@@ -26,7 +30,15 @@ from circuit_widget.transcoder.formats.layer_files import (
     read_per_layer,
     without_gaps,
 )
-from circuit_widget.transcoder.formats.settings import read_yaml, whole_number
+from circuit_widget.transcoder.formats.settings import (
+    Fixed,
+    Keys,
+    read_json,
+    read_one_of,
+    refuse_other_numbers,
+    whole_number,
+)
+from circuit_widget.transcoder.hook_names import STATED
 from circuit_widget.transcoder.known_sets import UNSTATED_K
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
@@ -49,7 +61,42 @@ KINDS = {
 }
 """Hook names that each `model_kind` has where its config.yaml gives none."""
 
-ACTIVATIONS = ("relu", "jump_relu", "jumprelu", "topk")
+JUMP_RELU = ("jump_relu", "jumprelu")
+ACTIVATIONS = ("relu", *JUMP_RELU, "topk")
+
+SETTINGS = ("config.yaml", "config.yml", "config.json", "cfg.json")
+"""Files that settings may be in; they must agree."""
+
+ELSEWHERE = frozenset({"model_type", "hf_hook_point_in"})
+"""What a file of the same name has that belongs to something else."""
+
+WIDTH = ("d_model", "d_in", "d_out")
+FEATURES = ("d_transcoder", "d_sae", "d_feature", "d_features", "n_features", "num_latents")
+N_LAYERS = ("n_layers", "num_layers")
+"""Settings that state a size, which must be that of the tensors."""
+
+_OTHER_NAME = Fixed(
+    (None,),
+    "names the activation function as other tools do",
+    "Write activation: relu, activation: jump_relu, or activation: topk with k instead.",
+)
+
+KEYS = Keys(
+    used=frozenset(
+        {"model_kind", "feature_input_hook", "feature_output_hook", "transcoders", "scan", "activation", "k"}
+    )
+    | STATED
+    | {*WIDTH, *FEATURES, *N_LAYERS},
+    fixed={
+        **dict.fromkeys(("activation_fn", "activation_fn_str", "activation_function"), _OTHER_NAME),
+        "normalize_activations": Fixed((None, False, "none"), "changes the scale of what features read"),
+        "reshape_activations": Fixed((None, False, "none"), "takes what features read apart by heads"),
+        "apply_b_dec_to_input": Fixed((None, False), "subtracts the decoder bias from what features read"),
+        "finetuning_scaling_factor": Fixed((None, False), "scales activations"),
+        "rescale_acts_by_decoder_norm": Fixed((None, False), "ranks and scales activations by decoder norms"),
+    },
+)
+"""What may stand in the settings."""
 
 
 def cross_layer_table(layer: int) -> Table:
@@ -65,7 +112,7 @@ def cross_layer_table(layer: int) -> Table:
 
 def is_circuit_tracer(folder: Folder) -> bool:
     """Return whether a folder is laid out so."""
-    return any(folder.matching(file) for file in ("config\\.yaml", LAYER_FILE, ENCODER_FILE))
+    return any(folder.matching(file) for file in (r"config\.ya?ml", LAYER_FILE, ENCODER_FILE))
 
 
 def read_circuit_tracer(folder: Folder, loading: Loading) -> PerLayerTranscoders | CrossLayerTranscoders:
@@ -74,60 +121,126 @@ def read_circuit_tracer(folder: Folder, loading: Loading) -> PerLayerTranscoders
     Raises:
         LoadError: names the file, the tensor, what was found and what was expected.
     """
-    path = folder.root / "config.yaml"
-    config = read_yaml(path) if path.exists() else {}
+    path, config = read_one_of(_settings_files(folder), KEYS)
     kind = config.get("model_kind", "cross_layer_transcoder" if folder.matching(ENCODER_FILE) else "transcoder_set")
     if kind not in KINDS:
         raise LoadError(f"{path}: model_kind is {kind!r}, expected one of {', '.join(KINDS)}.")
-    if config.get("activation") not in (None, *ACTIVATIONS):
-        raise LoadError(f"{path}: activation is {config['activation']!r}, expected one of {', '.join(ACTIVATIONS)}.")
+    _check_activation(path, config)
     hooks = KINDS[str(kind)]
     sites = (
-        hook_names.input_site(config.get("feature_input_hook", hooks[0]), path=path, key="feature_input_hook"),
-        hook_names.output_site(config.get("feature_output_hook", hooks[1]), path=path, key="feature_output_hook"),
+        loading.sites.read(
+            config.get("feature_input_hook", hooks[0]), path=path, key="feature_input_hook", stated=config
+        ),
+        loading.sites.written(config.get("feature_output_hook", hooks[1]), path=path, key="feature_output_hook"),
     )
     scan = config.get("scan")
     name = scan if isinstance(scan, str) and scan else folder.name
-    if "transcoders" in config:
-        return _read_listed(_listed(path, config["transcoders"], loading), loading, path, config, name, sites)
+    found = _read_layers(folder, loading, _Stated(path, config, name), str(kind), sites)
+    if "model_kind" in config and isinstance(found, CrossLayerTranscoders) != (kind == "cross_layer_transcoder"):
+        raise LoadError(f"{path}: model_kind is {kind!r}, but {found.layers[0].decoder_origin} is of the other kind.")
+    sizes = {
+        **dict.fromkeys(WIDTH, found.d_model),
+        **dict.fromkeys(FEATURES, found.n_features(0)),
+        **dict.fromkeys(N_LAYERS, found.n_layers),
+    }
+    refuse_other_numbers(path, config, sizes, found.files[0])
+    return found
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """What the settings of a set say of the activation function of its layers."""
+
+    path: Path
+    config: Mapping[str, object]
+    name: str
+
+    def activation(self, layer: LayerFile, device: torch.device) -> Activation:
+        """Return the activation function that the settings and the layer's file agree on.
+
+        A set is TopK where its settings say so or where its files carry k, ReLU or JumpReLU as they carry thresholds.
+        """
+        asked, file, threshold = self.config.get("activation"), layer.file, str(layer.table.threshold)
+        has_threshold, has_k = threshold in file.names, "k" in file.names
+        if has_threshold and (asked in ("relu", "topk") or (asked is None and has_k)):
+            says = f"{self.path} says activation: {asked}" if asked else "the file holds k, as TopK does"
+            raise LoadError(f"{file.origin(threshold)} was found, expected none, since {says}.")
+        if has_k and asked == "relu":
+            raise LoadError(f"{file.origin('k')} was found, expected none, since {self.path} says activation: relu.")
+        if asked == "topk" or (asked is None and has_k):
+            return TopK(self._k(file))
+        if asked in JUMP_RELU and not has_threshold:
+            raise LoadError(f"{file.origin(threshold)} is missing, though {self.path} says activation: {asked}.")
+        return layer.threshold(device)
+
+    def _k(self, file: CheckedFile) -> int:
+        stated = self.config.get("k")
+        if "k" not in file.names:
+            known = None if stated is not None else UNSTATED_K.get(self.name.partition("@")[0])
+            return known or whole_number(self.path, self.config, "k")
+        found = file.whole_number("k")
+        refuse_other_numbers(self.path, self.config, {"k": found}, file.path)
+        return found
+
+
+def _check_activation(path: Path, config: Mapping[str, object]) -> None:
+    """Refuse an activation function that is not known, and a k that the settings do not say to use.
+
+    A k alone is refused: circuit-tracer leaves it out then and takes the set for ReLU, which its author hardly meant, and
+    sets that were trained with TopK are also published with thresholds in its place.
+    """
+    asked, k = config.get("activation"), config.get("k")
+    if asked not in (None, *ACTIVATIONS):
+        raise LoadError(f"{path}: activation is {asked!r}, expected one of {', '.join(ACTIVATIONS)}.")
+    if k is not None and asked in (None, "relu"):
+        said = "activation is not given" if asked is None else "activation is relu"
+        raise LoadError(
+            f"{path}: k is {k!r}, but {said}. Write activation: topk to keep the k largest pre-activations of each token; "
+            "remove k if the transcoders are ReLU or JumpReLU."
+        )
+    if k is not None and asked in JUMP_RELU:
+        warn(f"{path}: k is {k!r}, but activation is {asked}: thresholds decide which features are active, not k.")
+
+
+def _settings_files(folder: Folder) -> list[Path]:
+    """Return where settings may be, but for a config.json of a language model or of Gemma Scope 2 in the same folder."""
+
+    def of_this_layout(path: Path) -> bool:
+        return path.suffix != ".json" or not path.exists() or not read_json(path).keys() & ELSEWHERE
+
+    return [path for path in (folder.root / name for name in SETTINGS) if of_this_layout(path)]
+
+
+def _read_layers(
+    folder: Folder, loading: Loading, stated: _Stated, kind: str, sites: tuple[str, str]
+) -> PerLayerTranscoders | CrossLayerTranscoders:
+    if "transcoders" in stated.config:
+        return _read_listed(_listed(stated.path, stated.config["transcoders"], loading), loading, stated, sites)
     if kind == "cross_layer_transcoder":
-        return CrossLayerTranscoders(name, _read_cross_layer(folder, loading, path, config, name), *sites)
+        return CrossLayerTranscoders(stated.name, _read_cross_layer(folder, loading, stated), *sites)
     paths = _numbered(folder, LAYER_FILE, "layer_{}.safetensors")
-    return _read_per_layer(paths, loading, path, config, name, sites)
+    return _read_per_layer(paths, loading, stated, sites)
 
 
 def _read_per_layer(
-    paths: Sequence[Path],
-    loading: Loading,
-    path: Path,
-    config: Mapping[str, object],
-    name: str,
-    sites: tuple[str, str],
+    paths: Sequence[Path], loading: Loading, stated: _Stated, sites: tuple[str, str]
 ) -> PerLayerTranscoders:
     layers = [one_file(file, PER_LAYER) for file in paths]
-    activations = [_activation(layer, path, config, name, loading, number) for number, layer in enumerate(layers)]
-    return PerLayerTranscoders(name, read_per_layer(layers, loading, activations), *sites)
+    return PerLayerTranscoders(stated.name, read_per_layer(layers, loading, stated.activation), *sites)
 
 
 def _read_listed(
-    paths: Sequence[Path],
-    loading: Loading,
-    path: Path,
-    config: Mapping[str, object],
-    name: str,
-    sites: tuple[str, str],
+    paths: Sequence[Path], loading: Loading, stated: _Stated, sites: tuple[str, str]
 ) -> PerLayerTranscoders | CrossLayerTranscoders:
     """Read one file a layer, in the layout that the first is in."""
     if paths[0].suffix == ".npz":
-        return PerLayerTranscoders(name, gemma_scope.read_files(paths, loading), *sites)
+        return PerLayerTranscoders(stated.name, gemma_scope.read_files(paths, loading, stated.activation), *sites)
     if gemma_scope_2.TABLE.encoder in CheckedFile(paths[0]).names:
-        return gemma_scope_2.read_files(paths, loading, name, *sites)
-    return _read_per_layer(paths, loading, path, config, name, sites)
+        return gemma_scope_2.read_files(paths, loading, stated.name, *sites, stated.activation)
+    return _read_per_layer(paths, loading, stated, sites)
 
 
-def _read_cross_layer(
-    folder: Folder, loading: Loading, path: Path, config: Mapping[str, object], name: str
-) -> tuple[CrossLayerTranscoder, ...]:
+def _read_cross_layer(folder: Folder, loading: Loading, stated: _Stated) -> tuple[CrossLayerTranscoder, ...]:
     paths = _numbered(folder, ENCODER_FILE, "W_enc_{}.safetensors")
     layers = []
     for number, encoder_path in enumerate(paths):
@@ -139,44 +252,18 @@ def _read_cross_layer(
     found = []
     for number, layer in enumerate(layers):
         features, width = layer.features_and_width()
+        device = loading.device_of(number)
         found.append(
             read_layer(
                 CrossLayerTranscoder,
                 layer,
                 layer.decoder_file.stored(layer.table.decoder, (features, len(layers) - number, width)),
-                device=loading.device_of(number),
+                device=device,
                 held=held[number],
-                activation=_activation(layer, path, config, name, loading, number),
+                activation=stated.activation(layer, device),
             )
         )
     return tuple(found)
-
-
-def _activation(
-    layer: LayerFile, path: Path, config: Mapping[str, object], name: str, loading: Loading, number: int
-) -> Activation:
-    """Return the activation function that the settings and the layer's file agree on.
-
-    A set is TopK where its settings say so or where its files carry k, ReLU or JumpReLU as they carry thresholds.
-    """
-    asked, file = config.get("activation"), layer.file
-    has_threshold = layer.table.threshold in file.names
-    if asked in ("relu", "topk") and has_threshold:
-        raise LoadError(
-            f"{file.origin(str(layer.table.threshold))} was found, expected none, since {path} says activation: {asked}."
-        )
-    if asked == "topk" or (asked is None and "k" in file.names):
-        if "k" in file.names and "k" not in config:
-            return TopK(file.whole_number("k"))
-        known = None if "k" in config else UNSTATED_K.get(name.partition("@")[0])
-        return TopK(known or whole_number(path, config, "k"))
-    if asked == "relu":
-        return ReLU()
-    if asked is not None and not has_threshold:
-        raise LoadError(
-            f"{file.origin(str(layer.table.threshold))} is missing, though {path} says activation: {asked}."
-        )
-    return layer.threshold(loading.device_of(number))
 
 
 def _numbered(folder: Folder, expression: str, missing: str) -> list[Path]:

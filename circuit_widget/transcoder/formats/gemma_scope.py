@@ -6,11 +6,21 @@ the norm that follows the MLP (Lieberum et al. 2024).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.folder import Folder
-from circuit_widget.transcoder.formats.layer_files import Table, one_each, one_file, read_per_layer, without_gaps
+from circuit_widget.transcoder.formats.layer_files import (
+    ActivationOf,
+    LayerFile,
+    Table,
+    one_each,
+    one_file,
+    read_per_layer,
+    without_gaps,
+)
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 
@@ -22,6 +32,9 @@ TABLE = Table(
     decoder_bias="b_dec",
     threshold="threshold",
 )
+AUTOENCODERS = re.compile(r"gemma-scope-[^/]*-(res|mlp|att)(-|/|@|$)")
+"""Repositories of autoencoders beside those of transcoders; their files look the same."""
+
 LAYER_FILE = r"(?:.*/)?[^/]*?layer_(\d+)(?:[/_.].*)?\.npz"
 
 
@@ -36,11 +49,20 @@ def read_gemma_scope(folder: Folder, loading: Loading) -> PerLayerTranscoders:
     Raises:
         LoadError: names the file, the tensor, what was found and what was expected.
     """
+    autoencoders = AUTOENCODERS.search(f"{folder.name} {folder.root.as_posix()}".lower())
+    if autoencoders is not None:
+        raise LoadError(
+            f"{folder}: {autoencoders[0].strip('/@')!r} is the name of a set of sparse autoencoders, which reconstruct what "
+            "they read and cannot stand in for MLPs. Those of Gemma Scope that can are named transcoders."
+        )
     found = one_each([(int(match[1]), path) for match, path in folder.matching(LAYER_FILE)], folder.root)
     paths = without_gaps(found, f"{folder.root}/layer_{{}}/.../params.npz")
-    return PerLayerTranscoders(folder.name, read_files(paths, loading), "mlp_norm", "mlp_update")
+    sites = loading.sites.instead("mlp_norm", "mlp_update")
+    return PerLayerTranscoders(folder.name, read_files(paths, loading), *sites)
 
 
-def read_files(paths: Sequence[Path], loading: Loading) -> tuple[PerLayerTranscoder, ...]:
+def read_files(
+    paths: Sequence[Path], loading: Loading, activation: ActivationOf = LayerFile.threshold
+) -> tuple[PerLayerTranscoder, ...]:
     """Return the transcoders in these files, one a layer."""
-    return read_per_layer([one_file(path, TABLE) for path in paths], loading)
+    return read_per_layer([one_file(path, TABLE) for path in paths], loading, activation)

@@ -7,7 +7,7 @@ for every layer of the model, those below the layer itself unused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from circuit_widget.errors import LoadError
@@ -15,6 +15,7 @@ from circuit_widget.transcoder import hook_names
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.layer_files import (
+    ActivationOf,
     LayerFile,
     Table,
     held_encoders,
@@ -24,7 +25,8 @@ from circuit_widget.transcoder.formats.layer_files import (
     read_per_layer,
     without_gaps,
 )
-from circuit_widget.transcoder.formats.settings import read_json
+from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers
+from circuit_widget.transcoder.hook_names import Sites
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
@@ -42,6 +44,16 @@ LAYER_FILE = r"(?:.*/)?(?:params_layer_(\d+)|[^/]*?layer_(\d+)(?:_[^/]*)?[/_]par
 DEFAULT_SITES = ("mlp_input", "mlp_update")
 """What they read and write where no config.json says."""
 
+KINDS = ("transcoder", "clt")
+"""Types of files that can stand in for MLPs; the others are autoencoders (sae) and crosscoders."""
+
+KEYS = Keys(
+    used=frozenset({"hf_hook_point_in", "hf_hook_point_out", "type", "width", "affine_connection", "architecture"}),
+    without_effect=frozenset({"l0"}),
+    fixed={"architecture": Fixed((None, "jump_relu"), "names another activation function")},
+)
+"""What may stand in a config.json."""
+
 
 def is_gemma_scope_2(folder: Folder) -> bool:
     """Return whether a folder is laid out so."""
@@ -55,18 +67,23 @@ def read_gemma_scope_2(folder: Folder, loading: Loading) -> PerLayerTranscoders 
         LoadError: names the file, the tensor, what was found and what was expected.
     """
     paths = without_gaps(one_each(_layer_files(folder), folder.root), f"{folder.root}/layer_{{}}.../params.safetensors")
-    return read_files(paths, loading, folder.name, *_sites(paths))
+    return read_files(paths, loading, folder.name, *_sites(paths, loading.sites))
 
 
 def read_files(
-    paths: Sequence[Path], loading: Loading, name: str, input_site: str, output_site: str
+    paths: Sequence[Path],
+    loading: Loading,
+    name: str,
+    input_site: str,
+    output_site: str,
+    activation: ActivationOf = LayerFile.threshold,
 ) -> PerLayerTranscoders | CrossLayerTranscoders:
     """Return the transcoders in these files, one a layer; in cross-layer ones, files beyond the last slot are left out."""
     first = one_file(paths[0], TABLE)
     shape = first.file.shape(TABLE.decoder)
     if len(shape) == 2:
         layers = [first, *(one_file(path, TABLE) for path in paths[1:])]
-        return PerLayerTranscoders(name, read_per_layer(layers, loading), input_site, output_site)
+        return PerLayerTranscoders(name, read_per_layer(layers, loading, activation), input_site, output_site)
     if len(shape) != 3:
         raise LoadError(
             f"{first.file.origin(TABLE.decoder)} has shape {shape}, "
@@ -79,17 +96,28 @@ def read_files(
             "has slots. Download the files that are missing."
         )
     layers = [first, *(one_file(path, TABLE) for path in paths[1:n_layers])]
-    return CrossLayerTranscoders(name, _read_cross_layer(layers, loading), input_site, output_site)
+    return CrossLayerTranscoders(name, _read_cross_layer(layers, loading, activation), input_site, output_site)
 
 
-def _read_cross_layer(layers: Sequence[LayerFile], loading: Loading) -> tuple[CrossLayerTranscoder, ...]:
+def _read_cross_layer(
+    layers: Sequence[LayerFile], loading: Loading, activation: ActivationOf
+) -> tuple[CrossLayerTranscoder, ...]:
     held = held_encoders(layers, loading)
     found = []
     for number, layer in enumerate(layers):
         features, width = layer.features_and_width()
         decoder = layer.file.stored(TABLE.decoder, (features, len(layers), width))[:, number:]
         device = loading.device_of(number)
-        found.append(read_layer(CrossLayerTranscoder, layer, decoder, device=device, held=held[number]))
+        found.append(
+            read_layer(
+                CrossLayerTranscoder,
+                layer,
+                decoder,
+                device=device,
+                held=held[number],
+                activation=activation(layer, device),
+            )
+        )
     return tuple(found)
 
 
@@ -97,21 +125,51 @@ def _layer_files(folder: Folder) -> list[tuple[int, Path]]:
     return [(int(match[1] or match[2]), path) for match, path in folder.matching(LAYER_FILE)]
 
 
-def _sites(paths: Sequence[Path]) -> tuple[str, str]:
+def _sites(paths: Sequence[Path], sites: Sites) -> tuple[str, str]:
     """Return the sites that the config.json beside the files name, which must be the same for all layers."""
     found = {}
-    for path in dict.fromkeys(path.parent / "config.json" for path in paths):
-        if path.exists():
+    for layer, file in enumerate(paths):
+        path = file.parent / "config.json"
+        if path.exists() and path not in found:
             config = read_json(path)
+            KEYS.check(path, config)
+            _check_file(path, config, file)
+            alone = sum(other.parent == file.parent for other in paths) == 1
+            read, written = (_first(config.get(key)) for key in ("hf_hook_point_in", "hf_hook_point_out"))
+            for key, hook in (("hf_hook_point_in", read), ("hf_hook_point_out", written)):
+                if alone and hook_names.layer_of(str(hook)) not in (None, layer):
+                    raise LoadError(
+                        f"{path}: {key} is {hook!r}, expected a module of layer {layer}, as {file} is named."
+                    )
             found[path] = (
-                hook_names.input_site(_first(config.get("hf_hook_point_in")), path=path, key="hf_hook_point_in"),
-                hook_names.output_site(_first(config.get("hf_hook_point_out")), path=path, key="hf_hook_point_out"),
+                sites.read(read, path=path, key="hf_hook_point_in"),
+                sites.written(written, path=path, key="hf_hook_point_out"),
             )
     if len(set(found.values())) > 1:
         raise LoadError(
             f"{paths[0].parent.parent}: layers read and write at different sites, expected one pair for all."
         )
-    return next(iter(found.values()), DEFAULT_SITES)
+    return next(iter(found.values()), sites.instead(*DEFAULT_SITES))
+
+
+def _check_file(path: Path, config: Mapping[str, object], file: Path) -> None:
+    """Raise LoadError where a config.json contradicts the file beside it, or is that of no transcoder."""
+    kind = config.get("type")
+    if kind not in (None, *KINDS):
+        raise LoadError(
+            f"{path}: type is {kind!r}, expected one of {', '.join(KINDS)}. Autoencoders and crosscoders reconstruct "
+            "what they read and cannot stand in for MLPs."
+        )
+    layer = one_file(file, TABLE)
+    for key, value, tensor in (
+        ("architecture", config.get("architecture") == "jump_relu" or None, str(TABLE.threshold)),
+        ("affine_connection", config.get("affine_connection"), str(TABLE.skip)),
+    ):
+        if value is not None and value is not (tensor in layer.file.names):
+            there = "is there" if tensor in layer.file.names else "is missing"
+            raise LoadError(f"{path}: {key} is {config.get(key)!r}, but {layer.file.origin(tensor)} {there}.")
+    if len(layer.file.shape(TABLE.decoder)) == 2:
+        refuse_other_numbers(path, config, {"width": layer.features_and_width()[0]}, file)
 
 
 def _first(hook: object) -> object:

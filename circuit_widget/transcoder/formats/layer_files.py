@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
 
@@ -88,6 +88,10 @@ class LayerFile:
         return JumpReLU(self.file.values(name, (self.features_and_width()[0],), device))
 
 
+ActivationOf: TypeAlias = Callable[[LayerFile, torch.device], Activation]
+"""Leads from a layer's file to its activation function, on a device."""
+
+
 def one_file(path: Path, table: Table) -> LayerFile:
     """Return a layer whose tensors are all in one file."""
     file = CheckedFile(path)
@@ -101,9 +105,9 @@ def read_layer(
     *,
     device: torch.device,
     held: Held,
-    activation: Activation | None = None,
+    activation: Activation,
 ) -> Layer:
-    """Return one layer, given its decoder as this package has it; by default with the activation its file implies.
+    """Return one layer, given its decoder as this package has it.
 
     Raises:
         LoadError: names the file, the tensor, what was found and what was expected.
@@ -122,7 +126,7 @@ def read_layer(
         encoder_bias=file.values(table.encoder_bias, (features,), device),
         decoder=decoder,
         decoder_bias=file.values(table.decoder_bias, (width,), device),
-        activation=activation or layer.threshold(device),
+        activation=activation,
         skip=file.values(str(table.skip), (width, width), device, transposed=table.skip_transposed)
         if has_skip
         else None,
@@ -133,7 +137,7 @@ def read_layer(
 
 
 def read_per_layer(
-    layers: Sequence[LayerFile], loading: Loading, activations: Sequence[Activation] | None = None
+    layers: Sequence[LayerFile], loading: Loading, activation: ActivationOf = LayerFile.threshold
 ) -> tuple[PerLayerTranscoder, ...]:
     """Return per-layer transcoders, by default with the activations their files imply."""
     held = held_encoders(layers, loading)
@@ -144,7 +148,7 @@ def read_per_layer(
             layer.decoder_file.stored(layer.table.decoder, layer.features_and_width()),
             device=loading.device_of(number),
             held=held[number],
-            activation=activations[number] if activations is not None else None,
+            activation=activation(layer, loading.device_of(number)),
         )
         for number, layer in enumerate(layers)
     )

@@ -1,4 +1,4 @@
-"""SAELens 6: one folder a layer, `cfg.json` beside `sae_weights.safetensors`."""
+"""SAELens 5 and 6: one folder a layer, `cfg.json` beside `sae_weights.safetensors`; 6 nests some settings in `metadata`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from circuit_widget.transcoder.formats.layer_files import (
     read_per_layer,
     without_gaps,
 )
-from circuit_widget.transcoder.formats.settings import read_json
+from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers, words
+from circuit_widget.transcoder.hook_names import STATED, Sites
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
@@ -41,13 +42,59 @@ ARCHITECTURES = {
 }
 """Architectures that are transcoders, and the tensors each has besides those of every one."""
 
-PLAIN: Mapping[str, tuple[object, ...]] = {
-    "normalize_activations": (None, "none"),
-    "reshape_activations": (None, "none"),
-    "apply_b_dec_to_input": (None, False),
-    "activation_fn": (None, "relu"),
-}
-"""Settings that change what a transcoder computes, and the values with which they do not."""
+HOOKS = frozenset({"hook_name", "hook_name_out", "hf_hook_name", "hf_hook_name_out"})
+
+KEYS = Keys(
+    used=words(
+        "architecture d_in d_out d_sae metadata model_from_pretrained_kwargs sae_lens_version sae_lens_training_version "
+        "hook_layer hook_layer_out"
+    )
+    | HOOKS
+    | STATED,
+    without_effect=words(
+        "prepend_bos exclude_special_tokens context_size seqpos_slice dataset_trust_remote_code from_pretrained_path "
+        "sequence_separator_token disable_concat_sequences "
+        # What training left behind: SAELens does not look at it when it computes.
+        "l1_coefficient lp_norm l0_coefficient lr l1_warm_up_steps l0_warm_up_steps noise_scale mse_loss_normalization "
+        "use_ghost_grads normalize_sae_decoder decoder_init_norm init_encoder_as_decoder_transpose b_dec_init_method "
+        "decoder_orthogonal_init decoder_heuristic_init decoder_heuristic_init_norm scale_sparsity_penalty_by_decoder_norm "
+        "jumprelu_init_threshold jumprelu_bandwidth jumprelu_sparsity_loss_mode jumprelu_tanh_scale pre_act_loss_coefficient "
+        "aux_loss_coefficient"
+    ),
+    fixed={
+        "normalize_activations": Fixed((None, False, "none"), "changes the scale of what features read"),
+        "reshape_activations": Fixed((None, "none"), "takes what features read apart by heads"),
+        "apply_b_dec_to_input": Fixed((None, False), "subtracts the decoder bias from what features read"),
+        **dict.fromkeys(
+            ("activation_fn", "activation_fn_str"), Fixed((None, "relu"), "names another activation function")
+        ),
+        "activation_fn_kwargs": Fixed((None, {}), "changes the activation function"),
+        "k": Fixed((None,), "keeps some of the features of a token only"),
+        "finetuning_scaling_factor": Fixed((None, False), "scales activations"),
+        "finetuning_method": Fixed((None,), "replaces weights"),
+        "rescale_acts_by_decoder_norm": Fixed((None, False), "ranks and scales activations by decoder norms"),
+        **dict.fromkeys(
+            ("hook_head_index", "hook_head_index_out"), Fixed((None,), "reads or writes one attention head alone")
+        ),
+        "dtype": Fixed(
+            tuple(
+                f"{prefix}{name}" for prefix in ("torch.", "") for name in ("float64", "bfloat16", "float16", "float32")
+            ),
+            "rounds weights to another type",
+        ),
+    },
+)
+"""What may stand in a cfg.json, beside or within its `metadata`."""
+
+MODEL_KEYS = Keys(
+    used=frozenset({"fold_ln", "center_writing_weights"}),
+    without_effect=words(
+        "center_unembed fold_value_biases refactor_factored_attn_matrices dtype torch_dtype n_devices device_map "
+        "trust_remote_code default_prepend_bos default_padding_side move_to_device attn_implementation cache_dir token "
+        "local_files_only low_cpu_mem_usage use_auth_token"
+    ),
+)
+"""What may stand in `model_from_pretrained_kwargs`: how the model was loaded that the transcoders were trained on."""
 
 
 def is_saelens(folder: Folder) -> bool:
@@ -62,7 +109,7 @@ def read_saelens(folder: Folder, loading: Loading) -> PerLayerTranscoders:
         LoadError: names the file, the tensor or setting, what was found and what was expected.
     """
     weights = [path for _, path in folder.matching(WEIGHTS_FILE)]
-    settings = {path: _read_settings(path.parent / "cfg.json") for path in weights}
+    settings = {path: _read_settings(path.parent / "cfg.json", loading.sites) for path in weights}
     found = one_each([(layer, path) for path, (layer, _, _) in settings.items()], folder.root)
     paths = without_gaps(found, f"{folder.root}/<the folder of layer {{}}>/sae_weights.safetensors")
     sites = {settings[path][1] for path in paths}
@@ -71,43 +118,55 @@ def read_saelens(folder: Folder, loading: Loading) -> PerLayerTranscoders:
     layers = [one_file(path, TABLE) for path in paths]
     for layer, path in zip(layers, paths, strict=True):
         _refuse_unless_agreed(layer, settings[path][2], path.parent / "cfg.json")
-    activations = [_activation(layer, loading.device_of(number)) for number, layer in enumerate(layers)]
-    return PerLayerTranscoders(folder.name, read_per_layer(layers, loading, activations), *sites.pop())
+    return PerLayerTranscoders(folder.name, read_per_layer(layers, loading, _activation), *sites.pop())
 
 
-def _read_settings(path: Path) -> tuple[int, tuple[str, str], Mapping[str, object]]:
+def _read_settings(path: Path, sites: Sites) -> tuple[int, tuple[str, str], Mapping[str, object]]:
     """Return the layer, the sites read and written, and the settings themselves."""
     settings = read_json(path)
-    for key, values in PLAIN.items():
-        if settings.get(key) not in values:
-            raise LoadError(f"{path}: {key} is {settings[key]!r}; only {values[-1]!r} can be read.")
+    KEYS.check(path, settings)
     if settings.get("architecture") not in ARCHITECTURES:
         raise LoadError(
             f"{path}: architecture is {settings.get('architecture')!r}, expected one of {', '.join(ARCHITECTURES)}."
         )
-    metadata = settings.get("metadata")
-    hooks = {**settings, **(metadata if isinstance(metadata, dict) else {})}
+    stated = {**settings, **_nested(path, settings, "metadata", KEYS)}
+    stated |= _nested(path, stated, "model_from_pretrained_kwargs", MODEL_KEYS)
     # Where both are given, the name of the Hugging Face module is the one that the weights were trained on.
-    read = "hf_hook_name" if hooks.get("hf_hook_name") else "hook_name"
-    written = "hf_hook_name_out" if hooks.get("hf_hook_name_out") else "hook_name_out"
-    layer = hook_names.layer_of(str(hooks.get(read)))
+    read = "hf_hook_name" if stated.get("hf_hook_name") else "hook_name"
+    written = "hf_hook_name_out" if stated.get("hf_hook_name_out") else "hook_name_out"
+    layer = hook_names.layer_of(str(stated.get(read)))
     if layer is None:
         raise LoadError(
-            f"{path}: {read} is {hooks.get(read)!r}, expected a name that says the layer: blocks.0.mlp.hook_in."
+            f"{path}: {read} is {stated.get(read)!r}, expected a name that says the layer: blocks.0.mlp.hook_in."
         )
-    sites = (
-        hook_names.input_site(hooks.get(read), path=path, key=read),
-        hook_names.output_site(hooks.get(written), path=path, key=written),
+    found = (
+        sites.read(stated.get(read), path=path, key=read, stated=stated),
+        sites.written(stated.get(written), path=path, key=written),
     )
-    return layer, sites, settings
+    if hook_names.layer_of(str(stated.get(written))) not in (None, layer):
+        raise LoadError(
+            f"{path}: {read} is {stated.get(read)!r} and {written} {stated.get(written)!r}, expected one layer that is read "
+            "and written."
+        )
+    refuse_other_numbers(path, stated, {"hook_layer": layer, "hook_layer_out": layer}, f"{read} {stated.get(read)!r}")
+    return layer, found, settings
+
+
+def _nested(path: Path, settings: Mapping[str, object], key: str, keys: Keys) -> Mapping[str, object]:
+    """Return the checked settings under a key that may be missing."""
+    nested = settings.get(key)
+    if nested is None:
+        return {}
+    if not isinstance(nested, dict):
+        raise LoadError(f"{path}: {key} is {type(nested).__name__}, expected a mapping of settings.")
+    keys.check(path, nested, key)
+    return nested
 
 
 def _refuse_unless_agreed(layer: LayerFile, settings: Mapping[str, object], path: Path) -> None:
     """Raise LoadError where a file does not hold what its settings say."""
     features, width = layer.features_and_width()
-    for key, found in (("d_sae", features), ("d_in", width), ("d_out", width)):
-        if settings.get(key, found) != found:
-            raise LoadError(f"{path}: {key} is {settings[key]!r}, but {layer.file.path} has {found}.")
+    refuse_other_numbers(path, settings, {"d_sae": features, "d_in": width, "d_out": width}, layer.file.path)
     architecture = str(settings["architecture"])
     present = layer.file.names & {"threshold", "W_skip"}
     if present != ARCHITECTURES[architecture]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import TopK
 from circuit_widget.transcoder.folder import Folder
@@ -19,7 +21,7 @@ from circuit_widget.transcoder.formats.layer_files import (
     read_per_layer,
     without_gaps,
 )
-from circuit_widget.transcoder.formats.settings import read_json, whole_number
+from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers, whole_number
 from circuit_widget.transcoder.hook_names import BLOCK
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
@@ -27,6 +29,18 @@ from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 TABLE = Table(
     encoder="encoder.weight", decoder="W_dec", encoder_bias="encoder.bias", decoder_bias="b_dec", skip="W_skip"
 )
+KEYS = Keys(
+    used=frozenset(
+        {"activation", "k", "d_in", "d_out", "num_latents", "expansion_factor", "transcode", "skip_connection"}
+    ),
+    # What is said to training alone: sparsify does not look at it when it computes.
+    without_effect=frozenset(
+        {"normalize_decoder", "multi_topk", "dead_feature_threshold", "auxk_alpha", "k_decay_steps"}
+    ),
+    fixed={"signed": Fixed((None, False), "keeps the pre-activations of largest absolute value")},
+)
+"""What may stand in a cfg.json."""
+
 WEIGHTS_FILE = r"(?:.*/)?([^/]+)/sae\.safetensors"
 
 
@@ -44,8 +58,8 @@ def read_sparsify(folder: Folder, loading: Loading) -> PerLayerTranscoders:
     found = one_each([(_layer(match[1], path), path) for match, path in folder.matching(WEIGHTS_FILE)], folder.root)
     paths = without_gaps(found, f"{folder.root}/layers.{{}}.mlp/sae.safetensors")
     layers = [one_file(path, TABLE) for path in paths]
-    activations = [_activation(layer, path.parent / "cfg.json") for layer, path in zip(layers, paths, strict=True)]
-    return PerLayerTranscoders(folder.name, read_per_layer(layers, loading, activations), "mlp_input", "mlp_output")
+    sites = loading.sites.instead("mlp_input", "mlp_output")
+    return PerLayerTranscoders(folder.name, read_per_layer(layers, loading, _activation), *sites)
 
 
 def _layer(hookpoint: str, path: Path) -> int:
@@ -57,19 +71,31 @@ def _layer(hookpoint: str, path: Path) -> int:
     return int(match["layer"])
 
 
-def _activation(layer: LayerFile, path: Path) -> TopK:
+def _activation(layer: LayerFile, device: torch.device) -> TopK:  # noqa: ARG001
+    """Return the activation function, after checking the settings beside a layer's file."""
+    path = layer.file.path.parent / "cfg.json"
     settings: Mapping[str, object] = read_json(path)
+    KEYS.check(path, settings)
     if settings.get("activation", "topk") != "topk":
         raise LoadError(f"{path}: activation is {settings['activation']!r}; only 'topk' can be read.")
-    if not settings.get("transcode", "W_skip" in layer.file.names):
+    has_skip = "W_skip" in layer.file.names
+    if settings.get("transcode", has_skip) is not True:
         raise LoadError(
             f"{path}: transcode is {settings.get('transcode')!r}, expected true. The file holds a sparse autoencoder, "
             "which reconstructs what it reads and cannot stand in for an MLP."
         )
-    features, width = layer.features_and_width()
-    if settings.get("d_in", width) != width or settings.get("num_latents") not in (None, 0, features):
+    if settings.get("skip_connection", has_skip) is not has_skip:
+        there = "is there" if has_skip else "is missing"
         raise LoadError(
-            f"{path}: d_in is {settings.get('d_in')!r} and num_latents {settings.get('num_latents')!r}, but "
-            f"{layer.file.path} has {width} and {features}."
+            f"{path}: skip_connection is {settings['skip_connection']!r}, but {layer.file.origin('W_skip')} {there}."
+        )
+    features, width = layer.features_and_width()
+    refuse_other_numbers(path, settings, {"d_in": width, "d_out": width}, layer.file.path)
+    if settings.get("num_latents"):
+        refuse_other_numbers(path, settings, {"num_latents": features}, layer.file.path)
+    elif settings.get("expansion_factor") is not None and settings["expansion_factor"] * width != features:  # type: ignore[operator]
+        raise LoadError(
+            f"{path}: expansion_factor is {settings['expansion_factor']!r}, but {layer.file.path} has {features} features "
+            f"of width {width}. One of the two belongs to other transcoders."
         )
     return TopK(whole_number(path, settings, "k"), rectified=True)

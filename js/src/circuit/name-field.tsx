@@ -1,14 +1,18 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { beginning, repaired } from "../core/characters";
+import { LONGEST_NAME } from "../core/circuit-rules";
 
 interface Props {
   readonly name: string;
   readonly label: string;
+  /** The most characters, as the kernel counts them. */
+  readonly longest?: number;
   readonly onName: (name: string) => void;
   readonly onClose: () => void;
 }
 
 /** A name being edited in place: Enter and leaving the field keep it, Escape does not. */
-export function NameField({ name, label, onName, onClose }: Props) {
+export function NameField({ name, label, longest = LONGEST_NAME, onName, onClose }: Props) {
   const input = useRef<HTMLInputElement>(null);
   const closed = useRef(false);
 
@@ -20,7 +24,7 @@ export function NameField({ name, label, onName, onClose }: Props) {
   function close(keep: boolean): void {
     if (closed.current) return;
     closed.current = true;
-    const given = input.current?.value.trim() ?? "";
+    const given = beginning(repaired(input.current?.value ?? "").trim(), longest);
     if (keep && given !== name) onName(given);
     onClose();
   }
@@ -30,12 +34,14 @@ export function NameField({ name, label, onName, onClose }: Props) {
       ref={input}
       class="name-field"
       type="text"
-      maxLength={80}
       spellcheck={false}
       autocomplete="off"
       aria-label={label}
       data-test="rename"
       defaultValue={name}
+      onInput={(event) => {
+        if (!event.isComposing) keepWithin(event.currentTarget, longest);
+      }}
       onBlur={() => close(true)}
       onKeyDown={(event) => {
         event.stopPropagation();
@@ -45,4 +51,13 @@ export function NameField({ name, label, onName, onClose }: Props) {
       onPointerDown={(event) => event.stopPropagation()}
     />
   );
+}
+
+/** Takes away what a field has too much; the browser's own limit counts half characters, and may leave one. */
+function keepWithin(field: HTMLInputElement, longest: number): void {
+  const given = beginning(field.value, longest);
+  if (given === field.value) return;
+  const caret = field.selectionStart;
+  field.value = given;
+  field.setSelectionRange(caret, caret);
 }

@@ -86,7 +86,7 @@ export function injectedBy(snapshot: Snapshot, boxes: readonly Box[], effect: Ef
   const named = labels.length * 2 >= effect.injected.length ? commonName(labels, (label) => label) : "";
   const touched = new Set(effect.interventions.flatMap((one) => one.nodes));
   return {
-    name: named || (swap === undefined ? "swapped in" : differentWords(snapshot, swap.prompt)),
+    name: named || (typeof swap?.prompt === "string" ? differentWords(snapshot, swap.prompt) : "swapped in"),
     title: effect.injected.map((one) => one.label ?? `feature ${one.feature}, layer ${one.layer}`).join("\n"),
     features: effect.injected.length,
     beside: boxes.filter((box) => box.nodes.some((id) => touched.has(id))).map((box) => box.id),

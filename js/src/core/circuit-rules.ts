@@ -1,5 +1,7 @@
 /** What the values of a circuit may be; the kernel keeps the same rules in circuit_widget/circuit_rules.py. */
 
+import { beginning, lengthOf } from "./characters";
+
 /** Number of group hues. */
 export const COLORS = 6;
 
@@ -27,12 +29,8 @@ export function refuse(message: string): never {
 /** A given value as errors show it: short, on one line, harmless. */
 export function shown(value: unknown): string {
   if (typeof value === "string") {
-    const characters = [...value];
-    const text = characters
-      .slice(0, LONGEST_NAME / 2)
-      .join("")
-      .replace(EVERY_FORBIDDEN, "\ufffd");
-    return characters.length > LONGEST_NAME / 2 ? `“${text}…”` : `“${text}”`;
+    const text = beginning(value, LONGEST_NAME / 2).replace(EVERY_FORBIDDEN, "\ufffd");
+    return lengthOf(value) > LONGEST_NAME / 2 ? `“${text}…”` : `“${text}”`;
   }
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object" && value !== null) return "an object";
@@ -42,7 +40,7 @@ export function shown(value: unknown): string {
 /** The name of a supernode: 1 to 80 characters once spaces around it are gone. */
 export function checkedName(name: unknown): string {
   const text = checkedText("name", name);
-  const length = [...text].length;
+  const length = lengthOf(text);
   if (length < 1 || length > LONGEST_NAME) {
     refuse(`A name has 1 to ${LONGEST_NAME} characters; given ${length || "none"}.`);
   }
@@ -52,7 +50,7 @@ export function checkedName(name: unknown): string {
 /** The label of a node: up to 80 characters once spaces around it are gone. */
 export function checkedLabel(label: unknown): string {
   const text = checkedText("label", label);
-  const length = [...text].length;
+  const length = lengthOf(text);
   if (length > LONGEST_NAME) {
     refuse(`A label has at most ${LONGEST_NAME} characters; given ${length}.`);
   }
@@ -71,7 +69,7 @@ function checkedText(what: string, text: unknown): string {
 
 /** The id of a node. */
 export function checkedNode(node: unknown): string {
-  if (typeof node !== "string" || node === "" || [...node].length > LONGEST_NODE || FORBIDDEN.test(node)) {
+  if (typeof node !== "string" || node === "" || lengthOf(node) > LONGEST_NODE || FORBIDDEN.test(node)) {
     refuse(`A node is given by its id, a text of 1 to ${LONGEST_NODE} characters; given ${shown(node)}.`);
   }
   if (SUPERNODE_ID.test(node)) {

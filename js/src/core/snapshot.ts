@@ -1,6 +1,7 @@
 /** Reads the graph that the kernel sends: a JSON header, then little-endian columns. */
 
 import type { SnapshotArray, SnapshotHeader } from "../messages";
+import { allRepaired } from "./characters";
 import type { Adjacency, Snapshot } from "./types";
 
 const ARRAY_TYPES = {
@@ -69,7 +70,7 @@ function readHeader(bytes: DataView): SnapshotHeader {
   const length = bytes.getUint32(0, true);
   if (4 + length > bytes.byteLength) throw new Error("The graph arrived cut short: its header is incomplete.");
   const text = new TextDecoder().decode(new Uint8Array(bytes.buffer, bytes.byteOffset + 4, length));
-  const header = JSON.parse(text) as SnapshotHeader;
+  const header = allRepaired(JSON.parse(text)) as SnapshotHeader;
   if (header.version !== 1) {
     throw new Error(
       `The graph is in version ${header.version} of the format; this widget reads version 1. Reload the page after an upgrade.`,

@@ -1,5 +1,6 @@
 /** How nodes, numbers and interventions are said, the same in every panel. */
 
+import type { SwapInJson } from "../experiment-messages";
 import { printable, tokenLabel } from "./text";
 import { type InterventionJson, KIND, type Mode, type NodeId, type Snapshot } from "./types";
 
@@ -98,6 +99,11 @@ export function differentWords(snapshot: Snapshot, prompt: string): string {
   return printable(words.join(" ") || prompt);
 }
 
+/** Where a swap takes its values from, in words; token ids and conversations are not spelled out. */
+export function otherPrompt(snapshot: Snapshot, prompt: SwapInJson["prompt"]): string {
+  return typeof prompt === "string" ? `“${differentWords(snapshot, prompt)}”` : "another prompt";
+}
+
 /** What is done to whom, in words: "ablate Texas ×0". */
 export function interventionWords(snapshot: Snapshot, intervention: InterventionJson, who: string): string {
   switch (intervention.kind) {
@@ -110,7 +116,7 @@ export function interventionWords(snapshot: Snapshot, intervention: Intervention
     case "add":
       return `add to ${who} ${interventionMark(intervention)}`;
     case "swap_in":
-      return `swap ${who} from “${differentWords(snapshot, intervention.prompt)}”`;
+      return `swap ${who} from ${otherPrompt(snapshot, intervention.prompt)}`;
   }
 }
 

@@ -48,7 +48,11 @@ function Chips({ store, effect }: { store: Store; effect: EffectMessage }) {
             data-test="intervention"
             data-kind={one.kind}
             aria-label={`${words}: take back`}
-            title={one.kind === "swap_in" ? `${printable(one.prompt)}\nclick to take it back` : "click to take it back"}
+            title={
+              one.kind === "swap_in" && typeof one.prompt === "string"
+                ? `${printable(one.prompt)}\nclick to take it back`
+                : "click to take it back"
+            }
             onClick={() =>
               void run(
                 store,

@@ -1,13 +1,14 @@
 /** An experiment as the panels speak of it: who is changed, and what running it again or without a part means. */
 
+import { shortened } from "../core/characters";
 import type { InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
 import { KIND } from "../core/types";
-import { commonName, differentWords, interventionMark } from "../core/words";
+import { commonName, interventionMark, otherPrompt } from "../core/words";
 import type { Store } from "../store";
 import { modeOf } from "./mode";
 
 /** The longest name of an experiment that the kernel takes. */
-const LONGEST_NAME = 200;
+export const LONGEST_NAME = 200;
 
 const sameNodes = (a: readonly NodeId[], b: readonly NodeId[]): boolean =>
   a.length === b.length && a.every((node) => b.includes(node));
@@ -53,9 +54,9 @@ export function nameOf(store: Store, interventions: readonly InterventionJson[])
   const names = interventions.map((one) => {
     const who = whoOf(store, one.nodes);
     if (one.kind !== "swap_in") return `${who} ${interventionMark(one)}`;
-    return `${who} from “${differentWords(store.snapshot, one.prompt)}”`;
+    return `${who} from ${otherPrompt(store.snapshot, one.prompt)}`;
   });
-  return names.join(", ").slice(0, LONGEST_NAME);
+  return shortened(names.join(", "), LONGEST_NAME);
 }
 
 /** Runs interventions in the view's mode; none at all takes the effect away. */

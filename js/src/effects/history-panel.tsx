@@ -5,6 +5,7 @@ import { printable } from "../core/text";
 import type { ExperimentEntry } from "../core/types";
 import { modeName, probability, probabilityTone, tokenText } from "../core/words";
 import type { Store } from "../store";
+import { LONGEST_NAME } from "./experiment";
 
 /** The experiments made so far: any can be shown again, compared, named or deleted. */
 export function HistoryPanel({ store }: { store: Store }) {
@@ -44,6 +45,7 @@ function Line({ store, entry, renaming }: LineProps) {
         <NameField
           name={name}
           label={`Name of experiment ${id}`}
+          longest={LONGEST_NAME}
           onName={(given) => void actions.renameExperiment(id, given)}
           onClose={() => {
             renaming.value = null;

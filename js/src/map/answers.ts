@@ -1,5 +1,6 @@
 /** The likeliest explained tokens, written beside their nodes in the top row. */
 
+import { apart } from "../core/text";
 import type { EffectMessage } from "../core/types";
 import { probability, tokenText } from "../core/words";
 import { TOKEN_SIZE } from "../theme";
@@ -50,6 +51,6 @@ function answers({ snapshot }: Scene, effect: EffectMessage | null): string[] {
     .slice(0, MOST);
   return likeliest.map(({ token, token_id, probability: before }) => {
     const now = after.get(token_id);
-    return `${tokenText(token)} ${probability(before)}${now === undefined ? "" : ` → ${probability(now)}`}`;
+    return `${apart(tokenText(token))} ${probability(before)}${now === undefined ? "" : ` → ${probability(now)}`}`;
   });
 }

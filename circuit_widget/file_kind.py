@@ -1,0 +1,239 @@
+"""What kind of file it is that cannot be read here: told from its content, without running any of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickletools
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from circuit_widget.system.paths import shown_path
+
+MOST_READ = 64 << 20
+"""Bytes looked at: more than other tools' graphs have."""
+
+MOST_OF_A_PICKLE = 4 << 20
+LONGEST_SHOWN = 60
+
+GRAPH_FORMAT = "circuit-widget graph"
+"""What the metadata of a graph file says that `graph.save` wrote."""
+
+PICKLE = "Pickles can run code when they are read, so none is read here."
+
+ADDRESS = re.compile("(https?|ftp|hf|s3|gs):/")
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """What a file is, as in "a notebook", and what to do, in one or two sentences.
+
+    `reader` names the method that reads it, where this package has one.
+    """
+
+    name: str
+    advice: str
+    reader: str = ""
+
+
+LFS_POINTER = FileKind("a Git LFS pointer, not the file itself", "Fetch the file with: git lfs pull.")
+
+MAGIC: tuple[tuple[bytes, FileKind], ...] = (
+    (b"version https://git-lfs.github.com/", LFS_POINTER),
+    (b"GGUF", FileKind("a GGUF file: a language model for llama.cpp", "Give the file that save() wrote.")),
+    (b"\x89HDF\r\n\x1a\n", FileKind("an HDF5 file", "Give the file that save() wrote.")),
+    (b"PAR1", FileKind("a Parquet table", "Give the file that save() wrote.")),
+    (b"\x1f\x8b", FileKind("compressed with gzip", "Unpack it first with: gzip -d.")),
+    (b"\x28\xb5\x2f\xfd", FileKind("compressed with zstd", "Unpack it first with: zstd -d.")),
+    (b"BZh", FileKind("compressed with bzip2", "Unpack it first with: bzip2 -d.")),
+    (b"\xfd7zXZ\x00", FileKind("compressed with xz", "Unpack it first with: xz -d.")),
+    (b"\x93NUMPY", FileKind("a NumPy array", "Give the file that save() wrote.")),
+)
+
+FIGURES: tuple[tuple[bytes, str], ...] = ((b"%PDF-", "a PDF"), (b"\x89PNG\r\n\x1a\n", "a PNG picture"))
+
+
+def is_address(path: str | os.PathLike[str]) -> bool:
+    """Return whether what was given as a path is the address of a file elsewhere."""
+    return ADDRESS.match(os.fspath(path)) is not None
+
+
+def not_there(path: Path) -> str:
+    """Return the sentence about a file that is missing."""
+    if is_address(path):
+        return f"{shown_path(path)} is an address. Nothing is downloaded here: save the file, then give its path."
+    return f"There is no file {shown_path(path)}."
+
+
+def foreign(path: Path, kind: FileKind | None, wanted: str) -> str:
+    """Return the sentence about a file that is of another kind than what is `wanted`, "a graph"."""
+    if kind is None:
+        return f"{shown_path(path)} cannot be read as {wanted}."
+    return f"{shown_path(path)} is {kind.name}, which cannot be read as {wanted}. {kind.advice}"
+
+
+def file_kind(path: Path) -> FileKind | None:
+    """Return what kind of file it is, or None where that cannot be told. Raises OSError for one that cannot be read."""
+    if path.is_dir():
+        return FileKind("a folder", "Give the file in it.")
+    if not path.is_file():
+        return FileKind("a device, not a file", "Give the file that was saved.")
+    with path.open("rb") as file:
+        content = file.read(MOST_READ)
+    for magic, kind in MAGIC:
+        if content.startswith(magic):
+            return kind
+    for magic, name in FIGURES:
+        if content.startswith(magic):
+            return _picture(name, content)
+    if content.startswith(b"PK\x03\x04"):
+        return _archive(path)
+    if re.match(rb"\x80[\x02-\x05]", content):
+        return _pickle(content)
+    if content[8:9] == b"{" and int.from_bytes(content[:8], "little") < MOST_READ:
+        return _safetensors(content)
+    return _text(path, content)
+
+
+def _picture(name: str, content: bytes) -> FileKind:
+    if b"circuit-widget" in content:
+        return FileKind(
+            f"a figure that circuit-widget drew ({name})",
+            "A figure cannot be turned back into a graph: give the file that save() wrote. "
+            "circuit_widget.figure.figure.read_recipe(path) says how it was made.",
+        )
+    return FileKind(name, "Give the file that save() wrote.")
+
+
+def _archive(path: Path) -> FileKind:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            pickled = next((name for name in names if name == "data.pkl" or name.endswith("/data.pkl")), None)
+            if pickled is not None:
+                with archive.open(pickled) as file:
+                    return _torch_file(file.read(MOST_OF_A_PICKLE))
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError, EOFError):
+        return FileKind("a zip archive that is not whole", "Copy it again, and unpack it.")
+    if names and all(name.endswith(".npy") for name in names):
+        return FileKind("an archive of NumPy arrays (.npz)", "Give the file that save() wrote.")
+    return FileKind("a zip archive", "Unpack it, and give the file in it.")
+
+
+def _torch_file(pickled: bytes) -> FileKind:
+    """Return the kind of a file that torch.save wrote, by the texts in its pickle, which is never unpickled."""
+    if b"adjacency_matrix" in pickled:
+        texts = _pickled_texts(pickled)
+        return FileKind(
+            "a circuit-tracer graph (.pt, a pickle)",
+            f"{_trace_again(_after(texts, 'scan'), _after(texts, 'input_string'))} {PICKLE}",
+        )
+    return FileKind("a PyTorch file (a pickle)", PICKLE)
+
+
+def _pickle(content: bytes) -> FileKind:
+    start = content[:MOST_OF_A_PICKLE]
+    if b"adjacency_matrix" in start:
+        return _torch_file(start)
+    if b"pandas" in start and (b"attr_map" in start or b"contrib_map" in start):
+        return FileKind("a Transluce circuit (a pickle of data frames)", f"{_trace_again('', '')} {PICKLE}")
+    return FileKind("a pickle", PICKLE)
+
+
+def _pickled_texts(pickled: bytes) -> list[str]:
+    """Return the texts in a pickle, in order, by taking its instructions apart; none of them is carried out."""
+    texts = []
+    try:
+        for _, argument, _ in pickletools.genops(pickled):
+            if isinstance(argument, str):
+                texts.append(argument)
+    except Exception:
+        return texts
+    return texts
+
+
+def _after(texts: list[str], key: str) -> str:
+    places = [place for place, text in enumerate(texts[:-1]) if text == key]
+    return texts[places[0] + 1] if places else ""
+
+
+def _safetensors(content: bytes) -> FileKind:
+    header = content[8 : 8 + int.from_bytes(content[:8], "little")]
+    if json.dumps(GRAPH_FORMAT).encode() in header:
+        return FileKind("a graph that graph.save() wrote", "Read it with cw.Graph.load(path).", "Graph.load")
+    return FileKind("a safetensors file: the weights of a model or of transcoders", "Load it with cw.load().")
+
+
+def _text(path: Path, content: bytes) -> FileKind | None:
+    start = content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    lower = start.lower()
+    if lower.startswith((b"<!doctype html", b"<html")):
+        return FileKind("a web page", "Download the file itself, not the page about it.")
+    if lower.startswith(b"<svg") or (lower.startswith(b"<?xml") and b"<svg" in lower):
+        return _picture("an SVG picture", content)
+    if start.startswith((b"{", b"[")):
+        return _json(content)
+    if path.suffix.lower() in (".csv", ".tsv") or start.startswith(b"id,name,mode,"):
+        return FileKind("a table (CSV)", "Give the file that was saved: a table does not hold everything.")
+    return None
+
+
+def _json(content: bytes) -> FileKind | None:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        # Too large to be read here, or cut off: still known by the keys that it begins with.
+        keys = (b'"metadata"', b'"qParams"') if b'"metadata"' in content[:4096] else (b'"nodes"', b'"links"')
+        return _other_graph({}) if all(key in content for key in keys) else None
+    return json_kind(document)
+
+
+def json_kind(document: object) -> FileKind | None:
+    """Return what kind of JSON document it is, or None where that cannot be told."""
+    if not isinstance(document, dict):
+        return None
+    keys = document.keys()
+    if {"nodes", "links"} <= keys:
+        return _other_graph(document)
+    if {"pinned", "supernodes", "node_threshold"} <= keys:
+        return FileKind("a circuit that circuit.save() wrote", "Read it with cw.Circuit.load(path).", "Circuit.load")
+    if {"pinnedIds", "supernodes"} <= keys or {"pinnedIds", "clerps"} <= keys:
+        return FileKind("a Neuronpedia subgraph", "Trace its prompt again, and make its groups with circuit.group().")
+    if {"cells", "nbformat"} <= keys:
+        return FileKind("a notebook", "Give the file that was saved in it.")
+    if "examples_quantiles" in keys:
+        return FileKind("the examples of one feature, as Neuronpedia has them", "Give the file of a graph.")
+    if "architectures" in keys or "model_type" in keys:
+        return FileKind("the settings of a language model", "Load the model with cw.load().")
+    return None
+
+
+def _other_graph(document: Mapping[str, Any]) -> FileKind:
+    metadata = document.get("metadata")
+    known = metadata if isinstance(metadata, dict) else {}
+    return FileKind(
+        "a Neuronpedia graph (the JSON of Neuronpedia, circuit-tracer and Anthropic's viewer)",
+        _trace_again(known.get("scan"), known.get("prompt")),
+    )
+
+
+def _trace_again(model: object, prompt: object) -> str:
+    named = [f"{what} “{_shown(text)}”" for what, text in (("model", model), ("prompt", prompt)) if _is_text(text)]
+    recipe = f" The file names {' and '.join(named)}." if named else " Its recipe is in the file."
+    return f"Trace the prompt again with the same transcoders: model.trace(prompt).{recipe}"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _shown(text: object) -> str:
+    short = str(text)[:LONGEST_SHOWN]
+    line = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in short.replace("\n", " ")
+    )
+    return line if len(str(text)) <= LONGEST_SHOWN else f"{line}…"

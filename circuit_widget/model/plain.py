@@ -1,0 +1,300 @@
+"""Whether the modules of a network are the plain ones of its architecture, so that their weights say what they do.
+
+The tracer reads the weights of embeddings, norms, projections and the unembedding, and follows the residual stream from
+layer to layer as the architecture's row says. What an adapter, a hook, a parametrisation or another `forward` does
+would not be in the edges. Queries, keys and MLPs are run and not read: they may be anything that acts on each position
+by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
+from torch.nn.utils import parametrize
+from transformers.pytorch_utils import Conv1D
+
+from circuit_widget.errors import LoadError
+from circuit_widget.model.block import Modules
+from circuit_widget.model.sites import NormKind
+from circuit_widget.system.plain_torch import inference
+
+PLAIN_TENSORS: tuple[type[Tensor], ...] = (Tensor, nn.Parameter)
+"""Types of tensors whose numbers are what products are made with."""
+
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+"""Types that products of weights are computed in."""
+
+QUANTISED = re.compile("quant|bitsandbytes|[48]bit|gptq|awq|fp8|float8|mxfp|hqq|aqlm|bitlinear|int[48]", re.IGNORECASE)
+"""What the names of classes of quantised modules and tensors have in them."""
+
+KNOWN = ("circuit_widget.", "transformers.", "torch.utils.")
+"""Where hooks are defined that change nothing of what a module returns outside of training."""
+
+WEIGHTS = ("torch.nn.utils.",)
+"""Where hooks are defined that make a module's weight, the same for every input."""
+
+QUANTISED_WEIGHTS = "holds weights that are quantised"
+NO_QUANTISED = "load the model in bfloat16 or float32. Only MLPs may be quantised."
+
+REMOVERS = {
+    "WeightNorm": "torch.nn.utils.remove_weight_norm(module)",
+    "SpectralNorm": "torch.nn.utils.remove_spectral_norm(module)",
+    "prune": "torch.nn.utils.prune.remove(module, 'weight')",
+}
+"""What takes off the hooks of torch that make a weight, by what the hook's name has in it."""
+
+PROBED_ROWS = 3
+
+
+def check_plain(name: str, modules: Modules, kind: NormKind) -> None:
+    """Check that what the tracer reads and follows is what the architecture says, and nothing is put on it.
+
+    Raises:
+        LoadError: names the module, what is on it and what to do.
+    """
+    if any(not _comes_from(hook, KNOWN) for hooks in _global_hooks() for hook in hooks.values()):
+        raise LoadError(
+            f"{name}: a hook is set on all modules at once (torch.nn.modules.module.register_module_forward_hook or "
+            "_pre_hook), and may change what any of them returns; remove it while the model is traced."
+        )
+    read = _read_modules(modules, kind)
+    followed = {id(module) for module in _followed(modules)}
+    within_mlps = {id(part) for block in modules.blocks for part in block.mlp.modules()}
+    for path, module in _relevant(modules):
+        expected = read.get(id(module))
+        if expected is not None:
+            fault = _class_fault(module, expected) or _call_fault(module, KNOWN) or _tensor_fault(module)
+        elif id(module) in followed:
+            fault = _followed_fault(module) or _call_fault(module, KNOWN)
+        elif id(module) not in within_mlps:
+            fault = _call_fault(module, KNOWN + WEIGHTS)
+        else:
+            fault = None
+        if fault is not None:
+            raise LoadError(f"{name}: {path or type(module).__name__} {fault}")
+    for layer, block in enumerate(modules.blocks):
+        _check_mlp(f"{name}: the MLP of layer {layer}", block.mlp, modules.unembedding.weight, block.device)
+
+
+def has_hooked_mlps(modules: Modules) -> bool:
+    """Return whether hooks or another `forward` act within any MLP: what they do may change from run to run."""
+    return any(_acts_otherwise(block.mlp) for block in modules.blocks)
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """The classes that a module whose weights are read may have; `own` allows those of transformers' modelling files."""
+
+    classes: tuple[type[nn.Module], ...]
+    own: bool = False
+
+    def __str__(self) -> str:
+        return " or ".join(map(_named, self.classes)) or "the norm of its architecture"
+
+    def holds(self, cls: type[nn.Module]) -> bool:
+        return cls in self.classes or (self.own and cls.__module__.startswith("transformers.models."))
+
+
+def _read_modules(modules: Modules, kind: NormKind) -> dict[int, _Expected]:
+    """Return what is expected of the modules whose weights are read, by their ids."""
+    embedding = _Expected((nn.Embedding,), own=True)
+    norm = _Expected((nn.LayerNorm,)) if kind is NormKind.LAYER else _Expected((), own=True)
+    read = {id(module): embedding for module in (modules.embedding, modules.positions) if module is not None}
+    read |= {id(modules.unembedding): _Expected((nn.Linear,)), id(modules.final_norm): norm}
+    for block in modules.blocks:
+        read |= {id(module): _Expected((nn.Linear, Conv1D)) for module in (block.value, block.output)}
+        norms = (block.attention_norm, block.attention_post_norm, block.mlp_norm, block.mlp_post_norm)
+        read |= {id(one): norm for one in norms if one is not None}
+    return read
+
+
+def _followed(modules: Modules) -> Iterator[nn.Module]:
+    """Yield the modules that lead from one layer to the next: the network down to its blocks, and their attention."""
+    body = next(path for path, module in modules.network.named_modules() if module is modules.body)
+    parts = body.split(".")
+    for depth in range(len(parts) + 1):
+        yield modules.network.get_submodule(".".join(parts[:depth]))
+    for block in modules.blocks:
+        yield from (block.whole, block.attention)
+
+
+def _relevant(modules: Modules) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the modules that a prompt goes through, with their paths: not a vision tower."""
+    followed = {id(module) for module in _followed(modules)}
+    body = {id(module) for module in modules.body.modules()}
+    for path, module in modules.network.named_modules():
+        if id(module) in followed or id(module) in body or module is modules.unembedding:
+            yield path, module
+
+
+def _class_fault(module: nn.Module, expected: _Expected) -> str | None:
+    """Return what is wrong with the class of a module whose weights are read."""
+    cls = type(module)
+    if expected.holds(cls):
+        return None if _comes_from(cls.forward, ("torch.nn.", "transformers.")) else _patched_fault(cls)
+    if parametrize.is_parametrized(module):
+        tensors = ", ".join(module.parametrizations)  # type: ignore[arg-type]
+        return (
+            f"is parametrised: its {tensors} is computed anew whenever it runs. Make it a plain weight: "
+            f"torch.nn.utils.parametrize.remove_parametrizations(module, {next(iter(module.parametrizations))!r})."  # type: ignore[arg-type]
+        )
+    named = _named(cls)
+    if any(base.__module__.startswith("peft.") for base in cls.__mro__):
+        return (
+            f"has an adapter on it ({named}), which the edges would leave out; merge it into the weights first: "
+            "model = peft_model.merge_and_unload()."
+        )
+    if QUANTISED.search(named):
+        return f"{QUANTISED_WEIGHTS} ({named}); {NO_QUANTISED}"
+    return (
+        f"is a {named}, expected {expected}, whose weights say what it does. An adapter has to be merged into the "
+        "weights (merge_and_unload() in PEFT), a wrapper taken off (a compiled module's inner one is its _orig_mod), "
+        "and quantised weights loaded in bfloat16 or float32."
+    )
+
+
+def _followed_fault(module: nn.Module) -> str | None:
+    """Return what is wrong with the class of a module that leads from one layer to the next."""
+    inner = next((name for name in ("_orig_mod", "module") if hasattr(module, name)), None)
+    if inner is not None:
+        return f"is a {_named(type(module))} around a module of transformers; put that, its .{inner}, in its place."
+    implementation = getattr(getattr(module, "config", None), "_attn_implementation", "eager")
+    if implementation != "eager":
+        return f"has the attention {implementation!r}, which shows no patterns; set its config to that of the model."
+    return None if _comes_from(type(module).forward, ("transformers.",)) else _patched_fault(type(module))
+
+
+def _patched_fault(cls: type[nn.Module]) -> str:
+    forward = cls.forward
+    return (
+        f"runs {_origin(forward)}.{forward.__qualname__} in place of the forward of transformers, and what that does "
+        "is not known; load the model where nothing has replaced it."
+    )
+
+
+def _call_fault(module: nn.Module, known: tuple[str, ...]) -> str | None:
+    """Return what acts beside a module's own `forward` when it is called."""
+    if getattr(module, "_compiled_call_impl", None) is not None:
+        return "was compiled in place, so that what it computes on the way cannot be read; load the model uncompiled."
+    for hooks, what in ((module._forward_pre_hooks, "forward pre-hook"), (module._forward_hooks, "forward hook")):
+        for hook in hooks.values():
+            if not _comes_from(hook, known):
+                return _hook_fault(hook, what)
+    if _replaced_forward(module):
+        forward = vars(module)["forward"]
+        return (
+            f"has a forward of its own ({_origin(forward)}) in place of that of its class, which the edges would leave "
+            "out; take it off (del module.forward)."
+        )
+    return None
+
+
+def _hook_fault(hook: Callable[..., Any], what: str) -> str:
+    named = f"{_origin(hook)}.{getattr(hook, '__qualname__', type(hook).__qualname__)}"
+    remover = next((remover for part, remover in REMOVERS.items() if part in named), None)
+    if remover is not None:
+        return f"has its weight computed by a {what} ({named}); make it a plain weight: {remover}."
+    return (
+        f"has a {what} on it ({named}), which can change what the layers pass on and would not be in the edges; remove "
+        "it while the model is traced (handle.remove()). To steer features, use intervene() or generate()."
+    )
+
+
+def _tensor_fault(module: nn.Module) -> str | None:
+    """Return what is wrong with the weight or the bias of a module of the expected class."""
+    for name in ("weight", "bias"):
+        tensor: Any = getattr(module, name, None)
+        if tensor is None and name == "bias":
+            continue
+        if not isinstance(tensor, Tensor):
+            return f"has no {name} tensor ({_named(type(tensor))}), which the tracer reads; load the plain model."
+        if type(tensor) not in PLAIN_TENSORS:
+            named = _named(type(tensor))
+            if ".distributed." in named:
+                return f"has its {name} spread over processes ({named}); load the whole model in one process."
+            if nn.parameter.is_lazy(tensor):
+                return f"has a {name} without values ({named}); load the model's weights first."
+            return f"{QUANTISED_WEIGHTS} ({named}); {NO_QUANTISED}"
+        if tensor.is_complex():
+            return f"has a {name} of complex numbers ({tensor.dtype}); load the model in bfloat16 or float32."
+        if tensor.dtype not in DTYPES:
+            return f"{QUANTISED_WEIGHTS} ({tensor.dtype}); {NO_QUANTISED}"
+    return None
+
+
+def _check_mlp(what: str, mlp: nn.Module, like: Tensor, device: torch.device) -> None:
+    """Check that features can read what an MLP is given, and that each position goes through it by itself.
+
+    Re-runs let an MLP run at some positions only, so that a hook that changes, say, the last one would change another.
+    """
+    foreign = next((hook for hook in mlp._forward_pre_hooks.values() if not _comes_from(hook, KNOWN)), None)
+    if foreign is not None:
+        raise LoadError(f"{what} {_hook_fault(foreign, 'forward pre-hook')}")
+    if getattr(mlp, "_compiled_call_impl", None) is not None:
+        raise LoadError(f"{what} {_call_fault(mlp, KNOWN)}")
+    if not _acts_otherwise(mlp):
+        return
+    x = torch.randn(
+        1, PROBED_ROWS, like.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float32, device="cpu"
+    )
+    with inference():
+        x = x.to(device, like.dtype)
+        together = _first(mlp(x)).float()
+        alone = torch.cat([_first(mlp(x[:, row : row + 1])) for row in range(PROBED_ROWS)], dim=1).float()
+    difference = float((together - alone).abs().max()) / max(1.0, float(together.abs().max()))
+    if not difference <= (1e-4 if like.dtype.itemsize >= 4 else 5e-2):
+        raise LoadError(
+            f"{what} has a hook or another forward on it that treats one position otherwise than the next (a "
+            f"difference of {difference:.2g}), so that interventions would be wrong; remove it while the model is traced."
+        )
+
+
+def _first(output: Any) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output  # type: ignore[no-any-return]
+
+
+def _acts_otherwise(mlp: nn.Module) -> bool:
+    """Return whether hooks or another `forward` act anywhere within an MLP."""
+    return any(
+        _replaced_forward(part)
+        or any(not _comes_from(hook, KNOWN + WEIGHTS) for hook in part._forward_hooks.values())
+        or any(not _comes_from(hook, KNOWN + WEIGHTS) for hook in part._forward_pre_hooks.values())
+        for part in mlp.modules()
+    )
+
+
+def _replaced_forward(module: nn.Module) -> bool:
+    """Return whether someone gave a module a `forward` of its own, other than accelerate, which moves arguments."""
+    forward = vars(module).get("forward")
+    if forward is None or _comes_from(forward, ("circuit_widget.",)):
+        return False
+    before = getattr(vars(module).get("_old_forward"), "__func__", None)
+    hook = vars(module).get("_hf_hook")
+    moved = _comes_from(forward, ("accelerate.",)) and type(hook).__module__.startswith("accelerate.")
+    return not (moved and before is type(module).forward)
+
+
+def _global_hooks() -> tuple[Mapping[int, Callable[..., Any]], ...]:
+    return torch_module._global_forward_hooks, torch_module._global_forward_pre_hooks
+
+
+def _comes_from(function: Callable[..., Any], origins: tuple[str, ...]) -> bool:
+    return f"{_origin(function)}.".startswith(origins)
+
+
+def _origin(function: Callable[..., Any]) -> str:
+    """Return the module that a function, what a partial calls, or the class of a callable is defined in."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__module__", None) or type(function).__module__)
+
+
+def _named(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

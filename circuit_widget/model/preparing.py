@@ -1,0 +1,79 @@
+"""What loading a model changes outside it and in a network that was given, put back where the load fails."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import transformers
+from transformers import PretrainedConfig, PreTrainedModel
+
+from circuit_widget.system.restoring import Change
+
+
+def without_progress_bar() -> Change:
+    """Return a context within which transformers shows no progress."""
+    logging: Any = transformers.utils.logging
+    return Change(
+        logging.disable_progress_bar,
+        logging.enable_progress_bar if logging.is_progress_bar_enabled() else logging.disable_progress_bar,
+    )
+
+
+def reading_network() -> Change:
+    """Return the change to whatever transformers replaces for a while when it reads a model.
+
+    That is the default dtype, functions of torch that make and initialise weights, and methods of its own models. It puts
+    them back itself, unless an interrupt keeps it from that.
+    """
+    dtype = torch.get_default_dtype()
+    owners: list[Any] = [PreTrainedModel, *_torch_modules()]
+    kept = [{name: value for name, value in vars(owner).items() if callable(value)} for owner in owners]
+
+    def undo() -> None:
+        torch.set_default_dtype(dtype)
+        for owner, functions in zip(owners, kept, strict=True):
+            now = vars(owner)
+            for name, function in functions.items():
+                if now.get(name) is not function:
+                    setattr(owner, name, function)
+
+    return Change(lambda: None, undo)
+
+
+def _torch_modules() -> Iterator[Any]:
+    for name, module in list(sys.modules.items()):
+        if name == "torch" or name.startswith("torch.nn."):
+            yield module
+
+
+def evaluating(network: PreTrainedModel) -> Change:
+    """Return the change of a network to evaluation and to eager attention, whose patterns can be read."""
+    training = [(module, module.training) for module in network.modules()]
+    attention = [(config, vars(config).get("_attn_implementation_internal")) for config in _configs(network)]
+
+    def make() -> None:
+        network.train(False)
+        network.set_attn_implementation("eager")
+
+    def undo() -> None:
+        for module, was in training:
+            module.training = was
+        for config, chosen in attention:
+            config._attn_implementation_internal = chosen
+
+    return Change(make, undo)
+
+
+def _configs(network: PreTrainedModel) -> list[Any]:
+    """Return the configurations of a network and of the models within it, each once."""
+    waiting: list[Any] = [getattr(module, "config", None) for module in network.modules()]
+    found: dict[int, Any] = {}
+    while waiting:
+        config = waiting.pop()
+        if isinstance(config, PretrainedConfig) and id(config) not in found:
+            found[id(config)] = config
+            waiting += [getattr(config, name, None) for name in config.sub_configs]
+    return list(found.values())

@@ -1,0 +1,121 @@
+"""The tokenizer of a model: what may be given as one, and how its tokens are shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from circuit_widget.errors import LoadError
+
+Tokenizer: TypeAlias = PreTrainedTokenizerBase
+
+
+class Processor(Protocol):
+    """What prepares texts and images for a model, and holds the tokenizer for the texts."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer."""
+
+
+TokenizerChoice: TypeAlias = Tokenizer | Processor | str | os.PathLike[str]
+"""What may be given as a tokenizer: itself, a processor that has one, or the directory it lies in."""
+
+
+def read_tokenizer(given: object) -> Tokenizer | None:
+    """Return the tokenizer in what was given as one: itself, that of a processor, or the one in a directory.
+
+    A name is that of a directory or of a model in the hub's local cache; nothing is downloaded and no remote code is
+    run. None stays None: the model has its own.
+
+    Raises:
+        LoadError: there is no tokenizer in it; says what was given, and how to make one of it.
+    """
+    if given is None or isinstance(given, PreTrainedTokenizerBase):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return _from_files(given)
+    inner = getattr(given, "tokenizer", None)
+    if isinstance(inner, PreTrainedTokenizerBase):
+        return inner
+    hint = "pass the model's own, AutoTokenizer.from_pretrained(...), or the directory it lies in"
+    if isinstance(given, tokenizers.Tokenizer):
+        hint = (
+            "wrap it and name its special tokens: "
+            "transformers.PreTrainedTokenizerFast(tokenizer_object=..., bos_token=..., eos_token=...)"
+        )
+    elif isinstance(given, type):
+        hint = f"pass an instance: {given.__name__}.from_pretrained(...)"
+    raise LoadError(
+        f"tokenizer= is {_kind(given)}; expected a tokenizer of transformers (PreTrainedTokenizerBase): {hint}."
+    )
+
+
+def _from_files(source: str | os.PathLike[str]) -> Tokenizer:
+    try:
+        found: Any = AutoTokenizer.from_pretrained(
+            Path(source).expanduser().as_posix(), trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:  # whatever the files make transformers raise
+        reason = str(error).strip().split("\n")[0][:200]
+        raise LoadError(
+            f"tokenizer={os.fspath(source)!r:.200} is neither the directory of a tokenizer nor a model in the local "
+            f"cache ({reason or type(error).__name__}); pass one of these, or AutoTokenizer.from_pretrained(...)."
+        ) from error
+    if not isinstance(found, PreTrainedTokenizerBase):
+        raise LoadError(f"tokenizer={os.fspath(source)!r:.200} holds {_kind(found)}, which is no tokenizer of texts.")
+    return found
+
+
+def _kind(given: object) -> str:
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    name = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+    return f"{given!r:.40} ({name})" if isinstance(given, bool | int | float | bytes) else f"a {name}"
+
+
+def keeps_offsets(tokenizer: Tokenizer) -> bool:
+    """Whether a tokenizer tells which part of a text each token is of; those written in Python do not."""
+    return bool(getattr(tokenizer, "is_fast", False))
+
+
+def token_text(tokenizer: Tokenizer, token_id: int) -> str:
+    """Return a token as it is shown: a special one by name, others as their text, leading space included.
+
+    What the tokenizer does not have is shown by its id, as "<7>".
+    """
+    piece = _piece(tokenizer, token_id)
+    if piece is None:
+        return unknown_text(token_id)
+    if token_id in tokenizer.all_special_ids:
+        return piece
+    if "▁" in piece:
+        return piece.replace("▁", " ")
+    return str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False)) or piece
+
+
+def unknown_text(token_id: int) -> str:
+    """Return how a token is shown that the tokenizer does not have."""
+    return f"<{token_id}>"
+
+
+def not_embedded(text: str, token_id: int, rows: int, where: str = "") -> str:
+    """Return what to say of a token that the tokenizer has and the model does not."""
+    return (
+        f"The token {text!r:.80} (id {token_id}) is beyond the model's {rows} embeddings{where}: it was added to the "
+        "tokenizer alone. Call model.resize_token_embeddings(len(tokenizer)) before loading the model here, or leave "
+        "the token out."
+    )
+
+
+def _piece(tokenizer: Tokenizer, token_id: int) -> str | None:
+    """Return a token as the vocabulary spells it, None beyond it, where tokenizers in Python raise."""
+    try:
+        piece: Any = tokenizer.convert_ids_to_tokens(token_id)
+    except (IndexError, KeyError, ValueError, OverflowError):
+        return None
+    return None if piece is None else str(piece)

@@ -1,0 +1,119 @@
+"""Computing as if nobody had changed torch's settings, and leaving those as they were.
+
+A process or a thread can have a default dtype, a default device, autocast and gradients that its notebook wants. A run
+of the model takes place without them, but for the default dtype, which is every thread's: tensors name their own.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch.amp import is_autocast_available
+from torch.overrides import _get_current_function_mode_stack
+from torch.utils import _device
+
+from circuit_widget.system.restoring import Change, restoring
+
+Result = TypeVar("Result")
+
+AUTOCAST_DEVICES = tuple(name for name in ("cpu", "cuda", "mps", "xpu") if is_autocast_available(name))
+"""Types of devices whose autocast a model's own code may turn off and on again."""
+
+
+def inference(on: bool = True) -> AbstractContextManager[Any]:
+    """Return a context without autograd, as `torch.inference_mode`, or one with it.
+
+    It is the context inside torch's own. An interrupt cannot come between its end and the end of what it guards, since
+    it is not written in Python.
+    """
+    context: AbstractContextManager[Any] = torch._C._InferenceMode(on)
+    return context
+
+
+def in_plain_torch(work: Callable[[], Result], *, gradients: bool = False) -> Result:
+    """Return `work()`, done without the thread's autocast and default device, and in inference mode.
+
+    With `gradients` it is done outside inference mode, so that tensors made in it can be trained. However `work` ends, the
+    settings of torch are as before, and where it raises, every `Change` in it is undone.
+    """
+    settings = _Settings.now()
+
+    def plainly() -> Result:
+        settings.on_failure.keep()
+        if not any(isinstance(mode, _device.DeviceContext) for mode in settings.modes):
+            return work()
+        with settings.without_default_device:
+            return work()
+
+    with inference(not gradients), torch._C._DisableAutocast():
+        return restoring(plainly)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The settings of torch that contexts of torch and of transformers change.
+
+    Inference and gradient mode are not among them: the context of `inference` puts both back.
+    """
+
+    modes: tuple[Any, ...]
+    device: Any
+    autocast: tuple[bool, ...]
+    autocast_dtypes: tuple[torch.dtype, ...]
+    autocast_cache: bool
+    autocast_depth: int
+
+    @classmethod
+    def now(cls) -> _Settings:
+        """Return the settings of this thread."""
+        return cls(
+            modes=tuple(_get_current_function_mode_stack()),
+            device=_device.CURRENT_DEVICE,
+            autocast=tuple(torch.is_autocast_enabled(name) for name in AUTOCAST_DEVICES),
+            autocast_dtypes=tuple(torch.get_autocast_dtype(name) for name in AUTOCAST_DEVICES),
+            autocast_cache=torch.is_autocast_cache_enabled(),
+            autocast_depth=_autocast_depth(),
+        )
+
+    @property
+    def on_failure(self) -> Change:
+        """The change to whatever settings, undone where the work fails."""
+        return Change(lambda: None, self._put_back)
+
+    @property
+    def without_default_device(self) -> Change:
+        """The change to settings by which a tensor that names no device lies in main memory."""
+        kept = [mode for mode in self.modes if not isinstance(mode, _device.DeviceContext)]
+        return Change(lambda: _set_modes(kept, None), lambda: _set_modes(self.modes, self.device))
+
+    def _put_back(self) -> None:
+        _set_modes(self.modes, self.device)
+        for name, on, dtype in zip(AUTOCAST_DEVICES, self.autocast, self.autocast_dtypes, strict=True):
+            torch.set_autocast_enabled(name, on)
+            torch.set_autocast_dtype(name, dtype)
+        torch.set_autocast_cache_enabled(self.autocast_cache)
+        while _autocast_depth() > self.autocast_depth:
+            if torch.autocast_decrement_nesting() == 0:
+                torch.clear_autocast_cache()
+
+
+def _set_modes(modes: Any, device: Any) -> None:
+    """Make these the modes through which calls of torch go: among them the default device."""
+    for _ in range(torch._C._len_torch_function_stack()):
+        torch._C._pop_torch_function_stack()
+    for mode in modes:
+        torch._C._push_on_torch_function_stack(mode)
+    _device.CURRENT_DEVICE = device
+
+
+def _autocast_depth() -> int:
+    """Return how many autocast contexts are open, in one step that no interrupt can cut in two."""
+    counted: tuple[int, ...] = tuple(
+        map(operator.call, (torch.autocast_increment_nesting, torch.autocast_decrement_nesting))
+    )
+    return counted[1]

@@ -1,0 +1,164 @@
+"""What share of the MLPs' outputs the transcoders explain: a table by layer, and a warning where it is next to nothing."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from circuit_widget.errors import PromptError
+from circuit_widget.model.generation import Generation
+from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.prompt import Prompt
+from circuit_widget.node import PromptToken
+from circuit_widget.system.warning import warn
+from circuit_widget.tracing.run import unexplained_by
+from circuit_widget.tracing.unexplained import Unexplained
+from circuit_widget.transcoder.transcoder_set import TranscoderSet
+
+if TYPE_CHECKING:
+    import pandas
+
+NOTHING = 1.0
+"""Share from which a layer's features explain nothing: zero, or the mean, would do as well. Published transcoders leave
+0.1 to 0.6 of the variance on text of any kind; what is written for another model leaves 1 and more, about 2 where it is as
+large as what it should be.
+"""
+
+LAYERS = 0.25
+"""Share of layers that explain nothing from which there is a warning: one bad layer in a short prompt may be chance."""
+
+WORSE_THAN_NOTHING = 2.0
+"""Share from which one layer is enough: errors as large as two outputs that have nothing to do with each other."""
+
+FEWEST_POSITIONS, MOST_POSITIONS = 4, 256
+"""Positions of which, over all prompts, the judgement is made, and after which no more are looked at."""
+
+
+@dataclass(frozen=True)
+class LayerFidelity:
+    """One layer: fraction of the variance of its MLP's outputs that is unexplained, and mean number of active features."""
+
+    layer: int
+    fvu: float
+    active_features: float
+
+
+@dataclass(frozen=True, repr=False)
+class Fidelity:
+    """How well transcoders stand in for the MLPs of a model on some texts, layer by layer.
+
+    `fvu`, the fraction of variance unexplained, is `sum |error|^2 / sum |output - mean|^2` over all tokens of all texts that
+    features are read at (BOS left out): `output` is what the transcoders stand in for, at their output site, `error` what
+    they leave of it, in cross-layer transcoders after all layers that write there, and `mean` the mean output over the same
+    tokens. Where outputs do not vary, as at a single token, it is NaN.
+    """
+
+    layers: tuple[LayerFidelity, ...]
+    n_tokens: int
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The layers as a pandas frame: layer, fvu, explained (1 - fvu), active_features (mean a token, L0), tokens."""
+        import pandas
+
+        rows = [[one.layer, one.fvu, 1 - one.fvu, one.active_features, self.n_tokens] for one in self.layers]
+        return pandas.DataFrame(rows, columns=["layer", "fvu", "explained", "active_features", "tokens"])
+
+    def __repr__(self) -> str:
+        lines = [f"Fraction of variance unexplained (FVU) on {self.n_tokens} tokens, and active features a token:"]
+        lines += [f"layer {one.layer:>3}  {one.fvu:>7.3f}  {one.active_features:>8.1f}" for one in self.layers]
+        return "\n".join(lines)
+
+
+def fidelity_on(
+    model: LanguageModel,
+    transcoders: TranscoderSet,
+    prompts: Sequence[Prompt],
+    *,
+    progress: Callable[[float], None],
+    cancelled: Callable[[], bool] | None = None,
+) -> Fidelity:
+    """Return how well transcoders stand in for the MLPs on prompts, of which there is at least one.
+
+    Raises:
+        Cancelled: `cancelled()` became true between two layers.
+    """
+    total = unexplained_by(model, transcoders, prompts[0], cancelled=cancelled)
+    for done, prompt in enumerate(prompts[1:], 1):
+        progress(done / len(prompts))
+        total = _sum(total, unexplained_by(model, transcoders, prompt, cancelled=cancelled))
+    return Fidelity(
+        tuple(LayerFidelity(layer, one.fvu, one.active_features) for layer, one in enumerate(total)),
+        round(total[0].positions),
+    )
+
+
+def prompts_of(texts: object, read: Callable[[Any], Prompt]) -> list[Prompt]:
+    """Return the prompts in one text, or in a list of prompts of any kind that `trace` takes; `read` reads one of them.
+
+    Raises:
+        PromptError: there is none, or one cannot be used; says which.
+    """
+    if isinstance(texts, str | Generation):
+        return [read(texts)]
+    try:
+        listed: list[Any] = list(texts)  # type: ignore[call-overload]
+    except TypeError as error:
+        raise PromptError(
+            f"texts is {texts!r:.60}, expected one text, or a list of prompts: texts, token ids, messages, generations."
+        ) from error
+    if not listed:
+        raise PromptError("texts is empty, expected one text, or a list of prompts.")
+    if all(map(_is_part, listed)):
+        return [read(listed)]
+    prompts = []
+    for number, entry in enumerate(listed):
+        try:
+            prompts.append(read(entry))
+        except PromptError as error:
+            raise PromptError(f"texts[{number}]: {error}") from error
+    return prompts
+
+
+class FirstRuns:
+    """Adds up what is unexplained in the first runs of a model, and warns once where no trained transcoders leave so much."""
+
+    def __init__(self) -> None:
+        self._total: tuple[Unexplained, ...] | None = None
+        self._looking = True
+
+    def see(self, unexplained: tuple[Unexplained, ...]) -> None:
+        """Add a run; with it, give a CircuitWidgetWarning where the transcoders explain next to nothing."""
+        if not self._looking:
+            return
+        self._total = unexplained if self._total is None else _sum(self._total, unexplained)
+        positions = round(self._total[0].positions)
+        if positions < FEWEST_POSITIONS:
+            return
+        shares = [one.share for one in self._total]
+        nothing = sum(share >= NOTHING for share in shares)
+        worst = max(range(len(shares)), key=shares.__getitem__)
+        if nothing >= LAYERS * len(shares) or shares[worst] >= WORSE_THAN_NOTHING:
+            self._looking = False
+            which = "hardly explain" if nothing >= len(shares) / 2 else "fail at some of"
+            warn(
+                f"These transcoders {which} this model's MLPs. On the {positions} tokens run so far they leave "
+                f"{statistics.median(shares):.3g} of the variance of MLP outputs at the median layer, all of it or more at "
+                f"{nothing} of {len(shares)} layers, {shares[worst]:.3g} at layer {worst}; trained ones leave 0.1 to 0.6. "
+                "Likely causes: they are those of another model, or of a base model where this is an instruct one; features "
+                "read or write elsewhere (input_site=, output_site=); another activation function; logarithms as "
+                "thresholds. model.fidelity(texts) shows every layer."
+            )
+        elif positions >= MOST_POSITIONS:
+            self._looking = False
+
+
+def _sum(one: Sequence[Unexplained], other: Sequence[Unexplained]) -> tuple[Unexplained, ...]:
+    return tuple(mine + theirs for mine, theirs in zip(one, other, strict=True))
+
+
+def _is_part(entry: object) -> bool:
+    """Return whether an entry of a list is a token, an id or a message, so that the list is one prompt."""
+    is_id = isinstance(entry, SupportsIndex) and getattr(entry, "shape", ()) == ()
+    return is_id or isinstance(entry, PromptToken | Mapping)

@@ -1,1 +1,0 @@
-export function withoutRepeats(code: string): string;

@@ -1,0 +1,338 @@
+"""What a figure's marks say follows from the numbers: colour, dash, arrowhead, width, fading, words before and after."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from circuit_widget.aggregate import node_edges, supernode_edges
+from circuit_widget.circuit import Circuit
+from circuit_widget.figure import style
+from circuit_widget.figure.circuit_scene import circuit_picture, draw_circuit
+from circuit_widget.figure.effect_scene import draw_effect
+from circuit_widget.figure.layout import MapLayout, map_layout
+from circuit_widget.figure.legend import draw_legend, group_entries, shape_entries, sign_entries
+from circuit_widget.figure.map_scene import draw_map
+from circuit_widget.figure.routing import edge_width, map_edge
+from circuit_widget.figure.scene import Circle, Curves, Item, Label, Lines, Pen, Polygon, Rectangle
+from circuit_widget.figure.shown import Shown, map_nodes, shown
+from circuit_widget.graph import Graph
+from circuit_widget.intervention import Effect
+from tests.figure.graphs import circuit_of_dallas, dallas, effect_on, features, texas_ablated
+
+GRAPH = dallas()
+CIRCUIT = circuit_of_dallas()
+WIDTH, HEIGHT = 700.0, 400.0
+SIGNS = {style.EXCITE: 1.0, style.INHIBIT: -1.0}
+SIGNED = 40
+BAR = 112.0
+"""How long the bar of a certain token is in 300 pixels."""
+
+
+def texas_and_answer(graph: Graph) -> Effect:
+    """Texas ablated, Dallas halved, so that features, groups and outputs fade by different amounts."""
+    factors = dict.fromkeys(CIRCUIT.supernode("Texas").nodes, 0.0)
+    factors |= dict.fromkeys(CIRCUIT.supernode("Dallas").nodes, 0.5)
+    factors |= dict.fromkeys(features(2, 8, 5), 1.7) | dict.fromkeys(features(2, 8, 4, 6, 7, 8), 0.6)
+    return effect_on(graph, factors)
+
+
+def drawn_map(circuit: Circuit, effect: Effect | None) -> tuple[Sequence[Item], Shown, MapLayout]:
+    """The items of a map, and what is visible in it, where."""
+    pen = Pen()
+    draw_map(pen, GRAPH, circuit, effect, WIDTH, HEIGHT)
+    visible = shown(GRAPH, circuit)
+    texts = [token.text for token in GRAPH.tokens]
+    layout = map_layout(map_nodes(GRAPH, visible.nodes), texts, GRAPH.n_layers, WIDTH, HEIGHT, style.TOKEN_SIZE)
+    return pen.items, visible, layout
+
+
+def path_of(layout: MapLayout, visible: Shown, source: int, target: int) -> tuple[float, ...]:
+    places = [int(np.flatnonzero(visible.nodes == node)[0]) for node in (source, target)]
+    ends = [(layout.x[place], layout.y[place], layout.radius[place]) for place in places]
+    return map_edge(*ends[0], *ends[1])
+
+
+def share_of(source: int, target: int) -> float:
+    """The signed share of a node's whole input that an edge carries, from the graph's weights."""
+    row = GRAPH.weights[int(np.flatnonzero(GRAPH.row_nodes == target)[0])]
+    return float(row[source] / np.abs(row).sum())
+
+
+def expected_signed(circuit: Circuit, visible: Shown) -> list[tuple[int, int]]:
+    """The edges that show their sign, weakest first: the strongest, within the circuit where there is one."""
+    chosen = {node for group in circuit.supernodes for node in group.nodes} | set(circuit.pinned)
+    edges = [(int(one), int(other)) for one, other in zip(visible.source, visible.target, strict=True)]
+    inside = [pair for pair in edges if not chosen or {GRAPH.node_ids[end] for end in pair} <= chosen]
+    return inside[-SIGNED:]
+
+
+def presence(effect: Effect | None, node: int) -> float:
+    """How much is there of a feature after an effect, at least 0.18; of what has no activation, all."""
+    if effect is None or node >= GRAPH.n_features:
+        return 1.0
+    row = effect.nodes.iloc[node]
+    return float(np.clip(row["after"] / row["before"], 0.18, 1.0))
+
+
+def strokes(items: Sequence[Item]) -> list[Curves]:
+    return [item for item in items if isinstance(item, Curves) and item.paint.stroke in SIGNS]
+
+
+def ends_in_a_head(items: Sequence[Item], curve: Curves, tip: tuple[float, float]) -> bool:
+    """Whether what is drawn after an edge is an arrowhead that points at a place, or else a bar across it."""
+    at = next(at for at, item in enumerate(items) if item is curve)
+    end, bar = items[at + 1 : at + 3]
+    if isinstance(end, Polygon):
+        assert end.paint.fill == curve.paint.stroke
+        assert end.points[0] == pytest.approx(tip)
+        return True
+    assert isinstance(bar, Lines)
+    assert bar.paint.stroke == curve.paint.stroke
+    ((a, b, c, d),) = bar.segments
+    assert np.hypot((a + c) / 2 - tip[0], (b + d) / 2 - tip[1]) < 2
+    assert np.hypot(c - a, d - b) > 7
+    return False
+
+
+@pytest.mark.parametrize("circuit", [Circuit(), CIRCUIT], ids=["alone", "circuit"])
+@pytest.mark.parametrize("effect", [None, texas_and_answer(GRAPH)], ids=["before", "after"])
+def test_every_signed_edge_of_the_map_shows_sign_strength_and_fading(circuit: Circuit, effect: Effect | None) -> None:
+    items, visible, layout = drawn_map(circuit, effect)
+    wanted = expected_signed(circuit, visible)
+    drawn = strokes(items)
+    assert len(drawn) == len(wanted) > 5
+    seen = set()
+    for curve, (source, target) in zip(drawn, wanted, strict=True):
+        share, path = share_of(source, target), path_of(layout, visible, source, target)
+        tip = (path[6], path[7])
+        assert curve.paths[0][:6] == pytest.approx(path[:6])
+        assert SIGNS[str(curve.paint.stroke)] == np.sign(share)
+        assert bool(curve.paint.dash) == (share < 0)
+        assert curve.paint.width == pytest.approx(max(0.6, 0.55 * edge_width(share)))
+        assert curve.paint.opacity == pytest.approx(0.75 * presence(effect, source))
+        assert ends_in_a_head(items, curve, tip) == (share > 0)
+        seen.add((bool(curve.paint.dash), round(curve.paint.opacity, 3)))
+    assert {dashed for dashed, _ in seen} == {True, False}
+    assert len({opacity for _, opacity in seen}) == (
+        1 if effect is None else len({presence(effect, s) for s, _ in wanted})
+    )
+
+
+@pytest.mark.parametrize("circuit", [Circuit(), CIRCUIT], ids=["alone", "circuit"])
+def test_every_other_visible_edge_is_faint_and_as_wide_as_its_share(circuit: Circuit) -> None:
+    items, visible, layout = drawn_map(circuit, None)
+    signed = set(expected_signed(circuit, visible))
+    edges = [(int(one), int(other)) for one, other in zip(visible.source, visible.target, strict=True)]
+    found = {
+        tuple(round(value, 6) for value in path): item.paint.width
+        for item in items
+        if isinstance(item, Curves) and item.paint.stroke == style.FAINT
+        for path in item.paths
+    }
+    wanted = {}
+    for pair in edges:
+        if pair not in signed:
+            width = 0.6 * edge_width(share_of(*pair))
+            step = next((limit for limit in style.FAINT_WIDTHS if width <= limit), style.FAINT_WIDTHS[-1])
+            wanted[tuple(round(value, 6) for value in path_of(layout, visible, *pair))] = step
+    assert len(wanted) > 20
+    assert found == wanted
+    assert len(set(found.values())) > 1
+
+
+def test_nodes_of_the_map_fade_as_their_activation_falls() -> None:
+    effect = texas_and_answer(GRAPH)
+    items, visible, layout = drawn_map(CIRCUIT, effect)
+    hues = {node: style.GROUPS[group.color] for group in CIRCUIT.supernodes for node in group.nodes}
+    opacities = set()
+    for at, node in enumerate(visible.nodes):
+        if node >= GRAPH.n_features:
+            continue
+        here = [item for item in items if isinstance(item, Circle) and (item.x, item.y) == (layout.x[at], layout.y[at])]
+        (shape,) = [item for item in here if item.paint.stroke]
+        assert shape.paint.opacity == pytest.approx(presence(effect, int(node)))
+        assert shape.paint.stroke in (hues.get(GRAPH.node_ids[node], style.NODE_EDGE), style.INK)
+        opacities.add(round(shape.paint.opacity, 2))
+    assert {0.18, 0.5, 0.6, 1.0} <= opacities
+
+
+def test_answers_of_the_map_say_before_and_then_after() -> None:
+    effect = texas_ablated(GRAPH)
+    for shown_effect in (None, effect):
+        items, _, _ = drawn_map(CIRCUIT, shown_effect)
+        texts = {item.text for item in items if isinstance(item, Label)}
+        for target in GRAPH.targets:
+            words = f"{target.token} {target.probability:.2f}"
+            if shown_effect is not None:
+                row = effect.tokens[effect.tokens["token_id"] == target.token_id].iloc[0]
+                words += f" → {row['after']:.2f}"
+                assert row["before"] != row["after"]
+            assert words in texts
+
+
+@pytest.mark.parametrize("effect", [None, texas_ablated(GRAPH)], ids=["before", "after"])
+def test_edges_of_the_circuit_show_sign_strength_and_fading(effect: Effect | None) -> None:
+    picture = circuit_picture(GRAPH, CIRCUIT, effect, WIDTH)
+    pen = Pen()
+    draw_circuit(pen, picture, WIDTH)
+    members = [GRAPH.resolve(box.nodes) for box in CIRCUIT.boxes()]
+    shares = {(one.source, one.target): one.share for one in supernode_edges(node_edges(GRAPH), members)}
+    wanted = sorted(picture.links, key=lambda link: abs(link.share))
+    edges = [item for item in strokes(pen.items) if not item.closed]
+    assert len(edges) == len(wanted) > 5
+    silent = {
+        at for at, box in enumerate(CIRCUIT.boxes()) if box.name in ("Texas", "say Austin") and effect is not None
+    }
+    silent |= {at for at, box in enumerate(CIRCUIT.boxes()) if effect is not None and box.id.startswith("4_100")}
+    for curve, link in zip(edges, wanted, strict=True):
+        share = shares[link.source, link.target]
+        assert link.share == share
+        assert SIGNS[str(curve.paint.stroke)] == np.sign(share)
+        assert bool(curve.paint.dash) == (share < 0)
+        assert curve.paint.width == pytest.approx(edge_width(share))
+        assert curve.paint.opacity == (0.35 if link.source in silent else 0.85)
+    heads = [item for item in pen.items if isinstance(item, Polygon)]
+    assert [item.paint.fill for item in heads] == [style.EXCITE] * sum(link.share > 0 for link in wanted)
+    assert {np.sign(link.share) for link in wanted} == {1, -1}
+    assert effect is None or any(link.source in silent for link in wanted)
+
+
+def test_boxes_say_what_is_left_and_outputs_before_and_after() -> None:
+    effect = texas_ablated(GRAPH)
+    picture = circuit_picture(GRAPH, CIRCUIT, effect, WIDTH)
+    pen = Pen()
+    draw_circuit(pen, picture, WIDTH)
+    labels = {item.text: item.color for item in pen.items if isinstance(item, Label)}
+    answer = effect.tokens.iloc[0]
+    assert answer["after"] < 0.3 * answer["before"]
+    assert labels[answer["token"]] != style.ANSWER, "an output that is nearly gone fades"
+    assert labels[f"{answer['before']:.2f} → {answer['after']:.2f}"] == style.INHIBIT
+    for name, color in (("say Texas", style.INHIBIT), ("of → name", style.EXCITE), ("Dallas", style.MUTED)):
+        measured, _ = effect.ratio(CIRCUIT.supernode(name).nodes)
+        assert labels[f"{100 * measured:.0f}%"] == color
+
+
+def test_the_bars_of_tokens_are_before_and_after() -> None:
+    effect = texas_ablated(GRAPH)
+    pen = Pen()
+    draw_effect(pen, GRAPH, CIRCUIT, effect, None, 300.0, 1)
+    table = effect.tokens.assign(most=effect.tokens[["before", "after"]].max(axis=1))
+    names = [item for item in pen.items if isinstance(item, Label) and item.mono]
+    assert [item.text for item in names] == table.sort_values(["most", "logit_after"], ascending=False)[
+        "token"
+    ].tolist()
+    for name in names:
+        row = table[table["token"] == name.text].iloc[0]
+        beside = {item.text: item.bold for item in pen.items if isinstance(item, Label) and item.y == name.y}
+        assert beside[f"{row['before']:.2f} →"] is False
+        assert beside[f"{row['after']:.2f}"] is True
+        bars = [item for item in pen.items if isinstance(item, Rectangle) and abs(item.y + item.h / 2 - name.y) < 4]
+        upper, lower = sorted(bars, key=lambda item: item.y)
+        assert upper.paint.fill == style.FAINT
+        assert lower.paint.fill == (style.EXCITE if row["after"] > row["before"] else style.INHIBIT)
+        ticks = [line for item in pen.items if isinstance(item, Lines) for line in item.segments]
+        (tick,) = [line[0] for line in ticks if line[1] == name.y - 0.5]
+        assert tick == pytest.approx(upper.x + BAR * row["predicted"], abs=0.01)
+        assert lower.w / upper.w == pytest.approx(row["after"] / row["before"], rel=0.3)
+
+
+def test_the_bars_of_activations_are_measured_and_the_ticks_predicted() -> None:
+    effect = texas_ablated(GRAPH)
+    pen = Pen()
+    draw_effect(pen, GRAPH, CIRCUIT, effect, None, 300.0, 1)
+    tracks = [item for item in pen.items if isinstance(item, Rectangle) and item.paint.fill == style.TRACK]
+    assert len(tracks) == len(CIRCUIT.supernodes)
+    for track in tracks:
+        row = track.y + track.h / 2
+        (name,) = [item for item in pen.items if isinstance(item, Label) and item.y == row and item.anchor == "start"]
+        measured, predicted = effect.ratio(CIRCUIT.supernode(name.text).nodes)
+        (bar,) = [item for item in pen.items if isinstance(item, Rectangle) and item.y == track.y and item is not track]
+        assert bar.w == pytest.approx(max(0.8, track.w * measured / 1.25), abs=0.01)
+        held = name.text == "Texas"
+        assert bar.paint.fill == (style.FAINT if held else style.EXCITE)
+        assert name.color == (style.MUTED if held else style.INK)
+        ticks = [
+            segment
+            for item in pen.items
+            if isinstance(item, Lines)
+            for segment in item.segments
+            if segment[1] == row - 7.5
+        ]
+        assert len(ticks) == (0 if held else 1)
+        assert all(tick[0] == pytest.approx(track.x + track.w * predicted / 1.25, abs=0.01) for tick in ticks)
+
+
+def test_an_edge_is_as_wide_as_it_is_strong_whatever_its_sign() -> None:
+    shares = (0.02, 0.1, 0.3, 0.6)
+    assert [edge_width(share) for share in shares] == [edge_width(-share) for share in shares]
+    assert sorted({edge_width(share) for share in shares}) == [edge_width(share) for share in shares]
+
+
+def signs_before(pen: Pen, words: str) -> list[Item]:
+    """What the legend draws between a word and the word before it."""
+    labels = sorted((item.x for item in pen.items if isinstance(item, Label)), reverse=True)
+    (own,) = [item.x for item in pen.items if isinstance(item, Label) and item.text == words]
+    left = next((x for x in labels if x < own), -1.0)
+    return [item for item in pen.items if not isinstance(item, Label) and left < leftmost(item) < own]
+
+
+def leftmost(item: Any) -> float:
+    match item:
+        case Curves():
+            return min(path[0] for path in item.paths)
+        case Polygon():
+            return min(x for x, _ in item.points)
+        case Lines():
+            return min(segment[0] for segment in item.segments)
+        case Circle():
+            return item.x - item.radius
+        case _:
+            return float(item.x)
+
+
+def legend(entries: Sequence[Any]) -> Pen:
+    pen = Pen()
+    draw_legend(pen, entries, "", 2_000.0)
+    return pen
+
+
+@pytest.mark.parametrize(
+    ("words", "color", "dashed"), [("excites", style.EXCITE, False), ("inhibits", style.INHIBIT, True)]
+)
+def test_the_legend_draws_each_sign_as_edges_with_it_are_drawn(words: str, color: str, dashed: bool) -> None:
+    items, _, _ = drawn_map(CIRCUIT, None)
+    pen = legend(sign_entries(items))
+    signs = signs_before(pen, words)
+    (line,) = [item for item in signs if isinstance(item, Curves)]
+    assert (line.paint.stroke, bool(line.paint.dash)) == (color, dashed)
+    assert [isinstance(item, Polygon) for item in signs].count(True) == (0 if dashed else 1)
+    assert {item.paint.stroke or item.paint.fill for item in signs if not isinstance(item, Label)} == {color}
+    # Words for the signs that are there, and no others.
+    only = [item for item in items if isinstance(item, Curves) and item.paint.stroke == color]
+    assert [word for word, _, _ in sign_entries(only)] == [words]
+
+
+def test_the_legend_draws_each_kind_as_its_nodes_are_drawn() -> None:
+    pen = legend(shape_entries(["feature", "error", "token", "logit"]))
+    looks = {
+        words: (type(sign), len(getattr(sign, "points", ())), sign.paint.fill)
+        for words in ("feature", "error", "token", "output")
+        for sign in signs_before(pen, words)
+        if not isinstance(sign, Label)
+    }
+    assert looks == {
+        "feature": (Circle, 0, style.NODE),
+        "error": (Polygon, 4, style.BACKGROUND),
+        "token": (Rectangle, 0, style.NODE_EDGE),
+        "output": (Polygon, 5, style.ANSWER),
+    }
+
+
+def test_the_legend_names_each_group_beside_its_hue() -> None:
+    pen = legend(group_entries(CIRCUIT))
+    for group in CIRCUIT.supernodes:
+        (ring,) = signs_before(pen, group.name)
+        assert isinstance(ring, Circle)
+        assert ring.paint.stroke == style.GROUPS[group.color]

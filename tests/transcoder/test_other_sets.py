@@ -1,0 +1,67 @@
+"""Sets of other tools are refused by what they are, not as damaged files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from circuit_widget.errors import LoadError
+from circuit_widget.transcoder.folder import Folder
+from circuit_widget.transcoder.reading import read_transcoders
+from tests.transcoder.layouts import LOADING
+
+ONE = torch.zeros(2, 3)
+
+
+def refused(root: Path) -> str:
+    with pytest.raises(LoadError) as refusal:
+        read_transcoders(Folder(root), LOADING)
+    assert str(root) in str(refusal.value)
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (
+            {
+                "W_enc_0": {"W_enc_0": ONE},
+                "W_dec_0": {"W_dec_0": ONE[:, None], "W_dec_norm_0": ONE[0]},
+                "W_dec_norm": {"W_dec_norm": ONE},
+            },
+            "one TopK over the features of all layers",
+        ),
+        ({"W_enc_0": {"W_enc_0": ONE}, "W_dec_0": {"W_dec_0": ONE, "W_dec_norm_0": ONE}}, "ByteDance"),
+        ({"sae_weights": {"W_E": ONE, "b_E": ONE, "W_D": ONE, "b_D": ONE}}, "OpenMOSS"),
+        ({"clt": {"W_enc": ONE, "log_threshold": ONE}}, "CLT-Forge"),
+        ({"model": {"encoder_module.encoders.0.weight": ONE}}, "decode-clt"),
+        ({"clt": {"encoder.W": ONE, "decoder.W_0": ONE}}, "crosslayer-transcoder"),
+        ({"model": {"model.layers.0.mlp.transcoder_enc.weight": ONE}}, "adapters inside a language model"),
+        ({"ae": {"encoder.weight": ONE, "decoder.weight": ONE}}, "dictionary_learning"),
+    ],
+)
+def test_a_set_of_another_tool_is_named(tmp_path: Path, files: dict[str, dict[str, torch.Tensor]], said: str) -> None:
+    for name, tensors in files.items():
+        save_file({key: tensor.clone() for key, tensor in tensors.items()}, tmp_path / f"{name}.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"d_feature": 2, "k": 10}))
+    message = refused(tmp_path)
+    assert said in message
+    assert "cannot be read" in message
+
+
+@pytest.mark.parametrize(("name", "said"), [("layer3.sae.pt", "Qwen-Scope"), ("ae.pt", "A pickle can run any code")])
+def test_pickles_are_named_and_not_opened(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / name).write_bytes(b"not even a pickle")
+    message = refused(tmp_path)
+    assert name in message
+    assert said in message
+
+
+def test_autoencoders_of_gemma_scope_are_told_by_their_repository(tmp_path: Path) -> None:
+    root = tmp_path / "gemma-scope-2b-pt-res"
+    (root / "layer_0").mkdir(parents=True)
+    np.savez(root / "layer_0/params.npz", W_enc=np.zeros((2, 3), np.float32))
+    assert "'gemma-scope-2b-pt-res' is the name of a set of sparse autoencoders" in refused(root)
