@@ -155,7 +155,7 @@ def no_such_node(wanted: object, node_ids: Sequence[str]) -> str:
     """What to tell someone whose node is not among a graph's."""
     if not isinstance(wanted, str):
         return f"A node is given by its id or as a Feature(layer, position, feature); given {wanted!r:.60}."
-    shown = shortened(repaired(wanted), 40)
+    shown = shortened(repaired(wanted), 41)
     nearest = difflib.get_close_matches(wanted[:40], node_ids, n=3, cutoff=0.5)
     if nearest:
         return f"The graph has no node “{shown}”; the nearest ids are {', '.join(nearest)}."

@@ -67,7 +67,7 @@ def labelled(graph: Graph, label: str) -> tuple[str, ...]:
         return found
     known = sorted({text for node in ids if (text := graph.labels.get(node))})
     nearest = difflib.get_close_matches(label[:80], known, n=3, cutoff=0.5)
-    shown = shortened(repaired(label), 40)
+    shown = shortened(repaired(label), 41)
     there = (
         f"the nearest labels are {', '.join(f'“{text}”' for text in nearest)}"
         if nearest
