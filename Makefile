@@ -11,6 +11,7 @@ OLDEST := .venv-oldest
 # Everything in .venv-oldest is as old as pyproject.toml allows, but for torch: PyPI has no small build of an old one, and
 # another 3 GB would have to be downloaded. With TORCH=2.6.0 that is as old as allowed, too.
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
+IS_OLDEST := $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 OLDEST_INSTALLED := $(OLDEST)/.installed-torch-$(TORCH)
 COMPUTING := $(addprefix tests/,attribution circuit figure graph intervention model reference tracing transcoder test_promotion.py)
 PACKAGES := js/node_modules/.package-lock.json
@@ -37,7 +38,7 @@ test: setup chromium ## Run every check: style, types, units, and a real Jupyter
 	@$(MAKE) test-style
 	@$(MAKE) test-frontend
 	@$(MAKE) test-python
-	@$(MAKE) test-oldest ARGS='$(COMPUTING) $(ARGS)'
+	@if $(IS_OLDEST); then $(MAKE) test-oldest ARGS='$(COMPUTING) $(ARGS)'; else echo 'The oldest versions are not tested: they need Python 3.11.'; fi
 	@$(MAKE) test-browser
 
 .PHONY: test-style
@@ -108,7 +109,7 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py | .venv/bin/python $
 
 $(OLDEST_INSTALLED): pyproject.toml constraints.txt constraints-oldest.txt hatch_build.py | .venv/bin/python $(BUNDLE)
 	$(call say,"Making $(OLDEST) with the oldest versions promised$(comma) and torch $(TORCH)")
-	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "The oldest versions need the oldest Python, 3.11, and .venv has $$($(BIN)/python --version); say make clean, and then make test-oldest PYTHON=/path/to/python3.11"; exit 1; }
+	@$(IS_OLDEST) || { echo "The oldest versions need the oldest Python, 3.11, and .venv has $$($(BIN)/python --version); say make clean, and then make test-oldest PYTHON=/path/to/python3.11"; exit 1; }
 	@rm -rf $(OLDEST)
 	@$(BIN)/python -m venv $(OLDEST)
 	@awk -F '==' '!/^#/ && $$1 != "torch" && !seen[$$1]++' constraints-oldest.txt constraints.txt > $(OLDEST)/constraints.txt
