@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from circuit_widget.arguments import quoted
 from circuit_widget.characters import repaired, shortened
 from circuit_widget.errors import NodeError
 
@@ -154,7 +155,7 @@ def read_constant(node: str) -> ErrorNode | TokenNode | None:
 def no_such_node(wanted: object, node_ids: Sequence[str]) -> str:
     """What to tell someone whose node is not among a graph's."""
     if not isinstance(wanted, str):
-        return f"A node is given by its id or as a Feature(layer, position, feature); given {wanted!r:.60}."
+        return f"A node is given by its id or as a Feature(layer, position, feature); given {quoted(wanted)}."
     shown = shortened(repaired(wanted), 40)
     nearest = difflib.get_close_matches(wanted[:40], node_ids, n=3, cutoff=0.5)
     if nearest:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import CircuitWidgetError
 
 Progress: TypeAlias = Callable[[float, str], None]
@@ -37,7 +38,7 @@ def reporting(choice: ProgressChoice) -> Iterator[Progress]:
         yield choice
     else:
         raise CircuitWidgetError(
-            f"progress is True, False, None, or a callable given a fraction and a text; given {choice!r:.60}."
+            f"progress is True, False, None, or a callable given a fraction and a text; given {quoted(choice)}."
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeAlias, Unpack, overload
 
 import torch
 
+from circuit_widget.arguments import quoted
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError, NoModelError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
@@ -247,7 +248,7 @@ class ReplacementModel(Intervening):
         """
         if not isinstance(new_tokens, bool) or (new_tokens and interventions is None):
             raise InterventionError(
-                f"new_tokens is True or False, and True with interventions only; given {new_tokens!r:.40}."
+                f"new_tokens is True or False, and True with interventions only; given {quoted(new_tokens)}."
             )
         with reporting(progress) as report:
             read = self.read_prompt(prompt)
@@ -292,7 +293,9 @@ class ReplacementModel(Intervening):
             Cancelled: `cancelled()` became true between two sources.
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise InterventionError(f"n, the number of edges to measure, is a whole number from 1 up; given {n!r:.40}.")
+            raise InterventionError(
+                f"n, the number of edges to measure, is a whole number from 1 up; given {quoted(n)}."
+            )
         with reporting(progress) as report:
             return verify_graph(
                 self.model,

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.prompt_input import listed
 from circuit_widget.model.tokenizer import not_embedded, unknown_text
@@ -50,7 +51,7 @@ class Direction:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not 0 < len(self.name.strip()) <= LONGEST_NAME:
             raise PromptError(
-                f"The name of a direction is a text of 1 to {LONGEST_NAME} characters; given {self.name!r:.100}."
+                f"The name of a direction is a text of 1 to {LONGEST_NAME} characters; given {quoted(self.name)}."
             )
 
 
@@ -117,7 +118,7 @@ def choose_targets(
     is_one = isinstance(choices, str | int | Contrast | Direction) or getattr(choices, "shape", None) == ()
     wanted = [choices] if is_one else listed(choices)
     if wanted is None:
-        raise PromptError(f"Targets are a list of texts, token ids, Contrasts and Directions; given {choices!r:.60}.")
+        raise PromptError(f"Targets are a list of texts, token ids, Contrasts and Directions; given {quoted(choices)}.")
     chosen = tuple(_choose(reading, probabilities, choice, place) for place, choice in enumerate(wanted))
     if not chosen:
         raise PromptError("The list of targets is empty; name at least one token, or leave it out.")
@@ -153,7 +154,7 @@ def target_from_json(entry: Mapping[str, Any]) -> TargetChoice:
         case {"token": int(token)}:
             return token
         case _:
-            raise PromptError(f"A target is written down as a token, a contrast or a direction; found {entry!r:.60}.")
+            raise PromptError(f"A target is written down as a token, a contrast or a direction; found {quoted(entry)}.")
 
 
 def _most_likely(probabilities: Float[Tensor, " vocabulary"]) -> list[int]:
@@ -190,7 +191,7 @@ def _token_id(reading: Reading, token: Any) -> int:
         raise PromptError(not_embedded(reading.token_text(number), number, rows, OUTPUT))
     if not is_id or not 0 <= number < rows:
         raise PromptError(
-            f"The target {token!r:.60} is not a token id; expected a text or 0 to {len(reading.logits) - 1}."
+            f"The target {quoted(token)} is not a token id; expected a text or 0 to {len(reading.logits) - 1}."
         )
     return int(number)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import FigureError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def chosen_folders(fonts: str | Path | Sequence[str | Path]) -> tuple[Path, ...]
     folders = [fonts] if isinstance(fonts, str | Path) else list(fonts)
     for folder in folders:
         if not isinstance(folder, str | Path) or not Path(folder).is_dir():
-            raise FigureError(f"fonts= names folders with font files ({', '.join(ENDINGS)}); given {folder!r:.200}.")
+            raise FigureError(f"fonts= names folders with font files ({', '.join(ENDINGS)}); given {quoted(folder)}.")
     return tuple(Path(folder) for folder in folders)
 
 

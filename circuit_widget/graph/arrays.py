@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Shaped
 from numpy.typing import ArrayLike, DTypeLike
 
+from circuit_widget.arguments import quoted
 from circuit_widget.attribution.influence import layers_from_top, rows_at_once, slices
 from circuit_widget.characters import half_character
 
@@ -41,9 +42,9 @@ def check_texts(graph: Graph) -> None:
     for what, given in texts.items():
         for text in given:
             if not isinstance(text, str):
-                raise ValueError(f"a {what} is a text; given {text!r:.60}")
+                raise ValueError(f"a {what} is a text; given {quoted(text)}")
             if (half := half_character(text)) is not None:
-                raise ValueError(f"the {what} {text!r:.60} holds half of a character, {half}; give whole characters")
+                raise ValueError(f"the {what} {quoted(text)} holds half of a character, {half}; give whole characters")
 
 
 def check_arrays(graph: Graph) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, Int32
 
+from circuit_widget.arguments import quoted
 from circuit_widget.characters import repaired, shortened
 from circuit_widget.errors import NodeError
 from circuit_widget.node import NodeKind, error_id, feature_id, logit_id, token_id
@@ -60,7 +61,7 @@ def node_position(graph: Graph) -> Int32[np.ndarray, " nodes"]:
 def labelled(graph: Graph, label: str) -> tuple[str, ...]:
     """Ids of the features with exactly this label, in node order. Raises NodeError where there is none."""
     if not isinstance(label, str) or not label.strip():
-        raise NodeError(f"A label is a text that is not empty; given {label!r:.60}.")
+        raise NodeError(f"A label is a text that is not empty; given {quoted(label)}.")
     ids = graph.node_ids[: graph.n_features]
     found = tuple(node for node in ids if graph.labels.get(node) == label)
     if found:

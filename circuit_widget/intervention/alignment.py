@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import InterventionError
 from circuit_widget.node import PromptToken
 
@@ -84,7 +85,7 @@ def pair_tuple(alignment: object) -> tuple[tuple[int, int], ...]:
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise InterventionError(
             f"An alignment leads from positions of this prompt to positions of the other, as {{3: 4}}; "
-            f"given {alignment!r:.60}."
+            f"given {quoted(alignment)}."
         )
     pairs = [_pair(entry) for entry in given]
     if not pairs:
@@ -102,10 +103,10 @@ def _pair(entry: object) -> tuple[int, int]:
     numbers = tuple(entry) if isinstance(entry, Iterable) and not isinstance(entry, str) else ()
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
-            raise InterventionError(f"Positions of an alignment are whole numbers from 0 up; given {number!r:.40}.")
+            raise InterventionError(f"Positions of an alignment are whole numbers from 0 up; given {quoted(number)}.")
     if len(numbers) != 2:
         raise InterventionError(
-            f"An alignment is pairs of positions, of this prompt and of the other; given {entry!r:.60}."
+            f"An alignment is pairs of positions, of this prompt and of the other; given {quoted(entry)}."
         )
     return int(numbers[0]), int(numbers[1])
 

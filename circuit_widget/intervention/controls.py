@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float64
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
@@ -213,7 +214,7 @@ def check_features(asked: Sequence[Intervention]) -> None:
         constant = read_constant(node) if isinstance(node, str) else None
         if constant is not None:
             kind = "an error" if isinstance(constant, ErrorNode) else "a token"
-            raise InterventionError(f"Controls are drawn for features alone; {node!r:.60} is {kind}. Leave it out.")
+            raise InterventionError(f"Controls are drawn for features alone; {quoted(node)} is {kind}. Leave it out.")
 
 
 def touched_features(effect: Effect, first: Sequence[Intervention]) -> tuple[Feature, ...]:
@@ -260,7 +261,7 @@ def _feature(graph: Graph, node: object) -> Feature:
     place = graph.index(node) if isinstance(node, str) else graph.n_nodes
     if place < graph.n_features:
         return feature_at(graph, place)
-    raise InterventionError(f"Controls are drawn for features alone; {node!r:.60} is none. Leave it out.")
+    raise InterventionError(f"Controls are drawn for features alone; {quoted(node)} is none. Leave it out.")
 
 
 def _before_after(effect: Effect, token: int, quantity: Quantity) -> tuple[float, float]:
@@ -268,7 +269,7 @@ def _before_after(effect: Effect, token: int, quantity: Quantity) -> tuple[float
         return float(effect.logits_before[token]), float(effect.logits_after[token])
     if quantity == "probability":
         return effect.probability(token)
-    raise InterventionError(f"A quantity is probability or logit; given {quantity!r:.40}.")
+    raise InterventionError(f"A quantity is probability or logit; given {quoted(quantity)}.")
 
 
 def _row(values: Float64[np.ndarray, " controls"], as_much: np.ndarray) -> dict[str, float]:

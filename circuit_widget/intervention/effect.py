@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Int
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.groups import Groups, groups_of
@@ -166,7 +167,7 @@ class Effect:
                 if text == spelling:
                     return int(number)
         raise PromptError(
-            f"{token!r:.60} is neither a target nor among the ten most likely tokens before or after; "
+            f"{quoted(token)} is neither a target nor among the ten most likely tokens before or after; "
             "give its id, which model.tokenize tells."
         )
 

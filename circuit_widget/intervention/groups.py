@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from circuit_widget.arguments import quoted
 from circuit_widget.circuit import Circuit
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
@@ -44,7 +45,7 @@ def feature_at(graph: Graph, place: int) -> Feature:
 def _found(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
     if groups is None:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise InterventionError(f"n, the number of features, is a whole number from 1 up; given {n!r:.40}.")
+            raise InterventionError(f"n, the number of features, is a whole number from 1 up; given {quoted(n)}.")
         return _singles(graph, np.argsort(-graph.influence[: graph.n_features], kind="stable")[:n].tolist())
     if isinstance(groups, Circuit):
         found: dict[str, tuple[int, ...]] = {}

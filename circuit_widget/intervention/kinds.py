@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+from circuit_widget.arguments import quoted
 from circuit_widget.characters import shortened
 from circuit_widget.errors import InterventionError, PromptError
 from circuit_widget.intervention.alignment import Pairs, pair_tuple
@@ -209,12 +210,12 @@ def intervention_from_json(document: Mapping[str, Any]) -> Intervention:
     """
     if not isinstance(document, Mapping) or document.get("kind") not in list(KINDS):
         kind = document.get("kind") if isinstance(document, Mapping) else document
-        raise InterventionError(f"An intervention has kind {', '.join(KINDS)}; given {_short(kind)}.")
+        raise InterventionError(f"An intervention has kind {', '.join(KINDS)}; given {quoted(kind)}.")
     kind, required, optional = KINDS[document["kind"]]
     missing = [key for key in ("nodes", *required) if key not in document]
     unknown = sorted(set(document) - {"kind", "nodes", *required, *optional})
     if missing or unknown:
-        what = f"lacks {missing[0]!r}" if missing else f"has the unknown key {_short(unknown[0])}"
+        what = f"lacks {missing[0]!r}" if missing else f"has the unknown key {quoted(unknown[0])}"
         raise InterventionError(f"The intervention {document['kind']!r} {what}; expected nodes, {', '.join(required)}.")
     values = {key: document[key] for key in (*required, *optional) if key in document}
     if values.get("features") is not None:
@@ -233,7 +234,7 @@ def intervention_tuple(interventions: object) -> tuple[Intervention, ...]:
     found = tuple(interventions) if isinstance(interventions, Iterable) else (interventions,)
     for one in found:
         if not isinstance(one, Intervention):
-            raise InterventionError(f"Interventions are Ablate, Scale, Set, Add or SwapIn; given {_short(one)}.")
+            raise InterventionError(f"Interventions are Ablate, Scale, Set, Add or SwapIn; given {quoted(one)}.")
     if not found:
         raise InterventionError("There is no intervention; give at least one, such as Ablate(nodes).")
     return found
@@ -247,7 +248,7 @@ def experiment_tuple(experiments: object) -> tuple[tuple[Intervention, ...], ...
     """
     if isinstance(experiments, Intervention) or not isinstance(experiments, Iterable):
         raise InterventionError(
-            f"Experiments are a list, each of them an intervention or several; given {_short(experiments)}."
+            f"Experiments are a list, each of them an intervention or several; given {quoted(experiments)}."
         )
     found = tuple(intervention_tuple(one) for one in experiments)
     if not found:
@@ -264,19 +265,19 @@ def node_tuple(nodes: object) -> tuple[Place, ...]:
     if isinstance(nodes, str | Feature | Everywhere):
         return (nodes,)
     if not isinstance(nodes, Iterable):
-        raise InterventionError(f"Nodes are node ids or Features; given {_short(nodes)}.")
+        raise InterventionError(f"Nodes are node ids or Features; given {quoted(nodes)}.")
     found = tuple(nodes)
     if not found:
         raise InterventionError("There is no node to change; name at least one feature.")
     for node in found:
         if not isinstance(node, str | Feature | Everywhere):
-            raise InterventionError(f"Nodes are node ids or Features; given {_short(node)}.")
+            raise InterventionError(f"Nodes are node ids or Features; given {quoted(node)}.")
     return tuple(dict.fromkeys(found))
 
 
 def _nodes_from_json(nodes: object) -> tuple[Place, ...]:
     if not isinstance(nodes, list | tuple):
-        raise InterventionError(f"The nodes of an intervention are a list; given {_short(nodes)}.")
+        raise InterventionError(f"The nodes of an intervention are a list; given {quoted(nodes)}.")
     return node_tuple(_node_from_json(node) for node in nodes)
 
 
@@ -295,7 +296,7 @@ def _node_from_json(node: object) -> Place:
         return Feature(**node)
     if isinstance(node, Mapping) and set(node) == {"layer", "feature"}:
         return Everywhere(**node)
-    raise InterventionError(f"A node is an id or an object with layer, position and feature; given {_short(node)}.")
+    raise InterventionError(f"A node is an id or an object with layer, position and feature; given {quoted(node)}.")
 
 
 def _kind(node: Place) -> NodeKind:
@@ -308,7 +309,7 @@ def _kind(node: Place) -> NodeKind:
 def _finite(name: str, value: object) -> float:
     number = value.item() if hasattr(value, "item") else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        raise InterventionError(f"The {name} of an intervention is a finite number; given {_short(value)}.")
+        raise InterventionError(f"The {name} of an intervention is a finite number; given {quoted(value)}.")
     return float(number)
 
 
@@ -330,8 +331,3 @@ def _prompt(prompt: object) -> str | tuple[int, ...] | tuple[Message, ...]:
 
 def _number(value: float) -> str:
     return f"{value:g}".replace("-", "−")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

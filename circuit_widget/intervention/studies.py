@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.controls import Controls, check_features, stood_in, touched_features
@@ -87,7 +88,7 @@ class Studies(ABC):
                 than features is touched.
         """
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise InterventionError(f"n, the number of controls, is a whole number from 1 up; given {n!r:.40}.")
+            raise InterventionError(f"n, the number of controls, is a whole number from 1 up; given {quoted(n)}.")
         asked = intervention_tuple(interventions)
         check_features(asked)
         activations = self._activations_of(graph, cancelled)

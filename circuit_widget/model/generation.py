@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import NoModelError, PromptError
 from circuit_widget.model.prompt import Prompt, PromptInput
 from circuit_widget.node import PromptToken
@@ -81,7 +82,7 @@ class Generation:
         if isinstance(token, int) and not isinstance(token, bool) and -count <= token < count:
             return self.n_prompt + token % count - 1
         raise PromptError(
-            f"There is no sampled token {token!r:.40}; this generation sampled {count}, "
+            f"There is no sampled token {quoted(token)}; this generation sampled {count}, "
             f"0 to {count - 1}, or -1 for the last."
         )
 

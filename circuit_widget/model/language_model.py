@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 import circuit_widget
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.block import (
     AttentionWeights,
@@ -353,7 +354,7 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
     chosen = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(chosen, torch.dtype) or chosen not in DTYPES:
         raise LoadError(
-            f"dtype={dtype!r:.80} is not a floating point type that products are computed in; expected "
+            f"dtype={quoted(dtype)} is not a floating point type that products are computed in; expected "
             f"{', '.join(str(known).removeprefix('torch.') for known in DTYPES)}."
         )
     return chosen

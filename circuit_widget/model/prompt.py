@@ -9,8 +9,9 @@ from typing import Any, TypeAlias, TypedDict
 
 from transformers import PretrainedConfig
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import PromptError
-from circuit_widget.model.prompt_input import Message, plain_prompt, quoted
+from circuit_widget.model.prompt_input import Message, plain_prompt
 from circuit_widget.model.tokenizer import Tokenizer, keeps_offsets, not_embedded, token_text, unknown_text
 from circuit_widget.model.unknown_words import encode, nearest, unknown_ids
 from circuit_widget.node import PromptToken

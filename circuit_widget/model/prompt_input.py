@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
+from circuit_widget.arguments import quoted
 from circuit_widget.characters import half_character
 from circuit_widget.errors import PromptError
 from circuit_widget.node import PromptToken
@@ -67,12 +68,6 @@ def listed(given: object) -> list[Any] | None:
         entries = given.tolist()
         return entries if isinstance(entries, list) else None
     return list(given) if isinstance(given, Sequence) else None
-
-
-def quoted(given: object) -> str:
-    """Return what was given as it is shown in an error: at most 60 characters."""
-    text = repr(given)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _entries(prompt: object, expected: str) -> list[Any]:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import Cancelled, PromptError
 from circuit_widget.model.block import Block, module_device
 from circuit_widget.model.capture import first, watch_reading
@@ -219,12 +220,12 @@ def _result(model: LanguageModel, prompt: Prompt, grown: _Growing, temperature: 
 
 def _check_options(max_new_tokens: object, temperature: object, seed: object) -> None:
     if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int) or max_new_tokens < 1:
-        raise PromptError(f"max_new_tokens is a whole number from 1 up; given {max_new_tokens!r:.40}.")
+        raise PromptError(f"max_new_tokens is a whole number from 1 up; given {quoted(max_new_tokens)}.")
     is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
     if not is_number or not 0 <= temperature < math.inf:  # type: ignore[operator]
-        raise PromptError(f"temperature is a number from 0 up, 0 for the likeliest token; given {temperature!r:.40}.")
+        raise PromptError(f"temperature is a number from 0 up, 0 for the likeliest token; given {quoted(temperature)}.")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MOST_SEED):
-        raise PromptError(f"seed is a whole number from 0 to 2**63 - 1, or None; given {seed!r:.40}.")
+        raise PromptError(f"seed is a whole number from 0 to 2**63 - 1, or None; given {quoted(seed)}.")
 
 
 def _ends(model: LanguageModel) -> frozenset[int]:

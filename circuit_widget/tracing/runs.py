@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 
 from torch import Tensor
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt
@@ -80,7 +81,7 @@ def place_of(prompt: Prompt, position: object) -> int:
         if prompt.first_position <= place < len(prompt):
             return place
     raise PromptError(
-        f"Position {position!r:.40} cannot be traced; the prompt has positions {prompt.first_position} to "
+        f"Position {quoted(position)} cannot be traced; the prompt has positions {prompt.first_position} to "
         f"{len(prompt) - 1}, or -1 for the last."
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from circuit_widget.arguments import quoted
 from circuit_widget.characters import half_character
 from circuit_widget.errors import NodeError
 from circuit_widget.figure.text import printable
@@ -62,7 +63,7 @@ class History:
         found = self._recorded.get(number)
         if found is None:
             known = ", ".join(map(str, self._recorded)) or "none yet"
-            raise NodeError(f"There is no experiment {number!r:.40}; those kept are {known:.200}.")
+            raise NodeError(f"There is no experiment {quoted(number)}; those kept are {known:.200}.")
         return found
 
     def rename(self, number: int, name: str) -> None:
@@ -73,9 +74,9 @@ class History:
         """
         text = name.strip() if isinstance(name, str) else ""
         if not 0 < len(text) <= LONGEST_NAME:
-            raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {name!r:.60}.")
+            raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {quoted(name)}.")
         if (half := half_character(text)) is not None:
-            raise NodeError(f"The name {text!r:.60} holds half of a character, {half}; give whole characters.")
+            raise NodeError(f"The name {quoted(text)} holds half of a character, {half}; give whole characters.")
         self.keep(replace(self.find(number), name=text))
 
     def forget(self, number: int) -> None:
