@@ -84,6 +84,14 @@ def finite_number(
     raise error(f"{what} is a {'finite number' if least is None else 'number'}{limits}; given {quoted(given)}.")
 
 
+def share_of(given: object, what: str, error: type[CircuitWidgetError]) -> float:
+    """Return a number between 0 and 1, also as a scalar of NumPy or torch. Raises `error` for anything else."""
+    number = plain_number(given)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 1:
+        raise error(f"{what} is a share between 0 and 1; given {quoted(given)}.")
+    return float(number)
+
+
 def truth_value(given: object, what: str, error: type[CircuitWidgetError]) -> bool:
     """Return True or False, also as a scalar of NumPy or torch. Raises `error` for anything else."""
     value = plain_number(given)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from circuit_widget.arguments import quoted
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import CircuitWidgetError
 
 Progress: TypeAlias = Callable[[float, str], None]
@@ -29,6 +29,7 @@ def reporting(choice: ProgressChoice) -> Iterator[Progress]:
     Raises:
         CircuitWidgetError: the choice is neither a callable nor True, False or None.
     """
+    choice = plain_number(choice)
     if choice is False:
         yield lambda _fraction, _text: None
     elif choice is None or choice is True:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias, Unpack, overload
+from typing import Any, TypeAlias, Unpack, overload
 
 import torch
 
 from circuit_widget.arguments import quoted
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
-from circuit_widget.errors import InterventionError, NoModelError
+from circuit_widget.errors import InterventionError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.intervention.intervening import Intervening
@@ -21,6 +21,7 @@ from circuit_widget.intervention.kinds import Intervention, intervention_tuple
 from circuit_widget.intervention.steered_generation import SteeredGeneration
 from circuit_widget.intervention.steering import Steering, steer
 from circuit_widget.intervention.studies import Asked
+from circuit_widget.model.closed import Closed
 from circuit_widget.model.generation import Generation, SampledToken, question
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Bounds, Prompt, PromptInput, first_position, prompt_of, read_prompt
@@ -41,15 +42,6 @@ from circuit_widget.tracing.verify import verify_graph
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 Interventions: TypeAlias = Sequence[Intervention] | Intervention
-
-CLOSED = "This model was closed, and its memory given back. Load it again with circuit_widget.load()."
-
-
-class _Closed:
-    """Stands where a closed model had its parts: whatever is asked of it is refused."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise NoModelError(CLOSED)
 
 
 class ReplacementModel(Intervening):
@@ -365,7 +357,7 @@ class ReplacementModel(Intervening):
     @property
     def closed(self) -> bool:
         """Whether `close` was called; all that runs the model is then refused with NoModelError."""
-        return isinstance(self.model, _Closed)
+        return isinstance(self.model, Closed)
 
     def close(self) -> None:
         """Let go of the model, its transcoders and all that was kept of earlier runs, and give their memory back.
@@ -374,7 +366,7 @@ class ReplacementModel(Intervening):
         `load` stays with whoever holds it.
         """
         with self.lock:
-            closed: Any = _Closed()
+            closed: Any = Closed()
             on_gpu = not self.closed and self.device.type == "cuda"
             self.model = self.transcoders = self._cards = self._runs = closed
             if on_gpu:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.arguments import quoted
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.prompt_input import listed
 from circuit_widget.model.tokenizer import not_embedded, unknown_text
@@ -185,7 +185,7 @@ def _token_id(reading: Reading, token: Any) -> int:
         if not with_logit:
             raise PromptError(not_embedded(reading.token_text(found[0]), found[0], rows, OUTPUT))
         return max(with_logit, key=lambda spelling: float(reading.logits[spelling]))
-    number = token.item() if getattr(token, "shape", None) == () else token
+    number = plain_number(token)
     is_id = isinstance(number, int) and not isinstance(number, bool)
     if is_id and number >= rows and reading.token_text(number) != unknown_text(number):
         raise PromptError(not_embedded(reading.token_text(number), number, rows, OUTPUT))

@@ -15,12 +15,13 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from circuit_widget.attribution.influence import cumulative_share, flow, input_totals
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.attribution.strongest import strongest
+from circuit_widget.arguments import whole_number
 from circuit_widget.errors import NodeError, NoModelError
 from circuit_widget.graph import nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_texts, check_weights, exactly
 from circuit_widget.graph.nodes import Edges
 from circuit_widget.graph.reduced import pruned, scores_of_circuit
-from circuit_widget.node import Feature, NodeKind, PromptToken, Scores, Target, no_such_node
+from circuit_widget.node import Feature, NodeKind, PromptToken, Scores, Target, no_such_node, several_nodes
 
 if TYPE_CHECKING:
     import networkx
@@ -239,9 +240,7 @@ class Graph:
 
     def resolve(self, nodes: str | Feature | Iterable[str | Feature]) -> tuple[int, ...]:
         """Places of several nodes in node order, or of a single one. Raises NodeError as `index` does."""
-        if isinstance(nodes, str | Feature):
-            return (self.index(nodes),)
-        return tuple(self.index(node) for node in nodes)
+        return tuple(self.index(node) for node in several_nodes(nodes, NodeError))
 
     def labelled(self, label: str) -> tuple[str, ...]:
         """Ids of the features with exactly this label. Raises NodeError, naming the nearest labels, where there is none."""
@@ -251,12 +250,12 @@ class Graph:
         """The edges with the highest score `Â[t,s] (I_t + w_t)`, the strongest first; of equals, the first targets'.
 
         At most `count`, of those between the nodes `among` (places in node order), by default all. Each comes with the
-        share of the whole graph's score held by it and all edges at least as strong.
+        share of the whole graph's score held by it and all edges at least as strong. Raises NodeError for another count,
+        or an index that no node has.
         """
-        chosen = np.ones(self.n_nodes, dtype=bool)
-        if among is not None:
-            chosen[:] = False
-            chosen[np.fromiter(among, dtype=np.int64)] = True
+        if count is not None:
+            count = whole_number(count, "count, the number of edges, or None for all,", NodeError)
+        chosen = nodes.among(self, among)
         found = strongest(
             self.weights,
             self.feature_layer,

@@ -71,6 +71,7 @@ class LanguageModel:
         self.name = name
         self._attention_weights: dict[int, AttentionWeights] = {}
         self._revision = 0
+        self._fingerprint: Fingerprint | None = None
         self._take_modules()
         config = self._config
         n_heads = int(config.num_attention_heads)
@@ -96,7 +97,7 @@ class LanguageModel:
                     "give a device_map that keeps every layer on a device, or load the model on the CPU."
                 )
         modules = find_modules(self.network, self.sites)
-        check_plain(self.name, modules, self.sites.norm)
+        check_plain(self.name, modules, self.sites.norm, loaded=self._fingerprint is not None)
         self.body, self.blocks, self.positions = modules.body, modules.blocks, modules.positions
         self.final_norm, self.unembedding = modules.final_norm, modules.unembedding
         self._has_hooked_mlps = has_hooked_mlps(modules)
@@ -120,7 +121,8 @@ class LanguageModel:
                 "call eval() on it first."
             )
         self._show_patterns()
-        if self._fingerprint.has_other_modules() or self._fingerprint.has_other_weights():
+        known = self._fingerprint
+        if known is None or known.has_other_modules() or known.has_other_weights():
             self.forget()
         elif self._has_hooked_mlps:
             self._revision += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from torch.nn.modules import module as torch_module
 from torch.nn.utils import parametrize
 from transformers.pytorch_utils import Conv1D
 
-from circuit_widget.errors import LoadError
+from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.model.block import Modules
 from circuit_widget.model.sites import NormKind
 from circuit_widget.system.plain_torch import inference
@@ -53,8 +54,11 @@ REMOVERS = {
 PROBED_ROWS = 3
 
 
-def check_plain(name: str, modules: Modules, kind: NormKind) -> None:
+def check_plain(name: str, modules: Modules, kind: NormKind, *, loaded: bool = False) -> None:
     """Check that what the tracer reads and follows is what the architecture says, and nothing is put on it.
+
+    A hook on the network as a whole acts when it generates and not when it is traced. Of a model that is `loaded`
+    already, on which people look at logits in this way, that is said in a warning.
 
     Raises:
         LoadError: names the module, what is on it and what to do.
@@ -72,13 +76,18 @@ def check_plain(name: str, modules: Modules, kind: NormKind) -> None:
         if expected is not None:
             fault = _class_fault(module, expected) or _call_fault(module, KNOWN) or _tensor_fault(module)
         elif id(module) in followed:
-            fault = _followed_fault(module) or _call_fault(module, KNOWN)
+            fault = _followed_fault(module) or _call_fault(
+                module, KNOWN, but_hooks=loaded and module is modules.network
+            )
         elif id(module) not in within_mlps:
             fault = _call_fault(module, KNOWN + WEIGHTS)
         else:
             fault = None
         if fault is not None:
             raise LoadError(f"{name}: {path or type(module).__name__} {fault}")
+    hooked = _hooks_fault(modules.network, KNOWN)
+    if hooked is not None:
+        warnings.warn(f"{name}: {type(modules.network).__name__} {hooked}", CircuitWidgetWarning, stacklevel=2)
     for layer, block in enumerate(modules.blocks):
         _check_mlp(f"{name}: the MLP of layer {layer}", block.mlp, modules.unembedding.weight, block.device)
 
@@ -179,20 +188,28 @@ def _patched_fault(cls: type[nn.Module]) -> str:
     )
 
 
-def _call_fault(module: nn.Module, known: tuple[str, ...]) -> str | None:
-    """Return what acts beside a module's own `forward` when it is called."""
+def _call_fault(module: nn.Module, known: tuple[str, ...], *, but_hooks: bool = False) -> str | None:
+    """Return what acts beside a module's own `forward` when it is called; with `but_hooks`, other than hooks."""
     if getattr(module, "_compiled_call_impl", None) is not None:
         return "was compiled in place, so that what it computes on the way cannot be read; load the model uncompiled."
-    for hooks, what in ((module._forward_pre_hooks, "forward pre-hook"), (module._forward_hooks, "forward hook")):
-        for hook in hooks.values():
-            if not _comes_from(hook, known):
-                return _hook_fault(hook, what)
+    hooked = None if but_hooks else _hooks_fault(module, known)
+    if hooked is not None:
+        return hooked
     if _replaced_forward(module):
         forward = vars(module)["forward"]
         return (
             f"has a forward of its own ({_origin(forward)}) in place of that of its class, which the edges would leave "
             "out; take it off (del module.forward)."
         )
+    return None
+
+
+def _hooks_fault(module: nn.Module, known: tuple[str, ...]) -> str | None:
+    """Return which hook is on a module, if any is that may change what it is given or returns."""
+    for hooks, what in ((module._forward_pre_hooks, "forward pre-hook"), (module._forward_hooks, "forward hook")):
+        for hook in hooks.values():
+            if not _comes_from(hook, known):
+                return _hook_fault(hook, what)
     return None
 
 

@@ -10,7 +10,8 @@ from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.replacement_model import CLOSED, ReplacementModel
+from circuit_widget.model.closed import CLOSED
+from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.widget.experiment import nodes_of
 from circuit_widget.widget.experimenting import ExperimentWidget
 from circuit_widget.widget.picture import static_bundle

@@ -74,6 +74,7 @@ def whole_pass(
 
 @pytest.mark.parametrize("new_tokens", [False, True])
 @pytest.mark.parametrize("name", [*CONFIGURATIONS, "cross-layer", "top-k", "jump"])
+@pytest.mark.filterwarnings("ignore:.* has a forward hook on it")
 def test_kept_keys_and_values_change_nothing(name: str, new_tokens: bool) -> None:
     model = model_named(name)
     scaled, ablated = (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from circuit_widget.errors import LoadError
+from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.intervention.kinds import Ablate
 from circuit_widget.model.changes import Fingerprint
 from circuit_widget.model.language_model import LanguageModel
@@ -124,6 +124,18 @@ def test_what_is_put_on_a_model_later_is_named_by_the_next_run(run: str) -> None
         runs[run]()
     network.eval()
     runs[run]()
+
+
+def test_a_hook_that_looks_at_a_whole_model_is_let_be_with_a_warning() -> None:
+    model = tiny_model()
+    before = weights(model)
+    seen: list[object] = []
+    handle = model.model.network.register_forward_hook(lambda _, __, output: seen.append(output.logits))
+    with pytest.warns(CircuitWidgetWarning, match="tiny: LlamaForCausalLM has a forward hook on it"):
+        np.testing.assert_array_equal(weights(model), before)
+    model.generate(PROMPT_IDS, max_new_tokens=2)
+    assert len(seen) == 2
+    handle.remove()
 
 
 def test_a_hook_on_an_mlp_whose_strength_changes_is_run_anew_each_time() -> None:

@@ -41,16 +41,17 @@ SIGNALS = 10_000 if EVERY else 100
 SHARE_TRACED = 1 if EVERY else 6
 SETTING_UP = (
     "circuit_widget/system/",
-    "circuit_widget/model/",
-    "circuit_widget/loading",
+    "circuit_widget/model/hooks.py",
+    "circuit_widget/model/preparing.py",
+    "circuit_widget/products.py",
+    "circuit_widget/loading.py",
     "contextlib.py",
-    "torch/utils/",
-    "torch/autograd/",
+    "torch/utils/_device.py",
+    "torch/autograd/grad_mode.py",
     "torch/amp/",
     "transformers/initialization.py",
     "transformers/monkey_patching.py",
-    "transformers/utils/",
-    "transformers/modeling_utils.py",
+    "transformers/utils/logging.py",
 )
 """Files that hold what a load sets up and cleans up."""
 
@@ -101,7 +102,7 @@ def entries(work: Work, wanted: Callable[[int, FrameType], bool]) -> list[int]:
 def interrupted_at(number: int, work: Work) -> bool:
     """Do some work, interrupted on entry of its `number`-th function; return whether the interrupt came through.
 
-    Python drops what is raised in a finaliser.
+    Python drops what is raised in a finaliser, and native code may raise an error of its own instead.
     """
     left = number
 
@@ -114,7 +115,7 @@ def interrupted_at(number: int, work: Work) -> bool:
     sys.settrace(interrupt)
     try:
         work()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, LoadError):
         return True
     finally:
         sys.settrace(None)

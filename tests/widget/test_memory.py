@@ -83,6 +83,7 @@ def test_memory_is_flat_over_hundreds_of_clicks_once_they_are_forgotten(show: Op
 
 def test_a_closed_widget_gives_everything_back(show: Open, opened_widgets: list[object]) -> None:
     model = reference_model()
+    open_elsewhere = census()["CircuitWidget"]
 
     def look(number: int) -> None:
         widget, page = show(model.trace(prompt_of(number)))
@@ -95,4 +96,4 @@ def test_a_closed_widget_gives_everything_back(show: Open, opened_widgets: list[
         opened_widgets.clear()
 
     check_flat(look, 30, 30)
-    wait_for(lambda: census()["CircuitWidget"] == 0)
+    wait_for(lambda: census()["CircuitWidget"] <= open_elsewhere, 30)
