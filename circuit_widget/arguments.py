@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from circuit_widget.characters import shortened
 from circuit_widget.errors import CircuitWidgetError
 
 T = TypeVar("T")
@@ -15,6 +17,9 @@ T = TypeVar("T")
 LONGEST_QUOTE = 60
 LARGEST_QUOTED = 10**LONGEST_QUOTE
 """Whole numbers from here on are described, not written out: Python refuses to write those of many digits."""
+
+ACTING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Controls, halves of characters, ends of lines and overrides of direction: a page or terminal would act on them."""
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 2 * LONGEST_QUOTE
@@ -34,6 +39,11 @@ def quoted(given: object) -> str:
         return f"an object of type {type(given).__name__[:LONGEST_QUOTE]}"
     line = "".join(shown if shown.isprintable() else "\N{REPLACEMENT CHARACTER}" for shown in " ".join(text.split()))
     return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 3]}..."
+
+
+def one_line(text: str, most: int) -> str:
+    """Return a text that someone typed as an error shows it: its beginning, with signs for what would act on a page."""
+    return shortened(ACTING.sub("\N{REPLACEMENT CHARACTER}", text[: 2 * most]), most)
 
 
 def plain_number(given: object) -> Any:
@@ -108,7 +118,7 @@ def one_of(given: object, choices: Iterable[str], what: str, error: type[Circuit
     return given
 
 
-def of_type(given: object, kind: type[T], what: str, error: type[CircuitWidgetError]) -> T:
+def of_type(given: object, kind: type[T] | tuple[type[T], ...], what: str, error: type[CircuitWidgetError]) -> T:
     """Return what was given if it is an instance of a class. Raises `error` for anything else."""
     if not isinstance(given, kind):
         raise error(f"{what}; given {quoted(given)}.")

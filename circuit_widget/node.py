@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from circuit_widget.arguments import entries_of, quoted, whole_number
-from circuit_widget.characters import repaired, shortened
+from circuit_widget.arguments import entries_of, one_line, quoted, whole_number
 from circuit_widget.errors import CircuitWidgetError, NodeError
 
 
@@ -166,7 +165,7 @@ def no_such_node(wanted: object, node_ids: Sequence[str]) -> str:
     """What to tell someone whose node is not among a graph's."""
     if not isinstance(wanted, str):
         return f"A node is given by its id or as a Feature(layer, position, feature); given {quoted(wanted)}."
-    shown = shortened(repaired(wanted), 41)
+    shown = one_line(wanted, 41)
     nearest = difflib.get_close_matches(wanted[:40], node_ids, n=3, cutoff=0.5)
     if nearest:
         return f"The graph has no node “{shown}”; the nearest ids are {', '.join(nearest)}."

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.arguments import plain_number, quoted
+from circuit_widget.arguments import plain_number, quoted, whole_number
+from circuit_widget.characters import half_character
 from circuit_widget.errors import PromptError
 from circuit_widget.model.prompt_input import listed
 from circuit_widget.model.tokenizer import not_embedded, unknown_text
@@ -29,11 +30,19 @@ class Contrast:
     """A logit difference: that of `token` minus that of `other`, each given by its text or id.
 
     What explains why the model says one rather than the other: the mean over the vocabulary, which a single logit is
-    measured from, cancels. In influence and scores its weight is 1, whatever the tokens' probabilities.
+    measured from, cancels. In influence and scores its weight is 1, whatever the tokens' probabilities. Raises PromptError for what is
+    neither a text nor an id.
     """
 
     token: str | int
     other: str | int
+
+    def __post_init__(self) -> None:
+        for name in ("token", "other"):
+            token = plain_number(getattr(self, name))
+            if not isinstance(token, str):
+                token = whole_number(token, f"The {name} of a contrast is a text, or its id, which", PromptError)
+            object.__setattr__(self, name, token)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +62,16 @@ class Direction:
             raise PromptError(
                 f"The name of a direction is a text of 1 to {LONGEST_NAME} characters; given {quoted(self.name)}."
             )
+        if (half := half_character(self.name)) is not None:
+            raise PromptError(f"The name {quoted(self.name)} holds half of a character, {half}; give whole characters.")
+        vector = _numbers(self)
+        if vector.ndim != 1 or not bool(torch.isfinite(vector).all()):
+            raise PromptError(
+                f"The direction {self.name!r} has shape {tuple(vector.shape)} or numbers that are not finite; "
+                "expected one finite number for each dimension of the residual stream."
+            )
+        if not bool(vector.any()):
+            raise PromptError(f"The direction {self.name!r} is all zeros, so nothing has an effect on it.")
 
 
 TargetChoice: TypeAlias = str | int | Contrast | Direction
@@ -216,17 +235,22 @@ def _contrast(reading: Reading, contrast: Contrast, beyond: int) -> ChosenTarget
     return ChosenTarget(name, beyond, 1.0, float(vector @ reading.normed), vector, Contrast(token, other))
 
 
-def _direction(reading: Reading, direction: Direction, beyond: int) -> ChosenTarget:
+def _numbers(direction: Direction) -> Tensor:
+    """Return the vector of a direction. Raises PromptError where it is none of numbers."""
     try:
-        vector = torch.as_tensor(direction.vector).to(device=reading.normed.device, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise PromptError(f"The direction {direction.name!r} is not a list of numbers ({error}).") from error
-    if vector.shape != reading.normed.shape or not bool(torch.isfinite(vector).all()):
+        return torch.as_tensor(direction.vector).detach().to(dtype=torch.float32)
+    except Exception as error:  # of whatever torch is given
+        raise PromptError(
+            f"The direction {direction.name!r} is not a list of numbers; given {quoted(direction.vector)}."
+        ) from error
+
+
+def _direction(reading: Reading, direction: Direction, beyond: int) -> ChosenTarget:
+    vector = _numbers(direction).to(reading.normed.device)
+    if vector.shape != reading.normed.shape:
         raise PromptError(
             f"The direction {direction.name!r} has shape {tuple(vector.shape)}; "
             f"expected {len(reading.normed)} finite numbers, one for each dimension of the residual stream."
         )
-    if not bool(vector.any()):
-        raise PromptError(f"The direction {direction.name!r} is all zeros, so nothing has an effect on it.")
     kept = Direction(direction.name, vector.cpu())
     return ChosenTarget(direction.name, beyond, 1.0, float(vector @ reading.normed), vector, kept)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
+from circuit_widget.arguments import whole_number
 from circuit_widget.attribution.influence import cumulative_share, flow, input_totals
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.attribution.strongest import strongest
-from circuit_widget.arguments import whole_number
 from circuit_widget.errors import NodeError, NoModelError
 from circuit_widget.graph import nodes
-from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_texts, check_weights, exactly
+from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
 from circuit_widget.graph.nodes import Edges
 from circuit_widget.graph.reduced import pruned, scores_of_circuit
 from circuit_widget.node import Feature, NodeKind, PromptToken, Scores, Target, no_such_node, several_nodes
@@ -77,6 +77,7 @@ class Graph:
     model: ReplacementModel | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_kinds(self.tokens, self.targets, self.labels, self.recipe)
         for name, dtype in ARRAYS.items():
             array = exactly(name, getattr(self, name), dtype).view()
             array.setflags(write=False)
@@ -129,6 +130,11 @@ class Graph:
         Features come sorted by (layer, position, feature), errors by (layer, position), tokens by position. A feature
         is fed by features of lower layers only. Raises ValueError when the arrays do not fit together.
         """
+        labels, recipe = {} if labels is None else labels, {} if recipe is None else recipe
+        check_kinds(tokens, targets, labels, recipe)
+        feature_layer = exactly("feature_layer", feature_layer, np.int32)
+        error_layer = exactly("error_layer", error_layer, np.int32)
+        weights = exactly("weights", weights, np.float32)
         target_weight = np.array([target.probability for target in targets], dtype=np.float64)
         check_weights(weights, feature_layer, len(targets))
         solved = flow(weights, feature_layer, target_weight)
@@ -152,8 +158,8 @@ class Graph:
             influence=influence,
             share=share,
             recorded_scores=Scores(*scores),
-            labels=labels or {},
-            recipe=recipe or {},
+            labels=labels,
+            recipe=recipe,
             model=model,
         )
 
@@ -353,7 +359,7 @@ class Graph:
         """A widget on this graph; `model` defaults to the one that traced it, without one nothing can be ablated."""
         from circuit_widget.widget.widget import CircuitWidget
 
-        return CircuitWidget(self, model=model or self.model, **settings)
+        return CircuitWidget(self, model=self.model if model is None else model, **settings)
 
     def figure(
         self,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Int32
 
-from circuit_widget.arguments import entries_of, quoted, whole_number
-from circuit_widget.characters import repaired, shortened
+from circuit_widget.arguments import entries_of, one_line, quoted, whole_number
 from circuit_widget.errors import NodeError
 from circuit_widget.node import NodeKind, error_id, feature_id, logit_id, token_id
 
@@ -80,7 +79,7 @@ def labelled(graph: Graph, label: str) -> tuple[str, ...]:
         return found
     known = sorted({text for node in ids if (text := graph.labels.get(node))})
     nearest = difflib.get_close_matches(label[:80], known, n=3, cutoff=0.5)
-    shown = shortened(repaired(label), 41)
+    shown = one_line(label, 41)
     there = (
         f"the nearest labels are {', '.join(f'“{text}”' for text in nearest)}"
         if nearest

@@ -52,8 +52,7 @@ def read_mode(mode: object, n_layers: int) -> Regime:
     layers = _layers(mode)
     if layers is None:
         raise InterventionError(
-            f"A mode is {', '.join(NAMED_MODES)}, or a pair of layers (first, last) to constrain; "
-            f"given {quoted(mode)}."
+            f"A mode is {', '.join(NAMED_MODES)}, or a pair of layers (first, last) to constrain; given {quoted(mode)}."
         )
     first, last = layers
     if not 0 <= first <= last < n_layers:

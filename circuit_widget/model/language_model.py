@@ -340,8 +340,8 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(1, dtype=torch.float32, device=chosen).tolist()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        raise LoadError(f"The device {str(device)!r} cannot be used here ({_first_line(error)}).") from error
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError, OverflowError) as error:
+        raise LoadError(f"The device {_named(device)} cannot be used here ({_first_line(error)}).") from error
     return chosen
 
 
@@ -360,6 +360,10 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
             f"{', '.join(str(known).removeprefix('torch.') for known in DTYPES)}."
         )
     return chosen
+
+
+def _named(device: object) -> str:
+    return quoted(str(device) if isinstance(device, torch.device) else device)
 
 
 def _first_line(error: Exception) -> str:

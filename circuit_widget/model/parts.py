@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.given import check_given
 from circuit_widget.model.language_model import LanguageModel, Network, choose_device, choose_dtype, load_language_model
@@ -79,7 +80,7 @@ def read_parts(
     check_site("output_site", output_site, OUTPUT_SITES)
     name = None
     if isinstance(model, str) and model == "demo":
-        name, model, transcoders = "demo", DEMO / "model", transcoders or DEMO / "transcoders"
+        name, model, transcoders = "demo", DEMO / "model", DEMO / "transcoders" if transcoders is None else transcoders
     if transcoders is None:
         raise LoadError(_offer(model))
     folder = transcoder_folder(transcoders, download=download)
@@ -159,7 +160,7 @@ def _offer(model: str | os.PathLike[str] | Network) -> str:
     """Return what to say where no transcoders were named: those that are known for the model."""
     asked = str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model)
     sets = known_sets(asked)
-    missing = f"The model {asked!r} was given without transcoders; name their directory"
+    missing = f"The model {quoted(asked)} was given without transcoders; name their directory"
     if not sets:
         return f"{missing}: load(model, transcoders=...). Short names of known sets: {', '.join(ALIASES)}."
     listed = ", ".join(f"{reference!r}{_short_name(reference)}" for reference in sets)

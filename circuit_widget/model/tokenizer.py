@@ -101,7 +101,7 @@ def token_text(tokenizer: Tokenizer, token_id: int) -> str:
 
 def unknown_text(token_id: int) -> str:
     """Return how a token is shown that the tokenizer does not have."""
-    return f"<{token_id}>"
+    return f"<{quoted(token_id)}>"
 
 
 def not_embedded(text: str, token_id: int, rows: int, where: str = "") -> str:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.hook_names import Sites
 
@@ -44,9 +45,9 @@ class Loading:
     sites: Sites = field(default_factory=Sites)
 
     def __post_init__(self) -> None:
-        if self.encoders is not None and self.encoders not in HELD:
+        if self.encoders is not None and (not isinstance(self.encoders, str) or self.encoders not in HELD):
             raise LoadError(
-                f"encoders={self.encoders!r} is no place to hold encoders; expected one of {', '.join(HELD)}, or None."
+                f"encoders={quoted(self.encoders)} is no place to hold encoders; expected one of {', '.join(HELD)}, or None."
             )
 
     def holding(self, sizes: Sequence[int], *, transposed: bool) -> tuple[Held, ...]:

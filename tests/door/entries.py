@@ -66,7 +66,7 @@ def make_entries() -> dict[str, Entry]:
             **silent,
         },
         "verify": {"graph": graph, "n": 1, **silent},
-        "fidelity": {"texts": PROMPT, **silent},
+        "fidelity": {"texts": [PROMPT, PROMPT], **silent},
         "activations": {"prompt": PROMPT},
         "feature_card": {"layer": 0, "feature": 0},
         "read_prompt": {"prompt": PROMPT},
@@ -138,7 +138,6 @@ def make_entries() -> dict[str, Entry]:
         "recall": {"number": 1},
         "compare": {"first": 1, "second": 2},
         "rename_experiment": {"number": 1, "name": "name"},
-        "forget": {"number": 3},
         "record": {"effect": effect, "name": "name"},
         "record_controls": {"number": 2, "controls": controls},
         "record_study": {"study": study},
@@ -153,7 +152,6 @@ def make_entries() -> dict[str, Entry]:
         (model, of_model),
         (graph, of_graph),
         (circuit, of_circuit),
-        (widget, of_widget),
         (generation, {"position_of": {"token": 0}, "trace": {"token": 0}}),
         (model.activations(PROMPT), {"at": {"layer": 0, "position": 1}, "agree_with": {"graph": graph}}),
         (model.sweep(graph, node, [0]), {"to_frame": {"tokens": [token]}, "plot": {"tokens": [token]}}),
@@ -199,6 +197,9 @@ def make_entries() -> dict[str, Entry]:
         for owner, named in methods
         for name, right in named.items()
     }
+    for name, right in of_widget.items():
+        entries[f"CircuitWidget.{name}"] = Entry(_unchanged(widget, circuit, name), right)
+    entries["CircuitWidget.forget"] = Entry(_forgetting(graph, effect), {"number": 1})
     swapped = {"nodes": node, "prompt": PROMPT, "features": None, "alignment": None}
     whole = {"pinned": (), "supernodes": (), "labels": {}, "positions": {}}
     made: dict[str, tuple[type, dict[str, Any]]] = {
@@ -221,6 +222,27 @@ def make_entries() -> dict[str, Entry]:
     loaded: dict[str, Any] = {"model": "demo", "transcoders": None, "tokenizer": None, "device": "cpu", "dtype": None}
     loaded |= {"encoders": None, "download": False, "input_site": None, "output_site": None}
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, "load": Entry(cw.load, loaded)}
+
+
+def _unchanged(widget: cw.CircuitWidget, circuit: cw.Circuit, name: str) -> Callable[..., Any]:
+    """Return a method of a widget whose circuit is each time as it was at first."""
+
+    def call(**given: Any) -> Any:
+        widget.circuit = circuit
+        return getattr(widget, name)(**given)
+
+    return call
+
+
+def _forgetting(graph: cw.Graph, effect: cw.Effect) -> Callable[..., None]:
+    """Return `forget` of a widget with one experiment, made each time: what was forgotten is gone."""
+
+    def forget(**given: Any) -> None:
+        widget = cw.CircuitWidget(graph)
+        widget.record(effect, "name")
+        widget.forget(**given)
+
+    return forget
 
 
 def _study_of(widget: cw.CircuitWidget) -> Any:
