@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from circuit_widget.arguments import entries_of, of_type, plain_number, quoted
 from circuit_widget.circuit_rules import (
     COLORS,
+    MOST,
     SUPERNODE_ID,
     checked_label,
     checked_name,
@@ -100,6 +101,9 @@ class Circuit:
         object.__setattr__(self, "edge_threshold", checked_threshold("edge", self.edge_threshold))
         object.__setattr__(self, "revision", checked_revision(self.revision))
         self._check_groups()
+        for what in ("pinned", "supernodes", "labels", "positions"):
+            if (count := len(getattr(self, what))) > MOST:
+                raise CircuitError(f"A circuit has at most {MOST:,} {what}; given {count:,}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Circuit.from_json, (self.to_json(),)

@@ -21,6 +21,9 @@ ENOUGH_PROBABILITY = 0.95
 
 LONGEST_NAME = 80
 
+SMALLEST, LARGEST = 1e-20, 1e20
+"""Between which the largest number of a direction lies: what is computed with it stays a normal float32."""
+
 OUTPUT = " (those of its output)"
 """Which embeddings a target needs, where the input and the output have different ones."""
 
@@ -51,7 +54,8 @@ class Direction:
 
     Its value is the product with the normed stream, in the units of the vector; in influence and scores its weight is 1.
 
-    Raises PromptError for a name that is not 1 to 80 characters, or a vector of zeros.
+    Raises PromptError for a name that is not 1 to 80 characters; a trace does for a vector of another width, of zeros, or
+    whose largest number is not between 1e-20 and 1e20.
     """
 
     name: str
@@ -64,14 +68,6 @@ class Direction:
             )
         if (half := half_character(self.name)) is not None:
             raise PromptError(f"The name {quoted(self.name)} holds half of a character, {half}; give whole characters.")
-        vector = _numbers(self)
-        if vector.ndim != 1 or not bool(torch.isfinite(vector).all()):
-            raise PromptError(
-                f"The direction {self.name!r} has shape {tuple(vector.shape)} or numbers that are not finite; "
-                "expected one finite number for each dimension of the residual stream."
-            )
-        if not bool(vector.any()):
-            raise PromptError(f"The direction {self.name!r} is all zeros, so nothing has an effect on it.")
 
 
 TargetChoice: TypeAlias = str | int | Contrast | Direction
@@ -247,10 +243,18 @@ def _numbers(direction: Direction) -> Tensor:
 
 def _direction(reading: Reading, direction: Direction, beyond: int) -> ChosenTarget:
     vector = _numbers(direction).to(reading.normed.device)
-    if vector.shape != reading.normed.shape:
+    if vector.shape != reading.normed.shape or not bool(torch.isfinite(vector).all()):
         raise PromptError(
             f"The direction {direction.name!r} has shape {tuple(vector.shape)}; "
             f"expected {len(reading.normed)} finite numbers, one for each dimension of the residual stream."
+        )
+    largest = float(vector.abs().max())
+    if largest == 0:
+        raise PromptError(f"The direction {direction.name!r} is all zeros, so nothing has an effect on it.")
+    if not SMALLEST <= largest <= LARGEST:
+        raise PromptError(
+            f"The numbers of the direction {direction.name!r} reach {largest:.3g}; expected {SMALLEST:g} to {LARGEST:g}, "
+            "within which effects on it are exact. Divide it by its length."
         )
     kept = Direction(direction.name, vector.cpu())
     return ChosenTarget(direction.name, beyond, 1.0, float(vector @ reading.normed), vector, kept)

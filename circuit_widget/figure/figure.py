@@ -30,6 +30,10 @@ __all__ = ["Figure", "Part", "make_figure", "read_recipe"]
 NARROWEST = 2.0
 WIDEST = 12.0
 MOST_DOTS = 20_000
+
+MOST_BOXES = 100
+"""More could not be told apart on a page, and leading edges around them takes minutes."""
+
 SAVED_SCALE = 2.0
 
 Fonts: TypeAlias = str | Path | Sequence[str | Path]
@@ -138,7 +142,7 @@ def make_figure(
         title: a line above the figure.
 
     Raises:
-        FigureError: an unknown part, a width out of range, or a circuit asked for that has no boxes.
+        FigureError: an unknown part, a width out of range, a circuit asked for that has no boxes, or one of more than 100.
         NodeError, CircuitError: the circuit does not fit the graph.
     """
     one_of(part, get_args(Part), "The part of a figure", FigureError)
@@ -151,6 +155,11 @@ def make_figure(
     if title is not None:
         of_type(title, str, "The title of a figure is a text, or None", FigureError)
     document = (circuit or Circuit()).check(graph)
+    if part != "map" and (count := len(document.boxes())) > MOST_BOXES:
+        raise FigureError(
+            f"The circuit has {count:,} boxes; a figure shows at most {MOST_BOXES}. Group nodes, unpin some, or draw the "
+            'map alone: part="map".'
+        )
     if part == "circuit" and not document.boxes():
         raise FigureError("The circuit has no boxes to draw: pin or group nodes first, or draw the map.")
     controls, done = (effect, effect.effect) if isinstance(effect, Controls) else (None, effect)

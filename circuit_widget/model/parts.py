@@ -24,7 +24,7 @@ from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder, expanded, is_directory
 from circuit_widget.transcoder.hook_names import Sites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
-from circuit_widget.transcoder.loading import Held, Loading
+from circuit_widget.transcoder.loading import Held, Loading, check_encoders
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 from circuit_widget.transcoder.reading import read_transcoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -76,6 +76,7 @@ def read_parts(
         LoadError: something is missing, malformed, not supported, or does not fit the other part.
     """
     check_given(model)
+    check_encoders(encoders)
     check_site("input_site", input_site, INPUT_SITES)
     check_site("output_site", output_site, OUTPUT_SITES)
     name = None

@@ -22,6 +22,14 @@ SHARE_OF_FREE_MEMORY = 0.5
 """How much of what is free encoders may take, where nobody said where to hold them: tracing needs the rest."""
 
 
+def check_encoders(encoders: object) -> None:
+    """Check where a user wants encoders to be. Raises LoadError where that is no such place."""
+    if encoders is not None and (not isinstance(encoders, str) or encoders not in HELD):
+        raise LoadError(
+            f"encoders={quoted(encoders)} is no place to hold encoders; expected one of {', '.join(HELD)}, or None."
+        )
+
+
 @dataclass(frozen=True)
 class Loading:
     """How transcoders are to be loaded.
@@ -45,10 +53,7 @@ class Loading:
     sites: Sites = field(default_factory=Sites)
 
     def __post_init__(self) -> None:
-        if self.encoders is not None and (not isinstance(self.encoders, str) or self.encoders not in HELD):
-            raise LoadError(
-                f"encoders={quoted(self.encoders)} is no place to hold encoders; expected one of {', '.join(HELD)}, or None."
-            )
+        check_encoders(self.encoders)
 
     def holding(self, sizes: Sequence[int], *, transposed: bool) -> tuple[Held, ...]:
         """Return where the encoder of each layer is held, given their sizes in bytes."""

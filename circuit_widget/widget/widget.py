@@ -9,7 +9,7 @@ from circuit_widget.arguments import of_type, plain_number
 from circuit_widget.characters import beginning
 from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import CircuitWidgetError
-from circuit_widget.figure.figure import Figure, Part, make_figure
+from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.given import given_graph
 from circuit_widget.model.closed import CLOSED
@@ -128,7 +128,9 @@ class CircuitWidget(ExperimentWidget):
             return None
         bundle, metadata = shown
         try:
-            static = static_bundle(self.figure())
+            # A circuit of too many boxes for a picture is left out of it.
+            drawn: Part = "both" if len(self.circuit.boxes()) <= MOST_BOXES else "map"
+            static = static_bundle(self.figure(drawn))
         except Exception:
             # A picture for viewers without widgets is no reason not to show the widget.
             LOG.exception("The static picture could not be drawn.")

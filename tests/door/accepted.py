@@ -49,7 +49,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Contrast.token": ANY_TEXT | FROM_ZERO | HUGE,
     "Contrast.other": ANY_TEXT | FROM_ZERO | HUGE,
     "Direction.name": TEXT,
-    "Direction.vector": NOTHING,
+    "Direction.vector": frozenset({"everything"}),  # checked where the model, and so its width, is known
     **{f"Feature.{number}": FROM_ZERO | HUGE for number in ("layer", "position", "feature")},
     **{f"Everywhere.{number}": FROM_ZERO | HUGE for number in ("layer", "feature")},
     "Everywhere.at.position": FROM_ZERO | HUGE,
