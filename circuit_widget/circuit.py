@@ -12,8 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from circuit_widget.arguments import entries_of, of_type, plain_number, quoted
 from circuit_widget.circuit_rules import (
     COLORS,
+    MOST,
     SUPERNODE_ID,
     checked_label,
     checked_name,
@@ -46,8 +48,10 @@ class Supernode:
         if not isinstance(self.id, str) or not SUPERNODE_ID.fullmatch(self.id):
             raise CircuitError(f"The id of a supernode is s1, s2 and so on; given {shown(self.id)}.")
         object.__setattr__(self, "name", checked_name(self.name))
-        if isinstance(self.color, bool) or not isinstance(self.color, int) or not 0 <= self.color < COLORS:
-            raise CircuitError(f"A color is a number from 0 to {COLORS - 1}; given {shown(self.color)}.")
+        color = plain_number(self.color)
+        if isinstance(color, bool) or not isinstance(color, int) or not 0 <= color < COLORS:
+            raise CircuitError(f"A color is a number from 0 to {COLORS - 1}; given {shown(color)}.")
+        object.__setattr__(self, "color", color)
         object.__setattr__(self, "nodes", checked_nodes(self.nodes))
 
 
@@ -80,16 +84,26 @@ class Circuit:
     revision: int = 0
 
     def __post_init__(self) -> None:
-        labels = {checked_node(node): checked_label(text) for node, text in self.labels.items()}
-        positions = {box: checked_place(*place) for box, place in self.positions.items()}
-        object.__setattr__(self, "pinned", tuple(dict.fromkeys(checked_node(node) for node in self.pinned)))
-        object.__setattr__(self, "supernodes", tuple(self.supernodes))
+        given_labels = of_type(self.labels, Mapping, "The labels of a circuit are texts by node id", CircuitError)
+        labels = {checked_node(node): checked_label(text) for node, text in given_labels.items()}
+        given_places = of_type(self.positions, Mapping, "The positions of a circuit are places by box", CircuitError)
+        positions = {box: checked_place(*_two(place)) for box, place in given_places.items()}
+        pinned = entries_of(self.pinned, "Pinned nodes are a list of node ids", CircuitError)
+        object.__setattr__(self, "pinned", tuple(dict.fromkeys(checked_node(node) for node in pinned)))
+        expected = "The supernodes of a circuit are a list of Supernodes"
+        supernodes = entries_of(self.supernodes, expected, CircuitError)
+        object.__setattr__(
+            self, "supernodes", tuple(of_type(one, Supernode, expected, CircuitError) for one in supernodes)
+        )
         object.__setattr__(self, "labels", MappingProxyType({node: text for node, text in labels.items() if text}))
         object.__setattr__(self, "positions", MappingProxyType(positions))
         object.__setattr__(self, "node_threshold", checked_threshold("node", self.node_threshold))
         object.__setattr__(self, "edge_threshold", checked_threshold("edge", self.edge_threshold))
         object.__setattr__(self, "revision", checked_revision(self.revision))
         self._check_groups()
+        for what in ("pinned", "supernodes", "labels", "positions"):
+            if (count := len(getattr(self, what))) > MOST:
+                raise CircuitError(f"A circuit has at most {MOST:,} {what}; given {count:,}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Circuit.from_json, (self.to_json(),)
@@ -115,9 +129,10 @@ class Circuit:
 
     def supernode(self, id_or_name: str) -> Supernode:
         """The supernode of an id, or else of a name. Raises CircuitError, naming those there are, if there is none."""
+        named = id_or_name if isinstance(id_or_name, str) else None
         for what in ("id", "name"):
             for supernode in self.supernodes:
-                if getattr(supernode, what) == id_or_name:
+                if getattr(supernode, what) == named:
                     return supernode
         there = ", ".join(shown(supernode.name) for supernode in self.supernodes[:5])
         raise CircuitError(f"There is no supernode {shown(id_or_name)}; the circuit has {there or 'none'}.")
@@ -206,7 +221,7 @@ class Circuit:
         wanted = box.id if isinstance(box, Feature) else box
         place = checked_place(x, y)
         for found in self.boxes():
-            if wanted in (found.id, found.name):
+            if isinstance(wanted, str) and wanted in (found.id, found.name):
                 return self._edited(positions={**self.positions, found.id: place})
         raise CircuitError(
             f"{shown(wanted)} is no box of the circuit: neither a supernode nor a pinned node by itself."
@@ -232,7 +247,9 @@ class Circuit:
 
         Raises NodeError for a node the graph does not have, and CircuitError for a logit in a supernode.
         """
-        graph.resolve([*self.pinned, *self.labels])
+        from circuit_widget.graph.given import given_graph
+
+        given_graph(graph, CircuitError).resolve([*self.pinned, *self.labels])
         for supernode in self.supernodes:
             kinds = [graph.node_kinds[index] for index in graph.resolve(supernode.nodes)]
             if NodeKind.LOGIT in kinds:
@@ -266,6 +283,15 @@ class Circuit:
         from circuit_widget.circuit_file import load_circuit
 
         return load_circuit(path)
+
+
+def _two(place: object) -> tuple[Any, Any]:
+    """Return the two numbers of a place."""
+    expected = "A place is two numbers between 0 and 1, from the left and from the top"
+    numbers = entries_of(place, expected, CircuitError)
+    if len(numbers) != 2:
+        raise CircuitError(f"{expected}; given {quoted(place)}.")
+    return numbers[0], numbers[1]
 
 
 def without(supernodes: Iterable[Supernode], nodes: Iterable[str]) -> tuple[Supernode, ...]:

@@ -46,7 +46,7 @@ def circuit(value: object) -> Circuit:
     """The circuit a JSON value describes. Raises CircuitError for the first thing that is wrong with it."""
     whole = _object("A circuit", value)
     version = whole.get("version", VERSION)
-    if isinstance(version, bool) or version != VERSION:
+    if isinstance(version, bool) or not isinstance(version, int) or version != VERSION:
         raise CircuitError(
             f"This circuit is of version {shown(version)}, and version {VERSION} is expected. "
             "Update circuit-widget, or save the circuit again."

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable
 from typing import TypeGuard
 
+from circuit_widget.arguments import ACTING, plain_number
 from circuit_widget.characters import beginning
 from circuit_widget.errors import CircuitError
-from circuit_widget.node import Feature
+from circuit_widget.node import Feature, several_nodes
 
 COLORS = 6
 """Number of group hues."""
@@ -23,8 +24,6 @@ LARGEST_SHOWN = 10**300
 MOST = 20_000
 """Most entries in any list of a circuit."""
 
-# Controls, lone surrogates, line separators and directional overrides would act on the page that shows the text.
-FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 SPACE = " \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 SUPERNODE_ID = re.compile(r"s([1-9][0-9]{0,8})")
 
@@ -32,7 +31,7 @@ SUPERNODE_ID = re.compile(r"s([1-9][0-9]{0,8})")
 def shown(value: object) -> str:
     """A given value as errors show it: short, on one line, harmless."""
     if isinstance(value, str):
-        text = FORBIDDEN.sub("\ufffd", beginning(value, LONGEST_NAME // 2))
+        text = ACTING.sub("\ufffd", beginning(value, LONGEST_NAME // 2))
         return f"“{text}…”" if len(value) > LONGEST_NAME // 2 else f"“{text}”"
     if isinstance(value, list | tuple):
         return "a list"
@@ -67,7 +66,7 @@ def checked_text(what: str, text: object) -> str:
     if not isinstance(text, str):
         raise CircuitError(f"A {what} is a text; given {shown(text)}.")
     stripped = text.strip(SPACE)
-    if FORBIDDEN.search(stripped):
+    if ACTING.search(stripped):
         raise CircuitError(f"A {what} is one line without control characters; given {shown(stripped)}.")
     return stripped
 
@@ -75,7 +74,7 @@ def checked_text(what: str, text: object) -> str:
 def checked_node(node: object) -> str:
     """The id of a node, also given as a Feature."""
     wanted = node.id if isinstance(node, Feature) else node
-    if not isinstance(wanted, str) or not 1 <= len(wanted) <= LONGEST_NODE or FORBIDDEN.search(wanted):
+    if not isinstance(wanted, str) or not 1 <= len(wanted) <= LONGEST_NODE or ACTING.search(wanted):
         raise CircuitError(
             f"A node is given by its id, a text of 1 to {LONGEST_NODE} characters; given {shown(wanted)}."
         )
@@ -86,8 +85,7 @@ def checked_node(node: object) -> str:
 
 def checked_nodes(nodes: str | Feature | Iterable[str | Feature]) -> tuple[str, ...]:
     """The ids of one or more nodes, each once, in the order given."""
-    several = (nodes,) if isinstance(nodes, str | Feature) else tuple(nodes)
-    unique = tuple(dict.fromkeys(checked_node(node) for node in several))
+    unique = tuple(dict.fromkeys(checked_node(node) for node in several_nodes(nodes, CircuitError)))
     if not unique:
         raise CircuitError("Give at least one node; given none.")
     return unique
@@ -95,6 +93,7 @@ def checked_nodes(nodes: str | Feature | Iterable[str | Feature]) -> tuple[str, 
 
 def checked_place(x: object, y: object) -> tuple[float, float]:
     """A place in the unit square of the circuit pane."""
+    x, y = plain_number(x), plain_number(y)
     if not (is_number(x) and is_number(y) and 0 <= x <= 1 and 0 <= y <= 1):
         raise CircuitError(
             f"A place is two numbers between 0 and 1, from the left and from the top; given {shown(x)} and {shown(y)}."
@@ -104,6 +103,7 @@ def checked_place(x: object, y: object) -> tuple[float, float]:
 
 def checked_threshold(kind: str, share: object) -> float:
     """A threshold of the display rule."""
+    share = plain_number(share)
     if not (is_number(share) and 0 <= share <= 1):
         raise CircuitError(f"The {kind} threshold is a share between 0 and 1; given {shown(share)}.")
     return float(share)
@@ -111,6 +111,7 @@ def checked_threshold(kind: str, share: object) -> float:
 
 def checked_revision(revision: object) -> int:
     """The number of edits a circuit has seen."""
+    revision = plain_number(revision)
     if isinstance(revision, bool) or not isinstance(revision, int) or not 0 <= revision < 2**53:
         raise CircuitError(f"A revision is a whole number from 0 up; given {shown(revision)}.")
     return revision

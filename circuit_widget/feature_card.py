@@ -15,10 +15,12 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from circuit_widget.arguments import quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokenizer import token_text
+from circuit_widget.node import Everywhere
 from circuit_widget.system.plain_torch import in_plain_torch
 from circuit_widget.system.restoring import Change
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -149,7 +151,8 @@ class FeatureCards:
             NodeError: there is no such feature.
             LoadError: the file of its layer's examples is not what it should be.
         """
-        return in_plain_torch(lambda: self._card(layer, feature))
+        wanted = Everywhere(layer, feature)
+        return in_plain_torch(lambda: self._card(wanted.layer, wanted.feature))
 
     def _card(self, layer: int, feature: int) -> FeatureCard:
         self._check_exists(layer, feature)
@@ -168,11 +171,13 @@ class FeatureCards:
 
     def _check_exists(self, layer: int, feature: int) -> None:
         n_layers = self._transcoders.n_layers
-        if not 0 <= layer < n_layers:
-            raise NodeError(f"There is no layer {layer}; the model has layers 0 to {n_layers - 1}.")
+        if layer >= n_layers:
+            raise NodeError(f"There is no layer {quoted(layer)}; the model has layers 0 to {n_layers - 1}.")
         n_features = self._transcoders.n_features(layer)
-        if not 0 <= feature < n_features:
-            raise NodeError(f"There is no feature {feature} in layer {layer}; it has features 0 to {n_features - 1}.")
+        if feature >= n_features:
+            raise NodeError(
+                f"There is no feature {quoted(feature)} in layer {layer}; it has features 0 to {n_features - 1}."
+            )
 
     def _pulled(self, layer: int, feature: int) -> tuple[TokenLogits, TokenLogits]:
         """Return the tokens a feature promotes and those it suppresses; see FeatureCard."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from circuit_widget.arguments import truth_value
+from circuit_widget.errors import LoadError
 from circuit_widget.model.language_model import Network
 from circuit_widget.model.parts import read_parts
 from circuit_widget.model.tokenizer import TokenizerChoice
@@ -48,6 +50,7 @@ def load(
     Raises:
         LoadError: says which file and tensor cannot be used, what was found and what was expected.
     """
+    download = truth_value(download, "download", LoadError)
     given_sites = {"input_site": input_site, "output_site": output_site}
     sites = {name: site for name, site in given_sites.items() if site is not None}
 

@@ -7,11 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-import numpy as np
-
-from circuit_widget.characters import repaired, shortened
-from circuit_widget.errors import NodeError
+from circuit_widget.arguments import entries_of, one_line, quoted, whole_number
+from circuit_widget.errors import CircuitWidgetError, NodeError
 
 
 class NodeKind(StrEnum):
@@ -37,9 +36,9 @@ class Feature:
     def __post_init__(self) -> None:
         for name in ("layer", "position", "feature"):
             number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
-                raise NodeError(f"The {name} of a feature is a whole number from 0 up; given {number!r}.")
-            object.__setattr__(self, name, int(number))
+            # Features are made by the thousand, nearly always of Python's own numbers.
+            if type(number) is not int or number < 0:
+                object.__setattr__(self, name, whole_number(number, f"The {name} of a feature", NodeError))
 
     @property
     def id(self) -> str:
@@ -151,11 +150,22 @@ def read_constant(node: str) -> ErrorNode | TokenNode | None:
     return None if token is None else TokenNode(int(token[1]), int(token[2]))
 
 
+def several_nodes(nodes: object, error: type[CircuitWidgetError]) -> tuple[Any, ...]:
+    """Return one or several nodes as a tuple; what each of them is, is not checked.
+
+    Raises:
+        CircuitWidgetError: `error`, for what is neither a node nor a list of anything.
+    """
+    if isinstance(nodes, str | Feature | Everywhere):
+        return (nodes,)
+    return tuple(entries_of(nodes, "Nodes are node ids or Features, one or a list of them", error))
+
+
 def no_such_node(wanted: object, node_ids: Sequence[str]) -> str:
     """What to tell someone whose node is not among a graph's."""
     if not isinstance(wanted, str):
-        return f"A node is given by its id or as a Feature(layer, position, feature); given {wanted!r:.60}."
-    shown = shortened(repaired(wanted), 41)
+        return f"A node is given by its id or as a Feature(layer, position, feature); given {quoted(wanted)}."
+    shown = one_line(wanted, 41)
     nearest = difflib.get_close_matches(wanted[:40], node_ids, n=3, cutoff=0.5)
     if nearest:
         return f"The graph has no node “{shown}”; the nearest ids are {', '.join(nearest)}."

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import CircuitWidgetError
 
 Progress: TypeAlias = Callable[[float, str], None]
@@ -28,6 +29,7 @@ def reporting(choice: ProgressChoice) -> Iterator[Progress]:
     Raises:
         CircuitWidgetError: the choice is neither a callable nor True, False or None.
     """
+    choice = plain_number(choice)
     if choice is False:
         yield lambda _fraction, _text: None
     elif choice is None or choice is True:
@@ -37,7 +39,7 @@ def reporting(choice: ProgressChoice) -> Iterator[Progress]:
         yield choice
     else:
         raise CircuitWidgetError(
-            f"progress is True, False, None, or a callable given a fraction and a text; given {choice!r:.60}."
+            f"progress is True, False, None, or a callable given a fraction and a text; given {quoted(choice)}."
         )
 
 

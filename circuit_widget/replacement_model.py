@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, Unpack, overload
 
 import torch
 
+from circuit_widget.arguments import whole_number
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
@@ -18,18 +19,18 @@ from circuit_widget.graph import JSON, Graph
 from circuit_widget.intervention.intervening import Intervening
 from circuit_widget.intervention.kinds import Intervention, intervention_tuple
 from circuit_widget.intervention.steered_generation import SteeredGeneration
-from circuit_widget.intervention.steering import Steering, steer
+from circuit_widget.intervention.steering import Steering, given_new_tokens, steer
 from circuit_widget.intervention.studies import Asked
 from circuit_widget.model.closed import Closed
 from circuit_widget.model.generation import Generation, SampledToken, question
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Bounds, Prompt, PromptInput, first_position, prompt_of, read_prompt
+from circuit_widget.model.prompt import Bounds, Prompt, PromptInput, first_position, ids_of, prompt_of, read_prompt
 from circuit_widget.model.running import runs_model
 from circuit_widget.model.sampling import Options, generate
 from circuit_widget.node import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
 from circuit_widget.tracing.activations import Activations
-from circuit_widget.tracing.estimate import Estimate, estimate_run
+from circuit_widget.tracing.estimate import Estimate, estimate_run, given_limit
 from circuit_widget.tracing.fidelity import Fidelity, fidelity_on, prompts_of
 from circuit_widget.tracing.memory import within_memory
 from circuit_widget.tracing.provenance import recipe_of
@@ -146,6 +147,7 @@ class ReplacementModel(Intervening):
             Cancelled: `cancelled()` became true.
         """
         started = time.perf_counter()
+        max_features, step = given_limit(max_features, "max_features"), given_limit(step, "step")
         with reporting(progress) as report:
             report(0.0, "Running the model")
             asked = question(prompt, position, token, self.prompt_of)
@@ -188,7 +190,7 @@ class ReplacementModel(Intervening):
         asked = question(prompt, position, token, self.prompt_of)
         run = self._runs.of(self.read_prompt(asked.prompt), asked.position)
         chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
-        return estimate_run(run, len(chosen), max_features)
+        return estimate_run(run, len(chosen), given_limit(max_features, "max_features"))
 
     @overload
     def generate(
@@ -237,10 +239,7 @@ class ReplacementModel(Intervening):
             OutOfMemory: the memory of a device, or of the machine, is full.
             Cancelled: `cancelled()` became true between two tokens.
         """
-        if not isinstance(new_tokens, bool) or (new_tokens and interventions is None):
-            raise InterventionError(
-                f"new_tokens is True or False, and True with interventions only; given {new_tokens!r:.40}."
-            )
+        new_tokens = given_new_tokens(new_tokens, interventions)
         with reporting(progress) as report:
             read = self.read_prompt(prompt)
             listed = () if interventions is None else intervention_tuple(interventions)
@@ -283,8 +282,7 @@ class ReplacementModel(Intervening):
             InterventionError: the graph is not of this model, or n is not a whole number from 1 up.
             Cancelled: `cancelled()` became true between two sources.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise InterventionError(f"n, the number of edges to measure, is a whole number from 1 up; given {n!r:.40}.")
+        n = whole_number(n, "n, the number of edges to measure,", InterventionError, least=1)
         with reporting(progress) as report:
             return verify_graph(
                 self.model,
@@ -379,7 +377,7 @@ class ReplacementModel(Intervening):
         Raises:
             PromptError: there are too many tokens, or the model has no embedding of one.
         """
-        return prompt_of(self.model.tokenizer, [token.token_id for token in tokens], **self._bounds())
+        return prompt_of(self.model.tokenizer, ids_of(tokens), **self._bounds())
 
     def _bounds(self) -> Bounds:
         return {

@@ -16,7 +16,7 @@ LONGEST_FILE = 400
 
 # From the ground up: a room imports from its own floor and those below it.
 FLOORS = (
-    {"__init__", "characters", "errors", "file_kind", "node", "progress", "system"},
+    {"__init__", "arguments", "characters", "errors", "file_kind", "node", "progress", "system"},
     {"products"},
     {"transcoder"},
     {"model"},

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from circuit_widget.arguments import plain_number, quoted, whole_number
+from circuit_widget.characters import half_character
 from circuit_widget.errors import PromptError
 from circuit_widget.model.prompt_input import listed
 from circuit_widget.model.tokenizer import not_embedded, unknown_text
@@ -18,6 +20,9 @@ MAX_TOKENS = 10
 ENOUGH_PROBABILITY = 0.95
 
 LONGEST_NAME = 80
+
+SMALLEST, LARGEST = 1e-20, 1e20
+"""Between which the largest number of a direction lies: what is computed with it stays a normal float32."""
 
 OUTPUT = " (those of its output)"
 """Which embeddings a target needs, where the input and the output have different ones."""
@@ -28,11 +33,19 @@ class Contrast:
     """A logit difference: that of `token` minus that of `other`, each given by its text or id.
 
     What explains why the model says one rather than the other: the mean over the vocabulary, which a single logit is
-    measured from, cancels. In influence and scores its weight is 1, whatever the tokens' probabilities.
+    measured from, cancels. In influence and scores its weight is 1, whatever the tokens' probabilities. Raises PromptError for what is
+    neither a text nor an id.
     """
 
     token: str | int
     other: str | int
+
+    def __post_init__(self) -> None:
+        for name in ("token", "other"):
+            token = plain_number(getattr(self, name))
+            if not isinstance(token, str):
+                token = whole_number(token, f"The {name} of a contrast is a text, or its id, which", PromptError)
+            object.__setattr__(self, name, token)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +54,8 @@ class Direction:
 
     Its value is the product with the normed stream, in the units of the vector; in influence and scores its weight is 1.
 
-    Raises PromptError for a name that is not 1 to 80 characters, or a vector of zeros.
+    Raises PromptError for a name that is not 1 to 80 characters; a trace does for a vector of another width, of zeros, or
+    whose largest number is not between 1e-20 and 1e20.
     """
 
     name: str
@@ -50,8 +64,10 @@ class Direction:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not 0 < len(self.name.strip()) <= LONGEST_NAME:
             raise PromptError(
-                f"The name of a direction is a text of 1 to {LONGEST_NAME} characters; given {self.name!r:.100}."
+                f"The name of a direction is a text of 1 to {LONGEST_NAME} characters; given {quoted(self.name)}."
             )
+        if (half := half_character(self.name)) is not None:
+            raise PromptError(f"The name {quoted(self.name)} holds half of a character, {half}; give whole characters.")
 
 
 TargetChoice: TypeAlias = str | int | Contrast | Direction
@@ -117,7 +133,7 @@ def choose_targets(
     is_one = isinstance(choices, str | int | Contrast | Direction) or getattr(choices, "shape", None) == ()
     wanted = [choices] if is_one else listed(choices)
     if wanted is None:
-        raise PromptError(f"Targets are a list of texts, token ids, Contrasts and Directions; given {choices!r:.60}.")
+        raise PromptError(f"Targets are a list of texts, token ids, Contrasts and Directions; given {quoted(choices)}.")
     chosen = tuple(_choose(reading, probabilities, choice, place) for place, choice in enumerate(wanted))
     if not chosen:
         raise PromptError("The list of targets is empty; name at least one token, or leave it out.")
@@ -153,7 +169,7 @@ def target_from_json(entry: Mapping[str, Any]) -> TargetChoice:
         case {"token": int(token)}:
             return token
         case _:
-            raise PromptError(f"A target is written down as a token, a contrast or a direction; found {entry!r:.60}.")
+            raise PromptError(f"A target is written down as a token, a contrast or a direction; found {quoted(entry)}.")
 
 
 def _most_likely(probabilities: Float[Tensor, " vocabulary"]) -> list[int]:
@@ -184,13 +200,13 @@ def _token_id(reading: Reading, token: Any) -> int:
         if not with_logit:
             raise PromptError(not_embedded(reading.token_text(found[0]), found[0], rows, OUTPUT))
         return max(with_logit, key=lambda spelling: float(reading.logits[spelling]))
-    number = token.item() if getattr(token, "shape", None) == () else token
+    number = plain_number(token)
     is_id = isinstance(number, int) and not isinstance(number, bool)
     if is_id and number >= rows and reading.token_text(number) != unknown_text(number):
         raise PromptError(not_embedded(reading.token_text(number), number, rows, OUTPUT))
     if not is_id or not 0 <= number < rows:
         raise PromptError(
-            f"The target {token!r:.60} is not a token id; expected a text or 0 to {len(reading.logits) - 1}."
+            f"The target {quoted(token)} is not a token id; expected a text or 0 to {len(reading.logits) - 1}."
         )
     return int(number)
 
@@ -215,17 +231,30 @@ def _contrast(reading: Reading, contrast: Contrast, beyond: int) -> ChosenTarget
     return ChosenTarget(name, beyond, 1.0, float(vector @ reading.normed), vector, Contrast(token, other))
 
 
-def _direction(reading: Reading, direction: Direction, beyond: int) -> ChosenTarget:
+def _numbers(direction: Direction) -> Tensor:
+    """Return the vector of a direction. Raises PromptError where it is none of numbers."""
     try:
-        vector = torch.as_tensor(direction.vector).to(device=reading.normed.device, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise PromptError(f"The direction {direction.name!r} is not a list of numbers ({error}).") from error
+        return torch.as_tensor(direction.vector).detach().to(dtype=torch.float32)
+    except Exception as error:  # of whatever torch is given
+        raise PromptError(
+            f"The direction {direction.name!r} is not a list of numbers; given {quoted(direction.vector)}."
+        ) from error
+
+
+def _direction(reading: Reading, direction: Direction, beyond: int) -> ChosenTarget:
+    vector = _numbers(direction).to(reading.normed.device)
     if vector.shape != reading.normed.shape or not bool(torch.isfinite(vector).all()):
         raise PromptError(
             f"The direction {direction.name!r} has shape {tuple(vector.shape)}; "
             f"expected {len(reading.normed)} finite numbers, one for each dimension of the residual stream."
         )
-    if not bool(vector.any()):
+    largest = float(vector.abs().max())
+    if largest == 0:
         raise PromptError(f"The direction {direction.name!r} is all zeros, so nothing has an effect on it.")
+    if not SMALLEST <= largest <= LARGEST:
+        raise PromptError(
+            f"The numbers of the direction {direction.name!r} reach {largest:.3g}; expected {SMALLEST:g} to {LARGEST:g}, "
+            "within which effects on it are exact. Divide it by its length."
+        )
     kept = Direction(direction.name, vector.cpu())
     return ChosenTarget(direction.name, beyond, 1.0, float(vector @ reading.normed), vector, kept)

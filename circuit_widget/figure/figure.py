@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
+from circuit_widget.arguments import finite_number, of_type, one_of
 from circuit_widget.circuit import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.compose import Part, compose
@@ -17,6 +18,7 @@ from circuit_widget.figure.scene import Label, Scene
 from circuit_widget.figure.style import PX_PER_INCH
 from circuit_widget.figure.svg import allowed, write_svg
 from circuit_widget.graph import Graph
+from circuit_widget.graph.given import given_graph
 from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.system.atomic_write import write_bytes
@@ -28,6 +30,10 @@ __all__ = ["Figure", "Part", "make_figure", "read_recipe"]
 NARROWEST = 2.0
 WIDEST = 12.0
 MOST_DOTS = 20_000
+
+MOST_BOXES = 100
+"""More could not be told apart on a page, and leading edges around them takes minutes."""
+
 SAVED_SCALE = 2.0
 
 Fonts: TypeAlias = str | Path | Sequence[str | Path]
@@ -65,6 +71,7 @@ class Figure:
 
         Raises FigureError where a library is missing, and for a scale that gives no picture or one too large.
         """
+        scale = finite_number(scale, "The scale of a PNG", FigureError)
         sizes = [scale * size for size in (self.scene.width, self.scene.height)]
         if not 1 <= min(sizes) <= max(sizes) <= MOST_DOTS:
             raise FigureError(
@@ -87,6 +94,7 @@ class Figure:
         Raises FigureError for another ending, for a file that cannot be written, and where a library is missing.
         """
         file = given_path(path, FigureError)
+        fonts = chosen_folders(fonts)
         match file.suffix.lower():
             case ".svg":
                 content = self.svg().encode()
@@ -134,14 +142,24 @@ def make_figure(
         title: a line above the figure.
 
     Raises:
-        FigureError: an unknown part, a width out of range, or a circuit asked for that has no boxes.
+        FigureError: an unknown part, a width out of range, a circuit asked for that has no boxes, or one of more than 100.
         NodeError, CircuitError: the circuit does not fit the graph.
     """
-    if part not in get_args(Part):
-        raise FigureError(f"The part of a figure is map, circuit or both; given {part!r}.")
-    if isinstance(width, bool) or not isinstance(width, int | float) or not NARROWEST <= width <= WIDEST:
-        raise FigureError(f"The width of a figure is {NARROWEST:g} to {WIDEST:g} inches; given {width!r}.")
+    one_of(part, get_args(Part), "The part of a figure", FigureError)
+    width = finite_number(width, "The width of a figure, in inches,", FigureError, least=NARROWEST, most=WIDEST)
+    given_graph(graph, FigureError)
+    if circuit is not None:
+        of_type(circuit, Circuit, "The circuit of a figure is a Circuit, or None", FigureError)
+    if effect is not None:
+        of_type(effect, (Effect, Controls), "The effect of a figure is an Effect, its Controls, or None", FigureError)
+    if title is not None:
+        of_type(title, str, "The title of a figure is a text, or None", FigureError)
     document = (circuit or Circuit()).check(graph)
+    if part != "map" and (count := len(document.boxes())) > MOST_BOXES:
+        raise FigureError(
+            f"The circuit has {count:,} boxes; a figure shows at most {MOST_BOXES}. Group nodes, unpin some, or draw the "
+            'map alone: part="map".'
+        )
     if part == "circuit" and not document.boxes():
         raise FigureError("The circuit has no boxes to draw: pin or group nodes first, or draw the map.")
     controls, done = (effect, effect.effect) if isinstance(effect, Controls) else (None, effect)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuit_widget.arguments import entries_of
 from circuit_widget.errors import FigureError
+from circuit_widget.system.paths import given_path, shown_path
 
 if TYPE_CHECKING:
     import uharfbuzz
@@ -83,11 +85,13 @@ def read_fonts(folders: Iterable[Path]) -> Iterator[Font]:
 
 def chosen_folders(fonts: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
     """Folders of fonts that a user names. Raises FigureError for one that does not exist."""
-    folders = [fonts] if isinstance(fonts, str | Path) else list(fonts)
-    for folder in folders:
-        if not isinstance(folder, str | Path) or not Path(folder).is_dir():
-            raise FigureError(f"fonts= names folders with font files ({', '.join(ENDINGS)}); given {folder!r:.200}.")
-    return tuple(Path(folder) for folder in folders)
+    expected = f"fonts= names folders with font files ({', '.join(ENDINGS)})"
+    folders = [fonts] if isinstance(fonts, str | Path) else entries_of(fonts, expected, FigureError)
+    found = tuple(given_path(folder, FigureError) for folder in folders)
+    for folder in found:
+        if not folder.is_dir():
+            raise FigureError(f"{expected}; given {shown_path(folder)}.")
+    return found
 
 
 def system_folders(platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Int32, Shaped
 from numpy.typing import ArrayLike, DTypeLike
 
+from circuit_widget.arguments import quoted
 from circuit_widget.attribution.influence import layers_from_top, rows_at_once, slices
 from circuit_widget.characters import half_character
+from circuit_widget.node import PromptToken, Target
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
@@ -31,8 +34,21 @@ ARRAYS: dict[str, type[np.generic]] = {
 }
 
 
+def check_kinds(tokens: object, targets: object, labels: object, recipe: object) -> None:
+    """Raise ValueError, with a sentence, where what is no array in a graph is of another kind than it should be."""
+    for what, kind, given in (("tokens", PromptToken, tokens), ("targets", Target, targets)):
+        if not isinstance(given, list | tuple) or not all(isinstance(one, kind) for one in given):
+            raise ValueError(f"{what} are a list of {kind.__name__}s; given {quoted(given)}")
+    for what, mapping in (("labels", labels), ("recipe", recipe)):
+        if not isinstance(mapping, Mapping):
+            raise ValueError(f"{what} are a mapping; given {quoted(mapping)}")
+
+
 def check_texts(graph: Graph) -> None:
     """Raise ValueError, with a sentence, where a token, target or label is no text that UTF-8 can carry."""
+    for node in graph.labels:
+        if not isinstance(node, str):
+            raise ValueError(f"labels are texts by node id; given {quoted(node)} as the id")
     texts = {
         "token": [token.text for token in graph.tokens],
         "target": [target.token for target in graph.targets],
@@ -41,9 +57,9 @@ def check_texts(graph: Graph) -> None:
     for what, given in texts.items():
         for text in given:
             if not isinstance(text, str):
-                raise ValueError(f"a {what} is a text; given {text!r:.60}")
+                raise ValueError(f"a {what} is a text; given {quoted(text)}")
             if (half := half_character(text)) is not None:
-                raise ValueError(f"the {what} {text!r:.60} holds half of a character, {half}; give whole characters")
+                raise ValueError(f"the {what} {quoted(text)} holds half of a character, {half}; give whole characters")
 
 
 def check_arrays(graph: Graph) -> None:
@@ -64,8 +80,11 @@ def check_arrays(graph: Graph) -> None:
             raise ValueError(f"{name} has shape {getattr(graph, name).shape}, but its nodes ask for {shape}")
     if not graph.targets or not graph.tokens:
         raise ValueError("a graph has at least one token and one target")
+    for what, number in (("position", graph.position), ("n_layers", graph.n_layers)):
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise ValueError(f"{what} is a whole number; given {quoted(number)}")
     if not 0 <= graph.position < len(graph.tokens):
-        raise ValueError(f"position {graph.position} is not one of the {len(graph.tokens)} tokens")
+        raise ValueError(f"position {quoted(graph.position)} is not one of the {len(graph.tokens)} tokens")
     within("feature_layer", graph.feature_layer, graph.n_layers)
     within("error_layer", graph.error_layer, graph.n_layers)
     for name in ("feature_position", "error_position", "token_position"):
@@ -85,6 +104,8 @@ def check_weights(
 ) -> None:
     """Raise ValueError where a weight is not finite, or a feature is fed by a feature of its own or a higher layer."""
     n_features = len(feature_layer)
+    if weights.ndim != 2 or len(weights) != n_features + n_targets or weights.shape[1] < n_features:
+        raise ValueError(f"weights has shape {weights.shape}, but its nodes ask for {n_features + n_targets} rows")
     at_once = rows_at_once(weights.shape[1])
     for rows, below in layers_from_top(feature_layer, n_features + n_targets):
         for part in slices(rows, at_once):
@@ -96,9 +117,14 @@ def check_weights(
 
 def exactly(name: str, values: ArrayLike, dtype: DTypeLike) -> Shaped[np.ndarray, "..."]:
     """Return numbers in a type, row by row. Raises ValueError where that is of integers and does not hold one of them."""
-    given = np.asarray(values)
-    with np.errstate(invalid="ignore"):
-        found = np.ascontiguousarray(given, dtype=dtype)
+    try:
+        given = np.asarray(values)
+        with np.errstate(invalid="ignore"):
+            found = np.ascontiguousarray(given, dtype=dtype)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"{name} is an array of numbers; given {quoted(values)}") from error
+    if given.ndim == 0:
+        raise ValueError(f"{name} is an array of numbers; given {quoted(values)}")
     if found.dtype.kind in "iu" and given.dtype != found.dtype and not np.array_equal(given, found):
         wrong = given[given != found].flat[0]
         raise ValueError(f"{name} holds {wrong}, which is not a number of type {found.dtype}")

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
+from circuit_widget.arguments import whole_number
 from circuit_widget.attribution.influence import cumulative_share, flow, input_totals
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.attribution.strongest import strongest
 from circuit_widget.errors import NodeError, NoModelError
 from circuit_widget.graph import nodes
-from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_texts, check_weights, exactly
+from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
 from circuit_widget.graph.nodes import Edges
 from circuit_widget.graph.reduced import pruned, scores_of_circuit
-from circuit_widget.node import Feature, NodeKind, PromptToken, Scores, Target, no_such_node
+from circuit_widget.node import Feature, NodeKind, PromptToken, Scores, Target, no_such_node, several_nodes
 
 if TYPE_CHECKING:
     import networkx
@@ -76,6 +77,7 @@ class Graph:
     model: ReplacementModel | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_kinds(self.tokens, self.targets, self.labels, self.recipe)
         for name, dtype in ARRAYS.items():
             array = exactly(name, getattr(self, name), dtype).view()
             array.setflags(write=False)
@@ -128,6 +130,11 @@ class Graph:
         Features come sorted by (layer, position, feature), errors by (layer, position), tokens by position. A feature
         is fed by features of lower layers only. Raises ValueError when the arrays do not fit together.
         """
+        labels, recipe = {} if labels is None else labels, {} if recipe is None else recipe
+        check_kinds(tokens, targets, labels, recipe)
+        feature_layer = exactly("feature_layer", feature_layer, np.int32)
+        error_layer = exactly("error_layer", error_layer, np.int32)
+        weights = exactly("weights", weights, np.float32)
         target_weight = np.array([target.probability for target in targets], dtype=np.float64)
         check_weights(weights, feature_layer, len(targets))
         solved = flow(weights, feature_layer, target_weight)
@@ -151,8 +158,8 @@ class Graph:
             influence=influence,
             share=share,
             recorded_scores=Scores(*scores),
-            labels=labels or {},
-            recipe=recipe or {},
+            labels=labels,
+            recipe=recipe,
             model=model,
         )
 
@@ -239,9 +246,7 @@ class Graph:
 
     def resolve(self, nodes: str | Feature | Iterable[str | Feature]) -> tuple[int, ...]:
         """Places of several nodes in node order, or of a single one. Raises NodeError as `index` does."""
-        if isinstance(nodes, str | Feature):
-            return (self.index(nodes),)
-        return tuple(self.index(node) for node in nodes)
+        return tuple(self.index(node) for node in several_nodes(nodes, NodeError))
 
     def labelled(self, label: str) -> tuple[str, ...]:
         """Ids of the features with exactly this label. Raises NodeError, naming the nearest labels, where there is none."""
@@ -251,12 +256,12 @@ class Graph:
         """The edges with the highest score `Â[t,s] (I_t + w_t)`, the strongest first; of equals, the first targets'.
 
         At most `count`, of those between the nodes `among` (places in node order), by default all. Each comes with the
-        share of the whole graph's score held by it and all edges at least as strong.
+        share of the whole graph's score held by it and all edges at least as strong. Raises NodeError for another count,
+        or an index that no node has.
         """
-        chosen = np.ones(self.n_nodes, dtype=bool)
-        if among is not None:
-            chosen[:] = False
-            chosen[np.fromiter(among, dtype=np.int64)] = True
+        if count is not None:
+            count = whole_number(count, "count, the number of edges, or None for all,", NodeError)
+        chosen = nodes.among(self, among)
         found = strongest(
             self.weights,
             self.feature_layer,
@@ -354,7 +359,7 @@ class Graph:
         """A widget on this graph; `model` defaults to the one that traced it, without one nothing can be ablated."""
         from circuit_widget.widget.widget import CircuitWidget
 
-        return CircuitWidget(self, model=model or self.model, **settings)
+        return CircuitWidget(self, model=self.model if model is None else model, **settings)
 
     def figure(
         self,

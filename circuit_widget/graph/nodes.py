@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32
+from jaxtyping import Bool, Float32, Int, Int32
 
-from circuit_widget.characters import repaired, shortened
+from circuit_widget.arguments import entries_of, one_line, quoted, whole_number
 from circuit_widget.errors import NodeError
 from circuit_widget.node import NodeKind, error_id, feature_id, logit_id, token_id
 
@@ -57,17 +58,28 @@ def node_position(graph: Graph) -> Int32[np.ndarray, " nodes"]:
     return np.concatenate([graph.feature_position, graph.error_position, graph.token_position, logits], dtype=np.int32)
 
 
+def among(graph: Graph, indices: Iterable[int] | None) -> Bool[np.ndarray, " nodes"]:
+    """Which nodes, in node order, have one of the indices; all for None. Raises NodeError for what is no such index."""
+    if indices is None:
+        return np.ones(graph.n_nodes, dtype=bool)
+    listed = entries_of(indices, "among is a list of indices in node order, or None for all nodes", NodeError)
+    chosen = np.zeros(graph.n_nodes, dtype=bool)
+    what, last = "An index in node order", graph.n_nodes - 1
+    chosen[[whole_number(index, what, NodeError, most=last) for index in listed]] = True
+    return chosen
+
+
 def labelled(graph: Graph, label: str) -> tuple[str, ...]:
     """Ids of the features with exactly this label, in node order. Raises NodeError where there is none."""
     if not isinstance(label, str) or not label.strip():
-        raise NodeError(f"A label is a text that is not empty; given {label!r:.60}.")
+        raise NodeError(f"A label is a text that is not empty; given {quoted(label)}.")
     ids = graph.node_ids[: graph.n_features]
     found = tuple(node for node in ids if graph.labels.get(node) == label)
     if found:
         return found
     known = sorted({text for node in ids if (text := graph.labels.get(node))})
     nearest = difflib.get_close_matches(label[:80], known, n=3, cutoff=0.5)
-    shown = shortened(repaired(label), 41)
+    shown = one_line(label, 41)
     there = (
         f"the nearest labels are {', '.join(f'“{text}”' for text in nearest)}"
         if nearest

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from circuit_widget.arguments import share_of
 from circuit_widget.attribution.prune import holding, prune
 from circuit_widget.attribution.scores import fold_dropped, replacement_and_completeness
 from circuit_widget.errors import CircuitError
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
 def pruned(graph: Graph, node_threshold: float, edge_threshold: float) -> Graph:
     """The part of a graph that carries nearly all of the effect; see `Graph.prune`."""
-    for name, threshold in (("node", node_threshold), ("edge", edge_threshold)):
-        if not 0 <= threshold <= 1:
-            raise CircuitError(f"The {name} threshold is a share between 0 and 1; given {threshold}.")
+    node_threshold = share_of(node_threshold, "The node threshold", CircuitError)
+    edge_threshold = share_of(edge_threshold, "The edge threshold", CircuitError)
     n_sources = graph.weights.shape[1]
     keep = holding(graph.share[:n_sources], graph.influence[:n_sources], node_threshold)
     left = prune(

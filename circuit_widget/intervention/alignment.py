@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
+from circuit_widget.arguments import entries_of, quoted, whole_number
 from circuit_widget.errors import InterventionError
 from circuit_widget.node import PromptToken
 
@@ -81,12 +80,8 @@ def pair_tuple(alignment: object) -> tuple[tuple[int, int], ...]:
             has two counterparts.
     """
     given = alignment.items() if isinstance(alignment, Mapping) else alignment
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InterventionError(
-            f"An alignment leads from positions of this prompt to positions of the other, as {{3: 4}}; "
-            f"given {alignment!r:.60}."
-        )
-    pairs = [_pair(entry) for entry in given]
+    expected = "An alignment leads from positions of this prompt to positions of the other, as {3: 4}"
+    pairs = [_pair(entry) for entry in entries_of(given, expected, InterventionError)]
     if not pairs:
         raise InterventionError("The alignment is empty; pair at least one position, or leave it out for the default.")
     for place, (position, other) in enumerate(pairs):
@@ -99,15 +94,12 @@ def pair_tuple(alignment: object) -> tuple[tuple[int, int], ...]:
 
 
 def _pair(entry: object) -> tuple[int, int]:
-    numbers = tuple(entry) if isinstance(entry, Iterable) and not isinstance(entry, str) else ()
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
-            raise InterventionError(f"Positions of an alignment are whole numbers from 0 up; given {number!r:.40}.")
+    expected = "An alignment is pairs of positions, of this prompt and of the other"
+    given = entries_of(entry, expected, InterventionError)
+    numbers = [whole_number(one, "A position of an alignment", InterventionError) for one in given]
     if len(numbers) != 2:
-        raise InterventionError(
-            f"An alignment is pairs of positions, of this prompt and of the other; given {entry!r:.60}."
-        )
-    return int(numbers[0]), int(numbers[1])
+        raise InterventionError(f"{expected}; given {quoted(entry)}.")
+    return numbers[0], numbers[1]
 
 
 def align(tokens: Sequence[int], others: Sequence[int]) -> Mapping[int, int]:

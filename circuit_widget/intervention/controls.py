@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float64
 
-from circuit_widget.errors import InterventionError
+from circuit_widget.arguments import entries_of, finite_number, one_of, quoted
+from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.groups import feature_at
@@ -17,7 +18,7 @@ from circuit_widget.intervention.kinds import Intervention, Set, SwapIn
 from circuit_widget.intervention.matching import Matching
 from circuit_widget.intervention.outcomes import Tokens, chosen_tokens, shown_tokens
 from circuit_widget.intervention.plot_text import plain
-from circuit_widget.node import ErrorNode, Feature, read_constant
+from circuit_widget.node import ErrorNode, Feature, read_constant, several_nodes
 
 if TYPE_CHECKING:
     import pandas
@@ -97,8 +98,16 @@ class Controls:
         return np.array([_before_after(one, wanted, quantity)[1] for one in self.controls])
 
     def band(self, values: Float64[np.ndarray, " controls"]) -> tuple[float, float, float]:
-        """Return the quantiles 0.05, 0.5 and 0.95 of a number that each control has."""
-        low, median, high = np.quantile(values, BAND)
+        """Return the quantiles 0.05, 0.5 and 0.95 of a number that each control has.
+
+        Raises InterventionError where there is no number, or one that is not finite.
+        """
+        expected = "The values of a band are a list of numbers, one for each control"
+        listed = entries_of(values, expected, InterventionError)
+        numbers = [finite_number(value, "A value of a band", InterventionError) for value in listed]
+        if not numbers:
+            raise InterventionError(f"{expected}; given none.")
+        low, median, high = np.quantile(np.array(numbers, dtype=np.float64), BAND)
         return float(low), float(median), float(high)
 
     def activation_band(self, nodes: Iterable[str | Feature]) -> tuple[float, float] | None:
@@ -109,7 +118,7 @@ class Controls:
         Raises:
             NodeError: a node that is not among the features of the effects.
         """
-        wanted = list(nodes)
+        wanted = several_nodes(nodes, NodeError)
         ratios = np.array([one.ratio(wanted)[0] for one in self.controls])
         if not np.isfinite(ratios).all():
             return None
@@ -213,7 +222,7 @@ def check_features(asked: Sequence[Intervention]) -> None:
         constant = read_constant(node) if isinstance(node, str) else None
         if constant is not None:
             kind = "an error" if isinstance(constant, ErrorNode) else "a token"
-            raise InterventionError(f"Controls are drawn for features alone; {node!r:.60} is {kind}. Leave it out.")
+            raise InterventionError(f"Controls are drawn for features alone; {quoted(node)} is {kind}. Leave it out.")
 
 
 def touched_features(effect: Effect, first: Sequence[Intervention]) -> tuple[Feature, ...]:
@@ -260,15 +269,13 @@ def _feature(graph: Graph, node: object) -> Feature:
     place = graph.index(node) if isinstance(node, str) else graph.n_nodes
     if place < graph.n_features:
         return feature_at(graph, place)
-    raise InterventionError(f"Controls are drawn for features alone; {node!r:.60} is none. Leave it out.")
+    raise InterventionError(f"Controls are drawn for features alone; {quoted(node)} is none. Leave it out.")
 
 
 def _before_after(effect: Effect, token: int, quantity: Quantity) -> tuple[float, float]:
-    if quantity == "logit":
+    if one_of(quantity, ("probability", "logit"), "A quantity", InterventionError) == "logit":
         return float(effect.logits_before[token]), float(effect.logits_after[token])
-    if quantity == "probability":
-        return effect.probability(token)
-    raise InterventionError(f"A quantity is probability or logit; given {quantity!r:.40}.")
+    return effect.probability(token)
 
 
 def _row(values: Float64[np.ndarray, " controls"], as_much: np.ndarray) -> dict[str, float]:

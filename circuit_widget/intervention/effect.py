@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Int
 
+from circuit_widget.arguments import of_type, quoted, whole_number
 from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.groups import Groups, groups_of
 from circuit_widget.intervention.plot_text import plain
-from circuit_widget.node import Feature, NodeKind
+from circuit_widget.node import Feature, NodeKind, several_nodes
 
 if TYPE_CHECKING:
     import pandas
@@ -156,17 +157,15 @@ class Effect:
         Raises:
             PromptError: an id outside the vocabulary, or a text that is not among those tokens.
         """
-        if isinstance(token, int | np.integer) and not isinstance(token, bool):
-            if 0 <= token < len(self.logits_before):
-                return int(token)
-            raise PromptError(f"Token ids lie in 0 to {len(self.logits_before) - 1}; given {token}.")
+        if not isinstance(token, str):
+            return whole_number(token, "The id of a token", PromptError, most=len(self.logits_before) - 1)
         texts = {**dict(zip(self.tokens["token_id"], self.tokens["token"], strict=True)), **self.target_tokens}
         for spelling in (token, f" {token}"):
             for number, text in texts.items():
                 if text == spelling:
                     return int(number)
         raise PromptError(
-            f"{token!r:.60} is neither a target nor among the ten most likely tokens before or after; "
+            f"{quoted(token)} is neither a target nor among the ten most likely tokens before or after; "
             "give its id, which model.tokenize tells."
         )
 
@@ -178,12 +177,12 @@ class Effect:
         Raises:
             NodeError: a node that is not among the features of this effect.
         """
-        ids = [nodes] if isinstance(nodes, str | Feature) else list(nodes)
-        wanted = list(dict.fromkeys(node.id if isinstance(node, Feature) else node for node in ids))
+        ids = [node.id if isinstance(node, Feature) else node for node in several_nodes(nodes, NodeError)]
         table = self.nodes.set_index("id")
-        for node in wanted:
-            if node not in table.index:
-                raise NodeError(f"{node!r} is not a feature of this effect; see effect.nodes.")
+        for node in ids:
+            if not isinstance(node, str) or node not in table.index:
+                raise NodeError(f"{quoted(node)} is not a feature of this effect; see effect.nodes.")
+        wanted = list(dict.fromkeys(ids))
         rows = table.loc[wanted]
         before = float(rows["before"].sum())
         if before == 0:
@@ -228,7 +227,13 @@ class Effect:
         return {"before": self.logits_before, "after": self.logits_after, "predicted": self.logits_predicted}
 
     def to_json(self, number: int = 0, name: str | None = None) -> dict[str, Any]:
-        """Return the effect as the frontend and saved documents hold it."""
+        """Return the effect as the frontend and saved documents hold it.
+
+        Raises PromptError for a number that is not whole, or a name that is no text.
+        """
+        number = whole_number(number, "The number of an effect", PromptError)
+        if name is not None:
+            of_type(name, str, "The name of an effect is a text, or None", PromptError)
         return {
             "id": number,
             "name": self.name if name is None else name,

@@ -7,10 +7,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from circuit_widget.arguments import quoted, whole_number
 from circuit_widget.circuit import Circuit
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
-from circuit_widget.node import Feature
+from circuit_widget.graph.given import given_graph
+from circuit_widget.node import Feature, several_nodes
 
 Groups: TypeAlias = Circuit | Mapping[str, Iterable[str | Feature]] | Iterable[str | Feature] | None
 """A circuit's supernodes and pinned features, features by the name of their group, features each by itself, or None for
@@ -42,9 +44,9 @@ def feature_at(graph: Graph, place: int) -> Feature:
 
 
 def _found(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
+    given_graph(graph, InterventionError)
+    n = whole_number(n, "n, the number of features,", InterventionError, least=1)
     if groups is None:
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise InterventionError(f"n, the number of features, is a whole number from 1 up; given {n!r:.40}.")
         return _singles(graph, np.argsort(-graph.influence[: graph.n_features], kind="stable")[:n].tolist())
     if isinstance(groups, Circuit):
         found: dict[str, tuple[int, ...]] = {}
@@ -53,6 +55,9 @@ def _found(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
             found.update({box.name: features} if box.name is not None else _singles(graph, features))
         return found
     if isinstance(groups, Mapping):
+        for name in groups:
+            if not isinstance(name, str):
+                raise InterventionError(f"The name of a group is a text; given {quoted(name)}.")
         return {name: _features(graph, nodes) for name, nodes in groups.items()}
     return _singles(graph, _features(graph, groups))
 
@@ -64,7 +69,7 @@ def _singles(graph: Graph, places: Iterable[int]) -> dict[str, tuple[int, ...]]:
 
 
 def _features(graph: Graph, nodes: Iterable[str | Feature]) -> tuple[int, ...]:
-    places = tuple(dict.fromkeys(graph.resolve(nodes)))
+    places = tuple(dict.fromkeys(graph.resolve(several_nodes(nodes, InterventionError))))
     for place in places:
         if place >= graph.n_features:
             kind = graph.node_kinds[place].value

@@ -11,6 +11,7 @@ import torch
 
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.given import given_graph
 from circuit_widget.intervention.alignment import Alignment, alignment_between
 from circuit_widget.intervention.carry_out import carry_out_batch
 from circuit_widget.intervention.effect import Effect
@@ -124,7 +125,7 @@ class Intervening(Studies):
             InterventionError: the lengths differ and the prompts neither begin nor end alike.
             PromptError: the other prompt cannot be used.
         """
-        return alignment_between(graph.tokens, self.tokenize(prompt))
+        return alignment_between(given_graph(graph, InterventionError).tokens, self.tokenize(prompt))
 
     @runs_model
     def _activations_of(self, graph: Graph, cancelled: Asked | None) -> Activations:
@@ -140,7 +141,7 @@ class Intervening(Studies):
 
     def _run_of(self, graph: Graph, cancelled: Asked | None) -> Run:
         """Return the run that a graph was traced from, checked against the graph where another process traced it."""
-        ids = [token.token_id for token in graph.tokens]
+        ids = [token.token_id for token in given_graph(graph, InterventionError).tokens]
         foreign = InterventionError(
             "This graph was traced with another model or other transcoders: its features are not those of "
             f"{self.model.name!r} with {self.transcoders.name!r}. Load the model it was traced with."

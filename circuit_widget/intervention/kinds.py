@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+from circuit_widget.arguments import entries_of, finite_number, quoted
 from circuit_widget.characters import shortened
 from circuit_widget.errors import InterventionError, PromptError
 from circuit_widget.intervention.alignment import Pairs, pair_tuple
 from circuit_widget.model.prompt_input import Message, plain_prompt
-from circuit_widget.node import Everywhere, Feature, NodeKind, TokenNode, read_constant
+from circuit_widget.node import Everywhere, Feature, NodeKind, TokenNode, read_constant, several_nodes
 
 Node: TypeAlias = str | Feature
 Place: TypeAlias = Node | Everywhere
@@ -209,17 +209,20 @@ def intervention_from_json(document: Mapping[str, Any]) -> Intervention:
     """
     if not isinstance(document, Mapping) or document.get("kind") not in list(KINDS):
         kind = document.get("kind") if isinstance(document, Mapping) else document
-        raise InterventionError(f"An intervention has kind {', '.join(KINDS)}; given {_short(kind)}.")
+        raise InterventionError(f"An intervention has kind {', '.join(KINDS)}; given {quoted(kind)}.")
     kind, required, optional = KINDS[document["kind"]]
     missing = [key for key in ("nodes", *required) if key not in document]
     unknown = sorted(set(document) - {"kind", "nodes", *required, *optional})
     if missing or unknown:
-        what = f"lacks {missing[0]!r}" if missing else f"has the unknown key {_short(unknown[0])}"
+        what = f"lacks {missing[0]!r}" if missing else f"has the unknown key {quoted(unknown[0])}"
         raise InterventionError(f"The intervention {document['kind']!r} {what}; expected nodes, {', '.join(required)}.")
     values = {key: document[key] for key in (*required, *optional) if key in document}
     if values.get("features") is not None:
         values["features"] = _nodes_from_json(values["features"])
     return kind(nodes=_nodes_from_json(document["nodes"]), **values)
+
+
+INTERVENTIONS_ARE = "Interventions are Ablate, Scale, Set, Add or SwapIn"
 
 
 def intervention_tuple(interventions: object) -> tuple[Intervention, ...]:
@@ -230,10 +233,10 @@ def intervention_tuple(interventions: object) -> tuple[Intervention, ...]:
     """
     if isinstance(interventions, Intervention):
         return (interventions,)
-    found = tuple(interventions) if isinstance(interventions, Iterable) else (interventions,)
+    found = tuple(entries_of(interventions, f"{INTERVENTIONS_ARE}, one or a list of them", InterventionError))
     for one in found:
         if not isinstance(one, Intervention):
-            raise InterventionError(f"Interventions are Ablate, Scale, Set, Add or SwapIn; given {_short(one)}.")
+            raise InterventionError(f"{INTERVENTIONS_ARE}; given {quoted(one)}.")
     if not found:
         raise InterventionError("There is no intervention; give at least one, such as Ablate(nodes).")
     return found
@@ -245,11 +248,8 @@ def experiment_tuple(experiments: object) -> tuple[tuple[Intervention, ...], ...
     Raises:
         InterventionError: there is none, or something is no intervention.
     """
-    if isinstance(experiments, Intervention) or not isinstance(experiments, Iterable):
-        raise InterventionError(
-            f"Experiments are a list, each of them an intervention or several; given {_short(experiments)}."
-        )
-    found = tuple(intervention_tuple(one) for one in experiments)
+    expected = "Experiments are a list, each of them an intervention or several"
+    found = tuple(intervention_tuple(one) for one in entries_of(experiments, expected, InterventionError))
     if not found:
         raise InterventionError("There is no experiment; give at least one, such as [Ablate(nodes)].")
     return found
@@ -261,22 +261,18 @@ def node_tuple(nodes: object) -> tuple[Place, ...]:
     Raises:
         InterventionError: there is none, or something is neither an id nor a Feature nor an Everywhere.
     """
-    if isinstance(nodes, str | Feature | Everywhere):
-        return (nodes,)
-    if not isinstance(nodes, Iterable):
-        raise InterventionError(f"Nodes are node ids or Features; given {_short(nodes)}.")
-    found = tuple(nodes)
+    found = several_nodes(nodes, InterventionError)
     if not found:
         raise InterventionError("There is no node to change; name at least one feature.")
     for node in found:
         if not isinstance(node, str | Feature | Everywhere):
-            raise InterventionError(f"Nodes are node ids or Features; given {_short(node)}.")
+            raise InterventionError(f"Nodes are node ids or Features; given {quoted(node)}.")
     return tuple(dict.fromkeys(found))
 
 
 def _nodes_from_json(nodes: object) -> tuple[Place, ...]:
     if not isinstance(nodes, list | tuple):
-        raise InterventionError(f"The nodes of an intervention are a list; given {_short(nodes)}.")
+        raise InterventionError(f"The nodes of an intervention are a list; given {quoted(nodes)}.")
     return node_tuple(_node_from_json(node) for node in nodes)
 
 
@@ -295,7 +291,7 @@ def _node_from_json(node: object) -> Place:
         return Feature(**node)
     if isinstance(node, Mapping) and set(node) == {"layer", "feature"}:
         return Everywhere(**node)
-    raise InterventionError(f"A node is an id or an object with layer, position and feature; given {_short(node)}.")
+    raise InterventionError(f"A node is an id or an object with layer, position and feature; given {quoted(node)}.")
 
 
 def _kind(node: Place) -> NodeKind:
@@ -306,16 +302,14 @@ def _kind(node: Place) -> NodeKind:
 
 
 def _finite(name: str, value: object) -> float:
-    number = value.item() if hasattr(value, "item") else value
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        raise InterventionError(f"The {name} of an intervention is a finite number; given {_short(value)}.")
-    return float(number)
+    return finite_number(value, f"The {name} of an intervention", InterventionError)
 
 
 def _values(value: object, count: int) -> float | tuple[float, ...]:
-    if not isinstance(value, Iterable) or (hasattr(value, "ndim") and value.ndim == 0) or isinstance(value, str):
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes) or getattr(value, "shape", None) == ():
         return _finite("value", value)
-    values = tuple(_finite("value", number) for number in value)
+    expected = "The value of an intervention is a finite number, or a list of them"
+    values = tuple(_finite("value", number) for number in entries_of(value, expected, InterventionError))
     if len(values) != count:
         raise InterventionError(f"{len(values)} values were given for {count} nodes; give one for each, or only one.")
     return values
@@ -330,8 +324,3 @@ def _prompt(prompt: object) -> str | tuple[int, ...] | tuple[Message, ...]:
 
 def _number(value: float) -> str:
     return f"{value:g}".replace("-", "−")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

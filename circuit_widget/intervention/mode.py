@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import InterventionError
 from circuit_widget.model.rerun import Conditions
 
@@ -44,20 +45,19 @@ def read_mode(mode: object, n_layers: int) -> Regime:
         InterventionError: not a mode, or layers that the model does not have.
     """
     every = frozenset(range(n_layers))
-    if mode == "direct":
+    if isinstance(mode, str) and mode == "direct":
         return Regime("direct", NAMED_MODES["direct"], None, frozenset())
-    if mode in ("frozen_attention", "total"):
-        return Regime(str(mode), NAMED_MODES[str(mode)], Conditions(frozen_attention=mode == "frozen_attention"), every)
+    if isinstance(mode, str) and mode in NAMED_MODES:
+        return Regime(str(mode), NAMED_MODES[mode], Conditions(frozen_attention=mode == "frozen_attention"), every)
     layers = _layers(mode)
     if layers is None:
         raise InterventionError(
-            f"A mode is {', '.join(NAMED_MODES)}, or a pair of layers (first, last) to constrain; "
-            f"given {str(mode)[:60]!r}."
+            f"A mode is {', '.join(NAMED_MODES)}, or a pair of layers (first, last) to constrain; given {quoted(mode)}."
         )
     first, last = layers
     if not 0 <= first <= last < n_layers:
         raise InterventionError(
-            f"The layers of a constrained intervention lie in 0 to {n_layers - 1}; given {first} to {last}."
+            f"The layers of a constrained intervention lie in 0 to {n_layers - 1}; given {quoted(first)} to {quoted(last)}."
         )
     clamped = range(first, last + 1)
     which = f"outputs of layers {first} to {last}" if first < last else f"output of layer {first}"
@@ -71,6 +71,7 @@ def _layers(mode: object) -> tuple[int, int] | None:
     if isinstance(mode, str):
         layers = LAYERS.fullmatch(mode)
         return None if layers is None else (int(layers[1]), int(layers[2]))
-    if isinstance(mode, tuple | list) and len(mode) == 2 and all(type(layer) is int for layer in mode):
-        return mode[0], mode[1]
+    if isinstance(mode, tuple | list) and len(mode) == 2:
+        first, last = map(plain_number, mode)
+        return (first, last) if type(first) is type(last) is int else None
     return None

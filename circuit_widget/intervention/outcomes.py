@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from circuit_widget.arguments import entries_of
 from circuit_widget.errors import PromptError
 from circuit_widget.intervention.effect import Effect
 
@@ -24,7 +25,11 @@ def chosen_tokens(effects: Sequence[Effect], tokens: Tokens) -> dict[int, str]:
     if tokens is None:
         likeliest = effects[0].tokens.iloc[0]
         return effects[0].target_tokens or {int(likeliest["token_id"]): str(likeliest["token"])}
-    ids = [_token_id(effects, token) for token in ([tokens] if isinstance(tokens, str | int) else tokens)]
+    is_one = isinstance(tokens, str | int) or getattr(tokens, "shape", None) == ()
+    listed: list[Any] = (
+        [tokens] if is_one else entries_of(tokens, "Tokens are texts or ids, one or a list of them", PromptError)
+    )
+    ids = [_token_id(effects, token) for token in listed]
     if not ids:
         raise PromptError("There is no token to look at; name at least one, or none for the graph's targets.")
     return {token: _text(effects, token) for token in ids}

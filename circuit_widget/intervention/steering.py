@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.characters import repaired, shortened
+from circuit_widget.arguments import one_line, plain_number, quoted
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.intervention.held import Held, hold
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
@@ -52,6 +52,20 @@ def steer(
     return Steering(transcoders, held, rules, len(run.prompt))
 
 
+def given_new_tokens(new_tokens: object, interventions: object) -> bool:
+    """Return whether new tokens are steered.
+
+    Raises:
+        InterventionError: neither True nor False, or True where there is no intervention.
+    """
+    given = plain_number(new_tokens)
+    if not isinstance(given, bool) or (given and interventions is None):
+        raise InterventionError(
+            f"new_tokens is True or False, and True with interventions only; given {quoted(new_tokens)}."
+        )
+    return given
+
+
 def named_among(activations: Activations) -> Callable[[str], Feature]:
     """Return how node ids are looked up among the features that are active on a prompt."""
     ids = {feature.id: feature for feature in activations}
@@ -59,12 +73,12 @@ def named_among(activations: Activations) -> Callable[[str], Feature]:
     def named(node: str) -> Feature:
         if read_constant(node) is not None:
             raise InterventionError(
-                f"“{shortened(repaired(node), 40)}” is an error or a token; only features can be changed while the model generates. "
+                f"“{one_line(node, 40)}” is an error or a token; only features can be changed while the model generates. "
                 "model.intervene(graph, ...) changes it for the token that comes next."
             )
         if node not in ids:
             raise NodeError(
-                f"“{shortened(repaired(node), 40)}” is no feature that is active on this prompt; expected the id of one, or "
+                f"“{one_line(node, 40)}” is no feature that is active on this prompt; expected the id of one, or "
                 "Feature(layer, position, feature) or Everywhere(layer, feature)."
             )
         return ids[node]

@@ -8,8 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from circuit_widget.arguments import check_callable, entries_of, finite_number, truth_value, whole_number
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.given import given_graph
 from circuit_widget.intervention.controls import Controls, check_features, stood_in, touched_features
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.faithfulness import Faithfulness
@@ -32,6 +34,13 @@ Seen: TypeAlias = Callable[[int, Sequence[Effect]], None]
 
 PART = 6
 """How many experiments of a sweep run before they are shown, where someone looks on."""
+
+MOST_EXPERIMENTS = 10_000
+"""Each has an effect with all logits, so that more would fill the memory of most machines."""
+
+MOST_SEED = 2**63 - 1
+
+ON_EFFECTS_IS = "on_effects is a function that is given the number of the first effect and some effects,"
 
 FACTORS = tuple(float(factor) for factor in np.arange(-5, 5.5, 0.5))
 """The strengths of a sweep where none are given."""
@@ -83,14 +92,15 @@ class Studies(ABC):
         stand in keep the ratio of the new value to the activation.
 
         Raises:
-            InterventionError: too few features could stand in, n is not a whole number from 1 up, or something other
-                than features is touched.
+            InterventionError: too few features could stand in, n is not a whole number from 1 to 10,000, or something
+                other than features is touched.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise InterventionError(f"n, the number of controls, is a whole number from 1 up; given {n!r:.40}.")
+        n = whole_number(n, "n, the number of controls,", InterventionError, least=1, most=MOST_EXPERIMENTS)
+        seed = whole_number(seed, "seed", InterventionError, most=MOST_SEED)
+        same_position = truth_value(same_position, "same_position", InterventionError)
         asked = intervention_tuple(interventions)
         check_features(asked)
-        activations = self._activations_of(graph, cancelled)
+        activations = self._activations_of(graph, cancelled=cancelled)
         with reporting(progress) as report:
             first = _part(report, 0, 1 / (n + 1))
             (effect,) = self.intervene_many(graph, [asked], mode=mode, progress=first, cancelled=cancelled)
@@ -117,9 +127,11 @@ class Studies(ABC):
         """Return the dose-response curve of some nodes: each factor of what they are, by default -5 to 5 by 0.5.
 
         Raises:
-            InterventionError: no factor, one that is not a finite number, or a feature that is not active.
+            InterventionError: no factor, more than 10,000, one that is not a finite number, or a feature that is not
+                active.
         """
-        experiments = [Scale(nodes, float(factor)) for factor in factors]
+        listed = entries_of(factors, "The factors of a sweep are a list of numbers", InterventionError)
+        experiments = [Scale(nodes, finite_number(one, "A factor", InterventionError)) for one in listed]
         if not experiments:
             raise InterventionError("There is no factor to sweep over; give at least one, such as 0.")
         effects = self._in_parts(graph, experiments, mode, on_effects, progress, cancelled)
@@ -144,9 +156,10 @@ class Studies(ABC):
         Raises:
             InterventionError: `first` is not a layer of the model.
         """
+        last_layer = given_graph(graph, InterventionError).n_layers - 1
+        first = whole_number(first, "first, the first frozen layer,", InterventionError, most=last_layer)
+        check_callable(on_effects, ON_EFFECTS_IS, InterventionError)
         asked, lasts = intervention_tuple(interventions), range(first, graph.n_layers)
-        if not 0 <= first < graph.n_layers:
-            raise InterventionError(f"The first frozen layer lies in 0 to {graph.n_layers - 1}; given {first}.")
         effects: list[Effect] = []
         with reporting(progress) as report:
             for place, last in enumerate(lasts):
@@ -183,6 +196,7 @@ class Studies(ABC):
         found = {
             name: [feature_at(graph, place) for place in some] for name, some in groups_of(graph, groups, n).items()
         }
+        pairs = truth_value(pairs, "pairs", InterventionError)
         names = list(found)
         both = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]] if pairs else []
         together = [*found.values(), *([*found[one], *found[other]] for one, other in both)]
@@ -202,6 +216,11 @@ class Studies(ABC):
         cancelled: Asked | None,
     ) -> tuple[Effect, ...]:
         """Return the effects of experiments, in one go or, where someone looks on, a few at a time."""
+        check_callable(on_effects, ON_EFFECTS_IS, InterventionError)
+        if len(experiments) > MOST_EXPERIMENTS:
+            raise InterventionError(
+                f"This sweep has {len(experiments):,} experiments; at most {MOST_EXPERIMENTS:,} run at once. Sweep in parts."
+            )
         if on_effects is None:
             return self.intervene_many(graph, experiments, mode=mode, progress=progress, cancelled=cancelled)
         effects: list[Effect] = []
@@ -231,9 +250,10 @@ class Studies(ABC):
         it out. Attention and embeddings stay as the model has them, and so do errors; with `ablate_errors` every error
         of all layers and positions is ablated together with the other features.
         """
+        ablate_errors = truth_value(ablate_errors, "ablate_errors", InterventionError)
         inside = {place for some in groups_of(graph, groups, n).values() for place in some}
         features = [feature_at(graph, place) for place in sorted(inside)]
-        activations = self._activations_of(graph, cancelled)
+        activations = self._activations_of(graph, cancelled=cancelled)
         others = sorted(set(activations) - set(features))
         positions = range(activations.first_position, graph.position + 1) if ablate_errors else range(0)
         errors = [error_id(layer, position) for layer in range(graph.n_layers) for position in positions]

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from circuit_widget.arguments import of_type
+from circuit_widget.errors import NodeError
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.outcomes import Tokens, chosen_tokens, outcomes, shown_tokens
 from circuit_widget.intervention.plot_text import plain
-from circuit_widget.node import Feature
+from circuit_widget.node import Feature, several_nodes
 
 if TYPE_CHECKING:
     import pandas
@@ -59,7 +61,8 @@ class Sweep:
         """
         import pandas
 
-        members = {name: list(nodes) for name, nodes in groups.items()}
+        given = of_type(groups, Mapping, "Groups are lists of features by the names of the groups", NodeError)
+        members = {name: several_nodes(nodes, NodeError) for name, nodes in given.items()}
         rows = [
             (value, name, *effect.ratio(nodes))
             for value, effect in zip(self.values, self.effects, strict=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.kinds import Place
@@ -61,7 +62,7 @@ def named_in(graph: Graph) -> Named:
             return constant
         if index >= graph.n_features:
             kind = NodeKind(graph.node_kinds[index]).value
-            raise InterventionError(f"Features, errors and tokens can be changed; {node!r:.60} is of kind {kind}.")
+            raise InterventionError(f"Features, errors and tokens can be changed; {quoted(node)} is of kind {kind}.")
         place = (graph.feature_layer[index], graph.feature_position[index], graph.feature_index[index])
         return Feature(*(int(number) for number in place))
 

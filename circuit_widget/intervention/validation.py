@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float64
 
+from circuit_widget.arguments import one_of
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
@@ -135,7 +136,11 @@ class Validation:
         return frame.assign(kind=[str(kind.value) for kind in frame["kind"]])
 
     def plot(self, kind: Literal["feature", "logit"] = "feature") -> plotly.graph_objects.Figure:
-        """Return a plotly figure: measured over predicted changes, direct edges hollow, with the line of equality."""
+        """Return a plotly figure: measured over predicted changes, direct edges hollow, with the line of equality.
+
+        Raises InterventionError for another kind.
+        """
+        one_of(kind, ("feature", "logit"), "The kind of a plotted change", InterventionError)
         import plotly.graph_objects as go
 
         frame = self.to_frame()
@@ -229,7 +234,7 @@ def check_mode(mode: object) -> None:
     Raises:
         InterventionError: the mode is "direct".
     """
-    if mode == "direct":
+    if isinstance(mode, str) and mode == "direct":
         raise InterventionError(
             'In mode "direct" the effect equals the graph\'s edges by construction, so that it validates nothing; '
             'use "total", "frozen_attention" or a range of layers.'

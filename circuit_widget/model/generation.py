@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import NoModelError, PromptError
 from circuit_widget.model.prompt import Prompt, PromptInput
 from circuit_widget.node import PromptToken
@@ -77,11 +78,11 @@ class Generation:
         Raises:
             PromptError: there is no such sampled token.
         """
-        count = len(self.sampled)
-        if isinstance(token, int) and not isinstance(token, bool) and -count <= token < count:
-            return self.n_prompt + token % count - 1
+        count, number = len(self.sampled), plain_number(token)
+        if isinstance(number, int) and not isinstance(number, bool) and -count <= number < count:
+            return self.n_prompt + number % count - 1
         raise PromptError(
-            f"There is no sampled token {token!r:.40}; this generation sampled {count}, "
+            f"There is no sampled token {quoted(token)}; this generation sampled {count}, "
             f"0 to {count - 1}, or -1 for the last."
         )
 
@@ -135,12 +136,13 @@ def question(
                 "token= names a sampled token of a generation, but a prompt was given; use position= for a prompt."
             )
         return Question(prompt, position)
+    position = plain_number(position)
     if token is not None:
-        if position != -1:
+        if not isinstance(position, int) or position != -1:
             raise PromptError("Both token= and position= were given; a sampled token says the position by itself.")
         position = prompt.position_of(token)
     tokens = prompt.tokens
-    is_place = isinstance(position, int) and -len(tokens) <= position < len(tokens)
+    is_place = isinstance(position, int) and not isinstance(position, bool) and -len(tokens) <= position < len(tokens)
     place = position % len(tokens) if is_place else position
     if not is_place or place == len(tokens) - 1:
         return Question(prompt_of(tokens), place)

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 
 EXPECTED = "Expected is a local directory, a hub id, or a loaded model of transformers"
@@ -29,7 +30,7 @@ def _kind(given: object) -> str:
     if isinstance(given, type):
         return f"the class {given.__name__} and not an instance of it"
     name = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
-    return f"{given!r:.40}" if given is None or isinstance(given, bool | int | float) else f"of type {name}"
+    return f"{quoted(given)}" if given is None or isinstance(given, bool | int | float) else f"of type {name}"
 
 
 def _advice(given: Any) -> str:

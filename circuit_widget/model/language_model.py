@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PretrainedConfig, PreTrainedModel
 
 import circuit_widget
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.block import (
     AttentionWeights,
@@ -352,8 +353,8 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(1, dtype=torch.float32, device=chosen).tolist()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        raise LoadError(f"The device {str(device)!r} cannot be used here ({_first_line(error)}).") from error
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError, OverflowError) as error:
+        raise LoadError(f"The device {_named(device)} cannot be used here ({_first_line(error)}).") from error
     return chosen
 
 
@@ -368,10 +369,14 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
     chosen = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(chosen, torch.dtype) or chosen not in DTYPES:
         raise LoadError(
-            f"dtype={dtype!r:.80} is not a floating point type that products are computed in; expected "
+            f"dtype={quoted(dtype)} is not a floating point type that products are computed in; expected "
             f"{', '.join(str(known).removeprefix('torch.') for known in DTYPES)}."
         )
     return chosen
+
+
+def _named(device: object) -> str:
+    return quoted(str(device) if isinstance(device, torch.device) else device)
 
 
 def _first_line(error: Exception) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.given import check_given
 from circuit_widget.model.language_model import LanguageModel, Network, choose_device, choose_dtype, load_language_model
@@ -23,7 +24,7 @@ from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder, expanded, is_directory
 from circuit_widget.transcoder.hook_names import Sites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
-from circuit_widget.transcoder.loading import Held, Loading
+from circuit_widget.transcoder.loading import Held, Loading, check_encoders
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 from circuit_widget.transcoder.reading import read_transcoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -75,11 +76,12 @@ def read_parts(
         LoadError: something is missing, malformed, not supported, or does not fit the other part.
     """
     check_given(model)
+    check_encoders(encoders)
     check_site("input_site", input_site, INPUT_SITES)
     check_site("output_site", output_site, OUTPUT_SITES)
     name = None
     if isinstance(model, str) and model == "demo":
-        name, model, transcoders = "demo", DEMO / "model", transcoders or DEMO / "transcoders"
+        name, model, transcoders = "demo", DEMO / "model", DEMO / "transcoders" if transcoders is None else transcoders
     if transcoders is None:
         raise LoadError(_offer(model))
     folder = transcoder_folder(transcoders, download=download)
@@ -159,7 +161,7 @@ def _offer(model: str | os.PathLike[str] | Network) -> str:
     """Return what to say where no transcoders were named: those that are known for the model."""
     asked = str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model)
     sets = known_sets(asked)
-    missing = f"The model {asked!r} was given without transcoders; name their directory"
+    missing = f"The model {quoted(asked)} was given without transcoders; name their directory"
     if not sets:
         return f"{missing}: load(model, transcoders=...). Short names of known sets: {', '.join(ALIASES)}."
     listed = ", ".join(f"{reference!r}{_short_name(reference)}" for reference in sets)

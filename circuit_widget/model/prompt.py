@@ -9,8 +9,9 @@ from typing import Any, TypeAlias, TypedDict
 
 from transformers import PretrainedConfig
 
+from circuit_widget.arguments import entries_of, of_type, quoted
 from circuit_widget.errors import PromptError
-from circuit_widget.model.prompt_input import Message, plain_prompt, quoted
+from circuit_widget.model.prompt_input import Message, plain_prompt
 from circuit_widget.model.tokenizer import Tokenizer, keeps_offsets, not_embedded, token_text, unknown_text
 from circuit_widget.model.unknown_words import encode, nearest, unknown_ids
 from circuit_widget.node import PromptToken
@@ -115,6 +116,15 @@ def prompt_of(
     return Prompt(tuple(ids), tuple(token_text(tokenizer, token) for token in ids), first_position)
 
 
+def ids_of(tokens: object) -> list[int]:
+    """Return the ids of tokens. Raises PromptError where there is none, and for what is no list of PromptTokens."""
+    expected = "The tokens of a prompt are PromptTokens, as graph.tokens has them"
+    listed = entries_of(tokens, expected, PromptError)
+    if not listed:
+        raise PromptError("The prompt is empty; give at least one token.")
+    return [of_type(token, PromptToken, expected, PromptError).token_id for token in listed]
+
+
 def check_embedded(tokenizer: Tokenizer, ids: Sequence[int], vocabulary_size: int) -> None:
     """Check that the model has an embedding of each token.
 
@@ -126,7 +136,9 @@ def check_embedded(tokenizer: Tokenizer, ids: Sequence[int], vocabulary_size: in
             continue
         text = token_text(tokenizer, token) if token >= 0 else unknown_text(token)
         if text == unknown_text(token):
-            raise PromptError(f"{token} is not a token id; expected whole numbers from 0 to {vocabulary_size - 1}.")
+            raise PromptError(
+                f"{quoted(token)} is not a token id; expected whole numbers from 0 to {vocabulary_size - 1}."
+            )
         raise PromptError(not_embedded(text, token, vocabulary_size))
 
 

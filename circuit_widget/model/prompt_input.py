@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.characters import half_character
 from circuit_widget.errors import PromptError
 from circuit_widget.node import PromptToken
@@ -69,12 +70,6 @@ def listed(given: object) -> list[Any] | None:
     return list(given) if isinstance(given, Sequence) else None
 
 
-def quoted(given: object) -> str:
-    """Return what was given as it is shown in an error: at most 60 characters."""
-    text = repr(given)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _entries(prompt: object, expected: str) -> list[Any]:
     entries = listed(prompt)
     if entries is None:
@@ -132,7 +127,7 @@ def _token_id(token: Any) -> int:
     """Return the Python number in a token, or in a numpy or torch number."""
     if isinstance(token, PromptToken):
         token = token.token_id
-    number = token.item() if getattr(token, "shape", None) == () else token
+    number = plain_number(token)
     if isinstance(number, bool) or not isinstance(number, int):
         raise PromptError(f"{quoted(token)} is not a token id; expected whole numbers from 0 up.")
     return number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypedDict
@@ -11,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from circuit_widget.arguments import check_callable, finite_number, whole_number
 from circuit_widget.errors import Cancelled, PromptError
 from circuit_widget.model.block import Block, module_device
 from circuit_widget.model.capture import first, watch_reading
@@ -24,6 +24,9 @@ from circuit_widget.progress import ProgressChoice
 from circuit_widget.system.plain_torch import inference
 
 MOST_SEED = 2**63 - 1
+
+COLDEST = float(torch.finfo(torch.float32).tiny)
+"""Logits are divided by at least this: less would be 0 in their type."""
 
 
 class Options(TypedDict, total=False):
@@ -78,7 +81,11 @@ def generate(
         LoadError: something was put on the model's modules since it was loaded that its runs do not allow for.
         Cancelled: `cancelled()` became true between two tokens.
     """
-    _check_options(max_new_tokens, temperature, seed)
+    max_new_tokens = whole_number(max_new_tokens, "max_new_tokens", PromptError, least=1)
+    temperature = finite_number(temperature, "temperature, 0 for the likeliest token,", PromptError, least=0)
+    if seed is not None:
+        seed = whole_number(seed, "seed, or None,", PromptError, most=MOST_SEED)
+    check_callable(on_token, "on_token is a function that is given each token,", PromptError)
     model.refresh()
     room = model.context_length - len(prompt)
     if room < 1:
@@ -113,7 +120,7 @@ class _Draw:
     def __call__(self, logits: Float[Tensor, " vocabulary"]) -> int:
         if self._temperature == 0:
             return int(logits.argmax())
-        warmed = torch.softmax((logits - logits.max()) / self._temperature, dim=-1)
+        warmed = torch.softmax((logits - logits.max()) / max(self._temperature, COLDEST), dim=-1)
         return int(torch.multinomial(warmed, 1, generator=self._generator))
 
 
@@ -215,16 +222,6 @@ def _result(model: LanguageModel, prompt: Prompt, grown: _Growing, temperature: 
         seed=seed if temperature > 0 else None,
         ended=grown.ended,
     )
-
-
-def _check_options(max_new_tokens: object, temperature: object, seed: object) -> None:
-    if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int) or max_new_tokens < 1:
-        raise PromptError(f"max_new_tokens is a whole number from 1 up; given {max_new_tokens!r:.40}.")
-    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-    if not is_number or not 0 <= temperature < math.inf:  # type: ignore[operator]
-        raise PromptError(f"temperature is a number from 0 up, 0 for the likeliest token; given {temperature!r:.40}.")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MOST_SEED):
-        raise PromptError(f"seed is a whole number from 0 to 2**63 - 1, or None; given {seed!r:.40}.")
 
 
 def _ends(model: LanguageModel) -> frozenset[int]:

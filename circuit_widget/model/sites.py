@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 
 
@@ -119,7 +120,7 @@ def check_site(argument: str, site: object, known: tuple[str, ...]) -> None:
     """Raise LoadError where what was given as `argument` is neither a known site nor None."""
     if site is not None and (not isinstance(site, str) or site not in known):
         raise LoadError(
-            f"{argument} is {site!r:.60}, expected one of {', '.join(known)}, or None for what the files say."
+            f"{argument} is {quoted(site)}, expected one of {', '.join(known)}, or None for what the files say."
         )
 
 

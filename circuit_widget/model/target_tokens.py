@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from tokenizers import pre_tokenizers
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import PromptError
-from circuit_widget.model.prompt_input import quoted
 from circuit_widget.model.tokenizer import Tokenizer, token_text
 from circuit_widget.model.unknown_words import encode, nearest
 

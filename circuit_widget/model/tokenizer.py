@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 
 Tokenizer: TypeAlias = PreTrainedTokenizerBase
@@ -75,7 +76,7 @@ def _kind(given: object) -> str:
     if isinstance(given, type):
         return f"the class {given.__name__}"
     name = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
-    return f"{given!r:.40} ({name})" if isinstance(given, bool | int | float | bytes) else f"a {name}"
+    return f"{quoted(given)} ({name})" if isinstance(given, bool | int | float | bytes) else f"a {name}"
 
 
 def keeps_offsets(tokenizer: Tokenizer) -> bool:
@@ -100,7 +101,7 @@ def token_text(tokenizer: Tokenizer, token_id: int) -> str:
 
 def unknown_text(token_id: int) -> str:
     """Return how a token is shown that the tokenizer does not have."""
-    return f"<{token_id}>"
+    return f"<{quoted(token_id)}>"
 
 
 def not_embedded(text: str, token_id: int, rows: int, where: str = "") -> str:

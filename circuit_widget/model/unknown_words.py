@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import PromptError
-from circuit_widget.model.prompt_input import check_characters, quoted
+from circuit_widget.model.prompt_input import check_characters
 from circuit_widget.model.tokenizer import Tokenizer, keeps_offsets
 
 LENGTH_DIFFERENCE = 3

@@ -9,7 +9,10 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from circuit_widget.arguments import whole_number
+from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Feature, Graph
+from circuit_widget.graph.given import given_graph
 
 SAME_ACTIVATION = 0.02
 """How far, as a share of the largest, activations of a graph may differ from a model's: 16-bit types round."""
@@ -44,7 +47,10 @@ class Activations(Mapping[Feature, float]):
         return len(self.value)
 
     def at(self, layer: int, position: int) -> dict[Feature, float]:
-        """Return the active features of one layer at one position."""
+        """Return the active features of one layer at one position. Raises NodeError for what is no whole number from 0 up."""
+        layer, position = whole_number(layer, "A layer", NodeError), whole_number(position, "A position", NodeError)
+        if max(layer, position) > np.iinfo(np.int32).max:
+            return {}
         first, last = np.searchsorted(self.layer, [layer, layer + 1])
         low, high = first + np.searchsorted(self.position[first:last], [position, position + 1])
         return {
@@ -53,7 +59,11 @@ class Activations(Mapping[Feature, float]):
         }
 
     def agree_with(self, graph: Graph) -> bool:
-        """Return whether the features of a graph of this prompt are active here, as strongly as it says."""
+        """Return whether the features of a graph of this prompt are active here, as strongly as it says.
+
+        Raises InterventionError for what is no graph.
+        """
+        given_graph(graph, InterventionError)
         places = zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True)
         here = np.array([self.get(Feature(*place), 0.0) for place in places], dtype=np.float32)
         tolerance = SAME_ACTIVATION * max(1.0, float(np.abs(graph.activation).max(initial=0.0)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from circuit_widget.arguments import whole_number
 from circuit_widget.errors import PromptError
 from circuit_widget.tracing.memory import available_memory
 from circuit_widget.tracing.run import Run
@@ -73,11 +73,7 @@ class Plan(NamedTuple):
 
 
 def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> Estimate:
-    """Return what tracing a run will take, with all active features or at most `max_features` of them.
-
-    Raises:
-        PromptError: max_features is not a whole number from 1 up.
-    """
+    """Return what tracing a run will take, with all active features or at most `max_features` of them."""
     planned = plan(run, n_targets, max_features)
     return Estimate(
         features=planned.features,
@@ -90,14 +86,19 @@ def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> E
     )
 
 
-def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
-    """Return how the edges of a run, with all features or at most `max_features`, fit into memory.
+def given_limit(limit: object, name: str) -> int | None:
+    """Return how many features a user wants, None for as many as there are.
 
     Raises:
-        PromptError: max_features is not a whole number from 1 up.
+        PromptError: not None, and not a whole number from 1 up.
     """
+    return None if limit is None else whole_number(limit, f"{name}, or None,", PromptError, least=1)
+
+
+def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
+    """Return how the edges of a run, with all features or at most `max_features`, fit into memory."""
     n_active = len(run.activations)
-    n_features = min(n_active, _limit(max_features, n_active))
+    n_features = n_active if max_features is None else min(n_active, max_features)
     available = available_memory()
     store = max(0, int(USABLE_SHARE * available) - WORKING_BYTES)
     others = _n_others(run)
@@ -184,18 +185,6 @@ def _finish(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-
-
-def _limit(max_features: object, n_active: int) -> int:
-    if max_features is None:
-        return n_active
-    try:
-        count = -1 if isinstance(max_features, bool) else operator.index(max_features)  # type: ignore[arg-type]
-    except TypeError:
-        count = -1
-    if count < 1:
-        raise PromptError(f"max_features is a whole number from 1 up, or None for all; given {max_features!r}.")
-    return count
 
 
 def _n_others(run: Run) -> int:

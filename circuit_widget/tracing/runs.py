@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 
 from torch import Tensor
 
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.prompt import Prompt
@@ -74,13 +75,13 @@ def place_of(prompt: Prompt, position: object) -> int:
     Raises:
         PromptError: not a whole number, or a position that cannot be traced.
     """
-    number = position.item() if getattr(position, "shape", None) == () else position  # type: ignore[attr-defined]
+    number = plain_number(position)
     if isinstance(number, int) and not isinstance(number, bool):
         place = number + len(prompt) if number < 0 else number
         if prompt.first_position <= place < len(prompt):
             return place
     raise PromptError(
-        f"Position {position!r:.40} cannot be traced; the prompt has positions {prompt.first_position} to "
+        f"Position {quoted(position)} cannot be traced; the prompt has positions {prompt.first_position} to "
         f"{len(prompt) - 1}, or -1 for the last."
     )
 

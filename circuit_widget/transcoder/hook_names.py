@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 
 INPUT_SITES = {
@@ -87,7 +88,7 @@ class Sites:
         """Return where a hook of TransformerLens is in the model that the settings describe."""
         for key in ("fold_ln", "center_writing_weights"):
             if stated.get(key) not in (None, True, False):
-                raise LoadError(f"{found}, with {key}: {stated[key]!r:.60}; expected true or false.")
+                raise LoadError(f"{found}, with {key}: {quoted(stated[key])}; expected true or false.")
         folded = stated.get("fold_ln") is True
         if inside == "mlp.hook_in":
             return "mlp_norm" if folded else site

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.hook_names import Sites
 
@@ -19,6 +20,14 @@ HELD: tuple[Held, ...] = ("device", "cpu", "disk")
 
 SHARE_OF_FREE_MEMORY = 0.5
 """How much of what is free encoders may take, where nobody said where to hold them: tracing needs the rest."""
+
+
+def check_encoders(encoders: object) -> None:
+    """Check where a user wants encoders to be. Raises LoadError where that is no such place."""
+    if encoders is not None and (not isinstance(encoders, str) or encoders not in HELD):
+        raise LoadError(
+            f"encoders={quoted(encoders)} is no place to hold encoders; expected one of {', '.join(HELD)}, or None."
+        )
 
 
 @dataclass(frozen=True)
@@ -44,10 +53,7 @@ class Loading:
     sites: Sites = field(default_factory=Sites)
 
     def __post_init__(self) -> None:
-        if self.encoders is not None and self.encoders not in HELD:
-            raise LoadError(
-                f"encoders={self.encoders!r} is no place to hold encoders; expected one of {', '.join(HELD)}, or None."
-            )
+        check_encoders(self.encoders)
 
     def holding(self, sizes: Sequence[int], *, transposed: bool) -> tuple[Held, ...]:
         """Return where the encoder of each layer is held, given their sizes in bytes."""

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from circuit_widget.characters import beginning, repaired, shortened
+from circuit_widget.arguments import one_line
+from circuit_widget.characters import beginning, shortened
 from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.figure.outcome import short_deed, touched
@@ -16,7 +17,7 @@ from circuit_widget.intervention import Add, Intervention, Set, SwapIn
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import node_tuple
-from circuit_widget.node import Everywhere
+from circuit_widget.node import Everywhere, several_nodes
 from circuit_widget.widget.history import LONGEST_NAME, Recorded, compared_tokens
 from circuit_widget.widget.schema import plain
 from circuit_widget.widget.study_results import controls_message
@@ -31,7 +32,7 @@ def nodes_of(graph: Graph, circuit: Circuit, wanted: Nodes) -> tuple[str | Featu
     """
     members = {name: one.nodes for one in circuit.supernodes for name in (one.id, one.name)}
     nodes: dict[str | Feature, None] = {}
-    for one in _listed(wanted):
+    for one in several_nodes(wanted, CircuitError):
         if isinstance(one, str) and one in members:
             nodes.update(dict.fromkeys(members[one]))
         elif isinstance(one, Feature):
@@ -61,7 +62,7 @@ def _known(graph: Graph, circuit: Circuit, node: str) -> str:
             difflib.get_close_matches(beginning(node, 80), [*names, *graph.node_ids], n=3, cutoff=0.5) or names[:5]
         )
         there = f"the nearest are {', '.join(nearest)}" if nearest else "the circuit has no supernode yet"
-        raise CircuitError(f"There is no supernode and no node “{shortened(repaired(node), 80)}”; {there}.") from None
+        raise CircuitError(f"There is no supernode and no node “{one_line(node, 80)}”; {there}.") from None
     return node
 
 
@@ -80,7 +81,7 @@ def changed_by(graph: Graph, circuit: Circuit, intervention: Intervention) -> In
     found = [node for node in nodes if isinstance(node, Feature) or node in named or graph.index(node) < end]
     meant = (*found, *(place for place in places if isinstance(place, Everywhere)))
     if not meant:
-        given = ", ".join(f"“{shortened(repaired(_id(node)), 80)}”" for node in named[:3])
+        given = ", ".join(f"“{one_line(_id(node), 80)}”" for node in named[:3])
         raise CircuitError(f"Nothing that can be changed is in {given or 'no nodes'}; features, errors and tokens can.")
     return replace(intervention, nodes=meant)
 
@@ -89,10 +90,6 @@ def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Inte
     """Return what an experiment is called: "Texas ×0, capital ×2"."""
     name = ", ".join(short_deed(graph, circuit, one) for one in interventions)
     return shortened(name, LONGEST_NAME)
-
-
-def _listed(nodes: Nodes) -> tuple[str | Feature, ...]:
-    return (nodes,) if isinstance(nodes, str | Feature) else tuple(nodes)
 
 
 def _id(node: str | Feature) -> str:

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
+from circuit_widget.arguments import of_type, truth_value
 from circuit_widget.circuit import Circuit, Nodes
-from circuit_widget.errors import InterventionError, NodeError, NoModelError
+from circuit_widget.errors import InterventionError, MessageError, NodeError, NoModelError
 from circuit_widget.figure.outcome import who
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
+from circuit_widget.intervention.controls import Controls
+from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import intervention_tuple
 from circuit_widget.intervention.studies import FACTORS
 from circuit_widget.widget.experiment import changed_by, comparison_message, effect_message, experiment_name
-from circuit_widget.widget.history import History, Recorded, compared_tokens, entry_of
+from circuit_widget.widget.history import History, Recorded, checked_name, compared_tokens, entry_of
 from circuit_widget.widget.messages import Capabilities
 from circuit_widget.widget.schema import plain
 from circuit_widget.widget.sending import sendable
@@ -24,8 +27,6 @@ from circuit_widget.widget.study_runs import Study, SweepPlan, Under, run_genera
 if TYPE_CHECKING:
     import pandas
 
-    from circuit_widget.intervention.controls import Controls
-    from circuit_widget.intervention.effect import Effect
     from circuit_widget.intervention.mode import Mode
     from circuit_widget.intervention.validation import Validation
     from circuit_widget.model.sampling import Options
@@ -139,6 +140,7 @@ class ExperimentWidget(SharedWidget):
 
     def sweep_groups(self, *, pairs: bool = False, mode: Mode = "total") -> Any:
         """Ablate each box of the circuit in turn, and each pair if asked for, show that, and return the GroupSweep."""
+        pairs = truth_value(pairs, "pairs", InterventionError)
         return self._sweep(SweepPlan("pairs" if pairs else "groups"), mode, ())
 
     def generate(
@@ -151,7 +153,9 @@ class ExperimentWidget(SharedWidget):
         """
         asked = self._shown_interventions() if interventions is None else self._meant(interventions)
         name = experiment_name(self.graph, self.circuit, asked)
-        study = run_generation(self._model(), self.graph, asked, name, Under(options.get("progress")), options)
+        study = run_generation(
+            self._model(), self.graph, asked, name, Under(options.get("progress"), options.get("cancelled")), options
+        )
         self.record_study(study)
         return study.result
 
@@ -199,10 +203,12 @@ class ExperimentWidget(SharedWidget):
     def record(self, effect: Effect, name: str) -> dict[str, Any]:
         """Keep an effect under a name, put it on show, and return its message.
 
-        Raises MessageError, and keeps nothing, where the page could not be told of it.
+        Raises MessageError, and keeps nothing, where the page could not be told of it, or for what is no effect; NodeError for
+        what is no name.
         """
+        of_type(effect, Effect, "What is recorded is an Effect, as model.intervene returns it", MessageError)
         with self._state_lock:
-            recorded = self._history.next(effect, name)
+            recorded = self._history.next(effect, checked_name(name))
             message = self._keep(recorded)
             self._injected.update({feature.id: feature for feature, _ in effect.injected})
             self._list_experiments()
@@ -213,8 +219,9 @@ class ExperimentWidget(SharedWidget):
         """Keep controls with their experiment and return its message.
 
         Raises NodeError when it was forgotten meanwhile; MessageError, and keeps nothing, where the page could not be
-        told of them.
+        told of them, or for what is no Controls.
         """
+        of_type(controls, Controls, "What is recorded is Controls, as model.controls returns them", MessageError)
         with self._state_lock:
             message = self._keep(replace(self._history.find(number), controls=controls))
             self._list_experiments()
@@ -230,7 +237,8 @@ class ExperimentWidget(SharedWidget):
         return message
 
     def record_study(self, study: Study) -> dict[str, Any]:
-        """Put a study on show and return its message. Raises MessageError where it could not be sent."""
+        """Put a study on show and return its message. Raises MessageError where it could not be sent, or is none."""
+        of_type(study, Study, "What is recorded is a Study", MessageError)
         message: dict[str, Any] = sendable("The study", plain(study.message))
         with self._state_lock:
             self.set_trait("study", message)
@@ -271,7 +279,7 @@ class ExperimentWidget(SharedWidget):
 
     def feature_of(self, node: str) -> Feature:
         """Return the feature of a node id. Raises NodeError for other kinds of node, and for ids that are not known."""
-        if node in self._injected:
+        if isinstance(node, str) and node in self._injected:
             return self._injected[node]
         graph, place = self.graph, self.graph.index(node)
         if place >= graph.n_features:

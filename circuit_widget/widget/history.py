@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.characters import half_character
 from circuit_widget.errors import NodeError
 from circuit_widget.figure.text import printable
@@ -59,10 +60,11 @@ class History:
         Raises:
             NodeError: there is none, or it was forgotten.
         """
-        found = self._recorded.get(number)
+        wanted = plain_number(number)
+        found = self._recorded.get(wanted) if isinstance(wanted, int) and not isinstance(wanted, bool) else None
         if found is None:
             known = ", ".join(map(str, self._recorded)) or "none yet"
-            raise NodeError(f"There is no experiment {number!r:.40}; those kept are {known:.200}.")
+            raise NodeError(f"There is no experiment {quoted(number)}; those kept are {known:.200}.")
         return found
 
     def rename(self, number: int, name: str) -> None:
@@ -71,12 +73,7 @@ class History:
         Raises:
             NodeError: there is no such experiment, or the name is empty, too long, or holds half of a character.
         """
-        text = name.strip() if isinstance(name, str) else ""
-        if not 0 < len(text) <= LONGEST_NAME:
-            raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {name!r:.60}.")
-        if (half := half_character(text)) is not None:
-            raise NodeError(f"The name {text!r:.60} holds half of a character, {half}; give whole characters.")
-        self.keep(replace(self.find(number), name=text))
+        self.keep(replace(self.find(number), name=checked_name(name)))
 
     def forget(self, number: int) -> None:
         """Delete an experiment. Raises NodeError when there is none."""
@@ -108,6 +105,20 @@ class History:
             frame[column] = [spreadsheet_text(text) for text in frame[column]]
         # A carriage return within a text would end the line if texts were not quoted.
         return str(frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC))
+
+
+def checked_name(name: object) -> str:
+    """Return the name of an experiment without the spaces around it.
+
+    Raises:
+        NodeError: it is empty, longer than 200 characters, or holds half of a character.
+    """
+    text = name.strip() if isinstance(name, str) else ""
+    if not 0 < len(text) <= LONGEST_NAME:
+        raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {quoted(name)}.")
+    if (half := half_character(text)) is not None:
+        raise NodeError(f"The name {quoted(text)} holds half of a character, {half}; give whole characters.")
+    return text
 
 
 def compared_tokens(first: Effect, second: Effect) -> pandas.DataFrame:

@@ -6,6 +6,7 @@ import base64
 import html
 import logging
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure
 
@@ -25,7 +26,7 @@ def static_bundle(figure: Figure) -> dict[str, str]:
     bundle = {}
     try:
         if missing := figure.missing_glyphs():
-            raise FigureError(f"no font has {missing!r:.60}")
+            raise FigureError(f"no font has {quoted(missing)}")
         bundle["image/png"] = base64.b64encode(figure.png(SCALE)).decode("ascii")
         source = f"data:image/png;base64,{bundle['image/png']}"
     except FigureError as error:

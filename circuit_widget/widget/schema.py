@@ -14,6 +14,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from circuit_widget.arguments import quoted
 from circuit_widget.characters import beginning, half_character
 from circuit_widget.errors import MessageError
 
@@ -63,7 +64,7 @@ def shown(value: object) -> str:
         return text if len(value) <= 40 else f"{text}… ({len(value):,} characters)"
     if isinstance(value, (dict, list, tuple)):
         return f"{_NAMES.get(type(value), 'a list')} of {len(value):,}"
-    text = repr(value)
+    text = quoted(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 

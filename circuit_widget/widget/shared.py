@@ -18,6 +18,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from circuit_widget.arguments import quoted
 from circuit_widget.circuit import Circuit
 from circuit_widget.errors import CircuitWidgetError, MessageError
 from circuit_widget.graph import Graph
@@ -72,6 +73,7 @@ class SharedWidget(anywidget.AnyWidget):
     def __setattr__(self, name: str, value: Any) -> None:
         # Cells, message handlers and the worker set traits from threads of their own.
         with self._state_lock:
+            _check_trait(name, value)
             super().__setattr__(name, value)
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
@@ -180,6 +182,27 @@ class SharedWidget(anywidget.AnyWidget):
         super()._handle_msg(msg)
 
 
+WRITABLE: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "circuit": (Circuit, "a Circuit"),
+    "selected": ((list, tuple), "a list of node ids"),
+    "settings": (dict, "a dictionary of theme and height"),
+    "effect": (type(None), "set to None, which takes it off the screen; recall() puts another one there"),
+}
+"""What a user may set each trait to."""
+
+READABLE = ("snapshot", "study", "experiments", "capabilities")
+
+
+def _check_trait(name: str, value: object) -> None:
+    """Check what a user sets a trait to, before traitlets quotes it. Raises CircuitWidgetError."""
+    if name in READABLE:
+        raise CircuitWidgetError(f"The {name} of a widget can only be read; given {quoted(value)}.")
+    if name in WRITABLE:
+        kind, words = WRITABLE[name]
+        if not isinstance(value, kind):
+            raise CircuitWidgetError(f"The {name} of a widget is {words}; given {quoted(value)}.")
+
+
 def _nodes_in(circuit: Circuit) -> frozenset[str]:
     grouped = (node for supernode in circuit.supernodes for node in supernode.nodes)
     return frozenset([*grouped, *circuit.pinned, *circuit.labels])
@@ -188,7 +211,7 @@ def _nodes_in(circuit: Circuit) -> frozenset[str]:
 def _checked_settings(value: object) -> dict[str, Any]:
     settings = parse(Settings, value, "The settings")
     if settings.height not in HEIGHTS:
-        raise MessageError(f"The height is {HEIGHTS[0]} to {HEIGHTS[-1]} pixels; given {settings.height}.")
+        raise MessageError(f"The height is {HEIGHTS[0]} to {HEIGHTS[-1]} pixels; given {shown(settings.height)}.")
     return asdict(settings)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from circuit_widget.arguments import check_callable, entries_of, finite_number
 from circuit_widget.circuit import Circuit
+from circuit_widget.errors import InterventionError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.as_code import (
     groups_code,
@@ -68,6 +70,12 @@ class SweepPlan:
     interventions: Sequence[Intervention] = ()
     factors: Sequence[float] = FACTORS
 
+    def __post_init__(self) -> None:
+        if self.factors is not FACTORS:
+            listed = entries_of(self.factors, "The factors of a sweep are a list of numbers", InterventionError)
+            numbers = tuple(finite_number(one, "A factor", InterventionError) for one in listed)
+            object.__setattr__(self, "factors", numbers)
+
     @property
     def nodes(self) -> list[Place]:
         """The nodes whose strength is varied."""
@@ -127,7 +135,7 @@ def _labels(
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return what the experiments of a sweep are called, and the numbers that are varied, if any are."""
     if plan.axis == "factor":
-        factors = tuple(map(float, plan.factors))
+        factors = tuple(plan.factors)
         return tuple(f"×{factor:g}".replace("-", "−") for factor in factors), factors
     if plan.axis == "last_layer":
         return tuple(f"to layer {layer}" for layer in range(graph.n_layers)), tuple(map(float, range(graph.n_layers)))
@@ -155,8 +163,13 @@ def run_generation(
         options.get("temperature", 0.0),
     )
 
+    theirs = options.get("on_token")
+    check_callable(theirs, "on_token is a function that is given each token,", PromptError)
+
     def on_token(token: Any) -> None:
         saying.add(token)
+        if theirs is not None:
+            theirs(token)
         if under.watch is not None:
             under.watch(lambda: plain(saying.message(options.get("seed"))))
 

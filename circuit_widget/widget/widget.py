@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any, Literal
 
+from circuit_widget.arguments import of_type, plain_number
 from circuit_widget.characters import beginning
 from circuit_widget.circuit import Circuit, Nodes
 from circuit_widget.errors import CircuitWidgetError
-from circuit_widget.figure.figure import Figure, Part, make_figure
+from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
+from circuit_widget.graph.given import given_graph
 from circuit_widget.model.closed import CLOSED
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.widget.experiment import nodes_of
@@ -55,6 +57,10 @@ class CircuitWidget(ExperimentWidget):
         theme: Literal["auto", "light", "dark"] = "auto",
         height: int = 420,
     ) -> None:
+        given_graph(graph, CircuitWidgetError)
+        if circuit is not None:
+            of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError)
+        height = plain_number(height)
         given = model if model is not None else graph.model
         fitting = _fitting(graph, given)
         why_not = "" if fitting is not None else NO_MODEL if given is None else CLOSED
@@ -122,7 +128,9 @@ class CircuitWidget(ExperimentWidget):
             return None
         bundle, metadata = shown
         try:
-            static = static_bundle(self.figure())
+            # A circuit of too many boxes for a picture is left out of it.
+            drawn: Part = "both" if len(self.circuit.boxes()) <= MOST_BOXES else "map"
+            static = static_bundle(self.figure(drawn))
         except Exception:
             # A picture for viewers without widgets is no reason not to show the widget.
             LOG.exception("The static picture could not be drawn.")
@@ -135,12 +143,14 @@ class CircuitWidget(ExperimentWidget):
 
 
 def _fitting(graph: Graph, model: Any) -> ReplacementModel | None:
-    if model is None or getattr(model, "closed", False):
+    if model is None:
         return None
-    if not hasattr(model, "intervene"):
+    if isinstance(model, type) or not hasattr(model, "intervene"):
         raise CircuitWidgetError(
             f"A model to intervene on comes from circuit_widget.load(); given {type(model).__name__}."
         )
+    if getattr(model, "closed", False):
+        return None
     if model.n_layers != graph.n_layers:
         raise CircuitWidgetError(
             f"The graph has {graph.n_layers} layers and the model {model.n_layers}: another model traced it. "

@@ -1,0 +1,12 @@
+"""The graph that a user gives to a method, checked where it enters."""
+
+from __future__ import annotations
+
+from circuit_widget.arguments import of_type
+from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.graph.graph import Graph
+
+
+def given_graph(graph: object, error: type[CircuitWidgetError]) -> Graph:
+    """Return what was given if it is a graph. Raises `error` for anything else."""
+    return of_type(graph, Graph, "A graph is what model.trace(prompt) or Graph.load(path) returns", error)
