@@ -18,7 +18,7 @@ from torch import Tensor
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.tokenizer import token_text
+from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.system.plain_torch import in_plain_torch
 from circuit_widget.system.restoring import Change
 from circuit_widget.transcoder.transcoder_set import TranscoderSet

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuit_widget.errors import PromptError
-from circuit_widget.model.prompt_input import listed
-from circuit_widget.model.tokenizer import not_embedded, unknown_text
+from circuit_widget.model.tokens.prompt_input import listed
+from circuit_widget.model.tokens.tokenizer import not_embedded, unknown_text
 
 MAX_TOKENS = 10
 ENOUGH_PROBABILITY = 0.95

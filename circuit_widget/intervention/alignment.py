@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from circuit_widget.errors import InterventionError
-from circuit_widget.node import PromptToken
+from circuit_widget.nodes import PromptToken
 
 if TYPE_CHECKING:
     import pandas
