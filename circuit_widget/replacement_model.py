@@ -16,23 +16,31 @@ from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
+from circuit_widget.intervention.execution.steering import Steering, given_new_tokens, steer
 from circuit_widget.intervention.intervening import Intervening
 from circuit_widget.intervention.kinds import Intervention, intervention_tuple
-from circuit_widget.intervention.steered_generation import SteeredGeneration
-from circuit_widget.intervention.steering import Steering, given_new_tokens, steer
-from circuit_widget.intervention.studies import Asked
+from circuit_widget.intervention.studies.methods import Asked
+from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.model.closed import Closed
 from circuit_widget.model.generation import Generation, SampledToken, question
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Bounds, Prompt, PromptInput, first_position, ids_of, prompt_of, read_prompt
 from circuit_widget.model.running import runs_model
 from circuit_widget.model.sampling import Options, generate
-from circuit_widget.node import PromptToken
+from circuit_widget.model.tokens.prompt import (
+    Bounds,
+    Prompt,
+    PromptInput,
+    first_position,
+    ids_of,
+    prompt_of,
+    read_prompt,
+)
+from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
+from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.estimate import Estimate, estimate_run, given_limit
 from circuit_widget.tracing.fidelity import Fidelity, fidelity_on, prompts_of
-from circuit_widget.tracing.memory import within_memory
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.reading import reading_of
 from circuit_widget.tracing.runs import Runs

@@ -17,11 +17,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuit_widget.attribution.carried import Carried, Passage, Scratch, Span, transposed
 from circuit_widget.attribution.layer_nodes import AskedRows, LayerNodes, Layout, asked_rows
 from circuit_widget.attribution.lazy_zeros import lazy_zeros
-from circuit_widget.attribution.lifted import Lift, Lifted
-from circuit_widget.attribution.meeting import best_meeting, work_of
+from circuit_widget.attribution.propagation import Carried, Passage, Scratch, Span, transposed
+from circuit_widget.attribution.split_layer import best_meeting, work_of
+from circuit_widget.attribution.upward_pass import Lift, Lifted
 from circuit_widget.errors import Cancelled
 from circuit_widget.model.frozen import FrozenModel
 from circuit_widget.system.plain_torch import inference

@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 from circuit_widget.arguments import finite_number, of_type, one_of
-from circuit_widget.circuit import Circuit
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import FigureError
-from circuit_widget.figure.compose import Part, compose
-from circuit_widget.figure.fonts import chosen_folders
-from circuit_widget.figure.glyphs import Coverage, cover, missing_glyphs
-from circuit_widget.figure.pdf import write_pdf
-from circuit_widget.figure.png import write_png
-from circuit_widget.figure.recipe import make_recipe, read_recipe
-from circuit_widget.figure.scene import Label, Scene
-from circuit_widget.figure.style import PX_PER_INCH
-from circuit_widget.figure.svg import allowed, write_svg
+from circuit_widget.figure.output.fonts import chosen_folders
+from circuit_widget.figure.output.glyphs import Coverage, cover, missing_glyphs
+from circuit_widget.figure.output.pdf import write_pdf
+from circuit_widget.figure.output.png import write_png
+from circuit_widget.figure.output.recipe import make_recipe, read_recipe
+from circuit_widget.figure.output.svg import allowed, write_svg
+from circuit_widget.figure.scene.compose import Part, compose
+from circuit_widget.figure.scene.scene import Label, Scene
+from circuit_widget.figure.scene.style import PX_PER_INCH
 from circuit_widget.graph import Graph
 from circuit_widget.graph.given import given_graph
-from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import given_path
 from circuit_widget.system.warning import warn

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from circuit_widget.arguments import quoted
 from circuit_widget.attribution.influence import layers_from_top, rows_at_once, slices
 from circuit_widget.characters import half_character
-from circuit_widget.node import PromptToken, Target
+from circuit_widget.nodes import PromptToken, Target
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from circuit_widget.arguments import entries_of, quoted, whole_number
 from circuit_widget.errors import InterventionError
-from circuit_widget.node import PromptToken
+from circuit_widget.nodes import PromptToken
 
 if TYPE_CHECKING:
     import pandas

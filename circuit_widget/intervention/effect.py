@@ -16,14 +16,14 @@ from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.groups import Groups, groups_of
 from circuit_widget.intervention.plot_text import plain
-from circuit_widget.node import Feature, NodeKind, several_nodes
+from circuit_widget.nodes import Feature, NodeKind, several_nodes
 
 if TYPE_CHECKING:
     import pandas
     import plotly.graph_objects
 
+    from circuit_widget.intervention.execution.target_readings import Reading
     from circuit_widget.intervention.kinds import Intervention
-    from circuit_widget.intervention.readings import Reading
 
 TOP_TOKENS = 10
 

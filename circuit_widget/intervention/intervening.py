@@ -13,19 +13,19 @@ from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.given import given_graph
 from circuit_widget.intervention.alignment import Alignment, alignment_between
-from circuit_widget.intervention.carry_out import carry_out_batch
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.execution.graph_features import LatestWatched, Watched
+from circuit_widget.intervention.execution.run import carry_out_batch
 from circuit_widget.intervention.kinds import Intervention, experiment_tuple
 from circuit_widget.intervention.mode import Mode, read_mode
-from circuit_widget.intervention.studies import Asked, Studies
-from circuit_widget.intervention.watched import LatestWatched, Watched
+from circuit_widget.intervention.studies.methods import Asked, Studies
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt, PromptInput
 from circuit_widget.model.running import runs_model
-from circuit_widget.node import PromptToken
+from circuit_widget.model.tokens.prompt import Prompt, PromptInput
+from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import ProgressChoice, reporting
+from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
-from circuit_widget.tracing.memory import within_memory
 from circuit_widget.tracing.run import Run
 from circuit_widget.tracing.runs import Runs
 

@@ -19,7 +19,7 @@ from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.norm import frozen_norm, norm_scale
 from circuit_widget.model.sites import NormKind
-from circuit_widget.products import fast_products
+from circuit_widget.system.linear_backend import fast_products
 from circuit_widget.system.plain_torch import inference
 
 

@@ -21,7 +21,7 @@ from circuit_widget.model.capture import Capture, LayerCapture, first, watch_rea
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.some_rows import Kept, run_some
-from circuit_widget.products import fast_products
+from circuit_widget.system.linear_backend import fast_products
 from circuit_widget.system.plain_torch import inference
 
 MlpEdit: TypeAlias = Callable[[int, Float[Tensor, "rows d_model"]], Float[Tensor, "rows d_model"] | None]

@@ -17,9 +17,9 @@ from circuit_widget.model.capture import first, watch_reading
 from circuit_widget.model.generation import Generation, SampledToken
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt, check_embedded
-from circuit_widget.model.tokenizer import token_text
-from circuit_widget.node import PromptToken
+from circuit_widget.model.tokens.prompt import Prompt, check_embedded
+from circuit_widget.model.tokens.tokenizer import token_text
+from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import ProgressChoice
 from circuit_widget.system.plain_torch import inference
 

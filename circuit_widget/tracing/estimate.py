@@ -13,7 +13,7 @@ import torch
 
 from circuit_widget.arguments import whole_number
 from circuit_widget.errors import PromptError
-from circuit_widget.tracing.memory import available_memory
+from circuit_widget.system.memory import available_memory
 from circuit_widget.tracing.run import Run
 
 USABLE_SHARE = 0.6

@@ -11,8 +11,8 @@ from circuit_widget.arguments import entries_of
 from circuit_widget.errors import PromptError
 from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt
-from circuit_widget.node import PromptToken
+from circuit_widget.model.tokens.prompt import Prompt
+from circuit_widget.nodes import PromptToken
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.run import unexplained_by
 from circuit_widget.tracing.unexplained import Unexplained

@@ -15,7 +15,7 @@ from circuit_widget.errors import Cancelled
 from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenModel, FrozenNorm
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt
+from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.unexplained import Unexplained

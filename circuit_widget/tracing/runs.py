@@ -11,7 +11,7 @@ from torch import Tensor
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt
+from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.tracing.fidelity import FirstRuns
 from circuit_widget.tracing.run import Run, run_prompt
 from circuit_widget.transcoder.transcoder_set import TranscoderSet

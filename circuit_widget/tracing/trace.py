@@ -13,7 +13,7 @@ from circuit_widget.attribution.sweep import Sweep
 from circuit_widget.attribution.targets import ChosenTarget
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import JSON, Graph
-from circuit_widget.node import PromptToken, Target
+from circuit_widget.nodes import PromptToken, Target
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.estimate import Plan, in_bytes, in_words, most_that_fit, plan, sweep_seconds
 from circuit_widget.tracing.run import Run

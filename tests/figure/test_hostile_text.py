@@ -10,12 +10,12 @@ from xml.etree import ElementTree
 import pypdf
 import pytest
 
-from circuit_widget.circuit import Circuit
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import Figure, make_figure, read_recipe
-from circuit_widget.figure.shown import token_text
-from circuit_widget.figure.svg import RECIPE_NAMESPACE, allowed
-from circuit_widget.figure.text import printable, shorten
+from circuit_widget.figure.output.svg import RECIPE_NAMESPACE, allowed
+from circuit_widget.wording.names import token_text
+from circuit_widget.wording.text import printable, shorten
 from tests.figure.graphs import WORDS, circuit_of_dallas, dallas, features, texas_ablated
 from tests.hostile import HOSTILE
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from circuit_widget.circuit import Circuit
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import Cancelled, InterventionError, NoModelError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Effect, Intervention
-from circuit_widget.intervention.studies import Studies
-from circuit_widget.intervention.validation import sign_share, spearman
+from circuit_widget.intervention.studies.methods import Studies
+from circuit_widget.intervention.studies.validation import sign_share, spearman
 from circuit_widget.tracing.activations import Activations
 from tests.cases import assert_close, case_of, feature_at
 from tests.models import PROMPT_IDS, reference_model, tiny_model

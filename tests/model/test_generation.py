@@ -10,8 +10,8 @@ import torch
 from circuit_widget.errors import Cancelled, NoModelError, PromptError
 from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import read_prompt
 from circuit_widget.model.sampling import generate
+from circuit_widget.model.tokens.prompt import read_prompt
 from tests.architectures import CONFIGURATIONS, model_of
 from tests.models import PROMPT_IDS, reference_model, tiny_model
 

@@ -43,7 +43,7 @@ SETTING_UP = (
     "circuit_widget/system/",
     "circuit_widget/model/hooks.py",
     "circuit_widget/model/preparing.py",
-    "circuit_widget/products.py",
+    "circuit_widget/system/linear_backend.py",
     "circuit_widget/loading.py",
     "contextlib.py",
     "torch/utils/_device.py",

@@ -6,9 +6,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import circuit_widget as cw
 from circuit_widget.errors import PromptError
-from circuit_widget.model.target_tokens import find_tokens
-from circuit_widget.model.tokenizer import Tokenizer as AnyTokenizer
-from circuit_widget.model.tokenizer import token_text
+from circuit_widget.model.tokens.target_tokens import find_tokens
+from circuit_widget.model.tokens.tokenizer import Tokenizer as AnyTokenizer
+from circuit_widget.model.tokens.tokenizer import token_text
 from tests.models import REFERENCE, reference_model, tokenizer
 from tests.tokenizer_kinds import FAST, ROLES, tokenizer_of
 

@@ -15,11 +15,11 @@ from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set
 from circuit_widget.intervention.alignment import Alignment
 from circuit_widget.intervention.effect import Effect, token_frame
-from circuit_widget.intervention.steered_generation import SteeredGeneration
-from circuit_widget.intervention.studies import Studies
+from circuit_widget.intervention.studies.methods import Studies
+from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.model.generation import Generation, SampledToken
-from circuit_widget.model.prompt import Prompt
-from circuit_widget.node import PromptToken
+from circuit_widget.model.tokens.prompt import Prompt
+from circuit_widget.nodes import PromptToken
 from circuit_widget.tracing.activations import Activations
 from tests.widget.small_graph import N_LAYERS, WORDS, small_graph
 

@@ -16,9 +16,9 @@ from circuit_widget.errors import (
     NodeError,
     PromptError,
 )
-from circuit_widget.widget import messages
-from circuit_widget.widget.messages import REQUESTS
 from circuit_widget.widget.widget import CircuitWidget
+from circuit_widget.widget.wire import messages
+from circuit_widget.widget.wire.messages import REQUESTS
 from tests.models import reference_model
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
