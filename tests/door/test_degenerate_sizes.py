@@ -128,7 +128,7 @@ def test_a_circuit_that_could_not_be_read_back_is_refused() -> None:
 
 @pytest.mark.parametrize("width", [0, 0.1, 1.99, 12.01, 1000])
 def test_a_width_out_of_range_is_refused(width: float, graphs: dict[str, cw.Graph]) -> None:
-    with pytest.raises(cw.CircuitWidgetError, match="between 2 and 12; given"):
+    with pytest.raises(cw.CircuitWidgetError, match="2 to 12 inches; given"):
         graphs["one target"].figure(width=width)
 
 
