@@ -87,7 +87,7 @@ def chosen_folders(fonts: str | Path | Sequence[str | Path]) -> tuple[Path, ...]
     expected = f"fonts= names folders with font files ({', '.join(ENDINGS)})"
     folders = [fonts] if isinstance(fonts, str | Path) else entries_of(fonts, expected, FigureError)
     for folder in folders:
-        if not isinstance(folder, str | Path) or "\0" in str(folder) or not Path(folder).is_dir():
+        if not isinstance(folder, str | Path) or folder == "" or "\0" in str(folder) or not Path(folder).is_dir():
             raise FigureError(f"{expected}; given {quoted(folder)}.")
     return tuple(Path(folder) for folder in folders)
 
