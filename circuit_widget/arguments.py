@@ -7,7 +7,7 @@ import operator
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from circuit_widget.characters import shortened
 from circuit_widget.errors import CircuitWidgetError
@@ -131,13 +131,14 @@ def check_callable(given: object, what: str, error: type[CircuitWidgetError]) ->
         raise error(f"{what} or None; given {quoted(given)}.")
 
 
-def entries_of(given: object, what: str, error: type[CircuitWidgetError]) -> list[Any]:
-    """Return the entries of a list, or of anything like one that can be read once.
-
-    Raises:
-        CircuitWidgetError: `error`, for a text, bytes, a mapping, and what has no entries.
-    """
+def has_entries(given: object) -> TypeGuard[Iterable[Any]]:
+    """Return whether something is a list, or like one: texts, bytes and mappings are not."""
     unlike = isinstance(given, str | bytes | bytearray | memoryview | Mapping | type)
-    if unlike or not isinstance(given, Iterable) or getattr(given, "shape", None) == ():
+    return not unlike and isinstance(given, Iterable) and getattr(given, "shape", None) != ()
+
+
+def entries_of(given: object, what: str, error: type[CircuitWidgetError]) -> list[Any]:
+    """Return the entries of a list, or of anything like one that can be read once. Raises `error` for anything else."""
+    if not has_entries(given):
         raise error(f"{what}; given {quoted(given)}.")
     return list(given)

@@ -158,7 +158,7 @@ def several_nodes(nodes: object, error: type[CircuitWidgetError]) -> tuple[Any, 
     """
     if isinstance(nodes, str | Feature | Everywhere):
         return (nodes,)
-    return tuple(entries_of(nodes, "Nodes are node ids or Features, one or a list of them", error))
+    return tuple(entries_of(nodes, "Nodes are node ids or Features", error))
 
 
 def no_such_node(wanted: object, node_ids: Sequence[str]) -> str:

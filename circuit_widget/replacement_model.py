@@ -198,7 +198,7 @@ class ReplacementModel(Intervening):
         asked = question(prompt, position, token, self.prompt_of)
         run = self._runs.of(self.read_prompt(asked.prompt), asked.position)
         chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
-        return estimate_run(run, len(chosen), given_limit(max_features, "max_features"))
+        return estimate_run(run, len(chosen), max_features)
 
     @overload
     def generate(

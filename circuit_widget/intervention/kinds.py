@@ -233,7 +233,7 @@ def intervention_tuple(interventions: object) -> tuple[Intervention, ...]:
     """
     if isinstance(interventions, Intervention):
         return (interventions,)
-    found = tuple(entries_of(interventions, f"{INTERVENTIONS_ARE}, one or a list of them", InterventionError))
+    found = tuple(entries_of(interventions, INTERVENTIONS_ARE, InterventionError))
     for one in found:
         if not isinstance(one, Intervention):
             raise InterventionError(f"{INTERVENTIONS_ARE}; given {quoted(one)}.")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from circuit_widget.arguments import entries_of
+from circuit_widget.arguments import has_entries, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
@@ -103,8 +103,11 @@ def prompts_of(texts: object, read: Callable[[Any], Prompt]) -> list[Prompt]:
     """
     if isinstance(texts, str | Generation):
         return [read(texts)]
-    expected = "texts is one text, or a list of prompts: texts, token ids, messages, generations"
-    listed = entries_of(texts, expected, PromptError)
+    if not has_entries(texts):
+        raise PromptError(
+            f"texts is {quoted(texts)}, expected one text, or a list of prompts: texts, token ids, messages, generations."
+        )
+    listed = list(texts)
     if not listed:
         raise PromptError("texts is empty, expected one text, or a list of prompts.")
     if all(map(_is_part, listed)):

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circuit_widget.arguments import entries_of
+from circuit_widget.arguments import entries_of, quoted
 from circuit_widget.errors import FigureError
-from circuit_widget.system.paths import given_path, shown_path
 
 if TYPE_CHECKING:
     import uharfbuzz
@@ -87,11 +86,10 @@ def chosen_folders(fonts: str | Path | Sequence[str | Path]) -> tuple[Path, ...]
     """Folders of fonts that a user names. Raises FigureError for one that does not exist."""
     expected = f"fonts= names folders with font files ({', '.join(ENDINGS)})"
     folders = [fonts] if isinstance(fonts, str | Path) else entries_of(fonts, expected, FigureError)
-    found = tuple(given_path(folder, FigureError) for folder in folders)
-    for folder in found:
-        if not folder.is_dir():
-            raise FigureError(f"{expected}; given {shown_path(folder)}.")
-    return found
+    for folder in folders:
+        if not isinstance(folder, str | Path) or folder == "" or "\0" in str(folder) or not Path(folder).is_dir():
+            raise FigureError(f"{expected}; given {quoted(folder)}.")
+    return tuple(Path(folder) for folder in folders)
 
 
 def system_folders(platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:

@@ -8,7 +8,15 @@ from typing import TypeAlias
 
 import numpy as np
 
-from circuit_widget.arguments import check_callable, entries_of, finite_number, truth_value, whole_number
+from circuit_widget.arguments import (
+    check_callable,
+    entries_of,
+    finite_number,
+    plain_number,
+    quoted,
+    truth_value,
+    whole_number,
+)
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.given import given_graph
@@ -95,7 +103,9 @@ class Studies(ABC):
             InterventionError: too few features could stand in, n is not a whole number from 1 to 10,000, or something
                 other than features is touched.
         """
-        n = whole_number(n, "n, the number of controls,", InterventionError, least=1, most=MOST_EXPERIMENTS)
+        n = whole_number(n, "n, the number of controls,", InterventionError, least=1)
+        if n > MOST_EXPERIMENTS:
+            raise InterventionError(f"At most {MOST_EXPERIMENTS:,} controls run at once; given n = {quoted(n)}.")
         seed = whole_number(seed, "seed", InterventionError, most=MOST_SEED)
         same_position = truth_value(same_position, "same_position", InterventionError)
         asked = intervention_tuple(interventions)
@@ -156,8 +166,10 @@ class Studies(ABC):
         Raises:
             InterventionError: `first` is not a layer of the model.
         """
-        last_layer = given_graph(graph, InterventionError).n_layers - 1
-        first = whole_number(first, "first, the first frozen layer,", InterventionError, most=last_layer)
+        layers = range(given_graph(graph, InterventionError).n_layers)
+        first = plain_number(first)
+        if isinstance(first, bool) or not isinstance(first, int) or first not in layers:
+            raise InterventionError(f"The first frozen layer lies in 0 to {layers[-1]}; given {quoted(first)}.")
         check_callable(on_effects, ON_EFFECTS_IS, InterventionError)
         asked, lasts = intervention_tuple(interventions), range(first, graph.n_layers)
         effects: list[Effect] = []

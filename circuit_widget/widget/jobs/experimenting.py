@@ -208,8 +208,9 @@ class ExperimentWidget(SharedWidget):
         what is no name.
         """
         of_type(effect, Effect, "What is recorded is an Effect, as model.intervene returns it", MessageError)
+        checked_name(name)
         with self._state_lock:
-            recorded = self._history.next(effect, checked_name(name))
+            recorded = self._history.next(effect, name)
             message = self._keep(recorded)
             self._injected.update({feature.id: feature for feature, _ in effect.injected})
             self._list_experiments()
