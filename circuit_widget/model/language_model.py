@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 import transformers
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PretrainedConfig, PreTrainedModel
 
 import circuit_widget
 from circuit_widget.arguments import quoted
@@ -293,6 +293,7 @@ def load_language_model(
             source.reference,
             dtype=dtype,
             use_safetensors=True,
+            generation_config=_generation_settings(source.reference, config, here),
             **here,
             attn_implementation="eager",
             output_loading_info=True,
@@ -304,6 +305,18 @@ def load_language_model(
             f"{source.what}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
         )
     return LanguageModel(network.to(device), tokenizer, name or source.name)
+
+
+def _generation_settings(reference: str, config: PretrainedConfig, here: Mapping[str, Any]) -> GenerationConfig:
+    """Return what a model's files say of how it generates.
+
+    Where transformers 4 reads that itself, it runs `custom_generate/generate.py` of a directory, whatever is said of
+    trust.
+    """
+    try:
+        return GenerationConfig.from_pretrained(reference, **here)
+    except OSError:
+        return GenerationConfig.from_model_config(config)
 
 
 @contextmanager

@@ -213,7 +213,7 @@ def _reason(problem: Exception) -> str:
     number, text = None, str(problem)
     if isinstance(problem, OSError):
         number, text = problem.errno, problem.strerror or text
-    elif found := re.search(r"os error ([0-9]{1,5})", text):
+    elif found := re.search(r"(?:os error |Os \{ code: )([0-9]{1,5})", text):  # safetensors, from 0.6 and before
         number = int(found[1])
         text = os.strerror(number)
     line = " ".join(text.split()).rstrip(".")
