@@ -299,7 +299,7 @@ class ReplacementModel:
         return SteeredGeneration(unsteered, replace(said[1], steering=done, model=self), listed, new_tokens)
 
     @runs_model
-    def activations_of(self, graph: Graph, *, cancelled: IsCancelled | None = None) -> Activations:
+    def _activations_of(self, graph: Graph, *, cancelled: IsCancelled | None = None) -> Activations:
         """Return the active features of a graph's prompt, up to its traced position."""
         return self._run_of(graph, cancelled).activations
 

@@ -55,7 +55,7 @@ class LinearStudies(LinearModel):
             logits_after=logits + self.lie * (effect.logits_after - logits),
         )
 
-    def activations_of(self, graph: Graph, cancelled: object) -> Activations:
+    def _activations_of(self, graph: Graph, cancelled: object) -> Activations:
         return Activations(graph.feature_layer, graph.feature_position, graph.feature_index, graph.activation)
 
 

@@ -124,7 +124,7 @@ class LinearModel:
         report = progress if callable(progress) else None
         return tuple(self.intervene(graph, one, mode=mode, progress=report, cancelled=cancelled) for one in asked)
 
-    def activations_of(self, graph: Graph, cancelled: Any) -> Activations:
+    def _activations_of(self, graph: Graph, cancelled: Any) -> Activations:
         return Activations(graph.feature_layer, graph.feature_position, graph.feature_index, graph.activation)
 
     def align(self, graph: Graph, prompt: str) -> Alignment:

@@ -330,7 +330,7 @@ def controls(
     same_position = truth_value(same_position, "same_position", InterventionError)
     asked = intervention_tuple(interventions)
     check_features(asked)
-    activations = model.activations_of(graph, cancelled=cancelled)
+    activations = model._activations_of(graph, cancelled=cancelled)
     with reporting(progress) as report:
         first = part_of(report, 0, 1 / (n + 1))
         (effect,) = model.intervene_many(graph, [asked], mode=mode, progress=first, cancelled=cancelled)

@@ -107,7 +107,7 @@ def faithfulness(
     ablate_errors = truth_value(ablate_errors, "ablate_errors", InterventionError)
     inside = {place for some in groups_of(graph, groups, n).values() for place in some}
     features = [feature_at(graph, place) for place in sorted(inside)]
-    activations = model.activations_of(graph, cancelled=cancelled)
+    activations = model._activations_of(graph, cancelled=cancelled)
     others = sorted(set(activations) - set(features))
     positions = range(activations.first_position, graph.position + 1) if ablate_errors else range(0)
     errors = [error_id(layer, position) for layer in range(graph.n_layers) for position in positions]

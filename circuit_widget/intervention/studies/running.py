@@ -43,7 +43,7 @@ class Runner(Protocol):
     ) -> tuple[Effect, ...]:
         """Return the effect of each of several experiments."""
 
-    def activations_of(self, graph: Graph, *, cancelled: IsCancelled | None = None) -> Activations:
+    def _activations_of(self, graph: Graph, *, cancelled: IsCancelled | None = None) -> Activations:
         """Return the active features of a graph's prompt, up to its traced position."""
 
 
