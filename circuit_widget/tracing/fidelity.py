@@ -13,6 +13,7 @@ from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.nodes import PromptToken
+from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.run import unexplained_by
 from circuit_widget.tracing.unexplained import Unexplained
@@ -78,7 +79,7 @@ def fidelity_on(
     prompts: Sequence[Prompt],
     *,
     progress: Callable[[float], None],
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Fidelity:
     """Return how well transcoders stand in for the MLPs on prompts, of which there is at least one.
 

@@ -16,6 +16,7 @@ from circuit_widget.intervention.mode import Regime
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Batch, Conditions, Edit, rerun_batch
+from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.reading import normed_of
 from circuit_widget.tracing.run import Run
@@ -43,7 +44,7 @@ def measure(
     regime: Regime,
     *,
     progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Measured:
     """Return what the watched features and the logits become while nodes are held, sorted by first layer.
 

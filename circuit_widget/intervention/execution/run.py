@@ -25,6 +25,7 @@ from circuit_widget.intervention.mode import Regime
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import batches
 from circuit_widget.model.tokens.tokenizer import token_text
+from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -54,7 +55,7 @@ def carry_out_batch(
     other: Other,
     label: Callable[[int, int], str | None],
     progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> tuple[Effect, ...]:
     """Return the effect of each of several experiments on the prompt of `run`, `watched` at the features of `graph`.
 

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float64
 
-from circuit_widget.arguments import entries_of, finite_number, one_of, quoted
+from circuit_widget.arguments import entries_of, finite_number, one_of, quoted, truth_value, whole_number
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.groups import feature_at
-from circuit_widget.intervention.kinds import Intervention, Set, SwapIn
+from circuit_widget.intervention.kinds import Intervention, Set, SwapIn, intervention_tuple
+from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain
-from circuit_widget.intervention.studies.control_matching import Matching
+from circuit_widget.intervention.studies.control_matching import Matching, match
+from circuit_widget.intervention.studies.running import MOST_EXPERIMENTS, Runner, part_of
 from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, shown_tokens
 from circuit_widget.nodes import ErrorNode, Feature, read_constant, several_nodes
+from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 
 if TYPE_CHECKING:
     import pandas
@@ -28,6 +31,9 @@ Quantity: TypeAlias = Literal["probability", "logit"]
 
 BAND = (0.05, 0.5, 0.95)
 """Quantiles of the controls that frames and plots show."""
+
+
+MOST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -291,3 +297,48 @@ def _row(values: Float64[np.ndarray, " controls"], as_much: np.ndarray) -> dict[
 
 def _p_value(as_much: np.ndarray) -> float:
     return (1 + int(as_much.sum())) / (1 + len(as_much))
+
+
+def controls(
+    model: Runner,
+    graph: Graph,
+    interventions: Sequence[Intervention] | Intervention,
+    *,
+    n: int = 20,
+    seed: int = 0,
+    same_position: bool = True,
+    mode: Mode = "total",
+    progress: ProgressChoice = None,
+    cancelled: IsCancelled | None = None,
+) -> Controls:
+    """Return the effect of interventions beside that of the same on `n` sets of random features like the touched ones.
+
+    Each active feature is replaced by one that is active in the same layer and near in activation, at the same
+    position where `same_position` and enough there are similar; each inactive one by one that is inactive there.
+    Touched features are never drawn, nor are they at other positions. Where too few are similar, farther ones and
+    then those at other positions of the layer are drawn from, and the result says so. Of a swap, the features that
+    stand in keep the ratio of the new value to the activation.
+
+    Raises:
+        InterventionError: too few features could stand in, n is not a whole number from 1 to 10,000, or something
+            other than features is touched.
+    """
+    n = whole_number(n, "n, the number of controls,", InterventionError, least=1)
+    if n > MOST_EXPERIMENTS:
+        raise InterventionError(f"At most {MOST_EXPERIMENTS:,} controls run at once; given n = {quoted(n)}.")
+    seed = whole_number(seed, "seed", InterventionError, most=MOST_SEED)
+    same_position = truth_value(same_position, "same_position", InterventionError)
+    asked = intervention_tuple(interventions)
+    check_features(asked)
+    activations = model._activations_of(graph, cancelled=cancelled)
+    with reporting(progress) as report:
+        first = part_of(report, 0, 1 / (n + 1))
+        (effect,) = model.intervene_many(graph, [asked], mode=mode, progress=first, cancelled=cancelled)
+        touched = touched_features(effect, asked)
+        matching = match(touched, activations, model.transcoders.n_features, n, seed, same_position=same_position)
+        experiments = [stood_in(effect, one, activations) for one in matching.stand_ins]
+        rest = part_of(report, 1 / (n + 1), 1)
+        controls = model.intervene_many(graph, experiments, mode=mode, progress=rest, cancelled=cancelled)
+    known = {*touched, *(other for one in matching.stand_ins for other in one.values())}
+    before = {feature: float(activations.get(feature, 0.0)) for feature in known}
+    return Controls(effect, controls, matching, before, seed)

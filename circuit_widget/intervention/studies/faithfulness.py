@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from circuit_widget.arguments import truth_value
+from circuit_widget.errors import InterventionError
+from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.groups import Groups, feature_at, groups_of
+from circuit_widget.intervention.kinds import Ablate, Scale
+from circuit_widget.intervention.mode import Mode
+from circuit_widget.intervention.studies.running import Runner
 from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens
+from circuit_widget.nodes import error_id
+from circuit_widget.progress import IsCancelled, ProgressChoice
 
 if TYPE_CHECKING:
     import pandas
@@ -76,3 +85,35 @@ class Faithfulness:
 def _left(effect: Effect, token: int) -> float:
     before, after = effect.probability(token)
     return after / before if before else float("nan")
+
+
+def faithfulness(
+    model: Runner,
+    graph: Graph,
+    groups: Groups = None,
+    *,
+    n: int = 30,
+    ablate_errors: bool = False,
+    mode: Mode = "total",
+    progress: ProgressChoice = None,
+    cancelled: IsCancelled | None = None,
+) -> Faithfulness:
+    """Return what is left of the targets' probabilities without a circuit's features, and with no other features.
+
+    `groups` are as in `sweep_groups`. Every feature that is active on the prompt counts, also where the graph left
+    it out. Attention and embeddings stay as the model has them, and so do errors; with `ablate_errors` every error
+    of all layers and positions is ablated together with the other features.
+    """
+    ablate_errors = truth_value(ablate_errors, "ablate_errors", InterventionError)
+    inside = {place for some in groups_of(graph, groups, n).values() for place in some}
+    features = [feature_at(graph, place) for place in sorted(inside)]
+    activations = model._activations_of(graph, cancelled=cancelled)
+    others = sorted(set(activations) - set(features))
+    positions = range(activations.first_position, graph.position + 1) if ablate_errors else range(0)
+    errors = [error_id(layer, position) for layer in range(graph.n_layers) for position in positions]
+    # Where there is nothing else, the model as it is.
+    only = Ablate([*others, *errors]) if others or errors else Scale(features, 1.0)
+    without, alone = model.intervene_many(
+        graph, [Ablate(features), only], mode=mode, progress=progress, cancelled=cancelled
+    )
+    return Faithfulness(without, alone, len(features), len(others), len(errors))

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from circuit_widget.arguments import truth_value
+from circuit_widget.errors import InterventionError
+from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.groups import Groups, feature_at, groups_of
+from circuit_widget.intervention.kinds import Scale
+from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain
+from circuit_widget.intervention.studies.running import OnEffects, Runner, in_parts
 from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, outcomes
+from circuit_widget.progress import IsCancelled, ProgressChoice
 
 if TYPE_CHECKING:
     import pandas
@@ -115,3 +123,38 @@ class GroupSweep:
             template="plotly_white",
         )
         return figure
+
+
+def sweep_groups(
+    model: Runner,
+    graph: Graph,
+    groups: Groups = None,
+    *,
+    factor: float = 0.0,
+    pairs: bool = False,
+    n: int = 10,
+    mode: Mode = "total",
+    on_effects: OnEffects | None = None,
+    progress: ProgressChoice = None,
+    cancelled: IsCancelled | None = None,
+) -> GroupSweep:
+    """Return the effect of ablating each group of features by itself, and each pair of groups if asked for.
+
+    Args:
+        groups: a circuit (its supernodes and pinned features), features by the name of their group, or features
+            each by itself; by default the `n` most influential ones.
+        factor: of activations; 0 ablates.
+
+    Raises:
+        InterventionError: there is no group of features, or the factor is not a finite number.
+    """
+    found = {name: [feature_at(graph, place) for place in some] for name, some in groups_of(graph, groups, n).items()}
+    pairs = truth_value(pairs, "pairs", InterventionError)
+    names = list(found)
+    both = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]] if pairs else []
+    together = [*found.values(), *([*found[one], *found[other]] for one, other in both)]
+    experiments = [Scale(nodes, factor) for nodes in together]
+    effects = in_parts(model, graph, experiments, mode, on_effects, progress, cancelled)
+    deed = experiments[0].description.rsplit(" ", 1)[1]
+    singles, rest = effects[: len(names)], effects[len(names) :]
+    return GroupSweep(deed, dict(zip(names, singles, strict=True)), dict(zip(both, rest, strict=True)))

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from circuit_widget.arguments import of_type
-from circuit_widget.errors import NodeError
+import numpy as np
+
+from circuit_widget.arguments import check_callable, entries_of, finite_number, of_type, plain_number, quoted
+from circuit_widget.errors import InterventionError, NodeError
+from circuit_widget.graph import Graph
+from circuit_widget.graph.given import given_graph
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.kinds import Intervention, Nodes, Scale, intervention_tuple
+from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain
+from circuit_widget.intervention.studies.running import ON_EFFECTS_IS, OnEffects, Runner, in_parts, part_of
 from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, outcomes, shown_tokens
 from circuit_widget.nodes import Feature, several_nodes
+from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 
 if TYPE_CHECKING:
     import pandas
     import plotly.graph_objects
 
 PALETTE = ("#2f6bba", "#c4472b", "#0f8b8d", "#b7791f", "#8a5fb8", "#6b8e23", "#a3516d", "#23211e", "#8e877b", "#5aa9e6")
+
+
+FACTORS = tuple(float(factor) for factor in np.arange(-5, 5.5, 0.5))
+"""The strengths of a sweep where none are given."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,3 +123,64 @@ class Sweep:
 
 def _frozen(sweep: Sweep) -> str:
     return sweep.effects[0].frozen if sweep.axis == "factor" else "MLP outputs up to this layer frozen"
+
+
+def sweep(
+    model: Runner,
+    graph: Graph,
+    nodes: Nodes,
+    factors: Sequence[float] = FACTORS,
+    *,
+    mode: Mode = "total",
+    on_effects: OnEffects | None = None,
+    progress: ProgressChoice = None,
+    cancelled: IsCancelled | None = None,
+) -> Sweep:
+    """Return the dose-response curve of some nodes: each factor of what they are, by default -5 to 5 by 0.5.
+
+    Raises:
+        InterventionError: no factor, more than 10,000, one that is not a finite number, or a feature that is not
+            active.
+    """
+    listed = entries_of(factors, "The factors of a sweep are a list of numbers", InterventionError)
+    experiments = [Scale(nodes, finite_number(one, "A factor", InterventionError)) for one in listed]
+    if not experiments:
+        raise InterventionError("There is no factor to sweep over; give at least one, such as 0.")
+    effects = in_parts(model, graph, experiments, mode, on_effects, progress, cancelled)
+    name = experiments[0].description.rsplit(" ", 1)[0]
+    return Sweep(name, "factor", tuple(one.factor for one in experiments), effects)
+
+
+def sweep_last_layer(
+    model: Runner,
+    graph: Graph,
+    interventions: Sequence[Intervention] | Intervention,
+    *,
+    first: int = 0,
+    on_effects: OnEffects | None = None,
+    progress: ProgressChoice = None,
+    cancelled: IsCancelled | None = None,
+) -> Sweep:
+    """Return the effect of interventions with the MLP outputs of layers `first` to each later layer frozen in turn.
+
+    Constrained patching (Ameisen et al. 2025): the later the last frozen layer, the fewer knock-on effects. Each
+    range runs by itself.
+
+    Raises:
+        InterventionError: `first` is not a layer of the model.
+    """
+    layers = range(given_graph(graph, InterventionError).n_layers)
+    first = plain_number(first)
+    if isinstance(first, bool) or not isinstance(first, int) or first not in layers:
+        raise InterventionError(f"The first frozen layer lies in 0 to {layers[-1]}; given {quoted(first)}.")
+    check_callable(on_effects, ON_EFFECTS_IS, InterventionError)
+    asked, lasts = intervention_tuple(interventions), range(first, graph.n_layers)
+    effects: list[Effect] = []
+    with reporting(progress) as report:
+        for place, last in enumerate(lasts):
+            part = part_of(report, place / len(lasts), (place + 1) / len(lasts))
+            found = model.intervene_many(graph, [asked], mode=(first, last), progress=part, cancelled=cancelled)
+            effects += found
+            if on_effects is not None:
+                on_effects(place, found)
+    return Sweep(effects[0].name, "last_layer", tuple(float(last) for last in lasts), tuple(effects))

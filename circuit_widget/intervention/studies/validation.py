@@ -13,9 +13,14 @@ from circuit_widget.arguments import one_of
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.groups import Groups, feature_at, groups_of
+from circuit_widget.intervention.kinds import Ablate
+from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain
-from circuit_widget.intervention.studies.faithfulness import Faithfulness
+from circuit_widget.intervention.studies.faithfulness import Faithfulness, faithfulness
+from circuit_widget.intervention.studies.running import Runner, part_of
 from circuit_widget.nodes import NodeKind
+from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 
 if TYPE_CHECKING:
     import pandas
@@ -255,3 +260,38 @@ def _reaches(graph: Graph, source: Sequence[int], target: np.ndarray) -> bool:
     layer, position, start = graph.feature_layer, graph.feature_position, list(source)
     above = layer[target][:, None] > layer[start]
     return bool((above & (position[target][:, None] >= position[start])).any())
+
+
+def validate(
+    model: Runner,
+    graph: Graph,
+    groups: Groups = None,
+    *,
+    n: int = 30,
+    mode: Mode = "total",
+    progress: ProgressChoice = None,
+    cancelled: IsCancelled | None = None,
+) -> Validation:
+    """Return how well a graph predicts ablations: each group ablated in turn, the others and the targets read.
+
+    `groups` are as in `sweep_groups`. Predictions run through every feature of the graph; of a pruned graph, through
+    those it kept. The direct part of a prediction is what the ablation does in mode "direct".
+
+    Raises:
+        InterventionError: the mode is "direct", in which prediction and effect are the same.
+    """
+    check_mode(mode)
+    found = groups_of(graph, groups, n)
+    features = {name: [feature_at(graph, place) for place in places] for name, places in found.items()}
+    ablations = [Ablate(nodes) for nodes in features.values()]
+    with reporting(progress) as report:
+        steps = [part_of(report, *ends) for ends in ((0, 0.7), (0.7, 0.9), (0.9, 1))]
+        effects = model.intervene_many(graph, ablations, mode=mode, progress=steps[0], cancelled=cancelled)
+        direct = model.intervene_many(graph, ablations, mode="direct", progress=steps[1], cancelled=cancelled)
+        faithful = faithfulness(model, graph, features, mode=mode, progress=steps[2], cancelled=cancelled)
+    influenced = [
+        pair
+        for name, effect, part in zip(found, effects, direct, strict=True)
+        for pair in influenced_by(graph, found, name, effect, part)
+    ]
+    return Validation(tuple(influenced), dict(zip(found, effects, strict=True)), faithful)

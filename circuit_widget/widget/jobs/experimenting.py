@@ -14,7 +14,7 @@ from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, S
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import intervention_tuple
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.intervention.studies.methods import FACTORS
+from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.widget.jobs.study_runs import Study, SweepPlan, Under, run_generation, run_sweep, run_validation
 from circuit_widget.widget.state.experiment import changed_by, comparison_message, effect_message, experiment_name
 from circuit_widget.widget.state.history import History, Recorded, checked_name, compared_tokens, entry_of

@@ -20,9 +20,9 @@ from circuit_widget.intervention.as_code import (
 )
 from circuit_widget.intervention.kinds import Intervention, Place
 from circuit_widget.intervention.mode import Mode, read_mode
-from circuit_widget.intervention.studies.methods import FACTORS, Asked
+from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.model.sampling import Options
-from circuit_widget.progress import ProgressChoice
+from circuit_widget.progress import IsCancelled, ProgressChoice
 from circuit_widget.widget.state.study_results import Saying, SweepSoFar, circuit_groups, validation_message
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.study_messages import Axis, StudyMessage
@@ -50,7 +50,7 @@ class Under:
     """How a study runs: who hears of its progress, who may stop it, who is shown it while it runs."""
 
     progress: ProgressChoice = None
-    cancelled: Asked | None = None
+    cancelled: IsCancelled | None = None
     watch: Watch | None = None
 
 
