@@ -37,7 +37,9 @@ def quoted(given: object) -> str:
     except Exception:
         # Objects of other libraries, and numbers of many digits within lists, may have no text.
         return f"an object of type {type(given).__name__[:LONGEST_QUOTE]}"
-    line = "".join(shown if shown.isprintable() else "\N{REPLACEMENT CHARACTER}" for shown in " ".join(text.split()))
+    # A text is quoted as it is; what other objects show may go over several lines.
+    text = text if isinstance(given, str | bytes) else " ".join(text.split())
+    line = "".join(shown if shown.isprintable() else "\N{REPLACEMENT CHARACTER}" for shown in text)
     return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 3]}..."
 
 

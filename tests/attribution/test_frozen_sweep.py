@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuit_widget.attribution import sweep
+from circuit_widget.attribution import propagation, sweep
 from circuit_widget.attribution.layer_nodes import Layout
 from circuit_widget.attribution.split_layer import best_meeting, work_of
 from circuit_widget.attribution.sweep import Sweep

@@ -194,7 +194,7 @@ def test_what_cannot_be_done_is_refused_before_anything_runs(
         model.intervene_many(graph, good)  # type: ignore[arg-type]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:These transcoders:circuit_widget.CircuitWidgetWarning")
 def test_what_overflows_the_model_is_named() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)

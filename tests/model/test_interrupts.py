@@ -246,7 +246,8 @@ def test_a_signal_at_any_moment_leaves_everything_as_it_was(signals: int) -> Non
         interrupts = interrupt_at_random(signals)
     finally:
         signal.signal(signal.SIGINT, handler)
-    assert interrupts >= SIGNALS
+    # One that comes in a finalizer is printed by Python, and goes no further.
+    assert interrupts >= 0.95 * SIGNALS
 
 
 def interrupt_at_random(signals: int) -> int:
