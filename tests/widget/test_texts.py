@@ -90,7 +90,7 @@ ENTRANCES: dict[str, tuple[Callable[[CircuitWidget], Any], type[CircuitWidgetErr
     "a node to select": (lambda widget: widget.select([HALF]), CircuitWidgetError),
     "a node to pin": (lambda widget: widget.pin([HALF]), CircuitWidgetError),
     "a group to dissolve": (lambda widget: widget.ungroup(HALF), CircuitError),
-    "a prompt to swap in from": (lambda widget: widget.swap("1_8_4", "the capital" + HALF), PromptError),
+    "a prompt to swap in from": (lambda widget: widget.swap("1_8_4", "the capital" + HALF), InterventionError),
 }
 
 

@@ -6,7 +6,7 @@ import re
 
 from circuit_widget.characters import REPLACEMENT, repaired
 
-FORMULA = "=+\\-@\t\r\uff1d\uff0b\uff0d\uff20"
+FORMULA = "=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 """What a cell begins with that spreadsheets take for a formula, also in full width."""
 
 STARTS_FORMULA = re.compile(rf"(^|[;|\t\r\n])([ \u00a0]*)(?=[{FORMULA}])")
