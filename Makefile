@@ -75,7 +75,7 @@ chromium: $(INSTALLED)
 .PHONY: demo-model
 demo-model: setup ## Train the embedded model and its transcoders again (under half an hour on two cores)
 	$(call say,"Training the embedded model")
-	@$(BIN)/python -m circuit_widget.demo.build $(ARGS)
+	@$(BIN)/python -m tools.train_demo.build $(ARGS)
 
 .PHONY: bench
 bench: setup chromium ## Measure traces, interventions and click to repaint

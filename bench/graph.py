@@ -26,7 +26,7 @@ from circuit_widget.attribution.influence import flow
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.graph import Graph
 from circuit_widget.loading import load
-from circuit_widget.widget.snapshot import pack
+from circuit_widget.widget.wire.snapshot import pack
 
 Result = TypeVar("Result")
 

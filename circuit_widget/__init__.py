@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from circuit_widget.attribution.targets import Contrast, Direction
-    from circuit_widget.circuit import Circuit
+    from circuit_widget.circuit.document import Circuit
     from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning
     from circuit_widget.figure.figure import Figure
     from circuit_widget.graph import Feature, Graph
     from circuit_widget.intervention import Ablate, Add, Effect, Scale, Set, SwapIn
     from circuit_widget.loading import load
-    from circuit_widget.node import Everywhere
+    from circuit_widget.nodes import Everywhere
     from circuit_widget.replacement_model import ReplacementModel
     from circuit_widget.widget.widget import CircuitWidget
 
@@ -30,7 +30,7 @@ _MODULE_OF = {
     "Contrast": "attribution.targets",
     "Direction": "attribution.targets",
     "Effect": "intervention",
-    "Everywhere": "node",
+    "Everywhere": "nodes",
     "Feature": "graph",
     "Figure": "figure.figure",
     "Graph": "graph",

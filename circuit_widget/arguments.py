@@ -7,7 +7,7 @@ import operator
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from circuit_widget.characters import shortened
 from circuit_widget.errors import CircuitWidgetError
@@ -37,7 +37,9 @@ def quoted(given: object) -> str:
     except Exception:
         # Objects of other libraries, and numbers of many digits within lists, may have no text.
         return f"an object of type {type(given).__name__[:LONGEST_QUOTE]}"
-    line = "".join(shown if shown.isprintable() else "\N{REPLACEMENT CHARACTER}" for shown in " ".join(text.split()))
+    # A text is quoted as it is; what other objects show may go over several lines.
+    text = text if isinstance(given, str | bytes) else " ".join(text.split())
+    line = "".join(shown if shown.isprintable() else "\N{REPLACEMENT CHARACTER}" for shown in text)
     return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 3]}..."
 
 
@@ -131,13 +133,14 @@ def check_callable(given: object, what: str, error: type[CircuitWidgetError]) ->
         raise error(f"{what} or None; given {quoted(given)}.")
 
 
-def entries_of(given: object, what: str, error: type[CircuitWidgetError]) -> list[Any]:
-    """Return the entries of a list, or of anything like one that can be read once.
-
-    Raises:
-        CircuitWidgetError: `error`, for a text, bytes, a mapping, and what has no entries.
-    """
+def has_entries(given: object) -> TypeGuard[Iterable[Any]]:
+    """Return whether something is a list, or like one: texts, bytes and mappings are not."""
     unlike = isinstance(given, str | bytes | bytearray | memoryview | Mapping | type)
-    if unlike or not isinstance(given, Iterable) or getattr(given, "shape", None) == ():
+    return not unlike and isinstance(given, Iterable) and getattr(given, "shape", None) != ()
+
+
+def entries_of(given: object, what: str, error: type[CircuitWidgetError]) -> list[Any]:
+    """Return the entries of a list, or of anything like one that can be read once. Raises `error` for anything else."""
+    if not has_entries(given):
         raise error(f"{what}; given {quoted(given)}.")
     return list(given)

@@ -199,7 +199,7 @@ def _answer(target: Target, is_token: bool) -> str:
 
 def _figure(options: argparse.Namespace) -> int:
     _can_write(options.output, "figure", (".svg", ".pdf", ".png"))
-    from circuit_widget.circuit import Circuit
+    from circuit_widget.circuit.document import Circuit
     from circuit_widget.graph import Graph
 
     graph = Graph.load(options.graph)

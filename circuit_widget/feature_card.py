@@ -19,8 +19,8 @@ from circuit_widget.arguments import quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.tokenizer import token_text
-from circuit_widget.node import Everywhere
+from circuit_widget.model.tokens.tokenizer import token_text
+from circuit_widget.nodes import Everywhere
 from circuit_widget.system.plain_torch import in_plain_torch
 from circuit_widget.system.restoring import Change
 from circuit_widget.transcoder.transcoder_set import TranscoderSet

@@ -16,6 +16,9 @@ Progress: TypeAlias = Callable[[float, str], None]
 ProgressChoice: TypeAlias = Progress | bool | None
 """None or True: a progress bar for what takes more than a second; False: nothing; or a callable of one's own."""
 
+IsCancelled: TypeAlias = Callable[[], bool]
+"""Returns whether a run is to end; it is called between layers, and makes the run raise Cancelled."""
+
 SECONDS_BEFORE_BAR = 1.0
 
 

@@ -11,40 +11,52 @@ from typing import Any, TypeAlias, Unpack, overload
 
 import torch
 
-from circuit_widget.arguments import whole_number
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
-from circuit_widget.intervention.intervening import Intervening
+from circuit_widget.graph.given import given_graph
+from circuit_widget.intervention.execution.graph_features import LatestWatched
+from circuit_widget.intervention.execution.steering import Steering, given_new_tokens, steer
+from circuit_widget.intervention.intervening import align, intervene, intervene_many
 from circuit_widget.intervention.kinds import Intervention, intervention_tuple
-from circuit_widget.intervention.steered_generation import SteeredGeneration
-from circuit_widget.intervention.steering import Steering, given_new_tokens, steer
-from circuit_widget.intervention.studies import Asked
+from circuit_widget.intervention.studies.controls import controls
+from circuit_widget.intervention.studies.faithfulness import faithfulness
+from circuit_widget.intervention.studies.group_sweep import sweep_groups
+from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
+from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last_layer
+from circuit_widget.intervention.studies.validation import validate
 from circuit_widget.model.closed import Closed
 from circuit_widget.model.generation import Generation, SampledToken, question
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Bounds, Prompt, PromptInput, first_position, ids_of, prompt_of, read_prompt
 from circuit_widget.model.running import runs_model
 from circuit_widget.model.sampling import Options, generate
-from circuit_widget.node import PromptToken
-from circuit_widget.progress import ProgressChoice, reporting
+from circuit_widget.model.tokens.prompt import (
+    Bounds,
+    Prompt,
+    PromptInput,
+    first_position,
+    ids_of,
+    prompt_of,
+    read_prompt,
+)
+from circuit_widget.nodes import PromptToken
+from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
+from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
+from circuit_widget.tracing.checking import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_run, given_limit
-from circuit_widget.tracing.fidelity import Fidelity, fidelity_on, prompts_of
-from circuit_widget.tracing.memory import within_memory
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.reading import reading_of
+from circuit_widget.tracing.run import Run
 from circuit_widget.tracing.runs import Runs
 from circuit_widget.tracing.trace import trace_run
-from circuit_widget.tracing.verification import Verification
-from circuit_widget.tracing.verify import verify_graph
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 Interventions: TypeAlias = Sequence[Intervention] | Intervention
 
 
-class ReplacementModel(Intervening):
+class ReplacementModel:
     """A language model with a transcoder for each of its MLPs.
 
     One run at a time: every method that runs the model holds `lock`. `cancelled` callables are asked between layers and
@@ -73,8 +85,22 @@ class ReplacementModel(Intervening):
         self.lock = threading.RLock()
         self._cards = FeatureCards(model, transcoders, records)
         self._runs = Runs(model, transcoders)
+        self._watched = LatestWatched()
         self._provenance = dict(provenance or {})
         self._sites = dict(sites or {})
+
+    # Functions of the room they belong to; each is a method here, with this model as its first argument.
+    intervene = intervene
+    intervene_many = intervene_many
+    align = align
+    controls = controls
+    sweep = sweep
+    sweep_last_layer = sweep_last_layer
+    sweep_groups = sweep_groups
+    faithfulness = faithfulness
+    validate = validate
+    verify = verify
+    fidelity = fidelity
 
     def __repr__(self) -> str:
         if self.closed:
@@ -123,7 +149,7 @@ class ReplacementModel(Intervening):
         max_features: int | None = None,
         step: int | None = None,
         progress: ProgressChoice = None,
-        cancelled: Asked | None = None,
+        cancelled: IsCancelled | None = None,
     ) -> Graph:
         """Return the attribution graph of a prompt (Ameisen et al. 2025, "Circuit Tracing").
 
@@ -190,7 +216,7 @@ class ReplacementModel(Intervening):
         asked = question(prompt, position, token, self.prompt_of)
         run = self._runs.of(self.read_prompt(asked.prompt), asked.position)
         chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
-        return estimate_run(run, len(chosen), given_limit(max_features, "max_features"))
+        return estimate_run(run, len(chosen), max_features)
 
     @overload
     def generate(
@@ -215,7 +241,7 @@ class ReplacementModel(Intervening):
         seed: int | None = None,
         on_token: Callable[[SampledToken], None] | None = None,
         progress: ProgressChoice = None,
-        cancelled: Asked | None = None,
+        cancelled: IsCancelled | None = None,
     ) -> Generation | SteeredGeneration:
         """Return what the model goes on to say, with the probability of each token; any of them can be traced.
 
@@ -246,7 +272,15 @@ class ReplacementModel(Intervening):
             steering: list[Steering] = []
             if interventions is not None:
                 run = self._runs.of(read, -1, cancelled)
-                steering = [steer(listed, run, self.transcoders, self._elsewhere, new_tokens=new_tokens)]
+                steering = [
+                    steer(
+                        listed,
+                        run,
+                        self.transcoders,
+                        self._elsewhere,
+                        new_tokens=new_tokens,
+                    )
+                ]
             said = generate(
                 self.model,
                 read,
@@ -265,62 +299,9 @@ class ReplacementModel(Intervening):
         return SteeredGeneration(unsteered, replace(said[1], steering=done, model=self), listed, new_tokens)
 
     @runs_model
-    def verify(
-        self,
-        graph: Graph,
-        n: int = 50,
-        *,
-        progress: ProgressChoice = None,
-        cancelled: Asked | None = None,
-    ) -> Verification:
-        """Return the `n` edges of largest absolute weight beside what they are when measured again.
-
-        Each source (a feature, error or token) is set to zero in mode "direct", and the change of what its targets read
-        is compared with the graph. In a model with 16-bit weights the same is computed with all weights in float32.
-
-        Raises:
-            InterventionError: the graph is not of this model, or n is not a whole number from 1 up.
-            Cancelled: `cancelled()` became true between two sources.
-        """
-        n = whole_number(n, "n, the number of edges to measure,", InterventionError, least=1)
-        with reporting(progress) as report:
-            return verify_graph(
-                self.model,
-                self.transcoders,
-                self._run_of(graph, cancelled),
-                graph,
-                n,
-                progress=lambda done: report(done, "Measuring edges"),
-                cancelled=cancelled,
-            )
-
-    @within_memory("Give shorter texts, or free memory.")
-    @runs_model
-    def fidelity(
-        self,
-        texts: PromptInput | Generation | Sequence[PromptInput | Generation],
-        *,
-        progress: ProgressChoice = None,
-        cancelled: Asked | None = None,
-    ) -> Fidelity:
-        """Return what share of each layer's MLP output the transcoders explain on one text, or on a list of prompts.
-
-        Prompts are of any kind that `trace` takes. Features at the first position are left out; nothing is frozen.
-
-        Raises:
-            PromptError: there is no prompt, or one cannot be used.
-            OutOfMemory: the memory of a device, or of the machine, is full.
-            Cancelled: `cancelled()` became true between two layers.
-        """
-        with reporting(progress) as report:
-            prompts = prompts_of(texts, lambda one: self.read_prompt(question(one, -1, None, self.prompt_of).prompt))
-            return fidelity_on(
-                self.model,
-                self.transcoders,
-                prompts,
-                progress=lambda done: report(done, "Measuring fidelity"),
-                cancelled=cancelled,
-            )
+    def _activations_of(self, graph: Graph, *, cancelled: IsCancelled | None = None) -> Activations:
+        """Return the active features of a graph's prompt, up to its traced position."""
+        return self._run_of(graph, cancelled).activations
 
     @runs_model
     def activations(self, prompt: PromptInput) -> Activations:
@@ -385,6 +366,23 @@ class ReplacementModel(Intervening):
             "context_length": self.model.context_length,
             "first_position": first_position(self.model.network.config),
         }
+
+    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
+        """Return the run that a graph was traced from, checked against the graph where another process traced it."""
+        ids = [token.token_id for token in given_graph(graph, InterventionError).tokens]
+        foreign = InterventionError(
+            "This graph was traced with another model or other transcoders: its features are not those of "
+            f"{self.model.name!r} with {self.transcoders.name!r}. Load the model it was traced with."
+        )
+        if graph.n_layers != self.model.n_layers or not 0 <= min(ids) <= max(ids) < self.model.n_embeddings:
+            raise foreign
+        run = self._runs.of(self.prompt_of(graph.tokens), graph.position, cancelled)
+        if graph.model is not self and not run.activations.agree_with(graph):
+            raise foreign
+        return run
+
+    def _elsewhere(self, prompt: str | Sequence[int]) -> Run:
+        return self._runs.of(self.read_prompt(prompt), -1)
 
     def _label(self, layer: int, feature: int) -> str | None:
         return self._cards.label(layer, feature)

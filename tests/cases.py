@@ -11,7 +11,7 @@ import numpy as np
 
 from circuit_widget.attribution.targets import Direction
 from circuit_widget.graph import Graph
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import CONFIGURATIONS, model_of
 from tests.models import PROMPT_IDS, tiny_transcoders

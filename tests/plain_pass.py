@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 
 LAYERS = {

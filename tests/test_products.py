@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from circuit_widget.products import LEAST_PRODUCTS, fast_products, linear, linear_maps
+from circuit_widget.system.linear_backend import LEAST_PRODUCTS, fast_products, linear, linear_maps
 
 LARGE, SMALL = 1024, 16
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.aggregate import node_edges, supernode_edges
-from circuit_widget.widget.snapshot import pack
+from circuit_widget.circuit.box_edges import node_edges, supernode_edges
+from circuit_widget.widget.wire.snapshot import pack
 
 NUMPY_2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0b1"
 

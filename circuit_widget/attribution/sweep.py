@@ -17,13 +17,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuit_widget.attribution.carried import Carried, Passage, Scratch, Span, transposed
 from circuit_widget.attribution.layer_nodes import AskedRows, LayerNodes, Layout, asked_rows
 from circuit_widget.attribution.lazy_zeros import lazy_zeros
-from circuit_widget.attribution.lifted import Lift, Lifted
-from circuit_widget.attribution.meeting import best_meeting, work_of
+from circuit_widget.attribution.propagation import Carried, Passage, Scratch, Span, transposed
+from circuit_widget.attribution.split_layer import best_meeting, work_of
+from circuit_widget.attribution.upward_pass import Lift, Lifted
 from circuit_widget.errors import Cancelled
 from circuit_widget.model.frozen import FrozenModel
+from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 
 CHUNK_BYTES = {"cpu": 1 << 23}
@@ -85,7 +86,7 @@ class Sweep:
         rows: Int[Tensor, " rows"] | None = None,
         *,
         progress: Callable[[float], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: IsCancelled | None = None,
     ) -> Float[Tensor, "rows columns"]:
         """Return the direct effect of every source on the asked features and targets (all by default), on the CPU.
 
@@ -157,7 +158,7 @@ def sweep(
     *,
     rows: Int[Tensor, " rows"] | None = None,
     progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Float[Tensor, "rows columns"]:
     """Return `Sweep(frozen, layers, embedding, targets).edges(rows, ...)`, for those who ask once."""
     return Sweep(frozen, layers, embedding, targets).edges(rows, progress=progress, cancelled=cancelled)

@@ -13,8 +13,8 @@ from torch import Tensor
 from circuit_widget.arguments import plain_number, quoted, whole_number
 from circuit_widget.characters import half_character
 from circuit_widget.errors import PromptError
-from circuit_widget.model.prompt_input import listed
-from circuit_widget.model.tokenizer import not_embedded, unknown_text
+from circuit_widget.model.tokens.prompt_input import listed
+from circuit_widget.model.tokens.tokenizer import not_embedded, unknown_text
 
 MAX_TOKENS = 10
 ENOUGH_PROBABILITY = 0.95

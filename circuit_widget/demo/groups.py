@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from circuit_widget.demo import TRANSCODERS, facts
 from circuit_widget.demo.corpus import TWO_HOP_PHRASINGS, Split, city_splits
 from circuit_widget.errors import CircuitWidgetError, NodeError
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from circuit_widget.system.atomic_write import write_bytes
 
 if TYPE_CHECKING:

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
-from circuit_widget.arguments import finite_number, of_type, one_of
-from circuit_widget.circuit import Circuit
+from circuit_widget.arguments import of_type, one_of, plain_number, quoted
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import FigureError
-from circuit_widget.figure.compose import Part, compose
-from circuit_widget.figure.fonts import chosen_folders
-from circuit_widget.figure.glyphs import Coverage, cover, missing_glyphs
-from circuit_widget.figure.pdf import write_pdf
-from circuit_widget.figure.png import write_png
-from circuit_widget.figure.recipe import make_recipe, read_recipe
-from circuit_widget.figure.scene import Label, Scene
-from circuit_widget.figure.style import PX_PER_INCH
-from circuit_widget.figure.svg import allowed, write_svg
+from circuit_widget.figure.output.fonts import chosen_folders
+from circuit_widget.figure.output.glyphs import Coverage, cover, missing_glyphs
+from circuit_widget.figure.output.pdf import write_pdf
+from circuit_widget.figure.output.png import write_png
+from circuit_widget.figure.output.recipe import make_recipe, read_recipe
+from circuit_widget.figure.output.svg import allowed, write_svg
+from circuit_widget.figure.scene.compose import Part, compose
+from circuit_widget.figure.scene.scene import Label, Scene
+from circuit_widget.figure.scene.style import PX_PER_INCH
 from circuit_widget.graph import Graph
 from circuit_widget.graph.given import given_graph
-from circuit_widget.intervention.controls import Controls
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import given_path
 from circuit_widget.system.warning import warn
@@ -71,13 +71,13 @@ class Figure:
 
         Raises FigureError where a library is missing, and for a scale that gives no picture or one too large.
         """
-        scale = finite_number(scale, "The scale of a PNG", FigureError)
-        sizes = [scale * size for size in (self.scene.width, self.scene.height)]
+        factor = plain_number(scale)
+        is_number = isinstance(factor, int | float) and not isinstance(factor, bool) and abs(factor) < MOST_DOTS
+        sizes = [factor * size if is_number else 0.0 for size in (self.scene.width, self.scene.height)]
         if not 1 <= min(sizes) <= max(sizes) <= MOST_DOTS:
-            raise FigureError(
-                f"A PNG is 1 to {MOST_DOTS:,} dots wide and high; scale {scale} gives {sizes[0]:.0f} × {sizes[1]:.0f}."
-            )
-        return write_png(self.scene, self.recipe, self._coverage(fonts), scale)
+            gives = f" gives {sizes[0]:.0f} × {sizes[1]:.0f}" if is_number else " is no number that gives one"
+            raise FigureError(f"A PNG is 1 to {MOST_DOTS:,} dots wide and high; scale {quoted(scale)}{gives}.")
+        return write_png(self.scene, self.recipe, self._coverage(fonts), float(factor))
 
     def missing_glyphs(self, fonts: Fonts = ()) -> str:
         """The characters of the figure that no font here has, each once; folders of more fonts may be named.
@@ -146,7 +146,10 @@ def make_figure(
         NodeError, CircuitError: the circuit does not fit the graph.
     """
     one_of(part, get_args(Part), "The part of a figure", FigureError)
-    width = finite_number(width, "The width of a figure, in inches,", FigureError, least=NARROWEST, most=WIDEST)
+    inches = plain_number(width)
+    if isinstance(inches, bool) or not isinstance(inches, int | float) or not NARROWEST <= inches <= WIDEST:
+        raise FigureError(f"The width of a figure is {NARROWEST:g} to {WIDEST:g} inches; given {quoted(width)}.")
+    width = float(inches)
     given_graph(graph, FigureError)
     if circuit is not None:
         of_type(circuit, Circuit, "The circuit of a figure is a Circuit, or None", FigureError)

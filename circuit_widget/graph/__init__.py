@@ -1,7 +1,7 @@
 """The attribution graph of one prompt: its nodes, the signed direct effects between them, and its file."""
 
 from circuit_widget.graph.graph import JSON, Graph
-from circuit_widget.node import (
+from circuit_widget.nodes import (
     Feature,
     NodeKind,
     PromptToken,

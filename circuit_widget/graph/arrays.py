@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from circuit_widget.arguments import quoted
 from circuit_widget.attribution.influence import layers_from_top, rows_at_once, slices
 from circuit_widget.characters import half_character
-from circuit_widget.node import PromptToken, Target
+from circuit_widget.nodes import PromptToken, Target
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
@@ -124,7 +124,7 @@ def exactly(name: str, values: ArrayLike, dtype: DTypeLike) -> Shaped[np.ndarray
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ValueError(f"{name} is an array of numbers; given {quoted(values)}") from error
     if given.ndim == 0:
-        raise ValueError(f"{name} is an array of numbers; given {quoted(values)}")
+        raise ValueError(f"{name} has shape (), expected one number for each node; given {quoted(values)}")
     if found.dtype.kind in "iu" and given.dtype != found.dtype and not np.array_equal(given, found):
         wrong = given[given != found].flat[0]
         raise ValueError(f"{name} holds {wrong}, which is not a number of type {found.dtype}")

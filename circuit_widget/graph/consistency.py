@@ -15,7 +15,7 @@ from circuit_widget.attribution.scores import scores_of
 from circuit_widget.graph.arrays import check_weights
 from circuit_widget.graph.document import LARGEST
 from circuit_widget.graph.recipe import check_recipe, target_kinds
-from circuit_widget.node import Target
+from circuit_widget.nodes import Target
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from circuit_widget.node import PromptToken, Scores, Target
+from circuit_widget.nodes import PromptToken, Scores, Target
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph

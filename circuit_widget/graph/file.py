@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuit_widget.errors import GraphFileError
-from circuit_widget.file_kind import GRAPH_FORMAT as FORMAT
-from circuit_widget.file_kind import file_kind, foreign, not_there
 from circuit_widget.graph.arrays import ARRAYS
 from circuit_widget.graph.consistency import check_consistency
 from circuit_widget.graph.document import description, read_description
 from circuit_widget.system.atomic_write import write_whole
+from circuit_widget.system.file_kind import GRAPH_FORMAT as FORMAT
+from circuit_widget.system.file_kind import file_kind, foreign, not_there
 from circuit_widget.system.paths import given_path, shown_path
 
 if TYPE_CHECKING:

@@ -17,22 +17,22 @@ from circuit_widget.attribution.influence import cumulative_share, flow, input_t
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.attribution.strongest import strongest
 from circuit_widget.errors import NodeError, NoModelError
-from circuit_widget.graph import nodes
+from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
-from circuit_widget.graph.nodes import Edges
-from circuit_widget.graph.reduced import pruned, scores_of_circuit
-from circuit_widget.node import Feature, NodeKind, PromptToken, Scores, Target, no_such_node, several_nodes
+from circuit_widget.graph.node_table import Edges
+from circuit_widget.graph.subgraph import pruned, scores_of_circuit
+from circuit_widget.nodes import Feature, NodeKind, PromptToken, Scores, Target, no_such_node, several_nodes
 
 if TYPE_CHECKING:
     import networkx
     import pandas
 
-    from circuit_widget.circuit import Circuit
+    from circuit_widget.circuit.document import Circuit
     from circuit_widget.figure.figure import Figure, Part
     from circuit_widget.intervention import Effect
-    from circuit_widget.intervention.controls import Controls
     from circuit_widget.intervention.groups import Groups
-    from circuit_widget.intervention.validation import Validation
+    from circuit_widget.intervention.studies.controls import Controls
+    from circuit_widget.intervention.studies.validation import Validation
     from circuit_widget.replacement_model import ReplacementModel
     from circuit_widget.tracing.verification import Verification
     from circuit_widget.widget.widget import CircuitWidget

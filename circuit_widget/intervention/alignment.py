@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from circuit_widget.arguments import entries_of, quoted, whole_number
+from circuit_widget.arguments import entries_of, plain_number, quoted
 from circuit_widget.errors import InterventionError
-from circuit_widget.node import PromptToken
+from circuit_widget.nodes import PromptToken
 
 if TYPE_CHECKING:
     import pandas
@@ -96,7 +96,10 @@ def pair_tuple(alignment: object) -> tuple[tuple[int, int], ...]:
 def _pair(entry: object) -> tuple[int, int]:
     expected = "An alignment is pairs of positions, of this prompt and of the other"
     given = entries_of(entry, expected, InterventionError)
-    numbers = [whole_number(one, "A position of an alignment", InterventionError) for one in given]
+    numbers = [plain_number(one) for one in given]
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise InterventionError(f"Positions of an alignment are whole numbers from 0 up; given {quoted(number)}.")
     if len(numbers) != 2:
         raise InterventionError(f"{expected}; given {quoted(entry)}.")
     return numbers[0], numbers[1]

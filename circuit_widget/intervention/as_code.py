@@ -13,7 +13,7 @@ from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.kinds import KINDS, Intervention, Place
 from circuit_widget.intervention.literal import comment, literal, plain
-from circuit_widget.node import Everywhere, Feature
+from circuit_widget.nodes import Everywhere, Feature
 
 IMPORT = "import circuit_widget as cw"
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Int
 
-from circuit_widget.arguments import of_type, quoted, whole_number
+from circuit_widget.arguments import of_type, plain_number, quoted, whole_number
 from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.groups import Groups, groups_of
 from circuit_widget.intervention.plot_text import plain
-from circuit_widget.node import Feature, NodeKind, several_nodes
+from circuit_widget.nodes import Feature, NodeKind, several_nodes
 
 if TYPE_CHECKING:
     import pandas
     import plotly.graph_objects
 
+    from circuit_widget.intervention.execution.target_readings import Reading
     from circuit_widget.intervention.kinds import Intervention
-    from circuit_widget.intervention.readings import Reading
 
 TOP_TOKENS = 10
 
@@ -158,7 +158,10 @@ class Effect:
             PromptError: an id outside the vocabulary, or a text that is not among those tokens.
         """
         if not isinstance(token, str):
-            return whole_number(token, "The id of a token", PromptError, most=len(self.logits_before) - 1)
+            number = plain_number(token)
+            if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(self.logits_before):
+                raise PromptError(f"Token ids lie in 0 to {len(self.logits_before) - 1}; given {quoted(token)}.")
+            return number
         texts = {**dict(zip(self.tokens["token_id"], self.tokens["token"], strict=True)), **self.target_tokens}
         for spelling in (token, f" {token}"):
             for number, text in texts.items():

@@ -8,11 +8,11 @@ from typing import TypeAlias
 import numpy as np
 
 from circuit_widget.arguments import quoted, whole_number
-from circuit_widget.circuit import Circuit
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.given import given_graph
-from circuit_widget.node import Feature, several_nodes
+from circuit_widget.nodes import Feature, several_nodes
 
 Groups: TypeAlias = Circuit | Mapping[str, Iterable[str | Feature]] | Iterable[str | Feature] | None
 """A circuit's supernodes and pinned features, features by the name of their group, features each by itself, or None for

@@ -12,8 +12,8 @@ from circuit_widget.arguments import entries_of, finite_number, quoted
 from circuit_widget.characters import shortened
 from circuit_widget.errors import InterventionError, PromptError
 from circuit_widget.intervention.alignment import Pairs, pair_tuple
-from circuit_widget.model.prompt_input import Message, plain_prompt
-from circuit_widget.node import Everywhere, Feature, NodeKind, TokenNode, read_constant, several_nodes
+from circuit_widget.model.tokens.prompt_input import Message, plain_prompt
+from circuit_widget.nodes import Everywhere, Feature, NodeKind, TokenNode, read_constant, several_nodes
 
 Node: TypeAlias = str | Feature
 Place: TypeAlias = Node | Everywhere
@@ -233,7 +233,7 @@ def intervention_tuple(interventions: object) -> tuple[Intervention, ...]:
     """
     if isinstance(interventions, Intervention):
         return (interventions,)
-    found = tuple(entries_of(interventions, f"{INTERVENTIONS_ARE}, one or a list of them", InterventionError))
+    found = tuple(entries_of(interventions, INTERVENTIONS_ARE, InterventionError))
     for one in found:
         if not isinstance(one, Intervention):
             raise InterventionError(f"{INTERVENTIONS_ARE}; given {quoted(one)}.")

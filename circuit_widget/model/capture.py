@@ -19,7 +19,8 @@ from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.norm import frozen_norm, norm_scale
 from circuit_widget.model.sites import NormKind
-from circuit_widget.products import fast_products
+from circuit_widget.progress import IsCancelled
+from circuit_widget.system.linear_backend import fast_products
 from circuit_widget.system.plain_torch import inference
 
 
@@ -183,7 +184,7 @@ def capture(
     *,
     input_site: str = "mlp_input",
     output_site: str = "mlp_output",
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Capture:
     """Run the model once on a prompt and keep what its frozen model and its re-runs need.
 

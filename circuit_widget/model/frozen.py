@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.products import linear
+from circuit_widget.system.linear_backend import linear
 
 MlpChange: TypeAlias = Callable[[int, Float[Tensor, "*batch rows d_model"]], Float[Tensor, "*batch rows d_model"]]
 """From a layer and the change of what its MLP reads to the change of what is written in its place."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import NoModelError, PromptError
-from circuit_widget.model.prompt import Prompt, PromptInput
-from circuit_widget.node import PromptToken
+from circuit_widget.model.tokens.prompt import Prompt, PromptInput
+from circuit_widget.nodes import PromptToken
 
 if TYPE_CHECKING:
     from circuit_widget.graph import Graph

@@ -34,12 +34,12 @@ from circuit_widget.model.plain import DTYPES, check_plain, has_hooked_mlps
 from circuit_widget.model.preparing import evaluating, reading_network, without_progress_bar
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
 from circuit_widget.model.source import ModelSource, find_model
-from circuit_widget.products import linear, linear_maps
+from circuit_widget.system.linear_backend import linear, linear_maps
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.transcoder.folder import directory_name
 
 if TYPE_CHECKING:
-    from circuit_widget.model.tokenizer import Tokenizer
+    from circuit_widget.model.tokens.tokenizer import Tokenizer
 
 Network: TypeAlias = PreTrainedModel
 """A loaded transformers model."""

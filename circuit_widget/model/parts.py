@@ -18,7 +18,7 @@ from circuit_widget.model.origin import origin_of
 from circuit_widget.model.self_check import check_pieces
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, NormKind, check_site
 from circuit_widget.model.source import find_model
-from circuit_widget.model.tokenizer import TokenizerChoice, read_tokenizer
+from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenizer
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder, expanded, is_directory

@@ -21,7 +21,8 @@ from circuit_widget.model.capture import Capture, LayerCapture, first, watch_rea
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.some_rows import Kept, run_some
-from circuit_widget.products import fast_products
+from circuit_widget.progress import IsCancelled
+from circuit_widget.system.linear_backend import fast_products
 from circuit_widget.system.plain_torch import inference
 
 MlpEdit: TypeAlias = Callable[[int, Float[Tensor, "rows d_model"]], Float[Tensor, "rows d_model"] | None]
@@ -82,7 +83,7 @@ def rerun(
     first_position: int,
     conditions: Conditions = Conditions(),
     progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Rerun:
     """Run layers `first_layer` and above on positions `first_position` to the traced one, adding what `edit` returns.
 
@@ -104,7 +105,7 @@ def rerun_batch(
     *,
     conditions: Conditions = Conditions(),
     progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Batch:
     """Run the model again once for each of `edits`, sorted by their first layer, all on one set of positions.
 

@@ -17,10 +17,10 @@ from circuit_widget.model.capture import first, watch_reading
 from circuit_widget.model.generation import Generation, SampledToken
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt, check_embedded
-from circuit_widget.model.tokenizer import token_text
-from circuit_widget.node import PromptToken
-from circuit_widget.progress import ProgressChoice
+from circuit_widget.model.tokens.prompt import Prompt, check_embedded
+from circuit_widget.model.tokens.tokenizer import token_text
+from circuit_widget.nodes import PromptToken
+from circuit_widget.progress import IsCancelled, ProgressChoice
 from circuit_widget.system.plain_torch import inference
 
 MOST_SEED = 2**63 - 1
@@ -38,7 +38,7 @@ class Options(TypedDict, total=False):
     seed: int | None
     on_token: Callable[[SampledToken], None] | None
     progress: ProgressChoice
-    cancelled: Callable[[], bool] | None
+    cancelled: IsCancelled | None
 
 
 class StepEdit(Protocol):
@@ -68,7 +68,7 @@ def generate(
     seed: int | None = None,
     on_token: Callable[[SampledToken], None] | None = None,
     progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> tuple[Generation, ...]:
     """Continue a prompt until the model ends it, `max_new_tokens` are sampled, or its context is full, once for each edit.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.node import NodeKind
+from circuit_widget.nodes import NodeKind
 from circuit_widget.tracing.errors import errors_at
 from circuit_widget.tracing.reading import chosen_targets
 from circuit_widget.tracing.run import Run

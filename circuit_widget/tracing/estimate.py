@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from circuit_widget.arguments import whole_number
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
-from circuit_widget.tracing.memory import available_memory
+from circuit_widget.system.memory import available_memory
 from circuit_widget.tracing.run import Run
 
 USABLE_SHARE = 0.6
@@ -73,7 +73,11 @@ class Plan(NamedTuple):
 
 
 def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> Estimate:
-    """Return what tracing a run will take, with all active features or at most `max_features` of them."""
+    """Return what tracing a run will take, with all active features or at most `max_features` of them.
+
+    Raises:
+        PromptError: max_features is not a whole number from 1 up.
+    """
     planned = plan(run, n_targets, max_features)
     return Estimate(
         features=planned.features,
@@ -92,13 +96,21 @@ def given_limit(limit: object, name: str) -> int | None:
     Raises:
         PromptError: not None, and not a whole number from 1 up.
     """
-    return None if limit is None else whole_number(limit, f"{name}, or None,", PromptError, least=1)
+    number = plain_number(limit)
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+        raise PromptError(f"{name} is a whole number from 1 up, or None for all; given {quoted(limit)}.")
+    return number
 
 
 def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
-    """Return how the edges of a run, with all features or at most `max_features`, fit into memory."""
+    """Return how the edges of a run, with all features or at most `max_features`, fit into memory.
+
+    Raises:
+        PromptError: max_features is not a whole number from 1 up.
+    """
     n_active = len(run.activations)
-    n_features = n_active if max_features is None else min(n_active, max_features)
+    limit = given_limit(max_features, "max_features")
+    n_features = n_active if limit is None else min(n_active, limit)
     available = available_memory()
     store = max(0, int(USABLE_SHARE * available) - WORKING_BYTES)
     others = _n_others(run)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from circuit_widget.arguments import entries_of
+from circuit_widget.arguments import has_entries, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt
-from circuit_widget.node import PromptToken
+from circuit_widget.model.tokens.prompt import Prompt
+from circuit_widget.nodes import PromptToken
+from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.run import unexplained_by
 from circuit_widget.tracing.unexplained import Unexplained
@@ -78,7 +79,7 @@ def fidelity_on(
     prompts: Sequence[Prompt],
     *,
     progress: Callable[[float], None],
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Fidelity:
     """Return how well transcoders stand in for the MLPs on prompts, of which there is at least one.
 
@@ -103,8 +104,11 @@ def prompts_of(texts: object, read: Callable[[Any], Prompt]) -> list[Prompt]:
     """
     if isinstance(texts, str | Generation):
         return [read(texts)]
-    expected = "texts is one text, or a list of prompts: texts, token ids, messages, generations"
-    listed = entries_of(texts, expected, PromptError)
+    if not has_entries(texts):
+        raise PromptError(
+            f"texts is {quoted(texts)}, expected one text, or a list of prompts: texts, token ids, messages, generations."
+        )
+    listed = list(texts)
     if not listed:
         raise PromptError("texts is empty, expected one text, or a list of prompts.")
     if all(map(_is_part, listed)):

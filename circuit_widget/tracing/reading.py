@@ -16,8 +16,8 @@ from circuit_widget.attribution.targets import (
 )
 from circuit_widget.graph import Graph
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.target_tokens import find_tokens
-from circuit_widget.model.tokenizer import token_text
+from circuit_widget.model.tokens.target_tokens import find_tokens
+from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.run import Run
 

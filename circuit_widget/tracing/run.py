@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,8 @@ from circuit_widget.errors import Cancelled
 from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenModel, FrozenNorm
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt
+from circuit_widget.model.tokens.prompt import Prompt
+from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.unexplained import Unexplained
@@ -52,7 +53,7 @@ def run_prompt(
     prompt: Prompt,
     position: int,
     *,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Run:
     """Run the model once on a prompt and find its active features and errors.
 
@@ -73,7 +74,7 @@ def run_prompt(
 
 
 def unexplained_by(
-    model: LanguageModel, transcoders: TranscoderSet, prompt: Prompt, *, cancelled: Callable[[], bool] | None = None
+    model: LanguageModel, transcoders: TranscoderSet, prompt: Prompt, *, cancelled: IsCancelled | None = None
 ) -> tuple[Unexplained, ...]:
     """Return what transcoders leave of each MLP's output on a whole prompt, without keeping what a trace needs.
 
@@ -95,7 +96,7 @@ def _captured(
     transcoders: TranscoderSet,
     prompt: Prompt,
     position: int,
-    cancelled: Callable[[], bool] | None,
+    cancelled: IsCancelled | None,
 ) -> Capture:
     return capture(
         model,
@@ -112,7 +113,7 @@ def _encoded(
     captured: Capture,
     used: slice,
     active: list[_Active],
-    cancelled: Callable[[], bool] | None,
+    cancelled: IsCancelled | None,
 ) -> Iterator[_Written]:
     """Yield what features write to each layer, adding its active ones to `active` first."""
     for layer, pieces in enumerate(captured.layers):

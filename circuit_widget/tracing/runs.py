@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
 from torch import Tensor
@@ -11,7 +11,8 @@ from torch import Tensor
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import Prompt
+from circuit_widget.model.tokens.prompt import Prompt
+from circuit_widget.progress import IsCancelled
 from circuit_widget.tracing.fidelity import FirstRuns
 from circuit_widget.tracing.run import Run, run_prompt
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -34,7 +35,7 @@ class Runs:
         self._kept: OrderedDict[tuple[tuple[int, ...], int], tuple[Run, int]] = OrderedDict()
         self._revision = 0
 
-    def of(self, prompt: Prompt, position: int, cancelled: Callable[[], bool] | None = None) -> Run:
+    def of(self, prompt: Prompt, position: int, cancelled: IsCancelled | None = None) -> Run:
         """Return the run of a prompt traced at a position (-1 is the last), from memory where it is there.
 
         The first runs give one CircuitWidgetWarning where the transcoders explain next to nothing of the MLPs' outputs.

@@ -13,7 +13,8 @@ from circuit_widget.attribution.sweep import Sweep
 from circuit_widget.attribution.targets import ChosenTarget
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import JSON, Graph
-from circuit_widget.node import PromptToken, Target
+from circuit_widget.nodes import PromptToken, Target
+from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.estimate import Plan, in_bytes, in_words, most_that_fit, plan, sweep_seconds
 from circuit_widget.tracing.run import Run
@@ -26,7 +27,7 @@ def trace_run(
     max_features: int | None = None,
     step: int | None = None,
     progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Graph:
     """Return the attribution graph of a run, without labels; its recipe says only how many features were left out.
 
@@ -98,7 +99,7 @@ def _select(
     planned: Plan,
     step: int | None,
     progress: Callable[[float], None] | None,
-    cancelled: Callable[[], bool] | None,
+    cancelled: IsCancelled | None,
 ) -> Selection:
     """Return the features that become nodes, and all edges."""
     directions = torch.stack([target.direction for target in targets])

@@ -16,6 +16,7 @@ from torch import nn
 from circuit_widget.errors import Cancelled
 from circuit_widget.graph import Graph
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.system.restoring import Change
 from circuit_widget.tracing.direct import DirectEffects
@@ -36,7 +37,7 @@ def verify_graph(
     n: int,
     *,
     progress: Callable[[float], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Verification:
     """Measure the `n` edges of largest absolute weight again; `run` is that of the graph's prompt.
 
@@ -70,9 +71,7 @@ def verify_graph(
 class _Steps:
     """Counts measured sources, tells how many are done, and stops when asked to."""
 
-    def __init__(
-        self, count: int, progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None
-    ) -> None:
+    def __init__(self, count: int, progress: Callable[[float], None] | None, cancelled: IsCancelled | None) -> None:
         self.cancelled = cancelled
         self._count, self._done, self._progress = max(count, 1), 0, progress
 

@@ -7,18 +7,18 @@ from typing import Any, Literal
 
 from circuit_widget.arguments import of_type, plain_number
 from circuit_widget.characters import beginning
-from circuit_widget.circuit import Circuit, Nodes
+from circuit_widget.circuit.document import Circuit, Nodes
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.given import given_graph
 from circuit_widget.model.closed import CLOSED
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.widget.experiment import nodes_of
-from circuit_widget.widget.experimenting import ExperimentWidget
+from circuit_widget.widget.jobs.experimenting import ExperimentWidget
+from circuit_widget.widget.jobs.requests import Requests
+from circuit_widget.widget.jobs.worker import Worker
 from circuit_widget.widget.picture import static_bundle
-from circuit_widget.widget.requests import Requests
-from circuit_widget.widget.worker import Worker
+from circuit_widget.widget.state.experiment import nodes_of
 
 LOG = logging.getLogger(__name__)
 

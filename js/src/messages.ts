@@ -1,4 +1,4 @@
-/** The messages between frontend and kernel; written by `python -m circuit_widget.widget.frontend_types`. */
+/** The messages between frontend and kernel; written by `python -m circuit_widget.widget.wire.frontend_types`. */
 
 import type {
   CompareBody,

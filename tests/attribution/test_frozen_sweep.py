@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuit_widget.attribution import carried, sweep
+from circuit_widget.attribution import propagation, sweep
 from circuit_widget.attribution.layer_nodes import Layout
-from circuit_widget.attribution.meeting import best_meeting, work_of
+from circuit_widget.attribution.split_layer import best_meeting, work_of
 from circuit_widget.attribution.sweep import Sweep
 from circuit_widget.errors import Cancelled
 from tests.attribution.frozen_models import Case, measured_edges, random_case, sources
@@ -132,8 +132,8 @@ def test_the_size_of_a_chunk_changes_nothing(monkeypatch: pytest.MonkeyPatch, ch
 def test_long_prompts_are_mixed_in_causal_blocks(monkeypatch: pytest.MonkeyPatch, parallel: bool) -> None:
     case = random_case(n_positions=11, parallel=parallel, skip=True)
     expected = measured_edges(case)
-    monkeypatch.setattr(carried, "BLOCK", 3)
-    monkeypatch.setattr(carried, "KEPT_PATTERN_BYTES", 0)
+    monkeypatch.setattr(propagation, "BLOCK", 3)
+    monkeypatch.setattr(propagation, "KEPT_PATTERN_BYTES", 0)
     for meeting in (-1, 3):
         monkeypatch.setattr(sweep, "best_meeting", lambda *_, meeting=meeting: meeting)
         assert_same(edges(case), expected)

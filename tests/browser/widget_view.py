@@ -45,8 +45,8 @@ AT_FULL_SPEED = "for hook in slow: hook.remove()"
 # The figure and the screen share one layout, so the kernel can say where the screen has drawn a node.
 PLACES = """
 def places(widget, width, height):
-    from circuit_widget.figure.layout import map_layout
-    from circuit_widget.figure.shown import map_nodes, shown
+    from circuit_widget.figure.layout.map_layout import map_layout
+    from circuit_widget.figure.scene.visible import map_nodes, shown
     graph, circuit = widget.graph, widget.circuit
     visible = shown(graph, circuit.pin(widget.selected) if widget.selected else circuit).nodes
     texts = [token.text for token in graph.tokens]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.aggregate import NodeEdges, supernode_edges
+from circuit_widget.circuit.box_edges import NodeEdges, supernode_edges
 
 FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/aggregate.json").read_text(encoding="utf-8"))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.circuit import Circuit
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import CircuitError
 
 FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/circuit.json").read_text(encoding="utf-8"))

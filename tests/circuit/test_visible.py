@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.circuit import Circuit
-from circuit_widget.figure.shown import shown
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.scene.visible import shown
 from tests.circuit.write_visible import FIXTURE, table
 from tests.widget.small_graph import small_graph
 

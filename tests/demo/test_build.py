@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from circuit_widget.demo import build as building
 from circuit_widget.demo.corpus import Kind, Split, select
-from circuit_widget.demo.mlp_rows import MlpRows
-from circuit_widget.demo.model_training import ModelRecipe, encode_sentences, new_model, rate_at, smoothed_loss
-from circuit_widget.demo.tokenizer import build_tokenizer
-from circuit_widget.demo.transcoder import load_transcoders
-from circuit_widget.demo.transcoder_training import LayerRecipe, TranscoderRecipe, train_transcoder
-from circuit_widget.demo.word_transcoder import WordRecipe, Words, alike_words, train_word_transcoder
 from circuit_widget.loading import load
+from tools.train_demo import build as building
+from tools.train_demo.mlp_rows import MlpRows
+from tools.train_demo.model_training import ModelRecipe, encode_sentences, new_model, rate_at, smoothed_loss
+from tools.train_demo.tokenizer import build_tokenizer
+from tools.train_demo.transcoder import load_transcoders
+from tools.train_demo.transcoder_training import LayerRecipe, TranscoderRecipe, train_transcoder
+from tools.train_demo.word_transcoder import WordRecipe, Words, alike_words, train_word_transcoder
 
 TINY_MODEL = ModelRecipe(steps=2, rows=16, processes=2)
 TINY_LAYER = LayerRecipe(features=64, steps=3)
@@ -25,7 +25,7 @@ TINY_TRANSCODERS = TranscoderRecipe(words=TINY_WORDS, layers=(TINY_LAYER,) * 3, 
 
 
 def test_it_builds_what_the_package_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("circuit_widget.demo.cards.SENTENCES", 300)
+    monkeypatch.setattr("tools.train_demo.cards.SENTENCES", 300)
     folder, transcoders = building.build(tmp_path, TINY_MODEL, TINY_TRANSCODERS)
     model = load(folder, transcoders=transcoders, device="cpu")
     graph = model.trace("the capital of the state containing Dallas is")

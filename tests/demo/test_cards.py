@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from circuit_widget.demo import MODEL, TRANSCODERS
-from circuit_widget.demo.cards import EXAMPLES, card_sentences, write_cards
 from circuit_widget.demo.corpus import Split
-from circuit_widget.demo.evaluate import plain_model
-from circuit_widget.demo.labels import Position, label_features
-from circuit_widget.demo.mlp_rows import recorded_mlps
-from circuit_widget.demo.transcoder import load_transcoders
+from tools.train_demo.cards import EXAMPLES, card_sentences, write_cards
+from tools.train_demo.evaluate import plain_model
+from tools.train_demo.labels import Position, label_features
+from tools.train_demo.mlp_rows import recorded_mlps
+from tools.train_demo.transcoder import load_transcoders
 
 LAYERS = range(4)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from circuit_widget.demo import MODEL, TRANSCODERS
-from circuit_widget.demo.evaluate import (
+from tools.train_demo.evaluate import (
     START,
     Score,
     behaviour_scores,

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from circuit_widget.demo import MODEL
 from circuit_widget.demo.corpus import sentences
-from circuit_widget.demo.tokenizer import build_tokenizer
+from tools.train_demo.tokenizer import build_tokenizer
 
 
 @pytest.fixture(scope="module", params=["built", "shipped"])

@@ -73,13 +73,12 @@ def parameters() -> Iterator[tuple[str, str]]:
             if not base.__module__.startswith("circuit_widget") or base.__name__ in OF_A_BASE_CLASS:
                 continue
             for name, member in vars(base).items():
-                member = getattr(member, "__func__", member)
-                if name[0] != "_" and inspect.isfunction(member) and name in dir(one):
-                    yield from (
-                        (f"{one.__name__}.{name}", given)
-                        for given in inspect.signature(member).parameters
-                        if given not in ("self", "cls")
-                    )
+                function = getattr(member, "__func__", member)
+                if name[0] != "_" and inspect.isfunction(function) and name in dir(one):
+                    # The first argument of a method is the object or the class, whatever its name.
+                    own = 0 if isinstance(member, staticmethod) else 1
+                    given = list(inspect.signature(function).parameters)[own:]
+                    yield from ((f"{one.__name__}.{name}", argument) for argument in given)
 
 
 MADE_BY_USERS = (

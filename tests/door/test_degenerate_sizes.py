@@ -104,7 +104,7 @@ def test_studies_have_a_largest_size(graphs: dict[str, cw.Graph]) -> None:
     graph = graphs["one target"]
     with pytest.raises(cw.CircuitWidgetError, match="10,001 experiments; at most 10,000"):
         MODEL.sweep(graph, graph.node_ids[0], [0] * 10_001)
-    with pytest.raises(cw.CircuitWidgetError, match="from 1 to 10,000; given 1000000"):
+    with pytest.raises(cw.CircuitWidgetError, match="At most 10,000 controls run at once; given n = 1000000"):
         MODEL.controls(graph, cw.Ablate(graph.node_ids[0]), n=10**6)
 
 
@@ -128,7 +128,7 @@ def test_a_circuit_that_could_not_be_read_back_is_refused() -> None:
 
 @pytest.mark.parametrize("width", [0, 0.1, 1.99, 12.01, 1000])
 def test_a_width_out_of_range_is_refused(width: float, graphs: dict[str, cw.Graph]) -> None:
-    with pytest.raises(cw.CircuitWidgetError, match="between 2 and 12; given"):
+    with pytest.raises(cw.CircuitWidgetError, match="2 to 12 inches; given"):
         graphs["one target"].figure(width=width)
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,12 @@ OF_ARRAYS = "Graph.build"
 """Documents a ValueError, as the arrays it is made of are NumPy's and files of other tools are read with it."""
 
 LONGEST_SENTENCE = 500
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that is taken for a path is one in here."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import random
 from typing import Any
 
-from circuit_widget.figure.circuit_layout import Box, circuit_layout
-from circuit_widget.figure.layout import MapNode, map_layout
-from circuit_widget.figure.routing import Link, edge_width, head_length, map_edge, route_edges, shown_links
-from circuit_widget.figure.text import apart, mono_width, printable, shorten, text_width, token_label
+from circuit_widget.figure.layout.circuit_layout import Box, circuit_layout
+from circuit_widget.figure.layout.map_layout import MapNode, map_layout
+from circuit_widget.figure.layout.routing import Link, edge_width, head_length, map_edge, route_edges, shown_links
+from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label
 
 DALLAS = ("<bos>", "the", " capital", " of", " the", " state", " containing", " Dallas", " is")
 STRANGE = (

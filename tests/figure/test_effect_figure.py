@@ -3,11 +3,11 @@
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.circuit import Circuit
-from circuit_widget.figure import style
-from circuit_widget.figure.effect_scene import draw_effect
-from circuit_widget.figure.scene import Label, Lines, Paint, Pen, Rectangle
-from circuit_widget.intervention.controls import Controls
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.effect_scene import draw_effect
+from circuit_widget.figure.scene.scene import Label, Lines, Paint, Pen, Rectangle
+from circuit_widget.intervention.studies.controls import Controls
 
 PROMPT = "the capital of the state containing Dallas is"
 WIDTH = 300.0

@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from circuit_widget.circuit import Circuit
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import FigureError, NodeError
-from circuit_widget.figure import style
 from circuit_widget.figure.figure import Figure, make_figure, read_recipe
-from circuit_widget.figure.map_scene import standing
-from circuit_widget.figure.scene import Circle, Curves, Label, Polygon, Rectangle
-from circuit_widget.figure.shown import shown
+from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.map_scene import standing
+from circuit_widget.figure.scene.scene import Circle, Curves, Label, Polygon, Rectangle
+from circuit_widget.figure.scene.visible import shown
 from circuit_widget.intervention import Effect
 from tests.figure.graphs import california_swapped_in, circuit_of_dallas, dallas, effect_on, texas_ablated
 

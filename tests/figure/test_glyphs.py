@@ -9,12 +9,12 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-import circuit_widget.figure.glyphs as glyphs
+import circuit_widget.figure.output.glyphs as glyphs
 from circuit_widget.errors import CircuitWidgetWarning, FigureError
 from circuit_widget.figure.figure import Figure, make_figure
-from circuit_widget.figure.fonts import bundled_have, read_fonts, system_folders
-from circuit_widget.figure.scripts import script_of
-from circuit_widget.figure.text import apart, runs_leftward
+from circuit_widget.figure.output.fonts import bundled_have, read_fonts, system_folders
+from circuit_widget.figure.output.scripts import script_of
+from circuit_widget.wording.text import apart, runs_leftward
 from tests.figure.graphs import WORDS, circuit_of_dallas, dallas, texas_ablated
 
 CHINESE = "大小的"

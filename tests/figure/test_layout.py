@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.figure.circuit_layout import Box, PlacedBox, circuit_layout
-from circuit_widget.figure.layout import MapLayout, MapNode, map_layout
-from circuit_widget.figure.text import mono_width, printable, shorten, text_width, token_label
+from circuit_widget.figure.layout.circuit_layout import Box, PlacedBox, circuit_layout
+from circuit_widget.figure.layout.map_layout import MapLayout, MapNode, map_layout
+from circuit_widget.wording.text import mono_width, printable, shorten, text_width, token_label
 from tests.figure.cases import DALLAS, boxes_and_links, fixture, map_nodes, stored
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "layout.json"

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from circuit_widget.figure.circuit_layout import CircuitLayout, PlacedBox, circuit_layout
-from circuit_widget.figure.routing import (
+from circuit_widget.figure.layout.circuit_layout import CircuitLayout, PlacedBox, circuit_layout
+from circuit_widget.figure.layout.routing import (
     LEAST_SHARE,
     Link,
     Route,

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuit_widget.aggregate import node_edges, supernode_edges
-from circuit_widget.circuit import Circuit
-from circuit_widget.figure import style
-from circuit_widget.figure.circuit_scene import circuit_picture, draw_circuit
-from circuit_widget.figure.effect_scene import draw_effect
-from circuit_widget.figure.layout import MapLayout, map_layout
-from circuit_widget.figure.legend import draw_legend, group_entries, shape_entries, sign_entries
-from circuit_widget.figure.map_scene import draw_map
-from circuit_widget.figure.routing import edge_width, map_edge
-from circuit_widget.figure.scene import Circle, Curves, Item, Label, Lines, Pen, Polygon, Rectangle
-from circuit_widget.figure.shown import Shown, map_nodes, shown
+from circuit_widget.circuit.box_edges import node_edges, supernode_edges
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.layout.map_layout import MapLayout, map_layout
+from circuit_widget.figure.layout.routing import edge_width, map_edge
+from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.circuit_scene import circuit_picture, draw_circuit
+from circuit_widget.figure.scene.effect_scene import draw_effect
+from circuit_widget.figure.scene.legend import draw_legend, group_entries, shape_entries, sign_entries
+from circuit_widget.figure.scene.map_scene import draw_map
+from circuit_widget.figure.scene.scene import Circle, Curves, Item, Label, Lines, Pen, Polygon, Rectangle
+from circuit_widget.figure.scene.visible import Shown, map_nodes, shown
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Effect
 from tests.figure.graphs import circuit_of_dallas, dallas, effect_on, features, texas_ablated

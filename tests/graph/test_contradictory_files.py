@@ -195,8 +195,6 @@ def test_a_contradiction_in_a_pruned_graph_is_named(tmp_path: Path, contradictio
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": {"0_1_2": "\ud83d"}}, "surrogates not allowed"),
-        ({"tokens": (PromptToken("\ud83d", 7), *GRAPH.tokens[1:])}, "surrogates not allowed"),
         ({"recipe": {"prompt": "\ud83d"}}, "surrogates not allowed"),
         ({"recipe": {"targets": [{}]}}, "'targets' of the recipe is not a list"),
         ({"n_layers": 2**31}, "'n_layers' is not a whole number"),

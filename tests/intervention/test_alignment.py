@@ -9,7 +9,7 @@ from circuit_widget.errors import InterventionError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import SwapIn
 from circuit_widget.intervention.alignment import align
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from tests.models import PROMPT_IDS, reference_model, tiny_model
 
 LONGER = "the capital of the France is"

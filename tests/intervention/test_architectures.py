@@ -10,7 +10,7 @@ from circuit_widget.errors import InterventionError
 from circuit_widget.intervention import Ablate, Scale, Set
 from circuit_widget.model.frozen import FrozenLayer
 from circuit_widget.model.rerun import Conditions, rerun
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.run import Run
 from tests.cases import CASES, TOKENS, TUNED, Case, assert_close, case_of, feature_at, spread

@@ -11,7 +11,7 @@ from circuit_widget.errors import Cancelled, InterventionError, NodeError
 from circuit_widget.intervention import Ablate, Add, Effect, Intervention, Scale, Set, SwapIn
 from circuit_widget.model import rerun as rerun_module
 from circuit_widget.model.rerun import Edit, batches, rerun_batch
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from tests.cases import CASES, Case, assert_close, case_of, feature_at, spread
 from tests.models import PROMPT_IDS, hooks_of, run_of, tiny_model
 
@@ -91,7 +91,7 @@ def test_how_experiments_are_put_together_does_not_matter(
         return rerun_batch(*args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rerun_module, name, value)
-    monkeypatch.setattr("circuit_widget.intervention.measurement.rerun_batch", counted)
+    monkeypatch.setattr("circuit_widget.intervention.execution.measure.rerun_batch", counted)
     for found, alone in zip(model.intervene_many(graph, experiments), expected, strict=True):
         assert_same(found, alone)
     assert sum(sizes) == 9
@@ -194,7 +194,7 @@ def test_what_cannot_be_done_is_refused_before_anything_runs(
         model.intervene_many(graph, good)  # type: ignore[arg-type]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:These transcoders:circuit_widget.CircuitWidgetWarning")
 def test_what_overflows_the_model_is_named() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import circuit_widget as cw
+from circuit_widget.characters import repaired
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph, PromptToken
 from circuit_widget.intervention.as_code import (
@@ -42,6 +43,9 @@ HOSTILE = (
 )  # fmt: skip
 
 texts = st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(), max_size=6)), max_size=5).map("".join)
+carried = texts.map(repaired)
+"""Texts that graphs and prompts take: whole characters."""
+
 numbers = st.integers(-(2**63), 2**63)
 reals = st.floats(allow_nan=False, allow_infinity=False)
 plain_values = st.recursive(
@@ -128,9 +132,9 @@ recipes = st.fixed_dictionaries(
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    tokens = tuple(PromptToken(draw(texts), draw(counts)) for _ in GRAPH.tokens)
+    tokens = tuple(PromptToken(draw(carried), draw(counts)) for _ in GRAPH.tokens)
     model: Any = draw(st.one_of(st.none(), st.builds(Source, texts, st.one_of(st.none(), texts))))
-    labels = {GRAPH.node_ids[0]: draw(texts)}
+    labels = {GRAPH.node_ids[0]: draw(carried)}
     return replace(
         GRAPH, tokens=tokens, labels=labels, recipe=draw(recipes), model=model, position=draw(st.integers(0, 2))
     )
@@ -151,7 +155,7 @@ experiments = st.lists(
         st.builds(
             cw.SwapIn,
             places,
-            st.one_of(texts, st.lists(counts, max_size=3)),
+            st.one_of(carried, st.lists(counts, min_size=1, max_size=3)),
             st.one_of(st.none(), places),
             st.one_of(st.none(), st.dictionaries(st.integers(0, 9), st.integers(0, 9), min_size=1, max_size=1)),
         ),

@@ -8,9 +8,9 @@ import pytest
 from circuit_widget.errors import Cancelled, InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Add, Scale, Set, SwapIn
-from circuit_widget.intervention.controls import Controls
-from circuit_widget.intervention.matching import Matching, match
-from circuit_widget.node import Feature
+from circuit_widget.intervention.studies.control_matching import Matching, match
+from circuit_widget.intervention.studies.controls import Controls
+from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.activations import Activations
 from tests.models import PROMPT_IDS, tiny_model

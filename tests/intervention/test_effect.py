@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from circuit_widget.circuit import Circuit
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Effect, Set
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from tests.models import reference_model
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn, intervention_from_json
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 
 INACTIVE = Feature(1, 2, 3)
 

@@ -9,7 +9,7 @@ import circuit_widget as cw
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Add, Scale, Set, SwapIn
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from tests.models import reference_model, tiny_model
 
 PROMPT, OTHER = "the capital of France is", "the capital of Spain is"

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from circuit_widget.intervention import Ablate
-from circuit_widget.intervention.steered_generation import SteeredGeneration
+from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.model.generation import Generation
-from circuit_widget.node import Everywhere, PromptToken
+from circuit_widget.nodes import Everywhere, PromptToken
 
 
 def said(*texts: str, prompt: tuple[str, ...] = ("<bos>", "why")) -> Generation:

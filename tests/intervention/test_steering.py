@@ -15,7 +15,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn, intervention_from_json
 from circuit_widget.model.generation import Generation, SampledToken
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES
-from circuit_widget.node import Everywhere, Feature
+from circuit_widget.nodes import Everywhere, Feature
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import CONFIGURATIONS, model_of
 from tests.models import PROMPT_IDS, hooks_of, reference_model, tiny_model, tiny_transcoders

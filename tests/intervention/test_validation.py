@@ -6,12 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from circuit_widget.circuit import Circuit
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import Cancelled, InterventionError, NoModelError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Effect, Intervention
-from circuit_widget.intervention.studies import Studies
-from circuit_widget.intervention.validation import sign_share, spearman
+from circuit_widget.intervention.studies.validation import sign_share, spearman
 from circuit_widget.tracing.activations import Activations
 from tests.cases import assert_close, case_of, feature_at
 from tests.models import PROMPT_IDS, reference_model, tiny_model
@@ -19,7 +18,7 @@ from tests.widget.linear_model import LinearModel
 from tests.widget.small_graph import small_graph
 
 
-class LinearStudies(LinearModel, Studies):
+class LinearStudies(LinearModel):
     """A model that is its own graph; `lie` turns what is measured into something else."""
 
     def __init__(self, lie: float = 1.0) -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from circuit_widget.intervention import Ablate
-from circuit_widget.intervention import watched as watched_module
-from circuit_widget.intervention.watched import LatestWatched, Watched
+from circuit_widget.intervention.execution import graph_features as watched_module
+from circuit_widget.intervention.execution.graph_features import LatestWatched, Watched
 from tests.cases import case_of, spread
 from tests.models import PROMPT_IDS, run_of, tiny_model
 

@@ -11,7 +11,7 @@ from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.intervention.kinds import Ablate
 from circuit_widget.model.changes import Fingerprint
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import CONFIGURATIONS, network_of
 from tests.models import PROMPT_IDS, tiny_model, tiny_network, tiny_transcoders, tokenizer

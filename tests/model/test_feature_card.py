@@ -89,7 +89,7 @@ def test_a_broken_entry_is_named(tmp_path: Path) -> None:
     ("layer", "feature", "message"),
     [
         (4, 0, "There is no layer 4; the model has layers 0 to 3"),
-        (-1, 0, "no layer -1"),
+        (-1, 0, "layer of a feature is a whole number from 0 up; given -1"),
         (1, 512, "no feature 512 in layer 1"),
     ],
 )

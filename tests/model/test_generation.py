@@ -10,8 +10,8 @@ import torch
 from circuit_widget.errors import Cancelled, NoModelError, PromptError
 from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.prompt import read_prompt
 from circuit_widget.model.sampling import generate
+from circuit_widget.model.tokens.prompt import read_prompt
 from tests.architectures import CONFIGURATIONS, model_of
 from tests.models import PROMPT_IDS, reference_model, tiny_model
 
@@ -158,12 +158,12 @@ def test_progress_rises_to_one() -> None:
         ({"max_new_tokens": 0}, "max_new_tokens is a whole number from 1 up; given 0."),
         ({"max_new_tokens": True}, "max_new_tokens is a whole number from 1 up; given True."),
         ({"max_new_tokens": 2.5}, "max_new_tokens is a whole number from 1 up; given 2.5."),
-        ({"temperature": -1}, "temperature is a number from 0 up, 0 for the likeliest token; given -1."),
-        ({"temperature": float("nan")}, "temperature is a number from 0 up, 0 for the likeliest token; given nan."),
+        ({"temperature": -1}, "temperature, 0 for the likeliest token, is a number from 0 up; given -1."),
+        ({"temperature": float("nan")}, "temperature, 0 for the likeliest token, is a number from 0 up; given nan."),
         ({"temperature": float("inf")}, "given inf."),
         ({"temperature": "hot"}, "given 'hot'."),
-        ({"seed": -1}, "seed is a whole number from 0 to 2**63 - 1, or None; given -1."),
-        ({"seed": "a"}, "seed is a whole number from 0 to 2**63 - 1, or None; given 'a'."),
+        ({"seed": -1}, "seed, or None, is a whole number from 0 to 9,223,372,036,854,775,807; given -1."),
+        ({"seed": "a"}, "seed, or None, is a whole number from 0 to 9,223,372,036,854,775,807; given 'a'."),
     ],
 )
 def test_a_number_out_of_range_is_refused(options: dict[str, object], message: str) -> None:

@@ -13,7 +13,7 @@ import circuit_widget as cw
 from circuit_widget.errors import LoadError
 from circuit_widget.loading import load
 from circuit_widget.model.self_check import check_pieces
-from circuit_widget.node import error_id
+from circuit_widget.nodes import error_id
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import CONFIGURATIONS, model_of
 from tests.model.process_state import network_state, process_state

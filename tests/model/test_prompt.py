@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
 from transformers.models.gemma3 import Gemma3TextConfig
 
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
-from circuit_widget.model.prompt import Prompt, first_position, read_prompt
+from circuit_widget.model.tokens.prompt import Prompt, first_position, read_prompt
 from tests.models import REFERENCE, reference_model
 from tests.tokenizer_kinds import FAST, ROLES, tokenizer_of
 

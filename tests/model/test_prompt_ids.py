@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from circuit_widget.errors import CircuitWidgetWarning, InterventionError, PromptError
 from circuit_widget.intervention import SwapIn
-from circuit_widget.model.prompt import Prompt, read_prompt
-from circuit_widget.model.tokenizer import token_text
-from circuit_widget.node import PromptToken
+from circuit_widget.model.tokens.prompt import Prompt, read_prompt
+from circuit_widget.model.tokens.tokenizer import token_text
+from circuit_widget.nodes import PromptToken
 from tests.models import reference_model, tokenizer
 from tests.tokenizer_kinds import FAST, ROLES, TEMPLATES, special_of, tokenizer_of
 

@@ -10,7 +10,7 @@ from circuit_widget.errors import Cancelled
 from circuit_widget.intervention import Ablate, Add, Set
 from circuit_widget.model.capture import capture
 from circuit_widget.model.rerun import Conditions, rerun
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from tests.models import PROMPT_IDS, hooks_of, tiny_model
 

@@ -1,14 +1,16 @@
 """Targets by their text: which tokens a text stands for, and what is said of one that is no token."""
 
+from typing import Any
+
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import circuit_widget as cw
 from circuit_widget.errors import PromptError
-from circuit_widget.model.target_tokens import find_tokens
-from circuit_widget.model.tokenizer import Tokenizer as AnyTokenizer
-from circuit_widget.model.tokenizer import token_text
+from circuit_widget.model.tokens.target_tokens import find_tokens
+from circuit_widget.model.tokens.tokenizer import Tokenizer as AnyTokenizer
+from circuit_widget.model.tokens.tokenizer import token_text
 from tests.models import REFERENCE, reference_model, tokenizer
 from tests.tokenizer_kinds import FAST, ROLES, tokenizer_of
 
@@ -153,9 +155,15 @@ def test_targets_that_are_no_list_are_refused(targets: object) -> None:
         reference_model().trace("the capital", targets=targets)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "targets", [[188.0], [[188]], [None], [b"tea"], [cw.Contrast(188.0, 4)], [cw.Contrast("tea", [4])]]
-)
+@pytest.mark.parametrize("tokens", [(188.0, 4), ("tea", [4]), (None, "tea")])
+def test_a_contrast_of_what_is_no_token_is_refused_where_it_is_made(tokens: tuple[Any, Any]) -> None:
+    with pytest.raises(
+        PromptError, match="of a contrast is a text, or its id, which is a whole number from 0 up; given"
+    ):
+        cw.Contrast(*tokens)
+
+
+@pytest.mark.parametrize("targets", [[188.0], [[188]], [None], [b"tea"]])
 def test_a_target_that_is_no_id_is_refused(targets: list[object]) -> None:
     with pytest.raises(PromptError, match="is not a token id; expected a text or 0 to 205"):
         reference_model().trace("the capital", targets=targets)  # type: ignore[arg-type]

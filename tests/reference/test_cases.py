@@ -8,7 +8,7 @@ import pytest
 from circuit_widget.attribution.targets import Contrast, Direction, choose_targets
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Scale
-from circuit_widget.node import Feature
+from circuit_widget.nodes import Feature
 from circuit_widget.tracing.reading import reading_of
 from circuit_widget.tracing.trace import trace_run
 from tests.models import REFERENCE, REFERENCE_CASES, reference_model, run_of

@@ -12,9 +12,10 @@ import torch
 
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.tracing import estimate, memory
+from circuit_widget.system import memory
+from circuit_widget.system.memory import available_memory
+from circuit_widget.tracing import estimate
 from circuit_widget.tracing.estimate import Estimate, estimate_run, most_that_fit, plan, sweep_operations
-from circuit_widget.tracing.memory import available_memory
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.activation import JumpReLU
 from tests.models import PROMPT_IDS, run_of, tiny_model

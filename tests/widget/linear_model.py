@@ -15,21 +15,31 @@ from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set
 from circuit_widget.intervention.alignment import Alignment
 from circuit_widget.intervention.effect import Effect, token_frame
-from circuit_widget.intervention.steered_generation import SteeredGeneration
-from circuit_widget.intervention.studies import Studies
+from circuit_widget.intervention.studies.controls import controls
+from circuit_widget.intervention.studies.faithfulness import faithfulness
+from circuit_widget.intervention.studies.group_sweep import sweep_groups
+from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
+from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last_layer
+from circuit_widget.intervention.studies.validation import validate
 from circuit_widget.model.generation import Generation, SampledToken
-from circuit_widget.model.prompt import Prompt
-from circuit_widget.node import PromptToken
+from circuit_widget.model.tokens.prompt import Prompt
+from circuit_widget.nodes import PromptToken
 from circuit_widget.tracing.activations import Activations
 from tests.widget.small_graph import N_LAYERS, WORDS, small_graph
 
 VOCABULARY = (*WORDS, *(f"word {number}" for number in range(len(WORDS), 48)))
 
 
-class LinearModel(Studies):
+class LinearModel:
     """Does what its graph predicts. `gate` is waited for at every layer; `failure` is raised where a run would start."""
 
-    transcoders = SimpleNamespace(n_features=lambda layer: 64)  # type: ignore[assignment]
+    transcoders: Any = SimpleNamespace(n_features=lambda layer: 64)
+    controls = controls
+    sweep = sweep
+    sweep_last_layer = sweep_last_layer
+    sweep_groups = sweep_groups
+    faithfulness = faithfulness
+    validate = validate
     source = None
 
     def __init__(self) -> None:
@@ -100,7 +110,7 @@ class LinearModel(Studies):
             dtype=self.dtype,
         )
 
-    def intervene_many(  # type: ignore[override]
+    def intervene_many(
         self,
         graph: Graph,
         experiments: Sequence[Any],

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit_widget.graph import Graph, PromptToken, Target
-from circuit_widget.widget.snapshot import pack
+from circuit_widget.widget.wire.snapshot import pack
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 WORDS = ("<bos>", "the", "capital", "of", "Texas", "is")

@@ -14,10 +14,10 @@ import pytest
 
 from circuit_widget.errors import MessageError
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.widget import messages, sending
-from circuit_widget.widget.messages import REQUESTS, Reply
-from circuit_widget.widget.schema import OneOf, hints_of
 from circuit_widget.widget.widget import CircuitWidget
+from circuit_widget.widget.wire import messages, sending
+from circuit_widget.widget.wire.messages import REQUESTS, Reply
+from circuit_widget.widget.wire.schema import OneOf, hints_of
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page, RecordingComm, answered
 from tests.widget.linear_model import LinearModel, wait_for
@@ -130,7 +130,7 @@ def test_a_reply_that_cannot_be_sent_becomes_an_error(
     with monkeypatch.context() as patched:
         poisoned = lambda rid, body: Reply(rid, {**body, "poison": made()})  # noqa: E731
         patched.setattr(messages, "Reply", poisoned)
-        patched.setattr("circuit_widget.widget.worker.Reply", poisoned)
+        patched.setattr("circuit_widget.widget.jobs.worker.Reply", poisoned)
         patched.setattr(sending, "LARGEST_MESSAGE", 250_000)
         answer = answered(page, page.request(name, body_of(name)))
     assert (answer["type"], answer["code"]) == ("error", "message"), answer
@@ -147,7 +147,7 @@ def test_half_a_character_in_a_reply_becomes_the_replacement_character(
     with monkeypatch.context() as patched:
         poisoned = lambda rid, body: Reply(rid, {**body, "k\ud83d": ["Texas \ud83d", "\udc80", "🤠"]})  # noqa: E731
         patched.setattr(messages, "Reply", poisoned)
-        patched.setattr("circuit_widget.widget.worker.Reply", poisoned)
+        patched.setattr("circuit_widget.widget.jobs.worker.Reply", poisoned)
         answer = answered(page, page.request(name, body_of(name)))
     assert answer["body"]["k\ufffd"] == ["Texas \ufffd", "\ufffd", "🤠"]
     check_all_is_well(widget, page)

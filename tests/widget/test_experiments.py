@@ -7,10 +7,10 @@ import pytest
 
 from circuit_widget import Ablate, Add, Feature, Scale
 from circuit_widget.errors import CircuitError, CircuitWidgetError, NodeError
-from circuit_widget.widget.experiment_messages import EffectMessage
-from circuit_widget.widget.messages import Card
-from circuit_widget.widget.schema import parse
 from circuit_widget.widget.widget import CircuitWidget
+from circuit_widget.widget.wire.experiment_messages import EffectMessage
+from circuit_widget.widget.wire.messages import Card
+from circuit_widget.widget.wire.schema import parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
 from tests.widget.linear_model import LinearModel, wait_for

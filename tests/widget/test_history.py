@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from circuit_widget.errors import InterventionError, NodeError
-from circuit_widget.widget.experiment_messages import ComparisonMessage, EffectMessage, ExperimentEntry
-from circuit_widget.widget.schema import parse
 from circuit_widget.widget.widget import CircuitWidget
+from circuit_widget.widget.wire.experiment_messages import ComparisonMessage, EffectMessage, ExperimentEntry
+from circuit_widget.widget.wire.schema import parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page, answered
 from tests.widget.linear_model import LinearModel, wait_for

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from circuit_widget.errors import MessageError
-from circuit_widget.widget import frontend_types, messages
-from circuit_widget.widget.experiment_messages import (
+from circuit_widget.widget.wire import frontend_types, messages
+from circuit_widget.widget.wire.experiment_messages import (
     AblateJson,
     EffectMessage,
     InterveneBody,
@@ -17,8 +17,8 @@ from circuit_widget.widget.experiment_messages import (
     SwapInJson,
     TurnJson,
 )
-from circuit_widget.widget.messages import Card, CardBody, Empty, FigureBody
-from circuit_widget.widget.schema import parse
+from circuit_widget.widget.wire.messages import Card, CardBody, Empty, FigureBody
+from circuit_widget.widget.wire.schema import parse
 
 
 def request(name: str, body: Any, **changes: Any) -> dict[str, Any]:
@@ -35,7 +35,7 @@ ABLATE = {"kind": "ablate", "nodes": ["0_3_1"]}
 def test_the_types_of_the_frontend_are_those_declared_here() -> None:
     for name, text in frontend_types.typescript_modules().items():
         written = (frontend_types.SOURCES / f"{name}.ts").read_text(encoding="utf-8")
-        assert written == text, "run `python -m circuit_widget.widget.frontend_types`"
+        assert written == text, "run `python -m circuit_widget.widget.wire.frontend_types`"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 
 from circuit_widget.errors import FigureError
 from circuit_widget.graph import PromptToken
-from circuit_widget.widget.messages import FileReply
-from circuit_widget.widget.schema import parse
 from circuit_widget.widget.widget import CircuitWidget
+from circuit_widget.widget.wire.messages import FileReply
+from circuit_widget.widget.wire.schema import parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
 from tests.widget.small_graph import small_graph

@@ -9,8 +9,8 @@ import pytest
 
 from circuit_widget.errors import MessageError, NodeError
 from circuit_widget.graph import Graph, PromptToken, Target
-from circuit_widget.widget import snapshot
-from circuit_widget.widget.snapshot import pack
+from circuit_widget.widget.wire import snapshot
+from circuit_widget.widget.wire.snapshot import pack
 from tests.widget.small_graph import FIXTURES, expected, small_graph
 
 KINDS = ("feature", "error", "token", "logit")

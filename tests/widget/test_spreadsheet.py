@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.widget.spreadsheet import spreadsheet_text
+from circuit_widget.widget.state.spreadsheet import spreadsheet_text
 from tests.widget.conftest import Open
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -16,9 +16,9 @@ from circuit_widget.errors import (
     NodeError,
     PromptError,
 )
-from circuit_widget.widget import messages
-from circuit_widget.widget.messages import REQUESTS
 from circuit_widget.widget.widget import CircuitWidget
+from circuit_widget.widget.wire import messages
+from circuit_widget.widget.wire.messages import REQUESTS
 from tests.models import reference_model
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
@@ -90,7 +90,7 @@ ENTRANCES: dict[str, tuple[Callable[[CircuitWidget], Any], type[CircuitWidgetErr
     "a node to select": (lambda widget: widget.select([HALF]), CircuitWidgetError),
     "a node to pin": (lambda widget: widget.pin([HALF]), CircuitWidgetError),
     "a group to dissolve": (lambda widget: widget.ungroup(HALF), CircuitError),
-    "a prompt to swap in from": (lambda widget: widget.swap("1_8_4", "the capital" + HALF), PromptError),
+    "a prompt to swap in from": (lambda widget: widget.swap("1_8_4", "the capital" + HALF), InterventionError),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from circuit_widget import Circuit, Feature
 from circuit_widget.errors import CircuitWidgetError, MessageError, NodeError
 from circuit_widget.graph import Graph
-from circuit_widget.widget import shared
+from circuit_widget.widget.state import traits as shared
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered

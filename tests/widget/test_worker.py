@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from circuit_widget.errors import Cancelled, InterventionError
-from circuit_widget.widget import worker as module
-from circuit_widget.widget.worker import Answer, Job, Worker
+from circuit_widget.widget.jobs import worker as module
+from circuit_widget.widget.jobs.worker import Answer, Job, Worker
 from tests.widget.linear_model import wait_for
 
 

@@ -1,4 +1,4 @@
-/** Edges between boxes of a circuit, from the edges between their nodes; the kernel's are in circuit_widget/aggregate.py. */
+/** Edges between boxes of a circuit, from the edges between their nodes; the kernel's are in circuit_widget/circuit/box_edges.py. */
 
 import type { NodeId, Snapshot } from "./types";
 

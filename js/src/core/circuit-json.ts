@@ -1,4 +1,4 @@
-/** Reads a circuit document of any origin, by the rules of circuit_widget/circuit_file.py. */
+/** Reads a circuit document of any origin, by the rules of circuit_widget/circuit/document_json.py. */
 
 import {
   checkedColor,

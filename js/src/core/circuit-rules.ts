@@ -1,4 +1,4 @@
-/** What the values of a circuit may be; the kernel keeps the same rules in circuit_widget/circuit_rules.py. */
+/** What the values of a circuit may be; the kernel keeps the same rules in circuit_widget/circuit/rules.py. */
 
 import { beginning, lengthOf } from "./characters";
 

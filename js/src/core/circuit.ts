@@ -1,6 +1,6 @@
 /**
  * Edits of the circuit document: pure functions that return a new document, its revision one higher, or throw a
- * CircuitError. The kernel edits by the same rules (circuit_widget/circuit.py); both are held to one table of cases.
+ * CircuitError. The kernel edits by the same rules (circuit_widget/circuit/document.py); both are held to one table of cases.
  */
 
 import {

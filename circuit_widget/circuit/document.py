@@ -1,0 +1,305 @@
+"""The circuit: what a user keeps of a graph, how it is grouped, named and laid out. Plain data, edited by pure methods.
+
+The frontend edits the same document by the same rules (js/src/core/circuit.ts); both are held to one table of cases,
+tests/fixtures/circuit.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from circuit_widget.arguments import entries_of, of_type, plain_number, quoted
+from circuit_widget.circuit.rules import (
+    COLORS,
+    MOST,
+    SUPERNODE_ID,
+    checked_label,
+    checked_name,
+    checked_node,
+    checked_nodes,
+    checked_place,
+    checked_revision,
+    checked_threshold,
+    shown,
+)
+from circuit_widget.errors import CircuitError
+from circuit_widget.nodes import Feature, NodeKind
+
+if TYPE_CHECKING:
+    from circuit_widget.graph import Graph
+
+Nodes: TypeAlias = str | Feature | Iterable[str | Feature]
+
+
+@dataclass(frozen=True)
+class Supernode:
+    """A named group of nodes; `color` is one of six hues, 0 to 5. Raises CircuitError for what cannot be one."""
+
+    id: str
+    name: str
+    color: int
+    nodes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str) or not SUPERNODE_ID.fullmatch(self.id):
+            raise CircuitError(f"The id of a supernode is s1, s2 and so on; given {shown(self.id)}.")
+        object.__setattr__(self, "name", checked_name(self.name))
+        color = plain_number(self.color)
+        if isinstance(color, bool) or not isinstance(color, int) or not 0 <= color < COLORS:
+            raise CircuitError(f"A color is a number from 0 to {COLORS - 1}; given {shown(color)}.")
+        object.__setattr__(self, "color", color)
+        object.__setattr__(self, "nodes", checked_nodes(self.nodes))
+
+
+@dataclass(frozen=True)
+class Box:
+    """What the circuit pane shows as one: a supernode, or a pinned node by itself, whose name and color are None."""
+
+    id: str
+    name: str | None
+    color: int | None
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A user's document on a graph. Every edit returns a new circuit whose revision is one higher.
+
+    A node belongs to at most one supernode, and no supernode is empty. Pinned nodes outside supernodes are boxes of
+    their own; members of supernodes need not be pinned. `positions` are centres of boxes in the circuit pane's unit
+    square, x to the right and y down, for those the user moved. Raises CircuitError, also from every edit, for what
+    breaks these rules.
+    """
+
+    pinned: tuple[str, ...] = ()
+    supernodes: tuple[Supernode, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    positions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    node_threshold: float = 0.8
+    edge_threshold: float = 0.98
+    revision: int = 0
+
+    def __post_init__(self) -> None:
+        given_labels = of_type(self.labels, Mapping, "The labels of a circuit are texts by node id", CircuitError)
+        labels = {checked_node(node): checked_label(text) for node, text in given_labels.items()}
+        given_places = of_type(self.positions, Mapping, "The positions of a circuit are places by box", CircuitError)
+        positions = {box: checked_place(*_two(place)) for box, place in given_places.items()}
+        pinned = entries_of(self.pinned, "Pinned nodes are a list of node ids", CircuitError)
+        object.__setattr__(self, "pinned", tuple(dict.fromkeys(checked_node(node) for node in pinned)))
+        expected = "The supernodes of a circuit are a list of Supernodes"
+        supernodes = entries_of(self.supernodes, expected, CircuitError)
+        object.__setattr__(
+            self, "supernodes", tuple(of_type(one, Supernode, expected, CircuitError) for one in supernodes)
+        )
+        object.__setattr__(self, "labels", MappingProxyType({node: text for node, text in labels.items() if text}))
+        object.__setattr__(self, "positions", MappingProxyType(positions))
+        object.__setattr__(self, "node_threshold", checked_threshold("node", self.node_threshold))
+        object.__setattr__(self, "edge_threshold", checked_threshold("edge", self.edge_threshold))
+        object.__setattr__(self, "revision", checked_revision(self.revision))
+        self._check_groups()
+        for what in ("pinned", "supernodes", "labels", "positions"):
+            if (count := len(getattr(self, what))) > MOST:
+                raise CircuitError(f"A circuit has at most {MOST:,} {what}; given {count:,}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Circuit.from_json, (self.to_json(),)
+
+    def _check_groups(self) -> None:
+        for what in ("id", "name"):
+            seen: set[str] = set()
+            for supernode in self.supernodes:
+                value = getattr(supernode, what)
+                if value in seen:
+                    raise CircuitError(f"Two supernodes have the {what} {shown(value)}.")
+                seen.add(value)
+        grouped: set[str] = set()
+        for supernode in self.supernodes:
+            for node in supernode.nodes:
+                if node in grouped:
+                    raise CircuitError(f"Node {shown(node)} is in two supernodes; a node belongs to one at most.")
+                grouped.add(node)
+        places = {supernode.id for supernode in self.supernodes} | set(self.pinned)
+        for box in self.positions:
+            if box not in places:
+                raise CircuitError(f"{shown(box)} has a place but is neither a supernode nor pinned.")
+
+    def supernode(self, id_or_name: str) -> Supernode:
+        """The supernode of an id, or else of a name. Raises CircuitError, naming those there are, if there is none."""
+        named = id_or_name if isinstance(id_or_name, str) else None
+        for what in ("id", "name"):
+            for supernode in self.supernodes:
+                if getattr(supernode, what) == named:
+                    return supernode
+        there = ", ".join(shown(supernode.name) for supernode in self.supernodes[:5])
+        raise CircuitError(f"There is no supernode {shown(id_or_name)}; the circuit has {there or 'none'}.")
+
+    def boxes(self) -> tuple[Box, ...]:
+        """What the circuit pane shows: supernodes in their order, then pinned nodes outside them."""
+        grouped = {node for supernode in self.supernodes for node in supernode.nodes}
+        return (
+            *(Box(group.id, group.name, group.color, group.nodes) for group in self.supernodes),
+            *(Box(node, None, None, (node,)) for node in self.pinned if node not in grouped),
+        )
+
+    def group(self, name: str, nodes: Nodes) -> Circuit:
+        """Put nodes into the supernode of a name, made if there is none, taking them out of others.
+
+        Its color is the hue fewest supernodes have, the lowest of those. Supernodes left empty vanish.
+        """
+        name, wanted = checked_name(name), checked_nodes(nodes)
+        if any(supernode.name == name for supernode in self.supernodes):
+            return self._add(self._named(name), wanted)
+        others = without(self.supernodes, wanted)
+        numbers = [int(supernode.id[1:]) for supernode in self.supernodes]
+        used = [supernode.color for supernode in others]
+        color = min(range(COLORS), key=lambda hue: (used.count(hue), hue))
+        made = Supernode(f"s{1 + max(numbers, default=0)}", name, color, wanted)
+        return self._edited(supernodes=(*others, made))
+
+    def add(self, id_or_name: str, nodes: Nodes) -> Circuit:
+        """Put nodes into a supernode that exists, taking them out of others."""
+        return self._add(self.supernode(id_or_name), checked_nodes(nodes))
+
+    def _named(self, name: str) -> Supernode:
+        return next(supernode for supernode in self.supernodes if supernode.name == name)
+
+    def _add(self, supernode: Supernode, nodes: tuple[str, ...]) -> Circuit:
+        grown = replace(supernode, nodes=tuple(dict.fromkeys((*supernode.nodes, *nodes))))
+        others = (other if other.id != grown.id else grown for other in self.supernodes)
+        moved = set(nodes)
+        kept = (other if other.id == grown.id else _left(other, moved) for other in others)
+        return self._edited(supernodes=tuple(other for other in kept if other is not None))
+
+    def remove(self, nodes: Nodes) -> Circuit:
+        """Take nodes out of their supernodes; supernodes left empty vanish. Pinned nodes become boxes again."""
+        wanted = checked_nodes(nodes)
+        grouped = {node for supernode in self.supernodes for node in supernode.nodes}
+        for node in wanted:
+            if node not in grouped:
+                raise CircuitError(f"Node {shown(node)} is in no supernode, so it cannot be taken out of one.")
+        return self._edited(supernodes=without(self.supernodes, wanted))
+
+    def ungroup(self, id_or_name: str) -> Circuit:
+        """Dissolve a supernode. Its pinned members become boxes again."""
+        gone = self.supernode(id_or_name)
+        return self._edited(supernodes=tuple(other for other in self.supernodes if other.id != gone.id))
+
+    def rename(self, id_or_name: str, name: str) -> Circuit:
+        """Give a supernode another name, which no other supernode may have."""
+        renamed, name = self.supernode(id_or_name), checked_name(name)
+        if any(other.name == name and other.id != renamed.id for other in self.supernodes):
+            raise CircuitError(
+                f"There is a supernode {shown(name)} already. Choose another name, or add the nodes to it."
+            )
+        return self._edited(
+            supernodes=tuple(
+                replace(other, name=name) if other.id == renamed.id else other for other in self.supernodes
+            )
+        )
+
+    def label(self, node: str | Feature, text: str) -> Circuit:
+        """Label a node; an empty text removes the label."""
+        wanted, text = checked_node(node), checked_label(text)
+        others = {other: label for other, label in self.labels.items() if other != wanted}
+        return self._edited(labels={**others, wanted: text} if text else others)
+
+    def pin(self, nodes: Nodes) -> Circuit:
+        """Keep nodes in the circuit."""
+        return self._edited(pinned=tuple(dict.fromkeys((*self.pinned, *checked_nodes(nodes)))))
+
+    def unpin(self, nodes: Nodes) -> Circuit:
+        """Keep nodes no longer; those that were not pinned stay as they are."""
+        gone = set(checked_nodes(nodes))
+        return self._edited(pinned=tuple(node for node in self.pinned if node not in gone))
+
+    def move(self, box: str | Feature, x: float, y: float) -> Circuit:
+        """Place the centre of a box, given by its supernode's id or name or by its node, in the unit square."""
+        wanted = box.id if isinstance(box, Feature) else box
+        place = checked_place(x, y)
+        for found in self.boxes():
+            if isinstance(wanted, str) and wanted in (found.id, found.name):
+                return self._edited(positions={**self.positions, found.id: place})
+        raise CircuitError(
+            f"{shown(wanted)} is no box of the circuit: neither a supernode nor a pinned node by itself."
+        )
+
+    def threshold(self, *, node: float | None = None, edge: float | None = None) -> Circuit:
+        """Set the share of influence that visible nodes hold, that of edge score that visible edges hold, or both."""
+        return self._edited(
+            node_threshold=self.node_threshold if node is None else node,
+            edge_threshold=self.edge_threshold if edge is None else edge,
+        )
+
+    def _edited(self, **changes: Any) -> Circuit:
+        supernodes = changes.get("supernodes", self.supernodes)
+        pinned = changes.get("pinned", self.pinned)
+        places = {supernode.id for supernode in supernodes} | set(pinned)
+        positions = changes.pop("positions", self.positions)
+        kept = {box: place for box, place in positions.items() if box in places}
+        return replace(self, positions=kept, revision=self.revision + 1, **changes)
+
+    def check(self, graph: Graph) -> Circuit:
+        """This circuit, if it fits a graph.
+
+        Raises NodeError for a node the graph does not have, and CircuitError for a logit in a supernode.
+        """
+        from circuit_widget.graph.given import given_graph
+
+        given_graph(graph, CircuitError).resolve([*self.pinned, *self.labels])
+        for supernode in self.supernodes:
+            kinds = [graph.node_kinds[index] for index in graph.resolve(supernode.nodes)]
+            if NodeKind.LOGIT in kinds:
+                raise CircuitError(
+                    f"Supernode {shown(supernode.name)} holds a logit, but logits stay by themselves. Pin it instead."
+                )
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """The document as plain JSON."""
+        from circuit_widget.circuit.document_json import document
+
+        return document(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> Circuit:
+        """A circuit from plain JSON of any origin. Raises CircuitError for missing or unknown keys and wrong values."""
+        from circuit_widget.circuit.document_json import circuit
+
+        return circuit(value)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the document as a JSON file, whole or not at all, and return its path."""
+        from circuit_widget.circuit.document_json import save_circuit
+
+        return save_circuit(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Circuit:
+        """Read a document that `save` or the frontend wrote. Raises CircuitError for a file that is not one."""
+        from circuit_widget.circuit.document_json import load_circuit
+
+        return load_circuit(path)
+
+
+def _two(place: object) -> tuple[Any, Any]:
+    """Return the two numbers of a place."""
+    expected = "A place is two numbers between 0 and 1, from the left and from the top"
+    numbers = entries_of(place, expected, CircuitError)
+    if len(numbers) != 2:
+        raise CircuitError(f"{expected}; given {quoted(place)}.")
+    return numbers[0], numbers[1]
+
+
+def without(supernodes: Iterable[Supernode], nodes: Iterable[str]) -> tuple[Supernode, ...]:
+    """Supernodes less some nodes; those left empty are gone."""
+    gone = set(nodes)
+    return tuple(kept for supernode in supernodes if (kept := _left(supernode, gone)) is not None)
+
+
+def _left(supernode: Supernode, gone: set[str]) -> Supernode | None:
+    nodes = tuple(node for node in supernode.nodes if node not in gone)
+    return replace(supernode, nodes=nodes) if nodes else None

@@ -1,0 +1,147 @@
+"""The circuit as JSON: read from any origin, written whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from circuit_widget.circuit.document import Circuit, Supernode
+from circuit_widget.circuit.rules import MOST, shown
+from circuit_widget.errors import CircuitError
+from circuit_widget.system.atomic_write import write_bytes
+from circuit_widget.system.file_kind import file_kind, foreign, json_kind, not_there
+from circuit_widget.system.paths import given_path, shown_path
+
+VERSION = 1
+LARGEST_FILE = 16 * 2**20
+"""Bytes; a circuit of the most nodes allowed is smaller."""
+
+LONGEST_PROBLEM = 120
+
+KEYS = ("version", "revision", "pinned", "supernodes", "labels", "positions", "node_threshold", "edge_threshold")
+SUPERNODE_KEYS = ("id", "name", "color", "nodes")
+
+
+def document(circuit: Circuit) -> dict[str, Any]:
+    """The document as plain JSON, its keys always in the same order."""
+    return {
+        "version": VERSION,
+        "revision": circuit.revision,
+        "pinned": list(circuit.pinned),
+        "supernodes": [
+            {"id": group.id, "name": group.name, "color": group.color, "nodes": list(group.nodes)}
+            for group in circuit.supernodes
+        ],
+        "labels": dict(circuit.labels),
+        "positions": {box: list(place) for box, place in circuit.positions.items()},
+        "node_threshold": circuit.node_threshold,
+        "edge_threshold": circuit.edge_threshold,
+    }
+
+
+def circuit(value: object) -> Circuit:
+    """The circuit a JSON value describes. Raises CircuitError for the first thing that is wrong with it."""
+    whole = _object("A circuit", value)
+    version = whole.get("version", VERSION)
+    if isinstance(version, bool) or not isinstance(version, int) or version != VERSION:
+        raise CircuitError(
+            f"This circuit is of version {shown(version)}, and version {VERSION} is expected. "
+            "Update circuit-widget, or save the circuit again."
+        )
+    _keys("A circuit", whole, KEYS)
+    return Circuit(
+        pinned=tuple(_list("pinned", whole["pinned"])),
+        supernodes=tuple(_supernode(entry) for entry in _list("supernodes", whole["supernodes"])),
+        labels=_object("labels", whole["labels"]),
+        positions={box: _pair(place) for box, place in _object("positions", whole["positions"]).items()},
+        node_threshold=whole["node_threshold"],
+        edge_threshold=whole["edge_threshold"],
+        revision=whole["revision"],
+    )
+
+
+def _supernode(value: object) -> Supernode:
+    entry = _object("A supernode", value)
+    _keys("A supernode", entry, SUPERNODE_KEYS)
+    return Supernode(entry["id"], entry["name"], entry["color"], tuple(_list("nodes", entry["nodes"])))
+
+
+def _object(what: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise CircuitError(f"{what} is a JSON object; given {shown(value)}.")
+    if len(value) > MOST:
+        raise CircuitError(f"{what} has at most {MOST} entries; given {len(value)}.")
+    return value
+
+
+def _list(what: str, value: object) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise CircuitError(f"{what} is a list; given {shown(value)}.")
+    if len(value) > MOST:
+        raise CircuitError(f"{what} has at most {MOST} entries; given {len(value)}.")
+    return value
+
+
+def _keys(what: str, value: Mapping[str, Any], expected: tuple[str, ...]) -> None:
+    for key in value:
+        if key not in expected:
+            raise CircuitError(f"{what} has no {shown(key)}; its keys are {', '.join(expected)}.")
+    for key in expected:
+        if key not in value:
+            raise CircuitError(f"{what} lacks {shown(key)}; its keys are {', '.join(expected)}.")
+
+
+def _pair(value: object) -> tuple[Any, Any]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise CircuitError(f"A place is a list of two numbers; given {shown(value)}.")
+    return value[0], value[1]
+
+
+def save_circuit(circuit: Circuit, path: str | os.PathLike[str]) -> Path:
+    """Write a circuit, whole or not at all."""
+    text = json.dumps(document(circuit), indent=1, ensure_ascii=False) + "\n"
+    return write_bytes(path, text.encode(), "circuit", CircuitError)
+
+
+def load_circuit(path: str | os.PathLike[str]) -> Circuit:
+    """Read a circuit; a file that is missing, too large, not JSON or not a circuit is a CircuitError that says so."""
+    file = given_path(path, CircuitError)
+    shown_file = shown_path(file)
+    try:
+        value = _read(file)
+    except FileNotFoundError as problem:
+        raise CircuitError(not_there(file)) from problem
+    except OSError as problem:
+        raise CircuitError(f"{shown_file} cannot be read: {problem.strerror or problem}.") from problem
+    except (ValueError, RecursionError) as problem:
+        raise CircuitError(
+            f"{shown_file} is not a JSON file: {str(problem)[:LONGEST_PROBLEM]}. It may have been cut off."
+        ) from problem
+    try:
+        return circuit(value)
+    except CircuitError as problem:
+        kind = json_kind(value)
+        if kind is not None and kind.reader != "Circuit.load":
+            raise CircuitError(foreign(file, kind, "a circuit")) from problem
+        raise CircuitError(f"{shown_file}: {problem}") from problem
+
+
+def _read(file: Path) -> object:
+    """Return the JSON in a file. Raises CircuitError for what is known to be something else, ValueError for what is not."""
+    if file.exists() and not file.is_file():
+        raise CircuitError(foreign(file, file_kind(file), "a circuit"))
+    if file.stat().st_size <= LARGEST_FILE:
+        try:
+            return json.loads(file.read_bytes().decode())
+        except (ValueError, RecursionError):
+            kind = file_kind(file)
+            if kind is None or kind.reader == "Circuit.load":
+                raise
+            raise CircuitError(foreign(file, kind, "a circuit")) from None
+    kind = file_kind(file)
+    if kind is None or kind.reader == "Circuit.load":
+        raise CircuitError(f"{shown_path(file)} is larger than {LARGEST_FILE // 2**20} MB, too large for a circuit.")
+    raise CircuitError(foreign(file, kind, "a circuit"))

@@ -1,0 +1,1 @@
+"""Where everything in a figure stands: pure functions of numbers and texts."""

@@ -1,0 +1,30 @@
+"""A figure as PDF with real text."""
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from circuit_widget.figure.output.glyphs import Coverage
+from circuit_widget.figure.output.png import KEYWORD
+from circuit_widget.figure.output.typeset import typeset
+from circuit_widget.figure.scene.scene import Scene
+from circuit_widget.figure.scene.style import PX_PER_INCH
+
+
+def write_pdf(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage) -> bytes:
+    """The scene as one page, its recipe among the keywords. Raises FigureError as `typeset` does."""
+    text = json.dumps(recipe, ensure_ascii=True, sort_keys=True)
+    return typeset(scene, coverage, (KEYWORD, text), "pdf", PX_PER_INCH)
+
+
+def keywords(pdf: bytes) -> str | None:
+    """What a PDF says after our keyword in its metadata, or None. Raises ValueError for what is not a PDF."""
+    if not pdf.startswith(b"%PDF-"):
+        raise ValueError("not a PDF")
+    found = re.search(rb"<pdf:Keywords>([^<]*)</pdf:Keywords>", pdf)
+    if found is None:
+        return None
+    text = html.unescape(found.group(1).decode("utf-8"))
+    return text.removeprefix(f"{KEYWORD}, ") if text.startswith(f"{KEYWORD}, ") else None

@@ -1,0 +1,50 @@
+"""A figure as PNG."""
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from circuit_widget.figure.output.glyphs import Coverage
+from circuit_widget.figure.output.typeset import typeset
+from circuit_widget.figure.scene.scene import Scene
+from circuit_widget.figure.scene.style import PX_PER_INCH
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+KEYWORD = "circuit-widget"
+
+
+def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, scale: float) -> bytes:
+    """The scene as a PNG of `scale` dots to the scene pixel, its recipe in a text chunk.
+
+    Raises FigureError as `typeset` does.
+    """
+    dots_per_inch = scale * PX_PER_INCH
+    drawn = typeset(scene, coverage, (), "png", dots_per_inch)
+    per_metre = round(dots_per_inch / 0.0254)
+    header_end = len(SIGNATURE) + 25
+    text = f"{KEYWORD}\0{json.dumps(recipe, ensure_ascii=True, sort_keys=True)}".encode("latin-1")
+    chunks = _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)) + _chunk(b"tEXt", text)
+    return drawn[:header_end] + chunks + drawn[header_end:]
+
+
+def text_chunk(png: bytes) -> str | None:
+    """What a PNG says under our keyword, or None. Raises ValueError for what is not a PNG or is cut off."""
+    if not png.startswith(SIGNATURE):
+        raise ValueError("not a PNG")
+    at = len(SIGNATURE)
+    while at + 8 <= len(png):
+        length, kind = struct.unpack(">I4s", png[at : at + 8])
+        body = png[at + 8 : at + 8 + length]
+        if len(body) < length:
+            raise ValueError("cut off")
+        keyword = f"{KEYWORD}\0".encode("latin-1")
+        if kind == b"tEXt" and body.startswith(keyword):
+            return body[len(keyword) :].decode("latin-1")
+        at += 12 + length
+    return None
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,0 +1,73 @@
+"""How a figure came about: written into every file, and read back from it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from circuit_widget import __version__
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.errors import FigureError
+from circuit_widget.figure.output import pdf, png
+from circuit_widget.figure.output.svg import RECIPE_NAMESPACE
+from circuit_widget.graph import Graph
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.studies.controls import Controls
+
+
+def make_recipe(
+    graph: Graph, circuit: Circuit, effect: Effect | None, controls: Controls | None, part: str, width: float
+) -> dict[str, Any]:
+    """Model, transcoders, prompt, thresholds, circuit, interventions, versions, and what was drawn; plain JSON."""
+    recipe: dict[str, Any] = {
+        **json.loads(json.dumps(dict(graph.recipe), default=_plain)),
+        "prompt": {
+            "tokens": [token.text for token in graph.tokens],
+            "token_ids": [token.token_id for token in graph.tokens],
+            "position": graph.position,
+        },
+        "targets": [{"token": target.token, "token_id": target.token_id} for target in graph.targets],
+        "display": {"node_threshold": circuit.node_threshold, "edge_threshold": circuit.edge_threshold},
+        "circuit": circuit.to_json(),
+        "figure": {"part": part, "width_inches": width, "circuit_widget": __version__},
+    }
+    if effect is not None:
+        recipe["effect"] = {
+            "interventions": [intervention.to_json() for intervention in effect.interventions],
+            "mode": effect.mode,
+            "device": effect.device,
+            "dtype": effect.dtype,
+        }
+    if controls is not None:
+        recipe["controls"] = {"n": len(controls.controls), "seed": controls.seed, "similarity": controls.similarity}
+    return recipe
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """The recipe in a figure's file (.svg, .pdf, .png). Raises FigureError for a file that holds none."""
+    file = Path(path)
+    readers = {".svg": _from_svg, ".pdf": pdf.keywords, ".png": png.text_chunk}
+    reader = readers.get(file.suffix.lower())
+    if reader is None:
+        raise FigureError(f"A figure ends in .svg, .pdf or .png; given {file.name!r}.")
+    try:
+        text = reader(file.read_bytes())
+        recipe = None if text is None else json.loads(text)
+    except OSError as error:
+        raise FigureError(f"The figure {str(path)!r} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError, ElementTree.ParseError) as error:
+        raise FigureError(f"{file.name!r} is not a whole {file.suffix[1:].upper()} file.") from error
+    if not isinstance(recipe, dict):
+        raise FigureError(f"{file.name!r} holds no recipe; only figures made by circuit-widget do.")
+    return recipe
+
+
+def _from_svg(content: bytes) -> str | None:
+    return ElementTree.fromstring(content).findtext(f".//{{{RECIPE_NAMESPACE}}}recipe")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)

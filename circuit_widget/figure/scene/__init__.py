@@ -1,0 +1,1 @@
+"""A figure as plain shapes and texts: map, circuit, effect and legend."""

@@ -1,0 +1,126 @@
+"""Puts the parts of a figure on one page: map, circuit, effect, legend."""
+
+from typing import Literal, TypeAlias
+
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.circuit_scene import circuit_picture, draw_circuit
+from circuit_widget.figure.scene.effect_scene import draw_effect
+from circuit_widget.figure.scene.legend import draw_legend, group_entries, shape_entries, sign_entries
+from circuit_widget.figure.scene.map_scene import draw_map, map_height
+from circuit_widget.figure.scene.scene import Paint, Pen, Scene
+from circuit_widget.graph import Graph
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.studies.controls import Controls
+from circuit_widget.wording.names import token_text
+from circuit_widget.wording.numbers import probability
+from circuit_widget.wording.text import apart, mono_width, printable, shorten
+
+Part: TypeAlias = Literal["map", "circuit", "both"]
+
+MARGIN = 3.0
+GAP = 22.0
+BESIDE = 640.0
+"""Width from which the bars of an effect stand beside the circuit."""
+BARS = 236.0
+TWO_COLUMNS = 420.0
+
+
+def compose(
+    graph: Graph,
+    circuit: Circuit,
+    effect: Effect | None,
+    controls: Controls | None,
+    part: Part,
+    width: float,
+    title: str | None,
+) -> Scene:
+    """The scene of a figure `width` scene pixels wide, as high as its parts need."""
+    inner = width - 2 * MARGIN
+    pen = Pen(MARGIN, MARGIN)
+    if title:
+        pen.label(0, 9, shorten(printable(title), inner, style.TITLE_SIZE), style.TITLE_SIZE, style.INK, bold=True)
+        pen.y += 28
+    entries = []
+    note = ""
+    if part != "circuit":
+        nodes = draw_map(pen, graph, circuit, effect, inner, map_height(graph))
+        pen.y += map_height(graph)
+        entries += shape_entries(list(dict.fromkeys(node.kind for node in nodes)))
+        note = f"{len(nodes):,} of {graph.n_nodes:,} nodes"
+    else:
+        pen.y += _prompt(pen, graph, inner) + 10
+    if part != "map" and (circuit.boxes() or effect):
+        pen.y += GAP if part == "both" else 0.0
+        pen.y += _circuit_and_effect(pen, graph, circuit, effect, controls, inner)
+    entries += sign_entries(pen.items)
+    if part == "map":
+        entries += group_entries(circuit)
+    pen.y += 10
+    pen.y += draw_legend(pen, entries, note, inner)
+    return Scene(width, round(pen.y + MARGIN), tuple(pen.items), _title(graph, title), _description(graph, circuit))
+
+
+def _circuit_and_effect(
+    pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, controls: Controls | None, width: float
+) -> float:
+    """Bars beside the circuit where there is room, else below it; returns the height of both."""
+    columns = 2 if width >= TWO_COLUMNS else 1
+    if not circuit.boxes():
+        return draw_effect(pen, graph, circuit, effect, controls, width, columns) if effect else 0.0
+    beside = effect is not None and width >= BESIDE
+    room = width - BARS - 24 if beside else width
+    picture = circuit_picture(graph, circuit, effect, room)
+    if effect is None:
+        draw_circuit(pen, picture, room)
+        return picture.height
+    if beside:
+        bars = Pen(pen.x + width - BARS, pen.y)
+        height = max(picture.height, draw_effect(bars, graph, circuit, effect, controls, BARS, 1))
+        draw_circuit(_shifted(pen, (height - picture.height) / 2), picture, room)
+        pen.items += bars.items
+        return height
+    draw_circuit(pen, picture, room)
+    below = _shifted(pen, picture.height + 14)
+    return picture.height + 14 + draw_effect(below, graph, circuit, effect, controls, width, columns)
+
+
+def _shifted(pen: Pen, down: float) -> Pen:
+    """A pen lower down that writes on the same page."""
+    return Pen(pen.x, pen.y + down, pen.items)
+
+
+def _prompt(pen: Pen, graph: Graph, width: float) -> float:
+    """The prompt as chips, ending in the answer; returns the height of its rows."""
+    answer = max(graph.targets, key=lambda target: target.probability)
+    chips = [(token_text(token.text), style.CHIP, style.INK) for token in graph.tokens[1:]]
+    words = f"{apart(token_text(answer.token))} {probability(answer.probability)}"
+    x, y = 0.0, 0.0
+    for text, ground, ink in [*chips, (words, style.ANSWER_GROUND, style.ANSWER)]:
+        arrow = 24.0 if ink == style.ANSWER else 0.0
+        room = mono_width(text, style.TOKEN_SIZE) + 10
+        if x > 0 and x + arrow + room > width:
+            x, y = 0.0, y + 24
+        if arrow:
+            pen.label(x + 10, y + 9.5, "→", style.TEXT_SIZE, style.MUTED, "middle")
+        pen.rectangle(x + arrow, y, room, 19, Paint(fill=ground), 3.5)
+        pen.label(x + arrow + room / 2, y + 9.5, text, style.TOKEN_SIZE, ink, "middle", mono=True)
+        x += arrow + room + 6
+    return y + 19
+
+
+def _title(graph: Graph, title: str | None) -> str:
+    return printable(title) if title else f"Attribution graph of “{apart(_prompt_text(graph))}”"
+
+
+def _description(graph: Graph, circuit: Circuit) -> str:
+    answer = max(graph.targets, key=lambda target: target.probability)
+    text = (
+        f"The model's answer is “{apart(token_text(answer.token))}” with probability {probability(answer.probability)}."
+    )
+    names = [apart(printable(group.name)) for group in circuit.supernodes]
+    return f"{text} Supernodes: {', '.join(names)}." if names else text
+
+
+def _prompt_text(graph: Graph) -> str:
+    return shorten(" ".join(token_text(token.text) for token in graph.tokens[1:]), 200.0, 1.0)

@@ -1,0 +1,151 @@
+"""What an effect did, as bars: output probabilities before and after, activations measured and predicted."""
+
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.scene import Paint, Pen
+from circuit_widget.graph import Graph
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.studies.controls import Controls
+from circuit_widget.wording.names import token_text
+from circuit_widget.wording.numbers import LIKELY, percent, probability
+from circuit_widget.wording.outcome import Activation, activations, deed_of
+from circuit_widget.wording.text import printable, shorten, text_width
+
+ROW = 21.0
+TOKENS = 5
+ACTIVATIONS = 12
+NUMBERS = 76.0
+FARTHEST = 3.0
+
+
+def draw_effect(
+    pen: Pen,
+    graph: Graph,
+    circuit: Circuit,
+    effect: Effect,
+    controls: Controls | None,
+    width: float,
+    columns: int,
+) -> float:
+    """Draw the bars in one column or two, with the band of controls behind them; returns their height."""
+    gap = 28.0
+    column = (width - gap) / 2 if columns == 2 else width
+    y = _deeds(pen, graph, circuit, effect, width)
+    below = _tokens(pen, effect, controls, y, column)
+    rows = activations(graph, circuit, effect, controls)[:ACTIVATIONS]
+    if not rows:
+        return below
+    if columns == 2:
+        across = Pen(pen.x + column + gap, pen.y)
+        other = _activations(across, rows, y, column)
+        pen.items += across.items
+        return max(below, other)
+    return _activations(pen, rows, below + 14, column)
+
+
+def _deeds(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: float) -> float:
+    """What was done, as chips, and what was frozen meanwhile."""
+    y = 0.0
+    x = 0.0
+    for one in effect.interventions:
+        words = shorten(deed_of(graph, circuit, one), width - 22, style.CAPTION_SIZE)
+        room = text_width(words, style.CAPTION_SIZE) + 20
+        if x > 0 and x + room > width:
+            x, y = 0.0, y + 24
+        pen.rectangle(x, y, room, 19, Paint(style.INHIBIT_GROUND, style.INHIBIT, 0.9), 9.5)
+        pen.label(x + room / 2, y + 9.5, words, style.CAPTION_SIZE, style.INHIBIT, "middle", bold=True)
+        x += room + 7
+    frozen = shorten(effect.frozen, width, style.CAPTION_SIZE)
+    if x + text_width(frozen, style.CAPTION_SIZE) > width:
+        x, y = 0.0, y + 21
+    pen.label(x, y + 9.5, frozen, style.CAPTION_SIZE, style.MUTED)
+    return y + 30
+
+
+def _heading(pen: Pen, y: float, words: str) -> None:
+    pen.label(0, y + 7, words, style.CAPTION_SIZE, style.MUTED)
+
+
+def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width: float) -> float:
+    """The likeliest tokens, by what they were before or are after."""
+    table = effect.tokens
+    most = table[["before", "after"]].max(axis=1)
+    order = sorted(range(len(table)), key=lambda row: (-float(most.iloc[row]), -float(table["logit_after"].iloc[row])))
+    _heading(pen, y, "next token: probability before → after")
+    y += 22
+    names = min(104.0, 0.36 * width)
+    bar = width - names - NUMBERS - 8
+    likely = [row for row in order if float(most.iloc[row]) >= LIKELY]
+    for row in likely[:TOKENS] or order[:1]:
+        before, after = float(table["before"].iloc[row]), float(table["after"].iloc[row])
+        middle = y + ROW / 2
+        text = token_text(str(table["token"].iloc[row]))
+        pen.label(0, middle, shorten(text, names - 8, style.TOKEN_SIZE, True), style.TOKEN_SIZE, style.INK, mono=True)
+        if controls is not None:
+            low, _, high = controls.band(controls.values(int(table["token_id"].iloc[row])))
+            _band(pen, names, middle, bar, low, high)
+        color = style.NODE_EDGE if abs(after - before) < 0.005 else style.EXCITE if after > before else style.INHIBIT
+        pen.rectangle(names, middle - 6, max(0.8, bar * before), 5, Paint(fill=style.FAINT), 0.8)
+        pen.rectangle(names, middle + 1, max(0.8, bar * after), 5, Paint(fill=color), 0.8)
+        guess = names + bar * float(table["predicted"].iloc[row])
+        pen.lines([(guess, middle - 0.5, guess, middle + 7.5)], Paint(stroke=style.INK, width=1.8))
+        end = probability(after)
+        pen.label(width, middle, end, style.CAPTION_SIZE, style.INK, "end", bold=True)
+        aside = width - text_width("0.00", style.CAPTION_SIZE) - 5
+        pen.label(aside, middle, f"{probability(before)} →", style.CAPTION_SIZE, style.MUTED, "end")
+        y += ROW
+    return y
+
+
+def _activations(pen: Pen, rows: list[Activation], y: float, width: float) -> float:
+    """Measured as a bar, what the graph predicted as a tick, and a line at unchanged."""
+    _heading(pen, y, "activation after, % of before")
+    random = any(row.band is not None for row in rows)
+    words = ["measured", "predicted", *(["random"] if random else [])]
+    key = width - sum(text_width(word, style.CAPTION_SIZE) + 23 for word in words)
+    if key > text_width("activation after, % of before", style.CAPTION_SIZE) + 10:
+        _key(pen, key, y + 7, random)
+    else:
+        y += 15
+        _key(pen, 0, y + 7, random)
+    y += 22
+    most = max(1.25, *(value for row in rows for value in (row.measured, row.predicted) if value == value))
+    scale = min(FARTHEST, most)
+    names = min(124.0, 0.4 * width)
+    bar = width - names - 46
+    top = y
+    for row in rows:
+        middle = y + ROW / 2
+        name = shorten(printable(row.name), names - 10, style.TEXT_SIZE)
+        pen.label(0, middle, name, style.TEXT_SIZE, style.MUTED if row.held else style.INK)
+        pen.rectangle(names, middle - 4.5, bar, 9, Paint(fill=style.TRACK), 1.5)
+        if row.band is not None:
+            _band(pen, names, middle, bar, *(min(max(end, 0.0), scale) / scale for end in row.band))
+        length = bar * min(max(row.measured, 0.0), scale) / scale
+        color = style.FAINT if row.held else style.EXCITE
+        pen.rectangle(names, middle - 4.5, max(0.8, length), 9, Paint(fill=color, opacity=0.8), 1.5)
+        if row.predicted == row.predicted and not row.held:
+            x = names + bar * min(max(row.predicted, 0.0), scale) / scale
+            pen.lines([(x, middle - 7.5, x, middle + 7.5)], Paint(stroke=style.INK, width=1.8))
+        pen.label(width, middle, percent(row.measured), style.CAPTION_SIZE, style.INK, "end")
+        y += ROW
+    unchanged = names + bar / scale
+    pen.lines([(unchanged, top + 1, unchanged, y - 1)], Paint(stroke=style.NODE_EDGE, width=0.8, dash=(2.0, 2.0)))
+    return y
+
+
+def _band(pen: Pen, x: float, middle: float, bar: float, low: float, high: float) -> None:
+    """What random controls did, as shares of the bar."""
+    pen.rectangle(x + bar * low, middle - 8, max(2.0, bar * (high - low)), 16, Paint(style.FAINT, opacity=0.45), 1.5)
+
+
+def _key(pen: Pen, x: float, y: float, random: bool) -> None:
+    pen.rectangle(x, y - 4, 14, 8, Paint(fill=style.EXCITE, opacity=0.8), 1.5)
+    pen.label(x + 18, y, "measured", style.CAPTION_SIZE, style.MUTED)
+    x += 18 + text_width("measured", style.CAPTION_SIZE) + 12
+    pen.lines([(x, y - 6, x, y + 6)], Paint(stroke=style.INK, width=1.8))
+    pen.label(x + 6, y, "predicted", style.CAPTION_SIZE, style.MUTED)
+    if random:
+        x += 6 + text_width("predicted", style.CAPTION_SIZE) + 12
+        pen.rectangle(x, y - 6, 12, 12, Paint(style.FAINT, opacity=0.45), 1.5)
+        pen.label(x + 16, y, "random", style.CAPTION_SIZE, style.MUTED)

@@ -1,0 +1,78 @@
+"""The legend of a figure: shapes, signs, and the hues of groups where no box explains them."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.layout.routing import Route
+from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.scene import Curves, Item, Paint, Pen
+from circuit_widget.figure.scene.shapes import edge, node_shape
+from circuit_widget.wording.text import printable, shorten, text_width
+
+ROW = 17.0
+
+Entry: TypeAlias = tuple[str, float, Callable[[Pen, float, float], None]]
+"""Words, width of the sign before them, and what draws the sign from its left end and middle height."""
+
+
+def shape_entries(kinds: Sequence[str]) -> list[Entry]:
+    """An entry for each kind of node, named as on the screen."""
+    fills = {"feature": style.NODE, "error": style.BACKGROUND, "token": style.NODE_EDGE, "logit": style.ANSWER}
+    names = {"logit": "output"}
+    entries: list[Entry] = []
+    for kind in kinds:
+
+        def draw(pen: Pen, x: float, y: float, kind: str = kind) -> None:
+            rim = style.ANSWER if kind == "logit" else style.NODE_EDGE
+            node_shape(pen, kind, x + 5, y, 4.6 if kind != "token" else 4.0, Paint(fills[kind], rim, 0.8))
+
+        entries.append((names.get(kind, kind), 10.0, draw))
+    return entries
+
+
+def sign_entries(items: Sequence[Item]) -> list[Entry]:
+    """An entry for each sign that an edge among the items has."""
+    drawn = {item.paint.stroke for item in items if isinstance(item, Curves)}
+    signs = (("excites", True, style.EXCITE), ("inhibits", False, style.INHIBIT))
+    return [(words, 22.0, _sign(excites)) for words, excites, color in signs if color in drawn]
+
+
+def _sign(excites: bool) -> Callable[[Pen, float, float], None]:
+    def draw(pen: Pen, x: float, y: float) -> None:
+        route = Route((x, y, x + 5, y, x + 10, y, x + 15.2, y), (x + 21.5, y), (1.0, 0.0), 1.6)
+        edge(pen, route, excites, style.EXCITE if excites else style.INHIBIT)
+
+    return draw
+
+
+def group_entries(circuit: Circuit) -> list[Entry]:
+    """An entry for each supernode."""
+    entries: list[Entry] = []
+    for group in circuit.supernodes:
+
+        def draw(pen: Pen, x: float, y: float, color: str = style.GROUPS[group.color]) -> None:
+            pen.circle(x + 5, y, 3.9, Paint(style.BACKGROUND, color, 1.8))
+
+        entries.append((shorten(printable(group.name), 120, style.CAPTION_SIZE), 10.0, draw))
+    return entries
+
+
+def draw_legend(pen: Pen, entries: Sequence[Entry], note: str, width: float) -> float:
+    """Draw entries in rows from the left and a note after them; returns the height."""
+    x, y = 0.0, ROW / 2
+    for words, sign, draw in entries:
+        room = sign + 5 + text_width(words, style.CAPTION_SIZE)
+        if x > 0 and x + room > width:
+            x, y = 0.0, y + ROW
+        draw(pen, x, y)
+        pen.label(x + sign + 5, y, words, style.CAPTION_SIZE, style.MUTED)
+        x += room + 15
+    if note:
+        room = text_width(note, style.CAPTION_SIZE)
+        if x > 0 and x + room > width:
+            x, y = 0.0, y + ROW
+            pen.label(0, y, note, style.CAPTION_SIZE, style.MUTED)
+        else:
+            pen.label(width, y, note, style.CAPTION_SIZE, style.MUTED, "end")
+    return y + ROW / 2

@@ -1,0 +1,199 @@
+"""The map of a figure: tokens across, layers up, as on the screen."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.layout.map_layout import MapLayout, MapNode, map_layout
+from circuit_widget.figure.layout.routing import Route, edge_width, head_length, map_edge
+from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.scene import Paint, Pen
+from circuit_widget.figure.scene.shapes import edge, node_shape
+from circuit_widget.figure.scene.visible import Shown, map_nodes, shown
+from circuit_widget.graph import Graph
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.wording.names import token_text
+from circuit_widget.wording.numbers import LIKELY, probability
+from circuit_widget.wording.text import apart, mono_width
+
+LEAST_HEIGHT = 190.0
+MOST_HEIGHT = 440.0
+ROW_PITCH = 54.0
+STRONGEST = 40
+"""Most edges drawn with their sign."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How nodes stand out, by node id: group hue, pin, and what an intervention left of them."""
+
+    hue: Mapping[str, int]
+    pinned: frozenset[str]
+    presence: Mapping[str, float]
+
+
+def standing(graph: Graph, circuit: Circuit, effect: Effect | None) -> Standing:
+    """The hues of supernodes, the pins, and how much is there of each node.
+
+    Outputs are there as they are likely, by the square root; features that were active as after / before, at least 0.18.
+    """
+    hue = {node: group.color for group in circuit.supernodes for node in group.nodes}
+    logits = graph.node_ids[graph.weights.shape[1] :]
+    likely = {target.token_id: target.probability for target in graph.targets}
+    if effect is not None:
+        likely.update(zip(effect.tokens["token_id"], effect.tokens["after"], strict=True))
+    presence = {
+        node: min(max(math.sqrt(likely[target.token_id]), 0.3), 1.0)
+        for node, target in zip(logits, graph.targets, strict=True)
+    }
+    if effect is not None:
+        table = effect.nodes
+        for node, before, after in zip(table["id"], table["before"], table["after"], strict=True):
+            if before > 0:
+                presence[str(node)] = min(max(float(after) / float(before), 0.18), 1.0)
+    return Standing(hue, frozenset(circuit.pinned), presence)
+
+
+def map_height(graph: Graph) -> float:
+    """Height of the map for its number of layers."""
+    return min(max(60.0 + ROW_PITCH * (graph.n_layers + 1), LEAST_HEIGHT), MOST_HEIGHT)
+
+
+def draw_map(
+    pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, width: float, height: float
+) -> list[MapNode]:
+    """Draw the map into width × height pixels from the pen's place; returns the nodes in it."""
+    visible = shown(graph, circuit)
+    nodes = map_nodes(graph, visible.nodes)
+    texts = [token.text for token in graph.tokens]
+    layout = map_layout(nodes, texts, graph.n_layers, width, height, style.TOKEN_SIZE)
+    place = {int(node): index for index, node in enumerate(visible.nodes)}
+    marks = standing(graph, circuit, effect)
+    _axes(pen, layout, width)
+    signed = _signed(graph, visible, marks)
+    _faint_edges(pen, layout, visible, place, ~signed)
+    _signed_edges(pen, graph, layout, visible, place, marks, signed)
+    for node, index in reversed(place.items()):
+        _node(pen, nodes[index].kind, graph.node_ids[node], layout, index, marks)
+    _answers(pen, graph, layout, place, effect)
+    return nodes
+
+
+def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
+    left = layout.columns[0].x0 if layout.columns else 0.0
+    pen.lines([(left, row.y, width, row.y) for row in layout.rows], Paint(stroke=style.GRID, width=0.8))
+    top, bottom = layout.rows[-1].y - 8, layout.rows[0].y + 8
+    pen.lines(
+        [(column.x0, top, column.x0, bottom) for column in layout.columns[1:]],
+        Paint(stroke=style.LINE, width=0.8, dash=(1.0, 3.0)),
+    )
+    for row in layout.rows:
+        pen.label(left - 8, row.y, row.label, style.CAPTION_SIZE, style.MUTED, "end")
+    for column in layout.columns:
+        middle = (column.x0 + column.x1) / 2
+        if layout.slanted:
+            pen.label(middle + 4, layout.token_y, column.text, style.TOKEN_SIZE, style.INK, "end", mono=True, turn=-40)
+        else:
+            pen.label(middle, layout.token_y - 4, column.text, style.TOKEN_SIZE, style.INK, "middle", mono=True)
+
+
+def _signed(graph: Graph, visible: Shown, marks: Standing) -> Bool[np.ndarray, " edges"]:
+    """Which edges show their sign: the strongest, those within the circuit where there is one."""
+    chosen = set(marks.hue) | marks.pinned
+    inside = np.array([not chosen or node in chosen for node in graph.node_ids], dtype=bool)
+    signed = np.zeros(len(visible.source), dtype=bool)
+    signed[np.flatnonzero(inside[visible.source] & inside[visible.target])[-STRONGEST:]] = True
+    return signed
+
+
+def _curve(layout: MapLayout, source: int, target: int) -> tuple[float, ...]:
+    return map_edge(
+        layout.x[source], layout.y[source], layout.radius[source],
+        layout.x[target], layout.y[target], layout.radius[target],
+    )  # fmt: skip
+
+
+def _faint_edges(
+    pen: Pen, layout: MapLayout, visible: Shown, place: Mapping[int, int], chosen: Bool[np.ndarray, " edges"]
+) -> None:
+    """Edges without sign, in four widths, each drawn as one so that crossings do not darken."""
+    paths: list[list[tuple[float, ...]]] = [[] for _ in style.FAINT_WIDTHS]
+    for edge_index in np.flatnonzero(chosen):
+        source, target = int(visible.source[edge_index]), int(visible.target[edge_index])
+        width = 0.6 * edge_width(float(visible.share[edge_index]))
+        widths = enumerate(style.FAINT_WIDTHS)
+        step = next((step for step, limit in widths if width <= limit), len(style.FAINT_WIDTHS) - 1)
+        paths[step].append(_curve(layout, place[source], place[target]))
+    opacity = min(0.5, max(0.16, 8.0 / math.sqrt(1 + int(chosen.sum()))))
+    for width, group in zip(style.FAINT_WIDTHS, paths, strict=True):
+        pen.curves(group, Paint(stroke=style.FAINT, width=width, opacity=opacity))
+
+
+def _signed_edges(
+    pen: Pen,
+    graph: Graph,
+    layout: MapLayout,
+    visible: Shown,
+    place: Mapping[int, int],
+    marks: Standing,
+    chosen: Bool[np.ndarray, " edges"],
+) -> None:
+    """Sign by colour and form, strength by width, the strongest on top, faded with what they come from."""
+    for index in np.flatnonzero(chosen):
+        source, target = int(visible.source[index]), int(visible.target[index])
+        share = float(visible.share[index])
+        width = max(0.6, 0.55 * edge_width(share))
+        path = list(_curve(layout, place[source], place[target]))
+        x, y = path[6], path[7]
+        path[7] = y + head_length(width) - 1.0
+        presence = marks.presence.get(graph.node_ids[source], 1.0)
+        color = style.EXCITE if share > 0 else style.INHIBIT
+        edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, 0.75 * presence)
+
+
+def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: Standing) -> None:
+    x, y, radius = layout.x[index], layout.y[index], layout.radius[index]
+    presence = marks.presence.get(node, 1.0)
+    hue = marks.hue.get(node)
+    if hue is not None:
+        width = min(2.2, 0.5 * radius + 0.6)
+        node_shape(pen, kind, x, y, radius - width / 2, Paint(fill=style.BACKGROUND))
+        ring = Paint(stroke=style.GROUPS[hue], width=width, opacity=presence)
+        node_shape(pen, kind, x, y, radius - width / 2, ring)
+        return
+    pinned = node in marks.pinned
+    fill = {"error": style.BACKGROUND, "token": style.NODE_EDGE, "logit": style.ANSWER}.get(kind, style.NODE)
+    rim = style.INK if pinned else style.ANSWER if kind == "logit" else style.NODE_EDGE
+    if presence < 1:
+        node_shape(pen, kind, x, y, radius - 0.4, Paint(fill=style.BACKGROUND))
+    node_shape(pen, kind, x, y, radius - 0.4, Paint(fill, rim, 1.5 if pinned else 0.8, opacity=presence))
+
+
+def _answers(pen: Pen, graph: Graph, layout: MapLayout, place: Mapping[int, int], effect: Effect | None) -> None:
+    """The likeliest explained tokens beside their pentagons, as many as there is room for."""
+    first = graph.weights.shape[1]
+    logits = [place[first + index] for index in range(len(graph.targets)) if first + index in place]
+    if not logits:
+        return
+    left = min(layout.x[index] - layout.radius[index] for index in logits) - 7
+    y = layout.y[logits[0]]
+    after = {} if effect is None else dict(zip(effect.tokens["token_id"], effect.tokens["after"], strict=True))
+    words: list[str] = []
+    for target in sorted(graph.targets, key=lambda target: -target.probability)[:3]:
+        if words and max(target.probability, after.get(target.token_id, 0.0)) < LIKELY:
+            continue
+        number = probability(target.probability)
+        if target.token_id in after:
+            number += f" → {probability(float(after[target.token_id]))}"
+        words.append(f"{apart(token_text(target.token))} {number}")
+    while words and left - mono_width("   ".join(words), style.TOKEN_SIZE) < 40:
+        words.pop()
+    for text in reversed(words):
+        room = mono_width(text, style.TOKEN_SIZE)
+        pen.rectangle(left - room - 3, y - 8, room + 6, 16, Paint(fill=style.BACKGROUND))
+        pen.label(left, y, text, style.TOKEN_SIZE, style.ANSWER, "end", mono=True)
+        left -= room + mono_width("   ", style.TOKEN_SIZE)

@@ -1,0 +1,70 @@
+"""Outlines of what figures are made of: nodes by kind, ends of edges, cards and colour edges of boxes."""
+
+from circuit_widget.figure.layout.routing import Route, head_length
+from circuit_widget.figure.scene.scene import Paint, Pen
+
+PENTAGON = ((0.0, -1.08), (1.0, -0.1), (1.0, 0.86), (-1.0, 0.86), (-1.0, -0.1))
+ROUND = 0.5523
+"""How far the handles of a cubic reach along a quarter circle."""
+
+
+def node_shape(pen: Pen, kind: str, x: float, y: float, radius: float, paint: Paint) -> None:
+    """Circle for a feature, diamond for an error, square for a token, pentagon for a logit."""
+    match kind:
+        case "feature":
+            pen.circle(x, y, radius, paint)
+        case "error":
+            pen.polygon(((x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)), paint)
+        case "token":
+            pen.rectangle(x - radius, y - radius, 2 * radius, 2 * radius, paint)
+        case _:
+            pen.polygon(tuple((x + radius * dx, y + radius * dy) for dx, dy in PENTAGON), paint)
+
+
+def edge(pen: Pen, route: Route, excites: bool, color: str, opacity: float = 1.0) -> None:
+    """Solid with an arrowhead where it excites, dashed with a flat end where it inhibits."""
+    (x, y), (dx, dy) = route.tip, route.direction
+    length = head_length(route.width)
+    base_x, base_y = x - dx * length, y - dy * length
+    dash = () if excites else (2.5 + 1.3 * route.width, 2 + 0.8 * route.width)
+    pen.curves([route.path], Paint(stroke=color, width=route.width, dash=dash, opacity=opacity))
+    solid = Paint(fill=color, opacity=opacity)
+    if excites:
+        half = 2.4 + 0.75 * route.width
+        pen.polygon(((x, y), (base_x - dy * half, base_y + dx * half), (base_x + dy * half, base_y - dx * half)), solid)
+        return
+    half, thick = 3.5 + 0.9 * route.width, 1.2
+    stub = Paint(stroke=color, width=route.width, opacity=opacity)
+    pen.lines([(base_x + dx * (length - 3 * thick), base_y + dy * (length - 3 * thick), x - dx, y - dy)], stub)
+    bar = Paint(stroke=color, width=2 * thick, opacity=opacity)
+    pen.lines(
+        [
+            (
+                x - dx * thick - dy * half,
+                y - dy * thick + dx * half,
+                x - dx * thick + dy * half,
+                y - dy * thick - dx * half,
+            )
+        ],
+        bar,
+    )
+
+
+def color_edge(pen: Pen, x: float, y: float, h: float, radius: float, color: str, opacity: float) -> None:
+    """The strip at the left side of a box, inside its rounded corners."""
+    k = radius * (1 - ROUND)
+    strip = 5.0
+    pen.curves(
+        [
+            [
+                *(x + strip, y),
+                *(x + strip, y, x + radius, y, x + radius, y),
+                *(x + k, y, x, y + k, x, y + radius),
+                *(x, y + radius, x, y + h - radius, x, y + h - radius),
+                *(x, y + h - k, x + k, y + h, x + radius, y + h),
+                *(x + radius, y + h, x + strip, y + h, x + strip, y + h),
+            ]
+        ],
+        Paint(fill=color, opacity=opacity),
+        closed=True,
+    )

@@ -1,0 +1,82 @@
+"""What a figure shows of a graph: the display rule of the screen."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.layout.map_layout import MapNode
+from circuit_widget.graph import Graph
+
+MOST_NODES = 1_500
+MOST_EDGES = 30_000
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Visible nodes by place in the graph, ascending, and the visible edges between them, weakest first.
+
+    `share` is the signed share of its target's whole input that an edge carries, `score` the summed share of edge
+    score held by the edge and all with more: the lower, the stronger.
+    """
+
+    nodes: Int[np.ndarray, " visible"]
+    source: Int[np.ndarray, " edges"]
+    target: Int[np.ndarray, " edges"]
+    share: Float[np.ndarray, " edges"]
+    score: Float[np.ndarray, " edges"]
+
+
+def shown(graph: Graph, circuit: Circuit) -> Shown:
+    """Nodes within the node threshold, tokens, logits and all of the circuit; edges within the edge threshold.
+
+    The token at position 0 needs a visible edge or a place in the circuit. At most the 1,500 nodes with most influence
+    and the 30,000 strongest edges.
+    """
+    grouped = [node for supernode in circuit.supernodes for node in supernode.nodes]
+    kept = np.zeros(graph.n_nodes, dtype=bool)
+    kept[list(graph.resolve([*circuit.pinned, *grouped]))] = True
+    visible = kept.copy()
+    ranked = graph.n_features + graph.n_errors
+    sources = graph.weights.shape[1]
+    if sources:
+        limit = max(circuit.node_threshold, float(graph.share[:sources].min()))
+        strongest = np.argsort(-graph.influence[:ranked], kind="stable")[:MOST_NODES]
+        visible[strongest[graph.share[strongest] <= limit]] = True
+    visible[ranked:] = True
+    edges = _edges(graph, visible, circuit.edge_threshold)
+    first = ranked + np.flatnonzero(graph.token_position == 0)
+    visible[first[~kept[first] & ~np.isin(first, edges.source)]] = False
+    return Shown(np.flatnonzero(visible), edges.source, edges.target, edges.share, edges.score)
+
+
+def _edges(graph: Graph, visible: np.ndarray, threshold: float) -> Shown:
+    edges = graph.strongest_edges(MOST_EDGES, among=np.flatnonzero(visible))
+    order = np.flatnonzero(edges.share <= threshold)[::-1]
+    source, target = edges.source[order], edges.target[order]
+    return Shown(
+        np.flatnonzero(visible), source, target, edges.weight[order] / graph.input_total[target], edges.share[order]
+    )
+
+
+def map_nodes(graph: Graph, nodes: Iterable[int]) -> list[MapNode]:
+    """The nodes as the layout of the map wants them."""
+    layer, position = node_places(graph)
+    return [
+        MapNode(str(graph.node_kinds[node]), int(layer[node]), int(position[node]), float(graph.influence[node]))
+        for node in nodes
+    ]
+
+
+def node_places(graph: Graph) -> tuple[Int[np.ndarray, " nodes"], Int[np.ndarray, " nodes"]]:
+    """Layer (-1 for tokens, n_layers for logits) and position of every node."""
+    tokens, logits = len(graph.token_position), len(graph.targets)
+    layer = np.concatenate(
+        [graph.feature_layer, graph.error_layer, np.full(tokens, -1), np.full(logits, graph.n_layers)]
+    )
+    position = np.concatenate(
+        [graph.feature_position, graph.error_position, graph.token_position, np.full(logits, graph.position)]
+    )
+    return layer, position

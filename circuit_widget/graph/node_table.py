@@ -1,0 +1,90 @@
+"""What the nodes and edges of a graph are called, and where they stand."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int, Int32
+
+from circuit_widget.arguments import entries_of, one_line, quoted, whole_number
+from circuit_widget.errors import NodeError
+from circuit_widget.nodes import NodeKind, error_id, feature_id, logit_id, token_id
+
+if TYPE_CHECKING:
+    from circuit_widget.graph.graph import Graph
+
+
+class Edges(NamedTuple):
+    """Some edges: places of their ends in node order, signed weights, and cumulative shares of the edge score."""
+
+    source: Int[np.ndarray, " edges"]
+    target: Int[np.ndarray, " edges"]
+    weight: Float32[np.ndarray, " edges"]
+    share: Float32[np.ndarray, " edges"]
+
+
+def node_ids(graph: Graph) -> tuple[str, ...]:
+    """Ids of all nodes, in node order."""
+    features = zip(
+        graph.feature_layer.tolist(), graph.feature_index.tolist(), graph.feature_position.tolist(), strict=True
+    )
+    errors = zip(graph.error_layer.tolist(), graph.error_position.tolist(), strict=True)
+    return (
+        *(feature_id(*place) for place in features),
+        *(error_id(*place) for place in errors),
+        *(token_id(graph.tokens[place].token_id, place) for place in graph.token_position.tolist()),
+        *(logit_id(graph.n_layers, target.token_id, graph.position) for target in graph.targets),
+    )
+
+
+def node_kinds(graph: Graph) -> tuple[NodeKind, ...]:
+    """Kinds of all nodes, in node order."""
+    counts = (graph.n_features, graph.n_errors, len(graph.token_position), len(graph.targets))
+    return tuple(kind for kind, count in zip(NodeKind, counts, strict=True) for _ in range(count))
+
+
+def node_layer(graph: Graph) -> Int32[np.ndarray, " nodes"]:
+    """Layers of all nodes, in node order: -1 for tokens, n_layers for logits."""
+    tokens, logits = np.full(len(graph.token_position), -1), np.full(len(graph.targets), graph.n_layers)
+    return np.concatenate([graph.feature_layer, graph.error_layer, tokens, logits], dtype=np.int32)
+
+
+def node_position(graph: Graph) -> Int32[np.ndarray, " nodes"]:
+    """Positions of all nodes, in node order; the traced position for logits."""
+    logits = np.full(len(graph.targets), graph.position)
+    return np.concatenate([graph.feature_position, graph.error_position, graph.token_position, logits], dtype=np.int32)
+
+
+def among(graph: Graph, indices: Iterable[int] | None) -> Bool[np.ndarray, " nodes"]:
+    """Which nodes, in node order, have one of the indices; all for None. Raises NodeError for what is no such index."""
+    if indices is None:
+        return np.ones(graph.n_nodes, dtype=bool)
+    listed = entries_of(indices, "among is a list of indices in node order, or None for all nodes", NodeError)
+    chosen = np.zeros(graph.n_nodes, dtype=bool)
+    what, last = "An index in node order", graph.n_nodes - 1
+    chosen[[whole_number(index, what, NodeError, most=last) for index in listed]] = True
+    return chosen
+
+
+def labelled(graph: Graph, label: str) -> tuple[str, ...]:
+    """Ids of the features with exactly this label, in node order. Raises NodeError where there is none."""
+    if not isinstance(label, str) or not label.strip():
+        raise NodeError(f"A label is a text that is not empty; given {quoted(label)}.")
+    ids = graph.node_ids[: graph.n_features]
+    found = tuple(node for node in ids if graph.labels.get(node) == label)
+    if found:
+        return found
+    known = sorted({text for node in ids if (text := graph.labels.get(node))})
+    nearest = difflib.get_close_matches(label[:80], known, n=3, cutoff=0.5)
+    shown = one_line(label, 41)
+    there = (
+        f"the nearest labels are {', '.join(f'“{text}”' for text in nearest)}"
+        if nearest
+        else f"it has {len(known)} different labels, see graph.labels"
+        if known
+        else "none of its features has a label"
+    )
+    raise NodeError(f"No feature of the graph has the label “{shown}”; {there}.")

@@ -1,0 +1,160 @@
+"""One group of features after another changed, and pairs of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from circuit_widget.arguments import truth_value
+from circuit_widget.errors import InterventionError
+from circuit_widget.graph import Graph
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.groups import Groups, feature_at, groups_of
+from circuit_widget.intervention.kinds import Scale
+from circuit_widget.intervention.mode import Mode
+from circuit_widget.intervention.plot_text import plain
+from circuit_widget.intervention.studies.running import OnEffects, Runner, in_parts
+from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, outcomes
+from circuit_widget.progress import IsCancelled, ProgressChoice
+
+if TYPE_CHECKING:
+    import pandas
+    import plotly.graph_objects
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GroupSweep:
+    """The effect of changing each group by itself, and of each pair where pairs were asked for.
+
+    `deed` is what was done to each, such as "×0"; `pairs` are by the names of both groups, in their order.
+    """
+
+    deed: str
+    singles: Mapping[str, Effect]
+    pairs: Mapping[tuple[str, str], Effect]
+
+    def __repr__(self) -> str:
+        pairs = f", {len(self.pairs)} pairs" if self.pairs else ""
+        return f"GroupSweep({len(self.singles)} groups {self.deed}{pairs})"
+
+    def to_frame(self, tokens: Tokens = None) -> pandas.DataFrame:
+        """Return one row for each group or pair and token, by default the graph's targets, groups first.
+
+        Columns: first, second (empty for a group by itself), token, token_id, probability, predicted_probability, logit,
+        predicted_logit, rank, kl (nats), logit_change, interaction. The interaction of a pair is its change of the
+        logit, less what the two change by themselves: 0 where they add up, missing for a group by itself.
+
+        Raises:
+            PromptError: an id outside the vocabulary, or a text that no effect knows.
+        """
+        effects, names = self._all()
+        frame = outcomes(effects, chosen_tokens(effects, tokens))
+        places = frame.pop("experiment")
+        frame.insert(0, "first", [names[place][0] for place in places])
+        frame.insert(1, "second", [names[place][1] for place in places])
+        before = effects[0].logits_before[frame["token_id"].to_numpy()]
+        frame["logit_change"] = frame["logit"] - before
+        rows = frame[["first", "second", "token_id", "logit_change"]].to_dict("records")
+        own = {(row["first"], row["token_id"]): row["logit_change"] for row in rows if not row["second"]}
+        frame["interaction"] = [
+            row["logit_change"] - own[row["first"], row["token_id"]] - own[row["second"], row["token_id"]]
+            if row["second"]
+            else np.nan
+            for row in rows
+        ]
+        return frame
+
+    def plot(self, token: str | int | None = None) -> plotly.graph_objects.Figure:
+        """Return a plotly figure of one token, by default the likeliest target.
+
+        Its probability after each group by itself; with pairs a square of the logit's changes: groups by themselves on
+        the diagonal, pairs below it.
+        """
+        effects, _ = self._all()
+        wanted, text = next(iter(chosen_tokens(effects, token).items()))
+        frame = self.to_frame(wanted)
+        return self._square(frame, text) if self.pairs else self._bars(frame, text)
+
+    def _all(self) -> tuple[list[Effect], list[tuple[str, str]]]:
+        names = [*((name, "") for name in self.singles), *self.pairs]
+        return [*self.singles.values(), *self.pairs.values()], names
+
+    def _bars(self, frame: pandas.DataFrame, text: str) -> plotly.graph_objects.Figure:
+        import plotly.graph_objects as go
+
+        effect = next(iter(self.singles.values()))
+        before = effect.probability(int(frame["token_id"].iloc[0]))[0]
+        bars = go.Bar(
+            x=frame["probability"].tolist(),
+            y=[plain(name) for name in frame["first"]],
+            orientation="h",
+            marker_color="#2f6bba",
+        )
+        figure = go.Figure(bars)
+        figure.add_vline(x=before, line_dash="dot", annotation_text="before")
+        figure.update_layout(
+            title=plain(f"{text!r} after each group {self.deed} ({effect.frozen})"),
+            xaxis={"title": "probability", "range": [0, 1]},
+            yaxis={"autorange": "reversed", "type": "category"},
+            template="plotly_white",
+        )
+        return figure
+
+    def _square(self, frame: pandas.DataFrame, text: str) -> plotly.graph_objects.Figure:
+        import plotly.graph_objects as go
+
+        names = list(self.singles)
+        square = np.full((len(names), len(names)), np.nan)
+        for row in frame.to_dict("records"):
+            first, second = names.index(row["first"]), names.index(row["second"] or row["first"])
+            square[max(first, second), min(first, second)] = row["logit_change"]
+        shown = [plain(name) for name in names]
+        heat = go.Heatmap(
+            z=square.tolist(), x=shown, y=shown, colorscale="RdBu", zmid=0, colorbar={"title": "change of logit"}
+        )
+        figure = go.Figure(heat)
+        figure.update_layout(
+            title=plain(f"{text!r} after pairs of groups {self.deed}"),
+            xaxis={"type": "category"},
+            yaxis={"autorange": "reversed", "type": "category"},
+            template="plotly_white",
+        )
+        return figure
+
+
+def sweep_groups(
+    model: Runner,
+    graph: Graph,
+    groups: Groups = None,
+    *,
+    factor: float = 0.0,
+    pairs: bool = False,
+    n: int = 10,
+    mode: Mode = "total",
+    on_effects: OnEffects | None = None,
+    progress: ProgressChoice = None,
+    cancelled: IsCancelled | None = None,
+) -> GroupSweep:
+    """Return the effect of ablating each group of features by itself, and each pair of groups if asked for.
+
+    Args:
+        groups: a circuit (its supernodes and pinned features), features by the name of their group, or features
+            each by itself; by default the `n` most influential ones.
+        factor: of activations; 0 ablates.
+
+    Raises:
+        InterventionError: there is no group of features, or the factor is not a finite number.
+    """
+    found = {name: [feature_at(graph, place) for place in some] for name, some in groups_of(graph, groups, n).items()}
+    pairs = truth_value(pairs, "pairs", InterventionError)
+    names = list(found)
+    both = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]] if pairs else []
+    together = [*found.values(), *([*found[one], *found[other]] for one, other in both)]
+    experiments = [Scale(nodes, factor) for nodes in together]
+    effects = in_parts(model, graph, experiments, mode, on_effects, progress, cancelled)
+    deed = experiments[0].description.rsplit(" ", 1)[1]
+    singles, rest = effects[: len(names)], effects[len(names) :]
+    return GroupSweep(deed, dict(zip(names, singles, strict=True)), dict(zip(both, rest, strict=True)))

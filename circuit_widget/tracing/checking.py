@@ -1,0 +1,100 @@
+"""Checks that a user can ask for: whether a graph's edges are right, and how much of the model its transcoders explain."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from circuit_widget.arguments import whole_number
+from circuit_widget.errors import InterventionError
+from circuit_widget.graph import Graph
+from circuit_widget.model.generation import Generation, question
+from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.running import runs_model
+from circuit_widget.model.tokens.prompt import Prompt, PromptInput
+from circuit_widget.nodes import PromptToken
+from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
+from circuit_widget.system.memory import within_memory
+from circuit_widget.tracing.fidelity import Fidelity, fidelity_on, prompts_of
+from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.verification import Verification
+from circuit_widget.tracing.verify import verify_graph
+from circuit_widget.transcoder.transcoder_set import TranscoderSet
+
+
+class Tracer(Protocol):
+    """A language model with transcoders that reads prompts and runs them."""
+
+    model: LanguageModel
+    transcoders: TranscoderSet
+    lock: threading.RLock
+
+    def read_prompt(self, prompt: PromptInput) -> Prompt:
+        """Return the token ids and texts a prompt is run as."""
+
+    def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
+        """Return the prompt of exactly these tokens."""
+
+    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
+        """Return the run that a graph was traced from."""
+
+
+@runs_model
+def verify(
+    model: Tracer,
+    graph: Graph,
+    n: int = 50,
+    *,
+    progress: ProgressChoice = None,
+    cancelled: IsCancelled | None = None,
+) -> Verification:
+    """Return the `n` edges of largest absolute weight beside what they are when measured again.
+
+    Each source (a feature, error or token) is set to zero in mode "direct", and the change of what its targets read
+    is compared with the graph. In a model with 16-bit weights the same is computed with all weights in float32.
+
+    Raises:
+        InterventionError: the graph is not of this model, or n is not a whole number from 1 up.
+        Cancelled: `cancelled()` became true between two sources.
+    """
+    n = whole_number(n, "n, the number of edges to measure,", InterventionError, least=1)
+    with reporting(progress) as report:
+        return verify_graph(
+            model.model,
+            model.transcoders,
+            model._run_of(graph, cancelled),
+            graph,
+            n,
+            progress=lambda done: report(done, "Measuring edges"),
+            cancelled=cancelled,
+        )
+
+
+@within_memory("Give shorter texts, or free memory.")
+@runs_model
+def fidelity(
+    model: Tracer,
+    texts: PromptInput | Generation | Sequence[PromptInput | Generation],
+    *,
+    progress: ProgressChoice = None,
+    cancelled: IsCancelled | None = None,
+) -> Fidelity:
+    """Return what share of each layer's MLP output the transcoders explain on one text, or on a list of prompts.
+
+    Prompts are of any kind that `trace` takes. Features at the first position are left out; nothing is frozen.
+
+    Raises:
+        PromptError: there is no prompt, or one cannot be used.
+        OutOfMemory: the memory of a device, or of the machine, is full.
+        Cancelled: `cancelled()` became true between two layers.
+    """
+    with reporting(progress) as report:
+        prompts = prompts_of(texts, lambda one: model.read_prompt(question(one, -1, None, model.prompt_of).prompt))
+        return fidelity_on(
+            model.model,
+            model.transcoders,
+            prompts,
+            progress=lambda done: report(done, "Measuring fidelity"),
+            cancelled=cancelled,
+        )

@@ -1,0 +1,1 @@
+"""What a widget keeps: its traits and its history of experiments."""

@@ -1,0 +1,175 @@
+"""The experiments made on a widget, numbered, named, and kept until they are forgotten."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from circuit_widget.arguments import plain_number, quoted
+from circuit_widget.characters import half_character
+from circuit_widget.errors import NodeError
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.studies.controls import Controls
+from circuit_widget.widget.state.spreadsheet import spreadsheet_text
+from circuit_widget.widget.wire.experiment_messages import ExperimentEntry
+from circuit_widget.wording.text import printable
+
+if TYPE_CHECKING:
+    import pandas
+
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """One experiment: its number, from 1 up and never used again, its name, its effect, and its controls once they ran."""
+
+    number: int
+    name: str
+    effect: Effect
+    controls: Controls | None = None
+
+
+class History:
+    """What was done so far, in order; the caller sees to it that one thread at a time asks."""
+
+    def __init__(self) -> None:
+        self._recorded: dict[int, Recorded] = {}
+        self._made = 0
+
+    def __iter__(self) -> Iterator[Recorded]:
+        return iter(self._recorded.values())
+
+    def __len__(self) -> int:
+        return len(self._recorded)
+
+    def next(self, effect: Effect, name: str) -> Recorded:
+        """Return an effect under the number that it gets once it is kept."""
+        return Recorded(self._made + 1, name, effect)
+
+    def keep(self, recorded: Recorded) -> None:
+        """Keep an experiment, in the place of the one of its number."""
+        self._made = max(self._made, recorded.number)
+        self._recorded[recorded.number] = recorded
+
+    def find(self, number: int) -> Recorded:
+        """Return an experiment by its number.
+
+        Raises:
+            NodeError: there is none, or it was forgotten.
+        """
+        wanted = plain_number(number)
+        found = self._recorded.get(wanted) if isinstance(wanted, int) and not isinstance(wanted, bool) else None
+        if found is None:
+            known = ", ".join(map(str, self._recorded)) or "none yet"
+            raise NodeError(f"There is no experiment {quoted(number)}; those kept are {known:.200}.")
+        return found
+
+    def rename(self, number: int, name: str) -> None:
+        """Give an experiment another name, of 1 to 200 characters.
+
+        Raises:
+            NodeError: there is no such experiment, or the name is empty, too long, or holds half of a character.
+        """
+        self.keep(replace(self.find(number), name=checked_name(name)))
+
+    def forget(self, number: int) -> None:
+        """Delete an experiment. Raises NodeError when there is none."""
+        del self._recorded[self.find(number).number]
+
+    def entries(self) -> list[ExperimentEntry]:
+        """Return a line for each experiment, the first one first."""
+        return [entry_of(one) for one in self]
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return one row for each experiment.
+
+        Columns: id, name, mode, frozen, interventions (in words), token (the likeliest before), before, after,
+        predicted (its probabilities), logit_before, logit_after, logit_predicted, likeliest, likeliest_probability (the
+        likeliest token after), kl (nats), p_value (of the token, where controls ran), seconds, device, dtype.
+        """
+        import pandas
+
+        columns = [
+            "id", "name", "mode", "frozen", "interventions", "token", "before", "after", "predicted", "logit_before",
+            "logit_after", "logit_predicted", "likeliest", "likeliest_probability", "kl", "p_value", "seconds", "device", "dtype",
+        ]  # fmt: skip
+        return pandas.DataFrame([_row(one) for one in self], columns=columns)
+
+    def to_csv(self) -> str:
+        """Return `to_frame` as comma-separated values; a text that a spreadsheet would run gets an apostrophe before it."""
+        frame = self.to_frame()
+        for column in ("name", "mode", "frozen", "interventions", "token", "likeliest", "device", "dtype"):
+            frame[column] = [spreadsheet_text(text) for text in frame[column]]
+        # A carriage return within a text would end the line if texts were not quoted.
+        return str(frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC))
+
+
+def checked_name(name: object) -> str:
+    """Return the name of an experiment without the spaces around it.
+
+    Raises:
+        NodeError: it is empty, longer than 200 characters, or holds half of a character.
+    """
+    text = name.strip() if isinstance(name, str) else ""
+    if not 0 < len(text) <= LONGEST_NAME:
+        raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {quoted(name)}.")
+    if (half := half_character(text)) is not None:
+        raise NodeError(f"The name {quoted(text)} holds half of a character, {half}; give whole characters.")
+    return text
+
+
+def compared_tokens(first: Effect, second: Effect) -> pandas.DataFrame:
+    """Return the likely tokens of two experiments on one prompt, the likeliest anywhere first.
+
+    Columns: token, token_id, before, first, second (probabilities).
+    """
+    import pandas
+
+    texts = {
+        int(token): str(text)
+        for effect in (second, first)
+        for token, text in zip(effect.tokens["token_id"], effect.tokens["token"], strict=True)
+    }
+    rows = [(text, token, *first.probability(token), second.probability(token)[1]) for token, text in texts.items()]
+    rows.sort(key=lambda row: max(row[2:]), reverse=True)
+    return pandas.DataFrame(rows, columns=["token", "token_id", "before", "first", "second"])
+
+
+def entry_of(one: Recorded) -> ExperimentEntry:
+    """Return the line of an experiment: the likeliest token before, and the likeliest after."""
+    tokens = one.effect.tokens
+    first, then = tokens.iloc[0], tokens.iloc[int(tokens["after"].to_numpy().argmax())]
+    return ExperimentEntry(
+        id=one.number,
+        name=one.name,
+        mode=one.effect.mode,
+        token=printable(str(first["token"])),
+        before=float(first["before"]),
+        after=float(first["after"]),
+        likeliest=printable(str(then["token"])),
+        likeliest_probability=float(then["after"]),
+    )
+
+
+def _row(one: Recorded) -> dict[str, object]:
+    effect, entry = one.effect, entry_of(one)
+    first = effect.tokens.iloc[0]
+    return {
+        "id": one.number,
+        "name": one.name,
+        "mode": effect.mode,
+        "frozen": effect.frozen,
+        "interventions": effect.name,
+        **{name: first[name] for name in ("token", "before", "after", "predicted")},
+        **{name: first[name] for name in ("logit_before", "logit_after", "logit_predicted")},
+        "likeliest": entry.likeliest,
+        "likeliest_probability": entry.likeliest_probability,
+        "kl": effect.kl,
+        "p_value": float("nan") if one.controls is None else one.controls.p_value(int(first["token_id"])),
+        "seconds": effect.seconds,
+        "device": effect.device,
+        "dtype": effect.dtype,
+    }

@@ -1,0 +1,134 @@
+"""What leaves for the page: strict JSON of a bounded size, or an error in its place, so that every request is answered."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from circuit_widget.characters import repaired, shortened
+from circuit_widget.errors import CircuitWidgetError, MessageError
+from circuit_widget.widget.wire.messages import Accepted, Failed, Notice, Partial, Progress, Reply
+from circuit_widget.widget.wire.schema import plain
+
+LOG = logging.getLogger(__name__)
+
+LARGEST_MESSAGE = 64 * 2**20
+"""Bytes of a message and its buffers; a page can read no text that is much larger."""
+
+LONGEST_SENTENCE = 600
+DEEPEST = 100
+"""Levels to look through for what cannot be sent."""
+
+
+class Send(Protocol):
+    """Sends one message, and binary buffers, to the frontend from any thread."""
+
+    def __call__(self, content: dict[str, Any], buffers: Sequence[bytes] | None = None) -> None: ...
+
+
+def sendable(what: str, value: Any) -> Any:
+    """Return a value as a message or a trait may hold it: what strict JSON can say, at most 64 MB of it.
+
+    Token texts and labels come from models and files: a lone surrogate in one becomes the replacement character.
+
+    Raises:
+        MessageError: a number that is not finite, a value that JSON does not have or that holds itself, or too much.
+    """
+    try:
+        written = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return sendable(what, _repaired(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        fault = next(_faults(value, "", 0), str(error))
+        raise MessageError(f"{what} cannot be sent to the page: {fault}.") from None
+    _check_size(what, len(written))
+    return value
+
+
+def tell(
+    send: Send, message: Accepted | Progress | Partial | Reply | Failed | Notice, buffers: Sequence[bytes] = ()
+) -> None:
+    """Send a message; of a reply that cannot be sent, send the reason. What cannot be sent either is logged."""
+    try:
+        content = sendable("The answer", plain(message))
+        _check_size("The answer", sum(len(buffer) for buffer in buffers))
+        send(content, list(buffers) or None)
+    except Exception as error:
+        if isinstance(message, Reply):
+            tell(send, Failed(message.rid, *failure(error)))
+        else:
+            LOG.exception("A message to the page could not be sent.")
+
+
+def sentence(text: str, most: int = LONGEST_SENTENCE) -> str:
+    """Return a text as the page gets it: whole characters, and not too many."""
+    return shortened(repaired(text), most)
+
+
+def failure(error: BaseException) -> tuple[str, str]:
+    """Return the code and the sentence for what went wrong; the unforeseen is logged with its traceback."""
+    if isinstance(error, CircuitWidgetError):
+        return error.code, sentence(str(error))
+    if _out_of_memory(error):
+        return "memory", (
+            "There is not enough memory for this run. Close other programs or notebooks, "
+            "or trace with fewer features, then try again."
+        )
+    LOG.error("A request failed unexpectedly.", exc_info=error)
+    what = sentence(f"{type(error).__name__}: {_words(error)}", LONGEST_SENTENCE // 2)
+    return "internal", f"Something unforeseen went wrong ({what}). The log has the details."
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "it does not say why"
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    # torch has its own class for a full GPU, and a plain RuntimeError for full main memory.
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in _words(error))
+    )
+
+
+def _check_size(what: str, size: int) -> None:
+    if size > LARGEST_MESSAGE:
+        raise MessageError(
+            f"{what} cannot be sent to the page: it has {size / 2**20:.0f} MB, and at most "
+            f"{LARGEST_MESSAGE // 2**20} MB are sent."
+        )
+
+
+def _faults(value: Any, where: str, depth: int) -> Iterator[str]:
+    """Yield what JSON cannot say, each with the place where it is."""
+    place = where or "it"
+    if depth > DEEPEST:
+        yield f"it is nested more than {DEEPEST} levels deep, or holds itself"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield f"{place} is {value}, and numbers have to be finite; give values nearer to what is usual"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str | int | float | None):
+                yield f"{place} has a key of type {type(key).__name__}, which JSON does not have"
+            yield from _faults(inner, f"{where}.{key!s:.40}".lstrip("."), depth + 1)
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _faults(inner, f"{where}[{number}]", depth + 1)
+    elif value is not None and not isinstance(value, str | int):
+        yield f"{place} is of type {type(value).__name__}, which JSON does not have"
+
+
+def _repaired(value: Any) -> Any:
+    if isinstance(value, str):
+        return repaired(value)
+    if isinstance(value, dict):
+        return {repaired(key): _repaired(inner) for key, inner in value.items()}
+    return [_repaired(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,29 @@
+"""The names that nodes and tokens go by."""
+
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.graph import Graph
+from circuit_widget.nodes import NodeKind
+from circuit_widget.wording.text import printable, token_label
+
+
+def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
+    """The circuit's label, else the graph's, else what the node is."""
+    label = circuit.labels.get(node) or graph.labels.get(node)
+    if label:
+        return printable(label)
+    place = graph.index(node)
+    match graph.node_kinds[place]:
+        case NodeKind.TOKEN:
+            position = graph.token_position[place - graph.n_features - graph.n_errors]
+            return token_text(graph.tokens[position].text)
+        case NodeKind.LOGIT:
+            return token_text(graph.targets[place - graph.weights.shape[1]].token)
+        case NodeKind.ERROR:
+            return "error"
+        case NodeKind.FEATURE:
+            return f"feature {graph.feature_index[place]}"
+
+
+def token_text(text: str) -> str:
+    """Token text as one visible line, and a sign for no text at all."""
+    return token_label(text) or "∅"

@@ -1,0 +1,1 @@
+"""Programs for the people who make circuit-widget; nothing of it is in the wheel."""
