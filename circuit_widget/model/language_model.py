@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 import transformers
+from huggingface_hub import constants
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PretrainedConfig, PreTrainedModel
@@ -278,7 +279,12 @@ def load_language_model(
         named = str(model.config.name_or_path or model.config.model_type)
         return LanguageModel(model, tokenizer, directory_name(Path(named)))
     source = find_model(model)
-    here: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True, "revision": source.revision}
+    here: dict[str, Any] = {
+        "trust_remote_code": False,
+        "local_files_only": True,
+        "revision": source.revision,
+        "cache_dir": constants.HF_HUB_CACHE,  # where the model was found; transformers 4 may have another
+    }
     with _refusing(source, "its configuration"):
         config = transformers.AutoConfig.from_pretrained(source.reference, **here)
     sites_of(str(config.model_type))

@@ -292,6 +292,8 @@ def _replaced_forward(module: nn.Module) -> bool:
     forward = vars(module).get("forward")
     if forward is None or _comes_from(forward, ("circuit_widget.",)):
         return False
+    if getattr(forward, "__self__", None) is module and forward.__func__ is type(module).forward:
+        return False  # transformers 4 puts it back there after a pass that returned hidden states
     before = getattr(vars(module).get("_old_forward"), "__func__", None)
     hook = vars(module).get("_hf_hook")
     moved = _comes_from(forward, ("accelerate.",)) and type(hook).__module__.startswith("accelerate.")
