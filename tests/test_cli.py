@@ -86,7 +86,10 @@ def test_figure_draws_the_groups_of_a_circuit(tmp_path: Path, graph_file: Path) 
         (["trace", PROMPT, "--verify", "0", "-o", "x.safetensors"], "a whole number from 1 up"),
         (["trace", PROMPT, "-o", "x.txt"], "x.txt has to end in .safetensors"),
         (["trace", PROMPT, "-o", "nowhere/x.safetensors"], "no directory nowhere"),
-        (["trace", PROMPT, "--model", "no/such-model", "-o", "x.safetensors"], "without transcoders"),
+        (
+            ["trace", PROMPT, "--model", "no/such-model", "-o", "x.safetensors"],
+            "could not be read from the local cache",
+        ),
         (["trace", PROMPT, "--model", "no/such", "--transcoders", ".", "-o", "x.safetensors"], "no/such"),
         (["figure", "missing.safetensors", "-o", "x.svg"], "missing.safetensors"),
         (["figure", "missing.safetensors", "-o", "x.docx"], "x.docx has to end in .svg or .pdf or .png"),

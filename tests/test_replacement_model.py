@@ -125,7 +125,7 @@ def test_a_prompt_without_an_active_feature_is_refused_and_the_model_goes_on() -
 @pytest.mark.parametrize("prompt", ["", " \n", [], ()])
 @pytest.mark.parametrize("method", ["trace", "estimate", "generate", "activations", "tokenize"])
 def test_an_empty_prompt_is_refused_everywhere(method: str, prompt: object) -> None:
-    with pytest.raises(PromptError, match="The prompt is empty"):
+    with pytest.raises(PromptError, match=r"The prompt (is empty|' \\n' has no tokens); "):
         getattr(reference_model(), method)(prompt)
 
 

@@ -83,6 +83,8 @@ def read_parts(
     if isinstance(model, str) and model == "demo":
         name, model, transcoders = "demo", DEMO / "model", DEMO / "transcoders" if transcoders is None else transcoders
     if transcoders is None:
+        if not isinstance(model, Network) and not known_sets(os.fspath(model)):
+            find_model(model)  # says what is wrong with a name of no model
         raise LoadError(_offer(model))
     folder = transcoder_folder(transcoders, download=download)
     chosen = choose_device(device)

@@ -61,7 +61,7 @@ export function experiments(
   effect: SharedTrait<EffectMessage | null>,
   kept: ReadonlySignal<StudyMessage | null>,
   capabilities: ReadonlySignal<Capabilities>,
-  fail: (failure: Failure) => void,
+  fail: (failure: Failure | null) => void,
 ): Experiments {
   const job = signal<Job | null>(null);
   const compared = signal<ComparisonMessage | null>(null);
@@ -79,9 +79,10 @@ export function experiments(
     if (made?.id !== compared.peek()?.beside) compared.value = null;
   });
 
+  /** Whether the model can be run; what went wrong before says nothing of what is run now. */
   const able = (): boolean => {
     const { intervene, why_not } = capabilities.value;
-    if (!intervene) fail({ code: "intervention", message: why_not });
+    fail(intervene ? null : { code: "intervention", message: why_not });
     return intervene;
   };
 

@@ -12,9 +12,10 @@ import { Search } from "./search";
 import { watchSize } from "./size";
 import type { Store } from "./store";
 
-const EXPLAINED =
+const REPLACEMENT =
   "Replacement score: of the influence that reaches the inputs, the share that comes from tokens rather than errors";
-const COMPLETE = "Completeness: the share of the nodes' input that comes from features and tokens rather than errors";
+const COMPLETENESS =
+  "Completeness: the share of the nodes' input that comes from features and tokens rather than errors";
 
 export function Header({ store }: { store: Store }) {
   const { scores } = store.snapshot;
@@ -23,11 +24,11 @@ export function Header({ store }: { store: Store }) {
     <header class="header">
       <Prompt store={store} />
       <div class="scores">
-        <span title={EXPLAINED}>
-          explained <b>{percent(scores.replacement)}</b>
+        <span title={REPLACEMENT}>
+          replacement <b>{percent(scores.replacement)}</b>
         </span>
-        <span title={COMPLETE}>
-          complete <b>{percent(scores.completeness)}</b>
+        <span title={COMPLETENESS}>
+          completeness <b>{percent(scores.completeness)}</b>
         </span>
       </div>
       <div class="tools">

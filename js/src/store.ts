@@ -100,7 +100,7 @@ export function createStore(
   abort: AbortSignal,
 ): Store {
   const failure = signal<Failure | null>(null);
-  const fail = (problem: Failure) => {
+  const fail = (problem: Failure | null) => {
     failure.value = problem;
   };
   const shared = <T>(name: string) => sharedTrait<T>(model, name, abort, rpc.kernelGone);

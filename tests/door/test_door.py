@@ -61,7 +61,8 @@ def outcome(entry: Entry, parameter: str, value: Any) -> str:
             entry.call(**{parameter: value})
     except cw.CircuitWidgetError as error:
         sentence = str(error)
-        if len(sentence) > LONGEST_SENTENCE or "\n" in sentence or not sentence.endswith((".", ")", "?")):
+        ends = sentence.endswith((".", ")", "?")) or ": hf download " in sentence  # a command stands last, to be copied
+        if len(sentence) > LONGEST_SENTENCE or "\n" in sentence or not ends:
             return f"no sentence: {sentence[:100]!r}"
         return "refused"
     except Exception as error:

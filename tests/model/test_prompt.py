@@ -53,7 +53,7 @@ def test_ids_are_taken_as_they_are_with_bos_in_front() -> None:
     ("prompt", "message"),
     [
         ("", "The prompt is empty; write at least one word."),
-        ("  \n ", "The prompt is empty; write at least one word."),
+        ("  \n ", "The prompt '  \\n ' has no tokens; write at least one word."),
         ([], "The prompt is empty; give at least one token id."),
         ("<bos>", "holds no word after its first token"),
         ("the captial of France", "The model does not know the word 'captial'. Nearest known: capital"),
@@ -258,3 +258,8 @@ def test_a_template_that_writes_bos_leaves_one() -> None:
         found = read([{"role": "user", "content": "tea"}], made)
         assert found.texts == ("<bos>", "<|turn|>", "user", "tea", "<|end|>", "<|turn|>", "assistant")
         assert read(found.token_ids, made) == found
+
+
+def test_white_space_that_has_tokens_is_a_prompt() -> None:
+    made = tokenizer_of("bytes", "each its own")
+    assert read("\n", made).texts[1:] == ("\n",)

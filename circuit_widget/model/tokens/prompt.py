@@ -188,7 +188,7 @@ def _first_token(tokenizer: Tokenizer) -> list[int]:
 
 
 def _text_ids(tokenizer: Tokenizer, text: str) -> list[int]:
-    if not text.strip():
+    if not text:
         raise PromptError("The prompt is empty; write at least one word.")
     ids, unknown = encode(tokenizer, text)
     if unknown is not None:

@@ -41,16 +41,20 @@ export function AtHand({ store, placed, size, sheet, onSheet, onLook, onGrab, on
   );
 }
 
-/** Below the box, or above it where there is no room; never outside the pane. */
+/** Below the box, or above it where there is no room, and over it where there is none either; never outside the pane. */
 function beside(placed: Placed, size: Size, height: number): Record<string, string> {
   const below = Math.round(placed.y + placed.h / 2 + 5);
   const above = Math.round(size.height - (placed.y - placed.h / 2 - 4 * placed.cards) + 5);
   const x = Math.round(placed.x);
   const fits = below + height <= size.height || placed.y < size.height / 2;
+  const across = `clamp(${4 - x}px, -50%, calc(${size.width - 4 - x}px - 100%))`;
+  const room = size.height - 4 - (fits ? below : above);
+  const along = fits ? `min(0px, calc(${room}px - 100%))` : `max(0px, calc(100% - ${room}px))`;
   return {
     left: `${x}px`,
     [fits ? "top" : "bottom"]: `${fits ? below : above}px`,
-    transform: `translateX(clamp(${4 - x}px, -50%, calc(${size.width - 4 - x}px - 100%)))`,
+    maxHeight: `${size.height - 8}px`,
+    transform: `translate(${across}, ${along})`,
   };
 }
 
