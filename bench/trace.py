@@ -27,7 +27,7 @@ import torch
 from bench import growth
 from bench.llama_shape import Shape, prompt_ids, write
 from bench.measuring import PRODUCT_SIZE, Times, operations, peak_memory, product_rate
-from circuit_widget.attribution.sweep import Sweep
+from circuit_widget.attribution.sweep import EdgeSweep
 from circuit_widget.attribution.targets import choose_targets
 from circuit_widget.graph import Graph
 from circuit_widget.loading import load
@@ -153,7 +153,7 @@ def _sweep_row(name: str, model: ReplacementModel, run: Run, rows: torch.Tensor 
 
     def sweep() -> None:
         n_rows = None if rows is None else len(rows)
-        Sweep(run.frozen, run.nodes, run.captured.embedding, targets, n_rows=n_rows).edges(rows)
+        EdgeSweep(run.frozen, run.nodes, run.captured.embedding, targets, n_rows=n_rows).edges(rows)
 
     times, products = Times(), [product_rate()]
     for _ in range(repeats):

@@ -64,7 +64,7 @@ class FeatureCard:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class CardRecord:
     """What the corpus said of a feature; see FeatureCard."""
 
     label: str | None = None
@@ -85,7 +85,7 @@ class FeatureRecords:
         self._token_text = token_text
         self._layers: dict[int, Mapping[str, Any]] = {}
 
-    def of(self, layer: int, feature: int) -> Recorded:
+    def of(self, layer: int, feature: int) -> CardRecord:
         """Return what is recorded of a feature, nothing where there is no file or no entry.
 
         Raises:
@@ -94,9 +94,9 @@ class FeatureRecords:
         document = self._document(layer)
         entry = document.get("features", {}).get(str(feature))
         if entry is None:
-            return Recorded()
+            return CardRecord()
         try:
-            return Recorded(
+            return CardRecord(
                 label=_text(entry.get("label")),
                 frequency=_number(entry.get("frequency")),
                 maximum=_number(entry.get("maximum")),

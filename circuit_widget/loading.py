@@ -14,7 +14,7 @@ from circuit_widget.model.parts import read_parts
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.system.plain_torch import in_plain_torch
-from circuit_widget.transcoder.loading import Held
+from circuit_widget.transcoder.loading import EncoderPlacement
 
 
 def load(
@@ -24,7 +24,7 @@ def load(
     tokenizer: TokenizerChoice | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
-    encoders: Held | None = None,
+    encoders: EncoderPlacement | None = None,
     download: bool = False,
     input_site: str | None = None,
     output_site: str | None = None,

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import CircuitWidgetError
 
-Progress: TypeAlias = Callable[[float, str], None]
+ReportProgress: TypeAlias = Callable[[float, str], None]
 """Is given the fraction done, from 0 to 1, and a few words."""
 
-ProgressChoice: TypeAlias = Progress | bool | None
+ProgressChoice: TypeAlias = ReportProgress | bool | None
 """None or True: a progress bar for what takes more than a second; False: nothing; or a callable of one's own."""
 
 IsCancelled: TypeAlias = Callable[[], bool]
@@ -23,7 +23,7 @@ SECONDS_BEFORE_BAR = 1.0
 
 
 @contextmanager
-def reporting(choice: ProgressChoice) -> Iterator[Progress]:
+def reporting(choice: ProgressChoice) -> Iterator[ReportProgress]:
     """Yield what a run reports its progress to.
 
     The bar is tqdm's: a widget in a notebook, a line on stderr in a terminal, nothing where stderr is a file. It goes
@@ -47,7 +47,7 @@ def reporting(choice: ProgressChoice) -> Iterator[Progress]:
 
 
 @contextmanager
-def _bar() -> Iterator[Progress]:
+def _bar() -> Iterator[ReportProgress]:
     """Yield what shows a bar, which is made when it is first due: most runs end before."""
     started = time.time()
     bars: list[Any] = []

@@ -199,3 +199,22 @@ def test_hooks_are_set_in_one_place() -> None:
         if isinstance(node, ast.Attribute) and node.attr.startswith("register_forward")
     }
     assert setting == {"circuit_widget/model/hooks.py"}
+
+
+def defined_in(path: Path) -> Iterator[str]:
+    """Yield the classes and type aliases of a module, private ones by the name they would have in public."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name.lstrip("_")
+        elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+            yield ast.unparse(node.target).lstrip("_")
+
+
+def test_one_name_means_one_thing() -> None:
+    """The wire has the names of what it carries, as JSON."""
+    homes: dict[str, list[str]] = {}
+    for path in SOURCES:
+        if "wire" not in path.parts:
+            for name in defined_in(path):
+                homes.setdefault(name, []).append(named(path))
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}

@@ -34,7 +34,7 @@ class LayerNodes:
     skip: Float[Tensor, "d_model d_model"] | None = None
 
 
-class Layout:
+class NodeLayout:
     """Where each node stands: rows are features (layer by layer, by position), then targets; columns are features,
     then errors (layer-major, one for each position), then tokens.
 
@@ -118,7 +118,7 @@ class AskedRows:
         return len(self.local)
 
 
-def asked_rows(layout: Layout, numbers: Int[Tensor, " rows"]) -> list[AskedRows]:
+def asked_rows(layout: NodeLayout, numbers: Int[Tensor, " rows"]) -> list[AskedRows]:
     """Sort row numbers by layer; the targets come last, as one more layer.
 
     Raises:

@@ -109,7 +109,7 @@ class _Narrowing:
 
 
 @dataclass(eq=False)
-class _Block:
+class _RowBlock:
     """Rows computed together, ascending; `totals` are their summed absolute weights over all sources there are.
 
     `bounds[layer]` is the first of the rows at that layer or above it; targets count as one layer above the last.
@@ -142,7 +142,7 @@ class _Store:
         self.row_layer = np.append(columns.feature_layer, np.full(len(target_weight), self.n_layers))
         self.candidates = np.arange(self.n_features, dtype=np.int64)
         self.chosen = np.zeros(self.n_features, dtype=bool)
-        self.blocks: list[_Block] = []
+        self.blocks: list[_RowBlock] = []
         self.n_rows = 0
 
     def add(self, rows: Int64[np.ndarray, " rows"]) -> None:
@@ -158,7 +158,7 @@ class _Store:
             totals = input_totals(weights)
             weights = narrowed(weights)
             bounds = np.searchsorted(self.row_layer[some], np.arange(self.n_layers + 2))
-            self.blocks.append(_Block(some, bounds, weights, totals))
+            self.blocks.append(_RowBlock(some, bounds, weights, totals))
         self.chosen[rows[rows < self.n_features]] = True
         self.n_rows += len(rows)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from circuit_widget.attribution.layer_nodes import Layout
+from circuit_widget.attribution.layer_nodes import NodeLayout
 from circuit_widget.model.frozen import FrozenModel
 
 Counts = Float64[np.ndarray, "layers positions"]
@@ -22,7 +22,7 @@ class Cost:
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class OperationCount:
     """The sizes that decide what a sweep takes.
 
     `targets` counts asked rows by layer (the logits one above the last) and position; `sources` counts tokens (first),
@@ -94,7 +94,7 @@ class Work:
         return Cost(total, float(4 * self.d_model * (waiting @ reach[::-1]) + 4 * edges))
 
 
-def work_of(frozen: FrozenModel, layout: Layout, n_rows: int | None) -> Work:
+def work_of(frozen: FrozenModel, layout: NodeLayout, n_rows: int | None) -> OperationCount:
     """Return the sizes of a sweep in which `n_rows` of all rows are asked for (None: all), as if drawn evenly."""
     value_heads, head_width, d_model = frozen.layers[0].value.shape
     used = slice(layout.first_position, layout.traced + 1)
@@ -102,7 +102,7 @@ def work_of(frozen: FrozenModel, layout: Layout, n_rows: int | None) -> Work:
     targets = np.concatenate([features, np.zeros_like(features[:1])])
     targets[-1, -1] = layout.n_targets
     share = 1.0 if n_rows is None else min(1.0, n_rows / max(1, layout.n_rows))
-    return Work(
+    return OperationCount(
         d_model=d_model,
         head_width=head_width,
         n_heads=frozen.layers[0].pattern.shape[0],
@@ -113,7 +113,7 @@ def work_of(frozen: FrozenModel, layout: Layout, n_rows: int | None) -> Work:
     )
 
 
-def best_meeting(work: Work, waiting_bytes: float) -> int:
+def best_meeting(work: OperationCount, waiting_bytes: float) -> int:
     """Return the layer at whose output meeting takes the fewest operations, with what waits there in so much memory."""
     costs = {meeting: work.cost(meeting) for meeting in range(-1, work.n_layers)}
     return min(

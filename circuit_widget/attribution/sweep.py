@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuit_widget.attribution.layer_nodes import AskedRows, LayerNodes, Layout, asked_rows
+from circuit_widget.attribution.layer_nodes import AskedRows, LayerNodes, NodeLayout, asked_rows
 from circuit_widget.attribution.lazy_zeros import lazy_zeros
 from circuit_widget.attribution.propagation import Carried, Passage, Scratch, Span, transposed
 from circuit_widget.attribution.split_layer import best_meeting, work_of
@@ -51,7 +51,7 @@ WAITING_BYTES = 1 << 28
 """Memory of the sources that wait for targets where they meet."""
 
 
-class Sweep:
+class EdgeSweep:
     """Computes incoming edges of the nodes of one prompt, all or some at a time."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Sweep:
         self.frozen = frozen
         self.layers = layers
         self.embedding = embedding
-        self.layout = Layout(layers, len(embedding), frozen.position, len(targets))
+        self.layout = NodeLayout(layers, len(embedding), frozen.position, len(targets))
         with inference():
             self.targets = frozen.final.transposed(targets, 0)
         self.passages = [
@@ -161,7 +161,7 @@ def sweep(
     cancelled: IsCancelled | None = None,
 ) -> Float[Tensor, "rows columns"]:
     """Return `Sweep(frozen, layers, embedding, targets).edges(rows, ...)`, for those who ask once."""
-    return Sweep(frozen, layers, embedding, targets).edges(rows, progress=progress, cancelled=cancelled)
+    return EdgeSweep(frozen, layers, embedding, targets).edges(rows, progress=progress, cancelled=cancelled)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class _Group:
 class _Walk:
     """The targets above the meeting layer on their way down."""
 
-    def __init__(self, sweep: Sweep, asked: Sequence[AskedRows], lifted: Lifted, ask: Callable[[], None]) -> None:
+    def __init__(self, sweep: EdgeSweep, asked: Sequence[AskedRows], lifted: Lifted, ask: Callable[[], None]) -> None:
         self.sweep = sweep
         self.layout = sweep.layout
         self.asked = asked

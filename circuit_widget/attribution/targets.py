@@ -91,7 +91,7 @@ class ChosenTarget:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class TargetSource:
     """What targets are chosen from: the logits at the traced position, how they are read, and the tokens' names.
 
     `normed` is the residual stream after the final norm, float32; the unembedding may be of another type and elsewhere.
@@ -115,7 +115,7 @@ class Reading:
 
 
 def choose_targets(
-    reading: Reading, choices: Sequence[TargetChoice] | TargetChoice | None, *, said: int | None = None
+    reading: TargetSource, choices: Sequence[TargetChoice] | TargetChoice | None, *, said: int | None = None
 ) -> tuple[ChosenTarget, ...]:
     """Return the targets asked for, by default the most likely tokens: ten, or fewer that hold 0.95 of the probability.
 
@@ -180,7 +180,7 @@ def _most_likely(probabilities: Float[Tensor, " vocabulary"]) -> list[int]:
 
 
 def _choose(
-    reading: Reading, probabilities: Float[Tensor, " vocabulary"], choice: TargetChoice, place: int
+    reading: TargetSource, probabilities: Float[Tensor, " vocabulary"], choice: TargetChoice, place: int
 ) -> ChosenTarget:
     beyond = len(probabilities) + place
     match choice:
@@ -192,7 +192,7 @@ def _choose(
             return _token(reading, probabilities, _token_id(reading, choice))
 
 
-def _token_id(reading: Reading, token: Any) -> int:
+def _token_id(reading: TargetSource, token: Any) -> int:
     rows = len(reading.logits)
     if isinstance(token, str):
         found = reading.find_tokens(token)
@@ -211,7 +211,7 @@ def _token_id(reading: Reading, token: Any) -> int:
     return int(number)
 
 
-def _token(reading: Reading, probabilities: Float[Tensor, " vocabulary"], token: int) -> ChosenTarget:
+def _token(reading: TargetSource, probabilities: Float[Tensor, " vocabulary"], token: int) -> ChosenTarget:
     return ChosenTarget(
         name=reading.token_text(token),
         token_id=token,
@@ -222,7 +222,7 @@ def _token(reading: Reading, probabilities: Float[Tensor, " vocabulary"], token:
     )
 
 
-def _contrast(reading: Reading, contrast: Contrast, beyond: int) -> ChosenTarget:
+def _contrast(reading: TargetSource, contrast: Contrast, beyond: int) -> ChosenTarget:
     token, other = _token_id(reading, contrast.token), _token_id(reading, contrast.other)
     name = f"{reading.token_text(token)} − {reading.token_text(other)}"
     if token == other:
@@ -241,7 +241,7 @@ def _numbers(direction: Direction) -> Tensor:
         ) from error
 
 
-def _direction(reading: Reading, direction: Direction, beyond: int) -> ChosenTarget:
+def _direction(reading: TargetSource, direction: Direction, beyond: int) -> ChosenTarget:
     vector = _numbers(direction).to(reading.normed.device)
     if vector.shape != reading.normed.shape or not bool(torch.isfinite(vector).all()):
         raise PromptError(

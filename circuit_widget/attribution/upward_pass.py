@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.attribution.layer_nodes import LayerNodes, Layout, Writes
+from circuit_widget.attribution.layer_nodes import LayerNodes, NodeLayout, Writes
 from circuit_widget.attribution.propagation import Carried, Passage, Scratch, Span, transposed
 from circuit_widget.model.frozen import FrozenModel
 
@@ -26,7 +26,7 @@ BAND_SOURCES = 64
 
 
 @dataclass(frozen=True)
-class Block:
+class SourceBlock:
     """Neighbouring vectors of a band, `start` to `stop`, that are neighbouring columns, from `column` on."""
 
     start: int
@@ -40,7 +40,7 @@ class Block:
 
 
 @dataclass(eq=False)
-class Band:
+class LayerBand:
     """The sources of some neighbouring positions on their way up.
 
     `blocks` say which columns the vectors under way are. `first_of[layer]` is the number of the first that is a
@@ -50,7 +50,7 @@ class Band:
     first: int
     last: int
     carried: Carried
-    blocks: list[Block]
+    blocks: list[SourceBlock]
     first_of: dict[int, int] = field(default_factory=dict)
 
 
@@ -67,7 +67,7 @@ class Lifted:
     """
 
     meeting: int
-    bands: list[Band]
+    bands: list[LayerBand]
     low: list[Float[Tensor, "rows low_columns"]]
     prefix: Float[Tensor, "rows tokens"]
 
@@ -79,7 +79,7 @@ class Lift:
         self,
         frozen: FrozenModel,
         layers: Sequence[LayerNodes],
-        layout: Layout,
+        layout: NodeLayout,
         embedding: Float[Tensor, "positions d_model"],
         scratch: Scratch,
         ask: Callable[[], None],
@@ -141,16 +141,16 @@ class Lift:
             yield first, stop - 1
             first = stop
 
-    def _tokens(self, first: int, last: int, end: int) -> Band:
+    def _tokens(self, first: int, last: int, end: int) -> LayerBand:
         """Return a band with the tokens from `first` to `last`, which will be carried on positions up to `end`."""
         device, d_model = self.frozen.layers[0].device, self.embedding.shape[1]
         carried = Carried(first, end - first + 1, d_model, device, self.scratch, lasting=True)
         spans = tuple(Span(position, place, place + 1) for place, position in enumerate(range(first, last + 1)))
         carried.join(self.embedding[first : last + 1].to(device), spans)
-        return Band(first, last, carried, [Block(0, last + 1 - first, self.layout.token(first))])
+        return LayerBand(first, last, carried, [SourceBlock(0, last + 1 - first, self.layout.token(first))])
 
     def _pass(
-        self, layer: int, band: Band, read: Float[Tensor, "rows some_columns"], place_of: Callable[[int], int]
+        self, layer: int, band: LayerBand, read: Float[Tensor, "rows some_columns"], place_of: Callable[[int], int]
     ) -> None:
         """Carry a band through one layer; let the layer's features read it on the way."""
         self.ask()
@@ -164,7 +164,7 @@ class Lift:
         carried.skip(passage)
 
     def _read(
-        self, layer: int, band: Band, read: Float[Tensor, "rows some_columns"], place_of: Callable[[int], int]
+        self, layer: int, band: LayerBand, read: Float[Tensor, "rows some_columns"], place_of: Callable[[int], int]
     ) -> None:
         nodes, norm, bounds = self.layers[layer], self.frozen.layers[layer].reading, self.layout.bounds[layer]
         for position in range(band.first, self.layout.traced + 1):
@@ -179,7 +179,7 @@ class Lift:
                 column = place_of(block.column)
                 read[start:stop, column : column + block.stop - block.start] = found[:, block.start : block.stop]
 
-    def _write(self, layer: int, band: Band) -> None:
+    def _write(self, layer: int, band: LayerBand) -> None:
         """Let a layer's features and errors join, and add what features of lower layers write there."""
         nodes, layout, carried = self.layers[layer], self.layout, band.carried
         own = torch.zeros(len(nodes.positions), nodes.errors.shape[1], dtype=torch.float32, device=nodes.errors.device)
@@ -196,10 +196,10 @@ class Lift:
         errors = (Span(at, stop - start + place, stop - start + place + 1) for place, at in enumerate(positions))
         carried.join(torch.cat([own[start:stop], nodes.errors[band.first : band.last + 1]]), (*features, *errors))
         band.first_of[layer] = n
-        band.blocks.append(Block(n, n + stop - start, layout.first_feature[layer] + start))
-        band.blocks.append(Block(n + stop - start, len(carried), layout.error(layer, band.first)))
+        band.blocks.append(SourceBlock(n, n + stop - start, layout.first_feature[layer] + start))
+        band.blocks.append(SourceBlock(n + stop - start, len(carried), layout.error(layer, band.first)))
 
-    def _add(self, writes: Writes, band: Band) -> None:
+    def _add(self, writes: Writes, band: LayerBand) -> None:
         """Add what features of a lower layer, already under way, write at another layer."""
         bounds, carried = self.layout.bounds[writes.layer], band.carried
         offset = band.first_of[writes.layer] - bounds[band.first]

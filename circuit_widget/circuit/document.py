@@ -32,7 +32,7 @@ from circuit_widget.nodes import Feature, NodeKind
 if TYPE_CHECKING:
     from circuit_widget.graph import Graph
 
-Nodes: TypeAlias = str | Feature | Iterable[str | Feature]
+NodeChoice: TypeAlias = str | Feature | Iterable[str | Feature]
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Circuit:
             *(Box(node, None, None, (node,)) for node in self.pinned if node not in grouped),
         )
 
-    def group(self, name: str, nodes: Nodes) -> Circuit:
+    def group(self, name: str, nodes: NodeChoice) -> Circuit:
         """Put nodes into the supernode of a name, made if there is none, taking them out of others.
 
         Its color is the hue fewest supernodes have, the lowest of those. Supernodes left empty vanish.
@@ -160,7 +160,7 @@ class Circuit:
         made = Supernode(f"s{1 + max(numbers, default=0)}", name, color, wanted)
         return self._edited(supernodes=(*others, made))
 
-    def add(self, id_or_name: str, nodes: Nodes) -> Circuit:
+    def add(self, id_or_name: str, nodes: NodeChoice) -> Circuit:
         """Put nodes into a supernode that exists, taking them out of others."""
         return self._add(self.supernode(id_or_name), checked_nodes(nodes))
 
@@ -174,7 +174,7 @@ class Circuit:
         kept = (other if other.id == grown.id else _left(other, moved) for other in others)
         return self._edited(supernodes=tuple(other for other in kept if other is not None))
 
-    def remove(self, nodes: Nodes) -> Circuit:
+    def remove(self, nodes: NodeChoice) -> Circuit:
         """Take nodes out of their supernodes; supernodes left empty vanish. Pinned nodes become boxes again."""
         wanted = checked_nodes(nodes)
         grouped = {node for supernode in self.supernodes for node in supernode.nodes}
@@ -207,11 +207,11 @@ class Circuit:
         others = {other: label for other, label in self.labels.items() if other != wanted}
         return self._edited(labels={**others, wanted: text} if text else others)
 
-    def pin(self, nodes: Nodes) -> Circuit:
+    def pin(self, nodes: NodeChoice) -> Circuit:
         """Keep nodes in the circuit."""
         return self._edited(pinned=tuple(dict.fromkeys((*self.pinned, *checked_nodes(nodes)))))
 
-    def unpin(self, nodes: Nodes) -> Circuit:
+    def unpin(self, nodes: NodeChoice) -> Circuit:
         """Keep nodes no longer; those that were not pinned stay as they are."""
         gone = set(checked_nodes(nodes))
         return self._edited(pinned=tuple(node for node in self.pinned if node not in gone))

@@ -42,7 +42,7 @@ class Member:
     feature: int
 
 
-Groups: TypeAlias = dict[str, tuple[Member, ...]]
+DemoGroups: TypeAlias = dict[str, tuple[Member, ...]]
 Asked: TypeAlias = Callable[[str], Mapping[Feature, float]]
 """From a prompt to its active features, as `ReplacementModel.activations`."""
 
@@ -58,7 +58,7 @@ def training_cities(state: facts.Region) -> tuple[str, ...]:
     return tuple(city for city in state.cities if splits[city] is Split.TRAIN)
 
 
-def find_groups(activations: Asked) -> Groups:
+def find_groups(activations: Asked) -> DemoGroups:
     """Apply both rules: every state's group by its name, and the group "capital"."""
     groups = _state_groups(activations)
     groups[CAPITAL] = _capital_group(activations)
@@ -97,18 +97,18 @@ def placed(members: Iterable[Member], positions: Mapping[str, int]) -> tuple[Fea
 
 
 @cache
-def kept_groups() -> Groups:
+def kept_groups() -> DemoGroups:
     """The groups kept beside the embedded model's transcoders."""
     return read_groups(TRANSCODERS)
 
 
-def read_groups(transcoders: Path) -> Groups:
+def read_groups(transcoders: Path) -> DemoGroups:
     """Read the groups kept beside some transcoders."""
     text = _groups_file(transcoders).read_text(encoding="utf-8")
     return {name: tuple(_member(*entry) for entry in members) for name, members in json.loads(text).items()}
 
 
-def write_groups(groups: Groups, transcoders: Path) -> None:
+def write_groups(groups: DemoGroups, transcoders: Path) -> None:
     """Keep groups beside the transcoders they were found with."""
     lines = (
         f"{json.dumps(name)}: {json.dumps([[m.layer, m.role, m.feature] for m in members])}"
@@ -118,7 +118,7 @@ def write_groups(groups: Groups, transcoders: Path) -> None:
     write_bytes(_groups_file(transcoders), text.encode(), "file of groups", CircuitWidgetError)
 
 
-def _state_groups(activations: Asked) -> Groups:
+def _state_groups(activations: Asked) -> DemoGroups:
     on: dict[str, Counter[Member]] = {}
     asked: dict[str, int] = {}
     for state in facts.states():
@@ -148,7 +148,7 @@ def _capital_group(activations: Asked) -> tuple[Member, ...]:
     return _specific(on, dict.fromkeys(relations, len(cities)))[CAPITAL]
 
 
-def _specific(on: Mapping[str, Counter[Member]], asked: Mapping[str, int]) -> Groups:
+def _specific(on: Mapping[str, Counter[Member]], asked: Mapping[str, int]) -> DemoGroups:
     """For each value the features on in enough of its questions and in few enough of all others."""
     everywhere: Counter[Member] = Counter()
     for counts in on.values():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas
     import plotly.graph_objects
 
-    from circuit_widget.intervention.execution.target_readings import Reading
+    from circuit_widget.intervention.execution.target_readings import TargetReading
     from circuit_widget.intervention.kinds import Intervention
 
 TOP_TOKENS = 10
@@ -61,7 +61,7 @@ class Effect:
     seconds: float
     device: str
     dtype: str
-    readings: Mapping[int, Reading] = field(default_factory=dict, repr=False)
+    readings: Mapping[int, TargetReading] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:

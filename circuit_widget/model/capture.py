@@ -85,7 +85,7 @@ class _RecordingCache(DynamicCache):
 
 
 @dataclass
-class _Recorded:
+class _RecordedLayer:
     """The parts of a LayerCapture as the hooks fill them in."""
 
     kind: NormKind
@@ -196,7 +196,7 @@ def capture(
         Cancelled: `cancelled()` became true between two layers.
     """
     model.check_sites(input_site, output_site)
-    recorded = [_Recorded(model.sites.norm) for _ in model.blocks]
+    recorded = [_RecordedLayer(model.sites.norm) for _ in model.blocks]
     ends: dict[str, Tensor] = {}
     cache = _RecordingCache()
 

@@ -22,9 +22,9 @@ from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenize
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder, expanded, is_directory
-from circuit_widget.transcoder.hook_names import Sites
+from circuit_widget.transcoder.hook_names import HookSites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
-from circuit_widget.transcoder.loading import Held, Loading, check_encoders
+from circuit_widget.transcoder.loading import EncoderPlacement, Loading, check_encoders
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 from circuit_widget.transcoder.reading import read_transcoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -60,7 +60,7 @@ def read_parts(
     tokenizer: TokenizerChoice | None,
     device: str | torch.device | None,
     dtype: str | torch.dtype | None,
-    encoders: Held | None = None,
+    encoders: EncoderPlacement | None = None,
     download: bool = False,
     input_site: str | None = None,
     output_site: str | None = None,
@@ -94,7 +94,7 @@ def read_parts(
         model, tokenizer=read_tokenizer(tokenizer), device=chosen, dtype=choose_dtype(dtype, chosen), name=name
     )
     check_pieces(language_model)
-    sites = Sites(language_model.sites.norm is NormKind.LAYER, input_site, output_site)
+    sites = HookSites(language_model.sites.norm is NormKind.LAYER, input_site, output_site)
     found = read_transcoders(
         folder, Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites)
     )

@@ -41,7 +41,7 @@ def in_plain_torch(work: Callable[[], Result], *, gradients: bool = False) -> Re
     With `gradients` it is done outside inference mode, so that tensors made in it can be trained. However `work` ends, the
     settings of torch are as before, and where it raises, every `Change` in it is undone.
     """
-    settings = _Settings.now()
+    settings = _TorchSettings.now()
 
     def plainly() -> Result:
         settings.on_failure.keep()
@@ -55,7 +55,7 @@ def in_plain_torch(work: Callable[[], Result], *, gradients: bool = False) -> Re
 
 
 @dataclass(frozen=True)
-class _Settings:
+class _TorchSettings:
     """The settings of torch that contexts of torch and of transformers change.
 
     Inference and gradient mode are not among them: the context of `inference` puts both back.
@@ -70,7 +70,7 @@ class _Settings:
     vmap_depth: int
 
     @classmethod
-    def now(cls) -> _Settings:
+    def now(cls) -> _TorchSettings:
         """Return the settings of this thread."""
         return cls(
             modes=tuple(_get_current_function_mode_stack()),

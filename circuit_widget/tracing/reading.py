@@ -9,8 +9,8 @@ from torch import Tensor
 
 from circuit_widget.attribution.targets import (
     ChosenTarget,
-    Reading,
     TargetChoice,
+    TargetSource,
     choose_targets,
     target_from_json,
 )
@@ -43,9 +43,9 @@ def chosen_targets(model: LanguageModel, run: Run, graph: Graph) -> Mapping[int,
     return {target.token_id: target for target in choose_targets(reading_of(model, run), choices)} if choices else {}
 
 
-def reading_of(model: LanguageModel, run: Run) -> Reading:
+def reading_of(model: LanguageModel, run: Run) -> TargetSource:
     """Return the logits of a run at its traced position, and how they are read off the residual stream."""
-    return Reading(
+    return TargetSource(
         logits=run.captured.logits,
         normed=normed_of(model, run),
         unembedding=model.unembedding.weight,

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float32, Int64
 
 from circuit_widget.attribution.selection import Columns, Selection, select_features
-from circuit_widget.attribution.sweep import Sweep
+from circuit_widget.attribution.sweep import EdgeSweep
 from circuit_widget.attribution.targets import ChosenTarget
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import JSON, Graph
@@ -104,7 +104,7 @@ def _select(
     """Return the features that become nodes, and all edges."""
     directions = torch.stack([target.direction for target in targets])
     n_rows = planned.features + len(targets)
-    edges = Sweep(run.frozen, run.nodes, run.captured.embedding, directions, n_rows=n_rows).edges
+    edges = EdgeSweep(run.frozen, run.nodes, run.captured.embedding, directions, n_rows=n_rows).edges
     found = run.activations
     if planned.features == len(found):
         weights = edges(progress=progress, cancelled=cancelled)

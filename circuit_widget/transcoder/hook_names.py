@@ -48,7 +48,7 @@ SAELENS_WITH_OLD_LENS = (6, 31)
 
 
 @dataclass(frozen=True)
-class Sites:
+class HookSites:
     """Where the features of a set read and write: what the user chose, else what hook names mean in this model.
 
     `layer_norm` says whether the model's norms subtract the mean and add a bias. `input_site` and `output_site` are keys

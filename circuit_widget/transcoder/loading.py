@@ -13,10 +13,10 @@ from torch import Tensor
 
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
-from circuit_widget.transcoder.hook_names import Sites
+from circuit_widget.transcoder.hook_names import HookSites
 
-Held: TypeAlias = Literal["device", "cpu", "disk"]
-HELD: tuple[Held, ...] = ("device", "cpu", "disk")
+EncoderPlacement: TypeAlias = Literal["device", "cpu", "disk"]
+HELD: tuple[EncoderPlacement, ...] = ("device", "cpu", "disk")
 
 SHARE_OF_FREE_MEMORY = 0.5
 """How much of what is free encoders may take, where nobody said where to hold them: tracing needs the rest."""
@@ -48,14 +48,14 @@ class Loading:
     """
 
     device_of: Callable[[int], torch.device]
-    encoders: Held | None = None
+    encoders: EncoderPlacement | None = None
     download: bool = False
-    sites: Sites = field(default_factory=Sites)
+    sites: HookSites = field(default_factory=HookSites)
 
     def __post_init__(self) -> None:
         check_encoders(self.encoders)
 
-    def holding(self, sizes: Sequence[int], *, transposed: bool) -> tuple[Held, ...]:
+    def holding(self, sizes: Sequence[int], *, transposed: bool) -> tuple[EncoderPlacement, ...]:
         """Return where the encoder of each layer is held, given their sizes in bytes."""
         if self.encoders is not None:
             return (self.encoders,) * len(sizes)
@@ -63,7 +63,7 @@ class Loading:
         for layer, size in enumerate(sizes):
             device = self.device_of(layer)
             needed[device] = needed.get(device, 0) + size
-        held: dict[torch.device, Held] = {}
+        held: dict[torch.device, EncoderPlacement] = {}
         for device, size in needed.items():
             if device.type != "cpu":
                 held[device] = "device" if size <= SHARE_OF_FREE_MEMORY * free_memory(device) else "disk"
@@ -74,7 +74,7 @@ class Loading:
         return tuple(held[self.device_of(layer)] for layer in range(len(sizes)))
 
 
-def hold(encoder: Tensor, held: Held, device: torch.device) -> Tensor:
+def hold(encoder: Tensor, held: EncoderPlacement, device: torch.device) -> Tensor:
     """Return an encoder at its place; "cpu", and "device" where that is the CPU, make a copy that needs no file.
 
     Raises:

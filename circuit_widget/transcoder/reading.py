@@ -22,7 +22,7 @@ SHOWN_FILES = 5
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileLayout:
     """One way in which transcoders lie on disk."""
 
     name: str
@@ -32,16 +32,16 @@ class Layout:
 
 
 LAYOUTS = (
-    Layout(
+    FileLayout(
         "circuit-tracer",
         "config.yaml, layer_0.safetensors or W_enc_0.safetensors with W_dec_0.safetensors",
         is_circuit_tracer,
         read_circuit_tracer,
     ),
-    Layout("SAELens", "a folder a layer with cfg.json and sae_weights.safetensors", is_saelens, read_saelens),
-    Layout("sparsify", "layers.0.mlp/ with cfg.json and sae.safetensors", is_sparsify, read_sparsify),
-    Layout("Gemma Scope", "layer_0/.../params.npz", is_gemma_scope, read_gemma_scope),
-    Layout(
+    FileLayout("SAELens", "a folder a layer with cfg.json and sae_weights.safetensors", is_saelens, read_saelens),
+    FileLayout("sparsify", "layers.0.mlp/ with cfg.json and sae.safetensors", is_sparsify, read_sparsify),
+    FileLayout("Gemma Scope", "layer_0/.../params.npz", is_gemma_scope, read_gemma_scope),
+    FileLayout(
         "Gemma Scope 2",
         "layer_0_.../params.safetensors or params_layer_0.safetensors",
         is_gemma_scope_2,
@@ -66,7 +66,7 @@ def read_transcoders(folder: Folder, loading: Loading) -> PerLayerTranscoders | 
         raise LoadError(f"{error} To download what is missing, run: {folder.command}") from error
 
 
-def _layout(folder: Folder) -> Layout:
+def _layout(folder: Folder) -> FileLayout:
     for layout in LAYOUTS:
         if layout.recognises(folder):
             return layout

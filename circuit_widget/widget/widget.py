@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from circuit_widget.arguments import of_type, plain_number
 from circuit_widget.characters import beginning
-from circuit_widget.circuit.document import Circuit, Nodes
+from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
@@ -69,7 +69,7 @@ class CircuitWidget(ExperimentWidget):
         self._requests = Requests(self, self._worker)
         self.on_msg(lambda _, content, __: self._requests.receive(content))
 
-    def group(self, name: str, nodes: Nodes) -> None:
+    def group(self, name: str, nodes: NodeChoice) -> None:
         """Put nodes into the supernode of a name, made if there is none, taking them out of others.
 
         Raises CircuitError for a name or nodes that cannot be.
@@ -87,12 +87,12 @@ class CircuitWidget(ExperimentWidget):
         with self._state_lock:
             self.circuit = self.circuit.rename(name, new_name)
 
-    def pin(self, nodes: Nodes) -> None:
+    def pin(self, nodes: NodeChoice) -> None:
         """Keep nodes in the circuit. Raises CircuitError for nodes that the graph does not have."""
         with self._state_lock:
             self.circuit = self.circuit.pin(nodes_of(self.graph, self.circuit, nodes))
 
-    def unpin(self, nodes: Nodes) -> None:
+    def unpin(self, nodes: NodeChoice) -> None:
         """Keep nodes no longer. Raises CircuitError for nodes that the graph does not have."""
         with self._state_lock:
             self.circuit = self.circuit.unpin(nodes_of(self.graph, self.circuit, nodes))
@@ -102,7 +102,7 @@ class CircuitWidget(ExperimentWidget):
         with self._state_lock:
             self.circuit = self.circuit.label(node, text)
 
-    def select(self, nodes: Nodes) -> None:
+    def select(self, nodes: NodeChoice) -> None:
         """Select nodes, or a supernode's by its name. Raises CircuitError for nodes that the graph does not have."""
         with self._state_lock:
             wanted = self.graph.resolve(nodes_of(self.graph, self.circuit, nodes))

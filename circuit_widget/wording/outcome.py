@@ -39,7 +39,7 @@ class Injected:
 
 
 @dataclass(frozen=True)
-class Activation:
+class BoxActivation:
     """Summed activation of a box after, measured and predicted, as shares of before; `held` by the intervention.
 
     `band` is from where to where random controls brought it, None where none ran.
@@ -134,7 +134,9 @@ def different_words(graph: Graph, prompt: str) -> str:
     return printable(" ".join(word for word in prompt.split() if word.lower() not in known) or prompt)
 
 
-def activations(graph: Graph, circuit: Circuit, effect: Effect, controls: Controls | None = None) -> list[Activation]:
+def activations(
+    graph: Graph, circuit: Circuit, effect: Effect, controls: Controls | None = None
+) -> list[BoxActivation]:
     """Every box with features, those that fell the most first, those held by the interventions last."""
     nodes = {node for one in effect.interventions for node in touched(one)}
     rows = []
@@ -146,7 +148,7 @@ def activations(graph: Graph, circuit: Circuit, effect: Effect, controls: Contro
         if math.isfinite(measured):
             name = box.name or node_name(graph, circuit, box.id)
             band = None if controls is None else controls.activation_band(features)
-            rows.append(Activation(name, box.color, measured, predicted, set(features) <= nodes, band))
+            rows.append(BoxActivation(name, box.color, measured, predicted, set(features) <= nodes, band))
     return sorted(rows, key=lambda row: (row.held, row.measured))
 
 

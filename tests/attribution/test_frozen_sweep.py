@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circuit_widget.attribution import propagation, sweep
-from circuit_widget.attribution.layer_nodes import Layout
+from circuit_widget.attribution.layer_nodes import NodeLayout
 from circuit_widget.attribution.split_layer import best_meeting, work_of
-from circuit_widget.attribution.sweep import Sweep
+from circuit_widget.attribution.sweep import EdgeSweep
 from circuit_widget.errors import Cancelled
 from tests.attribution.frozen_models import Case, measured_edges, random_case, sources
 
@@ -37,7 +37,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def edges(case: Case, **settings: Any) -> torch.Tensor:
-    return Sweep(case.frozen, case.nodes, case.embedding, case.targets).edges(**settings)
+    return EdgeSweep(case.frozen, case.nodes, case.embedding, case.targets).edges(**settings)
 
 
 def assert_same(found: torch.Tensor, expected: torch.Tensor) -> None:
@@ -88,7 +88,7 @@ def test_chosen_rows_come_in_the_order_asked_for_and_equal_those_of_the_whole() 
     whole = edges(case)
     rows = torch.randperm(len(whole), generator=torch.Generator().manual_seed(3))[:40]
     assert_same(edges(case, rows=rows), whole[rows])
-    some = Sweep(case.frozen, case.nodes, case.embedding, case.targets, n_rows=40)
+    some = EdgeSweep(case.frozen, case.nodes, case.embedding, case.targets, n_rows=40)
     for part in (rows[:7], torch.tensor([len(whole) - 1]), rows[7:]):
         assert_same(some.edges(part), whole[part])
     assert some.edges(rows[:0]).shape == (0, whole.shape[1])
@@ -224,7 +224,7 @@ def test_what_a_sweep_is_given_is_not_changed() -> None:
 
 def test_the_meeting_layer_has_the_fewest_operations_that_memory_allows() -> None:
     case = random_case(n_layers=8, d_model=64, head_width=16, n_positions=9)
-    layout = Layout(case.nodes, 9, case.frozen.position, len(case.targets))
+    layout = NodeLayout(case.nodes, 9, case.frozen.position, len(case.targets))
     work = work_of(case.frozen, layout, None)
     costs = [work.cost(meeting) for meeting in range(-1, 8)]
     best = best_meeting(work, float("inf"))

@@ -8,7 +8,7 @@ import circuit_widget as cw
 from circuit_widget.attribution.targets import (
     Contrast,
     Direction,
-    Reading,
+    TargetSource,
     choose_targets,
     target_from_json,
     target_to_json,
@@ -63,7 +63,7 @@ def test_a_direction_needs_a_name(name: object) -> None:
 
 def test_a_text_stands_for_the_likelier_of_the_tokens_it_may_be() -> None:
     logits = torch.tensor([0.0, 1.0, 3.0])
-    reading = Reading(
+    reading = TargetSource(
         logits=logits,
         normed=torch.ones(2),
         unembedding=torch.eye(3, 2),
@@ -76,7 +76,7 @@ def test_a_text_stands_for_the_likelier_of_the_tokens_it_may_be() -> None:
 
 def test_the_unembedding_may_be_of_another_type_and_need_no_gradient() -> None:
     low = torch.nn.Parameter(torch.randn(7, 4).to(torch.bfloat16))
-    reading = Reading(
+    reading = TargetSource(
         logits=torch.randn(7, dtype=torch.float64),
         normed=torch.randn(4),
         unembedding=low,
@@ -92,7 +92,7 @@ def test_the_unembedding_may_be_of_another_type_and_need_no_gradient() -> None:
 
 
 def test_what_was_said_is_explained_although_it_was_unlikely() -> None:
-    reading = Reading(
+    reading = TargetSource(
         logits=torch.tensor([9.0, 0.0, -3.0]),
         normed=torch.ones(2),
         unembedding=torch.eye(3, 2),

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from circuit_widget.figure.layout.circuit_layout import Box, circuit_layout
+from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
 from circuit_widget.figure.layout.map_layout import MapNode, map_layout
 from circuit_widget.figure.layout.routing import Link, edge_width, head_length, map_edge, route_edges, shown_links
 from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label
@@ -52,15 +52,19 @@ def map_nodes(seed: int, count: int, tokens: int, n_layers: int, logits: int = 2
     return [*nodes, *[MapNode("logit", n_layers, tokens - 1, 0.0)] * logits]
 
 
-def boxes_and_links(seed: int, count: int, n_layers: int = 16, density: float = 0.15) -> tuple[list[Box], list[Link]]:
+def boxes_and_links(
+    seed: int, count: int, n_layers: int = 16, density: float = 0.15
+) -> tuple[list[LayoutBox], list[Link]]:
     rng = random.Random(seed)
     names = ("Texas", "capital", "say a capital", "state", "東京 の 州", "a name that goes on and on and on", "x")
     boxes = [
-        Box(rng.choice(names), rng.randint(1, 5), round(rng.uniform(0, n_layers - 1), 3), round(rng.uniform(1, 9), 3))
+        LayoutBox(
+            rng.choice(names), rng.randint(1, 5), round(rng.uniform(0, n_layers - 1), 3), round(rng.uniform(1, 9), 3)
+        )
         for _ in range(count)
     ]
-    boxes += [Box("Dallas", 1, -1.0, 7.0, True), Box("capital", 1, -1.0, 2.0, True)]
-    boxes += [Box("Austin", 1, float(n_layers), 9.0, True)]
+    boxes += [LayoutBox("Dallas", 1, -1.0, 7.0, True), LayoutBox("capital", 1, -1.0, 2.0, True)]
+    boxes += [LayoutBox("Austin", 1, float(n_layers), 9.0, True)]
     links = [
         Link(source, target, round(rng.uniform(-0.4, 0.9), 3))
         for source in range(len(boxes))
@@ -70,7 +74,7 @@ def boxes_and_links(seed: int, count: int, n_layers: int = 16, density: float = 
     return boxes, links
 
 
-def stored(boxes: list[Box], seed: int) -> list[Box]:
+def stored(boxes: list[LayoutBox], seed: int) -> list[LayoutBox]:
     """Every third box somewhere else, some of them where others stand or beyond the edge."""
     rng = random.Random(seed)
     return [
@@ -151,7 +155,7 @@ def _map_case(
     }
 
 
-def _circuit_case(boxes: list[Box], links: list[Link], width: float, height: float) -> dict[str, Any]:
+def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, height: float) -> dict[str, Any]:
     layout = circuit_layout(boxes, width, height)
     shown = shown_links(links)
     return {

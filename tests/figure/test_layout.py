@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.figure.layout.circuit_layout import Box, PlacedBox, circuit_layout
+from circuit_widget.figure.layout.circuit_layout import LayoutBox, PlacedBox, circuit_layout
 from circuit_widget.figure.layout.map_layout import MapLayout, MapNode, map_layout
 from circuit_widget.wording.text import mono_width, printable, shorten, text_width, token_label
 from tests.figure.cases import DALLAS, boxes_and_links, fixture, map_nodes, stored
@@ -121,7 +121,7 @@ def test_boxes_never_overlap_and_stay_inside(seed: int, width: float, height: fl
 @given(
     st.lists(
         st.builds(
-            Box,
+            LayoutBox,
             st.text(st.characters(codec="utf-8"), min_size=1, max_size=12),
             st.integers(1, 9),
             st.floats(0, 5),
@@ -133,7 +133,7 @@ def test_boxes_never_overlap_and_stay_inside(seed: int, width: float, height: fl
         max_size=12,
     )
 )
-def test_higher_layers_stand_higher_and_later_positions_further_right(boxes: list[Box]) -> None:
+def test_higher_layers_stand_higher_and_later_positions_further_right(boxes: list[LayoutBox]) -> None:
     layout = circuit_layout(boxes, 900, 700)
     for (one, first), (other, second) in itertools.permutations(zip(boxes, layout.boxes, strict=True), 2):
         if math.floor(one.layer + 0.5) < math.floor(other.layer + 0.5):
@@ -159,7 +159,7 @@ def test_a_stored_place_is_kept_and_the_others_stay_where_they_were() -> None:
 
 
 def test_cards_say_that_a_box_holds_several() -> None:
-    boxes = [Box("x", members, 0, position) for position, members in enumerate((1, 2, 3, 40))]
+    boxes = [LayoutBox("x", members, 0, position) for position, members in enumerate((1, 2, 3, 40))]
     layout = circuit_layout(boxes, 900, 300)
     assert [box.cards for box in layout.boxes] == [0, 1, 2, 2]
 

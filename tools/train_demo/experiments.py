@@ -10,7 +10,7 @@ import numpy as np
 
 from circuit_widget.demo import facts
 from circuit_widget.demo.corpus import Split, city_splits
-from circuit_widget.demo.groups import CAPITAL, Groups, Role, placed, question, training_cities
+from circuit_widget.demo.groups import CAPITAL, DemoGroups, Role, placed, question, training_cities
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Set, SwapIn
 from circuit_widget.intervention.effect import Effect
@@ -44,7 +44,7 @@ class Change:
 class Laboratory:
     """A model, its groups, and the graphs of the questions asked so far."""
 
-    def __init__(self, model: ReplacementModel, groups: Groups) -> None:
+    def __init__(self, model: ReplacementModel, groups: DemoGroups) -> None:
         self.model = model
         self.groups = groups
         self._graphs: dict[str, Graph] = {}

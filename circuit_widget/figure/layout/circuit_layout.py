@@ -26,7 +26,7 @@ GIVES: Final = (1.0, 0.7, 0.4)
 SCALES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
-class Box(NamedTuple):
+class LayoutBox(NamedTuple):
     """A supernode or a pinned node; `alone` keeps its row free of other layers (tokens and logits)."""
 
     name: str
@@ -65,7 +65,7 @@ def box_width(name: str) -> float:
     return min(max(text_width(name, BOX_TEXT) + BOX_PADDING, NARROWEST), WIDEST)
 
 
-def circuit_layout(boxes: Sequence[Box], width: float, height: float) -> CircuitLayout:
+def circuit_layout(boxes: Sequence[LayoutBox], width: float, height: float) -> CircuitLayout:
     """Rows bottom to top by rounded mean layer, across by mean position; stored centres (unit square) win.
 
     Rows of near layers are joined, and then boxes made smaller, where the pane is too low for all rows.
@@ -81,7 +81,7 @@ def circuit_layout(boxes: Sequence[Box], width: float, height: float) -> Circuit
     return CircuitLayout(tuple(_with_stored(boxes, placed, width, height)), BOX_TEXT * scale)
 
 
-def _fitted(boxes: Sequence[Box], width: float, height: float) -> tuple[float, list[float], list[_Line]]:
+def _fitted(boxes: Sequence[LayoutBox], width: float, height: float) -> tuple[float, list[float], list[_Line]]:
     scale = 1.0
     widths: list[float] = []
     lines: list[_Line] = []
@@ -99,7 +99,7 @@ def _content(members: Sequence[int], widths: Sequence[float], scale: float) -> f
     return math.fsum(widths[i] for i in members) + (len(members) - 1) * BOX_GAP * scale
 
 
-def _lines(boxes: Sequence[Box], widths: Sequence[float], width: float, scale: float) -> list[_Line]:
+def _lines(boxes: Sequence[LayoutBox], widths: Sequence[float], width: float, scale: float) -> list[_Line]:
     """Boxes of one rounded layer in one line, or in as many as their widths need, lower layers below."""
     rows: dict[int, list[int]] = {}
     for index, box in enumerate(boxes):
@@ -121,13 +121,13 @@ def _split(members: Sequence[int], parts: int) -> list[Sequence[int]]:
     return [members[part * size // parts : (part + 1) * size // parts] for part in range(parts)]
 
 
-def _line(boxes: Sequence[Box], members: Sequence[int], layer: float) -> _Line:
+def _line(boxes: Sequence[LayoutBox], members: Sequence[int], layer: float) -> _Line:
     order = sorted(members, key=lambda i: (boxes[i].position, boxes[i].layer, i))
     return _Line(tuple(order), layer, any(boxes[i].alone for i in members))
 
 
 def _join(
-    boxes: Sequence[Box], lines: list[_Line], widths: Sequence[float], width: float, scale: float, most: int
+    boxes: Sequence[LayoutBox], lines: list[_Line], widths: Sequence[float], width: float, scale: float, most: int
 ) -> list[_Line]:
     """Join neighbouring lines, nearest layers first, until there are at most `most`."""
     while len(lines) > most:
@@ -146,7 +146,7 @@ def _join(
 
 
 def _across(
-    boxes: Sequence[Box], widths: Sequence[float], lines: Sequence[_Line], width: float, scale: float
+    boxes: Sequence[LayoutBox], widths: Sequence[float], lines: Sequence[_Line], width: float, scale: float
 ) -> list[float]:
     centres = _column_centres(boxes, widths, lines, width, scale)
     x = [0.0] * len(boxes)
@@ -165,7 +165,7 @@ def _across(
 
 
 def _column_centres(
-    boxes: Sequence[Box], widths: Sequence[float], lines: Sequence[_Line], width: float, scale: float
+    boxes: Sequence[LayoutBox], widths: Sequence[float], lines: Sequence[_Line], width: float, scale: float
 ) -> list[float]:
     """Boxes at nearly the same position share a column; columns that meet in a line keep room for what is in it."""
     column = _column_of(boxes)
@@ -183,7 +183,7 @@ def _column_centres(
     return [centres[column[index]] for index in range(len(boxes))]
 
 
-def _column_of(boxes: Sequence[Box]) -> list[int]:
+def _column_of(boxes: Sequence[LayoutBox]) -> list[int]:
     column = [0] * len(boxes)
     order = sorted(range(len(boxes)), key=lambda i: (boxes[i].position, i))
     first = boxes[order[0]].position
@@ -255,7 +255,7 @@ def _upward(lines: Sequence[_Line], count: int, height: float, scale: float) -> 
     return y
 
 
-def _with_stored(boxes: Sequence[Box], placed: list[PlacedBox], width: float, height: float) -> list[PlacedBox]:
+def _with_stored(boxes: Sequence[LayoutBox], placed: list[PlacedBox], width: float, height: float) -> list[PlacedBox]:
     """Put stored boxes where they were left; what they would cover moves the least it can."""
     stored = [index for index, box in enumerate(boxes) if box.stored is not None]
     if not stored:

@@ -25,7 +25,7 @@ class Lane(NamedTuple):
     bottom: float
 
 
-class _Band(NamedTuple):
+class _FreeBand(NamedTuple):
     top: float
     bottom: float
     blocked: tuple[tuple[float, float], ...]
@@ -73,32 +73,32 @@ def rising_path(
     return _curve(_through(start, gates, end))
 
 
-def _extent(band: _Band, sign: float) -> tuple[float, float]:
+def _extent(band: _FreeBand, sign: float) -> tuple[float, float]:
     return min(sign * band.top, sign * band.bottom), max(sign * band.top, sign * band.bottom)
 
 
-def _through(start: _Point, gates: Sequence[tuple[_Band, float]], end: _Point) -> list[_Point]:
+def _through(start: _Point, gates: Sequence[tuple[_FreeBand, float]], end: _Point) -> list[_Point]:
     points = [start]
     for band, x in gates:
         points += [(x, min(band.bottom, start[1])), (x, max(band.top, end[1]))]
     return [*points, end]
 
 
-def _bands(near: Sequence[PlacedBox], clearance: float) -> list[_Band]:
+def _bands(near: Sequence[PlacedBox], clearance: float) -> list[_FreeBand]:
     """Boxes side by side make one band; bands from the bottom up."""
-    bands: list[_Band] = []
+    bands: list[_FreeBand] = []
     for box in sorted(near, key=lambda box: (-box.y, box.x)):
         top, bottom = box.y - box.h / 2 - 2, box.y + box.h / 2 + 2
         span = (box.x - box.w / 2 - clearance, box.x + box.w / 2 + box.cards * CARD + clearance)
         if bands and bottom > bands[-1].top:
             last = bands[-1]
-            bands[-1] = _Band(min(top, last.top), max(bottom, last.bottom), (*last.blocked, span))
+            bands[-1] = _FreeBand(min(top, last.top), max(bottom, last.bottom), (*last.blocked, span))
         else:
-            bands.append(_Band(top, bottom, (span,)))
+            bands.append(_FreeBand(top, bottom, (span,)))
     return bands
 
 
-def _gaps(band: _Band, width: float) -> list[tuple[float, float]]:
+def _gaps(band: _FreeBand, width: float) -> list[tuple[float, float]]:
     """Free stretches of a band; where there are none, those left when less room is kept around boxes."""
     for give in (0.0, 0.5, 0.9):
         gaps = []
@@ -114,7 +114,7 @@ def _gaps(band: _Band, width: float) -> list[tuple[float, float]]:
     return gaps or [(EDGE, EDGE)]
 
 
-def _thread(start: _Point, end: _Point, bands: Sequence[_Band], width: float) -> list[float]:
+def _thread(start: _Point, end: _Point, bands: Sequence[_FreeBand], width: float) -> list[float]:
     """One x for each band, free of boxes, so that the path strays and turns least (dynamic programming)."""
     states = [_State(0.0, start[0], start[1], ())]
     for band in bands:
@@ -135,12 +135,12 @@ def _cheapest(states: Sequence[_State], x: float, y: float, price: float) -> _St
     return _State(least + price, x, y, (*best.path, x))
 
 
-def _beside(x: float, band: _Band) -> float:
+def _beside(x: float, band: _FreeBand) -> float:
     """What it costs to run where the percentage of a box stands, at its right."""
     return 6.0 if any(high - 1.0 <= x < high + 28.0 for _, high in band.blocked) else 0.0
 
 
-def _lane(x: float, band: _Band, width: float, lanes: Sequence[Lane], sign: float) -> float:
+def _lane(x: float, band: _FreeBand, width: float, lanes: Sequence[Lane], sign: float) -> float:
     """The free place nearest to x that no earlier edge took at this height."""
     top, bottom = _extent(band, sign)
     taken = [lane.x for lane in lanes if lane.top < bottom and lane.bottom > top]

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from circuit_widget.circuit.box_edges import node_edges, supernode_edges
-from circuit_widget.circuit.document import Box as CircuitBox
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.document import Box, Circuit
 from circuit_widget.figure.layout.circuit_layout import (
     BOX_HEIGHT,
     BOX_TEXT,
     CARD,
     MARGIN,
     SIDE_LABEL,
-    Box,
     CircuitLayout,
+    LayoutBox,
     PlacedBox,
     box_width,
     circuit_layout,
@@ -49,7 +48,7 @@ TONES = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.MUTED}
 class CircuitPicture:
     """What the circuit draws: its boxes with their names, kinds, outcomes and places, and the links between them."""
 
-    boxes: tuple[CircuitBox, ...]
+    boxes: tuple[Box, ...]
     names: tuple[str, ...]
     kinds: tuple[NodeKind | None, ...]
     outcomes: tuple[Outcome, ...]
@@ -90,16 +89,16 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
 def _described(
     graph: Graph,
     circuit: Circuit,
-    boxes: tuple[CircuitBox, ...],
+    boxes: tuple[Box, ...],
     names: tuple[str, ...],
     kinds: tuple[NodeKind | None, ...],
-) -> list[Box]:
+) -> list[LayoutBox]:
     layer, position = node_places(graph)
     described = []
     for box, name, kind in zip(boxes, names, kinds, strict=True):
         nodes = list(graph.resolve(box.nodes))
         described.append(
-            Box(
+            LayoutBox(
                 name,
                 len(nodes),
                 float(np.mean(layer[nodes])),

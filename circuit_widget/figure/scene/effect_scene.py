@@ -8,7 +8,7 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.wording.names import token_text
 from circuit_widget.wording.numbers import LIKELY, percent, probability
-from circuit_widget.wording.outcome import Activation, activations, deed_of
+from circuit_widget.wording.outcome import BoxActivation, activations, deed_of
 from circuit_widget.wording.text import printable, shorten, text_width
 
 ROW = 21.0
@@ -97,7 +97,7 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
     return y
 
 
-def _activations(pen: Pen, rows: list[Activation], y: float, width: float) -> float:
+def _activations(pen: Pen, rows: list[BoxActivation], y: float, width: float) -> float:
     """Measured as a bar, what the graph predicted as a tick, and a line at unchanged."""
     _heading(pen, y, "activation after, % of before")
     random = any(row.band is not None for row in rows)

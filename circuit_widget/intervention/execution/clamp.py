@@ -17,7 +17,7 @@ from circuit_widget.tracing.trace import prompt_tokens
 
 
 @dataclass(frozen=True)
-class Held:
+class Clamped:
     """A touched feature, its activation on the prompt, and the value at which it is held."""
 
     feature: Feature
@@ -29,7 +29,7 @@ class Held:
 class AllHeld:
     """Everything that interventions hold: features, errors and tokens, each sorted."""
 
-    features: tuple[Held, ...]
+    features: tuple[Clamped, ...]
     errors: tuple[HeldError, ...] = ()
     tokens: tuple[HeldToken, ...] = ()
 
@@ -58,7 +58,7 @@ def hold(interventions: Sequence[Intervention], setting: Setting) -> AllHeld:
         becoming.update(changes.becoming)
     before = setting.run.activations
     return AllHeld(
-        tuple(Held(feature, before.get(feature, 0.0), values[feature]) for feature in sorted(values)),
+        tuple(Clamped(feature, before.get(feature, 0.0), values[feature]) for feature in sorted(values)),
         held_errors(becoming, values.keys(), setting),
         held_tokens(becoming, setting.run),
     )

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.execution.clamp import AllHeld, Held
+from circuit_widget.intervention.execution.clamp import AllHeld, Clamped
 from circuit_widget.intervention.execution.constant_nodes import HeldError, HeldToken
 from circuit_widget.intervention.execution.graph_features import Watched
 
@@ -53,12 +53,12 @@ class Experiment:
     `constants` are what held errors add, by the layer they are written to; `tokens` are those whose embeddings are held.
     """
 
-    held: tuple[Held, ...]
+    held: tuple[Clamped, ...]
     before: Float[Tensor, " held"]
     values: Float[Tensor, " held"]
     columns: Int[Tensor, " of_graph"]
     of_graph: Int[Tensor, " of_graph"]
-    added: tuple[Held, ...]
+    added: tuple[Clamped, ...]
     places: dict[int, Places]
     errors: tuple[HeldError, ...]
     tokens: tuple[HeldToken, ...]

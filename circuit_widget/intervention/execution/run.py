@@ -19,7 +19,7 @@ from circuit_widget.intervention.execution.measure import measure
 from circuit_widget.intervention.execution.plan import Experiment, plan
 from circuit_widget.intervention.execution.predict import logits_after, predict
 from circuit_widget.intervention.execution.resolve import Other, Setting, left_out_in, named_in
-from circuit_widget.intervention.execution.target_readings import Readers, Reading
+from circuit_widget.intervention.execution.target_readings import Readers, TargetReading
 from circuit_widget.intervention.kinds import Intervention
 from circuit_widget.intervention.mode import Regime
 from circuit_widget.model.language_model import LanguageModel
@@ -32,14 +32,14 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
 @dataclass(frozen=True, eq=False)
-class _Numbers:
+class _FeatureNumbers:
     """What one experiment of a batch did and was predicted to do."""
 
     features: Float32[np.ndarray, " features"]
     predicted: Float32[np.ndarray, " features"]
     logits: Float32[np.ndarray, " vocabulary"]
     expected: Float32[np.ndarray, " vocabulary"]
-    readings: Mapping[int, Reading]
+    readings: Mapping[int, TargetReading]
     seconds: float
 
 
@@ -71,7 +71,7 @@ def carry_out_batch(
         setting = Setting(run, named_in(graph), transcoders, other, left_out_in(graph, run.activations))
         experiments = [plan(graph, watched, hold(interventions, setting)) for interventions in asked]
         starts = [(one.first_layer, one.first_position) for one in experiments]
-        readers, found = Readers(model, run, graph), dict[int, _Numbers]()
+        readers, found = Readers(model, run, graph), dict[int, _FeatureNumbers]()
         for batch in batches(model, run.captured, starts):
             together, started, done = [experiments[place] for place in batch], time.perf_counter(), len(found)
 
@@ -86,7 +86,7 @@ def carry_out_batch(
             predicted = predict(run.frozen, transcoders, watched, together, knock_on=regime.knock_on)
             expected = logits_after(model, run.captured, predicted).cpu().numpy()
             for row, place in enumerate(batch):
-                found[place] = _Numbers(
+                found[place] = _FeatureNumbers(
                     features[row],
                     predicted.features[row].cpu().numpy(),
                     logits[row],
@@ -122,7 +122,9 @@ class _Report:
     regime: Regime
     label: Callable[[int, int], str | None]
 
-    def __call__(self, interventions: tuple[Intervention, ...], experiment: Experiment, found: _Numbers) -> Effect:
+    def __call__(
+        self, interventions: tuple[Intervention, ...], experiment: Experiment, found: _FeatureNumbers
+    ) -> Effect:
         """Return the effect of one experiment."""
         graph, held = self.graph, experiment.held
         added = np.array([[item.before, item.value] for item in experiment.added], dtype=np.float32).reshape(-1, 2)

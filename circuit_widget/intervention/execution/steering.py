@@ -11,7 +11,7 @@ from torch import Tensor
 
 from circuit_widget.arguments import one_line, plain_number, quoted
 from circuit_widget.errors import InterventionError, NodeError
-from circuit_widget.intervention.execution.clamp import Held, hold
+from circuit_widget.intervention.execution.clamp import Clamped, hold
 from circuit_widget.intervention.execution.resolve import Other, Setting
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.nodes import Everywhere, Feature, read_constant
@@ -109,7 +109,7 @@ def _rules(intervention: Intervention, named: Callable[[str], Feature]) -> Mappi
 
 
 @dataclass(frozen=True, eq=False)
-class _Sites:
+class _SteeredSites:
     """Features of one layer that are changed in a step: the row each stands at, its number, and what it is held at."""
 
     rows: list[int]
@@ -128,14 +128,14 @@ class Steering:
     def __init__(
         self,
         transcoders: TranscoderSet,
-        held: Sequence[Held],
+        held: Sequence[Clamped],
         rules: Mapping[tuple[int, int], Rule],
         n_prompt: int,
     ) -> None:
         """`held` is on the prompt, of `n_prompt` tokens; `rules`, by layer and number of a feature, on those after it."""
         self._transcoders = transcoders
         self._n_prompt = n_prompt
-        self._held: dict[int, list[Held]] = {}
+        self._held: dict[int, list[Clamped]] = {}
         for item in held:
             self._held.setdefault(item.feature.layer, []).append(item)
         self._rules: dict[int, dict[int, Rule]] = {}
@@ -172,7 +172,7 @@ class Steering:
         return added
 
     def _change(
-        self, layer: int, sites: _Sites, x: Float[Tensor, "batch rows d_model"]
+        self, layer: int, sites: _SteeredSites, x: Float[Tensor, "batch rows d_model"]
     ) -> tuple[Tensor, Tensor, Tensor]:
         rows = torch.tensor(sites.rows, dtype=torch.long, device=x.device)
         features = torch.tensor(sites.features, dtype=torch.long, device=x.device)
@@ -181,9 +181,9 @@ class Steering:
         value = factors * now + torch.tensor(sites.added, dtype=torch.float32, device=now.device)
         return rows, features, value - now
 
-    def _sites(self, layer: int, positions: range) -> _Sites:
+    def _sites(self, layer: int, positions: range) -> _SteeredSites:
         """Return what is held at a layer on some positions, in order of position."""
-        sites = _Sites([], [], [], [])
+        sites = _SteeredSites([], [], [], [])
         for item in sorted(self._held.get(layer, ()), key=lambda item: item.feature.position):
             if item.feature.position in positions:
                 sites.rows.append(item.feature.position - positions.start)

@@ -18,7 +18,7 @@ from circuit_widget.tracing.run import Run
 
 
 @dataclass(frozen=True)
-class Reading:
+class TargetReading:
     """A target's product with the normed residual stream at the traced position: before, after, and as predicted."""
 
     kind: Literal["contrast", "direction"]
@@ -37,14 +37,14 @@ class Readers:
             chosen = chosen_targets(model, run, graph)
             self._targets = tuple(target for token, target in chosen.items() if token in wanted)
 
-    def read(self, after: Float[Tensor, " d_model"], change: Float[Tensor, " d_model"]) -> Mapping[int, Reading]:
+    def read(self, after: Float[Tensor, " d_model"], change: Float[Tensor, " d_model"]) -> Mapping[int, TargetReading]:
         """Return by the targets' ids what they are, given the normed stream after and the change of it as predicted."""
         if not self._targets:
             return {}
         directions = torch.stack([target.direction for target in self._targets])
         products = [(directions @ x.to(directions.device).float()).tolist() for x in (after, change)]
         return {
-            target.token_id: Reading(
+            target.token_id: TargetReading(
                 "contrast" if isinstance(target.choice, Contrast) else "direction",
                 target.logit,
                 value,

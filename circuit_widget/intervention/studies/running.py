@@ -11,7 +11,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Intervention
 from circuit_widget.intervention.mode import Mode
-from circuit_widget.progress import IsCancelled, Progress, ProgressChoice, reporting
+from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -75,6 +75,6 @@ def in_parts(
     return tuple(effects)
 
 
-def part_of(report: Progress, start: float, end: float) -> Progress:
+def part_of(report: ReportProgress, start: float, end: float) -> ReportProgress:
     """Return what reports a part of a run as that part of the whole."""
     return lambda done, text: report(start + (end - start) * done, text)

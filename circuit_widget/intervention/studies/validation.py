@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import pandas
     import plotly.graph_objects
 
-Part: TypeAlias = Literal["all", "direct", "knock_on", "beyond_direct"]
+PairKind: TypeAlias = Literal["all", "direct", "knock_on", "beyond_direct"]
 
-PARTS: dict[Part, str] = {
+PARTS: dict[PairKind, str] = {
     "all": "all pairs",
     "direct": "direct edges alone",
     "knock_on": "pairs with knock-on effects",
@@ -180,7 +180,7 @@ class Validation:
         )
         return figure
 
-    def _changes(self, kind: NodeKind, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    def _changes(self, kind: NodeKind, part: PairKind) -> tuple[np.ndarray, np.ndarray]:
         pairs = [one for one in self.influenced if one.kind is kind]
         if part != "all":
             pairs = [one for one in pairs if one.by_construction == (part == "direct")]

@@ -26,7 +26,7 @@ from circuit_widget.transcoder.formats.layer_files import (
     without_gaps,
 )
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers
-from circuit_widget.transcoder.hook_names import Sites
+from circuit_widget.transcoder.hook_names import HookSites
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
@@ -125,7 +125,7 @@ def _layer_files(folder: Folder) -> list[tuple[int, Path]]:
     return [(int(match[1] or match[2]), path) for match, path in folder.matching(LAYER_FILE)]
 
 
-def _sites(paths: Sequence[Path], sites: Sites) -> tuple[str, str]:
+def _sites(paths: Sequence[Path], sites: HookSites) -> tuple[str, str]:
     """Return the sites that the config.json beside the files name, which must be the same for all layers."""
     found = {}
     for layer, file in enumerate(paths):

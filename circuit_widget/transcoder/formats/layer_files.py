@@ -13,7 +13,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU
 from circuit_widget.transcoder.formats.checked_file import READ_TO_CHECK, CheckedFile
 from circuit_widget.transcoder.layer import TranscoderLayer
-from circuit_widget.transcoder.loading import Held, Loading, hold
+from circuit_widget.transcoder.loading import EncoderPlacement, Loading, hold
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder
 
 Layer = TypeVar("Layer", bound=TranscoderLayer)
@@ -104,7 +104,7 @@ def read_layer(
     decoder: torch.Tensor,
     *,
     device: torch.device,
-    held: Held,
+    held: EncoderPlacement,
     activation: Activation,
 ) -> Layer:
     """Return one layer, given its decoder as this package has it.
@@ -154,7 +154,7 @@ def read_per_layer(
     )
 
 
-def held_encoders(layers: Sequence[LayerFile], loading: Loading) -> tuple[Held, ...]:
+def held_encoders(layers: Sequence[LayerFile], loading: Loading) -> tuple[EncoderPlacement, ...]:
     """Return where the encoder of each layer is held, after checking that all layers have one width."""
     widths = [layer.features_and_width()[1] for layer in layers]
     for layer, width in zip(layers, widths, strict=True):

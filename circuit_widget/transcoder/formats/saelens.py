@@ -20,7 +20,7 @@ from circuit_widget.transcoder.formats.layer_files import (
     without_gaps,
 )
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers, words
-from circuit_widget.transcoder.hook_names import STATED, Sites
+from circuit_widget.transcoder.hook_names import STATED, HookSites
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
@@ -121,7 +121,7 @@ def read_saelens(folder: Folder, loading: Loading) -> PerLayerTranscoders:
     return PerLayerTranscoders(folder.name, read_per_layer(layers, loading, _activation), *sites.pop())
 
 
-def _read_settings(path: Path, sites: Sites) -> tuple[int, tuple[str, str], Mapping[str, object]]:
+def _read_settings(path: Path, sites: HookSites) -> tuple[int, tuple[str, str], Mapping[str, object]]:
     """Return the layer, the sites read and written, and the settings themselves."""
     settings = read_json(path)
     KEYS.check(path, settings)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from circuit_widget.arguments import of_type, truth_value
-from circuit_widget.circuit.document import Circuit, Nodes
+from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import InterventionError, MessageError, NodeError, NoModelError
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
@@ -17,7 +17,7 @@ from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.widget.jobs.study_runs import Study, SweepPlan, Under, run_generation, run_sweep, run_validation
 from circuit_widget.widget.state.experiment import changed_by, comparison_message, effect_message, experiment_name
-from circuit_widget.widget.state.history import History, Recorded, checked_name, compared_tokens, entry_of
+from circuit_widget.widget.state.history import History, HistoryEntry, checked_name, compared_tokens, entry_of
 from circuit_widget.widget.state.traits import SharedWidget
 from circuit_widget.widget.wire.messages import Capabilities
 from circuit_widget.widget.wire.schema import plain
@@ -71,27 +71,27 @@ class ExperimentWidget(SharedWidget):
         with self._state_lock:
             return self._history.to_csv()
 
-    def ablate(self, nodes: Nodes, mode: Mode = "total") -> Effect:
+    def ablate(self, nodes: NodeChoice, mode: Mode = "total") -> Effect:
         """Set features to zero, take errors or tokens away, and return what that did; see `intervene`."""
         return self.intervene(Ablate(nodes), mode)
 
-    def scale(self, nodes: Nodes, factor: float, mode: Mode = "total") -> Effect:
+    def scale(self, nodes: NodeChoice, factor: float, mode: Mode = "total") -> Effect:
         """Multiply features, errors or tokens by a factor and return what that did; see `intervene`."""
         return self.intervene(Scale(nodes, factor), mode)
 
-    def set(self, nodes: Nodes, value: float | Sequence[float], mode: Mode = "total") -> Effect:
+    def set(self, nodes: NodeChoice, value: float | Sequence[float], mode: Mode = "total") -> Effect:
         """Set features to a value, or to one value each, and return what that did; see `intervene`."""
         return self.intervene(Set(nodes, value), mode)
 
-    def add(self, nodes: Nodes, value: float | Sequence[float], mode: Mode = "total") -> Effect:
+    def add(self, nodes: NodeChoice, value: float | Sequence[float], mode: Mode = "total") -> Effect:
         """Add a value to features, or one value each, and return what that did; see `intervene`."""
         return self.intervene(Add(nodes, value), mode)
 
     def swap(
         self,
-        nodes: Nodes,
+        nodes: NodeChoice,
         prompt: str | Sequence[int],
-        features: Nodes | None = None,
+        features: NodeChoice | None = None,
         mode: Mode = "total",
         alignment: Mapping[int, int] | None = None,
     ) -> Effect:
@@ -129,7 +129,7 @@ class ExperimentWidget(SharedWidget):
         self.record_controls(number, controls)
         return controls
 
-    def sweep(self, nodes: Nodes, factors: Sequence[float] = FACTORS, mode: Mode = "total") -> Any:
+    def sweep(self, nodes: NodeChoice, factors: Sequence[float] = FACTORS, mode: Mode = "total") -> Any:
         """Multiply nodes by each of several factors, show the dose-response curve, and return the Sweep."""
         asked = self._meant(Scale(nodes, 0.0))
         return self._sweep(SweepPlan("factor", asked, factors), mode, asked)
@@ -231,7 +231,7 @@ class ExperimentWidget(SharedWidget):
                 self.set_trait("effect", message)
         return message
 
-    def _keep(self, recorded: Recorded) -> dict[str, Any]:
+    def _keep(self, recorded: HistoryEntry) -> dict[str, Any]:
         # What cannot be sent must not be kept: it would stand in the way of everything that is sent after it.
         sendable("The experiment", plain(entry_of(recorded)))
         message: dict[str, Any] = sendable("The effect", effect_message(recorded, self.circuit, self._shown))

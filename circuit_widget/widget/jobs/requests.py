@@ -30,7 +30,7 @@ MOST_CONTROLS = 200
 EVERYWHERE = re.compile(r"(\d{1,6})_(\d{1,9})_\*")
 """How the page names a feature at every position: its id there, with a star for the position."""
 
-Work: TypeAlias = tuple[Callable[[Job], Any], Callable[[Any], Answer]]
+JobSteps: TypeAlias = tuple[Callable[[Job], Any], Callable[[Any], Answer]]
 """What a job does in the worker's thread, and what becomes of what that returned."""
 
 
@@ -112,14 +112,14 @@ class Requests:
                 work, deliver = self._study(model, body), lambda study: Answer(widget.record_study(study))
         return Job(widget, rid, name, widget.send, work, deliver, runs_model=True)
 
-    def _intervene(self, model: ReplacementModel, body: experiments.InterveneBody) -> Work:
+    def _intervene(self, model: ReplacementModel, body: experiments.InterveneBody) -> JobSteps:
         graph, mode, asked = self.widget.graph, messages.read_mode(body.mode), self._interventions(body.interventions)
         return (
             lambda job: model.intervene(graph, asked, mode=mode, progress=job.progress, cancelled=job.cancelled),
             lambda effect: Answer(self.widget.record(effect, body.name)),
         )
 
-    def _controls(self, model: ReplacementModel, body: experiments.ControlsBody) -> Work:
+    def _controls(self, model: ReplacementModel, body: experiments.ControlsBody) -> JobSteps:
         widget = self.widget
         effect = widget.effect_of(body.id)
         if not 1 <= body.n <= MOST_CONTROLS:
@@ -131,7 +131,7 @@ class Requests:
 
         return work, lambda controls: Answer(widget.record_controls(body.id, controls))
 
-    def _align(self, model: ReplacementModel, body: studies.AlignBody) -> Work:
+    def _align(self, model: ReplacementModel, body: studies.AlignBody) -> JobSteps:
         def work(_: Job) -> Answer:
             found = model.align(self.widget.graph, body.prompt)
             tokens, others = (tuple(token.text for token in some) for some in (found.tokens, found.other_tokens))

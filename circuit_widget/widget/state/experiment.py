@@ -9,7 +9,7 @@ from typing import Any
 
 from circuit_widget.arguments import one_line
 from circuit_widget.characters import beginning, shortened
-from circuit_widget.circuit.document import Circuit, Nodes
+from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Add, Intervention, Set, SwapIn
@@ -17,13 +17,13 @@ from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import node_tuple
 from circuit_widget.nodes import Everywhere, several_nodes
-from circuit_widget.widget.state.history import LONGEST_NAME, Recorded, compared_tokens
+from circuit_widget.widget.state.history import LONGEST_NAME, HistoryEntry, compared_tokens
 from circuit_widget.widget.state.study_results import controls_message
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.wording.outcome import short_deed, touched
 
 
-def nodes_of(graph: Graph, circuit: Circuit, wanted: Nodes) -> tuple[str | Feature, ...]:
+def nodes_of(graph: Graph, circuit: Circuit, wanted: NodeChoice) -> tuple[str | Feature, ...]:
     """Return the nodes meant by a supernode's name, a node id, a Feature, a label, or any number of those.
 
     Of a label all features that have it are meant, by the circuit's labels before those of the graph.
@@ -96,7 +96,7 @@ def _id(node: str | Feature) -> str:
     return node.id if isinstance(node, Feature) else node
 
 
-def effect_message(one: Recorded, circuit: Circuit, shown: Collection[str]) -> dict[str, Any]:
+def effect_message(one: HistoryEntry, circuit: Circuit, shown: Collection[str]) -> dict[str, Any]:
     """Return an experiment as an EffectMessage, less the features that the frontend does not show and no one touched."""
     effect = one.effect
     document = effect.to_json(one.number, one.name)
@@ -119,7 +119,7 @@ def _ranks(effect: Effect, token: int) -> dict[str, int]:
     return dict(zip(("rank_before", "rank_after"), effect.rank(token), strict=True))
 
 
-def comparison_message(one: Recorded, other: Recorded, shown: Collection[str]) -> dict[str, Any]:
+def comparison_message(one: HistoryEntry, other: HistoryEntry, shown: Collection[str]) -> dict[str, Any]:
     """Return the experiment `other` beside `one`, which is on show, as a ComparisonMessage."""
     nodes = other.effect.to_json()["nodes"]
     places = [place for place, node in enumerate(nodes["ids"]) if node in shown]

@@ -23,7 +23,7 @@ LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Recorded:
+class HistoryEntry:
     """One experiment: its number, from 1 up and never used again, its name, its effect, and its controls once they ran."""
 
     number: int
@@ -36,25 +36,25 @@ class History:
     """What was done so far, in order; the caller sees to it that one thread at a time asks."""
 
     def __init__(self) -> None:
-        self._recorded: dict[int, Recorded] = {}
+        self._recorded: dict[int, HistoryEntry] = {}
         self._made = 0
 
-    def __iter__(self) -> Iterator[Recorded]:
+    def __iter__(self) -> Iterator[HistoryEntry]:
         return iter(self._recorded.values())
 
     def __len__(self) -> int:
         return len(self._recorded)
 
-    def next(self, effect: Effect, name: str) -> Recorded:
+    def next(self, effect: Effect, name: str) -> HistoryEntry:
         """Return an effect under the number that it gets once it is kept."""
-        return Recorded(self._made + 1, name, effect)
+        return HistoryEntry(self._made + 1, name, effect)
 
-    def keep(self, recorded: Recorded) -> None:
+    def keep(self, recorded: HistoryEntry) -> None:
         """Keep an experiment, in the place of the one of its number."""
         self._made = max(self._made, recorded.number)
         self._recorded[recorded.number] = recorded
 
-    def find(self, number: int) -> Recorded:
+    def find(self, number: int) -> HistoryEntry:
         """Return an experiment by its number.
 
         Raises:
@@ -138,7 +138,7 @@ def compared_tokens(first: Effect, second: Effect) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["token", "token_id", "before", "first", "second"])
 
 
-def entry_of(one: Recorded) -> ExperimentEntry:
+def entry_of(one: HistoryEntry) -> ExperimentEntry:
     """Return the line of an experiment: the likeliest token before, and the likeliest after."""
     tokens = one.effect.tokens
     first, then = tokens.iloc[0], tokens.iloc[int(tokens["after"].to_numpy().argmax())]
@@ -154,7 +154,7 @@ def entry_of(one: Recorded) -> ExperimentEntry:
     )
 
 
-def _row(one: Recorded) -> dict[str, object]:
+def _row(one: HistoryEntry) -> dict[str, object]:
     effect, entry = one.effect, entry_of(one)
     first = effect.tokens.iloc[0]
     return {
