@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from circuit_widget.errors import LoadError
 from circuit_widget.model import origin
 from circuit_widget.model.parts import Parts, read_parts, transcoder_folder
-from tests.models import tiny_network, tokenizer
+from tests.models import REFERENCE, tiny_network, tokenizer
 from tests.transcoder.conftest import REVISION, Cache
 from tests.transcoder.layouts import write_layers
 
@@ -85,7 +85,12 @@ def test_known_sets_are_offered_where_none_is_named() -> None:
 
 def test_short_names_are_offered_for_a_model_without_known_sets() -> None:
     with pytest.raises(LoadError, match="Short names of known sets: gemma, gemma-clt, llama, llama-clt, gpt-oss"):
-        read_parts("nobody/nothing", None, tokenizer=None, device="cpu", dtype=None)
+        read_parts(REFERENCE / "models/llama", None, tokenizer=None, device="cpu", dtype=None)
+
+
+def test_what_is_wrong_with_the_name_of_no_model_comes_before_its_transcoders() -> None:
+    with pytest.raises(LoadError, match=r"'Demo': it is no directory, .* \(did you mean 'demo'\?\)"):
+        read_parts("Demo", None, tokenizer=None, device="cpu", dtype=None)
 
 
 def test_a_short_name_is_a_set_of_the_hub(cache: Cache) -> None:
