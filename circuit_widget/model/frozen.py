@@ -93,6 +93,18 @@ class FrozenLayer:
         added = linear(moved.flatten(-2), self.output.flatten(1))
         return added if self.output_scale is None else added * self.output_scale[rows, None]
 
+    def attend_transposed(self, readers: Float[Tensor, "positions d_model"]) -> Float[Tensor, "positions d_model"]:
+        """Return the directions before attention that `readers`, one on each position, are of what attention adds.
+
+        The transpose of `attend`: `<attend(x), y> = <x, attend_transposed(y)>`.
+        """
+        if self.output_scale is not None:
+            readers = readers * self.output_scale[:, None]
+        heads = (readers @ self.output.flatten(1)).unflatten(-1, self.output.shape[1:]).transpose(0, 1)
+        moved = self.pattern.float().transpose(1, 2) @ heads
+        values = moved.unflatten(0, (self.value.shape[0], self.n_groups)).sum(1)
+        return (values.transpose(0, 1).flatten(1) @ self.value.flatten(0, 1)) * self.attention_scale[:, None]
+
 
 @dataclass(frozen=True, eq=False)
 class FrozenModel:

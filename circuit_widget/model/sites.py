@@ -26,6 +26,24 @@ class ValueLayout(Enum):
 
 
 @dataclass(frozen=True)
+class MlpSites:
+    """Where an MLP keeps what its neurons read and write: `down(act(gate(x)) * up(x))`, or `down(act(up(x)))`.
+
+    Attributes:
+        up, down: paths of the first and the last projection, from the MLP.
+        gate: path of the projection that goes through the activation function, None where `up` does.
+        activation: name of the MLP's activation function.
+        fused: `up` makes the gate in the first half of its outputs, and what the gate multiplies in the second.
+    """
+
+    up: str = "up_proj"
+    down: str = "down_proj"
+    gate: str | None = "gate_proj"
+    activation: str = "act_fn"
+    fused: bool = False
+
+
+@dataclass(frozen=True)
 class Sites:
     """What one block is made of and where its modules are.
 
@@ -42,6 +60,7 @@ class Sites:
         value_layout: where the output of `value` has the values.
         norm: what all norms compute.
         parallel: name of the configuration's entry that says whether the MLP reads `x` instead of `h`; None: never.
+        neurons: where the MLP keeps its neurons, None where it is not of the kind that `MlpSites` describes.
         sinks: attention may leave a share of its rows to no token.
         softcap: name of the configuration's entry for the cap on logits; None: logits have none.
     """
@@ -61,6 +80,7 @@ class Sites:
     value_layout: ValueLayout = ValueLayout.LAST
     norm: NormKind = NormKind.RMS
     parallel: str | None = None
+    neurons: MlpSites | None = MlpSites()
     sinks: bool = False
     softcap: str | None = None
 
@@ -81,7 +101,7 @@ ARCHITECTURES: dict[str, Sites] = {
     "gemma2": _GEMMA,
     "gemma3_text": _GEMMA,
     "gemma3": replace(_GEMMA, body="model.language_model"),
-    "gpt_oss": Sites(sinks=True),
+    "gpt_oss": Sites(sinks=True, neurons=None),
     "gpt2": Sites(
         body="transformer",
         blocks="h",
@@ -93,6 +113,7 @@ ARCHITECTURES: dict[str, Sites] = {
         output="c_proj",
         mlp_norm="ln_2",
         norm=NormKind.LAYER,
+        neurons=MlpSites(up="c_fc", down="c_proj", gate=None, activation="act"),
     ),
     "gpt_neox": Sites(
         body="gpt_neox",
@@ -103,6 +124,7 @@ ARCHITECTURES: dict[str, Sites] = {
         value_layout=ValueLayout.LAST_OF_EACH_HEAD,
         norm=NormKind.LAYER,
         parallel="use_parallel_residual",
+        neurons=MlpSites(up="dense_h_to_4h", down="dense_4h_to_h", gate=None, activation="act"),
     ),
 }
 """Sites by `model_type` of the model's configuration."""
