@@ -1,4 +1,4 @@
-"""How numbers and interventions are said, in the words of the screen (js/src/core/words.ts)."""
+"""How numbers and interventions are said, in the words of the screen (js/src/wording/words.ts)."""
 
 import math
 

@@ -1,6 +1,6 @@
 """Where the boxes of a circuit stand: rows by layer, columns by position, never one on another.
 
-The screen runs the same functions (js/src/core/circuit-layout.ts), held to the same fixture.
+The screen runs the same functions (js/src/layout/circuit-layout.ts), held to the same fixture.
 """
 
 import math

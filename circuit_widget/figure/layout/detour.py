@@ -1,6 +1,6 @@
 """How an edge that rises past other boxes avoids them: by leaning, else through the gaps between them.
 
-The screen runs the same functions (js/src/core/detour.ts), held to the same fixture.
+The screen runs the same functions (js/src/layout/detour.ts), held to the same fixture.
 """
 
 import math

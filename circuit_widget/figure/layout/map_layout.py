@@ -1,6 +1,6 @@
 """Where the nodes of the map stand: pure functions of numbers and token texts.
 
-The screen runs the same functions (js/src/core/layout.ts); tests/fixtures/layout.json holds both to the same numbers.
+The screen runs the same functions (js/src/layout/map-layout.ts); tests/fixtures/layout.json holds both to the same numbers.
 Units are pixels of the screen; y grows downwards.
 """
 

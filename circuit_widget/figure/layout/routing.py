@@ -1,6 +1,6 @@
 """How edges run: gentle cubics, spread over the sides of boxes, around the boxes they do not belong to.
 
-The screen runs the same functions (js/src/core/routing.ts), held to the same fixture.
+The screen runs the same functions (js/src/layout/routing.ts), held to the same fixture.
 """
 
 import math
