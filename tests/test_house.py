@@ -16,8 +16,8 @@ FRONTEND_ROOT = ROOT / "js/src"
 FRONTEND = sorted(path for ending in ("ts", "tsx", "css") for path in FRONTEND_ROOT.rglob(f"*.{ending}"))
 LONGEST_FILE = 400
 
-# One cell, `graph.show()`, is worth an import from above, made when it is called.
-UPWARD = {("graph", "figure"), ("graph", "widget"), ("graph", "replacement_model")}
+# `graph.show()` and `graph.figure()` import from above when they are called, and name what they return.
+UPWARD = {("graph", "figure"), ("graph", "widget")}
 
 ONLY_IN = {"transformers": {"model", "demo"}, "anywidget": {"widget"}, "ipywidgets": {"widget"}}
 
@@ -33,7 +33,7 @@ def room(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield (module, at import time?) for each import of a file, those for the type checker left out."""
+    """Yield (module, at import time?) for each import of a file, those for the type checker included."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         for child in ast.iter_child_nodes(node):
@@ -48,10 +48,9 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
         else:
             continue
         above = list(ancestors(node))
-        if any(isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.dump(parent.test) for parent in above):
-            continue
-        inside = any(isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef) for parent in above)
-        yield from ((module, not inside) for module in modules)
+        for_types = any(isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.dump(parent.test) for parent in above)
+        in_function = any(isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef) for parent in above)
+        yield from ((module, not for_types and not in_function) for module in modules)
 
 
 def ancestors(node: ast.AST) -> Iterator[ast.AST]:
