@@ -8,6 +8,7 @@ neuron's total attribution is what its activation adds to the targets along all 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -20,6 +21,14 @@ from circuit_widget.model.neurons import NeuronLayer
 from circuit_widget.progress import IsCancelled
 
 
+@dataclass(frozen=True, eq=False)
+class TotalAttributions:
+    """The attribution `z dG/dz` of every neuron, layer by layer, and the gradient of what enters the first layer."""
+
+    neurons: tuple[Float[Tensor, "positions neurons"], ...]
+    entering: Float[Tensor, "positions d_model"]
+
+
 def total_attributions(
     frozen: FrozenModel,
     layers: Sequence[NeuronLayer],
@@ -27,8 +36,8 @@ def total_attributions(
     direction: Float[Tensor, " d_model"],
     first_position: int,
     cancelled: IsCancelled | None = None,
-) -> tuple[list[Float[Tensor, "positions neurons"]], Float[Tensor, "positions d_model"]]:
-    """Return, layer by layer, the attribution `z dG/dz` of every neuron, and the gradient of what enters the first layer.
+) -> TotalAttributions:
+    """Return the total attribution of every neuron.
 
     `G` is the product of `direction` with the residual stream after the final norm at the traced position; `mlp_inputs`
     are what the MLPs are given on the prompt. Neurons before `first_position` are constants: their attribution is zero.
@@ -57,4 +66,4 @@ def total_attributions(
         else:
             gradient = gradient + read
             gradient = gradient + layer.attend_transposed(gradient)
-    return found[::-1], gradient
+    return TotalAttributions(tuple(reversed(found)), gradient)

@@ -45,9 +45,6 @@ class NeuronLayer:
 
     `gate` are the rows that the activation function is given, `up` those that multiply it, None where nothing does; `down`
     are the directions that neurons write. A bias that is None is zero.
-
-    Raises:
-        LoadError: the activation function is not zero at zero, so that its quotient there is not finite.
     """
 
     gate: Float[Tensor, "neurons d_model"]
@@ -58,12 +55,17 @@ class NeuronLayer:
     up_bias: Float[Tensor, " neurons"] | None = None
     down_bias: Float[Tensor, " d_model"] | None = None
 
-    def __post_init__(self) -> None:
+    def check_activation(self, what: str) -> None:
+        """Check that the activation function, and so `act(g) / g`, has a limit at zero.
+
+        Raises:
+            LoadError: it is not zero at zero; `what` names the layer.
+        """
         at_zero = float(self.activation(torch.zeros(1, dtype=torch.float32, device=self.device)))
-        if at_zero != 0:
+        if not abs(at_zero) < NEAR_ZERO:
             raise LoadError(
-                f"The activation function of this model's MLPs is {at_zero:.3g} at zero, so that its neurons cannot be "
-                "written as linear readers; give transcoders instead."
+                f"{what}: the activation function of the MLP is {at_zero:.3g} at zero, expected 0, so what its neurons "
+                "read cannot be written as a direction; load the model with transcoders."
             )
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, Int32
@@ -32,16 +31,32 @@ class Activations(Mapping[Feature, float]):
     value: Float32[np.ndarray, " n"]
     first_position: int = 1
 
-    @cached_property
-    def _table(self) -> dict[Feature, float]:
-        places = zip(self.layer.tolist(), self.position.tolist(), self.feature.tolist(), strict=True)
-        return {Feature(*place): value for place, value in zip(places, self.value.tolist(), strict=True)}
-
     def __getitem__(self, feature: Feature) -> float:
-        return self._table[feature]
+        row = self.row(feature) if isinstance(feature, Feature) else None
+        if row is None:
+            raise KeyError(feature)
+        return float(self.value[row])
 
     def __iter__(self) -> Iterator[Feature]:
-        return iter(self._table)
+        places = zip(self.layer.tolist(), self.position.tolist(), self.feature.tolist(), strict=True)
+        return (Feature(*place) for place in places)
+
+    def row(self, feature: Feature) -> int | None:
+        """Return the row of a feature in the arrays, None where it is not active."""
+        if max(feature.layer, feature.position, feature.feature) > np.iinfo(np.int32).max:
+            return None
+        low, high = self._range(feature.layer, feature.position)
+        row = low + int(np.searchsorted(self.feature[low:high], feature.feature))
+        return row if row < high and self.feature[row] == feature.feature else None
+
+    def _range(self, layer: int, position: int) -> tuple[int, int]:
+        """Return the first row of a layer and position, and that after the last."""
+        first, last = self._first_rows(layer), self._first_rows(layer + 1)
+        low, high = first + np.searchsorted(self.position[first:last], [position, position + 1])
+        return int(low), int(high)
+
+    def _first_rows(self, layer: int) -> int:
+        return int(np.searchsorted(self.layer, layer))
 
     def __len__(self) -> int:
         return len(self.value)
@@ -51,8 +66,7 @@ class Activations(Mapping[Feature, float]):
         layer, position = whole_number(layer, "A layer", NodeError), whole_number(position, "A position", NodeError)
         if max(layer, position) > np.iinfo(np.int32).max:
             return {}
-        first, last = np.searchsorted(self.layer, [layer, layer + 1])
-        low, high = first + np.searchsorted(self.position[first:last], [position, position + 1])
+        low, high = self._range(layer, position)
         return {
             Feature(layer, position, int(feature)): float(value)
             for feature, value in zip(self.feature[low:high], self.value[low:high], strict=True)

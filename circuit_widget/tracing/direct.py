@@ -74,14 +74,17 @@ class DirectEffects:
         self, first_layer: int, writes: Writes, entering: Float[Tensor, "positions d_model"] | None, rows: Sequence[int]
     ) -> list[float]:
         """Return the change of what each target reads when `writes` are added and nothing else may react."""
-        graph, transcoders = self._graph, self._transcoders
+        graph, transcoders, captured = self._graph, self._transcoders, self._run.captured
         read: dict[int, float] = {}
 
         def change(layer: int, x: Float[Tensor, "positions d_model"]) -> Float[Tensor, "positions d_model"]:
             for row in rows:
                 if row < graph.n_features and graph.feature_layer[row] == layer:
-                    number = torch.tensor([int(graph.feature_index[row])], dtype=torch.long, device=x.device)
-                    reader = transcoders.encoder_rows(layer, number)[0]
+                    number, position = (
+                        torch.tensor([int(of[row])], dtype=torch.long, device=x.device)
+                        for of in (graph.feature_index, graph.feature_position)
+                    )
+                    reader = transcoders.readers(layer, number, position, captured.layers[layer].mlp_input)[0]
                     read[row] = float(x[graph.feature_position[row]] @ reader.to(x.device))
             skip = transcoders.skip(layer)
             written = torch.zeros_like(x) if skip is None else x @ skip.T

@@ -14,6 +14,7 @@ import torch
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.system.memory import available_memory
+from circuit_widget.tracing.neuron_nodes import DEFAULT_NEURONS
 from circuit_widget.tracing.run import Run
 
 USABLE_SHARE = 0.6
@@ -110,12 +111,17 @@ def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
     """
     n_active = len(run.activations)
     limit = given_limit(max_features, "max_features")
+    if run.neurons is not None and limit is None:
+        limit = DEFAULT_NEURONS
     n_features = n_active if limit is None else min(n_active, limit)
     available = available_memory()
     store = max(0, int(USABLE_SHARE * available) - WORKING_BYTES)
     others = _n_others(run)
     result = ITEM_BYTES * (n_features + n_targets) * (n_features + others)
     wide = ITEM_BYTES * (n_features + n_targets) * (n_active + others)
+    if run.neurons is not None:
+        # Neurons are chosen before their edges are computed.
+        wide = result
     memory = WORKING_BYTES + (wide if n_features == n_active else max(result, min(wide, store)))
     return Plan(n_features, memory, available, store, result <= store)
 
@@ -132,31 +138,37 @@ def most_that_fit(run: Run, n_targets: int) -> int:
 
 
 def sweep_seconds(run: Run, n_targets: int, n_features: int) -> float:
-    """Return about how long the edges into the targets and into `n_features` features, any of them, take."""
-    of_features, of_targets = sweep_operations(run, n_targets)
+    """Return about how long the edges into the targets and into `n_features` features, any of them, take.
+
+    Of neurons, these are the only sources too; of transcoder features all active ones are.
+    """
     share = n_features / max(1, len(run.activations))
+    of_features, of_targets = sweep_operations(run, n_targets, 1.0 if run.neurons is None else share)
     return (share * of_features + of_targets) / (SWEEP_EFFICIENCY * product_rate(run.captured.embedding.device))
 
 
-def sweep_operations(run: Run, n_targets: int) -> tuple[float, float]:
+def sweep_operations(run: Run, n_targets: int, sources: float = 1.0) -> tuple[float, float]:
     """Return the additions and multiplications behind the edges into all features, and into the targets.
+
+    `sources` is the share of the active features that edges come from.
 
     A target at one position of one layer passes all layers below, there through attention to all positions before it,
     and meets what every node on these positions writes.
     """
-    n_layers, n_positions = len(run.nodes), len(run.prompt)
+    n_layers, n_positions = len(run.captured.layers), len(run.prompt)
     counts = np.zeros((n_layers, n_positions), dtype=np.float64)
     np.add.at(counts, (run.activations.layer, run.activations.position), 1)
-    upto = np.cumsum(counts, axis=1)
+    upto = sources * np.cumsum(counts, axis=1)
     positions = np.arange(1, n_positions + 1, dtype=np.float64)
     below = np.zeros(n_positions, dtype=np.float64)
     of_features = 0.0
-    for layer, (frozen, nodes) in enumerate(zip(run.frozen.layers, run.nodes, strict=True)):
+    for layer, frozen in enumerate(run.frozen.layers):
         d_model, heads, width = frozen.output.shape
         value_width = frozen.value.shape[0] * frozen.value.shape[1]
         from_one = heads * (2 * width + positions) * d_model
         from_all = positions * (d_model * (heads * width + value_width) + positions * heads * width)
-        met = d_model * (positions + sum(upto[writes.layer] for writes in nodes.writes))
+        writers = [layer] if run.neurons is not None else [writes.layer for writes in run.nodes[layer].writes]
+        met = d_model * (positions + sum(upto[writer] for writer in writers))
         of_features += float(counts[layer] @ (from_one + below))
         below = below + from_all + met
     return 2 * of_features, 2 * n_targets * float(below[run.position])
@@ -201,4 +213,4 @@ def _finish(device: torch.device) -> None:
 
 def _n_others(run: Run) -> int:
     """Return the number of errors and tokens."""
-    return (len(run.nodes) + 1) * len(run.prompt)
+    return (len(run.captured.layers) + 1) * len(run.prompt)

@@ -15,6 +15,7 @@ from circuit_widget.errors import Cancelled
 from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenModel, FrozenNorm
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
@@ -32,6 +33,8 @@ class Run:
 
     Features and errors before the prompt's first position and after the traced position are left out. `unexplained` says,
     layer by layer, how much of the MLPs' outputs the errors are.
+
+    Of `neurons` all are active and no error is left: there are no `nodes` before some are chosen (`neuron_nodes`).
     """
 
     prompt: Prompt
@@ -40,6 +43,7 @@ class Run:
     nodes: tuple[LayerNodes, ...]
     activations: Activations
     unexplained: tuple[Unexplained, ...]
+    neurons: Neurons | None = None
 
     @property
     def position(self) -> int:
@@ -65,10 +69,17 @@ def run_prompt(
     used = slice(prompt.first_position, position + 1)
     nodes: list[LayerNodes] = []
     unexplained: list[Unexplained] = []
+    active: list[_Active] = []
+    if isinstance(transcoders, Neurons):
+        with inference():
+            for layer, pieces in enumerate(captured.layers):
+                _stop(cancelled)
+                active.append(_find_active(transcoders, layer, pieces.mlp_input, used))
+            return Run(prompt, captured, frozen, (), _table(active, prompt.first_position), (), transcoders)
     with inference():
-        active: list[_Active] = []
         for layer, found in enumerate(_encoded(transcoders, captured, used, active, cancelled)):
-            nodes.append(_layer_nodes(transcoders, active[-1], layer, found, frozen.layers[layer].writing))
+            mlp_input, writing = captured.layers[layer].mlp_input, frozen.layers[layer].writing
+            nodes.append(_layer_nodes(transcoders, active[-1], layer, found, mlp_input, writing))
             unexplained.append(_unexplained(captured.layers[layer], found, active[-1], used))
     return Run(prompt, captured, frozen, tuple(nodes), _table(active, prompt.first_position), tuple(unexplained))
 
@@ -117,10 +128,14 @@ def _encoded(
 ) -> Iterator[_Written]:
     """Yield what features write to each layer, adding its active ones to `active` first."""
     for layer, pieces in enumerate(captured.layers):
-        if cancelled is not None and cancelled():
-            raise Cancelled("The run was cancelled.")
+        _stop(cancelled)
         active.append(_find_active(transcoders, layer, pieces.mlp_input, used))
         yield _written(transcoders, active, pieces, used)
+
+
+def _stop(cancelled: IsCancelled | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled("The run was cancelled.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +206,12 @@ def _written(transcoders: TranscoderSet, active: Sequence[_Active], pieces: Laye
 
 
 def _layer_nodes(
-    transcoders: TranscoderSet, active: _Active, layer: int, written: _Written, writing: FrozenNorm
+    transcoders: TranscoderSet,
+    active: _Active,
+    layer: int,
+    written: _Written,
+    mlp_input: Float[Tensor, "positions d_model"],
+    writing: FrozenNorm,
 ) -> LayerNodes:
     """Return the nodes of one layer.
 
@@ -200,7 +220,7 @@ def _layer_nodes(
     """
     return LayerNodes(
         positions=active.positions,
-        reads=transcoders.encoder_rows(layer, active.features),
+        reads=transcoders.readers(layer, active.features, active.positions, mlp_input),
         writes=tuple(Writes(source, _at(writing, positions).apply(rows)) for source, positions, rows in written.writes),
         errors=writing.apply(written.errors),
         skip=transcoders.skip(layer),

@@ -55,7 +55,8 @@ class Runs:
             run = run_prompt(self._model, self._transcoders, prompt, key[1], cancelled=cancelled)
             self._kept[key] = run, _size(run)
             self._make_room()
-            self._first.see(run.unexplained)
+            if run.unexplained:
+                self._first.see(run.unexplained)
         self._kept.move_to_end(key)
         return self._kept[key][0]
 

@@ -17,6 +17,7 @@ from circuit_widget.nodes import PromptToken, Target
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.estimate import Plan, in_bytes, in_words, most_that_fit, plan, sweep_seconds
+from circuit_widget.tracing.neuron_nodes import choose_neurons
 from circuit_widget.tracing.run import Run
 
 
@@ -46,7 +47,7 @@ def trace_run(
             "nothing to trace. Write a longer prompt, or check that the transcoders were trained on this model."
         )
     planned = _plan(run, len(targets), max_features)
-    n_positions, n_layers = len(run.prompt), len(run.nodes)
+    n_positions, n_layers = len(run.prompt), len(run.captured.layers)
     grid_layer, grid_position = np.divmod(np.arange(n_layers * n_positions, dtype=np.int32), np.int32(n_positions))
     selection = _select(run, targets, planned, step, progress, cancelled)
     kept = selection.features
@@ -104,6 +105,10 @@ def _select(
     """Return the features that become nodes, and all edges."""
     directions = torch.stack([target.direction for target in targets])
     n_rows = planned.features + len(targets)
+    if run.neurons is not None:
+        chosen = choose_neurons(run, run.neurons, targets, planned.features, cancelled)
+        sweep = EdgeSweep(run.frozen, chosen.layers, run.captured.embedding, directions, n_rows=n_rows)
+        return Selection(chosen.rows, sweep.edges(progress=progress, cancelled=cancelled).numpy(), 0)
     edges = EdgeSweep(run.frozen, run.nodes, run.captured.embedding, directions, n_rows=n_rows).edges
     found = run.activations
     if planned.features == len(found):

@@ -194,6 +194,12 @@ class LayeredTranscoders(Generic[Layer]):
         """Return the directions that `features` read."""
         return self.layers[layer].encoder_rows(features)
 
+    def readers(
+        self, layer: int, features: Int[Tensor, " n"], positions: Int[Tensor, " n"], x: Float[Tensor, "rows d_model"]
+    ) -> Float[Tensor, "n d_model"]:
+        """Return the directions that `features` read: the same at every position of every prompt."""
+        return self.encoder_rows(layer, features)
+
     def decoder_bias(self, layer: int) -> Float[Tensor, " d_model"]:
         """Return what is written to the MLP output of `layer` whatever is active."""
         return self.layers[layer].decoder_bias

@@ -59,11 +59,20 @@ class TranscoderSet(Protocol):
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
         """Return pre-activation and activation of features, each at its position, in several re-runs at once.
 
-        `rows` are their `encoder_rows`, where those are at hand.
+        `rows` are their `readers`, where those are at hand.
         """
 
-    def encoder_rows(self, layer: int, features: Int[Tensor, " n"]) -> Float[Tensor, "n d_model"]:
-        """Return the directions that `features` read."""
+    def readers(
+        self,
+        layer: int,
+        features: Int[Tensor, " n"],
+        positions: Int[Tensor, " n"],
+        x: Float[Tensor, "rows d_model"],
+    ) -> Float[Tensor, "n d_model"]:
+        """Return the directions that `features`, each at its position, read on a prompt on which `x` is what is read.
+
+        Those of transcoders are the same on every prompt, those of neurons are not.
+        """
 
     def written_layers(self, layer: int) -> range:
         """Return the layers whose MLP output the features of `layer` write to, `layer` first."""

@@ -1,0 +1,115 @@
+"""Which neurons of a run become nodes: those with the largest total attribution; the rest join the error of their place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from circuit_widget.attribution.layer_nodes import LayerNodes, Writes
+from circuit_widget.attribution.targets import ChosenTarget
+from circuit_widget.attribution.total_attribution import total_attributions
+from circuit_widget.model.neuron_set import Neurons
+from circuit_widget.progress import IsCancelled
+from circuit_widget.system.plain_torch import inference
+from circuit_widget.tracing.run import Run
+
+DEFAULT_NEURONS = 2_000
+"""Neurons that become nodes where no other number is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenNeurons:
+    """The neurons that become nodes: their rows in the run's activations, ascending, and what they read and write.
+
+    The errors of `layers` are what all other neurons write.
+    """
+
+    rows: Int64[np.ndarray, " chosen"]
+    layers: tuple[LayerNodes, ...]
+
+
+def choose_neurons(
+    run: Run,
+    neurons: Neurons,
+    targets: Sequence[ChosenTarget],
+    count: int,
+    cancelled: IsCancelled | None = None,
+) -> ChosenNeurons:
+    """Return the `count` neurons with the largest total attribution, or fewer where fewer are active.
+
+    It is that of the sum of all targets' logits, each weighted by its probability.
+
+    Raises:
+        Cancelled: `cancelled()` became true between two layers.
+    """
+    found = run.activations
+    with inference():
+        attribution = torch.cat(
+            [
+                each.cpu().flatten()
+                for each in total_attributions(
+                    run.frozen,
+                    [neurons.layer(layer) for layer in range(neurons.n_layers)],
+                    [pieces.mlp_input for pieces in run.captured.layers],
+                    weighted_direction(targets),
+                    run.prompt.first_position,
+                    cancelled,
+                ).neurons
+            ]
+        ).numpy()
+        rows = _largest(np.abs(attribution[_places(run, neurons)]), count)
+        bounds = np.searchsorted(found.layer[rows], np.arange(neurons.n_layers + 1))
+        layers = tuple(
+            _layer_nodes(run, neurons, layer, rows[bounds[layer] : bounds[layer + 1]])
+            for layer in range(neurons.n_layers)
+        )
+    return ChosenNeurons(rows, layers)
+
+
+def weighted_direction(targets: Sequence[ChosenTarget]) -> Float[Tensor, " d_model"]:
+    """Return the sum of what targets read from the normed residual stream, each times its probability."""
+    directions = torch.stack([target.direction for target in targets])
+    weights = torch.tensor([target.probability for target in targets], dtype=torch.float32, device=directions.device)
+    return weights @ directions
+
+
+def _places(run: Run, neurons: Neurons) -> Int64[np.ndarray, " active"]:
+    """Return where each active neuron is among all neurons of all layers and positions."""
+    found, n_positions = run.activations, len(run.prompt)
+    sizes = np.array([neurons.n_features(layer) for layer in range(neurons.n_layers)], dtype=np.int64)
+    first = np.concatenate([[0], np.cumsum(sizes * n_positions)])
+    layer = found.layer.astype(np.int64)
+    return first[layer] + found.position.astype(np.int64) * sizes[layer] + found.feature
+
+
+def _largest(values: Float[np.ndarray, " active"], count: int) -> Int64[np.ndarray, " chosen"]:
+    """Return the places of the largest values, ascending; of equal ones the first."""
+    order = np.argsort(-values, kind="stable")[:count]
+    return np.sort(order).astype(np.int64)
+
+
+def _layer_nodes(run: Run, neurons: Neurons, layer: int, rows: Int64[np.ndarray, " n"]) -> LayerNodes:
+    """Return the nodes of one layer, given the rows of its chosen neurons in the run's activations."""
+    pieces, writing, found = run.captured.layers[layer], run.frozen.layers[layer].writing, run.activations
+    device = pieces.mlp_output.device
+    positions = torch.as_tensor(found.position[rows].astype(np.int64), device=device)
+    numbers = torch.as_tensor(found.feature[rows].astype(np.int64), device=device)
+    values = torch.as_tensor(found.value[rows], device=device)
+    written = neurons.decoder_rows(layer, numbers, layer) * values[:, None]
+    errors = pieces.mlp_output - neurons.decoder_bias(layer)
+    errors.index_add_(0, positions, written, alpha=-1)
+    errors[: run.prompt.first_position] = 0
+    errors[run.position + 1 :] = 0
+    scale = writing.scale
+    here = writing if scale is None else replace(writing, scale=scale[positions])
+    return LayerNodes(
+        positions=positions,
+        reads=neurons.readers(layer, numbers, positions, pieces.mlp_input),
+        writes=(Writes(layer, here.apply(written)),),
+        errors=writing.apply(errors),
+    )
