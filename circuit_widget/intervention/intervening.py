@@ -96,15 +96,15 @@ def intervene_many(
     """
     listed = experiment_tuple(experiments)
     regime = read_mode(mode, model.n_layers)
-    devices = [model.model.layer_device(layer) for layer in range(model.n_layers)]
     with reporting(progress) as report:
         run = model._run_of(graph, cancelled)
+        read = [pieces.mlp_input for pieces in run.captured.layers]
         return carry_out_batch(
             model.model,
             model.transcoders,
             run,
             graph,
-            model._watched.of(graph, run, lambda: Watched(graph, model.transcoders, devices)),
+            model._watched.of(graph, run, lambda: Watched(graph, model.transcoders, read)),
             listed,
             regime,
             other=model._elsewhere,

@@ -73,6 +73,7 @@ class LanguageModel:
         self._attention_weights: dict[int, AttentionWeights] = {}
         self._revision = 0
         self._fingerprint: Fingerprint | None = None
+        self._reads_neurons = False
         self._take_modules()
         config = self._config
         n_heads = int(config.num_attention_heads)
@@ -98,7 +99,8 @@ class LanguageModel:
                     "give a device_map that keeps every layer on a device, or load the model on the CPU."
                 )
         modules = find_modules(self.network, self.sites)
-        check_plain(self.name, modules, self.sites.norm, loaded=self._fingerprint is not None)
+        neurons = self.sites.neurons if self._reads_neurons else None
+        check_plain(self.name, modules, self.sites.norm, neurons, loaded=self._fingerprint is not None)
         self.body, self.blocks, self.positions = modules.body, modules.blocks, modules.positions
         self.final_norm, self.unembedding = modules.final_norm, modules.unembedding
         self._has_hooked_mlps = has_hooked_mlps(modules)
@@ -128,6 +130,15 @@ class LanguageModel:
         elif self._has_hooked_mlps:
             self._revision += 1
         return self._revision
+
+    def read_neurons(self) -> None:
+        """Have MLPs checked as everything is whose weights are read, from now on.
+
+        Raises:
+            LoadError: one of their modules is not the plain one of its architecture.
+        """
+        self._reads_neurons = True
+        self.forget()
 
     def forget(self) -> None:
         """Drop what was kept of the weights, and check the modules anew.

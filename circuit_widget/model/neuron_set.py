@@ -36,6 +36,7 @@ class Neurons:
             )
         self._model = model
         self._sites = sites
+        model.read_neurons()
         for layer in range(self.n_layers):
             self.layer(layer).check_activation(f"{model.name}: layer {layer}")
 

@@ -106,6 +106,11 @@ class NeuronLayer:
         acted = self.activation(inputs.gate)
         return acted if inputs.up is None else acted * inputs.up
 
+    def outputs(self, activations: Float[Tensor, "*rows neurons"]) -> Float[Tensor, "*rows d_model"]:
+        """Return what the MLP writes where its neurons have these activations."""
+        written = _pulled(activations, self.down)
+        return written if self.down_bias is None else written + self.down_bias.float()
+
     def slopes(self, inputs: NeuronInputs) -> tuple[Float[Tensor, "*rows neurons"], Float[Tensor, "*rows neurons"] | None]:
         """Return by what a neuron's row of `gate` and its row of `up` go into what it reads: `s u / 2` and `s g / 2`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.given import check_given
 from circuit_widget.model.language_model import LanguageModel, Network, choose_device, choose_dtype, load_language_model
+from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.origin import origin_of
-from circuit_widget.model.self_check import check_pieces
+from circuit_widget.model.self_check import check_neurons, check_pieces
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, NormKind, check_site
 from circuit_widget.model.source import find_model
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenizer
+from circuit_widget.system.warning import warn
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder, expanded, is_directory
@@ -31,8 +34,11 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 DEMO = Path(__file__).parents[1] / "demo"
 
+NEURONS = "neurons"
+"""What is given as transcoders to have the model's own neurons as features."""
+
 _EXPECTED_TRANSCODERS = (
-    f"expected a directory, a reference to the hub org/repo[/path][@revision], or one of {', '.join(ALIASES)}."
+    f"expected {NEURONS!r}, a directory, a reference to the hub org/repo[/path][@revision], or one of {', '.join(ALIASES)}."
 )
 
 HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
@@ -41,7 +47,7 @@ HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "features/la
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """A model, its transcoders, and the directory these came from.
+    """A model, its transcoders, and the directory these came from: None where neurons are the features.
 
     `provenance` is plain JSON for the recipe of a graph: of "model" and "transcoders" the name, the hub's repository and
     revision where they come from there, and a hash of each file.
@@ -49,7 +55,7 @@ class Parts:
 
     model: LanguageModel
     transcoders: TranscoderSet
-    directory: Path
+    directory: Path | None
     provenance: Mapping[str, Any]
 
 
@@ -67,7 +73,7 @@ def read_parts(
 ) -> Parts:
     """Read a model and its transcoders, and check that they are what they seem and belong together.
 
-    `transcoders` is a directory, a reference to the hub `org/repo[/path][@revision]`, which may end in a pattern such as
+    `transcoders` is "neurons", None for the same with a warning that names the sets known for the model, a directory, a reference to the hub `org/repo[/path][@revision]`, which may end in a pattern such as
     `layer_*_width_16k`, or a short name from `circuit_widget.transcoder.known_sets`. `encoders` says where encoders are
     held, see `Loading`. `download` allows transcoders that are not in the hub's cache to be fetched. `input_site` and
     `output_site`, from `circuit_widget.model.sites`, say where features read and write whatever the files say.
@@ -82,11 +88,10 @@ def read_parts(
     name = None
     if isinstance(model, str) and model == "demo":
         name, model, transcoders = "demo", DEMO / "model", DEMO / "transcoders" if transcoders is None else transcoders
-    if transcoders is None:
-        if not isinstance(model, Network) and not known_sets(os.fspath(model)):
-            find_model(model)  # says what is wrong with a name of no model
-        raise LoadError(_offer(model))
-    folder = transcoder_folder(transcoders, download=download)
+    as_neurons = transcoders is None or transcoders == NEURONS
+    if as_neurons:
+        _check_sites_unset(input_site, output_site)
+    folder = None if as_neurons or transcoders is None else transcoder_folder(transcoders, download=download)
     chosen = choose_device(device)
     if isinstance(model, Network):
         _check_kept(model, device, dtype)
@@ -94,12 +99,19 @@ def read_parts(
         model, tokenizer=read_tokenizer(tokenizer), device=chosen, dtype=choose_dtype(dtype, chosen), name=name
     )
     check_pieces(language_model)
+    origin = _model_origin(model, language_model)
+    if folder is None:
+        neurons = Neurons(language_model)
+        check_neurons(language_model, neurons)
+        if transcoders is None:
+            _say_neurons(model)
+        return Parts(language_model, neurons, None, {"model": origin, "transcoders": {"name": neurons.name}})
     sites = HookSites(language_model.sites.norm is NormKind.LAYER, input_site, output_site)
     found = read_transcoders(
         folder, Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites)
     )
     check_fit(language_model, found, str(folder))
-    provenance = {"model": _model_origin(model, language_model), "transcoders": _transcoder_origin(folder, found)}
+    provenance = {"model": origin, "transcoders": _transcoder_origin(folder, found)}
     return Parts(language_model, found, folder.root, provenance)
 
 
@@ -120,6 +132,8 @@ def transcoder_folder(reference: str | os.PathLike[str], *, download: bool = Fal
         return Folder(Path(fixed), local.removeprefix(fixed).strip("/"))
     asked = hub.parse_reference(ALIASES.get(text, text)) if isinstance(reference, str) else None
     if asked is None:
+        if difflib.get_close_matches(text.lower(), [NEURONS], cutoff=0.8):
+            raise LoadError(f"transcoders={text!r} is not known; did you mean transcoders={NEURONS!r}?")
         found = "a file" if os.path.lexists(local) else "neither a directory, nor a reference to the hub"
         raise LoadError(f"The transcoders {text!r:.300} are {found}; {_EXPECTED_TRANSCODERS}")
     root = hub.find_directory(asked, HUB_FILES, download=download)
@@ -159,15 +173,29 @@ def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLaye
         raise LoadError(f"{where}: {error}") from error
 
 
-def _offer(model: str | os.PathLike[str] | Network) -> str:
-    """Return what to say where no transcoders were named: those that are known for the model."""
-    asked = str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model)
-    sets = known_sets(asked)
-    missing = f"The model {quoted(asked)} was given without transcoders; name their directory"
+def _say_neurons(model: str | os.PathLike[str] | Network) -> None:
+    """Warn that neurons are the features where no transcoders were named, and name the sets known for the model."""
+    given = str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model)
+    sets = known_sets(given)
     if not sets:
-        return f"{missing}: load(model, transcoders=...). Short names of known sets: {', '.join(ALIASES)}."
+        return
     listed = ", ".join(f"{reference!r}{_short_name(reference)}" for reference in sets)
-    return f"{missing} or a set of the hub: load({asked!r}, transcoders={sets[0]!r}). Known for this model: {listed}."
+    warn(
+        f"The model {quoted(given)} was loaded without transcoders, so the neurons of its MLPs are the features. Published "
+        f"transcoders are known for it, with sparser features: load({given!r}, transcoders={sets[0]!r}). All known for "
+        f"this model: {listed}. Pass transcoders='neurons' to have neurons without this warning."
+    )
+
+
+def _check_sites_unset(input_site: str | None, output_site: str | None) -> None:
+    """Check that no sites are given for neurons, which are where they are.
+
+    Raises:
+        LoadError: one is.
+    """
+    for argument, site in (("input_site", input_site), ("output_site", output_site)):
+        if site is not None:
+            raise LoadError(f"{argument}={site!r} says where transcoders read or write; neurons need none.")
 
 
 def _short_name(reference: str) -> str:

@@ -23,7 +23,7 @@ from transformers.pytorch_utils import Conv1D
 
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.model.block import Modules
-from circuit_widget.model.sites import NormKind
+from circuit_widget.model.sites import MlpSites, NormKind
 from circuit_widget.system.plain_torch import inference
 
 PLAIN_TENSORS: tuple[type[Tensor], ...] = (Tensor, nn.Parameter)
@@ -54,11 +54,14 @@ REMOVERS = {
 PROBED_ROWS = 3
 
 
-def check_plain(name: str, modules: Modules, kind: NormKind, *, loaded: bool = False) -> None:
+def check_plain(
+    name: str, modules: Modules, kind: NormKind, neurons: MlpSites | None = None, *, loaded: bool = False
+) -> None:
     """Check that what the tracer reads and follows is what the architecture says, and nothing is put on it.
 
     A hook on the network as a whole acts when it generates and not when it is traced. Of a model that is `loaded`
-    already, on which people look at logits in this way, that is said in a warning.
+    already, on which people look at logits in this way, that is said in a warning. With `neurons` the weights of MLPs
+    are read, too.
 
     Raises:
         LoadError: names the module, what is on it and what to do.
@@ -68,8 +71,10 @@ def check_plain(name: str, modules: Modules, kind: NormKind, *, loaded: bool = F
             f"{name}: a hook is set on all modules at once (torch.nn.modules.module.register_module_forward_hook or "
             "_pre_hook), and may change what any of them returns; remove it while the model is traced."
         )
-    read = _read_modules(modules, kind)
+    read = _read_modules(modules, kind) | _read_within_mlps(modules, neurons)
     followed = {id(module) for module in _followed(modules)}
+    if neurons is not None:
+        followed |= {id(block.mlp) for block in modules.blocks}
     within_mlps = {id(part) for block in modules.blocks for part in block.mlp.modules()}
     for path, module in _relevant(modules):
         expected = read.get(id(module))
@@ -122,6 +127,15 @@ def _read_modules(modules: Modules, kind: NormKind) -> dict[int, _Expected]:
         norms = (block.attention_norm, block.attention_post_norm, block.mlp_norm, block.mlp_post_norm)
         read |= {id(one): norm for one in norms if one is not None}
     return read
+
+
+def _read_within_mlps(modules: Modules, neurons: MlpSites | None) -> dict[int, _Expected]:
+    """Return what is expected of the projections of MLPs where neurons are read, by their ids."""
+    if neurons is None:
+        return {}
+    names = [name for name in (neurons.gate, neurons.up, neurons.down) if name is not None]
+    found = (getattr(block.mlp, name, None) for block in modules.blocks for name in names)
+    return {id(module): _Expected((nn.Linear, Conv1D)) for module in found if module is not None}
 
 
 def _followed(modules: Modules) -> Iterator[nn.Module]:

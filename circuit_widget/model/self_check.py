@@ -10,6 +10,7 @@ from circuit_widget.errors import LoadError, PromptError
 from circuit_widget.model.capture import Capture, LayerCapture, capture, freeze
 from circuit_widget.model.frozen import FrozenLayer
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.norm import norm_bias
 from circuit_widget.system.plain_torch import inference
 
@@ -31,10 +32,9 @@ def check_pieces(model: LanguageModel) -> None:
     """
     exact = model.dtype.itemsize >= 4 and torch.get_float32_matmul_precision() == "highest"
     tolerance = TOLERANCE if exact else LOW_PRECISION_TOLERANCE
-    count = min(N_TOKENS, model.context_length)
-    ids = torch.linspace(0, model.n_embeddings - 1, count, dtype=torch.float64, device="cpu").long().tolist()
+    ids = _some_tokens(model)
     try:
-        captured = capture(model, tuple(ids), len(ids) - 1)
+        captured = capture(model, ids, len(ids) - 1)
     except PromptError as error:
         raise LoadError(_not_finite(model)) from error
     except RuntimeError as error:
@@ -59,6 +59,27 @@ def check_pieces(model: LanguageModel) -> None:
         )
 
 
+def check_neurons(model: LanguageModel, neurons: Neurons) -> None:
+    """Check on a short prompt that the neurons of each layer write what its MLP writes.
+
+    Raises:
+        LoadError: they do not, within the tolerance of `check_pieces`.
+    """
+    tolerance = TOLERANCE if model.dtype.itemsize >= 4 else LOW_PRECISION_TOLERANCE
+    ids = _some_tokens(model)
+    captured = capture(model, ids, len(ids) - 1)
+    with inference():
+        for layer, pieces in enumerate(captured.layers):
+            _, activations = neurons.encode(layer, pieces.mlp_input)
+            written = neurons.layer(layer).outputs(activations)
+            difference = _difference(written, pieces.mlp_output)
+            if not difference <= tolerance:
+                raise LoadError(
+                    f"{model.name}: the neurons of layer {layer} should write what its MLP writes within {tolerance:g}, "
+                    f"found a difference of {difference:.2g}, so they cannot be its features; load it with transcoders."
+                )
+
+
 def rebuild_logits(model: LanguageModel, captured: Capture) -> Float[Tensor, " vocabulary"]:
     """Return the logits put together from embeddings, frozen attention, biases and what the MLPs wrote."""
     frozen = freeze(model, captured)
@@ -68,6 +89,12 @@ def rebuild_logits(model: LanguageModel, captured: Capture) -> Float[Tensor, " v
             residual = residual.to(layer.device)
             residual = _after_attention(model, place, layer, residual) + layer.writing.apply(pieces.mlp_output)
     return _logits_of(model, captured, residual[captured.position])
+
+
+def _some_tokens(model: LanguageModel) -> tuple[int, ...]:
+    """Return ids spread over the vocabulary."""
+    count = min(N_TOKENS, model.context_length)
+    return tuple(torch.linspace(0, model.n_embeddings - 1, count, dtype=torch.float64, device="cpu").long().tolist())
 
 
 def _check_pattern(

@@ -44,12 +44,14 @@ class Watched:
         column: for each feature in the graph's order, its place here.
     """
 
-    def __init__(self, graph: Graph, transcoders: TranscoderSet, devices: Sequence[torch.device]) -> None:
-        """Take `devices`, those of the layers."""
+    def __init__(self, graph: Graph, transcoders: TranscoderSet, mlp_inputs: Sequence[Tensor]) -> None:
+        """`mlp_inputs` are what features read on the prompt, layer by layer, each (positions, d_model)."""
+        devices = [read.device for read in mlp_inputs]
         order = np.lexsort((graph.feature_position, graph.feature_layer))
         self.before = torch.tensor(graph.activation[order], dtype=torch.float32, device=devices[0])
         self.column = torch.as_tensor(np.argsort(order), device=devices[0])
         self._transcoders = transcoders
+        self._mlp_inputs = tuple(mlp_inputs)
         self._devices = tuple(devices)
         self._positions = graph.feature_position[order].astype(np.int64)
         self._ends = np.searchsorted(graph.feature_layer[order], np.arange(len(devices) + 1)).tolist()
@@ -78,7 +80,8 @@ class Watched:
 
     def encoder_rows(self, layer: int, reached: Reached) -> Float[Tensor, "n d_model"]:
         """Return the directions that features reached at a layer read."""
-        rows = self._rows((layer,), lambda: self._transcoders.encoder_rows(layer, self._features[layer]))
+        features, positions, read = self._features[layer], self._standing[layer], self._mlp_inputs[layer]
+        rows = self._rows((layer,), lambda: self._transcoders.readers(layer, features, positions, read))
         return rows[reached.start :]
 
     def decoder_rows(self, source: int, reached: Reached, written: int) -> Float[Tensor, "n d_model"]:
