@@ -11,6 +11,8 @@ import numpy as np
 
 from circuit_widget.attribution.targets import Direction
 from circuit_widget.graph import Graph
+from circuit_widget.model.neuron_set import Neurons
+from circuit_widget.model.sites import ARCHITECTURES
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import CONFIGURATIONS, model_of
@@ -22,11 +24,17 @@ KINDS: dict[str, dict[str, Any]] = {
     "cross-layer": {"cross_layer": True, "jump": True, "input_site": "residual_mid", "output_site": "mlp_update"},
     "top-k with skip": {"top_k": 12, "skip": True, "input_site": "mlp_norm", "output_site": "mlp_update"},
 }
+NEURONS = "neurons"
 TOKENS = (7, 11, 190)
 TUNED = "gemma3_text-it"
 """Instruction-tuned Gemma-3, whose features count from the fifth position on."""
 
-CASES = [(architecture, kind) for architecture in (*CONFIGURATIONS, TUNED) for kind in KINDS]
+CASES = [
+    (architecture, kind)
+    for architecture in (*CONFIGURATIONS, TUNED)
+    for kind in (*KINDS, NEURONS)
+    if kind != NEURONS or ARCHITECTURES[CONFIGURATIONS[architecture.removesuffix("-it")][0]].neurons is not None
+]
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,18 @@ def case_of(architecture: str, kind: str) -> Case:
     language_model = model_of(architecture.removesuffix("-it"))
     if architecture == TUNED:
         language_model.network.config.name_or_path = "google/gemma-3-1b-it"
+    rows = language_model.unembedding.weight.detach()
+    if kind == NEURONS:
+        model = ReplacementModel(language_model, Neurons(language_model))
+        targets = [Direction(str(token), rows[token]) for token in TOKENS]
+        # A third, so that there are some at every place, and others are left.
+        graph = model.trace(PROMPT_IDS, targets=targets, max_features=len(model.activations(PROMPT_IDS)) // 3)
+        nodes = {feature_at(graph, node) for node in range(graph.n_features)}
+        return Case(model, graph, PlainPass(model, PROMPT_IDS, nodes))
     sites = dict(KINDS[kind])
     if language_model.parallel and sites.get("input_site") == "residual_mid":
         sites["input_site"] = "mlp_input"
     model = ReplacementModel(language_model, tiny_transcoders(**sites))
-    rows = language_model.unembedding.weight.detach()
     graph = model.trace(PROMPT_IDS, targets=[Direction(str(token), rows[token]) for token in TOKENS])
     return Case(model, graph, PlainPass(model, PROMPT_IDS))
 

@@ -1,6 +1,6 @@
 """Interventions done by hand: a plain forward pass of the whole transformers model with hooks of our own."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +20,11 @@ NORMS = {"gpt2": "ln_2"} | dict.fromkeys(("gemma2", "gemma3", "gemma3_text"), "p
 class PlainPass:
     """A model, the logits it gives for a prompt, and what its MLPs read and write on the way, all by plain hooks."""
 
-    def __init__(self, model: ReplacementModel, token_ids: tuple[int, ...]) -> None:
+    def __init__(
+        self, model: ReplacementModel, token_ids: tuple[int, ...], nodes: Collection[Feature] | None = None
+    ) -> None:
+        """`nodes` are the features that a limited graph has; the others are part of its errors."""
+        self.nodes = nodes
         self.transcoders, self.network = model.transcoders, model.model.network
         kind = self.network.config.model_type
         self.layers = layers = self.network.get_submodule(LAYERS.get(kind, "model.layers"))
@@ -41,7 +45,7 @@ class PlainPass:
         return float(activation[feature.position, feature.feature])
 
     def error(self, layer: int, position: int) -> torch.Tensor:
-        """What the transcoders leave of a layer's output at a position, all features encoded anew."""
+        """What the features that are nodes leave of a layer's output at a position, encoded anew."""
         left = self.plain_written[layer][position] - self.transcoders.decoder_bias(layer)
         skip = self.transcoders.skip(layer)
         if skip is not None:
@@ -50,6 +54,9 @@ class PlainPass:
             if layer in self.transcoders.written_layers(source):
                 _, activation = self.transcoders.encode(source, self.plain_read[source])
                 every = torch.arange(activation.shape[1])
+                if self.nodes is not None:
+                    every = every[[Feature(source, position, number) in self.nodes for number in every.tolist()]]
+                    activation = activation[:, every]
                 left = left - activation[position] @ self.transcoders.decoder_rows(source, every, layer)
         return left
 

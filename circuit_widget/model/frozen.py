@@ -103,7 +103,8 @@ class FrozenLayer:
         heads = (readers @ self.output.flatten(1)).unflatten(-1, self.output.shape[1:]).transpose(0, 1)
         moved = self.pattern.float().transpose(1, 2) @ heads
         values = moved.unflatten(0, (self.value.shape[0], self.n_groups)).sum(1)
-        return (values.transpose(0, 1).flatten(1) @ self.value.flatten(0, 1)) * self.attention_scale[:, None]
+        before: Tensor = values.transpose(0, 1).flatten(1) @ self.value.flatten(0, 1)
+        return before * self.attention_scale[:, None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,7 +109,7 @@ class Neurons:
 
     def skip(self, layer: int) -> None:
         """Return None: neurons have no linear skip connection."""
-        return None
+        return
 
 
 def find_neurons(block: Block, sites: MlpSites) -> NeuronLayer:
@@ -122,7 +122,9 @@ def find_neurons(block: Block, sites: MlpSites) -> NeuronLayer:
     def part(name: str) -> nn.Module:
         found = getattr(block.mlp, name, None)
         if found is None:
-            raise LoadError(f"{type(block.mlp).__name__} has no part {name!r}, expected by circuit_widget/model/sites.py.")
+            raise LoadError(
+                f"{type(block.mlp).__name__} has no part {name!r}, expected by circuit_widget/model/sites.py."
+            )
         return found  # type: ignore[no-any-return]
 
     def rows(projection: nn.Module) -> Float[Tensor, "outputs inputs"]:

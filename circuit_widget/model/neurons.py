@@ -97,9 +97,7 @@ class NeuronLayer:
             read = read_at(x, positions, weight[neurons].float())
             return read if bias is None else read + bias[neurons].float()
 
-        return NeuronInputs(
-            read(self.gate, self.gate_bias), None if self.up is None else read(self.up, self.up_bias)
-        )
+        return NeuronInputs(read(self.gate, self.gate_bias), None if self.up is None else read(self.up, self.up_bias))
 
     def activations(self, inputs: NeuronInputs) -> Float[Tensor, "*rows neurons"]:
         """Return the activations `z` of neurons that are given `inputs`."""
@@ -111,7 +109,9 @@ class NeuronLayer:
         written = _pulled(activations, self.down)
         return written if self.down_bias is None else written + self.down_bias.float()
 
-    def slopes(self, inputs: NeuronInputs) -> tuple[Float[Tensor, "*rows neurons"], Float[Tensor, "*rows neurons"] | None]:
+    def slopes(
+        self, inputs: NeuronInputs
+    ) -> tuple[Float[Tensor, "*rows neurons"], Float[Tensor, "*rows neurons"] | None]:
         """Return by what a neuron's row of `gate` and its row of `up` go into what it reads: `s u / 2` and `s g / 2`.
 
         Without a gate these are `s` and None.
@@ -121,9 +121,7 @@ class NeuronLayer:
             return quotient, None
         return 0.5 * quotient * inputs.up, 0.5 * quotient * inputs.gate
 
-    def readers(
-        self, neurons: Int[Tensor, " n"], inputs: NeuronInputs
-    ) -> Float[Tensor, "n d_model"]:
+    def readers(self, neurons: Int[Tensor, " n"], inputs: NeuronInputs) -> Float[Tensor, "n d_model"]:
         """Return the directions `r` that neurons read; `inputs` has one row, an entry for each of them."""
         of_gate, of_up = self.slopes(inputs)
         rows = of_gate.view(-1, 1) * self.gate[neurons].float()

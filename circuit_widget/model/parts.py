@@ -37,9 +37,7 @@ DEMO = Path(__file__).parents[1] / "demo"
 NEURONS = "neurons"
 """What is given as transcoders to have the model's own neurons as features."""
 
-_EXPECTED_TRANSCODERS = (
-    f"expected {NEURONS!r}, a directory, a reference to the hub org/repo[/path][@revision], or one of {', '.join(ALIASES)}."
-)
+_EXPECTED_TRANSCODERS = f"expected {NEURONS!r}, a directory, a reference to the hub org/repo[/path][@revision], or one of {', '.join(ALIASES)}."
 
 HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
 """What is wanted of a repository of transcoders."""

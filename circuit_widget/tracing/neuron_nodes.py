@@ -89,8 +89,8 @@ def _places(run: Run, neurons: Neurons) -> Int64[np.ndarray, " active"]:
 
 def _largest(values: Float[np.ndarray, " active"], count: int) -> Int64[np.ndarray, " chosen"]:
     """Return the places of the largest values, ascending; of equal ones the first."""
-    order = np.argsort(-values, kind="stable")[:count]
-    return np.sort(order).astype(np.int64)
+    order: Int64[np.ndarray, " chosen"] = np.sort(np.argsort(-values, kind="stable")[:count])
+    return order
 
 
 def _layer_nodes(run: Run, neurons: Neurons, layer: int, rows: Int64[np.ndarray, " n"]) -> LayerNodes:

@@ -153,7 +153,9 @@ def _find_active(transcoders: TranscoderSet, layer: int, x: Float[Tensor, "posit
     parts = []
     for start in range(used.start, max(used.stop, used.start + 1), at_once):
         _, activation = transcoders.encode(layer, x[start : min(start + at_once, used.stop)])
-        positions, features = torch.nonzero(activation, as_tuple=True)
+        # Neurons that happen to be zero here are active all the same: another prompt may find them otherwise.
+        active = torch.ones_like(activation) if isinstance(transcoders, Neurons) else activation
+        positions, features = torch.nonzero(active, as_tuple=True)
         parts.append(_Active(positions + start, features, activation[positions, features]))
     return _Active(
         torch.cat([part.positions for part in parts]),

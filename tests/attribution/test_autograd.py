@@ -23,7 +23,8 @@ def test_edges_are_gradients_of_the_model_itself(case: Case, monkeypatch: pytest
         sources = source_vectors(case, embedding)
         for node in spread(10, graph.n_features):
             feature = feature_at(graph, node)
-            reader = transcoders.encoder_rows(feature.layer, torch.tensor([feature.feature]))[0]
+            number, position = torch.tensor([feature.feature]), torch.tensor([feature.position])
+            reader = transcoders.readers(feature.layer, number, position, case.plain.plain_read[feature.layer])[0]
             read = reads[feature.layer][feature.position] @ reader
             assert_close(graph.weights[node], gradients(read, probes, embedding, sources))
         for row, token in enumerate(TOKENS):

@@ -28,7 +28,10 @@ def test_a_row_sums_to_what_is_read_less_what_no_node_owns(case: Case) -> None:
     expected = np.zeros(graph.n_features)
     for layer, pieces in enumerate(run.captured.layers):
         here = np.flatnonzero(graph.feature_layer == layer)
-        readers = case.model.transcoders.encoder_rows(layer, torch.tensor(graph.feature_index[here], dtype=torch.long))
+        numbers, positions = (
+            torch.tensor(of[here], dtype=torch.long) for of in (graph.feature_index, graph.feature_position)
+        )
+        readers = case.model.transcoders.readers(layer, numbers, positions, pieces.mlp_input)
         owned = pieces.mlp_input - unowned[layer]
         expected[here] = (readers * owned[graph.feature_position[here]]).sum(-1)
     assert_close(graph.weights[: graph.n_features].sum(1), expected)
@@ -97,7 +100,9 @@ def test_features_of_several_layers_held_together_are_a_plain_pass_with_hooks(ca
     chosen = [feature_at(graph, node) for node in spread(6, graph.n_features)]
     active = case.model.activations(PROMPT_IDS)
     held = {feature: 3.0 * active[feature] for feature in chosen}
-    injected = next(Feature(1, 5, number) for number in range(40) if Feature(1, 5, number) not in active)
+    # Of neurons all are active: one that is no node.
+    nodes = case.plain.nodes or active
+    injected = next(Feature(1, 5, number) for number in range(40) if Feature(1, 5, number) not in nodes)
     effect = case.model.intervene(graph, [Scale(chosen, 3), Set(injected, 2.5)])
     assert_close(effect.logits_after, case.plain.holding({**held, injected: 2.5}))
     after = effect.nodes.set_index("id")["after"]

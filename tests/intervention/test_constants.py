@@ -53,7 +53,10 @@ def test_an_error_or_token_taken_away_takes_its_edges_away(case: Case) -> None:
         nodes, model.intervene_many(graph, [Ablate(node) for node in nodes], mode="direct"), strict=True
     ):
         column = graph.weights[:, graph.index(node)]
-        assert np.abs(column).max() > 1e-3 or (node.startswith("2_") and not node.endswith("_6"))
+        reaches_none = node.startswith("2_") and not node.endswith("_6")
+        # Of few nodes there may be none in reach of a window of four positions.
+        few = graph.left_out and node.endswith("_1")
+        assert np.abs(column).max() > 1e-3 or reaches_none or few
         change = (effect.nodes["after"] - effect.nodes["before"]).to_numpy()
         assert_close(-change, column[: graph.n_features])
         expected = model.model.capped(before - torch.tensor(column[graph.n_features :]))
@@ -168,7 +171,7 @@ def test_a_token_swapped_in_gives_the_logits_of_the_other_prompt(case: Case, mod
 def test_an_error_swapped_in_is_that_of_the_other_prompt(case: Case) -> None:
     other = [*PROMPT_IDS[:5], 18, *PROMPT_IDS[6:]]
     effect = case.model.intervene(case.graph, SwapIn(["0_-1_5", "2_-1_6"], other))
-    there = type(case.plain)(case.model, tuple(other))
+    there = type(case.plain)(case.model, tuple(other), case.plain.nodes)
     added = {place: there.error(*place) - case.plain.error(*place) for place in ((0, 5), (2, 6))}
     assert_close(effect.logits_after, case.plain.holding({}, added=added))
     assert effect.injected == ()
