@@ -37,7 +37,10 @@ DEMO = Path(__file__).parents[1] / "demo"
 NEURONS = "neurons"
 """What is given as transcoders to have the model's own neurons as features."""
 
-_EXPECTED_TRANSCODERS = f"expected {NEURONS!r}, a directory, a reference to the hub org/repo[/path][@revision], or one of {', '.join(ALIASES)}."
+_EXPECTED_TRANSCODERS = (
+    f"expected {NEURONS!r}, a directory, a reference to the hub org/repo[/path][@revision], or one of "
+    f"{', '.join(ALIASES)}."
+)
 
 HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
 """What is wanted of a repository of transcoders."""
@@ -71,7 +74,8 @@ def read_parts(
 ) -> Parts:
     """Read a model and its transcoders, and check that they are what they seem and belong together.
 
-    `transcoders` is "neurons", None for the same with a warning that names the sets known for the model, a directory, a reference to the hub `org/repo[/path][@revision]`, which may end in a pattern such as
+    `transcoders` is "neurons", or None for the same with a warning that names the sets known for the model; else a
+    directory, a reference to the hub `org/repo[/path][@revision]`, which may end in a pattern such as
     `layer_*_width_16k`, or a short name from `circuit_widget.transcoder.known_sets`. `encoders` says where encoders are
     held, see `Loading`. `download` allows transcoders that are not in the hub's cache to be fetched. `input_site` and
     `output_site`, from `circuit_widget.model.sites`, say where features read and write whatever the files say.

@@ -84,7 +84,8 @@ def _places(run: Run, neurons: Neurons) -> Int64[np.ndarray, " active"]:
     sizes = np.array([neurons.n_features(layer) for layer in range(neurons.n_layers)], dtype=np.int64)
     first = np.concatenate([[0], np.cumsum(sizes * n_positions)])
     layer = found.layer.astype(np.int64)
-    return first[layer] + found.position.astype(np.int64) * sizes[layer] + found.feature
+    places: Int64[np.ndarray, " active"] = first[layer] + found.position * sizes[layer] + found.feature
+    return places
 
 
 def _largest(values: Float[np.ndarray, " active"], count: int) -> Int64[np.ndarray, " chosen"]:

@@ -195,7 +195,11 @@ class LayeredTranscoders(Generic[Layer]):
         return self.layers[layer].encoder_rows(features)
 
     def readers(
-        self, layer: int, features: Int[Tensor, " n"], positions: Int[Tensor, " n"], x: Float[Tensor, "rows d_model"]
+        self,
+        layer: int,
+        features: Int[Tensor, " n"],
+        positions: Int[Tensor, " n"],  # noqa: ARG002 - those of neurons depend on it
+        x: Float[Tensor, "rows d_model"],  # noqa: ARG002 - and on this
     ) -> Float[Tensor, "n d_model"]:
         """Return the directions that `features` read: the same at every position of every prompt."""
         return self.encoder_rows(layer, features)
