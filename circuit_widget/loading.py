@@ -35,8 +35,8 @@ def load(
         model: "demo", a local directory, a hub id `org/name[@revision]` that is in the hub's local cache, or a loaded model
             (then with its tokenizer; it keeps its devices and dtype, is put into evaluation mode, and its attention is
             set to eager).
-        transcoders: "neurons" for those of the model's own MLPs (the default), a local directory, a hub reference `org/repo[/folder][@revision]`, or the short name of a known set
-            such as "gemma".
+        transcoders: "neurons" for those of the model's own MLPs (the default); a local directory, a hub reference
+            `org/repo[/folder][@revision]`, or the short name of a known set such as "gemma".
         tokenizer: of a loaded model, or in place of the model's own: a tokenizer of transformers, a processor that has
             one, or the directory it lies in.
         device: by default CUDA, else MPS, else the CPU.

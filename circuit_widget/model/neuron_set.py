@@ -72,11 +72,11 @@ class Neurons:
         features: Int[Tensor, " n"],
         positions: Int[Tensor, " n"],
         x: Float[Tensor, "batch rows d_model"],
-        rows: Float[Tensor, "n d_model"] | None = None,
+        rows: Float[Tensor, "n d_model"] | None = None,  # noqa: ARG002 - readers are linear, and neurons are not
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
         """Return what goes through the activation function, and the activation, of some neurons in several re-runs.
 
-        The model's own neurons are computed, not their linear readers: `rows` have no part in it.
+        The model's own neurons are computed, whatever `rows`, their linear readers, are.
         """
         neurons = self.layer(layer)
         inputs = neurons.inputs_of(features, positions, x)
@@ -107,7 +107,7 @@ class Neurons:
             return torch.zeros(neurons.d_model, dtype=torch.float32, device=neurons.device)
         return neurons.down_bias.float()
 
-    def skip(self, layer: int) -> None:
+    def skip(self, layer: int) -> None:  # noqa: ARG002 - no layer has one
         """Return None: neurons have no linear skip connection."""
         return
 
