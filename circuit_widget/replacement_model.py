@@ -15,7 +15,7 @@ from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.intervention.execution.graph_features import LatestWatched
 from circuit_widget.intervention.execution.steering import Steering, given_new_tokens, steer
 from circuit_widget.intervention.intervening import align, intervene, intervene_many
@@ -373,7 +373,7 @@ class ReplacementModel:
 
     def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
         """Return the run that a graph was traced from, checked against the graph where another process traced it."""
-        ids = [token.token_id for token in given_graph(graph, InterventionError).tokens]
+        ids = [token.token_id for token in require_graph(graph, InterventionError).tokens]
         foreign = InterventionError(
             "This graph was traced with another model or other transcoders: its features are not those of "
             f"{self.model.name!r} with {self.transcoders.name!r}. Load the model it was traced with."

@@ -131,7 +131,7 @@ def test_an_empty_prompt_is_refused_everywhere(method: str, prompt: object) -> N
 
 @pytest.mark.parametrize("prompt", ["<bos>", [1]])
 def test_a_prompt_of_bos_alone_is_refused(prompt: object) -> None:
-    with pytest.raises(PromptError, match="holds no word after its first token; write at least one"):
+    with pytest.raises(PromptError, match="has no word after its first token; write at least one"):
         reference_model().trace(prompt)
 
 

@@ -18,7 +18,7 @@ from circuit_widget.graph.document import description, read_description
 from circuit_widget.system.atomic_write import write_whole
 from circuit_widget.system.file_kind import GRAPH_FORMAT as FORMAT
 from circuit_widget.system.file_kind import file_kind, foreign, not_there
-from circuit_widget.system.paths import given_path, shown_path
+from circuit_widget.system.paths import quoted_path, require_path
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
@@ -33,12 +33,12 @@ LONGEST_PROBLEM = 160
 
 def save_graph(graph: Graph, path: str | os.PathLike[str]) -> Path:
     """Write a graph, whole or not at all. What could not be read back is not written."""
-    file = given_path(path, GraphFileError)
+    file = require_path(path, GraphFileError)
     try:
         text = json.dumps(description(graph), allow_nan=False)
         _graph(text, {name: getattr(graph, name) for name in ARRAYS})
     except (ValueError, TypeError, OverflowError, RecursionError) as problem:
-        raise GraphFileError(f"The graph cannot be written to {shown_path(file)}: {_short(problem)}.") from problem
+        raise GraphFileError(f"The graph cannot be written to {quoted_path(file)}: {_short(problem)}.") from problem
 
     def write(part: Path) -> None:
         from safetensors.numpy import save_file
@@ -52,8 +52,8 @@ def save_graph(graph: Graph, path: str | os.PathLike[str]) -> Path:
 
 def load_graph(path: str | os.PathLike[str]) -> Graph:
     """Read and check a graph file; every way it can be wrong is a GraphFileError that says which."""
-    file = given_path(path, GraphFileError)
-    shown = shown_path(file)
+    file = require_path(path, GraphFileError)
+    shown = quoted_path(file)
     metadata, arrays = _read(file)
     if metadata.get("format") != FORMAT:
         raise GraphFileError(f"{shown} is no graph, but another safetensors file; graph.save(path) writes graphs.")
@@ -102,7 +102,7 @@ def _graph(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     from safetensors import SafetensorError, safe_open
 
-    shown = shown_path(path)
+    shown = quoted_path(path)
     try:
         if path.exists() and not path.is_file():
             raise GraphFileError(foreign(path, file_kind(path), "a graph"))
@@ -128,7 +128,7 @@ def _not_a_graph(path: Path, problem: Exception) -> str:
     if kind is not None and "safetensors" not in kind.name and kind.reader != "Graph.load":
         return foreign(path, kind, "a graph")
     why = "it is empty" if empty else _short(problem)
-    return f"{shown_path(path)} is not a whole safetensors file: {why}. It was cut off while copying, or is of another kind."
+    return f"{quoted_path(path)} is not a whole safetensors file: {why}. It was cut off while copying, or is of another kind."
 
 
 def _short(problem: Exception) -> str:

@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int32
 from circuit_widget.arguments import whole_number
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
 
 SAME_ACTIVATION = 0.02
 """How far, as a share of the largest, activations of a graph may differ from a model's: 16-bit types round."""
@@ -63,7 +63,7 @@ class Activations(Mapping[Feature, float]):
 
         Raises InterventionError for what is no graph.
         """
-        given_graph(graph, InterventionError)
+        require_graph(graph, InterventionError)
         places = zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True)
         here = np.array([self.get(Feature(*place), 0.0) for place in places], dtype=np.float32)
         tolerance = SAME_ACTIVATION * max(1.0, float(np.abs(graph.activation).max(initial=0.0)))

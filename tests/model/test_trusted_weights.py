@@ -150,7 +150,7 @@ def first_pass(_: nn.Module, __: Any, output: Tensor) -> Tensor:
 def test_a_hook_on_an_mlp_that_tells_positions_apart_is_refused(hook: Callable[..., Tensor]) -> None:
     network = tiny_network()
     network.model.layers[1].mlp.register_forward_hook(hook)
-    assert "mine: the MLP of layer 1 has a hook or another forward on it that treats one position" in refusal(network)
+    assert "mine: the MLP of layer 1 has a hook or another forward on it that treats positions" in refusal(network)
 
 
 def test_a_hook_that_changes_what_an_mlp_is_given_is_refused() -> None:
@@ -210,7 +210,7 @@ def test_quantised_weights_of_every_kind_are_named(make: Callable[[Tensor], Any]
     module = network.get_submodule(path)
     module.weight = make(module.weight)
     assert (
-        f"mine: {path} holds weights that are quantised ({named}); load the model in bfloat16 or float32. Only MLPs may"
+        f"mine: {path} has weights that are quantised ({named}); load the model in bfloat16 or float32. Only MLPs may"
         in refusal(network)
     )
 
@@ -227,9 +227,7 @@ def test_complex_and_missing_weights_are_named() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_torchs_own_quantised_modules_are_named() -> None:
     quantised = torch.ao.quantization.quantize_dynamic(tiny_network(), {nn.Linear}, dtype=torch.qint8)
-    assert "model.layers.0.self_attn.v_proj holds weights that are quantised (torch.ao.nn.quantized" in refusal(
-        quantised
-    )
+    assert "model.layers.0.self_attn.v_proj has weights that are quantised (torch.ao.nn.quantized" in refusal(quantised)
 
 
 def test_a_subclass_with_a_forward_of_its_own_is_named() -> None:
@@ -250,7 +248,7 @@ def test_a_class_whose_forward_was_replaced_is_named(monkeypatch: pytest.MonkeyP
             patched.setattr(type(module), "forward", forward)
             said = refusal(network)
         assert said.startswith(f"mine: {path}")
-        assert "in place of the forward of transformers" in said
+        assert "instead of the forward of transformers" in said
     LanguageModel(network, tokenizer(), "mine")
 
 
@@ -262,7 +260,7 @@ def test_compiled_modules_are_named() -> None:
     network = tiny_network()
     network.model.layers[1] = torch.compile(network.model.layers[1], backend="eager")
     assert "model.layers.1 is a torch._dynamo" in refusal(network)
-    assert "put that, its ._orig_mod, in its place" in refusal(network)
+    assert "use that module, its ._orig_mod, instead" in refusal(network)
 
 
 def test_a_hook_on_all_modules_at_once_is_named() -> None:

@@ -88,8 +88,8 @@ NOWHERE: dict[str, tuple[Callable[[Path, str], object], str]] = {
     "too long": (lambda folder, ending: folder / f"{'x' * 260}{ending}", "Choose a shorter name"),
     "a circle": (lambda folder, ending: folder / f"circle{ending}", "Remove the link"),
     "a pipe": (lambda folder, ending: folder / f"pipe{ending}", "It is a device, not a file"),
-    "half a character": (lambda folder, ending: f"{folder}/\ud800{ending}", "holds half a character"),
-    "NUL": (lambda folder, ending: f"{folder}/a\0b{ending}", "holds a NUL character"),
+    "half a character": (lambda folder, ending: f"{folder}/\ud800{ending}", "has half a character"),
+    "NUL": (lambda folder, ending: f"{folder}/a\0b{ending}", "has a NUL character"),
     "a number": (lambda folder, ending: 7, "A path is a text or a pathlib.Path; given int"),
     "nothing": (lambda folder, ending: "", "The path is empty"),
 }

@@ -10,12 +10,11 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from circuit_widget.errors import LoadError
+from circuit_widget.system.file_kind import PICKLE_ENDINGS
 from circuit_widget.transcoder.folder import Folder
 
 LOOKED_INTO = 3
 """Files whose tensors' names are looked at."""
-
-PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
 
 @dataclass(frozen=True)
@@ -103,6 +102,6 @@ def _tensor_names(folder: Folder) -> Iterator[str]:
 
 def _pickles(folder: Folder) -> list[Path]:
     try:
-        return sorted(path for path in folder.root.iterdir() if path.suffix in PICKLES and path.is_file())
+        return sorted(path for path in folder.root.iterdir() if path.suffix in PICKLE_ENDINGS and path.is_file())
     except OSError:
         return []

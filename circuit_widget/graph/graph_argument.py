@@ -7,6 +7,6 @@ from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.graph.graph import Graph
 
 
-def given_graph(graph: object, error: type[CircuitWidgetError]) -> Graph:
+def require_graph(graph: object, error: type[CircuitWidgetError]) -> Graph:
     """Return what was given if it is a graph. Raises `error` for anything else."""
     return of_type(graph, Graph, "A graph is what model.trace(prompt) or Graph.load(path) returns", error)
