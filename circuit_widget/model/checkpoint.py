@@ -1,4 +1,4 @@
-"""Checks that a directory contains a model as transformers saves it, and what errors say about other directories."""
+"""Checks that a directory contains a model as transformers saves it, and the errors about other directories."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ _ONEDNN_LINEAR = onednn_operator(torch.__version__, platform.machine())
 
 
 def is_switched_on() -> bool:
-    """Whether products may go to oneDNN, as far as the environment says."""
+    """Whether the environment allows products with oneDNN."""
     return os.environ.get(SWITCH) != "0"
 
 

@@ -111,8 +111,11 @@ def test_a_pattern_chooses_among_several_for_a_layer(tmp_path: Path) -> None:
             {"W_enc": np.zeros((FEATURES, D_MODEL), np.float32)},
             "tensor 'W_enc' has shape (6, 4), expected (4, 6). It looks transposed.",
         ),
-        ({"threshold": np.full(FEATURES, np.nan, np.float32)}, "tensor 'threshold' holds NaN or infinite values"),
-        ({"b_enc": np.zeros(FEATURES, np.int32)}, "tensor 'b_enc' holds torch.int32, expected floating point numbers."),
+        ({"threshold": np.full(FEATURES, np.nan, np.float32)}, "tensor 'threshold' has NaN or infinite values"),
+        (
+            {"b_enc": np.zeros(FEATURES, np.int32)},
+            "tensor 'b_enc' has dtype torch.int32, expected floating point numbers.",
+        ),
         (
             {"extra": np.zeros(2, np.float32)},
             "found tensor 'extra', expected only W_enc, W_dec, b_enc, b_dec, threshold",

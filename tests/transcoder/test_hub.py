@@ -66,7 +66,7 @@ def test_what_the_cache_lacks_is_refused_with_the_command_that_gets_it(cache: Ca
     with pytest.raises(LoadError) as refusal:
         find_directory(reference, FILES, download=False)
     assert str(refusal.value) == (
-        f"{text!r} is not in the local cache of the hub, and nothing is downloaded unless you ask: pass download=True, "
+        f"{text!r} is not in the local cache of the hub, and nothing is downloaded by default: pass download=True, "
         f"or run: {command}"
     )
 

@@ -92,8 +92,8 @@ def test_two_files_that_differ_are_refused(tmp_path: Path, other: str, name: str
         ("# nothing\n", "found NoneType, expected a mapping"),
         ("- activation\n", "found list, expected a mapping"),
         ("topk\n", "found str, expected a mapping"),
-        ("k: 4\nactivation: topk\nk: 5\n", "the key 'k' is there twice"),
-        ("metadata: {a: 1, a: 2}\n", "the key 'a' is there twice"),
+        ("k: 4\nactivation: topk\nk: 5\n", "the key 'k' occurs twice"),
+        ("metadata: {a: 1, a: 2}\n", "the key 'a' occurs twice"),
         ("true: 1\n", "found the key True, expected keys that are texts"),
         ("activation: !!python/object/apply:os.system [true]\n", "not readable as YAML"),
         ("? [a]\n: 1\n", "not readable as YAML"),
@@ -108,7 +108,7 @@ def test_odd_yaml_is_refused(tmp_path: Path, settings: str | bytes, said: str) -
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ('{"k": 4, "k": 5}', "the key 'k' is there twice"),
+        ('{"k": 4, "k": 5}', "the key 'k' occurs twice"),
         ("[1]", "found list, expected a mapping"),
         ("", "not readable as JSON"),
         ("[" * 100_000, "not readable as JSON"),
@@ -148,7 +148,7 @@ def test_a_k_beside_thresholds_that_the_settings_ask_for_is_named(tmp_path: Path
 
 def test_a_file_with_thresholds_and_a_k_is_refused_unless_the_settings_decide(tmp_path: Path) -> None:
     message = refused(write(tmp_path, "scan: a\n", k=torch.tensor(2), **JUMP))
-    assert f"'{THRESHOLD}' was found, expected none, since the file holds k" in message
+    assert f"'{THRESHOLD}' was found, expected none, since the file has k" in message
     assert isinstance(activation(write(tmp_path, "activation: jump_relu\n", k=torch.tensor(2), **JUMP)), JumpReLU)
     assert "k is 3, but" in refused(write(tmp_path / "b", "activation: topk\nk: 3\n", k=torch.tensor(2)))
     assert "'k' was found, expected none" in refused(write(tmp_path / "c", "activation: relu\n", k=torch.tensor(2)))
@@ -329,7 +329,7 @@ def test_sparsify_settings_that_change_something_are_refused(
     ("changes", "more", "said"),
     [
         ({"type": "sae"}, {}, "type is 'sae', expected one of transcoder, clt"),
-        ({"type": "crosscoder"}, {}, "Autoencoders and crosscoders reconstruct what they read"),
+        ({"type": "crosscoder"}, {}, "Autoencoders and crosscoders reconstruct their input"),
         ({"architecture": "topk"}, {}, "architecture is 'topk'; only 'jump_relu' can be read"),
         ({"architecture": "jump_relu"}, {"threshold": None}, "architecture is 'jump_relu', but"),
         ({"affine_connection": True}, {}, "affine_connection is True, but"),
