@@ -12,7 +12,7 @@ from circuit_widget.circuit.document import Circuit, Supernode
 from circuit_widget.circuit.rules import MOST, shown
 from circuit_widget.errors import CircuitError
 from circuit_widget.system.atomic_write import write_bytes
-from circuit_widget.system.file_kind import file_kind, foreign, json_kind, not_there
+from circuit_widget.system.file_kind import file_kind, foreign, json_kind, missing_file
 from circuit_widget.system.paths import quoted_path, require_path
 
 VERSION = 1
@@ -113,7 +113,7 @@ def load_circuit(path: str | os.PathLike[str]) -> Circuit:
     try:
         value = _read(file)
     except FileNotFoundError as problem:
-        raise CircuitError(not_there(file)) from problem
+        raise CircuitError(missing_file(file)) from problem
     except OSError as problem:
         raise CircuitError(f"{shown_file} cannot be read: {problem.strerror or problem}.") from problem
     except (ValueError, RecursionError) as problem:

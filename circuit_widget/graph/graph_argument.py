@@ -1,4 +1,4 @@
-"""The graph that a user gives to a method, checked where it enters."""
+"""The check of an argument that must be a graph."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from circuit_widget.graph.graph import Graph
 
 
 def require_graph(graph: object, error: type[CircuitWidgetError]) -> Graph:
-    """Return what was given if it is a graph. Raises `error` for anything else."""
+    """Return an argument if it is a Graph. Raises `error` for anything else."""
     return of_type(graph, Graph, "A graph is what model.trace(prompt) or Graph.load(path) returns", error)

@@ -65,7 +65,7 @@ def is_address(path: str | os.PathLike[str]) -> bool:
     return ADDRESS.match(os.fspath(path)) is not None
 
 
-def not_there(path: Path) -> str:
+def missing_file(path: Path) -> str:
     """Return the error message for a missing file."""
     if is_address(path):
         return f"{quoted_path(path)} is an address. Nothing is downloaded here: save the file, then give its path."

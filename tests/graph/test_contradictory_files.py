@@ -81,7 +81,7 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "a huge logit": (target(logit=1e31), "'logit' is not a number of at most 1e[+]30"),
     "an endless logit": (target(logit=10**400), "'logit' is not a number|more than 64 bits"),
     "another target": (target(token_id=17), "target 0 is token 17, but token 90 in the recipe"),
-    "a target twice": (twice, "targets hold the same token twice"),
+    "a target twice": (twice, "targets have the same token twice"),
     "a score above 1": (score(replacement=9e15), "'replacement' is not a number from 0 to 1"),
     "a negative score": (score(completeness=-3), "'completeness' is not a number from 0 to 1"),
     "another replacement score": (score(replacement=0.0123), "the replacement score is 0.0123, but .* follows"),

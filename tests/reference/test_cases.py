@@ -9,7 +9,7 @@ from circuit_widget.attribution.targets import Contrast, Direction, choose_targe
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Scale
 from circuit_widget.nodes import Feature
-from circuit_widget.tracing.reading import reading_of
+from circuit_widget.tracing.target_source import target_source_of
 from circuit_widget.tracing.trace import trace_run
 from tests.models import REFERENCE, REFERENCE_CASES, reference_model, run_of
 
@@ -89,7 +89,7 @@ def test_the_same_features_are_chosen_under_a_limit(case: str, prompt: str) -> N
     run = run_of(model, [token.token_id for token in whole.tokens])
     small = trace_run(
         run,
-        choose_targets(reading_of(model.model, run), None),
+        choose_targets(target_source_of(model.model, run), None),
         max_features=int(found["max_feature_nodes"]),
         step=int(found["batch_size"] * found["update_interval"]),
     )
