@@ -94,9 +94,11 @@ def test_an_adapter_in_place_of_a_projection_is_named(name: str, dtype: torch.dt
     for what in ("value", "output", "unembedding"):
         network = network_of(name, dtype=dtype)
         network.set_submodule(paths[what], Adapter(network.get_submodule(paths[what])))
-        said = refusal(network)
-        assert f"mine: {paths[what]} is a tests.model.test_trusted_weights.Adapter, expected torch.nn.modules" in said
-        assert "merge_and_unload()" in said
+        message = refusal(network)
+        assert (
+            f"mine: {paths[what]} is a tests.model.test_trusted_weights.Adapter, expected torch.nn.modules" in message
+        )
+        assert "merge_and_unload()" in message
 
 
 @every_architecture
@@ -108,15 +110,15 @@ def test_hooks_and_other_forwards_on_what_is_read_or_followed_are_named(name: st
     body = next(path for path, part in network.named_modules() if part is model.body)
     for path in (*read_paths(model).values(), attention, block, body, ""):
         module = network.get_submodule(path)
-        said = path or type(network).__name__
+        message = path or type(network).__name__
         with module.register_forward_hook(doubled):
-            assert f"mine: {said} has a forward hook on it (tests.model.test_trusted_weights.doubled)" in refusal(
+            assert f"mine: {message} has a forward hook on it (tests.model.test_trusted_weights.doubled)" in refusal(
                 network
             )
         with module.register_forward_pre_hook(lambda _, args, kwargs: (args, kwargs), with_kwargs=True):
-            assert f"mine: {said} has a forward pre-hook on it" in refusal(network)
+            assert f"mine: {message} has a forward pre-hook on it" in refusal(network)
         module.forward = functools.partial(module.forward)
-        assert f"mine: {said} has a forward of its own" in refusal(network)
+        assert f"mine: {message} has a forward of its own" in refusal(network)
         del module.forward
     LanguageModel(network, tokenizer(), "mine")
 
@@ -187,9 +189,9 @@ def test_a_weight_that_is_computed_is_named_with_what_makes_it_plain(
 ) -> None:
     network = tiny_network()
     change(network.get_submodule(path))
-    said = refusal(network)
-    assert said.startswith(f"mine: {path} ")
-    assert re.search(words, said), said
+    message = refusal(network)
+    assert message.startswith(f"mine: {path} ")
+    assert re.search(words, message), message
 
 
 def packed(weight: Tensor) -> nn.Parameter:
@@ -246,9 +248,9 @@ def test_a_class_whose_forward_was_replaced_is_named(monkeypatch: pytest.MonkeyP
 
         with monkeypatch.context() as patched:
             patched.setattr(type(module), "forward", forward)
-            said = refusal(network)
-        assert said.startswith(f"mine: {path}")
-        assert "instead of the forward of transformers" in said
+            message = refusal(network)
+        assert message.startswith(f"mine: {path}")
+        assert "instead of the forward of transformers" in message
     LanguageModel(network, tokenizer(), "mine")
 
 

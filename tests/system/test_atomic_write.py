@@ -165,8 +165,8 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
     before = [path.read_bytes() for path in paths]
     code = [sys.executable, "-c", FULL, *map(str, paths)]
     done = subprocess.run(code, capture_output=True, text=True, check=True)
-    said = done.stdout.splitlines()
-    for line, kind in zip(said, ("GraphFileError The graph", "CircuitError The circuit"), strict=True):
+    lines = done.stdout.splitlines()
+    for line, kind in zip(lines, ("GraphFileError The graph", "CircuitError The circuit"), strict=True):
         assert line.startswith(f"{kind} cannot be written to")
         assert line.endswith("File too large. Choose a folder in which files may be as large.")
     assert [path.read_bytes() for path in paths] == before

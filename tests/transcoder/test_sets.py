@@ -108,7 +108,7 @@ def test_an_encoder_is_brought_in_pieces_that_make_the_whole(monkeypatch: pytest
 
 def test_encoders_held_in_memory_outlive_their_file_and_mapped_ones_share_its_pages(tmp_path: Path) -> None:
     folder = write_layers(tmp_path, tensors())
-    held = read_circuit_tracer(folder, Loading(lambda _: CPU, "cpu")).layers[0]
+    in_memory = read_circuit_tracer(folder, Loading(lambda _: CPU, "cpu")).layers[0]
     mapped = read_circuit_tracer(folder, Loading(lambda _: CPU, "disk")).layers[0]
     mappings = Path("/proc/self/maps")
     if not mappings.exists():
@@ -119,7 +119,7 @@ def test_encoders_held_in_memory_outlive_their_file_and_mapped_ones_share_its_pa
     def is_mapped(tensor: torch.Tensor) -> bool:
         return any(first <= tensor.data_ptr() < last for first, last in ranges)
 
-    assert [is_mapped(tensor) for tensor in (held.encoder, held.decoder)] == [False, True]
+    assert [is_mapped(tensor) for tensor in (in_memory.encoder, in_memory.decoder)] == [False, True]
     assert [is_mapped(tensor) for tensor in (mapped.encoder, mapped.decoder)] == [True, True]
 
 
