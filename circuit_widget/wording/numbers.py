@@ -5,7 +5,13 @@ import math
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set
 
 LIKELY = 0.005
-"""Probability below which two decimals say nothing."""
+"""Probability below which two decimals are both 0."""
+
+VISIBLE_CHANGE = 0.005
+"""Change of a probability below which it counts as unchanged."""
+
+VISIBLE_SHARE = 0.05
+"""Change of an activation, as a share of what it was, up to which it counts as unchanged."""
 
 
 def percent(share: float) -> str:

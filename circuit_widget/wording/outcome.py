@@ -13,8 +13,11 @@ from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapI
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.nodes import Everywhere, Feature, NodeKind
 from circuit_widget.wording.names import node_name
-from circuit_widget.wording.numbers import deed, mark, percent, probability
+from circuit_widget.wording.numbers import VISIBLE_CHANGE, VISIBLE_SHARE, deed, mark, percent, probability
 from circuit_widget.wording.text import apart, printable
+
+FADED_BELOW = 0.3
+"""Share of activation, or of probability, below which a box is faded."""
 
 Tone: TypeAlias = Literal["below", "same", "above"]
 
@@ -82,10 +85,9 @@ def outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     measured = effect.ratio(features)[0] if features else _left(touching)
     if not math.isfinite(measured):
         return Outcome(mark=chip)
-    tone: Tone = "below" if measured < 0.95 else "above" if measured > 1.05 else "same"
     # The mark already says what became of a box that the intervention holds.
     text = "" if held and chip != "swap" else percent(measured)
-    return Outcome(text, tone, measured < 0.3, chip)
+    return Outcome(text, ratio_tone(measured), measured < FADED_BELOW, chip)
 
 
 def _left(touching: Sequence[Intervention]) -> float:
@@ -99,6 +101,16 @@ def _left(touching: Sequence[Intervention]) -> float:
             return math.nan
 
 
+def ratio_tone(share: float) -> Tone:
+    """Which way an activation went, as a share of what it was before."""
+    return "below" if share < 1 - VISIBLE_SHARE else "above" if share > 1 + VISIBLE_SHARE else "same"
+
+
+def probability_tone(before: float, after: float) -> Tone:
+    """Which way a probability went."""
+    return "same" if abs(after - before) < VISIBLE_CHANGE else "above" if after > before else "below"
+
+
 def _logit_outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     target = graph.targets[graph.index(box.nodes[0]) - graph.weights.shape[1]]
     if effect is None:
@@ -107,9 +119,8 @@ def _logit_outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     if rows.empty:
         return Outcome()
     before, after = float(rows["before"].iloc[0]), float(rows["after"].iloc[0])
-    change = after - before
-    tone: Tone = "same" if abs(change) < 0.005 else "above" if change > 0 else "below"
-    return Outcome(f"{probability(before)} → {probability(after)}", tone, after < 0.3 * before)
+    words = f"{probability(before)} → {probability(after)}"
+    return Outcome(words, probability_tone(before, after), after < FADED_BELOW * before)
 
 
 def injected(graph: Graph, boxes: tuple[Box, ...], effect: Effect | None) -> Injected | None:

@@ -1,8 +1,10 @@
 /** What an effect did to each box, and what stands beside the box for it. */
 
+import { KIND } from "../core/constants";
 import { ratio } from "../core/effect";
-import { type Box, type EffectMessage, type InterventionJson, KIND, type Snapshot } from "../core/types";
+import type { Box, EffectMessage, InterventionJson, Snapshot } from "../core/types";
 import { featuresOf } from "../store/running";
+import { FADED_BELOW } from "../wording/constants";
 import {
   commonName,
   differentWords,
@@ -45,7 +47,7 @@ export function outcomeOf(snapshot: Snapshot, box: Box, effect: EffectMessage | 
     // The mark already says what became of a box that the intervention holds.
     text: held && mark !== "swap" ? "" : percent(measured),
     tone: ratioTone(measured),
-    faded: measured < 0.3,
+    faded: measured < FADED_BELOW,
     mark,
   };
 }
@@ -64,7 +66,7 @@ function logitOutcome(snapshot: Snapshot, node: number, effect: EffectMessage): 
     measured: null,
     text: `${probability(token.before)} → ${probability(token.after)}`,
     tone: probabilityTone(token.before, token.after),
-    faded: token.after < 0.3 * token.before,
+    faded: token.after < FADED_BELOW * token.before,
     mark: null,
   };
 }

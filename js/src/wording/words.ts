@@ -1,8 +1,10 @@
 /** How nodes, numbers and interventions are said, the same in every panel. */
 
-import { type InterventionJson, KIND, type Mode, type NodeId, type Snapshot } from "../core/types";
+import { KIND } from "../core/constants";
+import type { InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
 import { printable, tokenLabel } from "../text/width";
 import type { SwapInJson } from "../wire/experiment-messages";
+import { MODES, VISIBLE_CHANGE, VISIBLE_SHARE } from "./constants";
 
 /** A token's text as one short visible line. */
 export function tokenText(text: string): string {
@@ -122,31 +124,29 @@ export function interventionWords(snapshot: Snapshot, intervention: Intervention
 
 export type Tone = "below" | "same" | "above";
 
-/** Which way a number went, where that is visible. */
-export function toneOf(before: number, after: number, visibly: number): Tone {
-  if (Math.abs(after - before) < visibly) return "same";
-  return after > before ? "above" : "below";
-}
-
-/** Which way a probability went; less than half of a hundredth does not show. */
+/** Which way a probability went. */
 export function probabilityTone(before: number, after: number): Tone {
-  return toneOf(before, after, 0.005);
+  if (Math.abs(after - before) < VISIBLE_CHANGE) return "same";
+  return after > before ? "above" : "below";
 }
 
 /** Which way an activation went, as a share of what it was before. */
 export function ratioTone(share: number): Tone {
-  return toneOf(1, share, 0.05);
+  if (share < 1 - VISIBLE_SHARE) return "below";
+  return share > 1 + VISIBLE_SHARE ? "above" : "same";
 }
 
-/** The modes by name of what is frozen. */
-export const MODES: readonly { readonly mode: Mode; readonly name: string; readonly frozen: string }[] = [
-  { mode: "total", name: "total", frozen: "nothing frozen" },
-  { mode: "frozen_attention", name: "frozen attention", frozen: "attention patterns frozen" },
-  { mode: "direct", name: "direct", frozen: "attention, norms and all other MLP outputs frozen" },
-];
-
+/** What a mode is called: "frozen attention", "constrained, layers 0–2". */
 export function modeName(mode: Mode): string {
   return MODES.find((entry) => entry.mode === mode)?.name ?? `constrained, layers ${mode.replace("-", "–")}`;
+}
+
+/** What a mode freezes, as the kernel words it. */
+export function frozenBy(mode: Mode): string {
+  const named = MODES.find((entry) => entry.mode === mode);
+  if (named !== undefined) return named.frozen;
+  const [first, last] = mode.split("-");
+  return `MLP ${first === last ? `output of layer ${first}` : `outputs of layers ${first} to ${last}`} frozen`;
 }
 
 /** How long something took: "38 ms", "1.4 s". */
