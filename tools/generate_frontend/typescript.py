@@ -88,7 +88,7 @@ def _filled(parts: list[str], width: int) -> list[str]:
 def _number(value: float) -> str:
     if isinstance(value, Code):
         return f"0x{value:04x}"
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return re.sub(r"e-0*", "e-", repr(value))
 

@@ -10,6 +10,11 @@ export const MODES = [
 /** What a range of layers as a mode freezes. */
 export const CONSTRAINED = "MLP outputs of a range of layers frozen";
 
+export const NO_NUMBER = "–";
+
+/** Absolute value from which numbers have an exponent. */
+export const LARGEST_FIXED = 1e21;
+
 /** Probability below which two decimals are both 0. */
 export const LIKELY = 0.005;
 

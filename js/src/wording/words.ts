@@ -2,9 +2,9 @@
 
 import { KIND } from "../core/constants";
 import type { InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
-import { printable, tokenLabel } from "../text/width";
+import { apart, printable, tokenLabel } from "../text/width";
 import type { SwapInJson } from "../wire/experiment-messages";
-import { MODES, VISIBLE_CHANGE, VISIBLE_SHARE } from "./constants";
+import { LARGEST_FIXED, MODES, NO_NUMBER, VISIBLE_CHANGE, VISIBLE_SHARE } from "./constants";
 
 /** A token's text as one short visible line. */
 export function tokenText(text: string): string {
@@ -39,14 +39,19 @@ export function identityOf(snapshot: Snapshot, node: number): readonly string[] 
   }
 }
 
-const minus = (text: string): string => text.replace("-", "−");
+const minus = (text: string): string => text.replaceAll("-", "−");
+
+/** A number with so many decimals, halves away from zero, and never −0. */
+function fixed(value: number, digits: number): string {
+  const text = Math.abs(value) < LARGEST_FIXED ? value.toFixed(digits) : value.toExponential(0);
+  return minus(Number(text) === 0 ? text.replace("-", "") : text);
+}
 
 /** A share as a percentage: "22%", "0.4%". */
 export function percent(share: number): string {
-  if (!Number.isFinite(share)) return "–";
+  if (!Number.isFinite(share)) return NO_NUMBER;
   const value = 100 * share;
-  const digits = value !== 0 && Math.abs(value) < 0.95 ? 1 : 0;
-  return minus(`${value.toFixed(digits)}%`);
+  return `${fixed(value, value !== 0 && Math.abs(value) < 0.95 ? 1 : 0)}%`;
 }
 
 /** A share with its sign: "+22%", "−4%". */
@@ -56,24 +61,25 @@ export function signedPercent(share: number): string {
 
 /** A probability with two decimals. */
 export function probability(value: number): string {
-  return value.toFixed(2);
+  return Number.isFinite(value) ? fixed(value, 2) : NO_NUMBER;
 }
 
 /** An activation or an effect on a logit, with as many digits as matter. */
 export function decimal(value: number): string {
   const size = Math.abs(value);
-  if (!Number.isFinite(value)) return "–";
+  if (!Number.isFinite(value)) return NO_NUMBER;
   if (size !== 0 && size < 0.005) return minus(value.toExponential(0));
-  return minus(value.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0));
+  return fixed(value, size < 10 ? 2 : size < 100 ? 1 : 0);
 }
 
 /** A logit, beside others of its kind. */
 export function logit(value: number): string {
-  return minus(value.toFixed(1));
+  return Number.isFinite(value) ? fixed(value, 1) : NO_NUMBER;
 }
 
-/** A factor or value as the user would type it: "−1", "0.5". */
+/** A factor or value as a user types it, with up to six digits: "−1", "0.5", "1000000", "1e−7". */
 export function plainNumber(value: number): string {
+  if (!Number.isFinite(value)) return NO_NUMBER;
   return minus(String(Number(value.toPrecision(6))));
 }
 
@@ -108,17 +114,18 @@ export function otherPrompt(snapshot: Snapshot, prompt: SwapInJson["prompt"]): s
 
 /** What is done to whom, in words: "ablate Texas ×0". */
 export function interventionWords(snapshot: Snapshot, intervention: InterventionJson, who: string): string {
+  const whom = apart(who);
   switch (intervention.kind) {
     case "ablate":
-      return `ablate ${who} ×0`;
+      return `ablate ${whom} ×0`;
     case "scale":
-      return `scale ${who} ${interventionMark(intervention)}`;
+      return `scale ${whom} ${interventionMark(intervention)}`;
     case "set":
-      return `set ${who} ${interventionMark(intervention)}`;
+      return `set ${whom} ${interventionMark(intervention)}`;
     case "add":
-      return `add to ${who} ${interventionMark(intervention)}`;
+      return `add to ${whom} ${interventionMark(intervention)}`;
     case "swap_in":
-      return `swap ${who} from ${otherPrompt(snapshot, intervention.prompt)}`;
+      return `swap ${whom} from ${apart(otherPrompt(snapshot, intervention.prompt))}`;
   }
 }
 
