@@ -11,7 +11,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapIn
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.nodes import Everywhere, Feature, NodeKind
+from circuit_widget.nodes import Everywhere, NodeKind
 from circuit_widget.wording.names import node_name
 from circuit_widget.wording.numbers import VISIBLE_CHANGE, VISIBLE_SHARE, deed, mark, percent, probability
 from circuit_widget.wording.text import apart, printable
@@ -58,11 +58,8 @@ class BoxActivation:
 
 def touched(intervention: Intervention) -> tuple[str, ...]:
     """Ids of the nodes an intervention of an effect is on; effects name features at positions, never everywhere."""
-    return tuple(node if isinstance(node, str) else node.id for node in _nodes(intervention))
-
-
-def _nodes(intervention: Intervention) -> list[str | Feature]:
-    return [node for node in intervention.members if not isinstance(node, Everywhere)]
+    named = [node for node in intervention.members if not isinstance(node, Everywhere)]
+    return tuple(node if isinstance(node, str) else node.id for node in named)
 
 
 def features_of(graph: Graph, box: Box) -> list[str]:
@@ -185,7 +182,7 @@ def _elsewhere(graph: Graph, intervention: Intervention) -> str:
 
 def who(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
     """Who an intervention is on: the box with these nodes or features, here or everywhere, else their commonest name."""
-    nodes = dict(zip(touched(intervention), _nodes(intervention), strict=True))
+    nodes = dict.fromkeys(touched(intervention))
     for box in circuit.boxes():
         name = printable(box.name or node_name(graph, circuit, box.id))
         for some in (set(box.nodes), set(features_of(graph, box))):
@@ -193,7 +190,7 @@ def who(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
                 return name
             if some and some < nodes.keys() and _wherever(graph, some) == _wherever(graph, nodes):
                 return f"{name} everywhere"
-    ((name, _),) = Counter(_name(graph, circuit, node) for node in nodes.values()).most_common(1)
+    ((name, _),) = Counter(node_name(graph, circuit, node) for node in nodes).most_common(1)
     return name if len(nodes) == 1 else f"{name} and {len(nodes) - 1} more"
 
 
@@ -201,11 +198,3 @@ def _wherever(graph: Graph, nodes: Iterable[str]) -> set[str]:
     """Ids of nodes, those of features less their position: a feature's id ends in it."""
     others = set(graph.node_ids[graph.n_features :])
     return {node if node in others else node.rpartition("_")[0] for node in nodes}
-
-
-def _name(graph: Graph, circuit: Circuit, node: str | Feature) -> str:
-    node_id = node.id if isinstance(node, Feature) else node
-    # A feature that is not active is no node of the graph, nor is an error that was pruned.
-    if node_id not in graph.node_ids:
-        return f"feature {node.feature}" if isinstance(node, Feature) else "error"
-    return node_name(graph, circuit, node_id)

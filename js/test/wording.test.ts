@@ -1,9 +1,19 @@
 /** Numbers, interventions, names and outcomes in words, as the kernel words them: both are held to tests/fixtures. */
 
 import { describe, expect, test } from "vitest";
+import experiments from "../../tests/fixtures/experiments.json";
+import names from "../../tests/fixtures/names.json";
 import wording from "../../tests/fixtures/wording.json";
-import type { InterventionJson } from "../src/core/types";
+import { boxes, EMPTY_CIRCUIT } from "../src/core/circuit";
+import { decodeSnapshot } from "../src/core/snapshot";
+import type { Circuit, InterventionJson, NodeId } from "../src/core/types";
+import { nameOf, whoOf } from "../src/store/running";
+import type { Store } from "../src/store/store";
+import { nodeName } from "../src/wording/names";
 import * as words from "../src/wording/words";
+import { fixtureBytes } from "./fake-model";
+
+const snapshot = decodeSnapshot(fixtureBytes());
 
 type Case = [number | string, string];
 
@@ -41,4 +51,21 @@ describe("tones", () => {
   test.each(wording.ratio_tone as [number, string][])("share %s", (share, tone) => {
     expect(words.ratioTone(share)).toBe(tone);
   });
+});
+
+test.each(names)("name of $case", ({ node, labels, name }) => {
+  expect(nodeName(snapshot, { ...EMPTY_CIRCUIT, labels } as Circuit, node)).toBe(name);
+});
+
+/** What names of experiments need of a store. */
+function storeOf(circuit: Circuit): Store {
+  const nameOfNode = (node: NodeId) => nodeName(snapshot, circuit, node);
+  return { snapshot, boxes: { value: boxes(circuit) }, nameOf: nameOfNode } as unknown as Store;
+}
+
+test.each(experiments)("experiment: $case", ({ circuit, interventions, name, descriptions }) => {
+  const store = storeOf({ ...EMPTY_CIRCUIT, ...circuit } as Circuit);
+  const made = interventions as unknown as InterventionJson[];
+  expect(nameOf(store, made)).toBe(name);
+  expect(made.map((one) => words.interventionWords(snapshot, one, whoOf(store, one.nodes)))).toEqual(descriptions);
 });

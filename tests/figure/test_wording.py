@@ -6,12 +6,19 @@ from typing import Any
 
 import pytest
 
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.intervention.kinds import intervention_from_json
 from circuit_widget.intervention.mode import read_mode
+from circuit_widget.widget.state.experiment import experiment_name
+from circuit_widget.wording.names import node_name
 from circuit_widget.wording.numbers import mark, percent, plain_number, probability
-from circuit_widget.wording.outcome import probability_tone, ratio_tone
+from circuit_widget.wording.outcome import deed_of, probability_tone, ratio_tone
+from tests.widget.small_graph import small_graph
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
+GRAPH = small_graph()
+NAMES = json.loads((FIXTURES / "names.json").read_text(encoding="utf-8"))
+EXPERIMENTS = json.loads((FIXTURES / "experiments.json").read_text(encoding="utf-8"))
 WORDING = json.loads((FIXTURES / "wording.json").read_text(encoding="utf-8"))
 
 
@@ -48,3 +55,16 @@ def test_which_way_a_probability_went(before: float, after: float, tone: str) ->
 @pytest.mark.parametrize(("share", "tone"), WORDING["ratio_tone"])
 def test_which_way_an_activation_went(share: float, tone: str) -> None:
     assert ratio_tone(share) == tone
+
+
+@pytest.mark.parametrize("entry", NAMES, ids=lambda entry: entry["case"])
+def test_names_of_nodes(entry: dict[str, Any]) -> None:
+    assert node_name(GRAPH, Circuit(labels=entry["labels"]), entry["node"]) == entry["name"]
+
+
+@pytest.mark.parametrize("entry", EXPERIMENTS, ids=lambda entry: entry["case"])
+def test_names_of_experiments(entry: dict[str, Any]) -> None:
+    circuit = Circuit.from_json({**Circuit().to_json(), **entry["circuit"]})
+    interventions = [intervention_from_json(one) for one in entry["interventions"]]
+    assert experiment_name(GRAPH, circuit, interventions) == entry["name"]
+    assert [deed_of(GRAPH, circuit, one) for one in interventions] == entry["descriptions"]
