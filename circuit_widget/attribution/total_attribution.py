@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.attribution.propagation import transposed
+from circuit_widget.attribution.propagation import before_norm
 from circuit_widget.errors import Cancelled
 from circuit_widget.model.frozen import FrozenModel
 from circuit_widget.model.neurons import NeuronLayer
@@ -49,7 +49,7 @@ def total_attributions(
     every = torch.arange(n_positions, dtype=torch.long, device="cpu")
     gradient = torch.zeros(n_positions, d_model, dtype=torch.float32, device=frozen.device)
     last = torch.zeros(1, dtype=torch.long, device="cpu")
-    gradient[frozen.position] = transposed(frozen.final, direction[None].to(frozen.device), last)[0]
+    gradient[frozen.position] = before_norm(frozen.final, direction[None].to(frozen.device), last)[0]
     found: list[Tensor] = []
     for number in reversed(range(len(layers))):
         if cancelled is not None and cancelled():
@@ -57,10 +57,10 @@ def total_attributions(
         layer, neurons = frozen.layers[number], layers[number]
         gradient = gradient.to(layer.device)
         inputs = neurons.inputs(mlp_inputs[number])
-        of_activations = neurons.written(transposed(layer.writing, gradient, every))
+        of_activations = neurons.written(before_norm(layer.writing, gradient, every))
         of_activations[:first_position] = 0
         found.append(neurons.activations(inputs) * of_activations)
-        read = transposed(layer.reading, neurons.pulled_back(inputs, of_activations), every)
+        read = before_norm(layer.reading, neurons.pulled_back(inputs, of_activations), every)
         if layer.parallel:
             gradient = gradient + read + layer.attend_transposed(gradient)
         else:

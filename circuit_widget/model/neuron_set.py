@@ -82,13 +82,13 @@ class Neurons:
         inputs = neurons.inputs_of(features, positions, x)
         return inputs.gate, neurons.activations(inputs)
 
-    def readers(
+    def encoder_rows_at(
         self, layer: int, features: Int[Tensor, " n"], positions: Int[Tensor, " n"], x: Float[Tensor, "rows d_model"]
     ) -> Float[Tensor, "n d_model"]:
         """Return the directions that neurons read where an MLP is given `x`, linearised there."""
         neurons = self.layer(layer)
         inputs = neurons.inputs_of(features, positions, x[None])
-        return neurons.readers(features, NeuronInputs(inputs.gate[0], None if inputs.up is None else inputs.up[0]))
+        return neurons.encoder_rows(features, NeuronInputs(inputs.gate[0], None if inputs.up is None else inputs.up[0]))
 
     def written_layers(self, layer: int) -> range:
         """Return the one layer that neurons of `layer` write to: their own."""

@@ -121,7 +121,7 @@ class NeuronLayer:
             return quotient, None
         return 0.5 * quotient * inputs.up, 0.5 * quotient * inputs.gate
 
-    def readers(self, neurons: Int[Tensor, " n"], inputs: NeuronInputs) -> Float[Tensor, "n d_model"]:
+    def encoder_rows(self, neurons: Int[Tensor, " n"], inputs: NeuronInputs) -> Float[Tensor, "n d_model"]:
         """Return the directions `r` that neurons read; `inputs` has one row, an entry for each of them."""
         of_gate, of_up = self.slopes(inputs)
         rows = of_gate.view(-1, 1) * self.gate[neurons].float()

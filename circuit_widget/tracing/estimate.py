@@ -1,4 +1,4 @@
-"""What a trace will take, said before it is run."""
+"""The estimate of a trace: nodes, memory and seconds, before it runs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from circuit_widget.tracing.neuron_nodes import DEFAULT_NEURONS
 from circuit_widget.tracing.run import Run
 
 USABLE_SHARE = 0.6
-"""Share of the available memory that a trace may take; the rest is left to the model and to other programs."""
+"""Share of the available memory that a trace may use; the rest is for the model and other programs."""
 
 WORKING_BYTES = 1 << 28
-"""Taken beside the edges: vectors on their way through the layers, and rows being computed."""
+"""Memory beside the edges: propagated vectors, and rows while they are computed."""
 
 SWEEP_EFFICIENCY = 0.5
 """Share of the rate of a large matrix product that the sweep reaches."""
@@ -34,11 +34,11 @@ ITEM_BYTES = 4
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a trace will take.
+    """The estimated cost of a trace.
 
-    features: feature nodes, of `active_features` on the prompt. rows: features and targets, each with all its incoming
-    edges. memory, available_memory: bytes, what the trace takes at its peak and what is there. seconds: rough. fits:
-    whether the memory can be taken without risk.
+    features: number of feature nodes, of `active_features` on the prompt. rows: features and targets, each with all its
+    incoming edges. memory, available_memory: bytes, at the peak of the trace and available now. seconds: approximate.
+    fits: whether there is safely enough memory.
     """
 
     features: int
@@ -54,16 +54,16 @@ class Estimate:
         of = "" if self.features == self.active_features else f" of {self.active_features:,}"
         verdict = "" if self.fits else ": too much"
         return (
-            f"{kept}{of} active features as nodes, about {in_words(self.seconds)}, "
-            f"{in_bytes(self.memory)} of memory with {in_bytes(self.available_memory)} available{verdict}"
+            f"{kept}{of} active features as nodes, about {duration_text(self.seconds)}, "
+            f"{memory_text(self.memory)} of memory with {memory_text(self.available_memory)} available{verdict}"
         )
 
 
 class Plan(NamedTuple):
     """How a trace fits into memory.
 
-    `features` become nodes; `memory` bytes are taken at the peak, of `available`; rows of a limited trace are kept in
-    `store_bytes` while its features are chosen. It fits when all edges between its nodes do.
+    `features` is the number of feature nodes, `memory` the bytes at the peak, of `available`. While features are chosen,
+    rows are kept in `store_bytes`. The trace `fits` when all edges between its nodes do.
     """
 
     features: int
@@ -74,7 +74,7 @@ class Plan(NamedTuple):
 
 
 def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> Estimate:
-    """Return what tracing a run will take, with all active features or at most `max_features` of them.
+    """Return the estimated cost of tracing a run, with all active features or at most `max_features` of them.
 
     Raises:
         PromptError: max_features is not a whole number from 1 up.
@@ -91,8 +91,8 @@ def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> E
     )
 
 
-def given_limit(limit: object, name: str) -> int | None:
-    """Return how many features a user wants, None for as many as there are.
+def require_limit(limit: object, name: str) -> int | None:
+    """Return a limit that a user gave, None for no limit.
 
     Raises:
         PromptError: not None, and not a whole number from 1 up.
@@ -110,7 +110,7 @@ def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
         PromptError: max_features is not a whole number from 1 up.
     """
     n_active = len(run.activations)
-    limit = given_limit(max_features, "max_features")
+    limit = require_limit(max_features, "max_features")
     if run.neurons is not None and limit is None:
         limit = DEFAULT_NEURONS
     n_features = n_active if limit is None else min(n_active, limit)
@@ -129,7 +129,8 @@ def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
 def most_that_fit(run: Run, n_targets: int) -> int:
     """Return how many features' rows, with errors and tokens as further columns, fit into the usable memory; 0 if none.
 
-    Positive root of `(n + targets) (n + errors + tokens) = room`.
+    Positive root n of `(n + targets) (n + errors + tokens) = room`: the numbers of features, targets, errors and tokens,
+    and of float32 numbers that fit.
     """
     room = plan(run, n_targets, None).store_bytes / ITEM_BYTES
     both, others = n_targets + _n_others(run), _n_others(run)
@@ -138,9 +139,9 @@ def most_that_fit(run: Run, n_targets: int) -> int:
 
 
 def sweep_seconds(run: Run, n_targets: int, n_features: int) -> float:
-    """Return about how long the edges into the targets and into `n_features` features, any of them, take.
+    """Return the approximate seconds for the edges into the targets and into `n_features` features.
 
-    Of neurons, these are the only sources too; of transcoder features all active ones are.
+    The sources of these edges are all active features, of neurons only those `n_features`.
     """
     share = n_features / max(1, len(run.activations))
     of_features, of_targets = sweep_operations(run, n_targets, 1.0 if run.neurons is None else share)
@@ -148,12 +149,12 @@ def sweep_seconds(run: Run, n_targets: int, n_features: int) -> float:
 
 
 def sweep_operations(run: Run, n_targets: int, sources: float = 1.0) -> tuple[float, float]:
-    """Return the additions and multiplications behind the edges into all features, and into the targets.
+    """Return the additions and multiplications for the edges into all features, and into the targets.
 
-    `sources` is the share of the active features that edges come from.
+    `sources` is the share of the active features that are sources.
 
-    A target at one position of one layer passes all layers below, there through attention to all positions before it,
-    and meets what every node on these positions writes.
+    A target at one layer and position is propagated through the attention of all layers below to all earlier positions,
+    and multiplied with the writes of every node there.
     """
     n_layers, n_positions = len(run.captured.layers), len(run.prompt)
     counts = np.zeros((n_layers, n_positions), dtype=np.float64)
@@ -168,9 +169,9 @@ def sweep_operations(run: Run, n_targets: int, sources: float = 1.0) -> tuple[fl
         from_one = heads * (2 * width + positions) * d_model
         from_all = positions * (d_model * (heads * width + value_width) + positions * heads * width)
         writers = [layer] if run.neurons is not None else [writes.layer for writes in run.nodes[layer].writes]
-        met = d_model * (positions + sum(upto[writer] for writer in writers))
+        products = d_model * (positions + sum(upto[writer] for writer in writers))
         of_features += float(counts[layer] @ (from_one + below))
-        below = below + from_all + met
+        below = below + from_all + products
     return 2 * of_features, 2 * n_targets * float(below[run.position])
 
 
@@ -189,8 +190,8 @@ def product_rate(device: torch.device) -> float:
     return 2 * size**3 / min(seconds)
 
 
-def in_words(seconds: float) -> str:
-    """Return a duration as people say it."""
+def duration_text(seconds: float) -> str:
+    """Return a duration in words."""
     if seconds < 1:
         return "a second"
     if seconds < 100:
@@ -198,13 +199,13 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.0f} hours"
 
 
-def in_bytes(amount: float) -> str:
-    """Return an amount of memory in the unit that fits it."""
+def memory_text(amount: float) -> str:
+    """Return an amount of memory as text, in MiB or GiB."""
     return f"{amount / 2**20:,.0f} MiB" if amount < 2**30 else f"{amount / 2**30:,.1f} GiB"
 
 
 def _finish(device: torch.device) -> None:
-    """Wait until a device has done what it was given."""
+    """Wait until a device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

@@ -110,7 +110,7 @@ def _layer_nodes(run: Run, neurons: Neurons, layer: int, rows: Int64[np.ndarray,
     here = writing if scale is None else replace(writing, scale=scale[positions])
     return LayerNodes(
         positions=positions,
-        reads=neurons.readers(layer, numbers, positions, pieces.mlp_input),
+        encoder_rows=neurons.encoder_rows_at(layer, numbers, positions, pieces.mlp_input),
         writes=(Writes(layer, here.apply(written)),),
         errors=writing.apply(errors),
     )

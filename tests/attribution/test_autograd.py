@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.cases import CASES, TOKENS, Case, assert_close, case_of, feature_at, spread
+from circuit_widget.graph.node_table import feature_at
+from tests.cases import CASES, TOKENS, Case, assert_close, case_of, spread
 from tests.models import PROMPT_IDS
 
 
@@ -24,7 +25,9 @@ def test_edges_are_gradients_of_the_model_itself(case: Case, monkeypatch: pytest
         for node in spread(10, graph.n_features):
             feature = feature_at(graph, node)
             number, position = torch.tensor([feature.feature]), torch.tensor([feature.position])
-            reader = transcoders.readers(feature.layer, number, position, case.plain.plain_read[feature.layer])[0]
+            reader = transcoders.encoder_rows_at(feature.layer, number, position, case.plain.plain_read[feature.layer])[
+                0
+            ]
             read = reads[feature.layer][feature.position] @ reader
             assert_close(graph.weights[node], gradients(read, probes, embedding, sources))
         for row, token in enumerate(TOKENS):
@@ -62,9 +65,11 @@ def gradients(
     read: torch.Tensor, probes: list[torch.Tensor], embedding: torch.Tensor, sources: torch.Tensor
 ) -> torch.Tensor:
     """What every source adds to `read`, a number linear in what is written at all places."""
-    places = [*probes, embedding]
-    found = torch.autograd.grad(read, places, retain_graph=True, allow_unused=True)
-    whole = [torch.zeros_like(place) if part is None else part for place, part in zip(places, found, strict=True)]
+    written_tensors = [*probes, embedding]
+    found = torch.autograd.grad(read, written_tensors, retain_graph=True, allow_unused=True)
+    whole = [
+        torch.zeros_like(tensor) if part is None else part for tensor, part in zip(written_tensors, found, strict=True)
+    ]
     return sources @ torch.stack(whole).flatten()
 
 

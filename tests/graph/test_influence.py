@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuit_widget.attribution import influence
-from circuit_widget.attribution.influence import cumulative_share, edge_scores, fewest_holding, flow
+from circuit_widget.attribution.influence import cumulative_share, edge_scores, fewest_reaching, flow
 from circuit_widget.graph import Graph
 from tests.graph.graphs import dense, random_graph
 
@@ -78,14 +78,14 @@ def test_scores_of_a_circuit_fold_dropped_features_into_errors(seed: int, choice
     keep = np.random.default_rng(choice).random(graph.n_features) < 0.5
     weights = graph.weights.copy()
     for feature in np.flatnonzero(~keep):
-        place = graph.feature_layer[feature] * len(graph.tokens) + graph.feature_position[feature]
-        weights[:, graph.n_features + place] += weights[:, feature]
+        index = graph.feature_layer[feature] * len(graph.tokens) + graph.feature_position[feature]
+        weights[:, graph.n_features + index] += weights[:, feature]
         weights[:, feature] = 0
         weights[feature] = 0
     folded = random_graph(seed, density=0.8)
     expected = Graph.build(**{**fields(folded), "weights": weights}).scores()
 
-    found = graph.scores(keep=[graph.node_ids[place] for place in np.flatnonzero(keep)])
+    found = graph.scores(keep=[graph.node_ids[index] for index in np.flatnonzero(keep)])
 
     assert found.replacement == pytest.approx(expected.replacement, abs=1e-6)
     assert found.completeness == pytest.approx(expected.completeness, abs=1e-6)
@@ -110,10 +110,10 @@ def test_scores_of_all_features_are_those_of_the_graph() -> None:
 def test_cumulative_share_counts_everything_higher(scores: np.ndarray) -> None:
     shares = cumulative_share(scores)
     total = scores.sum(dtype=np.float64)
-    for place, score in enumerate(scores):
-        higher = (scores > score) | ((scores == score) & (np.arange(len(scores)) <= place))
+    for index, score in enumerate(scores):
+        higher = (scores > score) | ((scores == score) & (np.arange(len(scores)) <= index))
         expected = scores[higher].sum(dtype=np.float64) / total if score > 0 else 1.0
-        assert shares[place] == pytest.approx(expected, abs=1e-5)
+        assert shares[index] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint32, np.int64])
@@ -136,9 +136,9 @@ def test_shares_follow_the_last_bit_of_a_score_and_then_its_place() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_fewest_of_known_scores(dtype: type[np.generic]) -> None:
     scores = np.array([[1, 5], [2, 0]], dtype=dtype)
-    assert fewest_holding(scores, 0.625).tolist() == [[False, True], [False, False]]
-    assert fewest_holding(scores, 0.626).tolist() == [[False, True], [True, False]]
-    assert fewest_holding(scores, 0.876).tolist() == [[True, True], [True, False]]
+    assert fewest_reaching(scores, 0.625).tolist() == [[False, True], [False, False]]
+    assert fewest_reaching(scores, 0.626).tolist() == [[False, True], [True, False]]
+    assert fewest_reaching(scores, 0.876).tolist() == [[True, True], [True, False]]
 
 
 @given(SEEDS)
@@ -157,7 +157,7 @@ def test_weights_and_effects_of_either_precision_have_the_same_influence_and_sco
 
 @given(SCORES, st.floats(0.01, 0.99))
 def test_fewest_holding_a_threshold(scores: np.ndarray, threshold: float) -> None:
-    kept = fewest_holding(scores, threshold)
+    kept = fewest_reaching(scores, threshold)
     wanted, total = threshold * scores.sum(dtype=np.float64), scores.sum(dtype=np.float64)
     assert scores[kept].sum(dtype=np.float64) >= wanted - 1e-6 * total
     assert not kept[scores == 0].any()

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from circuit_widget.errors import InterventionError
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Scale, Set
 from circuit_widget.model.frozen import FrozenLayer
 from circuit_widget.model.rerun import Conditions, rerun
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.run import Run
-from tests.cases import CASES, TOKENS, TUNED, Case, assert_close, case_of, feature_at, spread
+from tests.cases import CASES, TOKENS, TUNED, Case, assert_close, case_of, spread
 from tests.models import PROMPT_IDS, run_of
 
 
@@ -31,7 +32,7 @@ def test_a_row_sums_to_what_is_read_less_what_no_node_owns(case: Case) -> None:
         numbers, positions = (
             torch.tensor(of[here], dtype=torch.long) for of in (graph.feature_index, graph.feature_position)
         )
-        readers = case.model.transcoders.readers(layer, numbers, positions, pieces.mlp_input)
+        readers = case.model.transcoders.encoder_rows_at(layer, numbers, positions, pieces.mlp_input)
         owned = pieces.mlp_input - unowned[layer]
         expected[here] = (readers * owned[graph.feature_position[here]]).sum(-1)
     assert_close(graph.weights[: graph.n_features].sum(1), expected)

@@ -81,7 +81,7 @@ class Watched:
     def encoder_rows(self, layer: int, reached: Reached) -> Float[Tensor, "n d_model"]:
         """Return the directions that features reached at a layer read."""
         features, positions, read = self._features[layer], self._standing[layer], self._mlp_inputs[layer]
-        rows = self._rows((layer,), lambda: self._transcoders.readers(layer, features, positions, read))
+        rows = self._rows((layer,), lambda: self._transcoders.encoder_rows_at(layer, features, positions, read))
         return rows[reached.start :]
 
     def decoder_rows(self, source: int, reached: Reached, written: int) -> Float[Tensor, "n d_model"]:
