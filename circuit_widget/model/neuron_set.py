@@ -34,7 +34,7 @@ class Neurons:
                 f"{model.name}: the MLPs of {model.network.config.model_type!r} are not made of one layer of neurons "
                 "between two projections, so neurons cannot be its features; load it with transcoders."
             )
-        self._model = model
+        self.model = model
         self._sites = sites
         model.read_neurons()
         for layer in range(self.n_layers):
@@ -43,16 +43,16 @@ class Neurons:
     @property
     def n_layers(self) -> int:
         """Number of layers."""
-        return self._model.n_layers
+        return self.model.n_layers
 
     @property
     def d_model(self) -> int:
         """Width of the residual stream."""
-        return self._model.d_model
+        return self.model.d_model
 
     def layer(self, layer: int) -> NeuronLayer:
         """Return the neurons of one layer, as the weights are now."""
-        return find_neurons(self._model.blocks[layer], self._sites)
+        return find_neurons(self.model.blocks[layer], self._sites)
 
     def n_features(self, layer: int) -> int:
         """Return the number of neurons of a layer."""

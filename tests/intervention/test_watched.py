@@ -13,7 +13,7 @@ from circuit_widget.intervention.execution.graph_features import LatestWatched, 
 from tests.cases import case_of, spread
 from tests.models import PROMPT_IDS, run_of, tiny_model
 
-DEVICES = [torch.device("cpu")] * 3
+MLP_INPUTS = [torch.zeros(len(PROMPT_IDS), 32)] * 3
 
 
 @pytest.mark.parametrize("room", [0, 1 << 27])
@@ -22,7 +22,7 @@ def test_features_come_by_position_with_their_directions(kind: str, room: int, m
     monkeypatch.setattr(watched_module, "GATHERED_BYTES", room)
     case = case_of("llama", kind)
     graph, transcoders = case.graph, case.model.transcoders
-    watched = Watched(graph, transcoders, DEVICES)
+    watched = Watched(graph, transcoders, MLP_INPUTS)
     columns = watched.column.tolist()
     assert sorted(columns) == list(range(graph.n_features)) == list(range(len(watched)))
     np.testing.assert_array_equal(watched.in_graph_order(watched.before[None])[0], graph.activation)
@@ -50,7 +50,7 @@ def test_the_latest_is_remembered_until_its_run_is_gone() -> None:
     run, latest, made = run_of(model, PROMPT_IDS), LatestWatched(), []
 
     def make() -> Watched:
-        made.append(weakref.ref(watched := Watched(graph, model.transcoders, DEVICES)))
+        made.append(weakref.ref(watched := Watched(graph, model.transcoders, MLP_INPUTS)))
         return watched
 
     assert latest.of(graph, run, make) is latest.of(graph, run, make)

@@ -65,7 +65,7 @@ def test_the_table_is_what_it_is_by_hand(architecture: str, kind: str) -> None:
         outputs, rebuilt = (torch.cat([part[which] for part in parts]).double().numpy() for which in (0, 1))
         fvu = ((outputs - rebuilt) ** 2).sum() / ((outputs - outputs.mean(0)) ** 2).sum()
         row = frame.iloc[layer]
-        np.testing.assert_allclose(row["fvu"], fvu, rtol=1e-4)
+        np.testing.assert_allclose(row["fvu"], fvu, rtol=1e-4, atol=1e-9)
         np.testing.assert_allclose(row["explained"], 1 - fvu, atol=1e-4 * max(1, fvu))
         np.testing.assert_allclose(row["active_features"], sum(part[2] for part in parts) / len(outputs))
         assert (row["layer"], row["tokens"]) == (layer, len(outputs))
