@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int32
+from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 
 BYTES_AT_ONCE = 1 << 20
 """Weights taken to absolute value together: few enough to stay in the processor's cache."""
@@ -25,8 +25,8 @@ class Flow(NamedTuple):
 
 
 def flow(
-    weights: Float32[np.ndarray, "targets sources"],
-    feature_layer: Int32[np.ndarray, " features"],
+    weights: Float[np.ndarray, "targets sources"],
+    feature_layer: Int[np.ndarray, " features"],
     target_weight: Float[np.ndarray, " logits"],
 ) -> Flow:
     """Influence of every source: `w (Â + Â² + ...)`, Â the absolute weights with each row scaled to sum 1; and its sums.
@@ -53,7 +53,7 @@ def flow(
     return Flow(influence, totals)
 
 
-def input_totals(weights: Float32[np.ndarray, "targets sources"]) -> Float64[np.ndarray, " targets"]:
+def input_totals(weights: Float[np.ndarray, "targets sources"]) -> Float64[np.ndarray, " targets"]:
     """Summed absolute weight of each row: what Â divides by."""
     totals = np.empty(weights.shape[0], dtype=np.float64)
     for part in slices(slice(0, len(totals)), rows_at_once(weights.shape[1])):
@@ -62,7 +62,7 @@ def input_totals(weights: Float32[np.ndarray, "targets sources"]) -> Float64[np.
 
 
 def edge_scores(
-    weights: Float32[np.ndarray, "targets sources"],
+    weights: Float[np.ndarray, "targets sources"],
     effect: Float[np.ndarray, " targets"],
     totals: Float64[np.ndarray, " targets"],
 ) -> Float32[np.ndarray, "targets sources"]:
@@ -81,7 +81,7 @@ def score_scale(
     return scale
 
 
-def cumulative_share(scores: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+def cumulative_share(scores: Real[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     """Share of the total held by each score together with all higher ones.
 
     The highest has its own share, zeros have 1; of equal scores the one that comes first counts as higher.
@@ -101,7 +101,7 @@ def cumulative_share(scores: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray,
     return shares.reshape(scores.shape)
 
 
-def fewest_holding(scores: Float32[np.ndarray, "*shape"], threshold: float) -> Bool[np.ndarray, "*shape"]:
+def fewest_holding(scores: Real[np.ndarray, "*shape"], threshold: float) -> Bool[np.ndarray, "*shape"]:
     """The fewest scores that together hold `threshold` of the total, as a mask.
 
     These are the highest, with equals of the last one included and zeros never.
@@ -125,7 +125,7 @@ def fewest_holding(scores: Float32[np.ndarray, "*shape"], threshold: float) -> B
     return enough
 
 
-def layers_from_top(feature_layer: Int32[np.ndarray, " features"], n_targets: int) -> Iterator[tuple[slice, int]]:
+def layers_from_top(feature_layer: Int[np.ndarray, " features"], n_targets: int) -> Iterator[tuple[slice, int]]:
     """Row ranges from the logits down to the lowest layer, each with the number of feature columns that can feed it."""
     n_features = len(feature_layer)
     yield slice(n_features, n_targets), n_features

@@ -244,7 +244,7 @@ class Carried:
 
     def _through_skip(
         self, passage: Passage
-    ) -> tuple[Float[Tensor, "positions n d_model"], Float[Tensor, "n d_model"]]:
+    ) -> tuple[Float[Tensor, "positions n_dense d_model"], Float[Tensor, "n_fresh d_model"]]:
         dense = passage.through_skip(self.dense, self.first)
         parts = [
             passage.through_skip(self.fresh[None, span.start : span.stop], span.position)[0] for span in self.spans

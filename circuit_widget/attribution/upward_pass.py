@@ -68,7 +68,7 @@ class Lifted:
 
     meeting: int
     bands: list[LayerBand]
-    low: list[Float[Tensor, "rows low_columns"]]
+    low: list[Float[Tensor, "_features _low_columns"]]
     prefix: Float[Tensor, "rows tokens"]
 
 

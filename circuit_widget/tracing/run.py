@@ -165,7 +165,7 @@ class _Written:
     `errors` is what is left of that output. Both are where the transcoders write: before any norm that comes after it.
     """
 
-    writes: tuple[tuple[int, Int[Tensor, " n"], Float[Tensor, "n d_model"]], ...]
+    writes: tuple[tuple[int, Int[Tensor, " _n"], Float[Tensor, "_n d_model"]], ...]
     errors: Float[Tensor, "positions d_model"]
 
 
