@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from circuit_widget.graph import Graph, PromptToken, Target
 from tests.graph.graphs import random_graph
 from tests.graph.mutations import mutated, read
 from tests.graph.test_graph_file import same
+from tests.work import lines
 
 TRACED: dict[str, Any] = {
     "model": "org/model",
@@ -294,6 +294,7 @@ def test_a_graph_of_2000_features_is_read_quickly(tmp_path: Path) -> None:
         weights=weights,
     )
     path = graph.save(tmp_path / "graph.safetensors")
-    started = time.process_time()
-    same(graph, Graph.load(path))
-    assert time.process_time() - started < 2
+    loaded: list[Graph] = []
+    # None for each of its millions of edges: some thousands, and one or two for each of its nodes.
+    assert 0 < lines(lambda: loaded.append(Graph.load(path))) < 10 * 2000
+    same(graph, loaded[0])
