@@ -114,7 +114,9 @@ STATEMENTS = [(site, stated) for site, listed in (BEFORE, AFTER) for stated in l
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("site", "stated"), STATEMENTS)
-def test_a_normalized_hook_is_read_where_the_file_says(tmp_path: Path, kind: str, site: str, stated: Stated) -> None:
+def test_a_normalized_hook_is_read_at_the_site_that_the_file_states(
+    tmp_path: Path, kind: str, site: str, stated: Stated
+) -> None:
     model = network(kind)
     found = load(write(tmp_path, model, site, (HOOK, "hook_mlp_out"), stated), model)
     assert found.transcoders.input_site == site
