@@ -103,8 +103,7 @@ def read_parts(
     check_pieces(language_model)
     origin = _model_origin(model, language_model)
     if folder is None:
-        neurons = Neurons(language_model)
-        check_neurons(language_model, neurons)
+        neurons = _neurons(model, language_model)
         if transcoders is None:
             _warn_of_known_sets(model)
         return Parts(language_model, neurons, None, {"model": origin, "transcoders": {"name": neurons.name}})
@@ -178,15 +177,35 @@ def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLaye
 def _warn_of_known_sets(model: str | os.PathLike[str] | Network) -> None:
     """Warn that neurons are used where no transcoders were named although sets of transcoders are known for the model."""
     name = str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model)
-    sets = known_sets(name)
+    sets, listed = known_sets(name), _listed_sets(name)
     if not sets:
         return
-    listed = ", ".join(f"{reference!r}{_short_name(reference)}" for reference in sets)
     warn(
         f"The model {quoted(name)} was loaded without transcoders, so the neurons of its MLPs are the features. "
         f"Transcoders are published for it, with sparser features: load({name!r}, transcoders={sets[0]!r}). "
-        f"Known for this model: {listed}. Pass transcoders={NEURONS!r} to use neurons without this warning."
+        f"{listed} Pass transcoders={NEURONS!r} to use neurons without this warning."
     )
+
+
+def _neurons(model: str | os.PathLike[str] | Network, language_model: LanguageModel) -> Neurons:
+    """Return the neurons of a model.
+
+    Raises:
+        LoadError: they cannot be features; names the sets of transcoders that are known for the model.
+    """
+    try:
+        neurons = Neurons(language_model)
+        check_neurons(language_model, neurons)
+    except LoadError as error:
+        listed = _listed_sets(str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model))
+        raise LoadError(f"{error} {listed}".strip()) from error
+    return neurons
+
+
+def _listed_sets(name: str) -> str:
+    """Return a sentence with the sets of transcoders known for a model, empty for none."""
+    listed = ", ".join(f"{reference!r}{_short_name(reference)}" for reference in known_sets(name))
+    return f"Known for this model: {listed}." if listed else ""
 
 
 def _check_sites_unset(input_site: str | None, output_site: str | None) -> None:

@@ -74,9 +74,10 @@ def test_a_checkpoint_of_any_architecture_is_loaded_from_its_directory(name: str
     assert loaded.name == tmp_path.name
 
 
-def test_a_model_without_transcoders_is_refused() -> None:
-    with pytest.raises(LoadError, match="without transcoders; name their directory"):
-        load(MODEL)
+def test_a_model_without_transcoders_has_its_neurons_as_features() -> None:
+    model = load(MODEL)
+    assert model.transcoders.name == "neurons"
+    assert model.transcoders.n_features(0) == model.model.network.config.intermediate_size
 
 
 @pytest.mark.parametrize(

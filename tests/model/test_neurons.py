@@ -12,7 +12,6 @@ from circuit_widget.model.sites import ARCHITECTURES
 from tests.architectures import CONFIGURATIONS, model_of
 from tests.cases import assert_close
 
-
 WITH_NEURONS = [name for name, (kind, _) in CONFIGURATIONS.items() if ARCHITECTURES[kind].neurons is not None]
 
 
@@ -91,7 +90,7 @@ def test_an_activation_function_that_is_not_zero_at_zero_is_refused() -> None:
 
 
 def test_experts_are_refused_with_what_to_do() -> None:
-    with pytest.raises(LoadError, match="'gpt_oss' are not made of one layer of neurons.*load it with transcoders"):
+    with pytest.raises(LoadError, match=r"'gpt_oss' are not made of one layer of neurons.*load it with transcoders"):
         Neurons(model_of("gpt_oss"))
 
 
@@ -108,7 +107,7 @@ def test_an_mlp_that_does_something_else_is_refused() -> None:
             return 2 * original(self, x)
 
     model.blocks[1].mlp.__class__ = Doubled
-    with pytest.raises(LoadError, match="neurons of layer 1 should write what its MLP writes within 0.0001"):
+    with pytest.raises(LoadError, match=r"neurons of layer 1 should write what its MLP writes within 0\.0001"):
         check_neurons(model, neurons)
     with pytest.raises(LoadError, match=r"layers\.1\.mlp"):
         model.forget()

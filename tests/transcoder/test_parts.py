@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from circuit_widget.errors import LoadError
+from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.model import origin
 from circuit_widget.model.parts import Parts, read_parts, transcoder_folder
+from tests.architectures import network_of
 from tests.models import REFERENCE, tiny_network, tokenizer
 from tests.transcoder.conftest import REVISION, Cache
 from tests.transcoder.layouts import write_layers
@@ -72,20 +75,54 @@ def test_transcoders_of_another_model_are_refused(
     assert str(tmp_path) in str(refusal.value)
 
 
-def test_known_sets_are_offered_where_none_is_named() -> None:
-    with pytest.raises(LoadError) as refusal:
-        read_parts("google/gemma-2-2b", None, tokenizer=None, device="cpu", dtype=None)
-    assert str(refusal.value) == (
-        "The model 'google/gemma-2-2b' was given without transcoders; name their directory or a set of the hub: "
-        "load('google/gemma-2-2b', transcoders='mntss/gemma-scope-transcoders'). Known for this model: "
+def test_without_transcoders_neurons_are_the_features_and_known_sets_are_named(tmp_path: Path) -> None:
+    model = tmp_path / "gemma-2-2b"
+    shutil.copytree(REFERENCE / "models/gemma2", model)
+    with pytest.warns(CircuitWidgetWarning) as warned:
+        found = read_parts(model, None, tokenizer=None, device="cpu", dtype=None)
+    assert found.transcoders.name == "neurons"
+    assert found.provenance["transcoders"] == {"name": "neurons"}
+    assert [str(one.message) for one in warned] == [
+        f"The model {str(model)!r} was loaded without transcoders, so the neurons of its MLPs are the features. "
+        "Transcoders are published for it, with sparser features: "
+        f"load({str(model)!r}, transcoders='mntss/gemma-scope-transcoders'). Known for this model: "
         "'mntss/gemma-scope-transcoders' (or 'gemma'), 'mntss/clt-gemma-2-2b-426k' (or 'gemma-clt'), "
-        "'mntss/clt-gemma-2-2b-2.5M'."
-    )
+        "'mntss/clt-gemma-2-2b-2.5M'. Pass transcoders='neurons' to use neurons without this warning."
+    ]
 
 
-def test_short_names_are_offered_for_a_model_without_known_sets() -> None:
-    with pytest.raises(LoadError, match="Short names of known sets: gemma, gemma-clt, llama, llama-clt, gpt-oss"):
-        read_parts(REFERENCE / "models/llama", None, tokenizer=None, device="cpu", dtype=None)
+@pytest.mark.parametrize("transcoders", [None, "neurons"])
+def test_neurons_of_a_model_without_known_sets_come_without_a_warning(transcoders: str | None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read_parts(REFERENCE / "models/llama", transcoders, tokenizer=None, device="cpu", dtype=None)
+    assert found.transcoders.name == "neurons"
+    assert found.directory is None
+
+
+def test_experts_without_transcoders_are_refused_with_the_known_sets(tmp_path: Path) -> None:
+    model = tmp_path / "gpt-oss-20b"
+    network_of("gpt_oss").save_pretrained(model)
+    tokenizer().save_pretrained(model)
+    with pytest.raises(
+        LoadError, match=r"load it with transcoders\. Known for this model: 'mntss/clt-131k' \(or 'gpt-oss'\)"
+    ):
+        read_parts(model, None, tokenizer=None, device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("name", ["neuron", "Neurons", "nuerons"])
+def test_a_misspelt_word_for_neurons_is_named(name: str) -> None:
+    with pytest.raises(LoadError, match=f"transcoders='{name}' is not known; did you mean transcoders='neurons'"):
+        read_parts(REFERENCE / "models/llama", name, tokenizer=None, device="cpu", dtype=None)
+
+
+def test_sites_are_refused_with_neurons() -> None:
+    with pytest.raises(
+        LoadError, match="input_site='mlp_norm' is for transcoders; neurons read and write inside the MLP"
+    ):
+        read_parts(
+            REFERENCE / "models/llama", "neurons", tokenizer=None, device="cpu", dtype=None, input_site="mlp_norm"
+        )
 
 
 def test_a_wrong_model_name_is_reported_before_missing_transcoders() -> None:
