@@ -243,7 +243,7 @@ def test_runs_are_cached_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     first = model._run_of(graph, None)
     model.trace([1, 5, 6])
     assert model._run_of(graph, None) is first
-    monkeypatch.setattr(runs, "REMEMBERED_BYTES", 1)
+    monkeypatch.setattr(runs, "CACHED_RUN_BYTES", 1)
     model.trace([1, 5, 7])
     assert model._run_of(graph, None) is not first
 
