@@ -1,6 +1,6 @@
 """The plan of the house, Python and TypeScript, from the ground up: the rooms, what is in them, what each may import.
 
-`python -m tests.house` writes it into CONTRIBUTING.md; tests/test_house.py holds the code and that file to it.
+`python -m tests.house` writes it into CONTRIBUTING.md; tests/test_house.py checks the code and that file against it.
 """
 
 from pathlib import Path
@@ -31,16 +31,16 @@ FLOORS: tuple[dict[str, str], ...] = (
         "intervention.studies": "controls, sweeps, validation, faithfulness, steered generation",
     },
     {
-        "feature_card": "what is known of a feature",
+        "feature_card": "what is known about a feature",
         "replacement_model": "trace(), generate(), intervene(), verify(): the rooms below, put together",
         "loading": "load()",
     },
     {"wording": "numbers, nodes and experiments in words, for screen and figure; text and its width"},
-    {"figure.layout": "where everything in a figure stands"},
+    {"figure.layout": "positions and sizes of everything in a figure"},
     {"figure.scene": "a figure as shapes and texts: map, circuit, effect, legend"},
     {"figure.output": "a scene as SVG, PDF, PNG"},
     {"figure": "Figure"},
-    {"widget.wire": "what travels between kernel and page"},
+    {"widget.wire": "messages between kernel and page"},
     {"widget.state": "traits and the history of experiments"},
     {"widget.jobs": "what each request of the page does, and the worker that does it"},
     {"widget": "CircuitWidget"},
@@ -72,7 +72,7 @@ FRONTEND_FLOOR = {room: floor for floor, rooms in enumerate(FRONTEND_FLOORS) for
 
 
 def room_of(module: str) -> str | None:
-    """Return the room of a module, named from the package on: the innermost that holds it, None outside all rooms."""
+    """Return the room of a module, named from the package on: the innermost one, None outside all rooms."""
     parts = module.split(".")
     names = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
     return next((name for name in names if name in FLOOR), None)
