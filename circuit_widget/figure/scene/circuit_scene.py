@@ -7,7 +7,6 @@ import numpy as np
 from circuit_widget.circuit.box_edges import node_edges, supernode_edges
 from circuit_widget.circuit.document import Box, Circuit
 from circuit_widget.figure.layout.circuit_layout import (
-    BOX_HEIGHT,
     BOX_TEXT,
     CARD,
     MARGIN,
@@ -15,10 +14,9 @@ from circuit_widget.figure.layout.circuit_layout import (
     CircuitLayout,
     LayoutBox,
     PlacedBox,
-    box_width,
     circuit_layout,
 )
-from circuit_widget.figure.layout.detour import is_clear
+from circuit_widget.figure.layout.injected import injected_box
 from circuit_widget.figure.layout.routing import Link, route_edges, shown_links
 from circuit_widget.figure.layout.strokes import EDGE_OPACITY, FADED_EDGE_OPACITY
 from circuit_widget.figure.scene import style
@@ -39,7 +37,6 @@ STORED_ASPECT = 0.62
 
 MARK_GAP = 7.0
 """Between a box and the mark of what was done to it."""
-EDGE_CLEARANCE = 5.0
 
 TONES = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.MUTED}
 
@@ -153,14 +150,14 @@ def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
     pen.rectangle(left, top, place.w, place.h, face, radius)
     if color is not None:
         color_edge(pen, left, top, place.h, radius, style.GROUPS[color], style.FADED if faded else 1.0)
-    ink = style.ANSWER if kind is NodeKind.LOGIT else style.INK
+    ink = style.MUTED if faded else style.ANSWER if kind is NodeKind.LOGIT else style.INK
     size = text_size * (style.TOKEN_SIZE / BOX_TEXT if plain else 1.0)
     pen.label(
         place.x + (2.0 if color is not None else 0.0),
         place.y,
         shorten(picture.names[index], place.w - 16, size, plain),
         size,
-        _faded(ink, faded),
+        ink,
         "middle",
         bold=not plain,
         mono=plain,
@@ -212,48 +209,12 @@ def _taken(other: PlacedBox, x: float, y: float, room: float) -> bool:
 
 
 def _injected_place(picture: CircuitPicture, width: float) -> PlacedBox | None:
-    """Where the box of what was swapped in stands: beside the box it came in for, at the first of six free places.
-
-    A place that no edge crosses goes before one that edges have to go around.
-    """
+    """Where the box of what was swapped in is; None where nothing was."""
     found, placed = picture.injected, picture.layout.boxes
     if found is None:
         return None
-    w, h = box_width(printable(found.name)), BOX_HEIGHT
-    cards = min(found.features - 1, 2)
-    if found.beside is None:
-        return PlacedBox(width - w / 2 - 12, h / 2 + 30, w, h, cards)
-    host = placed[found.beside]
-    aside, apart = (host.w + w) / 2, (host.h + h) / 2 + 14
-    places = [
-        PlacedBox(host.x + dx, host.y + dy, w, h, cards)
-        for dx, dy in (
-            (aside + 60, 0),
-            (-aside - 70, 0),
-            (aside + 14, -apart),
-            (-aside - 14, -apart),
-            (aside + 14, apart),
-            (-aside - 14, apart),
-        )
-    ]
-    free = [place for place in places if _is_free(place, placed, width, picture.height)]
-    paths = [route.path for route in route_edges(placed, picture.links, width)]
-    for place in free:
-        if all(is_clear(path, (place,), EDGE_CLEARANCE) for path in paths):
-            return place
-    crowded = PlacedBox(min(width - w / 2 - 4, host.x + aside + 20), max(h, host.y - h), w, h, cards)
-    return next(iter(free), crowded)
-
-
-def _is_free(place: PlacedBox, placed: tuple[PlacedBox, ...], width: float, height: float) -> bool:
-    """Whether a box is inside the circuit and clear of the others."""
-    right = place.x + place.w / 2 + CARD * place.cards
-    top = place.y - place.h / 2 - CARD * place.cards
-    inside = place.x - place.w / 2 >= 4 and right <= width and top >= 4 and place.y + place.h / 2 <= height - 4
-    return inside and all(
-        abs(one.x - place.x) > (one.w + place.w) / 2 + 8 or abs(one.y - place.y) > (one.h + place.h) / 2 + 6
-        for one in placed
-    )
+    routes = route_edges(placed, picture.links, width)
+    return injected_box(printable(found.name), found.features, found.beside, placed, routes, width, picture.height)
 
 
 def _injected(pen: Pen, picture: CircuitPicture, found: Injected, place: PlacedBox, width: float) -> None:
