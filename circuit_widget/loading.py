@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from circuit_widget.arguments import truth_value
+from circuit_widget.arguments import quoted, truth_value
 from circuit_widget.errors import LoadError
 from circuit_widget.model.language_model import Network
 from circuit_widget.model.loading import read_parts
@@ -28,11 +28,12 @@ def load(
     download: bool = False,
     input_site: str | None = None,
     output_site: str | None = None,
+    gguf: str | None = None,
 ) -> ReplacementModel:
     """Load a language model with its transcoders, or with its neurons as features; "demo" comes with the package.
 
     Args:
-        model: "demo", a local directory, a hub id `org/name[@revision]` in the hub's local cache, or a loaded model, with
+        model: "demo", a local directory, a GGUF file, a hub id `org/name[@revision]` in the hub's local cache, or a loaded model, with
             its tokenizer. A loaded model keeps its devices and dtype; it is put into evaluation mode, and its attention
             implementation is set to eager.
         transcoders: "neurons" for those of the model's own MLPs (the default); a local directory, a hub reference
@@ -46,10 +47,12 @@ def load(
         input_site: where features read, if the transcoders' files are wrong or incomplete: "mlp_input" (the input of the
             MLP), "mlp_norm" (the same before the norm's weight and bias) or "residual_mid" (before that norm).
         output_site: where features write: "mlp_output" (the output of the MLP) or "mlp_update" (after a norm behind it).
+        gguf: the name of a GGUF file in the directory `model`; its weights are dequantised to `dtype`.
 
     Raises:
         LoadError: names the file and tensor that cannot be used, what was found and what was expected.
     """
+    _check_gguf(model, gguf)
     download = truth_value(download, "download", LoadError)
     site_arguments = {"input_site": input_site, "output_site": output_site}
     sites = {name: site for name, site in site_arguments.items() if site is not None}
@@ -63,14 +66,32 @@ def load(
             dtype=dtype,
             encoders=encoders,
             download=download,
+            gguf=gguf,
             **sites,
         )
         source = None
         if not isinstance(model, Network) and tokenizer is None:
-            source = _as_text(model), None if transcoders is None else _as_text(transcoders)
+            source = (
+                _as_text(model if gguf is None else Path(model) / gguf),
+                None if transcoders is None else _as_text(transcoders),
+            )
         return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
 
     return in_plain_torch(read, gradients=True)
+
+
+def _check_gguf(model: object, gguf: object) -> None:
+    """Check what was given as the name of a GGUF file.
+
+    Raises:
+        LoadError: it is no name of a file, or the model was given as an object.
+    """
+    if gguf is None:
+        return
+    if not isinstance(gguf, str) or not gguf.strip() or Path(gguf).name != gguf:
+        raise LoadError(f"gguf is {quoted(gguf)}, expected the name of a GGUF file in the model's directory, or None.")
+    if isinstance(model, Network):
+        raise LoadError(f"gguf={gguf!r} names a file in a model's directory, but a loaded model was given.")
 
 
 def _as_text(name: str | os.PathLike[str]) -> str:

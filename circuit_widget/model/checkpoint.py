@@ -44,7 +44,7 @@ def check_directory(root: Path, what: str) -> None:
     if CONFIG not in files:
         raise LoadError(_without_configuration(root, what, files))
     path = root / CONFIG
-    _check_is_file(path)
+    check_is_file(path)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -73,7 +73,12 @@ def check_weights(root: Path, what: str) -> None:
     else:
         raise LoadError(_without_weights(root, what, files))
     for shard in shards:
-        _check_is_file(root / shard)
+        check_is_file(root / shard)
+
+
+def has_tokenizer(root: Path) -> bool:
+    """Return whether a directory has tokenizer files."""
+    return bool(_tokenizer_files(root))
 
 
 def check_tokenizer(root: Path, what: str) -> None:
@@ -82,13 +87,17 @@ def check_tokenizer(root: Path, what: str) -> None:
     Raises:
         LoadError: it has none.
     """
-    found = [path for pattern in TOKENIZER_FILES for path in sorted(root.glob(pattern))]
+    found = _tokenizer_files(root)
     if not found:
         raise LoadError(
             f"{what} has no tokenizer files; save the tokenizer there (tokenizer.save_pretrained), or pass tokenizer=."
         )
     for path in found:
-        _check_is_file(path)
+        check_is_file(path)
+
+
+def _tokenizer_files(root: Path) -> list[Path]:
+    return [path for pattern in TOKENIZER_FILES for path in sorted(root.glob(pattern))]
 
 
 def unreadable_weights(root: Path) -> str | None:
@@ -105,8 +114,12 @@ def unreadable_weights(root: Path) -> str | None:
 def about_file(path: Path, what: str) -> str:
     """Return the error message for a file given as a model."""
     ending = path.suffix.lower()
-    if ending in (".gguf", ".ggml"):
-        return f"{what} is a GGUF file, whose weights are quantised. {_advice_for_gguf(path.parent, path.name)}"
+    if ending == ".gguf":
+        return f"{what} is a GGUF file; pass it alone, or its directory with gguf={path.name!r}."
+    if ending == ".ggml":
+        return (
+            f"{what} is a GGML file, the older format that GGUF replaced; convert it with llama.cpp, or get the GGUF."
+        )
     if (path.parent / CONFIG).is_file() and ending in (".json", ".safetensors", *PICKLE_ENDINGS):
         return f"{what} is one file of a model; pass its directory: {str(path.parent)!r}."
     if ending in PICKLE_ENDINGS:
@@ -131,7 +144,7 @@ def _without_configuration(root: Path, what: str, files: Sequence[str]) -> str:
     missing = f"{root / CONFIG}: the file is missing; {what} is not a model directory."
     gguf = _first(files, ".gguf")
     if gguf is not None:
-        return f"{what} contains GGUF files, whose weights are quantised. {_advice_for_gguf(root, gguf)}"
+        return f"{what} contains GGUF files. {_advice_for_gguf(root, gguf)}"
     if "params.json" in files:
         return f"{missing} It contains a checkpoint in another format; get the one in the format of transformers."
     if "cfg.json" in files or _first(files, ".npz") or "config.yaml" in files or "layer_0.safetensors" in files:
@@ -166,12 +179,7 @@ def _without_weights(root: Path, what: str, files: Sequence[str]) -> str:
 
 
 def _advice_for_gguf(root: Path, file: str) -> str:
-    arguments = f"{str(root)!r}, gguf_file={file!r}"
-    return (
-        "Let transformers make plain weights of them (it needs the package gguf), and pass the model: "
-        f"load(AutoModelForCausalLM.from_pretrained({arguments}, dtype=torch.float32), transcoders, "
-        f"tokenizer=AutoTokenizer.from_pretrained({arguments}))."
-    )
+    return f"Name the one to load: load({str(root)!r}, gguf={file!r})."
 
 
 def _advice_for_adapter(root: Path) -> str:
@@ -194,7 +202,7 @@ def _models_below(root: Path) -> list[str]:
 
 
 def _shards(index: Path) -> list[str]:
-    _check_is_file(index)
+    check_is_file(index)
     try:
         listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
         return sorted({str(name) for name in listed})
@@ -202,7 +210,7 @@ def _shards(index: Path) -> list[str]:
         raise LoadError(f"{index}: no weight_map could be read ({first_line(error)}); get the file again.") from error
 
 
-def _check_is_file(path: Path) -> None:
+def check_is_file(path: Path) -> None:
     """Check that a file is neither a git-LFS pointer nor empty.
 
     Raises:

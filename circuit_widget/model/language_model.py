@@ -28,7 +28,7 @@ from circuit_widget.model.block import (
     module_device,
     projection_weight,
 )
-from circuit_widget.model.checkpoint import check_tokenizer, check_weights, unreadable_weights
+from circuit_widget.model.checkpoint import check_tokenizer, check_weights, has_tokenizer, unreadable_weights
 from circuit_widget.model.fingerprint import Fingerprint
 from circuit_widget.model.loading_changes import evaluating, reading_network, without_progress_bar
 from circuit_widget.model.module_checks import DTYPES, check_plain, has_hooked_mlps
@@ -274,11 +274,13 @@ def load_language_model(
     device: torch.device,
     dtype: torch.dtype,
     name: str | None = None,
+    gguf: str | None = None,
 ) -> LanguageModel:
     """Load a model from a local directory, or by its hub id `[org/]name[@revision]` from the local cache.
 
-    Only safetensors are read, no remote code is run, and nothing is downloaded. `model` can also be a loaded model: it
-    keeps its device and dtype, and its attention implementation is set to eager.
+    Only safetensors and GGUF files are read; `gguf` is the name of one in the directory. No remote code is run, and nothing
+    is downloaded. `model` can also be a loaded model: it keeps its device and dtype, and its attention implementation is
+    set to eager.
 
     Raises:
         LoadError: the model or its tokenizer cannot be read, or its architecture is not supported.
@@ -288,28 +290,30 @@ def load_language_model(
             raise LoadError("A loaded model was given without its tokenizer; pass tokenizer= as well.")
         named = str(model.config.name_or_path or model.config.model_type)
         return LanguageModel(model, tokenizer, directory_name(Path(named)))
-    source = find_model(model)
+    source = find_model(model, gguf)
     local: dict[str, Any] = {
         "trust_remote_code": False,
         "local_files_only": True,
         "revision": source.revision,
         "cache_dir": constants.HF_HUB_CACHE,  # the cache that was searched; that of transformers 4 may be another
     }
+    generation = {**local}
+    if source.gguf is not None:
+        local["gguf_file"] = source.gguf.path.name
     with _as_load_error(source, "its configuration"):
         config = transformers.AutoConfig.from_pretrained(source.reference, **local)
     sites_of(str(config.model_type))
     if tokenizer is None:
-        check_tokenizer(source.root, source.what)
-        with _as_load_error(source, "its tokenizer (pass another one as tokenizer=)"):
-            tokenizer = AutoTokenizer.from_pretrained(source.reference, **local)
-    check_weights(source.root, source.what)
+        tokenizer = _own_tokenizer(source, generation)
+    if source.gguf is None:
+        check_weights(source.root, source.what)
     reading_network().keep()
     with _as_load_error(source, "the files in this directory"), without_progress_bar():
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source.reference,
             dtype=dtype,
-            use_safetensors=True,
-            generation_config=_generation_settings(source.reference, config, local),
+            use_safetensors=None if source.gguf is not None else True,
+            generation_config=_generation_settings(source.reference, config, generation),
             **local,
             attn_implementation="eager",
             output_loading_info=True,
@@ -321,6 +325,17 @@ def load_language_model(
             f"{source.what}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
         )
     return LanguageModel(network.to(device), tokenizer, name or source.name)
+
+
+def _own_tokenizer(source: ModelSource, local: Mapping[str, Any]) -> Tokenizer:
+    """Return the tokenizer in a model's directory, or in its GGUF file where the directory has none."""
+    if source.gguf is None:
+        check_tokenizer(source.root, source.what)
+    elif not has_tokenizer(source.root):
+        local = {**local, "gguf_file": source.gguf.path.name}
+    with _as_load_error(source, "its tokenizer (pass another one as tokenizer=)"):
+        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(source.reference, **local)
+    return tokenizer
 
 
 def _generation_settings(reference: str, config: PretrainedConfig, local: Mapping[str, Any]) -> GenerationConfig:

@@ -71,6 +71,7 @@ def read_parts(
     download: bool = False,
     input_site: str | None = None,
     output_site: str | None = None,
+    gguf: str | None = None,
 ) -> Parts:
     """Read a model and its transcoders, and check both and that they fit each other.
 
@@ -78,7 +79,8 @@ def read_parts(
     reference to the hub `org/repo[/path][@revision]`, which may end in a pattern such as `layer_*_width_16k`, or a short
     name from `circuit_widget.transcoder.known_sets`. `encoders` chooses where encoders are kept, see `Loading`. `download`
     allows downloads of transcoders that are not in the hub's local cache. `input_site` and `output_site`, from
-    `circuit_widget.model.sites`, override where features read and write according to the files.
+    `circuit_widget.model.sites`, override where features read and write according to the files. `gguf` is the name of a
+    GGUF file in the directory of the model.
 
     Raises:
         LoadError: something is missing, malformed, not supported, or does not fit the other part.
@@ -98,10 +100,15 @@ def read_parts(
     if isinstance(model, Network):
         _check_device_and_dtype(model, device, dtype)
     language_model = load_language_model(
-        model, tokenizer=read_tokenizer(tokenizer), device=chosen, dtype=choose_dtype(dtype, chosen), name=name
+        model,
+        tokenizer=read_tokenizer(tokenizer),
+        device=chosen,
+        dtype=choose_dtype(dtype, chosen),
+        name=name,
+        gguf=gguf,
     )
     check_pieces(language_model)
-    origin = _model_origin(model, language_model)
+    origin = _model_origin(model, language_model, gguf)
     if folder is None:
         neurons = _neurons(model, language_model)
         if transcoders is None:
@@ -239,12 +246,17 @@ def _check_device_and_dtype(model: Network, device: str | torch.device | None, d
         raise LoadError(f"A loaded model keeps its dtype, {model.dtype}; convert it before: model.to({chosen}).")
 
 
-def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel) -> dict[str, Any]:
-    """Return the provenance of the model; of one given as an object, its name and revision."""
+def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel, gguf: str | None) -> dict[str, Any]:
+    """Return the provenance of the model; of one given as an object, its name and revision.
+
+    That of a GGUF file names its quantisation: the weights are rounded to it.
+    """
     if isinstance(source, Network):
         revision = getattr(source.config, "_commit_hash", None)
         return {**origin_of(str(source.config.name_or_path or model.name), None, ()), "revision": revision}
-    found = find_model(source)
+    found = find_model(source, gguf)
+    if found.gguf is not None:
+        return {**origin_of(model.name, found.root, [found.gguf.path]), "quantisation": found.gguf.quantisation}
     files = [path for ending in ("*.json", "*.safetensors") for path in sorted(found.root.glob(ending))]
     return origin_of(model.name, found.root, files)
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
-from circuit_widget.model.checkpoint import about_file, check_directory
+from circuit_widget.model.checkpoint import about_file, check_directory, check_is_file
+from circuit_widget.model.gguf_file import GgufFile, read_gguf
 from circuit_widget.system.file_kind import is_address
 from circuit_widget.transcoder.folder import directory_name, expanded, is_directory
 from circuit_widget.transcoder.hub import (
@@ -29,7 +31,8 @@ PAGE = re.compile(r"/(?P<repository>[\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve)/(?
 class ModelSource:
     """A model found by name: `root` contains its files; `reference` and `revision` are the arguments for transformers.
 
-    `name` is the name of the directory, or the hub id, with its revision where one was given. `what` is its name in errors.
+    `name` is the name of the directory or GGUF file, or the hub id, with its revision where one was given. `what` is its
+    name in errors. `gguf` is the GGUF file within `root` that has the weights, None for safetensors.
     """
 
     root: Path
@@ -37,12 +40,14 @@ class ModelSource:
     revision: str | None
     name: str
     what: str
+    gguf: GgufFile | None = None
 
 
-def find_model(given: str | os.PathLike[str]) -> ModelSource:
+def find_model(given: str | os.PathLike[str], gguf: str | None = None) -> ModelSource:
     """Find a model by path or hub id; `~` is the home directory, and a hub id may end in `@revision`.
 
-    A path object is always a path; a text is a directory where one of that name exists.
+    A path object is always a path; a text is a directory where one of that name exists. A path may be that of a GGUF file,
+    or `gguf` is the name of one in the directory.
 
     Raises:
         LoadError: there is no such directory, it contains no model, or the hub's cache does not have the model.
@@ -53,8 +58,12 @@ def find_model(given: str | os.PathLike[str]) -> ModelSource:
     path = expanded(text)
     what = f"The model {text!r:.300}"
     if is_directory(path):
+        if gguf is not None:
+            return _gguf_source(path, gguf)
         check_directory(path, what)
         return ModelSource(path, str(path), None, directory_name(path), what)
+    if path.suffix.lower() == ".gguf" and path.is_file() and gguf is None:
+        return _gguf_source(path.parent, path.name)
     if os.path.lexists(path):
         raise LoadError(
             f"{what} is a link to nothing." if path.is_symlink() and not path.exists() else about_file(path, what)
@@ -68,8 +77,25 @@ def find_model(given: str | os.PathLike[str]) -> ModelSource:
     root = cached_snapshot(reference)
     if root is None or not any(root.iterdir()):
         raise LoadError(_not_cached(reference, what))
+    if gguf is not None:
+        return _gguf_source(root, gguf)
     check_directory(root, what)
     return ModelSource(root, reference.repository, reference.revision or None, str(reference), what)
+
+
+def _gguf_source(root: Path, name: str) -> ModelSource:
+    """Return the model in a GGUF file of a directory.
+
+    Raises:
+        LoadError: there is no such file, or it cannot be read.
+    """
+    path, what = root / name, f"The model {name!r:.300}"
+    if not path.is_file():
+        found = sorted(entry.name for entry in root.iterdir() if entry.suffix.lower() == ".gguf")
+        listed = ", ".join(map(repr, found[:5])) or "none"
+        raise LoadError(f"gguf={quoted(name)} is no file in {str(root)!r:.300}; GGUF files there: {listed}.")
+    check_is_file(path)
+    return ModelSource(root, str(root), None, path.stem, what, read_gguf(path, what))
 
 
 _EXPECTED = "expected a local directory, or a hub id such as 'google/gemma-2-2b' or 'EleutherAI/pythia-70m@step3000'"
