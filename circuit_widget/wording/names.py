@@ -1,4 +1,4 @@
-"""The names that nodes and tokens go by."""
+"""The names of nodes and tokens."""
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.graph import Graph
@@ -7,23 +7,23 @@ from circuit_widget.wording.text import printable, token_label
 
 
 def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
-    """The circuit's label, else the graph's, else what the node is."""
+    """Return the name of a node: the circuit's label, else the graph's, else one made from its kind."""
     label = circuit.labels.get(node) or graph.labels.get(node)
     if label:
         return printable(label)
-    place = graph.index(node)
-    match graph.node_kinds[place]:
+    index = graph.index(node)
+    match graph.node_kinds[index]:
         case NodeKind.TOKEN:
-            position = graph.token_position[place - graph.n_features - graph.n_errors]
+            position = graph.token_position[index - graph.n_features - graph.n_errors]
             return token_text(graph.tokens[position].text)
         case NodeKind.LOGIT:
-            return token_text(graph.targets[place - graph.weights.shape[1]].token)
+            return token_text(graph.targets[index - graph.weights.shape[1]].token)
         case NodeKind.ERROR:
             return "error"
         case NodeKind.FEATURE:
-            return f"feature {graph.feature_index[place]}"
+            return f"feature {graph.feature_index[index]}"
 
 
 def token_text(text: str) -> str:
-    """Token text as one visible line, and a sign for no text at all."""
+    """Return token text as one visible line, or ∅ for an empty text."""
     return token_label(text) or "∅"

@@ -1,15 +1,15 @@
-"""How numbers and interventions are said, in the words of the screen (js/src/core/words.ts)."""
+"""Texts for numbers and interventions; the frontend has the same in js/src/wording/words.ts."""
 
 import math
 
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set
 
 LIKELY = 0.005
-"""Probability below which two decimals say nothing."""
+"""Probability below which two decimals are 0.00."""
 
 
 def percent(share: float) -> str:
-    """A share as a percentage: 22%, 0.4%."""
+    """Return a share as a percentage: 22%, 0.4%."""
     if not math.isfinite(share):
         return "–"
     value = 100 * share
@@ -18,12 +18,12 @@ def percent(share: float) -> str:
 
 
 def probability(value: float) -> str:
-    """A probability with two decimals."""
+    """Return a probability with two decimals."""
     return f"{value:.2f}"
 
 
 def mark(intervention: Intervention) -> str:
-    """What is done, as short as a chip: ×0, ×−1, = 2, +0.5, swap."""
+    """Return an intervention as the short text of a chip: ×0, ×−1, = 2, +0.5, swap."""
     match intervention:
         case Ablate():
             return "×0"
@@ -41,19 +41,19 @@ def mark(intervention: Intervention) -> str:
             return "swap"
 
 
-def deed(intervention: Intervention, who: str, elsewhere: str) -> str:
-    """What is done to whom: ablate Texas ×0; a swap takes its values from `elsewhere`."""
+def phrase(intervention: Intervention, subject: str, source: str) -> str:
+    """Return an intervention in words: ablate Texas ×0; `subject` is what it changes, `source` what a swap reads."""
     match intervention:
         case Ablate():
-            return f"ablate {who} ×0"
+            return f"ablate {subject} ×0"
         case Scale():
-            return f"scale {who} {mark(intervention)}"
+            return f"scale {subject} {mark(intervention)}"
         case Set():
-            return f"set {who} {mark(intervention)}"
+            return f"set {subject} {mark(intervention)}"
         case Add():
-            return f"add to {who} {mark(intervention)}"
+            return f"add to {subject} {mark(intervention)}"
         case _:
-            return f"swap {who} from {elsewhere}"
+            return f"swap {subject} from {source}"
 
 
 def _number(value: float) -> str:

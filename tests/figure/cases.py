@@ -5,7 +5,7 @@ from typing import Any
 
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
 from circuit_widget.figure.layout.map_layout import MapNode, map_layout
-from circuit_widget.figure.layout.routing import Link, edge_width, head_length, map_edge, route_edges, shown_links
+from circuit_widget.figure.layout.routing import Link, edge_width, head_length, map_edge, route_edges, visible_links
 from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label
 
 DALLAS = ("<bos>", "the", " capital", " of", " the", " state", " containing", " Dallas", " is")
@@ -157,7 +157,7 @@ def _map_case(
 
 def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, height: float) -> dict[str, Any]:
     layout = circuit_layout(boxes, width, height)
-    shown = shown_links(links)
+    shown = visible_links(links)
     return {
         "boxes": [box._asdict() for box in boxes],
         "links": [link._asdict() for link in links],
