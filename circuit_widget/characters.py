@@ -1,6 +1,6 @@
 """Text by whole characters: what UTF-8 can carry, and where a text may be cut. The page keeps the same rules.
 
-Lengths count code points, here and in js/src/core/characters.ts. Both are held to tests/fixtures/characters.json.
+Lengths count code points, here and in js/src/text/characters.ts. Both are held to tests/fixtures/characters.json.
 """
 
 from __future__ import annotations

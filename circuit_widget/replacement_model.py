@@ -27,10 +27,9 @@ from circuit_widget.intervention.studies.steered_generation import SteeredGenera
 from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last_layer
 from circuit_widget.intervention.studies.validation import validate
 from circuit_widget.model.closed import Closed
-from circuit_widget.model.generation import Generation, SampledToken, question
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.running import runs_model
-from circuit_widget.model.sampling import Options, generate
+from circuit_widget.model.sampling import Options, SampledToken, generate
 from circuit_widget.model.tokens.prompt import (
     Bounds,
     Prompt,
@@ -46,6 +45,7 @@ from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.checking import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_run, given_limit
+from circuit_widget.tracing.generation import Generation, generation_of, trace_request
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.reading import reading_of
 from circuit_widget.tracing.run import Run
@@ -176,9 +176,9 @@ class ReplacementModel:
         max_features, step = given_limit(max_features, "max_features"), given_limit(step, "step")
         with reporting(progress) as report:
             report(0.0, "Running the model")
-            asked = question(prompt, position, token, self.prompt_of)
-            run = self._runs.of(self.read_prompt(asked.prompt), asked.position, cancelled)
-            chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
+            request = trace_request(prompt, position, token, self.prompt_of)
+            run = self._runs.of(self.read_prompt(request.prompt), request.position, cancelled)
+            chosen = choose_targets(reading_of(self.model, run), targets, sampled=request.sampled)
             report(0.2, "Following edges")
             graph = trace_run(
                 run,
@@ -191,9 +191,12 @@ class ReplacementModel:
             labels = self._labels(graph)
             report(1.0, "Traced")
         recipe = recipe_of(self.model, self.transcoders, run, chosen, files=self._provenance, started=started)
-        typed = {"prompt": asked.prompt} if isinstance(asked.prompt, str) else {}
+        typed = {"prompt": request.prompt} if isinstance(request.prompt, str) else {}
         return replace(
-            graph, labels=labels, recipe={**graph.recipe, **recipe, **self._sites, **typed, **asked.recipe}, model=self
+            graph,
+            labels=labels,
+            recipe={**graph.recipe, **recipe, **self._sites, **typed, **request.recipe},
+            model=self,
         )
 
     @runs_model
@@ -213,9 +216,9 @@ class ReplacementModel:
         Raises:
             PromptError: as `trace` does.
         """
-        asked = question(prompt, position, token, self.prompt_of)
-        run = self._runs.of(self.read_prompt(asked.prompt), asked.position)
-        chosen = choose_targets(reading_of(self.model, run), targets, said=asked.said)
+        request = trace_request(prompt, position, token, self.prompt_of)
+        run = self._runs.of(self.read_prompt(request.prompt), request.position)
+        chosen = choose_targets(reading_of(self.model, run), targets, sampled=request.sampled)
         return estimate_run(run, len(chosen), max_features)
 
     @overload
@@ -281,7 +284,7 @@ class ReplacementModel:
                         new_tokens=new_tokens,
                     )
                 ]
-            said = generate(
+            samples = generate(
                 self.model,
                 read,
                 (None, *steering),
@@ -292,11 +295,12 @@ class ReplacementModel:
                 progress=lambda done: report(done, "Generating"),
                 cancelled=cancelled,
             )
-        unsteered = replace(said[0], model=self)
+        unsteered = generation_of(read, samples[0], self)
         if interventions is None:
             return unsteered
-        done = {"interventions": [one.to_json() for one in listed], "new_tokens": new_tokens}
-        return SteeredGeneration(unsteered, replace(said[1], steering=done, model=self), listed, new_tokens)
+        steering_json = {"interventions": [one.to_json() for one in listed], "new_tokens": new_tokens}
+        steered = replace(generation_of(read, samples[1], self), steering=steering_json)
+        return SteeredGeneration(unsteered, steered, listed, new_tokens)
 
     @runs_model
     def _activations_of(self, graph: Graph, *, cancelled: IsCancelled | None = None) -> Activations:

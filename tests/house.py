@@ -1,4 +1,4 @@
-"""The plan of the house, from the ground up: which rooms there are, what is in them, and what each may import.
+"""The plan of the house, Python and TypeScript, from the ground up: the rooms, what is in them, what each may import.
 
 `python -m tests.house` writes it into CONTRIBUTING.md; tests/test_house.py holds the code and that file to it.
 """
@@ -50,6 +50,27 @@ FLOORS: tuple[dict[str, str], ...] = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
+FRONTEND_FLOORS: tuple[dict[str, str], ...] = (
+    {
+        "text": "text by whole characters, and its width",
+        "page": "the browser page: sizes, events, downloads, colours",
+    },
+    {"wire": "messages (written from Python's), requests to the kernel, traits"},
+    {"core": "graph, circuit and effect: pure functions, no DOM"},
+    {"wording": "numbers, nodes and experiments in words", "layout": "where everything on map and circuit is"},
+    {"store": "the state of one view: document, selection, undo, experiments; commands change it"},
+    {"controls": "buttons, popovers, rows, glyphs that several panes use"},
+    {
+        "map": "the map of all nodes",
+        "circuit": "the pane of the user's circuit",
+        "inspector": "what is known of the inspected node or supernode",
+        "effects": "effects, sweeps, generated text, validation, history",
+    },
+    {"shell": "header, footer, status, search, keyboard: what is around the panes"},
+)
+FRONTEND_FLOOR = {room: floor for floor, rooms in enumerate(FRONTEND_FLOORS) for room in rooms}
+
+
 def room_of(module: str) -> str | None:
     """Return the room of a module, named from the package on: the innermost that holds it, None outside all rooms."""
     parts = module.split(".")
@@ -64,7 +85,8 @@ def plan() -> str:
         for rooms in FLOORS
         for room, what in rooms.items()
     ]
-    return "\n".join([BEGIN, "```", "circuit_widget/", *lines, "```", END])
+    frontend = [f"  {room + '/':<26}{what}" for rooms in FRONTEND_FLOORS for room, what in rooms.items()]
+    return "\n".join([BEGIN, "```", "circuit_widget/", *lines, "", "js/src/", *frontend, "```", END])
 
 
 def written() -> str:

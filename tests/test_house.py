@@ -1,21 +1,23 @@
 """The rules of the house: what each room may import, how long a file may be, what has to be documented."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.house import CONTRIBUTING, FLOOR, room_of, written
+from tests.house import CONTRIBUTING, FLOOR, FRONTEND_FLOOR, room_of, written
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "circuit_widget"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-FRONTEND = sorted(path for ending in ("ts", "tsx", "css") for path in (ROOT / "js/src").rglob(f"*.{ending}"))
+FRONTEND_ROOT = ROOT / "js/src"
+FRONTEND = sorted(path for ending in ("ts", "tsx", "css") for path in FRONTEND_ROOT.rglob(f"*.{ending}"))
 LONGEST_FILE = 400
 
-# One cell, `graph.show()`, is worth an import from above, made when it is called.
-UPWARD = {("graph", "figure"), ("graph", "widget"), ("graph", "replacement_model")}
+# `graph.show()` and `graph.figure()` import from above when they are called, and name what they return.
+UPWARD = {("graph", "figure"), ("graph", "widget")}
 
 ONLY_IN = {"transformers": {"model", "demo"}, "anywidget": {"widget"}, "ipywidgets": {"widget"}}
 
@@ -31,7 +33,7 @@ def room(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield (module, at import time?) for each import of a file, those for the type checker left out."""
+    """Yield (module, at import time?) for each import of a file, those for the type checker included."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         for child in ast.iter_child_nodes(node):
@@ -46,10 +48,9 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
         else:
             continue
         above = list(ancestors(node))
-        if any(isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.dump(parent.test) for parent in above):
-            continue
-        inside = any(isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef) for parent in above)
-        yield from ((module, not inside) for module in modules)
+        for_types = any(isinstance(parent, ast.If) and "TYPE_CHECKING" in ast.dump(parent.test) for parent in above)
+        in_function = any(isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef) for parent in above)
+        yield from ((module, not for_types and not in_function) for module in modules)
 
 
 def ancestors(node: ast.AST) -> Iterator[ast.AST]:
@@ -79,6 +80,21 @@ def test_a_room_imports_only_from_rooms_below() -> None:
             if at_import or (here.split(".")[0], there.split(".")[0]) not in UPWARD:
                 upward.append(f"{named(path)} imports {module}")
     assert upward == []
+
+
+def test_a_room_of_the_frontend_imports_only_from_rooms_below() -> None:
+    faults = []
+    for path in FRONTEND:
+        here = path.parent.relative_to(FRONTEND_ROOT).as_posix()
+        if path == FRONTEND_ROOT / "index.tsx":
+            continue
+        if here not in FRONTEND_FLOOR:
+            faults.append(f"{named(path)} is in no room")
+        for module in re.findall(r'(?:from|import) "(\.[^"]+)"', path.read_text()):
+            there = (path.parent / module).resolve().parent.relative_to(FRONTEND_ROOT).as_posix()
+            if here != there and FRONTEND_FLOOR.get(there, -1) >= FRONTEND_FLOOR.get(here, 0):
+                faults.append(f"{named(path)} imports {module}")
+    assert faults == []
 
 
 def test_contributing_shows_the_house() -> None:

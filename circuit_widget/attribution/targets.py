@@ -115,12 +115,12 @@ class TargetSource:
 
 
 def choose_targets(
-    reading: TargetSource, choices: Sequence[TargetChoice] | TargetChoice | None, *, said: int | None = None
+    reading: TargetSource, choices: Sequence[TargetChoice] | TargetChoice | None, *, sampled: int | None = None
 ) -> tuple[ChosenTarget, ...]:
     """Return the targets asked for, by default the most likely tokens: ten, or fewer that hold 0.95 of the probability.
 
     A text stands for the token with or without a space before it, whichever the model finds more likely here. Where
-    the default is taken, `said`, a token id, is among the targets.
+    the default is taken, `sampled`, a token id, is among the targets.
 
     Raises:
         PromptError: a token that does not exist or is named twice, an empty list, a direction of the wrong width.
@@ -128,7 +128,7 @@ def choose_targets(
     probabilities = torch.softmax(reading.logits.float(), dim=-1)
     if choices is None:
         likely = _most_likely(probabilities)
-        tokens = likely if said is None or said in likely else [*likely, said]
+        tokens = likely if sampled is None or sampled in likely else [*likely, sampled]
         return tuple(_token(reading, probabilities, token) for token in tokens)
     is_one = isinstance(choices, str | int | Contrast | Direction) or getattr(choices, "shape", None) == ()
     wanted = [choices] if is_one else listed(choices)

@@ -25,7 +25,7 @@ from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import given_path
 from circuit_widget.system.warning import warn
 
-__all__ = ["Figure", "Part", "make_figure", "read_recipe"]
+__all__ = ["Figure", "FigureCircuit", "FigureEffect", "Part", "make_figure", "read_recipe"]
 
 NARROWEST = 2.0
 WIDEST = 12.0
@@ -35,6 +35,12 @@ MOST_BOXES = 100
 """More cannot be distinguished on a page, and routing edges around them takes minutes."""
 
 SAVED_SCALE = 2.0
+
+FigureCircuit: TypeAlias = Circuit | None
+"""The circuit of a figure; None for a figure of the map alone."""
+
+FigureEffect: TypeAlias = Effect | Controls | None
+"""What the bars of a figure show: an effect, an effect with the band of its controls, or nothing."""
 
 Fonts: TypeAlias = str | Path | Sequence[str | Path]
 """Folders of font files."""
@@ -126,8 +132,8 @@ class Figure:
 
 def make_figure(
     graph: Graph,
-    circuit: Circuit | None = None,
-    effect: Effect | Controls | None = None,
+    circuit: FigureCircuit = None,
+    effect: FigureEffect = None,
     part: Part = "both",
     width: float = 6.75,
     title: str | None = None,

@@ -21,20 +21,15 @@ from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
 from circuit_widget.graph.node_table import Edges
 from circuit_widget.graph.subgraph import pruned, scores_of_circuit
+from circuit_widget.graph.tracing_model import TracingModel
+from circuit_widget.graph.verification import Verification
 from circuit_widget.nodes import Feature, NodeKind, PromptToken, Scores, Target, no_such_node, several_nodes
 
 if TYPE_CHECKING:
     import networkx
     import pandas
 
-    from circuit_widget.circuit.document import Circuit
-    from circuit_widget.figure.figure import Figure, Part
-    from circuit_widget.intervention import Effect
-    from circuit_widget.intervention.groups import Groups
-    from circuit_widget.intervention.studies.controls import Controls
-    from circuit_widget.intervention.studies.validation import Validation
-    from circuit_widget.replacement_model import ReplacementModel
-    from circuit_widget.tracing.verification import Verification
+    from circuit_widget.figure.figure import Figure, FigureCircuit, FigureEffect, Part
     from circuit_widget.widget.widget import CircuitWidget
 
 JSON: TypeAlias = Union[bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"], None]  # noqa: UP007
@@ -74,7 +69,7 @@ class Graph:
     recorded_scores: Scores
     labels: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, JSON] = field(default_factory=dict)
-    model: ReplacementModel | None = field(default=None, compare=False, repr=False)
+    model: TracingModel | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_kinds(self.tokens, self.targets, self.labels, self.recipe)
@@ -123,7 +118,7 @@ class Graph:
         weights: Float32[np.ndarray, "targets sources"],
         labels: Mapping[str, str] | None = None,
         recipe: Mapping[str, JSON] | None = None,
-        model: ReplacementModel | None = None,
+        model: TracingModel | None = None,
     ) -> Self:
         """A graph from its nodes and weights; influence, share and scores are computed here.
 
@@ -306,10 +301,11 @@ class Graph:
             )
         return self.model.verify(self, n)
 
-    def validate(self, groups: Groups = None, **settings: Any) -> Validation:
+    def validate(self, groups: Any = None, **settings: Any) -> Any:
         """How well this graph predicts ablations, of a circuit's boxes or of the most influential features.
 
-        `model.validate(graph, groups, ...)`, with its settings. Raises NoModelError when the graph came from a file.
+        Returns the Validation of `model.validate(graph, groups, ...)`, with the same settings. Raises NoModelError when
+        the graph came from a file.
         """
         if self.model is None:
             raise NoModelError(
@@ -355,7 +351,7 @@ class Graph:
 
         return load_graph(path)
 
-    def show(self, model: ReplacementModel | None = None, **settings: Any) -> CircuitWidget:
+    def show(self, model: TracingModel | None = None, **settings: Any) -> CircuitWidget:
         """A widget on this graph; `model` defaults to the one that traced it, without one nothing can be ablated."""
         from circuit_widget.widget.widget import CircuitWidget
 
@@ -363,8 +359,8 @@ class Graph:
 
     def figure(
         self,
-        circuit: Circuit | None = None,
-        effect: Effect | Controls | None = None,
+        circuit: FigureCircuit = None,
+        effect: FigureEffect = None,
         part: Part = "both",
         width: float = 6.75,
         title: str | None = None,

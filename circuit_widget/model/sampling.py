@@ -1,9 +1,10 @@
-"""Letting the model go on from a prompt, token by token, as it is or with something changed in every step."""
+"""Generation: the model samples token after token, without interventions or with an edit of every step."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict
 
 import torch
@@ -14,12 +15,10 @@ from circuit_widget.arguments import check_callable, finite_number, whole_number
 from circuit_widget.errors import Cancelled, PromptError
 from circuit_widget.model.block import Block, module_device
 from circuit_widget.model.capture import first, watch_reading
-from circuit_widget.model.generation import Generation, SampledToken
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.prompt import Prompt, check_embedded
 from circuit_widget.model.tokens.tokenizer import token_text
-from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice
 from circuit_widget.system.plain_torch import inference
 
@@ -29,8 +28,38 @@ COLDEST = float(torch.finfo(torch.float32).tiny)
 """Logits are divided by at least this: less would be 0 in their type."""
 
 
+@dataclass(frozen=True)
+class SampledToken:
+    """One sampled token.
+
+    `probability` is the one in the model's own distribution, before temperature. `index` counts the sampled tokens from
+    0. `steered` is true for a token sampled under interventions.
+    """
+
+    text: str
+    token_id: int
+    probability: float
+    index: int
+    steered: bool = False
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The tokens that a model sampled after a prompt, and how.
+
+    `text` is without special tokens; `seed` is None where the temperature is 0; `ended` is true where the last token is
+    one of the model's end tokens.
+    """
+
+    tokens: tuple[SampledToken, ...]
+    text: str
+    temperature: float
+    seed: int | None
+    ended: bool
+
+
 class Options(TypedDict, total=False):
-    """What `ReplacementModel.generate` takes beside a prompt and interventions; it says there what each means."""
+    """Keyword arguments of `ReplacementModel.generate` other than interventions; its docstring describes them."""
 
     new_tokens: bool
     max_new_tokens: int
@@ -42,7 +71,10 @@ class Options(TypedDict, total=False):
 
 
 class StepEdit(Protocol):
-    """What is changed in each step of a generation, where features of `input_site` and `output_site` read and write."""
+    """An edit of every step of a generation: it adds to the output of features, given their input.
+
+    `input_site` and `output_site` are the sites where these features read and write.
+    """
 
     @property
     def input_site(self) -> str:
@@ -55,7 +87,10 @@ class StepEdit(Protocol):
     def __call__(
         self, layer: int, x: Float[Tensor, "batch rows d_model"], first_position: int
     ) -> Float[Tensor, "batch rows d_model"] | None:
-        """Return what is added to what features write at a layer, given what they read from `first_position` on."""
+        """Return what to add at the output site of a layer, given the values `x` at its input site.
+
+        The rows of `x` are the positions from `first_position` on. None adds nothing.
+        """
 
 
 def generate(
@@ -69,16 +104,16 @@ def generate(
     on_token: Callable[[SampledToken], None] | None = None,
     progress: Callable[[float], None] | None = None,
     cancelled: IsCancelled | None = None,
-) -> tuple[Generation, ...]:
-    """Continue a prompt until the model ends it, `max_new_tokens` are sampled, or its context is full, once for each edit.
+) -> tuple[Sample, ...]:
+    """Sample tokens after a prompt once for each edit, until an end token, `max_new_tokens`, or a full context.
 
-    At temperature 0 the likeliest token is taken each time; above it tokens are drawn from the logits divided by it,
-    on the CPU, so that a seed draws the same on every device. Keys and values are kept from token to token. The
-    generations grow side by side, a token each in turn, and draw with the same random numbers.
+    At temperature 0 the likeliest token is taken each time. Above 0, tokens are drawn from the logits divided by the
+    temperature, on the CPU, so that a seed draws the same tokens on every device. Keys and values are cached. The samples
+    advance in turn, one token each, and draw with the same random numbers.
 
     Raises:
         PromptError: a number out of range, a prompt that fills the context, or logits that are not finite.
-        LoadError: something was put on the model's modules since it was loaded that its runs do not allow for.
+        LoadError: the model's modules were changed after loading in a way that its runs do not support.
         Cancelled: `cancelled()` became true between two tokens.
     """
     max_new_tokens = whole_number(max_new_tokens, "max_new_tokens", PromptError, least=1)
@@ -93,23 +128,23 @@ def generate(
     count = min(max_new_tokens, room)
     if temperature > 0 and seed is None:
         seed = secrets.randbelow(MOST_SEED)
-    growing = [_Growing(model, prompt, edit, _Draw(temperature, seed), count) for edit in edits]
-    for place in range(count):
-        for one in growing:
-            if one.is_done:
+    samplers = [_Sampler(model, prompt, edit, _Draw(temperature, seed), count) for edit in edits]
+    for index in range(count):
+        for sampler in samplers:
+            if sampler.is_done:
                 continue
-            if cancelled is not None and any(other.sampled for other in growing) and cancelled():
+            if cancelled is not None and any(other.sampled for other in samplers) and cancelled():
                 raise Cancelled("The generation was cancelled.")
-            token = one.step()
+            token = sampler.step()
             if on_token is not None:
                 on_token(token)
             if progress is not None:
-                progress(_done(growing, place, count))
-    return tuple(_result(model, prompt, one, temperature, seed) for one in growing)
+                progress(_fraction_done(samplers, index, count))
+    return tuple(_sample_of(model, sampler, temperature, seed) for sampler in samplers)
 
 
 class _Draw:
-    """Takes one token from logits: the likeliest at temperature 0, else by chance."""
+    """Chooses one token from logits: the likeliest at temperature 0, else a random one."""
 
     def __init__(self, temperature: float, seed: int | None) -> None:
         self._temperature = temperature
@@ -120,12 +155,12 @@ class _Draw:
     def __call__(self, logits: Float[Tensor, " vocabulary"]) -> int:
         if self._temperature == 0:
             return int(logits.argmax())
-        warmed = torch.softmax((logits - logits.max()) / max(self._temperature, COLDEST), dim=-1)
-        return int(torch.multinomial(warmed, 1, generator=self._generator))
+        probabilities = torch.softmax((logits - logits.max()) / max(self._temperature, COLDEST), dim=-1)
+        return int(torch.multinomial(probabilities, 1, generator=self._generator))
 
 
-class _Growing:
-    """A generation as it grows: the tokens so far, with the keys and values of all that the model was given."""
+class _Sampler:
+    """Samples tokens after one prompt under one edit; keeps them, and the keys and values of all positions run so far."""
 
     def __init__(self, model: LanguageModel, prompt: Prompt, edit: StepEdit | None, draw: _Draw, count: int) -> None:
         self.sampled: list[SampledToken] = []
@@ -133,19 +168,19 @@ class _Growing:
         self._edit = edit
         self._draw = draw
         self._count = count
-        self._ends = _ends(model)
-        self._fed: Sequence[int] = prompt.token_ids
+        self._end_tokens = _end_tokens(model)
+        self._next_input: Sequence[int] = prompt.token_ids
         self._position = 0
         self._cache: Any = None
 
     @property
     def ended(self) -> bool:
-        """Whether the last token ends a text."""
-        return bool(self.sampled) and self.sampled[-1].token_id in self._ends
+        """Whether the last sampled token is an end token."""
+        return bool(self.sampled) and self.sampled[-1].token_id in self._end_tokens
 
     @property
     def is_done(self) -> bool:
-        """Whether no token is to come."""
+        """Whether it samples no further token."""
         return self.ended or len(self.sampled) == self._count
 
     def step(self) -> SampledToken:
@@ -156,26 +191,26 @@ class _Growing:
             probability = float(torch.softmax(logits, dim=-1)[token])
         text = token_text(self._model.tokenizer, token)
         self.sampled.append(SampledToken(text, token, probability, len(self.sampled), self._edit is not None))
-        self._fed = (token,)
+        self._next_input = (token,)
         return self.sampled[-1]
 
     def _logits(self) -> Float[Tensor, " vocabulary"]:
-        """Run the model on what it was not given yet; float32 on the CPU."""
+        """Run the model on the tokens it has not run on yet, and return the last logits; float32 on the CPU."""
         network = self._model.network
-        check_embedded(self._model.tokenizer, self._fed, self._model.n_embeddings)
+        check_embedded(self._model.tokenizer, self._next_input, self._model.n_embeddings)
         with Hooks() as hooks:
             if self._edit is not None:
-                _watch(hooks, self._model, self._edit, self._position)
+                _hook_edit(hooks, self._model, self._edit, self._position)
             output: Any = network(
                 input_ids=torch.tensor(
-                    [self._fed], dtype=torch.long, device=module_device(network.get_input_embeddings())
+                    [self._next_input], dtype=torch.long, device=module_device(network.get_input_embeddings())
                 ),
                 past_key_values=self._cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
         self._cache = output.past_key_values
-        self._position += len(self._fed)
+        self._position += len(self._next_input)
         logits: Tensor = output.logits[0, -1].float().cpu()
         if not bool(torch.isfinite(logits).all()):
             steered = "" if self._edit is None else " under these interventions"
@@ -184,10 +219,10 @@ class _Growing:
         return logits
 
 
-def _watch(hooks: Hooks, model: LanguageModel, edit: StepEdit, first_position: int) -> None:
-    """Make every layer add what `edit` returns for it to what features write there."""
+def _hook_edit(hooks: Hooks, model: LanguageModel, edit: StepEdit, first_position: int) -> None:
+    """Set hooks that add, at every layer, the edit's result to the values at its output site."""
 
-    def watch(layer: int, block: Block) -> None:
+    def hook_layer(layer: int, block: Block) -> None:
         read: dict[str, Tensor] = {}
 
         def write(_: tuple[Any, ...], output: Any) -> Any:
@@ -202,30 +237,28 @@ def _watch(hooks: Hooks, model: LanguageModel, edit: StepEdit, first_position: i
         hooks.after(block.writer(edit.output_site), write)
 
     for layer, block in enumerate(model.blocks):
-        watch(layer, block)
+        hook_layer(layer, block)
 
 
-def _done(growing: Sequence[_Growing], place: int, count: int) -> float:
-    """Return the share of tokens that are there; one that ended early has all of its."""
-    there = sum(count if one.is_done else min(len(one.sampled), place + 1) for one in growing)
-    return there / (count * len(growing))
+def _fraction_done(samplers: Sequence[_Sampler], index: int, count: int) -> float:
+    """Return the share of tokens sampled so far; a sampler that ended early counts as complete."""
+    sampled = sum(count if sampler.is_done else min(len(sampler.sampled), index + 1) for sampler in samplers)
+    return sampled / (count * len(samplers))
 
 
-def _result(model: LanguageModel, prompt: Prompt, grown: _Growing, temperature: float, seed: int | None) -> Generation:
-    said = [PromptToken(token.text, token.token_id) for token in grown.sampled]
-    return Generation(
-        tokens=(*(PromptToken(text, token) for text, token in zip(prompt.texts, prompt.token_ids, strict=True)), *said),
-        n_prompt=len(prompt),
-        text=str(model.tokenizer.decode([token.token_id for token in said], skip_special_tokens=True)),
-        probabilities=tuple(token.probability for token in grown.sampled),
+def _sample_of(model: LanguageModel, sampler: _Sampler, temperature: float, seed: int | None) -> Sample:
+    text = model.tokenizer.decode([token.token_id for token in sampler.sampled], skip_special_tokens=True)
+    return Sample(
+        tokens=tuple(sampler.sampled),
+        text=str(text),
         temperature=float(temperature),
         seed=seed if temperature > 0 else None,
-        ended=grown.ended,
+        ended=sampler.ended,
     )
 
 
-def _ends(model: LanguageModel) -> frozenset[int]:
-    """Return the tokens that end a text, as the model's generation settings name them, else its tokenizer."""
+def _end_tokens(model: LanguageModel) -> frozenset[int]:
+    """Return the ids of the end tokens in the model's generation settings, else the one of its tokenizer."""
     settings: Any = model.network.generation_config
     named = settings.eos_token_id if settings is not None else None
     if named is None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from circuit_widget.arguments import whole_number
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
-from circuit_widget.model.generation import Generation, question
+from circuit_widget.graph.verification import Verification
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.running import runs_model
 from circuit_widget.model.tokens.prompt import Prompt, PromptInput
@@ -17,8 +17,8 @@ from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.fidelity import Fidelity, fidelity_on, prompts_of
+from circuit_widget.tracing.generation import Generation, trace_request
 from circuit_widget.tracing.run import Run
-from circuit_widget.tracing.verification import Verification
 from circuit_widget.tracing.verify import verify_graph
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -90,7 +90,7 @@ def fidelity(
         Cancelled: `cancelled()` became true between two layers.
     """
     with reporting(progress) as report:
-        prompts = prompts_of(texts, lambda one: model.read_prompt(question(one, -1, None, model.prompt_of).prompt))
+        prompts = prompts_of(texts, lambda one: model.read_prompt(trace_request(one, -1, None, model.prompt_of).prompt))
         return fidelity_on(
             model.model,
             model.transcoders,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from circuit_widget.arguments import has_entries, quoted
 from circuit_widget.errors import PromptError
-from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
+from circuit_widget.tracing.generation import Generation
 from circuit_widget.tracing.run import unexplained_by
 from circuit_widget.tracing.unexplained import Unexplained
 from circuit_widget.transcoder.transcoder_set import TranscoderSet

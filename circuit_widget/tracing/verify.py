@@ -15,13 +15,13 @@ from torch import nn
 
 from circuit_widget.errors import Cancelled
 from circuit_widget.graph import Graph
+from circuit_widget.graph.verification import MeasuredEdge, Verification
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.system.restoring import Change
 from circuit_widget.tracing.direct import DirectEffects
 from circuit_widget.tracing.run import Run, run_prompt
-from circuit_widget.tracing.verification import MeasuredEdge, Verification
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 LOW_PRECISION = (torch.bfloat16, torch.float16)

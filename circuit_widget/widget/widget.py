@@ -12,6 +12,7 @@ from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.model.closed import CLOSED
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.widget.jobs.experimenting import ExperimentWidget
@@ -52,7 +53,7 @@ class CircuitWidget(ExperimentWidget):
         self,
         graph: Graph,
         *,
-        model: ReplacementModel | None = None,
+        model: TracingModel | None = None,
         circuit: Circuit | None = None,
         theme: Literal["auto", "light", "dark"] = "auto",
         height: int = 420,

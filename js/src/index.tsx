@@ -2,15 +2,15 @@
 
 import { signal as state } from "@preact/signals";
 import { render as mount } from "preact";
-import { App } from "./app";
 import { decodeSnapshot } from "./core/snapshot";
 import type { Settings, Snapshot } from "./core/types";
-import type { RenderContext, WidgetModel } from "./host";
-import { attachKeyboard } from "./keyboard";
-import { Rpc } from "./rpc";
-import { createStore } from "./store";
-import { styles } from "./styles";
-import { hostTheme, type ThemeName, watchHostTheme } from "./theme";
+import { hostTheme, type ThemeName, watchHostTheme } from "./page/theme";
+import { App } from "./shell/app";
+import { attachKeyboard } from "./shell/keyboard";
+import { styles } from "./shell/styles";
+import { createStore } from "./store/store";
+import type { RenderContext, WidgetModel } from "./wire/host";
+import { Rpc } from "./wire/rpc";
 
 /** Draws one view of the widget inside a shadow root of its own; returns what takes it away again. */
 function render({ model, el, signal }: RenderContext): () => void {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { allRepaired, beginning, lengthOf, repaired, shortened } from "../src/core/characters";
+import { allRepaired, beginning, lengthOf, repaired, shortened } from "../src/text/characters";
 
 interface Case {
   readonly case: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CircuitPane } from "../src/circuit/circuit-pane";
-import { whoOf } from "../src/effects/experiment";
+import { whoOf } from "../src/store/running";
 import { FakeModel, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, mount, pointer, press, TEXAS, texts } from "./panels";
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Effects } from "../src/effects/effects";
-import { ExportMenu } from "../src/export-menu";
-import { Footer } from "../src/footer";
-import { KeyboardHelp } from "../src/keyboard-help";
+import { ExportMenu } from "../src/shell/export-menu";
+import { Footer } from "../src/shell/footer";
+import { KeyboardHelp } from "../src/shell/keyboard-help";
 import { FakeModel, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, mount, press, TEXAS, texts } from "./panels";
 

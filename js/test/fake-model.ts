@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { signal } from "@preact/signals";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
 import { decodeSnapshot } from "../src/core/snapshot";
-import type { WidgetModel } from "../src/host";
-import type { Request } from "../src/messages";
-import { Rpc } from "../src/rpc";
-import { createStore } from "../src/store";
+import { createStore } from "../src/store/store";
+import type { WidgetModel } from "../src/wire/host";
+import type { Request } from "../src/wire/messages";
+import { Rpc } from "../src/wire/rpc";
 
 export function fixtureBytes(): DataView {
   const file = readFileSync(join(import.meta.dirname, "../../tests/fixtures/snapshot.bin"));

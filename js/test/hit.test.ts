@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ARROWS, hitGrid, step } from "../src/core/hit";
+import { ARROWS, hitGrid, step } from "../src/layout/hit";
 
 it("finds the nearest shape within reach and nothing beyond", () => {
   const grid = hitGrid([10, 30, 200], [10, 10, 90], [5, 11, 3]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EMPTY_CIRCUIT, pin } from "../src/core/circuit";
 import type { Circuit, EffectMessage, StudyMessage } from "../src/core/types";
-import type { Request } from "../src/messages";
+import type { Request } from "../src/wire/messages";
 import { FakeModel, storeOn } from "./fake-model";
 import { EFFECT } from "./panels";
 

@@ -2,10 +2,18 @@
 
 import { describe, expect, test } from "vitest";
 import recorded from "../../tests/fixtures/layout.json";
-import { circuitLayout, type LayoutBox } from "../src/core/circuit-layout";
-import { type MapNode, mapLayout } from "../src/core/layout";
-import { type BoxLink, edgeWidth, headLength, mapEdge, type Route, routeEdges, shownLinks } from "../src/core/routing";
-import { apart, monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/core/text";
+import { circuitLayout, type LayoutBox } from "../src/layout/circuit-layout";
+import { type MapNode, mapLayout } from "../src/layout/map-layout";
+import {
+  type BoxLink,
+  edgeWidth,
+  headLength,
+  mapEdge,
+  type Route,
+  routeEdges,
+  shownLinks,
+} from "../src/layout/routing";
+import { apart, monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/text/width";
 
 interface Fixture {
   readonly text: readonly {

@@ -7,7 +7,7 @@ import { paintFaintEdges } from "../src/map/paint";
 import { AT_REST } from "../src/map/scene";
 import { MapView } from "../src/map/view";
 import { attachZoom } from "../src/map/zoom";
-import { PALETTES } from "../src/theme";
+import { PALETTES } from "../src/page/theme";
 import { FakeModel, storeOn } from "./fake-model";
 import { EFFECT } from "./panels";
 

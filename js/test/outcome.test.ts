@@ -3,12 +3,12 @@ import { placeInjected, tieBetween } from "../src/circuit/injected-mark";
 import { injectedBy, type Outcome, outcomeOf } from "../src/circuit/outcome";
 import { type Link, routeLinks } from "../src/circuit/scene";
 import { boxes } from "../src/core/circuit";
-import { isClear } from "../src/core/detour";
 import { decodeSnapshot } from "../src/core/snapshot";
 import type { EffectMessage } from "../src/core/types";
-import { probabilityTone } from "../src/core/words";
 import { activationRows, scaleOf } from "../src/effects/activation-bars";
 import { tokenRows } from "../src/effects/token-bars";
+import { isClear } from "../src/layout/detour";
+import { probabilityTone } from "../src/wording/words";
 import { fixtureBytes } from "./fake-model";
 import { CIRCUIT, EFFECT, TEXAS } from "./panels";
 

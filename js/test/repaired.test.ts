@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decodeSnapshot } from "../src/core/snapshot";
-import { Rpc } from "../src/rpc";
+import { Rpc } from "../src/wire/rpc";
 import { FakeModel, fixtureBytes } from "./fake-model";
 
 describe("half a character", () => {

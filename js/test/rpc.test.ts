@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Request } from "../src/messages";
+import type { Request } from "../src/wire/messages";
 import {
   ACCEPT_PATIENCE,
   CANCEL_PATIENCE,
@@ -11,7 +11,7 @@ import {
   SILENT,
   type Transport,
   WAITING,
-} from "../src/rpc";
+} from "../src/wire/rpc";
 
 type Listener = (...args: unknown[]) => void;
 

@@ -4,7 +4,7 @@ import { SwapForm } from "../src/circuit/swap-form";
 import type { GenerationMessage, SweepMessage, ValidationMessage } from "../src/core/types";
 import { Effects } from "../src/effects/effects";
 import { spread, ticks } from "../src/effects/plot";
-import type { Panel } from "../src/store";
+import type { Panel } from "../src/store/store";
 import { FakeModel, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, mount, press, TEXAS, texts } from "./panels";
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { hostTheme, PALETTES, watchHostTheme } from "../src/theme";
+import { hostTheme, PALETTES, watchHostTheme } from "../src/page/theme";
 
 afterEach(() => {
   document.body.className = "";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decodeSnapshot } from "../src/core/snapshot";
-import * as words from "../src/core/words";
+import * as words from "../src/wording/words";
 import { fixtureBytes } from "./fake-model";
 
 const snapshot = decodeSnapshot(fixtureBytes());

@@ -100,9 +100,9 @@ def test_what_was_said_is_explained_although_it_was_unlikely() -> None:
         token_text=str,
         find_tokens=lambda text: (1,),
     )
-    assert [target.token_id for target in choose_targets(reading, None, said=2)] == [0, 2]
-    assert [target.token_id for target in choose_targets(reading, None, said=0)] == [0]
-    assert [target.token_id for target in choose_targets(reading, 1, said=2)] == [1]
+    assert [target.token_id for target in choose_targets(reading, None, sampled=2)] == [0, 2]
+    assert [target.token_id for target in choose_targets(reading, None, sampled=0)] == [0]
+    assert [target.token_id for target in choose_targets(reading, 1, sampled=2)] == [1]
 
 
 def test_targets_are_written_down_by_ids_and_read_back() -> None:

@@ -15,10 +15,14 @@ BAND = Paint(style.FAINT, opacity=0.45)
 
 
 @pytest.fixture(scope="module")
-def controls() -> Controls:
-    graph = cw.load("demo", device="cpu", dtype="float32").trace(PROMPT)
-    assert graph.model is not None
-    return graph.model.controls(graph, cw.Ablate(graph.labelled("Texas")), n=6)
+def model() -> cw.ReplacementModel:
+    return cw.load("demo", device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def controls(model: cw.ReplacementModel) -> Controls:
+    graph = model.trace(PROMPT)
+    return model.controls(graph, cw.Ablate(graph.labelled("Texas")), n=6)
 
 
 def draw(controls: Controls, circuit: Circuit, *, with_controls: bool) -> Pen:
@@ -60,13 +64,12 @@ def test_a_figure_with_controls_says_so_in_its_recipe(controls: Controls) -> Non
     assert figure.recipe["effect"]["mode"] == "total"
 
 
-def test_what_was_pruned_and_changed_all_the_same_is_named(controls: Controls) -> None:
+def test_what_was_pruned_and_changed_all_the_same_is_named(model: cw.ReplacementModel, controls: Controls) -> None:
     graph = controls.effect.graph
     small = graph.prune(node_threshold=0.5)
     errors = graph.node_ids[graph.n_features : graph.n_features + graph.n_errors]
     error = next(node for node in errors if node not in small.node_ids and not node.endswith("_0"))
-    assert graph.model is not None
-    effect = graph.model.intervene(small, cw.Ablate(error))
+    effect = model.intervene(small, cw.Ablate(error))
     pen = Pen(0, 0)
     draw_effect(pen, small, Circuit(), effect, None, WIDTH, 1)
     assert "ablate error ×0" in [item.text for item in pen.items if isinstance(item, Label)]

@@ -8,8 +8,8 @@ import pytest
 
 from circuit_widget.intervention import Ablate
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
-from circuit_widget.model.generation import Generation
 from circuit_widget.nodes import Everywhere, PromptToken
+from circuit_widget.tracing.generation import Generation
 
 
 def said(*texts: str, prompt: tuple[str, ...] = ("<bos>", "why")) -> Generation:

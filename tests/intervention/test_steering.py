@@ -13,10 +13,11 @@ import torch
 from circuit_widget.errors import Cancelled, InterventionError, NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn, intervention_from_json
-from circuit_widget.model.generation import Generation, SampledToken
+from circuit_widget.model.sampling import SampledToken
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES
 from circuit_widget.nodes import Everywhere, Feature
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.tracing.generation import Generation
 from tests.architectures import CONFIGURATIONS, model_of
 from tests.models import PROMPT_IDS, hooks_of, reference_model, tiny_model, tiny_transcoders
 
@@ -216,7 +217,7 @@ def test_tokens_stream_side_by_side() -> None:
         on_token=seen.append,
         progress=lambda part, text: done.append(part),
     )
-    assert [(token.steered, token.place) for token in seen] == [(s, p) for p in range(3) for s in (False, True)]
+    assert [(token.steered, token.index) for token in seen] == [(s, p) for p in range(3) for s in (False, True)]
     for steered, generation in ((False, said.unsteered), (True, said.steered)):
         streamed = [token for token in seen if token.steered is steered]
         assert [token.token_id for token in streamed] == ids(generation)

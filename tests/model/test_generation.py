@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from circuit_widget.errors import Cancelled, NoModelError, PromptError
-from circuit_widget.model.generation import Generation
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.sampling import generate
 from circuit_widget.model.tokens.prompt import read_prompt
+from circuit_widget.tracing.generation import Generation
 from tests.architectures import CONFIGURATIONS, model_of
 from tests.models import PROMPT_IDS, reference_model, tiny_model
 
@@ -32,13 +32,14 @@ def logits_after(model: LanguageModel, token_ids: Sequence[int]) -> torch.Tensor
 def test_what_is_kept_from_token_to_token_changes_nothing(name: str) -> None:
     model = model_of(name)
     prompt = read_prompt(model.tokenizer, PROMPT_IDS, vocabulary_size=206, context_length=32)
-    (said,) = generate(model, prompt, max_new_tokens=6)
+    (sample,) = generate(model, prompt, max_new_tokens=6)
     so_far = list(prompt.token_ids)
-    for token, probability in zip(ids(said), said.probabilities, strict=True):
+    for index, token in enumerate(sample.tokens):
         logits = logits_after(model, so_far)
-        assert token == int(logits.argmax())
-        assert probability == pytest.approx(float(logits.softmax(-1)[token]), abs=1e-5)
-        so_far.append(token)
+        assert (token.token_id, token.index) == (int(logits.argmax()), index)
+        assert token.probability == pytest.approx(float(logits.softmax(-1)[token.token_id]), abs=1e-5)
+        so_far.append(token.token_id)
+    assert len(sample.tokens) == 6 or sample.ended
 
 
 def test_a_generation_holds_the_prompt_the_text_and_what_each_token_was_given() -> None:

@@ -21,10 +21,11 @@ from circuit_widget.intervention.studies.group_sweep import sweep_groups
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last_layer
 from circuit_widget.intervention.studies.validation import validate
-from circuit_widget.model.generation import Generation, SampledToken
+from circuit_widget.model.sampling import SampledToken
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.nodes import PromptToken
 from circuit_widget.tracing.activations import Activations
+from circuit_widget.tracing.generation import Generation
 from tests.widget.small_graph import N_LAYERS, WORDS, small_graph
 
 VOCABULARY = (*WORDS, *(f"word {number}" for number in range(len(WORDS), 48)))

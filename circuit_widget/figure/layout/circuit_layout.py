@@ -1,6 +1,6 @@
 """The layout of a circuit's boxes: rows by layer, columns by position, without overlaps.
 
-The screen runs the same functions (js/src/core/circuit-layout.ts); tests/fixtures/layout.json checks both.
+The screen runs the same functions (js/src/layout/circuit-layout.ts); tests/fixtures/layout.json checks both.
 """
 
 import math

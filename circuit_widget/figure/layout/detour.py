@@ -1,6 +1,6 @@
 """Detours: how an edge that rises past other boxes avoids them, by leaning or through the gaps between them.
 
-The screen runs the same functions (js/src/core/detour.ts); tests/fixtures/layout.json checks both.
+The screen runs the same functions (js/src/layout/detour.ts); tests/fixtures/layout.json checks both.
 """
 
 import math

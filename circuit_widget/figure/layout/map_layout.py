@@ -1,6 +1,6 @@
 """The layout of the map's nodes: pure functions of numbers and token texts.
 
-The screen runs the same functions (js/src/core/layout.ts); tests/fixtures/layout.json checks both.
+The screen runs the same functions (js/src/layout/map-layout.ts); tests/fixtures/layout.json checks both.
 Units are pixels of the screen; y grows downwards.
 """
 

@@ -1,6 +1,6 @@
 """Routes of edges: gentle cubics, spread over the sides of boxes, around all other boxes.
 
-The screen runs the same functions (js/src/core/routing.ts); tests/fixtures/layout.json checks both.
+The screen runs the same functions (js/src/layout/routing.ts); tests/fixtures/layout.json checks both.
 """
 
 import math

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from circuit_widget.intervention.kinds import Intervention
-from circuit_widget.model.generation import Generation
+from circuit_widget.tracing.generation import Generation
 
 if TYPE_CHECKING:
     import pandas

@@ -11,6 +11,7 @@ from circuit_widget.characters import beginning
 from circuit_widget.errors import MessageError, NoModelError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Intervention, intervention_from_json
+from circuit_widget.widget.jobs.experimenting import ExperimentWidget
 from circuit_widget.widget.jobs.study_runs import Study, SweepPlan, Under, run_generation, run_sweep, run_validation
 from circuit_widget.widget.jobs.worker import Answer, Job, Worker
 from circuit_widget.widget.wire import experiment_messages as experiments
@@ -22,7 +23,6 @@ from circuit_widget.widget.wire.sending import failure, tell
 if TYPE_CHECKING:
     from circuit_widget.graph import Feature
     from circuit_widget.replacement_model import ReplacementModel
-    from circuit_widget.widget.widget import CircuitWidget
 
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 MOST_CONTROLS = 200
@@ -38,7 +38,7 @@ JobSteps: TypeAlias = tuple[Callable[[Job], Any], Callable[[Any], Answer]]
 class Requests:
     """Answers the frontend of one widget, whose worker runs the model."""
 
-    widget: CircuitWidget
+    widget: ExperimentWidget
     worker: Worker
 
     def receive(self, content: object) -> None:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
     from circuit_widget.intervention.studies.strength_sweep import Sweep
     from circuit_widget.intervention.studies.validation import Validation
-    from circuit_widget.model.generation import Generation
     from circuit_widget.replacement_model import ReplacementModel
+    from circuit_widget.tracing.generation import Generation
 
 Result: TypeAlias = "Sweep | GroupSweep | SteeredGeneration | Generation | Validation"
 

@@ -17,7 +17,8 @@ from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration, gap
 from circuit_widget.intervention.studies.token_table import chosen_tokens, plotted_tokens
 from circuit_widget.intervention.studies.validation import Validation
-from circuit_widget.model.generation import Generation, SampledToken
+from circuit_widget.model.sampling import SampledToken
+from circuit_widget.tracing.generation import Generation
 from circuit_widget.widget.state.history import LONGEST_NAME
 from circuit_widget.widget.wire.experiment_messages import ControlBox, ControlsMessage, ControlToken
 from circuit_widget.widget.wire.study_messages import (

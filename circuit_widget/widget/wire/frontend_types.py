@@ -1,4 +1,4 @@
-"""The messages as TypeScript: `python -m circuit_widget.widget.wire.frontend_types` writes them into js/src."""
+"""The messages as TypeScript: `python -m circuit_widget.widget.wire.frontend_types` writes them into js/src/wire."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from circuit_widget.widget.wire import messages, snapshot_header
 from circuit_widget.widget.wire import study_messages as studies
 from circuit_widget.widget.wire.typescript import interface, typescript
 
-SOURCES = Path(__file__).parents[3] / "js" / "src"
+SOURCES = Path(__file__).parents[3] / "js" / "src" / "wire"
 LONGEST_LINE = 120
 
 
@@ -98,7 +98,7 @@ def _imports(text: str, name: str, where: Mapping[str, str]) -> list[str]:
 
 
 def main() -> None:
-    """Write the modules into js/src of a source checkout, or print them with --print."""
+    """Write the modules into js/src/wire of a source checkout, or print them with --print."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--print", action="store_true", dest="show")
     show = parser.parse_args().show

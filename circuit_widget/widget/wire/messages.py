@@ -1,6 +1,6 @@
 """Every message between the frontend and the kernel, declared once.
 
-`python -m circuit_widget.widget.wire.frontend_types` writes them into js/src.
+`python -m circuit_widget.widget.wire.frontend_types` writes them into js/src/wire.
 
 The frontend asks with a Request. The kernel answers at once with Accepted, then with any number of Progress and
 Partial, then with one Reply (and binary buffers) or one Failed. A Notice belongs to no request. A newer request to run

@@ -3,8 +3,8 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { AlignmentMessage, NodeId, Snapshot } from "../core/types";
-import { tokenAt, tokenText } from "../core/words";
-import type { Store } from "../store";
+import type { Store } from "../store/store";
+import { tokenAt, tokenText } from "../wording/words";
 
 /** Positions of this prompt for which the user chose a position of the other. */
 export type Chosen = ReadonlyMap<number, number>;

@@ -1,11 +1,11 @@
-import { giveName } from "../commands";
+import { NameField } from "../controls/name-field";
 import type { NodeId } from "../core/types";
-import type { Size } from "../size";
-import type { Store } from "../store";
+import type { Size } from "../page/size";
+import { giveName } from "../store/commands";
+import type { Store } from "../store/store";
 import type { Sheet } from "./attention";
 import { Dial } from "./dial";
 import { Members } from "./members";
-import { NameField } from "./name-field";
 import type { Placed } from "./scene";
 import { SwapForm } from "./swap-form";
 

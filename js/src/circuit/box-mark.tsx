@@ -1,7 +1,7 @@
-import { CARD } from "../core/circuit-layout";
-import { shorten } from "../core/text";
 import { KIND } from "../core/types";
-import { tokenText } from "../core/words";
+import { CARD } from "../layout/circuit-layout";
+import { shorten } from "../text/width";
+import { tokenText } from "../wording/words";
 import type { Outcome } from "./outcome";
 import type { Placed } from "./scene";
 

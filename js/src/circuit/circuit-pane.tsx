@@ -1,9 +1,9 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Box } from "../core/types";
-import { isToggle } from "../map/listen";
-import { type Size, watchSize } from "../size";
-import type { Store } from "../store";
+import { isToggle } from "../page/listen";
+import { type Size, watchSize } from "../page/size";
+import type { Store } from "../store/store";
 import { AtHand, RenameBox } from "./at-hand";
 import { useAttention } from "./attention";
 import { BoxMark } from "./box-mark";

@@ -1,10 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { Button } from "../button";
+import { Button } from "../controls/button";
 import type { InterventionJson, NodeId } from "../core/types";
-import { count, plainNumber } from "../core/words";
-import { changeableOf, everywhere, featuresOf, intervene } from "../effects/experiment";
-import type { Store } from "../store";
+import { changeableOf, everywhere, featuresOf, intervene } from "../store/running";
+import type { Store } from "../store/store";
+import { count, plainNumber } from "../wording/words";
 import type { Sheet } from "./attention";
 import { removeBox } from "./edits";
 import type { Placed } from "./scene";

@@ -1,9 +1,9 @@
 /** The edits that drops and keys in the circuit pane make. */
 
-import { groupNodes } from "../commands";
 import { add, move, pin, remove, ungroup, unpin } from "../core/circuit";
 import type { Box, NodeId } from "../core/types";
-import type { Store } from "../store";
+import { groupNodes } from "../store/commands";
+import type { Store } from "../store/store";
 
 /** Puts nodes into a box: a supernode takes them in, a node by itself becomes a supernode with them. */
 export function dropOn(store: Store, target: Box, nodes: readonly NodeId[]): void {

@@ -4,8 +4,8 @@ import { type ReadonlySignal, type Signal, useSignal, useSignalEffect } from "@p
 import type { RefObject } from "preact";
 import { clamp } from "../core/scales";
 import type { Box, NodeId } from "../core/types";
-import type { Size } from "../size";
-import type { Store } from "../store";
+import type { Size } from "../page/size";
+import type { Store } from "../store/store";
 import { dropOn, dropOnGround, mergeBoxes, moveBox, pullOut } from "./edits";
 import { boxAt, type Placed } from "./scene";
 

@@ -1,8 +1,8 @@
-import { BOX_HEIGHT, BOX_TEXT, boxWidth, CARD, type PlacedBox } from "../core/circuit-layout";
-import { isClear } from "../core/detour";
-import { shorten } from "../core/text";
-import { count } from "../core/words";
-import type { Size } from "../size";
+import { BOX_HEIGHT, BOX_TEXT, boxWidth, CARD, type PlacedBox } from "../layout/circuit-layout";
+import { isClear } from "../layout/detour";
+import type { Size } from "../page/size";
+import { shorten } from "../text/width";
+import { count } from "../wording/words";
 import { Cards, markRoom, textRoom } from "./box-mark";
 import type { Injected, Outcome } from "./outcome";
 import type { Link, Placed } from "./scene";

@@ -1,10 +1,10 @@
 /** What the keys do on a box of the circuit. */
 
-import { ablate, groupNodes, ungroupNodes } from "../commands";
-import { ARROWS, type Direction, step } from "../core/hit";
 import { clamp } from "../core/scales";
 import type { Box } from "../core/types";
-import type { Store } from "../store";
+import { ARROWS, type Direction, step } from "../layout/hit";
+import { ablate, groupNodes, ungroupNodes } from "../store/commands";
+import type { Store } from "../store/store";
 import { moveBox, removeBox } from "./edits";
 import type { Placed } from "./scene";
 

@@ -1,5 +1,5 @@
-import { headLength, type Route } from "../core/routing";
-import { percent, signedPercent } from "../core/words";
+import { headLength, type Route } from "../layout/routing";
+import { percent, signedPercent } from "../wording/words";
 import type { Link } from "./scene";
 
 interface Props {

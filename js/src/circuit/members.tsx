@@ -1,9 +1,9 @@
 import { useEffect } from "preact/hooks";
-import { Button } from "../button";
-import { ungroupNodes } from "../commands";
+import { Button } from "../controls/button";
+import { MemberRow } from "../controls/node-row";
 import type { NodeId } from "../core/types";
-import { MemberRow } from "../inspector/node-row";
-import type { Store } from "../store";
+import { ungroupNodes } from "../store/commands";
+import type { Store } from "../store/store";
 import { removeBox } from "./edits";
 import type { Placed } from "./scene";
 

@@ -2,6 +2,7 @@
 
 import { ratio } from "../core/effect";
 import { type Box, type EffectMessage, type InterventionJson, KIND, type Snapshot } from "../core/types";
+import { featuresOf } from "../store/running";
 import {
   commonName,
   differentWords,
@@ -11,8 +12,7 @@ import {
   probabilityTone,
   ratioTone,
   type Tone,
-} from "../core/words";
-import { featuresOf } from "../effects/experiment";
+} from "../wording/words";
 
 export interface Outcome {
   /** Summed activation after, as a share of before; null where nothing is to be compared. */

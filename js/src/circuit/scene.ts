@@ -1,10 +1,10 @@
 /** What the circuit pane draws: boxes in their places, and the edges between them. */
 
 import { type BoxEdge, supernodeEdges } from "../core/aggregate";
-import { circuitLayout, type PlacedBox } from "../core/circuit-layout";
-import { type Route, routeEdges, shownLinks } from "../core/routing";
 import { type Box, type Circuit, KIND, type Kind, type Snapshot } from "../core/types";
-import type { Size } from "../size";
+import { circuitLayout, type PlacedBox } from "../layout/circuit-layout";
+import { type Route, routeEdges, shownLinks } from "../layout/routing";
+import type { Size } from "../page/size";
 
 /** A box, what it is called, and where it stands; `x` and `y` are its centre. */
 export interface Placed extends PlacedBox {

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Button } from "../button";
+import { Button } from "../controls/button";
 import type { NodeId, Snapshot } from "../core/types";
-import { changeableOf, intervene } from "../effects/experiment";
-import type { Store } from "../store";
+import { changeableOf, intervene } from "../store/running";
+import type { Store } from "../store/store";
 import { type Chosen, Counterparts, pairsWith, useAlignment } from "./alignment";
 import type { Placed } from "./scene";
 

@@ -1,6 +1,6 @@
 /** What the values of a circuit may be; the kernel keeps the same rules in circuit_widget/circuit/rules.py. */
 
-import { beginning, lengthOf } from "./characters";
+import { beginning, lengthOf } from "../text/characters";
 
 /** Number of group hues. */
 export const COLORS = 6;

@@ -1,7 +1,7 @@
 /** The plain values that the frontend shares: what the kernel sends and what the user edits. */
 
-import type { NodeId } from "../experiment-messages";
-import type { SnapshotHeader } from "../messages";
+import type { NodeId } from "../wire/experiment-messages";
+import type { SnapshotHeader } from "../wire/messages";
 
 export type {
   ComparisonMessage,
@@ -11,8 +11,8 @@ export type {
   InterventionJson,
   Mode,
   NodeId,
-} from "../experiment-messages";
-export type { Capabilities, Card, Settings } from "../messages";
+} from "../wire/experiment-messages";
+export type { Capabilities, Card, Settings } from "../wire/messages";
 export type {
   AlignmentMessage,
   Axis,
@@ -21,7 +21,7 @@ export type {
   StudyMessage,
   SweepMessage,
   ValidationMessage,
-} from "../study-messages";
+} from "../wire/study-messages";
 
 /** The kinds of nodes, in the order of their codes in a snapshot. */
 export const KIND = { feature: 0, error: 1, token: 2, logit: 3 } as const;

@@ -1,9 +1,9 @@
-import { Button } from "../button";
+import { Button } from "../controls/button";
 import { ratio } from "../core/effect";
 import type { Box, ComparisonMessage, EffectMessage, Snapshot } from "../core/types";
-import { percent, ratioTone } from "../core/words";
-import type { Store } from "../store";
-import { featuresOf } from "./experiment";
+import { featuresOf } from "../store/running";
+import type { Store } from "../store/store";
+import { percent, ratioTone } from "../wording/words";
 import { Band } from "./token-bars";
 
 export interface ActivationRow {

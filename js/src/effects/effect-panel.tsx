@@ -1,10 +1,10 @@
-import { Button } from "../button";
-import { printable } from "../core/text";
+import { Button } from "../controls/button";
 import type { EffectMessage } from "../core/types";
-import { interventionWords } from "../core/words";
-import type { Store } from "../store";
+import { run, whoOf } from "../store/running";
+import type { Store } from "../store/store";
+import { printable } from "../text/width";
+import { interventionWords } from "../wording/words";
 import { ActivationBars } from "./activation-bars";
-import { run, whoOf } from "./experiment";
 import { ModeSelect } from "./mode-select";
 import { TokenBars } from "./token-bars";
 

@@ -1,5 +1,5 @@
-import { Button } from "../button";
-import type { Panel, Store } from "../store";
+import { Button } from "../controls/button";
+import type { Panel, Store } from "../store/store";
 import { EffectPanel } from "./effect-panel";
 import { GenerationPanel } from "./generation-panel";
 import { HistoryPanel } from "./history-panel";

@@ -1,9 +1,9 @@
 import { useRef } from "preact/hooks";
+import { CopyCode } from "../controls/copy-code";
 import type { GenerationMessage, SaidToken, StudyMessage } from "../core/types";
-import { interventionWords, percent, tokenText } from "../core/words";
-import type { Store } from "../store";
-import { CopyCode } from "./copy-code";
-import { nameOf, whoOf } from "./experiment";
+import { nameOf, whoOf } from "../store/running";
+import type { Store } from "../store/store";
+import { interventionWords, percent, tokenText } from "../wording/words";
 
 const MOST_TOKENS = 512;
 

@@ -1,11 +1,11 @@
 import { useSignal } from "@preact/signals";
-import { Button } from "../button";
-import { NameField } from "../circuit/name-field";
-import { printable } from "../core/text";
+import { Button } from "../controls/button";
+import { NameField } from "../controls/name-field";
 import type { ExperimentEntry } from "../core/types";
-import { modeName, probability, probabilityTone, tokenText } from "../core/words";
-import type { Store } from "../store";
-import { LONGEST_NAME } from "./experiment";
+import { LONGEST_NAME } from "../store/running";
+import type { Store } from "../store/store";
+import { printable } from "../text/width";
+import { modeName, probability, probabilityTone, tokenText } from "../wording/words";
 
 /** The experiments made so far: any can be shown again, compared, named or deleted. */
 export function HistoryPanel({ store }: { store: Store }) {

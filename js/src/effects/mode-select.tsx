@@ -1,8 +1,8 @@
 import type { Mode } from "../core/types";
-import { MODES } from "../core/words";
-import type { Store } from "../store";
-import { run } from "./experiment";
-import { modeOf } from "./mode";
+import { modeOf } from "../store/mode";
+import { run } from "../store/running";
+import type { Store } from "../store/store";
+import { MODES } from "../wording/words";
 
 const CONSTRAINED = "constrained";
 

@@ -1,7 +1,7 @@
 /** A line plot and a scatter plot, as small as a panel: measured solid, predicted dashed or as the line of equality. */
 
-import { shorten } from "../core/text";
-import { decimal } from "../core/words";
+import { shorten } from "../text/width";
+import { decimal } from "../wording/words";
 
 const WIDTH = 284;
 const HEIGHT = 168;

@@ -1,10 +1,10 @@
 import { useSignal } from "@preact/signals";
+import { CopyCode } from "../controls/copy-code";
 import type { Axis, Box, StudyMessage, SweepMessage } from "../core/types";
-import { count, modeName, percent, probability, tokenText } from "../core/words";
-import type { Store } from "../store";
-import { CopyCode } from "./copy-code";
-import { changeableOf, run, whoOf } from "./experiment";
-import { modeOf } from "./mode";
+import { modeOf } from "../store/mode";
+import { changeableOf, run, whoOf } from "../store/running";
+import type { Store } from "../store/store";
+import { count, modeName, percent, probability, tokenText } from "../wording/words";
 import { ModeSelect } from "./mode-select";
 import { LinePlot, type PlotLine, type Range } from "./plot";
 

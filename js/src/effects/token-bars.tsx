@@ -1,5 +1,5 @@
 import type { ComparisonMessage, EffectMessage, EffectToken, Snapshot } from "../core/types";
-import { logit, probability, probabilityTone, tokenText } from "../core/words";
+import { logit, probability, probabilityTone, tokenText } from "../wording/words";
 
 const ROWS = 5;
 

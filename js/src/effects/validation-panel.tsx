@@ -1,8 +1,8 @@
+import { CopyCode } from "../controls/copy-code";
 import type { StudyMessage, ValidationMessage } from "../core/types";
-import { count, modeName, percent } from "../core/words";
-import type { Store } from "../store";
-import { CopyCode } from "./copy-code";
-import { modeOf } from "./mode";
+import { modeOf } from "../store/mode";
+import type { Store } from "../store/store";
+import { count, modeName, percent } from "../wording/words";
 import { ModeSelect } from "./mode-select";
 import { ScatterPlot } from "./plot";
 

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
-import { signedPercent } from "../core/words";
-import type { Store } from "../store";
+import { NodeRow } from "../controls/node-row";
+import type { Store } from "../store/store";
+import { signedPercent } from "../wording/words";
 import type { Contribution } from "./contributions";
 import { More } from "./more";
-import { NodeRow } from "./node-row";
 
 const SHORT = 5;
 const LONG = 40;

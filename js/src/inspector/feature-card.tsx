@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Card, NodeId } from "../core/types";
-import { count, decimal, percent, tokenText } from "../core/words";
-import type { Store } from "../store";
+import type { Store } from "../store/store";
+import { count, decimal, percent, tokenText } from "../wording/words";
 import { directShare } from "./contributions";
 import { More } from "./more";
 

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
-import { Button } from "../button";
-import { NameField } from "../circuit/name-field";
-import { giveName } from "../commands";
+import { Button } from "../controls/button";
+import { NameField } from "../controls/name-field";
 import { type Box, KIND, type NodeId } from "../core/types";
-import type { Store } from "../store";
+import { giveName } from "../store/commands";
+import type { Store } from "../store/store";
 import { NodeInspector } from "./node-inspector";
 import { SupernodeInspector } from "./supernode-inspector";
 

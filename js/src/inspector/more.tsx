@@ -1,5 +1,5 @@
 import type { Signal } from "@preact/signals";
-import { Button } from "../button";
+import { Button } from "../controls/button";
 
 interface Props {
   /** Whether the whole list is shown. */

@@ -1,8 +1,8 @@
-import { Button } from "../button";
-import { togglePins } from "../commands";
+import { Button } from "../controls/button";
 import { type EffectMessage, KIND, type Snapshot } from "../core/types";
-import { decimal, identityOf, logit, percent, probability } from "../core/words";
-import type { Store } from "../store";
+import { togglePins } from "../store/commands";
+import type { Store } from "../store/store";
+import { decimal, identityOf, logit, percent, probability } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { inputsOf, outputsOf } from "./contributions";
 import { FeatureCard } from "./feature-card";

@@ -1,11 +1,11 @@
 import { useComputed } from "@preact/signals";
+import { MemberRow } from "../controls/node-row";
 import { type Box, KIND, type NodeId, type Snapshot } from "../core/types";
-import { count, decimal, percent } from "../core/words";
-import type { Store } from "../store";
+import type { Store } from "../store/store";
+import { count, decimal, percent } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { contributionsOf } from "./contributions";
 import { Title } from "./inspector";
-import { MemberRow } from "./node-row";
 
 /** A supernode: its members, what feeds them from outside and what they feed together. */
 export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {

@@ -1,9 +1,9 @@
 /** The likeliest explained tokens, written beside their nodes in the top row. */
 
-import { apart } from "../core/text";
 import type { EffectMessage } from "../core/types";
-import { probability, tokenText } from "../core/words";
-import { TOKEN_SIZE } from "../theme";
+import { TOKEN_SIZE } from "../page/theme";
+import { apart } from "../text/width";
+import { probability, tokenText } from "../wording/words";
 import type { Brush } from "./paint";
 import { frameOf, type Scene, spotOf } from "./scene";
 

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { count } from "../core/words";
-import type { Store } from "../store";
+import type { Store } from "../store/store";
+import { count } from "../wording/words";
 
 /** What is being dragged from the map, beside the pointer, over all panes. */
 export function DragGhost({ store }: { store: Store }) {

@@ -1,9 +1,9 @@
 /** Pointer gestures on the map: hover, select, drag nodes, draw a rectangle. */
 
-import { dropOnNode } from "../commands";
 import type { Drag, NodeId } from "../core/types";
-import type { Store } from "../store";
-import { isToggle, listenOn, pointOn } from "./listen";
+import { isToggle, listenOn, pointOn } from "../page/listen";
+import { dropOnNode } from "../store/commands";
+import type { Store } from "../store/store";
 import type { MapView } from "./view";
 
 const DRAG_DISTANCE = 4;

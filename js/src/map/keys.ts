@@ -1,9 +1,9 @@
 /** The map by keyboard: arrows walk the nodes, the rest acts on the node or the selection. */
 
-import { ARROWS, type Direction, step } from "../core/hit";
 import { KIND, type NodeId } from "../core/types";
-import type { Store } from "../store";
-import { listenOn } from "./listen";
+import { ARROWS, type Direction, step } from "../layout/hit";
+import { listenOn } from "../page/listen";
+import type { Store } from "../store/store";
 import type { MapView } from "./view";
 import type { Zooming } from "./zoom";
 

@@ -1,6 +1,6 @@
+import { Glyph } from "../controls/glyph";
 import { KIND } from "../core/types";
-import { Glyph } from "../inspector/glyph";
-import type { Store } from "../store";
+import type { Store } from "../store/store";
 
 const SHAPES = [
   [KIND.feature, "feature"],

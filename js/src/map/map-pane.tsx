@@ -2,10 +2,10 @@
 
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { Button } from "../button";
+import { Button } from "../controls/button";
 import type { NodeId } from "../core/types";
-import { watchSize } from "../size";
-import type { Store } from "../store";
+import { watchSize } from "../page/size";
+import type { Store } from "../store/store";
 import { attachGestures } from "./gestures";
 import { attachKeys } from "./keys";
 import { Legend } from "./legend";

@@ -1,7 +1,7 @@
 /** How nodes stand out on the map: group hue, pin, and what an intervention left of them. */
 
 import { clamp } from "../core/scales";
-import type { Store } from "../store";
+import type { Store } from "../store/store";
 import type { Marks } from "./paint";
 
 export function nodeMarks(store: Store): Marks {

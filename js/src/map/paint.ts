@@ -1,9 +1,9 @@
 /** Draws the map on canvas contexts; every function draws one layer and keeps no state. */
 
-import { edgeWidth, headLength, mapEdge } from "../core/routing";
 import { shareOfInput } from "../core/snapshot";
 import { KIND } from "../core/types";
-import { type Palette, TOKEN_SIZE } from "../theme";
+import { edgeWidth, headLength, mapEdge } from "../layout/routing";
+import { type Palette, TOKEN_SIZE } from "../page/theme";
 import { type Camera, frameOf, type Scene, spotOf } from "./scene";
 import { type Curve, traceArrowhead, traceCurve, traceFlatEnd, traceNode } from "./shapes";
 

@@ -1,8 +1,8 @@
 /** What the map shows, as numbers: the layout of the visible nodes, and how to find them. */
 
-import { type HitGrid, hitGrid } from "../core/hit";
-import { type MapLayout, mapLayout } from "../core/layout";
 import { KIND_NAMES, type Snapshot, type Visible } from "../core/types";
+import { type HitGrid, hitGrid } from "../layout/hit";
+import { type MapLayout, mapLayout } from "../layout/map-layout";
 
 export interface Scene {
   readonly snapshot: Snapshot;

@@ -1,7 +1,7 @@
 /** How much of the graph the map shows: the share of influence that nodes, and edges, hold. */
 
-import { percent } from "../core/words";
-import type { Store, Thresholds } from "../store";
+import type { Store, Thresholds } from "../store/store";
+import { percent } from "../wording/words";
 
 const STEPS = 1000;
 

@@ -1,8 +1,8 @@
 /** A node in words. */
 
 import { KIND, type NodeId } from "../core/types";
-import { identityOf, percent, probability } from "../core/words";
-import type { Store } from "../store";
+import type { Store } from "../store/store";
+import { identityOf, percent, probability } from "../wording/words";
 
 /** What and where a node is, beside its name: "feature 1453 · layer 2 · at “is”". */
 export function identity(store: Store, id: NodeId): string {

@@ -3,8 +3,8 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { clamp } from "../core/scales";
 import { KIND } from "../core/types";
-import { decimal, percent } from "../core/words";
-import type { Store } from "../store";
+import type { Store } from "../store/store";
+import { decimal, percent } from "../wording/words";
 import { identity } from "./speech";
 import type { MapView } from "./view";
 

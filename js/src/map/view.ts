@@ -3,9 +3,9 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { edgesOf } from "../core/snapshot";
 import type { NodeId } from "../core/types";
-import type { Size } from "../size";
-import type { Store } from "../store";
-import { PALETTES } from "../theme";
+import type { Size } from "../page/size";
+import { PALETTES } from "../page/theme";
+import type { Store } from "../store/store";
 import { paintAnswers } from "./answers";
 import { nodeMarks } from "./marks";
 import {

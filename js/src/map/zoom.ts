@@ -1,7 +1,7 @@
 /** The map's camera by pointer: pan by dragging the ground, zoom by wheel or with two fingers; the map fills its frame. */
 
 import { clamp } from "../core/scales";
-import { listenOn, type Point, pointOn } from "./listen";
+import { listenOn, type Point, pointOn } from "../page/listen";
 import { AT_REST } from "./scene";
 import type { MapView } from "./view";
 

@@ -1,0 +1,23 @@
+"""The model that traced a graph, as far as the graph uses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from circuit_widget.graph.graph import Graph
+    from circuit_widget.graph.verification import Verification
+
+
+class TracingModel(Protocol):
+    """The model that traced a graph: a ReplacementModel. The rooms below it know no more of it than this."""
+
+    @property
+    def source(self) -> tuple[str, str | None] | None:
+        """The arguments of `load` that load this model and its transcoders again; None for a model given as an object."""
+
+    def verify(self, graph: Graph, n: int = 50) -> Verification:
+        """Return the strongest edges of a graph with their values measured again."""
+
+    def validate(self, graph: Graph, *arguments: Any, **settings: Any) -> Any:
+        """Return how well a graph predicts ablations."""

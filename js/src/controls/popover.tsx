@@ -1,0 +1,97 @@
+/** A button of the header and the panel that opens under it; leaving the panel, or Escape, closes it. */
+
+import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Popover as Name, Store } from "../store/store";
+import { Button } from "./button";
+
+interface Props {
+  readonly store: Store;
+  readonly name: Name;
+  readonly label: string;
+  /** The key that opens it too. */
+  readonly shortcut?: string;
+  /** What the button shows. */
+  readonly face: ComponentChildren;
+  /** The class of the panel. */
+  readonly panel: string;
+  readonly children: ComponentChildren;
+}
+
+export function Popover({ store, name, label, shortcut, face, panel, children }: Props) {
+  const button = useRef<HTMLDivElement>(null);
+  const open = store.popover.value === name;
+
+  function close(): void {
+    if (store.popover.peek() === name) store.popover.value = null;
+  }
+
+  return (
+    <div class={name} ref={button}>
+      <Button
+        class={shortcut === undefined ? "button" : "button icon"}
+        aria-label={label}
+        aria-expanded={open}
+        title={shortcut && `${label} (${shortcut})`}
+        data-test={name}
+        onClick={() => {
+          store.popover.value = open ? null : name;
+        }}
+      >
+        {face}
+      </Button>
+      {open && (
+        <Panel
+          label={label}
+          class={panel}
+          onLeave={(next) => !button.current?.firstElementChild?.contains(next) && close()}
+          onEscape={() => {
+            close();
+            button.current?.querySelector("button")?.focus({ preventScroll: true });
+          }}
+        >
+          {children}
+        </Panel>
+      )}
+    </div>
+  );
+}
+
+interface PanelProps {
+  readonly label: string;
+  readonly class: string;
+  /** The focus went elsewhere. */
+  readonly onLeave: (next: Element | null) => void;
+  readonly onEscape: () => void;
+  readonly children: ComponentChildren;
+}
+
+function Panel({ label, class: look, onLeave, onEscape, children }: PanelProps) {
+  const panel = useRef<HTMLDialogElement>(null);
+
+  useLayoutEffect(() => {
+    const field = panel.current?.querySelector<HTMLElement>("input[type=text]");
+    (field ?? panel.current)?.focus({ preventScroll: true });
+  }, []);
+
+  return (
+    <dialog
+      ref={panel}
+      open
+      tabIndex={-1}
+      class={`popover ${look}`}
+      aria-label={label}
+      data-test={look}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key === "Escape") onEscape();
+      }}
+      onFocusOut={(event) => {
+        const next = event.relatedTarget as Element | null;
+        if (!event.currentTarget.contains(next)) onLeave(next);
+      }}
+    >
+      {children}
+    </dialog>
+  );
+}

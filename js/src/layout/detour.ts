@@ -1,0 +1,206 @@
+/**
+ * How an edge that rises past other boxes avoids them: by leaning, else through the gaps between them.
+ * The port of figure/detour.py.
+ */
+
+import { clamp } from "../core/scales";
+import { CARD, type PlacedBox } from "./circuit-layout";
+
+const CLEAR = 7;
+const LANE = 7;
+const SAMPLES = 24;
+const EDGE = 4;
+const LEANS: readonly Point[] = [
+  [0.5, 0.5],
+  [0.35, 0.65],
+  [0.65, 0.35],
+  [0.25, 0.8],
+  [0.8, 0.25],
+  [0.15, 0.95],
+  [0.95, 0.15],
+];
+
+export type Point = readonly [number, number];
+
+interface Band {
+  readonly top: number;
+  readonly bottom: number;
+  readonly blocked: readonly Point[];
+}
+
+/** A place between boxes that an edge has taken. */
+export interface Lane {
+  readonly x: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/**
+ * The cubics of an upward edge (y falling), upright at both ends; takes its places in `lanes`.
+ * `sign` is -1 where the picture is mirrored, which lanes are not.
+ */
+export function risingPath(
+  start: Point,
+  end: Point,
+  obstacles: readonly PlacedBox[],
+  stroke: number,
+  width: number,
+  lanes: Lane[],
+  sign: number,
+): readonly number[] {
+  const near = obstacles.filter((box) => box.y - box.h / 2 < start[1] - 1 && box.y + box.h / 2 > end[1] + 1);
+  const clearance = CLEAR + stroke / 2;
+  for (const lean of LEANS) {
+    const path = curve([start, end], lean);
+    if (near.length === 0 || isClear(path, near, clearance)) return path;
+  }
+  const bands = bandsOf(near, clearance);
+  const xs = thread(start, end, bands, width);
+  let gates = bands.map((band, at) => ({ band, x: laneOf(xs[at], band, width, lanes, sign) }));
+  for (let index = gates.length - 1; index >= 0; index--) {
+    const fewer = gates.filter((_, at) => at !== index);
+    if (isClear(curve(through(start, fewer, end)), near, clearance - 1)) gates = fewer;
+  }
+  for (const { band, x } of gates) lanes.push({ x, ...extent(band, sign) });
+  return curve(through(start, gates, end));
+}
+
+function through(start: Point, gates: readonly { readonly band: Band; readonly x: number }[], end: Point): Point[] {
+  const inner = gates.flatMap(({ band, x }): Point[] => [
+    [x, Math.min(band.bottom, start[1])],
+    [x, Math.max(band.top, end[1])],
+  ]);
+  return [start, ...inner, end];
+}
+
+function extent(band: Band, sign: number): { top: number; bottom: number } {
+  return {
+    top: Math.min(sign * band.top, sign * band.bottom),
+    bottom: Math.max(sign * band.top, sign * band.bottom),
+  };
+}
+
+/** Boxes side by side make one band; bands from the bottom up. */
+function bandsOf(near: readonly PlacedBox[], clearance: number): Band[] {
+  const bands: Band[] = [];
+  for (const box of [...near].sort((a, b) => b.y - a.y || a.x - b.x)) {
+    const top = box.y - box.h / 2 - 2;
+    const bottom = box.y + box.h / 2 + 2;
+    const span: Point = [box.x - box.w / 2 - clearance, box.x + box.w / 2 + box.cards * CARD + clearance];
+    const last = bands[bands.length - 1];
+    if (last && bottom > last.top) {
+      bands[bands.length - 1] = {
+        top: Math.min(top, last.top),
+        bottom: Math.max(bottom, last.bottom),
+        blocked: [...last.blocked, span],
+      };
+    } else {
+      bands.push({ top, bottom, blocked: [span] });
+    }
+  }
+  return bands;
+}
+
+/** Free stretches of a band; where there are none, those left when less room is kept around boxes. */
+function gapsOf(band: Band, width: number): Point[] {
+  const blocked = [...band.blocked].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  for (const give of [0, 0.5, 0.9]) {
+    const gaps: Point[] = [];
+    let left = EDGE;
+    for (const [low, high] of blocked) {
+      if (low + give * CLEAR > left) gaps.push([left, low + give * CLEAR]);
+      left = Math.max(left, high - give * CLEAR);
+    }
+    if (width - EDGE > left) gaps.push([left, width - EDGE]);
+    if (gaps.length > 0) return gaps;
+  }
+  return [[EDGE, EDGE]];
+}
+
+interface State {
+  readonly cost: number;
+  readonly x: number;
+  readonly y: number;
+  readonly path: readonly number[];
+}
+
+/** One x for each band, free of boxes, so that the path strays and turns least (dynamic programming). */
+function thread(start: Point, end: Point, bands: readonly Band[], width: number): readonly number[] {
+  let states: readonly State[] = [{ cost: 0, x: start[0], y: start[1], path: [] }];
+  for (const band of bands) {
+    const before = states;
+    const middle = (band.top + band.bottom) / 2;
+    const part = Math.min(1, Math.max(0, (start[1] - middle) / (start[1] - end[1])));
+    const line = start[0] + (end[0] - start[0]) * part;
+    const choices = gapsOf(band, width).flatMap(([low, high]) =>
+      [line, start[0], end[0]].map((x) => clamp(x, low, high)),
+    );
+    states = [...new Set(choices)]
+      .sort((a, b) => a - b)
+      .map((x) => cheapest(before, x, middle, 0.2 * Math.abs(x - line) + beside(x, band)));
+  }
+  return cheapest(states, end[0], end[1], 0).path.slice(0, -1);
+}
+
+/** The shortest way to (x, y); of equals, to within rounding, the leftmost. */
+function cheapest(states: readonly State[], x: number, y: number, price: number): State {
+  let best = states[0];
+  let least = Number.POSITIVE_INFINITY;
+  for (const state of states) {
+    const cost = state.cost + Math.sqrt((x - state.x) * (x - state.x) + (y - state.y) * (y - state.y));
+    if (cost < least - 1e-6) {
+      best = state;
+      least = cost;
+    }
+  }
+  return { cost: least + price, x, y, path: [...best.path, x] };
+}
+
+/** What it costs to run where the percentage of a box stands, at its right. */
+function beside(x: number, band: Band): number {
+  return band.blocked.some(([, high]) => high - 1 <= x && x < high + 28) ? 6 : 0;
+}
+
+/** The free place nearest to x that no earlier edge took at this height. */
+function laneOf(x: number, band: Band, width: number, lanes: readonly Lane[], sign: number): number {
+  const { top, bottom } = extent(band, sign);
+  const taken = lanes.filter((lane) => lane.top < bottom && lane.bottom > top).map((lane) => lane.x);
+  const [low, high] = gapsOf(band, width).find((gap) => gap[0] - 1e-6 <= x && x <= gap[1] + 1e-6) ?? [x, x];
+  for (let step = 0; step < 8; step++) {
+    for (const place of [x + step * LANE, x - step * LANE]) {
+      const inside = low - 1e-6 <= place && place <= high + 1e-6;
+      if (inside && taken.every((other) => Math.abs(place - other) >= LANE - 1e-6)) return place;
+    }
+  }
+  return x;
+}
+
+/** Cubics through the points, upright at each of them; `lean` is how far the handles reach along the rise. */
+function curve(points: readonly Point[], lean: Point = LEANS[0]): number[] {
+  const path = [...points[0]];
+  for (let at = 1; at < points.length; at++) {
+    const [x0, y0] = points[at - 1];
+    const [x1, y1] = points[at];
+    path.push(x0, y0 + (y1 - y0) * lean[0], x1, y1 + (y0 - y1) * lean[1], x1, y1);
+  }
+  return path;
+}
+
+/** Whether cubics keep away from all boxes. */
+export function isClear(path: readonly number[], boxes: readonly PlacedBox[], clearance: number): boolean {
+  for (let start = 0; start < path.length - 2; start += 6) {
+    const [x0, y0, x1, y1, x2, y2, x3, y3] = path.slice(start, start + 8);
+    for (let sample = 0; sample <= SAMPLES; sample++) {
+      const t = sample / SAMPLES;
+      const u = 1 - t;
+      const x = u * u * u * x0 + 3 * u * u * t * x1 + 3 * u * t * t * x2 + t * t * t * x3;
+      const y = u * u * u * y0 + 3 * u * u * t * y1 + 3 * u * t * t * y2 + t * t * t * y3;
+      for (const box of boxes) {
+        const right = box.w / 2 + box.cards * CARD + clearance;
+        const across = x - box.x;
+        if (-box.w / 2 - clearance < across && across < right && Math.abs(y - box.y) < box.h / 2 + 2) return false;
+      }
+    }
+  }
+  return true;
+}

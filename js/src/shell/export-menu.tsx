@@ -1,0 +1,105 @@
+import { type Signal, useSignal } from "@preact/signals";
+import { Button } from "../controls/button";
+import { Popover } from "../controls/popover";
+import type { FigureFormat, FigurePart, FigureWidth, Store } from "../store/store";
+
+const PARTS: readonly (readonly [FigurePart, string])[] = [
+  ["both", "map and circuit"],
+  ["map", "map"],
+  ["circuit", "circuit"],
+];
+
+const WIDTHS: readonly (readonly [FigureWidth, string])[] = [
+  [3.25, "3.25 in · one column"],
+  [5.5, "5.5 in · text"],
+  [6.75, "6.75 in · two columns"],
+];
+
+const FORMATS: readonly { readonly format: FigureFormat; readonly what: string }[] = [
+  { format: "svg", what: "for the web and for editing" },
+  { format: "pdf", what: "for papers, with real text" },
+  { format: "png", what: "for slides and messages" },
+];
+
+/** The header's Export button and its menu of formats. */
+export function ExportMenu({ store }: { store: Store }) {
+  const face = (
+    <>
+      Export <span aria-hidden="true">▾</span>
+    </>
+  );
+  return (
+    <Popover store={store} name="export" label="Export a figure" face={face} panel="export-menu">
+      <Menu store={store} />
+    </Popover>
+  );
+}
+
+function Menu({ store }: { store: Store }) {
+  const part = useSignal<FigurePart>("both");
+  const width = useSignal<FigureWidth>(6.75);
+  const possible = store.capabilities.value.figure;
+  return (
+    <>
+      {!possible && (
+        <p class="none" data-test="export-why-not">
+          {whyNot(store)}
+        </p>
+      )}
+      <Choice title="what" choices={PARTS} chosen={part} />
+      <Choice title="width" choices={WIDTHS} chosen={width} />
+      <div class="formats">
+        {FORMATS.map(({ format, what }) => (
+          <Button
+            key={format}
+            class="button"
+            data-test={`export-${format}`}
+            title={what}
+            disabled={!possible}
+            onClick={() => {
+              store.popover.value = null;
+              void store.actions.exportFigure(format, width.value, part.value);
+            }}
+          >
+            {format.toUpperCase()}
+          </Button>
+        ))}
+      </div>
+    </>
+  );
+}
+
+function whyNot(store: Store): string {
+  return (
+    store.capabilities.value.why_not ||
+    "Figures are drawn by the kernel, and none is connected. Run the notebook's cells."
+  );
+}
+
+interface ChoiceProps<Value> {
+  readonly title: string;
+  readonly choices: readonly (readonly [Value, string])[];
+  readonly chosen: Signal<Value>;
+}
+
+function Choice<Value extends string | number>({ title, choices, chosen }: ChoiceProps<Value>) {
+  return (
+    <fieldset>
+      <legend class="caption">{title}</legend>
+      {choices.map(([choice, name]) => (
+        <label key={choice}>
+          <input
+            type="radio"
+            name={`export-${title}`}
+            value={choice}
+            checked={choice === chosen.value}
+            onChange={() => {
+              chosen.value = choice;
+            }}
+          />
+          {name}
+        </label>
+      ))}
+    </fieldset>
+  );
+}

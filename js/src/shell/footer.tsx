@@ -1,0 +1,46 @@
+import { Button } from "../controls/button";
+import { CopyCode } from "../controls/copy-code";
+import type { Store } from "../store/store";
+import { duration, modeName } from "../wording/words";
+
+/** The last experiment in words: what it was, how long it took, where it ran, and its code. */
+export function Footer({ store }: { store: Store }) {
+  const effect = store.effect.value;
+  const { model } = store.snapshot;
+  if (effect === null) {
+    return (
+      <footer class="footer" data-test="footer">
+        <span>{[model.name, model.transcoders].filter(Boolean).join(" · ")}</span>
+        <span>{`${model.device} · ${model.dtype}`}</span>
+      </footer>
+    );
+  }
+  return (
+    <footer class="footer" data-test="footer">
+      <Place store={store} id={effect.id} />
+      <span class="clip" data-test="experiment" title={effect.name}>
+        {effect.name}
+      </span>
+      <span>{modeName(effect.mode)}</span>
+      <span data-test="cost">{[duration(effect.seconds), effect.device, effect.dtype].join(" · ")}</span>
+      <CopyCode code={effect.code} />
+    </footer>
+  );
+}
+
+/** Which of the experiments is on show, and the way to the others. */
+function Place({ store, id }: { store: Store; id: number }) {
+  const place = store.made.value.findIndex((entry) => entry.id === id) + 1;
+  return (
+    <Button
+      class="link-button"
+      data-test="open-history"
+      title="show the history"
+      onClick={() => {
+        store.panel.value = "history";
+      }}
+    >
+      {`experiment ${place || id} of ${Math.max(store.made.value.length, place || 1)}`}
+    </Button>
+  );
+}

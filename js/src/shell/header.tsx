@@ -1,0 +1,141 @@
+/** The row above the panes: the prompt and its answer, the scores, and the tools. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { Button } from "../controls/button";
+import { RedoIcon, UndoIcon } from "../controls/icons";
+import { KIND, type NodeId } from "../core/types";
+import { watchSize } from "../page/size";
+import type { Store } from "../store/store";
+import { percent, probability, tokenText } from "../wording/words";
+import { ExportMenu } from "./export-menu";
+import { KeyboardHelp } from "./keyboard-help";
+import { Search } from "./search";
+
+const REPLACEMENT =
+  "Replacement score: of the influence that reaches the inputs, the share that comes from tokens rather than errors";
+const COMPLETENESS =
+  "Completeness: the share of the nodes' input that comes from features and tokens rather than errors";
+
+export function Header({ store }: { store: Store }) {
+  const { scores } = store.snapshot;
+  const { actions, undoName, redoName } = store;
+  return (
+    <header class="header">
+      <Prompt store={store} />
+      <div class="scores">
+        <span title={REPLACEMENT}>
+          replacement <b>{percent(scores.replacement)}</b>
+        </span>
+        <span title={COMPLETENESS}>
+          completeness <b>{percent(scores.completeness)}</b>
+        </span>
+      </div>
+      <div class="tools">
+        <Step name="Undo" what={undoName.value} icon={<UndoIcon />} onClick={actions.undo} />
+        <Step name="Redo" what={redoName.value} icon={<RedoIcon />} onClick={actions.redo} />
+        <Search store={store} />
+        <ExportMenu store={store} />
+        <KeyboardHelp store={store} />
+      </div>
+    </header>
+  );
+}
+
+interface StepProps {
+  readonly name: "Undo" | "Redo";
+  /** The edit it would take back or bring back; null for none. */
+  readonly what: string | null;
+  readonly icon: ComponentChildren;
+  readonly onClick: () => void;
+}
+
+function Step({ name, what, icon, onClick }: StepProps) {
+  return (
+    <Button
+      class="button icon"
+      aria-label={name}
+      title={what === null ? `Nothing to ${name.toLowerCase()}` : `${name} ${what}`}
+      data-test={name.toLowerCase()}
+      disabled={what === null}
+      onClick={onClick}
+    >
+      {icon}
+    </Button>
+  );
+}
+
+/** The prompt token by token, ending in what the model answers. */
+function Prompt({ store }: { store: Store }) {
+  const { snapshot } = store;
+  const row = useRef<HTMLDivElement>(null);
+  const tokenNodes = new Map<number, NodeId>();
+  for (const [node, id] of snapshot.ids.entries()) {
+    if (snapshot.kind[node] === KIND.token) tokenNodes.set(snapshot.nodePosition[node], id);
+  }
+  // The first token only marks the beginning of a text.
+  const shown = snapshot.tokens.map((token, position) => ({ text: token.text, position })).slice(1);
+  const answer = [...snapshot.targets].sort((a, b) => b.probability - a.probability)[0];
+  const others = snapshot.targets.length - 1;
+
+  // The end of a long prompt, where the answer comes from, is the part to see first.
+  useEffect(() => {
+    const tokens = row.current;
+    if (tokens === null) return undefined;
+    return watchSize(tokens, ({ width }) => {
+      tokens.scrollLeft = tokens.scrollWidth;
+      tokens.classList.toggle("cut", tokens.scrollWidth > width);
+    });
+  }, []);
+
+  return (
+    <div class="prompt">
+      <div class="prompt-tokens" ref={row}>
+        {shown.map(({ text, position }) => (
+          <TokenChip key={position} store={store} node={tokenNodes.get(position)} text={tokenText(text)} />
+        ))}
+      </div>
+      <span class="muted" aria-hidden="true">
+        →
+      </span>
+      {answer !== undefined && (
+        <TokenChip
+          store={store}
+          node={snapshot.ids[answer.node]}
+          text={`${tokenText(answer.token)} ${probability(answer.probability)}`}
+          title={others > 0 ? `The likeliest of the ${others + 1} explained next tokens` : "The explained next token"}
+          answer
+        />
+      )}
+    </div>
+  );
+}
+
+interface TokenChipProps {
+  readonly store: Store;
+  readonly node: NodeId | undefined;
+  readonly text: string;
+  readonly title?: string;
+  readonly answer?: boolean;
+}
+
+function TokenChip({ store, node, text, title, answer = false }: TokenChipProps) {
+  const { selected, hovered, actions } = store;
+  const classes = ["token-chip"];
+  if (answer) classes.push("answer");
+  if (node !== undefined && selected.value.includes(node)) classes.push("selected");
+  if (node !== undefined && hovered.value === node) classes.push("hovered");
+  return (
+    <Button
+      class={classes.join(" ")}
+      title={title}
+      disabled={node === undefined}
+      data-test={answer ? "answer" : "prompt-token"}
+      onClick={() => node !== undefined && actions.select([node], "replace")}
+      onPointerEnter={() => node !== undefined && actions.hover(node)}
+      onPointerLeave={() => actions.hover(null)}
+    >
+      {text}
+    </Button>
+  );
+}

@@ -1,0 +1,89 @@
+/** Undo and redo over the circuit and the experiment on show: every change of either is a step, whoever made it. */
+
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { History } from "../core/history";
+import type { Circuit, EffectMessage } from "../core/types";
+import type { CircuitDocument } from "./document";
+import type { Experiments } from "./experiments";
+
+export interface Steps {
+  /** What undo would take back and redo bring back, in words; null for nothing. */
+  readonly undoName: ReadonlySignal<string | null>;
+  readonly redoName: ReadonlySignal<string | null>;
+  /** Applies one change to the circuit document and shares it with the kernel. */
+  edit(change: (circuit: Circuit) => Circuit, what: string): void;
+  undo(): void;
+  redo(): void;
+}
+
+interface Present {
+  readonly circuit: Circuit;
+  /** The number of the experiment on show. */
+  readonly experiment: number | null;
+}
+
+export function steps(
+  document: CircuitDocument,
+  experiments: Pick<Experiments, "effect" | "recall" | "clearEffect">,
+): Steps {
+  const history = new History<Present>();
+  const changed = signal(0);
+  const numberOf = (effect: EffectMessage | null) => effect?.id ?? null;
+  let present: Present = {
+    circuit: document.circuit.peek(),
+    experiment: numberOf(experiments.effect.peek()),
+  };
+
+  const take = (next: Partial<Present>, what: string | null) => {
+    if (what !== null) history.push(present, what);
+    present = { ...present, ...next };
+    changed.value += 1;
+  };
+
+  document.onElsewhere((circuit) => take({ circuit }, "a change made elsewhere"));
+
+  experiments.effect.subscribe((effect) => {
+    const experiment = numberOf(effect);
+    if (experiment !== present.experiment) take({ experiment }, effect?.name ?? "taking the effect away");
+  });
+
+  /** Brings a version back: the circuit under a new revision, the experiment from the kernel's history. */
+  const bringBack = (version: Present | null) => {
+    if (version === null) return;
+    const { circuit, experiment } = version;
+    const restored = sameContent(circuit, present.circuit) ? present.circuit : document.put(circuit);
+    const shown = present.experiment;
+    take({ circuit: restored, experiment }, null);
+    if (experiment === shown) return;
+    if (experiment === null) experiments.clearEffect();
+    else {
+      void experiments.recall(experiment).then((done) => {
+        // It was deleted meanwhile, or the kernel has gone: what is on show stays.
+        if (!done && present.experiment === experiment) {
+          take({ experiment: numberOf(experiments.effect.peek()) }, null);
+        }
+      });
+    }
+  };
+
+  const named = (which: "undoName" | "redoName") =>
+    computed(() => {
+      changed.value;
+      return history[which];
+    });
+
+  return {
+    undoName: named("undoName"),
+    redoName: named("redoName"),
+    edit: (change, what) => {
+      const circuit = document.edit(change);
+      if (circuit !== null) take({ circuit }, what);
+    },
+    undo: () => bringBack(history.undo(present)),
+    redo: () => bringBack(history.redo(present)),
+  };
+}
+
+function sameContent(one: Circuit, other: Circuit): boolean {
+  return one === other || JSON.stringify({ ...one, revision: 0 }) === JSON.stringify({ ...other, revision: 0 });
+}

@@ -1,0 +1,195 @@
+/** All state of one view, and the only place that writes the widget's traits. */
+
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { boxes as boxesOf, threshold } from "../core/circuit";
+import type {
+  Box,
+  Capabilities,
+  Circuit,
+  Drag,
+  EffectMessage,
+  ExperimentEntry,
+  Failure,
+  NodeId,
+  Settings,
+  Snapshot,
+  StudyMessage,
+  Visible,
+} from "../core/types";
+import { visible as visibleOf } from "../core/visible";
+import type { WidgetModel } from "../wire/host";
+import type { Rpc } from "../wire/rpc";
+import { sharedTrait } from "../wire/traits";
+import { nodeName } from "../wording/names";
+import { circuitDocument } from "./document";
+import { type Experiments, experiments } from "./experiments";
+import { selection } from "./selection";
+import { type Steps, steps } from "./steps";
+
+export type SelectMode = "replace" | "toggle" | "add";
+export type FigureFormat = "svg" | "pdf" | "png";
+export type FigureWidth = 3.25 | 5.5 | 6.75;
+export type FigurePart = "map" | "circuit" | "both";
+
+export type Popover = "search" | "export" | "help";
+
+/** Thresholds while a slider moves, before they become part of the document. */
+export interface Thresholds {
+  readonly node: number;
+  readonly edge: number;
+}
+
+/** The panels at the side that have the model run. */
+export type Panel = "effect" | "sweep" | "generate" | "validate" | "history";
+
+export interface Actions
+  extends Pick<Steps, "edit" | "undo" | "redo">,
+    Omit<Experiments, "effect" | "study" | "compared" | "job"> {
+  /** Selects nodes; a supernode's id stands for its members. The last id becomes the inspected one. */
+  select(ids: readonly string[], mode: SelectMode): void;
+  hover(id: NodeId | null): void;
+  /** Shows thresholds without making them part of the document; null goes back to the document's. */
+  previewThresholds(thresholds: Thresholds | null): void;
+  /** Makes the previewed thresholds part of the document. */
+  keepThresholds(): void;
+  fail(failure: Failure): void;
+  dismiss(): void;
+}
+
+export interface Store
+  extends Pick<Experiments, "effect" | "study" | "compared" | "job">,
+    Pick<Steps, "undoName" | "redoName"> {
+  readonly snapshot: Snapshot;
+  readonly circuit: ReadonlySignal<Circuit>;
+  readonly selected: ReadonlySignal<readonly NodeId[]>;
+  readonly hovered: ReadonlySignal<NodeId | null>;
+  /** The experiments made so far, the first one first. */
+  readonly made: ReadonlySignal<readonly ExperimentEntry[]>;
+  readonly visible: ReadonlySignal<Visible>;
+  /** The thresholds on screen: the document's, or those of a slider that moves. */
+  readonly thresholds: ReadonlySignal<Thresholds>;
+  readonly boxes: ReadonlySignal<readonly Box[]>;
+  /** The supernode of each grouped node. */
+  readonly groupOf: ReadonlySignal<ReadonlyMap<NodeId, Box>>;
+  readonly failure: ReadonlySignal<Failure | null>;
+  readonly capabilities: ReadonlySignal<Capabilities>;
+  readonly settings: ReadonlySignal<Settings>;
+  readonly theme: Signal<"light" | "dark">;
+  /** The last selected node or supernode. */
+  readonly inspected: ReadonlySignal<string | null>;
+  /** Nodes dragged from the map, in client coordinates. */
+  readonly drag: Signal<Drag | null>;
+  /** Which of the panels that have the model run is open. */
+  readonly panel: Signal<Panel>;
+  /** Which of the header's popovers is open. */
+  readonly popover: Signal<Popover | null>;
+  /** Set to a node or supernode id to open its name for editing wherever it is shown. */
+  readonly renaming: Signal<string | null>;
+  readonly actions: Actions;
+  /** What a node is called: the user's label, the graph's, or its kind and number. */
+  nameOf(node: NodeId): string;
+}
+
+/** The state of one view of one graph, from the model's traits; it follows them until the signal aborts. */
+export function createStore(
+  model: WidgetModel,
+  snapshot: Snapshot,
+  rpc: Rpc,
+  theme: Signal<"light" | "dark">,
+  abort: AbortSignal,
+): Store {
+  const failure = signal<Failure | null>(null);
+  const fail = (problem: Failure | null) => {
+    failure.value = problem;
+  };
+  const shared = <T>(name: string) => sharedTrait<T>(model, name, abort, rpc.kernelGone);
+  const document = circuitDocument(shared<unknown>("circuit"), snapshot, fail);
+  const { circuit } = document;
+  const boxes = computed(() => boxesOf(circuit.value));
+  const supernodes = computed(() => new Map(circuit.value.supernodes.map((group) => [group.id, group.nodes])));
+  const chosen = selection(shared<readonly NodeId[]>("selected"), supernodes);
+  const capabilities = shared<Capabilities>("capabilities");
+  const { effect, study, compared, job, ...asking } = experiments(
+    rpc,
+    shared<EffectMessage | null>("effect"),
+    shared<StudyMessage | null>("study").value,
+    capabilities.value,
+    fail,
+  );
+  const { undoName, redoName, ...stepping } = steps(document, { effect, ...asking });
+  const settings = shared<Settings>("settings");
+  const hovered = signal<NodeId | null>(null);
+  const preview = signal<Thresholds | null>(null);
+  const thresholds = computed(
+    () => preview.value ?? { node: circuit.value.node_threshold, edge: circuit.value.edge_threshold },
+  );
+  let shown: Visible | null = null;
+  const visible = computed(() => {
+    const next = visibleOf(snapshot, circuit.value, chosen.selected.value, thresholds.value);
+    // The same object while the same is visible, so that a selection alone lays nothing out anew.
+    if (shown === null || !sameVisible(shown, next)) shown = next;
+    return shown;
+  });
+  const groupOf = computed(() => {
+    const groups = boxes.value.filter((box) => box.name !== null);
+    return new Map(groups.flatMap((box) => box.nodes.map((node) => [node, box] as const)));
+  });
+  rpc.onNotice(({ message }) => fail({ code: "notice", message }));
+
+  return {
+    snapshot,
+    circuit,
+    selected: chosen.selected,
+    inspected: chosen.inspected,
+    hovered,
+    effect,
+    study,
+    compared,
+    job,
+    made: shared<readonly ExperimentEntry[]>("experiments").value,
+    visible,
+    thresholds,
+    boxes,
+    groupOf,
+    failure,
+    capabilities: capabilities.value,
+    settings: settings.value,
+    theme,
+    undoName,
+    redoName,
+    panel: signal<Panel>("effect"),
+    drag: signal(null),
+    popover: signal(null),
+    renaming: signal(null),
+    nameOf: (node) => nodeName(snapshot, circuit.value, node),
+    actions: {
+      ...asking,
+      ...stepping,
+      select: chosen.select,
+      hover: (node) => {
+        hovered.value = node;
+      },
+      previewThresholds: (moved) => {
+        preview.value = moved;
+      },
+      keepThresholds: () => {
+        const moved = preview.value;
+        if (moved === null) return;
+        stepping.edit((before) => threshold(before, moved), "threshold");
+        preview.value = null;
+      },
+      fail,
+      dismiss: () => {
+        failure.value = null;
+      },
+    },
+  };
+}
+
+function sameVisible(one: Visible, other: Visible): boolean {
+  return sameNumbers(one.nodes, other.nodes) && sameNumbers(one.edges, other.edges);
+}
+
+function sameNumbers(one: Uint32Array, other: Uint32Array): boolean {
+  return one.length === other.length && one.every((value, place) => value === other[place]);
+}

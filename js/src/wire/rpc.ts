@@ -1,0 +1,257 @@
+/** Requests to the kernel over the notebook's widget messages: ids, progress, replies, errors, cancelling. */
+
+import { allRepaired } from "../text/characters";
+import type { Answer, Notice, Request, RequestName, Requests } from "./messages";
+
+/** The part of the notebook's widget model that carries messages. */
+export interface Transport {
+  send(content: unknown): void;
+  // biome-ignore lint/suspicious/noExplicitAny: the host's event signatures differ by event.
+  on(event: string, listener: (...args: any[]) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  off(event: string, listener: (...args: any[]) => void): void;
+}
+
+/** Where a request is. */
+export interface RequestStatus {
+  readonly rid: string;
+  /** From 0 to 1. */
+  readonly fraction: number;
+  readonly text: string;
+  /** True from when the kernel has been silent for noticeably long until it accepts the request. */
+  readonly waiting: boolean;
+}
+
+/** Hears how a request is getting on. */
+export interface Listeners<Name extends RequestName> {
+  onStatus?(status: RequestStatus): void;
+  /** The answer as far as it is, each in the place of the last. */
+  onPartial?(body: Requests[Name]["reply"]): void;
+}
+
+export interface Reply<Name extends RequestName> {
+  readonly body: Requests[Name]["reply"];
+  readonly buffers: readonly DataView[];
+}
+
+/** A request under way. */
+export interface Pending<Name extends RequestName> {
+  readonly rid: string;
+  /** Rejects with an RpcError, whose message is a sentence for the user. */
+  readonly reply: Promise<Reply<Name>>;
+  /** Asks the kernel to stop; the reply then rejects with code "cancelled", at the latest after `CANCEL_PATIENCE`. */
+  cancel(): void;
+}
+
+/** Why a request has no answer: the kernel's code and sentence, or "cancelled", "closed" and "unreachable" from here. */
+export class RpcError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+    this.name = "RpcError";
+  }
+}
+
+/** Milliseconds of silence after which a request is said to wait for a running cell. */
+export const ACCEPT_PATIENCE = 500;
+/** Milliseconds of silence after which the kernel is said not to answer; a late answer is still taken. */
+export const KERNEL_PATIENCE = 5_000;
+/** Milliseconds that a cancelled request waits for the kernel before it is given up. */
+export const CANCEL_PATIENCE = 2_000;
+
+export const WAITING = "Waiting for the running cell.";
+export const SILENT =
+  "The kernel does not answer. A long cell may be running; if the kernel was restarted, run the notebook's cells again.";
+export const NO_KERNEL =
+  "No kernel is connected. Run the notebook's cells to bring the model back; looking and grouping work without it.";
+const STOPPED = "The kernel stopped before it answered. Run the notebook's cells again and repeat.";
+
+interface Entry {
+  status: RequestStatus;
+  readonly name: RequestName;
+  readonly resolve: (reply: Reply<RequestName>) => void;
+  readonly reject: (error: RpcError) => void;
+  readonly listeners: Listeners<RequestName>;
+  /** Run while the kernel has not accepted the request. */
+  readonly silence: Timer[];
+  /** Runs once a cancel was sent. */
+  giveUp: Timer | undefined;
+}
+
+type Timer = ReturnType<typeof setTimeout>;
+
+/**
+ * One view's requests. Ids carry a part drawn at random for each instance, so that the views of one widget, which all hear
+ * every message, take no answer but their own.
+ */
+export class Rpc {
+  readonly #transport: Transport;
+  readonly #signal: AbortSignal;
+  readonly #prefix = randomText();
+  readonly #pending = new Map<string, Entry>();
+  readonly #noticed = new Set<(notice: Notice) => void>();
+  #count = 0;
+
+  /**
+   * `signal` is the view's: when it aborts, requests under way are cancelled and nothing is heard any more. `kernelGone`
+   * is asked before each request, and again while the kernel is silent.
+   */
+  constructor(
+    transport: Transport,
+    signal: AbortSignal,
+    readonly kernelGone: () => boolean = () => false,
+  ) {
+    this.#transport = transport;
+    this.#signal = signal;
+    if (signal.aborted) return;
+    const hear = (content: unknown, buffers?: readonly DataView[]) => this.#hear(content, buffers ?? []);
+    const lose = () => this.#lose();
+    transport.on("msg:custom", hear);
+    transport.on("comm_live_update", lose);
+    signal.addEventListener(
+      "abort",
+      () => {
+        transport.off("msg:custom", hear);
+        transport.off("comm_live_update", lose);
+        this.#close();
+      },
+      { once: true },
+    );
+  }
+
+  /** Sends a request; the listeners hear of waiting and progress until the reply settles. */
+  request<Name extends RequestName>(
+    name: Name,
+    body: Requests[Name]["body"],
+    listeners: Listeners<Name> = {},
+  ): Pending<Name> {
+    const rid = `${this.#prefix}-${++this.#count}`;
+    const reply = new Promise<Reply<Name>>((resolve, reject) => {
+      if (this.#signal.aborted) {
+        reject(new RpcError("closed", "This view was closed."));
+        return;
+      }
+      if (this.kernelGone()) {
+        reject(new RpcError("unreachable", NO_KERNEL));
+        return;
+      }
+      const entry: Entry = {
+        status: { rid, fraction: 0, text: "", waiting: false },
+        name,
+        resolve: resolve as Entry["resolve"],
+        reject,
+        listeners: listeners as Entry["listeners"],
+        silence: [],
+        giveUp: undefined,
+      };
+      this.#pending.set(rid, entry);
+      const silent = (text: string) => {
+        if (this.kernelGone()) this.#settle(rid)?.reject(new RpcError("unreachable", STOPPED));
+        else update(entry, { waiting: true, text });
+      };
+      entry.silence.push(
+        setTimeout(() => silent(WAITING), ACCEPT_PATIENCE),
+        setTimeout(() => silent(SILENT), KERNEL_PATIENCE),
+      );
+      this.#send({ type: "request", rid, name, body: allRepaired(body) as Request["body"] });
+    });
+    return { rid, reply, cancel: () => this.#cancel(rid) };
+  }
+
+  /** Calls `listener` for each notice, until the view closes. */
+  onNotice(listener: (notice: Notice) => void): void {
+    this.#noticed.add(listener);
+  }
+
+  #send(request: Request): void {
+    try {
+      this.#transport.send(request);
+    } catch {
+      this.#settle(request.rid)?.reject(new RpcError("unreachable", SILENT));
+    }
+  }
+
+  #cancel(rid: string): void {
+    const entry = this.#pending.get(rid);
+    if (entry === undefined || entry.giveUp !== undefined) return;
+    entry.giveUp = setTimeout(
+      () => this.#settle(rid)?.reject(new RpcError("cancelled", "Cancelled.")),
+      CANCEL_PATIENCE,
+    );
+    this.#sendCancel(rid);
+  }
+
+  #sendCancel(target: string): void {
+    const rid = `${this.#prefix}-${++this.#count}`;
+    this.#send({ type: "request", rid, name: "cancel", body: { rid: target } });
+  }
+
+  #settle(rid: string): Entry | undefined {
+    const entry = this.#pending.get(rid);
+    if (entry === undefined) return undefined;
+    quiet(entry);
+    clearTimeout(entry.giveUp);
+    this.#pending.delete(rid);
+    return entry;
+  }
+
+  #hear(content: unknown, buffers: readonly DataView[]): void {
+    if (typeof content !== "object" || content === null || !("type" in content)) return;
+    const answer = content as Answer;
+    if (answer.type === "notice") {
+      for (const listener of this.#noticed) listener(answer);
+      return;
+    }
+    const entry = this.#pending.get(answer.rid);
+    if (entry === undefined) return;
+    switch (answer.type) {
+      case "accepted":
+        quiet(entry);
+        update(entry, { waiting: false, text: "" });
+        break;
+      case "progress":
+        quiet(entry);
+        update(entry, { waiting: false, fraction: answer.fraction, text: answer.text });
+        break;
+      case "partial":
+        entry.listeners.onPartial?.(answer.body as unknown as Requests[RequestName]["reply"]);
+        break;
+      case "reply":
+        this.#settle(answer.rid)?.resolve({ body: answer.body as unknown as Requests[RequestName]["reply"], buffers });
+        break;
+      case "error":
+        this.#settle(answer.rid)?.reject(new RpcError(answer.code, answer.message));
+        break;
+    }
+  }
+
+  /** The host announces that the kernel has gone, or is back with a state of its own: either way nothing under way will be answered. */
+  #lose(): void {
+    for (const rid of [...this.#pending.keys()]) this.#settle(rid)?.reject(new RpcError("unreachable", STOPPED));
+  }
+
+  #close(): void {
+    for (const rid of [...this.#pending.keys()]) {
+      this.#sendCancel(rid);
+      this.#settle(rid)?.reject(new RpcError("closed", "This view was closed."));
+    }
+    this.#noticed.clear();
+  }
+}
+
+function quiet(entry: Entry): void {
+  for (const timer of entry.silence) clearTimeout(timer);
+}
+
+function update(entry: Entry, change: Partial<RequestStatus>): void {
+  entry.status = { ...entry.status, ...change };
+  entry.listeners.onStatus?.(entry.status);
+}
+
+/** Twelve characters at random; `crypto.randomUUID` is missing on pages that are not served over https. */
+function randomText(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(6));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
