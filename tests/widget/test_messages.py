@@ -140,18 +140,6 @@ def test_a_malformed_message_is_answered_under_its_id_if_it_has_one(content: obj
     assert messages.request_id(content) == rid
 
 
-def test_modes_are_read_and_anything_else_refused() -> None:
-    assert [messages.read_mode(mode) for mode in ("total", "direct", "frozen_attention", "1-12")] == [
-        "total",
-        "direct",
-        "frozen_attention",
-        (1, 12),
-    ]
-    for text in ("", "1-", "-1-2", "1-2-3", "all", "99999-1"):
-        with pytest.raises(MessageError, match="There is no mode"):
-            messages.read_mode(text)
-
-
 def test_effects_and_cards_of_the_wrong_shape_would_be_noticed() -> None:
     card = {"node": "a", "layer": 0, "feature": 1, "label": None, "frequency": None, "maximum": 0.5}
     card |= {"examples": [{"tokens": ["x"], "activations": [0]}], "promoted": [{"token": "y", "logit": 1.5}]}

@@ -10,6 +10,7 @@ from circuit_widget.arguments import of_type, truth_value
 from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import InterventionError, MessageError, NodeError, NoModelError
 from circuit_widget.graph import Feature, Graph
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import intervention_tuple
@@ -286,9 +287,7 @@ class ExperimentWidget(SharedWidget):
         graph, place = self.graph, self.graph.index(node)
         if place >= graph.n_features:
             raise NodeError(f"{node} is a node of kind {graph.node_kinds[place]}; a feature is expected.")
-        return Feature(
-            int(graph.feature_layer[place]), int(graph.feature_position[place]), int(graph.feature_index[place])
-        )
+        return feature_at(graph, place)
 
     def _sweep(self, plan: SweepPlan, mode: Mode, asked: Sequence[Intervention]) -> Any:
         match plan.axis:

@@ -11,6 +11,7 @@ from circuit_widget.characters import beginning
 from circuit_widget.errors import MessageError, NoModelError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Intervention, intervention_from_json
+from circuit_widget.intervention.mode import read_mode
 from circuit_widget.widget.jobs.experimenting import ExperimentWidget
 from circuit_widget.widget.jobs.study_runs import Study, SweepPlan, Under, run_generation, run_sweep, run_validation
 from circuit_widget.widget.jobs.worker import Answer, Job, Worker
@@ -113,7 +114,7 @@ class Requests:
         return Job(widget, rid, name, widget.send, work, deliver, runs_model=True)
 
     def _intervene(self, model: ReplacementModel, body: experiments.InterveneBody) -> JobSteps:
-        graph, mode, asked = self.widget.graph, messages.read_mode(body.mode), self._interventions(body.interventions)
+        graph, mode, asked = self.widget.graph, self._mode(body.mode), self._interventions(body.interventions)
         return (
             lambda job: model.intervene(graph, asked, mode=mode, progress=job.progress, cancelled=job.cancelled),
             lambda effect: Answer(self.widget.record(effect, body.name)),
@@ -144,7 +145,7 @@ class Requests:
         match body:
             case studies.SweepBody():
                 plan = SweepPlan(body.axis, self._interventions(body.interventions))
-                mode = messages.read_mode(body.mode)
+                mode = self._mode(body.mode)
                 return lambda job: run_sweep(model, graph, circuit, plan, mode, body.name, _under(job))
             case studies.GenerateBody():
                 asked = self._interventions(body.interventions)
@@ -153,10 +154,14 @@ class Requests:
                 }
                 return lambda job: run_generation(model, graph, asked, body.name, _under(job), options)  # type: ignore[arg-type]
             case studies.ValidateBody():
-                mode = messages.read_mode(body.mode)
+                mode = self._mode(body.mode)
                 return lambda job: run_validation(model, graph, circuit, mode, _under(job))
             case _:
                 raise MessageError(f"{type(body).__name__} is no request that runs the model.")
+
+    def _mode(self, mode: str) -> str:
+        """Return the name of a mode. Raises InterventionError for what is none of this model."""
+        return read_mode(mode, self.widget.graph.n_layers).name
 
     def _interventions(self, asked: tuple[experiments.InterventionJson, ...]) -> tuple[Intervention, ...]:
         return tuple(intervention_from_json(self._with_features(asdict(one))) for one in asked)

@@ -9,7 +9,6 @@ the model takes the place of an older one of the same name that has not started:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -233,15 +232,3 @@ def request_id(content: object) -> str | None:
     """Return the id to answer a message under, also a malformed one, if it has a usable one."""
     rid = content.get("rid") if isinstance(content, dict) else None
     return rid if isinstance(rid, str) and 0 < len(rid) <= 64 and half_character(rid) is None else None
-
-
-def read_mode(text: str) -> str | tuple[int, int]:
-    """Return a mode as `ReplacementModel.intervene` takes it; layers to constrain are written "first-last"."""
-    if text in ("total", "frozen_attention", "direct"):
-        return text
-    layers = re.fullmatch(r"(\d{1,4})-(\d{1,4})", text)
-    if layers is None:
-        raise MessageError(
-            f"There is no mode {shown(text)}; expected 'total', 'frozen_attention', 'direct' or layers such as '1-2'."
-        )
-    return int(layers[1]), int(layers[2])
