@@ -136,7 +136,7 @@ def test_too_few_similar_features_are_an_error_that_says_how_many_there_are() ->
     few = active((0, 1, 3, 2.0), (0, 1, 4, 2.0), (0, 2, 5, 2.5), (1, 1, 5, 2.5))
     with pytest.raises(InterventionError, match=r"Only 2 different sets .* Use n of at most 2"):
         match_controls([Feature(0, 1, 3)], few, lambda layer: 40, 3, 0, same_position=True)
-    with pytest.raises(InterventionError, match="layer 1 has 0 other active features to stand in for 1 touched"):
+    with pytest.raises(InterventionError, match="layer 1 has 0 other active features to stand in for 1 changed"):
         match_controls([Feature(1, 1, 5)], few, lambda layer: 40, 1, 0, same_position=True)
 
 

@@ -63,7 +63,7 @@ def missing_glyphs(missing: str) -> str:
         f"other systems: {NOTO_SITE})."
     )
     return (
-        f"Characters that no font here has are drawn as boxes: {', '.join(names)}.{advice if families else ''} "
+        f"A box is drawn for each character that no font here has: {', '.join(names)}.{advice if families else ''} "
         'A folder of font files can be named, too: figure.save(path, fonts="folder").'
     )
 
