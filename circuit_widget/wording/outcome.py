@@ -11,10 +11,13 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapIn
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.nodes import Everywhere, Feature, NodeKind
+from circuit_widget.nodes import Everywhere, NodeKind
 from circuit_widget.wording.names import node_name
-from circuit_widget.wording.numbers import mark, percent, phrase, probability
+from circuit_widget.wording.numbers import VISIBLE_CHANGE, VISIBLE_SHARE, mark, percent, phrase, probability
 from circuit_widget.wording.text import apart, printable
+
+FADED_BELOW = 0.3
+"""Share of activation, or of probability, below which a box is faded."""
 
 Tone: TypeAlias = Literal["below", "same", "above"]
 
@@ -58,11 +61,8 @@ def changed_nodes(intervention: Intervention) -> tuple[str, ...]:
 
     Effects name features at positions, never everywhere.
     """
-    return tuple(node if isinstance(node, str) else node.id for node in _nodes(intervention))
-
-
-def _nodes(intervention: Intervention) -> list[str | Feature]:
-    return [node for node in intervention.members if not isinstance(node, Everywhere)]
+    named = [node for node in intervention.members if not isinstance(node, Everywhere)]
+    return tuple(node if isinstance(node, str) else node.id for node in named)
 
 
 def features_of(graph: Graph, box: Box) -> list[str]:
@@ -85,10 +85,9 @@ def outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     measured = effect.ratio(features)[0] if features else _share_left(changes)
     if not math.isfinite(measured):
         return Outcome(mark=chip)
-    tone: Tone = "below" if measured < 0.95 else "above" if measured > 1.05 else "same"
     # The mark already states the activation of a box that the intervention clamps.
     text = "" if clamped and chip != "swap" else percent(measured)
-    return Outcome(text, tone, measured < 0.3, chip)
+    return Outcome(text, ratio_tone(measured), measured < FADED_BELOW, chip)
 
 
 def _share_left(changes: Sequence[Intervention]) -> float:
@@ -102,6 +101,16 @@ def _share_left(changes: Sequence[Intervention]) -> float:
             return math.nan
 
 
+def ratio_tone(share: float) -> Tone:
+    """Which way an activation went, as a share of what it was before."""
+    return "below" if share < 1 - VISIBLE_SHARE else "above" if share > 1 + VISIBLE_SHARE else "same"
+
+
+def probability_tone(before: float, after: float) -> Tone:
+    """Which way a probability went."""
+    return "same" if abs(after - before) < VISIBLE_CHANGE else "above" if after > before else "below"
+
+
 def _logit_outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     target = graph.targets[graph.index(box.nodes[0]) - graph.weights.shape[1]]
     if effect is None:
@@ -110,9 +119,8 @@ def _logit_outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     if rows.empty:
         return Outcome()
     before, after = float(rows["before"].iloc[0]), float(rows["after"].iloc[0])
-    change = after - before
-    tone: Tone = "same" if abs(change) < 0.005 else "above" if change > 0 else "below"
-    return Outcome(f"{probability(before)} → {probability(after)}", tone, after < 0.3 * before)
+    words = f"{probability(before)} → {probability(after)}"
+    return Outcome(words, probability_tone(before, after), after < FADED_BELOW * before)
 
 
 def injected(graph: Graph, boxes: tuple[Box, ...], effect: Effect | None) -> Injected | None:
@@ -184,7 +192,7 @@ def subject(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
     It is the name of the box with exactly these nodes or features, or with these features at other positions, else the
     commonest name of the nodes.
     """
-    nodes = dict(zip(changed_nodes(intervention), _nodes(intervention), strict=True))
+    nodes = dict.fromkeys(changed_nodes(intervention))
     for box in circuit.boxes():
         name = printable(box.name or node_name(graph, circuit, box.id))
         for some in (set(box.nodes), set(features_of(graph, box))):
@@ -192,7 +200,7 @@ def subject(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
                 return name
             if some and some < nodes.keys() and _without_position(graph, some) == _without_position(graph, nodes):
                 return f"{name} everywhere"
-    ((name, _),) = Counter(_name(graph, circuit, node) for node in nodes.values()).most_common(1)
+    ((name, _),) = Counter(node_name(graph, circuit, node) for node in nodes).most_common(1)
     return name if len(nodes) == 1 else f"{name} and {len(nodes) - 1} more"
 
 
@@ -200,11 +208,3 @@ def _without_position(graph: Graph, nodes: Iterable[str]) -> set[str]:
     """Return ids of nodes, those of features without the position at their end."""
     others = set(graph.node_ids[graph.n_features :])
     return {node if node in others else node.rpartition("_")[0] for node in nodes}
-
-
-def _name(graph: Graph, circuit: Circuit, node: str | Feature) -> str:
-    node_id = node.id if isinstance(node, Feature) else node
-    # Inactive features and pruned errors are not nodes of the graph.
-    if node_id not in graph.node_ids:
-        return f"feature {node.feature}" if isinstance(node, Feature) else "error"
-    return node_name(graph, circuit, node_id)

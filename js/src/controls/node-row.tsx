@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { remove } from "../core/circuit";
-import { type Box, KIND, type Kind, type NodeId } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Box, Kind, NodeId } from "../core/types";
 import type { Store } from "../store/store";
 import { count, placeOf } from "../wording/words";
 import { Button } from "./button";

@@ -1,9 +1,7 @@
 /** Edges between boxes of a circuit, from the edges between their nodes; the kernel's are in circuit_widget/circuit/box_edges.py. */
 
+import { LEAST_OUTSIDE } from "./constants";
 import type { NodeId, Snapshot } from "./types";
-
-/** Share of input below which what enters a box from outside is rounding error. */
-const LEAST_OUTSIDE = 1e-6;
 
 /** An edge between two boxes, by their index; `share` is signed. */
 export interface BoxEdge {

@@ -10,10 +10,10 @@ import {
   checkedRevision,
   checkedSupernodeId,
   checkedThreshold,
-  MOST,
   refuse,
   shown,
 } from "./circuit-rules";
+import { MOST } from "./constants";
 import type { Circuit, NodeId, Supernode } from "./types";
 
 const VERSION = 1;

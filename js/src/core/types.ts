@@ -2,6 +2,7 @@
 
 import type { NodeId } from "../wire/experiment-messages";
 import type { SnapshotHeader } from "../wire/messages";
+import type { KIND } from "./constants";
 
 export type {
   ComparisonMessage,
@@ -23,10 +24,7 @@ export type {
   ValidationMessage,
 } from "../wire/study-messages";
 
-/** The kinds of nodes, in the order of their codes in a snapshot. */
-export const KIND = { feature: 0, error: 1, token: 2, logit: 3 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
-export const KIND_NAMES = ["feature", "error", "token", "logit"] as const;
 
 /** The graph as the frontend sees it: columns over nodes and columns over edges. */
 export interface Snapshot {

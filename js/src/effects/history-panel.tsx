@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
+import { LONGEST_EXPERIMENT_NAME } from "../core/constants";
 import type { ExperimentEntry } from "../core/types";
-import { LONGEST_NAME } from "../store/running";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
 import { modeName, probability, probabilityTone, tokenText } from "../wording/words";
@@ -45,7 +45,7 @@ function Line({ store, entry, renaming }: LineProps) {
         <NameField
           name={name}
           label={`Name of experiment ${id}`}
-          longest={LONGEST_NAME}
+          longest={LONGEST_EXPERIMENT_NAME}
           onName={(given) => void actions.renameExperiment(id, given)}
           onClose={() => {
             renaming.value = null;

@@ -121,7 +121,7 @@ function SweepResult({ store, sweep }: { store: Store; sweep: SweepMessage }) {
       </h3>
       {numbers ? (
         <LinePlot
-          label={`${quantity} over ${sweep.axis === "factor" ? "the factor" : "the last layer held"}`}
+          label={`${quantity} over ${sweep.axis === "factor" ? "the factor" : "the last frozen layer"}`}
           axis={sweep.axis === "factor" ? "factor" : "last layer"}
           at={sweep.values}
           names={sweep.labels}

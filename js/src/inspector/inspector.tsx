@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
-import { type Box, KIND, type NodeId } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Box, NodeId } from "../core/types";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
 import { NodeInspector } from "./node-inspector";

@@ -1,5 +1,6 @@
 import { Button } from "../controls/button";
-import { type EffectMessage, KIND, type Snapshot } from "../core/types";
+import { KIND } from "../core/constants";
+import type { EffectMessage, Snapshot } from "../core/types";
 import { togglePins } from "../store/commands";
 import type { Store } from "../store/store";
 import { decimal, identityOf, logit, percent, probability } from "../wording/words";

@@ -1,6 +1,7 @@
 import { useComputed } from "@preact/signals";
 import { MemberRow } from "../controls/node-row";
-import { type Box, KIND, type NodeId, type Snapshot } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Box, NodeId, Snapshot } from "../core/types";
 import type { Store } from "../store/store";
 import { count, decimal, percent } from "../wording/words";
 import { Contributions } from "./contribution-list";

@@ -1,6 +1,7 @@
 /** The map by keyboard: arrows walk the nodes, the rest acts on the node or the selection. */
 
-import { KIND, type NodeId } from "../core/types";
+import { KIND } from "../core/constants";
+import type { NodeId } from "../core/types";
 import { ARROWS, type Direction, step } from "../layout/hit";
 import { listenOn } from "../page/listen";
 import type { Store } from "../store/store";

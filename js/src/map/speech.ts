@@ -1,6 +1,7 @@
 /** A node in words. */
 
-import { KIND, type NodeId } from "../core/types";
+import { KIND } from "../core/constants";
+import type { NodeId } from "../core/types";
 import type { Store } from "../store/store";
 import { identityOf, percent, probability } from "../wording/words";
 

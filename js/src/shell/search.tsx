@@ -4,8 +4,9 @@ import { useComputed, useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { SearchIcon } from "../controls/icons";
 import { Popover } from "../controls/popover";
+import { KIND } from "../core/constants";
 import { searchNodes } from "../core/search";
-import { KIND, type NodeId } from "../core/types";
+import type { NodeId } from "../core/types";
 import type { Store } from "../store/store";
 import { placeOf } from "../wording/words";
 

@@ -1,7 +1,7 @@
 /** What the gestures and the keys do: each is one undoable step. */
 
 import * as circuits from "../core/circuit";
-import { LONGEST_NAME } from "../core/circuit-rules";
+import { LONGEST_NAME } from "../core/constants";
 import type { NodeId } from "../core/types";
 import { shortened } from "../text/characters";
 import { commonName } from "../wording/words";

@@ -1,14 +1,11 @@
 /** An experiment as the panels speak of it: who is changed, and what running it again or without a part means. */
 
+import { KIND, LONGEST_EXPERIMENT_NAME } from "../core/constants";
 import type { InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
-import { KIND } from "../core/types";
 import { shortened } from "../text/characters";
 import { commonName, interventionMark, otherPrompt } from "../wording/words";
 import { modeOf } from "./mode";
 import type { Store } from "./store";
-
-/** The longest name of an experiment that the kernel takes. */
-export const LONGEST_NAME = 200;
 
 const sameNodes = (a: readonly NodeId[], b: readonly NodeId[]): boolean =>
   a.length === b.length && a.every((node) => b.includes(node));
@@ -22,7 +19,8 @@ export function changeableOf(snapshot: Snapshot, nodes: readonly NodeId[]): read
 export function featuresOf(snapshot: Snapshot, nodes: readonly NodeId[]): readonly NodeId[] {
   return nodes.filter((id) => {
     const node = snapshot.index.get(id);
-    return node === undefined || snapshot.kind[node] === KIND.feature;
+    // Of what the snapshot lacks, the id tells errors from features.
+    return node === undefined ? !id.includes("_-1_") : snapshot.kind[node] === KIND.feature;
   });
 }
 
@@ -56,7 +54,7 @@ export function nameOf(store: Store, interventions: readonly InterventionJson[])
     if (one.kind !== "swap_in") return `${who} ${interventionMark(one)}`;
     return `${who} from ${otherPrompt(store.snapshot, one.prompt)}`;
   });
-  return shortened(names.join(", "), LONGEST_NAME);
+  return shortened(names.join(", "), LONGEST_EXPERIMENT_NAME);
 }
 
 /** Runs interventions in the view's mode; none at all takes the effect away. */
