@@ -35,7 +35,7 @@ class Payload:
 
 
 def source(witness: Path) -> str:
-    """A module that touches a file when it is imported, under any of the names it may be asked for."""
+    """A module that touches a file when it is imported, under any of its names."""
     return (
         f"open({str(witness)!r}, 'w').close()\n"
         "from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast\n"
@@ -183,9 +183,9 @@ def scope(content: Callable[[Path], bytes]) -> Attempt:
     def attempt(folder: Path, witness: Path) -> None:
         for layer in range(4):
             (folder / f"layer_{layer}.safetensors").unlink()
-            place = folder / f"layer_{layer}" / "width_16k" / "average_l0_76"
-            place.mkdir(parents=True)
-            (place / "params.npz").write_bytes(content(witness))
+            directory = folder / f"layer_{layer}" / "width_16k" / "average_l0_76"
+            directory.mkdir(parents=True)
+            (directory / "params.npz").write_bytes(content(witness))
 
     return attempt
 

@@ -1,4 +1,4 @@
-"""A loaded model: what its graphs say of where they came from, what it refuses, and that it survives an interruption."""
+"""A loaded model: the provenance of its graphs, what it refuses, and that it survives an interruption."""
 
 import dataclasses
 import gc
@@ -19,7 +19,7 @@ from tests.models import PROMPT_IDS, REFERENCE, hooks_of, reference_model, tiny_
 PROMPT = "the capital of France is"
 
 
-def test_a_recipe_says_what_is_needed_to_trace_again() -> None:
+def test_a_recipe_has_everything_that_is_needed_to_trace_again() -> None:
     graph = reference_model().trace(PROMPT, max_features=40)
     recipe = dict(graph.recipe)
     assert (recipe["model"], recipe["device"], recipe["dtype"]) == ("llama", "cpu", "float32")
@@ -44,16 +44,16 @@ def test_a_recipe_survives_the_file(tmp_path: object) -> None:
     assert dict(cw.Graph.load(graph.save(tmp_path / "graph.safetensors")).recipe) == dict(graph.recipe)
 
 
-def test_an_estimate_says_what_the_trace_then_takes() -> None:
+def test_an_estimate_agrees_with_the_trace() -> None:
     model = reference_model()
-    said, graph = model.estimate(PROMPT), model.trace(PROMPT)
-    assert said.features == said.active_features == graph.n_features
-    assert said.rows == graph.n_features + len(graph.targets)
-    assert said.memory >= graph.weights.nbytes
-    assert said.fits
+    result, graph = model.estimate(PROMPT), model.trace(PROMPT)
+    assert result.features == result.active_features == graph.n_features
+    assert result.rows == graph.n_features + len(graph.targets)
+    assert result.memory >= graph.weights.nbytes
+    assert result.fits
     limited = model.estimate(PROMPT, max_features=40, targets=["tea"], position=3)
     assert (limited.features, limited.rows) == (40, 41)
-    assert limited.memory <= said.memory
+    assert limited.memory <= result.memory
     generation = model.generate(PROMPT, max_new_tokens=2)
     assert model.estimate(generation, token=1).active_features == len(
         model.activations([token.token_id for token in generation.tokens[:7]])
@@ -92,7 +92,7 @@ def in_another_thread(work: Callable[[], bool]) -> bool:
     return found[0]
 
 
-def test_a_verification_that_is_interrupted_gives_the_weights_back() -> None:
+def test_a_verification_that_is_interrupted_restores_the_weights() -> None:
     model = tiny_model()
     for weight in model.model.network.parameters():
         weight.data = weight.data.to(torch.bfloat16)
@@ -131,7 +131,7 @@ def test_an_empty_prompt_is_refused_everywhere(method: str, prompt: object) -> N
 
 @pytest.mark.parametrize("prompt", ["<bos>", [1]])
 def test_a_prompt_of_bos_alone_is_refused(prompt: object) -> None:
-    with pytest.raises(PromptError, match="holds no word after its first token; write at least one"):
+    with pytest.raises(PromptError, match="has no word after its first token; write at least one"):
         reference_model().trace(prompt)
 
 
@@ -162,7 +162,7 @@ def test_a_loaded_model_without_its_tokenizer_is_refused() -> None:
         cw.load(tiny_network(), transcoders=REFERENCE / "llama-relu/transcoders")
 
 
-def test_a_loaded_model_with_its_tokenizer_is_taken() -> None:
+def test_a_loaded_model_with_its_tokenizer_is_accepted() -> None:
     from transformers import LlamaForCausalLM
 
     network = LlamaForCausalLM.from_pretrained(REFERENCE / "models/llama")
@@ -179,8 +179,8 @@ def test_nothing_is_printed_while_loading_tracing_and_generating(
     model.generate("the capital of the state containing Dallas is", temperature=1.0, seed=1)
     model.trace("the capital of the state containing Dallas is", targets=cw.Contrast("Austin", "Sacramento"))
     graph.verify()
-    said = capfd.readouterr()
-    assert (said.out, said.err) == ("", "")
+    result = capfd.readouterr()
+    assert (result.out, result.err) == ("", "")
     assert [str(warning.message) for warning in recwarn] == []
 
 
@@ -195,7 +195,7 @@ def test_nothing_is_printed_while_loading_tracing_and_generating(
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "The memory of this machine is full."),
     ],
 )
-def test_a_full_memory_is_said_in_a_sentence_and_the_model_goes_on(error: Exception, what: str) -> None:
+def test_a_full_memory_is_reported_in_a_sentence_and_the_model_stays_usable(error: Exception, what: str) -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
 
@@ -235,7 +235,7 @@ def test_every_refusal_is_one_of_the_packages_own() -> None:
     assert issubclass(LoadError, CircuitWidgetError)
 
 
-def test_runs_are_kept_but_not_beyond_what_they_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_cached_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     from circuit_widget.tracing import runs
 
     model = tiny_model()
@@ -248,10 +248,10 @@ def test_runs_are_kept_but_not_beyond_what_they_may_hold(monkeypatch: pytest.Mon
     assert model._run_of(graph, None) is not first
 
 
-def test_a_closed_model_refuses_to_run_and_says_what_to_do() -> None:
+def test_a_closed_model_refuses_to_run_with_what_to_do() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
-    said = model.generate(PROMPT_IDS, max_new_tokens=1)
+    result = model.generate(PROMPT_IDS, max_new_tokens=1)
     network = weakref.ref(model.model.network)
     model.close()
     model.close()
@@ -264,7 +264,7 @@ def test_a_closed_model_refuses_to_run_and_says_what_to_do() -> None:
         lambda: model.controls(graph, cw.Ablate(feature)),
         lambda: graph.validate(),
         lambda: graph.verify(),
-        lambda: said.trace(0),
+        lambda: result.trace(0),
         lambda: model.feature_card(0, 0),
         lambda: model.forget(),
     ):

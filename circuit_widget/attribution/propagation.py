@@ -254,7 +254,7 @@ class PropagatedVectors:
 
     def _apply_skip(
         self, jacobian: LayerJacobian
-    ) -> tuple[Float[Tensor, "positions n d_model"], Float[Tensor, "n d_model"]]:
+    ) -> tuple[Float[Tensor, "positions n_dense d_model"], Float[Tensor, "n_fresh d_model"]]:
         dense = jacobian.apply_skip(self.dense, self.first)
         parts = [jacobian.apply_skip(self.fresh[None, span.start : span.stop], span.position)[0] for span in self.spans]
         return dense, torch.cat(parts) if parts else self.fresh

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 if TYPE_CHECKING:
     from circuit_widget.graph import Graph
@@ -21,8 +21,8 @@ LEAST_OUTSIDE = 1e-6
 class NodeEdges:
     """Edges between nodes, by node index, and the summed absolute weight of everything that enters each node."""
 
-    source: Int[np.ndarray, " edges"]
-    target: Int[np.ndarray, " edges"]
+    source: Integer[np.ndarray, " edges"]
+    target: Integer[np.ndarray, " edges"]
     weight: Float[np.ndarray, " edges"]
     input_total: Float[np.ndarray, " nodes"]
 

@@ -11,7 +11,7 @@ from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.model.closed import CLOSED
 from circuit_widget.replacement_model import ReplacementModel
@@ -58,7 +58,7 @@ class CircuitWidget(ExperimentWidget):
         theme: Literal["auto", "light", "dark"] = "auto",
         height: int = 420,
     ) -> None:
-        given_graph(graph, CircuitWidgetError)
+        require_graph(graph, CircuitWidgetError)
         if circuit is not None:
             of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError)
         height = plain_number(height)

@@ -54,7 +54,7 @@ def fake_tensors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         def all(self) -> bool:
             return True
 
-    monkeypatch.setattr(torch, "isfinite", lambda _: Every())  # fake logits have no numbers to ask
+    monkeypatch.setattr(torch, "isfinite", lambda _: Every())  # fake logits have no numbers
     monkeypatch.setattr(plain, "PLAIN_TENSORS", (*plain.PLAIN_TENSORS, FakeTensor))
     with FakeTensorMode():
         yield

@@ -114,7 +114,9 @@ STATEMENTS = [(site, stated) for site, listed in (BEFORE, AFTER) for stated in l
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("site", "stated"), STATEMENTS)
-def test_a_normalized_hook_is_read_where_the_file_says(tmp_path: Path, kind: str, site: str, stated: Stated) -> None:
+def test_a_normalized_hook_is_read_at_the_site_that_the_file_states(
+    tmp_path: Path, kind: str, site: str, stated: Stated
+) -> None:
     model = network(kind)
     found = load(write(tmp_path, model, site, (HOOK, "hook_mlp_out"), stated), model)
     assert found.transcoders.input_site == site
@@ -209,7 +211,7 @@ def test_no_hook_is_open_in_a_model_with_rms_norm(hook: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (
             {"input_site": "mlp.hook_in"},
@@ -220,10 +222,10 @@ def test_no_hook_is_open_in_a_model_with_rms_norm(hook: str, tmp_path: Path) -> 
         ({"output_site": "mlp_input"}, "output_site is 'mlp_input', expected one of mlp_output, mlp_update"),
     ],
 )
-def test_a_site_that_does_not_exist_is_refused_at_the_door(options: dict[str, Any], said: str) -> None:
+def test_a_site_that_does_not_exist_is_refused_at_the_door(options: dict[str, Any], message: str) -> None:
     with pytest.raises(LoadError) as refusal:
         cw.load("no model at all", transcoders="none", **options)
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
 
 
 def test_a_site_that_the_model_does_not_have_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """An interrupt leaves the model, torch and transformers as they were, wherever it comes.
 
 A trace function raises KeyboardInterrupt on entry of one Python function, of this package or of any other, in run after
-run: on the first entry of each function from each place that calls it. Of a load, which calls 2,000 places, all are tried
+run: on the first entry of each function from each call site. Of a load, which has 2,000 call sites, all are tried
 that set something up or clean something up, and some of the others. With CIRCUIT_WIDGET_EVERY_INTERRUPT=1 every entry
 of every function is tried; that takes hours. Real signals at random moments, two at once among them, come besides.
 """
@@ -53,7 +53,7 @@ SETTING_UP = (
     "transformers/monkey_patching.py",
     "transformers/utils/logging.py",
 )
-"""Files that hold what a load sets up and cleans up."""
+"""Files with the code that a load sets up and cleans up with."""
 
 Work = Callable[[], Any]
 
@@ -79,17 +79,17 @@ def smallest_model() -> ReplacementModel:
 
 
 def entries(work: Work, wanted: Callable[[int, FrameType], bool]) -> list[int]:
-    """The numbers of the function entries of a run that are wanted, once for each place that calls a function."""
+    """The numbers of the chosen function entries of a run, once for each call site."""
     count, seen, found = 0, set(), []
 
     def look(frame: FrameType, event: str, _: object) -> None:
         nonlocal count
         count += 1
         caller = frame.f_back
-        place = frame.f_code, None if caller is None else (caller.f_code, caller.f_lasti)
-        if EVERY or (place not in seen and wanted(len(seen), frame)):
+        call_site = frame.f_code, None if caller is None else (caller.f_code, caller.f_lasti)
+        if EVERY or (call_site not in seen and wanted(len(seen), frame)):
             found.append(count)
-        seen.add(place)
+        seen.add(call_site)
 
     sys.settrace(look)
     try:
@@ -126,8 +126,8 @@ def of_all(_: int, __: FrameType) -> bool:
     return True
 
 
-def of_setting_up(place: int, frame: FrameType) -> bool:
-    return place % SHARE_OF_OTHERS == 0 or any(part in frame.f_code.co_filename for part in SETTING_UP)
+def of_setting_up(call_site: int, frame: FrameType) -> bool:
+    return call_site % SHARE_OF_OTHERS == 0 or any(part in frame.f_code.co_filename for part in SETTING_UP)
 
 
 RUNS: dict[str, Callable[[ReplacementModel, cw.Graph], Any]] = {
@@ -148,13 +148,13 @@ def check_interrupts(model: ReplacementModel, work: Work, expected: np.ndarray) 
     points = entries(work, of_all)
     assert len(points) > 20
     before, of_network = process_state(), network_state(network)
-    for place, number in enumerate(points):
+    for call_site, number in enumerate(points):
         model.forget()
         interrupted_at(number, work)
         assert process_state() == before, number
         assert network_state(network) == of_network, number
         assert is_free(model.lock), number
-        if place % SHARE_TRACED:
+        if call_site % SHARE_TRACED:
             continue
         np.testing.assert_array_equal(model.trace(IDS, progress=False).weights, expected, err_msg=str(number))
 
@@ -166,7 +166,7 @@ def test_a_run_that_is_interrupted_leaves_everything_as_it_was(name: str) -> Non
     check_interrupts(model, lambda: RUNS[name](model, graph), graph.weights)
 
 
-def test_a_verification_that_is_interrupted_gives_the_weights_back() -> None:
+def test_a_verification_that_is_interrupted_restores_the_weights() -> None:
     model = smallest_model()
     model.model.network.to(torch.bfloat16)
     graph = model.trace(IDS)

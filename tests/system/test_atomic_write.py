@@ -88,8 +88,8 @@ NOWHERE: dict[str, tuple[Callable[[Path, str], object], str]] = {
     "too long": (lambda folder, ending: folder / f"{'x' * 260}{ending}", "Choose a shorter name"),
     "a circle": (lambda folder, ending: folder / f"circle{ending}", "Remove the link"),
     "a pipe": (lambda folder, ending: folder / f"pipe{ending}", "It is a device, not a file"),
-    "half a character": (lambda folder, ending: f"{folder}/\ud800{ending}", "holds half a character"),
-    "NUL": (lambda folder, ending: f"{folder}/a\0b{ending}", "holds a NUL character"),
+    "half a character": (lambda folder, ending: f"{folder}/\ud800{ending}", "has half a character"),
+    "NUL": (lambda folder, ending: f"{folder}/a\0b{ending}", "has a NUL character"),
     "a number": (lambda folder, ending: 7, "A path is a text or a pathlib.Path; given int"),
     "nothing": (lambda folder, ending: "", "The path is empty"),
 }
@@ -115,7 +115,7 @@ def test_a_path_that_cannot_be_written_to_has_its_own_sentence(tmp_path: Path, k
 
 @pytest.mark.parametrize("kind", SAVES)
 @pytest.mark.parametrize("length", [200, 235, 254])
-def test_a_long_name_is_written_as_long_as_the_file_system_takes_it(tmp_path: Path, kind: str, length: int) -> None:
+def test_the_longest_name_of_the_file_system_can_be_written(tmp_path: Path, kind: str, length: int) -> None:
     save, ending, _ = SAVES[kind]
     path = save(tmp_path / f"{'x' * (length - len(ending))}{ending}")
     assert names(tmp_path) == [path.name]
@@ -123,7 +123,7 @@ def test_a_long_name_is_written_as_long_as_the_file_system_takes_it(tmp_path: Pa
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EIO, errno.EDQUOT])
 @pytest.mark.parametrize("call", ["mkdir", "replace", "fsync"])
-def test_what_the_system_says_is_what_is_said(
+def test_the_error_has_the_systems_own_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
     path = tmp_path / "file"
@@ -165,15 +165,15 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
     before = [path.read_bytes() for path in paths]
     code = [sys.executable, "-c", FULL, *map(str, paths)]
     done = subprocess.run(code, capture_output=True, text=True, check=True)
-    said = done.stdout.splitlines()
-    for line, kind in zip(said, ("GraphFileError The graph", "CircuitError The circuit"), strict=True):
+    lines = done.stdout.splitlines()
+    for line, kind in zip(lines, ("GraphFileError The graph", "CircuitError The circuit"), strict=True):
         assert line.startswith(f"{kind} cannot be written to")
         assert line.endswith("File too large. Choose a folder in which files may be as large.")
     assert [path.read_bytes() for path in paths] == before
     assert names(tmp_path) == ["a.safetensors", "b.json"]
 
 
-def test_an_error_of_the_writer_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_error_of_the_writer_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     def write(file: Path) -> None:
         file.write_text("half")
         (file.parent / ".of-a-library").write_text("left")

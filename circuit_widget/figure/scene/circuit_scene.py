@@ -7,7 +7,6 @@ import numpy as np
 from circuit_widget.circuit.box_edges import node_edges, supernode_edges
 from circuit_widget.circuit.document import Box, Circuit
 from circuit_widget.figure.layout.circuit_layout import (
-    BOX_HEIGHT,
     BOX_TEXT,
     CARD,
     MARGIN,
@@ -15,10 +14,9 @@ from circuit_widget.figure.layout.circuit_layout import (
     CircuitLayout,
     LayoutBox,
     PlacedBox,
-    box_width,
     circuit_layout,
 )
-from circuit_widget.figure.layout.detour import is_clear
+from circuit_widget.figure.layout.injected import injected_box
 from circuit_widget.figure.layout.routing import Link, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import EDGE_OPACITY, FADED_EDGE_OPACITY
 from circuit_widget.figure.scene import style
@@ -39,7 +37,6 @@ STORED_ASPECT = 0.62
 
 MARK_GAP = 7.0
 """Between a box and the mark of the intervention on it."""
-EDGE_CLEARANCE = 5.0
 
 TONES = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.MUTED}
 
@@ -114,8 +111,8 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
     """Draw edges, weakest first, then boxes, then outcomes beside them."""
     placed = picture.layout.boxes
     links = picture.links
-    injected_box = _injected_box(picture, width)
-    routes = route_edges(placed if injected_box is None else (*placed, injected_box), links, width)
+    swapped_in = _swapped_in(picture, width)
+    routes = route_edges(placed if swapped_in is None else (*placed, swapped_in), links, width)
     for index in sorted(range(len(links)), key=lambda index: (abs(links[index].share), index)):
         share = links[index].share
         faded = picture.outcomes[links[index].source].faded
@@ -126,8 +123,8 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
             style.EXCITE if share > 0 else style.INHIBIT,
             FADED_EDGE_OPACITY if faded else EDGE_OPACITY,
         )
-    if picture.injected is not None and injected_box is not None:
-        _injected(pen, picture, picture.injected, injected_box, width)
+    if picture.injected is not None and swapped_in is not None:
+        _injected(pen, picture, picture.injected, swapped_in, width)
     for index in range(len(placed)):
         _ground(pen, picture, index, width)
     for index in range(len(placed)):
@@ -153,14 +150,14 @@ def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
     pen.rectangle(left, top, box.w, box.h, face, radius)
     if color is not None:
         color_edge(pen, left, top, box.h, radius, style.GROUPS[color], style.FADED if faded else 1.0)
-    ink = style.ANSWER if kind is NodeKind.LOGIT else style.INK
+    ink = style.MUTED if faded else style.ANSWER if kind is NodeKind.LOGIT else style.INK
     size = text_size * (style.TOKEN_SIZE / BOX_TEXT if plain else 1.0)
     pen.label(
         box.x + (2.0 if color is not None else 0.0),
         box.y,
         shorten(picture.names[index], box.w - 16, size, plain),
         size,
-        _faded(ink, faded),
+        ink,
         "middle",
         bold=not plain,
         mono=plain,
@@ -211,48 +208,13 @@ def _taken(other: PlacedBox, x: float, y: float, room: float) -> bool:
     return left < x + room and right > x and abs(other.y - y) < other.h / 2 + 10
 
 
-def _injected_box(picture: CircuitPicture, width: float) -> PlacedBox | None:
-    """Return the box of the features swapped in: beside the box they replace, in the first free one of six spots.
-
-    Spots that no edge crosses are preferred.
-    """
+def _swapped_in(picture: CircuitPicture, width: float) -> PlacedBox | None:
+    """Return the box of the features that were swapped in, None if there are none."""
     found, placed = picture.injected, picture.layout.boxes
     if found is None:
         return None
-    w, h = box_width(printable(found.name)), BOX_HEIGHT
-    cards = min(found.features - 1, 2)
-    if found.beside is None:
-        return PlacedBox(width - w / 2 - 12, h / 2 + 30, w, h, cards)
-    host = placed[found.beside]
-    aside, apart = (host.w + w) / 2, (host.h + h) / 2 + 14
-    spots = [
-        PlacedBox(host.x + dx, host.y + dy, w, h, cards)
-        for dx, dy in (
-            (aside + 60, 0),
-            (-aside - 70, 0),
-            (aside + 14, -apart),
-            (-aside - 14, -apart),
-            (aside + 14, apart),
-            (-aside - 14, apart),
-        )
-    ]
-    free = [box for box in spots if _is_free(box, placed, width, picture.height)]
-    paths = [route.path for route in route_edges(placed, picture.links, width)]
-    for box in free:
-        if all(is_clear(path, (box,), EDGE_CLEARANCE) for path in paths):
-            return box
-    crowded = PlacedBox(min(width - w / 2 - 4, host.x + aside + 20), max(h, host.y - h), w, h, cards)
-    return next(iter(free), crowded)
-
-
-def _is_free(box: PlacedBox, placed: tuple[PlacedBox, ...], width: float, height: float) -> bool:
-    """Return whether a box is inside the circuit and clear of the others."""
-    right = box.x + box.w / 2 + CARD * box.cards
-    top = box.y - box.h / 2 - CARD * box.cards
-    inside = box.x - box.w / 2 >= 4 and right <= width and top >= 4 and box.y + box.h / 2 <= height - 4
-    return inside and all(
-        abs(one.x - box.x) > (one.w + box.w) / 2 + 8 or abs(one.y - box.y) > (one.h + box.h) / 2 + 6 for one in placed
-    )
+    routes = route_edges(placed, picture.links, width)
+    return injected_box(printable(found.name), found.features, found.beside, placed, routes, width, picture.height)
 
 
 def _injected(pen: Pen, picture: CircuitPicture, found: Injected, box: PlacedBox, width: float) -> None:
