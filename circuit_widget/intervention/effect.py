@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int
 from circuit_widget.arguments import of_type, plain_number, quoted, whole_number
 from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.groups import Groups, groups_of
+from circuit_widget.intervention.groups import Groups, groups_of, summed
 from circuit_widget.intervention.plot_text import plain
 from circuit_widget.nodes import Feature, NodeKind, several_nodes
 
@@ -176,7 +176,8 @@ class Effect:
     def ratio(self, nodes: str | Feature | Iterable[str | Feature]) -> tuple[float, float]:
         """Return summed activation after / before of some features, each counted once, as (measured, predicted).
 
-        NaN where they were not active before.
+        `sum_i after_i sign(before_i) / sum_i |before_i|`, over features i: those of transcoders are never negative, neurons
+        have either sign. NaN where they were not active before.
 
         Raises:
             NodeError: a node that is not among the features of this effect.
@@ -188,17 +189,19 @@ class Effect:
                 raise NodeError(f"{quoted(node)} is not a feature of this effect; see effect.nodes.")
         wanted = list(dict.fromkeys(ids))
         rows = table.loc[wanted]
-        before = float(rows["before"].sum())
-        if before == 0:
+        before = rows["before"].to_numpy()
+        total = summed(before, before)
+        if total == 0:
             return float("nan"), float("nan")
-        return float(rows["after"].sum()) / before, float(rows["predicted"].sum()) / before
+        measured, predicted = (summed(rows[column].to_numpy(), before) / total for column in ("after", "predicted"))
+        return measured, predicted
 
     def to_frame(self, groups: Groups = None) -> pandas.DataFrame:
         """Return one row for each feature and each target: kind, id, label, before, after, predicted.
 
         Features come with their activations, targets (kind "logit") with their values, see `targets`; their labels are
         their names. With groups (a circuit, or features by name) each has a row, too, of kind "supernode": the summed
-        activations of its features; its id is its name.
+        activations of its features, each in the direction that it had before (see `ratio`); its id is its name.
 
         Raises:
             InterventionError, NodeError: no features in the groups, or nodes that are not in the graph.
@@ -218,8 +221,15 @@ class Effect:
         import pandas
 
         found = groups_of(self.graph, groups, 1)
-        values = self.nodes[["before", "after", "predicted"]]
-        sums = pandas.DataFrame([values.iloc[list(indices)].sum() for indices in found.values()])
+        before = self.nodes["before"].to_numpy()
+        sums = pandas.DataFrame(
+            {
+                column: [
+                    summed(self.nodes[column].to_numpy()[list(some)], before[list(some)]) for some in found.values()
+                ]
+                for column in ("before", "after", "predicted")
+            }
+        )
         return sums.assign(kind="supernode", id=list(found), label=list(found))
 
     @property

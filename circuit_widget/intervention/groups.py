@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import numpy as np
+from jaxtyping import Float
 
 from circuit_widget.arguments import quoted, whole_number
 from circuit_widget.circuit.document import Circuit
@@ -17,6 +18,15 @@ from circuit_widget.nodes import Feature, several_nodes
 Groups: TypeAlias = Circuit | Mapping[str, Iterable[str | Feature]] | Iterable[str | Feature] | None
 """A circuit (its supernodes and pinned features), features by the name of their group, a list of features, each a group
 by itself, or None for the most influential features."""
+
+
+def summed(values: Float[np.ndarray, " n"], before: Float[np.ndarray, " n"]) -> float:
+    """Return `sum_i values_i sign(before_i)`: activations of a group, each in the direction that its feature had before.
+
+    Activations of transcoder features are never negative, so this is their sum; those of neurons have either sign. Values of
+    features that were zero before count as they are.
+    """
+    return float((values * np.where(before < 0, -1, 1)).sum())
 
 
 def groups_of(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:

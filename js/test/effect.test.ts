@@ -37,3 +37,8 @@ it("is nothing where nothing was active before", () => {
   expect(ratio(EFFECT, ["E_5_1"])).toBeNull();
   expect(ratio(EFFECT, [])).toBeNull();
 });
+
+it("counts neurons of either sign in the direction that they had before", () => {
+  const nodes = { ids: ["1_1_1", "1_2_1"], before: [2, -3], after: [4, -6], predicted: [1, 3] };
+  expect(ratio({ ...EFFECT, nodes }, nodes.ids)).toEqual({ measured: 2, predicted: -2 / 5 });
+});

@@ -2,7 +2,6 @@
 
 import importlib.util
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +82,8 @@ def _gguf_name(name: str) -> str:
 
 
 @pytest.fixture(params=["alone", "in its directory"])
-def arguments(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    yield {"model": tmp_path / "tiny.gguf"} if request.param == "alone" else {"model": tmp_path, "gguf": "tiny.gguf"}
+def arguments(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    return {"model": tmp_path / "tiny.gguf"} if request.param == "alone" else {"model": tmp_path, "gguf": "tiny.gguf"}
 
 
 def logits_of(network: Any) -> torch.Tensor:
@@ -135,7 +134,7 @@ def test_a_damaged_header_is_refused_at_once(tmp_path: Path) -> None:
     counts = (("tensors", 8), ("values", 16))
     for _, offset in counts:
         path.write_bytes(whole[:offset] + struct.pack("<Q", 1 << 62) + whole[offset + 8 :])
-        with pytest.raises(LoadError, match="its header cannot be read .it states 4611686018427387904 entries"):
+        with pytest.raises(LoadError, match=r"its header cannot be read .it states 4611686018427387904 entries"):
             load(path)
     path.write_bytes(whole[:4] + struct.pack(">I", 3) + whole[8:])
     with pytest.raises(LoadError, match="its version is 50331648, expected 2 or 3, little-endian"):

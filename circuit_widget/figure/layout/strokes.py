@@ -68,7 +68,7 @@ def dashes(width: float) -> tuple[float, float]:
 
 def presence(before: float, after: float) -> float:
     """Opacity of a feature by its activation before and after an intervention; one that was not active has all of it."""
-    return min(max(after / before, LEAST_PRESENCE), 1.0) if before > 0 else 1.0
+    return min(max(after / before, LEAST_PRESENCE), 1.0) if before != 0 else 1.0
 
 
 def output_presence(probability: float) -> float:

@@ -14,7 +14,7 @@ from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.groups import Groups, groups_of
+from circuit_widget.intervention.groups import Groups, groups_of, summed
 from circuit_widget.intervention.kinds import Ablate
 from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain
@@ -217,9 +217,9 @@ def influenced_by(
     found = []
     for target, indices in groups.items():
         others = np.setdiff1d(indices, groups[source])
-        total = float(before[others].sum())
+        total = summed(before[others], before[others])
         if target != source and total > 0 and _reaches(graph, groups[source], others):
-            changes = [float(change[others].sum()) / total for change in columns]
+            changes = [summed(change[others], before[others]) / total for change in columns]
             found.append(Influenced(source, target, NodeKind.FEATURE, *changes))
     for token, text in effect.target_tokens.items():
         logits = (effect.logits_predicted, direct.logits_predicted, effect.logits_after)

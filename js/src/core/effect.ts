@@ -11,7 +11,10 @@ export interface Ratio {
 /** What has activations before, after and as predicted: an effect, or one that it is compared with. */
 type Activations = Pick<EffectMessage, "nodes">;
 
-/** The ratio of some nodes; null when none of them is in the effect or they were not active before. */
+/**
+ * The ratio of some nodes: sum of after * sign(before) by sum of |before|, since neurons have either sign; null when none of
+ * them is in the effect or they were not active before.
+ */
 export function ratio(effect: Activations, nodes: Iterable<NodeId>): Ratio | null {
   const rows = rowsOf(effect);
   let before = 0;
@@ -20,9 +23,10 @@ export function ratio(effect: Activations, nodes: Iterable<NodeId>): Ratio | nul
   for (const node of new Set(nodes)) {
     const row = rows.get(node);
     if (row === undefined) continue;
-    before += effect.nodes.before[row];
-    after += effect.nodes.after[row];
-    predicted += effect.nodes.predicted[row];
+    const sign = effect.nodes.before[row] < 0 ? -1 : 1;
+    before += sign * effect.nodes.before[row];
+    after += sign * effect.nodes.after[row];
+    predicted += sign * effect.nodes.predicted[row];
   }
   return before === 0 ? null : { measured: after / before, predicted: predicted / before };
 }

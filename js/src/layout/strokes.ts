@@ -57,7 +57,7 @@ export function dashes(width: number): readonly [number, number] {
 
 /** Opacity of a feature by its activation before and after an intervention; one that was not active has all of it. */
 export function presence(before: number, after: number): number {
-  return before > 0 ? clamp(after / before, LEAST_PRESENCE, 1) : 1;
+  return before !== 0 ? clamp(after / before, LEAST_PRESENCE, 1) : 1;
 }
 
 /** Opacity of an output by its probability. */
