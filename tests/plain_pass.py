@@ -53,7 +53,7 @@ class PlainPass:
                 left = left - activation[position] @ self.transcoders.decoder_rows(source, every, layer)
         return left
 
-    def holding(
+    def clamping(
         self,
         values: Mapping[Feature, float],
         clamped: range = range(0),
