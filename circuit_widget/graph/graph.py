@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Union
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
@@ -183,6 +183,11 @@ class Graph:
     def pruned(self) -> bool:
         """Whether the graph is the result of `prune`."""
         return "thresholds" in self.recipe
+
+    @property
+    def basis(self) -> Literal["features", "neurons"]:
+        """What the features are: of transcoders, or neurons of the model, whose errors are the other neurons."""
+        return "neurons" if self.recipe.get("basis") == "neurons" else "features"
 
     @property
     def left_out(self) -> int:

@@ -10,12 +10,13 @@ from typing import Any
 def check_recipe(recipe: Mapping[str, Any], n_features: int) -> None:
     """Raise ValueError, with a sentence, where a recipe has an entry of the wrong kind or contradicts the graph.
 
-    All entries are optional; unknown ones may be any JSON. model, transcoders, device, dtype, time, and input_site and
-    output_site if they were arguments of load: texts. provenance: an object for each of the two, whose
-    `files` give a hash by name. versions: a text for each library. seconds: a number. prompt: a text or whole numbers.
-    prompt_token_ids: whole numbers. targets: a list of tokens, contrasts and directions, by ids. step: a whole number
-    from 1 up. first_position, active_features, left_out_features, left_out_for_memory: whole numbers from 0 up.
-    thresholds (of a pruned graph): node and edge, from 0 to 1.
+    All entries are optional; unknown ones may be any JSON. basis: "neurons" if neurons of the model are the features.
+    model, transcoders, device, dtype, time, and input_site and output_site if they were arguments of load: texts.
+    provenance: an object for each of the two, whose `files` give a hash by name. versions: a text for each library.
+    seconds: a number. prompt: a text or whole numbers. prompt_token_ids: whole numbers. targets: a list of tokens,
+    contrasts and directions, by ids. step: a whole number from 1 up. first_position, active_features,
+    left_out_features, left_out_for_memory: whole numbers from 0 up. thresholds (of a pruned graph): node and edge, from
+    0 to 1.
     """
     for name, value in recipe.items():
         kind = _KINDS.get(name)
@@ -96,6 +97,7 @@ def _thresholds(value: object) -> bool:
 
 
 _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "basis": (lambda value: value == "neurons", '"neurons"'),
     **dict.fromkeys(
         ("model", "transcoders", "device", "dtype", "input_site", "output_site", "time"), (_text, "a text")
     ),

@@ -26,9 +26,11 @@ def recipe_of(
 
     model, transcoders: names. device, dtype: of the model's weights; edges are always float32. provenance: origin and hashes
     of the files, and the sites where features read and write. versions: of the libraries. prompt_token_ids.
-    targets: by ids. first_position: features before it were left out. time: of the trace, UTC. seconds: how long it took.
+    basis: "neurons", if these are the features. targets: by ids. first_position: features before it were left out. time: of the trace, UTC. seconds: how long it took.
     """
+    basis: dict[str, JSON] = {} if run.neurons is None else {"basis": "neurons"}
     return {
+        **basis,
         "model": model.name,
         "transcoders": transcoders.name,
         "device": str(model.device),

@@ -171,4 +171,5 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "download": FLAG,
     "input_site": NONE,
     "output_site": NONE,
+    "gguf": NONE,
 }

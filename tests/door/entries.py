@@ -220,7 +220,7 @@ def make_entries() -> dict[str, Entry]:
         ),
     }
     loaded: dict[str, Any] = {"model": "demo", "transcoders": None, "tokenizer": None, "device": "cpu", "dtype": None}
-    loaded |= {"encoders": None, "download": False, "input_site": None, "output_site": None}
+    loaded |= {"encoders": None, "download": False, "input_site": None, "output_site": None, "gguf": None}
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, "load": Entry(cw.load, loaded)}
 
 

@@ -60,7 +60,7 @@ def test_neurons_of_another_prompt_are_swapped_in(case: Case) -> None:
     nodes = [node for node in here if node.startswith("2_")]
     effect = case.model.intervene(graph, SwapIn([*nodes, "2_-1_6"], other))
     written = [run_of(case.model, ids).captured.layers[2].mlp_output[6] for ids in (other, PROMPT_IDS)]
-    expected = case.plain.holding({}, added={(2, 6): written[0] - written[1]})
+    expected = case.plain.clamping({}, added={(2, 6): written[0] - written[1]})
     np.testing.assert_allclose(effect.logits_after, expected, atol=2e-5)
 
 

@@ -88,7 +88,7 @@ def test_neurons_changed_are_a_plain_pass_with_hooks(model: ReplacementModel, fr
     plain = PlainPass(model, run_of(model, FRANCE).prompt.token_ids)
     features = [feature_of(france, node) for node in chosen]
     active = model.activations(FRANCE)
-    expected = plain.holding({feature: -active[feature] for feature in features})
+    expected = plain.clamping({feature: -active[feature] for feature in features})
     np.testing.assert_allclose(effect.logits_after, expected, atol=2e-4)
     assert effect.probability(" Paris") != pytest.approx(0.75, abs=0.05)
 
@@ -107,7 +107,7 @@ def test_all_other_neurons_of_a_place_are_one_node(model: ReplacementModel, fran
     ]
     effect = model.intervene(france, Ablate([*here, "29_-1_5"]))
     plain = PlainPass(model, run_of(model, FRANCE).prompt.token_ids)
-    expected = plain.holding({}, added={(29, 5): -plain.plain_written[29][5]})
+    expected = plain.clamping({}, added={(29, 5): -plain.plain_written[29][5]})
     np.testing.assert_allclose(effect.logits_after, expected, atol=2e-4)
 
 
