@@ -24,9 +24,10 @@ def recipe_of(
 ) -> dict[str, JSON]:
     """Return the recipe of a trace that began at `started` (a value of time.perf_counter), as plain JSON.
 
-    model, transcoders: names. device, dtype: of the model's weights; edges are always float32. provenance: origin and hashes
-    of the files, and the sites where features read and write. versions: of the libraries. prompt_token_ids.
-    basis: "neurons", if these are the features. targets: by ids. first_position: features before it were left out. time: of the trace, UTC. seconds: how long it took.
+    model, transcoders: names. basis: "neurons", if these are the features. device, dtype: of the model's weights; edges are
+    always float32. provenance: origin and hashes of the files, and the sites where features read and write. versions: of
+    the libraries. prompt_token_ids. targets: by ids. first_position: features before it were left out. time: of the trace,
+    UTC. seconds: how long it took.
     """
     basis: dict[str, JSON] = {} if run.neurons is None else {"basis": "neurons"}
     return {
