@@ -1,4 +1,4 @@
-"""What interventions on groups of features do, through the package's public interface. No outcome is looked at to pick a feature."""
+"""Interventions on groups of features, through the package's public interface. No feature is chosen by its effect."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Change:
-    """Probability of a question's own answer before and after an intervention, and what the model says after it."""
+    """Probability of a question's own answer before and after an intervention, and the answer after it."""
 
     before: float
     after: float
-    says: str
+    answer_after: str
 
 
 class Laboratory:
-    """A model, its groups, and the graphs of the questions asked so far."""
+    """A model, its groups, and the graphs of the questions traced so far."""
 
     def __init__(self, model: ReplacementModel, groups: DemoGroups) -> None:
         self.model = model
@@ -68,7 +68,7 @@ class Laboratory:
         hits = 0
         for pair in pairs:
             effect = self.swap(pair, roles)
-            hits += effect is not None and self._says(effect) == self._capitals[pair.other_state]
+            hits += effect is not None and self._answer_after(effect) == self._capitals[pair.other_state]
         return hits / len(pairs)
 
     def swap(self, pair: Pair, roles: Sequence[Role] = BOTH) -> Effect | None:
@@ -101,7 +101,7 @@ class Laboratory:
                 drawn = (Feature(feature.layer, feature.position, rng.randrange(count)) for _ in range(1000))
                 values[next(f for f in drawn if self._free(f) and f not in values)] = other.get(feature, 0.0)
             effect = self.model.intervene(graph, [Set(list(values), list(values.values()))])
-            hits += self._says(effect) == self._capitals[pair.other_state]
+            hits += self._answer_after(effect) == self._capitals[pair.other_state]
         return hits / len(pairs)
 
     def ablate_states(self, cities: Iterable[tuple[str, str]], roles: Sequence[Role] = BOTH) -> list[Change]:
@@ -131,9 +131,9 @@ class Laboratory:
             return Change(before, before, graph.targets[0].token)
         effect = self.model.intervene(graph, [Ablate(features)])
         before, after = (_probability(logits, token) for logits in (effect.logits_before, effect.logits_after))
-        return Change(before, after, self._says(effect))
+        return Change(before, after, self._answer_after(effect))
 
-    def _says(self, effect: Effect) -> str:
+    def _answer_after(self, effect: Effect) -> str:
         return str(self.model.model.tokenizer.convert_ids_to_tokens(int(effect.logits_after.argmax())))
 
     def _graph(self, city: str) -> Graph:
