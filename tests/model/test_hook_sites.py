@@ -13,8 +13,9 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForC
 import circuit_widget as cw
 from circuit_widget.errors import LoadError
 from circuit_widget.intervention.as_code import effect_code
+from circuit_widget.model.sites import INPUT_SITES
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.transcoder.hook_names import INPUT_SITES, HookSites
+from circuit_widget.transcoder.hook_names import HookSites
 from tests.models import tokenizer
 
 PROMPT = (1, 17, 42, 5, 99, 17, 120)
