@@ -1,4 +1,4 @@
-"""What a trace takes, said beforehand; and what happens when it does not fit into memory."""
+"""The estimated cost of a trace, and traces that do not fit into memory."""
 
 import re
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def test_a_limit_takes_less(run: Run) -> None:
     assert estimate_run(run, 5, 10**9).features == all_of_them.features
 
 
-def test_as_many_fit_as_the_memory_holds_and_not_one_more(run: Run, with_memory: Callable[[int], None]) -> None:
+def test_most_that_fit_is_the_largest_number_that_fits(run: Run, with_memory: Callable[[int], None]) -> None:
     with_memory(edge_bytes(run, 20, 3) + 50)
     assert most_that_fit(run, 3) == 20
     assert plan(run, 3, 20).fits
@@ -72,7 +72,7 @@ def test_as_many_fit_as_the_memory_holds_and_not_one_more(run: Run, with_memory:
     assert most_that_fit(run, 3) == 0
 
 
-def test_a_trace_without_a_limit_keeps_what_fits_and_says_so(
+def test_a_trace_without_a_limit_keeps_the_features_that_fit_with_a_warning(
     model: ReplacementModel, run: Run, with_memory: Callable[[int], None]
 ) -> None:
     whole = model.trace(PROMPT_IDS)
@@ -90,7 +90,7 @@ def test_a_trace_without_a_limit_keeps_what_fits_and_says_so(
     np.testing.assert_allclose(graph.weights.sum(1), whole.weights[rows].sum(1), atol=1e-5)
 
 
-def test_nothing_is_said_when_all_features_are_nodes(model: ReplacementModel) -> None:
+def test_there_is_no_warning_when_all_features_are_nodes(model: ReplacementModel) -> None:
     graph = model.trace(PROMPT_IDS)
     assert graph.left_out == 0
     assert "left out" not in repr(graph)

@@ -241,14 +241,14 @@ MUTATIONS = (
     ),
     Mutation(
         "the cache of runs forgets the newest use",
-        "circuit_widget/tracing/runs.py",
+        "circuit_widget/tracing/run_cache.py",
         "self._cached.move_to_end(key)",
         "self._cached.move_to_end(key, last=True) if len(self._cached) == 1 else None",
         ("tests/intervention/test_model.py", "tests/test_replacement_model.py"),
     ),
     Mutation(
         "the cache of runs drops the newest",
-        "circuit_widget/tracing/runs.py",
+        "circuit_widget/tracing/run_cache.py",
         "popitem(last=False)",
         "popitem(last=True)",
         ("tests/intervention/test_model.py", "tests/test_replacement_model.py"),
@@ -307,14 +307,14 @@ MUTATIONS = (
         INTERVENTION + "execution/constant_nodes.py",
         "change = (become.factor - 1) * own[node]",
         "change = become.factor * own[node]",
-        ("tests/intervention/test_constants.py",),
+        ("tests/intervention/test_constant_nodes.py",),
     ),
     Mutation(
         "an ablated token stays",
         INTERVENTION + "execution/constant_nodes.py",
         "(become.factor - 1) * run.captured.embedding[node.position]",
         "become.factor * run.captured.embedding[node.position]",
-        ("tests/intervention/test_constants.py",),
+        ("tests/intervention/test_constant_nodes.py",),
     ),
     Mutation(
         "a predicted skip connection is transposed",
@@ -326,8 +326,8 @@ MUTATIONS = (
     Mutation(
         "predictions lose what was there before",
         INTERVENTION + "execution/predict.py",
-        "features = watched.before + deltas",
-        "features = deltas",
+        "graph_features.before + deltas",
+        "deltas",
         INTERVENING,
     ),
     Mutation(
@@ -349,13 +349,13 @@ MUTATIONS = (
         INTERVENTION + "execution/target_readings.py",
         "                target.logit + moved,",
         "                moved,",
-        ("tests/intervention/test_readings.py",),
+        ("tests/intervention/test_target_readings.py",),
     ),
     Mutation(
         "a swap takes the values of this prompt",
         INTERVENTION + "execution/clamp.py",
-        "values[feature] = there.activations.get(place, 0.0)",
-        "values[feature] = setting.run.activations.get(feature, 0.0)",
+        "= other.activations.get(counterpart, 0.0)",
+        "= setting.run.activations.get(feature, 0.0)",
         ("tests/intervention/test_model.py", "tests/intervention/test_alignment.py"),
     ),
 )

@@ -39,8 +39,8 @@ MUTATIONS = (
     Mutation(
         "the faint edges of the figure are those with a sign",
         SCENE + "map_scene.py",
-        "visible, place, ~signed)",
-        "visible, place, signed)",
+        "index_of, ~signed)",
+        "index_of, signed)",
         FIGURE,
     ),
     Mutation(

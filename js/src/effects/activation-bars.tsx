@@ -4,7 +4,7 @@ import type { Box, ComparisonMessage, EffectMessage, Snapshot } from "../core/ty
 import { FARTHEST, LEAST_SCALE } from "../layout/constants";
 import { featuresOf } from "../store/running";
 import type { Store } from "../store/store";
-import { percent, ratioTone } from "../wording/words";
+import { percent } from "../wording/words";
 import { Band } from "./token-bars";
 
 export interface ActivationRow {
@@ -98,7 +98,7 @@ function Row({ store, row, scale, band }: RowProps) {
   return (
     <li>
       <Button
-        class={`row activation-row ${ratioTone(measured)}${held ? " held" : ""}${beside === null ? "" : " two"}`}
+        class={`row activation-row${held ? " held" : ""}${beside === null ? "" : " two"}`}
         data-test="activation-row"
         data-name={name}
         data-measured={measured}
@@ -112,7 +112,7 @@ function Row({ store, row, scale, band }: RowProps) {
           <span class="measured" style={{ width: at(measured) }} />
           {beside !== null && <span class="beside" style={{ width: at(beside) }} />}
           <span class="unchanged" style={{ left: at(1) }} />
-          {Number.isFinite(predicted) && <span class="predicted" style={{ left: at(predicted) }} />}
+          {Number.isFinite(predicted) && !held && <span class="predicted" style={{ left: at(predicted) }} />}
         </span>
         <span class="number">{beside === null ? percent(measured) : `${percent(measured)} · ${percent(beside)}`}</span>
       </Button>
