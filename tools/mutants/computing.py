@@ -305,15 +305,15 @@ MUTATIONS = (
     Mutation(
         "an ablated error stays",
         INTERVENTION + "execution/constant_nodes.py",
-        "change = (become.factor - 1) * own[node]",
-        "change = become.factor * own[node]",
+        "change = (value.factor - 1) * own[node]",
+        "change = value.factor * own[node]",
         ("tests/intervention/test_constant_nodes.py",),
     ),
     Mutation(
         "an ablated token stays",
         INTERVENTION + "execution/constant_nodes.py",
-        "(become.factor - 1) * run.captured.embedding[node.position]",
-        "become.factor * run.captured.embedding[node.position]",
+        "(value.factor - 1) * run.captured.embedding[node.position]",
+        "value.factor * run.captured.embedding[node.position]",
         ("tests/intervention/test_constant_nodes.py",),
     ),
     Mutation(
