@@ -114,13 +114,15 @@ def gradient_times_activation(model: ReplacementModel, graph: Graph, token: int)
     network, prompt = model.model.network, [one.token_id for one in graph.tokens]
     kept: dict[int, torch.Tensor] = {}
 
-    def keep(layer: int, given: torch.Tensor) -> torch.Tensor:
-        kept[layer] = given.detach().requires_grad_() if layer == 0 else given
-        kept[layer].retain_grad()
-        return kept[layer]
+    def keep(layer: int) -> Callable[..., None]:
+        def hook(_: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+            kept[layer] = args[0] if args[0].requires_grad else args[0].requires_grad_()
+            kept[layer].retain_grad()
+
+        return hook
 
     handles = [
-        block.mlp.down_proj.register_forward_pre_hook(lambda _, args, layer=layer: (keep(layer, args[0]),))  # type: ignore[operator, misc, union-attr]
+        block.mlp.get_submodule("down_proj").register_forward_pre_hook(keep(layer))
         for layer, block in enumerate(model.model.blocks)
     ]
     try:
@@ -130,12 +132,13 @@ def gradient_times_activation(model: ReplacementModel, graph: Graph, token: int)
         for handle in handles:
             handle.remove()
         network.zero_grad()
-    values = []
-    for layer, position, number in zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True):
-        kept_here = kept[int(layer)]
-        assert kept_here.grad is not None
-        values.append(float(kept_here[0, position, number] * kept_here.grad[0, position, number]))
-    return np.array(values)
+    values = np.zeros(graph.n_features)
+    for row, layer in enumerate(graph.feature_layer):
+        activations = kept[int(layer)]
+        assert activations.grad is not None
+        at = (0, int(graph.feature_position[row]), int(graph.feature_index[row]))
+        values[row] = float(activations[at] * activations.grad[at])
+    return values
 
 
 def sizes(model: ReplacementModel, prompts: Sequence[str]) -> None:

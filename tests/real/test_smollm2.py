@@ -12,13 +12,18 @@ from circuit_widget.attribution.total_attribution import TotalAttributions, tota
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.tracing.run import Run
 from tests.models import run_of
 from tests.plain_pass import PlainPass
 from tests.real.conftest import FRANCE, OPPOSITE
 
 
+def run_on(model: ReplacementModel, prompt: str) -> Run:
+    return run_of(model, [token.token_id for token in model.tokenize(prompt)])
+
+
 def attributions(model: ReplacementModel, token: str, prompt: str, first_position: int) -> TotalAttributions:
-    neurons, run = model.transcoders, run_of(model, prompt)
+    neurons, run = model.transcoders, run_on(model, prompt)
     assert isinstance(neurons, Neurons)
     (number,) = model.model.tokenizer(token, add_special_tokens=False).input_ids
     direction = model.model.unembedding.weight.detach()[number] - model.model.mean_unembedding
@@ -53,7 +58,7 @@ def test_an_antonym_has_its_probability(model: ReplacementModel) -> None:
 def test_the_embeddings_have_the_whole_logit(model: ReplacementModel) -> None:
     """No bias anywhere: with neurons of the first token too, the embeddings' attributions are the logit less the mean."""
     found = attributions(model, " large", OPPOSITE, first_position=0)
-    of_tokens = float((found.entering * run_of(model, OPPOSITE).captured.embedding).sum())
+    of_tokens = float((found.entering * run_on(model, OPPOSITE).captured.embedding).sum())
     assert of_tokens == pytest.approx(12.5733, abs=2e-3)
 
 
@@ -85,7 +90,7 @@ def test_the_strongest_edges_are_what_an_ablation_takes_away(model: ReplacementM
 def test_neurons_changed_are_a_plain_pass_with_hooks(model: ReplacementModel, france: Graph) -> None:
     chosen = [france.node_ids[node] for node in np.argsort(-france.influence[: france.n_features])[:8]]
     effect = model.intervene(france, Scale(chosen, -1))
-    plain = PlainPass(model, run_of(model, FRANCE).prompt.token_ids)
+    plain = PlainPass(model, run_on(model, FRANCE).prompt.token_ids)
     features = [feature_of(france, node) for node in chosen]
     active = model.activations(FRANCE)
     expected = plain.clamping({feature: -active[feature] for feature in features})
@@ -106,13 +111,13 @@ def test_all_other_neurons_of_a_place_are_one_node(model: ReplacementModel, fran
         if feature_of(france, node).layer == 29 and feature_of(france, node).position == 5
     ]
     effect = model.intervene(france, Ablate([*here, "29_-1_5"]))
-    plain = PlainPass(model, run_of(model, FRANCE).prompt.token_ids)
+    plain = PlainPass(model, run_on(model, FRANCE).prompt.token_ids)
     expected = plain.clamping({}, added={(29, 5): -plain.plain_written[29][5]})
     np.testing.assert_allclose(effect.logits_after, expected, atol=2e-4)
 
 
 def test_a_text_goes_on_as_transformers_has_it(model: ReplacementModel) -> None:
-    network, prompt = model.model.network, run_of(model, FRANCE).prompt
+    network, prompt = model.model.network, run_on(model, FRANCE).prompt
     ids = torch.tensor([prompt.token_ids])
     with torch.inference_mode():
         expected = network.generate(
