@@ -97,10 +97,10 @@ def quality(model: ReplacementModel, prompts: Sequence[str], count: int) -> None
             )
             measured = np.array([_change(effect.logits_before, effect.logits_after, token) for effect in effects])
             predicted = np.array([_change(effect.logits_before, effect.logits_predicted, token) for effect in effects])
-            for name, values in (("graph", predicted), ("gradient x activation", -baseline)):
-                pearson = float(np.corrcoef(values, measured)[0, 1])
+            for name, estimate in (("graph", predicted), ("gradient x activation", -baseline)):
+                pearson = float(np.corrcoef(estimate, measured)[0, 1])
                 found.setdefault(f"{mode:<18}{name:<24}Pearson", []).append(pearson)
-                found.setdefault(f"{mode:<18}{name:<24}Spearman", []).append(spearman(values, measured))
+                found.setdefault(f"{mode:<18}{name:<24}Spearman", []).append(spearman(estimate, measured))
     for name, values in found.items():
         print(f"{name:<52} {statistics.median(values):>6.3f}   (lowest {min(values):.3f})")
 
