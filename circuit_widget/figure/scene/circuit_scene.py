@@ -10,6 +10,8 @@ from circuit_widget.figure.layout.circuit_layout import (
     BOX_TEXT,
     CARD,
     MARGIN,
+    NAME_INSET,
+    ROUNDEST,
     SIDE_LABEL,
     CircuitLayout,
     LayoutBox,
@@ -136,7 +138,7 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
 def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
     place, kind, text_size = picture.layout.boxes[index], picture.kinds[index], picture.layout.text_size
     faded, color = picture.outcomes[index].faded, picture.boxes[index].color
-    left, top, radius = place.x - place.w / 2, place.y - place.h / 2, min(5.0, place.h / 6)
+    left, top, radius = place.x - place.w / 2, place.y - place.h / 2, min(ROUNDEST, place.h / 6)
     plain = kind in (NodeKind.TOKEN, NodeKind.LOGIT)
     ground = {NodeKind.TOKEN: style.CHIP, NodeKind.LOGIT: style.ANSWER_GROUND}.get(kind or NodeKind.FEATURE, style.BOX)
     face = Paint(
@@ -155,7 +157,7 @@ def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
     pen.label(
         place.x + (2.0 if color is not None else 0.0),
         place.y,
-        shorten(picture.names[index], place.w - 16, size, plain),
+        shorten(picture.names[index], place.w - NAME_INSET, size, plain),
         size,
         ink,
         "middle",
@@ -221,9 +223,9 @@ def _injected(pen: Pen, picture: CircuitPicture, found: Injected, place: PlacedB
     left, top = place.x - place.w / 2, place.y - place.h / 2
     face = Paint(style.INJECTED_GROUND, style.INJECTED, 1.0)
     for card in range(place.cards, 0, -1):
-        pen.rectangle(left + CARD * card, top - CARD * card, place.w, place.h, face, 5.0)
-    pen.rectangle(left, top, place.w, place.h, face, 5.0)
-    name = shorten(printable(found.name), place.w - 16, BOX_TEXT)
+        pen.rectangle(left + CARD * card, top - CARD * card, place.w, place.h, face, ROUNDEST)
+    pen.rectangle(left, top, place.w, place.h, face, ROUNDEST)
+    name = shorten(printable(found.name), place.w - NAME_INSET, BOX_TEXT)
     pen.label(place.x, place.y, name, BOX_TEXT, style.INK, "middle", bold=True)
     if found.beside is not None:
         _tie(pen, picture, found.beside, place, width)
