@@ -91,7 +91,7 @@ def _wording() -> list[str]:
     )
     return [
         constant("MODES", modes, "The modes by name, and what each freezes."),
-        *_taken(mode, "CONSTRAINED"),
+        *_taken(mode, "RANGE_FROZEN"),
         *_taken(numbers, "NO_NUMBER", "LARGEST_FIXED", "LIKELY", "VISIBLE_CHANGE", "VISIBLE_SHARE"),
         *_taken(outcome, "FADED_BELOW"),
     ]
