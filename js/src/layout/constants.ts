@@ -88,8 +88,11 @@ export const LEANS = [
   [0.95, 0.15],
 ] as const;
 
-/** Between the two boxes where they are side by side: room for a percentage, or a mark, and a tie. */
-export const ASIDE = 72;
+/** Between the box and the one at its left: room for a percentage and a tie. */
+export const RIGHT_GAP = 60;
+
+/** Between the box and the one at its right: room for a mark and a tie. */
+export const LEFT_GAP = 72;
 
 /** Between the two boxes, across and up or down, where they are not side by side. */
 export const DIAGONAL = 14;
