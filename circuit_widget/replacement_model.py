@@ -43,12 +43,12 @@ from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
-from circuit_widget.tracing.checking import fidelity, verify
+from circuit_widget.tracing.checks import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limit
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.run import Run
-from circuit_widget.tracing.runs import Runs
+from circuit_widget.tracing.run_cache import RunCache
 from circuit_widget.tracing.target_source import target_source_of
 from circuit_widget.tracing.trace import trace_run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -84,7 +84,7 @@ class ReplacementModel:
         self.transcoders = transcoders
         self.lock = threading.RLock()
         self._cards = FeatureCards(model, transcoders, records)
-        self._runs = Runs(model, transcoders)
+        self._runs = RunCache(model, transcoders)
         self._watched = LatestWatched()
         self._provenance = dict(provenance or {})
         self._sites = dict(sites or {})

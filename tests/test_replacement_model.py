@@ -236,14 +236,14 @@ def test_every_refusal_is_one_of_the_packages_own() -> None:
 
 
 def test_runs_are_cached_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    from circuit_widget.tracing import runs
+    from circuit_widget.tracing import run_cache
 
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
     first = model._run_of(graph, None)
     model.trace([1, 5, 6])
     assert model._run_of(graph, None) is first
-    monkeypatch.setattr(runs, "REMEMBERED_BYTES", 1)
+    monkeypatch.setattr(run_cache, "CACHED_RUN_BYTES", 1)
     model.trace([1, 5, 7])
     assert model._run_of(graph, None) is not first
 

@@ -278,7 +278,8 @@ class Graph:
 
         Keeps the fewest nodes with `node_threshold` of the summed influence, then the fewest edges with `edge_threshold`
         of the summed edge score (see `strongest_edges`). Then features and errors without a path to the logits are
-        dropped; tokens and logits always stay. Both thresholds lie in [0, 1]. Influence, share and scores remain those of the whole graph.
+        dropped; tokens and logits always stay. Both thresholds are in [0, 1]. Influence, share and scores remain those of
+        the whole graph.
         Raises CircuitError when a threshold is out of range.
         """
         return pruned(self, node_threshold, edge_threshold)

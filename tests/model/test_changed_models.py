@@ -9,7 +9,7 @@ from torch import nn
 
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.intervention.kinds import Ablate
-from circuit_widget.model.changes import Fingerprint
+from circuit_widget.model.fingerprint import Fingerprint
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel

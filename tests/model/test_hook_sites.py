@@ -14,7 +14,7 @@ import circuit_widget as cw
 from circuit_widget.errors import LoadError
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.transcoder.hook_names import INPUT_SITES, HookSites
+from circuit_widget.transcoder.hook_names import INPUT_HOOKS, HookSites
 from tests.models import tokenizer
 
 PROMPT = (1, 17, 42, 5, 99, 17, 120)
@@ -205,9 +205,9 @@ def test_a_residual_stream_without_its_mean_is_no_site(tmp_path: Path, kind: str
         load(root, model)
 
 
-@pytest.mark.parametrize("hook", INPUT_SITES)
+@pytest.mark.parametrize("hook", INPUT_HOOKS)
 def test_no_hook_is_open_in_a_model_with_rms_norm(hook: str, tmp_path: Path) -> None:
-    assert HookSites().read(f"blocks.2.{hook}", path=tmp_path, key="hook_name") == INPUT_SITES[hook]
+    assert HookSites().read(f"blocks.2.{hook}", path=tmp_path, key="hook_name") == INPUT_HOOKS[hook]
 
 
 @pytest.mark.parametrize(

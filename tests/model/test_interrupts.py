@@ -42,7 +42,7 @@ SHARE_TRACED = 1 if EVERY else 6
 SETTING_UP = (
     "circuit_widget/system/",
     "circuit_widget/model/hooks.py",
-    "circuit_widget/model/preparing.py",
+    "circuit_widget/model/loading_changes.py",
     "circuit_widget/system/linear_backend.py",
     "circuit_widget/loading.py",
     "contextlib.py",

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from circuit_widget.errors import LoadError
 from circuit_widget.model import origin
-from circuit_widget.model.parts import Parts, read_parts, transcoder_folder
+from circuit_widget.model.loading import Parts, read_parts, transcoder_folder
 from tests.models import REFERENCE, tiny_network, tokenizer
 from tests.transcoder.conftest import REVISION, Cache
 from tests.transcoder.layouts import write_layers
