@@ -104,7 +104,7 @@ def tiny_model(*, seed: int = 0, **transcoders: Any) -> ReplacementModel:
 
 
 def run_of(model: ReplacementModel, token_ids: Sequence[int]) -> Run:
-    """What a trace of the last position starts from."""
+    """The run from which a trace of the last position starts."""
     with torch.inference_mode():
         return run_prompt(model.model, model.transcoders, model.read_prompt(token_ids), len(token_ids) - 1)
 

@@ -204,7 +204,7 @@ def test_a_full_memory_is_reported_in_a_sentence_and_the_model_stays_usable(erro
 
     runs = {
         "Keep fewer features with max_features": lambda: model.trace([1, 5, 6, 7]),
-        "Ask for fewer experiments": lambda: model.intervene(graph, cw.Ablate(graph.node_ids[0])),
+        "Run fewer experiments": lambda: model.intervene(graph, cw.Ablate(graph.node_ids[0])),
         "Generate fewer tokens": lambda: model.generate(PROMPT_IDS, max_new_tokens=2),
     }
     handle = model.model.blocks[1].mlp.register_forward_hook(full)

@@ -6,7 +6,7 @@ from typing import Any
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
 from circuit_widget.figure.layout.injected import injected_box
 from circuit_widget.figure.layout.map_layout import MapNode, map_layout
-from circuit_widget.figure.layout.routing import Link, map_edge, route_edges, shown_links
+from circuit_widget.figure.layout.routing import Link, map_edge, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
     bar_half,
@@ -201,7 +201,7 @@ def _map_case(
 
 def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, height: float) -> dict[str, Any]:
     layout = circuit_layout(boxes, width, height)
-    shown = shown_links(links)
+    shown = visible_links(links)
     routes = route_edges(layout.boxes, shown, width)
     hosts = [None, *range(0, len(boxes), 4)]
     return {

@@ -23,7 +23,7 @@ from circuit_widget.widget.state.traits import SharedWidget
 from circuit_widget.widget.wire.messages import Capabilities
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.sending import sendable
-from circuit_widget.wording.outcome import who
+from circuit_widget.wording.outcome import subject
 
 if TYPE_CHECKING:
     import pandas
@@ -116,10 +116,10 @@ class ExperimentWidget(SharedWidget):
         return effect
 
     def controls(self, n: int = 20, seed: int = 0) -> Controls:
-        """Run the experiment on show on random features like those it touched, show that as a band, and return it.
+        """Run the experiment on show on random features like those it changed, show that as a band, and return it.
 
         Raises:
-            InterventionError: no experiment is on show, or nothing could stand in for what it touched.
+            InterventionError: no experiment is on show, or nothing could stand in for what it changed.
         """
         model = self._model()
         number = self.shown_experiment()
@@ -292,7 +292,7 @@ class ExperimentWidget(SharedWidget):
     def _sweep(self, plan: SweepPlan, mode: Mode, asked: Sequence[Intervention]) -> Any:
         match plan.axis:
             case "factor":
-                name = who(self.graph, self.circuit, asked[0])
+                name = subject(self.graph, self.circuit, asked[0])
             case "last_layer":
                 name = experiment_name(self.graph, self.circuit, asked)
             case axis:

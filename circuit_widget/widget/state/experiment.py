@@ -20,7 +20,7 @@ from circuit_widget.nodes import Everywhere, several_nodes
 from circuit_widget.widget.state.history import LONGEST_NAME, HistoryEntry, compared_tokens
 from circuit_widget.widget.state.study_results import controls_message
 from circuit_widget.widget.wire.schema import plain
-from circuit_widget.wording.outcome import short_deed, touched
+from circuit_widget.wording.outcome import changed_nodes, short_description
 
 
 def nodes_of(graph: Graph, circuit: Circuit, wanted: NodeChoice) -> tuple[str | Feature, ...]:
@@ -88,7 +88,7 @@ def changed_by(graph: Graph, circuit: Circuit, intervention: Intervention) -> In
 
 def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
     """Return what an experiment is called: "Texas ×0, capital ×2"."""
-    name = ", ".join(short_deed(graph, circuit, one) for one in interventions)
+    name = ", ".join(short_description(graph, circuit, one) for one in interventions)
     return shortened(name, LONGEST_NAME)
 
 
@@ -97,10 +97,10 @@ def _id(node: str | Feature) -> str:
 
 
 def effect_message(one: HistoryEntry, circuit: Circuit, shown: Collection[str]) -> dict[str, Any]:
-    """Return an experiment as an EffectMessage, less the features that the frontend does not show and no one touched."""
+    """Return an experiment as an EffectMessage, less the features that the frontend does not show and no intervention changed."""
     effect = one.effect
     document = effect.to_json(one.number, one.name)
-    changed = {node for done in effect.interventions for node in touched(done)}
+    changed = {node for done in effect.interventions for node in changed_nodes(done)}
     nodes = document["nodes"]
     places = [place for place, node in enumerate(nodes["ids"]) if node in shown or node in changed]
     return {
@@ -135,7 +135,7 @@ def comparison_message(one: HistoryEntry, other: HistoryEntry, shown: Collection
 
 def _with_ids(document: Mapping[str, Any], intervention: Intervention) -> dict[str, Any]:
     """Return an intervention's JSON with every feature by its id."""
-    plain = {**document, "nodes": list(touched(intervention))}
+    plain = {**document, "nodes": list(changed_nodes(intervention))}
     if isinstance(intervention, SwapIn) and intervention.features is not None:
         plain["features"] = [_id(node) for node in intervention.incoming if not isinstance(node, Everywhere)]
     return plain
