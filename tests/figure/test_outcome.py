@@ -62,7 +62,7 @@ def test_activations_of_boxes(entry: dict[str, Any]) -> None:
     assert effect is not None
     names = {"s1": "Texas", "2_9_5": GRAPH.labels["2_9_5"], "2_0_5": "feature 0"}
     found = activations(GRAPH, CIRCUIT, effect)
-    rows = [(row.name, pytest.approx(row.measured), row.held) for row in found]
+    rows = [(row.name, pytest.approx(row.measured), row.clamped) for row in found]
     assert rows == [(names[box], measured, clamped) for box, measured, clamped in entry["rows"]]
 
 
