@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from circuit_widget.loading import load
 from circuit_widget.model.language_model import LanguageModel
@@ -92,9 +92,10 @@ def tiny_transcoders(
 
 
 @cache
-def tokenizer() -> AutoTokenizer:
+def tokenizer() -> PreTrainedTokenizerBase:
     """The reference model's tokenizer: 206 words, an unknown-word token, adds no BOS by itself."""
-    return AutoTokenizer.from_pretrained(REFERENCE / "models/llama")
+    made: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(REFERENCE / "models/llama")
+    return made
 
 
 def tiny_model(*, seed: int = 0, **transcoders: Any) -> ReplacementModel:
