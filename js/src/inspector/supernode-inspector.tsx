@@ -55,7 +55,9 @@ export function factsOfGroup(store: Store, box: Box): readonly string[] {
     facts.push(low === high ? `layer ${low}` : `layers ${low}–${high}`);
   }
   if (features.length > 0) {
-    facts.push(`summed activation ${decimal(features.reduce((sum, node) => sum + Math.abs(snapshot.activation[node]), 0))}`);
+    facts.push(
+      `summed activation ${decimal(features.reduce((sum, node) => sum + Math.abs(snapshot.activation[node]), 0))}`,
+    );
   }
   facts.push(`influence ${percent(members.reduce((sum, node) => sum + snapshot.influence[node], 0))}`);
   return facts;
