@@ -13,7 +13,8 @@ import torch
 
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
-from circuit_widget.model.language_model import LanguageModel, Network, choose_device, choose_dtype, load_language_model
+from circuit_widget.model.device import choose_device, choose_dtype
+from circuit_widget.model.language_model import LanguageModel, Network, load_language_model
 from circuit_widget.model.model_argument import check_model_argument
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.origin import origin_of
