@@ -3,7 +3,7 @@
 import { signal as state } from "@preact/signals";
 import { render as mount } from "preact";
 import { decodeSnapshot } from "./core/snapshot";
-import type { Settings, Snapshot } from "./core/types";
+import type { Snapshot } from "./core/types";
 import { hostTheme, type ThemeName, watchHostTheme } from "./page/theme";
 import { App } from "./shell/app";
 import { attachKeyboard } from "./shell/keyboard";
@@ -11,6 +11,7 @@ import { styles } from "./shell/styles";
 import { createStore } from "./store/store";
 import type { RenderContext, WidgetModel } from "./wire/host";
 import { Rpc } from "./wire/rpc";
+import type { Settings } from "./wire/types";
 
 /** Draws one view of the widget inside a shadow root of its own; returns what takes it away again. */
 function render({ model, el, signal }: RenderContext): () => void {

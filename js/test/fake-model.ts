@@ -8,8 +8,8 @@ import { EMPTY_CIRCUIT } from "../src/core/circuit";
 import { decodeSnapshot } from "../src/core/snapshot";
 import { createStore } from "../src/store/store";
 import type { WidgetModel } from "../src/wire/host";
-import type { Request } from "../src/wire/messages";
 import { Rpc } from "../src/wire/rpc";
+import type { Request } from "../src/wire/types";
 
 export function fixtureBytes(): DataView {
   const file = readFileSync(join(import.meta.dirname, "../../tests/fixtures/snapshot.bin"));

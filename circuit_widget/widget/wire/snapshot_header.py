@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from circuit_widget.widget.wire.schema import message
 
 VERSION = 1
 
 DType: TypeAlias = Literal["uint8", "int16", "int32", "uint32", "float32"]
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotToken:
     """A token of the prompt."""
 
@@ -18,7 +19,7 @@ class SnapshotToken:
     token_id: int
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotTarget:
     """An explained token; `node` is the index of its logit."""
 
@@ -29,7 +30,7 @@ class SnapshotTarget:
     logit: float
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotModel:
     """What the graph was traced with, by name; empty where it is not known."""
 
@@ -39,7 +40,7 @@ class SnapshotModel:
     dtype: str
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotScores:
     """The scores of the whole graph."""
 
@@ -47,7 +48,7 @@ class SnapshotScores:
     completeness: float
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotArray:
     """Where a column is: its number of items, and the offset in bytes from the beginning of the array section."""
 
@@ -56,7 +57,7 @@ class SnapshotArray:
     offset: int
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotHeader:
     """The header: labels are by node index; the prompt is its text as it was typed, or empty where that is not known."""
 

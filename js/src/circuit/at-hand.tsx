@@ -1,8 +1,8 @@
 import { NameField } from "../controls/name-field";
-import type { NodeId } from "../core/types";
 import type { Size } from "../page/size";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import type { Sheet } from "./attention";
 import { Dial } from "./dial";
 import { Members } from "./members";

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { Button } from "../controls/button";
-import type { InterventionJson, NodeId } from "../core/types";
 import { changeableOf, everywhere, featuresOf, intervene } from "../store/running";
 import type { Store } from "../store/store";
+import type { InterventionJson, NodeId } from "../wire/types";
 import { count, plainNumber } from "../wording/words";
 import type { Sheet } from "./attention";
 import { removeBox } from "./edits";

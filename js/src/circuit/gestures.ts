@@ -3,9 +3,10 @@
 import { type ReadonlySignal, type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import type { RefObject } from "preact";
 import { clamp } from "../core/scales";
-import type { Box, NodeId } from "../core/types";
+import type { Box } from "../core/types";
 import type { Size } from "../page/size";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { dropOn, dropOnGround, mergeBoxes, moveBox, pullOut } from "./edits";
 import { boxAt, type Placed } from "./scene";
 

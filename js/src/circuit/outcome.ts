@@ -1,8 +1,9 @@
 /** What an effect did to each box, and what stands beside the box for it. */
 
 import { ratio } from "../core/effect";
-import { type Box, type EffectMessage, type InterventionJson, KIND, type Snapshot } from "../core/types";
+import { type Box, KIND, type Snapshot } from "../core/types";
 import { featuresOf } from "../store/running";
+import type { EffectMessage, InterventionJson } from "../wire/types";
 import {
   commonName,
   differentWords,

@@ -1,9 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
-import type { NodeId, Snapshot } from "../core/types";
+import type { Snapshot } from "../core/types";
 import { changeableOf, intervene } from "../store/running";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { type Chosen, Counterparts, pairsWith, useAlignment } from "./alignment";
 import type { Placed } from "./scene";
 
@@ -71,7 +72,7 @@ export function SwapForm({ store, placed, onClose }: Props) {
           spellcheck={false}
           autocomplete="off"
           defaultValue={prompt}
-          onInput={(event) => alignment.ask(event.currentTarget.value.trim())}
+          onInput={(event) => alignment.request(event.currentTarget.value.trim())}
         />
       </label>
       <Counterparts snapshot={snapshot} nodes={nodes} alignment={alignment.value} chosen={chosen} />

@@ -1,7 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { remove } from "../core/circuit";
-import { type Box, KIND, type Kind, type NodeId } from "../core/types";
+import { type Box, KIND, type Kind } from "../core/types";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { count, placeOf } from "../wording/words";
 import { Button } from "./button";
 import { Glyph } from "./glyph";

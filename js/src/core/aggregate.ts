@@ -1,6 +1,7 @@
 /** Edges between boxes of a circuit, from the edges between their nodes; the kernel's are in circuit_widget/circuit/box_edges.py. */
 
-import type { NodeId, Snapshot } from "./types";
+import type { NodeId } from "../wire/types";
+import type { Snapshot } from "./types";
 
 /** Share of input below which what enters a box from outside is rounding error. */
 const LEAST_OUTSIDE = 1e-6;

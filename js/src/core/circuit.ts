@@ -3,6 +3,7 @@
  * CircuitError. The kernel edits by the same rules (circuit_widget/circuit/document.py); both are held to one table of cases.
  */
 
+import type { NodeId } from "../wire/types";
 import {
   COLORS,
   checkedLabel,
@@ -14,7 +15,7 @@ import {
   refuse,
   shown,
 } from "./circuit-rules";
-import { type Box, type Circuit, KIND, type NodeId, type Snapshot, type Supernode } from "./types";
+import { type Box, type Circuit, KIND, type Snapshot, type Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
   version: 1,

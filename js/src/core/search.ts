@@ -1,6 +1,7 @@
 /** Finds nodes by what people call them. */
 
-import { KIND, type NodeId, type Snapshot } from "./types";
+import type { NodeId } from "../wire/types";
+import { KIND, type Snapshot } from "./types";
 
 /**
  * The nodes whose name, token, or id holds every word of the query, the most influential first,

@@ -1,7 +1,7 @@
 /** Reads the graph that the kernel sends: a JSON header, then little-endian columns. */
 
 import { allRepaired } from "../text/characters";
-import type { SnapshotArray, SnapshotHeader } from "../wire/messages";
+import type { SnapshotArray, SnapshotHeader } from "../wire/types";
 import type { Adjacency, Snapshot } from "./types";
 
 const ARRAY_TYPES = {

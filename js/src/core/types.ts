@@ -1,27 +1,6 @@
-/** The plain values that the frontend shares: what the kernel sends and what the user edits. */
+/** The plain values of the page: the graph, the circuit, what is visible. */
 
-import type { NodeId } from "../wire/experiment-messages";
-import type { SnapshotHeader } from "../wire/messages";
-
-export type {
-  ComparisonMessage,
-  EffectMessage,
-  EffectToken,
-  ExperimentEntry,
-  InterventionJson,
-  Mode,
-  NodeId,
-} from "../wire/experiment-messages";
-export type { Capabilities, Card, Settings } from "../wire/messages";
-export type {
-  AlignmentMessage,
-  Axis,
-  GenerationMessage,
-  SaidToken,
-  StudyMessage,
-  SweepMessage,
-  ValidationMessage,
-} from "../wire/study-messages";
+import type { NodeId, SnapshotHeader } from "../wire/types";
 
 /** The kinds of nodes, in the order of their codes in a snapshot. */
 export const KIND = { feature: 0, error: 1, token: 2, logit: 3 } as const;

@@ -1,8 +1,9 @@
 import { Button } from "../controls/button";
 import { ratio } from "../core/effect";
-import type { Box, ComparisonMessage, EffectMessage, Snapshot } from "../core/types";
+import type { Box, Snapshot } from "../core/types";
 import { featuresOf } from "../store/running";
 import type { Store } from "../store/store";
+import type { ComparisonMessage, EffectMessage } from "../wire/types";
 import { percent, ratioTone } from "../wording/words";
 import { Band } from "./token-bars";
 

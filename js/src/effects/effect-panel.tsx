@@ -1,8 +1,8 @@
 import { Button } from "../controls/button";
-import type { EffectMessage } from "../core/types";
 import { run, whoOf } from "../store/running";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
+import type { EffectMessage } from "../wire/types";
 import { interventionWords } from "../wording/words";
 import { ActivationBars } from "./activation-bars";
 import { ModeSelect } from "./mode-select";

@@ -1,7 +1,7 @@
-import type { Mode } from "../core/types";
 import { modeOf } from "../store/mode";
 import { run } from "../store/running";
 import type { Store } from "../store/store";
+import type { Mode } from "../wire/types";
 import { MODES } from "../wording/words";
 
 const CONSTRAINED = "constrained";

@@ -1,4 +1,5 @@
-import type { ComparisonMessage, EffectMessage, EffectToken, Snapshot } from "../core/types";
+import type { Snapshot } from "../core/types";
+import type { ComparisonMessage, EffectMessage, EffectToken } from "../wire/types";
 import { logit, probability, probabilityTone, tokenText } from "../wording/words";
 
 const ROWS = 5;

@@ -2,7 +2,8 @@
 
 import { supernodeEdges } from "../core/aggregate";
 import { edgesOf, shareOfInput } from "../core/snapshot";
-import type { Box, NodeId, Snapshot } from "../core/types";
+import type { Box, Snapshot } from "../core/types";
+import type { NodeId } from "../wire/types";
 
 export interface Contribution {
   /** A node id, or a supernode's. */

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Card, NodeId } from "../core/types";
 import type { Store } from "../store/store";
+import type { Card, NodeId } from "../wire/types";
 import { count, decimal, percent, tokenText } from "../wording/words";
 import { directShare } from "./contributions";
 import { More } from "./more";

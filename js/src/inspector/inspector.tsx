@@ -1,9 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
-import { type Box, KIND, type NodeId } from "../core/types";
+import { type Box, KIND } from "../core/types";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { NodeInspector } from "./node-inspector";
 import { SupernodeInspector } from "./supernode-inspector";
 

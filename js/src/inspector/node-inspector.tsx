@@ -1,7 +1,8 @@
 import { Button } from "../controls/button";
-import { type EffectMessage, KIND, type Snapshot } from "../core/types";
+import { KIND, type Snapshot } from "../core/types";
 import { togglePins } from "../store/commands";
 import type { Store } from "../store/store";
+import type { EffectMessage } from "../wire/types";
 import { decimal, identityOf, logit, percent, probability } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { inputsOf, outputsOf } from "./contributions";

@@ -1,7 +1,8 @@
 import { useComputed } from "@preact/signals";
 import { MemberRow } from "../controls/node-row";
-import { type Box, KIND, type NodeId, type Snapshot } from "../core/types";
+import { type Box, KIND, type Snapshot } from "../core/types";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { count, decimal, percent } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { contributionsOf } from "./contributions";

@@ -1,8 +1,8 @@
 /** The likeliest explained tokens, written beside their nodes in the top row. */
 
-import type { EffectMessage } from "../core/types";
 import { TOKEN_SIZE } from "../page/theme";
 import { apart } from "../text/width";
+import type { EffectMessage } from "../wire/types";
 import { probability, tokenText } from "../wording/words";
 import type { Brush } from "./paint";
 import { frameOf, type Scene, spotOf } from "./scene";

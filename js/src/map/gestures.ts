@@ -1,9 +1,10 @@
 /** Pointer gestures on the map: hover, select, drag nodes, draw a rectangle. */
 
-import type { Drag, NodeId } from "../core/types";
+import type { Drag } from "../core/types";
 import { isToggle, listenOn, pointOn } from "../page/listen";
 import { dropOnNode } from "../store/commands";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import type { MapView } from "./view";
 
 const DRAG_DISTANCE = 4;

@@ -1,9 +1,10 @@
 /** The map by keyboard: arrows walk the nodes, the rest acts on the node or the selection. */
 
-import { KIND, type NodeId } from "../core/types";
+import { KIND } from "../core/types";
 import { ARROWS, type Direction, step } from "../layout/hit";
 import { listenOn } from "../page/listen";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import type { MapView } from "./view";
 import type { Zooming } from "./zoom";
 

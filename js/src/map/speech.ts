@@ -1,7 +1,8 @@
 /** A node in words. */
 
-import { KIND, type NodeId } from "../core/types";
+import { KIND } from "../core/types";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { identityOf, percent, probability } from "../wording/words";
 
 /** What and where a node is, beside its name: "feature 1453 · layer 2 · at “is”". */

@@ -2,10 +2,10 @@
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { edgesOf } from "../core/snapshot";
-import type { NodeId } from "../core/types";
 import type { Size } from "../page/size";
 import { PALETTES } from "../page/theme";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { paintAnswers } from "./answers";
 import { nodeMarks } from "./marks";
 import {

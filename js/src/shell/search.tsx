@@ -5,8 +5,9 @@ import { Button } from "../controls/button";
 import { SearchIcon } from "../controls/icons";
 import { Popover } from "../controls/popover";
 import { searchNodes } from "../core/search";
-import { KIND, type NodeId } from "../core/types";
+import { KIND } from "../core/types";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { placeOf } from "../wording/words";
 
 const MOST_RESULTS = 12;

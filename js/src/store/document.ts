@@ -6,7 +6,7 @@ import { parseCircuit } from "../core/circuit-json";
 import { CircuitError } from "../core/circuit-rules";
 import type { Circuit, Failure, Snapshot } from "../core/types";
 import { allRepaired } from "../text/characters";
-import type { SharedTrait } from "../wire/traits";
+import type { Trait } from "../wire/traits";
 
 export interface CircuitDocument {
   readonly circuit: ReadonlySignal<Circuit>;
@@ -20,7 +20,7 @@ export interface CircuitDocument {
 
 /** `fail` hears of edits, and of documents from elsewhere, that break the circuit's rules; the last good one stays. */
 export function circuitDocument(
-  trait: SharedTrait<unknown>,
+  trait: Trait<unknown>,
   snapshot: Snapshot,
   fail: (failure: Failure) => void,
 ): CircuitDocument {

@@ -1,6 +1,7 @@
 /** What nodes are called. */
 
-import { type Circuit, KIND, type NodeId, type Snapshot } from "../core/types";
+import { type Circuit, KIND, type Snapshot } from "../core/types";
+import type { NodeId } from "../wire/types";
 import { tokenAt, tokenText } from "./words";
 
 /** The user's label, else the graph's, else what kind of node it is. A node the snapshot lacks goes by its id. */

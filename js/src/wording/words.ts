@@ -1,8 +1,8 @@
 /** How nodes, numbers and interventions are said, the same in every panel. */
 
-import { type InterventionJson, KIND, type Mode, type NodeId, type Snapshot } from "../core/types";
+import { KIND, type Snapshot } from "../core/types";
 import { printable, tokenLabel } from "../text/width";
-import type { SwapInJson } from "../wire/experiment-messages";
+import type { InterventionJson, Mode, NodeId, SwapInJson } from "../wire/types";
 
 /** A token's text as one short visible line. */
 export function tokenText(text: string): string {

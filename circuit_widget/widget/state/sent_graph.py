@@ -1,0 +1,23 @@
+"""Which nodes of a graph the page has: the influential ones, and those that the circuit or the selection needs."""
+
+from __future__ import annotations
+
+from circuit_widget.graph import Graph
+from circuit_widget.widget.wire.snapshot import pack, shown_nodes
+
+
+class SentGraph:
+    """The part of a graph that was sent to the page; it grows where more nodes are needed there."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.nodes = frozenset[str]()
+
+    def snapshot_with(self, nodes: frozenset[str]) -> bytes | None:
+        """Return a snapshot that has these nodes too, None where the one sent last has them."""
+        if self.nodes and nodes <= self.nodes:
+            return None
+        wanted = nodes | self.nodes
+        snapshot = pack(self.graph, wanted)
+        self.nodes = frozenset(self.graph.node_ids[index] for index in shown_nodes(self.graph, wanted))
+        return snapshot
