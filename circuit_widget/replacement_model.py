@@ -44,7 +44,7 @@ from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.checking import fidelity, verify
-from circuit_widget.tracing.estimate import Estimate, estimate_run, given_limit
+from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limit
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.reading import reading_of
@@ -173,7 +173,7 @@ class ReplacementModel:
             Cancelled: `cancelled()` became true.
         """
         started = time.perf_counter()
-        max_features, step = given_limit(max_features, "max_features"), given_limit(step, "step")
+        max_features, step = require_limit(max_features, "max_features"), require_limit(step, "step")
         with reporting(progress) as report:
             report(0.0, "Running the model")
             request = trace_request(prompt, position, token, self.prompt_of)

@@ -11,7 +11,6 @@ import numpy as np
 
 from circuit_widget.attribution.targets import Direction
 from circuit_widget.graph import Graph
-from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import CONFIGURATIONS, model_of
 from tests.models import PROMPT_IDS, tiny_transcoders
@@ -60,8 +59,3 @@ def assert_close(found: Any, expected: Any, tolerance: float = 1e-5) -> None:
 
 def spread(count: int, below: int) -> list[int]:
     return np.linspace(0, below - 1, count).astype(int).tolist()
-
-
-def feature_at(graph: Graph, node: int) -> Feature:
-    places = (graph.feature_layer, graph.feature_position, graph.feature_index)
-    return Feature(*(int(numbers[node]) for numbers in places))

@@ -1,1 +1,1 @@
-"""Attribution: the edges of a graph, and what follows from them. Pure functions of arrays."""
+"""Attribution: the edges of a graph, influence, pruning and scores, as pure functions of tensors and arrays."""

@@ -1,4 +1,4 @@
-"""How much of the effect on the explained logits passes through each node, solved exactly in one pass over the layers.
+"""Influence: the share of the effect on the targets that passes through each node, exact in one pass over the layers.
 
 Everywhere in this package a row of `weights` is the target of edges (features, then logits), a column their source
 (features, then errors, then tokens), and features are sorted by layer.
@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int32
 
 BYTES_AT_ONCE = 1 << 20
-"""Weights taken to absolute value together: few enough to stay in the processor's cache."""
+"""Bytes of weights processed together, so that they stay in the processor's cache."""
 
 
 class Flow(NamedTuple):
-    """How effect flows through a graph: each source's influence, and each row's summed absolute weight."""
+    """The flow of effect through a graph: the influence of each source, and the summed absolute weight of each row."""
 
     influence: Float64[np.ndarray, " sources"]
     totals: Float64[np.ndarray, " targets"]
@@ -29,10 +29,12 @@ def flow(
     feature_layer: Int32[np.ndarray, " features"],
     target_weight: Float[np.ndarray, " logits"],
 ) -> Flow:
-    """Influence of every source: `w (Â + Â² + ...)`, Â the absolute weights with each row scaled to sum 1; and its sums.
+    """Influence of every source, `w (Â + Â² + ...)`, and the summed absolute weight of every row.
 
-    The graph has no cycles, so a source's influence is complete once the rows of all higher layers are in.
-    `target_weight` is one weight for each logit row, usually its probability; logits themselves are no sources.
+    `Â[t, s] = |A[t, s]| / sum_s' |A[t, s']|` with A the `weights`: the absolute weights with each row scaled to sum 1.
+    `w` is `target_weight`, one weight for each logit row, usually its probability, and 0 for all other rows. Logits are
+    not sources. The graph is acyclic, so the influence of a source is complete once the rows of all higher layers are
+    added: one pass from the logits to the lowest layer solves the series exactly.
     (Ameisen et al. 2025, "Circuit Tracing", graph pruning.)
     """
     n_targets, n_sources = weights.shape
@@ -54,7 +56,7 @@ def flow(
 
 
 def input_totals(weights: Float32[np.ndarray, "targets sources"]) -> Float64[np.ndarray, " targets"]:
-    """Summed absolute weight of each row: what Â divides by."""
+    """Summed absolute weight of each row: the denominator of Â (see `flow`)."""
     totals = np.empty(weights.shape[0], dtype=np.float64)
     for part in slices(slice(0, len(totals)), rows_at_once(weights.shape[1])):
         totals[part] = np.abs(weights[part]).sum(axis=1)
@@ -66,7 +68,11 @@ def edge_scores(
     effect: Float[np.ndarray, " targets"],
     totals: Float64[np.ndarray, " targets"],
 ) -> Float32[np.ndarray, "targets sources"]:
-    """Score of every edge, `Â[t, s] * effect[t]`, where the effect of a row is its influence plus its target weight."""
+    """Score of every edge, `Â[t, s] * effect[t]`.
+
+    `Â` is as in `flow`, `totals` the summed absolute weights of the rows, and `effect[t] = I_t + w_t` the influence plus
+    the target weight of row t.
+    """
     scores: Float32[np.ndarray, "targets sources"] = np.abs(weights).astype(np.float32, copy=False)
     scores *= score_scale(effect, totals)[:, None]
     return scores
@@ -75,25 +81,25 @@ def edge_scores(
 def score_scale(
     effect: Float[np.ndarray, " targets"], totals: Float64[np.ndarray, " targets"]
 ) -> Float32[np.ndarray, " targets"]:
-    """What the absolute weights of each row are multiplied by to be edge scores; 0 for rows without input."""
+    """The factor of each row from absolute weights to edge scores, `effect[t] / totals[t]`; 0 for rows without input."""
     scale: Float32[np.ndarray, " targets"] = np.zeros(len(totals), dtype=np.float32)
     np.divide(effect, totals, out=scale, where=totals > 0, casting="unsafe")
     return scale
 
 
 def cumulative_share(scores: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
-    """Share of the total held by each score together with all higher ones.
+    """Share of the total that each score and all higher ones add up to.
 
-    The highest has its own share, zeros have 1; of equal scores the one that comes first counts as higher.
+    The highest score has its own share, zeros have 1; of equal scores the first counts as higher.
     """
-    # One integer orders by score, highest first, then by place; sorting it is several times faster than an argsort.
+    # One integer orders by score, highest first, then by index; sorting it is several times faster than an argsort.
     flat = np.ascontiguousarray(scores, dtype=np.float32).ravel()
-    places = np.flatnonzero(flat)
+    indices = np.flatnonzero(flat)
     shares = np.ones(flat.shape, dtype=np.float32)
-    if len(places):
-        # Widened before the shift: NumPy 1 keeps 32 bits where an array of them meets a single number of 64.
-        rank = (np.uint32(0xFFFFFFFF) - flat[places].view(np.uint32)).astype(np.uint64)
-        keys = rank << np.uint64(32) | places.astype(np.uint64)
+    if len(indices):
+        # Widened before the shift: NumPy 1 keeps 32 bits where such an array is combined with a single 64-bit number.
+        rank = (np.uint32(0xFFFFFFFF) - flat[indices].view(np.uint32)).astype(np.uint64)
+        keys = rank << np.uint64(32) | indices.astype(np.uint64)
         keys.sort()
         order = keys & np.uint64(0xFFFFFFFF)
         running = np.cumsum(flat[order], dtype=np.float64)
@@ -101,10 +107,10 @@ def cumulative_share(scores: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray,
     return shares.reshape(scores.shape)
 
 
-def fewest_holding(scores: Float32[np.ndarray, "*shape"], threshold: float) -> Bool[np.ndarray, "*shape"]:
-    """The fewest scores that together hold `threshold` of the total, as a mask.
+def fewest_reaching(scores: Float32[np.ndarray, "*shape"], threshold: float) -> Bool[np.ndarray, "*shape"]:
+    """Mask of the fewest scores that add up to the share `threshold` of the total.
 
-    These are the highest, with equals of the last one included and zeros never.
+    These are the highest scores. Scores equal to the lowest of them are included, zeros never are.
     """
     if threshold <= 0:
         return np.zeros(scores.shape, dtype=bool)
@@ -113,12 +119,12 @@ def fewest_holding(scores: Float32[np.ndarray, "*shape"], threshold: float) -> B
     if threshold >= 1 or not len(flat):
         return scores > 0
     wanted = threshold * flat.sum(dtype=np.float64)
-    # Positive floats are ordered as their bits are: buckets of leading bits find the cut without sorting everything.
+    # Positive floats have the order of their bits: buckets of leading bits find the cut without sorting everything.
     bucket = flat.view(np.uint32) >> np.uint32(16)
-    held = np.cumsum(np.bincount(bucket, weights=flat)[::-1])
-    last = min(int(np.searchsorted(held, wanted)), len(held) - 1)
-    above = held[last - 1] if last else 0.0
-    inside = -np.sort(-flat[bucket == len(held) - 1 - last])
+    reached = np.cumsum(np.bincount(bucket, weights=flat)[::-1])
+    last = min(int(np.searchsorted(reached, wanted)), len(reached) - 1)
+    above = reached[last - 1] if last else 0.0
+    inside = -np.sort(-flat[bucket == len(reached) - 1 - last])
     running = above + np.cumsum(inside, dtype=np.float64)
     cut = inside[min(int(np.searchsorted(running, wanted)), len(inside) - 1)]
     enough: Bool[np.ndarray, "*shape"] = scores >= cut
@@ -126,7 +132,7 @@ def fewest_holding(scores: Float32[np.ndarray, "*shape"], threshold: float) -> B
 
 
 def layers_from_top(feature_layer: Int32[np.ndarray, " features"], n_targets: int) -> Iterator[tuple[slice, int]]:
-    """Row ranges from the logits down to the lowest layer, each with the number of feature columns that can feed it."""
+    """Row ranges from the logits down to the lowest layer, each with the number of features in lower layers."""
     n_features = len(feature_layer)
     yield slice(n_features, n_targets), n_features
     starts = np.flatnonzero(np.diff(feature_layer, prepend=-1)).tolist()

@@ -1,4 +1,4 @@
-"""The nodes of a graph as the sweep sees them: what features read and write, layer by layer, and where they stand."""
+"""The nodes of a graph as the sweep uses them: encoder rows and writes of each layer, and the rows and columns of nodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Writes:
-    """What the nodes of `layer` write to some layer's output, a row for each of them: decoder row times activation."""
+    """What the features of `layer` write to the output of one layer: a row per feature, decoder row times activation."""
 
     layer: int
     rows: Float[Tensor, "n d_model"]
@@ -20,23 +20,26 @@ class Writes:
 
 @dataclass(frozen=True, eq=False)
 class LayerNodes:
-    """The features that read at one layer and are nodes, sorted by position, and what is written there; float32.
+    """The feature nodes that read at one layer, sorted by position, and everything that is written there; float32.
 
-    `reads` are encoder rows. `writes` are what features add to the residual stream at this layer, those of this layer
-    and, in cross-layer transcoders, of layers below it; `errors` has a row for each position. `skip` is the matrix
-    of the transcoder's linear skip connection (output = skip @ input), if it has one. All are on the layer's device.
+    `positions` and `encoder_rows` have a row for each feature, `errors` one for each position. `writes` are what features
+    add to the residual stream at this layer: those of this layer and, in cross-layer transcoders, of lower layers. `skip`
+    is the matrix of the transcoder's linear skip connection (output = skip @ input), if it has one. All are on the
+    layer's device.
     """
 
     positions: Int[Tensor, " n"]
-    reads: Float[Tensor, "n d_model"]
+    encoder_rows: Float[Tensor, "n d_model"]
     writes: tuple[Writes, ...]
     errors: Float[Tensor, "positions d_model"]
     skip: Float[Tensor, "d_model d_model"] | None = None
 
 
 class NodeLayout:
-    """Where each node stands: rows are features (layer by layer, by position), then targets; columns are features,
-    then errors (layer-major, one for each position), then tokens.
+    """Rows and columns of the nodes in the matrix of edges.
+
+    Rows are features (by layer, then position), then targets. Columns are features, then errors (by layer, one for each
+    position), then tokens.
 
     Attributes:
         bounds: for each layer, the number of its features before each position, and in all.
@@ -77,15 +80,15 @@ class NodeLayout:
         return self.n_features + self.n_layers * self.n_positions + position
 
     def sources(self, layer: int) -> tuple[slice, slice, slice]:
-        """Return the columns from which the features of `layer` can have edges (those above the last: the targets)."""
+        """Return the columns of the sources that the features of `layer` can have; `n_layers` means the targets."""
         return (
             slice(0, self.first_feature[layer]),
             slice(self.n_features, self.error(layer, 0)),
             slice(self.token(0), self.n_columns),
         )
 
-    def low_column(self, layer: int, column: int) -> int:
-        """Return where a column is among those that features of `layer` can have edges from: lower ones and tokens."""
+    def column_below(self, layer: int, column: int) -> int:
+        """Return the index of a column among the columns of sources below `layer`: features, errors and tokens."""
         if column < self.n_features:
             return column
         if column < self.token(0):
@@ -103,23 +106,23 @@ class NodeLayout:
 
 
 @dataclass(frozen=True, eq=False)
-class AskedRows:
-    """The rows of one layer (or, one above the last, of the targets) whose edges are wanted.
+class RequestedRows:
+    """The requested rows of one layer; the targets count as one layer above the last.
 
-    `local` are their numbers within the layer, ascending; `places` the rows of the result they fill. `bounds` counts
-    those before each position, and in all.
+    `local` are their row numbers within the layer, ascending; `result_rows` their rows in the result. `bounds[p]` is the
+    number of them before position p; its last entry is the number of all.
     """
 
     local: Int[Tensor, " n"]
-    places: Int[Tensor, " n"]
+    result_rows: Int[Tensor, " n"]
     bounds: list[int]
 
     def __len__(self) -> int:
         return len(self.local)
 
 
-def asked_rows(layout: NodeLayout, numbers: Int[Tensor, " rows"]) -> list[AskedRows]:
-    """Sort row numbers by layer; the targets come last, as one more layer.
+def requested_rows(layout: NodeLayout, numbers: Int[Tensor, " rows"]) -> list[RequestedRows]:
+    """Group requested row numbers by layer; the targets are the last group.
 
     Raises:
         IndexError: there is no such row.
@@ -131,10 +134,10 @@ def asked_rows(layout: NodeLayout, numbers: Int[Tensor, " rows"]) -> list[AskedR
     ends = torch.searchsorted(
         sorted_numbers, torch.tensor([*layout.first_feature, layout.n_rows], dtype=torch.long, device="cpu")
     ).tolist()
-    asked = []
+    requested = []
     for layer in range(layout.n_layers + 1):
         part = slice(ends[layer], ends[layer + 1])
         local = sorted_numbers[part] - layout.first_feature[layer]
         at = torch.full_like(local, layout.traced) if layer == layout.n_layers else layout.positions[layer][local]
-        asked.append(AskedRows(local, order[part], torch.searchsorted(at, every).tolist()))
-    return asked
+        requested.append(RequestedRows(local, order[part], torch.searchsorted(at, every).tolist()))
+    return requested

@@ -1,4 +1,4 @@
-"""Zeros that take no memory until they are written."""
+"""An array of zeros that uses no memory until it is written."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from jaxtyping import Float32
 
 
 def lazy_zeros(rows: int, columns: int) -> Float32[np.ndarray, "rows columns"]:
-    """Return zeros whose memory is taken in small pages, and only where something else is written.
+    """Return zeros whose memory is allocated in small pages, each when it is first written.
 
-    Nearly half of all edges of a graph cannot be: they would not lead to a higher layer. NumPy's own zeros ask the
-    system for large pages, which hold some of the written half nearly everywhere.
+    Nearly half of all entries of the weights are never written, because no edge leads to a lower layer. NumPy's zeros use
+    large pages, nearly all of which would contain some written entry.
 
     Raises:
-        MemoryError: there is not even room for the addresses.
+        MemoryError: the address space has no room for the array.
     """
     if sys.platform == "win32":
         return np.zeros((rows, columns), dtype=np.float32)

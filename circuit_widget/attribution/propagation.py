@@ -1,7 +1,8 @@
-"""Vectors carried through the frozen model: changes of the residual stream upwards, or directions that read it downwards.
+"""Products of vectors with the Jacobian of the frozen model, layer by layer, without autograd.
 
-Both ways a layer is the same kind of linear map: per head, from one position to others. A vector starts on one position
-and reaches others through attention: before a position downwards, after it upwards.
+Upwards, vectors are changes of the residual stream, multiplied by the Jacobian of each layer. Downwards they are
+gradients of targets with respect to the residual stream, multiplied by its transpose. Attention mixes positions: a vector
+starts at one position and spreads to later positions upwards, to earlier ones downwards.
 """
 
 from __future__ import annotations
@@ -17,50 +18,57 @@ from torch import Tensor
 
 from circuit_widget.model.frozen import FrozenLayer, FrozenNorm
 
-KEPT_PATTERN_BYTES = 1 << 24
-"""Patterns of one layer up to this size are kept in the order in which they are multiplied."""
+CACHED_PATTERN_BYTES = 1 << 24
+"""Attention patterns of one layer up to this size are kept in memory in the order in which they are multiplied."""
 
 BLOCK = 256
-"""Positions mixed together: of longer prompts only the causal half of each pattern is multiplied, in such blocks."""
+"""Positions multiplied together: for longer prompts only the causal half of each pattern is multiplied, in such blocks."""
 
 
 class Scratch:
-    """Memory that is used over and over: fresh pages cost a processor more than the arithmetic done on them."""
+    """Memory that is reused: newly allocated pages cost a processor more than the arithmetic on them."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, torch.device], Tensor] = {}
+        self._buffers: dict[tuple[str, torch.device], Tensor] = {}
 
     def take(self, name: str, device: torch.device, *shape: int) -> Tensor:
-        """Return an uninitialised tensor; it is valid until the next one of this name is taken."""
+        """Return an uninitialised tensor; it is valid until the next call with the same name."""
         size = math.prod(shape)
-        held = self._held.get((name, device))
-        if held is None or len(held) < size:
-            self._held.pop((name, device), None)
-            held = self._held[name, device] = torch.empty(size, dtype=torch.float32, device=device)
-        return held[:size].view(shape)
+        buffer = self._buffers.get((name, device))
+        if buffer is None or len(buffer) < size:
+            self._buffers.pop((name, device), None)
+            buffer = self._buffers[name, device] = torch.empty(size, dtype=torch.float32, device=device)
+        return buffer[:size].view(shape)
 
     def forget(self) -> None:
-        """Give the memory back."""
-        self._held.clear()
+        """Release the memory."""
+        self._buffers.clear()
 
 
 @dataclass(frozen=True)
 class Span:
-    """Rows `start` to `stop` of the fresh vectors, all on one position."""
+    """Rows `start` to `stop` of vectors that are all at one position."""
 
     position: int
     start: int
     stop: int
 
 
-def transposed(norm: FrozenNorm, readers: Float[Tensor, "n d_model"], positions: Tensor) -> Float[Tensor, "n d_model"]:
-    """Return the directions before a norm that `readers`, each on its own position, are after it."""
+def before_norm(norm: FrozenNorm, readers: Float[Tensor, "n d_model"], positions: Tensor) -> Float[Tensor, "n d_model"]:
+    """Return vectors times the Jacobian of a frozen norm: from gradients after it to gradients before it.
+
+    `positions` has the position of each vector.
+    """
     before = replace(norm, scale=None).transposed(readers, 0)
     return before if norm.scale is None else before * norm.scale[positions.to(norm.scale.device), None]
 
 
-class Passage:
-    """One layer of the frozen model, to carry vectors through: upwards, or (transposed) downwards."""
+class LayerJacobian:
+    """The Jacobian of one layer of the frozen model (`upwards`), or its transpose, as an operator on vectors.
+
+    Its attention part is, for each head, `pattern ⊗ (W_O W_V)` with the frozen denominators. Its MLP part is zero but for
+    the transcoder's skip connection, because features and errors are nodes of the graph.
+    """
 
     def __init__(self, layer: FrozenLayer, skip: Float[Tensor, "d_model d_model"] | None, *, upwards: bool) -> None:
         heads = layer.pattern.shape[0]
@@ -74,7 +82,7 @@ class Passage:
         self.mixed_in, self.mixed_out = (1, self.shape[1]) if upwards else (self.shape[1], 1)
 
     def scaled_pattern(self, heads: slice, to: slice, start: slice) -> Float[Tensor, "heads to from"]:
-        """Return what passes from positions `start` to positions `to` in each head."""
+        """Return the weight from each position in `start` to each in `to`, for some heads, denominators included."""
         queries, keys = (to, start) if self.upwards else (start, to)
         pattern = self.layer.pattern[heads, queries, keys] * self.layer.attention_scale[keys]
         if self.layer.output_scale is not None:
@@ -82,9 +90,9 @@ class Passage:
         return pattern if self.upwards else pattern.transpose(1, 2)
 
     def mixing(self, to: slice, start: slice) -> Float[Tensor, "value_heads to_and_heads from_and_heads"]:
-        """Return the patterns as one matrix for each value head."""
+        """Return the weights between positions as one matrix for each value head."""
         whole = slice(None)
-        if self.layer.pattern.numel() * 4 <= KEPT_PATTERN_BYTES:
+        if self.layer.pattern.numel() * 4 <= CACHED_PATTERN_BYTES:
             part = self._ordered[:, to, :, start]
         else:
             part = self._order(self.scaled_pattern(whole, to, start))
@@ -100,8 +108,8 @@ class Passage:
         pattern = pattern.reshape(self.shape[0], self.mixed_out, self.mixed_in, n_to, n_from)
         return pattern.permute(0, 3, 1, 4, 2)
 
-    def add_attended(self, vectors: Float[Tensor, "positions n d_model"], first: int, scratch: Scratch) -> None:
-        """Add to vectors, on positions from `first` on, what attention makes of them."""
+    def add_attention(self, vectors: Float[Tensor, "positions n d_model"], first: int, scratch: Scratch) -> None:
+        """Add the attention part of the product to vectors, in place; their first position is `first`."""
         n_positions, n, d_model = vectors.shape
         value_heads, _, width = self.shape
         n_in, n_out, device = self.mixed_in, self.mixed_out, vectors.device
@@ -126,14 +134,14 @@ class Passage:
         gathered.copy_(moved.view(value_heads, n_positions, n_out, n, width).permute(1, 3, 0, 2, 4))
         flat.addmm_(gathered.view(rows, value_heads * n_out * width), self.out)
 
-    def spread(
+    def attend_from_one_position(
         self,
         fresh: Float[Tensor, "fresh d_model"],
         spans: tuple[Span, ...],
         first: int,
         found: Float[Tensor, "positions fresh d_model"],
     ) -> None:
-        """Fill `found` with vectors that were on one position each, and what attention makes of them on all positions."""
+        """Fill `found` with vectors that are each at one position, plus their attention part at all positions."""
         n = len(fresh)
         value_heads, groups, width = self.shape
         layer = self.layer
@@ -143,44 +151,44 @@ class Passage:
             mixed = mixed.expand(-1, groups, -1, -1)
         else:
             heads = layer.value.repeat_interleave(groups, 0)
-        carried = torch.bmm(mixed.reshape(value_heads * groups, n, width), heads)
+        projected = torch.bmm(mixed.reshape(value_heads * groups, n, width), heads)
         every, whole = slice(None), slice(first, first + len(found))
         for span in spans:
             pattern = self.scaled_pattern(every, whole, slice(span.position, span.position + 1))[:, :, 0]
-            part = carried[:, span.start : span.stop].reshape(len(heads), -1)
+            part = projected[:, span.start : span.stop].reshape(len(heads), -1)
             out = found[:, span.start : span.stop]
             torch.mm(pattern.T, part, out=out.view(len(found), -1))
             out[span.position - first] += fresh[span.start : span.stop]
 
     @cached_property
     def _skip_matrix(self) -> Float[Tensor, "d_model d_model"]:
-        """The skip connection with its norms, but for their denominators; rows are carried downwards by it."""
+        """The transposed Jacobian of the skip connection with its norms, without the denominators of these."""
         assert self.skip is not None
         reading, writing = replace(self.layer.reading, scale=None), replace(self.layer.writing, scale=None)
         every = torch.eye(self.skip.shape[0], dtype=torch.float32, device=self.skip.device)
         return reading.transposed(writing.transposed(every, 0) @ self.skip, 0)
 
-    def through_skip(
+    def apply_skip(
         self, vectors: Float[Tensor, "positions n d_model"], first: int
     ) -> Float[Tensor, "positions n d_model"]:
-        """Return what vectors on positions from `first` on become through the MLP's skip connection."""
-        through = vectors @ (self._skip_matrix.T if self.upwards else self._skip_matrix)
+        """Return the skip-connection part of the product; `first` is the first position of the vectors."""
+        skipped = vectors @ (self._skip_matrix.T if self.upwards else self._skip_matrix)
         for scale in (self.layer.reading.scale, self.layer.writing.scale):
             if scale is not None:
-                through = through * scale[first : first + len(vectors), None, None]
-        return through
+                skipped = skipped * scale[first : first + len(vectors), None, None]
+        return skipped
 
 
-class Carried:
-    """Vectors under way, those on all positions (`dense`) before those still on one (`fresh`)."""
+class PropagatedVectors:
+    """Vectors between two layers: first those with values at many positions (`dense`), then those at one (`fresh`)."""
 
     def __init__(
-        self, first: int, n_positions: int, d_model: int, device: torch.device, scratch: Scratch, *, lasting: bool
+        self, first: int, n_positions: int, d_model: int, device: torch.device, scratch: Scratch, *, owns_memory: bool
     ) -> None:
-        """`lasting` vectors have memory of their own, others share that of `scratch`: only one such group at a time."""
+        """With `owns_memory` they have memory of their own; otherwise that of `scratch`, which only one such group may use."""
         self.scratch = scratch
-        self.lasting = lasting
-        self.other = False
+        self.owns_memory = owns_memory
+        self._uses_second_buffer = False
         self.first = first
         self.n_positions = n_positions
         self.dense = torch.empty(n_positions, 0, d_model, dtype=torch.float32, device=device)
@@ -191,7 +199,7 @@ class Carried:
         return self.dense.shape[1] + len(self.fresh)
 
     def at(self, position: int) -> Iterator[tuple[slice, Float[Tensor, "n d_model"]]]:
-        """Yield all there is on one position, with the numbers of the vectors."""
+        """Yield the vectors that have values at one position, with their indices."""
         n_dense = self.dense.shape[1]
         if n_dense:
             yield slice(0, n_dense), self.dense[position - self.first]
@@ -203,50 +211,50 @@ class Carried:
         """Move the vectors to the device of the next layer."""
         self.dense, self.fresh = self.dense.to(device), self.fresh.to(device)
 
-    def join(self, vectors: Float[Tensor, "n d_model"], spans: tuple[Span, ...]) -> None:
-        """Let more vectors join, each on one position; `spans` counts from the first of them."""
+    def add(self, vectors: Float[Tensor, "n d_model"], spans: tuple[Span, ...]) -> None:
+        """Add vectors that are each at one position; `spans` counts from the first of them."""
         n = len(self.fresh)
         self.fresh = torch.cat([self.fresh, vectors]) if n else vectors
         self.spans += tuple(Span(span.position, n + span.start, n + span.stop) for span in spans)
 
-    def attend(self, passage: Passage) -> None:
-        """Pass through one layer's attention and, where the MLP is parallel to it, its skip connection."""
-        beside = self._through_skip(passage) if passage.layer.parallel and passage.skip is not None else None
+    def attend(self, jacobian: LayerJacobian) -> None:
+        """Multiply by one layer's attention part and, where the MLP is parallel to it, by its skip connection."""
+        skipped_parts = self._apply_skip(jacobian) if jacobian.layer.parallel and jacobian.skip is not None else None
         n_dense, spans = self.dense.shape[1], self.spans
         if n_dense:
-            passage.add_attended(self.dense, self.first, self.scratch)
+            jacobian.add_attention(self.dense, self.first, self.scratch)
         if len(self.fresh):
             found = self._room(n_dense + len(self.fresh))
             found[:, :n_dense] = self.dense
-            passage.spread(self.fresh, spans, self.first, found[:, n_dense:])
+            jacobian.attend_from_one_position(self.fresh, spans, self.first, found[:, n_dense:])
             self.dense = found
         self.fresh, self.spans = self.fresh[:0], ()
-        if beside is not None:
-            self.dense[:, :n_dense] += beside[0]
-            for span, through in zip(spans, beside[1].split([span.stop - span.start for span in spans]), strict=True):
-                self.dense[span.position - self.first, n_dense + span.start : n_dense + span.stop] += through
+        if skipped_parts is not None:
+            self.dense[:, :n_dense] += skipped_parts[0]
+            for span, skipped in zip(
+                spans, skipped_parts[1].split([span.stop - span.start for span in spans]), strict=True
+            ):
+                self.dense[span.position - self.first, n_dense + span.start : n_dense + span.stop] += skipped
 
     def _room(self, n: int) -> Float[Tensor, "positions n d_model"]:
-        """Return memory for more vectors, not that in which they are now."""
+        """Return memory for this many vectors, other than the memory of the current ones."""
         shape = (self.n_positions, n, self.dense.shape[2])
-        if self.lasting:
+        if self.owns_memory:
             return self.dense.new_empty(shape)
-        self.other = not self.other
-        return self.scratch.take(f"vectors {self.other}", self.dense.device, *shape)
+        self._uses_second_buffer = not self._uses_second_buffer
+        return self.scratch.take(f"vectors {self._uses_second_buffer}", self.dense.device, *shape)
 
-    def skip(self, passage: Passage) -> None:
-        """Pass the MLP of a layer, where it is not parallel to attention, through its skip connection."""
-        if passage.layer.parallel or passage.skip is None:
+    def skip(self, jacobian: LayerJacobian) -> None:
+        """Multiply by the skip connection of a layer whose MLP comes after attention."""
+        if jacobian.layer.parallel or jacobian.skip is None:
             return
-        dense, fresh = self._through_skip(passage)
+        dense, fresh = self._apply_skip(jacobian)
         self.dense += dense
         self.fresh = self.fresh + fresh
 
-    def _through_skip(
-        self, passage: Passage
+    def _apply_skip(
+        self, jacobian: LayerJacobian
     ) -> tuple[Float[Tensor, "positions n d_model"], Float[Tensor, "n d_model"]]:
-        dense = passage.through_skip(self.dense, self.first)
-        parts = [
-            passage.through_skip(self.fresh[None, span.start : span.stop], span.position)[0] for span in self.spans
-        ]
+        dense = jacobian.apply_skip(self.dense, self.first)
+        parts = [jacobian.apply_skip(self.fresh[None, span.start : span.stop], span.position)[0] for span in self.spans]
         return dense, torch.cat(parts) if parts else self.fresh

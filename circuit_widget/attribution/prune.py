@@ -1,4 +1,4 @@
-"""Which nodes and edges of a graph carry nearly all of its effect."""
+"""Pruning: which nodes and edges of a graph account for nearly all of its effect."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32
 
-from circuit_widget.attribution.influence import edge_scores, fewest_holding, flow
+from circuit_widget.attribution.influence import edge_scores, fewest_reaching, flow
 
 
 class Pruned(NamedTuple):
-    """What is left: masks over the features and the errors of the graph, and the weights between what is left."""
+    """The pruned graph: masks of the remaining features and errors, and the weights between the remaining nodes."""
 
     features: Bool[np.ndarray, " features"]
     errors: Bool[np.ndarray, " errors"]
@@ -26,10 +26,11 @@ def prune(
     keep_errors: Bool[np.ndarray, " errors"],
     edge_threshold: float,
 ) -> Pruned:
-    """Drop nodes, then all but the fewest edges that hold `edge_threshold` of the summed edge score of what is left.
+    """Drop nodes, then all edges but the fewest that add up to `edge_threshold` of the summed edge score.
 
-    The score of an edge is `Â[t,s] (I_t + w_t)`, both taken in the graph of the kept nodes. Features and errors
-    without an outgoing edge and features without an incoming one then go, until nothing changes; tokens and logits
+    The score of an edge from s to t is `Â[t, s] (I_t + w_t)`: `Â` the absolute weights with each row scaled to sum 1,
+    `I_t` the influence and `w_t` the `target_weight` of t, all in the graph of the kept nodes. Then features and errors
+    without an outgoing edge and features without an incoming edge are dropped until none is left; tokens and logits
     always stay. (Ameisen et al. 2025, "Circuit Tracing", graph pruning.)
     """
     n_features, n_errors = len(keep_features), len(keep_errors)
@@ -40,7 +41,7 @@ def prune(
 
     influence, totals = flow(part, feature_layer[features], target_weight)
     effect = np.concatenate([influence[: len(features)], target_weight])
-    edges = fewest_holding(edge_scores(part, effect, totals), edge_threshold)
+    edges = fewest_reaching(edge_scores(part, effect, totals), edge_threshold)
     alive = connected(edges, len(features), len(errors))
 
     alive_rows = np.concatenate([alive[: len(features)], np.ones(len(target_weight), dtype=bool)])
@@ -54,7 +55,10 @@ def prune(
 def connected(
     edges: Bool[np.ndarray, "targets sources"], n_features: int, n_errors: int
 ) -> Bool[np.ndarray, " sources"]:
-    """Sources left when features and errors feeding nothing, and features fed by nothing, go until nothing changes."""
+    """Mask of the sources that stay: features and errors without outgoing edges, and features without incoming ones, go.
+
+    This is repeated until no such node is left.
+    """
     alive = np.ones(edges.shape[1], dtype=bool)
     outgoing, incoming = edges.sum(axis=0), edges.sum(axis=1)
     while True:
@@ -68,18 +72,18 @@ def connected(
         incoming -= edges[:, dead].sum(axis=1)
 
 
-def holding(
+def fewest_influential(
     share: Float32[np.ndarray, " sources"], influence: Float32[np.ndarray, " sources"], threshold: float
 ) -> Bool[np.ndarray, " sources"]:
-    """The fewest sources that together hold `threshold` of all influence, as a mask.
+    """Mask of the fewest sources that add up to the share `threshold` of all influence.
 
-    These are the strongest, with equals of the last one included and those without influence never. `share` is the
-    cumulative share of influence, so the answer is right also where some sources of the whole graph are missing.
+    These are the most influential. Sources equal to the last of them are included, sources without influence never are.
+    `share` is the cumulative share of influence in the whole graph, so the mask is also right for a part of it.
     """
     some = influence > 0
     if threshold >= 1 or not some.any():
         return some
     order = np.argsort(share, kind="stable")
-    held_by_stronger = np.concatenate([[0.0], share[order][:-1]])
-    needed = influence[order[(held_by_stronger < threshold) & some[order]]]
+    share_of_stronger = np.concatenate([[0.0], share[order][:-1]])
+    needed = influence[order[(share_of_stronger < threshold) & some[order]]]
     return some & (influence >= needed.min()) if len(needed) else np.zeros_like(some)

@@ -1,4 +1,4 @@
-"""How much of a graph is explained: the replacement score and the completeness score."""
+"""How much of the model a graph explains: the replacement score and the completeness score."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ def replacement_and_completeness(
 ) -> tuple[float, float]:
     """The two scores of a graph, both in [0, 1].
 
-    Replacement is `I_tokens / (I_tokens + I_errors)`, 0 where neither reaches the logits. Completeness is
-    `sum_t (1 - sum_e Â[t,e]) (I_t + w_t) / sum_t (I_t + w_t)`, t over all nodes, e over errors.
+    Replacement is `I_tokens / (I_tokens + I_errors)`, the summed influence of the tokens as a share of that of tokens and
+    errors; 0 where neither has influence. Completeness is `sum_t (1 - sum_e Â[t, e]) (I_t + w_t) / sum_t (I_t + w_t)`
+    with t over all nodes and e over errors: `Â` the absolute weights with each row scaled to sum 1, `I_t` the influence
+    of t, and `w_t` its `target_weight`, 0 for all nodes but logits.
     (Ameisen et al. 2025, "Circuit Tracing", graph scores.)
     """
     return scores_of(flow(weights, feature_layer, target_weight), weights, len(feature_layer), n_errors, target_weight)
@@ -30,15 +32,15 @@ def scores_of(
     n_errors: int,
     target_weight: Float[np.ndarray, " logits"],
 ) -> tuple[float, float]:
-    """The two scores, for whoever knows the flow through the graph already."""
+    """The two scores, from a flow that is already solved."""
     influence, totals = solved
     from_errors = float(influence[n_features : n_features + n_errors].sum())
     from_tokens = float(influence[n_features + n_errors :].sum())
     reached = from_tokens + from_errors
     effect = np.concatenate([influence[:n_features], target_weight])
     everything = float(effect.sum()) + reached
-    wrong = input_totals(weights[:, n_features : n_features + n_errors])
-    error_share = np.divide(wrong, totals, out=np.zeros_like(totals), where=totals > 0)
+    error_totals = input_totals(weights[:, n_features : n_features + n_errors])
+    error_share = np.divide(error_totals, totals, out=np.zeros_like(totals), where=totals > 0)
     unexplained = float((error_share * effect).sum())
     return (from_tokens / reached if reached else 0.0, 1.0 - unexplained / everything if everything else 0.0)
 
@@ -46,20 +48,21 @@ def scores_of(
 def fold_dropped(
     weights: Float32[np.ndarray, "targets sources"],
     keep: Bool[np.ndarray, " features"],
-    feature_place: Int32[np.ndarray, " features"],
-    error_place: Int32[np.ndarray, " errors"],
+    feature_key: Int32[np.ndarray, " features"],
+    error_key: Int32[np.ndarray, " errors"],
 ) -> tuple[Float32[np.ndarray, "kept_targets kept_sources"], int]:
-    """Weights of the graph in which only some features are features: the others become part of what was not explained.
+    """Weights of the graph without some of its features, whose effects become part of the errors.
 
-    The signed column of a dropped feature is added to the error of its place (a number for each layer and position),
-    and its row goes. Places without an error get one. Returns the weights and their number of errors.
+    The signed column of a dropped feature is added to the error of the same layer and position, and its row is removed. A
+    key is one number for each layer and position; a key without an error gets one. Returns the weights and the number of
+    errors in them.
     """
-    n_features, n_errors = len(keep), len(error_place)
+    n_features, n_errors = len(keep), len(error_key)
     rows = np.concatenate([np.flatnonzero(keep), np.arange(n_features, weights.shape[0])])
     unexplained = np.concatenate([np.flatnonzero(~keep), np.arange(n_features, n_features + n_errors)])
-    place = np.concatenate([feature_place[~keep], error_place])
-    order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
+    key = np.concatenate([feature_key[~keep], error_key])
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     columns = weights[np.ix_(rows, unexplained[order])]
     errors = np.add.reduceat(columns, starts, axis=1) if len(starts) else columns
     kept = weights[np.ix_(rows, np.flatnonzero(keep))]

@@ -1,4 +1,4 @@
-"""Where targets carried down and sources carried up should meet, so that the sweep takes the fewest operations."""
+"""The layer at which the downward and the upward pass of the sweep meet, chosen for the fewest operations."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ Counts = Float64[np.ndarray, "layers positions"]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a sweep takes: additions and multiplications, and bytes of what the lower half leaves to the upper."""
+    """The cost of a sweep: additions and multiplications, and bytes of the upward vectors stored at the split layer."""
 
     operations: float
-    waiting_bytes: float
+    stored_bytes: float
 
 
 @dataclass(frozen=True, eq=False)
 class OperationCount:
-    """The sizes that decide what a sweep takes.
+    """The sizes that determine the cost of a sweep.
 
-    `targets` counts asked rows by layer (the logits one above the last) and position; `sources` counts tokens (first),
-    then features and errors by layer; both on positions from the first with a feature to the traced one.
+    `targets` is the number of requested rows by layer (the logits one above the last) and position; `sources` that of
+    tokens (first row), then of features and errors by layer; both from the first position with a feature to the traced
+    one.
     """
 
     d_model: int
@@ -49,53 +50,53 @@ class OperationCount:
 
     @property
     def mixing_operations(self) -> int:
-        """Operations that carry one vector in all heads from one position to another."""
+        """Operations that move one vector in all heads from one position to another."""
         return 2 * self.n_heads * self.head_width
 
     def step(self, n_positions: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        """Return the operations that carry one vector, on so many positions, through one layer."""
+        """Return the operations that propagate one vector at `n_positions` positions through one layer."""
         found: Float64[np.ndarray, " n"] = n_positions * (self.step_operations + self.mixing_operations * n_positions)
         return found
 
     def first_step(self, n_positions: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        """Return the operations that carry a vector from one position to so many."""
+        """Return the operations that propagate a vector from one position to `n_positions` through one layer."""
         projected = 4 * self.d_model * self.head_width * self.n_heads
         return projected + 2 * self.n_heads * self.d_model * n_positions
 
-    def carrying(self, counts: Float64[np.ndarray, " positions"], n_positions: np.ndarray, steps: int) -> float:
-        """Return the operations that carry vectors through some layers."""
+    def propagation(self, counts: Float64[np.ndarray, " positions"], n_positions: np.ndarray, steps: int) -> float:
+        """Return the operations that propagate vectors through `steps` layers."""
         if steps <= 0:
             return 0.0
         return float(counts @ (self.first_step(n_positions) + (steps - 1) * self.step(n_positions)))
 
     def reading(self) -> float:
-        """Return the operations that read what is written at the layers the targets pass."""
+        """Return the operations of the products between targets and the sources below them."""
         below = np.cumsum(np.cumsum(self.sources, axis=0), axis=1)
         return float(2 * self.d_model * (self.targets * below).sum())
 
-    def cost(self, meeting: int) -> Cost:
-        """Return what the sweep takes when targets and sources meet at the output of a layer, -1 for the embeddings."""
+    def cost(self, split_layer: int) -> Cost:
+        """Return the cost of a sweep that is split at the output of a layer; -1 means the embeddings."""
         n_positions = self.targets.shape[1]
         reach = np.arange(1, n_positions + 1, dtype=np.float64)
         total = self.reading()
-        for layer in range(meeting + 1, self.n_layers + 1):
-            steps = layer - meeting - (1 if self.parallel or layer == self.n_layers else 0)
-            total += self.carrying(self.targets[layer], reach, steps)
-        if meeting < 0:
+        for layer in range(split_layer + 1, self.n_layers + 1):
+            steps = layer - split_layer - (1 if self.parallel or layer == self.n_layers else 0)
+            total += self.propagation(self.targets[layer], reach, steps)
+        if split_layer < 0:
             return Cost(total, 0.0)
-        for layer in range(-1, meeting):
-            total += self.carrying(self.sources[layer + 1], reach[::-1], meeting - layer)
-        waiting = self.sources[: meeting + 1].sum(0)
-        above = self.targets[meeting + 1 :].sum(0)
-        # A source on q meets a target on p at the p - q + 1 positions between; one of them counts as its reading.
+        for layer in range(-1, split_layer):
+            total += self.propagation(self.sources[layer + 1], reach[::-1], split_layer - layer)
+        stored = self.sources[: split_layer + 1].sum(0)
+        above = self.targets[split_layer + 1 :].sum(0)
+        # A source at q and a target at p have p - q + 1 positions in common; `reading` counts one of their products.
         overlap = np.maximum(reach[:, None] - reach[None, :], 0)
-        total += float(2 * self.d_model * (above @ overlap @ waiting))
-        edges = self.sources[: meeting + 1].sum() ** 2 / 2
-        return Cost(total, float(4 * self.d_model * (waiting @ reach[::-1]) + 4 * edges))
+        total += float(2 * self.d_model * (above @ overlap @ stored))
+        edges = self.sources[: split_layer + 1].sum() ** 2 / 2
+        return Cost(total, float(4 * self.d_model * (stored @ reach[::-1]) + 4 * edges))
 
 
-def work_of(frozen: FrozenModel, layout: NodeLayout, n_rows: int | None) -> OperationCount:
-    """Return the sizes of a sweep in which `n_rows` of all rows are asked for (None: all), as if drawn evenly."""
+def operation_count(frozen: FrozenModel, layout: NodeLayout, n_rows: int | None) -> OperationCount:
+    """Return the sizes of a sweep for `n_rows` of all rows (None: all), evenly distributed over layers and positions."""
     value_heads, head_width, d_model = frozen.layers[0].value.shape
     used = slice(layout.first_position, layout.traced + 1)
     features = np.diff(np.array(layout.bounds), axis=1)[:, used]
@@ -113,10 +114,10 @@ def work_of(frozen: FrozenModel, layout: NodeLayout, n_rows: int | None) -> Oper
     )
 
 
-def best_meeting(work: OperationCount, waiting_bytes: float) -> int:
-    """Return the layer at whose output meeting takes the fewest operations, with what waits there in so much memory."""
-    costs = {meeting: work.cost(meeting) for meeting in range(-1, work.n_layers)}
+def best_split_layer(work: OperationCount, stored_bytes: float) -> int:
+    """Return the split layer with the fewest operations whose upward vectors fit into `stored_bytes`; -1 for no split."""
+    costs = {split_layer: work.cost(split_layer) for split_layer in range(-1, work.n_layers)}
     return min(
-        (meeting for meeting, cost in costs.items() if cost.waiting_bytes <= waiting_bytes),
-        key=lambda meeting: costs[meeting].operations,
+        (split_layer for split_layer, cost in costs.items() if cost.stored_bytes <= stored_bytes),
+        key=lambda split_layer: costs[split_layer].operations,
     )

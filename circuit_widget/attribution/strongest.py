@@ -1,4 +1,4 @@
-"""The strongest edges of a graph, without ranking all of them."""
+"""The strongest edges of a graph, without a ranking of all of them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from circuit_widget.attribution.influence import layers_from_top, rows_at_once, 
 
 
 class Strongest(NamedTuple):
-    """Places of edges in a matrix of weights, the strongest first, and each one's share.
+    """Rows and columns of edges in a matrix of weights, the strongest first, and the cumulative share of each.
 
-    The share of an edge is the summed share of the whole graph's edge score held by it and all edges at least as strong.
+    The share of an edge is the share of the whole graph's edge score of this edge and all edges at least as strong.
     """
 
     row: Int[np.ndarray, " edges"]
@@ -32,33 +32,34 @@ def strongest(
 ) -> Strongest:
     """Return the strongest edges from `columns` to `rows`, at most `count`; of equals, those first in the matrix.
 
-    The score of an edge is `Â[t, s] * effect[t]`; `totals` are the rows' summed absolute weights. Edges without score
-    do not count. Only what is at least as strong as the weakest edge returned is sorted.
+    The score of an edge from s to t is `Â[t, s] * effect[t]`: `Â` the absolute weights with each row scaled to sum 1,
+    `effect[t]` the influence plus the target weight of t. `totals` are the summed absolute weights of the rows. Edges
+    with score 0 are left out. Only scores at least as high as the last one returned are sorted.
     """
     weights = np.asarray(weights, dtype=np.float32)
     scale = score_scale(effect, totals)
     scores = np.abs(weights[np.ix_(rows, columns)])
     scores *= scale[rows][:, None]
     flat = scores.ravel()
-    places = np.flatnonzero(flat)
-    if count is not None and 0 < count < len(places):
-        places = places[flat[places] >= _largest(flat[places], count)[-1]]
-    places = places[np.argsort(-flat[places], kind="stable")][:count]
-    row, column = np.divmod(places, max(1, len(columns)))
+    indices = np.flatnonzero(flat)
+    if count is not None and 0 < count < len(indices):
+        indices = indices[flat[indices] >= _largest(flat[indices], count)[-1]]
+    indices = indices[np.argsort(-flat[indices], kind="stable")][:count]
+    row, column = np.divmod(indices, max(1, len(columns)))
     shares = np.zeros(0, dtype=np.float32)
-    if len(places):
-        ranked = _at_least(flat[places[-1]], weights, feature_layer, scale)
-        held = np.cumsum(ranked[::-1], dtype=np.float64)[::-1] / (effect * (totals > 0)).sum()
-        shares = np.minimum(held[np.searchsorted(ranked, flat[places])], 1.0).astype(np.float32)
+    if len(indices):
+        ranked = _at_least(flat[indices[-1]], weights, feature_layer, scale)
+        reached = np.cumsum(ranked[::-1], dtype=np.float64)[::-1] / (effect * (totals > 0)).sum()
+        shares = np.minimum(reached[np.searchsorted(ranked, flat[indices])], 1.0).astype(np.float32)
     return Strongest(rows[row], columns[column], shares)
 
 
 def _largest(values: Float32[np.ndarray, " values"], count: int) -> Float32[np.ndarray, " count"]:
     """Return the `count` largest of more positive numbers, highest first."""
-    # Positive floats are ordered as their bits are: buckets of leading bits leave little to sort.
+    # Positive floats have the order of their bits: buckets of leading bits leave little to sort.
     bucket = values.view(np.uint32) >> np.uint32(16)
-    held = np.cumsum(np.bincount(bucket)[::-1], dtype=np.int64)
-    last = len(held) - 1 - int(np.searchsorted(held, count))
+    counts = np.cumsum(np.bincount(bucket)[::-1], dtype=np.int64)
+    last = len(counts) - 1 - int(np.searchsorted(counts, count))
     return np.sort(values[bucket >= last])[::-1][:count]
 
 

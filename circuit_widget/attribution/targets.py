@@ -1,4 +1,4 @@
-"""Which logits, or other directions after the final norm, a graph explains."""
+"""The targets of a graph: logits, or other directions after the final norm."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ENOUGH_PROBABILITY = 0.95
 LONGEST_NAME = 80
 
 SMALLEST, LARGEST = 1e-20, 1e20
-"""Between which the largest number of a direction lies: what is computed with it stays a normal float32."""
+"""Bounds of the largest number of a direction, so that results computed with it stay normal float32 numbers."""
 
 OUTPUT = " (those of its output)"
-"""Which embeddings a target needs, where the input and the output have different ones."""
+"""Names the unembedding in errors about a model whose input and output vocabularies differ."""
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A logit difference: that of `token` minus that of `other`, each given by its text or id.
+    """The logit of `token` minus the logit of `other`, each given by its text or id.
 
-    What explains why the model says one rather than the other: the mean over the vocabulary, which a single logit is
-    measured from, cancels. In influence and scores its weight is 1, whatever the tokens' probabilities. Raises PromptError for what is
-    neither a text nor an id.
+    It explains why the model prefers one token to the other. The mean over the vocabulary, which is subtracted from single
+    logits, cancels. Its weight in influence and scores is 1, whatever the probabilities of the tokens. Raises PromptError
+    for anything but a text or an id.
     """
 
     token: str | int
@@ -52,10 +52,11 @@ class Contrast:
 class Direction:
     """A named direction in the residual stream, read after the final norm; `vector` has d_model finite numbers.
 
-    Its value is the product with the normed stream, in the units of the vector; in influence and scores its weight is 1.
+    Its value is the dot product of the vector and the residual stream after the final norm. Its weight in influence and
+    scores is 1.
 
-    Raises PromptError for a name that is not 1 to 80 characters; a trace does for a vector of another width, of zeros, or
-    whose largest number is not between 1e-20 and 1e20.
+    Raises PromptError for a name that does not have 1 to 80 characters. A trace raises it for a vector of another width, of
+    zeros, or whose largest number is not between 1e-20 and 1e20.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Direction:
                 f"The name of a direction is a text of 1 to {LONGEST_NAME} characters; given {quoted(self.name)}."
             )
         if (half := half_character(self.name)) is not None:
-            raise PromptError(f"The name {quoted(self.name)} holds half of a character, {half}; give whole characters.")
+            raise PromptError(f"The name {quoted(self.name)} has half of a character, {half}; give whole characters.")
 
 
 TargetChoice: TypeAlias = str | int | Contrast | Direction
@@ -75,11 +76,11 @@ TargetChoice: TypeAlias = str | int | Contrast | Direction
 
 @dataclass(frozen=True, eq=False)
 class ChosenTarget:
-    """A target with its direction; `token_id` is at or above the vocabulary size where it is not a token.
+    """A target with its direction after the final norm.
 
-    `probability`, its weight in influence and scores, is the token's own, 1 for contrasts and directions. `logit` is the
-    model's own for a token, the direction's product with the normed stream otherwise. `choice` names the target again,
-    by ids.
+    `token_id` is at or above the vocabulary size for a target that is not a token. `probability` is the weight in
+    influence and scores: the token's probability, 1 for contrasts and directions. `logit` is the token's logit, or the dot
+    product of the direction and the residual stream after the final norm. `choice` is the target, with tokens as ids.
     """
 
     name: str
@@ -92,10 +93,10 @@ class ChosenTarget:
 
 @dataclass(frozen=True, eq=False)
 class TargetSource:
-    """What targets are chosen from: the logits at the traced position, how they are read, and the tokens' names.
+    """The logits at the traced position, the unembedding, and the texts of tokens, from which targets are chosen.
 
-    `normed` is the residual stream after the final norm, float32; the unembedding may be of another type and elsewhere.
-    `find_tokens` returns the ids that a text may stand for.
+    `normed` is the residual stream after the final norm, float32; the unembedding may have another dtype and device.
+    `find_tokens` returns the ids of the tokens that a text can mean.
     """
 
     logits: Float[Tensor, " vocabulary"]
@@ -106,35 +107,35 @@ class TargetSource:
     find_tokens: Callable[[str], Sequence[int]]
 
     def row(self, token: int) -> Float[Tensor, " d_model"]:
-        """Return the unembedding of a token in float32, where the residual stream is."""
+        """Return the unembedding vector of a token in float32, on the device of the residual stream."""
         return self.unembedding[token].detach().to(device=self.normed.device, dtype=torch.float32)
 
     def row_above_mean(self, token: int) -> Float[Tensor, " d_model"]:
-        """Return the unembedding of a token minus the mean over the vocabulary."""
+        """Return the unembedding vector of a token minus the mean over the vocabulary."""
         return self.row(token) - self.mean_unembedding.to(self.normed.device)
 
 
 def choose_targets(
-    reading: TargetSource, choices: Sequence[TargetChoice] | TargetChoice | None, *, sampled: int | None = None
+    source: TargetSource, choices: Sequence[TargetChoice] | TargetChoice | None, *, sampled: int | None = None
 ) -> tuple[ChosenTarget, ...]:
-    """Return the targets asked for, by default the most likely tokens: ten, or fewer that hold 0.95 of the probability.
+    """Return the requested targets; by default the ten most likely tokens, or fewer with 0.95 of the probability.
 
-    A text stands for the token with or without a space before it, whichever the model finds more likely here. Where
-    the default is taken, `sampled`, a token id, is among the targets.
+    A text means the token with or without a space before it, whichever is more likely here. The default includes the token
+    with the id `sampled`.
 
     Raises:
         PromptError: a token that does not exist or is named twice, an empty list, a direction of the wrong width.
     """
-    probabilities = torch.softmax(reading.logits.float(), dim=-1)
+    probabilities = torch.softmax(source.logits.float(), dim=-1)
     if choices is None:
         likely = _most_likely(probabilities)
         tokens = likely if sampled is None or sampled in likely else [*likely, sampled]
-        return tuple(_token(reading, probabilities, token) for token in tokens)
+        return tuple(_token(source, probabilities, token) for token in tokens)
     is_one = isinstance(choices, str | int | Contrast | Direction) or getattr(choices, "shape", None) == ()
     wanted = [choices] if is_one else listed(choices)
     if wanted is None:
         raise PromptError(f"Targets are a list of texts, token ids, Contrasts and Directions; given {quoted(choices)}.")
-    chosen = tuple(_choose(reading, probabilities, choice, place) for place, choice in enumerate(wanted))
+    chosen = tuple(_choose(source, probabilities, choice, index) for index, choice in enumerate(wanted))
     if not chosen:
         raise PromptError("The list of targets is empty; name at least one token, or leave it out.")
     names = [(target.name, min(target.token_id, len(probabilities))) for target in chosen]
@@ -156,7 +157,7 @@ def target_to_json(choice: TargetChoice) -> dict[str, Any]:
 
 
 def target_from_json(entry: Mapping[str, Any]) -> TargetChoice:
-    """Return what `target_to_json` wrote down.
+    """Return the target that `target_to_json` wrote.
 
     Raises:
         PromptError: the entry is none of the three.
@@ -169,7 +170,7 @@ def target_from_json(entry: Mapping[str, Any]) -> TargetChoice:
         case {"token": int(token)}:
             return token
         case _:
-            raise PromptError(f"A target is written down as a token, a contrast or a direction; found {quoted(entry)}.")
+            raise PromptError(f"A target in JSON is a token, a contrast or a direction; found {quoted(entry)}.")
 
 
 def _most_likely(probabilities: Float[Tensor, " vocabulary"]) -> list[int]:
@@ -180,73 +181,73 @@ def _most_likely(probabilities: Float[Tensor, " vocabulary"]) -> list[int]:
 
 
 def _choose(
-    reading: TargetSource, probabilities: Float[Tensor, " vocabulary"], choice: TargetChoice, place: int
+    source: TargetSource, probabilities: Float[Tensor, " vocabulary"], choice: TargetChoice, index: int
 ) -> ChosenTarget:
-    beyond = len(probabilities) + place
+    beyond = len(probabilities) + index
     match choice:
         case Contrast():
-            return _contrast(reading, choice, beyond)
+            return _contrast(source, choice, beyond)
         case Direction():
-            return _direction(reading, choice, beyond)
+            return _direction(source, choice, beyond)
         case _:
-            return _token(reading, probabilities, _token_id(reading, choice))
+            return _token(source, probabilities, _token_id(source, choice))
 
 
-def _token_id(reading: TargetSource, token: Any) -> int:
-    rows = len(reading.logits)
+def _token_id(source: TargetSource, token: Any) -> int:
+    rows = len(source.logits)
     if isinstance(token, str):
-        found = reading.find_tokens(token)
+        found = source.find_tokens(token)
         with_logit = [spelling for spelling in found if spelling < rows]
         if not with_logit:
-            raise PromptError(not_embedded(reading.token_text(found[0]), found[0], rows, OUTPUT))
-        return max(with_logit, key=lambda spelling: float(reading.logits[spelling]))
+            raise PromptError(not_embedded(source.token_text(found[0]), found[0], rows, OUTPUT))
+        return max(with_logit, key=lambda spelling: float(source.logits[spelling]))
     number = plain_number(token)
     is_id = isinstance(number, int) and not isinstance(number, bool)
-    if is_id and number >= rows and reading.token_text(number) != unknown_text(number):
-        raise PromptError(not_embedded(reading.token_text(number), number, rows, OUTPUT))
+    if is_id and number >= rows and source.token_text(number) != unknown_text(number):
+        raise PromptError(not_embedded(source.token_text(number), number, rows, OUTPUT))
     if not is_id or not 0 <= number < rows:
         raise PromptError(
-            f"The target {quoted(token)} is not a token id; expected a text or 0 to {len(reading.logits) - 1}."
+            f"The target {quoted(token)} is not a token id; expected a text or 0 to {len(source.logits) - 1}."
         )
     return int(number)
 
 
-def _token(reading: TargetSource, probabilities: Float[Tensor, " vocabulary"], token: int) -> ChosenTarget:
+def _token(source: TargetSource, probabilities: Float[Tensor, " vocabulary"], token: int) -> ChosenTarget:
     return ChosenTarget(
-        name=reading.token_text(token),
+        name=source.token_text(token),
         token_id=token,
         probability=float(probabilities[token]),
-        logit=float(reading.logits[token]),
-        direction=reading.row_above_mean(token),
+        logit=float(source.logits[token]),
+        direction=source.row_above_mean(token),
         choice=token,
     )
 
 
-def _contrast(reading: TargetSource, contrast: Contrast, beyond: int) -> ChosenTarget:
-    token, other = _token_id(reading, contrast.token), _token_id(reading, contrast.other)
-    name = f"{reading.token_text(token)} − {reading.token_text(other)}"
+def _contrast(source: TargetSource, contrast: Contrast, beyond: int) -> ChosenTarget:
+    token, other = _token_id(source, contrast.token), _token_id(source, contrast.other)
+    name = f"{source.token_text(token)} − {source.token_text(other)}"
     if token == other:
         raise PromptError(f"The contrast {name!r} is of a token with itself, which is always 0; name two tokens.")
-    vector = reading.row(token) - reading.row(other)
-    return ChosenTarget(name, beyond, 1.0, float(vector @ reading.normed), vector, Contrast(token, other))
+    vector = source.row(token) - source.row(other)
+    return ChosenTarget(name, beyond, 1.0, float(vector @ source.normed), vector, Contrast(token, other))
 
 
 def _numbers(direction: Direction) -> Tensor:
-    """Return the vector of a direction. Raises PromptError where it is none of numbers."""
+    """Return the vector of a direction. Raises PromptError where it does not consist of numbers."""
     try:
         return torch.as_tensor(direction.vector).detach().to(dtype=torch.float32)
-    except Exception as error:  # of whatever torch is given
+    except Exception as error:  # torch raises many kinds
         raise PromptError(
             f"The direction {direction.name!r} is not a list of numbers; given {quoted(direction.vector)}."
         ) from error
 
 
-def _direction(reading: TargetSource, direction: Direction, beyond: int) -> ChosenTarget:
-    vector = _numbers(direction).to(reading.normed.device)
-    if vector.shape != reading.normed.shape or not bool(torch.isfinite(vector).all()):
+def _direction(source: TargetSource, direction: Direction, beyond: int) -> ChosenTarget:
+    vector = _numbers(direction).to(source.normed.device)
+    if vector.shape != source.normed.shape or not bool(torch.isfinite(vector).all()):
         raise PromptError(
             f"The direction {direction.name!r} has shape {tuple(vector.shape)}; "
-            f"expected {len(reading.normed)} finite numbers, one for each dimension of the residual stream."
+            f"expected {len(source.normed)} finite numbers, one for each dimension of the residual stream."
         )
     largest = float(vector.abs().max())
     if largest == 0:
@@ -257,4 +258,4 @@ def _direction(reading: TargetSource, direction: Direction, beyond: int) -> Chos
             "within which effects on it are exact. Divide it by its length."
         )
     kept = Direction(direction.name, vector.cpu())
-    return ChosenTarget(direction.name, beyond, 1.0, float(vector @ reading.normed), vector, kept)
+    return ChosenTarget(direction.name, beyond, 1.0, float(vector @ source.normed), vector, kept)

@@ -1,7 +1,8 @@
-"""The lower half of the sweep: the sources of the lowest layers, carried up to where the targets' vectors meet them.
+"""The upward pass of the sweep: sources of the lowest layers, propagated upwards to the split layer.
 
-A source is a change of the residual stream. Carried upwards it is read at once by all features of the layers it passes;
-targets above the meeting layer are carried down to it, and need no step further.
+A source is a change of the residual stream: the output of a feature, an error, or the embedding of a token. On the way up
+it is multiplied with the encoder rows of every layer it passes, which gives the edges to the features there. Targets above
+the split layer are propagated down to it and multiplied with the sources there.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuit_widget.attribution.layer_nodes import LayerNodes, NodeLayout, Writes
-from circuit_widget.attribution.propagation import Carried, Passage, Scratch, Span, transposed
+from circuit_widget.attribution.propagation import LayerJacobian, PropagatedVectors, Scratch, Span, before_norm
 from circuit_widget.model.frozen import FrozenModel
 
 BAND_POSITIONS = 8
-"""At most so many positions start together: a band is carried on all positions from its first on."""
+"""Most positions of a band: all its vectors have values at all positions from its first on."""
 
 BAND_SOURCES = 64
-"""Sources that are enough for a band of their own."""
+"""Number of sources from which a band needs no further position."""
 
 
 @dataclass(frozen=True)
 class SourceBlock:
-    """Neighbouring vectors of a band, `start` to `stop`, that are neighbouring columns, from `column` on."""
+    """Vectors `start` to `stop` of a band, whose columns are consecutive, from `column` on."""
 
     start: int
     stop: int
@@ -35,45 +36,45 @@ class SourceBlock:
 
     @property
     def columns(self) -> slice:
-        """The columns."""
+        """The columns of the vectors."""
         return slice(self.column, self.column + self.stop - self.start)
 
 
 @dataclass(eq=False)
 class LayerBand:
-    """The sources of some neighbouring positions on their way up.
+    """The sources at the positions from `first` to `last`, propagated upwards together.
 
-    `blocks` say which columns the vectors under way are. `first_of[layer]` is the number of the first that is a
-    feature of that layer.
+    `blocks` map the vectors to columns. `first_of[layer]` is the index of the first vector of a feature of that layer.
     """
 
     first: int
     last: int
-    carried: Carried
+    vectors: PropagatedVectors
     blocks: list[SourceBlock]
     first_of: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
-class Lifted:
-    """What the lower half leaves to the upper half.
+class UpwardVectors:
+    """The result of the upward pass.
 
     Attributes:
-        meeting: the layer at whose output targets and sources meet; -1 for the embeddings.
-        bands: the sources there: tokens and, of the layers below `meeting`, features and errors; none with -1.
-        low: for each layer up to `meeting`, the edges of its features: their columns are the features of the layers
-            below, the errors of the layers below, the tokens.
+        split_layer: the layer at whose output downward and upward vectors are multiplied; -1 for the embeddings.
+        bands: the sources propagated to that output: tokens, and features and errors of the layers below `split_layer`;
+            none with -1.
+        low: for each layer up to `split_layer`, the incoming edges of its features; columns are the features and errors
+            of lower layers, then the tokens.
         prefix: for all rows, the edges from the tokens before the first position with features.
     """
 
-    meeting: int
+    split_layer: int
     bands: list[LayerBand]
     low: list[Float[Tensor, "rows low_columns"]]
     prefix: Float[Tensor, "rows tokens"]
 
 
-class Lift:
-    """Carries sources up."""
+class UpwardPass:
+    """Propagates sources upwards."""
 
     def __init__(
         self,
@@ -82,39 +83,39 @@ class Lift:
         layout: NodeLayout,
         embedding: Float[Tensor, "positions d_model"],
         scratch: Scratch,
-        ask: Callable[[], None],
+        check_cancelled: Callable[[], None],
     ) -> None:
-        """`ask` is called between layers, and raises to stop."""
+        """`check_cancelled` is called between layers, and raises to stop."""
         self.frozen = frozen
         self.layers = layers
         self.layout = layout
         self.embedding = embedding
         self.scratch = scratch
-        self.ask = ask
-        self.passages = [
-            Passage(layer, nodes.skip, upwards=True) for layer, nodes in zip(frozen.layers, layers, strict=True)
+        self.check_cancelled = check_cancelled
+        self.jacobians = [
+            LayerJacobian(layer, nodes.skip, upwards=True) for layer, nodes in zip(frozen.layers, layers, strict=True)
         ]
 
-    def lift(self, meeting: int, targets: Float[Tensor, "targets d_model"]) -> Lifted:
-        """Carry all sources below `meeting` up to its output; `targets` are directions before the final norm."""
+    def run(self, split_layer: int, targets: Float[Tensor, "targets d_model"]) -> UpwardVectors:
+        """Propagate all sources below `split_layer` to its output; `targets` are directions before the final norm."""
         first, last = self.layout.first_position, self.layout.traced
-        bands = [self._tokens(*band, last) for band in self._bands(meeting, first, last)]
+        bands = [self._tokens(*band, last) for band in self._bands(split_layer, first, last)]
         low = []
-        for layer in range(meeting + 1):
-            width = self.layout.low_column(layer, self.layout.n_columns)
+        for layer in range(split_layer + 1):
+            width = self.layout.column_below(layer, self.layout.n_columns)
             n_features = len(self.layers[layer].positions)
             read = torch.zeros(n_features, width, dtype=torch.float32, device=self.frozen.layers[layer].device)
             for band in bands:
-                self._pass(layer, band, read, partial(self.layout.low_column, layer))
-                if layer < meeting:
+                self._pass(layer, band, read, partial(self.layout.column_below, layer))
+                if layer < split_layer:
                     self._write(layer, band)
             low.append(read.cpu())
-        return Lifted(meeting, bands, low, self._prefix(targets))
+        return UpwardVectors(split_layer, bands, low, self._prefix(targets))
 
     def _prefix(self, targets: Float[Tensor, "targets d_model"]) -> Float[Tensor, "rows tokens"]:
-        """Carry the tokens before the first position with features all the way up.
+        """Propagate the tokens before the first position with features through all layers.
 
-        Targets need not be carried down on those positions then, where they would meet nothing but tokens.
+        Then the downward pass can leave out these positions, where tokens are the only sources.
         """
         first, last = self.layout.first_position, self.layout.traced
         if not first:
@@ -127,82 +128,82 @@ class Lift:
             )
             self._pass(layer, band, read, lambda column: column - self.layout.token(0))
             found.append(read.cpu())
-        _, vectors = next(band.carried.at(last))
+        _, vectors = next(band.vectors.at(last))
         return torch.cat([*found, (targets @ vectors.to(targets.device).T).cpu()])
 
-    def _bands(self, meeting: int, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Yield the positions from `first` to `last` in bands, each by the numbers of its first and last."""
-        bounds = self.layout.bounds[: max(0, meeting)]
-        while meeting >= 0 and first <= last:
-            stop, held = first, 0
-            while stop <= last and stop - first < BAND_POSITIONS and held < BAND_SOURCES:
-                held += 1 + sum(layer[stop + 1] - layer[stop] + 1 for layer in bounds)
+    def _bands(self, split_layer: int, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Yield the first and last position of each band between `first` and `last`."""
+        bounds = self.layout.bounds[: max(0, split_layer)]
+        while split_layer >= 0 and first <= last:
+            stop, n_sources = first, 0
+            while stop <= last and stop - first < BAND_POSITIONS and n_sources < BAND_SOURCES:
+                n_sources += 1 + sum(layer[stop + 1] - layer[stop] + 1 for layer in bounds)
                 stop += 1
             yield first, stop - 1
             first = stop
 
     def _tokens(self, first: int, last: int, end: int) -> LayerBand:
-        """Return a band with the tokens from `first` to `last`, which will be carried on positions up to `end`."""
+        """Return a band with the tokens from `first` to `last`; its vectors have values at positions up to `end`."""
         device, d_model = self.frozen.layers[0].device, self.embedding.shape[1]
-        carried = Carried(first, end - first + 1, d_model, device, self.scratch, lasting=True)
-        spans = tuple(Span(position, place, place + 1) for place, position in enumerate(range(first, last + 1)))
-        carried.join(self.embedding[first : last + 1].to(device), spans)
-        return LayerBand(first, last, carried, [SourceBlock(0, last + 1 - first, self.layout.token(first))])
+        vectors = PropagatedVectors(first, end - first + 1, d_model, device, self.scratch, owns_memory=True)
+        spans = tuple(Span(position, index, index + 1) for index, position in enumerate(range(first, last + 1)))
+        vectors.add(self.embedding[first : last + 1].to(device), spans)
+        return LayerBand(first, last, vectors, [SourceBlock(0, last + 1 - first, self.layout.token(first))])
 
     def _pass(
-        self, layer: int, band: LayerBand, read: Float[Tensor, "rows some_columns"], place_of: Callable[[int], int]
+        self, layer: int, band: LayerBand, read: Float[Tensor, "rows some_columns"], column_of: Callable[[int], int]
     ) -> None:
-        """Carry a band through one layer; let the layer's features read it on the way."""
-        self.ask()
-        passage, carried = self.passages[layer], band.carried
-        carried.to(self.frozen.layers[layer].device)
-        if passage.layer.parallel:
-            self._read(layer, band, read, place_of)
-        carried.attend(passage)
-        if not passage.layer.parallel:
-            self._read(layer, band, read, place_of)
-        carried.skip(passage)
+        """Propagate a band through one layer, and compute the edges to the layer's features on the way."""
+        self.check_cancelled()
+        jacobian, vectors = self.jacobians[layer], band.vectors
+        vectors.to(self.frozen.layers[layer].device)
+        if jacobian.layer.parallel:
+            self._read(layer, band, read, column_of)
+        vectors.attend(jacobian)
+        if not jacobian.layer.parallel:
+            self._read(layer, band, read, column_of)
+        vectors.skip(jacobian)
 
     def _read(
-        self, layer: int, band: LayerBand, read: Float[Tensor, "rows some_columns"], place_of: Callable[[int], int]
+        self, layer: int, band: LayerBand, read: Float[Tensor, "rows some_columns"], column_of: Callable[[int], int]
     ) -> None:
         nodes, norm, bounds = self.layers[layer], self.frozen.layers[layer].reading, self.layout.bounds[layer]
         for position in range(band.first, self.layout.traced + 1):
             start, stop = bounds[position : position + 2]
             if start == stop:
                 continue
-            readers = transposed(norm, nodes.reads[start:stop], nodes.positions[start:stop])
-            found = self.scratch.take("met", read.device, stop - start, len(band.carried)).zero_()
-            for some, vectors in band.carried.at(position):
+            readers = before_norm(norm, nodes.encoder_rows[start:stop], nodes.positions[start:stop])
+            found = self.scratch.take("products", read.device, stop - start, len(band.vectors)).zero_()
+            for some, vectors in band.vectors.at(position):
                 found[:, some] = readers @ vectors.T
             for block in band.blocks:
-                column = place_of(block.column)
+                column = column_of(block.column)
                 read[start:stop, column : column + block.stop - block.start] = found[:, block.start : block.stop]
 
     def _write(self, layer: int, band: LayerBand) -> None:
-        """Let a layer's features and errors join, and add what features of lower layers write there."""
-        nodes, layout, carried = self.layers[layer], self.layout, band.carried
+        """Add the sources of a layer to a band, and what features of lower layers write at this layer."""
+        nodes, layout, vectors = self.layers[layer], self.layout, band.vectors
         own = torch.zeros(len(nodes.positions), nodes.errors.shape[1], dtype=torch.float32, device=nodes.errors.device)
         for writes in nodes.writes:
             if writes.layer == layer:
                 own = writes.rows
             else:
                 self._add(writes, band)
-        bounds, positions, n = layout.bounds[layer], range(band.first, band.last + 1), len(carried)
+        bounds, positions, n = layout.bounds[layer], range(band.first, band.last + 1), len(vectors)
         start, stop = bounds[band.first], bounds[band.last + 1]
         features = (
             Span(at, bounds[at] - start, bounds[at + 1] - start) for at in positions if bounds[at] < bounds[at + 1]
         )
-        errors = (Span(at, stop - start + place, stop - start + place + 1) for place, at in enumerate(positions))
-        carried.join(torch.cat([own[start:stop], nodes.errors[band.first : band.last + 1]]), (*features, *errors))
+        errors = (Span(at, stop - start + index, stop - start + index + 1) for index, at in enumerate(positions))
+        vectors.add(torch.cat([own[start:stop], nodes.errors[band.first : band.last + 1]]), (*features, *errors))
         band.first_of[layer] = n
         band.blocks.append(SourceBlock(n, n + stop - start, layout.first_feature[layer] + start))
-        band.blocks.append(SourceBlock(n + stop - start, len(carried), layout.error(layer, band.first)))
+        band.blocks.append(SourceBlock(n + stop - start, len(vectors), layout.error(layer, band.first)))
 
     def _add(self, writes: Writes, band: LayerBand) -> None:
-        """Add what features of a lower layer, already under way, write at another layer."""
-        bounds, carried = self.layout.bounds[writes.layer], band.carried
+        """Add to the vectors of a lower layer's features what these features write at another layer."""
+        bounds, vectors = self.layout.bounds[writes.layer], band.vectors
         offset = band.first_of[writes.layer] - bounds[band.first]
         for position in range(band.first, band.last + 1):
             start, stop = bounds[position : position + 2]
-            carried.dense[position - carried.first, offset + start : offset + stop] += writes.rows[start:stop]
+            vectors.dense[position - vectors.first, offset + start : offset + stop] += writes.rows[start:stop]

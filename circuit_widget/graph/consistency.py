@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from circuit_widget.attribution.influence import cumulative_share, flow
-from circuit_widget.attribution.prune import holding
+from circuit_widget.attribution.prune import fewest_influential
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.graph.arrays import check_weights
 from circuit_widget.graph.document import LARGEST
@@ -124,7 +124,7 @@ def _check_part(graph: Graph) -> None:
     if (share[influence == 0] < 1 - ABSOLUTE).any():
         raise ValueError("share of a node without influence is not 1")
     threshold: Any = graph.recipe["thresholds"]
-    if not holding(share, influence, threshold["node"])[:n_pruned].all():
+    if not fewest_influential(share, influence, threshold["node"])[:n_pruned].all():
         raise ValueError("nodes are left that do not belong to the threshold in the recipe")
 
 

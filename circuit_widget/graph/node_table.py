@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Int, Int32
 
 from circuit_widget.arguments import entries_of, one_line, quoted, whole_number
 from circuit_widget.errors import NodeError
-from circuit_widget.nodes import NodeKind, error_id, feature_id, logit_id, token_id
+from circuit_widget.nodes import Feature, NodeKind, error_id, feature_id, logit_id, token_id
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
@@ -56,6 +56,12 @@ def node_position(graph: Graph) -> Int32[np.ndarray, " nodes"]:
     """Positions of all nodes, in node order; the traced position for logits."""
     logits = np.full(len(graph.targets), graph.position)
     return np.concatenate([graph.feature_position, graph.error_position, graph.token_position, logits], dtype=np.int32)
+
+
+def feature_at(graph: Graph, index: int) -> Feature:
+    """The feature at an index in node order."""
+    columns = (graph.feature_layer, graph.feature_position, graph.feature_index)
+    return Feature(*(int(column[index]) for column in columns))
 
 
 def among(graph: Graph, indices: Iterable[int] | None) -> Bool[np.ndarray, " nodes"]:

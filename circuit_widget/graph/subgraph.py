@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from circuit_widget.arguments import share_of
-from circuit_widget.attribution.prune import holding, prune
+from circuit_widget.attribution.prune import fewest_influential, prune
 from circuit_widget.attribution.scores import fold_dropped, replacement_and_completeness
 from circuit_widget.errors import CircuitError
 from circuit_widget.graph.arrays import ERROR_ARRAYS, FEATURE_ARRAYS
@@ -24,7 +24,7 @@ def pruned(graph: Graph, node_threshold: float, edge_threshold: float) -> Graph:
     node_threshold = share_of(node_threshold, "The node threshold", CircuitError)
     edge_threshold = share_of(edge_threshold, "The edge threshold", CircuitError)
     n_sources = graph.weights.shape[1]
-    keep = holding(graph.share[:n_sources], graph.influence[:n_sources], node_threshold)
+    keep = fewest_influential(graph.share[:n_sources], graph.influence[:n_sources], node_threshold)
     left = prune(
         graph.weights,
         graph.feature_layer,

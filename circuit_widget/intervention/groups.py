@@ -37,12 +37,6 @@ def groups_of(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]
     return found
 
 
-def feature_at(graph: Graph, place: int) -> Feature:
-    """Return the feature at a place in node order."""
-    columns = (graph.feature_layer, graph.feature_position, graph.feature_index)
-    return Feature(*(int(column[place]) for column in columns))
-
-
 def _found(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
     given_graph(graph, InterventionError)
     n = whole_number(n, "n, the number of features,", InterventionError, least=1)

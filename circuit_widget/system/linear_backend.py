@@ -3,11 +3,16 @@
 On x86 processors torch multiplies float32 matrices with MKL, which is slow where there are few rows and does not use
 the widest registers of every processor; oneDNN, which torch has too, takes half the time. What the two return differs
 by rounding.
+
+oneDNN is called through an operator that torch keeps for itself and may change. So it is called only by the versions of
+torch that the tests have run with, and never where the environment variable CIRCUIT_WIDGET_ONEDNN is 0.
 """
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -28,10 +33,32 @@ ROWS_OF_A_REGISTER = range(8, 17)
 The weights, which are many more, then need not be put in another order first.
 """
 
-_IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
+SWITCH = "CIRCUIT_WIDGET_ONEDNN"
+"""The environment variable that turns oneDNN off when it is 0. It is read at every product."""
 
-# What torch.compile makes of a linear map on a CPU; without it every product is MKL's.
-_ONEDNN_LINEAR: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _IS_X86 else None
+OLDEST_TORCH, NEWEST_TORCH = (2, 6), (2, 13)
+"""The first and the last minor version of torch whose operator the tests have run with."""
+
+
+def onednn_operator(version: str, machine: str) -> Any:
+    """Return torch's own operator for a product by oneDNN, None where it is unknown or of no use.
+
+    `version` is torch's, such as "2.13.0+cpu"; `machine` is the processor's architecture, such as "x86_64".
+    """
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    is_tested = numbers is not None and OLDEST_TORCH <= (int(numbers[1]), int(numbers[2])) <= NEWEST_TORCH
+    if not is_tested or machine.lower() not in ("x86_64", "amd64"):
+        return None
+    # What torch.compile makes of a linear map on a CPU. A torch built without oneDNN does not have it.
+    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+
+
+_ONEDNN_LINEAR = onednn_operator(torch.__version__, platform.machine())
+
+
+def is_switched_on() -> bool:
+    """Whether products may go to oneDNN, as far as the environment says."""
+    return os.environ.get(SWITCH) != "0"
 
 
 def linear(
@@ -59,6 +86,7 @@ def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
         and weight.is_cpu
         and weight.is_contiguous()
         and not torch.is_grad_enabled()
+        and is_switched_on()
     )
 
 
@@ -70,16 +98,19 @@ def linear_maps(module: nn.Module) -> tuple[nn.Linear, ...]:
 def fast_products(maps: Sequence[nn.Linear]) -> Change:
     """Return a context within which linear maps multiply as `linear` does.
 
-    Another thread that runs them meanwhile gets the same, up to rounding.
+    Another thread that runs them meanwhile gets the same, up to rounding. Outside the context no module is changed, and
+    inside it none is whose `forward` someone else has replaced, nor any where oneDNN is off.
     """
 
     def make() -> None:
-        for part in maps:
-            vars(part)["forward"] = partial(_multiply, part)
+        if _ONEDNN_LINEAR is not None and is_switched_on():
+            for part in maps:
+                vars(part).setdefault("forward", partial(_multiply, part))
 
     def undo() -> None:
         for part in maps:
-            vars(part).pop("forward", None)
+            if getattr(vars(part).get("forward"), "func", None) is _multiply:
+                vars(part).pop("forward", None)
 
     return Change(make, undo)
 

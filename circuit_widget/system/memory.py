@@ -1,4 +1,4 @@
-"""How much memory this process may still take, and what is said where that was not enough."""
+"""Free memory, within the limit of a container, and the error that users get when the memory is full."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
 
 UNKNOWN_BYTES = 4 << 30
-"""Taken to be available where the system does not say."""
+"""Assumed to be available on a system that does not report it."""
 
 _CGROUP = Path("/sys/fs/cgroup")
 _CGROUP_FILES = (
@@ -26,8 +26,13 @@ _CGROUP_FILES = (
 
 
 def available_memory() -> int:
-    """Return the bytes of main memory that can be taken without swapping, the limit of a container respected."""
+    """Return how many bytes of main memory this process can still use without swapping, within its container's limit."""
     return max(0, int(min(_machine_available(), _container_available())))
+
+
+def free_memory(device: torch.device) -> int:
+    """Return how many bytes of a device's memory this process can still use; MPS and the CPU share main memory."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else available_memory()
 
 
 def _machine_available() -> int:
@@ -52,39 +57,48 @@ def _container_available() -> float:
             lines = (_CGROUP / statistics).read_text().splitlines()
         except (OSError, ValueError):
             continue
-        # The file cache counts as used, but is given back when memory is asked for.
+        # The file cache counts as used, but the kernel frees it on demand.
         return free + max((int(line.split()[1]) for line in lines if "inactive_file" in line), default=0)
     return float("inf")
 
 
 def within_memory(what_to_do: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:
-    """Make a function say in a sentence that the memory is full, and what to do then.
+    """Return a decorator that turns the errors of a full memory into OutOfMemory; its text tells users `what_to_do`.
 
     Raises:
-        OutOfMemory: where torch or Python could not have the memory that the function asked for.
+        OutOfMemory: torch or Python could not allocate the memory that the function needs.
     """
 
-    def saying(run: Callable[Given, Returned]) -> Callable[Given, Returned]:
+    def decorate(run: Callable[Given, Returned]) -> Callable[Given, Returned]:
         @functools.wraps(run)
         def within(*given: Given.args, **named: Given.kwargs) -> Returned:
             try:
                 return run(*given, **named)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 device = isinstance(error, torch.OutOfMemoryError)
-            # Raised out here, without the other error, which holds on to all that filled the memory.
+            # Raised outside the handler, because the other error keeps alive everything that fills the memory.
             raise OutOfMemory(
                 f"The memory of {'the device' if device else 'this machine'} is full. {what_to_do} "
-                "Earlier passes are dropped by model.forget(); other programs and notebooks may hold memory too."
+                "Earlier passes are dropped by model.forget(); other programs and notebooks may use memory too."
             )
 
         return within
 
-    return saying
+    return decorate
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that the memory is full; torch says it of main memory with a plain RuntimeError."""
-    full = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return full or isinstance(error, torch.OutOfMemoryError | MemoryError)
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that the memory is full; for main memory torch raises a plain RuntimeError."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in error_text(error)
+
+
+def error_text(error: BaseException) -> str:
+    """Return the text of an error, also where the error's own code for it fails."""
+    try:
+        return str(error)
+    except Exception:
+        return "without a text"

@@ -90,7 +90,7 @@ def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> E
     )
 
 
-def given_limit(limit: object, name: str) -> int | None:
+def require_limit(limit: object, name: str) -> int | None:
     """Return how many features a user wants, None for as many as there are.
 
     Raises:
@@ -109,7 +109,7 @@ def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
         PromptError: max_features is not a whole number from 1 up.
     """
     n_active = len(run.activations)
-    limit = given_limit(max_features, "max_features")
+    limit = require_limit(max_features, "max_features")
     n_features = n_active if limit is None else min(n_active, limit)
     available = available_memory()
     store = max(0, int(USABLE_SHARE * available) - WORKING_BYTES)

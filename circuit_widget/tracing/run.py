@@ -200,7 +200,7 @@ def _layer_nodes(
     """
     return LayerNodes(
         positions=active.positions,
-        reads=transcoders.encoder_rows(layer, active.features),
+        encoder_rows=transcoders.encoder_rows(layer, active.features),
         writes=tuple(Writes(source, _at(writing, positions).apply(rows)) for source, positions, rows in written.writes),
         errors=writing.apply(written.errors),
         skip=transcoders.skip(layer),

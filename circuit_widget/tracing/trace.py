@@ -135,6 +135,6 @@ def _recipe(selection: Selection, n_active: int, step: int | None) -> dict[str, 
     recipe: dict[str, JSON] = {"active_features": n_active, "left_out_features": n_active - len(selection.features)}
     if step is not None:
         recipe["step"] = step
-    if selection.given_up:
-        recipe["left_out_for_memory"] = selection.given_up
+    if selection.dropped_candidates:
+        recipe["left_out_for_memory"] = selection.dropped_candidates
     return recipe

@@ -91,7 +91,7 @@ def random_case(
     nodes = tuple(
         LayerNodes(
             positions=positions[layer],
-            reads=random(counts[layer], d_model),
+            encoder_rows=random(counts[layer], d_model),
             writes=tuple(
                 Writes(writes.layer, at(writes.rows, layers[layer].writing, positions[writes.layer]))
                 for writes in raw_writes[layer]
@@ -145,7 +145,7 @@ def read_off(case: Case, entering: torch.Tensor, written: dict[int, torch.Tensor
     for place, (layer, nodes) in enumerate(zip(case.frozen.layers, case.nodes, strict=True)):
         attended = residual + layer.attend(residual)
         x = layer.reading.apply(residual if layer.parallel else attended)
-        found.append((nodes.reads * x[nodes.positions]).sum(-1))
+        found.append((nodes.encoder_rows * x[nodes.positions]).sum(-1))
         update = written.get(place, torch.zeros_like(residual))
         if nodes.skip is not None:
             update = update + x @ nodes.skip.T

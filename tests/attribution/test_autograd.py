@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.cases import CASES, TOKENS, Case, assert_close, case_of, feature_at, spread
+from circuit_widget.graph.node_table import feature_at
+from tests.cases import CASES, TOKENS, Case, assert_close, case_of, spread
 from tests.models import PROMPT_IDS
 
 

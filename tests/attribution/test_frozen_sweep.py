@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from circuit_widget.attribution import propagation, sweep
 from circuit_widget.attribution.layer_nodes import NodeLayout
-from circuit_widget.attribution.split_layer import best_meeting, work_of
+from circuit_widget.attribution.split_layer import best_split_layer, operation_count
 from circuit_widget.attribution.sweep import EdgeSweep
 from circuit_widget.errors import Cancelled
 from tests.attribution.frozen_models import Case, measured_edges, random_case, sources
@@ -45,24 +45,22 @@ def assert_same(found: torch.Tensor, expected: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_edge_is_what_a_target_reads_when_the_frozen_model_runs_on_its_source_alone(kind: str) -> None:
+def test_an_edge_equals_the_frozen_models_response_to_its_source_alone(kind: str) -> None:
     case = random_case(**KINDS[kind])
     assert_same(edges(case), measured_edges(case))
 
 
 @pytest.mark.parametrize("kind", ["per-layer", "everything", "post-norms, skip and cross-layer"])
-@pytest.mark.parametrize("meeting", [-1, 0, 1, 2, 3])
-def test_where_targets_and_sources_meet_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch, kind: str, meeting: int
-) -> None:
+@pytest.mark.parametrize("split_layer", [-1, 0, 1, 2, 3])
+def test_edges_do_not_depend_on_the_split_layer(monkeypatch: pytest.MonkeyPatch, kind: str, split_layer: int) -> None:
     case = random_case(**KINDS[kind])
-    monkeypatch.setattr(sweep, "best_meeting", lambda *_: meeting)
+    monkeypatch.setattr(sweep, "best_split_layer", lambda *_: split_layer)
     assert_same(edges(case), measured_edges(case))
 
 
 @settings(max_examples=30)
 @given(data=st.data())
-def test_any_shape_of_model_and_prompt(data: st.DataObject) -> None:
+def test_edges_are_right_for_any_shape_of_model_and_prompt(data: st.DataObject) -> None:
     value_heads = data.draw(st.integers(1, 3))
     n_positions = data.draw(st.integers(1, 7))
     traced = data.draw(st.integers(0, n_positions - 1))
@@ -83,7 +81,7 @@ def test_any_shape_of_model_and_prompt(data: st.DataObject) -> None:
     assert_same(edges(case), measured_edges(case))
 
 
-def test_chosen_rows_come_in_the_order_asked_for_and_equal_those_of_the_whole() -> None:
+def test_requested_rows_have_the_requested_order_and_equal_those_of_all_edges() -> None:
     case = random_case(cross_layer=True, skip=True)
     whole = edges(case)
     rows = torch.randperm(len(whole), generator=torch.Generator().manual_seed(3))[:40]
@@ -101,7 +99,7 @@ def test_a_row_that_does_not_exist_is_refused() -> None:
         edges(case, rows=torch.tensor([last + 1, 3]))
 
 
-def test_a_row_sums_to_what_its_target_reads_when_all_sources_run_together() -> None:
+def test_a_row_sums_to_the_response_of_its_target_to_all_sources_together() -> None:
     case = random_case(cross_layer=True, post_norms=True)
     together = torch.zeros_like(case.embedding)
     written: dict[int, torch.Tensor] = {}
@@ -120,7 +118,9 @@ def test_a_row_sums_to_what_its_target_reads_when_all_sources_run_together() -> 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 2_000])
 @pytest.mark.parametrize("enough", [1, 10_000])
-def test_the_size_of_a_chunk_changes_nothing(monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, enough: int) -> None:
+def test_edges_do_not_depend_on_the_size_of_a_chunk(
+    monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, enough: int
+) -> None:
     case = random_case(skip=True, parallel=True)
     expected = edges(case)
     monkeypatch.setattr(sweep, "CHUNK_BYTES", {"cpu": chunk_bytes})
@@ -129,57 +129,61 @@ def test_the_size_of_a_chunk_changes_nothing(monkeypatch: pytest.MonkeyPatch, ch
 
 
 @pytest.mark.parametrize("parallel", [False, True])
-def test_long_prompts_are_mixed_in_causal_blocks(monkeypatch: pytest.MonkeyPatch, parallel: bool) -> None:
+def test_attention_over_long_prompts_is_multiplied_in_causal_blocks(
+    monkeypatch: pytest.MonkeyPatch, parallel: bool
+) -> None:
     case = random_case(n_positions=11, parallel=parallel, skip=True)
     expected = measured_edges(case)
     monkeypatch.setattr(propagation, "BLOCK", 3)
-    monkeypatch.setattr(propagation, "KEPT_PATTERN_BYTES", 0)
-    for meeting in (-1, 3):
-        monkeypatch.setattr(sweep, "best_meeting", lambda *_, meeting=meeting: meeting)
+    monkeypatch.setattr(propagation, "CACHED_PATTERN_BYTES", 0)
+    for split_layer in (-1, 3):
+        monkeypatch.setattr(sweep, "best_split_layer", lambda *_, split_layer=split_layer: split_layer)
         assert_same(edges(case), expected)
 
 
-def test_a_chunk_for_which_memory_is_short_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chunk_that_does_not_fit_into_memory_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     case = random_case()
-    expected, carry, sizes = edges(case), sweep._Walk._carry, []
+    expected, propagate, sizes = edges(case), sweep._DownwardPass._propagate, []
 
-    def short_of_memory(walk: Any, chunk: Any, end: int) -> torch.Tensor:
+    def short_of_memory(downward_pass: Any, chunk: Any, end: int) -> torch.Tensor:
         sizes.append(sum(group.stop - group.start for group in chunk))
         if sizes[-1] > 3:
             raise torch.cuda.OutOfMemoryError("out of memory")
-        return carry(walk, chunk, end)
+        return propagate(downward_pass, chunk, end)
 
-    monkeypatch.setattr(sweep._Walk, "_carry", short_of_memory)
+    monkeypatch.setattr(sweep._DownwardPass, "_propagate", short_of_memory)
     assert_same(edges(case), expected)
     assert max(sizes) > 3
 
 
-def test_sources_that_find_no_memory_to_wait_in_are_not_carried_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweep_is_not_split_where_memory_has_no_room_for_the_upward_vectors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     case = random_case()
-    expected, lift, tried = edges(case), sweep.Lift.lift, []
+    expected, run, tried = edges(case), sweep.UpwardPass.run, []
 
-    def short_of_memory(self: Any, meeting: int, targets: torch.Tensor) -> Any:
-        tried.append(meeting)
-        if meeting >= 0:
+    def short_of_memory(self: Any, split_layer: int, targets: torch.Tensor) -> Any:
+        tried.append(split_layer)
+        if split_layer >= 0:
             raise torch.cuda.OutOfMemoryError("out of memory")
-        return lift(self, meeting, targets)
+        return run(self, split_layer, targets)
 
-    monkeypatch.setattr(sweep.Lift, "lift", short_of_memory)
+    monkeypatch.setattr(sweep.UpwardPass, "run", short_of_memory)
     assert_same(edges(case), expected)
     assert tried[0] >= 0
     assert tried[1:] == [-1]
 
 
-def test_one_target_for_which_memory_is_short_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_target_that_does_not_fit_into_memory_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     def short_of_memory(*_: Any) -> torch.Tensor:
         raise torch.cuda.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(sweep._Walk, "_carry", short_of_memory)
+    monkeypatch.setattr(sweep._DownwardPass, "_propagate", short_of_memory)
     with pytest.raises(torch.cuda.OutOfMemoryError):
         edges(random_case())
 
 
-def test_a_sweep_reports_how_far_it_is() -> None:
+def test_a_sweep_reports_its_progress() -> None:
     done: list[float] = []
     edges(random_case(), progress=done.append)
     assert done == sorted(done)
@@ -187,17 +191,17 @@ def test_a_sweep_reports_how_far_it_is() -> None:
     assert 0 < done[0] < done[-1] == 1.0
 
 
-def test_a_sweep_asks_before_every_layer_whether_to_go_on() -> None:
+def test_a_sweep_checks_for_a_cancel_before_every_layer() -> None:
     case = random_case()
-    asked = 0
+    n_checks = 0
 
     def never() -> bool:
-        nonlocal asked
-        asked += 1
+        nonlocal n_checks
+        n_checks += 1
         return False
 
     edges(case, cancelled=never)
-    for stop in range(1, asked + 1):
+    for stop in range(1, n_checks + 1):
         left = stop
 
         def cancelled() -> bool:
@@ -209,27 +213,27 @@ def test_a_sweep_asks_before_every_layer_whether_to_go_on() -> None:
             edges(case, cancelled=cancelled)
         assert left == 0
     n_layers = len(case.nodes)
-    assert asked > 2 * n_layers
+    assert n_checks > 2 * n_layers
 
 
-def test_what_a_sweep_is_given_is_not_changed() -> None:
+def test_a_sweep_does_not_change_its_inputs() -> None:
     case = random_case(cross_layer=True, skip=True, parallel=True)
     given = [case.embedding, case.targets]
     for nodes in case.nodes:
-        given += [nodes.reads, nodes.errors, *(writes.rows for writes in nodes.writes)]
+        given += [nodes.encoder_rows, nodes.errors, *(writes.rows for writes in nodes.writes)]
     before = [tensor.clone() for tensor in given]
     edges(case)
     assert all(torch.equal(*pair) for pair in zip(given, before, strict=True))
 
 
-def test_the_meeting_layer_has_the_fewest_operations_that_memory_allows() -> None:
+def test_the_split_layer_has_the_fewest_operations_that_memory_allows() -> None:
     case = random_case(n_layers=8, d_model=64, head_width=16, n_positions=9)
     layout = NodeLayout(case.nodes, 9, case.frozen.position, len(case.targets))
-    work = work_of(case.frozen, layout, None)
-    costs = [work.cost(meeting) for meeting in range(-1, 8)]
-    best = best_meeting(work, float("inf"))
+    work = operation_count(case.frozen, layout, None)
+    costs = [work.cost(split_layer) for split_layer in range(-1, 8)]
+    best = best_split_layer(work, float("inf"))
     assert 1 < best < 7
     assert min(cost.operations for cost in costs) == work.cost(best).operations
-    assert best_meeting(work, costs[best].waiting_bytes) == best - 1
-    assert best_meeting(work, 0) == -1
-    assert best_meeting(work_of(case.frozen, layout, 20), float("inf")) < best
+    assert best_split_layer(work, costs[best].stored_bytes) == best - 1
+    assert best_split_layer(work, 0) == -1
+    assert best_split_layer(operation_count(case.frozen, layout, 20), float("inf")) < best

@@ -134,7 +134,7 @@ def test_when_memory_is_short_the_weakest_columns_go_first_and_nothing_vanishes(
     assert max(held) <= room
     assert len(chosen.features) == count
     np.testing.assert_allclose(chosen.weights, whole.folded(chosen.features), atol=1e-4)
-    assert chosen.given_up > 0
+    assert chosen.dropped_candidates > 0
     assert (
         whole.influence()[chosen.features].sum() > 0.9 * whole.influence()[whole.select(count, step=10).features].sum()
     )
@@ -143,7 +143,7 @@ def test_when_memory_is_short_the_weakest_columns_go_first_and_nothing_vanishes(
 def test_with_room_enough_memory_changes_nothing() -> None:
     whole = Whole.random(5)
     limited, free = whole.select(60, store_bytes=1 << 20), whole.select(60)
-    assert limited.given_up == 0
+    assert limited.dropped_candidates == 0
     np.testing.assert_array_equal(limited.features, free.features)
 
 

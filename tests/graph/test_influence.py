@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuit_widget.attribution import influence
-from circuit_widget.attribution.influence import cumulative_share, edge_scores, fewest_holding, flow
+from circuit_widget.attribution.influence import cumulative_share, edge_scores, fewest_reaching, flow
 from circuit_widget.graph import Graph
 from tests.graph.graphs import dense, random_graph
 
@@ -136,9 +136,9 @@ def test_shares_follow_the_last_bit_of_a_score_and_then_its_place() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_fewest_of_known_scores(dtype: type[np.generic]) -> None:
     scores = np.array([[1, 5], [2, 0]], dtype=dtype)
-    assert fewest_holding(scores, 0.625).tolist() == [[False, True], [False, False]]
-    assert fewest_holding(scores, 0.626).tolist() == [[False, True], [True, False]]
-    assert fewest_holding(scores, 0.876).tolist() == [[True, True], [True, False]]
+    assert fewest_reaching(scores, 0.625).tolist() == [[False, True], [False, False]]
+    assert fewest_reaching(scores, 0.626).tolist() == [[False, True], [True, False]]
+    assert fewest_reaching(scores, 0.876).tolist() == [[True, True], [True, False]]
 
 
 @given(SEEDS)
@@ -157,7 +157,7 @@ def test_weights_and_effects_of_either_precision_have_the_same_influence_and_sco
 
 @given(SCORES, st.floats(0.01, 0.99))
 def test_fewest_holding_a_threshold(scores: np.ndarray, threshold: float) -> None:
-    kept = fewest_holding(scores, threshold)
+    kept = fewest_reaching(scores, threshold)
     wanted, total = threshold * scores.sum(dtype=np.float64), scores.sum(dtype=np.float64)
     assert scores[kept].sum(dtype=np.float64) >= wanted - 1e-6 * total
     assert not kept[scores == 0].any()

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from circuit_widget.errors import InterventionError
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Scale, Set
 from circuit_widget.model.frozen import FrozenLayer
 from circuit_widget.model.rerun import Conditions, rerun
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.run import Run
-from tests.cases import CASES, TOKENS, TUNED, Case, assert_close, case_of, feature_at, spread
+from tests.cases import CASES, TOKENS, TUNED, Case, assert_close, case_of, spread
 from tests.models import PROMPT_IDS, run_of
 
 

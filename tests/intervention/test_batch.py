@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from circuit_widget.errors import Cancelled, InterventionError, NodeError
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Add, Effect, Intervention, Scale, Set, SwapIn
 from circuit_widget.model import rerun as rerun_module
 from circuit_widget.model.rerun import Edit, batches, rerun_batch
 from circuit_widget.nodes import Feature
-from tests.cases import CASES, Case, assert_close, case_of, feature_at, spread
+from tests.cases import CASES, Case, assert_close, case_of, spread
 from tests.models import PROMPT_IDS, hooks_of, run_of, tiny_model
 
 MODES = ("direct", "frozen_attention", "total", (0, 1))

@@ -8,10 +8,11 @@ import torch
 
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.nodes import Everywhere, Feature
 from circuit_widget.replacement_model import ReplacementModel
-from tests.cases import CASES, TOKENS, Case, assert_close, case_of, feature_at, spread
+from tests.cases import CASES, TOKENS, Case, assert_close, case_of, spread
 from tests.intervention.test_batch import ROUNDING, assert_same
 from tests.models import PROMPT_IDS, run_of, tiny_model
 

@@ -9,8 +9,9 @@ import torch
 
 from circuit_widget.attribution.targets import Contrast, Direction
 from circuit_widget.graph import Graph
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Scale
-from tests.cases import CASES, Case, assert_close, case_of, feature_at, spread
+from tests.cases import CASES, Case, assert_close, case_of, spread
 from tests.models import PROMPT_IDS, tiny_model
 
 VECTOR = torch.randn(32, generator=torch.Generator().manual_seed(9))

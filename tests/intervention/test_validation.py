@@ -9,10 +9,11 @@ import pytest
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import Cancelled, InterventionError, NoModelError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Effect, Intervention
 from circuit_widget.intervention.studies.validation import sign_share, spearman
 from circuit_widget.tracing.activations import Activations
-from tests.cases import assert_close, case_of, feature_at
+from tests.cases import assert_close, case_of
 from tests.models import PROMPT_IDS, reference_model, tiny_model
 from tests.widget.linear_model import LinearModel
 from tests.widget.small_graph import small_graph

@@ -12,8 +12,6 @@ import torch
 
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.system import memory
-from circuit_widget.system.memory import available_memory
 from circuit_widget.tracing import estimate
 from circuit_widget.tracing.estimate import Estimate, estimate_run, most_that_fit, plan, sweep_operations
 from circuit_widget.tracing.run import Run
@@ -159,19 +157,3 @@ def test_the_rate_of_the_machine_is_measured_once(run: Run) -> None:
     started = time.perf_counter()
     estimate_run(run, 1)
     assert time.perf_counter() - started < 0.05
-
-
-def test_available_memory_is_some_of_what_the_machine_has() -> None:
-    assert 1 << 24 < available_memory() < 1 << 46
-
-
-def test_the_limit_of_a_container_counts_and_its_file_cache_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    (tmp_path / "memory.max").write_text("30000000\n")
-    (tmp_path / "memory.current").write_text("25000000\n")
-    (tmp_path / "memory.stat").write_text("anon 5000000\ninactive_file 4000000\n")
-    assert available_memory() == 9_000_000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert available_memory() > 9_000_000

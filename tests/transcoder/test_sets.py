@@ -13,7 +13,7 @@ from circuit_widget.transcoder.activation import JumpReLU, TopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
 from circuit_widget.transcoder.formats import layer_files
 from circuit_widget.transcoder.formats.circuit_tracer import read_circuit_tracer
-from circuit_widget.transcoder.loading import Loading, free_memory, hold
+from circuit_widget.transcoder.loading import Loading, place_encoder
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 from tests.transcoder.layouts import CPU, D_MODEL, FEATURES, LOADING, tensors, write_layers
 
@@ -128,9 +128,9 @@ def test_the_place_of_encoders_follows_from_the_room_on_each_device(monkeypatch:
     monkeypatch.setattr(loading_module, "free_memory", lambda device: room[str(device)])
     devices = [torch.device(name) for name in ("cuda:0", "cuda:0", "cuda:1", "cpu")]
     chosen = Loading(devices.__getitem__)
-    assert chosen.holding([250, 250, 60, 400], transposed=False) == ("device", "device", "disk", "disk")
-    assert chosen.holding([251, 250, 50, 400], transposed=True) == ("disk", "disk", "device", "cpu")
-    assert Loading(devices.__getitem__, "cpu").holding([9, 9, 9, 9], transposed=True) == ("cpu",) * 4
+    assert chosen.placements([250, 250, 60, 400], transposed=False) == ("device", "device", "disk", "disk")
+    assert chosen.placements([251, 250, 50, 400], transposed=True) == ("disk", "disk", "device", "cpu")
+    assert Loading(devices.__getitem__, "cpu").placements([9, 9, 9, 9], transposed=True) == ("cpu",) * 4
 
 
 def test_a_device_without_room_is_refused_with_the_way_out() -> None:
@@ -139,17 +139,11 @@ def test_a_device_without_room_is_refused_with_the_way_out() -> None:
             raise torch.cuda.OutOfMemoryError(f"{device} is full")
 
     with pytest.raises(LoadError, match=r"cuda:0 has no room for all encoders; .* encoders='cpu'\) or 'disk'"):
-        hold(Large(), "device", torch.device("cuda:0"))  # type: ignore[arg-type]
-
-
-def test_free_memory_of_the_cpu_is_what_the_machine_can_give() -> None:
-    assert 1 << 20 < free_memory(CPU) < 1 << 50
+        place_encoder(Large(), "device", torch.device("cuda:0"))  # type: ignore[arg-type]
 
 
 def test_a_place_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(
-        LoadError, match="encoders='gpu' is no place to hold encoders; expected one of device, cpu, disk"
-    ):
+    with pytest.raises(LoadError, match="encoders='gpu' is no place for encoders; expected one of device, cpu, disk"):
         Loading(lambda _: CPU, "gpu")  # type: ignore[arg-type]
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from circuit_widget.errors import MessageError
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.registry import REQUESTS
+from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire import sending
 from circuit_widget.widget.wire.messages import Reply
 from circuit_widget.widget.wire.schema import OneOf, hints_of, parse

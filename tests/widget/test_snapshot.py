@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from circuit_widget.errors import MessageError, NodeError
+from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.widget.wire import snapshot
 from circuit_widget.widget.wire.snapshot import pack
@@ -103,11 +104,11 @@ def test_a_large_graph_is_cut_to_its_most_influential_nodes_and_strongest_edges(
     graph = wide_graph(3_000)
     header, arrays = unpack(pack(graph))
     ranked = arrays["kind"] < 2
-    assert ranked.sum() == snapshot.MOST_NODES
+    assert ranked.sum() == MOST_NODES
     shown = [graph.index(node) for node in header["ids"]]
     hidden = np.setdiff1d(np.arange(graph.n_features + graph.n_errors), shown)
     assert arrays["influence"][ranked].min() >= graph.influence[hidden].max()
-    assert len(arrays["edge_weight"]) == snapshot.MOST_EDGES
+    assert len(arrays["edge_weight"]) == MOST_EDGES
     assert arrays["edge_share"].max() <= snapshot.EDGE_SHARE
     assert header["total_nodes"] == graph.n_nodes
     # What enters a node is told from the whole graph, not from the part that was sent.

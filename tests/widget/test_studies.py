@@ -208,7 +208,7 @@ def test_an_alignment_shows_both_prompts(show: Open) -> None:
     ("name", "body", "sentence"),
     [
         ("sweep", sweep_body("colour"), "axis is 'colour'"),
-        ("sweep", sweep_body(mode="sideways"), "There is no mode 'sideways'"),
+        ("sweep", sweep_body(mode="sideways"), "or a pair of layers (first, last) to constrain; given 'sideways'"),
         ("sweep", sweep_body(interventions=[{"kind": "ablate", "nodes": []}]), "no node to change"),
         ("sweep", sweep_body(interventions=[{"kind": "scale", "nodes": TEXAS, "factor": float("nan")}]), "finite"),
         ("generate", generate_body(temperature="hot"), "expected a number"),

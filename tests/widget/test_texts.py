@@ -16,8 +16,8 @@ from circuit_widget.errors import (
     NodeError,
     PromptError,
 )
-from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.jobs.registry import REQUESTS, read_request
+from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.messages import request_id
 from tests.models import reference_model
 from tests.widget.conftest import Open
@@ -62,9 +62,7 @@ def test_half_a_character_anywhere_in_a_request_is_refused_and_the_widget_goes_o
 
 
 def test_half_a_character_is_named_in_the_refusal() -> None:
-    with pytest.raises(
-        MessageError, match=r"The body of rename.name has half of a character, U\+D83D; expected whole"
-    ):
+    with pytest.raises(MessageError, match=r"The body of rename.name has half of a character, U\+D83D; expected whole"):
         read_request({"type": "request", "rid": "r", "name": "rename", "body": {"id": 1, "name": "Texas" + HALF}})
     assert request_id({"rid": HALF}) is None
 

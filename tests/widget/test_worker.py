@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+import torch
 
 from circuit_widget.errors import Cancelled, InterventionError
 from circuit_widget.widget.jobs import worker as module
@@ -146,17 +147,13 @@ def test_a_job_that_ends_after_its_cancel_has_no_effect(owner: Owner) -> None:
     assert owner.ends() == [("deaf", "cancelled")]
 
 
-class OutOfMemoryError(RuntimeError):
-    """Named as torch names it."""
-
-
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
         (InterventionError("The factor is a number."), "intervention", "The factor is a number."),
         (Cancelled("Stopped."), "cancelled", "Stopped."),
         (MemoryError(), "memory", "not enough memory"),
-        (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "memory", "not enough memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "memory", "not enough memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "memory", "not enough memory"),
         (ZeroDivisionError("division by zero"), "internal", "ZeroDivisionError: division by zero"),
         (ValueError("x" * 10_000), "internal", "ValueError"),

@@ -23,7 +23,6 @@ from circuit_widget.figure.layout.routing import Link, route_edges, shown_links
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Paint, Pen
 from circuit_widget.figure.scene.shapes import color_edge, edge
-from circuit_widget.figure.scene.visible import node_places
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.nodes import NodeKind
@@ -93,7 +92,7 @@ def _described(
     names: tuple[str, ...],
     kinds: tuple[NodeKind | None, ...],
 ) -> list[LayoutBox]:
-    layer, position = node_places(graph)
+    layer, position = graph.node_layer, graph.node_position
     described = []
     for box, name, kind in zip(boxes, names, kinds, strict=True):
         nodes = list(graph.resolve(box.nodes))

@@ -63,20 +63,8 @@ def _edges(graph: Graph, visible: np.ndarray, threshold: float) -> Shown:
 
 def map_nodes(graph: Graph, nodes: Iterable[int]) -> list[MapNode]:
     """The nodes as the layout of the map wants them."""
-    layer, position = node_places(graph)
+    layer, position = graph.node_layer, graph.node_position
     return [
         MapNode(str(graph.node_kinds[node]), int(layer[node]), int(position[node]), float(graph.influence[node]))
         for node in nodes
     ]
-
-
-def node_places(graph: Graph) -> tuple[Int[np.ndarray, " nodes"], Int[np.ndarray, " nodes"]]:
-    """Layer (-1 for tokens, n_layers for logits) and position of every node."""
-    tokens, logits = len(graph.token_position), len(graph.targets)
-    layer = np.concatenate(
-        [graph.feature_layer, graph.error_layer, np.full(tokens, -1), np.full(logits, graph.n_layers)]
-    )
-    position = np.concatenate(
-        [graph.feature_position, graph.error_position, graph.token_position, np.full(logits, graph.position)]
-    )
-    return layer, position

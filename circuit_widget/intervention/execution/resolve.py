@@ -9,6 +9,7 @@ from typing import TypeAlias
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention.kinds import Place
 from circuit_widget.nodes import ErrorNode, Everywhere, Feature, NodeKind, TokenNode, read_constant
 from circuit_widget.tracing.activations import Activations
@@ -63,8 +64,7 @@ def named_in(graph: Graph) -> Named:
         if index >= graph.n_features:
             kind = NodeKind(graph.node_kinds[index]).value
             raise InterventionError(f"Features, errors and tokens can be changed; {quoted(node)} is of kind {kind}.")
-        place = (graph.feature_layer[index], graph.feature_position[index], graph.feature_index[index])
-        return Feature(*(int(number) for number in place))
+        return feature_at(graph, index)
 
     return named
 

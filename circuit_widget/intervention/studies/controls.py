@@ -12,14 +12,15 @@ from jaxtyping import Float64
 from circuit_widget.arguments import entries_of, finite_number, one_of, quoted, truth_value, whole_number
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.groups import feature_at
 from circuit_widget.intervention.kinds import Intervention, Set, SwapIn, intervention_tuple
 from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain
 from circuit_widget.intervention.studies.control_matching import Matching, match
 from circuit_widget.intervention.studies.running import MOST_EXPERIMENTS, Runner, part_of
 from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, shown_tokens
+from circuit_widget.model.sampling import MOST_SEED
 from circuit_widget.nodes import ErrorNode, Feature, read_constant, several_nodes
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 
@@ -31,9 +32,6 @@ Quantity: TypeAlias = Literal["probability", "logit"]
 
 BAND = (0.05, 0.5, 0.95)
 """Quantiles of the controls that frames and plots show."""
-
-
-MOST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)

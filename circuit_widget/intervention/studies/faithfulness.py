@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from circuit_widget.arguments import truth_value
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.groups import Groups, feature_at, groups_of
+from circuit_widget.intervention.groups import Groups, groups_of
 from circuit_widget.intervention.kinds import Ablate, Scale
 from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.studies.running import Runner

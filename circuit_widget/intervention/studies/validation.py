@@ -12,8 +12,9 @@ from jaxtyping import Float64
 from circuit_widget.arguments import one_of
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.groups import Groups, feature_at, groups_of
+from circuit_widget.intervention.groups import Groups, groups_of
 from circuit_widget.intervention.kinds import Ablate
 from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain

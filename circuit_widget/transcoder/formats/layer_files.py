@@ -13,7 +13,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU
 from circuit_widget.transcoder.formats.checked_file import READ_TO_CHECK, CheckedFile
 from circuit_widget.transcoder.layer import TranscoderLayer
-from circuit_widget.transcoder.loading import EncoderPlacement, Loading, hold
+from circuit_widget.transcoder.loading import EncoderPlacement, Loading, place_encoder
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder
 
 Layer = TypeVar("Layer", bound=TranscoderLayer)
@@ -115,7 +115,7 @@ def read_layer(
     file, table = layer.file, layer.table
     features, width = layer.features_and_width()
     shape = (width, features) if table.encoder_transposed else (features, width)
-    encoder = hold(file.stored(table.encoder, shape, transposed=table.encoder_transposed), held, device)
+    encoder = place_encoder(file.stored(table.encoder, shape, transposed=table.encoder_transposed), held, device)
     if held != "disk" or layer.encoder_size <= READ_TO_CHECK:
         file.refuse_unless_finite(table.encoder, encoder)
     if layer.decoder_file.size(table.decoder) <= READ_TO_CHECK:
@@ -162,7 +162,7 @@ def held_encoders(layers: Sequence[LayerFile], loading: Loading) -> tuple[Encode
             name = layer.table.decoder_bias
             raise LoadError(f"{layer.file.origin(name)} has shape ({width},), expected ({widths[0]},) as in layer 0.")
     transposed = any(layer.table.encoder_transposed for layer in layers)
-    return loading.holding([layer.encoder_size for layer in layers], transposed=transposed)
+    return loading.placements([layer.encoder_size for layer in layers], transposed=transposed)
 
 
 def without_gaps(found: Mapping[int, Path], missing: str) -> list[Path]:

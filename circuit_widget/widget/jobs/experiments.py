@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from circuit_widget.arguments import of_type
 from circuit_widget.errors import InterventionError, MessageError, NodeError, NoModelError
 from circuit_widget.graph import Feature, Graph
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Intervention
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import intervention_tuple
@@ -227,9 +228,7 @@ class Experiments:
         graph, index = self.graph, self.graph.index(node)
         if index >= graph.n_features:
             raise NodeError(f"{node} is a node of kind {graph.node_kinds[index]}; a feature is expected.")
-        return Feature(
-            int(graph.feature_layer[index]), int(graph.feature_position[index]), int(graph.feature_index[index])
-        )
+        return feature_at(graph, index)
 
     def _display(self, study: Study) -> Any:
         self.record_study(study)

@@ -55,7 +55,9 @@ def sweep(context: Context, body: SweepBody) -> Task[SweepMessage]:
     plan = SweepPlan(body.axis, read_interventions(experiments, body.interventions))
     name = body.name or sweep_name(experiments.graph, circuit, plan)
     return _study(
-        experiments, lambda callbacks: run_sweep(model, experiments.graph, circuit, plan, mode, name, callbacks), f"Sweep: {name}"
+        experiments,
+        lambda callbacks: run_sweep(model, experiments.graph, circuit, plan, mode, name, callbacks),
+        f"Sweep: {name}",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from circuit_widget.characters import repaired, shortened
 from circuit_widget.errors import CircuitWidgetError, MessageError
+from circuit_widget.system.memory import error_text, is_out_of_memory
 from circuit_widget.widget.wire.messages import Accepted, Failed, Notice, Partial, Progress, Reply
 from circuit_widget.widget.wire.schema import plain
 
@@ -72,30 +73,14 @@ def failure(error: BaseException) -> tuple[str, str]:
     """Return the code and the sentence for what went wrong; the unforeseen is logged with its traceback."""
     if isinstance(error, CircuitWidgetError):
         return error.code, sentence(str(error))
-    if _out_of_memory(error):
+    if is_out_of_memory(error):
         return "memory", (
             "There is not enough memory for this run. Close other programs or notebooks, "
             "or trace with fewer features, then try again."
         )
     LOG.error("A request failed unexpectedly.", exc_info=error)
-    what = sentence(f"{type(error).__name__}: {_words(error)}", LONGEST_SENTENCE // 2)
+    what = sentence(f"{type(error).__name__}: {error_text(error)}", LONGEST_SENTENCE // 2)
     return "internal", f"Something unforeseen went wrong ({what}). The log has the details."
-
-
-def _words(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return "it does not say why"
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    # torch has its own class for a full GPU, and a plain RuntimeError for full main memory.
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in _words(error))
-    )
 
 
 def _check_size(what: str, size: int) -> None:

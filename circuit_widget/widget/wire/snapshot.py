@@ -20,6 +20,7 @@ from jaxtyping import Int, Shaped
 
 from circuit_widget.characters import shortened
 from circuit_widget.errors import MessageError
+from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
 from circuit_widget.widget.wire.snapshot_header import (
@@ -34,9 +35,7 @@ from circuit_widget.widget.wire.snapshot_header import (
 )
 
 NODE_SHARE = 0.98
-MOST_NODES = 1_500
 EDGE_SHARE = 0.995
-MOST_EDGES = 30_000
 LONGEST_LABEL = 200
 
 _DTYPES: Mapping[str, DType] = {

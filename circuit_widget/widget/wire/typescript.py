@@ -39,7 +39,15 @@ def typescript(kind: Any) -> str:
         return f"Readonly<Record<string, {typescript(args[1])}>>"
     if is_dataclass(kind):
         return _name(kind)
-    return {bytes: "DataView", str: "string", int: "number", float: "number", bool: "boolean", NoneType: "null", object: "unknown"}[kind]
+    return {
+        bytes: "DataView",
+        str: "string",
+        int: "number",
+        float: "number",
+        bool: "boolean",
+        NoneType: "null",
+        object: "unknown",
+    }[kind]
 
 
 def _name(kind: Any) -> str:
