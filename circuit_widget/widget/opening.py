@@ -34,7 +34,7 @@ def fitting_model(graph: Graph, given: Any) -> tuple[ReplacementModel | None, st
 
     Raises CircuitWidgetError for what is no model, and for one that cannot have traced the graph.
     """
-    model = given if given is not None else graph.model
+    model: Any = given if given is not None else graph.model
     if model is None:
         return None, NO_MODEL
     if isinstance(model, type) or not hasattr(model, "intervene"):

@@ -17,13 +17,13 @@ from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import CircuitWidgetError, InterventionError
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
+from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.model.sampling import Options
-from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.receiver import Receiver
 from circuit_widget.widget.jobs.study_runs import Study, SweepPlan
@@ -36,7 +36,7 @@ from circuit_widget.widget.state.sent_graph import SentGraph
 from circuit_widget.widget.state.traits import Traits
 from circuit_widget.widget.wire.messages import Capabilities, Notice
 from circuit_widget.widget.wire.schema import plain
-from circuit_widget.widget.wire.sending import sendable, sentence, tell
+from circuit_widget.widget.wire.sending import json_of, sendable, sentence, tell
 
 if TYPE_CHECKING:
     import pandas
@@ -65,15 +65,14 @@ class CircuitWidget(anywidget.AnyWidget):
     supernode stands for its members, a label for the features that have it. Methods that run the model raise
     NoModelError where there is none, and InterventionError or CircuitError for what cannot be done.
 
-    Raises:
-        CircuitWidgetError: the frontend has not been built, or the model cannot have traced the graph.
-        CircuitError, NodeError: the circuit does not fit the graph.
+    Raises CircuitWidgetError where the frontend has not been built, or the model cannot have traced the graph; CircuitError
+    or NodeError where the circuit does not fit the graph.
     """
 
     # A path, so that anywidget watches the file in a checkout with ANYWIDGET_HMR=1.
     _esm = BUNDLE if BUNDLE.is_file() else ""
 
-    snapshot = traitlets.Bytes(read_only=True).tag(sync=True)
+    snapshot = traitlets.Dict(read_only=True).tag(sync=True)
     circuit = traitlets.Instance(Circuit, ()).tag(
         sync=True,
         echo_update=False,
@@ -92,15 +91,14 @@ class CircuitWidget(anywidget.AnyWidget):
         self,
         graph: Graph,
         *,
-        model: ReplacementModel | None = None,
+        model: TracingModel | None = None,
         circuit: Circuit | None = None,
         theme: Literal["auto", "light", "dark"] = "auto",
         height: int = 420,
     ) -> None:
-        given_graph(graph, CircuitWidgetError)
+        require_graph(graph, CircuitWidgetError)
         if circuit is not None:
             of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError)
-        height = plain_number(height)
         fitting, why_not = fitting_model(graph, model)
         check_bundle(str(self._esm))
         self.graph, self.model = graph, fitting
@@ -108,8 +106,8 @@ class CircuitWidget(anywidget.AnyWidget):
         self._experiments = Experiments(graph, fitting, why_not, Traits(self, self._state_lock), self._sent)
         circuit = circuit or Circuit()
         self._send_nodes(page.nodes_in(circuit.check(graph)))
-        self.set_trait("capabilities", plain(Capabilities(fitting is not None, why_not, figure=True)))
-        super().__init__(circuit=circuit, settings={"theme": theme, "height": height})
+        self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
+        super().__init__(circuit=circuit, settings={"theme": theme, "height": plain_number(height)})
         self._worker = Worker.of(graph if fitting is None else fitting, self)
         receiver = Receiver(self, self._experiments, self._worker, self.send)
         self.on_msg(lambda _, content, __: receiver.receive(content))
@@ -193,17 +191,13 @@ class CircuitWidget(anywidget.AnyWidget):
     def intervene(self, interventions: Intervention | Iterable[Intervention], mode: Mode = "total") -> Effect:
         """Run the model with nodes changed, display the effect, and return it.
 
-        `mode` names what is frozen meanwhile; see `ReplacementModel.intervene`.
-
-        Raises:
-            NoModelError: the graph came from a file and no model was given.
-            CircuitError: a name or node that the graph does not have, or no node among them that can be changed.
-            InterventionError: a change that cannot be made.
+        `mode` names what is frozen meanwhile; see `ReplacementModel.intervene`. Raises CircuitError for names and nodes
+        that the graph does not have, or of which none can be changed; InterventionError for changes that cannot be made.
         """
         return self._experiments.intervene(interventions, mode)
 
     def controls(self, n: int = 20, seed: int = 0) -> Controls:
-        """Run the displayed experiment on random features like those it changed, display that as a band, and return it.
+        """Run the displayed experiment on random features like those it changed, and display and return that.
 
         Raises InterventionError where no experiment is displayed, or no features are like those that it changed.
         """
@@ -229,8 +223,7 @@ class CircuitWidget(anywidget.AnyWidget):
     ) -> Any:
         """Let the model generate text, as it is and under interventions, display both, and return them.
 
-        By default the interventions are the displayed ones; where none are, the model generates as it is. `options` are
-        those of `ReplacementModel.generate`.
+        By default the interventions are the displayed ones. `options` are those of `ReplacementModel.generate`.
         """
         experiments = self._experiments
         given = experiments.displayed_interventions() if interventions is None else experiments.resolved(interventions)
@@ -263,15 +256,15 @@ class CircuitWidget(anywidget.AnyWidget):
 
     def record(self, effect: Effect, name: str) -> dict[str, Any]:
         """Keep an effect under a name, display it, and return its message; raises as `Experiments.record`."""
-        return _json(self._experiments.record(effect, name))
+        return json_of(self._experiments.record(effect, name))
 
     def record_controls(self, number: int, controls: Controls) -> dict[str, Any]:
         """Keep controls with their experiment and return its message; raises as `Experiments.record_controls`."""
-        return _json(self._experiments.record_controls(number, controls))
+        return json_of(self._experiments.record_controls(number, controls))
 
     def record_study(self, study: Study) -> dict[str, Any]:
         """Display a study and return its message. Raises MessageError where it could not be sent, or is none."""
-        return _json(self._experiments.record_study(study))
+        return json_of(self._experiments.record_study(study))
 
     def effect_of(self, number: int) -> Effect:
         """Return the effect of an experiment. Raises NodeError when there is none."""
@@ -287,15 +280,15 @@ class CircuitWidget(anywidget.AnyWidget):
 
     def experiment_message(self, number: int) -> dict[str, Any]:
         """Return the message of an experiment. Raises NodeError when there is none."""
-        return _json(self._experiments.message(number))
+        return json_of(self._experiments.message(number))
 
     def comparison_message(self, number: int, beside: int) -> dict[str, Any]:
         """Return the message of an experiment beside another. Raises NodeError when there is none of those numbers."""
-        return _json(self._experiments.comparison(number, beside))
+        return json_of(self._experiments.comparison(number, beside))
 
     def show_experiment(self, number: int) -> dict[str, Any]:
         """Display an experiment and return its message. Raises NodeError when there is none."""
-        return _json(self._experiments.display(number))
+        return json_of(self._experiments.display(number))
 
     def feature_of(self, node: str) -> Feature:
         """Return the feature of a node id. Raises NodeError for other kinds of node, and for ids that are not known."""
@@ -374,7 +367,7 @@ class CircuitWidget(anywidget.AnyWidget):
     def _send_nodes(self, nodes: frozenset[str]) -> None:
         """Send the snapshot again if it lacks some of these nodes."""
         if (snapshot := self._sent.snapshot_with(nodes)) is not None:
-            self.set_trait("snapshot", snapshot)
+            self.set_trait("snapshot", plain(snapshot))
 
     def _notify(self, message: str) -> None:
         """Show a sentence in the widget's message line."""
@@ -407,8 +400,3 @@ class CircuitWidget(anywidget.AnyWidget):
     def __repr__(self) -> str:
         words = " ".join(token.text.strip() for token in self.graph.tokens)
         return f"<CircuitWidget: {beginning(words, 100)} → {self.graph.targets[0].token}>"
-
-
-def _json(message: object) -> dict[str, Any]:
-    document: dict[str, Any] = sendable("The message", plain(message))
-    return document

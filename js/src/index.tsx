@@ -2,7 +2,7 @@
 
 import { signal as state } from "@preact/signals";
 import { render as mount } from "preact";
-import { decodeSnapshot } from "./core/snapshot";
+import { readSnapshot } from "./core/snapshot";
 import type { Snapshot } from "./core/types";
 import { hostTheme, type ThemeName, watchHostTheme } from "./page/theme";
 import { App } from "./shell/app";
@@ -11,7 +11,7 @@ import { styles } from "./shell/styles";
 import { createStore } from "./store/store";
 import type { RenderContext, WidgetModel } from "./wire/host";
 import { Rpc } from "./wire/rpc";
-import type { Settings } from "./wire/types";
+import type { Settings, SnapshotMessage } from "./wire/types";
 
 /** Draws one view of the widget inside a shadow root of its own; returns what takes it away again. */
 function render({ model, el, signal }: RenderContext): () => void {
@@ -87,8 +87,8 @@ function showGraph(
   };
   let snapshot: Snapshot | null;
   try {
-    const bytes = model.get("snapshot") as DataView | null | undefined;
-    snapshot = bytes && bytes.byteLength > 0 ? decodeSnapshot(bytes) : null;
+    const message = model.get("snapshot") as SnapshotMessage | null | undefined;
+    snapshot = message?.version === undefined ? null : readSnapshot(message);
   } catch (error) {
     mount(<Message title="The graph cannot be shown." text={(error as Error).message} />, root);
     ready();

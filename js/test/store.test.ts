@@ -56,15 +56,10 @@ describe("edits", () => {
     expect(store.failure.value).toBeNull();
   });
 
-  it("name experiments in whole characters, no more than the kernel takes", async () => {
+  it("leave the name of an experiment to the kernel", async () => {
     const { model, store } = setUp();
-    const family = "👨‍👩‍👧‍👦".repeat(11);
-    const nodes = [A, B, C];
-    const labels = Object.fromEntries(nodes.map((node) => [node, family]));
-    store.actions.edit((circuit) => ({ ...circuit, labels }), "label");
-    const ablations = nodes.map((node) => ({ kind: "ablate" as const, nodes: [node] }));
-    void run(store, ablations);
-    expect((model.sent[0].body as { name: string }).name).toBe(`${family} ×0, ${family} ×0, ${"👨‍👩‍👧‍👦".repeat(5)}…`);
+    void run(store, [{ kind: "ablate", nodes: [A] }]);
+    expect(model.sent[0].body).toEqual({ interventions: [{ kind: "ablate", nodes: [A] }], mode: "total" });
   });
 
   it("read from a stored document hold no half of a character", () => {

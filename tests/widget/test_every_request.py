@@ -67,7 +67,7 @@ POISONS: dict[str, tuple[Callable[[], Any], str]] = {
     "bytes": (lambda: b"bytes", "poison is of type bytes"),
     "a set": (lambda: {1}, "poison is of type set"),
     "a key of bytes": (lambda: {b"key": 1}, "poison has a key of type bytes"),
-    "a list in itself": (circular, "nested more than 100 levels deep, or holds itself"),
+    "a list in itself": (circular, "nested more than 100 levels deep, or contains itself"),
     "too much": (lambda: "x" * 300_000, "it has 0 MB, and at most 0 MB are sent"),
 }
 

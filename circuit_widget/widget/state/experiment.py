@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 from circuit_widget.arguments import one_line
 from circuit_widget.characters import beginning, shortened
@@ -139,7 +140,7 @@ def effect_message(one: HistoryEntry, circuit: Circuit, sent: Collection[str]) -
         device=effect.device,
         dtype=effect.dtype,
         kl=effect.kl,
-        tokens=tuple(EffectToken(**row, **_ranks(effect, row["token_id"])) for row in effect.tokens.to_dict("records")),
+        tokens=tuple(_token(effect, row) for row in effect.tokens.to_dict("records")),
         targets=tuple(EffectTarget(token, logit) for token, logit in effect.predicted_logits.items()),
         nodes=_activations(effect, changed.union(sent)),
         injected=tuple(
@@ -153,8 +154,9 @@ def effect_message(one: HistoryEntry, circuit: Circuit, sent: Collection[str]) -
     )
 
 
-def _ranks(effect: Effect, token: int) -> dict[str, int]:
-    return dict(zip(("rank_before", "rank_after"), effect.rank(token), strict=True))
+def _token(effect: Effect, row: Any) -> EffectToken:
+    rank_before, rank_after = effect.rank(row["token_id"])
+    return EffectToken(**row, rank_before=rank_before, rank_after=rank_after)
 
 
 def _activations(effect: Effect, wanted: Collection[str]) -> EffectNodes:
@@ -165,7 +167,7 @@ def _activations(effect: Effect, wanted: Collection[str]) -> EffectNodes:
 
 def comparison_message(one: HistoryEntry, other: HistoryEntry, sent: Collection[str]) -> ComparisonMessage:
     """Return the experiment `other` beside `one`, which is displayed, as a message."""
-    rows = compared_tokens(one.effect, other.effect).itertuples(index=False)
+    rows: Any = compared_tokens(one.effect, other.effect).itertuples(index=False)
     return ComparisonMessage(
         id=other.number,
         beside=one.number,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from circuit_widget.graph import Graph
-from circuit_widget.widget.wire.snapshot import pack, shown_nodes
+from circuit_widget.widget.wire.snapshot import snapshot_nodes, snapshot_of
+from circuit_widget.widget.wire.snapshot_messages import SnapshotMessage
 
 
 class SentGraph:
@@ -13,11 +14,11 @@ class SentGraph:
         self.graph = graph
         self.nodes = frozenset[str]()
 
-    def snapshot_with(self, nodes: frozenset[str]) -> bytes | None:
+    def snapshot_with(self, nodes: frozenset[str]) -> SnapshotMessage | None:
         """Return a snapshot that has these nodes too, None where the one sent last has them."""
         if self.nodes and nodes <= self.nodes:
             return None
         wanted = nodes | self.nodes
-        snapshot = pack(self.graph, wanted)
-        self.nodes = frozenset(self.graph.node_ids[index] for index in shown_nodes(self.graph, wanted))
+        snapshot = snapshot_of(self.graph, wanted)
+        self.nodes = frozenset(self.graph.node_ids[index] for index in snapshot_nodes(self.graph, wanted))
         return snapshot

@@ -78,7 +78,7 @@ class SwapInJson:
 InterventionJson: TypeAlias = Annotated[
     AblateJson | ScaleJson | SetJson | AddJson | SwapInJson, Field(discriminator="kind")
 ]
-Interventions: TypeAlias = Annotated[tuple[InterventionJson, ...], Field(max_length=100, strict=False)]
+Interventions: TypeAlias = Annotated[tuple[InterventionJson, ...], Field(max_length=100, strict=False, fail_fast=True)]
 
 
 @message

@@ -7,7 +7,6 @@ and its reply is declared in `circuit_widget/widget/jobs/registry.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -95,7 +94,7 @@ class Request:
     type: Literal["request"]
     rid: RequestId
     name: str
-    body: Mapping[str, object]
+    body: dict[str, object]
 
 
 @message
@@ -122,7 +121,7 @@ class Partial:
     """The answer to a request as far as it is; at most ten a second, each replaces the last."""
 
     rid: RequestId
-    body: Mapping[str, object]
+    body: dict[str, object]
     type: Literal["partial"] = "partial"
 
 
@@ -131,7 +130,7 @@ class Reply:
     """The answer to a request."""
 
     rid: RequestId
-    body: Mapping[str, object]
+    body: dict[str, object]
     type: Literal["reply"] = "reply"
 
 

@@ -20,10 +20,10 @@ T = TypeVar("T")
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=200)
 """What every message keeps to: no conversion, no unknown key, finite numbers, texts of at most 200 characters by default."""
 
-Listed: TypeAlias = Annotated[tuple[T, ...], Field(max_length=1_000, strict=False)]
+Listed: TypeAlias = Annotated[tuple[T, ...], Field(max_length=1_000, strict=False, fail_fast=True)]
 """A list of up to 1,000 items, which an instance has as a tuple."""
 
-Many: TypeAlias = Annotated[tuple[T, ...], Field(max_length=20_000, strict=False)]
+Many: TypeAlias = Annotated[tuple[T, ...], Field(max_length=20_000, strict=False, fail_fast=True)]
 """A list of up to 20,000 items."""
 
 Pair: TypeAlias = Annotated[tuple[int, int], Field(strict=False)]
@@ -56,7 +56,7 @@ def _schema_of_object(kind: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         unknown = [key for key in value if key not in names] if isinstance(value, dict) else []
         if unknown:
             known = ", ".join(names) or "none"
-            raise PydanticCustomError("unknown_key", "", {"key": unknown[0], "known": known})
+            raise PydanticCustomError("unknown_key", "", {"key": shown(unknown[0]), "known": known})
         return value
 
     # Strict about every field, but not about the object itself: from the page it comes as a dictionary.
@@ -71,9 +71,10 @@ def parse(kind: type[T], value: object, where: str) -> T:
     and lists over their limit, texts that have half of a character, and numbers that are not finite.
     """
     try:
-        return _adapter(kind).validate_python(value)
+        parsed: T = _adapter(kind).validate_python(value)
     except ValidationError as error:
         raise MessageError(_sentence(error.errors(include_url=False), value, where)) from None
+    return parsed
 
 
 def plain(value: Any) -> Any:
@@ -105,7 +106,7 @@ def hints_of(kind: Any) -> dict[str, Any]:
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -144,7 +145,7 @@ _SENTENCES: Mapping[str, Say] = {
     "union_tag_invalid": _tag,
     "union_tag_not_found": lambda where, _, context: f"{where} lacks {context['discriminator']}.".replace("'", ""),
     "unknown_key": lambda where, _, context: (
-        f"{where} has the unknown key {shown(context['key'])}; its keys are {context['known']}."
+        f"{where} has the unknown key {context['key']}; its keys are {context['known']}."
     ),
     "string_too_long": lambda where, given, context: (
         f"{where} has {len(given):,} characters; at most {context['max_length']:,} are taken."

@@ -1,6 +1,6 @@
 /** The plain values of the page: the graph, the circuit, what is visible. */
 
-import type { NodeId, SnapshotHeader } from "../wire/types";
+import type { NodeId, SnapshotMessage } from "../wire/types";
 
 /** The kinds of nodes, in the order of their codes in a snapshot. */
 export const KIND = { feature: 0, error: 1, token: 2, logit: 3 } as const;
@@ -13,10 +13,10 @@ export interface Snapshot {
   readonly position: number;
   /** The prompt as it was typed; empty where only its tokens are known. */
   readonly prompt: string;
-  readonly tokens: SnapshotHeader["tokens"];
-  readonly targets: SnapshotHeader["targets"];
-  readonly model: SnapshotHeader["model"];
-  readonly scores: SnapshotHeader["scores"];
+  readonly tokens: SnapshotMessage["tokens"];
+  readonly targets: SnapshotMessage["targets"];
+  readonly model: SnapshotMessage["model"];
+  readonly scores: SnapshotMessage["scores"];
   /** Nodes of the whole graph, of which a snapshot holds the most influential. */
   readonly totalNodes: number;
 

@@ -142,7 +142,7 @@ export interface SnapshotToken {
   readonly token_id: number;
 }
 
-/** An explained token; `node` is the index of its logit. */
+/** A target token; `node` is the index of its logit. */
 export interface SnapshotTarget {
   readonly node: number;
   readonly token: string;
@@ -151,7 +151,7 @@ export interface SnapshotTarget {
   readonly logit: number;
 }
 
-/** What the graph was traced with, by name; empty where it is not known. */
+/** The names of what the graph was traced with; empty where they are not known. */
 export interface SnapshotModel {
   readonly name: string;
   readonly transcoders: string;
@@ -165,15 +165,14 @@ export interface SnapshotScores {
   readonly completeness: number;
 }
 
-/** Where a column is: its number of items, and the offset in bytes from the beginning of the array section. */
-export interface SnapshotArray {
+/** One number for each node, or for each edge: little-endian, of this type. */
+export interface SnapshotColumn {
   readonly dtype: "uint8" | "int16" | "int32" | "uint32" | "float32";
-  readonly length: number;
-  readonly offset: number;
+  readonly data: DataView;
 }
 
-/** The header: labels are by node index; the prompt is its text as it was typed, or empty where that is not known. */
-export interface SnapshotHeader {
+/** A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known. */
+export interface SnapshotMessage {
   readonly version: number;
   readonly n_layers: number;
   readonly position: number;
@@ -185,7 +184,7 @@ export interface SnapshotHeader {
   readonly total_nodes: number;
   readonly ids: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  readonly arrays: Readonly<Record<string, SnapshotArray>>;
+  readonly columns: Readonly<Record<string, SnapshotColumn>>;
 }
 
 /** Each request's body and the body of its reply. */

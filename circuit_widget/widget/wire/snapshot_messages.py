@@ -1,4 +1,4 @@
-"""The header of a snapshot: everything about a graph that is not a column of numbers."""
+"""The snapshot of a graph as a message: texts, numbers, and columns that travel as binary buffers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from circuit_widget.widget.wire.schema import message
 
-VERSION = 1
+VERSION = 2
 
 DType: TypeAlias = Literal["uint8", "int16", "int32", "uint32", "float32"]
 
@@ -21,7 +21,7 @@ class SnapshotToken:
 
 @message
 class SnapshotTarget:
-    """An explained token; `node` is the index of its logit."""
+    """A target token; `node` is the index of its logit."""
 
     node: int
     token: str
@@ -32,7 +32,7 @@ class SnapshotTarget:
 
 @message
 class SnapshotModel:
-    """What the graph was traced with, by name; empty where it is not known."""
+    """The names of what the graph was traced with; empty where they are not known."""
 
     name: str
     transcoders: str
@@ -49,17 +49,16 @@ class SnapshotScores:
 
 
 @message
-class SnapshotArray:
-    """Where a column is: its number of items, and the offset in bytes from the beginning of the array section."""
+class SnapshotColumn:
+    """One number for each node, or for each edge: little-endian, of this type."""
 
     dtype: DType
-    length: int
-    offset: int
+    data: bytes
 
 
 @message
-class SnapshotHeader:
-    """The header: labels are by node index; the prompt is its text as it was typed, or empty where that is not known."""
+class SnapshotMessage:
+    """A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known."""
 
     version: int
     n_layers: int
@@ -72,4 +71,4 @@ class SnapshotHeader:
     total_nodes: int
     ids: tuple[str, ...]
     labels: dict[str, str]
-    arrays: dict[str, SnapshotArray]
+    columns: dict[str, SnapshotColumn]
