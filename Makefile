@@ -72,6 +72,12 @@ test-browser: setup chromium ## JupyterLab and Notebook in a browser (ARGS= goes
 chromium: $(INSTALLED)
 	@$(BIN)/python tests/browser/chromium.py --install
 
+.PHONY: generate
+generate: setup ## Write what the frontend shares with the package: messages, numbers, colours, words
+	$(call say,"Writing the frontend's messages and constants")
+	@$(BIN)/python -m circuit_widget.widget.wire.frontend_types
+	@$(BIN)/python -m tools.generate_frontend
+
 .PHONY: demo-model
 demo-model: setup ## Train the embedded model and its transcoders again (under half an hour on two cores)
 	$(call say,"Training the embedded model")

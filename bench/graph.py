@@ -93,7 +93,8 @@ def measure(graph: Graph, options: argparse.Namespace, folder: Path) -> None:
     print(f"{'pruning':<28}{1e3 * pruning:>10.1f}   {small.n_nodes:,} nodes left")
     print(f"{'both':<28}{1e3 * (scored + pruning):>10.1f}")
     print(f"{'a graph from its arrays':<28}{1e3 * made:>10.1f}   checked, with influence, shares and scores")
-    print(f"{'what the widget is sent':<28}{1e3 * (sent - made):>10.1f}   {sum(len(one.data) for one in snapshot.columns.values()) / 1e6:.1f} MB in columns")
+    size = sum(len(column.data) for column in snapshot.columns.values())
+    print(f"{'what the widget is sent':<28}{1e3 * (sent - made):>10.1f}   {size / 1e6:.1f} MB in columns")
     if options.reference:
         other = reference_results(options.reference, graph, folder, repeats, options.threads)
         gain = other["cpu"] / (scored + pruning)

@@ -33,8 +33,8 @@ from circuit_widget.graph import Graph
 from circuit_widget.loading import load
 from circuit_widget.model.parts import DEMO
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.tracing.reading import reading_of
 from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.target_source import target_source_of
 
 REFERENCE_PACKAGES = ("torch==2.13.0", "circuit-tracer==0.5.0", "nnsight==0.6.1", "ipython")
 DEMO_PROMPT = "the capital of the state containing Dallas is"
@@ -149,7 +149,7 @@ def _features(found: Any) -> tuple[list[int], list[int], list[int]]:
 def _sweep_row(name: str, model: ReplacementModel, run: Run, rows: torch.Tensor | None, repeats: int) -> None:
     """Print how long the edges alone take, and their share of the rate of a large matrix product."""
     with torch.inference_mode():
-        targets = torch.stack([target.direction for target in choose_targets(reading_of(model.model, run), None)])
+        targets = torch.stack([target.direction for target in choose_targets(target_source_of(model.model, run), None)])
 
     def sweep() -> None:
         n_rows = None if rows is None else len(rows)

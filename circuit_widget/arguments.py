@@ -1,4 +1,4 @@
-"""What users give, checked where it enters: numbers, truth values, functions, lists; and how errors quote it."""
+"""Checks of arguments where they enter: numbers, truth values, functions, lists; and how errors quote them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 LONGEST_QUOTE = 60
 LARGEST_QUOTED = 10**LONGEST_QUOTE
-"""Whole numbers from here on are described, not written out: Python refuses to write those of many digits."""
+"""Larger whole numbers are described, not written out, because Python does not convert numbers of many digits."""
 
 ACTING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Controls, halves of characters, ends of lines and overrides of direction: a page or terminal would act on them."""
+"""Control characters, halves of characters, line ends and direction overrides, which act on a page or terminal."""
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 2 * LONGEST_QUOTE
@@ -29,27 +29,32 @@ _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxset = _SHORT.maxfrozenset = _SHORT.
 
 
 def quoted(given: object) -> str:
-    """Return what was given as an error shows it: at most 60 characters on one line, all of which can be printed."""
+    """Return an argument as errors quote it: at most 60 printable characters on one line."""
     if isinstance(given, int) and not -LARGEST_QUOTED < given < LARGEST_QUOTED:
         return f"a whole number of {given.bit_length():,} bits"
     try:
         text = repr(given[: 2 * LONGEST_QUOTE]) if isinstance(given, str | bytes) else _SHORT.repr(given)
     except Exception:
-        # Objects of other libraries, and numbers of many digits within lists, may have no text.
+        # Objects of other libraries, and numbers of many digits within lists, may have no repr.
         return f"an object of type {type(given).__name__[:LONGEST_QUOTE]}"
-    # A text is quoted as it is; what other objects show may go over several lines.
+    # A text is quoted as it is; the repr of other objects may have several lines.
     text = text if isinstance(given, str | bytes) else " ".join(text.split())
-    line = "".join(shown if shown.isprintable() else "\N{REPLACEMENT CHARACTER}" for shown in text)
+    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
     return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 3]}..."
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, at most 300 characters, or its type where it has no text."""
+    return str(error).strip().split("\n")[0][:300] or type(error).__name__
+
+
 def one_line(text: str, most: int) -> str:
-    """Return a text that someone typed as an error shows it: its beginning, with signs for what would act on a page."""
+    """Return a text as errors quote it: its beginning, with replacement characters for those that act on a page."""
     return shortened(ACTING.sub("\N{REPLACEMENT CHARACTER}", text[: 2 * most]), most)
 
 
 def plain_number(given: object) -> Any:
-    """Return the Python number or truth value in a scalar of NumPy or torch, and anything else as it is."""
+    """Return the Python number or truth value of a scalar of NumPy or torch, and anything else unchanged."""
     if getattr(given, "shape", None) != () or not hasattr(given, "item"):
         return given
     try:
@@ -62,7 +67,7 @@ def plain_number(given: object) -> Any:
 def whole_number(
     given: object, what: str, error: type[CircuitWidgetError], *, least: int = 0, most: int | None = None
 ) -> int:
-    """Return a whole number that a user gave, also as a scalar of NumPy or torch.
+    """Return a whole number given as an argument, also as a scalar of NumPy or torch.
 
     Raises:
         CircuitWidgetError: `error`, for anything else, a truth value, or a number below `least` or above `most`.
@@ -79,7 +84,7 @@ def whole_number(
 def finite_number(
     given: object, what: str, error: type[CircuitWidgetError], *, least: float | None = None, most: float | None = None
 ) -> float:
-    """Return a finite number that a user gave, also as a scalar of NumPy or torch.
+    """Return a finite number given as an argument, also as a scalar of NumPy or torch.
 
     Raises:
         CircuitWidgetError: `error`, for anything else, a truth value, or a number below `least` or above `most`.
@@ -113,7 +118,7 @@ def truth_value(given: object, what: str, error: type[CircuitWidgetError]) -> bo
 
 
 def one_of(given: object, choices: Iterable[str], what: str, error: type[CircuitWidgetError]) -> str:
-    """Return a text that is among the choices. Raises `error` for anything else."""
+    """Return an argument that is one of the choices. Raises `error` for anything else."""
     known = list(choices)
     if not isinstance(given, str) or given not in known:
         raise error(f"{what} is {', '.join(known[:-1])} or {known[-1]}; given {quoted(given)}.")
@@ -121,26 +126,26 @@ def one_of(given: object, choices: Iterable[str], what: str, error: type[Circuit
 
 
 def of_type(given: object, kind: type[T] | tuple[type[T], ...], what: str, error: type[CircuitWidgetError]) -> T:
-    """Return what was given if it is an instance of a class. Raises `error` for anything else."""
+    """Return an argument if it is an instance of a class. Raises `error` for anything else."""
     if not isinstance(given, kind):
         raise error(f"{what}; given {quoted(given)}.")
     return given
 
 
 def check_callable(given: object, what: str, error: type[CircuitWidgetError]) -> None:
-    """Check that a function that a user may give is one, or None. Raises `error` for anything else."""
+    """Check that an argument is a function or None. Raises `error` for anything else."""
     if given is not None and not callable(given):
         raise error(f"{what} or None; given {quoted(given)}.")
 
 
 def has_entries(given: object) -> TypeGuard[Iterable[Any]]:
-    """Return whether something is a list, or like one: texts, bytes and mappings are not."""
+    """Return whether an object is a list or similar; texts, bytes and mappings are not."""
     unlike = isinstance(given, str | bytes | bytearray | memoryview | Mapping | type)
     return not unlike and isinstance(given, Iterable) and getattr(given, "shape", None) != ()
 
 
 def entries_of(given: object, what: str, error: type[CircuitWidgetError]) -> list[Any]:
-    """Return the entries of a list, or of anything like one that can be read once. Raises `error` for anything else."""
+    """Return the entries of a list or of any similar iterable. Raises `error` for anything else."""
     if not has_entries(given):
         raise error(f"{what}; given {quoted(given)}.")
     return list(given)

@@ -1,6 +1,6 @@
-"""Text by whole characters: what UTF-8 can carry, and where a text may be cut. The page keeps the same rules.
+"""Text by whole characters: which text UTF-8 can encode, and where a text may be cut. The page has the same rules.
 
-Lengths count code points, here and in js/src/text/characters.ts. Both are held to tests/fixtures/characters.json.
+Lengths count code points, here and in js/src/text/characters.ts. Both are tested against tests/fixtures/characters.json.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _EXTENDING = re.compile(
 
 
 def half_character(text: str) -> str | None:
-    """Return the first lone surrogate of a text as "U+D83D", or None where UTF-8 can carry the text."""
+    """Return the first lone surrogate of a text as "U+D83D", or None where UTF-8 can encode the text."""
     found = _HALF.search(text)
     return None if found is None else f"U+{ord(found[0]):04X}"
 
 
 def repaired(text: str) -> str:
-    """Return a text with the replacement character in place of every lone surrogate."""
+    """Return a text with every lone surrogate replaced by the replacement character."""
     return _HALF.sub(REPLACEMENT, text)
 
 
@@ -49,14 +49,14 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{beginning(text, most - 1)}…"
 
 
-def _splits(text: str, place: int) -> bool:
+def _splits(text: str, index: int) -> bool:
     """Return whether a cut before a code point falls inside a visible character."""
-    after = text[place]
-    if text[place - 1] == _JOINER or _EXTENDING.match(after) or unicodedata.category(after).startswith("M"):
+    after = text[index]
+    if text[index - 1] == _JOINER or _EXTENDING.match(after) or unicodedata.category(after).startswith("M"):
         return True
     if not _REGIONAL.match(after):
         return False
-    before = place
+    before = index
     while before > 0 and _REGIONAL.match(text[before - 1]):
         before -= 1
-    return (place - before) % 2 == 1
+    return (index - before) % 2 == 1

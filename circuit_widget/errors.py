@@ -1,16 +1,16 @@
-"""Every error a user of circuit_widget sees; `code` is the name it carries on the wire.
+"""Every error that users of circuit_widget see; `code` is its name on the wire.
 
 CircuitWidgetError          error
 ├── LoadError               load            a model, tokenizer or transcoder that cannot be used
 ├── PromptError             prompt          a prompt, token or target that cannot be traced
-├── GraphFileError          graph-file      a graph file that is cut off, foreign or from another version
+├── GraphFileError          graph-file      a graph file that is truncated, foreign or from another version
 ├── NodeError               node            a node or feature that does not exist
-├── InterventionError       intervention    an intervention that cannot be carried out
-├── NoModelError            no-model        running a model that a graph or generation came without, or that was closed
+├── InterventionError       intervention    an intervention that cannot be run
+├── NoModelError            no-model        running a model that a graph or generation does not have, or that was closed
 ├── CircuitError            circuit         a circuit document that breaks its rules
 ├── MessageError            message         a malformed message between frontend and kernel
-├── OutOfMemory             memory          a run that the memory of a device or of the machine is too small for
-├── FigureError             figure          a figure that cannot be drawn as asked
+├── OutOfMemory             memory          a run that does not fit into the memory of a device or of the machine
+├── FigureError             figure          a figure that cannot be drawn
 └── Cancelled               cancelled       a run that was stopped on request
 """
 
@@ -20,7 +20,7 @@ from typing import ClassVar
 
 
 class CircuitWidgetError(Exception):
-    """Root of all errors of this package: one or two sentences that say what was given, what was expected, what to do."""
+    """Root of all errors of this package: one or two sentences with what was given, what was expected, and what to do."""
 
     code: ClassVar[str] = "error"
 
@@ -38,7 +38,7 @@ class PromptError(CircuitWidgetError):
 
 
 class GraphFileError(CircuitWidgetError):
-    """A graph file that is cut off, foreign, or of another version."""
+    """A graph file that is truncated, foreign, or of another version."""
 
     code = "graph-file"
 
@@ -50,13 +50,13 @@ class NodeError(CircuitWidgetError):
 
 
 class InterventionError(CircuitWidgetError):
-    """An intervention that cannot be carried out."""
+    """An intervention that cannot be run."""
 
     code = "intervention"
 
 
 class NoModelError(CircuitWidgetError):
-    """Running a model that a graph or a generation came without, or that was closed."""
+    """Running a model that a graph or a generation does not have, or that was closed."""
 
     code = "no-model"
 
@@ -74,22 +74,22 @@ class MessageError(CircuitWidgetError):
 
 
 class OutOfMemory(CircuitWidgetError):
-    """A run that the memory of a device, or of the machine, is too small for; the model can be used again."""
+    """A run that does not fit into the memory of a device or of the machine; the model can be used again."""
 
     code = "memory"
 
 
 class FigureError(CircuitWidgetError):
-    """A figure that cannot be drawn as asked."""
+    """A figure that cannot be drawn."""
 
     code = "figure"
 
 
 class Cancelled(CircuitWidgetError):
-    """A run that was stopped on request; nothing it touched was changed."""
+    """A run that was stopped on request; it changed nothing."""
 
     code = "cancelled"
 
 
 class CircuitWidgetWarning(UserWarning):
-    """Something was done differently from what was asked or expected; the text says what, and how to have it otherwise."""
+    """Something was done differently from what was requested or expected; the text states what, and how to change it."""

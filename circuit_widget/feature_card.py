@@ -1,4 +1,4 @@
-"""What a feature is: where it is active, and which tokens it promotes and suppresses."""
+"""Feature cards: where a feature is active, and which tokens it promotes and suppresses."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from circuit_widget.system.restoring import Change
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 CARD_TOKENS = 10
-"""Tokens a card lists as promoted, and as suppressed."""
+"""Number of tokens that a card lists as promoted, and as suppressed."""
 
 
 TokenLogits: TypeAlias = tuple[tuple[str, float], ...]
-"""Tokens, each with what a feature does to its logit."""
+"""Tokens, each with the direct effect of a feature on its logit."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Example:
 
 @dataclass(frozen=True)
 class FeatureCard:
-    """All there is to show of a feature.
+    """What is known about a feature.
 
     Attributes:
         label: a name given to it, if any.
         frequency: share of the corpus's tokens at which it is active; `maximum`: its largest activation there. None
             where the transcoders come without examples.
-        promoted, suppressed: tokens whose logits it raises and lowers most through the final norm's weight and the
-            unembedding alone, as (token, change of logit per unit of activation before normalisation).
+        promoted, suppressed: tokens whose logits it raises and lowers most, by its decoder row through the final norm's
+            weight and the unembedding alone, as (token, change of logit per unit of activation, before the norm divides).
     """
 
     layer: int
@@ -65,7 +65,7 @@ class FeatureCard:
 
 @dataclass(frozen=True)
 class CardRecord:
-    """What the corpus said of a feature; see FeatureCard."""
+    """The recorded statistics of a feature on a corpus; see FeatureCard."""
 
     label: str | None = None
     frequency: float | None = None
@@ -74,9 +74,9 @@ class CardRecord:
 
 
 class FeatureRecords:
-    """The files `features/layer_{i}.json.gz` beside a set of transcoders, read when first asked for.
+    """The files `features/layer_{i}.json.gz` beside a set of transcoders, read when they are first needed.
 
-    Each holds `sentences` (lists of token ids) and `features`: number -> frequency, maximum, optionally label, and
+    Each has `sentences` (lists of token ids) and `features`: number -> frequency, maximum, optionally label, and
     examples as `[sentence, [[position, activation], ...]]`.
     """
 
@@ -86,10 +86,10 @@ class FeatureRecords:
         self._layers: dict[int, Mapping[str, Any]] = {}
 
     def of(self, layer: int, feature: int) -> CardRecord:
-        """Return what is recorded of a feature, nothing where there is no file or no entry.
+        """Return the record of a feature, an empty one without a file or an entry.
 
         Raises:
-            LoadError: the layer's file is not what it should be.
+            LoadError: the layer's file is malformed.
         """
         document = self._document(layer)
         entry = document.get("features", {}).get(str(feature))
@@ -132,10 +132,10 @@ class FeatureRecords:
 
 
 class FeatureCards:
-    """What can be told of each feature of a model's transcoders: by its weights, and by what a corpus recorded."""
+    """Makes feature cards from the weights of a model and its transcoders, and from recorded statistics on a corpus."""
 
     def __init__(self, model: LanguageModel, transcoders: TranscoderSet, directory: Path | None) -> None:
-        """`directory` is where the transcoders, and the examples and labels of their features, lie."""
+        """`directory` contains the transcoders, and the examples and labels of their features."""
         self._model = model
         self._transcoders = transcoders
         self._records = FeatureRecords(directory, lambda token: token_text(model.tokenizer, token))
@@ -145,11 +145,11 @@ class FeatureCards:
         return self._records.label(layer, feature)
 
     def card(self, layer: int, feature: int) -> FeatureCard:
-        """Return what is known of a feature.
+        """Return the card of a feature.
 
         Raises:
             NodeError: there is no such feature.
-            LoadError: the file of its layer's examples is not what it should be.
+            LoadError: the file with its layer's examples is malformed.
         """
         wanted = Everywhere(layer, feature)
         return in_plain_torch(lambda: self._card(wanted.layer, wanted.feature))
@@ -157,7 +157,7 @@ class FeatureCards:
     def _card(self, layer: int, feature: int) -> FeatureCard:
         self._check_exists(layer, feature)
         recorded = self._records.of(layer, feature)
-        promoted, suppressed = self._pulled(layer, feature)
+        promoted, suppressed = self._promoted_and_suppressed(layer, feature)
         return FeatureCard(
             layer=layer,
             feature=feature,
@@ -179,13 +179,13 @@ class FeatureCards:
                 f"There is no feature {quoted(feature)} in layer {layer}; it has features 0 to {n_features - 1}."
             )
 
-    def _pulled(self, layer: int, feature: int) -> tuple[TokenLogits, TokenLogits]:
+    def _promoted_and_suppressed(self, layer: int, feature: int) -> tuple[TokenLogits, TokenLogits]:
         """Return the tokens a feature promotes and those it suppresses; see FeatureCard."""
         model = self._model
         wanted = torch.tensor([feature], dtype=torch.long, device=model.device)
         row = self._transcoders.decoder_rows(layer, wanted, layer)[0]
-        read = row * model.final_norm_weight
-        logits = model.unembed(read) - model.mean_unembedding @ read
+        direction = row * model.final_norm_weight
+        logits = model.unembed(direction) - model.mean_unembedding @ direction
         count = min(CARD_TOKENS, len(logits))
         promoted, suppressed = torch.topk(logits, count), torch.topk(-logits, count)
         return (
@@ -199,7 +199,7 @@ class FeatureCards:
 
 
 def _text(value: object) -> str | None:
-    """Return a text that UTF-8 can carry, in which graphs are saved and sent."""
+    """Return a text that UTF-8 can encode, so that it can be saved and sent."""
     if value is None or isinstance(value, str):
         return None if value is None else repaired(value)
     raise TypeError(f"a label is a text, not {type(value).__name__}")
@@ -212,7 +212,7 @@ def _number(value: object) -> float | None:
 
 
 def _collector_paused() -> Change:
-    """Return a context in which Python looks for no garbage: a large document of lists takes ten times as long otherwise."""
+    """Return a context without garbage collection, which makes reading a large document of lists ten times as fast."""
     return Change(gc.disable, gc.enable if gc.isenabled() else gc.disable)
 
 

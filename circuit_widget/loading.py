@@ -1,4 +1,4 @@
-"""From the names of a model and of its transcoders to what a user works with."""
+"""`load`: from the names of a model and its transcoders to a ReplacementModel."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def load(
     """Load a language model with its transcoders; "demo" is the one that comes with the package.
 
     Args:
-        model: "demo", a local directory, a hub id `org/name[@revision]` that is in the hub's local cache, or a loaded model
-            (then with its tokenizer; it keeps its devices and dtype, is put into evaluation mode, and its attention is
-            set to eager).
+        model: "demo", a local directory, a hub id `org/name[@revision]` in the hub's local cache, or a loaded model, with
+            its tokenizer. A loaded model keeps its devices and dtype; it is put into evaluation mode, and its attention
+            implementation is set to eager.
         transcoders: a local directory, a hub reference `org/repo[/folder][@revision]`, or the short name of a known set
             such as "gemma".
-        tokenizer: of a loaded model, or in place of the model's own: a tokenizer of transformers, a processor that has
-            one, or the directory it lies in.
+        tokenizer: of a loaded model, or instead of the model's own: a tokenizer of transformers, a processor that has
+            one, or its directory.
         device: by default CUDA, else MPS, else the CPU.
-        dtype: by default bfloat16 on CUDA, float32 elsewhere. Edges are float32 whatever it is.
-        encoders: where encoders are held, "device", "cpu" or "disk"; by default on the device where it has room.
-        download: fetch transcoders that are not in the hub's local cache; without it nothing is downloaded.
-        input_site: where features read, whatever the transcoders' files say: "mlp_input" (what the MLP is given),
-            "mlp_norm" (the same before the norm's weight and bias) or "residual_mid" (before that norm).
-        output_site: where features write: "mlp_output" (what the MLP returns) or "mlp_update" (after a norm behind it).
+        dtype: by default bfloat16 on CUDA, float32 elsewhere. Edges are always float32.
+        encoders: where to keep encoders, "device", "cpu" or "disk"; by default on the device if they fit there.
+        download: download transcoders that are not in the hub's local cache; by default nothing is downloaded.
+        input_site: where features read, if the transcoders' files are wrong or incomplete: "mlp_input" (the input of the
+            MLP), "mlp_norm" (the same before the norm's weight and bias) or "residual_mid" (before that norm).
+        output_site: where features write: "mlp_output" (the output of the MLP) or "mlp_update" (after a norm behind it).
 
     Raises:
-        LoadError: says which file and tensor cannot be used, what was found and what was expected.
+        LoadError: names the file and tensor that cannot be used, what was found and what was expected.
     """
     download = truth_value(download, "download", LoadError)
-    given_sites = {"input_site": input_site, "output_site": output_site}
-    sites = {name: site for name, site in given_sites.items() if site is not None}
+    site_arguments = {"input_site": input_site, "output_site": output_site}
+    sites = {name: site for name, site in site_arguments.items() if site is not None}
 
     def read() -> ReplacementModel:
         parts = read_parts(
@@ -67,13 +67,13 @@ def load(
         )
         source = None
         if not isinstance(model, Network) and tokenizer is None:
-            source = _as_given(model), None if transcoders is None else _as_given(transcoders)
+            source = _as_text(model), None if transcoders is None else _as_text(transcoders)
         return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
 
     return in_plain_torch(read, gradients=True)
 
 
-def _as_given(name: str | os.PathLike[str]) -> str:
-    """Return a text that means the same; a path object is a path also where its text would be another name."""
+def _as_text(name: str | os.PathLike[str]) -> str:
+    """Return a name or path as text; a relative path begins with "./", so that it is not read as another kind of name."""
     text = os.fspath(name)
     return text if isinstance(name, str) or Path(text).is_absolute() else f".{os.sep}{text}"

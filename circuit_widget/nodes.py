@@ -1,4 +1,4 @@
-"""What the nodes of an attribution graph are, and the one place where their ids are made."""
+"""The nodes of an attribution graph, and their ids."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Everywhere:
 
 @dataclass(frozen=True, order=True)
 class ErrorNode:
-    """What the transcoders leave of one layer's MLP output at one position; both numbers count from 0."""
+    """The part of one layer's MLP output at one position that the transcoders do not reconstruct; numbers count from 0."""
 
     layer: int
     position: int
@@ -94,7 +94,7 @@ class TokenNode:
 
 @dataclass(frozen=True)
 class PromptToken:
-    """A token of the prompt, its text as shown to people."""
+    """A token of the prompt, with its displayed text."""
 
     text: str
     token_id: int
@@ -102,7 +102,7 @@ class PromptToken:
 
 @dataclass(frozen=True)
 class Target:
-    """A logit the graph explains: what the model itself computed, and its probability over the whole vocabulary."""
+    """A logit that the graph explains: its value in the model, and its probability over the whole vocabulary."""
 
     token: str
     token_id: int
@@ -143,7 +143,7 @@ _TOKEN_ID = re.compile("E_([0-9]{1,9})_([0-9]{1,9})")
 
 
 def read_constant(node: str) -> ErrorNode | TokenNode | None:
-    """Return the error or token that a node id is of, or None where it is of neither."""
+    """Return the error or token with this node id, or None for any other id."""
     error, token = _ERROR_ID.fullmatch(node), _TOKEN_ID.fullmatch(node)
     if error is not None:
         return ErrorNode(int(error[1]), int(error[2]))
@@ -151,10 +151,10 @@ def read_constant(node: str) -> ErrorNode | TokenNode | None:
 
 
 def several_nodes(nodes: object, error: type[CircuitWidgetError]) -> tuple[Any, ...]:
-    """Return one or several nodes as a tuple; what each of them is, is not checked.
+    """Return one or several nodes as a tuple; the nodes themselves are not checked.
 
     Raises:
-        CircuitWidgetError: `error`, for what is neither a node nor a list of anything.
+        CircuitWidgetError: `error`, for anything but a node or a list.
     """
     if isinstance(nodes, str | Feature | Everywhere):
         return (nodes,)
@@ -162,11 +162,11 @@ def several_nodes(nodes: object, error: type[CircuitWidgetError]) -> tuple[Any, 
 
 
 def no_such_node(wanted: object, node_ids: Sequence[str]) -> str:
-    """What to tell someone whose node is not among a graph's."""
+    """The error message for a node that a graph does not have."""
     if not isinstance(wanted, str):
         return f"A node is given by its id or as a Feature(layer, position, feature); given {quoted(wanted)}."
-    shown = one_line(wanted, 41)
+    text = one_line(wanted, 41)
     nearest = difflib.get_close_matches(wanted[:40], node_ids, n=3, cutoff=0.5)
     if nearest:
-        return f"The graph has no node “{shown}”; the nearest ids are {', '.join(nearest)}."
-    return f"The graph has no node “{shown}”; ids look like {node_ids[0]}, and graph.node_ids lists them all."
+        return f"The graph has no node “{text}”; the nearest ids are {', '.join(nearest)}."
+    return f"The graph has no node “{text}”; ids look like {node_ids[0]}, and graph.node_ids lists them all."

@@ -1,4 +1,4 @@
-"""How far a run is: told to a callable, or shown as a bar once it takes more than a second."""
+"""Progress of a run: reported to a callable, or displayed as a bar once the run takes more than a second."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import CircuitWidgetError
 
 ReportProgress: TypeAlias = Callable[[float, str], None]
-"""Is given the fraction done, from 0 to 1, and a few words."""
+"""Receives the fraction done, from 0 to 1, and a few words."""
 
 ProgressChoice: TypeAlias = ReportProgress | bool | None
-"""None or True: a progress bar for what takes more than a second; False: nothing; or a callable of one's own."""
+"""None or True: a progress bar for runs of more than a second; False: nothing; or a callable."""
 
 IsCancelled: TypeAlias = Callable[[], bool]
-"""Returns whether a run is to end; it is called between layers, and makes the run raise Cancelled."""
+"""Returns True to end a run, which then raises Cancelled; it is called between layers."""
 
 SECONDS_BEFORE_BAR = 1.0
 
 
 @contextmanager
 def reporting(choice: ProgressChoice) -> Iterator[ReportProgress]:
-    """Yield what a run reports its progress to.
+    """Yield the function to which a run reports its progress.
 
-    The bar is tqdm's: a widget in a notebook, a line on stderr in a terminal, nothing where stderr is a file. It goes
+    The bar is tqdm's: a widget in a notebook, a line on stderr in a terminal, nothing where stderr is a file. It disappears
     when the run ends.
 
     Raises:
@@ -48,7 +48,7 @@ def reporting(choice: ProgressChoice) -> Iterator[ReportProgress]:
 
 @contextmanager
 def _bar() -> Iterator[ReportProgress]:
-    """Yield what shows a bar, which is made when it is first due: most runs end before."""
+    """Yield a function that displays a bar; the bar is made a second later, when most runs have ended."""
     started = time.time()
     bars: list[Any] = []
 

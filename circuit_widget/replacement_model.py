@@ -1,4 +1,4 @@
-"""A language model with its transcoders: what a user loads, traces and intervenes on."""
+"""The replacement model: a language model with its transcoders, to trace, generate and intervene."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.intervention.execution.graph_features import LatestWatched
 from circuit_widget.intervention.execution.steering import Steering, given_new_tokens, steer
 from circuit_widget.intervention.intervening import align, intervene, intervene_many
@@ -47,9 +47,9 @@ from circuit_widget.tracing.checking import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limit
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
 from circuit_widget.tracing.provenance import recipe_of
-from circuit_widget.tracing.reading import reading_of
 from circuit_widget.tracing.run import Run
 from circuit_widget.tracing.runs import Runs
+from circuit_widget.tracing.target_source import target_source_of
 from circuit_widget.tracing.trace import trace_run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -59,9 +59,9 @@ Interventions: TypeAlias = Sequence[Intervention] | Intervention
 class ReplacementModel:
     """A language model with a transcoder for each of its MLPs.
 
-    One run at a time: every method that runs the model holds `lock`. `cancelled` callables are asked between layers and
-    end the run with Cancelled. `progress` is a callable given the fraction done and a few words, None or True for a bar
-    that shows when a run takes more than a second, False for nothing.
+    Runs take place one at a time: every method that runs the model acquires `lock`. `cancelled` is called between layers;
+    when it returns True, the run ends with Cancelled. `progress` is a callable that receives the fraction done and a few
+    words, None or True for a bar that is displayed after a second, False for nothing.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class ReplacementModel:
         source: tuple[str, str | None] | None = None,
         sites: Mapping[str, str] | None = None,
     ) -> None:
-        """`records` is the directory beside whose transcoders the features' examples and labels lie.
+        """`records` is the directory with the transcoders and the examples and labels of their features.
 
-        `provenance` says where model and transcoders came from; it goes into the recipe of every graph. `source` are the
-        names that `load` takes to load them again, None where the model was given to it. `sites` are the input_site and
-        output_site that were given to it; they go into the recipe, too.
+        `provenance` is the origin of model and transcoders, for the recipe of every graph. `source` are the names with
+        which `load` loads them again, None for a model that was loaded elsewhere. `sites` are the arguments input_site and
+        output_site of `load`, also for the recipe.
         """
         self.model = model
         self.source = source
@@ -89,7 +89,7 @@ class ReplacementModel:
         self._provenance = dict(provenance or {})
         self._sites = dict(sites or {})
 
-    # Functions of the room they belong to; each is a method here, with this model as its first argument.
+    # Functions of other rooms as methods, with this model as their first argument.
     intervene = intervene
     intervene_many = intervene_many
     align = align
@@ -114,12 +114,12 @@ class ReplacementModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the model runs."""
+        """Device of the model."""
         return self.model.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the model's weights; transcoders and edges are float32 whatever it is."""
+        """Dtype of the model's weights; transcoders and edges are always float32."""
         return self.model.dtype
 
     @property
@@ -128,11 +128,11 @@ class ReplacementModel:
         return self.model.n_layers
 
     def tokenize(self, prompt: PromptInput) -> tuple[PromptToken, ...]:
-        """Return the tokens a prompt is run as: BOS (or what stands for it) included.
+        """Return the tokens of a prompt, with BOS or the token in its place.
 
         Raises:
-            PromptError: empty, too long, a word the model does not know (names the nearest known), not a token id, or
-                messages that are malformed or that the tokenizer has no template for.
+            PromptError: empty, too long, a word that the model does not know (with the most similar known ones), not a
+                token id, or messages that are malformed or for which the tokenizer has no template.
         """
         read = self.read_prompt(prompt)
         return tuple(PromptToken(text, token) for text, token in zip(read.texts, read.token_ids, strict=True))
@@ -158,14 +158,13 @@ class ReplacementModel:
 
         Args:
             prompt: a text, token ids, the messages of a conversation, or what `generate` returned.
-            targets: what is explained, a list of token texts, token ids, `Contrast`s or `Direction`s; by default the
-                ten most likely tokens, or fewer that hold 0.95 of the probability, and of a generation the token that
-                was sampled.
-            position: where the next token is explained; -1 is the last one.
-            token: which sampled token of a generation is explained, from 0; -1 is the last one.
-            max_features: keep the features with most influence; the others join the error of their layer and position.
-                By default all, if memory allows.
-            step: with max_features, how many are chosen before all are ranked anew.
+            targets: the targets to explain, a list of token texts, token ids, `Contrast`s or `Direction`s; by default the
+                ten most likely tokens, or fewer with 0.95 of the probability, and for a generation the sampled token.
+            position: the position whose next token is explained; -1 is the last one.
+            token: the sampled token of a generation to explain, from 0; -1 is the last one.
+            max_features: keep the most influential features; the others become part of the error of their layer and
+                position. By default all, if memory allows.
+            step: with max_features, how many features are chosen before all are ranked again.
 
         Raises:
             PromptError: the prompt, a target, the position or max_features cannot be used.
@@ -178,7 +177,7 @@ class ReplacementModel:
             report(0.0, "Running the model")
             request = trace_request(prompt, position, token, self.prompt_of)
             run = self._runs.of(self.read_prompt(request.prompt), request.position, cancelled)
-            chosen = choose_targets(reading_of(self.model, run), targets, sampled=request.sampled)
+            chosen = choose_targets(target_source_of(self.model, run), targets, sampled=request.sampled)
             report(0.2, "Following edges")
             graph = trace_run(
                 run,
@@ -209,16 +208,16 @@ class ReplacementModel:
         token: int | None = None,
         max_features: int | None = None,
     ) -> Estimate:
-        """Return what `trace` with the same arguments will take: nodes, memory, seconds, and whether it fits.
+        """Return the cost of `trace` with the same arguments: nodes, memory, seconds, and whether it fits into memory.
 
-        The model runs once, as it would for the trace, which then need not run it again.
+        The model runs once; a trace of the same prompt uses this run again.
 
         Raises:
             PromptError: as `trace` does.
         """
         request = trace_request(prompt, position, token, self.prompt_of)
         run = self._runs.of(self.read_prompt(request.prompt), request.position)
-        chosen = choose_targets(reading_of(self.model, run), targets, sampled=request.sampled)
+        chosen = choose_targets(target_source_of(self.model, run), targets, sampled=request.sampled)
         return estimate_run(run, len(chosen), max_features)
 
     @overload
@@ -246,21 +245,21 @@ class ReplacementModel:
         progress: ProgressChoice = None,
         cancelled: IsCancelled | None = None,
     ) -> Generation | SteeredGeneration:
-        """Return what the model goes on to say, with the probability of each token; any of them can be traced.
+        """Return the text that the model generates, with the probability of each token; any token can be traced.
 
-        With interventions, it is said twice, as the model is and with features changed (nothing else is frozen), a token
-        each in turn and with the same random numbers. Their nodes are features at positions of the prompt, `Everywhere`
-        for all of these, or ids of features that are active on the prompt.
+        With interventions there are two texts: without and with steering (nothing is frozen), which advance in turn by one
+        token and use the same random numbers. The nodes of interventions are features at positions of the prompt,
+        `Everywhere` for all of these, or ids of features that are active on the prompt.
 
         Args:
             prompt: a text, token ids, or the messages of a conversation.
-            interventions: what is done to features while the model generates.
-            new_tokens: do the same to these features on every generated token, where Scale and Add start from the
-                activation that a feature has there; otherwise only the prompt is changed.
-            max_new_tokens: where to stop if the model does not end its answer, nor its context is full, before.
-            temperature: 0 takes the likeliest token each time; above it tokens are drawn, from the logits divided by it.
-            seed: of the drawing; without one a new seed is taken, and kept in the result.
-            on_token: is given each token as soon as it is sampled.
+            interventions: the changes of features while the model generates.
+            new_tokens: apply them to these features on every generated token, too, where Scale and Add start from the
+                feature's activation there; otherwise only on the prompt.
+            max_new_tokens: most tokens, if neither an end token nor a full context ends the text before.
+            temperature: 0 takes the likeliest token each time; above 0, tokens are drawn from the logits divided by it.
+            seed: of the random numbers; by default a new one, which the result has.
+            on_token: receives each token as soon as it is sampled.
 
         Raises:
             PromptError: the prompt cannot be used, or a number is out of range.
@@ -317,7 +316,7 @@ class ReplacementModel:
         return self._runs.of(self.read_prompt(prompt), -1).activations
 
     def feature_card(self, layer: int, feature: int) -> FeatureCard:
-        """Return what is known of a feature: examples, and the tokens it promotes and suppresses.
+        """Return what is known about a feature: examples, and the tokens it promotes and suppresses.
 
         Raises:
             NodeError: there is no such feature.
@@ -326,9 +325,9 @@ class ReplacementModel:
         return self._cards.card(layer, feature)
 
     def forget(self) -> None:
-        """Drop the forward passes kept from earlier traces, and what was kept of the model's weights.
+        """Drop cached runs of earlier traces, and cached values of the model's weights.
 
-        A model whose weights change is noticed by itself, unless a few numbers are written through `tensor.data`.
+        Changes of weights are detected without it, unless a few numbers are written through `tensor.data`.
         """
         with self.lock:
             self.model.forget()
@@ -336,14 +335,13 @@ class ReplacementModel:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called; all that runs the model is then refused with NoModelError."""
+        """Whether `close` was called; then every run raises NoModelError."""
         return isinstance(self.model, Closed)
 
     def close(self) -> None:
-        """Let go of the model, its transcoders and all that was kept of earlier runs, and give their memory back.
+        """Release the model, its transcoders, all cached runs, and their memory.
 
-        Waits for a run under way. Graphs stay as they are, and can be shown and saved; a network that was handed to
-        `load` stays with whoever holds it.
+        Waits for the end of a run. Graphs stay usable, without interventions; so does a network that was loaded elsewhere.
         """
         with self.lock:
             closed: Any = Closed()
@@ -353,11 +351,11 @@ class ReplacementModel:
                 torch.cuda.empty_cache()
 
     def read_prompt(self, prompt: PromptInput) -> Prompt:
-        """Return the token ids and texts a prompt is run as; see `tokenize`."""
+        """Return the token ids and texts of a prompt; see `tokenize`."""
         return read_prompt(self.model.tokenizer, prompt, **self._bounds())
 
     def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
-        """Return the prompt of exactly these tokens, as a graph or a generation has them: nothing is put in front.
+        """Return the prompt of exactly these tokens, as in a graph or a generation: nothing is put in front.
 
         Raises:
             PromptError: there are too many tokens, or the model has no embedding of one.
@@ -372,8 +370,8 @@ class ReplacementModel:
         }
 
     def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
-        """Return the run that a graph was traced from, checked against the graph where another process traced it."""
-        ids = [token.token_id for token in given_graph(graph, InterventionError).tokens]
+        """Return the run of a graph's prompt; checked against the graph if another model object traced it."""
+        ids = [token.token_id for token in require_graph(graph, InterventionError).tokens]
         foreign = InterventionError(
             "This graph was traced with another model or other transcoders: its features are not those of "
             f"{self.model.name!r} with {self.transcoders.name!r}. Load the model it was traced with."
@@ -392,6 +390,6 @@ class ReplacementModel:
         return self._cards.label(layer, feature)
 
     def _labels(self, graph: Graph) -> dict[str, str]:
-        places = zip(graph.node_ids, graph.feature_layer.tolist(), graph.feature_index.tolist(), strict=False)
-        found = ((node, self._cards.label(layer, feature)) for node, layer, feature in places)
+        features = zip(graph.node_ids, graph.feature_layer.tolist(), graph.feature_index.tolist(), strict=False)
+        found = ((node, self._cards.label(layer, feature)) for node, layer, feature in features)
         return {node: label for node, label in found if label}

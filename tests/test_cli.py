@@ -21,9 +21,9 @@ def test_trace_writes_a_graph_and_says_the_answer(tmp_path: Path, capsys: pytest
 
     path = tmp_path / "dallas.safetensors"
     assert main(["trace", PROMPT, "-o", str(path)]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("next token: 'Austin'")
-    assert "replacement score" in said
+    output = capsys.readouterr().out
+    assert output.startswith("next token: 'Austin'")
+    assert "replacement score" in output
     assert Graph.load(path).targets[0].token == "Austin"
 
 
@@ -41,10 +41,10 @@ def test_trace_explains_what_it_is_asked_to_and_verifies_it(tmp_path: Path, caps
     path = tmp_path / "contrast.safetensors"
     options = ["--target", "Austin", "--contrast", "Austin", "Sacramento", "--max-features", "50", "--verify", "20"]
     assert main(["trace", PROMPT, "-o", str(path), *options]) == 0
-    said = capsys.readouterr().out
-    assert "'Austin − Sacramento' +" in said
-    assert "50 features (" in said
-    assert "20 strongest edges measured again: they agree." in said
+    output = capsys.readouterr().out
+    assert "'Austin − Sacramento' +" in output
+    assert "50 features (" in output
+    assert "20 strongest edges measured again: they agree." in output
     assert [target.token for target in Graph.load(path).targets] == ["Austin", "Austin − Sacramento"]
 
 
@@ -104,10 +104,10 @@ def test_an_error_is_one_line_that_names_what_was_wrong(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("circuit-widget: ")
-    assert said.count("\n") == 1
-    assert words in said
+    output = capsys.readouterr().err
+    assert output.startswith("circuit-widget: ")
+    assert output.count("\n") == 1
+    assert words in output
     assert list(tmp_path.iterdir()) == []
 
 

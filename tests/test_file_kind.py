@@ -137,9 +137,9 @@ def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, kind: str) 
     for load, error, wanted in ((Graph.load, GraphFileError, "a graph"), (Circuit.load, CircuitError, "a circuit")):
         with pytest.raises(error, match=f"given is .*{name}.*, which cannot be read as {wanted}.*{advice}") as raised:
             load(path)
-        said = str(raised.value).replace(str(path), "")
-        assert len(said) < 420
-        assert said.isprintable()
+        message = str(raised.value).replace(str(path), "")
+        assert len(message) < 420
+        assert message.isprintable()
 
 
 def test_a_circuit_and_a_graph_are_told_apart(tmp_path: Path) -> None:

@@ -183,9 +183,9 @@ def scope(content: Callable[[Path], bytes]) -> Attempt:
     def attempt(folder: Path, witness: Path) -> None:
         for layer in range(4):
             (folder / f"layer_{layer}.safetensors").unlink()
-            place = folder / f"layer_{layer}" / "width_16k" / "average_l0_76"
-            place.mkdir(parents=True)
-            (place / "params.npz").write_bytes(content(witness))
+            directory = folder / f"layer_{layer}" / "width_16k" / "average_l0_76"
+            directory.mkdir(parents=True)
+            (directory / "params.npz").write_bytes(content(witness))
 
     return attempt
 

@@ -38,9 +38,9 @@ def test_a_bar_shows_what_takes_longer_and_goes_at_the_end(
         while "37%" not in terminal.getvalue():
             assert time.monotonic() < deadline
             report(0.37, "Following edges")
-    shown = terminal.getvalue()
-    assert "Following edges" in shown
-    assert shown.endswith("\r")
+    displayed = terminal.getvalue()
+    assert "Following edges" in displayed
+    assert displayed.endswith("\r")
 
 
 def test_what_takes_less_than_a_second_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,12 +67,12 @@ def test_nothing_is_written_where_stderr_is_a_file(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_callable_is_told_the_fraction_and_what_is_done() -> None:
-    told: list[tuple[float, str]] = []
-    reference_model().trace("the capital of France is", progress=lambda part, text: told.append((part, text)))
-    fractions = [part for part, _ in told]
+    reported: list[tuple[float, str]] = []
+    reference_model().trace("the capital of France is", progress=lambda part, text: reported.append((part, text)))
+    fractions = [part for part, _ in reported]
     assert fractions == sorted(fractions)
     assert (fractions[0], fractions[-1]) == (0.0, 1.0)
-    assert all(text for _, text in told)
+    assert all(text for _, text in reported)
 
 
 @pytest.mark.parametrize("choice", ["bar", 1, 0.5])

@@ -46,14 +46,14 @@ def test_a_recipe_survives_the_file(tmp_path: object) -> None:
 
 def test_an_estimate_says_what_the_trace_then_takes() -> None:
     model = reference_model()
-    said, graph = model.estimate(PROMPT), model.trace(PROMPT)
-    assert said.features == said.active_features == graph.n_features
-    assert said.rows == graph.n_features + len(graph.targets)
-    assert said.memory >= graph.weights.nbytes
-    assert said.fits
+    result, graph = model.estimate(PROMPT), model.trace(PROMPT)
+    assert result.features == result.active_features == graph.n_features
+    assert result.rows == graph.n_features + len(graph.targets)
+    assert result.memory >= graph.weights.nbytes
+    assert result.fits
     limited = model.estimate(PROMPT, max_features=40, targets=["tea"], position=3)
     assert (limited.features, limited.rows) == (40, 41)
-    assert limited.memory <= said.memory
+    assert limited.memory <= result.memory
     generation = model.generate(PROMPT, max_new_tokens=2)
     assert model.estimate(generation, token=1).active_features == len(
         model.activations([token.token_id for token in generation.tokens[:7]])
@@ -131,7 +131,7 @@ def test_an_empty_prompt_is_refused_everywhere(method: str, prompt: object) -> N
 
 @pytest.mark.parametrize("prompt", ["<bos>", [1]])
 def test_a_prompt_of_bos_alone_is_refused(prompt: object) -> None:
-    with pytest.raises(PromptError, match="holds no word after its first token; write at least one"):
+    with pytest.raises(PromptError, match="has no word after its first token; write at least one"):
         reference_model().trace(prompt)
 
 
@@ -179,8 +179,8 @@ def test_nothing_is_printed_while_loading_tracing_and_generating(
     model.generate("the capital of the state containing Dallas is", temperature=1.0, seed=1)
     model.trace("the capital of the state containing Dallas is", targets=cw.Contrast("Austin", "Sacramento"))
     graph.verify()
-    said = capfd.readouterr()
-    assert (said.out, said.err) == ("", "")
+    result = capfd.readouterr()
+    assert (result.out, result.err) == ("", "")
     assert [str(warning.message) for warning in recwarn] == []
 
 
@@ -251,7 +251,7 @@ def test_runs_are_kept_but_not_beyond_what_they_may_hold(monkeypatch: pytest.Mon
 def test_a_closed_model_refuses_to_run_and_says_what_to_do() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
-    said = model.generate(PROMPT_IDS, max_new_tokens=1)
+    result = model.generate(PROMPT_IDS, max_new_tokens=1)
     network = weakref.ref(model.model.network)
     model.close()
     model.close()
@@ -264,7 +264,7 @@ def test_a_closed_model_refuses_to_run_and_says_what_to_do() -> None:
         lambda: model.controls(graph, cw.Ablate(feature)),
         lambda: graph.validate(),
         lambda: graph.verify(),
-        lambda: said.trace(0),
+        lambda: result.trace(0),
         lambda: model.feature_card(0, 0),
         lambda: model.forget(),
     ):

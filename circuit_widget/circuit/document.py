@@ -247,9 +247,9 @@ class Circuit:
 
         Raises NodeError for a node the graph does not have, and CircuitError for a logit in a supernode.
         """
-        from circuit_widget.graph.given import given_graph
+        from circuit_widget.graph.graph_argument import require_graph
 
-        given_graph(graph, CircuitError).resolve([*self.pinned, *self.labels])
+        require_graph(graph, CircuitError).resolve([*self.pinned, *self.labels])
         for supernode in self.supernodes:
             kinds = [graph.node_kinds[index] for index in graph.resolve(supernode.nodes)]
             if NodeKind.LOGIT in kinds:

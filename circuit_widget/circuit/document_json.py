@@ -12,8 +12,8 @@ from circuit_widget.circuit.document import Circuit, Supernode
 from circuit_widget.circuit.rules import MOST, shown
 from circuit_widget.errors import CircuitError
 from circuit_widget.system.atomic_write import write_bytes
-from circuit_widget.system.file_kind import file_kind, foreign, json_kind, not_there
-from circuit_widget.system.paths import given_path, shown_path
+from circuit_widget.system.file_kind import file_kind, foreign, json_kind, missing_file
+from circuit_widget.system.paths import quoted_path, require_path
 
 VERSION = 1
 LARGEST_FILE = 16 * 2**20
@@ -108,12 +108,12 @@ def save_circuit(circuit: Circuit, path: str | os.PathLike[str]) -> Path:
 
 def load_circuit(path: str | os.PathLike[str]) -> Circuit:
     """Read a circuit; a file that is missing, too large, not JSON or not a circuit is a CircuitError that says so."""
-    file = given_path(path, CircuitError)
-    shown_file = shown_path(file)
+    file = require_path(path, CircuitError)
+    shown_file = quoted_path(file)
     try:
         value = _read(file)
     except FileNotFoundError as problem:
-        raise CircuitError(not_there(file)) from problem
+        raise CircuitError(missing_file(file)) from problem
     except OSError as problem:
         raise CircuitError(f"{shown_file} cannot be read: {problem.strerror or problem}.") from problem
     except (ValueError, RecursionError) as problem:
@@ -143,5 +143,5 @@ def _read(file: Path) -> object:
             raise CircuitError(foreign(file, kind, "a circuit")) from None
     kind = file_kind(file)
     if kind is None or kind.reader == "Circuit.load":
-        raise CircuitError(f"{shown_path(file)} is larger than {LARGEST_FILE // 2**20} MB, too large for a circuit.")
+        raise CircuitError(f"{quoted_path(file)} is larger than {LARGEST_FILE // 2**20} MB, too large for a circuit.")
     raise CircuitError(foreign(file, kind, "a circuit"))

@@ -18,11 +18,11 @@ from circuit_widget.figure.scene.compose import Part, compose
 from circuit_widget.figure.scene.scene import Label, Scene
 from circuit_widget.figure.scene.style import PX_PER_INCH
 from circuit_widget.graph import Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.system.atomic_write import write_bytes
-from circuit_widget.system.paths import given_path
+from circuit_widget.system.paths import require_path
 from circuit_widget.system.warning import warn
 
 __all__ = ["Figure", "FigureCircuit", "FigureEffect", "Part", "make_figure", "read_recipe"]
@@ -99,7 +99,7 @@ class Figure:
         `fonts` names folders of font files for what the bundled fonts lack, as `pdf` says; SVG needs none.
         Raises FigureError for another ending, for a file that cannot be written, and where a library is missing.
         """
-        file = given_path(path, FigureError)
+        file = require_path(path, FigureError)
         fonts = chosen_folders(fonts)
         match file.suffix.lower():
             case ".svg":
@@ -156,7 +156,7 @@ def make_figure(
     if isinstance(inches, bool) or not isinstance(inches, int | float) or not NARROWEST <= inches <= WIDEST:
         raise FigureError(f"The width of a figure is {NARROWEST:g} to {WIDEST:g} inches; given {quoted(width)}.")
     width = float(inches)
-    given_graph(graph, FigureError)
+    require_graph(graph, FigureError)
     if circuit is not None:
         of_type(circuit, Circuit, "The circuit of a figure is a Circuit, or None", FigureError)
     if effect is not None:

@@ -1,4 +1,4 @@
-"""The arrays and texts of a graph: their types, and the check that they fit together and can be written down."""
+"""The arrays and texts of a graph: their types, and checks that they fit together and can be saved."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ARRAYS: dict[str, type[np.generic]] = {
 
 
 def check_kinds(tokens: object, targets: object, labels: object, recipe: object) -> None:
-    """Raise ValueError, with a sentence, where what is no array in a graph is of another kind than it should be."""
+    """Raise ValueError, with a sentence, where tokens, targets, labels or recipe have a wrong type."""
     for what, kind, given in (("tokens", PromptToken, tokens), ("targets", Target, targets)):
         if not isinstance(given, list | tuple) or not all(isinstance(one, kind) for one in given):
             raise ValueError(f"{what} are a list of {kind.__name__}s; given {quoted(given)}")
@@ -45,7 +45,7 @@ def check_kinds(tokens: object, targets: object, labels: object, recipe: object)
 
 
 def check_texts(graph: Graph) -> None:
-    """Raise ValueError, with a sentence, where a token, target or label is no text that UTF-8 can carry."""
+    """Raise ValueError, with a sentence, where a token, target or label is not a text that UTF-8 can encode."""
     for node in graph.labels:
         if not isinstance(node, str):
             raise ValueError(f"labels are texts by node id; given {quoted(node)} as the id")
@@ -59,7 +59,7 @@ def check_texts(graph: Graph) -> None:
             if not isinstance(text, str):
                 raise ValueError(f"a {what} is a text; given {quoted(text)}")
             if (half := half_character(text)) is not None:
-                raise ValueError(f"the {what} {quoted(text)} holds half of a character, {half}; give whole characters")
+                raise ValueError(f"the {what} {quoted(text)} has half of a character, {half}; give whole characters")
 
 
 def check_arrays(graph: Graph) -> None:
@@ -77,7 +77,7 @@ def check_arrays(graph: Graph) -> None:
     }
     for name, shape in shapes.items():
         if getattr(graph, name).shape != shape:
-            raise ValueError(f"{name} has shape {getattr(graph, name).shape}, but its nodes ask for {shape}")
+            raise ValueError(f"{name} has shape {getattr(graph, name).shape}, but its nodes need {shape}")
     if not graph.targets or not graph.tokens:
         raise ValueError("a graph has at least one token and one target")
     for what, number in (("position", graph.position), ("n_layers", graph.n_layers)):
@@ -102,10 +102,10 @@ def check_arrays(graph: Graph) -> None:
 def check_weights(
     weights: Float32[np.ndarray, "targets sources"], feature_layer: Int32[np.ndarray, " features"], n_targets: int
 ) -> None:
-    """Raise ValueError where a weight is not finite, or a feature is fed by a feature of its own or a higher layer."""
+    """Raise ValueError where a weight is not finite, or an edge between features does not lead to a higher layer."""
     n_features = len(feature_layer)
     if weights.ndim != 2 or len(weights) != n_features + n_targets or weights.shape[1] < n_features:
-        raise ValueError(f"weights has shape {weights.shape}, but its nodes ask for {n_features + n_targets} rows")
+        raise ValueError(f"weights has shape {weights.shape}, but its nodes need {n_features + n_targets} rows")
     at_once = rows_at_once(weights.shape[1])
     for rows, below in layers_from_top(feature_layer, n_features + n_targets):
         for part in slices(rows, at_once):
@@ -116,7 +116,7 @@ def check_weights(
 
 
 def exactly(name: str, values: ArrayLike, dtype: DTypeLike) -> Shaped[np.ndarray, "..."]:
-    """Return numbers in a type, row by row. Raises ValueError where that is of integers and does not hold one of them."""
+    """Return numbers as a contiguous array of a dtype. Raises ValueError for numbers that an integer dtype does not have."""
     try:
         given = np.asarray(values)
         with np.errstate(invalid="ignore"):
@@ -127,7 +127,7 @@ def exactly(name: str, values: ArrayLike, dtype: DTypeLike) -> Shaped[np.ndarray
         raise ValueError(f"{name} has shape (), expected one number for each node; given {quoted(values)}")
     if found.dtype.kind in "iu" and given.dtype != found.dtype and not np.array_equal(given, found):
         wrong = given[given != found].flat[0]
-        raise ValueError(f"{name} holds {wrong}, which is not a number of type {found.dtype}")
+        raise ValueError(f"{name} has {wrong}, which is not a number of type {found.dtype}")
     return found
 
 
@@ -138,7 +138,7 @@ def within(name: str, numbers: Int32[np.ndarray, " numbers"], end: int) -> None:
 
 
 def ascending(what: str, *keys: Int32[np.ndarray, " nodes"]) -> None:
-    """Raise ValueError unless the rows of the keys, first key first, rise strictly."""
+    """Raise ValueError unless the tuples of keys are strictly ascending."""
     tied = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
     for key in keys:
         step = np.diff(key)
@@ -146,4 +146,4 @@ def ascending(what: str, *keys: Int32[np.ndarray, " nodes"]) -> None:
             raise ValueError(f"{what} are not in order")
         tied &= step == 0
     if tied.any():
-        raise ValueError(f"{what} hold the same node twice")
+        raise ValueError(f"{what} have the same node twice")

@@ -1,4 +1,4 @@
-"""What a graph says of itself, held against what follows from its own weights and probabilities."""
+"""Checks that the recorded numbers of a graph agree with those computed from its weights and probabilities."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 MOST_LAYERS = 4096
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-6
-"""How far a recorded number may be from what follows: sums of float32, added up in another order on another machine."""
+"""Tolerances between recorded and computed numbers: another machine adds up float32 numbers in another order."""
 
 SMALLEST_PROBABILITY = 1e-30
-"""Smaller ones have lost digits."""
+"""Smaller probabilities have lost digits."""
 
 LOGIT_TOLERANCE = 1e-2
 
@@ -36,8 +36,8 @@ PROBABILITY_SUM = 1 + 1e-3
 def check_consistency(graph: Graph) -> None:
     """Raise ValueError, with a sentence, where a graph contradicts itself, or a number is out of its range.
 
-    Influence, shares and scores of a whole graph are computed again. Those of a pruned graph are of the graph it was
-    pruned from, so only what must hold of any part is checked: ranges, and that shares rise as influence falls.
+    Influence, shares and scores of a whole graph are computed again. A pruned graph has those of the graph it was pruned
+    from, so only ranges are checked, and that shares rise as influence falls.
     """
     if not 0 < graph.n_layers <= MOST_LAYERS:
         raise ValueError(f"n_layers is not a number from 1 to {MOST_LAYERS}")
@@ -65,29 +65,29 @@ def _check_tokens(graph: Graph) -> None:
 def _check_targets(graph: Graph) -> None:
     ids = [target.token_id for target in graph.targets]
     if len(set(ids)) != len(ids):
-        raise ValueError("targets hold the same token twice")
+        raise ValueError("targets have the same token twice")
     kinds = target_kinds(graph.recipe)
     if kinds is not None and len(kinds) != len(ids):
         raise ValueError(f"the recipe has {len(kinds)} targets where the graph has {len(ids)}")
-    for place, (target, token) in enumerate(zip(graph.targets, kinds or (), strict=False)):
+    for index, (target, token) in enumerate(zip(graph.targets, kinds or (), strict=False)):
         if token is not None and token != target.token_id:
-            raise ValueError(f"target {place} is token {target.token_id}, but token {token} in the recipe")
+            raise ValueError(f"target {index} is token {target.token_id}, but token {token} in the recipe")
         if token is None and target.probability != 1:
-            raise ValueError(f"target {place} is no token, so its weight is 1, not {target.probability:g}")
+            raise ValueError(f"target {index} is not a token, so its weight is 1, not {target.probability:g}")
     if kinds is not None:
         _check_logits([target for target, token in zip(graph.targets, kinds, strict=True) if token is not None])
-    # Where the recipe does not say which targets are tokens, those of weight 1 may be contrasts or directions.
+    # Where the recipe does not list the targets, those of weight 1 may be contrasts or directions.
     tokens = [
         target.probability
-        for place, target in enumerate(graph.targets)
-        if (target.probability < 1 if kinds is None else kinds[place] is not None)
+        for index, target in enumerate(graph.targets)
+        if (target.probability < 1 if kinds is None else kinds[index] is not None)
     ]
     if sum(tokens) > PROBABILITY_SUM:
         raise ValueError(f"the probabilities of the targets sum to {sum(tokens):g}, more than 1")
 
 
 def _check_logits(tokens: Sequence[Target]) -> None:
-    """Raise ValueError where probabilities are not those of logits: their logarithms differ as the logits do."""
+    """Raise ValueError where probabilities contradict logits, whose differences are those of the log probabilities."""
     known = [target for target in tokens if target.probability > SMALLEST_PROBABILITY]
     offsets = [math.log(target.probability) - target.logit for target in known]
     if offsets and max(offsets) - min(offsets) > LOGIT_TOLERANCE:
@@ -115,8 +115,8 @@ def _check_part(graph: Graph) -> None:
     n_sources, n_pruned = graph.weights.shape[1], graph.n_features + graph.n_errors
     influence, share = graph.influence[:n_sources], graph.share[:n_sources]
     order = np.argsort(-influence, kind="stable")
-    # A node's share is its influence and that of all before it, over the total; no path has more nodes than layers and
-    # a token, so the total is at most that many times the weight of the targets.
+    # A node's share is the influence of this node and all before it, divided by the total. A path has at most one node
+    # for each layer and a token, so the total is at most n_layers + 1 times the weight of the targets.
     step = np.diff(share[order], prepend=np.float32(0))
     most = float(graph.target_weight.sum()) * (graph.n_layers + 1)
     if (step < -ABSOLUTE).any() or (influence[order] > (step + ABSOLUTE) * most * (1 + RELATIVE)).any():

@@ -1,4 +1,4 @@
-"""A graph's description: all of it but its arrays and its model, as JSON whose every value is checked as it is read."""
+"""The JSON part of a graph file: everything but arrays and model, with a check of every value on reading."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
 
 LARGEST = 1e30
-"""Absolute value that no number of a graph exceeds, so that sums over all of them are finite."""
+"""Largest absolute value of a number in a graph, so that sums of all of them are finite."""
 
 DEEPEST = 64
-"""Objects and lists within each other that a description may have."""
+"""Deepest nesting of objects and lists."""
 
 LARGEST_WHOLE_NUMBER = 2**63
 
 
 def description(graph: Graph) -> dict[str, Any]:
-    """All of a graph but its arrays and its model, as JSON."""
+    """Everything of a graph but its arrays and its model, as JSON."""
     return {
         "tokens": [{"text": token.text, "token_id": token.token_id} for token in graph.tokens],
         "targets": [
@@ -103,7 +103,7 @@ def _check_plain(value: object, depth: int = 0) -> None:
     if depth > DEEPEST:
         raise ValueError(f"objects and lists are nested more than {DEEPEST} deep")
     if isinstance(value, str):
-        # A lone surrogate has no UTF-8: half a character.
+        # UTF-8 cannot encode a lone surrogate, which is half of a character.
         value.encode()
     elif isinstance(value, dict):
         for key, entry in value.items():

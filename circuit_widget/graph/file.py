@@ -1,4 +1,4 @@
-"""Graphs on disk: one safetensors file, arrays as they are, everything else as JSON in its header."""
+"""Graph files: safetensors with the arrays of a graph, and everything else as JSON in the header."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from circuit_widget.graph.consistency import check_consistency
 from circuit_widget.graph.document import description, read_description
 from circuit_widget.system.atomic_write import write_whole
 from circuit_widget.system.file_kind import GRAPH_FORMAT as FORMAT
-from circuit_widget.system.file_kind import file_kind, foreign, not_there
-from circuit_widget.system.paths import given_path, shown_path
+from circuit_widget.system.file_kind import file_kind, foreign, missing_file
+from circuit_widget.system.paths import quoted_path, require_path
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 VERSION = 1
 
 CHECKSUM = "sha256"
-"""Where in the metadata the checksum of the content is; files of the first days have none."""
+"""Key of the checksum in the metadata; the oldest files have none."""
 
 LONGEST_PROBLEM = 160
 
 
 def save_graph(graph: Graph, path: str | os.PathLike[str]) -> Path:
-    """Write a graph, whole or not at all. What could not be read back is not written."""
-    file = given_path(path, GraphFileError)
+    """Write a graph file, completely or not at all; a graph that could not be read back is not written."""
+    file = require_path(path, GraphFileError)
     try:
         text = json.dumps(description(graph), allow_nan=False)
         _graph(text, {name: getattr(graph, name) for name in ARRAYS})
     except (ValueError, TypeError, OverflowError, RecursionError) as problem:
-        raise GraphFileError(f"The graph cannot be written to {shown_path(file)}: {_short(problem)}.") from problem
+        raise GraphFileError(f"The graph cannot be written to {quoted_path(file)}: {_short(problem)}.") from problem
 
     def write(part: Path) -> None:
         from safetensors.numpy import save_file
@@ -51,28 +51,28 @@ def save_graph(graph: Graph, path: str | os.PathLike[str]) -> Path:
 
 
 def load_graph(path: str | os.PathLike[str]) -> Graph:
-    """Read and check a graph file; every way it can be wrong is a GraphFileError that says which."""
-    file = given_path(path, GraphFileError)
-    shown = shown_path(file)
+    """Read and check a graph file. Raises GraphFileError for every fault, and names it."""
+    file = require_path(path, GraphFileError)
+    name = quoted_path(file)
     metadata, arrays = _read(file)
     if metadata.get("format") != FORMAT:
-        raise GraphFileError(f"{shown} is no graph, but another safetensors file; graph.save(path) writes graphs.")
+        raise GraphFileError(f"{name} is no graph, but another safetensors file; graph.save(path) writes graphs.")
     version = metadata.get("version", "")
     if version != str(VERSION):
         raise GraphFileError(
-            f"{shown} is a graph file of version {version[:20]!r}, and this package reads version {VERSION}. "
+            f"{name} is a graph file of version {version[:20]!r}, and this package reads version {VERSION}. "
             "Update circuit-widget, or save the graph again."
         )
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
-        raise GraphFileError(f"{shown} is damaged: it has no {' and no '.join(missing)}. Save the graph again.")
+        raise GraphFileError(f"{name} is damaged: it has no {' and no '.join(missing)}. Save the graph again.")
     text = metadata.get("graph", "")
     try:
         if CHECKSUM in metadata and metadata[CHECKSUM] != checksum(text, arrays):
             raise ValueError("its content is not what was saved")
         graph = _graph(text, arrays)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as problem:
-        raise GraphFileError(f"{shown} is damaged: {_short(problem)}. Save the graph again.") from problem
+        raise GraphFileError(f"{name} is damaged: {_short(problem)}. Save the graph again.") from problem
     return graph
 
 
@@ -87,7 +87,7 @@ def checksum(text: str, arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _graph(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
-    """Return the graph of a description and arrays. Raises ValueError, with a sentence, for what contradicts itself."""
+    """Return the graph of a description and arrays. Raises ValueError, with a sentence, for contradictions."""
     from circuit_widget.graph.graph import Graph
 
     for name, dtype in ARRAYS.items():
@@ -102,7 +102,7 @@ def _graph(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     from safetensors import SafetensorError, safe_open
 
-    shown = shown_path(path)
+    name = quoted_path(path)
     try:
         if path.exists() and not path.is_file():
             raise GraphFileError(foreign(path, file_kind(path), "a graph"))
@@ -111,16 +111,16 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
             names = set(file.keys())
             arrays = {name: file.get_tensor(name) for name in ARRAYS if name in names}
     except FileNotFoundError as problem:
-        raise GraphFileError(not_there(path)) from problem
+        raise GraphFileError(missing_file(path)) from problem
     except OSError as problem:
-        raise GraphFileError(f"{shown} cannot be read: {problem.strerror or _short(problem)}.") from problem
+        raise GraphFileError(f"{name} cannot be read: {problem.strerror or _short(problem)}.") from problem
     except (SafetensorError, ValueError, TypeError, AttributeError, MemoryError, OverflowError) as problem:
         raise GraphFileError(_not_a_graph(path, problem)) from problem
     return metadata, arrays
 
 
 def _not_a_graph(path: Path, problem: Exception) -> str:
-    """Return what to tell someone whose file is no safetensors file: what it is instead, where that can be told."""
+    """Return the error message for a file that is not safetensors, with its kind where it is recognised."""
     try:
         kind, empty = file_kind(path), path.stat().st_size == 0
     except OSError:
@@ -128,11 +128,11 @@ def _not_a_graph(path: Path, problem: Exception) -> str:
     if kind is not None and "safetensors" not in kind.name and kind.reader != "Graph.load":
         return foreign(path, kind, "a graph")
     why = "it is empty" if empty else _short(problem)
-    return f"{shown_path(path)} is not a whole safetensors file: {why}. It was cut off while copying, or is of another kind."
+    return f"{quoted_path(path)} is not a whole safetensors file: {why}. It was cut off while copying, or is of another kind."
 
 
 def _short(problem: Exception) -> str:
-    """Return what is wrong with a file as one short line, whatever the file holds."""
+    """Return a problem with a file as one short printable line."""
     text = str(problem) if not isinstance(problem, KeyError) else f"{problem} is missing"
     line = "".join(character if character.isprintable() else " " for character in text).rstrip(". ")
     return line if len(line) <= LONGEST_PROBLEM else f"{line[: LONGEST_PROBLEM - 1]}…"

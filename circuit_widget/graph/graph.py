@@ -45,11 +45,11 @@ class Graph:
     Use `Graph.build` to make one: it computes influence, share and scores.
 
     `influence[n]` is the share of the effect on the targets, weighted by their probability, that passes through node n
-    (0 for logits). `share[n]` is the summed share of all influence held by n and every node with more of it (0 for
-    logits). Both, and `recorded_scores`, describe the whole graph also after `prune`.
+    (0 for logits). `share[n]` is the share of all influence of n and every node with more influence (0 for logits).
+    Both, and `recorded_scores`, describe the whole graph also after `prune`.
 
-    Raises ValueError when the arrays do not fit together, or a token or label holds half of a character, which no file
-    and no message can carry.
+    Raises ValueError when the arrays do not fit together, or a token or label has half of a character, which cannot be
+    saved or sent.
     """
 
     tokens: tuple[PromptToken, ...]
@@ -95,7 +95,7 @@ class Graph:
         return f"Graph({'; '.join([*words, scores])}{'; pruned' if self.pruned else ''})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Other processes get the graph; the model stays where it is.
+        # A pickled or copied graph has no model, which stays in its process.
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         plain = {"labels": dict(self.labels), "recipe": dict(self.recipe), "model": None}
         return partial(Graph, **{**values, **plain}), ()
@@ -122,8 +122,8 @@ class Graph:
     ) -> Self:
         """A graph from its nodes and weights; influence, share and scores are computed here.
 
-        Features come sorted by (layer, position, feature), errors by (layer, position), tokens by position. A feature
-        is fed by features of lower layers only. Raises ValueError when the arrays do not fit together.
+        Features are sorted by (layer, position, feature), errors by (layer, position), tokens by position. Edges between
+        features lead to higher layers only. Raises ValueError when the arrays do not fit together.
         """
         labels, recipe = {} if labels is None else labels, {} if recipe is None else recipe
         check_kinds(tokens, targets, labels, recipe)
@@ -180,12 +180,12 @@ class Graph:
 
     @property
     def pruned(self) -> bool:
-        """Whether nodes or edges of the traced graph are missing."""
+        """Whether the graph is the result of `prune`."""
         return "thresholds" in self.recipe
 
     @property
     def left_out(self) -> int:
-        """Number of active features that are no nodes but part of the error of their layer and position."""
+        """Number of active features that are not nodes but part of the error of their layer and position."""
         number = self.recipe.get("left_out_features", 0)
         return number if isinstance(number, int) else 0
 
@@ -211,13 +211,13 @@ class Graph:
 
     @cached_property
     def row_nodes(self) -> Int64[np.ndarray, " targets"]:
-        """Place in node order of each row of `weights`."""
+        """Index in node order of each row of `weights`."""
         features, logits = np.arange(self.n_features), np.arange(self.weights.shape[1], self.n_nodes)
         return np.concatenate([features, logits], dtype=np.int64)
 
     @cached_property
     def input_total(self) -> Float64[np.ndarray, " nodes"]:
-        """Summed absolute weight of all edges into each node, in node order; 0 for nodes that nothing enters."""
+        """Summed absolute weight of all edges into each node, in node order; 0 for nodes without incoming edges."""
         totals = np.zeros(self.n_nodes, dtype=np.float64)
         totals[self.row_nodes] = input_totals(self.weights)
         totals.setflags(write=False)
@@ -228,19 +228,19 @@ class Graph:
         return {node: index for index, node in enumerate(self.node_ids)}
 
     def index(self, node: str | Feature) -> int:
-        """Place of a node in node order. Raises NodeError, naming the nearest ids, when the graph has no such node."""
+        """Index of a node in node order. Raises NodeError, naming the nearest ids, when the graph has no such node."""
         found = self.find(node)
         if found is None:
             raise NodeError(no_such_node(node.id if isinstance(node, Feature) else node, self.node_ids))
         return found
 
     def find(self, node: str | Feature) -> int | None:
-        """Place of a node in node order, or None when the graph has no such node."""
+        """Index of a node in node order, or None when the graph has no such node."""
         wanted = node.id if isinstance(node, Feature) else node
         return self._index.get(wanted) if isinstance(wanted, str) else None
 
     def resolve(self, nodes: str | Feature | Iterable[str | Feature]) -> tuple[int, ...]:
-        """Places of several nodes in node order, or of a single one. Raises NodeError as `index` does."""
+        """Indices of several nodes in node order, or of a single one. Raises NodeError as `index` does."""
         return tuple(self.index(node) for node in several_nodes(nodes, NodeError))
 
     def labelled(self, label: str) -> tuple[str, ...]:
@@ -248,10 +248,13 @@ class Graph:
         return nodes.labelled(self, label)
 
     def strongest_edges(self, count: int | None = None, among: Iterable[int] | None = None) -> Edges:
-        """The edges with the highest score `Â[t,s] (I_t + w_t)`, the strongest first; of equals, the first targets'.
+        """The edges with the highest score `Â[t, s] (I_t + w_t)`, the strongest first.
 
-        At most `count`, of those between the nodes `among` (places in node order), by default all. Each comes with the
-        share of the whole graph's score held by it and all edges at least as strong. Raises NodeError for another count,
+        The edge leads from s to t; `Â` are the absolute weights with each row scaled to sum 1, `I_t` is the influence of t
+        and `w_t` its target weight (0 for features). Of edges with equal scores, those of the first targets come first.
+
+        At most `count`, of those between the nodes `among` (indices in node order), by default all. Each has the share of
+        the whole graph's score of this edge and all edges at least as strong. Raises NodeError for another count,
         or an index that no node has.
         """
         if count is not None:
@@ -270,11 +273,11 @@ class Graph:
         return Edges(found.column, self.row_nodes[found.row], weight, found.share)
 
     def prune(self, node_threshold: float = 0.8, edge_threshold: float = 0.98) -> Graph:
-        """The part that carries nearly all of the effect, as a graph of its own.
+        """The part with nearly all of the effect, as a graph of its own.
 
-        Keeps the fewest nodes that hold `node_threshold` of the summed influence, then the fewest edges that hold
-        `edge_threshold` of the summed edge score; features and errors left without a way to the logits go, tokens and
-        logits always stay. Both thresholds lie in [0, 1]. Influence, share and scores remain those of the whole graph.
+        Keeps the fewest nodes with `node_threshold` of the summed influence, then the fewest edges with `edge_threshold`
+        of the summed edge score (see `strongest_edges`). Then features and errors without a path to the logits are
+        dropped; tokens and logits always stay. Both thresholds lie in [0, 1]. Influence, share and scores remain those of the whole graph.
         Raises CircuitError when a threshold is out of range.
         """
         return pruned(self, node_threshold, edge_threshold)
@@ -282,16 +285,16 @@ class Graph:
     def scores(self, keep: Iterable[str | Feature] | None = None) -> Scores:
         """Replacement and completeness score: of the whole graph, or of the circuit in which only `keep` are features.
 
-        The signed edges of every other feature then count as error of its layer and position; tokens, errors and
-        logits always belong, so naming them changes nothing. Raises NodeError for unknown nodes, and CircuitError for
-        a circuit of a pruned graph, which no longer holds the edges the answer depends on.
+        The signed edges of every other feature then count as error of its layer and position. Tokens, errors and logits
+        are always part of the circuit. Raises NodeError for unknown nodes, and CircuitError for a circuit of a pruned
+        graph, which no longer has all the edges that the scores depend on.
         """
         if keep is None:
             return self.recorded_scores
         return scores_of_circuit(self, self.resolve(keep))
 
     def verify(self, n: int = 50) -> Verification:
-        """The `n` strongest edges beside what they are when the model that traced this graph measures them again.
+        """The `n` strongest edges beside their values when the model that traced this graph measures them again.
 
         Raises NoModelError when the graph came from a file, without its model: then `model.verify(graph)` does it.
         """
@@ -317,7 +320,7 @@ class Graph:
         """Nodes and edges as pandas frames.
 
         Nodes, in node order: id, kind, layer (-1 for tokens, n_layers for logits), position, feature (missing where
-        there is none), token and token_id (of the prompt at that position; for a logit, the token it stands for),
+        there is none), token and token_id (of the prompt at that position; for a logit, the token of the logit),
         activation (missing but for features), influence, label. Edges, one for each nonzero weight: source, target
         (node ids), weight (signed direct effect).
         """
@@ -332,9 +335,9 @@ class Graph:
         return network(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the graph to a safetensors file, whole or not at all, and return its path. The model is not part of it.
+        """Write the graph to a safetensors file, completely or not at all, and return its path. The model is not saved.
 
-        Raises GraphFileError when the file cannot be written, or holds what could not be read back.
+        Raises GraphFileError when the file cannot be written, or could not be read back.
         """
         from circuit_widget.graph.file import save_graph
 
@@ -344,15 +347,15 @@ class Graph:
     def load(cls, path: str | Path) -> Graph:
         """Read a graph that `save` wrote. Nothing in the file is executed.
 
-        What it says is held against what follows from its weights. Raises GraphFileError for a missing, cut off, changed,
-        foreign, newer or contradictory file.
+        Its numbers are checked against those computed from its weights. Raises GraphFileError for a missing, truncated,
+        changed, foreign, newer or contradictory file.
         """
         from circuit_widget.graph.file import load_graph
 
         return load_graph(path)
 
     def show(self, model: TracingModel | None = None, **settings: Any) -> CircuitWidget:
-        """A widget on this graph; `model` defaults to the one that traced it, without one nothing can be ablated."""
+        """A widget on this graph; `model` defaults to the one that traced it. Interventions need a model."""
         from circuit_widget.widget.widget import CircuitWidget
 
         return CircuitWidget(self, model=self.model if model is None else model, **settings)
@@ -365,9 +368,9 @@ class Graph:
         width: float = 6.75,
         title: str | None = None,
     ) -> Figure:
-        """A figure of the graph for a paper, `width` inches wide: its map, a circuit on it, or both.
+        """A figure of the graph for a paper, `width` inches wide: its map, a circuit, or both.
 
-        With an effect, its bars; with the Controls of one, their band behind the bars.
+        With an effect, it has its bars; with the Controls of an effect, also their band behind the bars.
 
         Raises FigureError for an unknown part or width, NodeError or CircuitError for a circuit that does not fit.
         """

@@ -1,4 +1,4 @@
-"""What the nodes and edges of a graph are called, and where they stand."""
+"""Ids, kinds, layers and positions of the nodes of a graph, in node order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Edges(NamedTuple):
-    """Some edges: places of their ends in node order, signed weights, and cumulative shares of the edge score."""
+    """Some edges: indices of source and target in node order, signed weights, and cumulative shares of the edge score."""
 
     source: Int[np.ndarray, " edges"]
     target: Int[np.ndarray, " edges"]
@@ -33,9 +33,9 @@ def node_ids(graph: Graph) -> tuple[str, ...]:
     )
     errors = zip(graph.error_layer.tolist(), graph.error_position.tolist(), strict=True)
     return (
-        *(feature_id(*place) for place in features),
-        *(error_id(*place) for place in errors),
-        *(token_id(graph.tokens[place].token_id, place) for place in graph.token_position.tolist()),
+        *(feature_id(*feature) for feature in features),
+        *(error_id(*error) for error in errors),
+        *(token_id(graph.tokens[position].token_id, position) for position in graph.token_position.tolist()),
         *(logit_id(graph.n_layers, target.token_id, graph.position) for target in graph.targets),
     )
 
@@ -65,7 +65,7 @@ def feature_at(graph: Graph, index: int) -> Feature:
 
 
 def among(graph: Graph, indices: Iterable[int] | None) -> Bool[np.ndarray, " nodes"]:
-    """Which nodes, in node order, have one of the indices; all for None. Raises NodeError for what is no such index."""
+    """Mask of the nodes with these indices in node order; all for None. Raises NodeError for other indices."""
     if indices is None:
         return np.ones(graph.n_nodes, dtype=bool)
     listed = entries_of(indices, "among is a list of indices in node order, or None for all nodes", NodeError)
@@ -83,14 +83,14 @@ def labelled(graph: Graph, label: str) -> tuple[str, ...]:
     found = tuple(node for node in ids if graph.labels.get(node) == label)
     if found:
         return found
-    known = sorted({text for node in ids if (text := graph.labels.get(node))})
+    known = sorted({other for node in ids if (other := graph.labels.get(node))})
     nearest = difflib.get_close_matches(label[:80], known, n=3, cutoff=0.5)
-    shown = one_line(label, 41)
-    there = (
-        f"the nearest labels are {', '.join(f'“{text}”' for text in nearest)}"
+    text = one_line(label, 41)
+    known_labels = (
+        f"the nearest labels are {', '.join(f'“{other}”' for other in nearest)}"
         if nearest
         else f"it has {len(known)} different labels, see graph.labels"
         if known
         else "none of its features has a label"
     )
-    raise NodeError(f"No feature of the graph has the label “{shown}”; {there}.")
+    raise NodeError(f"No feature of the graph has the label “{text}”; {known_labels}.")

@@ -1,4 +1,4 @@
-"""The recipe of a graph: how it came about, as JSON whose known entries have known kinds."""
+"""The recipe of a graph: how it was traced, as JSON; checks of its known entries."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 def check_recipe(recipe: Mapping[str, Any], n_features: int) -> None:
     """Raise ValueError, with a sentence, where a recipe has an entry of the wrong kind or contradicts the graph.
 
-    Entries are checked where they are; further ones may hold any JSON. model, transcoders, device, dtype, time, and
-    where they were given to load, input_site and output_site: texts. provenance: an object for each of the two, whose
+    All entries are optional; unknown ones may be any JSON. model, transcoders, device, dtype, time, and input_site and
+    output_site if they were arguments of load: texts. provenance: an object for each of the two, whose
     `files` give a hash by name. versions: a text for each library. seconds: a number. prompt: a text or whole numbers.
     prompt_token_ids: whole numbers. targets: a list of tokens, contrasts and directions, by ids. step: a whole number
     from 1 up. first_position, active_features, left_out_features, left_out_for_memory: whole numbers from 0 up.
@@ -29,7 +29,7 @@ def check_recipe(recipe: Mapping[str, Any], n_features: int) -> None:
 
 
 def target_kinds(recipe: Mapping[str, Any]) -> list[int | None] | None:
-    """Return the token id of each target of a recipe, None for one that is no token; None where it does not say."""
+    """Return the token id of each target of a recipe, None for other targets; None if the recipe does not list them."""
     targets = recipe.get("targets")
     return None if targets is None else [entry.get("token") for entry in targets]
 

@@ -1,4 +1,4 @@
-"""What is left of a graph: pruned to what carries its effect, or scored as a circuit of a few features."""
+"""Parts of a graph: the pruned graph, and the scores of a circuit of some of its features."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def pruned(graph: Graph, node_threshold: float, edge_threshold: float) -> Graph:
-    """The part of a graph that carries nearly all of the effect; see `Graph.prune`."""
+    """The part of a graph with nearly all of the effect; see `Graph.prune`."""
     node_threshold = share_of(node_threshold, "The node threshold", CircuitError)
     edge_threshold = share_of(edge_threshold, "The edge threshold", CircuitError)
     n_sources = graph.weights.shape[1]
@@ -49,11 +49,11 @@ def pruned(graph: Graph, node_threshold: float, edge_threshold: float) -> Graph:
 
 
 def scores_of_circuit(graph: Graph, keep: Iterable[int]) -> Scores:
-    """The scores of the circuit in which only the features at some places in node order are left; see `Graph.scores`."""
+    """The scores of the circuit of the features with these indices in node order; see `Graph.scores`."""
     if graph.pruned:
         raise CircuitError(
-            "This graph was pruned and no longer holds every edge that the scores of a circuit depend on. "
-            "Ask the graph it was pruned from."
+            "This graph was pruned and no longer has every edge that the scores of a circuit depend on. "
+            "Use the graph it was pruned from."
         )
     kept = np.zeros(graph.n_nodes, dtype=bool)
     kept[list(keep)] = True

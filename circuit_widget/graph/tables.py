@@ -1,4 +1,4 @@
-"""A graph as tables and as a network, for those who go on in Python."""
+"""A graph as pandas frames and as a networkx graph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def node_frame(graph: Graph) -> pandas.DataFrame:
     import pandas
 
     n_errors, n_tokens, n_logits = graph.n_errors, len(graph.token_position), len(graph.targets)
-    prompt = [graph.tokens[place] for place in graph.node_position[: graph.n_nodes - n_logits].tolist()]
+    prompt = [graph.tokens[position] for position in graph.node_position[: graph.n_nodes - n_logits].tolist()]
     without = [None] * (n_errors + n_tokens + n_logits)
     return pandas.DataFrame(
         {
@@ -52,7 +52,7 @@ def edge_frame(graph: Graph) -> pandas.DataFrame:
 
 
 def network(graph: Graph) -> networkx.DiGraph[str]:
-    """A directed network whose nodes carry the columns of the node frame and whose edges carry `weight`."""
+    """A directed graph whose nodes have the columns of the node frame, and whose edges have `weight`."""
     import networkx
 
     net: networkx.DiGraph[str] = networkx.DiGraph()

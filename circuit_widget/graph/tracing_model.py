@@ -1,4 +1,4 @@
-"""The model that traced a graph, as far as the graph uses it."""
+"""The protocol of the model that traced a graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class TracingModel(Protocol):
-    """The model that traced a graph: a ReplacementModel. The rooms below it know no more of it than this."""
+    """The methods of the model that a graph uses. ReplacementModel has them; its room is above this one."""
 
     @property
     def source(self) -> tuple[str, str | None] | None:

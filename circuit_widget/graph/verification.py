@@ -1,4 +1,4 @@
-"""A graph's edges beside what they are when measured again."""
+"""The result of `verify`: edges of a graph beside their measured values."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     import pandas
 
 TOLERANCE = 1e-4
-"""How far an edge may be from its measurement, as a share of the strongest edge measured."""
+"""Largest allowed difference between an edge and its measured value, as a share of the strongest measured edge."""
 
 SMALLEST = float(np.finfo(np.float32).tiny)
-"""Keeps the ratio of two zeros a number."""
+"""Smallest denominator, so that the ratio of two zeros is 0."""
 
 
 @dataclass(frozen=True)
 class MeasuredEdge:
-    """An edge of a graph, and what it is when measured again; `in_float32` in a model of which every weight is."""
+    """An edge of a graph beside its measured value; `in_float32` is the edge with all weights of the model in float32."""
 
     source: str
     target: str
@@ -29,21 +29,21 @@ class MeasuredEdge:
 
     @property
     def absolute(self) -> float:
-        """How far the graph is from the measurement, in units of the target."""
+        """Absolute difference between graph and measured value, in units of the target."""
         return abs(self.weight - self.measured)
 
     @property
     def relative(self) -> float:
-        """The same as a share of the larger of the two."""
+        """The difference as a share of the larger of the two values."""
         return self.absolute / max(abs(self.weight), abs(self.measured), SMALLEST)
 
 
 @dataclass(frozen=True, repr=False)
 class Verification:
-    """A graph's strongest edges beside their measurements.
+    """The strongest edges of a graph beside their measured values.
 
-    `dtype` is that of the model's weights. Where it has 16 bits, each edge was also computed with all weights taken to
-    float32, unless the memory was too small: how far that is from the graph says what rounding does to it.
+    `dtype` is that of the model's weights. If it has 16 bits, each edge was also computed with all weights in float32,
+    unless the memory was too small; the difference to the graph is the effect of rounding.
     """
 
     edges: tuple[MeasuredEdge, ...]
@@ -51,23 +51,23 @@ class Verification:
 
     @property
     def worst(self) -> MeasuredEdge | None:
-        """The edge farthest from its measurement; None where there was no edge to measure."""
+        """The edge with the largest absolute difference; None without edges."""
         return max(self.edges, key=lambda edge: edge.absolute, default=None)
 
     @property
     def worst_relative(self) -> MeasuredEdge | None:
-        """The edge farthest from its measurement as a share of itself."""
+        """The edge with the largest relative difference; None without edges."""
         return max(self.edges, key=lambda edge: edge.relative, default=None)
 
     @property
     def agrees(self) -> bool:
-        """Whether every edge is within 1e-4 of its measurement, as a share of the strongest one."""
+        """Whether every edge differs from its measured value by at most 1e-4 of the strongest one."""
         scale = max((abs(edge.measured) for edge in self.edges), default=0.0)
         return all(edge.absolute <= TOLERANCE * scale for edge in self.edges)
 
     @property
     def rounding(self) -> float | None:
-        """The largest difference between an edge and the same edge in float32; None where that was not computed."""
+        """The largest difference between an edge and the same edge in float32; None if that was not computed."""
         return max(
             (abs(edge.weight - edge.in_float32) for edge in self.edges if edge.in_float32 is not None), default=None
         )
@@ -84,8 +84,8 @@ class Verification:
             return "There was no edge to measure."
         lines = [
             f"{len(self.edges)} strongest edges measured again: {'they agree' if self.agrees else 'they do NOT agree'}.",
-            f"Largest difference {self.worst.absolute:.2g}, at {_shown(self.worst)}.",
-            f"Largest relative difference {self.worst_relative.relative:.2g}, at {_shown(self.worst_relative)}.",
+            f"Largest difference {self.worst.absolute:.2g}, at {_text(self.worst)}.",
+            f"Largest relative difference {self.worst_relative.relative:.2g}, at {_text(self.worst_relative)}.",
         ]
         if self.rounding is not None:
             lines.append(
@@ -96,5 +96,5 @@ class Verification:
         return "\n".join(lines)
 
 
-def _shown(edge: MeasuredEdge) -> str:
+def _text(edge: MeasuredEdge) -> str:
     return f"{edge.source} → {edge.target} ({edge.weight:.5g} in the graph, {edge.measured:.5g} measured)"

@@ -11,7 +11,7 @@ from circuit_widget.arguments import quoted, whole_number
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.nodes import Feature, several_nodes
 
 Groups: TypeAlias = Circuit | Mapping[str, Iterable[str | Feature]] | Iterable[str | Feature] | None
@@ -38,7 +38,7 @@ def groups_of(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]
 
 
 def _found(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
-    given_graph(graph, InterventionError)
+    require_graph(graph, InterventionError)
     n = whole_number(n, "n, the number of features,", InterventionError, least=1)
     if groups is None:
         return _singles(graph, np.argsort(-graph.influence[: graph.n_features], kind="stable")[:n].tolist())

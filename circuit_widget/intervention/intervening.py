@@ -8,7 +8,7 @@ from typing import Protocol
 
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.intervention.alignment import Alignment, alignment_between
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.execution.graph_features import LatestWatched, Watched
@@ -124,4 +124,4 @@ def align(model: Intervenable, graph: Graph, prompt: PromptInput) -> Alignment:
         InterventionError: the lengths differ and the prompts neither begin nor end alike.
         PromptError: the other prompt cannot be used.
     """
-    return alignment_between(given_graph(graph, InterventionError).tokens, model.tokenize(prompt))
+    return alignment_between(require_graph(graph, InterventionError).tokens, model.tokenize(prompt))

@@ -17,7 +17,7 @@ from circuit_widget.model.sites import NormKind, Sites, ValueLayout
 
 @dataclass(frozen=True, eq=False)
 class Modules:
-    """The modules of a network that its architecture's row names, and those at its ends.
+    """The modules of a network, found by the row of its architecture in `sites.py`.
 
     `body` is the text model without its unembedding. `positions` are learned position embeddings, None for rotary ones.
     """
@@ -47,17 +47,17 @@ class Block:
 
     @property
     def device(self) -> torch.device:
-        """Where the layer computes."""
+        """Device of the layer."""
         return module_device(self.value)
 
     def writer(self, output_site: str) -> nn.Module:
-        """Return the module whose output is what features write at an output site."""
+        """Return the module whose output is at an output site."""
         return self.mlp_post_norm if output_site == "mlp_update" and self.mlp_post_norm is not None else self.mlp
 
 
 @dataclass(frozen=True)
 class Heads:
-    """Shape of the attention: its heads, the value heads that groups of them share, and their width."""
+    """Shape of the attention: number of heads, number of value heads that groups of heads share, and their width."""
 
     n: int
     n_value: int
@@ -70,7 +70,7 @@ class Heads:
         return self.n // self.n_value
 
     def values(self, projected: Float[Tensor, "*rows columns"]) -> Float[Tensor, "*rows value_heads head_width"]:
-        """Return the values in the output of the projection they come from, or in its weights' columns."""
+        """Return the values in the output of their projection, or in the columns of its weight."""
         if self.layout is ValueLayout.LAST_OF_EACH_HEAD:
             return projected.reshape(*projected.shape[:-1], self.n_value, 3, self.width)[..., 2, :]
         return projected[..., -self.n_value * self.width :].reshape(*projected.shape[:-1], self.n_value, self.width)
@@ -78,11 +78,11 @@ class Heads:
 
 @dataclass(frozen=True, eq=False)
 class AttentionWeights:
-    """The linear part of one layer's attention, in float32.
+    """W_V and W_O of one layer's attention, in float32, with the norms around it folded in.
 
-    Weight and centring of the norm before it are folded into `value`, those of a norm after it into `output`. Their
-    biases and the projections' own are in `value_bias`, which the pattern's row sums multiply, and `output_bias`,
-    which is added before the norm after attention divides.
+    Weight and centring of the norm before attention are folded into `value`, those of a norm after it into `output`.
+    `value_bias` and `output_bias` are the biases of norms and projections: attention multiplies the first by the row sums
+    of its pattern; the second is added before the norm after attention divides.
     """
 
     value: Float[Tensor, "value_heads head_width d_model"]
@@ -166,7 +166,7 @@ def module_device(module: nn.Module) -> torch.device:
 
 
 def projection_weight(projection: nn.Module) -> Float[Tensor, "inputs outputs"]:
-    """Return the weight of a linear map, outside autograd, an input a row."""
+    """Return the weight of a linear map, outside autograd; rows are inputs."""
     weight = cast(Tensor, projection.weight).detach()
     return weight if isinstance(projection, Conv1D) else weight.T
 

@@ -1,4 +1,4 @@
-"""One forward pass of the model with everything kept that tracing and re-running need."""
+"""The capture: one forward pass of the model on a prompt, with all activations that tracing and re-runs need."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from circuit_widget.system.plain_torch import inference
 
 @dataclass(frozen=True, eq=False)
 class LayerCapture:
-    """What one block did with one prompt.
+    """The activations of one layer on one prompt.
 
-    `residual`, `keys`, `values` and `pattern` have the model's dtype, the rest is float32. `mlp_input` is what features
-    read and `mlp_output` what they stand in for, at the sites of the capture; `reading` and `writing` lead there from
-    the residual stream and back to it. `arguments` are the block's arguments but for the residual stream and the cache
-    (masks, rotary tables), by name; `cache_argument` is the name of the cache's.
+    `residual` is the residual stream that enters the layer. It, `keys`, `values` and `pattern` have the model's dtype, the
+    rest is float32. `mlp_input` is the input of features and `mlp_output` what they reconstruct, at the sites of the
+    capture; `reading` maps the residual stream to the first, `writing` the second back to it. `arguments` are the
+    arguments of the block other than residual stream and cache (masks, rotary tables), by name; `cache_argument` is the
+    name of the cache's.
     """
 
     residual: Float[Tensor, "positions d_model"]
@@ -50,7 +51,7 @@ class LayerCapture:
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """A forward pass on one prompt: its layers, its ends, and its logits at one position (float32).
+    """A forward pass on one prompt: the activations of all layers, and the logits at one position (float32).
 
     `embedding` is the residual stream that enters the first layer, without learned position embeddings.
     `uncapped_logits` are the logits before the model's softcap.
@@ -73,7 +74,7 @@ class Capture:
 
 
 class _RecordingCache(DynamicCache):
-    """A cache for one pass: it keeps the keys and values of each layer as they come."""
+    """A cache for one forward pass: it records the keys and values of each layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,18 +87,18 @@ class _RecordingCache(DynamicCache):
 
 @dataclass
 class _RecordedLayer:
-    """The parts of a LayerCapture as the hooks fill them in."""
+    """The parts of a LayerCapture, which hooks fill in during the forward pass."""
 
     kind: NormKind
     parts: dict[str, Any] = field(default_factory=dict)
 
-    def watch(self, hooks: Hooks, block: Block, cache: object, input_site: str, output_site: str) -> None:
-        """Set the hooks that fill in what `block` does."""
+    def set_hooks(self, hooks: Hooks, block: Block, cache: object, input_site: str, output_site: str) -> None:
+        """Set the hooks that record the activations of `block`."""
         self.parts |= {"attention_output_scale": None, "writing": FrozenNorm()}
         hooks.before(block.whole, lambda args, kwargs: self._whole(block, cache, args, kwargs))
         hooks.after(block.attention, lambda _, output: self.parts.update(pattern=output[1][0]))
         hooks.before(block.mlp_norm, lambda args, _: self._mlp_norm(block.mlp_norm, input_site, args[0][0]))
-        watch_reading(hooks, block, self.kind, input_site, lambda x: self.parts.update(mlp_input=x[0]))
+        hook_input_site(hooks, block, self.kind, input_site, lambda x: self.parts.update(mlp_input=x[0]))
         hooks.after(block.writer(output_site), lambda _, output: self.parts.update(mlp_output=first(output)[0].float()))
         if block.attention_post_norm is not None:
             hooks.before(block.attention_post_norm, lambda args, _: self._attention_output(block, args[0][0]))
@@ -121,12 +122,12 @@ class _RecordedLayer:
 
     def _mlp_norm(self, norm: nn.Module, input_site: str, x: Float[Tensor, "positions d_model"]) -> None:
         frozen = frozen_norm(norm, self.kind, x)
-        readings = {
+        norms = {
             "mlp_input": frozen,
             "mlp_norm": FrozenNorm(scale=frozen.scale, centred=frozen.centred),
             "residual_mid": FrozenNorm(),
         }
-        self.parts["reading"] = readings[input_site]
+        self.parts["reading"] = norms[input_site]
 
     def _attention_output(self, block: Block, x: Float[Tensor, "positions d_model"]) -> None:
         assert block.attention_post_norm is not None
@@ -137,16 +138,16 @@ class _RecordedLayer:
         self.parts["writing"] = frozen_norm(block.mlp_post_norm, self.kind, x)
 
 
-def watch_reading(
+def hook_input_site(
     hooks: Hooks,
     block: Block,
     kind: NormKind,
     input_site: str,
-    read: Callable[[Float[Tensor, "batch positions d_model"]], None],
+    receive: Callable[[Float[Tensor, "batch positions d_model"]], None],
 ) -> None:
-    """Call `read` with what features read in this block, in float32, whenever the block runs."""
+    """Call `receive` with the values at an input site of a block, in float32, whenever the block runs."""
     if input_site == "mlp_input":
-        hooks.before(block.mlp, lambda args, _: read(args[0].float()))
+        hooks.before(block.mlp, lambda args, _: receive(args[0].float()))
         return
 
     def before_norm(args: tuple[Any, ...], _: dict[str, Any]) -> None:
@@ -155,18 +156,18 @@ def watch_reading(
             rows = x.flatten(0, 1)
             norm = FrozenNorm(norm_scale(block.mlp_norm, kind, rows), centred=kind is NormKind.LAYER)
             x = norm.apply(rows).view_as(x)
-        read(x)
+        receive(x)
 
     hooks.before(block.mlp_norm, before_norm)
 
 
 def first(output: Any) -> Any:
-    """Return a module's output, or the first of several."""
+    """Return the output of a module, or the first of several outputs."""
     return output[0] if isinstance(output, tuple) else output
 
 
 def named_arguments(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call of `module`, those given by position too, by name and in order."""
+    """Return all arguments of a call of `module` by name, in order."""
     bound = inspect.signature(type(module).forward).bind(module, *args, **kwargs)
     named: dict[str, Any] = {}
     for name, value in list(bound.arguments.items())[1:]:
@@ -186,9 +187,9 @@ def capture(
     output_site: str = "mlp_output",
     cancelled: IsCancelled | None = None,
 ) -> Capture:
-    """Run the model once on a prompt and keep what its frozen model and its re-runs need.
+    """Run the model once on a prompt and capture the activations for its frozen model and its re-runs.
 
-    Features read at `input_site` and write at `output_site` (`circuit_widget.model.sites` says which there are).
+    Features read at `input_site` and write at `output_site`, two of those in `circuit_widget.model.sites`.
 
     Raises:
         LoadError: the model does not have these sites.
@@ -197,23 +198,23 @@ def capture(
     """
     model.check_sites(input_site, output_site)
     recorded = [_RecordedLayer(model.sites.norm) for _ in model.blocks]
-    ends: dict[str, Tensor] = {}
+    recorded_ends: dict[str, Tensor] = {}
     cache = _RecordingCache()
 
-    def stop(_: tuple[Any, ...], __: dict[str, Any]) -> None:
+    def check_cancelled(_: tuple[Any, ...], __: dict[str, Any]) -> None:
         if cancelled is not None and cancelled():
             raise Cancelled("The run was cancelled.")
 
     with inference(), fast_products(model.linear_maps):
         with Hooks() as hooks:
             for record, block in zip(recorded, model.blocks, strict=True):
-                hooks.before(block.whole, stop)
-                record.watch(hooks, block, cache, input_site, output_site)
+                hooks.before(block.whole, check_cancelled)
+                record.set_hooks(hooks, block, cache, input_site, output_site)
             if model.positions is not None:
-                hooks.after(model.positions, lambda _, output: ends.update(positions=output.float()))
-            hooks.before(model.final_norm, lambda args, _: ends.update(final=args[0][0]))
+                hooks.after(model.positions, lambda _, output: recorded_ends.update(positions=output.float()))
+            hooks.before(model.final_norm, lambda args, _: recorded_ends.update(final=args[0][0]))
             model.body(**model.prompt_arguments(token_ids), past_key_values=cache, use_cache=True)
-        uncapped = model.uncapped_logits(ends["final"][position : position + 1])[0]
+        uncapped = model.uncapped_logits(recorded_ends["final"][position : position + 1])[0]
     if not bool(torch.isfinite(uncapped).all()):
         raise PromptError("The model's logits for this prompt are not finite; try another dtype, or check its weights.")
     layers = tuple(
@@ -221,8 +222,8 @@ def capture(
         for layer, record in enumerate(recorded)
     )
     embedding = layers[0].residual.float()
-    if "positions" in ends:
-        embedding = embedding - ends["positions"].reshape(-1, model.d_model).to(embedding.device)
+    if "positions" in recorded_ends:
+        embedding = embedding - recorded_ends["positions"].reshape(-1, model.d_model).to(embedding.device)
     return Capture(
         token_ids=tuple(token_ids),
         position=position,
@@ -230,14 +231,14 @@ def capture(
         output_site=output_site,
         embedding=embedding,
         layers=layers,
-        final_residual=ends["final"].to(module_device(model.final_norm)).float(),
+        final_residual=recorded_ends["final"].to(module_device(model.final_norm)).float(),
         uncapped_logits=uncapped,
         logits=model.capped(uncapped),
     )
 
 
 def frozen_layer(model: LanguageModel, captured: LayerCapture, layer: int) -> FrozenLayer:
-    """Return one layer with its patterns and denominators frozen at their captured values."""
+    """Return one layer with its attention pattern and norm denominators frozen at their captured values."""
     weights = model.attention_weights(layer)
     return FrozenLayer(
         pattern=captured.pattern.float() if captured.pattern.dtype == torch.float64 else captured.pattern,
@@ -252,11 +253,11 @@ def frozen_layer(model: LanguageModel, captured: LayerCapture, layer: int) -> Fr
 
 
 def freeze(model: LanguageModel, captured: Capture) -> FrozenModel:
-    """Return the linear model that is left when a captured pass's patterns and denominators are constants."""
+    """Return the linear model whose attention patterns and norm denominators are those of a capture."""
     with inference():
         last = captured.final_residual[captured.position : captured.position + 1]
         return FrozenModel(
-            layers=tuple(frozen_layer(model, layer, place) for place, layer in enumerate(captured.layers)),
+            layers=tuple(frozen_layer(model, layer, index) for index, layer in enumerate(captured.layers)),
             final=frozen_norm(model.final_norm, model.sites.norm, last),
             position=captured.position,
         )

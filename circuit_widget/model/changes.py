@@ -1,4 +1,4 @@
-"""Noticing that a network is no longer what it was: its modules, what acts on them, and its weights."""
+"""Detects changes of a network after it was loaded: of its modules, their hooks, and its weights."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 SAMPLES = 8
-"""Numbers of each tensor that are compared: writing through `tensor.data` is not counted by torch."""
+"""How many numbers of each tensor are compared, because torch does not count writes through `tensor.data`."""
 
 _BY_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class Fingerprint:
-    """What a network was when this was made, to be compared with what it is now in a fraction of a millisecond.
+    """The state of a network at one time, to be compared with its present state in a fraction of a millisecond.
 
-    Of the weights it compares which tensors they are, where they lie, torch's count of changes, and evenly spaced
-    numbers of each. A change of a few numbers through `tensor.data` can go unnoticed.
+    Of the weights it compares the identity of the tensors, their address, torch's count of changes, and evenly spaced
+    numbers of each. A change of a few numbers through `tensor.data` can go undetected.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -35,7 +35,7 @@ class Fingerprint:
             torch_module._global_forward_pre_hooks,
             torch_module._global_forward_hooks,
         ]
-        self._acting = self._what_acts()
+        self._found_hooks = self._hooks_and_forwards()
         self._parameters = [
             (state["_parameters"], name, tensor)
             for state in self._state
@@ -43,46 +43,48 @@ class Fingerprint:
         ]
         tensors = [tensor for module in modules for tensor in _weights(module)]
         self._tensors = [(tensor, tensor.data_ptr(), _version(tensor)) for tensor in tensors]
-        self._sampled = [(views, _together(views)) for views in _views(tensors)]
+        self._sampled = [(views, _concatenated(views)) for views in _views(tensors)]
 
     def has_other_modules(self) -> bool:
-        """Return whether modules, their hooks or their `forward` are others than they were."""
+        """Return whether modules, their hooks or their `forward` have changed."""
         return (
             any(type(module) is not cls for module, cls in self._types)
             or any(now != then for now, then in self._children)
             or any(cls.forward is not forward for cls, forward in self._forwards)
-            or self._what_acts() != self._acting
+            or self._hooks_and_forwards() != self._found_hooks
         )
 
     def has_other_weights(self) -> bool:
-        """Return whether weights are others than they were."""
+        """Return whether weights have changed."""
         return (
             any(tensors.get(name) is not tensor for tensors, name, tensor in self._parameters)
-            or any(tensor.data_ptr() != place or _version(tensor) != count for tensor, place, count in self._tensors)
-            or any(not bool((_together(views) == then).all()) for views, then in self._sampled)
+            or any(
+                tensor.data_ptr() != address or _version(tensor) != count for tensor, address, count in self._tensors
+            )
+            or any(not bool((_concatenated(views) == then).all()) for views, then in self._sampled)
         )
 
-    def _what_acts(self) -> list[Any]:
-        """Return the hooks and what stands in place of a class's `forward`; empty for most networks."""
-        hooks = [(place, list(hooks.values())) for place, hooks in enumerate(self._hooks) if hooks]
-        instead = [
-            (place, name, state[name])
-            for place, state in enumerate(self._state)
+    def _hooks_and_forwards(self) -> list[Any]:
+        """Return all hooks, and every `forward` that replaces that of its class; empty for most networks."""
+        hooks = [(index, list(hooks.values())) for index, hooks in enumerate(self._hooks) if hooks]
+        replaced = [
+            (index, name, state[name])
+            for index, state in enumerate(self._state)
             for name in ("forward", "_compiled_call_impl")
             if state.get(name) is not None
         ]
-        return [*hooks, *instead]
+        return [*hooks, *replaced]
 
 
 def _weights(module: nn.Module) -> Iterator[Tensor]:
-    """Yield the tensors that a module computes with: parameters and saved buffers, without what follows from settings."""
+    """Yield the tensors that a module computes with: parameters and persistent buffers."""
     for name, tensor in (*module._parameters.items(), *module._buffers.items()):
         if tensor is not None and name not in module._non_persistent_buffers_set:
             yield from _plain(tensor)
 
 
 def _plain(tensor: Tensor) -> Iterator[Tensor]:
-    """Yield a tensor, or those that one of torch's subclasses is made of."""
+    """Yield a tensor, or the tensors that a tensor subclass consists of."""
     inner = getattr(tensor, "__tensor_flatten__", None)
     if inner is None:
         yield tensor
@@ -96,9 +98,9 @@ def _version(tensor: Tensor) -> int:
 
 
 def _views(tensors: list[Tensor]) -> Iterator[list[Any]]:
-    """Yield views of evenly spaced numbers of all tensors, as integers, grouped so that each group can be put together.
+    """Yield views of evenly spaced numbers of all tensors, as integers, in groups that can be concatenated.
 
-    Those on the CPU are numpy's, which takes a fifth of the time for so few numbers.
+    Views on the CPU are NumPy's, which takes a fifth of torch's time for so few numbers.
     """
     groups: defaultdict[object, list[Any]] = defaultdict(list)
     for tensor in tensors:
@@ -114,5 +116,5 @@ def _views(tensors: list[Tensor]) -> Iterator[list[Any]]:
     yield from groups.values()
 
 
-def _together(views: list[Any]) -> Any:
+def _concatenated(views: list[Any]) -> Any:
     return np.concatenate(views) if isinstance(views[0], np.ndarray) else torch.cat(views)

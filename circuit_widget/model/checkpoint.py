@@ -1,4 +1,4 @@
-"""Whether a directory holds a model as transformers saves it, and what to say of one that does not."""
+"""Checks that a directory contains a model as transformers saves it, and the errors about other directories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from circuit_widget.arguments import first_line
 from circuit_widget.errors import LoadError
+from circuit_widget.system.file_kind import PICKLE_ENDINGS
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -26,20 +28,19 @@ TOKENIZER_FILES = (
     "*.tiktoken",
 )
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 POINTER, POINTER_BYTES = b"version https://git-lfs", 1024
 LISTED = 5
 
 
 def check_directory(root: Path, what: str) -> None:
-    """Check that a directory is that of a model of transformers, as far as its names and its configuration tell.
+    """Check that a directory contains a transformers model, by the names of its files and its configuration.
 
     Raises:
-        LoadError: it is something else, named where it is known, or its configuration cannot be read.
+        LoadError: it contains something else, which is named where it is recognised, or an unreadable configuration.
     """
     files = _names(root)
     if ADAPTER in files:
-        raise LoadError(f"{what} holds an adapter ({ADAPTER}) and not a whole model. {_advice_for_adapter(root)}")
+        raise LoadError(f"{what} contains an adapter ({ADAPTER}) and not a whole model. {_advice_for_adapter(root)}")
     if CONFIG not in files:
         raise LoadError(_without_configuration(root, what, files))
     path = root / CONFIG
@@ -47,13 +48,13 @@ def check_directory(root: Path, what: str) -> None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise LoadError(f"{path}: not readable as JSON ({_line(error)}); get the file again.") from error
+        raise LoadError(f"{path}: not readable as JSON ({first_line(error)}); get the file again.") from error
     if not isinstance(document, dict) or not isinstance(document.get("model_type"), str):
         raise LoadError(f"{path}: no model_type is named in it; expected the configuration of a model of transformers.")
 
 
 def check_weights(root: Path, what: str) -> None:
-    """Check that the weights of a model are there, whole, and in the one format that is read.
+    """Check that the weights of a model are complete and in safetensors files.
 
     Raises:
         LoadError: names the file that is missing or is something else.
@@ -76,7 +77,7 @@ def check_weights(root: Path, what: str) -> None:
 
 
 def check_tokenizer(root: Path, what: str) -> None:
-    """Check that a directory has files of a tokenizer.
+    """Check that a directory has tokenizer files.
 
     Raises:
         LoadError: it has none.
@@ -91,7 +92,7 @@ def check_tokenizer(root: Path, what: str) -> None:
 
 
 def unreadable_weights(root: Path) -> str | None:
-    """Return the name of a file of weights that is cut off or damaged, if there is one."""
+    """Return the name of a weights file that is truncated or damaged, or None."""
     for path in sorted(root.glob("*.safetensors")):
         try:
             with safe_open(path, framework="pt"):
@@ -102,13 +103,13 @@ def unreadable_weights(root: Path) -> str | None:
 
 
 def about_file(path: Path, what: str) -> str:
-    """Return what to say of a file that was given as a model."""
+    """Return the error message for a file given as a model."""
     ending = path.suffix.lower()
     if ending in (".gguf", ".ggml"):
         return f"{what} is a GGUF file, whose weights are quantised. {_advice_for_gguf(path.parent, path.name)}"
-    if (path.parent / CONFIG).is_file() and ending in (".json", ".safetensors", *PICKLES):
+    if (path.parent / CONFIG).is_file() and ending in (".json", ".safetensors", *PICKLE_ENDINGS):
         return f"{what} is one file of a model; pass its directory: {str(path.parent)!r}."
-    if ending in PICKLES:
+    if ending in PICKLE_ENDINGS:
         return f"{what} is a pickle, which is never opened here. {_CONVERT}"
     if ending == ".safetensors":
         return f"{what} is a file of weights without a {CONFIG} beside it; expected the directory of a whole model."
@@ -126,33 +127,33 @@ _CONVERT = (
 
 
 def _without_configuration(root: Path, what: str, files: Sequence[str]) -> str:
-    """Return what to say of a directory without a configuration."""
+    """Return the error message for a directory without a configuration."""
     missing = f"{root / CONFIG}: the file is missing; {what} is not a model directory."
     gguf = _first(files, ".gguf")
     if gguf is not None:
-        return f"{what} holds GGUF files, whose weights are quantised. {_advice_for_gguf(root, gguf)}"
+        return f"{what} contains GGUF files, whose weights are quantised. {_advice_for_gguf(root, gguf)}"
     if "params.json" in files:
-        return f"{missing} It holds a checkpoint in its maker's own format; get the one in transformers' format."
+        return f"{missing} It contains a checkpoint in another format; get the one in the format of transformers."
     if "cfg.json" in files or _first(files, ".npz") or "config.yaml" in files or "layer_0.safetensors" in files:
         return f"{missing} These may be transcoders: pass them as transcoders=, and the model they belong to first."
     if any(_first(files, ending) for ending in (".onnx", ".h5", ".keras", ".pb", ".tflite", ".msgpack", ".nemo")):
-        return f"{missing} It holds a model of another framework; expected one of transformers."
+        return f"{missing} It contains a model of another framework; expected one of transformers."
     below = _models_below(root)
     if below:
         return f"{missing} There is one in {' and in '.join(map(repr, below))}: pass that."
-    if any(_first(files, ending) for ending in PICKLES):
-        return f"{missing} It holds pickles, which are never opened here. {_CONVERT}"
+    if any(_first(files, ending) for ending in PICKLE_ENDINGS):
+        return f"{missing} It contains pickles, which are never opened here. {_CONVERT}"
     listed = ", ".join(files[:LISTED]) + (", ..." if len(files) > LISTED else "")
-    return f"{missing} It holds {listed}." if files else f"{missing} It is empty."
+    return f"{missing} It contains {listed}." if files else f"{missing} It is empty."
 
 
 def _without_weights(root: Path, what: str, files: Sequence[str]) -> str:
-    """Return what to say of a directory with a configuration and without weights in safetensors."""
+    """Return the error message for a directory with a configuration but no weights in safetensors."""
     missing = f"{what} has no weights ({WEIGHTS}, or {INDEX} and what it lists)"
     gguf = _first(files, ".gguf")
     if gguf is not None:
         return f"{missing}, but a GGUF file. {_advice_for_gguf(root, gguf)}"
-    pickle = next((name for ending in PICKLES if (name := _first(files, ending)) is not None), None)
+    pickle = next((name for ending in PICKLE_ENDINGS if (name := _first(files, ending)) is not None), None)
     if pickle is not None:
         return f"{missing}, but a pickle, {pickle}, which is never opened here: only safetensors are read. {_CONVERT}"
     other = next((name for ending in (".h5", ".msgpack", ".onnx") if (name := _first(files, ending)) is not None), None)
@@ -186,7 +187,7 @@ def _advice_for_adapter(root: Path) -> str:
 
 
 def _models_below(root: Path) -> list[str]:
-    """Return the directories of models up to two levels below, such as checkpoints or a snapshot of the hub's cache."""
+    """Return the model directories up to two levels below, such as checkpoints or snapshots in the hub's cache."""
     patterns = (f"*/{CONFIG}", f"snapshots/*/{CONFIG}")
     found = [str(path.parent) for pattern in patterns for path in sorted(root.glob(pattern))]
     return found[:3]
@@ -198,11 +199,11 @@ def _shards(index: Path) -> list[str]:
         listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
         return sorted({str(name) for name in listed})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LoadError(f"{index}: no weight_map could be read ({_line(error)}); get the file again.") from error
+        raise LoadError(f"{index}: no weight_map could be read ({first_line(error)}); get the file again.") from error
 
 
 def _check_is_file(path: Path) -> None:
-    """Check that a file is itself and not what git-LFS leaves in its place, and has not come empty.
+    """Check that a file is neither a git-LFS pointer nor empty.
 
     Raises:
         LoadError: it is.
@@ -227,7 +228,3 @@ def _names(root: Path) -> list[str]:
 
 def _first(files: Sequence[str], ending: str) -> str | None:
     return next((name for name in files if name.lower().endswith(ending)), None)
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200] or type(error).__name__

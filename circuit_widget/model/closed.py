@@ -1,4 +1,4 @@
-"""What stands in the place of a model that was closed."""
+"""The replacement for a model that was closed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import NoReturn
 
 from circuit_widget.errors import NoModelError
 
-CLOSED = "This model was closed, and its memory given back. Load it again with circuit_widget.load()."
+CLOSED = "This model was closed, and its memory released. Load it again with circuit_widget.load()."
 
 
 class Closed:
-    """Refuses whatever is looked up on it, with NoModelError."""
+    """Raises NoModelError for every attribute."""
 
     def __getattr__(self, name: str) -> NoReturn:
         raise NoModelError(CLOSED)

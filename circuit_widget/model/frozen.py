@@ -1,6 +1,6 @@
-"""The frozen model of one prompt: attention patterns and norm denominators are constants, so what is left is linear.
+"""The frozen model of one prompt: attention patterns and norm denominators are constants, so it is linear.
 
-Biases have no part in it: it maps changes of the residual stream to changes of what is read from it.
+It maps changes of the residual stream to changes of later activations. Biases cancel in changes, so it has none.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from torch import Tensor
 from circuit_widget.system.linear_backend import linear
 
 MlpChange: TypeAlias = Callable[[int, Float[Tensor, "*batch rows d_model"]], Float[Tensor, "*batch rows d_model"]]
-"""From a layer and the change of what its MLP reads to the change of what is written in its place."""
+"""Maps a layer and the change of its MLP's input to the change that is written at the MLP's output."""
 
 
 @dataclass(frozen=True, eq=False)
 class FrozenNorm:
-    """A norm whose denominators are constants: `weight * scale[position] * (x - mean(x) if centred)`, its bias left out.
+    """A norm with constant denominators and without bias: `weight * scale[position] * (x - mean(x))`.
 
-    `scale` is one over the denominator at each position. A part that is None does nothing.
+    `x` is the residual stream at a position; its mean is subtracted only if `centred`. `scale` is 1 / denominator at each
+    position. `scale` and `weight` count as 1 where they are None.
     """
 
     scale: Float[Tensor, " positions"] | None = None
@@ -33,7 +34,7 @@ class FrozenNorm:
     def apply(
         self, x: Float[Tensor, "*batch positions d_model"], first_position: int = 0
     ) -> Float[Tensor, "*batch positions d_model"]:
-        """Return what the norm makes of a residual stream from `first_position` on, or of a change of it."""
+        """Return the norm of a residual stream, or of a change of it, at the positions from `first_position` on."""
         if self.centred:
             x = x - x.mean(-1, keepdim=True)
         if self.scale is not None:
@@ -41,7 +42,7 @@ class FrozenNorm:
         return x if self.weight is None else x * self.weight
 
     def transposed(self, readers: Float[Tensor, "n d_model"], position: int) -> Float[Tensor, "n d_model"]:
-        """Return the directions before the norm, at one position, that `readers` are after it."""
+        """Return gradients before the norm at one position, given the gradients `readers` after it: its transposed Jacobian."""
         if self.weight is not None:
             readers = readers * self.weight
         if self.centred:
@@ -51,14 +52,13 @@ class FrozenNorm:
 
 @dataclass(frozen=True, eq=False)
 class FrozenLayer:
-    """One layer of the frozen model. All float32, but for the pattern of a model in a 16-bit type, which has that type.
+    """One layer of the frozen model: float32, but for the pattern of a model in a 16-bit dtype, which has that dtype.
 
-    What the norms around attention do beside dividing is folded in: the weight and the centring of the norm before it
-    into `value`, the weight of a norm after it into `output`. `attention_scale` and `output_scale` are one over their
-    denominators.
+    `value` is W_V with the weight and centring of the norm before attention folded in, `output` is W_O with the weight of
+    a norm after attention folded in. `attention_scale` and `output_scale` are 1 / denominator of these norms.
 
-    `reading` leads from the residual stream to what features read, `writing` from what they write to what is added to
-    the stream. In a `parallel` layer the MLP reads the stream from before attention.
+    `reading` maps the residual stream to the input of features, `writing` maps their output to what is added to the
+    residual stream. In a `parallel` layer the MLP reads the residual stream from before attention.
     """
 
     pattern: Float[Tensor, "heads queries keys"]
@@ -72,7 +72,7 @@ class FrozenLayer:
 
     @property
     def device(self) -> torch.device:
-        """Where the layer is."""
+        """Device of the layer."""
         return self.pattern.device
 
     @property
@@ -83,7 +83,7 @@ class FrozenLayer:
     def attend(
         self, residual: Float[Tensor, "*batch positions d_model"], first_position: int = 0
     ) -> Float[Tensor, "*batch positions d_model"]:
-        """Return what attention adds for a residual stream that is zero before `first_position`, biases left out."""
+        """Return what attention adds, without biases, for a residual stream that is zero before `first_position`."""
         rows = slice(first_position, first_position + residual.shape[-2])
         heads, groups = self.value.shape[:2], (self.value.shape[0], self.n_groups)
         value = linear(residual * self.attention_scale[rows, None], self.value.flatten(0, 1))
@@ -96,7 +96,7 @@ class FrozenLayer:
 
 @dataclass(frozen=True, eq=False)
 class FrozenModel:
-    """All layers, and the final norm at the traced position (its scale has this one entry)."""
+    """All layers, and the final norm at the traced `position` (its scale has only this entry)."""
 
     layers: tuple[FrozenLayer, ...]
     final: FrozenNorm
@@ -110,31 +110,31 @@ class FrozenModel:
         *,
         first_position: int = 0,
     ) -> Float[Tensor, "*batch d_model"]:
-        """Carry changes written by MLPs from `first_layer` upwards through the frozen model.
+        """Propagate changes at MLP outputs from `first_layer` upwards through the frozen model.
 
-        `change` is called once for each layer, with the change of what that layer's features read; nothing has changed
-        below `first_layer`, but for what is `entering` it. Rows are positions from `first_position` on: nothing changes
-        before it. What is entering or written may have a batch in front, and then all from there on has. Returns the
-        change of the normed residual stream at the traced position.
+        `change` is called once for each layer, with the change of the features' input there. `entering` is the change of
+        the residual stream that enters `first_layer`; None is no change. Rows are the positions from `first_position` on,
+        and nothing changes before it. `entering` and the results of `change` may have a batch dimension in front. Returns
+        the change of the residual stream after the final norm at the traced position.
         """
         first = self.layers[first_layer]
-        nothing = torch.zeros(
+        unchanged = torch.zeros(
             self.n_positions - first_position, first.value.shape[2], dtype=torch.float32, device=first.device
         )
-        residual = nothing if entering is None else entering
-        for place in range(first_layer, len(self.layers)):
-            layer = self.layers[place]
+        residual = unchanged if entering is None else entering
+        for index in range(first_layer, len(self.layers)):
+            layer = self.layers[index]
             residual = residual.to(layer.device)
-            untouched = place == first_layer and entering is None
-            attended = residual if untouched else residual + layer.attend(residual, first_position)
-            written = change(place, layer.reading.apply(residual if layer.parallel else attended, first_position))
+            is_zero = index == first_layer and entering is None
+            attended = residual if is_zero else residual + layer.attend(residual, first_position)
+            written = change(index, layer.reading.apply(residual if layer.parallel else attended, first_position))
             residual = attended + layer.writing.apply(written.to(layer.device), first_position)
         row = self.position - first_position
         return self.final.apply(residual[..., row : row + 1, :].to(self.device))[..., 0, :]
 
     @property
     def device(self) -> torch.device:
-        """Where the final norm is; layers may be elsewhere."""
+        """Device of the final norm; layers may be on others."""
         scale = self.final.scale
         return self.layers[-1].device if scale is None else scale.device
 

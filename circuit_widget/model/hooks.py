@@ -1,4 +1,4 @@
-"""Forward hooks that act for one thread only and never outlive their run."""
+"""Forward hooks that act for one thread only and are always removed at the end of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from circuit_widget.system.restoring import Change
 
 
 class Hooks:
-    """A context whose hooks act only for the thread that opened it and are removed at its end, whatever happens."""
+    """A context whose hooks act only for the thread that opened it and are removed at its end, also after an error."""
 
     def __init__(self) -> None:
         self._set: list[tuple[nn.Module, Callable[..., Any]]] = []
@@ -37,7 +37,7 @@ class Hooks:
         module.register_forward_pre_hook(guarded, with_kwargs=True)
 
     def after(self, module: nn.Module, hook: Callable[[tuple[Any, ...], Any], Any]) -> None:
-        """Call `hook(args, output)` after `module` ran; what it returns, unless None, takes the output's place."""
+        """Call `hook(args, output)` after `module` ran; its result, unless None, replaces the output."""
 
         def guarded(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
             return hook(args, output) if threading.get_ident() == self._thread else None
@@ -46,7 +46,7 @@ class Hooks:
         module.register_forward_hook(guarded)
 
     def replace_input(self, module: nn.Module, hook: Callable[[Tensor], Tensor]) -> None:
-        """Give `module` what `hook` returns for its input."""
+        """Replace the input of `module` by `hook(input)`."""
 
         def guarded(_: nn.Module, args: tuple[Any, ...]) -> Any:
             return (hook(args[0]), *args[1:]) if threading.get_ident() == self._thread else None
@@ -55,7 +55,7 @@ class Hooks:
         module.register_forward_pre_hook(guarded)
 
     def _remove(self) -> None:
-        """Remove the hooks that were set, found by what they call: an interrupt can come before a handle is returned."""
+        """Remove the hooks that were set. They are found by the function they call: an interrupt can prevent a handle."""
         for module, hook in self._set:
             for hooks in (module._forward_hooks, module._forward_pre_hooks):
                 for number in [number for number, registered in hooks.items() if registered is hook]:

@@ -1,4 +1,4 @@
-"""A plain transformers causal language model, seen through the sites of its architecture."""
+"""The language model: a causal model of transformers, its modules found by the sites of its architecture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PretrainedConfig, PreTrainedModel
 
 import circuit_widget
-from circuit_widget.arguments import quoted
+from circuit_widget.arguments import first_line, quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.block import (
     AttentionWeights,
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 Network: TypeAlias = PreTrainedModel
 """A loaded transformers model."""
 
-UNEMBEDDED_AT_ONCE = 16_384
-"""Rows of the unembedding taken to float32 together: a large vocabulary would not fit twice."""
+UNEMBEDDING_ROWS = 16_384
+"""Rows of the unembedding converted to float32 together: a second copy of a large one would not fit into memory."""
 
 
 class LanguageModel:
-    """A causal language model with its tokenizer, in evaluation mode and with eager attention (patterns can be read).
+    """A causal language model with its tokenizer, in evaluation mode and with eager attention, which returns patterns.
 
     Attributes:
         network: the model itself.
@@ -58,7 +58,7 @@ class LanguageModel:
         body: the text model without its unembedding.
         blocks: the modules of each layer.
         positions: learned position embeddings, or None.
-        final_norm, unembedding: the modules at the end.
+        final_norm, unembedding: the last modules.
         heads: shape of the attention.
         softcap: the cap on logits, or None.
         parallel: whether MLPs read the residual stream from before attention.
@@ -73,7 +73,7 @@ class LanguageModel:
         self._attention_weights: dict[int, AttentionWeights] = {}
         self._revision = 0
         self._fingerprint: Fingerprint | None = None
-        self._take_modules()
+        self._find_modules()
         config = self._config
         n_heads = int(config.num_attention_heads)
         self.heads = Heads(
@@ -89,8 +89,8 @@ class LanguageModel:
     def _config(self) -> Any:
         return self.network.config.get_text_config()
 
-    def _take_modules(self) -> None:
-        """Find the modules of the network and check that they are what its architecture says."""
+    def _find_modules(self) -> None:
+        """Find the modules of the network and check that they are those of its architecture."""
         for name, parameter in self.network.named_parameters():
             if parameter.device.type == "meta":
                 raise LoadError(
@@ -104,24 +104,24 @@ class LanguageModel:
         self._has_hooked_mlps = has_hooked_mlps(modules)
         self._fingerprint = Fingerprint(self.network)
 
-    def _show_patterns(self) -> None:
+    def _use_eager_attention(self) -> None:
         if self.network.config._attn_implementation != "eager":
             self.network.set_attn_implementation("eager")
 
     def refresh(self) -> int:
-        """Make sure, before a run, that the network is what was checked, and drop what was kept of weights that changed.
+        """Check before a run whether the network has changed, and drop cached values of weights that have.
 
-        Returns a number that is another one whenever earlier runs no longer tell what the network does now.
+        Returns a revision number, which is a new one whenever earlier runs are out of date.
 
         Raises:
-            LoadError: the network is in training mode, or something was put on its modules that cannot be traced.
+            LoadError: the network is in training mode, or its modules were changed in a way that cannot be traced.
         """
         if self.network.training or self.body.training:
             raise LoadError(
                 f"{self.name}: the model was put into training mode, in which dropout may change what it computes; "
                 "call eval() on it first."
             )
-        self._show_patterns()
+        self._use_eager_attention()
         known = self._fingerprint
         if known is None or known.has_other_modules() or known.has_other_weights():
             self.forget()
@@ -130,16 +130,16 @@ class LanguageModel:
         return self._revision
 
     def forget(self) -> None:
-        """Drop what was kept of the weights, and check the modules anew.
+        """Drop cached values of weights, and check the modules again.
 
         Raises:
-            LoadError: something was put on the modules that cannot be traced.
+            LoadError: the modules were changed in a way that cannot be traced.
         """
-        self._show_patterns()
-        self._take_modules()
+        self._use_eager_attention()
+        self._find_modules()
         self._attention_weights.clear()
-        for kept in ("linear_maps", "final_norm_weight", "mean_unembedding"):
-            vars(self).pop(kept, None)
+        for cached in ("linear_maps", "final_norm_weight", "mean_unembedding"):
+            vars(self).pop(cached, None)
         self._revision += 1
 
     @property
@@ -159,18 +159,18 @@ class LanguageModel:
 
     @property
     def n_embeddings(self) -> int:
-        """Number of tokens that the model has an embedding of; most often as many as there are logits."""
+        """Number of rows of the embedding; usually equal to the number of logits."""
         embedding = cast(nn.Embedding, self.network.get_input_embeddings())
         return int(embedding.weight.shape[0])
 
     @property
     def context_length(self) -> int:
-        """Number of tokens the model was made for."""
+        """Most tokens of a prompt."""
         return int(self._config.max_position_embeddings)
 
     @property
     def device(self) -> torch.device:
-        """Where the unembedding is; layers may be elsewhere."""
+        """Device of the unembedding; layers may be on others."""
         return self.unembedding.weight.device
 
     @property
@@ -179,7 +179,7 @@ class LanguageModel:
         return self.unembedding.weight.dtype
 
     def layer_device(self, layer: int) -> torch.device:
-        """Return where a layer computes; a model loaded with a `device_map` is spread over several devices."""
+        """Return the device of a layer; a model loaded with a `device_map` is spread over several devices."""
         return self.blocks[layer].device
 
     def check_sites(self, input_site: str, output_site: str) -> None:
@@ -190,7 +190,7 @@ class LanguageModel:
         """
         for site, known in ((input_site, INPUT_SITES), (output_site, OUTPUT_SITES)):
             if site not in known:
-                raise LoadError(f"{site!r} is no site of a model; expected {' or '.join(known)}.")
+                raise LoadError(f"{site!r} is not a site of a model; expected {' or '.join(known)}.")
         if self.parallel and input_site == "residual_mid":
             raise LoadError(
                 f"{self.name}: its MLPs run beside attention, so there is no residual stream between the two for "
@@ -198,55 +198,55 @@ class LanguageModel:
             )
 
     def prompt_arguments(self, token_ids: Sequence[int]) -> dict[str, Tensor]:
-        """Return the arguments by which the network, or its body, is given a prompt without padding."""
+        """Return the arguments for a run of the network, or of its body, on a prompt without padding."""
         ids = torch.tensor([token_ids], dtype=torch.long, device=module_device(self.network.get_input_embeddings()))
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     def unembed(self, normed: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n vocabulary"]:
-        """Return the product of a normed residual stream, or a change of it, with the unembedding, in float32.
+        """Return the product of the unembedding with a residual stream after the final norm, or a change of it; float32.
 
-        The cap on logits is not applied: see `capped`.
+        The softcap is not applied: see `capped`.
         """
         normed = normed.to(self.device)
         with inference():
-            pieces = torch.split(self.unembedding.weight, UNEMBEDDED_AT_ONCE)
+            pieces = torch.split(self.unembedding.weight, UNEMBEDDING_ROWS)
             return torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
 
     def capped(self, logits: Float[Tensor, "*n vocabulary"]) -> Float[Tensor, "*n vocabulary"]:
-        """Return logits as the model gives them: through its softcap, where it has one."""
+        """Return logits with the model's softcap, where it has one."""
         return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
 
     def uncapped_logits(self, residual: Float[Tensor, "n d_model"]) -> Float[Tensor, "n vocabulary"]:
-        """Return the logits of a residual stream after the last layer, before any cap, in float32."""
+        """Return the logits of a residual stream after the last layer, before any softcap, in float32."""
         return self.logits_of(self.normed(residual))
 
     def normed(self, residual: Float[Tensor, "n d_model"]) -> Float[Tensor, "n d_model"]:
-        """Return the residual stream after the last layer as the unembedding reads it, in the model's dtype."""
+        """Return a residual stream after the final norm, in the model's dtype and on the device of the unembedding."""
         normed: Tensor = self.final_norm(residual)
         return normed.to(self.device)
 
     def logits_of(self, normed: Float[Tensor, "n d_model"]) -> Float[Tensor, "n vocabulary"]:
-        """Return the logits of a normed residual stream, before any cap, in float32."""
+        """Return the logits of a residual stream after the final norm, before any softcap, in float32."""
         logits: Tensor = self.unembedding(normed)
         return logits.float()
 
     def attention_weights(self, layer: int) -> AttentionWeights:
-        """Return the linear part of a layer's attention; weights are read once, and again when `refresh` finds others."""
-        kept = self._attention_weights.get(layer)
-        if kept is None:
+        """Return W_V and W_O of a layer's attention; cached until `refresh` finds that weights have changed."""
+        cached = self._attention_weights.get(layer)
+        if cached is None:
             with inference():
-                kept = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
-            self._attention_weights[layer] = kept
-        return kept
+                cached = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
+            self._attention_weights[layer] = cached
+        return cached
 
     @cached_property
     def linear_maps(self) -> tuple[nn.Linear, ...]:
-        """The plain linear maps of the model, for `fast_products`; found again when `refresh` finds other modules."""
+        """The linear maps of the model, for `fast_products`; cached until `refresh` finds that modules have changed."""
         return linear_maps(self.network)
 
     @cached_property
     def final_norm_weight(self) -> Float[Tensor, " d_model"]:
-        """What the final norm multiplies by, in float32, where the unembedding is."""
+        """Weight of the final norm, in float32, on the device of the unembedding."""
         return norm_weight(self.final_norm, self.sites.norm).to(self.device)
 
     @cached_property
@@ -264,11 +264,10 @@ def load_language_model(
     dtype: torch.dtype,
     name: str | None = None,
 ) -> LanguageModel:
-    """Load a model from a local directory or by its hub id, `[org/]name[@revision]`, from the local cache, or take one.
+    """Load a model from a local directory, or by its hub id `[org/]name[@revision]` from the local cache.
 
-    Only safetensors are read, no remote code is run, and nothing is downloaded.
-
-    A loaded model keeps its device and dtype; its attention implementation is set to eager.
+    Only safetensors are read, no remote code is run, and nothing is downloaded. `model` can also be a loaded model: it
+    keeps its device and dtype, and its attention implementation is set to eager.
 
     Raises:
         LoadError: the model or its tokenizer cannot be read, or its architecture is not supported.
@@ -279,28 +278,28 @@ def load_language_model(
         named = str(model.config.name_or_path or model.config.model_type)
         return LanguageModel(model, tokenizer, directory_name(Path(named)))
     source = find_model(model)
-    here: dict[str, Any] = {
+    local: dict[str, Any] = {
         "trust_remote_code": False,
         "local_files_only": True,
         "revision": source.revision,
-        "cache_dir": constants.HF_HUB_CACHE,  # where the model was found; transformers 4 may have another
+        "cache_dir": constants.HF_HUB_CACHE,  # the cache that was searched; that of transformers 4 may be another
     }
-    with _refusing(source, "its configuration"):
-        config = transformers.AutoConfig.from_pretrained(source.reference, **here)
+    with _as_load_error(source, "its configuration"):
+        config = transformers.AutoConfig.from_pretrained(source.reference, **local)
     sites_of(str(config.model_type))
     if tokenizer is None:
         check_tokenizer(source.root, source.what)
-        with _refusing(source, "its tokenizer (pass another one as tokenizer=)"):
-            tokenizer = AutoTokenizer.from_pretrained(source.reference, **here)
+        with _as_load_error(source, "its tokenizer (pass another one as tokenizer=)"):
+            tokenizer = AutoTokenizer.from_pretrained(source.reference, **local)
     check_weights(source.root, source.what)
     reading_network().keep()
-    with _refusing(source, "the files in this directory"), without_progress_bar():
+    with _as_load_error(source, "the files in this directory"), without_progress_bar():
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source.reference,
             dtype=dtype,
             use_safetensors=True,
-            generation_config=_generation_settings(source.reference, config, here),
-            **here,
+            generation_config=_generation_settings(source.reference, config, local),
+            **local,
             attn_implementation="eager",
             output_loading_info=True,
         )
@@ -313,31 +312,31 @@ def load_language_model(
     return LanguageModel(network.to(device), tokenizer, name or source.name)
 
 
-def _generation_settings(reference: str, config: PretrainedConfig, here: Mapping[str, Any]) -> GenerationConfig:
-    """Return what a model's files say of how it generates.
+def _generation_settings(reference: str, config: PretrainedConfig, local: Mapping[str, Any]) -> GenerationConfig:
+    """Return the generation settings in a model's files.
 
-    Where transformers 4 reads that itself, it runs `custom_generate/generate.py` of a directory, whatever is said of
-    trust.
+    transformers 4, when it reads them itself, runs `custom_generate/generate.py` of the directory even without
+    `trust_remote_code`.
     """
     try:
-        return GenerationConfig.from_pretrained(reference, **here)
+        return GenerationConfig.from_pretrained(reference, **local)
     except OSError:
         return GenerationConfig.from_model_config(config)
 
 
 @contextmanager
-def _refusing(source: ModelSource, what: str) -> Iterator[None]:
-    """Say of whatever goes wrong within that a part of the model could not be read."""
+def _as_load_error(source: ModelSource, what: str) -> Iterator[None]:
+    """Turn every error inside the context into a LoadError about a part of the model."""
     try:
         yield
     except Exception as error:
         damaged = unreadable_weights(source.root)
         cause = "" if damaged is None else f"{damaged} is cut off or damaged: "
-        raise LoadError(f"{source.what}: {what} could not be read ({cause}{_first_line(error)}).") from error
+        raise LoadError(f"{source.what}: {what} could not be read ({cause}{first_line(error)}).") from error
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a run depends on."""
+    """Return the versions of the packages that a run depends on."""
     return {
         "circuit_widget": circuit_widget.__version__,
         "python": platform.python_version(),
@@ -347,7 +346,7 @@ def versions() -> dict[str, str]:
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """Return the device asked for, by default CUDA, else MPS, else CPU.
+    """Return the requested device; by default CUDA, else MPS, else CPU.
 
     Raises:
         LoadError: the device does not exist on this machine.
@@ -360,12 +359,12 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         chosen = torch.device(device)
         torch.empty(1, dtype=torch.float32, device=chosen).tolist()
     except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError, OverflowError) as error:
-        raise LoadError(f"The device {_named(device)} cannot be used here ({_first_line(error)}).") from error
+        raise LoadError(f"The device {_named(device)} cannot be used here ({first_line(error)}).") from error
     return chosen
 
 
 def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
-    """Return the dtype asked for, by default bfloat16 on CUDA and float32 elsewhere.
+    """Return the requested dtype; by default bfloat16 on CUDA and float32 elsewhere.
 
     Raises:
         LoadError: not the name of a floating point type that products are computed in.
@@ -383,7 +382,3 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
 
 def _named(device: object) -> str:
     return quoted(str(device) if isinstance(device, torch.device) else device)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:300] or type(error).__name__

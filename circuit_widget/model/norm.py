@@ -1,4 +1,4 @@
-"""Norms of a transformers model, taken apart into what is frozen and what is linear."""
+"""Norms of a transformers model, split into their frozen denominator and their linear part."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from circuit_widget.model.sites import NormKind
 
 
 def norm_weight(norm: nn.Module, kind: NormKind) -> Float[Tensor, " d_model"]:
-    """Return what a norm multiplies by, in float32, outside autograd."""
+    """Return the weight of a norm (1 plus the stored weight for some kinds), in float32, outside autograd."""
     weight = cast(Tensor, norm.weight).detach().float()
     return 1 + weight if kind is NormKind.RMS_PLUS_ONE else weight
 
 
 def norm_bias(norm: nn.Module) -> Float[Tensor, " d_model"] | None:
-    """Return what a norm adds, in float32, or None."""
+    """Return the bias of a norm in float32, or None."""
     bias: Any = getattr(norm, "bias", None)
     return None if bias is None else cast(Tensor, bias).detach().float()
 
 
 def linear_norm(norm: nn.Module, kind: NormKind) -> FrozenNorm:
-    """Return what a norm does beside dividing and adding its bias."""
+    """Return the linear part of a norm: its weight and centring, without denominator and bias."""
     return FrozenNorm(weight=norm_weight(norm, kind), centred=kind is NormKind.LAYER)
 
 
@@ -40,5 +40,5 @@ def norm_scale(norm: nn.Module, kind: NormKind, x: Float[Tensor, "positions d_mo
 
 
 def frozen_norm(norm: nn.Module, kind: NormKind, x: Float[Tensor, "positions d_model"]) -> FrozenNorm:
-    """Return a norm with its denominators frozen at what they are for `x`."""
+    """Return a norm with its denominators frozen at their values for `x`."""
     return FrozenNorm(norm_scale(norm, kind, x), norm_weight(norm, kind), kind is NormKind.LAYER)

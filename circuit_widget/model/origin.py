@@ -1,4 +1,4 @@
-"""Where the files of a model or of its transcoders came from, and what tells them from others of the same name."""
+"""Provenance of the files of a model or its transcoders: hub repository, revision, and hashes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 HASHED_WHOLE = 64 << 20
-"""Files up to this many bytes are hashed as a whole."""
+"""Files up to this many bytes are hashed completely."""
 
 SAMPLES, SAMPLE = 8, 1 << 20
-"""Of larger files, this many evenly spaced pieces of this many bytes are hashed, the first and the last among them."""
+"""Number and size in bytes of the evenly spaced samples, first and last included, that are hashed of a larger file."""
 
 SNAPSHOT = re.compile(
     r"(?P<cache>.*/models--(?P<repository>[^/]+)/snapshots/(?P<revision>[0-9a-f]{40}))(?:/(?P<file>.*))?"
@@ -23,9 +23,9 @@ SNAPSHOT = re.compile(
 def origin_of(name: str, root: Path | None, files: Iterable[Path]) -> dict[str, Any]:
     """Return a record of files as plain JSON: their `name`, the hub's repository and revision, a hash of each file.
 
-    A hash says how it was made: `sha256` of the whole file, or `sha256-sampled` of its size and evenly spaced pieces.
-    Large files in the hub's cache are known by their sha256 there and are not read. Local directories are not named:
-    recipes are published, and hashes tell more.
+    A hash states its method: `sha256` of the whole file, or `sha256-sampled` of its size and evenly spaced samples. For
+    large files in the hub's cache, their name there is their sha256, and they are not read. Local directories are not
+    named, because recipes are published and hashes identify files better.
     """
     record: dict[str, Any] = {"name": name}
     if root is not None:
@@ -36,7 +36,7 @@ def origin_of(name: str, root: Path | None, files: Iterable[Path]) -> dict[str, 
 
 
 def file_hash(path: Path) -> str:
-    """Return a hash of a file that says how it was made."""
+    """Return a hash of a file, with its method."""
     blob = path.resolve().name
     if SNAPSHOT.fullmatch(path.absolute().as_posix()) and re.fullmatch("[0-9a-f]{64}", blob):
         return f"sha256:{blob}"
@@ -52,7 +52,7 @@ def file_hash(path: Path) -> str:
 
 
 def _named(path: Path, root: Path | None) -> str:
-    """Return a file's name below the root, or with its repository and revision, or alone where it lies elsewhere."""
+    """Return a file's name relative to the root, with its repository and revision, or alone for any other directory."""
     if root is not None and path.is_relative_to(root):
         return path.relative_to(root).as_posix()
     cached = SNAPSHOT.fullmatch(path.absolute().as_posix())

@@ -12,8 +12,8 @@ import torch
 
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
-from circuit_widget.model.given import check_given
 from circuit_widget.model.language_model import LanguageModel, Network, choose_device, choose_dtype, load_language_model
+from circuit_widget.model.model_argument import check_model_argument
 from circuit_widget.model.origin import origin_of
 from circuit_widget.model.self_check import check_pieces
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, NormKind, check_site
@@ -36,15 +36,15 @@ _EXPECTED_TRANSCODERS = (
 )
 
 HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
-"""What is wanted of a repository of transcoders."""
+"""Files to download from a repository of transcoders."""
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """A model, its transcoders, and the directory these came from.
+    """A model, its transcoders, and the directory of the transcoders.
 
-    `provenance` is plain JSON for the recipe of a graph: of "model" and "transcoders" the name, the hub's repository and
-    revision where they come from there, and a hash of each file.
+    `provenance` is plain JSON for the recipe of a graph: for "model" and "transcoders" the name, the repository and
+    revision for those from the hub, and a hash of each file.
     """
 
     model: LanguageModel
@@ -65,17 +65,17 @@ def read_parts(
     input_site: str | None = None,
     output_site: str | None = None,
 ) -> Parts:
-    """Read a model and its transcoders, and check that they are what they seem and belong together.
+    """Read a model and its transcoders, and check both and that they fit each other.
 
     `transcoders` is a directory, a reference to the hub `org/repo[/path][@revision]`, which may end in a pattern such as
-    `layer_*_width_16k`, or a short name from `circuit_widget.transcoder.known_sets`. `encoders` says where encoders are
-    held, see `Loading`. `download` allows transcoders that are not in the hub's cache to be fetched. `input_site` and
-    `output_site`, from `circuit_widget.model.sites`, say where features read and write whatever the files say.
+    `layer_*_width_16k`, or a short name from `circuit_widget.transcoder.known_sets`. `encoders` chooses where encoders are
+    kept, see `Loading`. `download` allows downloads of transcoders that are not in the hub's local cache. `input_site` and
+    `output_site`, from `circuit_widget.model.sites`, override where features read and write according to the files.
 
     Raises:
         LoadError: something is missing, malformed, not supported, or does not fit the other part.
     """
-    check_given(model)
+    check_model_argument(model)
     check_encoders(encoders)
     check_site("input_site", input_site, INPUT_SITES)
     check_site("output_site", output_site, OUTPUT_SITES)
@@ -84,12 +84,12 @@ def read_parts(
         name, model, transcoders = "demo", DEMO / "model", DEMO / "transcoders" if transcoders is None else transcoders
     if transcoders is None:
         if not isinstance(model, Network) and not known_sets(os.fspath(model)):
-            find_model(model)  # says what is wrong with a name of no model
-        raise LoadError(_offer(model))
+            find_model(model)  # raises for a name that is not a model's
+        raise LoadError(_no_transcoders(model))
     folder = transcoder_folder(transcoders, download=download)
     chosen = choose_device(device)
     if isinstance(model, Network):
-        _check_kept(model, device, dtype)
+        _check_device_and_dtype(model, device, dtype)
     language_model = load_language_model(
         model, tokenizer=read_tokenizer(tokenizer), device=chosen, dtype=choose_dtype(dtype, chosen), name=name
     )
@@ -104,10 +104,10 @@ def read_parts(
 
 
 def transcoder_folder(reference: str | os.PathLike[str], *, download: bool = False) -> Folder:
-    """Return the directory that transcoders lie in: a local one, or one in the hub's cache.
+    """Return the directory of transcoders: a local one, or one in the hub's cache.
 
     Raises:
-        LoadError: neither a directory nor a reference that the cache, or with `download` the hub, can answer.
+        LoadError: neither a directory nor a reference to files in the cache or, with `download`, on the hub.
     """
     if not isinstance(reference, str | os.PathLike) or not isinstance(os.fspath(reference), str):
         raise LoadError(f"transcoders= is of type {type(reference).__name__}; {_EXPECTED_TRANSCODERS}")
@@ -118,25 +118,25 @@ def transcoder_folder(reference: str | os.PathLike[str], *, download: bool = Fal
     fixed = hub.fixed_path(local)
     if fixed and is_directory(fixed):
         return Folder(Path(fixed), local.removeprefix(fixed).strip("/"))
-    asked = hub.parse_reference(ALIASES.get(text, text)) if isinstance(reference, str) else None
-    if asked is None:
-        found = "a file" if os.path.lexists(local) else "neither a directory, nor a reference to the hub"
-        raise LoadError(f"The transcoders {text!r:.300} are {found}; {_EXPECTED_TRANSCODERS}")
-    root = hub.find_directory(asked, HUB_FILES, download=download)
-    fixed = hub.fixed_path(asked.path)
-    return Folder(root / fixed, asked.path.removeprefix(fixed).strip("/"), name=str(asked), command=asked.command)
+    found = hub.parse_reference(ALIASES.get(text, text)) if isinstance(reference, str) else None
+    if found is None:
+        what = "a file" if os.path.lexists(local) else "neither a directory, nor a reference to the hub"
+        raise LoadError(f"The transcoders {text!r:.300} are {what}; {_EXPECTED_TRANSCODERS}")
+    root = hub.find_directory(found, HUB_FILES, download=download)
+    fixed = hub.fixed_path(found.path)
+    return Folder(root / fixed, found.path.removeprefix(fixed).strip("/"), name=str(found), command=found.command)
 
 
 def _device_of(model: LanguageModel, layer: int) -> torch.device:
-    """Return the device of a layer; of layers that the model turns out not to have, that of its last."""
+    """Return the device of a layer; that of the last layer for layers that the model does not have."""
     return model.layer_device(min(layer, model.n_layers - 1))
 
 
 def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLayerTranscoders, where: str) -> None:
-    """Check that transcoders are those of a model.
+    """Check that transcoders fit a model; `where` is their directory in errors.
 
     Raises:
-        LoadError: `where` they are, and what of them differs: layers, width, or sites that the model does not have.
+        LoadError: the number of layers or the width differs, or the model does not have their sites.
     """
     if transcoders.n_layers < model.n_layers:
         raise LoadError(
@@ -159,23 +159,23 @@ def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLaye
         raise LoadError(f"{where}: {error}") from error
 
 
-def _offer(model: str | os.PathLike[str] | Network) -> str:
-    """Return what to say where no transcoders were named: those that are known for the model."""
-    asked = str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model)
-    sets = known_sets(asked)
-    missing = f"The model {quoted(asked)} was given without transcoders; name their directory"
+def _no_transcoders(model: str | os.PathLike[str] | Network) -> str:
+    """Return the error message for a model without transcoders, which lists the sets known for it."""
+    name = str(model.config.name_or_path) if isinstance(model, Network) else os.fspath(model)
+    sets = known_sets(name)
+    missing = f"The model {quoted(name)} was given without transcoders; name their directory"
     if not sets:
         return f"{missing}: load(model, transcoders=...). Short names of known sets: {', '.join(ALIASES)}."
     listed = ", ".join(f"{reference!r}{_short_name(reference)}" for reference in sets)
-    return f"{missing} or a set of the hub: load({asked!r}, transcoders={sets[0]!r}). Known for this model: {listed}."
+    return f"{missing} or a set of the hub: load({name!r}, transcoders={sets[0]!r}). Known for this model: {listed}."
 
 
 def _short_name(reference: str) -> str:
     return next((f" (or {alias!r})" for alias, known in ALIASES.items() if known == reference), "")
 
 
-def _check_kept(model: Network, device: str | torch.device | None, dtype: str | torch.dtype | None) -> None:
-    """Check that a loaded model, which keeps its device and dtype, has those that were asked for.
+def _check_device_and_dtype(model: Network, device: str | torch.device | None, dtype: str | torch.dtype | None) -> None:
+    """Check that a loaded model, which keeps its device and dtype, has the requested ones.
 
     Raises:
         LoadError: it has others.
@@ -189,7 +189,7 @@ def _check_kept(model: Network, device: str | torch.device | None, dtype: str | 
 
 
 def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel) -> dict[str, Any]:
-    """Return the provenance of the model: of one that was given loaded, what it says of itself."""
+    """Return the provenance of the model; of one given as an object, its name and revision."""
     if isinstance(source, Network):
         revision = getattr(source.config, "_commit_hash", None)
         return {**origin_of(str(source.config.name_or_path or model.name), None, ()), "revision": revision}
@@ -199,8 +199,8 @@ def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel
 
 
 def _transcoder_origin(folder: Folder, found: PerLayerTranscoders | CrossLayerTranscoders) -> dict[str, Any]:
-    """Return the provenance of the transcoders: the files they were read from, the settings beside those, and the sites."""
-    places = {folder.root, *(path.parent for path in found.files)}
-    settings = [path for path in folder.files if path.suffix in (".json", ".yaml", ".yml") and path.parent in places]
+    """Return the provenance of the transcoders: their files, the settings files beside these, and the sites."""
+    folders = {folder.root, *(path.parent for path in found.files)}
+    settings = [path for path in folder.files if path.suffix in (".json", ".yaml", ".yml") and path.parent in folders]
     origin = origin_of(found.name, folder.root, [*settings, *found.files])
     return {**origin, "input_site": found.input_site, "output_site": found.output_site}

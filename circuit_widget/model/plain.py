@@ -1,9 +1,9 @@
-"""Whether the modules of a network are the plain ones of its architecture, so that their weights say what they do.
+"""Checks that the modules of a network are those of its architecture, so that their weights define what they compute.
 
-The tracer reads the weights of embeddings, norms, projections and the unembedding, and follows the residual stream from
-layer to layer as the architecture's row says. What an adapter, a hook, a parametrisation or another `forward` does
-would not be in the edges. Queries, keys and MLPs are run and not read: they may be anything that acts on each position
-by itself.
+Tracing computes with the weights of embeddings, norms, projections and the unembedding, and with the residual stream
+between the layers, as the architecture's row in `sites.py` describes. The effect of an adapter, a hook, a parametrisation
+or another `forward` would be missing in the edges. Queries, keys and MLPs are only run: they may compute anything that
+treats each position by itself.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from circuit_widget.model.sites import NormKind
 from circuit_widget.system.plain_torch import inference
 
 PLAIN_TENSORS: tuple[type[Tensor], ...] = (Tensor, nn.Parameter)
-"""Types of tensors whose numbers are what products are made with."""
+"""Types of tensors whose stored numbers are those used in products."""
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-"""Types that products of weights are computed in."""
+"""Dtypes in which products with weights are computed."""
 
 QUANTISED = re.compile("quant|bitsandbytes|[48]bit|gptq|awq|fp8|float8|mxfp|hqq|aqlm|bitlinear|int[48]", re.IGNORECASE)
-"""What the names of classes of quantised modules and tensors have in them."""
+"""Parts of the class names of quantised modules and tensors."""
 
 KNOWN = ("circuit_widget.", "transformers.", "torch.utils.")
-"""Where hooks are defined that change nothing of what a module returns outside of training."""
+"""Packages whose hooks do not change the output of a module outside training."""
 
 WEIGHTS = ("torch.nn.utils.",)
-"""Where hooks are defined that make a module's weight, the same for every input."""
+"""Packages whose hooks compute the weight of a module, the same for every input."""
 
-QUANTISED_WEIGHTS = "holds weights that are quantised"
+QUANTISED_WEIGHTS = "has weights that are quantised"
 NO_QUANTISED = "load the model in bfloat16 or float32. Only MLPs may be quantised."
 
 REMOVERS = {
@@ -49,19 +49,19 @@ REMOVERS = {
     "SpectralNorm": "torch.nn.utils.remove_spectral_norm(module)",
     "prune": "torch.nn.utils.prune.remove(module, 'weight')",
 }
-"""What takes off the hooks of torch that make a weight, by what the hook's name has in it."""
+"""How to remove the hooks of torch that compute a weight, by a part of the hook's name."""
 
 PROBED_ROWS = 3
 
 
 def check_plain(name: str, modules: Modules, kind: NormKind, *, loaded: bool = False) -> None:
-    """Check that what the tracer reads and follows is what the architecture says, and nothing is put on it.
+    """Check that the modules used in tracing are those of the architecture, without hooks or other changes.
 
-    A hook on the network as a whole acts when it generates and not when it is traced. Of a model that is `loaded`
-    already, on which people look at logits in this way, that is said in a warning.
+    A hook on the whole network acts when it generates but not when it is traced. For a model that is `loaded` already it
+    gives a warning only, because such hooks are often used to inspect logits.
 
     Raises:
-        LoadError: names the module, what is on it and what to do.
+        LoadError: names the module, the change, and what to do.
     """
     if any(not _comes_from(hook, KNOWN) for hooks in _global_hooks() for hook in hooks.values()):
         raise LoadError(
@@ -69,14 +69,14 @@ def check_plain(name: str, modules: Modules, kind: NormKind, *, loaded: bool = F
             "_pre_hook), and may change what any of them returns; remove it while the model is traced."
         )
     read = _read_modules(modules, kind)
-    followed = {id(module) for module in _followed(modules)}
+    containers = {id(module) for module in _containers(modules)}
     within_mlps = {id(part) for block in modules.blocks for part in block.mlp.modules()}
     for path, module in _relevant(modules):
         expected = read.get(id(module))
         if expected is not None:
             fault = _class_fault(module, expected) or _call_fault(module, KNOWN) or _tensor_fault(module)
-        elif id(module) in followed:
-            fault = _followed_fault(module) or _call_fault(
+        elif id(module) in containers:
+            fault = _container_fault(module) or _call_fault(
                 module, KNOWN, but_hooks=loaded and module is modules.network
             )
         elif id(module) not in within_mlps:
@@ -93,13 +93,13 @@ def check_plain(name: str, modules: Modules, kind: NormKind, *, loaded: bool = F
 
 
 def has_hooked_mlps(modules: Modules) -> bool:
-    """Return whether hooks or another `forward` act within any MLP: what they do may change from run to run."""
-    return any(_acts_otherwise(block.mlp) for block in modules.blocks)
+    """Return whether any MLP has hooks or another `forward`, whose effect may change from run to run."""
+    return any(_has_hooks_or_forwards(block.mlp) for block in modules.blocks)
 
 
 @dataclass(frozen=True)
-class _Expected:
-    """The classes that a module whose weights are read may have; `own` allows those of transformers' modelling files."""
+class _ExpectedClass:
+    """The classes a module whose weights are used may have; `own` allows those of transformers' modelling files."""
 
     classes: tuple[type[nn.Module], ...]
     own: bool = False
@@ -107,25 +107,25 @@ class _Expected:
     def __str__(self) -> str:
         return " or ".join(map(_named, self.classes)) or "the norm of its architecture"
 
-    def holds(self, cls: type[nn.Module]) -> bool:
+    def includes(self, cls: type[nn.Module]) -> bool:
         return cls in self.classes or (self.own and cls.__module__.startswith("transformers.models."))
 
 
-def _read_modules(modules: Modules, kind: NormKind) -> dict[int, _Expected]:
-    """Return what is expected of the modules whose weights are read, by their ids."""
-    embedding = _Expected((nn.Embedding,), own=True)
-    norm = _Expected((nn.LayerNorm,)) if kind is NormKind.LAYER else _Expected((), own=True)
+def _read_modules(modules: Modules, kind: NormKind) -> dict[int, _ExpectedClass]:
+    """Return the expected classes of the modules whose weights are used, by the ids of the modules."""
+    embedding = _ExpectedClass((nn.Embedding,), own=True)
+    norm = _ExpectedClass((nn.LayerNorm,)) if kind is NormKind.LAYER else _ExpectedClass((), own=True)
     read = {id(module): embedding for module in (modules.embedding, modules.positions) if module is not None}
-    read |= {id(modules.unembedding): _Expected((nn.Linear,)), id(modules.final_norm): norm}
+    read |= {id(modules.unembedding): _ExpectedClass((nn.Linear,)), id(modules.final_norm): norm}
     for block in modules.blocks:
-        read |= {id(module): _Expected((nn.Linear, Conv1D)) for module in (block.value, block.output)}
+        read |= {id(module): _ExpectedClass((nn.Linear, Conv1D)) for module in (block.value, block.output)}
         norms = (block.attention_norm, block.attention_post_norm, block.mlp_norm, block.mlp_post_norm)
         read |= {id(one): norm for one in norms if one is not None}
     return read
 
 
-def _followed(modules: Modules) -> Iterator[nn.Module]:
-    """Yield the modules that lead from one layer to the next: the network down to its blocks, and their attention."""
+def _containers(modules: Modules) -> Iterator[nn.Module]:
+    """Yield the modules that pass the residual stream on: the network down to its blocks, and their attention."""
     body = next(path for path, module in modules.network.named_modules() if module is modules.body)
     parts = body.split(".")
     for depth in range(len(parts) + 1):
@@ -135,18 +135,18 @@ def _followed(modules: Modules) -> Iterator[nn.Module]:
 
 
 def _relevant(modules: Modules) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules that a prompt goes through, with their paths: not a vision tower."""
-    followed = {id(module) for module in _followed(modules)}
+    """Yield the modules that run on a text prompt, with their paths; not those of a vision tower."""
+    containers = {id(module) for module in _containers(modules)}
     body = {id(module) for module in modules.body.modules()}
     for path, module in modules.network.named_modules():
-        if id(module) in followed or id(module) in body or module is modules.unembedding:
+        if id(module) in containers or id(module) in body or module is modules.unembedding:
             yield path, module
 
 
-def _class_fault(module: nn.Module, expected: _Expected) -> str | None:
-    """Return what is wrong with the class of a module whose weights are read."""
+def _class_fault(module: nn.Module, expected: _ExpectedClass) -> str | None:
+    """Return what is wrong with the class of a module whose weights are used, or None."""
     cls = type(module)
-    if expected.holds(cls):
+    if expected.includes(cls):
         return None if _comes_from(cls.forward, ("torch.nn.", "transformers.")) else _patched_fault(cls)
     if parametrize.is_parametrized(module):
         tensors = ", ".join(module.parametrizations)  # type: ignore[arg-type]
@@ -163,17 +163,17 @@ def _class_fault(module: nn.Module, expected: _Expected) -> str | None:
     if QUANTISED.search(named):
         return f"{QUANTISED_WEIGHTS} ({named}); {NO_QUANTISED}"
     return (
-        f"is a {named}, expected {expected}, whose weights say what it does. An adapter has to be merged into the "
+        f"is a {named}, expected {expected}, whose weights define what it computes. An adapter has to be merged into the "
         "weights (merge_and_unload() in PEFT), a wrapper taken off (a compiled module's inner one is its _orig_mod), "
         "and quantised weights loaded in bfloat16 or float32."
     )
 
 
-def _followed_fault(module: nn.Module) -> str | None:
-    """Return what is wrong with the class of a module that leads from one layer to the next."""
+def _container_fault(module: nn.Module) -> str | None:
+    """Return what is wrong with a module that passes the residual stream on, or None."""
     inner = next((name for name in ("_orig_mod", "module") if hasattr(module, name)), None)
     if inner is not None:
-        return f"is a {_named(type(module))} around a module of transformers; put that, its .{inner}, in its place."
+        return f"is a {_named(type(module))} around a module of transformers; use that module, its .{inner}, instead."
     implementation = getattr(getattr(module, "config", None), "_attn_implementation", "eager")
     if implementation != "eager":
         return f"has the attention {implementation!r}, which shows no patterns; set its config to that of the model."
@@ -183,13 +183,13 @@ def _followed_fault(module: nn.Module) -> str | None:
 def _patched_fault(cls: type[nn.Module]) -> str:
     forward = cls.forward
     return (
-        f"runs {_origin(forward)}.{forward.__qualname__} in place of the forward of transformers, and what that does "
-        "is not known; load the model where nothing has replaced it."
+        f"runs {_origin(forward)}.{forward.__qualname__} instead of the forward of transformers, with an unknown "
+        "effect; load the model where nothing has replaced it."
     )
 
 
 def _call_fault(module: nn.Module, known: tuple[str, ...], *, but_hooks: bool = False) -> str | None:
-    """Return what acts beside a module's own `forward` when it is called; with `but_hooks`, other than hooks."""
+    """Return what changes a call of a module beside its own `forward`, or None; with `but_hooks`, hooks are allowed."""
     if getattr(module, "_compiled_call_impl", None) is not None:
         return "was compiled in place, so that what it computes on the way cannot be read; load the model uncompiled."
     hooked = None if but_hooks else _hooks_fault(module, known)
@@ -198,14 +198,14 @@ def _call_fault(module: nn.Module, known: tuple[str, ...], *, but_hooks: bool = 
     if _replaced_forward(module):
         forward = vars(module)["forward"]
         return (
-            f"has a forward of its own ({_origin(forward)}) in place of that of its class, which the edges would leave "
-            "out; take it off (del module.forward)."
+            f"has a forward of its own ({_origin(forward)}) instead of that of its class, which the edges would leave "
+            "out; remove it (del module.forward)."
         )
     return None
 
 
 def _hooks_fault(module: nn.Module, known: tuple[str, ...]) -> str | None:
-    """Return which hook is on a module, if any is that may change what it is given or returns."""
+    """Return a hook on a module that may change its input or output, or None."""
     for hooks, what in ((module._forward_pre_hooks, "forward pre-hook"), (module._forward_hooks, "forward hook")):
         for hook in hooks.values():
             if not _comes_from(hook, known):
@@ -225,7 +225,7 @@ def _hook_fault(hook: Callable[..., Any], what: str) -> str:
 
 
 def _tensor_fault(module: nn.Module) -> str | None:
-    """Return what is wrong with the weight or the bias of a module of the expected class."""
+    """Return what is wrong with the weight or bias of a module of the expected class, or None."""
     for name in ("weight", "bias"):
         tensor: Any = getattr(module, name, None)
         if tensor is None and name == "bias":
@@ -247,16 +247,16 @@ def _tensor_fault(module: nn.Module) -> str | None:
 
 
 def _check_mlp(what: str, mlp: nn.Module, like: Tensor, device: torch.device) -> None:
-    """Check that features can read what an MLP is given, and that each position goes through it by itself.
+    """Check that nothing changes the input of an MLP, and that it treats each position by itself.
 
-    Re-runs let an MLP run at some positions only, so that a hook that changes, say, the last one would change another.
+    Re-runs run an MLP at some positions only, where a hook that changes, say, the last position would change another one.
     """
     foreign = next((hook for hook in mlp._forward_pre_hooks.values() if not _comes_from(hook, KNOWN)), None)
     if foreign is not None:
         raise LoadError(f"{what} {_hook_fault(foreign, 'forward pre-hook')}")
     if getattr(mlp, "_compiled_call_impl", None) is not None:
         raise LoadError(f"{what} {_call_fault(mlp, KNOWN)}")
-    if not _acts_otherwise(mlp):
+    if not _has_hooks_or_forwards(mlp):
         return
     x = torch.randn(
         1, PROBED_ROWS, like.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float32, device="cpu"
@@ -268,7 +268,7 @@ def _check_mlp(what: str, mlp: nn.Module, like: Tensor, device: torch.device) ->
     difference = float((together - alone).abs().max()) / max(1.0, float(together.abs().max()))
     if not difference <= (1e-4 if like.dtype.itemsize >= 4 else 5e-2):
         raise LoadError(
-            f"{what} has a hook or another forward on it that treats one position otherwise than the next (a "
+            f"{what} has a hook or another forward on it that treats positions differently (a "
             f"difference of {difference:.2g}), so that interventions would be wrong; remove it while the model is traced."
         )
 
@@ -277,8 +277,8 @@ def _first(output: Any) -> Tensor:
     return output[0] if isinstance(output, tuple) else output  # type: ignore[no-any-return]
 
 
-def _acts_otherwise(mlp: nn.Module) -> bool:
-    """Return whether hooks or another `forward` act anywhere within an MLP."""
+def _has_hooks_or_forwards(mlp: nn.Module) -> bool:
+    """Return whether any module within an MLP has hooks or another `forward`."""
     return any(
         _replaced_forward(part)
         or any(not _comes_from(hook, KNOWN + WEIGHTS) for hook in part._forward_hooks.values())
@@ -288,12 +288,12 @@ def _acts_otherwise(mlp: nn.Module) -> bool:
 
 
 def _replaced_forward(module: nn.Module) -> bool:
-    """Return whether someone gave a module a `forward` of its own, other than accelerate, which moves arguments."""
+    """Return whether a module has a `forward` of its own, other than accelerate's, which only moves arguments."""
     forward = vars(module).get("forward")
     if forward is None or _comes_from(forward, ("circuit_widget.",)):
         return False
     if getattr(forward, "__self__", None) is module and forward.__func__ is type(module).forward:
-        return False  # transformers 4 puts it back there after a pass that returned hidden states
+        return False  # transformers 4 sets it there after a run that returned hidden states
     before = getattr(vars(module).get("_old_forward"), "__func__", None)
     hook = vars(module).get("_hf_hook")
     moved = _comes_from(forward, ("accelerate.",)) and type(hook).__module__.startswith("accelerate.")
@@ -309,7 +309,7 @@ def _comes_from(function: Callable[..., Any], origins: tuple[str, ...]) -> bool:
 
 
 def _origin(function: Callable[..., Any]) -> str:
-    """Return the module that a function, what a partial calls, or the class of a callable is defined in."""
+    """Return the Python module that defines a function, the function of a partial, or the class of a callable."""
     while isinstance(function, functools.partial):
         function = function.func
     return str(getattr(function, "__module__", None) or type(function).__module__)

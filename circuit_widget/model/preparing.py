@@ -1,4 +1,4 @@
-"""What loading a model changes outside it and in a network that was given, put back where the load fails."""
+"""Changes that loading a model makes, in the process and in a loaded network; undone where loading fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from circuit_widget.system.restoring import Change
 
 
 def without_progress_bar() -> Change:
-    """Return a context within which transformers shows no progress."""
+    """Return a context without progress bars of transformers."""
     logging: Any = transformers.utils.logging
     return Change(
         logging.disable_progress_bar,
@@ -23,10 +23,10 @@ def without_progress_bar() -> Change:
 
 
 def reading_network() -> Change:
-    """Return the change to whatever transformers replaces for a while when it reads a model.
+    """Return the change whose undoing restores whatever transformers replaces while it reads a model.
 
-    That is the default dtype, functions of torch that make and initialise weights, and methods of its own models. It puts
-    them back itself, unless an interrupt keeps it from that.
+    That is the default dtype, functions of torch that create and initialise weights, and methods of its own models.
+    transformers restores them itself unless an interrupt prevents it.
     """
     dtype = torch.get_default_dtype()
     owners: list[Any] = [PreTrainedModel, *_torch_modules()]
@@ -50,7 +50,7 @@ def _torch_modules() -> Iterator[Any]:
 
 
 def evaluating(network: PreTrainedModel) -> Change:
-    """Return the change of a network to evaluation and to eager attention, whose patterns can be read."""
+    """Return the change of a network to evaluation mode and to eager attention, which returns its patterns."""
     training = [(module, module.training) for module in network.modules()]
     attention = [(config, vars(config).get("_attn_implementation_internal")) for config in _configs(network)]
 

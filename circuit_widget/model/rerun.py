@@ -1,7 +1,7 @@
-"""Running the real model again from the first layer and position that an intervention touches, several as one batch.
+"""Re-runs of the model under interventions, several as one batch, each from the first layer and position it changes.
 
-Everything below and before is taken from the captured pass: the residual stream at the entry of the first layer, and
-each layer's keys and values of earlier positions.
+Everything below that layer and before that position comes from the capture: the residual stream that enters the first
+layer, and the keys and values of earlier positions in every layer.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from torch import Tensor
 
 from circuit_widget.errors import Cancelled
 from circuit_widget.model.block import Block
-from circuit_widget.model.capture import Capture, LayerCapture, first, watch_reading
+from circuit_widget.model.capture import Capture, LayerCapture, first, hook_input_site
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.some_rows import Kept, run_some
+from circuit_widget.model.partial_mlp import CapturedOutput, run_at_rows
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.linear_backend import fast_products
 from circuit_widget.system.plain_torch import inference
 
 MlpEdit: TypeAlias = Callable[[int, Float[Tensor, "rows d_model"]], Float[Tensor, "rows d_model"] | None]
-"""From a layer and what its features read now (rows from the first position on) to what is added to what they write."""
+"""Maps a layer and its features' input in the re-run, from the first position on, to what is added to their output."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is frozen while the model runs again: attention patterns, and MLP outputs in a range of layers."""
+    """What is frozen during a re-run: attention patterns, and MLP outputs in a range of layers."""
 
     frozen_attention: bool = False
     clamped: range = range(0)
@@ -39,9 +39,9 @@ class Conditions:
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """One intervention of a batch: what it adds to what MLPs write, and the first layer and position it touches.
+    """One intervention of a batch: what it adds to the output of MLPs, and the first layer and position it changes.
 
-    `entering` is added to the residual stream where it enters the first layer touched, from the first position on.
+    `entering` is added to the residual stream that enters the first layer, from the first position on.
     """
 
     first_layer: int
@@ -52,10 +52,10 @@ class Edit:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What features read in several re-runs at positions from `first_position` to the traced one, and the logits.
+    """The inputs of features in several re-runs, at positions from `first_position` to the traced one, and the logits.
 
-    At a layer only the re-runs that have started by then have rows: the first of the batch. `normed` is the residual
-    stream after the final norm, which the logits are read from.
+    `mlp_inputs[layer]` has rows only for the re-runs that have started at that layer: the first ones of the batch.
+    `normed` is the residual stream after the final norm.
     """
 
     first_position: int
@@ -66,7 +66,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Rerun:
-    """What features read from `first_layer` on, at positions `first_position` to the traced one, and its logits."""
+    """The inputs of features from `first_layer` on, at positions `first_position` to the traced one, and the logits."""
 
     first_layer: int
     first_position: int
@@ -85,9 +85,9 @@ def rerun(
     progress: Callable[[float], None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Rerun:
-    """Run layers `first_layer` and above on positions `first_position` to the traced one, adding what `edit` returns.
+    """Run layers `first_layer` and above on positions `first_position` to the traced one, and add the results of `edit`.
 
-    It is the batch of one: see `rerun_batch`.
+    It is a batch of one: see `rerun_batch`.
 
     Raises:
         Cancelled: `cancelled()` became true between two layers.
@@ -107,11 +107,11 @@ def rerun_batch(
     progress: Callable[[float], None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Batch:
-    """Run the model again once for each of `edits`, sorted by their first layer, all on one set of positions.
+    """Re-run the model once for each of `edits`, sorted by their first layer, all on the same positions.
 
-    Each is a row of the batch from its first layer on; positions are those from the earliest one touched to the traced
-    one. Features read and write at the sites of the capture. In a clamped layer what they write is its captured value,
-    plus what the edit adds.
+    Each edit is a row of the batch from its first layer on. Positions go from the earliest one changed to the traced one.
+    Features read and write at the sites of the capture. In a clamped layer their output is the captured one, plus what the
+    edit adds.
 
     Raises:
         ValueError: the edits are not sorted by their first layer, or there is none.
@@ -132,7 +132,7 @@ def rerun_batch(
             starting = started[len(residual) :]
             residual = residual.to(model.layer_device(layer))
             if any(edit.entering is not None for edit in starting):
-                residual = torch.cat([residual, _entered(starting, pieces.residual[rows], rows.start)])
+                residual = torch.cat([residual, _entering_residual(starting, pieces.residual[rows], rows.start)])
             running, starting = started[: len(residual)], started[len(residual) :]
             if running:
                 residual = _run(model, captured, layer, residual, running, rows, mlp_inputs, conditions)
@@ -140,7 +140,7 @@ def rerun_batch(
                 x = pieces.mlp_input[rows]
                 given = x.expand(len(starting), *x.shape)
                 mlp_inputs[layer] = torch.cat([mlp_inputs[layer], given]) if running else given
-                residual = torch.cat([residual, _left(model, captured, layer, starting, rows)])
+                residual = torch.cat([residual, _leaving_residual(model, captured, layer, starting, rows)])
             if progress is not None:
                 progress((layer + 1 - starts[0]) / (model.n_layers - starts[0]))
         normed = model.normed(residual[:, -1])
@@ -158,27 +158,27 @@ def _run(
     mlp_inputs: dict[int, Tensor],
     conditions: Conditions,
 ) -> Float[Tensor, "edits rows d_model"]:
-    """Run one layer, adding what the edits return, and keep what its features read; return the stream that leaves it."""
+    """Run one layer with its edits and record its features' inputs; return the residual stream that leaves it."""
     block, pieces = model.blocks[layer], captured.layers[layer]
     with Hooks() as hooks:
-        watch_reading(hooks, block, model.sites.norm, captured.input_site, _keep(mlp_inputs, layer))
+        hook_input_site(hooks, block, model.sites.norm, captured.input_site, _store_in(mlp_inputs, layer))
         clamped = layer in conditions.clamped
-        answering = [range(0) if clamped else _answering(edit, layer, model.n_layers, rows) for edit in edits]
-        some = run_some(hooks, block.mlp, answering, rows.stop - rows.start)
-        kept = None if some is None else Kept(some, pieces.mlp_output[rows])
-        hooks.after(block.writer(captured.output_site), _edited(edits, layer, mlp_inputs, rows.start, kept))
+        rows_to_run = [range(0) if clamped else _rows_to_run(edit, layer, model.n_layers, rows) for edit in edits]
+        indices = run_at_rows(hooks, block.mlp, rows_to_run, rows.stop - rows.start)
+        unchanged = None if indices is None else CapturedOutput(indices, pieces.mlp_output[rows])
+        hooks.after(block.writer(captured.output_site), _edit_hook(edits, layer, mlp_inputs, rows.start, unchanged))
         if conditions.frozen_attention:
             _freeze_pattern(hooks, model, block, pieces, rows)
         left: Tensor = first(block.whole(residual, **_arguments(pieces, rows)))
     return left
 
 
-def _left(
+def _leaving_residual(
     model: LanguageModel, captured: Capture, layer: int, edits: Sequence[Edit], rows: slice
 ) -> Float[Tensor, "edits rows d_model"]:
-    """Return the residual stream that leaves a layer in the re-runs that start there with what its MLP writes.
+    """Return the residual stream that leaves a layer in the re-runs whose first change is at its MLP output.
 
-    Up to there all is as captured, so that the layer need not run: what is added is all that is new.
+    The layer itself need not run: its residual stream is the captured one plus what the edits add.
     """
     block, pieces = model.blocks[layer], captured.layers[layer]
     above = captured.layers[layer + 1].residual if layer + 1 < model.n_layers else captured.final_residual
@@ -197,43 +197,47 @@ def _left(
     return left
 
 
-def _entered(
+def _entering_residual(
     edits: Sequence[Edit], residual: Float[Tensor, "rows d_model"], first_position: int
 ) -> Float[Tensor, "edits rows d_model"]:
-    """Return the residual stream that enters a layer in re-runs that start there, each with what is added to it."""
-    joining = residual.repeat(len(edits), 1, 1)
+    """Return the residual stream that enters a layer in the re-runs that start there, with what their edits add."""
+    entering = residual.repeat(len(edits), 1, 1)
     for row, edit in enumerate(edits):
         if edit.entering is not None:
             start = edit.first_position - first_position
-            changed = joining[row, start:].float() + edit.entering.to(residual.device)
-            joining[row, start:] = changed.to(residual.dtype)
-    return joining
+            changed = entering[row, start:].float() + edit.entering.to(residual.device)
+            entering[row, start:] = changed.to(residual.dtype)
+    return entering
 
 
-def _keep(mlp_inputs: dict[int, Tensor], layer: int) -> Callable[[Tensor], None]:
-    def keep(x: Float[Tensor, "started rows d_model"]) -> None:
+def _store_in(mlp_inputs: dict[int, Tensor], layer: int) -> Callable[[Tensor], None]:
+    def store(x: Float[Tensor, "started rows d_model"]) -> None:
         mlp_inputs[layer] = x
 
-    return keep
+    return store
 
 
-def _answering(edit: Edit, layer: int, n_layers: int, rows: slice) -> range:
-    """Return the rows at which the MLP of a layer may write something else than on the prompt, if it matters.
+def _rows_to_run(edit: Edit, layer: int, n_layers: int, rows: slice) -> range:
+    """Return the rows at which the MLP of a layer must run, because its output may differ from the captured one.
 
-    Of what the last layer writes, only the traced position is read.
+    In the last layer this is the traced position alone, the only one whose logits are needed.
     """
     first = rows.stop - 1 if layer == n_layers - 1 else edit.first_position
     return range(first - rows.start, rows.stop - rows.start)
 
 
-def _edited(
-    edits: Sequence[Edit], layer: int, mlp_inputs: Mapping[int, Tensor], first_position: int, kept: Kept | None
+def _edit_hook(
+    edits: Sequence[Edit],
+    layer: int,
+    mlp_inputs: Mapping[int, Tensor],
+    first_position: int,
+    unchanged: CapturedOutput | None,
 ) -> Callable[[tuple[Any, ...], Any], Any]:
-    """Return a hook that puts what is kept of the captured output in its place, and edits what its module returns."""
+    """Return a hook that fills in the captured output at rows that did not run, and adds the results of the edits."""
 
-    def edited(_: tuple[Any, ...], output: Any) -> Any:
+    def add_edits(_: tuple[Any, ...], output: Any) -> Any:
         own: Tensor = first(output)
-        written = None if kept is None else kept.filled(own)
+        written = None if unchanged is None else unchanged.filled(own)
         for row, edit in enumerate(edits):
             start = edit.first_position - first_position
             added = edit.added(layer, mlp_inputs[layer][row, start:])
@@ -244,11 +248,11 @@ def _edited(
             return None
         return (written, *output[1:]) if isinstance(output, tuple) else written
 
-    return edited
+    return add_edits
 
 
-class _EarlierPositions:
-    """The cache a block sees: the captured keys and values of the positions that are not run again."""
+class _CapturedCache:
+    """The cache of a block in a re-run: the captured keys and values of the positions before it."""
 
     def __init__(self, pieces: LayerCapture, first_position: int) -> None:
         self._keys = pieces.keys[:, :, :first_position]
@@ -262,9 +266,9 @@ class _EarlierPositions:
 
 
 def _arguments(pieces: LayerCapture, rows: slice) -> dict[str, Any]:
-    """Return the keyword arguments of a block's captured call, cut to the rows that run again.
+    """Return the keyword arguments of a block's captured call, reduced to the rows of the re-run.
 
-    They have a batch of one, which stands for any.
+    They have a batch of one, which broadcasts to any batch.
     """
     arguments = dict(pieces.arguments)
     mask = arguments.get("attention_mask")
@@ -276,12 +280,12 @@ def _arguments(pieces: LayerCapture, rows: slice) -> dict[str, Any]:
     for name in arguments:
         if name.startswith("position_embeddings") and arguments[name] is not None:
             arguments[name] = tuple(table[:, rows] for table in arguments[name])
-    arguments[pieces.cache_argument] = _EarlierPositions(pieces, rows.start)
+    arguments[pieces.cache_argument] = _CapturedCache(pieces, rows.start)
     return arguments
 
 
 def _freeze_pattern(hooks: Hooks, model: LanguageModel, block: Block, pieces: LayerCapture, rows: slice) -> None:
-    """Make attention move its new values by the captured pattern, whatever its queries and keys say."""
+    """Make attention use the captured pattern with its new values, whatever its queries and keys."""
     group = model.heads.group
     pattern = pieces.pattern[:, rows, : rows.stop].float()
     earlier = pieces.values[0, :, : rows.start].float().repeat_interleave(group, dim=0)
@@ -298,22 +302,22 @@ def _freeze_pattern(hooks: Hooks, model: LanguageModel, block: Block, pieces: La
 
 
 PASS_ROWS = 64
-"""How many rows take as long in a layer as its fixed costs: reading its weights, starting its operations."""
+"""Number of rows whose time in a layer equals the layer's fixed cost: loading weights, starting operations."""
 
 PASS_ROWS_ACCELERATED = 2048
 """The same on an accelerator."""
 
 BATCH_BYTES = 1 << 28
-"""Memory that one batch may fill, roughly."""
+"""Approximate memory of one batch."""
 
 
 def batches(model: LanguageModel, captured: Capture, starts: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Return how to run re-runs that start at given (layer, position) as batches: their places, in the order of layers.
+    """Return how to group re-runs that start at these (layer, position) into batches: lists of indices, sorted by layer.
 
-    A batch runs all positions from its earliest on and goes through the layers from its lowest on; the batches are those
-    of neighbouring positions that take least altogether. Their size is bounded by the memory they take.
+    A batch runs all positions from its earliest on, through the layers from its lowest on. The batches are the groups of
+    neighbouring positions with the lowest total cost; memory limits their size.
     """
-    order = sorted(range(len(starts)), key=lambda place: starts[place][1], reverse=True)
+    order = sorted(range(len(starts)), key=lambda index: starts[index][1], reverse=True)
     fixed = PASS_ROWS if model.device.type == "cpu" else PASS_ROWS_ACCELERATED
     least, previous = [0.0], [0]
     for end in range(1, len(order) + 1):
@@ -324,7 +328,7 @@ def batches(model: LanguageModel, captured: Capture, starts: Sequence[tuple[int,
         for start in range(end - 1, furthest - 1, -1):
             above = model.n_layers - starts[order[start]][0]
             layers, most = layers + above, max(most, above)
-            # To part what starts at the same position saves nothing; only memory can ask for it.
+            # Splitting re-runs that start at the same position saves nothing; only memory can require it.
             if start == furthest or starts[order[start]][1] != starts[order[start - 1]][1]:
                 options.append((least[start] + width * layers + fixed * most, start))
         cost, start = min(options)
@@ -333,15 +337,15 @@ def batches(model: LanguageModel, captured: Capture, starts: Sequence[tuple[int,
     found: list[list[int]] = []
     end = len(order)
     while end:
-        found.append(sorted(order[previous[end] : end], key=lambda place: starts[place][0]))
+        found.append(sorted(order[previous[end] : end], key=lambda index: starts[index][0]))
         end = previous[end]
     return found
 
 
 def _batch_size(model: LanguageModel, captured: Capture, width: int) -> int:
-    """Return how many re-runs of some positions fit into a batch's memory.
+    """Return how many re-runs of `width` positions fit into the memory of a batch.
 
-    For each row: what features read at every layer is kept, and a block holds some tens of vectors and its scores.
+    Each row needs the inputs of features at every layer, some tens of vectors inside a block, and its attention scores.
     """
     scores = 4 * model.heads.n * captured.n_positions
     return max(1, BATCH_BYTES // (4 * (model.d_model * (model.n_layers + 32) + scores) * width))

@@ -1,4 +1,4 @@
-"""The one way into a run of the model: one run at a time, apart from the settings of its thread, with nothing left behind."""
+"""Runs of the model: one at a time, with torch's default settings, and with every change undone at the end."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CANCELLED_IS = "cancelled is a function without arguments that returns True to e
 
 
 def runs_model(method: Callable[Given, Returned]) -> Callable[Given, Returned]:
-    """Make a method one run of the model: it holds its object's `lock`, and computes as `in_plain_torch` says.
+    """Return a method that runs the model: with its object's `lock` acquired, and in `in_plain_torch`.
 
-    However it ends, hooks, weights, torch's settings and the lock are as before. Raises CircuitWidgetError where its
+    Hooks, weights, torch's settings and the lock are restored however the run ends. Raises CircuitWidgetError where the
     argument `cancelled` is neither a function nor None.
     """
 
@@ -27,7 +27,7 @@ def runs_model(method: Callable[Given, Returned]) -> Callable[Given, Returned]:
     def run(*given: Given.args, **named: Given.kwargs) -> Returned:
         subject: Any = given[0]
         check_callable(named.get("cancelled"), CANCELLED_IS, CircuitWidgetError)
-        # The lock is not written in Python, so that no interrupt can come between the run's end and its own.
+        # The lock is implemented in C, so no interrupt can come between the end of the run and its release.
         with subject.lock:
             return in_plain_torch(functools.partial(method, *given, **named))
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from circuit_widget.arguments import check_callable, finite_number, whole_number
 from circuit_widget.errors import Cancelled, PromptError
 from circuit_widget.model.block import Block, module_device
-from circuit_widget.model.capture import first, watch_reading
+from circuit_widget.model.capture import first, hook_input_site
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.prompt import Prompt, check_embedded
@@ -233,7 +233,7 @@ def _hook_edit(hooks: Hooks, model: LanguageModel, edit: StepEdit, first_positio
             changed = written + added.to(written.device, written.dtype)
             return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
-        watch_reading(hooks, block, model.sites.norm, edit.input_site, lambda x: read.update(x=x))
+        hook_input_site(hooks, block, model.sites.norm, edit.input_site, lambda x: read.update(x=x))
         hooks.after(block.writer(edit.output_site), write)
 
     for layer, block in enumerate(model.blocks):

@@ -1,4 +1,4 @@
-"""Check on load that the captured pieces are what the tracer takes them for."""
+"""The self check on load: the captured activations of each layer rebuild the model's own activations and logits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ N_TOKENS = 5
 
 
 def check_pieces(model: LanguageModel) -> None:
-    """Run a short prompt, and rebuild what each layer does and the model's own logits from the captured pieces.
+    """Run a short prompt, and rebuild the output of each layer and the model's logits from the captured activations.
 
-    Differences must stay within 1e-4 of the largest number there in float32, 5e-2 in 16-bit types and where products of
-    float32 matrices are allowed to be rounded. In those the logits are rebuilt from the last layer alone: rounding adds
+    Differences must be below 1e-4 of the largest number in float32, and 5e-2 in 16-bit dtypes and where products of float32
+    matrices may be rounded. In the latter cases logits are rebuilt from the last layer alone, because rounding errors add
     up over layers.
 
     Raises:
@@ -60,13 +60,13 @@ def check_pieces(model: LanguageModel) -> None:
 
 
 def rebuild_logits(model: LanguageModel, captured: Capture) -> Float[Tensor, " vocabulary"]:
-    """Return the logits put together from embeddings, frozen attention, biases and what the MLPs wrote."""
+    """Return the logits rebuilt from embeddings, frozen attention, biases and the captured MLP outputs."""
     frozen = freeze(model, captured)
     with inference():
         residual = captured.layers[0].residual.float()
-        for place, (layer, pieces) in enumerate(zip(frozen.layers, captured.layers, strict=True)):
+        for index, (layer, pieces) in enumerate(zip(frozen.layers, captured.layers, strict=True)):
             residual = residual.to(layer.device)
-            residual = _after_attention(model, place, layer, residual) + layer.writing.apply(pieces.mlp_output)
+            residual = _after_attention(model, index, layer, residual) + layer.writing.apply(pieces.mlp_output)
     return _logits_of(model, captured, residual[captured.position])
 
 
@@ -88,52 +88,52 @@ def _check_pattern(
 
 
 def _check_layers(model: LanguageModel, captured: Capture, tolerance: float) -> None:
-    """Check that every layer's pieces lead from what enters it to what its MLP reads and to what enters the next."""
+    """Check that the captured activations of every layer rebuild its MLP input and the residual stream that leaves it."""
     frozen = freeze(model, captured)
     ends = [pieces.residual.float() for pieces in captured.layers[1:]] + [captured.final_residual]
-    for place, (layer, pieces, end) in enumerate(zip(frozen.layers, captured.layers, ends, strict=True)):
+    for index, (layer, pieces, end) in enumerate(zip(frozen.layers, captured.layers, ends, strict=True)):
         with inference():
             residual = pieces.residual.float()
-            attended = _after_attention(model, place, layer, residual)
-            reads = _reads(model, place, pieces, residual if model.parallel else attended)
+            attended = _after_attention(model, index, layer, residual)
+            mlp_input = _mlp_input(model, index, pieces, residual if model.parallel else attended)
             leaves = attended + layer.writing.apply(pieces.mlp_output)
         for what, rebuilt, own in (
-            ("its MLP reads", reads, pieces.mlp_input),
+            ("its MLP reads", mlp_input, pieces.mlp_input),
             ("leaves it", leaves, end.to(leaves.device)),
         ):
             difference = _difference(rebuilt, own)
             if not difference <= tolerance:
                 raise LoadError(
-                    f"{model.name}: the captured pieces of layer {place} should rebuild what {what} within "
+                    f"{model.name}: the captured pieces of layer {index} should rebuild what {what} within "
                     f"{tolerance:g}, found a difference of {difference:.2g}. "
                     "Its row in circuit_widget/model/sites.py does not fit it."
                 )
 
 
 def _after_attention(
-    model: LanguageModel, place: int, layer: FrozenLayer, residual: Float[Tensor, "positions d_model"]
+    model: LanguageModel, index: int, layer: FrozenLayer, residual: Float[Tensor, "positions d_model"]
 ) -> Float[Tensor, "positions d_model"]:
-    """Return the residual stream plus what attention adds to it, biases included."""
-    weights = model.attention_weights(place)
+    """Return the residual stream after attention, biases included."""
+    weights = model.attention_weights(index)
     shared = weights.value_bias.repeat_interleave(layer.n_groups, dim=0)
     bias = torch.einsum("hp,hw,dhw->pd", layer.pattern.float().sum(-1), shared, weights.output) + weights.output_bias
     scaled = bias if layer.output_scale is None else bias * layer.output_scale[:, None]
     return residual + layer.attend(residual) + scaled
 
 
-def _reads(
-    model: LanguageModel, place: int, pieces: LayerCapture, residual: Float[Tensor, "positions d_model"]
+def _mlp_input(
+    model: LanguageModel, index: int, pieces: LayerCapture, residual: Float[Tensor, "positions d_model"]
 ) -> Float[Tensor, "positions d_model"]:
-    """Return what the MLP is given for a residual stream, the bias of its norm included."""
-    bias = norm_bias(model.blocks[place].mlp_norm)
-    reads = pieces.reading.apply(residual)
-    return reads if bias is None else reads + bias
+    """Return the input of the MLP for a residual stream, with the bias of its norm."""
+    bias = norm_bias(model.blocks[index].mlp_norm)
+    normed = pieces.reading.apply(residual)
+    return normed if bias is None else normed + bias
 
 
 def _logits_of(
     model: LanguageModel, captured: Capture, residual: Float[Tensor, " d_model"]
 ) -> Float[Tensor, " vocabulary"]:
-    """Return the logits of a residual stream after the last layer, by the frozen final norm."""
+    """Return the logits of a residual stream after the last layer, with the frozen final norm."""
     frozen = freeze(model, captured)
     with inference():
         normed = frozen.final.apply(residual[None].to(frozen.device))[0]
@@ -150,7 +150,7 @@ def _difference(rebuilt: Tensor, own: Tensor) -> float:
 def _not_finite(model: LanguageModel) -> str:
     for name, parameter in model.network.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
-            return f"{model.name}: tensor {name!r} holds values that are not finite; get the checkpoint again."
+            return f"{model.name}: tensor {name!r} has values that are not finite; get the checkpoint again."
     return f"{model.name}: its logits are not finite in {_named(model.dtype)}; try another dtype."
 
 

@@ -1,4 +1,4 @@
-"""Where each architecture keeps what the tracer needs. Adding an architecture is adding a row to `ARCHITECTURES`."""
+"""The modules of each architecture that tracing needs. To add an architecture, add a row to `ARCHITECTURES`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from circuit_widget.errors import LoadError
 
 
 class NormKind(Enum):
-    """What a norm computes: `(x - mean, or x) / denominator * (weight, or 1 + weight) + (bias, or nothing)`."""
+    """The formula of a norm: `x / rms(x) * weight`, `x / rms(x) * (1 + weight)`, or layer norm with weight and bias.
+
+    `x` is the residual stream at one position and `rms(x)` the root of the mean of its squares.
+    """
 
     RMS = "root mean square"
     RMS_PLUS_ONE = "root mean square, times one more than the weight"
@@ -19,30 +22,30 @@ class NormKind(Enum):
 
 
 class ValueLayout(Enum):
-    """Where a projection's output has the values of each head."""
+    """Where the output of a projection has the values of each head."""
 
-    LAST = "its last columns, head by head: all of them where it makes nothing else"
+    LAST = "its last columns, head by head; all columns where it projects values alone"
     LAST_OF_EACH_HEAD = "query, key and value of one head, then of the next"
 
 
 @dataclass(frozen=True)
 class Sites:
-    """What one block is made of and where its modules are.
+    """The modules of a block of one architecture, and their paths.
 
-    A block is `h = x + attention_post_norm(attention(attention_norm(x))); h + mlp_post_norm(mlp(mlp_norm(h)))`, without
-    the post-norms where they are None. Value heads may be shared by groups of query heads, and nothing but the values
-    and a constant may pass through attention.
+    A block maps the residual stream `x` to `h + mlp_post_norm(mlp(mlp_norm(h)))` with
+    `h = x + attention_post_norm(attention(attention_norm(x)))`; post-norms that are None are left out. Groups of query heads
+    may share value heads. The output of attention must be linear in the values, plus a constant.
 
     Attributes:
-        body: path of the text model without its unembedding, from the loaded model. The next three start from there.
+        body: path of the text model without its unembedding, from the loaded model. The next three paths start there.
         blocks, final_norm: the layers, and the norm after them.
         positions: learned position embeddings, None for rotary ones.
         attention_norm, attention, attention_post_norm, mlp_norm, mlp, mlp_post_norm: paths from a block.
-        value, output: the projections that values come from and heads go through, from attention.
+        value, output: paths of the projections W_V and W_O from attention.
         value_layout: where the output of `value` has the values.
-        norm: what all norms compute.
-        parallel: name of the configuration's entry that says whether the MLP reads `x` instead of `h`; None: never.
-        sinks: attention may leave a share of its rows to no token.
+        norm: the formula of all norms.
+        parallel: name of the configuration's entry for whether the MLP reads `x` instead of `h`; None: never.
+        sinks: whether rows of the attention pattern may sum to less than 1.
         softcap: name of the configuration's entry for the cap on logits; None: logits have none.
     """
 
@@ -108,19 +111,19 @@ ARCHITECTURES: dict[str, Sites] = {
 """Sites by `model_type` of the model's configuration."""
 
 INPUT_SITES = ("mlp_input", "mlp_norm", "residual_mid")
-"""Where features can read: what the MLP module is given; that before the weight and bias of the norm in front of the
-MLP; the residual stream before that norm."""
+"""Where features can read: the input of the MLP; the same before weight and bias of the norm before the MLP; the residual
+stream before that norm."""
 
 OUTPUT_SITES = ("mlp_output", "mlp_update")
-"""Where features can write: what the MLP module returns; what is added to the residual stream, which is after the
-post-MLP norm of the architectures that have one and the same elsewhere."""
+"""Where features can write: the output of the MLP; what is added to the residual stream, which is the output of the
+post-MLP norm in architectures that have one and the output of the MLP in others."""
 
 
 def check_site(argument: str, site: object, known: tuple[str, ...]) -> None:
-    """Raise LoadError where what was given as `argument` is neither a known site nor None."""
+    """Raise LoadError where the value of `argument` is neither a known site nor None."""
     if site is not None and (not isinstance(site, str) or site not in known):
         raise LoadError(
-            f"{argument} is {quoted(site)}, expected one of {', '.join(known)}, or None for what the files say."
+            f"{argument} is {quoted(site)}, expected one of {', '.join(known)}, or None for what the files state."
         )
 
 

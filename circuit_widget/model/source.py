@@ -1,4 +1,4 @@
-"""Where a model is that was given by name: a local directory, or a snapshot in the hub's local cache."""
+"""Finds a model by name: a local directory, or a snapshot in the hub's local cache."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from circuit_widget.errors import LoadError
 from circuit_widget.model.checkpoint import about_file, check_directory
+from circuit_widget.system.file_kind import is_address
 from circuit_widget.transcoder.folder import directory_name, expanded, is_directory
 from circuit_widget.transcoder.hub import (
     HubReference,
@@ -21,15 +22,14 @@ from circuit_widget.transcoder.hub import (
 )
 from circuit_widget.transcoder.known_sets import KNOWN_SETS
 
-ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 PAGE = re.compile(r"/(?P<repository>[\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve)/(?P<revision>[^/]+))?(?:/.*)?")
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model by name: `root` has its files, `reference` and `revision` are what transformers takes.
+    """A model found by name: `root` contains its files; `reference` and `revision` are the arguments for transformers.
 
-    `what` is what messages call it; `name` that of a directory, or the hub id with its revision where one was given.
+    `name` is the name of the directory, or the hub id, with its revision where one was given. `what` is its name in errors.
     """
 
     root: Path
@@ -40,12 +40,12 @@ class ModelSource:
 
 
 def find_model(given: str | os.PathLike[str]) -> ModelSource:
-    """Return where a model is; `~` is the home directory, and a hub id may end in `@revision`.
+    """Find a model by path or hub id; `~` is the home directory, and a hub id may end in `@revision`.
 
-    A path object is always a path; of a text, a directory of that name comes first.
+    A path object is always a path; a text is a directory where one of that name exists.
 
     Raises:
-        LoadError: there is no such directory, or it is no model's; or the hub's cache does not have it.
+        LoadError: there is no such directory, it contains no model, or the hub's cache does not have the model.
     """
     text = os.fspath(given)
     if not text.strip():
@@ -59,24 +59,24 @@ def find_model(given: str | os.PathLike[str]) -> ModelSource:
         raise LoadError(
             f"{what} is a link to nothing." if path.is_symlink() and not path.exists() else about_file(path, what)
         )
-    if ADDRESS.match(text):
+    if is_address(text):
         raise LoadError(f"{what} is an address, and nothing is downloaded. {_advice_for_address(text)}")
-    asked = parse_repository(text) if isinstance(given, str) else None
-    if asked is None or _is_path(text):
+    reference = parse_repository(text) if isinstance(given, str) else None
+    if reference is None or _is_path(text):
         where = f" ({path})" if str(path) != text and text.startswith("~") else ""
         raise LoadError(f"{what}: there is no such directory{where}{_nearest(text)}; {_EXPECTED}.")
-    root = cached_snapshot(asked)
+    root = cached_snapshot(reference)
     if root is None or not any(root.iterdir()):
-        raise LoadError(_not_cached(asked, what))
+        raise LoadError(_not_cached(reference, what))
     check_directory(root, what)
-    return ModelSource(root, asked.repository, asked.revision or None, str(asked), what)
+    return ModelSource(root, reference.repository, reference.revision or None, str(reference), what)
 
 
 _EXPECTED = "expected a local directory, or a hub id such as 'google/gemma-2-2b' or 'EleutherAI/pythia-70m@step3000'"
 
 
 def _is_path(text: str) -> bool:
-    """Return whether a text can only be meant as a path."""
+    """Return whether a text can only be a path."""
     return text.startswith((".", "/", "~")) or "\\" in text
 
 
@@ -86,26 +86,26 @@ def _advice_for_address(text: str) -> str:
     if page is None or parts.hostname not in ("huggingface.co", "hf.co", "www.huggingface.co"):
         return f"Download the model, and pass its directory; {_EXPECTED}."
     revision = page["revision"]
-    asked = HubReference(page["repository"], "", "" if revision in (None, "main") else revision)
-    return f"Pass the model's id, {str(asked)!r}, once it is in the local cache: {_command(asked)}"
+    reference = HubReference(page["repository"], "", "" if revision in (None, "main") else revision)
+    return f"Pass the model's id, {str(reference)!r}, once it is in the local cache: {_command(reference)}"
 
 
-def _not_cached(asked: HubReference, what: str) -> str:
-    missing = (
-        f"{what}: it is no directory, and as a hub id it could not be read from the local cache; try: {_command(asked)}"
-    )
-    others = [revision for revision in cached_revisions(asked.repository) if revision != (asked.revision or "main")]
+def _not_cached(reference: HubReference, what: str) -> str:
+    missing = f"{what}: it is no directory, and as a hub id it could not be read from the local cache; try: {_command(reference)}"
+    others = [
+        revision for revision in cached_revisions(reference.repository) if revision != (reference.revision or "main")
+    ]
     if others:
         return f"{missing} (the cache has it at {', '.join(others[:5])})"
-    return f"{missing}{_nearest(asked.repository)}"
+    return f"{missing}{_nearest(reference.repository)}"
 
 
 def _nearest(text: str) -> str:
-    """Return a hint at the nearest id that is in the cache or known, as one more clause."""
+    """Return a hint with the most similar id in the cache or among known models, to be appended to an error."""
     known = {name.lower(): name for name in (*KNOWN_SETS, "demo", *cached_repositories())}
     nearest = difflib.get_close_matches(text.lower(), known, n=1, cutoff=0.8)
     return f" (did you mean {known[nearest[0]]!r}?)" if nearest else ""
 
 
-def _command(asked: HubReference) -> str:
-    return f"hf download {asked.repository}" + (f" --revision {asked.revision}" if asked.revision else "")
+def _command(reference: HubReference) -> str:
+    return f"hf download {reference.repository}" + (f" --revision {reference.revision}" if reference.revision else "")

@@ -1,1 +1,1 @@
-"""What the package asks of the operating system, and owes to the process it runs in."""
+"""The operating system and the process: memory, files, torch's settings, changes that are undone, warnings."""

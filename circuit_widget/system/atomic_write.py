@@ -1,8 +1,8 @@
-"""Files written whole or not at all: beside their destination, then moved into its place.
+"""Files written completely or not at all: in a temporary folder beside their destination, then moved there.
 
-The one way in which this package writes files. A new file is made in a hidden folder beside its destination, which holds
-whatever else a library leaves while it writes. The folder's name says which destination, host and process it belongs
-to, so that the next save to the same destination removes what a killed process left behind, and nobody else's.
+Every file that this package writes is written here. The temporary folder is hidden, and also contains whatever else a
+library writes. Its name identifies destination, host and process, so that the next save to the same destination removes
+the folder of a killed process, and of no other one.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from circuit_widget.errors import CircuitWidgetError
-from circuit_widget.system.paths import given_path, shown_path
+from circuit_widget.system.paths import quoted_path, require_path
 
 PREFIX = ".circuit-widget"
 ABANDONED_AFTER = 24 * 3600.0
-"""Seconds after which a folder of another host, or of a process whose number was given to another one, is a leftover."""
+"""Seconds after which the folder of another host, or of a process whose number is in use again, is a leftover."""
 
 LONGEST_REASON = 160
 
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
-"""What file systems answer that cannot say when a file is on the disk."""
+"""Errors of file systems that do not support fsync."""
 
 ADVICE = {
     errno.ENOENT: "Choose a folder that exists.",
@@ -58,16 +58,16 @@ def write_whole(
     what: str,
     error: type[CircuitWidgetError],
 ) -> Path:
-    """Have `write` make a file, given a path to make it at, then move it to `path`, and return that.
+    """Call `write` with a temporary path, move the file it writes there to `path`, and return `path`.
 
-    The file has the permissions of the one it replaces, else those that the user's umask gives; a link is followed and
-    stays. It is on the disk before it replaces anything. Whatever goes wrong, also an interrupt, leaves the old file as
-    it was and nothing beside it.
+    The file gets the permissions of the file it replaces, else those of the user's umask; links are followed and kept. It
+    is on the disk before it replaces anything. After any error or interrupt the old file is unchanged, and nothing is left
+    beside it.
 
     Raises:
-        error: the file cannot be written; the sentence begins with `what` it is, and says why and what to do.
+        error: the file cannot be written; the text names it as `what`, and states why and what to do.
     """
-    file = given_path(path, error)
+    file = require_path(path, error)
     try:
         destination, replaced = _destination(file)
         _remove_leftovers(destination)
@@ -75,18 +75,18 @@ def write_whole(
     except CircuitWidgetError:
         raise
     except Exception as problem:
-        raise error(f"The {what} cannot be written to {shown_path(file)}: {_reason(problem)}") from problem
+        raise error(f"The {what} cannot be written to {quoted_path(file)}: {_reason(problem)}") from problem
     return file
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes, what: str, error: type[CircuitWidgetError]) -> Path:
-    """Write a file's content, whole or not at all; see `write_whole`."""
+    """Write the content of a file, completely or not at all; see `write_whole`."""
     return write_whole(path, lambda file: file.write_bytes(content), what, error)
 
 
 def check_destination(path: str | os.PathLike[str], what: str, error: type[CircuitWidgetError]) -> Path:
-    """Return a path if a file can be written to it as far as can be told before. Raises `error` otherwise."""
-    file = given_path(path, error)
+    """Return a path if a file can probably be written to it. Raises `error` otherwise."""
+    file = require_path(path, error)
     try:
         destination, _ = _destination(file)
         if not stat.S_ISDIR(destination.parent.stat().st_mode):
@@ -94,12 +94,12 @@ def check_destination(path: str | os.PathLike[str], what: str, error: type[Circu
         if not os.access(destination.parent, os.W_OK | os.X_OK):
             raise _os_error(errno.EACCES)
     except OSError as problem:
-        raise error(f"The {what} cannot be written to {shown_path(file)}: {_reason(problem)}") from problem
+        raise error(f"The {what} cannot be written to {quoted_path(file)}: {_reason(problem)}") from problem
     return file
 
 
 def _destination(path: Path) -> tuple[Path, os.stat_result | None]:
-    """Return where links lead from a path, and what is known of the file that is there, if there is one."""
+    """Return the path that links lead to, and the status of the file there, or None if there is none."""
     destination = Path(os.path.realpath(path))
     try:
         found = destination.lstat()
@@ -139,7 +139,7 @@ def _write(destination: Path, replaced: os.stat_result | None, write: Callable[[
 
 
 def _finish(file: Path, permissions: int, replaced: os.stat_result | None) -> None:
-    """Give a file its permissions, whichever the library that wrote it chose, and have it on the disk."""
+    """Set the permissions of a file, whatever the library that wrote it chose, and flush it to the disk."""
     if replaced is not None:
         permissions = stat.S_IMODE(replaced.st_mode) & 0o777
         if sys.platform != "win32":
@@ -161,13 +161,13 @@ def _remove_leftovers(destination: Path) -> None:
     with suppress(OSError), os.scandir(destination.parent) as entries:
         for entry in entries:
             found = name.fullmatch(entry.name)
-            # A link of such a name would lead to a folder that is not ours.
+            # A link of this name would lead to a folder of someone else.
             if found is not None and entry.is_dir(follow_symlinks=False) and _is_left(entry, found[1], int(found[2])):
                 _remove(Path(entry.path))
 
 
 def _is_left(folder: os.DirEntry[str], host: str, process: int) -> bool:
-    """Return whether nobody writes in a folder any longer."""
+    """Return whether no process writes in a folder any longer."""
     if Path(folder.path) in _writing:
         return False
     if host == _host() and (process == os.getpid() or not _runs(process)):
@@ -176,7 +176,7 @@ def _is_left(folder: os.DirEntry[str], host: str, process: int) -> bool:
 
 
 def _runs(process: int) -> bool:
-    """Return whether a process of this host runs, as far as can be told: on Windows, only its age is looked at."""
+    """Return whether a process of this host probably runs; on Windows always True, and only the age of a folder counts."""
     if sys.platform == "win32":
         return True
     try:
@@ -189,7 +189,7 @@ def _runs(process: int) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder and the files in it, as far as that can be done."""
+    """Remove a folder and the files in it; errors are ignored."""
     with suppress(OSError):
         for file in list(folder.iterdir()):
             file.unlink()

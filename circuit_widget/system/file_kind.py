@@ -1,4 +1,4 @@
-"""What kind of file it is that cannot be read here: told from its content, without running any of it."""
+"""Recognises files of other kinds by their content, for errors; none of it is executed."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from circuit_widget.system.paths import shown_path
+from circuit_widget.system.paths import quoted_path
 
 MOST_READ = 64 << 20
-"""Bytes looked at: more than other tools' graphs have."""
+"""Bytes of a file that are read: more than graphs of other tools have."""
 
 MOST_OF_A_PICKLE = 4 << 20
-LONGEST_SHOWN = 60
+LONGEST_QUOTED = 60
 
 GRAPH_FORMAT = "circuit-widget graph"
-"""What the metadata of a graph file says that `graph.save` wrote."""
+"""The `format` in the metadata of a graph file that `graph.save` wrote."""
+
+PICKLE_ENDINGS = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Endings of files that are usually pickles."""
 
 PICKLE = "Pickles can run code when they are read, so none is read here."
 
-ADDRESS = re.compile("(https?|ftp|hf|s3|gs):/")
+ADDRESS = re.compile("(https?|ftp|hf|s3|gs):/", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file is, as in "a notebook", and what to do, in one or two sentences.
+    """The name of a kind of file, as in "a notebook", and what to do, in one or two sentences.
 
     `reader` names the method that reads it, where this package has one.
     """
@@ -58,26 +61,26 @@ FIGURES: tuple[tuple[bytes, str], ...] = ((b"%PDF-", "a PDF"), (b"\x89PNG\r\n\x1
 
 
 def is_address(path: str | os.PathLike[str]) -> bool:
-    """Return whether what was given as a path is the address of a file elsewhere."""
+    """Return whether a path that a user gave is an address such as https://..."""
     return ADDRESS.match(os.fspath(path)) is not None
 
 
-def not_there(path: Path) -> str:
-    """Return the sentence about a file that is missing."""
+def missing_file(path: Path) -> str:
+    """Return the error message for a missing file."""
     if is_address(path):
-        return f"{shown_path(path)} is an address. Nothing is downloaded here: save the file, then give its path."
-    return f"There is no file {shown_path(path)}."
+        return f"{quoted_path(path)} is an address. Nothing is downloaded here: save the file, then give its path."
+    return f"There is no file {quoted_path(path)}."
 
 
 def foreign(path: Path, kind: FileKind | None, wanted: str) -> str:
-    """Return the sentence about a file that is of another kind than what is `wanted`, "a graph"."""
+    """Return the error message for a file of another kind than the expected one, `wanted`, as in "a graph"."""
     if kind is None:
-        return f"{shown_path(path)} cannot be read as {wanted}."
-    return f"{shown_path(path)} is {kind.name}, which cannot be read as {wanted}. {kind.advice}"
+        return f"{quoted_path(path)} cannot be read as {wanted}."
+    return f"{quoted_path(path)} is {kind.name}, which cannot be read as {wanted}. {kind.advice}"
 
 
 def file_kind(path: Path) -> FileKind | None:
-    """Return what kind of file it is, or None where that cannot be told. Raises OSError for one that cannot be read."""
+    """Return the kind of a file, or None where it is not recognised. Raises OSError for a file that cannot be read."""
     if path.is_dir():
         return FileKind("a folder", "Give the file in it.")
     if not path.is_file():
@@ -104,7 +107,7 @@ def _picture(name: str, content: bytes) -> FileKind:
         return FileKind(
             f"a figure that circuit-widget drew ({name})",
             "A figure cannot be turned back into a graph: give the file that save() wrote. "
-            "circuit_widget.figure.figure.read_recipe(path) says how it was made.",
+            "circuit_widget.figure.figure.read_recipe(path) returns its recipe.",
         )
     return FileKind(name, "Give the file that save() wrote.")
 
@@ -125,7 +128,7 @@ def _archive(path: Path) -> FileKind:
 
 
 def _torch_file(pickled: bytes) -> FileKind:
-    """Return the kind of a file that torch.save wrote, by the texts in its pickle, which is never unpickled."""
+    """Return the kind of a file that torch.save wrote, from the texts in its pickle, which is not unpickled."""
     if b"adjacency_matrix" in pickled:
         texts = _pickled_texts(pickled)
         return FileKind(
@@ -145,7 +148,7 @@ def _pickle(content: bytes) -> FileKind:
 
 
 def _pickled_texts(pickled: bytes) -> list[str]:
-    """Return the texts in a pickle, in order, by taking its instructions apart; none of them is carried out."""
+    """Return the texts in a pickle, in order; its instructions are parsed but not executed."""
     texts = []
     try:
         for _, argument, _ in pickletools.genops(pickled):
@@ -157,8 +160,8 @@ def _pickled_texts(pickled: bytes) -> list[str]:
 
 
 def _after(texts: list[str], key: str) -> str:
-    places = [place for place, text in enumerate(texts[:-1]) if text == key]
-    return texts[places[0] + 1] if places else ""
+    indices = [index for index, text in enumerate(texts[:-1]) if text == key]
+    return texts[indices[0] + 1] if indices else ""
 
 
 def _safetensors(content: bytes) -> FileKind:
@@ -178,7 +181,7 @@ def _text(path: Path, content: bytes) -> FileKind | None:
     if start.startswith((b"{", b"[")):
         return _json(content)
     if path.suffix.lower() in (".csv", ".tsv") or start.startswith(b"id,name,mode,"):
-        return FileKind("a table (CSV)", "Give the file that was saved: a table does not hold everything.")
+        return FileKind("a table (CSV)", "Give the file that was saved: a table does not contain everything.")
     return None
 
 
@@ -186,14 +189,14 @@ def _json(content: bytes) -> FileKind | None:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
-        # Too large to be read here, or cut off: still known by the keys that it begins with.
+        # Too large to be read here, or truncated: recognised by the keys at its start.
         keys = (b'"metadata"', b'"qParams"') if b'"metadata"' in content[:4096] else (b'"nodes"', b'"links"')
         return _other_graph({}) if all(key in content for key in keys) else None
     return json_kind(document)
 
 
 def json_kind(document: object) -> FileKind | None:
-    """Return what kind of JSON document it is, or None where that cannot be told."""
+    """Return the kind of a JSON document, or None where it is not recognised."""
     if not isinstance(document, dict):
         return None
     keys = document.keys()
@@ -222,7 +225,7 @@ def _other_graph(document: Mapping[str, Any]) -> FileKind:
 
 
 def _trace_again(model: object, prompt: object) -> str:
-    named = [f"{what} “{_shown(text)}”" for what, text in (("model", model), ("prompt", prompt)) if _is_text(text)]
+    named = [f"{what} “{_quoted(text)}”" for what, text in (("model", model), ("prompt", prompt)) if _is_text(text)]
     recipe = f" The file names {' and '.join(named)}." if named else " Its recipe is in the file."
     return f"Trace the prompt again with the same transcoders: model.trace(prompt).{recipe}"
 
@@ -231,9 +234,9 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _shown(text: object) -> str:
-    short = str(text)[:LONGEST_SHOWN]
+def _quoted(text: object) -> str:
+    short = str(text)[:LONGEST_QUOTED]
     line = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in short.replace("\n", " ")
     )
-    return line if len(str(text)) <= LONGEST_SHOWN else f"{line}…"
+    return line if len(str(text)) <= LONGEST_QUOTED else f"{line}…"

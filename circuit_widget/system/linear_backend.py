@@ -1,8 +1,7 @@
-"""Products with weight matrices, by whichever of torch's libraries makes them faster.
+"""Products with weight matrices, computed by the fastest of torch's libraries.
 
-On x86 processors torch multiplies float32 matrices with MKL, which is slow where there are few rows and does not use
-the widest registers of every processor; oneDNN, which torch has too, takes half the time. What the two return differs
-by rounding.
+On x86 processors torch multiplies float32 matrices with MKL, which is slow for few rows and does not use the widest
+registers of every processor; oneDNN, which torch also has, takes half the time. Their results differ by rounding.
 
 oneDNN is called through an operator that torch keeps for itself and may change. So it is called only by the versions of
 torch that the tests have run with, and never where the environment variable CIRCUIT_WIDGET_ONEDNN is 0.
@@ -25,12 +24,12 @@ from torch.nn import functional
 from circuit_widget.system.restoring import Change
 
 LEAST_PRODUCTS = 1 << 18
-"""Multiplications from which on it pays to hand a product over to oneDNN."""
+"""Number of multiplications from which oneDNN is faster."""
 
 ROWS_OF_A_REGISTER = range(8, 17)
-"""Numbers of rows that fill a register, nearly: then it is faster to multiply the weights by the rows.
+"""Numbers of rows that nearly fill a register: then the product of the weights with the rows is faster.
 
-The weights, which are many more, then need not be put in another order first.
+It does not reorder the weights, which are much larger than the rows.
 """
 
 SWITCH = "CIRCUIT_WIDGET_ONEDNN"
@@ -57,7 +56,7 @@ _ONEDNN_LINEAR = onednn_operator(torch.__version__, platform.machine())
 
 
 def is_switched_on() -> bool:
-    """Whether products may go to oneDNN, as far as the environment says."""
+    """Whether the environment allows products with oneDNN."""
     return os.environ.get(SWITCH) != "0"
 
 
@@ -91,14 +90,14 @@ def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
 
 
 def linear_maps(module: nn.Module) -> tuple[nn.Linear, ...]:
-    """Return the plain linear maps within a module, those left out whose `forward` someone has replaced."""
+    """Return the linear maps within a module, without those whose `forward` was replaced."""
     return tuple(part for part in module.modules() if type(part) is nn.Linear and "forward" not in vars(part))
 
 
 def fast_products(maps: Sequence[nn.Linear]) -> Change:
-    """Return a context within which linear maps multiply as `linear` does.
+    """Return a context in which linear maps use `linear`.
 
-    Another thread that runs them meanwhile gets the same, up to rounding. Outside the context no module is changed, and
+    Another thread that runs them meanwhile gets the same results, up to rounding. Outside the context no module is changed, and
     inside it none is whose `forward` someone else has replaced, nor any where oneDNN is off.
     """
 

@@ -1,4 +1,4 @@
-"""Paths that users give: checked where they enter, and shown in errors."""
+"""Paths that users give: checked where they enter, and quoted in errors."""
 
 from __future__ import annotations
 
@@ -7,33 +7,35 @@ from pathlib import Path
 
 from circuit_widget.errors import CircuitWidgetError
 
-LONGEST_SHOWN = 120
+LONGEST_QUOTED = 120
 
 
-def given_path(path: str | os.PathLike[str], error: type[CircuitWidgetError]) -> Path:
-    """Return a path that a user gave, with `~` expanded. Raises `error` for what cannot be the path of a file."""
+def require_path(path: str | os.PathLike[str], error: type[CircuitWidgetError]) -> Path:
+    """Return a path that a user gave, with `~` expanded. Raises `error` for anything that cannot be a path of a file."""
     given = path.__fspath__() if isinstance(path, os.PathLike) else path
     if not isinstance(given, str):
         raise error(f"A path is a text or a pathlib.Path; given {type(path).__name__}.")
     if not given:
         raise error("The path is empty; give the name of a file.")
     if "\0" in given:
-        raise error(f"The path {shown_path(given)} holds a NUL character, which no file name can; give another name.")
+        raise error(
+            f"The path {quoted_path(given)} has a NUL character, which no file name can have; give another name."
+        )
     try:
         os.fsencode(given)
     except UnicodeEncodeError as problem:
-        raise error(f"The path {shown_path(given)} holds half a character; give another name.") from problem
+        raise error(f"The path {quoted_path(given)} has half a character; give another name.") from problem
     try:
         return Path(given).expanduser()
     except RuntimeError as problem:
         raise error(
-            f"There is no user whose home {shown_path(given)} could begin with; write the path out."
+            f"There is no user whose home {quoted_path(given)} could begin with; write the path out."
         ) from problem
 
 
-def shown_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as errors show it: its end where it is long, and only characters that can be printed."""
+def quoted_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as errors quote it: the end of a long one, and only characters that can be printed."""
     text = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in os.fspath(path)
     )
-    return text if len(text) <= LONGEST_SHOWN else f"…{text[1 - LONGEST_SHOWN :]}"
+    return text if len(text) <= LONGEST_QUOTED else f"…{text[1 - LONGEST_QUOTED :]}"

@@ -1,7 +1,7 @@
-"""Computing as if nobody had changed torch's settings, and leaving those as they were.
+"""Runs with torch's default settings, which are restored afterwards.
 
-A process or a thread can have a default dtype, a default device, autocast and gradients that its notebook wants. A run
-of the model takes place without them, but for the default dtype, which is every thread's: tensors name their own.
+A notebook can set a default dtype, a default device, autocast and gradients for its process or thread. Runs of the model
+ignore all of them but the default dtype, which all threads share; new tensors name their dtype.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ from circuit_widget.system.restoring import Change, restoring
 Result = TypeVar("Result")
 
 AUTOCAST_DEVICES = tuple(name for name in ("cpu", "cuda", "mps", "xpu") if is_autocast_available(name))
-"""Types of devices whose autocast a model's own code may turn off and on again."""
+"""Types of devices whose autocast the code of a model may turn off and on."""
 
 
 def inference(on: bool = True) -> AbstractContextManager[Any]:
     """Return a context without autograd, as `torch.inference_mode`, or one with it.
 
-    It is the context inside torch's own. An interrupt cannot come between its end and the end of what it guards, since
-    it is not written in Python.
+    It is the context inside torch's own. It is implemented in C, so no interrupt can prevent its end.
     """
     context: AbstractContextManager[Any] = torch._C._InferenceMode(on)
     return context
 
 
 def in_plain_torch(work: Callable[[], Result], *, gradients: bool = False) -> Result:
-    """Return `work()`, done without the thread's autocast and default device, and in inference mode.
+    """Return `work()`, run in inference mode, without autocast and without the thread's default device.
 
-    With `gradients` it is done outside inference mode, so that tensors made in it can be trained. However `work` ends, the
-    settings of torch are as before, and where it raises, every `Change` in it is undone.
+    With `gradients` it runs outside inference mode, so that its tensors can be trained. However `work` ends, the settings
+    of torch are restored; where it raises, every `Change` in it is undone.
     """
     settings = _TorchSettings.now()
 
@@ -58,7 +57,7 @@ def in_plain_torch(work: Callable[[], Result], *, gradients: bool = False) -> Re
 class _TorchSettings:
     """The settings of torch that contexts of torch and of transformers change.
 
-    Inference and gradient mode are not among them: the context of `inference` puts both back.
+    Inference and gradient mode are not among them, because the context of `inference` restores both.
     """
 
     modes: tuple[Any, ...]
@@ -84,16 +83,16 @@ class _TorchSettings:
 
     @property
     def on_failure(self) -> Change:
-        """The change to whatever settings, undone where the work fails."""
-        return Change(lambda: None, self._put_back)
+        """The change whose undoing restores these settings."""
+        return Change(lambda: None, self._restore)
 
     @property
     def without_default_device(self) -> Change:
-        """The change to settings by which a tensor that names no device lies in main memory."""
+        """The change to settings without a default device."""
         kept = [mode for mode in self.modes if not isinstance(mode, _device.DeviceContext)]
         return Change(lambda: _set_modes(kept, None), lambda: _set_modes(self.modes, self.device))
 
-    def _put_back(self) -> None:
+    def _restore(self) -> None:
         while _vmap_depth() > self.vmap_depth:
             torch._C._functorch._vmap_decrement_nesting()
         _set_modes(self.modes, self.device)
@@ -107,7 +106,7 @@ class _TorchSettings:
 
 
 def _set_modes(modes: Any, device: Any) -> None:
-    """Make these the modes through which calls of torch go: among them the default device."""
+    """Set the modes that calls of torch pass through; the default device is one."""
     for _ in range(torch._C._len_torch_function_stack()):
         torch._C._pop_torch_function_stack()
     for mode in modes:
@@ -116,7 +115,7 @@ def _set_modes(modes: Any, device: Any) -> None:
 
 
 def _autocast_depth() -> int:
-    """Return how many autocast contexts are open, in one step that no interrupt can cut in two."""
+    """Return how many autocast contexts are open, in one step that no interrupt can split."""
     counted: tuple[int, ...] = tuple(
         map(operator.call, (torch.autocast_increment_nesting, torch.autocast_decrement_nesting))
     )
@@ -124,6 +123,6 @@ def _autocast_depth() -> int:
 
 
 def _vmap_depth() -> int:
-    """Return how many of torch's vmaps are under way; transformers makes attention masks in some."""
+    """Return how many vmaps of torch are active; transformers makes attention masks in some."""
     level: int | None = torch._C._functorch.maybe_current_level()
     return level or 0

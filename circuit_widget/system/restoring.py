@@ -1,8 +1,8 @@
-"""Changes outside a piece of work that are undone whatever ends it, an interrupt at any point included.
+"""Changes that are undone however a run ends, also after an interrupt at any point.
 
-Python raises KeyboardInterrupt wherever it enters a function: also in a context's `__enter__` or `__exit__`, and in what a
-`finally` block calls. A context manager written in Python can therefore not see to its own end. Here every change is noted
-before it is made, can be undone however far it got, and undoing is begun again where it was interrupted itself.
+Python can raise KeyboardInterrupt at the entry of any function: also in a context's `__enter__` or `__exit__`, and in calls
+of a `finally` block. So a context manager written in Python cannot guarantee its own end. Here every change is recorded
+before it is made, can be undone however far it got, and undoing starts again where it is interrupted itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class _Thread(threading.local):
-    """The changes of the work that this thread does, oldest first; None where it does none under `restoring`."""
+    """The changes of the work that this thread runs in `restoring`, oldest first; None outside of it."""
 
     changes: list[Change] | None = None
 
@@ -28,9 +28,9 @@ _THREAD = _Thread()
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """A context within which something is changed outside the work at hand.
+    """A context within which something outside of the work is changed.
 
-    `undo` may be called at any time and several times: it undoes what `make` did so far, and only that.
+    `undo` can be called at any time and several times: it undoes what `make` did so far, and only that.
     """
 
     make: Callable[[], object]
@@ -45,16 +45,16 @@ class Change:
             _THREAD.changes.remove(self)
 
     def keep(self) -> None:
-        """Make the change for good; it is undone only where the work under `restoring` fails."""
+        """Make the change permanent; it is undone only where the work in `restoring` fails."""
         if _THREAD.changes is not None:
             _THREAD.changes.append(self)
         self.make()
 
 
 def restoring(work: Callable[[], Result]) -> Result:
-    """Return `work()`; where that raises, what it changed is undone before the error goes on.
+    """Return `work()`; where it raises, its changes are undone before the error is raised again.
 
-    Interrupts that come meanwhile are raised when all is undone, and so is one that led to another error.
+    Interrupts during undoing are raised after it, and so is an interrupt that caused another error.
     """
     outer, changes, handled = _THREAD.changes, list[Change](), sys.exception()
     _THREAD.changes = changes
@@ -77,14 +77,14 @@ def restoring(work: Callable[[], Result]) -> Result:
 
 
 def _undo(changes: list[Change], error: BaseException, handled: BaseException | None) -> bool:
-    """Undo changes from the latest on, each of which leaves the list then; return whether an interrupt is behind an error.
+    """Undo changes, the latest first, and remove them from the list; return whether an interrupt caused an error.
 
-    What was `handled` when the work began is not.
+    The error that was `handled` when the work began is not a cause.
     """
-    chain = list(_behind(error, handled))
+    chain = list(_causes(error, handled))
     interrupted = any(isinstance(one, KeyboardInterrupt) for one in chain)
     if interrupted:
-        # Contexts that were cut short would otherwise end when the traceback is dropped, and put back old settings then.
+        # Interrupted contexts would otherwise end when the traceback is deleted, and restore old settings then.
         for one in chain:
             traceback.clear_frames(one.__traceback__)
     while changes:
@@ -93,8 +93,8 @@ def _undo(changes: list[Change], error: BaseException, handled: BaseException | 
     return interrupted
 
 
-def _behind(error: BaseException | None, handled: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that led to it, up to the one that was being handled before."""
+def _causes(error: BaseException | None, handled: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and its causes, up to the error that was being handled before."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""Which features are active on a prompt, and how strongly."""
+"""The active features of a prompt, and their activations."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from jaxtyping import Float32, Int32
 from circuit_widget.arguments import whole_number
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
 
 SAME_ACTIVATION = 0.02
-"""How far, as a share of the largest, activations of a graph may differ from a model's: 16-bit types round."""
+"""Largest allowed difference between activations of a graph and of a model, as a share of the largest; dtypes round."""
 
 
 @dataclass(frozen=True, eq=False)
 class Activations(Mapping[Feature, float]):
     """The active features of a prompt, sorted by (layer, position, feature), as a mapping Feature -> activation.
 
-    The same is there as arrays: `layer`, `position`, `feature`, `value`. Features before `first_position` (BOS) are not
-    counted.
+    The arrays `layer`, `position`, `feature`, `value` have the same. Features before `first_position` (BOS) are left out.
     """
 
     layer: Int32[np.ndarray, " n"]
@@ -34,8 +33,8 @@ class Activations(Mapping[Feature, float]):
 
     @cached_property
     def _table(self) -> dict[Feature, float]:
-        places = zip(self.layer.tolist(), self.position.tolist(), self.feature.tolist(), strict=True)
-        return {Feature(*place): value for place, value in zip(places, self.value.tolist(), strict=True)}
+        features = zip(self.layer.tolist(), self.position.tolist(), self.feature.tolist(), strict=True)
+        return {Feature(*feature): value for feature, value in zip(features, self.value.tolist(), strict=True)}
 
     def __getitem__(self, feature: Feature) -> float:
         return self._table[feature]
@@ -47,7 +46,7 @@ class Activations(Mapping[Feature, float]):
         return len(self.value)
 
     def at(self, layer: int, position: int) -> dict[Feature, float]:
-        """Return the active features of one layer at one position. Raises NodeError for what is no whole number from 0 up."""
+        """Return the active features of one layer at one position. Raises NodeError for other numbers."""
         layer, position = whole_number(layer, "A layer", NodeError), whole_number(position, "A position", NodeError)
         if max(layer, position) > np.iinfo(np.int32).max:
             return {}
@@ -59,12 +58,12 @@ class Activations(Mapping[Feature, float]):
         }
 
     def agree_with(self, graph: Graph) -> bool:
-        """Return whether the features of a graph of this prompt are active here, as strongly as it says.
+        """Return whether the features of a graph of this prompt have the same activations here.
 
-        Raises InterventionError for what is no graph.
+        Raises InterventionError for anything but a graph.
         """
-        given_graph(graph, InterventionError)
-        places = zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True)
-        here = np.array([self.get(Feature(*place), 0.0) for place in places], dtype=np.float32)
+        require_graph(graph, InterventionError)
+        features = zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True)
+        here = np.array([self.get(Feature(*feature), 0.0) for feature in features], dtype=np.float32)
         tolerance = SAME_ACTIVATION * max(1.0, float(np.abs(graph.activation).max(initial=0.0)))
         return bool((np.abs(here - graph.activation) <= tolerance).all())

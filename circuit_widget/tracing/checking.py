@@ -1,4 +1,4 @@
-"""Checks that a user can ask for: whether a graph's edges are right, and how much of the model its transcoders explain."""
+"""The methods `verify` and `fidelity`: are a graph's edges right, and how much of the model do transcoders explain?"""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from circuit_widget.tracing.verify import verify_graph
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
-class Tracer(Protocol):
-    """A language model with transcoders that reads prompts and runs them."""
+class CheckedModel(Protocol):
+    """The parts of a ReplacementModel that `verify` and `fidelity` use."""
 
     model: LanguageModel
     transcoders: TranscoderSet
     lock: threading.RLock
 
     def read_prompt(self, prompt: PromptInput) -> Prompt:
-        """Return the token ids and texts a prompt is run as."""
+        """Return the token ids and texts of a prompt."""
 
     def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
         """Return the prompt of exactly these tokens."""
@@ -42,17 +42,18 @@ class Tracer(Protocol):
 
 @runs_model
 def verify(
-    model: Tracer,
+    model: CheckedModel,
     graph: Graph,
     n: int = 50,
     *,
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Verification:
-    """Return the `n` edges of largest absolute weight beside what they are when measured again.
+    """Return the `n` edges of largest absolute weight beside their measured values.
 
-    Each source (a feature, error or token) is set to zero in mode "direct", and the change of what its targets read
-    is compared with the graph. In a model with 16-bit weights the same is computed with all weights in float32.
+    Each source (a feature, error or token) is set to zero in mode "direct", and the change of its targets'
+    pre-activations or logits is compared with the graph. For a model with 16-bit weights the same is also computed with
+    all weights in float32.
 
     Raises:
         InterventionError: the graph is not of this model, or n is not a whole number from 1 up.
@@ -74,15 +75,15 @@ def verify(
 @within_memory("Give shorter texts, or free memory.")
 @runs_model
 def fidelity(
-    model: Tracer,
+    model: CheckedModel,
     texts: PromptInput | Generation | Sequence[PromptInput | Generation],
     *,
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Fidelity:
-    """Return what share of each layer's MLP output the transcoders explain on one text, or on a list of prompts.
+    """Return the share of each layer's MLP output that the transcoders explain, on one text or a list of prompts.
 
-    Prompts are of any kind that `trace` takes. Features at the first position are left out; nothing is frozen.
+    Prompts are of any kind that `trace` accepts. Features at the first position are left out; nothing is frozen.
 
     Raises:
         PromptError: there is no prompt, or one cannot be used.

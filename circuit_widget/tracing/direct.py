@@ -1,4 +1,4 @@
-"""The direct effect of a source on its targets, measured forwards: set to zero, with everything else frozen."""
+"""Direct effects measured by ablation: a source is set to zero in the frozen model, with all other sources fixed."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from circuit_widget.graph import Feature, Graph
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.nodes import NodeKind
 from circuit_widget.tracing.errors import errors_at
-from circuit_widget.tracing.reading import chosen_targets
 from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.target_source import chosen_targets
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 Writes = Mapping[int, Float[Tensor, "positions d_model"]]
-"""What is added to what is written in place of each layer's MLP, by layer."""
+"""Changes added at the MLP output of each layer, by layer."""
 
 
 class DirectEffects:
-    """What setting a source of a graph to zero does to its targets in one run, everything else frozen."""
+    """Measures the direct effects of a graph's sources on their targets in one run."""
 
     def __init__(self, model: LanguageModel, transcoders: TranscoderSet, run: Run, graph: Graph) -> None:
         self._transcoders, self._run, self._graph = transcoders, run, graph
         chosen = {token: target.direction for token, target in chosen_targets(model, run, graph).items()}
         self._directions = [chosen.get(target.token_id) for target in graph.targets]
         kept = zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True)
-        self._kept = {Feature(*place) for place in kept}
+        self._kept = {Feature(*feature) for feature in kept}
 
     def of(self, column: int, rows: Sequence[int]) -> list[float]:
-        """Return what setting one source to zero takes from each target."""
+        """Return the direct effect of one source on each target: the decrease when the source is set to zero."""
         graph = self._graph
         kind = graph.node_kinds[column]
         layer, position = int(graph.node_layer[column]), int(graph.node_position[column])
@@ -42,30 +42,30 @@ class DirectEffects:
             entering[position] = -self._run.captured.embedding[position]
             layer = 0
         elif kind is NodeKind.FEATURE:
-            self._add(writes, Feature(layer, position, int(graph.feature_index[column])))
+            self._subtract(writes, Feature(layer, position, int(graph.feature_index[column])))
         else:
-            self._add_error(writes, layer, position)
+            self._subtract_error(writes, layer, position)
         return [-change for change in self._read(layer, writes, entering, rows)]
 
-    def _add(self, writes: dict[int, Tensor], feature: Feature) -> None:
-        """Add what a feature no longer writes at zero."""
+    def _subtract(self, writes: dict[int, Tensor], feature: Feature) -> None:
+        """Subtract what a feature writes at its activation."""
         value = self._run.activations.get(feature, 0.0)
         for written in self._transcoders.written_layers(feature.layer):
             device = self._run.captured.layers[written].mlp_output.device
             number = torch.tensor([feature.feature], dtype=torch.long, device=device)
             row = self._transcoders.decoder_rows(feature.layer, number, written)[0]
-            self._at(writes, written)[feature.position] -= value * row.to(device)
+            self._changes_of(writes, written)[feature.position] -= value * row.to(device)
 
-    def _add_error(self, writes: dict[int, Tensor], layer: int, position: int) -> None:
-        """Add the error of one place as the transcoders leave it, with the features there that the graph left out."""
+    def _subtract_error(self, writes: dict[int, Tensor], layer: int, position: int) -> None:
+        """Subtract the error at one layer and position, including the features there that the graph left out."""
         (error,) = errors_at(self._run, self._transcoders, layer, [position])
-        self._at(writes, layer)[position] -= error
+        self._changes_of(writes, layer)[position] -= error
         if self._graph.left_out and not self._graph.pruned:
             for feature in self._run.activations.at(layer, position):
                 if feature not in self._kept:
-                    self._add(writes, feature)
+                    self._subtract(writes, feature)
 
-    def _at(self, writes: dict[int, Tensor], layer: int) -> Tensor:
+    def _changes_of(self, writes: dict[int, Tensor], layer: int) -> Tensor:
         if layer not in writes:
             writes[layer] = torch.zeros_like(self._run.captured.layers[layer].mlp_output)
         return writes[layer]
@@ -73,7 +73,7 @@ class DirectEffects:
     def _read(
         self, first_layer: int, writes: Writes, entering: Float[Tensor, "positions d_model"] | None, rows: Sequence[int]
     ) -> list[float]:
-        """Return the change of what each target reads when `writes` are added and nothing else may react."""
+        """Return the change of each target's pre-activation or logit when `writes` are added and all features are fixed."""
         graph, transcoders = self._graph, self._transcoders
         read: dict[int, float] = {}
 

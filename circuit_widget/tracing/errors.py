@@ -1,4 +1,4 @@
-"""What the transcoders of a run leave of the MLPs' outputs, where they write: before any norm that comes after it."""
+"""The errors of a run at the transcoders' output site, which is before any norm after the MLP."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 def errors_at(run: Run, transcoders: TranscoderSet, layer: int, positions: Sequence[int]) -> Float[Tensor, "n d_model"]:
     """Return the errors of one layer at some positions: its MLP's output less bias, skip and all active features.
 
-    Float32, on the layer's device, in units of the transcoders' output site. Positions before the prompt's first one
-    have none: features there are not read.
+    Float32, on the layer's device, in units of the transcoders' output site. `positions` are from the prompt's first
+    position on, because features before it are not read.
     """
     pieces = run.captured.layers[layer]
     device = pieces.mlp_output.device
@@ -28,7 +28,7 @@ def errors_at(run: Run, transcoders: TranscoderSet, layer: int, positions: Seque
     for source in range(layer + 1):
         if layer in transcoders.written_layers(source):
             found = [run.activations.at(source, position) for position in positions]
-            places = [place for place, active in enumerate(found) for _ in active]
+            rows_of_features = [row for row, active in enumerate(found) for _ in active]
             numbers = torch.tensor([one.feature for active in found for one in active], dtype=torch.long, device=device)
             values = torch.tensor(
                 [value for active in found for value in active.values()], dtype=torch.float32, device=device
@@ -36,7 +36,7 @@ def errors_at(run: Run, transcoders: TranscoderSet, layer: int, positions: Seque
             directions = transcoders.decoder_rows(source, numbers, layer).to(device)
             errors.index_add_(
                 0,
-                torch.tensor(places, dtype=torch.long, device=device),
+                torch.tensor(rows_of_features, dtype=torch.long, device=device),
                 directions * values[:, None].to(directions.dtype),
                 alpha=-1,
             )

@@ -1,4 +1,4 @@
-"""What a trace will take, said before it is run."""
+"""The estimate of a trace: nodes, memory and seconds, before it runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from circuit_widget.system.memory import available_memory
 from circuit_widget.tracing.run import Run
 
 USABLE_SHARE = 0.6
-"""Share of the available memory that a trace may take; the rest is left to the model and to other programs."""
+"""Share of the available memory that a trace may use; the rest is for the model and other programs."""
 
 WORKING_BYTES = 1 << 28
-"""Taken beside the edges: vectors on their way through the layers, and rows being computed."""
+"""Memory beside the edges: propagated vectors, and rows while they are computed."""
 
 SWEEP_EFFICIENCY = 0.5
 """Share of the rate of a large matrix product that the sweep reaches."""
@@ -33,11 +33,11 @@ ITEM_BYTES = 4
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a trace will take.
+    """The estimated cost of a trace.
 
-    features: feature nodes, of `active_features` on the prompt. rows: features and targets, each with all its incoming
-    edges. memory, available_memory: bytes, what the trace takes at its peak and what is there. seconds: rough. fits:
-    whether the memory can be taken without risk.
+    features: number of feature nodes, of `active_features` on the prompt. rows: features and targets, each with all its
+    incoming edges. memory, available_memory: bytes, at the peak of the trace and available now. seconds: approximate.
+    fits: whether there is safely enough memory.
     """
 
     features: int
@@ -53,16 +53,16 @@ class Estimate:
         of = "" if self.features == self.active_features else f" of {self.active_features:,}"
         verdict = "" if self.fits else ": too much"
         return (
-            f"{kept}{of} active features as nodes, about {in_words(self.seconds)}, "
-            f"{in_bytes(self.memory)} of memory with {in_bytes(self.available_memory)} available{verdict}"
+            f"{kept}{of} active features as nodes, about {duration_text(self.seconds)}, "
+            f"{memory_text(self.memory)} of memory with {memory_text(self.available_memory)} available{verdict}"
         )
 
 
 class Plan(NamedTuple):
     """How a trace fits into memory.
 
-    `features` become nodes; `memory` bytes are taken at the peak, of `available`; rows of a limited trace are kept in
-    `store_bytes` while its features are chosen. It fits when all edges between its nodes do.
+    `features` is the number of feature nodes, `memory` the bytes at the peak, of `available`. While features are chosen,
+    rows are kept in `store_bytes`. The trace `fits` when all edges between its nodes do.
     """
 
     features: int
@@ -73,7 +73,7 @@ class Plan(NamedTuple):
 
 
 def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> Estimate:
-    """Return what tracing a run will take, with all active features or at most `max_features` of them.
+    """Return the estimated cost of tracing a run, with all active features or at most `max_features` of them.
 
     Raises:
         PromptError: max_features is not a whole number from 1 up.
@@ -91,7 +91,7 @@ def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> E
 
 
 def require_limit(limit: object, name: str) -> int | None:
-    """Return how many features a user wants, None for as many as there are.
+    """Return a limit that a user gave, None for no limit.
 
     Raises:
         PromptError: not None, and not a whole number from 1 up.
@@ -123,7 +123,8 @@ def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
 def most_that_fit(run: Run, n_targets: int) -> int:
     """Return how many features' rows, with errors and tokens as further columns, fit into the usable memory; 0 if none.
 
-    Positive root of `(n + targets) (n + errors + tokens) = room`.
+    Positive root n of `(n + targets) (n + errors + tokens) = room`: the numbers of features, targets, errors and tokens,
+    and of float32 numbers that fit.
     """
     room = plan(run, n_targets, None).store_bytes / ITEM_BYTES
     both, others = n_targets + _n_others(run), _n_others(run)
@@ -132,17 +133,17 @@ def most_that_fit(run: Run, n_targets: int) -> int:
 
 
 def sweep_seconds(run: Run, n_targets: int, n_features: int) -> float:
-    """Return about how long the edges into the targets and into `n_features` features, any of them, take."""
+    """Return the approximate seconds for the edges into the targets and into `n_features` features."""
     of_features, of_targets = sweep_operations(run, n_targets)
     share = n_features / max(1, len(run.activations))
     return (share * of_features + of_targets) / (SWEEP_EFFICIENCY * product_rate(run.captured.embedding.device))
 
 
 def sweep_operations(run: Run, n_targets: int) -> tuple[float, float]:
-    """Return the additions and multiplications behind the edges into all features, and into the targets.
+    """Return the additions and multiplications for the edges into all features, and into the targets.
 
-    A target at one position of one layer passes all layers below, there through attention to all positions before it,
-    and meets what every node on these positions writes.
+    A target at one layer and position is propagated through the attention of all layers below to all earlier positions,
+    and multiplied with the writes of every node there.
     """
     n_layers, n_positions = len(run.nodes), len(run.prompt)
     counts = np.zeros((n_layers, n_positions), dtype=np.float64)
@@ -156,9 +157,9 @@ def sweep_operations(run: Run, n_targets: int) -> tuple[float, float]:
         value_width = frozen.value.shape[0] * frozen.value.shape[1]
         from_one = heads * (2 * width + positions) * d_model
         from_all = positions * (d_model * (heads * width + value_width) + positions * heads * width)
-        met = d_model * (positions + sum(upto[writes.layer] for writes in nodes.writes))
+        products = d_model * (positions + sum(upto[writes.layer] for writes in nodes.writes))
         of_features += float(counts[layer] @ (from_one + below))
-        below = below + from_all + met
+        below = below + from_all + products
     return 2 * of_features, 2 * n_targets * float(below[run.position])
 
 
@@ -177,8 +178,8 @@ def product_rate(device: torch.device) -> float:
     return 2 * size**3 / min(seconds)
 
 
-def in_words(seconds: float) -> str:
-    """Return a duration as people say it."""
+def duration_text(seconds: float) -> str:
+    """Return a duration in words."""
     if seconds < 1:
         return "a second"
     if seconds < 100:
@@ -186,13 +187,13 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.0f} hours"
 
 
-def in_bytes(amount: float) -> str:
-    """Return an amount of memory in the unit that fits it."""
+def memory_text(amount: float) -> str:
+    """Return an amount of memory as text, in MiB or GiB."""
     return f"{amount / 2**20:,.0f} MiB" if amount < 2**30 else f"{amount / 2**30:,.1f} GiB"
 
 
 def _finish(device: torch.device) -> None:
-    """Wait until a device has done what it was given."""
+    """Wait until a device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

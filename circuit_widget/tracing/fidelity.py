@@ -1,4 +1,4 @@
-"""What share of the MLPs' outputs the transcoders explain: a table by layer, and a warning where it is next to nothing."""
+"""Fidelity: the share of MLP outputs that the transcoders explain, by layer, and a warning where it is very low."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     import pandas
 
 NOTHING = 1.0
-"""Share from which a layer's features explain nothing: zero, or the mean, would do as well. Published transcoders leave
-0.1 to 0.6 of the variance on text of any kind; what is written for another model leaves 1 and more, about 2 where it is as
-large as what it should be.
+"""Unexplained share from which a layer's features explain nothing: zero, or the mean, would be as good. Published
+transcoders leave 0.1 to 0.6 of the variance unexplained on any text. Transcoders of another model leave 1 and more, about
+2 where their output has the size of the MLP's.
 """
 
 LAYERS = 0.25
-"""Share of layers that explain nothing from which there is a warning: one bad layer in a short prompt may be chance."""
+"""Share of layers that explain nothing from which there is a warning; one such layer in a short prompt may be chance."""
 
 WORSE_THAN_NOTHING = 2.0
-"""Share from which one layer is enough: errors as large as two outputs that have nothing to do with each other."""
+"""Unexplained share at which one layer is enough for a warning: that of two unrelated outputs."""
 
 FEWEST_POSITIONS, MOST_POSITIONS = 4, 256
-"""Positions of which, over all prompts, the judgement is made, and after which no more are looked at."""
+"""Numbers of positions, over all prompts, from which the check is made and after which it ends."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class LayerFidelity:
 
 @dataclass(frozen=True, repr=False)
 class Fidelity:
-    """How well transcoders stand in for the MLPs of a model on some texts, layer by layer.
+    """How much of a model's MLP outputs transcoders explain on some texts, by layer.
 
-    `fvu`, the fraction of variance unexplained, is `sum |error|^2 / sum |output - mean|^2` over all tokens of all texts that
-    features are read at (BOS left out): `output` is what the transcoders stand in for, at their output site, `error` what
-    they leave of it, in cross-layer transcoders after all layers that write there, and `mean` the mean output over the same
-    tokens. Where outputs do not vary, as at a single token, it is NaN.
+    `fvu`, the fraction of variance unexplained, is `sum |error|^2 / sum |output - mean|^2` over all tokens of all texts
+    except those before the first position (BOS). `output` is the MLP output at the transcoders' output site, `error` its
+    part that the transcoders do not reconstruct (in cross-layer transcoders: all layers that write there), and `mean` the
+    mean output over the same tokens. It is NaN where outputs do not vary, as at a single token.
     """
 
     layers: tuple[LayerFidelity, ...]
@@ -81,7 +81,7 @@ def fidelity_on(
     progress: Callable[[float], None],
     cancelled: IsCancelled | None = None,
 ) -> Fidelity:
-    """Return how well transcoders stand in for the MLPs on prompts, of which there is at least one.
+    """Return how much of the MLP outputs transcoders explain on at least one prompt.
 
     Raises:
         Cancelled: `cancelled()` became true between two layers.
@@ -97,10 +97,10 @@ def fidelity_on(
 
 
 def prompts_of(texts: object, read: Callable[[Any], Prompt]) -> list[Prompt]:
-    """Return the prompts in one text, or in a list of prompts of any kind that `trace` takes; `read` reads one of them.
+    """Return the prompts in one text, or in a list of prompts of any kind that `trace` accepts; `read` reads one of them.
 
     Raises:
-        PromptError: there is none, or one cannot be used; says which.
+        PromptError: there is none, or one cannot be used, which is named.
     """
     if isinstance(texts, str | Generation):
         return [read(texts)]
@@ -122,16 +122,16 @@ def prompts_of(texts: object, read: Callable[[Any], Prompt]) -> list[Prompt]:
     return prompts
 
 
-class FirstRuns:
-    """Adds up what is unexplained in the first runs of a model, and warns once where no trained transcoders leave so much."""
+class FidelityCheck:
+    """Checks the fidelity of transcoders in the first runs of a model, and gives one warning where it is very low."""
 
     def __init__(self) -> None:
         self._total: tuple[Unexplained, ...] | None = None
-        self._looking = True
+        self._active = True
 
-    def see(self, unexplained: tuple[Unexplained, ...]) -> None:
-        """Add a run; with it, give a CircuitWidgetWarning where the transcoders explain next to nothing."""
-        if not self._looking:
+    def add(self, unexplained: tuple[Unexplained, ...]) -> None:
+        """Add a run; give a CircuitWidgetWarning where the transcoders explain hardly anything."""
+        if not self._active:
             return
         self._total = unexplained if self._total is None else _sum(self._total, unexplained)
         positions = round(self._total[0].positions)
@@ -141,7 +141,7 @@ class FirstRuns:
         nothing = sum(share >= NOTHING for share in shares)
         worst = max(range(len(shares)), key=shares.__getitem__)
         if nothing >= LAYERS * len(shares) or shares[worst] >= WORSE_THAN_NOTHING:
-            self._looking = False
+            self._active = False
             which = "hardly explain" if nothing >= len(shares) / 2 else "fail at some of"
             warn(
                 f"These transcoders {which} this model's MLPs. On the {positions} tokens run so far they leave "
@@ -152,7 +152,7 @@ class FirstRuns:
                 "thresholds. model.fidelity(texts) shows every layer."
             )
         elif positions >= MOST_POSITIONS:
-            self._looking = False
+            self._active = False
 
 
 def _sum(one: Sequence[Unexplained], other: Sequence[Unexplained]) -> tuple[Unexplained, ...]:

@@ -1,4 +1,4 @@
-"""How a graph came about, so that it can be made again: written into its recipe."""
+"""The recipe of a traced graph: everything that is needed to trace it again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def recipe_of(
     files: Mapping[str, JSON],
     started: float,
 ) -> dict[str, JSON]:
-    """Return the recipe of a trace that began at `started` (a reading of time.perf_counter): plain JSON.
+    """Return the recipe of a trace that began at `started` (a value of time.perf_counter), as plain JSON.
 
-    model, transcoders: names. device, dtype: of the model's weights; edges are float32 whatever it is. provenance: where
-    the files came from, their hashes, and where features read and write. versions: of the libraries. prompt_token_ids.
+    model, transcoders: names. device, dtype: of the model's weights; edges are always float32. provenance: origin and hashes
+    of the files, and the sites where features read and write. versions: of the libraries. prompt_token_ids.
     targets: by ids. first_position: features before it were left out. time: of the trace, UTC. seconds: how long it took.
     """
     return {

@@ -1,4 +1,4 @@
-"""One prompt run through the replacement model: the captured pass, its frozen model, its active features and errors."""
+"""A run: one prompt through the replacement model, with capture, frozen model, active features and errors."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from circuit_widget.tracing.unexplained import Unexplained
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 ENCODED_BYTES = 1 << 26
-"""Memory of the activations of all features that are held at once."""
+"""Memory for the activations of all features at some positions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """A prompt and all that a trace or an intervention needs of its forward pass.
 
-    Features and errors before the prompt's first position and after the traced position are left out. `unexplained` says,
-    layer by layer, how much of the MLPs' outputs the errors are.
+    Features and errors before the prompt's first position and after the traced position are left out. `unexplained` is the
+    share of the MLP outputs that the errors make up, by layer.
     """
 
     prompt: Prompt
@@ -76,7 +76,7 @@ def run_prompt(
 def unexplained_by(
     model: LanguageModel, transcoders: TranscoderSet, prompt: Prompt, *, cancelled: IsCancelled | None = None
 ) -> tuple[Unexplained, ...]:
-    """Return what transcoders leave of each MLP's output on a whole prompt, without keeping what a trace needs.
+    """Return the unexplained part of each MLP's output on a whole prompt, without the other parts of a run.
 
     Raises:
         Cancelled: `cancelled()` became true between two layers.
@@ -115,7 +115,7 @@ def _encoded(
     active: list[_Active],
     cancelled: IsCancelled | None,
 ) -> Iterator[_Written]:
-    """Yield what features write to each layer, adding its active ones to `active` first."""
+    """Yield what features write to each layer; the active features of the layer are appended to `active` first."""
     for layer, pieces in enumerate(captured.layers):
         if cancelled is not None and cancelled():
             raise Cancelled("The run was cancelled.")
@@ -133,7 +133,7 @@ class _Active:
 
 
 def _find_active(transcoders: TranscoderSet, layer: int, x: Float[Tensor, "positions d_model"], used: slice) -> _Active:
-    """Encode some positions, not so many at once that the activations of all features would fill the memory."""
+    """Return the active features at the positions `used`; few positions are encoded at once, to save memory."""
     at_once = max(1, ENCODED_BYTES // (x.element_size() * transcoders.n_features(layer)))
     parts = []
     for start in range(used.start, max(used.stop, used.start + 1), at_once):
@@ -160,9 +160,9 @@ def _table(active: Sequence[_Active], first_position: int) -> Activations:
 
 @dataclass(frozen=True, eq=False)
 class _Written:
-    """What features write to one layer's MLP output, a row for each with its position, by the layer they read at.
+    """What features write to one layer's MLP output: layer where they read, positions, and a row for each feature.
 
-    `errors` is what is left of that output. Both are where the transcoders write: before any norm that comes after it.
+    `errors` is the rest of that output. Both are at the transcoders' output site, before any norm after it.
     """
 
     writes: tuple[tuple[int, Int[Tensor, " n"], Float[Tensor, "n d_model"]], ...]
@@ -170,7 +170,7 @@ class _Written:
 
 
 def _written(transcoders: TranscoderSet, active: Sequence[_Active], pieces: LayerCapture, used: slice) -> _Written:
-    """Return what is written to a layer, given the active features of all layers up to it."""
+    """Return writes and errors of a layer, given the active features of all layers up to it."""
     layer = len(active) - 1
     device = pieces.mlp_output.device
     skip = transcoders.skip(layer)
@@ -195,8 +195,8 @@ def _layer_nodes(
 ) -> LayerNodes:
     """Return the nodes of one layer.
 
-    What features write and what is left as errors is passed through the norm after the MLP, if it comes after the
-    transcoders' output site: in units of the residual stream.
+    Writes and errors are in units of the residual stream: after the norm behind the MLP, where the transcoders' output site
+    is before it.
     """
     return LayerNodes(
         positions=active.positions,
@@ -212,5 +212,5 @@ def _unexplained(pieces: LayerCapture, written: _Written, active: _Active, used:
 
 
 def _at(norm: FrozenNorm, positions: Int[Tensor, " n"]) -> FrozenNorm:
-    """Return a norm for rows that stand on given positions."""
+    """Return a norm for rows at these positions."""
     return norm if norm.scale is None else replace(norm, scale=norm.scale[positions])

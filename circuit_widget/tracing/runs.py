@@ -1,4 +1,4 @@
-"""The latest forward passes of a model, kept so that a click need not repeat that of its prompt."""
+"""A cache of the latest runs of a model, so that an intervention need not repeat the run of its prompt."""
 
 from __future__ import annotations
 
@@ -13,64 +13,65 @@ from circuit_widget.errors import PromptError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.progress import IsCancelled
-from circuit_widget.tracing.fidelity import FirstRuns
+from circuit_widget.tracing.fidelity import FidelityCheck
 from circuit_widget.tracing.run import Run, run_prompt
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
-REMEMBERED_RUNS = 8
+MOST_CACHED_RUNS = 8
 
-REMEMBERED_BYTES = 1 << 30
-"""Memory that runs may hold together; the latest is kept whatever its size."""
+CACHED_RUN_BYTES = 1 << 30
+"""Memory of all cached runs; the latest is kept whatever its size."""
 
 
 class Runs:
-    """Forward passes of one model with its transcoders, by prompt and traced position; the caller sees to it that one
-    thread at a time asks.
+    """The cached runs of one model with its transcoders, by prompt and traced position.
+
+    Callers must use it from one thread at a time.
     """
 
     def __init__(self, model: LanguageModel, transcoders: TranscoderSet) -> None:
         self._model = model
         self._transcoders = transcoders
-        self._first = FirstRuns()
-        self._kept: OrderedDict[tuple[tuple[int, ...], int], tuple[Run, int]] = OrderedDict()
+        self._fidelity_check = FidelityCheck()
+        self._cached: OrderedDict[tuple[tuple[int, ...], int], tuple[Run, int]] = OrderedDict()
         self._revision = 0
 
     def of(self, prompt: Prompt, position: int, cancelled: IsCancelled | None = None) -> Run:
-        """Return the run of a prompt traced at a position (-1 is the last), from memory where it is there.
+        """Return the run of a prompt traced at a position (-1 is the last), from the cache if it is there.
 
-        The first runs give one CircuitWidgetWarning where the transcoders explain next to nothing of the MLPs' outputs.
-        A run that was made before the model's weights changed is made again.
+        The first runs give one CircuitWidgetWarning where the transcoders explain hardly anything of the MLP outputs. Runs
+        are repeated after the model's weights have changed.
 
         Raises:
             PromptError: the position cannot be traced.
-            LoadError: something was put on the model's modules that cannot be traced.
+            LoadError: the model's modules were changed in a way that cannot be traced.
             Cancelled: `cancelled()` became true between two layers.
         """
         revision = self._model.refresh()
         if revision != self._revision:
             self.forget()
             self._revision = revision
-        key = prompt.token_ids, place_of(prompt, position)
-        if key not in self._kept:
+        key = prompt.token_ids, traced_position(prompt, position)
+        if key not in self._cached:
             run = run_prompt(self._model, self._transcoders, prompt, key[1], cancelled=cancelled)
-            self._kept[key] = run, _size(run)
+            self._cached[key] = run, _size(run)
             self._make_room()
-            self._first.see(run.unexplained)
-        self._kept.move_to_end(key)
-        return self._kept[key][0]
+            self._fidelity_check.add(run.unexplained)
+        self._cached.move_to_end(key)
+        return self._cached[key][0]
 
     def forget(self) -> None:
-        """Drop all runs and the memory they hold."""
-        self._kept.clear()
+        """Drop all cached runs."""
+        self._cached.clear()
 
     def _make_room(self) -> None:
-        while len(self._kept) > 1 and (
-            len(self._kept) > REMEMBERED_RUNS or sum(size for _, size in self._kept.values()) > REMEMBERED_BYTES
+        while len(self._cached) > 1 and (
+            len(self._cached) > MOST_CACHED_RUNS or sum(size for _, size in self._cached.values()) > CACHED_RUN_BYTES
         ):
-            self._kept.popitem(last=False)
+            self._cached.popitem(last=False)
 
 
-def place_of(prompt: Prompt, position: object) -> int:
+def traced_position(prompt: Prompt, position: object) -> int:
     """Return the traced position as a number from 0 up.
 
     Raises:
@@ -78,9 +79,9 @@ def place_of(prompt: Prompt, position: object) -> int:
     """
     number = plain_number(position)
     if isinstance(number, int) and not isinstance(number, bool):
-        place = number + len(prompt) if number < 0 else number
-        if prompt.first_position <= place < len(prompt):
-            return place
+        index = number + len(prompt) if number < 0 else number
+        if prompt.first_position <= index < len(prompt):
+            return index
     raise PromptError(
         f"Position {quoted(position)} cannot be traced; the prompt has positions {prompt.first_position} to "
         f"{len(prompt) - 1}, or -1 for the last."
@@ -88,7 +89,7 @@ def place_of(prompt: Prompt, position: object) -> int:
 
 
 def _size(run: Run) -> int:
-    """Return the bytes a run holds by itself; the weights in its frozen model are the language model's."""
+    """Return the bytes of a run, without the weights in its frozen model, which belong to the language model."""
     return sum({id(tensor): tensor.nbytes for tensor in _tensors((run.captured, run.nodes))}.values())
 
 

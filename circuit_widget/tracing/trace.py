@@ -1,4 +1,4 @@
-"""From a prompt that was run to its attribution graph."""
+"""From a run to its attribution graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from circuit_widget.graph import JSON, Graph
 from circuit_widget.nodes import PromptToken, Target
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
-from circuit_widget.tracing.estimate import Plan, in_bytes, in_words, most_that_fit, plan, sweep_seconds
+from circuit_widget.tracing.estimate import Plan, duration_text, memory_text, most_that_fit, plan, sweep_seconds
 from circuit_widget.tracing.run import Run
 
 
@@ -29,10 +29,10 @@ def trace_run(
     progress: Callable[[float], None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Graph:
-    """Return the attribution graph of a run, without labels; its recipe says only how many features were left out.
+    """Return the attribution graph of a run, without labels; its recipe has only the number of features left out.
 
-    With `max_features`, those with most influence become nodes, the others join the error of their layer and position.
-    They are ranked anew after every `step` features; by default as often as it takes to choose nearly as well.
+    With `max_features`, the most influential features become nodes; the others become part of the error of their layer and
+    position. They are ranked again after every `step` features; see `select_features`.
     Without a limit all active features become nodes, or as many as fit into memory, with a CircuitWidgetWarning.
 
     Raises:
@@ -74,20 +74,20 @@ def prompt_tokens(run: Run) -> tuple[PromptToken, ...]:
 
 
 def _plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
-    """Return how the trace fits into memory, or say why it does not."""
+    """Return how the trace fits into memory; with a warning or a PromptError where it does not."""
     planned = plan(run, n_targets, max_features)
     if planned.fits:
         return planned
     n_active, fitting = len(run.activations), most_that_fit(run, n_targets)
-    wanted = f"The edges between {planned.features:,} features take {in_bytes(planned.memory)}"
-    there = f"{in_bytes(planned.available)} of memory are available"
+    wanted = f"The edges between {planned.features:,} features take {memory_text(planned.memory)}"
+    available = f"{memory_text(planned.available)} of memory are available"
     if not fitting:
-        raise PromptError(f"{wanted}, and {there}, too little for any. Trace a shorter prompt, or free memory.")
+        raise PromptError(f"{wanted}, and {available}, too little for any. Trace a shorter prompt, or free memory.")
     if max_features is not None:
-        raise PromptError(f"{wanted}, and {there}: enough for max_features={fitting:,}. Ask for at most as many.")
+        raise PromptError(f"{wanted}, and {available}: enough for max_features={fitting:,}. Request at most as many.")
     warn(
-        f"{n_active:,} features are active and their edges take {in_bytes(planned.memory)}, but {there}: the "
-        f"{fitting:,} with most influence become nodes, in about {in_words(sweep_seconds(run, n_targets, fitting))}; "
+        f"{n_active:,} features are active and their edges take {memory_text(planned.memory)}, but {available}: the "
+        f"{fitting:,} with most influence become nodes, in about {duration_text(sweep_seconds(run, n_targets, fitting))}; "
         "the others join the error of their layer and position. Pass max_features to choose how many.",
     )
     return plan(run, n_targets, fitting)
@@ -131,7 +131,7 @@ def _select(
 
 
 def _recipe(selection: Selection, n_active: int, step: int | None) -> dict[str, JSON]:
-    """Return what the graph's recipe says of its choice of features."""
+    """Return the part of the recipe about the choice of features."""
     recipe: dict[str, JSON] = {"active_features": n_active, "left_out_features": n_active - len(selection.features)}
     if step is not None:
         recipe["step"] = step

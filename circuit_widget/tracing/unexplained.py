@@ -1,4 +1,4 @@
-"""How much of an MLP's output its transcoder leaves unexplained: sums over positions, from which shares follow."""
+"""The unexplained part of an MLP's output: sums over positions, and the shares computed from them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 VARIES = 1e-9
-"""Variance, as a share of the outputs' power, below which it is rounding."""
+"""Variance, as a share of the outputs' power, below which it is a rounding error."""
 
 
 @dataclass(frozen=True, eq=False)
 class Unexplained:
-    """What one layer's MLP writes at some positions, and what its transcoder leaves of it; of several prompts by `+`.
+    """Output and error of one layer at some positions, as sums; `+` adds the sums of several prompts.
 
-    `positions` is their number, or the sum of their weights, and `active` that of active features. `errors` is the sum of
-    squared errors, `variance` that of squared distances of outputs from their `mean`. Tensors stay on their device until
-    a share is asked for.
+    `positions` is the number of positions, or the sum of their weights, and `active` the number of active features.
+    `errors` is the sum of squared errors, `variance` that of squared distances of outputs from their `mean`. Tensors stay
+    on their device until a share is computed.
     """
 
     positions: float
@@ -34,7 +34,7 @@ class Unexplained:
         active: float,
         weight: Float[Tensor, " positions"] | None = None,
     ) -> Unexplained:
-        """Return this of some positions, at least one; `active` is the (weighted) number of features active there."""
+        """Return the sums over at least one position; `active` is the (weighted) number of active features there."""
         if weight is None:
             mean = outputs.mean(0)
             return cls(len(outputs), active, errors.square().sum(), (outputs - mean).square().sum(), mean)
@@ -44,15 +44,15 @@ class Unexplained:
         return cls(float(positions), active, weight @ squares[0], weight @ squares[1], mean)
 
     def __add__(self, other: Unexplained) -> Unexplained:
-        """Return this of the positions of both (Chan et al. 1979, for the variance), in float64 on the CPU."""
+        """Return the sums over the positions of both (Chan et al. 1979, for the variance), in float64 on the CPU."""
         mine, theirs = self.mean.cpu().double(), other.mean.cpu().double()
         positions = self.positions + other.positions
-        apart = (mine - theirs).square().sum() * self.positions * other.positions / positions
+        between = (mine - theirs).square().sum() * self.positions * other.positions / positions
         return Unexplained(
             positions=positions,
             active=self.active + other.active,
             errors=self.errors.cpu().double() + other.errors.cpu(),
-            variance=self.variance.cpu().double() + other.variance.cpu() + apart,
+            variance=self.variance.cpu().double() + other.variance.cpu() + between,
             mean=mine + (theirs - mine) * other.positions / positions,
         )
 
@@ -74,9 +74,9 @@ class Unexplained:
 
     @property
     def share(self) -> float:
-        """Squared errors by variance, or by half of the outputs' power where that is more.
+        """Squared errors divided by the variance, or by half of the outputs' power if that is larger.
 
-        One position has no variance, and that of few or repeated tokens is less than what features have to explain there.
+        A single position has no variance, and few or repeated tokens have less than features have to explain.
         """
         expected = max(float(self.variance), self.power / 2)
         return float(self.errors) / expected if expected else 0.0

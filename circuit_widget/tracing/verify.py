@@ -1,7 +1,8 @@
-"""Measuring a graph's strongest edges again, another way: source by source, forwards through the frozen model.
+"""Measures a graph's strongest edges in another way than the sweep: by ablation, one source after the other.
 
-The sweep carries targets down; here each source is set to zero and the change of what its targets read is measured, in
-mode `direct` (attention, norms and every other MLP output frozen). The two share no arithmetic but the frozen values.
+The sweep propagates targets downwards. Here each source is set to zero and the change of its targets' pre-activations or
+logits is measured in mode `direct` (attention, norms and every other MLP output frozen). The two have only the frozen
+values in common.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ def verify_graph(
     progress: Callable[[float], None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Verification:
-    """Measure the `n` edges of largest absolute weight again; `run` is that of the graph's prompt.
+    """Measure the `n` edges of largest absolute weight; `run` is the run of the graph's prompt.
 
-    Of a graph that was limited to some features and then pruned, edges of errors are passed over: what the limit moved
-    into an error can no longer be told from what was pruned.
+    For a graph that was limited to some features and then pruned, edges of errors are left out: which features are part
+    of an error because of the limit is not known after pruning.
 
     Raises:
         Cancelled: `cancelled()` became true between two sources.
@@ -59,24 +60,24 @@ def verify_graph(
                 source=graph.node_ids[column],
                 target=graph.node_ids[nodes[row]],
                 weight=float(graph.weights[row, column]),
-                measured=float(measured[place]),
-                in_float32=None if exact is None else float(exact[place]),
+                measured=float(measured[index]),
+                in_float32=None if exact is None else float(exact[index]),
             )
-            for place, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True))
+            for index, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True))
         ),
         str(model.dtype).removeprefix("torch."),
     )
 
 
 class _Steps:
-    """Counts measured sources, tells how many are done, and stops when asked to."""
+    """Counts measured sources, reports the progress, and checks for a cancel."""
 
     def __init__(self, count: int, progress: Callable[[float], None] | None, cancelled: IsCancelled | None) -> None:
         self.cancelled = cancelled
         self._count, self._done, self._progress = max(count, 1), 0, progress
 
     def next(self) -> None:
-        """Count one more."""
+        """Count one more source."""
         if self.cancelled is not None and self.cancelled():
             raise Cancelled("The verification was cancelled.")
         self._done += 1
@@ -88,22 +89,22 @@ def _strongest(
     weights: Float32[np.ndarray, "targets sources"], measurable: Bool[np.ndarray, "targets sources"], n: int
 ) -> tuple[Int[np.ndarray, " edges"], Int[np.ndarray, " edges"]]:
     """Return rows and columns of the `n` largest absolute weights that can be measured, the largest first."""
-    places, sizes = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+    indices, sizes = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
     for start in range(0, len(weights), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
         flat = (np.abs(weights[part]) * measurable[part]).ravel()
         count = min(n, len(flat))
         top = np.argpartition(flat, len(flat) - count)[len(flat) - count :] if count else np.zeros(0, dtype=np.int64)
-        places = np.concatenate([places, top + start * weights.shape[1]])
+        indices = np.concatenate([indices, top + start * weights.shape[1]])
         sizes = np.concatenate([sizes, flat[top]])
         order = np.argsort(-sizes, kind="stable")[:n]
-        places, sizes = places[order], sizes[order]
-    rows, columns = np.divmod(places[sizes > 0], weights.shape[1])
+        indices, sizes = indices[order], sizes[order]
+    rows, columns = np.divmod(indices[sizes > 0], weights.shape[1])
     return rows, columns
 
 
 def _measurable(model: LanguageModel, graph: Graph) -> Bool[np.ndarray, "targets sources"]:
-    """Return which edges can be measured: not those into targets that the graph does not describe, see verify_graph."""
+    """Return a mask of the edges that can be measured; see `verify_graph`. Targets that no recipe describes cannot."""
     columns = np.ones(graph.weights.shape[1], dtype=bool)
     if graph.pruned and graph.left_out:
         columns[graph.n_features : graph.n_features + graph.n_errors] = False
@@ -128,8 +129,8 @@ def _measure(
     with inference():
         for column in dict.fromkeys(columns.tolist()):
             steps.next()
-            places = np.flatnonzero(columns == column)
-            measured[places] = direct.of(column, rows[places].tolist())
+            indices = np.flatnonzero(columns == column)
+            measured[indices] = direct.of(column, rows[indices].tolist())
     return measured
 
 
@@ -142,7 +143,7 @@ def _in_float32(
     columns: Int[np.ndarray, " edges"],
     steps: _Steps,
 ) -> Float[np.ndarray, " edges"] | None:
-    """Return the same in a run with all weights in float32; None where the memory is too small."""
+    """Return the direct effects in a run with all weights in float32; None where the memory is too small."""
     try:
         with _float32_weights(model.network):
             again = run_prompt(model, transcoders, run.prompt, run.position, cancelled=steps.cancelled)
@@ -152,7 +153,7 @@ def _in_float32(
 
 
 def _float32_weights(network: nn.Module) -> Change:
-    """Return a context within which all weights are float32: a 16-bit number and back is the same number."""
+    """Return a context in which all weights are float32; converted back, they are the same 16-bit numbers."""
     parameters = [entry for entry in network.parameters() if entry.dtype in LOW_PRECISION]
     kept = [entry.data for entry in parameters]
 

@@ -1,1 +1,1 @@
-"""What a transcoder is: a replacement of an MLP that reads its input and writes its output through sparse features."""
+"""Transcoders: replacements of MLPs that compute the output from the input through sparse features."""

@@ -1,4 +1,4 @@
-"""Activation functions of transcoders, from pre-activations to activations. A feature is active where it is not zero."""
+"""Activation functions of transcoders, from pre-activations to activations. A feature is active if it is not zero."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReLU:
         return torch.relu(preactivation)
 
     def of(self, preactivation: Float[Tensor, " n"], features: Int[Tensor, " n"]) -> Float[Tensor, " n"]:  # noqa: ARG002
-        """Return the activations of some features, given theirs alone."""
+        """Return the activations of some features, given their pre-activations."""
         return torch.relu(preactivation)
 
 
@@ -34,16 +34,16 @@ class JumpReLU:
         return preactivation * (preactivation > self.threshold)
 
     def of(self, preactivation: Float[Tensor, " n"], features: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """Return the activations of some features, given theirs alone."""
+        """Return the activations of some features, given their pre-activations."""
         return preactivation * (preactivation > self.threshold[features])
 
 
 @dataclass(frozen=True)
 class TopK:
-    """The k largest pre-activations of a row as they are, zero elsewhere (Gao et al. 2024).
+    """The k largest pre-activations of a row, and zero elsewhere (Gao et al. 2024).
 
-    What is among the k largest stays even below zero, unless `rectified`. Whether a feature is on depends on the whole
-    row, so there is no way to ask for some features alone.
+    Negative values among the k largest are kept, unless `rectified`. Whether a feature is active depends on the whole row,
+    so the activations of some features alone cannot be computed.
     """
 
     k: int

@@ -1,4 +1,4 @@
-"""Cross-layer transcoders (CLT): the features of a layer write to the MLP outputs of it and of all layers above."""
+"""Cross-layer transcoders (CLT): the features of a layer write to the MLP output of this layer and of all above."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CrossLayerTranscoders(LayeredTranscoders[CrossLayerTranscoder]):
     `input_site` and `output_site` are keys of the tables in `circuit_widget.model.sites`.
 
     Raises:
-        LoadError: a layer's decoder does not lead to exactly the layers from it to the last.
+        LoadError: a layer's decoder does not write exactly the layers from it to the last.
     """
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class CrossLayerTranscoders(LayeredTranscoders[CrossLayerTranscoder]):
         return range(layer, self.n_layers)
 
     def decoder_rows(self, layer: int, features: Int[Tensor, " n"], written: int) -> Float[Tensor, "n d_model"]:
-        """Return the directions that `features` of `layer` write to the MLP output of the layer `written`."""
+        """Return the decoder rows of `features` of `layer` for the MLP output of the layer `written`."""
         if written not in self.written_layers(layer):
             raise IndexError(
                 f"features of layer {layer} write to layers {layer} to {self.n_layers - 1}, not to {written}"

@@ -1,4 +1,4 @@
-"""A directory of transcoders on disk, or the part of it that a pattern chooses."""
+"""A directory of transcoders, or the part of it that a pattern selects."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 ENDINGS = (".safetensors", ".npz", ".json", ".yaml", ".yml")
 DEPTH = 4
-"""How many folders deep layouts nest at most."""
+"""Deepest nesting of folders in a layout."""
 
 
 @dataclass(frozen=True)
 class Folder:
     """A directory; with a `pattern` such as `layer_*/width_16k/average_l0_76`, only what its folders or files match.
 
-    `name` is what the set is called where its files do not say, `command` the one that downloads it, if any does.
+    `name` is the name of the set where its files have none; `command` is the command that downloads it, if there is one.
     """
 
     root: Path
@@ -36,7 +36,7 @@ class Folder:
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
-        """The files that a layout may consist of, sorted."""
+        """The files that may belong to a layout, sorted."""
         chosen = self.pattern.split("/") if self.pattern else []
         return tuple(sorted(path for path in _walk(self.root, DEPTH) if self._is_chosen(path, chosen)))
 
@@ -51,18 +51,18 @@ class Folder:
 
 
 def directory_name(path: Path) -> str:
-    """Return what a directory is called, also where it is given as "." or with a slash at its end."""
+    """Return the name of a directory, also for "." and for a path with a slash at its end."""
     whole = Path(os.path.abspath(path))  # noqa: PTH100, a link keeps its own name
     return whole.name or str(whole)
 
 
 def expanded(path: str) -> Path:
-    """Return a path with the home directory in place of `~`; of a user who does not exist it stays as it is."""
+    """Return a path with `~` replaced by the home directory; unchanged for a user who does not exist."""
     return Path(os.path.expanduser(path))  # noqa: PTH111, pathlib raises
 
 
 def is_directory(path: str | Path) -> bool:
-    """Return whether a path is a directory; one that cannot be a path, such as too long a name, is none."""
+    """Return whether a path is a directory; False also for texts that cannot be paths, such as too long ones."""
     return os.path.isdir(path)  # noqa: PTH112, pathlib raises
 
 

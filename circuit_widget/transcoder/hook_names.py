@@ -1,7 +1,7 @@
-"""The names other tools give to the places where features read and write, and the sites these are.
+"""The hook names of other tools, and the sites where features read and write.
 
-Some names mean another place in another version of TransformerLens, or in a model whose norms were folded into the weights
-behind them. `ln2.hook_normalized` comes after gain and bias in a LayerNorm of TransformerLens 1 and 2, and before them
+Some names mean another site in another version of TransformerLens, or in a model whose norms were folded into the
+following weights. `ln2.hook_normalized` is after gain and bias in a LayerNorm of TransformerLens 1 and 2, and before them
 from version 3 on (issue 747 and pull request 770 there), in every RMSNorm, and where they are folded.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 
-INPUT_SITES = {
+INPUT_HOOKS = {
     "mlp.hook_in": "mlp_input",
     "mlp.input": "mlp_input",
     "pre_feedforward_layernorm.output": "mlp_input",
@@ -24,24 +24,24 @@ INPUT_SITES = {
     "hook_mlp_in": "residual_mid",
     "pre_feedforward_layernorm.input": "residual_mid",
 }
-"""Where features read, by the name within a block. TransformerLens splits `hook_mlp_in` off before the norm."""
+"""Input sites by hook name within a block. `hook_mlp_in` of TransformerLens is before the norm."""
 
-OUTPUT_SITES = {
+OUTPUT_HOOKS = {
     "mlp.hook_out": "mlp_output",
     "mlp.output": "mlp_output",
     "hook_mlp_out": "mlp_update",
     "post_feedforward_layernorm.output": "mlp_update",
 }
-"""Where features write, by the name within a block."""
+"""Output sites by hook name within a block."""
 
 BLOCK = re.compile(r"(?:.*\.)?(?:blocks|layers|h)\.(?P<layer>\d+|\{\w*\}|\*)\.(?P<inside>.+)")
-"""A name that starts with that of its block: `blocks.3.mlp.hook_in`, `model.layers.3.mlp.output`."""
+"""A hook name with its block: `blocks.3.mlp.hook_in`, `model.layers.3.mlp.output`."""
 
 STATED = frozenset({"fold_ln", "center_writing_weights", "transformer_lens_version", "model_class_name"})
-"""Settings by which a file says what its hook names mean."""
+"""Settings of a file that determine the meaning of its hook names."""
 
 NORMALIZED_BEFORE_GAIN = 3
-"""Major version of TransformerLens from which `hook_normalized` of a LayerNorm comes before gain and bias."""
+"""Major version of TransformerLens from which `hook_normalized` of a LayerNorm is before gain and bias."""
 
 SAELENS_WITH_OLD_LENS = (6, 31)
 """Versions of SAELens below this one require a TransformerLens below 3."""
@@ -49,10 +49,10 @@ SAELENS_WITH_OLD_LENS = (6, 31)
 
 @dataclass(frozen=True)
 class HookSites:
-    """Where the features of a set read and write: what the user chose, else what hook names mean in this model.
+    """The sites where the features of a set read and write: chosen by the user, else given by hook names in its files.
 
-    `layer_norm` says whether the model's norms subtract the mean and add a bias. `input_site` and `output_site` are keys
-    of the tables in `circuit_widget.model.sites`, None where the user left them to the files.
+    `layer_norm` is true for a model whose norms subtract the mean and add a bias. `input_site` and `output_site` are keys
+    of the tables in `circuit_widget.model.sites`, None where the files decide.
     """
 
     layer_norm: bool = False
@@ -62,15 +62,15 @@ class HookSites:
     def read(self, hook: object, *, path: Path, key: str, stated: Mapping[str, object] | None = None) -> str:
         """Return the site that features read at, given the hook name found under `key` in the file `path`.
 
-        `stated` are the settings that say of which model and library the hook is, see `STATED`.
+        `stated` are the settings that describe the model and library of the hook, see `STATED`.
 
         Raises:
-            LoadError: the name is not known, or can mean two places.
+            LoadError: the name is not known, or can mean two sites.
         """
         if self.input_site is not None:
             return self.input_site
-        inside, site = _site(hook, INPUT_SITES, path, key, "input_site=")
-        return self._meant(inside, site, f"{path}: {key} is {hook!r}", stated or {})
+        inside, site = _site(hook, INPUT_HOOKS, path, key, "input_site=")
+        return self._site_in_model(inside, site, f"{path}: {key} is {hook!r}", stated or {})
 
     def written(self, hook: object, *, path: Path, key: str) -> str:
         """Return the site that features write at, given the hook name found under `key` in the file `path`.
@@ -78,14 +78,14 @@ class HookSites:
         Raises:
             LoadError: the name is not known.
         """
-        return self.output_site or _site(hook, OUTPUT_SITES, path, key, "output_site=")[1]
+        return self.output_site or _site(hook, OUTPUT_HOOKS, path, key, "output_site=")[1]
 
-    def instead(self, input_site: str, output_site: str) -> tuple[str, str]:
-        """Return the sites of a layout that has no settings, unless the user chose others."""
+    def or_default(self, input_site: str, output_site: str) -> tuple[str, str]:
+        """Return the sites that the user chose, or these defaults of a layout without settings."""
         return self.input_site or input_site, self.output_site or output_site
 
-    def _meant(self, inside: str, site: str, found: str, stated: Mapping[str, object]) -> str:
-        """Return where a hook of TransformerLens is in the model that the settings describe."""
+    def _site_in_model(self, inside: str, site: str, found: str, stated: Mapping[str, object]) -> str:
+        """Return the site of a hook of TransformerLens in the model that the settings describe."""
         for key in ("fold_ln", "center_writing_weights"):
             if stated.get(key) not in (None, True, False):
                 raise LoadError(f"{found}, with {key}: {quoted(stated[key])}; expected true or false.")
@@ -105,7 +105,7 @@ class HookSites:
 
 
 def layer_of(hook: str) -> int | None:
-    """Return the layer a full hook name is in, or None where it does not say."""
+    """Return the layer of a full hook name, or None where it has none."""
     match = BLOCK.fullmatch(hook)
     return int(match["layer"]) if match is not None and match["layer"].isdigit() else None
 
@@ -117,13 +117,13 @@ def _site(hook: object, sites: dict[str, str], path: Path, key: str, argument: s
     if inside not in sites:
         raise LoadError(
             f"{path}: {key} is {hook!r}, expected one of {', '.join(sites)}. If it is another name of one of these "
-            f"places, pass {argument}."
+            f"sites, pass {argument}."
         )
     return inside, sites[inside]
 
 
 def _of_layer_norm(found: str, stated: Mapping[str, object]) -> str:
-    """Return where `ln2.hook_normalized` of a LayerNorm that is not folded is, by the version that is stated."""
+    """Return the site of `ln2.hook_normalized` in a LayerNorm that is not folded, by the stated version."""
     if "bridge" in str(stated.get("model_class_name")).lower():
         return "mlp_norm"
     version = _version(stated.get("transformer_lens_version"))
@@ -140,6 +140,6 @@ def _of_layer_norm(found: str, stated: Mapping[str, object]) -> str:
 
 
 def _version(value: object) -> tuple[int, ...]:
-    """Return the major and minor number of a version, nothing where it is none."""
+    """Return the major and minor number of a version, empty for anything else."""
     match = re.match(r"v?(\d{1,6})(?:\.(\d{1,6}))?", str(value))
     return () if match is None else (int(match[1]), int(match[2] or 0))

@@ -1,4 +1,4 @@
-"""References to the Hugging Face hub, answered from its local cache; nothing is fetched unless it is asked for."""
+"""References to files of the Hugging Face hub, found in its local cache; downloads happen only on request."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from huggingface_hub import constants
 from circuit_widget.errors import LoadError
 
 LONGEST_ID = 200
-"""More characters than any id with its revision has."""
+"""More characters than any id with a revision has."""
 
 SCHEME = "hf://"
 REPOSITORY = re.compile(r"(?P<repository>(?:[\w.-]+/)?[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 REFERENCE = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?P<path>(?:/[\w.*?-]+)*)/?(?:@(?P<revision>[\w./-]+))?")
 
-NOT_WANTED = ["*examples.safetensors"]
+IGNORED_FILES = ["*examples.safetensors"]
 """Large files beside transcoders that no layout needs."""
 
 
 @dataclass(frozen=True)
 class HubReference:
-    """A repository of the hub, a path inside it, which may hold `*` and `?`, and a revision; empty where not given."""
+    """A repository of the hub, a path inside it, possibly with `*` and `?`, and a revision; empty where not given."""
 
     repository: str
     path: str = ""
@@ -39,7 +39,7 @@ class HubReference:
 
     @property
     def command(self) -> str:
-        """The command that downloads what is referred to into the cache, without the large files that are of no use."""
+        """The command that downloads the files into the cache, without large files that are not needed."""
         left_out = "*examples*" if set(self.path) & set("*?") else "*.bin"
         chosen = f" --include '{self.path}/*'" if self.path else ""
         revision = f" --revision {self.revision}" if self.revision else ""
@@ -47,7 +47,7 @@ class HubReference:
 
 
 def parse_reference(text: str) -> HubReference | None:
-    """Return what `org/repo[/path][@revision]` or `hf://org/repo/path?revision=` refers to, None where it is neither."""
+    """Return the reference in `org/repo[/path][@revision]` or `hf://org/repo/path?revision=`, None for other texts."""
     if text.startswith(SCHEME):
         parts = urlsplit(text)
         revision = parse_qs(parts.query).get("revision", [""])[0]
@@ -59,7 +59,7 @@ def parse_reference(text: str) -> HubReference | None:
 
 
 def parse_repository(text: str) -> HubReference | None:
-    """Return the whole repository that `org/name[@revision]`, or a name of the hub's first days alone, refers to."""
+    """Return the repository that `org/name[@revision]`, or an old id without organisation, refers to."""
     if not text.isascii() or len(text) > LONGEST_ID:
         return None
     match = REPOSITORY.fullmatch(text)
@@ -70,7 +70,7 @@ def parse_repository(text: str) -> HubReference | None:
 
 
 def cached_snapshot(reference: HubReference) -> Path | None:
-    """Return where the files of a repository at its revision lie in the cache, None where it has none of them."""
+    """Return the directory of a repository's revision in the cache, None where it is not there."""
     try:
         return Path(
             huggingface_hub.snapshot_download(
@@ -82,7 +82,7 @@ def cached_snapshot(reference: HubReference) -> Path | None:
 
 
 def cached_revisions(repository: str) -> list[str]:
-    """Return the names under which revisions of a repository are in the cache; commits that have none by their hash."""
+    """Return the revisions of a repository in the cache, by name, or by hash for commits without a name."""
     folder = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
     refs = folder / "refs"
     named = {path.relative_to(refs).as_posix(): path.read_text().strip() for path in _files(refs)}
@@ -91,7 +91,7 @@ def cached_revisions(repository: str) -> list[str]:
 
 
 def cached_repositories() -> list[str]:
-    """Return the ids of the models that are in the cache."""
+    """Return the ids of the models in the cache."""
     folders = [path.name for path in _entries(Path(constants.HF_HUB_CACHE)) if path.name.startswith("models--")]
     return sorted(name.removeprefix("models--").replace("--", "/") for name in folders)
 
@@ -108,14 +108,14 @@ def _files(folder: Path) -> list[Path]:
 
 
 def find_directory(reference: HubReference, files: Sequence[str], *, download: bool) -> Path:
-    """Return where a repository's files lie in the cache: its snapshot, as a directory.
+    """Return the directory of a repository's snapshot in the cache.
 
     Args:
-        files: patterns of the wanted files' names; those below the reference's path are looked for.
-        download: fetch what the cache lacks.
+        files: patterns for the names of the needed files below the reference's path.
+        download: download files that are not in the cache.
 
     Raises:
-        LoadError: not in the cache; says which command downloads it.
+        LoadError: not in the cache; names the command that downloads it.
     """
     inside = [f"{reference.path}/{file}" if reference.path else file for file in files]
     try:
@@ -123,7 +123,7 @@ def find_directory(reference: HubReference, files: Sequence[str], *, download: b
             reference.repository,
             revision=reference.revision or None,
             allow_patterns=inside,
-            ignore_patterns=NOT_WANTED,
+            ignore_patterns=IGNORED_FILES,
             local_files_only=not download,
         )
     except (OSError, ValueError) as error:
@@ -135,10 +135,10 @@ def find_directory(reference: HubReference, files: Sequence[str], *, download: b
 
 
 def find_files(references: Sequence[str], *, download: bool) -> list[Path]:
-    """Return where files of the hub lie in the cache, given their `hf://` references.
+    """Return the paths of files of the hub in the cache, given their `hf://` references.
 
     Raises:
-        LoadError: no such reference, or not all in the cache; says which commands download those that are missing.
+        LoadError: no such reference, or not all in the cache; names the commands that download the missing ones.
     """
     found, missing = [], []
     for text in references:
@@ -178,7 +178,7 @@ def _command_for(files: Sequence[HubReference]) -> str:
 
 
 def fixed_path(path: str) -> str:
-    """Return the leading parts of a path that hold no pattern."""
+    """Return the leading parts of a path, up to the first with a pattern."""
     parts = path.split("/")
     first = next((number for number, part in enumerate(parts) if set(part) & set("*?")), len(parts))
     return "/".join(parts[:first])
@@ -189,6 +189,6 @@ def _absent(reference: HubReference, command: str, download: bool, reason: objec
     if download:
         return LoadError(f"{str(reference)!r} could not be downloaded from the hub: {why}")
     return LoadError(
-        f"{str(reference)!r} is not in the local cache of the hub, and nothing is downloaded unless you ask: pass "
+        f"{str(reference)!r} is not in the local cache of the hub, and nothing is downloaded by default: pass "
         f"download=True, or run: {command}"
     )

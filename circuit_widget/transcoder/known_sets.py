@@ -1,4 +1,4 @@
-"""Sets of transcoders on the hub for models that people use, and the short names of some of them."""
+"""Known sets of transcoders on the hub by model, and short names of some of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KNOWN_SETS: Mapping[str, tuple[str, ...]] = {
     **_GEMMA_3,
     "google/gemma-3-270m": _GEMMA_3["google/gemma-3-270m-pt"],
 }
-"""References to sets by hub id of their model."""
+"""References to sets, by the hub id of their model."""
 
 ALIASES: Mapping[str, str] = {
     "gemma": "mntss/gemma-scope-transcoders",
@@ -47,7 +47,7 @@ UNSTATED_K: Mapping[str, int] = {"facebook/crv-8b-instruct-transcoders": 128}
 def known_sets(model: str) -> tuple[str, ...]:
     """Return references to the sets known for a model, given its hub id or a directory of the same name.
 
-    A revision after the id makes no difference.
+    A revision after the id is ignored.
     """
     name = model.rstrip("/").lower().partition("@")[0]
     last = name.rsplit("/", 1)[-1]

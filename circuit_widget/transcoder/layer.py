@@ -1,4 +1,4 @@
-"""What transcoders of every kind have at one layer: features that read there."""
+"""The features of a transcoder that read at one layer; the common part of per-layer and cross-layer transcoders."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from circuit_widget.transcoder.activation import Activation, ReLU, TopK
 from circuit_widget.transcoder.at_positions import read_at
 
 PIECE_BYTES = 1 << 26
-"""Encoder rows taken to float32 together, where the encoder is not held so on its device."""
+"""Bytes of encoder rows converted together, where the encoder is not in float32 on its device."""
 
 RELU = ReLU()
 
 ROWS_AT_ONCE = 256
-"""Rows encoded together where all features have to be, to know which of them are on."""
+"""Rows encoded together with all features, for TopK."""
 
 
 @dataclass(frozen=True, eq=False)
 class TranscoderLayer:
     """The features that read at one layer.
 
-    Biases, thresholds and the skip connection are float32 on the layer's device; everything is returned so. The encoder
-    and the decoder have the type of their file and may lie in main memory or be mapped from the file: of the decoder
-    only rows that are asked for are ever read. `encoder_origin` and `decoder_origin` say where they come from, `files`
-    names the files.
+    Biases, thresholds, the skip connection and all results are float32 on the layer's device. Encoder and decoder have the
+    dtype of their file, and can be in main memory or mapped from the file; only requested rows of the decoder are read.
+    `encoder_origin` and `decoder_origin` name them in errors, `files` are their files.
 
     Raises:
         LoadError: the parts do not fit together.
@@ -59,12 +58,12 @@ class TranscoderLayer:
 
     @property
     def d_model(self) -> int:
-        """Width of what is read and written."""
+        """Width of the residual stream."""
         return len(self.decoder_bias)
 
     @property
     def device(self) -> torch.device:
-        """Where results are."""
+        """Device of the results."""
         return self.encoder_bias.device
 
     def encode(
@@ -72,8 +71,10 @@ class TranscoderLayer:
     ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows features"]]:
         """Return pre-activations `x W_enc^T + b_enc` and activations of all features.
 
+        `x` is the input at each row, `W_enc` the encoder and `b_enc` its bias.
+
         Raises:
-            LoadError: the encoder holds NaN or infinite values.
+            LoadError: the encoder has NaN or infinite values.
         """
         if self.encoder.device == self.device and self.encoder.dtype == torch.float32:
             preactivation = torch.addmm(self.encoder_bias, x, self.encoder.T)
@@ -91,26 +92,26 @@ class TranscoderLayer:
         x: Float[Tensor, "batch rows d_model"],
         rows: Float[Tensor, "n d_model"] | None = None,
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
-        """Return pre-activation and activation of features, each at its position, in several re-runs at once.
+        """Return pre-activations and activations of features, each at its own position, in several re-runs at once.
 
-        `rows` are their `encoder_rows`, where those are at hand.
+        `rows` are their `encoder_rows`, if the caller has them.
         """
         if not isinstance(self.activation, TopK):
             rows = self.encoder_rows(features) if rows is None else rows
             preactivation = read_at(x, positions, rows) + self.encoder_bias[features]
             return preactivation, self.activation.of(preactivation, features)
-        distinct, place = torch.unique(positions, return_inverse=True)
+        distinct, index = torch.unique(positions, return_inverse=True)
         found = x.new_zeros(2, len(x), len(features))
         at_once = max(1, ROWS_AT_ONCE // len(x))
         for first in range(0, len(distinct), at_once):
-            here = torch.nonzero((place >= first) & (place < first + at_once))[:, 0]
+            here = torch.nonzero((index >= first) & (index < first + at_once))[:, 0]
             rows = x[:, distinct[first : first + at_once]]
             whole = torch.stack(self.encode(rows.flatten(0, 1))).unflatten(1, rows.shape[:2])
-            found[:, :, here] = whole[:, :, place[here] - first, features[here]]
+            found[:, :, here] = whole[:, :, index[here] - first, features[here]]
         return found[0], found[1]
 
     def encoder_rows(self, features: Int[Tensor, " n"]) -> Float[Tensor, "n d_model"]:
-        """Return the directions that `features` read."""
+        """Return the encoder rows of `features`."""
         rows = self.encoder[features.to(self.encoder.device)].to(self.device).float()
         _refuse_unless_finite(rows, None, self.encoder_origin)
         return rows
@@ -118,7 +119,7 @@ class TranscoderLayer:
     def decoder_rows(
         self, features: Int[Tensor, " n"], slot: int | None = None, device: torch.device | None = None
     ) -> Float[Tensor, "n d_model"]:
-        """Return the directions that `features` write, to the `slot`-th layer of those they write to, on `device`."""
+        """Return the decoder rows of `features`, on `device`; `slot` is the index among the layers they write to."""
         index = features.to(self.decoder.device)
         rows = (self.decoder[index] if slot is None else self.decoder[index, slot]).to(device or self.device).float()
         _refuse_unless_finite(rows, None, self.decoder_origin)
@@ -130,7 +131,7 @@ Layer = TypeVar("Layer", bound=TranscoderLayer)
 
 @dataclass(frozen=True, eq=False)
 class LayeredTranscoders(Generic[Layer]):
-    """What sets of transcoders of every kind have in common; see `TranscoderSet`, whose methods these are.
+    """The common part of per-layer and cross-layer sets; its methods are those of `TranscoderSet`.
 
     Raises:
         LoadError: there is no layer, or the layers differ in width.
@@ -143,7 +144,7 @@ class LayeredTranscoders(Generic[Layer]):
 
     def __post_init__(self) -> None:
         if not self.layers:
-            raise LoadError(f"The transcoders {self.name!r} hold no layer; at least one is needed.")
+            raise LoadError(f"The transcoders {self.name!r} have no layer; at least one is needed.")
         for number, layer in enumerate(self.layers):
             if layer.d_model != self.d_model:
                 raise LoadError(
@@ -158,12 +159,12 @@ class LayeredTranscoders(Generic[Layer]):
 
     @property
     def d_model(self) -> int:
-        """Width of what is read and written."""
+        """Width of the residual stream."""
         return self.layers[0].d_model
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files the layers were read from; none of transcoders made in memory."""
+        """The files of the layers; none for transcoders made in memory."""
         return tuple(dict.fromkeys(path for layer in self.layers for path in layer.files))
 
     def n_features(self, layer: int) -> int:
@@ -173,7 +174,7 @@ class LayeredTranscoders(Generic[Layer]):
     def encode(
         self, layer: int, x: Float[Tensor, "positions d_model"]
     ) -> tuple[Float[Tensor, "positions features"], Float[Tensor, "positions features"]]:
-        """Return pre-activations `x W_enc^T + b_enc` and activations of all features of `layer`."""
+        """Return pre-activations and activations of all features of `layer`; see `TranscoderLayer.encode`."""
         return self.layers[layer].encode(x)
 
     def read(
@@ -184,18 +185,18 @@ class LayeredTranscoders(Generic[Layer]):
         x: Float[Tensor, "batch rows d_model"],
         rows: Float[Tensor, "n d_model"] | None = None,
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
-        """Return pre-activation and activation of features, each at its position, in several re-runs at once.
+        """Return pre-activations and activations of features, each at its own position, in several re-runs at once.
 
-        `rows` are their `encoder_rows`, where those are at hand.
+        `rows` are their `encoder_rows`, if the caller has them.
         """
         return self.layers[layer].read(features, positions, x, rows)
 
     def encoder_rows(self, layer: int, features: Int[Tensor, " n"]) -> Float[Tensor, "n d_model"]:
-        """Return the directions that `features` read."""
+        """Return the encoder rows of `features`."""
         return self.layers[layer].encoder_rows(features)
 
     def decoder_bias(self, layer: int) -> Float[Tensor, " d_model"]:
-        """Return what is written to the MLP output of `layer` whatever is active."""
+        """Return the decoder bias of `layer`."""
         return self.layers[layer].decoder_bias
 
     def skip(self, layer: int) -> Float[Tensor, "d_model d_model"] | None:
@@ -204,14 +205,14 @@ class LayeredTranscoders(Generic[Layer]):
 
 
 def all_finite(values: Tensor) -> bool:
-    """Return whether no value is NaN or infinite; takes no memory."""
-    # A sum is finite only where all values are; one that overflows is looked at again.
+    """Return whether all values are finite; usually without further memory."""
+    # A sum is finite only if all values are; where it overflows, each value is checked.
     return bool(torch.isfinite(values.sum(dtype=torch.float32))) or bool(torch.isfinite(values).all())
 
 
 def _refuse_unless_finite(result: Tensor, given: Tensor | None, origin: str) -> None:
-    """Raise LoadError where a result is not finite although what was given is, so that the weights must not be."""
+    """Raise LoadError where a result is not finite although the input is, which means that the weights are not."""
     if not all_finite(result) and (given is None or all_finite(given)):
         raise LoadError(
-            f"{origin} holds NaN or infinite values, expected finite numbers. Copy or download the file again."
+            f"{origin} has NaN or infinite values, expected finite numbers. Copy or download the file again."
         )

@@ -25,7 +25,7 @@ def check_encoders(encoders: object) -> None:
     """Check the `encoders` argument of `load`. Raises LoadError for anything but a placement or None."""
     if encoders is not None and (not isinstance(encoders, str) or encoders not in PLACEMENTS):
         raise LoadError(
-            f"encoders={quoted(encoders)} is no place for encoders; expected one of {', '.join(PLACEMENTS)}, or None."
+            f"encoders={quoted(encoders)} is not supported; expected one of {', '.join(PLACEMENTS)}, or None."
         )
 
 
@@ -72,7 +72,7 @@ class Loading:
         return tuple(chosen[self.device_of(layer)] for layer in range(len(sizes)))
 
 
-def place_encoder(encoder: Tensor, placement: EncoderPlacement, device: torch.device) -> Tensor:
+def load_encoder(encoder: Tensor, placement: EncoderPlacement, device: torch.device) -> Tensor:
     """Return an encoder where it is to be kept; "cpu", and "device" on the CPU, copy it out of its file.
 
     Raises:

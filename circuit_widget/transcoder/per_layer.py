@@ -23,11 +23,11 @@ class PerLayerTranscoders(LayeredTranscoders[PerLayerTranscoder]):
     """
 
     def written_layers(self, layer: int) -> range:
-        """Return the one layer that features of `layer` write to: their own."""
+        """Return the layers that features of `layer` write to: their own alone."""
         return range(layer, layer + 1)
 
     def decoder_rows(self, layer: int, features: Int[Tensor, " n"], written: int) -> Float[Tensor, "n d_model"]:
-        """Return the directions that `features` of `layer` write to the MLP output of the layer `written`."""
+        """Return the decoder rows of `features` of `layer` for the MLP output of the layer `written`."""
         if written != layer:
             raise IndexError(f"features of layer {layer} write to their own layer only, not to layer {written}")
         return self.layers[layer].decoder_rows(features)

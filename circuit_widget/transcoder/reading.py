@@ -1,4 +1,4 @@
-"""Reading transcoders from disk, in whichever layout a directory holds them."""
+"""Reads transcoders from a directory, in any known layout."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from circuit_widget.transcoder.formats.sparsify import is_sparsify, read_sparsif
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
-SHOWN_FILES = 5
-"""Files that are named where a layout is not recognised."""
+MOST_LISTED_FILES = 5
+"""Most files that the error about an unknown layout lists."""
 
 
 @dataclass(frozen=True)
 class FileLayout:
-    """One way in which transcoders lie on disk."""
+    """One layout of transcoders on disk."""
 
     name: str
     files: str
@@ -54,8 +54,8 @@ def read_transcoders(folder: Folder, loading: Loading) -> PerLayerTranscoders | 
     """Read the transcoders of a directory.
 
     Raises:
-        LoadError: not a layout that is known, or a file that does not fit it; names the file, the tensor, what was found
-            and what was expected.
+        LoadError: an unknown layout, or a file that does not fit it; names the file, the tensor, what was found and what was
+            expected.
     """
     try:
         refuse_other_sets(folder)
@@ -72,7 +72,7 @@ def _layout(folder: Folder) -> FileLayout:
             return layout
     known = "; ".join(f"{layout.name} ({layout.files})" for layout in LAYOUTS)
     found = [path.relative_to(folder.root).as_posix() for path in folder.files]
-    shown = ", ".join(found[:SHOWN_FILES]) + (
-        f" and {len(found) - SHOWN_FILES} more" if len(found) > SHOWN_FILES else ""
+    listed = ", ".join(found[:MOST_LISTED_FILES]) + (
+        f" and {len(found) - MOST_LISTED_FILES} more" if len(found) > MOST_LISTED_FILES else ""
     )
-    raise LoadError(f"{folder}: no transcoders found. Known layouts: {known}. Found: {shown or 'no such files'}.")
+    raise LoadError(f"{folder}: no transcoders found. Known layouts: {known}. Found: {listed or 'no such files'}.")

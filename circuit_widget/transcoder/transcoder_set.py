@@ -1,4 +1,4 @@
-"""The interface through which the tracer sees the transcoders of a model, whatever their kind."""
+"""The interface of the transcoders of a model, per-layer or cross-layer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 class TranscoderSet(Protocol):
     """One transcoder for every MLP of a model.
 
-    What is returned is float32, on the device of the layer that features read at; decoder rows and biases on the device
-    of the layer that they write to.
+    Results are float32, on the device of the layer where features read; decoder rows and biases on the device of the layer
+    where they write.
 
     Raises:
-        LoadError: wherever weights are first used that turn out to hold NaN or infinite values.
+        LoadError: weights with NaN or infinite values, when they are first used.
     """
 
     @property
@@ -28,7 +28,7 @@ class TranscoderSet(Protocol):
 
     @property
     def d_model(self) -> int:
-        """Width of what is read and written."""
+        """Width of the residual stream."""
 
     @property
     def input_site(self) -> str:
@@ -44,7 +44,7 @@ class TranscoderSet(Protocol):
     def encode(
         self, layer: int, x: Float[Tensor, "positions d_model"]
     ) -> tuple[Float[Tensor, "positions features"], Float[Tensor, "positions features"]]:
-        """Return pre-activations and activations of all features of `layer` for what is read at the input site.
+        """Return pre-activations and activations of all features of `layer`, given the values `x` at the input site.
 
         A feature is active where its activation is not zero.
         """
@@ -57,22 +57,22 @@ class TranscoderSet(Protocol):
         x: Float[Tensor, "batch rows d_model"],
         rows: Float[Tensor, "n d_model"] | None = None,
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
-        """Return pre-activation and activation of features, each at its position, in several re-runs at once.
+        """Return pre-activations and activations of features, each at its own position, in several re-runs at once.
 
-        `rows` are their `encoder_rows`, where those are at hand.
+        `rows` are their `encoder_rows`, if the caller has them.
         """
 
     def encoder_rows(self, layer: int, features: Int[Tensor, " n"]) -> Float[Tensor, "n d_model"]:
-        """Return the directions that `features` read."""
+        """Return the encoder rows of `features`."""
 
     def written_layers(self, layer: int) -> range:
         """Return the layers whose MLP output the features of `layer` write to, `layer` first."""
 
     def decoder_rows(self, layer: int, features: Int[Tensor, " n"], written: int) -> Float[Tensor, "n d_model"]:
-        """Return the directions that `features` of `layer` write to the MLP output of the layer `written`."""
+        """Return the decoder rows of `features` of `layer` for the MLP output of the layer `written`."""
 
     def decoder_bias(self, layer: int) -> Float[Tensor, " d_model"]:
-        """Return what is written to the MLP output of `layer` whatever is active."""
+        """Return the decoder bias of `layer`."""
 
     def skip(self, layer: int) -> Float[Tensor, "d_model d_model"] | None:
         """Return the matrix of the linear skip connection (output = skip @ input), or None where there is none."""

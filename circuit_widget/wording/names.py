@@ -7,11 +7,13 @@ from circuit_widget.wording.text import printable, token_label
 
 
 def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
-    """The circuit's label, else the graph's, else what the node is."""
+    """The circuit's label, else the graph's, else what the node is; the graph may lack it."""
     label = circuit.labels.get(node) or graph.labels.get(node)
     if label:
         return printable(label)
-    place = graph.index(node)
+    place = graph.find(node)
+    if place is None:
+        return _name_by_id(node)
     match graph.node_kinds[place]:
         case NodeKind.TOKEN:
             position = graph.token_position[place - graph.n_features - graph.n_errors]
@@ -22,6 +24,12 @@ def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
             return "error"
         case NodeKind.FEATURE:
             return f"feature {graph.feature_index[place]}"
+
+
+def _name_by_id(node: str) -> str:
+    """What a node is that the graph lacks: a feature that is not active, or an error that was pruned."""
+    _, index, *_ = node.split("_")
+    return "error" if index == "-1" else f"feature {index}"
 
 
 def token_text(text: str) -> str:

@@ -1,25 +1,49 @@
 """How numbers and interventions are said, in the words of the screen (js/src/wording/words.ts)."""
 
 import math
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set
 
 LIKELY = 0.005
-"""Probability below which two decimals say nothing."""
+"""Probability below which two decimals are both 0."""
+
+VISIBLE_CHANGE = 0.005
+"""Change of a probability below which it counts as unchanged."""
+
+VISIBLE_SHARE = 0.05
+"""Change of an activation, as a share of what it was, up to which it counts as unchanged."""
+
+
+NO_NUMBER = "–"
+LARGEST_FIXED = 1e21
+"""Absolute value from which numbers have an exponent."""
+
+LEAST_FIXED = 1e-6
+"""Absolute value below which plain numbers have an exponent."""
+
+_SIX_DIGITS = Context(prec=6, rounding=ROUND_HALF_UP)
 
 
 def percent(share: float) -> str:
     """A share as a percentage: 22%, 0.4%."""
     if not math.isfinite(share):
-        return "–"
+        return NO_NUMBER
     value = 100 * share
-    digits = 1 if value != 0 and abs(value) < 0.95 else 0
-    return _minus(f"{_rounded(value, digits):.{digits}f}%")
+    return f"{_fixed(value, 1 if value != 0 and abs(value) < 0.95 else 0)}%"
 
 
 def probability(value: float) -> str:
     """A probability with two decimals."""
-    return f"{value:.2f}"
+    return _fixed(value, 2) if math.isfinite(value) else NO_NUMBER
+
+
+def plain_number(value: float) -> str:
+    """A factor or value as a user types it, with up to six digits: −1, 0.5, 1000000, 1e−7."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else NO_NUMBER
+    rounded = _SIX_DIGITS.create_decimal(float(value)).normalize()
+    return _minus(f"{rounded:f}" if LEAST_FIXED <= abs(rounded) < LARGEST_FIXED else f"{rounded:e}")
 
 
 def mark(intervention: Intervention) -> str:
@@ -28,13 +52,13 @@ def mark(intervention: Intervention) -> str:
         case Ablate():
             return "×0"
         case Scale(factor=factor):
-            return f"×{_number(factor)}"
+            return f"×{plain_number(factor)}"
         case Set(value=float(value)):
-            return f"= {_number(value)}"
+            return f"= {plain_number(value)}"
         case Set():
             return "set"
         case Add(value=float(value)):
-            return _number(value) if value < 0 else f"+{_number(value)}"
+            return plain_number(value) if value < 0 else f"+{plain_number(value)}"
         case Add():
             return "add"
         case _:
@@ -56,13 +80,12 @@ def deed(intervention: Intervention, who: str, elsewhere: str) -> str:
             return f"swap {who} from {elsewhere}"
 
 
-def _number(value: float) -> str:
-    return _minus(f"{value:.6g}")
-
-
-def _rounded(value: float, digits: int) -> float:
-    # A negative number that rounds to nothing is not written as −0.
-    return round(value, digits) + 0.0
+def _fixed(value: float, digits: int) -> str:
+    """A number with so many decimals, halves away from zero, and never −0."""
+    if abs(value) >= LARGEST_FIXED:
+        return _minus(f"{value:.0e}")
+    rounded = Decimal(float(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return _minus(f"{rounded if rounded else abs(rounded):f}")
 
 
 def _minus(text: str) -> str:

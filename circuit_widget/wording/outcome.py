@@ -11,10 +11,13 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapIn
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.nodes import Everywhere, Feature, NodeKind
+from circuit_widget.nodes import Everywhere, NodeKind
 from circuit_widget.wording.names import node_name
-from circuit_widget.wording.numbers import deed, mark, percent, probability
+from circuit_widget.wording.numbers import VISIBLE_CHANGE, VISIBLE_SHARE, deed, mark, percent, probability
 from circuit_widget.wording.text import apart, printable
+
+FADED_BELOW = 0.3
+"""Share of activation, or of probability, below which a box is faded."""
 
 Tone: TypeAlias = Literal["below", "same", "above"]
 
@@ -55,11 +58,8 @@ class BoxActivation:
 
 def touched(intervention: Intervention) -> tuple[str, ...]:
     """Ids of the nodes an intervention of an effect is on; effects name features at positions, never everywhere."""
-    return tuple(node if isinstance(node, str) else node.id for node in _nodes(intervention))
-
-
-def _nodes(intervention: Intervention) -> list[str | Feature]:
-    return [node for node in intervention.members if not isinstance(node, Everywhere)]
+    named = [node for node in intervention.members if not isinstance(node, Everywhere)]
+    return tuple(node if isinstance(node, str) else node.id for node in named)
 
 
 def features_of(graph: Graph, box: Box) -> list[str]:
@@ -82,10 +82,9 @@ def outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     measured = effect.ratio(features)[0] if features else _left(touching)
     if not math.isfinite(measured):
         return Outcome(mark=chip)
-    tone: Tone = "below" if measured < 0.95 else "above" if measured > 1.05 else "same"
     # The mark already says what became of a box that the intervention holds.
     text = "" if held and chip != "swap" else percent(measured)
-    return Outcome(text, tone, measured < 0.3, chip)
+    return Outcome(text, ratio_tone(measured), measured < FADED_BELOW, chip)
 
 
 def _left(touching: Sequence[Intervention]) -> float:
@@ -99,6 +98,16 @@ def _left(touching: Sequence[Intervention]) -> float:
             return math.nan
 
 
+def ratio_tone(share: float) -> Tone:
+    """Which way an activation went, as a share of what it was before."""
+    return "below" if share < 1 - VISIBLE_SHARE else "above" if share > 1 + VISIBLE_SHARE else "same"
+
+
+def probability_tone(before: float, after: float) -> Tone:
+    """Which way a probability went."""
+    return "same" if abs(after - before) < VISIBLE_CHANGE else "above" if after > before else "below"
+
+
 def _logit_outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     target = graph.targets[graph.index(box.nodes[0]) - graph.weights.shape[1]]
     if effect is None:
@@ -107,9 +116,8 @@ def _logit_outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     if rows.empty:
         return Outcome()
     before, after = float(rows["before"].iloc[0]), float(rows["after"].iloc[0])
-    change = after - before
-    tone: Tone = "same" if abs(change) < 0.005 else "above" if change > 0 else "below"
-    return Outcome(f"{probability(before)} → {probability(after)}", tone, after < 0.3 * before)
+    words = f"{probability(before)} → {probability(after)}"
+    return Outcome(words, probability_tone(before, after), after < FADED_BELOW * before)
 
 
 def injected(graph: Graph, boxes: tuple[Box, ...], effect: Effect | None) -> Injected | None:
@@ -174,7 +182,7 @@ def _elsewhere(graph: Graph, intervention: Intervention) -> str:
 
 def who(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
     """Who an intervention is on: the box with these nodes or features, here or everywhere, else their commonest name."""
-    nodes = dict(zip(touched(intervention), _nodes(intervention), strict=True))
+    nodes = dict.fromkeys(touched(intervention))
     for box in circuit.boxes():
         name = printable(box.name or node_name(graph, circuit, box.id))
         for some in (set(box.nodes), set(features_of(graph, box))):
@@ -182,7 +190,7 @@ def who(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
                 return name
             if some and some < nodes.keys() and _wherever(graph, some) == _wherever(graph, nodes):
                 return f"{name} everywhere"
-    ((name, _),) = Counter(_name(graph, circuit, node) for node in nodes.values()).most_common(1)
+    ((name, _),) = Counter(node_name(graph, circuit, node) for node in nodes).most_common(1)
     return name if len(nodes) == 1 else f"{name} and {len(nodes) - 1} more"
 
 
@@ -190,11 +198,3 @@ def _wherever(graph: Graph, nodes: Iterable[str]) -> set[str]:
     """Ids of nodes, those of features less their position: a feature's id ends in it."""
     others = set(graph.node_ids[graph.n_features :])
     return {node if node in others else node.rpartition("_")[0] for node in nodes}
-
-
-def _name(graph: Graph, circuit: Circuit, node: str | Feature) -> str:
-    node_id = node.id if isinstance(node, Feature) else node
-    # A feature that is not active is no node of the graph, nor is an error that was pruned.
-    if node_id not in graph.node_ids:
-        return f"feature {node.feature}" if isinstance(node, Feature) else "error"
-    return node_name(graph, circuit, node_id)

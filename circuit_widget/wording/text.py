@@ -1,4 +1,4 @@
-"""Text as a picture shows it: widths without a font, and token text made visible."""
+"""Text as a picture shows it: widths without opening a font, and token text made visible."""
 
 import math
 import unicodedata
@@ -6,16 +6,12 @@ from collections.abc import Callable
 from typing import Final
 
 from circuit_widget.characters import beginning, shortened
+from circuit_widget.wording.advances import ADVANCES, MONO_EM, PER_EM
 
-NARROW: Final = frozenset("iljtfrI.,:;'|!()[]{}/\\`-\" ")
-WIDE: Final = frozenset("mwMWQOG@%&+=<>~→←×…—")
-NARROW_EM: Final = 0.33
-NORMAL_EM: Final = 0.56
-UPPER_EM: Final = 0.67
-WIDE_EM: Final = 0.82
 FULL_EM: Final = 1.0
-MONO_EM: Final = 0.6
+"""Width of what fills a square."""
 OTHER_EM: Final = 0.62
+"""Width of other characters that the fonts lack."""
 EMOJI_EM: Final = 1.25
 LONGEST_TOKEN: Final = 16
 MARKS: Final = ("Mn", "Me", "Cf")
@@ -24,10 +20,10 @@ JOINER: Final = "\u200d"
 ROUNDING: Final = 1e-6
 """What sums of widths may differ by, so that the screen cuts where a figure does."""
 
-_SKIN_TONES: Final = ((0x1F3FB, 0x1F3FF),)
-# Two of them make one flag.
-_FLAG_LETTERS: Final = ((0x1F1E6, 0x1F1FF),)
-_FULL_WIDTH: Final = (
+SKIN_TONE_CODES: Final = ((0x1F3FB, 0x1F3FF),)
+FLAG_LETTER_CODES: Final = ((0x1F1E6, 0x1F1FF),)
+"""Two of them make one flag."""
+FULL_WIDTH_CODES: Final = (
     (0x1100, 0x115F),
     (0x2E80, 0xA4CF),
     (0xAC00, 0xD7A3),
@@ -38,19 +34,16 @@ _FULL_WIDTH: Final = (
     (0x1F000, 0x1F2FF),
     (0x20000, 0x3FFFD),
 )
-_EMOJI: Final = ((0x1F300, 0x1FAFF),)
-# Punctuation, arrows, symbols.
-_SIGNS: Final = ((0x2000, 0x2BFF),)
-# Scripts that run from right to left.
-_LEFTWARD: Final = (
+EMOJI_CODES: Final = ((0x1F300, 0x1FAFF),)
+LEFTWARD_CODES: Final = (
     (0x0590, 0x08FF),
     (0xFB1D, 0xFDFF),
     (0xFE70, 0xFEFE),
     (0x10800, 0x10FFF),
     (0x1E800, 0x1EFFF),
 )
-# Controls and marks that reorder the text around them; line breaks have a sign of their own.
-_UNPRINTABLE: Final = (
+"""Scripts that run from right to left."""
+UNPRINTABLE_CODES: Final = (
     (0x0000, 0x001F),
     (0x007F, 0x009F),
     (0x2028, 0x202E),
@@ -59,10 +52,18 @@ _UNPRINTABLE: Final = (
     (0xFEFF, 0xFEFF),
     (0xFFFE, 0xFFFF),
 )
+"""Controls and marks that reorder the text around them; line breaks have a sign of their own."""
+
+_WIDTHS: Final = {
+    chr(first + at): (ord(sign) - ord("0")) / PER_EM
+    for first, signs in ADVANCES
+    for at, sign in enumerate(signs)
+    if sign != " "
+}
 
 
 def text_width(text: str, size: float) -> float:
-    """Width of text in an interface font of the given size, estimated by class of character."""
+    """Width of text in the interface font of figures at the given size; of characters that it lacks an estimate."""
     return size * _width(text, _advance)
 
 
@@ -99,7 +100,7 @@ def apart(text: str) -> str:
 
     Where it has letters that run from right to left it is wrapped in Unicode's first strong isolate (UAX 9).
     """
-    return f"\u2068{text}\u2069" if any(_within(ord(character), _LEFTWARD) for character in text) else text
+    return f"\u2068{text}\u2069" if any(_within(ord(character), LEFTWARD_CODES) for character in text) else text
 
 
 def runs_leftward(text: str) -> bool:
@@ -121,14 +122,16 @@ def _printable(character: str) -> str:
         return "\\n"
     if character == "\t":
         return "\\t"
-    return "\ufffd" if _within(ord(character), _UNPRINTABLE) else character
+    return "\ufffd" if _within(ord(character), UNPRINTABLE_CODES) else character
 
 
 def _width(text: str, advance: Callable[[str], float]) -> float:
     """Sum of advances; emoji that are joined to the one before make one picture with it."""
     joined = zip(text, f" {text}", strict=False)
     return math.fsum(
-        advance(character) for character, before in joined if before != JOINER or not _within(ord(character), _EMOJI)
+        advance(character)
+        for character, before in joined
+        if before != JOINER or not _within(ord(character), EMOJI_CODES)
     )
 
 
@@ -143,16 +146,7 @@ def _filling(text: str, room: float, advance: Callable[[str], float]) -> str:
 
 
 def _advance(character: str) -> float:
-    if character in NARROW:
-        return NARROW_EM
-    if character in WIDE:
-        return WIDE_EM
-    code = ord(character)
-    if 65 <= code <= 90:
-        return UPPER_EM
-    if code < 0x0300:
-        return NORMAL_EM
-    return _other_advance(character, NORMAL_EM if _within(code, _SIGNS) else OTHER_EM)
+    return _WIDTHS.get(character) or _other_advance(character, OTHER_EM)
 
 
 def _mono_advance(character: str) -> float:
@@ -164,15 +158,15 @@ def _other_advance(character: str, usual: float) -> float:
     code = ord(character)
     if _is_mark(character):
         return 0.0
-    if _within(code, _EMOJI):
+    if _within(code, EMOJI_CODES):
         return EMOJI_EM
-    if _within(code, _FLAG_LETTERS):
+    if _within(code, FLAG_LETTER_CODES):
         return EMOJI_EM / 2
-    return FULL_EM if _within(code, _FULL_WIDTH) else usual
+    return FULL_EM if _within(code, FULL_WIDTH_CODES) else usual
 
 
 def _is_mark(character: str) -> bool:
-    return unicodedata.category(character) in MARKS or _within(ord(character), _SKIN_TONES)
+    return unicodedata.category(character) in MARKS or _within(ord(character), SKIN_TONE_CODES)
 
 
 def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:

@@ -140,7 +140,7 @@ describe("with an effect", () => {
     });
     choose("constrained");
     expect(model.sent.at(-1)?.body).toMatchObject({ mode: "0-1" });
-    await eventually(() => expect(root.querySelector('[aria-label="last layer held"]')).not.toBeNull());
+    await eventually(() => expect(root.querySelector('[aria-label="last frozen layer"]')).not.toBeNull());
   });
 
   it("goes on in the mode of an effect that comes from Python", async () => {

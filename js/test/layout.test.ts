@@ -3,16 +3,22 @@
 import { describe, expect, test } from "vitest";
 import recorded from "../../tests/fixtures/layout.json";
 import { circuitLayout, type LayoutBox } from "../src/layout/circuit-layout";
+import { FAINT_WIDTHS } from "../src/layout/constants";
 import { type MapNode, mapLayout } from "../src/layout/map-layout";
+import { type BoxLink, mapEdge, type Route, routeEdges, shownLinks } from "../src/layout/routing";
 import {
-  type BoxLink,
+  barHalf,
+  dashes,
   edgeWidth,
+  faintOpacity,
+  faintStep,
+  headHalf,
   headLength,
-  mapEdge,
-  type Route,
-  routeEdges,
-  shownLinks,
-} from "../src/layout/routing";
+  outputPresence,
+  presence,
+  ringWidth,
+  signedWidth,
+} from "../src/layout/strokes";
 import { apart, monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/text/width";
 
 interface Fixture {
@@ -38,7 +44,18 @@ interface Fixture {
     readonly input: readonly [number, number, number, number, number, number];
     readonly path: readonly number[];
   }[];
-  readonly width: readonly { readonly share: number; readonly width: number; readonly head: number }[];
+  readonly width: readonly {
+    readonly share: number;
+    readonly width: number;
+    readonly signed: number;
+    readonly faint: number;
+    readonly head: readonly number[];
+    readonly dashes: readonly number[];
+  }[];
+  readonly faint_opacity: readonly { readonly edges: number; readonly opacity: number }[];
+  readonly presence: readonly { readonly before: number; readonly after: number; readonly presence: number }[];
+  readonly output_presence: readonly { readonly probability: number; readonly presence: number }[];
+  readonly ring: readonly { readonly radius: number; readonly width: number }[];
   readonly circuit: readonly {
     readonly boxes: readonly LayoutBox[];
     readonly links: readonly BoxLink[];
@@ -95,12 +112,32 @@ describe("map", () => {
   });
 });
 
-describe("circuit", () => {
-  test.each(fixture.width)("line of share $share", ({ share, width, head }) => {
-    expectSame(edgeWidth(share), width, "width");
-    expectSame(headLength(edgeWidth(share)), head, "head");
+describe("strokes", () => {
+  test.each(fixture.width)("line of share $share", ({ share, ...expected }) => {
+    const width = edgeWidth(share);
+    const head = [headLength(width), headHalf(width), barHalf(width)];
+    const faint = FAINT_WIDTHS[faintStep(share)];
+    expectSame({ width, signed: signedWidth(share), faint, head, dashes: dashes(width) }, expected, "line");
   });
 
+  test.each(fixture.faint_opacity)("opacity of $edges edges", ({ edges, opacity }) => {
+    expectSame(faintOpacity(edges), opacity, "opacity");
+  });
+
+  test.each(fixture.presence)("presence of $before, now $after", (entry) => {
+    expectSame(presence(entry.before, entry.after), entry.presence, "presence");
+  });
+
+  test.each(fixture.output_presence)("presence of an output of probability $probability", (entry) => {
+    expectSame(outputPresence(entry.probability), entry.presence, "presence");
+  });
+
+  test.each(fixture.ring)("ring of radius $radius", ({ radius, width }) => {
+    expectSame(ringWidth(radius), width, "width");
+  });
+});
+
+describe("circuit", () => {
   test.each(fixture.circuit.map((entry, at) => ({ at, entry })))("layout $at", ({ entry }) => {
     const layout = circuitLayout(entry.boxes, entry.width, entry.height);
     expectSame(layout.boxes, entry.expected.boxes, "boxes");

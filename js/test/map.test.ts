@@ -7,7 +7,7 @@ import { paintFaintEdges } from "../src/map/paint";
 import { AT_REST } from "../src/map/scene";
 import { MapView } from "../src/map/view";
 import { attachZoom } from "../src/map/zoom";
-import { PALETTES } from "../src/page/theme";
+import { PALETTES } from "../src/page/constants";
 import { FakeModel, storeOn } from "./fake-model";
 import { EFFECT } from "./panels";
 
@@ -283,7 +283,7 @@ describe("painting", () => {
     expect(widths).toEqual([...widths].sort((a, b) => a - b));
     expect(widths.at(-1)).toBeGreaterThan(2 * widths[0]);
     for (const [row, { share }] of edges.entries()) {
-      const expected = 0.8 * Math.min(5, Math.max(0.8, 0.5 + 5 * Math.sqrt(share)));
+      const expected = Math.max(0.6, 0.55 * Math.min(5, Math.max(0.8, 0.5 + 5 * Math.sqrt(share))));
       expect(widths[row]).toBeCloseTo(expected, 6);
     }
     expect(strokes.every(({ opacity }) => opacity === 1)).toBe(true);
@@ -300,11 +300,11 @@ describe("painting", () => {
     const { snapshot } = map.store;
     const left = new Map([
       ["0_3_1", 0.5],
-      ["0_7_2", 0.25],
+      ["0_7_2", Math.fround(0.18)],
     ]);
     const { edges, strokes } = curvesOf("1_4_2", map);
     const faded = edges.map(({ source }) => left.get(snapshot.ids[source]) ?? 1);
-    expect(new Set(faded)).toEqual(new Set([1, 0.5, 0.25]));
+    expect(new Set(faded)).toEqual(new Set([1, 0.5, Math.fround(0.18)]));
     expect(strokes.map(({ opacity }) => opacity)).toEqual(faded);
     map.store.actions.hover("2_9_5");
     painted.length = 0;
@@ -321,7 +321,7 @@ describe("painting", () => {
     const { node, nodeEdge, ink, answer } = PALETTES.light;
     const fills = (color: string) => painted.filter((one) => one.what === "fill" && one.color === color);
     const opacities = fills(node).map(({ opacity }) => opacity);
-    expect(opacities.filter((opacity) => opacity !== 1).sort()).toEqual([0.25, 0.5]);
+    expect(opacities.filter((opacity) => opacity !== 1).sort()).toEqual([Math.fround(0.18), 0.5]);
     expect(
       fills(answer)
         .map(({ opacity }) => opacity)
@@ -332,11 +332,11 @@ describe("painting", () => {
       rims(ink)
         .filter(({ dash }) => dash === 0)
         .map(({ width, opacity }) => [width, opacity]),
-    ).toEqual([[1.8, 0.25]]);
+    ).toEqual([[1.8, Math.fround(0.18)]]);
     expect(rims(nodeEdge).every(({ width }) => width === 1)).toBe(true);
   });
 
-  it("draws faint edges in four strengths, fainter where there are very many", () => {
+  it("draws faint edges in three widths, fainter where there are very many", () => {
     const { store, view } = setUp();
     const scene = view.scene.value;
     const faint = (edges: number) => {
@@ -349,21 +349,10 @@ describe("painting", () => {
     };
     const color = PALETTES.light.faint;
     expect(store.snapshot.edgeShare.length).toBeGreaterThan(0);
-    expect(faint(600)).toEqual([
-      [2, 0.62, color],
-      [1.4, 0.52, color],
-      [0.9, 0.45, color],
-      [0.6, 0.34, color],
-    ]);
-    const half = 0.5 ** 0.4;
-    expect(faint(1200)).toEqual(
-      [
-        [2, 0.62],
-        [1.4, 0.52],
-        [0.9, 0.45],
-        [0.6, 0.34],
-      ].map(([width, opacity]) => [width, Math.round(1000 * opacity * half) / 1000, color]),
-    );
+    const strokes = (opacity: number) => [0.7, 1.1, 1.7].map((width) => [width, opacity, color]);
+    expect(faint(99)).toEqual(strokes(0.5));
+    expect(faint(1599)).toEqual(strokes(0.2));
+    expect(faint(30_000)).toEqual(strokes(0.16));
   });
 
   it("draws grouped nodes as rings in their hue", async () => {

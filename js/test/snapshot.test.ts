@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import recorded from "../../tests/fixtures/snapshot.json";
+import { KIND_NAMES } from "../src/core/constants";
 import { edgesOf, readSnapshot } from "../src/core/snapshot";
-import { KIND_NAMES } from "../src/core/types";
 import type { SnapshotColumn } from "../src/wire/types";
 import { fixtureSnapshot } from "./fake-model";
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { hostTheme, PALETTES, watchHostTheme } from "../src/page/theme";
+import { PALETTES } from "../src/page/constants";
+import { hostTheme, watchHostTheme } from "../src/page/theme";
 
 afterEach(() => {
   document.body.className = "";

@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import cases from "../../tests/fixtures/visible.json";
 import { EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
+import { KIND } from "../src/core/constants";
 import { readSnapshot } from "../src/core/snapshot";
-import { type Circuit, KIND, type Snapshot } from "../src/core/types";
+import type { Circuit, Snapshot } from "../src/core/types";
 import { visible } from "../src/core/visible";
 import { fixtureSnapshot } from "./fake-model";
 

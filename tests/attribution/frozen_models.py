@@ -122,11 +122,11 @@ def sources(case: Case) -> Iterator[tuple[torch.Tensor, dict[int, torch.Tensor]]
     for layer, nodes in enumerate(case.nodes):
         for feature, position in enumerate(nodes.positions.tolist()):
             written = {}
-            for place, all_writes in enumerate(case.raw_writes):
+            for index, all_writes in enumerate(case.raw_writes):
                 for writes in all_writes:
                     if writes.layer == layer:
-                        written[place] = nothing.clone()
-                        written[place][position] = writes.rows[feature]
+                        written[index] = nothing.clone()
+                        written[index][position] = writes.rows[feature]
             yield nothing, written
     for layer, errors in enumerate(case.raw_errors):
         for position in range(len(nothing)):
@@ -142,11 +142,11 @@ def sources(case: Case) -> Iterator[tuple[torch.Tensor, dict[int, torch.Tensor]]
 def read_off(case: Case, entering: torch.Tensor, written: dict[int, torch.Tensor]) -> torch.Tensor:
     """What all features, then all targets read when the frozen model runs on a change."""
     residual, found = entering, []
-    for place, (layer, nodes) in enumerate(zip(case.frozen.layers, case.nodes, strict=True)):
+    for index, (layer, nodes) in enumerate(zip(case.frozen.layers, case.nodes, strict=True)):
         attended = residual + layer.attend(residual)
         x = layer.reading.apply(residual if layer.parallel else attended)
         found.append((nodes.encoder_rows * x[nodes.positions]).sum(-1))
-        update = written.get(place, torch.zeros_like(residual))
+        update = written.get(index, torch.zeros_like(residual))
         if nodes.skip is not None:
             update = update + x @ nodes.skip.T
         residual = attended + layer.writing.apply(update)

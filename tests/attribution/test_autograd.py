@@ -62,9 +62,11 @@ def gradients(
     read: torch.Tensor, probes: list[torch.Tensor], embedding: torch.Tensor, sources: torch.Tensor
 ) -> torch.Tensor:
     """What every source adds to `read`, a number linear in what is written at all places."""
-    places = [*probes, embedding]
-    found = torch.autograd.grad(read, places, retain_graph=True, allow_unused=True)
-    whole = [torch.zeros_like(place) if part is None else part for place, part in zip(places, found, strict=True)]
+    written_tensors = [*probes, embedding]
+    found = torch.autograd.grad(read, written_tensors, retain_graph=True, allow_unused=True)
+    whole = [
+        torch.zeros_like(tensor) if part is None else part for tensor, part in zip(written_tensors, found, strict=True)
+    ]
     return sources @ torch.stack(whole).flatten()
 
 

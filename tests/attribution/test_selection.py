@@ -20,7 +20,7 @@ class Whole:
         self.columns = columns
         self.target_weight = target_weight
         self.n_features = len(columns.feature_layer)
-        self.asked: list[np.ndarray] = []
+        self.requested: list[np.ndarray] = []
 
     @classmethod
     def of_reference(cls, case: str, prompt: str) -> "Whole":
@@ -47,7 +47,7 @@ class Whole:
         return cls(weights.astype(np.float32), columns, np.array([0.6, 0.3]))
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
-        self.asked.append(rows)
+        self.requested.append(rows)
         return self.weights[rows]
 
     def select(self, count: int, step: int | None = None, store_bytes: int | None = None) -> Selection:
@@ -98,20 +98,20 @@ def test_what_is_left_out_joins_the_error_of_its_layer_and_position(step: int | 
 def test_only_rows_of_targets_and_chosen_features_are_computed_and_each_once() -> None:
     whole = Whole.random(2)
     chosen = whole.select(50, step=8)
-    np.testing.assert_array_equal(whole.asked[0], [whole.n_features, whole.n_features + 1])
-    np.testing.assert_array_equal(np.sort(np.concatenate(whole.asked[1:])), chosen.features)
-    assert max(map(len, whole.asked)) <= 8
+    np.testing.assert_array_equal(whole.requested[0], [whole.n_features, whole.n_features + 1])
+    np.testing.assert_array_equal(np.sort(np.concatenate(whole.requested[1:])), chosen.features)
+    assert max(map(len, whole.requested)) <= 8
 
 
 def test_each_step_takes_the_most_influential_of_what_is_known() -> None:
     whole = Whole.random(3)
     whole.select(30, step=10)
     known = np.zeros_like(whole.weights)
-    for place, rows in enumerate(whole.asked[:-1]):
+    for step, rows in enumerate(whole.requested[:-1]):
         known[rows] = whole.weights[rows]
         influence = flow(known, whole.columns.feature_layer, whole.target_weight).influence[: whole.n_features]
-        influence[np.concatenate([np.empty(0, dtype=int), *whole.asked[1 : place + 1]])] = -1
-        np.testing.assert_array_equal(whole.asked[place + 1], np.sort(np.argsort(-influence)[:10]))
+        influence[np.concatenate([np.empty(0, dtype=int), *whole.requested[1 : step + 1]])] = -1
+        np.testing.assert_array_equal(whole.requested[step + 1], np.sort(np.argsort(-influence)[:10]))
 
 
 @pytest.mark.parametrize("rows_of_store", [1.0, 1.2, 1.8])
@@ -121,17 +121,17 @@ def test_when_memory_is_short_the_weakest_columns_go_first_and_nothing_vanishes(
     whole, count = Whole.random(4), 60
     smallest = (count + 2) * (count + len(whole.columns) - whole.n_features)
     room = int(rows_of_store * smallest) * 4
-    held: list[int] = []
+    stored_bytes: list[int] = []
     make_room = selection._Store._make_room
 
-    def watched(store: selection._Store, n_rows: int) -> None:
+    def recorded(store: selection._Store, n_rows: int) -> None:
         make_room(store, n_rows)
         width = len(store.candidates) + len(whole.columns) - whole.n_features
-        held.append(4 * (store.n_rows + n_rows) * width)
+        stored_bytes.append(4 * (store.n_rows + n_rows) * width)
 
-    monkeypatch.setattr(selection._Store, "_make_room", watched)
+    monkeypatch.setattr(selection._Store, "_make_room", recorded)
     chosen = whole.select(count, step=10, store_bytes=room)
-    assert max(held) <= room
+    assert max(stored_bytes) <= room
     assert len(chosen.features) == count
     np.testing.assert_allclose(chosen.weights, whole.folded(chosen.features), atol=1e-4)
     assert chosen.dropped_candidates > 0

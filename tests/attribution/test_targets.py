@@ -112,7 +112,7 @@ def test_targets_are_written_down_by_ids_and_read_back() -> None:
     again = reference_model().trace(PROMPT, targets=[target_from_json(entry) for entry in written])
     np.testing.assert_array_equal(graph.weights, again.weights)
     assert [target_to_json(target_from_json(entry)) for entry in written] == written
-    with pytest.raises(PromptError, match="A target is written down as a token, a contrast or a direction"):
+    with pytest.raises(PromptError, match="A target in JSON is a token, a contrast or a direction"):
         target_from_json({"tea": 1})
 
 

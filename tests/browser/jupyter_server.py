@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 TOKEN = "tok"
 
@@ -39,7 +40,7 @@ class JupyterServer:
     def write(self, name: str, cells: list[str]) -> Path:
         """Write a notebook of code cells and return its path."""
         path = self.notebooks / name
-        code = [
+        code: list[dict[str, Any]] = [
             {
                 "id": f"cell-{i}",
                 "cell_type": "code",

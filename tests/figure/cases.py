@@ -5,7 +5,21 @@ from typing import Any
 
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
 from circuit_widget.figure.layout.map_layout import MapNode, map_layout
-from circuit_widget.figure.layout.routing import Link, edge_width, head_length, map_edge, route_edges, shown_links
+from circuit_widget.figure.layout.routing import Link, map_edge, route_edges, shown_links
+from circuit_widget.figure.layout.strokes import (
+    FAINT_WIDTHS,
+    bar_half,
+    dashes,
+    edge_width,
+    faint_opacity,
+    faint_step,
+    head_half,
+    head_length,
+    output_presence,
+    presence,
+    ring_width,
+    signed_width,
+)
 from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label
 
 DALLAS = ("<bos>", "the", " capital", " of", " the", " state", " containing", " Dallas", " is")
@@ -33,6 +47,9 @@ SCRIPTS = (
     "🇫🇷🇩🇪 flags",
     "👍🏽👍🏽👍🏽👍🏽👍🏽",
     "e\u0301" * 12,
+    "Łódź, Ærø, Ương – naïve",
+    "Ελλάδα Ωμέγα",
+    "ﬁne ½ € ™ ☎ ⟶ ℝ \u00ad",
 )
 
 
@@ -126,9 +143,35 @@ def fixture() -> dict[str, Any]:
             )
         ],
         "width": [
-            {"share": share, "width": edge_width(share), "head": head_length(edge_width(share))}
-            for share in (0.0, -0.01, 0.2, 3.0)
+            {
+                "share": share,
+                "width": edge_width(share),
+                "signed": signed_width(share),
+                "faint": FAINT_WIDTHS[faint_step(share)],
+                "head": [head_length(edge_width(share)), head_half(edge_width(share)), bar_half(edge_width(share))],
+                "dashes": list(dashes(edge_width(share))),
+            }
+            for share in (0.0, 1e-300, -0.004, -0.01, 0.02, 0.07, 0.2, -0.9, 3.0)
         ],
+        "faint_opacity": [
+            {"edges": edges, "opacity": faint_opacity(edges)} for edges in (0, 1, 255, 600, 2499, 30_000)
+        ],
+        "presence": [
+            {"before": before, "after": after, "presence": presence(before, after)}
+            for before, after in (
+                (0.0, 0.0),
+                (0.0, 2.0),
+                (2.0, 0.0),
+                (2.0, -3.0),
+                (2.0, 1.0),
+                (2.0, 9.0),
+                (1e-30, 1e30),
+            )
+        ],
+        "output_presence": [
+            {"probability": one, "presence": output_presence(one)} for one in (0.0, 1e-9, 0.09, 0.25, 0.9, 1.0)
+        ],
+        "ring": [{"radius": radius, "width": ring_width(radius)} for radius in (0.0, 2.0, 3.2, 11.0)],
         "circuit": circuits,
     }
 

@@ -10,12 +10,11 @@ from circuit_widget.figure.layout.routing import (
     LEAST_SHARE,
     Link,
     Route,
-    edge_width,
-    head_length,
     map_edge,
     route_edges,
     shown_links,
 )
+from circuit_widget.figure.layout.strokes import edge_width, head_length
 from tests.figure.cases import boxes_and_links, stored
 
 

@@ -9,7 +9,8 @@ import pytest
 from circuit_widget.circuit.box_edges import node_edges, supernode_edges
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.map_layout import MapLayout, map_layout
-from circuit_widget.figure.layout.routing import edge_width, map_edge
+from circuit_widget.figure.layout.routing import map_edge
+from circuit_widget.figure.layout.strokes import FAINT_WIDTHS, edge_width
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.circuit_scene import circuit_picture, draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_effect
@@ -135,7 +136,7 @@ def test_every_other_visible_edge_is_faint_and_as_wide_as_its_share(circuit: Cir
     for pair in edges:
         if pair not in signed:
             width = 0.6 * edge_width(share_of(*pair))
-            step = next((limit for limit in style.FAINT_WIDTHS if width <= limit), style.FAINT_WIDTHS[-1])
+            step = next((limit for limit in FAINT_WIDTHS if width <= limit), FAINT_WIDTHS[-1])
             wanted[tuple(round(value, 6) for value in path_of(layout, visible, *pair))] = step
     assert len(wanted) > 20
     assert found == wanted

@@ -55,14 +55,14 @@ def random_graph(
 ) -> Graph:
     """A graph with up to three features at each place, some of its nodes unconnected."""
     random = np.random.default_rng(seed)
-    places = [(layer, position) for layer in range(n_layers) for position in range(n_positions)]
+    grid = [(layer, position) for layer in range(n_layers) for position in range(n_positions)]
     features = [
         (layer, position, int(feature))
-        for layer, position in places
+        for layer, position in grid
         for feature in np.sort(random.choice(50, random.integers(0, 4), replace=False))
     ]
     layer, position, feature = np.array(features, dtype=np.int32).reshape(-1, 3).T
-    error_layer, error_position = np.array(places, dtype=np.int32).T
+    error_layer, error_position = np.array(grid, dtype=np.int32).T
     source_layer = np.concatenate([layer, error_layer, np.full(n_positions, -1)])
     target_layer = np.concatenate([layer, np.full(n_targets, n_layers)])
     shape = (len(target_layer), len(source_layer))
@@ -70,8 +70,8 @@ def random_graph(
     weights *= (source_layer < target_layer[:, None]) & (random.random(shape) < density)
     probability = random.dirichlet(np.ones(n_targets + 1))[:n_targets]
     return Graph.build(
-        tokens=[PromptToken(f" word{place}", 7 + place) for place in range(n_positions)],
-        targets=[Target(f" answer{place}", 90 + place, float(p), 1.5) for place, p in enumerate(probability)],
+        tokens=[PromptToken(f" word{index}", 7 + index) for index in range(n_positions)],
+        targets=[Target(f" answer{index}", 90 + index, float(p), 1.5) for index, p in enumerate(probability)],
         position=n_positions - 1,
         n_layers=n_layers,
         feature_layer=layer,

@@ -42,8 +42,8 @@ def mutated(path: Path, chance: random.Random, *, checksum: bool) -> bytes:
 
 def change_value(document: dict[str, Any], chance: random.Random) -> None:
     """Change a value somewhere in a document."""
-    places = list(_places(document))
-    container, key = chance.choice(places)
+    entries = list(_entries(document))
+    container, key = chance.choice(entries)
     match chance.randrange(5):
         case 0:
             del container[key]
@@ -55,19 +55,19 @@ def change_value(document: dict[str, Any], chance: random.Random) -> None:
             container[key] = copy.deepcopy(chance.choice(EXTREME))
 
 
-def _places(value: Any) -> Any:
+def _entries(value: Any) -> Any:
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     for key, entry in entries:
         yield value, key
         if isinstance(entry, dict | list):
-            yield from _places(entry)
+            yield from _entries(entry)
 
 
 def _change_array(arrays: dict[str, np.ndarray], chance: random.Random) -> None:
     name = chance.choice(sorted(arrays))
     array = arrays[name].copy()
     flat = array.reshape(-1)
-    place = chance.randrange(max(1, flat.size))
+    index = chance.randrange(max(1, flat.size))
     match chance.randrange(8):
         case 0:
             array = array[::-1].copy()
@@ -83,21 +83,21 @@ def _change_array(arrays: dict[str, np.ndarray], chance: random.Random) -> None:
             del arrays[name]
             return
         case 6 if flat.size:
-            flat[place] = chance.choice([0, 1, -1, 7, 2**31 - 1])
+            flat[index] = chance.choice([0, 1, -1, 7, 2**31 - 1])
         case _ if flat.size and array.dtype == np.float32:
-            flat[place] = chance.choice([np.nan, np.inf, 1e-45, 3e38, -0.0, 0.25])
+            flat[index] = chance.choice([np.nan, np.inf, 1e-45, 3e38, -0.0, 0.25])
     arrays[name] = array
 
 
 def change_bytes(content: bytes, chance: random.Random) -> bytes:
     """Return the content cut off, or with some of its bits changed."""
     changed = bytearray(content)
-    place = chance.randrange(len(changed))
+    index = chance.randrange(len(changed))
     match chance.randrange(4):
         case 0:
-            return bytes(changed[:place])
+            return bytes(changed[:index])
         case 1:
-            changed[place : place + 4] = bytes(chance.randrange(256) for _ in range(4))
+            changed[index : index + 4] = bytes(chance.randrange(256) for _ in range(4))
         case _:
-            changed[place] ^= 1 << chance.randrange(8)
+            changed[index] ^= 1 << chance.randrange(8)
     return bytes(changed)

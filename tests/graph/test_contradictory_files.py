@@ -81,7 +81,7 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "a huge logit": (target(logit=1e31), "'logit' is not a number of at most 1e[+]30"),
     "an endless logit": (target(logit=10**400), "'logit' is not a number|more than 64 bits"),
     "another target": (target(token_id=17), "target 0 is token 17, but token 90 in the recipe"),
-    "a target twice": (twice, "targets hold the same token twice"),
+    "a target twice": (twice, "targets have the same token twice"),
     "a score above 1": (score(replacement=9e15), "'replacement' is not a number from 0 to 1"),
     "a negative score": (score(completeness=-3), "'completeness' is not a number from 0 to 1"),
     "another replacement score": (score(replacement=0.0123), "the replacement score is 0.0123, but .* follows"),
@@ -164,7 +164,7 @@ def test_numbers_that_json_cannot_hold_are_refused(tmp_path: Path) -> None:
 def test_contrasts_and_directions_weigh_one_each(tmp_path: Path) -> None:
     kinds = [{"contrast": [4, 5]}, {"direction": "formal", "vector": [0.5, -1.0]}]
     names = ("a − b", "formal")
-    targets = [Target(name, 900 + place, 1.0, -2.5) for place, name in enumerate(names)]
+    targets = [Target(name, 900 + index, 1.0, -2.5) for index, name in enumerate(names)]
     built = {field.name: getattr(GRAPH, field.name) for field in dataclasses.fields(GRAPH)}
     for name in ("influence", "share", "recorded_scores"):
         del built[name]
@@ -214,9 +214,9 @@ def test_a_bit_that_flipped_is_named(tmp_path: Path) -> None:
     content = path.read_bytes()
     arrays_from = 8 + int.from_bytes(content[:8], "little")
     chance = random.Random(5)
-    for place in (chance.randrange(arrays_from, len(content)) for _ in range(100)):
+    for index in (chance.randrange(arrays_from, len(content)) for _ in range(100)):
         flipped = bytearray(content)
-        flipped[place] ^= 1 << chance.randrange(8)
+        flipped[index] ^= 1 << chance.randrange(8)
         path.write_bytes(flipped)
         with pytest.raises(GraphFileError, match="is damaged: its content is not what was saved"):
             Graph.load(path)
@@ -246,9 +246,9 @@ def test_a_changed_file_is_refused_or_is_the_same_graph(tmp_path: Path, checksum
     accepted, path = 0, tmp_path / "changed.safetensors"
     for turn in range(400):
         path.write_bytes(mutated(sources[turn % 2], chance, checksum=checksum))
-        found, said = read_back(path)
+        found, message = read_back(path)
         if found is None:
-            assert 0 < len(said) < 300
+            assert 0 < len(message) < 300
             continue
         accepted += 1
         if checksum:
@@ -278,8 +278,8 @@ def test_a_graph_of_2000_features_is_read_quickly(tmp_path: Path) -> None:
     weights = random_numbers.normal(size=(2005, 2000 + 80 + 10)).astype(np.float32)
     weights[:2000, :2000] *= layer[:, None] > layer[None, :]
     graph = Graph.build(
-        tokens=[PromptToken("x", place) for place in range(10)],
-        targets=[Target("y", place, 0.15, 1.0) for place in range(5)],
+        tokens=[PromptToken("x", index) for index in range(10)],
+        targets=[Target("y", index, 0.15, 1.0) for index in range(5)],
         position=9,
         n_layers=8,
         feature_layer=layer,

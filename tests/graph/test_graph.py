@@ -185,11 +185,11 @@ def rebuilt(weights: np.ndarray) -> Graph:
 
 def test_a_graph_says_in_a_line_what_it_is() -> None:
     graph = random_graph(3)
-    said = repr(graph)
-    assert said.startswith(
+    text = repr(graph)
+    assert text.startswith(
         f"Graph({len(graph.tokens)} tokens; {graph.n_features} features; targets ' answer0', ' answer1'; "
     )
-    assert f"replacement {graph.scores().replacement:.2f}, completeness {graph.scores().completeness:.2f})" in said
+    assert f"replacement {graph.scores().replacement:.2f}, completeness {graph.scores().completeness:.2f})" in text
     assert repr(graph.prune()).endswith("; pruned)")
     assert graph.left_out == 0
 

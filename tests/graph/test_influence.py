@@ -78,14 +78,14 @@ def test_scores_of_a_circuit_fold_dropped_features_into_errors(seed: int, choice
     keep = np.random.default_rng(choice).random(graph.n_features) < 0.5
     weights = graph.weights.copy()
     for feature in np.flatnonzero(~keep):
-        place = graph.feature_layer[feature] * len(graph.tokens) + graph.feature_position[feature]
-        weights[:, graph.n_features + place] += weights[:, feature]
+        index = graph.feature_layer[feature] * len(graph.tokens) + graph.feature_position[feature]
+        weights[:, graph.n_features + index] += weights[:, feature]
         weights[:, feature] = 0
         weights[feature] = 0
     folded = random_graph(seed, density=0.8)
     expected = Graph.build(**{**fields(folded), "weights": weights}).scores()
 
-    found = graph.scores(keep=[graph.node_ids[place] for place in np.flatnonzero(keep)])
+    found = graph.scores(keep=[graph.node_ids[index] for index in np.flatnonzero(keep)])
 
     assert found.replacement == pytest.approx(expected.replacement, abs=1e-6)
     assert found.completeness == pytest.approx(expected.completeness, abs=1e-6)
@@ -110,10 +110,10 @@ def test_scores_of_all_features_are_those_of_the_graph() -> None:
 def test_cumulative_share_counts_everything_higher(scores: np.ndarray) -> None:
     shares = cumulative_share(scores)
     total = scores.sum(dtype=np.float64)
-    for place, score in enumerate(scores):
-        higher = (scores > score) | ((scores == score) & (np.arange(len(scores)) <= place))
+    for index, score in enumerate(scores):
+        higher = (scores > score) | ((scores == score) & (np.arange(len(scores)) <= index))
         expected = scores[higher].sum(dtype=np.float64) / total if score > 0 else 1.0
-        assert shares[place] == pytest.approx(expected, abs=1e-5)
+        assert shares[index] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint32, np.int64])

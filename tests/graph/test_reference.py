@@ -29,11 +29,11 @@ def test_pruned_nodes(reference: Reference) -> None:
 
 def test_pruned_edges(reference: Reference) -> None:
     graph, small = reference.graph, reference.graph.prune(0.8, 0.98)
-    places = np.array([graph.index(node) for node in small.node_ids])
-    rows = places[small.row_nodes]
+    indices = np.array([graph.index(node) for node in small.node_ids])
+    rows = indices[small.row_nodes]
     rows = np.where(rows < graph.n_features, rows, rows - graph.weights.shape[1] + graph.n_features)
     pruned = np.zeros_like(graph.weights)
-    pruned[np.ix_(rows, places[: small.weights.shape[1]])] = small.weights
+    pruned[np.ix_(rows, indices[: small.weights.shape[1]])] = small.weights
     np.testing.assert_array_equal(pruned, np.where(reference.edge_mask, graph.weights, 0))
 
 

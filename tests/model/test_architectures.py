@@ -117,9 +117,11 @@ def test_logits_go_through_the_models_cap() -> None:
 
 def test_a_site_that_no_model_has_or_this_one_lacks_is_refused() -> None:
     model = model_of(PARALLEL)
-    with pytest.raises(LoadError, match="'hook_mid' is no site of a model; expected mlp_input or mlp_norm or residual"):
+    with pytest.raises(
+        LoadError, match="'hook_mid' is not a site of a model; expected mlp_input or mlp_norm or residual"
+    ):
         capture(model, PROMPT, 8, input_site="hook_mid")
-    with pytest.raises(LoadError, match="'mlp_input' is no site of a model; expected mlp_output or mlp_update"):
+    with pytest.raises(LoadError, match="'mlp_input' is not a site of a model; expected mlp_output or mlp_update"):
         capture(model, PROMPT, 8, output_site="mlp_input")
     with pytest.raises(
         LoadError, match=r"gpt_neox: its MLPs run beside attention, .* use transcoders that read mlp_in"

@@ -21,7 +21,7 @@ def weights(model: ReplacementModel) -> np.ndarray:
     return np.asarray(model.trace(PROMPT_IDS, targets=[5]).weights)
 
 
-def in_place(weight: nn.Parameter) -> None:
+def by_assignment(weight: nn.Parameter) -> None:
     with torch.no_grad():
         weight.mul_(1.5)
 
@@ -39,7 +39,7 @@ def by_an_optimizer(weight: nn.Parameter) -> None:
     torch.optim.SGD([weight], lr=0.1).step()
 
 
-@pytest.mark.parametrize("change", [in_place, through_data, other_storage, by_an_optimizer])
+@pytest.mark.parametrize("change", [by_assignment, through_data, other_storage, by_an_optimizer])
 @pytest.mark.parametrize(
     "path", ["self_attn.v_proj", "self_attn.o_proj", "input_layernorm", "mlp.down_proj", "self_attn.q_proj"]
 )

@@ -56,8 +56,8 @@ def test_examples_have_an_activation_for_every_token(tmp_path: Path) -> None:
 
 def test_labels_reach_the_graph(tmp_path: Path) -> None:
     plain = reference_model().trace("the capital of France is")
-    place = int((plain.feature_layer == 1).argmax())
-    feature = str(plain.feature_index[place])
+    index = int((plain.feature_layer == 1).argmax())
+    feature = str(plain.feature_index[index])
     document = {"sentences": [], "features": {feature: {"label": "a name"}}}
     graph = recorded_model(tmp_path, gzip.compress(json.dumps(document).encode())).trace("the capital of France is")
     same = (graph.feature_layer == 1) & (graph.feature_index == int(feature))

@@ -18,8 +18,8 @@ from tests.models import PROMPT_IDS, reference_model, tiny_model
 PROMPT = "the capital of France is"
 
 
-def ids(said: Generation) -> list[int]:
-    return [token.token_id for token in said.sampled]
+def ids(generation: Generation) -> list[int]:
+    return [token.token_id for token in generation.sampled]
 
 
 def logits_after(model: LanguageModel, token_ids: Sequence[int]) -> torch.Tensor:
@@ -44,15 +44,27 @@ def test_what_is_kept_from_token_to_token_changes_nothing(name: str) -> None:
 
 def test_a_generation_holds_the_prompt_the_text_and_what_each_token_was_given() -> None:
     model = reference_model()
-    said = model.generate(PROMPT, max_new_tokens=4)
-    assert [token.text for token in said.tokens[: said.n_prompt]] == ["<bos>", "the", "capital", "of", "France", "is"]
-    words = [token.text for token in said.sampled if token.text != "<pad>"]
-    assert said.text == str(said) == " ".join(words)
-    assert (len(said.sampled), len(said.probabilities), said.seed, said.temperature) == (4, 4, None, 0.0)
-    assert repr(said).startswith(f"Generation({said.text!r}, 4 tokens of probability 0.")
+    generation = model.generate(PROMPT, max_new_tokens=4)
+    assert [token.text for token in generation.tokens[: generation.n_prompt]] == [
+        "<bos>",
+        "the",
+        "capital",
+        "of",
+        "France",
+        "is",
+    ]
+    words = [token.text for token in generation.sampled if token.text != "<pad>"]
+    assert generation.text == str(generation) == " ".join(words)
+    assert (len(generation.sampled), len(generation.probabilities), generation.seed, generation.temperature) == (
+        4,
+        4,
+        None,
+        0.0,
+    )
+    assert repr(generation).startswith(f"Generation({generation.text!r}, 4 tokens of probability 0.")
     likeliest = model.trace(PROMPT).targets[0]
-    assert (said.sampled[0].token_id, likeliest.token) == (likeliest.token_id, said.sampled[0].text)
-    assert said.probabilities[0] == pytest.approx(likeliest.probability, abs=1e-6)
+    assert (generation.sampled[0].token_id, likeliest.token) == (likeliest.token_id, generation.sampled[0].text)
+    assert generation.probabilities[0] == pytest.approx(likeliest.probability, abs=1e-6)
 
 
 def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
@@ -63,9 +75,9 @@ def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
 
 def test_a_seed_that_was_not_given_is_kept_so_that_it_can_be() -> None:
     model = reference_model()
-    said = model.generate(PROMPT, max_new_tokens=8, temperature=1.5)
-    assert said.seed is not None
-    assert ids(model.generate(PROMPT, max_new_tokens=8, temperature=1.5, seed=said.seed)) == ids(said)
+    generation = model.generate(PROMPT, max_new_tokens=8, temperature=1.5)
+    assert generation.seed is not None
+    assert ids(model.generate(PROMPT, max_new_tokens=8, temperature=1.5, seed=generation.seed)) == ids(generation)
 
 
 def test_tokens_are_drawn_as_often_as_the_temperature_makes_them_likely() -> None:
@@ -79,10 +91,10 @@ def test_tokens_are_drawn_as_often_as_the_temperature_makes_them_likely() -> Non
 
 def test_probabilities_are_the_models_own_whatever_the_temperature() -> None:
     model = reference_model()
-    said = model.generate(PROMPT, max_new_tokens=3, temperature=3.0, seed=1)
-    for place, token in enumerate(said.sampled):
-        before = [entry.token_id for entry in said.tokens[: said.n_prompt + place]]
-        assert said.probabilities[place] == pytest.approx(
+    generation = model.generate(PROMPT, max_new_tokens=3, temperature=3.0, seed=1)
+    for index, token in enumerate(generation.sampled):
+        before = [entry.token_id for entry in generation.tokens[: generation.n_prompt + index]]
+        assert generation.probabilities[index] == pytest.approx(
             float(logits_after(model.model, before).softmax(-1)[token.token_id]), abs=1e-5
         )
 
@@ -91,48 +103,48 @@ def test_the_model_ends_its_answer_with_a_token_that_ends_a_text(monkeypatch: py
     model = tiny_model()
     free = ids(model.generate(PROMPT_IDS, max_new_tokens=5))
     monkeypatch.setattr(model.model.network.generation_config, "eos_token_id", [205, free[2]])
-    said = model.generate(PROMPT_IDS, max_new_tokens=5)
-    assert ids(said) == free[: free.index(free[2]) + 1]
-    assert said.ended
+    generation = model.generate(PROMPT_IDS, max_new_tokens=5)
+    assert ids(generation) == free[: free.index(free[2]) + 1]
+    assert generation.ended
     monkeypatch.setattr(model.model.network.generation_config, "eos_token_id", None)
     assert not model.generate(PROMPT_IDS, max_new_tokens=2).ended
 
 
 def test_a_full_context_ends_the_generation() -> None:
     model = tiny_model()
-    said = model.generate([1] * 30, max_new_tokens=10)
-    assert len(said.tokens) <= 32
+    generation = model.generate([1] * 30, max_new_tokens=10)
+    assert len(generation.tokens) <= 32
     with pytest.raises(PromptError, match="The prompt has 32 tokens and fills the model's context; shorten it"):
         model.generate([1] * 32)
 
 
 def test_a_sampled_token_can_be_explained_and_is_among_the_targets() -> None:
     model = reference_model()
-    said = model.generate(PROMPT, max_new_tokens=5, temperature=4.0, seed=2)
-    unlikely = int(np.argmin(said.probabilities))
-    graph = said.trace(unlikely)
-    token = said.sampled[unlikely]
+    generation = model.generate(PROMPT, max_new_tokens=5, temperature=4.0, seed=2)
+    unlikely = int(np.argmin(generation.probabilities))
+    graph = generation.trace(unlikely)
+    token = generation.sampled[unlikely]
     target = next(target for target in graph.targets if target.token_id == token.token_id)
-    assert target.probability == pytest.approx(said.probabilities[unlikely], abs=1e-6)
+    assert target.probability == pytest.approx(generation.probabilities[unlikely], abs=1e-6)
     assert len(graph.targets) in (10, 11)
-    assert graph.tokens == said.tokens[: said.n_prompt + unlikely]
+    assert graph.tokens == generation.tokens[: generation.n_prompt + unlikely]
     assert graph.recipe["generation"] == {"temperature": 4.0, "seed": 2, "n_prompt": 6, "sampled_token": unlikely}
 
 
 def test_a_token_is_named_from_either_end_or_by_its_position() -> None:
     model = reference_model()
-    said = model.generate(PROMPT, max_new_tokens=3)
-    by_number = model.trace(said, token=2)
-    for other in (said.trace(), model.trace(said, token=-1), model.trace(said, position=7)):
+    generation = model.generate(PROMPT, max_new_tokens=3)
+    by_number = model.trace(generation, token=2)
+    for other in (generation.trace(), model.trace(generation, token=-1), model.trace(generation, position=7)):
         np.testing.assert_array_equal(by_number.weights, other.weights)
-    tokens = said.tokens[:8]
-    np.testing.assert_array_equal(model.trace(tokens, targets=said.sampled[2].token_id).tokens, by_number.tokens)
-    np.testing.assert_array_equal(model.trace(said).tokens, said.tokens)
+    tokens = generation.tokens[:8]
+    np.testing.assert_array_equal(model.trace(tokens, targets=generation.sampled[2].token_id).tokens, by_number.tokens)
+    np.testing.assert_array_equal(model.trace(generation).tokens, generation.tokens)
 
 
 def test_targets_that_were_asked_for_are_taken_as_they_are() -> None:
-    said = reference_model().generate(PROMPT, max_new_tokens=2, temperature=4.0, seed=2)
-    assert [target.token for target in said.trace(1, targets="tea").targets] == ["tea"]
+    generation = reference_model().generate(PROMPT, max_new_tokens=2, temperature=4.0, seed=2)
+    assert [target.token for target in generation.trace(1, targets="tea").targets] == ["tea"]
 
 
 def test_a_generation_can_be_cancelled_between_two_tokens() -> None:
@@ -175,14 +187,14 @@ def test_a_number_out_of_range_is_refused(options: dict[str, object], message: s
 
 def test_a_token_that_was_not_sampled_is_refused() -> None:
     model = reference_model()
-    said = model.generate(PROMPT, max_new_tokens=3)
+    generation = model.generate(PROMPT, max_new_tokens=3)
     with pytest.raises(PromptError, match=r"There is no sampled token 3; this generation sampled 3, 0 to 2"):
-        said.trace(3)
+        generation.trace(3)
     with pytest.raises(PromptError, match=r"Both token= and position= were given"):
-        model.trace(said, token=0, position=3)
+        model.trace(generation, token=0, position=3)
     with pytest.raises(PromptError, match=r"use position= for a prompt"):
         model.trace(PROMPT, token=0)
     with pytest.raises(PromptError, match=r"Position 9 cannot be traced; the prompt has positions 1 to 8"):
-        model.trace(said, position=9)
+        model.trace(generation, position=9)
     with pytest.raises(NoModelError, match=r"has no model with it; use model.trace\(generation, token=...\)"):
-        dataclasses.replace(said, model=None).trace()
+        dataclasses.replace(generation, model=None).trace()

@@ -209,7 +209,7 @@ def test_no_hook_is_open_in_a_model_with_rms_norm(hook: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (
             {"input_site": "mlp.hook_in"},
@@ -220,10 +220,10 @@ def test_no_hook_is_open_in_a_model_with_rms_norm(hook: str, tmp_path: Path) -> 
         ({"output_site": "mlp_input"}, "output_site is 'mlp_input', expected one of mlp_output, mlp_update"),
     ],
 )
-def test_a_site_that_does_not_exist_is_refused_at_the_door(options: dict[str, Any], said: str) -> None:
+def test_a_site_that_does_not_exist_is_refused_at_the_door(options: dict[str, Any], message: str) -> None:
     with pytest.raises(LoadError) as refusal:
         cw.load("no model at all", transcoders="none", **options)
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
 
 
 def test_a_site_that_the_model_does_not_have_is_refused(tmp_path: Path) -> None:

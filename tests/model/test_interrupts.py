@@ -86,10 +86,10 @@ def entries(work: Work, wanted: Callable[[int, FrameType], bool]) -> list[int]:
         nonlocal count
         count += 1
         caller = frame.f_back
-        place = frame.f_code, None if caller is None else (caller.f_code, caller.f_lasti)
-        if EVERY or (place not in seen and wanted(len(seen), frame)):
+        call_site = frame.f_code, None if caller is None else (caller.f_code, caller.f_lasti)
+        if EVERY or (call_site not in seen and wanted(len(seen), frame)):
             found.append(count)
-        seen.add(place)
+        seen.add(call_site)
 
     sys.settrace(look)
     try:
@@ -126,8 +126,8 @@ def of_all(_: int, __: FrameType) -> bool:
     return True
 
 
-def of_setting_up(place: int, frame: FrameType) -> bool:
-    return place % SHARE_OF_OTHERS == 0 or any(part in frame.f_code.co_filename for part in SETTING_UP)
+def of_setting_up(call_site: int, frame: FrameType) -> bool:
+    return call_site % SHARE_OF_OTHERS == 0 or any(part in frame.f_code.co_filename for part in SETTING_UP)
 
 
 RUNS: dict[str, Callable[[ReplacementModel, cw.Graph], Any]] = {
@@ -148,13 +148,13 @@ def check_interrupts(model: ReplacementModel, work: Work, expected: np.ndarray) 
     points = entries(work, of_all)
     assert len(points) > 20
     before, of_network = process_state(), network_state(network)
-    for place, number in enumerate(points):
+    for call_site, number in enumerate(points):
         model.forget()
         interrupted_at(number, work)
         assert process_state() == before, number
         assert network_state(network) == of_network, number
         assert is_free(model.lock), number
-        if place % SHARE_TRACED:
+        if call_site % SHARE_TRACED:
             continue
         np.testing.assert_array_equal(model.trace(IDS, progress=False).weights, expected, err_msg=str(number))
 

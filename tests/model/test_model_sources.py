@@ -104,8 +104,8 @@ def test_something_else_given_as_a_model_is_named_with_what_to_pass(given: Calla
 
 @pytest.mark.parametrize("cls", [transformers.LlamaModel, transformers.LlamaForSequenceClassification])
 def test_a_model_without_a_language_models_head_is_refused(cls: type[Any]) -> None:
-    said = refusal(cls(tiny_network().config), tokenizer=tokenizer())
-    assert said == f"{cls.__name__} has no unembedding, so it gives no logits; load it with AutoModelForCausalLM."
+    message = refusal(cls(tiny_network().config), tokenizer=tokenizer())
+    assert message == f"{cls.__name__} has no unembedding, so it gives no logits; load it with AutoModelForCausalLM."
 
 
 def test_an_encoder_with_a_decoder_is_refused() -> None:
@@ -117,8 +117,8 @@ def test_an_encoder_with_a_decoder_is_refused() -> None:
 
 def test_a_loaded_model_is_not_moved_or_converted_without_a_word() -> None:
     network = tiny_network()
-    said = refusal(network, tokenizer=tokenizer(), dtype="bfloat16")
-    assert said == "A loaded model keeps its dtype, torch.float32; convert it before: model.to(torch.bfloat16)."
+    message = refusal(network, tokenizer=tokenizer(), dtype="bfloat16")
+    assert message == "A loaded model keeps its dtype, torch.float32; convert it before: model.to(torch.bfloat16)."
 
 
 @pytest.mark.parametrize("dtype", ["float8_e4m3fn", "complex64", "int8", "nn", 3])
@@ -177,10 +177,10 @@ def test_a_name_without_a_model_is_refused(
     given: Any, words: str, cache: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    said = refusal(given)
-    assert words in said
-    assert len(said) < 800
-    assert ("hf download" in said) == (" hf" in words or "hf " in words or "cache" in words or "mean" in words)
+    message = refusal(given)
+    assert words in message
+    assert len(message) < 800
+    assert ("hf download" in message) == (" hf" in words or "hf " in words or "cache" in words or "mean" in words)
 
 
 @pytest.mark.parametrize(
@@ -247,14 +247,14 @@ def test_a_file_of_a_model_leads_to_its_directory(copied: Path) -> None:
     ("files", "words"),
     [
         ([], "config.json: the file is missing; .* It is empty"),
-        (["m.gguf"], "holds GGUF files"),
-        (["adapter_config.json", "adapter_model.safetensors"], "holds an adapter .*merge_and_unload"),
+        (["m.gguf"], "contains GGUF files"),
+        (["adapter_config.json", "adapter_model.safetensors"], "contains an adapter .*merge_and_unload"),
         (["model.onnx"], "a model of another framework"),
         (["saved_model.pb", "keras_metadata.pb"], "a model of another framework"),
-        (["params.json", "consolidated.00.pth"], "a checkpoint in its maker's own format"),
+        (["params.json", "consolidated.00.pth"], "a checkpoint in another format"),
         (["layer_0.safetensors"], "These may be transcoders"),
-        (["pytorch_model.bin"], "It holds pickles"),
-        (["a.txt", "b.txt"], "It holds a.txt, b.txt"),
+        (["pytorch_model.bin"], "It contains pickles"),
+        (["a.txt", "b.txt"], "It contains a.txt, b.txt"),
         (["checkpoint-500/config.json"], "There is one in '.*checkpoint-500': pass that"),
         (["snapshots/abc/config.json"], "There is one in '.*snapshots/abc': pass that"),
     ],
@@ -303,7 +303,7 @@ def no_tokenizer(root: Path) -> None:
         (lambda root: (root / "model.safetensors").write_bytes(b""), "model.safetensors: the file is empty"),
         (lambda root: (root / "config.json").write_text("{"), "config.json: not readable as JSON"),
         (lambda root: (root / "config.json").write_text("[]"), "config.json: no model_type"),
-        (lambda root: (root / "adapter_config.json").write_text("{}"), "holds an adapter"),
+        (lambda root: (root / "adapter_config.json").write_text("{}"), "contains an adapter"),
         (no_tokenizer, "has no tokenizer files; .* or pass tokenizer="),
         (lambda root: (root / "tokenizer.json").write_text("{}"), "its tokenizer .* could not be read"),
     ],

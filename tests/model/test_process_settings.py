@@ -181,7 +181,7 @@ def test_every_architecture_is_deaf_to_settings(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CONFIGURATIONS if name != "gpt_oss"])
 def test_a_model_in_float64_is_traced_as_in_float32(name: str) -> None:
-    graphs, effects, said = [], [], []
+    graphs, effects, generated = [], [], []
     for dtype in (torch.float32, torch.float64):
         language_model = model_of(name, dtype=dtype)
         check_pieces(language_model)
@@ -193,9 +193,9 @@ def test_a_model_in_float64_is_traced_as_in_float32(name: str) -> None:
         ablation = cw.Ablate(graph.node_ids[0])
         graphs.append(graph)
         effects.append([subject.intervene(graph, ablation, mode=mode).logits_after for mode in MODES])
-        said.append(subject.generate(PROMPT_IDS, interventions=ablation, max_new_tokens=3).steered.probabilities)
+        generated.append(subject.generate(PROMPT_IDS, interventions=ablation, max_new_tokens=3).steered.probabilities)
     assert graphs[0].node_ids == graphs[1].node_ids
-    for pair in ([graph.weights for graph in graphs], effects, said):
+    for pair in ([graph.weights for graph in graphs], effects, generated):
         np.testing.assert_allclose(pair[1], pair[0], rtol=1e-3, atol=1e-4)
 
 
@@ -210,8 +210,10 @@ class WithoutKernel(torch.nn.Module):
 def test_a_model_that_torch_cannot_run_in_its_dtype_is_refused() -> None:
     language_model = model_of("llama", dtype=torch.float64)
     language_model.blocks[0].mlp.down_proj.forward = WithoutKernel().forward
-    said = r"llama: the model cannot run a short prompt in float64 on cpu \(Expected mat_a .* got Double\); load it in"
-    with pytest.raises(LoadError, match=said):
+    generated = (
+        r"llama: the model cannot run a short prompt in float64 on cpu \(Expected mat_a .* got Double\); load it in"
+    )
+    with pytest.raises(LoadError, match=generated):
         check_pieces(language_model)
 
 

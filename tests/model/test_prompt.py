@@ -55,7 +55,7 @@ def test_ids_are_taken_as_they_are_with_bos_in_front() -> None:
         ("", "The prompt is empty; write at least one word."),
         ("  \n ", "The prompt '  \\n ' has no tokens; write at least one word."),
         ([], "The prompt is empty; give at least one token id."),
-        ("<bos>", "holds no word after its first token"),
+        ("<bos>", "has no word after its first token"),
         ("the captial of France", "The model does not know the word 'captial'. Nearest known: capital"),
         ("the capital of qqqqqqqq is", "The model does not know the word 'qqqqqqqq'."),
         ([1, 206], "206 is not a token id; expected whole numbers from 0 to 205."),
@@ -174,7 +174,7 @@ def test_only_gemma_3_leaves_out_more_than_bos() -> None:
 
 def test_a_prompt_has_to_reach_beyond_what_is_left_out() -> None:
     assert read([1, 4, 5, 6, 7], first_position=4).first_position == 4
-    with pytest.raises(PromptError, match="holds no word after its first 4 tokens, which are left out; write at least"):
+    with pytest.raises(PromptError, match="has no word after its first 4 tokens, which are left out; write at least"):
         read([1, 4, 5, 6], first_position=4)
 
 
@@ -245,7 +245,7 @@ def test_a_special_token_is_known_however_the_tokenizer_normalises_it() -> None:
 
 @pytest.mark.parametrize("prompt", ["the \ud83d capital", "\udc80", [{"role": "user", "content": "the \ud83d"}]])
 def test_half_a_character_is_refused(prompt: object) -> None:
-    with pytest.raises(PromptError, match=r"holds half of a character, U\+D[0-9A-F]{3}; give whole characters"):
+    with pytest.raises(PromptError, match=r"has half of a character, U\+D[0-9A-F]{3}; give whole characters"):
         read(prompt)
 
 

@@ -164,8 +164,8 @@ def test_a_swap_from_what_is_no_prompt_is_refused(given: object) -> None:
 
 def test_a_graph_or_a_generation_as_a_prompt_is_told_apart_from_its_tokens() -> None:
     model = reference_model()
-    graph, said = model.trace("the capital"), model.generate("the capital", max_new_tokens=1)
-    for other in (graph, said):
+    graph, generation = model.trace("the capital"), model.generate("the capital", max_new_tokens=1)
+    for other in (graph, generation):
         with pytest.raises(PromptError, match=r"Give its tokens: prompt\.tokens"):
             model.tokenize(other)  # type: ignore[arg-type]
     assert model.tokenize(graph.tokens) == graph.tokens

@@ -17,14 +17,14 @@ from tests.models import PROMPT_IDS, hooks_of, tiny_model
 LAST = len(PROMPT_IDS) - 1
 
 
-def written(model: ReplacementModel, places: dict[tuple[int, int], torch.Tensor]) -> torch.Tensor:
+def written(model: ReplacementModel, vectors: dict[tuple[int, int], torch.Tensor]) -> torch.Tensor:
     """Logits of a plain forward pass in which hand-written hooks add vectors to MLP outputs at (layer, position)."""
     handles = []
     for layer, block in enumerate(model.model.network.model.layers):
 
         def hook(_: object, __: object, output: torch.Tensor, layer: int = layer) -> torch.Tensor:
-            for (touched, position), vector in places.items():
-                if touched == layer:
+            for (changed_layer, position), vector in vectors.items():
+                if changed_layer == layer:
                     output[0, position] += vector
             return output
 
@@ -163,16 +163,16 @@ def test_a_range_and_a_pair_mean_the_same_layers() -> None:
 def test_cancelling_stops_between_layers_and_leaves_no_hook() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
-    asked = 0
+    n_checks = 0
 
     def cancelled() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 1
+        nonlocal n_checks
+        n_checks += 1
+        return n_checks > 1
 
     with pytest.raises(Cancelled):
         model.intervene(graph, Ablate(graph.node_ids[0]), mode="frozen_attention", cancelled=cancelled)
-    assert asked == 2
+    assert n_checks == 2
     with pytest.raises(Cancelled):
         model.trace([1, 3, 5], cancelled=lambda: True)
     assert hooks_of(model.model.network) == 0

@@ -15,7 +15,7 @@ from circuit_widget.model.sites import INPUT_SITES
 from tests.architectures import CONFIGURATIONS, model_of
 
 PROMPT = (1, 17, 42, 5, 99, 17, 120, 8, 9)
-LAYER, PLACE, POSITION = 1, 5, 7
+LAYER, FIRST_POSITION, POSITION = 1, 5, 7
 every_architecture = pytest.mark.parametrize("name", CONFIGURATIONS)
 every_output_site = pytest.mark.parametrize("output_site", ["mlp_output", "mlp_update"])
 
@@ -32,7 +32,7 @@ def adding(vector: Tensor, first_position: int) -> MlpEdit:
         if layer != LAYER:
             return None
         added = torch.zeros_like(x)
-        added[PLACE - first_position] = vector
+        added[FIRST_POSITION - first_position] = vector
         return added
 
     return edit
@@ -48,7 +48,7 @@ def written_by_hand(model: LanguageModel, vector: Tensor, output_site: str) -> I
 
     def write(_: nn.Module, __: Any, output: Any) -> Any:
         first = (output[0] if isinstance(output, tuple) else output).clone()
-        first[0, PLACE] += vector
+        first[0, FIRST_POSITION] += vector
         return (first, *output[1:]) if isinstance(output, tuple) else first
 
     handles = [writer.register_forward_hook(write)]
@@ -89,14 +89,14 @@ def test_a_total_effect_equals_a_plain_forward_pass_with_a_hook(name: str, outpu
     model = model_of(name)
     vector = vector_of(model)
     captured = capture(model, PROMPT, POSITION, output_site=output_site)
-    again = rerun(model, captured, adding(vector, PLACE), first_layer=LAYER, first_position=PLACE)
+    again = rerun(model, captured, adding(vector, FIRST_POSITION), first_layer=LAYER, first_position=FIRST_POSITION)
     with torch.inference_mode(), written_by_hand(model, vector, output_site) as given:
         expected = model.network(torch.tensor([PROMPT])).logits[0, POSITION]
     assert float((expected - captured.logits).abs().max()) > 1e-2
     torch.testing.assert_close(again.logits, expected, atol=2e-5, rtol=0)
     assert sorted(again.mlp_inputs) == [1, 2]
     for layer, x in again.mlp_inputs.items():
-        torch.testing.assert_close(x, given[layer][PLACE : POSITION + 1], atol=2e-5, rtol=2e-5)
+        torch.testing.assert_close(x, given[layer][FIRST_POSITION : POSITION + 1], atol=2e-5, rtol=2e-5)
 
 
 @every_output_site
@@ -106,11 +106,18 @@ def test_frozen_attention_moves_new_values_by_the_captured_patterns(name: str, o
     vector = vector_of(model)
     captured = capture(model, PROMPT, POSITION, output_site=output_site)
     frozen = Conditions(frozen_attention=True)
-    again = rerun(model, captured, adding(vector, PLACE), first_layer=LAYER, first_position=PLACE, conditions=frozen)
+    again = rerun(
+        model,
+        captured,
+        adding(vector, FIRST_POSITION),
+        first_layer=LAYER,
+        first_position=FIRST_POSITION,
+        conditions=frozen,
+    )
     with torch.inference_mode(), written_by_hand(model, vector, output_site), replayed_patterns(captured):
         expected = model.network(torch.tensor([PROMPT])).logits[0, POSITION]
     torch.testing.assert_close(again.logits, expected, atol=2e-5, rtol=0)
-    free = rerun(model, captured, adding(vector, PLACE), first_layer=LAYER, first_position=PLACE)
+    free = rerun(model, captured, adding(vector, FIRST_POSITION), first_layer=LAYER, first_position=FIRST_POSITION)
     assert float((again.logits - free.logits).abs().max()) > 1e-4
 
 
@@ -127,13 +134,20 @@ def test_a_partial_rerun_equals_a_full_one(name: str, input_site: str, condition
     model = model_of(name)
     vector = vector_of(model)
     captured = capture(model, PROMPT, POSITION, input_site=input_site, output_site="mlp_update")
-    part = rerun(model, captured, adding(vector, PLACE), first_layer=LAYER, first_position=PLACE, conditions=conditions)
+    part = rerun(
+        model,
+        captured,
+        adding(vector, FIRST_POSITION),
+        first_layer=LAYER,
+        first_position=FIRST_POSITION,
+        conditions=conditions,
+    )
     whole = rerun(model, captured, adding(vector, 0), first_layer=0, first_position=0, conditions=conditions)
     torch.testing.assert_close(part.logits, whole.logits, atol=1e-6 * float(whole.logits.abs().max()), rtol=0)
     assert not torch.allclose(whole.logits, captured.logits, atol=1e-3)
     torch.testing.assert_close(whole.mlp_inputs[0], captured.layers[0].mlp_input[: POSITION + 1], atol=5e-6, rtol=1e-5)
     for layer, x in part.mlp_inputs.items():
-        torch.testing.assert_close(x, whole.mlp_inputs[layer][PLACE:], atol=5e-6, rtol=1e-5)
+        torch.testing.assert_close(x, whole.mlp_inputs[layer][FIRST_POSITION:], atol=5e-6, rtol=1e-5)
 
 
 @every_architecture
@@ -142,13 +156,20 @@ def test_a_clamped_layer_writes_what_it_wrote_whatever_it_reads(name: str) -> No
     captured = capture(model, PROMPT, POSITION, output_site="mlp_update")
     vector = vector_of(model)
     clamped = Conditions(clamped=range(LAYER, LAYER + 2))
-    again = rerun(model, captured, adding(vector, PLACE), first_layer=LAYER, first_position=PLACE, conditions=clamped)
+    again = rerun(
+        model,
+        captured,
+        adding(vector, FIRST_POSITION),
+        first_layer=LAYER,
+        first_position=FIRST_POSITION,
+        conditions=clamped,
+    )
     handles = []
     for layer in (LAYER, LAYER + 1):
         block = model.blocks[layer]
         output = captured.layers[layer].mlp_output.clone()
         if layer == LAYER:
-            output[PLACE] += vector
+            output[FIRST_POSITION] += vector
 
         def hook(_: nn.Module, __: Any, own: Any, output: Tensor = output) -> Any:
             return (output[None], *own[1:]) if isinstance(own, tuple) else output[None]

@@ -86,7 +86,7 @@ def test_a_letter_is_never_the_byte_that_the_vocabulary_calls_so(letter: str) ->
         f"not one token of this model but 2: '\ufffd', '\ufffd'. Give one of them, by its id: {ids[0]}, {ids[1]}."
         in str(refusal.value)
     )
-    assert f"The vocabulary calls token {byte} so, but its text is '\ufffd'." in str(refusal.value)
+    assert f"The vocabulary spells token {byte} like this, but its text is '\ufffd'." in str(refusal.value)
 
 
 @pytest.mark.parametrize("text", ["é", "😀", "\n\n", "\t", "the", "你好", "5", ".", "can't"])
@@ -107,7 +107,7 @@ def test_a_word_with_a_space_is_told_from_one_without() -> None:
     assert names(made, " Dallas") == {"▁Dallas"}
     assert names(made, "\n") == {"<0x0A>"}
     assert names(made, "5") >= {"5", "▁5"}
-    with pytest.raises(PromptError, match=r"The vocabulary calls token \d+ so, but its text is ' Dallas'"):
+    with pytest.raises(PromptError, match=r"The vocabulary spells token \d+ like this, but its text is ' Dallas'"):
         find_tokens(made, "▁Dallas")
 
 

@@ -94,9 +94,11 @@ def test_an_adapter_in_place_of_a_projection_is_named(name: str, dtype: torch.dt
     for what in ("value", "output", "unembedding"):
         network = network_of(name, dtype=dtype)
         network.set_submodule(paths[what], Adapter(network.get_submodule(paths[what])))
-        said = refusal(network)
-        assert f"mine: {paths[what]} is a tests.model.test_trusted_weights.Adapter, expected torch.nn.modules" in said
-        assert "merge_and_unload()" in said
+        message = refusal(network)
+        assert (
+            f"mine: {paths[what]} is a tests.model.test_trusted_weights.Adapter, expected torch.nn.modules" in message
+        )
+        assert "merge_and_unload()" in message
 
 
 @every_architecture
@@ -108,15 +110,15 @@ def test_hooks_and_other_forwards_on_what_is_read_or_followed_are_named(name: st
     body = next(path for path, part in network.named_modules() if part is model.body)
     for path in (*read_paths(model).values(), attention, block, body, ""):
         module = network.get_submodule(path)
-        said = path or type(network).__name__
+        message = path or type(network).__name__
         with module.register_forward_hook(doubled):
-            assert f"mine: {said} has a forward hook on it (tests.model.test_trusted_weights.doubled)" in refusal(
+            assert f"mine: {message} has a forward hook on it (tests.model.test_trusted_weights.doubled)" in refusal(
                 network
             )
         with module.register_forward_pre_hook(lambda _, args, kwargs: (args, kwargs), with_kwargs=True):
-            assert f"mine: {said} has a forward pre-hook on it" in refusal(network)
+            assert f"mine: {message} has a forward pre-hook on it" in refusal(network)
         module.forward = functools.partial(module.forward)
-        assert f"mine: {said} has a forward of its own" in refusal(network)
+        assert f"mine: {message} has a forward of its own" in refusal(network)
         del module.forward
     LanguageModel(network, tokenizer(), "mine")
 
@@ -150,7 +152,7 @@ def first_pass(_: nn.Module, __: Any, output: Tensor) -> Tensor:
 def test_a_hook_on_an_mlp_that_tells_positions_apart_is_refused(hook: Callable[..., Tensor]) -> None:
     network = tiny_network()
     network.model.layers[1].mlp.register_forward_hook(hook)
-    assert "mine: the MLP of layer 1 has a hook or another forward on it that treats one position" in refusal(network)
+    assert "mine: the MLP of layer 1 has a hook or another forward on it that treats positions" in refusal(network)
 
 
 def test_a_hook_that_changes_what_an_mlp_is_given_is_refused() -> None:
@@ -187,9 +189,9 @@ def test_a_weight_that_is_computed_is_named_with_what_makes_it_plain(
 ) -> None:
     network = tiny_network()
     change(network.get_submodule(path))
-    said = refusal(network)
-    assert said.startswith(f"mine: {path} ")
-    assert re.search(words, said), said
+    message = refusal(network)
+    assert message.startswith(f"mine: {path} ")
+    assert re.search(words, message), message
 
 
 def packed(weight: Tensor) -> nn.Parameter:
@@ -210,7 +212,7 @@ def test_quantised_weights_of_every_kind_are_named(make: Callable[[Tensor], Any]
     module = network.get_submodule(path)
     module.weight = make(module.weight)
     assert (
-        f"mine: {path} holds weights that are quantised ({named}); load the model in bfloat16 or float32. Only MLPs may"
+        f"mine: {path} has weights that are quantised ({named}); load the model in bfloat16 or float32. Only MLPs may"
         in refusal(network)
     )
 
@@ -227,9 +229,7 @@ def test_complex_and_missing_weights_are_named() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_torchs_own_quantised_modules_are_named() -> None:
     quantised = torch.ao.quantization.quantize_dynamic(tiny_network(), {nn.Linear}, dtype=torch.qint8)
-    assert "model.layers.0.self_attn.v_proj holds weights that are quantised (torch.ao.nn.quantized" in refusal(
-        quantised
-    )
+    assert "model.layers.0.self_attn.v_proj has weights that are quantised (torch.ao.nn.quantized" in refusal(quantised)
 
 
 def test_a_subclass_with_a_forward_of_its_own_is_named() -> None:
@@ -248,9 +248,9 @@ def test_a_class_whose_forward_was_replaced_is_named(monkeypatch: pytest.MonkeyP
 
         with monkeypatch.context() as patched:
             patched.setattr(type(module), "forward", forward)
-            said = refusal(network)
-        assert said.startswith(f"mine: {path}")
-        assert "in place of the forward of transformers" in said
+            message = refusal(network)
+        assert message.startswith(f"mine: {path}")
+        assert "instead of the forward of transformers" in message
     LanguageModel(network, tokenizer(), "mine")
 
 
@@ -262,7 +262,7 @@ def test_compiled_modules_are_named() -> None:
     network = tiny_network()
     network.model.layers[1] = torch.compile(network.model.layers[1], backend="eager")
     assert "model.layers.1 is a torch._dynamo" in refusal(network)
-    assert "put that, its ._orig_mod, in its place" in refusal(network)
+    assert "use that module, its ._orig_mod, instead" in refusal(network)
 
 
 def test_a_hook_on_all_modules_at_once_is_named() -> None:

@@ -9,7 +9,7 @@ from circuit_widget.attribution.targets import Contrast, Direction, choose_targe
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Scale
 from circuit_widget.nodes import Feature
-from circuit_widget.tracing.reading import reading_of
+from circuit_widget.tracing.target_source import target_source_of
 from circuit_widget.tracing.trace import trace_run
 from tests.models import REFERENCE, REFERENCE_CASES, reference_model, run_of
 
@@ -89,7 +89,7 @@ def test_the_same_features_are_chosen_under_a_limit(case: str, prompt: str) -> N
     run = run_of(model, [token.token_id for token in whole.tokens])
     small = trace_run(
         run,
-        choose_targets(reading_of(model.model, run), None),
+        choose_targets(target_source_of(model.model, run), None),
         max_features=int(found["max_feature_nodes"]),
         step=int(found["batch_size"] * found["update_interval"]),
     )
@@ -106,14 +106,16 @@ def test_the_same_features_are_chosen_under_a_limit(case: str, prompt: str) -> N
 @every_case
 def test_an_intervention_does_the_same(case: str, prompt: str, strength: str, mode: str) -> None:
     found, graph = numbers(case, f"{prompt}_interventions"), traced(case, prompt)
-    touched = [Feature(*(int(number) for number in row)) for row in found["features"]]
-    effect = reference_model(case).intervene(graph, Scale(touched, STRENGTHS[strength]), mode=mode)
+    changed = [Feature(*(int(number) for number in row)) for row in found["features"]]
+    effect = reference_model(case).intervene(graph, Scale(changed, STRENGTHS[strength]), mode=mode)
     np.testing.assert_allclose(effect.logits_before, found["base.logits"], atol=2e-5, rtol=0)
     np.testing.assert_allclose(effect.logits_after, found[f"{strength}.{mode}.logits"], atol=2e-5, rtol=0)
-    held = effect.nodes["id"].isin([feature.id for feature in touched]).to_numpy()
+    is_changed = effect.nodes["id"].isin([feature.id for feature in changed]).to_numpy()
     expected = found[f"{strength}.{mode}.{MODES[mode]}"]
-    np.testing.assert_allclose(effect.nodes["after"][~held], expected[~held], atol=2e-5, rtol=0)
-    np.testing.assert_allclose(effect.nodes["after"][held], STRENGTHS[strength] * found["before"], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(effect.nodes["after"][~is_changed], expected[~is_changed], atol=2e-5, rtol=0)
+    np.testing.assert_allclose(
+        effect.nodes["after"][is_changed], STRENGTHS[strength] * found["before"], atol=1e-5, rtol=0
+    )
 
 
 def test_targets_given_as_ids_are_the_same() -> None:

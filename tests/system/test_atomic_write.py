@@ -88,8 +88,8 @@ NOWHERE: dict[str, tuple[Callable[[Path, str], object], str]] = {
     "too long": (lambda folder, ending: folder / f"{'x' * 260}{ending}", "Choose a shorter name"),
     "a circle": (lambda folder, ending: folder / f"circle{ending}", "Remove the link"),
     "a pipe": (lambda folder, ending: folder / f"pipe{ending}", "It is a device, not a file"),
-    "half a character": (lambda folder, ending: f"{folder}/\ud800{ending}", "holds half a character"),
-    "NUL": (lambda folder, ending: f"{folder}/a\0b{ending}", "holds a NUL character"),
+    "half a character": (lambda folder, ending: f"{folder}/\ud800{ending}", "has half a character"),
+    "NUL": (lambda folder, ending: f"{folder}/a\0b{ending}", "has a NUL character"),
     "a number": (lambda folder, ending: 7, "A path is a text or a pathlib.Path; given int"),
     "nothing": (lambda folder, ending: "", "The path is empty"),
 }
@@ -165,8 +165,8 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
     before = [path.read_bytes() for path in paths]
     code = [sys.executable, "-c", FULL, *map(str, paths)]
     done = subprocess.run(code, capture_output=True, text=True, check=True)
-    said = done.stdout.splitlines()
-    for line, kind in zip(said, ("GraphFileError The graph", "CircuitError The circuit"), strict=True):
+    lines = done.stdout.splitlines()
+    for line, kind in zip(lines, ("GraphFileError The graph", "CircuitError The circuit"), strict=True):
         assert line.startswith(f"{kind} cannot be written to")
         assert line.endswith("File too large. Choose a folder in which files may be as large.")
     assert [path.read_bytes() for path in paths] == before

@@ -150,13 +150,13 @@ def test_an_error_of_work_that_follows_an_interrupt_is_its_own() -> None:
 def test_an_interrupt_gives_back_what_its_traceback_holds() -> None:
     closed: list[str] = []
 
-    class Held:
+    class Resource:
         def __del__(self) -> None:
             closed.append("given back")
 
     def work() -> None:
-        held = Held()
-        assert held
+        resource = Resource()
+        assert resource
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as error:

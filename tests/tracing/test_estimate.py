@@ -77,8 +77,8 @@ def test_a_trace_without_a_limit_keeps_what_fits_and_says_so(
 ) -> None:
     whole = model.trace(PROMPT_IDS)
     with_memory(edge_bytes(run, 40, len(whole.targets)) + 50)
-    said = rf"{whole.n_features} features are active .* the 40 with most influence become nodes.* Pass max_features"
-    with pytest.warns(CircuitWidgetWarning, match=said) as warned:
+    message = rf"{whole.n_features} features are active .* the 40 with most influence become nodes.* Pass max_features"
+    with pytest.warns(CircuitWidgetWarning, match=message) as warned:
         graph = model.trace(PROMPT_IDS)
     assert Path(warned[0].filename).name == "test_estimate.py"
     assert graph.n_features == 40
@@ -126,11 +126,11 @@ def test_a_limit_that_is_no_number_is_refused(run: Run, limit: object) -> None:
 
 
 def test_progress_of_a_limited_trace_rises_to_one(model: ReplacementModel) -> None:
-    told: list[float] = []
-    model.trace(PROMPT_IDS, max_features=90, progress=lambda done, _: told.append(done))
-    assert told == sorted(told)
-    assert len(set(told)) > 6
-    assert told[-1] == 1.0
+    reported: list[float] = []
+    model.trace(PROMPT_IDS, max_features=90, progress=lambda done, _: reported.append(done))
+    assert reported == sorted(reported)
+    assert len(set(reported)) > 6
+    assert reported[-1] == 1.0
 
 
 def test_operations_grow_with_layers_positions_and_targets(model: ReplacementModel, run: Run) -> None:

@@ -27,13 +27,13 @@ def demo() -> ReplacementModel:
     return cw.load("demo", device="cpu", dtype="float32")
 
 
-def said_by(run: Callable[[], object]) -> list[str]:
+def warnings_of(run: Callable[[], object]) -> list[str]:
     """The texts of the warnings that a call gives."""
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         run()
-    assert all(issubclass(warning.category, CircuitWidgetWarning) for warning in said)
-    return [str(warning.message) for warning in said]
+    assert all(issubclass(warning.category, CircuitWidgetWarning) for warning in messages)
+    return [str(warning.message) for warning in messages]
 
 
 def reconstruction(model: ReplacementModel, layer: int, prompt: Any) -> tuple[torch.Tensor, torch.Tensor, float]:
@@ -107,7 +107,7 @@ def test_the_demo_is_explained_and_says_nothing(demo: ReplacementModel) -> None:
     assert len(lines) == 1 + demo.n_layers
     for prompt in (DALLAS, "the", "the the the the the", "Dallas"):
         fresh = ReplacementModel(demo.model, demo.transcoders)
-        assert said_by(lambda fresh=fresh, prompt=prompt: fresh.activations(prompt)) == []  # type: ignore[misc]
+        assert warnings_of(lambda fresh=fresh, prompt=prompt: fresh.activations(prompt)) == []  # type: ignore[misc]
 
 
 def altered(model: ReplacementModel, change: Callable[[PerLayerTranscoder], dict[str, Any]]) -> ReplacementModel:
@@ -170,9 +170,9 @@ def _at(model: ReplacementModel, site: str) -> PerLayerTranscoders:
 @pytest.mark.parametrize("wrong", WRONG)
 def test_transcoders_that_explain_nothing_give_one_warning(demo: ReplacementModel, wrong: str) -> None:
     model = WRONG[wrong](demo)
-    said = said_by(lambda: model.activations(DALLAS))
-    assert len(said) == 1
-    assert "On the 8 tokens run so far they leave " in said[0]
+    messages = warnings_of(lambda: model.activations(DALLAS))
+    assert len(messages) == 1
+    assert "On the 8 tokens run so far they leave " in messages[0]
     for cause in (
         "another model",
         "instruct",
@@ -181,16 +181,16 @@ def test_transcoders_that_explain_nothing_give_one_warning(demo: ReplacementMode
         "logarithms",
         "model.fidelity(texts)",
     ):
-        assert cause in said[0]
-    assert said_by(lambda: model.activations("the capital of the state containing Oakland is")) == []
-    assert said_by(lambda: model.trace(DALLAS)) == []
+        assert cause in messages[0]
+    assert warnings_of(lambda: model.activations("the capital of the state containing Oakland is")) == []
+    assert warnings_of(lambda: model.trace(DALLAS)) == []
 
 
 @pytest.mark.parametrize("case", ["gpt2-jumprelu", "llama-relu", "gemma2-skip"])
 def test_decoders_fitted_to_the_mlps_say_nothing(case: str) -> None:
     for prompt in PROMPTS:
         model = ReplacementModel(reference_model(case).model, reference_model(case).transcoders)
-        assert said_by(lambda model=model, prompt=prompt: model.activations(prompt)) == []  # type: ignore[misc]
+        assert warnings_of(lambda model=model, prompt=prompt: model.activations(prompt)) == []  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("case", ["gpt2-jumprelu", "llama-relu"])
@@ -198,27 +198,27 @@ def test_decoders_fitted_to_the_mlps_say_nothing(case: str) -> None:
 def test_transcoders_fitted_to_another_model_warn(case: str, other: str) -> None:
     if case != other:
         model = ReplacementModel(reference_model(other).model, reference_model(case).transcoders)
-        assert len(said_by(lambda: model.activations(PROMPT_IDS))) == 1
+        assert len(warnings_of(lambda: model.activations(PROMPT_IDS))) == 1
 
 
 def test_few_tokens_wait_for_more_and_a_prompt_counts_once() -> None:
     model = tiny_model()
-    assert said_by(lambda: model.activations((1, 17))) == []
-    assert said_by(lambda: [model.activations((1, 17)) for _ in range(5)]) == []
-    assert "On the 5 tokens run so far" in said_by(lambda: model.activations((1, 5, 9, 8, 3)))[0]
+    assert warnings_of(lambda: model.activations((1, 17))) == []
+    assert warnings_of(lambda: [model.activations((1, 17)) for _ in range(5)]) == []
+    assert "On the 5 tokens run so far" in warnings_of(lambda: model.activations((1, 5, 9, 8, 3)))[0]
 
 
 @pytest.mark.parametrize("run", ["trace", "estimate", "activations", "generate"])
 def test_the_warning_comes_with_whatever_runs_the_model_first(run: str) -> None:
     model = tiny_model()
     given = {"interventions": cw.Set(cw.Feature(0, 2, 3), 1.0)} if run == "generate" else {}
-    assert len(said_by(lambda: getattr(model, run)(PROMPT_IDS, **given))) == 1
+    assert len(warnings_of(lambda: getattr(model, run)(PROMPT_IDS, **given))) == 1
 
 
 def test_measuring_fidelity_gives_no_warning_and_changes_no_run() -> None:
     model = tiny_model()
-    assert said_by(lambda: model.fidelity(PROMPT_IDS)) == []
-    before = said_by(lambda: model.trace(PROMPT_IDS))
+    assert warnings_of(lambda: model.fidelity(PROMPT_IDS)) == []
+    before = warnings_of(lambda: model.trace(PROMPT_IDS))
     assert len(before) == 1
 
 
@@ -238,7 +238,7 @@ def test_every_kind_of_prompt_is_one_text_or_an_entry_of_a_list(demo: Replacemen
 
 
 @pytest.mark.parametrize(
-    ("texts", "said"),
+    ("texts", "messages"),
     [
         ([], "texts is empty"),
         (3, "texts is 3, expected one text, or a list of prompts"),
@@ -250,16 +250,16 @@ def test_every_kind_of_prompt_is_one_text_or_an_entry_of_a_list(demo: Replacemen
         ([[1, 2], None], r"texts\[1\]: "),
     ],
 )
-def test_texts_that_cannot_be_used_are_refused(demo: ReplacementModel, texts: Any, said: str) -> None:
-    with pytest.raises(PromptError, match=said):
+def test_texts_that_cannot_be_used_are_refused(demo: ReplacementModel, texts: Any, messages: str) -> None:
+    with pytest.raises(PromptError, match=messages):
         demo.fidelity(texts)
 
 
 def test_progress_is_told_and_a_run_can_be_cancelled(demo: ReplacementModel) -> None:
-    told: list[tuple[float, str]] = []
-    demo.fidelity([DALLAS] * 4, progress=lambda done, text: told.append((done, text)))
-    assert [done for done, _ in told] == [0.25, 0.5, 0.75]
-    assert {text for _, text in told} == {"Measuring fidelity"}
+    reported: list[tuple[float, str]] = []
+    demo.fidelity([DALLAS] * 4, progress=lambda done, text: reported.append((done, text)))
+    assert [done for done, _ in reported] == [0.25, 0.5, 0.75]
+    assert {text for _, text in reported} == {"Measuring fidelity"}
     with pytest.raises(Cancelled):
         demo.fidelity(DALLAS, cancelled=lambda: True)
     assert demo.fidelity(DALLAS, progress=False).n_tokens == 8

@@ -28,8 +28,8 @@ def with_weight(graph: Graph, row: int, column: int, change: float) -> Graph:
 
 
 def strongest(graph: Graph, rank: int) -> tuple[int, int]:
-    place = np.argsort(-np.abs(graph.weights), axis=None)[rank]
-    row, column = np.unravel_index(place, graph.weights.shape)
+    index = np.argsort(-np.abs(graph.weights), axis=None)[rank]
+    row, column = np.unravel_index(index, graph.weights.shape)
     return int(row), int(column)
 
 

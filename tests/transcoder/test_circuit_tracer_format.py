@@ -151,19 +151,19 @@ NOT_A_NUMBER = torch.full((FEATURES,), float("nan"))
         ({"b_enc": torch.zeros(7)}, "tensor 'b_enc' has shape (7,), expected (6,)."),
         ({"b_dec": torch.zeros(5)}, "tensor 'b_dec' has shape (5,), expected (4,)."),
         ({"b_dec": torch.zeros(1, 4)}, "tensor 'b_dec' has shape (1, 4), expected one axis."),
-        ({"b_enc": NOT_A_NUMBER}, "tensor 'b_enc' holds NaN or infinite values, expected finite numbers."),
-        ({THRESHOLD: NOT_A_NUMBER}, f"tensor '{THRESHOLD}' holds NaN or infinite values"),
+        ({"b_enc": NOT_A_NUMBER}, "tensor 'b_enc' has NaN or infinite values, expected finite numbers."),
+        ({THRESHOLD: NOT_A_NUMBER}, f"tensor '{THRESHOLD}' has NaN or infinite values"),
         (
             {"W_enc": torch.full((FEATURES, D_MODEL), float("inf"))},
-            "tensor 'W_enc' holds NaN or infinite values, expected finite numbers.",
+            "tensor 'W_enc' has NaN or infinite values, expected finite numbers.",
         ),
         (
             {"W_dec": torch.full((FEATURES, D_MODEL), float("nan"))},
-            "tensor 'W_dec' holds NaN or infinite values, expected finite numbers.",
+            "tensor 'W_dec' has NaN or infinite values, expected finite numbers.",
         ),
         (
             {"b_enc": torch.zeros(FEATURES, dtype=torch.int64)},
-            "tensor 'b_enc' holds torch.int64, expected floating point",
+            "tensor 'b_enc' has dtype torch.int64, expected floating point",
         ),
         ({"W_skip": torch.zeros(D_MODEL, 3)}, "tensor 'W_skip' has shape (4, 3), expected (4, 4)."),
         ({"W_dec_0": torch.zeros(1)}, "found tensor 'W_dec_0', expected only W_enc, W_dec, b_enc, b_dec"),
@@ -209,7 +209,7 @@ def test_settings_that_cannot_be_honoured_are_refused(tmp_path: Path, config: st
 def test_thresholds_that_the_settings_deny_are_refused(tmp_path: Path, activation: str) -> None:
     layer = tensors(**{THRESHOLD: torch.zeros(FEATURES)})
     with pytest.raises(
-        LoadError, match=rf"'{THRESHOLD}' was found, expected none, since .*config.yaml says activation"
+        LoadError, match=rf"'{THRESHOLD}' was found, expected none, since .*config.yaml states activation"
     ):
         read_circuit_tracer(write_layers(tmp_path, layer, config=f"activation: {activation}\n"), LOADING)
 
@@ -265,7 +265,7 @@ def test_nan_in_a_cross_layer_decoder_is_refused(tmp_path: Path) -> None:
     decoder = {name: tensor.clone() for name, tensor in load_file(path).items()}
     decoder["W_dec_1"][3, 1, 0] = float("nan")
     save_file(decoder, path)
-    with pytest.raises(LoadError, match=r"W_dec_1\.safetensors: tensor 'W_dec_1' holds NaN or infinite values"):
+    with pytest.raises(LoadError, match=r"W_dec_1\.safetensors: tensor 'W_dec_1' has NaN or infinite values"):
         read_circuit_tracer(Folder(tmp_path), LOADING)
 
 

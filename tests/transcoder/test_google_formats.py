@@ -42,7 +42,7 @@ def google(seed: int = 0, **changes: torch.Tensor | None) -> Tensors:
     return {name: tensor.contiguous() for name, tensor in layer.items() if tensor is not None}
 
 
-def places(layer: int) -> dict[str, str]:
+def hook_points(layer: int) -> dict[str, str]:
     """Settings beside a layer's file."""
     return {
         "hf_hook_point_in": f"model.layers.{layer}.pre_feedforward_layernorm.output",
@@ -111,8 +111,11 @@ def test_a_pattern_chooses_among_several_for_a_layer(tmp_path: Path) -> None:
             {"W_enc": np.zeros((FEATURES, D_MODEL), np.float32)},
             "tensor 'W_enc' has shape (6, 4), expected (4, 6). It looks transposed.",
         ),
-        ({"threshold": np.full(FEATURES, np.nan, np.float32)}, "tensor 'threshold' holds NaN or infinite values"),
-        ({"b_enc": np.zeros(FEATURES, np.int32)}, "tensor 'b_enc' holds torch.int32, expected floating point numbers."),
+        ({"threshold": np.full(FEATURES, np.nan, np.float32)}, "tensor 'threshold' has NaN or infinite values"),
+        (
+            {"b_enc": np.zeros(FEATURES, np.int32)},
+            "tensor 'b_enc' has dtype torch.int32, expected floating point numbers.",
+        ),
         (
             {"extra": np.zeros(2, np.float32)},
             "found tensor 'extra', expected only W_enc, W_dec, b_enc, b_dec, threshold",
@@ -159,7 +162,7 @@ def test_an_archive_cut_off_is_refused(tmp_path: Path, keep: int) -> None:
 def test_per_layer_folders_say_where_they_read_and_write(tmp_path: Path) -> None:
     for layer in range(2):
         folder = tmp_path / f"layer_{layer}_width_16k_l0_small"
-        write_folder(folder, "params.safetensors", google(layer), places(layer), "config.json")
+        write_folder(folder, "params.safetensors", google(layer), hook_points(layer), "config.json")
         save_file({"top_tokens": torch.zeros(2)}, folder / "examples.safetensors")
     found = read_gemma_scope_2(Folder(tmp_path), LOADING)
     assert isinstance(found, PerLayerTranscoders)
@@ -175,7 +178,7 @@ def test_per_layer_folders_say_where_they_read_and_write(tmp_path: Path) -> None
     ],
 )
 def test_sites_that_cannot_be_honoured_are_refused(tmp_path: Path, settings: dict[str, str], message: str) -> None:
-    for layer, given in enumerate((places(0), {**places(1), **settings})):
+    for layer, given in enumerate((hook_points(0), {**hook_points(1), **settings})):
         write_folder(tmp_path / f"layer_{layer}_w", "params.safetensors", google(), given, "config.json")
     with pytest.raises(LoadError, match=message):
         read_gemma_scope_2(Folder(tmp_path), LOADING)
@@ -190,7 +193,7 @@ def write_google_cross_layer(directory: Path, n_layers: int = 3) -> list[Tensors
         skip = torch.randn(D_MODEL, D_MODEL, generator=generator)
         written.append(google(layer, w_dec=decoder, affine_skip_connection=skip))
         save_file(written[-1], directory / f"params_layer_{layer}.safetensors")
-    (directory / "config.json").write_text(json.dumps(places(0)))
+    (directory / "config.json").write_text(json.dumps(hook_points(0)))
     return written
 
 

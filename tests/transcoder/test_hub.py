@@ -66,7 +66,7 @@ def test_what_the_cache_lacks_is_refused_with_the_command_that_gets_it(cache: Ca
     with pytest.raises(LoadError) as refusal:
         find_directory(reference, FILES, download=False)
     assert str(refusal.value) == (
-        f"{text!r} is not in the local cache of the hub, and nothing is downloaded unless you ask: pass download=True, "
+        f"{text!r} is not in the local cache of the hub, and nothing is downloaded by default: pass download=True, "
         f"or run: {command}"
     )
 
@@ -102,10 +102,10 @@ def test_without_a_download_nothing_reaches_out(cache: Cache, monkeypatch: pytes
 def test_a_download_that_is_asked_for_fetches_what_transcoders_need(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    requested = []
 
     def fetch(repository: str, *path: str, **settings: object) -> str:
-        asked.append((repository, path, settings["revision"], settings["local_files_only"]))
+        requested.append((repository, path, settings["revision"], settings["local_files_only"]))
         write_layers(cache(repository) / "all", tensors())
         return str(cache(repository).joinpath(*path))
 
@@ -114,7 +114,7 @@ def test_a_download_that_is_asked_for_fetches_what_transcoders_need(
     found = find_directory(HubReference("org/repo", "all", "v1"), FILES, download=True)
     assert (found / "all/layer_0.safetensors").exists()
     assert find_files(["hf://org/repo/all/layer_0.safetensors"], download=True)[0].exists()
-    assert asked == [("org/repo", (), "v1", False), ("org/repo", ("all/layer_0.safetensors",), None, False)]
+    assert requested == [("org/repo", (), "v1", False), ("org/repo", ("all/layer_0.safetensors",), None, False)]
 
 
 def test_a_list_of_hub_files_is_answered_from_the_cache(cache: Cache, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_the_hugging_face_module_counts_where_both_names_are_given(tmp_path: Pat
         ({"apply_b_dec_to_input": True}, "apply_b_dec_to_input is True; only False can be read"),
         ({"d_sae": 7}, "d_sae is 7, but"),
         ({"d_out": 5}, "d_out is 5, but"),
-        ({"metadata": {"hook_name": "mlp.hook_in"}}, "hook_name is 'mlp.hook_in', expected a name that says the layer"),
+        ({"metadata": {"hook_name": "mlp.hook_in"}}, "hook_name is 'mlp.hook_in', expected a name with a layer"),
         ({"metadata": {"hook_name": "blocks.0.hook_q"}}, "hook_name is 'blocks.0.hook_q', expected one of mlp.hook_in"),
         ({"metadata": {"hook_name": "blocks.0.mlp.hook_in"}}, "hook_name_out is None, expected one of mlp.hook_out"),
     ],
@@ -192,7 +192,7 @@ def test_hookpoints_of_every_architecture(tmp_path: Path, prefix: str) -> None:
     ("changes", "message"),
     [
         ({"activation": "groupmax"}, "activation is 'groupmax'; only 'topk' can be read"),
-        ({"transcode": False}, "transcode is False, expected true. The file holds a sparse autoencoder"),
+        ({"transcode": False}, "transcode is False, expected true. The file contains a sparse autoencoder"),
         ({"transcode": None, "skip": False}, "transcode is None, expected true"),
         ({"k": "all"}, "k is 'all', expected a whole number from 1 up"),
         ({"k": 9}, "k is 9, expected 1 to 6, the number of features"),

@@ -24,7 +24,7 @@ def refused(root: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "words"),
     [
         (
             {
@@ -43,21 +43,21 @@ def refused(root: Path) -> str:
         ({"ae": {"encoder.weight": ONE, "decoder.weight": ONE}}, "dictionary_learning"),
     ],
 )
-def test_a_set_of_another_tool_is_named(tmp_path: Path, files: dict[str, dict[str, torch.Tensor]], said: str) -> None:
+def test_a_set_of_another_tool_is_named(tmp_path: Path, files: dict[str, dict[str, torch.Tensor]], words: str) -> None:
     for name, tensors in files.items():
         save_file({key: tensor.clone() for key, tensor in tensors.items()}, tmp_path / f"{name}.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"d_feature": 2, "k": 10}))
     message = refused(tmp_path)
-    assert said in message
+    assert words in message
     assert "cannot be read" in message
 
 
-@pytest.mark.parametrize(("name", "said"), [("layer3.sae.pt", "Qwen-Scope"), ("ae.pt", "A pickle can run any code")])
-def test_pickles_are_named_and_not_opened(tmp_path: Path, name: str, said: str) -> None:
+@pytest.mark.parametrize(("name", "words"), [("layer3.sae.pt", "Qwen-Scope"), ("ae.pt", "A pickle can run any code")])
+def test_pickles_are_named_and_not_opened(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / name).write_bytes(b"not even a pickle")
     message = refused(tmp_path)
     assert name in message
-    assert said in message
+    assert words in message
 
 
 def test_autoencoders_of_gemma_scope_are_told_by_their_repository(tmp_path: Path) -> None:

@@ -147,9 +147,9 @@ def test_large_files_are_told_apart_by_pieces_of_them(tmp_path: Path, monkeypatc
     first = origin.file_hash(file)
     assert first.startswith("sha256-sampled:")
     assert origin.file_hash(file) == first
-    for place in (0, 1999):
+    for index in (0, 1999):
         changed = bytearray(content)
-        changed[place] = 1
+        changed[index] = 1
         file.write_bytes(changed)
         assert origin.file_hash(file) != first
     file.write_bytes(bytes(2001))

@@ -11,7 +11,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.reading import LAYOUTS, read_transcoders
 from tests.transcoder.layouts import LOADING, tensors, write_cross_layer, write_layers
-from tests.transcoder.test_google_formats import DATA, google, npz, places
+from tests.transcoder.test_google_formats import DATA, google, hook_points, npz
 from tests.transcoder.test_google_formats import write_google_cross_layer as write_google
 from tests.transcoder.test_other_formats import write_folder, write_saelens, write_sparsify
 
@@ -27,7 +27,9 @@ def write_bare_cross_layer(root: Path) -> None:
 
 
 def write_google_folder(root: Path) -> None:
-    write_folder(root / "layer_0_width_16k_l0_small_affine", "params.safetensors", google(), places(0), "config.json")
+    write_folder(
+        root / "layer_0_width_16k_l0_small_affine", "params.safetensors", google(), hook_points(0), "config.json"
+    )
 
 
 WRITERS: list[tuple[str, Callable[[Path], object]]] = [

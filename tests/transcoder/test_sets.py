@@ -13,7 +13,7 @@ from circuit_widget.transcoder.activation import JumpReLU, TopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
 from circuit_widget.transcoder.formats import layer_files
 from circuit_widget.transcoder.formats.circuit_tracer import read_circuit_tracer
-from circuit_widget.transcoder.loading import Loading, place_encoder
+from circuit_widget.transcoder.loading import Loading, load_encoder
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 from tests.transcoder.layouts import CPU, D_MODEL, FEATURES, LOADING, tensors, write_layers
 
@@ -108,7 +108,7 @@ def test_an_encoder_is_brought_in_pieces_that_make_the_whole(monkeypatch: pytest
 
 def test_encoders_held_in_memory_outlive_their_file_and_mapped_ones_share_its_pages(tmp_path: Path) -> None:
     folder = write_layers(tmp_path, tensors())
-    held = read_circuit_tracer(folder, Loading(lambda _: CPU, "cpu")).layers[0]
+    in_memory = read_circuit_tracer(folder, Loading(lambda _: CPU, "cpu")).layers[0]
     mapped = read_circuit_tracer(folder, Loading(lambda _: CPU, "disk")).layers[0]
     mappings = Path("/proc/self/maps")
     if not mappings.exists():
@@ -119,7 +119,7 @@ def test_encoders_held_in_memory_outlive_their_file_and_mapped_ones_share_its_pa
     def is_mapped(tensor: torch.Tensor) -> bool:
         return any(first <= tensor.data_ptr() < last for first, last in ranges)
 
-    assert [is_mapped(tensor) for tensor in (held.encoder, held.decoder)] == [False, True]
+    assert [is_mapped(tensor) for tensor in (in_memory.encoder, in_memory.decoder)] == [False, True]
     assert [is_mapped(tensor) for tensor in (mapped.encoder, mapped.decoder)] == [True, True]
 
 
@@ -139,11 +139,11 @@ def test_a_device_without_room_is_refused_with_the_way_out() -> None:
             raise torch.cuda.OutOfMemoryError(f"{device} is full")
 
     with pytest.raises(LoadError, match=r"cuda:0 has no room for all encoders; .* encoders='cpu'\) or 'disk'"):
-        place_encoder(Large(), "device", torch.device("cuda:0"))  # type: ignore[arg-type]
+        load_encoder(Large(), "device", torch.device("cuda:0"))  # type: ignore[arg-type]
 
 
 def test_a_place_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(LoadError, match="encoders='gpu' is no place for encoders; expected one of device, cpu, disk"):
+    with pytest.raises(LoadError, match="encoders='gpu' is not supported; expected one of device, cpu, disk"):
         Loading(lambda _: CPU, "gpu")  # type: ignore[arg-type]
 
 
@@ -160,11 +160,11 @@ def test_bad_weights_too_large_to_check_on_load_are_found_when_they_are_used(
     assert found.decoder_rows(0, torch.tensor([0, 5]), 0).shape == (2, D_MODEL)
     with pytest.raises(LoadError) as refusal:
         found.decoder_rows(0, torch.tensor([0, 3]), 0)
-    assert f"{file}: tensor 'W_dec' holds NaN or infinite values, expected finite numbers" in str(refusal.value)
+    assert f"{file}: tensor 'W_dec' has NaN or infinite values, expected finite numbers" in str(refusal.value)
     for use in (lambda: found.encode(0, torch.ones(1, D_MODEL)), lambda: found.encoder_rows(0, torch.tensor([2]))):
         with pytest.raises(LoadError) as refusal:
             use()
-        assert f"{file}: tensor 'W_enc' holds NaN or infinite values" in str(refusal.value)
+        assert f"{file}: tensor 'W_enc' has NaN or infinite values" in str(refusal.value)
 
 
 def test_a_model_that_gives_nan_is_not_blamed_on_the_transcoder(tmp_path: Path) -> None:

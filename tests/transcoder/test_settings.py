@@ -14,7 +14,7 @@ from circuit_widget.transcoder.activation import JumpReLU, ReLU, TopK
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.reading import read_transcoders
 from tests.transcoder.layouts import D_MODEL, FEATURES, LOADING, Tensors, tensors, write_cross_layer, write_folder
-from tests.transcoder.test_google_formats import google, places
+from tests.transcoder.test_google_formats import google, hook_points
 from tests.transcoder.test_other_formats import saelens_settings, write_saelens, write_sparsify
 
 THRESHOLD = "activation_function.threshold"
@@ -69,7 +69,7 @@ def test_two_files_that_say_the_same_are_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "name", "said"),
+    ("other", "name", "words"),
     [
         ("activation: topk\nk: 5\n", "config.yml", "k is 4 in the first and 5 in the second"),
         ("activation: topk\nk: 4\nscan: a\n", "config.yml", "scan is missing in the first and 'a' in the second"),
@@ -77,23 +77,23 @@ def test_two_files_that_say_the_same_are_one(tmp_path: Path) -> None:
         ('{"activation": "relu"}', "cfg.json", "activation is 'topk' in the first and 'relu' in the second"),
     ],
 )
-def test_two_files_that_differ_are_refused(tmp_path: Path, other: str, name: str, said: str) -> None:
+def test_two_files_that_differ_are_refused(tmp_path: Path, other: str, name: str, words: str) -> None:
     write(tmp_path, "activation: topk\nk: 4\n")
     message = refused(write(tmp_path, other, name))
-    assert said in message
+    assert words in message
     assert "config.yaml" in message
     assert name in message
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "words"),
     [
         ("", "the file is empty"),
         ("# nothing\n", "found NoneType, expected a mapping"),
         ("- activation\n", "found list, expected a mapping"),
         ("topk\n", "found str, expected a mapping"),
-        ("k: 4\nactivation: topk\nk: 5\n", "the key 'k' is there twice"),
-        ("metadata: {a: 1, a: 2}\n", "the key 'a' is there twice"),
+        ("k: 4\nactivation: topk\nk: 5\n", "the key 'k' occurs twice"),
+        ("metadata: {a: 1, a: 2}\n", "the key 'a' occurs twice"),
         ("true: 1\n", "found the key True, expected keys that are texts"),
         ("activation: !!python/object/apply:os.system [true]\n", "not readable as YAML"),
         ("? [a]\n: 1\n", "not readable as YAML"),
@@ -101,21 +101,21 @@ def test_two_files_that_differ_are_refused(tmp_path: Path, other: str, name: str
         (b"\xff\xfe\x00k", "not readable as YAML"),
     ],
 )
-def test_odd_yaml_is_refused(tmp_path: Path, settings: str | bytes, said: str) -> None:
-    assert said in refused(write(tmp_path, settings))
+def test_odd_yaml_is_refused(tmp_path: Path, settings: str | bytes, words: str) -> None:
+    assert words in refused(write(tmp_path, settings))
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "words"),
     [
-        ('{"k": 4, "k": 5}', "the key 'k' is there twice"),
+        ('{"k": 4, "k": 5}', "the key 'k' occurs twice"),
         ("[1]", "found list, expected a mapping"),
         ("", "not readable as JSON"),
         ("[" * 100_000, "not readable as JSON"),
     ],
 )
-def test_odd_json_is_refused(tmp_path: Path, settings: str, said: str) -> None:
-    assert said in refused(write(tmp_path, settings, "config.json"))
+def test_odd_json_is_refused(tmp_path: Path, settings: str, words: str) -> None:
+    assert words in refused(write(tmp_path, settings, "config.json"))
 
 
 def test_anchors_merges_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_k_beside_thresholds_that_the_settings_ask_for_is_named(tmp_path: Path
 
 def test_a_file_with_thresholds_and_a_k_is_refused_unless_the_settings_decide(tmp_path: Path) -> None:
     message = refused(write(tmp_path, "scan: a\n", k=torch.tensor(2), **JUMP))
-    assert f"'{THRESHOLD}' was found, expected none, since the file holds k" in message
+    assert f"'{THRESHOLD}' was found, expected none, since the file has k" in message
     assert isinstance(activation(write(tmp_path, "activation: jump_relu\n", k=torch.tensor(2), **JUMP)), JumpReLU)
     assert "k is 3, but" in refused(write(tmp_path / "b", "activation: topk\nk: 3\n", k=torch.tensor(2)))
     assert "'k' was found, expected none" in refused(write(tmp_path / "c", "activation: relu\n", k=torch.tensor(2)))
@@ -165,7 +165,7 @@ def test_the_activation_function_under_another_name_is_refused(tmp_path: Path, k
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "words"),
     [
         ("normalize_activations: layer_norm\n", "normalize_activations is 'layer_norm'; only 'none' can be read"),
         ("apply_b_dec_to_input: true\n", "apply_b_dec_to_input is True; only False can be read"),
@@ -189,9 +189,9 @@ def test_the_activation_function_under_another_name_is_refused(tmp_path: Path, k
         ("model_kind: cross_layer_transcoder\n", "no W_enc_0.safetensors"),
     ],
 )
-def test_a_key_that_changes_what_is_computed_is_refused_by_name(tmp_path: Path, settings: str, said: str) -> None:
+def test_a_key_that_changes_what_is_computed_is_refused_by_name(tmp_path: Path, settings: str, words: str) -> None:
     message = refused(write(tmp_path, settings))
-    assert said in message
+    assert words in message
     assert "config.yaml" in message or "W_enc_0" in message
 
 
@@ -207,10 +207,10 @@ def test_such_a_key_with_the_value_that_does_nothing_is_read(tmp_path: Path, set
 
 def test_other_keys_that_are_not_known_are_named_in_one_warning(tmp_path: Path) -> None:
     root = write(tmp_path, "wandb_run: abc\nlearning_rate: 0.1\nmodel_name: m\nlicense: mit\n")
-    with pytest.warns(CircuitWidgetWarning) as said:
+    with pytest.warns(CircuitWidgetWarning) as words:
         read(root)
-    assert len(said) == 1
-    message = str(said[0].message)
+    assert len(words) == 1
+    message = str(words[0].message)
     assert message.startswith(f"{root / 'config.yaml'}: wandb_run ('abc'), learning_rate (0.1): not known")
     assert "license" not in message
 
@@ -234,7 +234,7 @@ METADATA = saelens_settings(0, "transcoder")["metadata"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
         ({"k": 32}, "k is 32; it must be left out"),
         ({"activation_fn": "topk"}, "activation_fn is 'topk'; only 'relu' can be read"),
@@ -256,10 +256,12 @@ METADATA = saelens_settings(0, "transcoder")["metadata"]
         ({"d_in": "4"}, "d_in is '4', but"),
     ],
 )
-def test_saelens_settings_that_change_something_are_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_saelens_settings_that_change_something_are_refused(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
     write_saelens(tmp_path, "transcoder", 1, **changes)
     message = refused(tmp_path)
-    assert said in message
+    assert words in message
     assert "layer_0/cfg.json" in message
 
 
@@ -304,7 +306,7 @@ def test_settings_as_saelens_5_and_6_write_them_are_read_without_a_word(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
         ({"signed": True}, "signed is True; only False can be read"),
         ({"skip_connection": False}, "skip_connection is False, but"),
@@ -317,19 +319,19 @@ def test_settings_as_saelens_5_and_6_write_them_are_read_without_a_word(tmp_path
     ],
 )
 def test_sparsify_settings_that_change_something_are_refused(
-    tmp_path: Path, changes: dict[str, Any], said: str
+    tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     write_sparsify(tmp_path, ("layers.0.mlp",), **changes)
     message = refused(tmp_path)
-    assert said in message
+    assert words in message
     assert "layers.0.mlp/cfg.json" in message
 
 
 @pytest.mark.parametrize(
-    ("changes", "more", "said"),
+    ("changes", "more", "words"),
     [
         ({"type": "sae"}, {}, "type is 'sae', expected one of transcoder, clt"),
-        ({"type": "crosscoder"}, {}, "Autoencoders and crosscoders reconstruct what they read"),
+        ({"type": "crosscoder"}, {}, "Autoencoders and crosscoders reconstruct their input"),
         ({"architecture": "topk"}, {}, "architecture is 'topk'; only 'jump_relu' can be read"),
         ({"architecture": "jump_relu"}, {"threshold": None}, "architecture is 'jump_relu', but"),
         ({"affine_connection": True}, {}, "affine_connection is True, but"),
@@ -344,8 +346,8 @@ def test_sparsify_settings_that_change_something_are_refused(
     ],
 )
 def test_gemma_scope_2_settings_that_contradict_the_file_are_refused(
-    tmp_path: Path, changes: dict[str, Any], more: Tensors, said: str
+    tmp_path: Path, changes: dict[str, Any], more: Tensors, words: str
 ) -> None:
-    settings = {**places(0), "width": FEATURES, "l0": 20, "model_name": "google/gemma-3-1b-pt", **changes}
+    settings = {**hook_points(0), "width": FEATURES, "l0": 20, "model_name": "google/gemma-3-1b-pt", **changes}
     write_folder(tmp_path / "layer_0_width", "params.safetensors", google(**more), settings, "config.json")
-    assert said in refused(tmp_path)
+    assert words in refused(tmp_path)

@@ -109,9 +109,9 @@ def test_half_a_character_from_a_cell_is_refused_in_a_sentence_that_can_be_shown
 
 
 def test_a_prompt_with_half_a_character_is_refused() -> None:
-    with pytest.raises(PromptError, match=r"The text .* holds half of a character, U\+DC80; give whole characters"):
+    with pytest.raises(PromptError, match=r"The text .* has half of a character, U\+DC80; give whole characters"):
         reference_model().trace("the capital \udc80")
-    with pytest.raises(InterventionError, match=r"holds half of a character, U\+D83D"):
+    with pytest.raises(InterventionError, match=r"has half of a character, U\+D83D"):
         SwapIn("1_8_4", HALF)
 
 
@@ -125,7 +125,7 @@ def test_a_prompt_with_half_a_character_is_refused() -> None:
     ids=["label", "token", "target"],
 )
 def test_a_graph_takes_no_text_that_no_file_can_carry(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"holds half of a character, U\+D83D; give whole characters") as refusal:
+    with pytest.raises(ValueError, match=r"has half of a character, U\+D83D; give whole characters") as refusal:
         replace(small_graph(), **change)
     assert str(refusal.value).encode()
 

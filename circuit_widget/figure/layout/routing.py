@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from circuit_widget.figure.layout.circuit_layout import CARD, PlacedBox
 from circuit_widget.figure.layout.detour import Lane, rising_path
+from circuit_widget.figure.layout.strokes import edge_width, head_length
 
 TIP_GAP: Final = 3.0
 INSET: Final = 10.0
@@ -34,16 +35,6 @@ class Route(NamedTuple):
 
 
 _Point = tuple[float, float]
-
-
-def edge_width(share: float) -> float:
-    """Width of a line for a share of input, by area-like square root."""
-    return min(max(0.5 + 5.0 * math.sqrt(abs(share)), 0.8), 5.0)
-
-
-def head_length(width: float) -> float:
-    """Length of an arrowhead for a line of this width."""
-    return 4.0 + 1.1 * width
 
 
 def shown_links(links: Sequence[Link]) -> tuple[Link, ...]:

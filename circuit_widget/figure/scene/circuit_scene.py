@@ -20,6 +20,7 @@ from circuit_widget.figure.layout.circuit_layout import (
 )
 from circuit_widget.figure.layout.detour import is_clear
 from circuit_widget.figure.layout.routing import Link, route_edges, shown_links
+from circuit_widget.figure.layout.strokes import EDGE_OPACITY, FADED_EDGE_OPACITY
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Paint, Pen
 from circuit_widget.figure.scene.shapes import color_edge, edge
@@ -118,7 +119,13 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
     for index in sorted(range(len(links)), key=lambda index: (abs(links[index].share), index)):
         share = links[index].share
         faded = picture.outcomes[links[index].source].faded
-        edge(pen, routes[index], share > 0, style.EXCITE if share > 0 else style.INHIBIT, 0.35 if faded else 0.85)
+        edge(
+            pen,
+            routes[index],
+            share > 0,
+            style.EXCITE if share > 0 else style.INHIBIT,
+            FADED_EDGE_OPACITY if faded else EDGE_OPACITY,
+        )
     if picture.injected is not None and stranger is not None:
         _injected(pen, picture, picture.injected, stranger, width)
     for index in range(len(placed)):

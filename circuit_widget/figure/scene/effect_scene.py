@@ -8,14 +8,18 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.wording.names import token_text
 from circuit_widget.wording.numbers import LIKELY, percent, probability
-from circuit_widget.wording.outcome import BoxActivation, activations, deed_of
+from circuit_widget.wording.outcome import BoxActivation, activations, deed_of, probability_tone
 from circuit_widget.wording.text import printable, shorten, text_width
 
+BARS = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.NODE_EDGE}
 ROW = 21.0
 TOKENS = 5
 ACTIVATIONS = 12
 NUMBERS = 76.0
+LEAST_SCALE = 1.25
+"""Where bars of activations end at least, as a share of before."""
 FARTHEST = 3.0
+"""Where bars of activations end at most."""
 
 
 def draw_effect(
@@ -84,7 +88,7 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
         if controls is not None:
             low, _, high = controls.band(controls.values(int(table["token_id"].iloc[row])))
             _band(pen, names, middle, bar, low, high)
-        color = style.NODE_EDGE if abs(after - before) < 0.005 else style.EXCITE if after > before else style.INHIBIT
+        color = BARS[probability_tone(before, after)]
         pen.rectangle(names, middle - 6, max(0.8, bar * before), 5, Paint(fill=style.FAINT), 0.8)
         pen.rectangle(names, middle + 1, max(0.8, bar * after), 5, Paint(fill=color), 0.8)
         guess = names + bar * float(table["predicted"].iloc[row])
@@ -109,7 +113,7 @@ def _activations(pen: Pen, rows: list[BoxActivation], y: float, width: float) ->
         y += 15
         _key(pen, 0, y + 7, random)
     y += 22
-    most = max(1.25, *(value for row in rows for value in (row.measured, row.predicted) if value == value))
+    most = max(LEAST_SCALE, *(value for row in rows for value in (row.measured, row.predicted) if value == value))
     scale = min(FARTHEST, most)
     names = min(124.0, 0.4 * width)
     bar = width - names - 46

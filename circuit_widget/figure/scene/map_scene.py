@@ -1,6 +1,5 @@
 """The map of a figure: tokens across, layers up, as on the screen."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +8,18 @@ from jaxtyping import Bool
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.map_layout import MapLayout, MapNode, map_layout
-from circuit_widget.figure.layout.routing import Route, edge_width, head_length, map_edge
+from circuit_widget.figure.layout.routing import Route, map_edge
+from circuit_widget.figure.layout.strokes import (
+    FAINT_WIDTHS,
+    MAP_EDGE_OPACITY,
+    faint_opacity,
+    faint_step,
+    head_length,
+    output_presence,
+    presence,
+    ring_width,
+    signed_width,
+)
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Paint, Pen
 from circuit_widget.figure.scene.shapes import edge, node_shape
@@ -23,6 +33,8 @@ from circuit_widget.wording.text import apart, mono_width
 LEAST_HEIGHT = 190.0
 MOST_HEIGHT = 440.0
 ROW_PITCH = 54.0
+MOST_ANSWERS = 3
+"""Most explained tokens written beside their pentagons."""
 STRONGEST = 40
 """Most edges drawn with their sign."""
 
@@ -46,16 +58,12 @@ def standing(graph: Graph, circuit: Circuit, effect: Effect | None) -> Standing:
     likely = {target.token_id: target.probability for target in graph.targets}
     if effect is not None:
         likely.update(zip(effect.tokens["token_id"], effect.tokens["after"], strict=True))
-    presence = {
-        node: min(max(math.sqrt(likely[target.token_id]), 0.3), 1.0)
-        for node, target in zip(logits, graph.targets, strict=True)
-    }
+    left = {node: output_presence(likely[target.token_id]) for node, target in zip(logits, graph.targets, strict=True)}
     if effect is not None:
         table = effect.nodes
         for node, before, after in zip(table["id"], table["before"], table["after"], strict=True):
-            if before > 0:
-                presence[str(node)] = min(max(float(after) / float(before), 0.18), 1.0)
-    return Standing(hue, frozenset(circuit.pinned), presence)
+            left[str(node)] = presence(float(before), float(after))
+    return Standing(hue, frozenset(circuit.pinned), left)
 
 
 def map_height(graph: Graph) -> float:
@@ -120,16 +128,13 @@ def _curve(layout: MapLayout, source: int, target: int) -> tuple[float, ...]:
 def _faint_edges(
     pen: Pen, layout: MapLayout, visible: Shown, place: Mapping[int, int], chosen: Bool[np.ndarray, " edges"]
 ) -> None:
-    """Edges without sign, in four widths, each drawn as one so that crossings do not darken."""
-    paths: list[list[tuple[float, ...]]] = [[] for _ in style.FAINT_WIDTHS]
+    """Edges without sign, in a few widths, each drawn as one so that crossings do not darken."""
+    paths: list[list[tuple[float, ...]]] = [[] for _ in FAINT_WIDTHS]
     for edge_index in np.flatnonzero(chosen):
         source, target = int(visible.source[edge_index]), int(visible.target[edge_index])
-        width = 0.6 * edge_width(float(visible.share[edge_index]))
-        widths = enumerate(style.FAINT_WIDTHS)
-        step = next((step for step, limit in widths if width <= limit), len(style.FAINT_WIDTHS) - 1)
-        paths[step].append(_curve(layout, place[source], place[target]))
-    opacity = min(0.5, max(0.16, 8.0 / math.sqrt(1 + int(chosen.sum()))))
-    for width, group in zip(style.FAINT_WIDTHS, paths, strict=True):
+        paths[faint_step(float(visible.share[edge_index]))].append(_curve(layout, place[source], place[target]))
+    opacity = faint_opacity(int(chosen.sum()))
+    for width, group in zip(FAINT_WIDTHS, paths, strict=True):
         pen.curves(group, Paint(stroke=style.FAINT, width=width, opacity=opacity))
 
 
@@ -146,31 +151,31 @@ def _signed_edges(
     for index in np.flatnonzero(chosen):
         source, target = int(visible.source[index]), int(visible.target[index])
         share = float(visible.share[index])
-        width = max(0.6, 0.55 * edge_width(share))
+        width = signed_width(share)
         path = list(_curve(layout, place[source], place[target]))
         x, y = path[6], path[7]
         path[7] = y + head_length(width) - 1.0
-        presence = marks.presence.get(graph.node_ids[source], 1.0)
+        opacity = MAP_EDGE_OPACITY * marks.presence.get(graph.node_ids[source], 1.0)
         color = style.EXCITE if share > 0 else style.INHIBIT
-        edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, 0.75 * presence)
+        edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, opacity)
 
 
 def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: Standing) -> None:
     x, y, radius = layout.x[index], layout.y[index], layout.radius[index]
-    presence = marks.presence.get(node, 1.0)
+    opacity = marks.presence.get(node, 1.0)
     hue = marks.hue.get(node)
     if hue is not None:
-        width = min(2.2, 0.5 * radius + 0.6)
+        width = ring_width(radius)
         node_shape(pen, kind, x, y, radius - width / 2, Paint(fill=style.BACKGROUND))
-        ring = Paint(stroke=style.GROUPS[hue], width=width, opacity=presence)
+        ring = Paint(stroke=style.GROUPS[hue], width=width, opacity=opacity)
         node_shape(pen, kind, x, y, radius - width / 2, ring)
         return
     pinned = node in marks.pinned
     fill = {"error": style.BACKGROUND, "token": style.NODE_EDGE, "logit": style.ANSWER}.get(kind, style.NODE)
     rim = style.INK if pinned else style.ANSWER if kind == "logit" else style.NODE_EDGE
-    if presence < 1:
+    if opacity < 1:
         node_shape(pen, kind, x, y, radius - 0.4, Paint(fill=style.BACKGROUND))
-    node_shape(pen, kind, x, y, radius - 0.4, Paint(fill, rim, 1.5 if pinned else 0.8, opacity=presence))
+    node_shape(pen, kind, x, y, radius - 0.4, Paint(fill, rim, 1.5 if pinned else 0.8, opacity=opacity))
 
 
 def _answers(pen: Pen, graph: Graph, layout: MapLayout, place: Mapping[int, int], effect: Effect | None) -> None:
@@ -183,7 +188,7 @@ def _answers(pen: Pen, graph: Graph, layout: MapLayout, place: Mapping[int, int]
     y = layout.y[logits[0]]
     after = {} if effect is None else dict(zip(effect.tokens["token_id"], effect.tokens["after"], strict=True))
     words: list[str] = []
-    for target in sorted(graph.targets, key=lambda target: -target.probability)[:3]:
+    for target in sorted(graph.targets, key=lambda target: -target.probability)[:MOST_ANSWERS]:
         if words and max(target.probability, after.get(target.token_id, 0.0)) < LIKELY:
             continue
         number = probability(target.probability)

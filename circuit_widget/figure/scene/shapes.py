@@ -1,6 +1,7 @@
 """Outlines of what figures are made of: nodes by kind, ends of edges, cards and colour edges of boxes."""
 
-from circuit_widget.figure.layout.routing import Route, head_length
+from circuit_widget.figure.layout.routing import Route
+from circuit_widget.figure.layout.strokes import bar_half, dashes, head_half, head_length
 from circuit_widget.figure.scene.scene import Paint, Pen
 
 PENTAGON = ((0.0, -1.08), (1.0, -0.1), (1.0, 0.86), (-1.0, 0.86), (-1.0, -0.1))
@@ -26,14 +27,14 @@ def edge(pen: Pen, route: Route, excites: bool, color: str, opacity: float = 1.0
     (x, y), (dx, dy) = route.tip, route.direction
     length = head_length(route.width)
     base_x, base_y = x - dx * length, y - dy * length
-    dash = () if excites else (2.5 + 1.3 * route.width, 2 + 0.8 * route.width)
+    dash = () if excites else dashes(route.width)
     pen.curves([route.path], Paint(stroke=color, width=route.width, dash=dash, opacity=opacity))
     solid = Paint(fill=color, opacity=opacity)
     if excites:
-        half = 2.4 + 0.75 * route.width
+        half = head_half(route.width)
         pen.polygon(((x, y), (base_x - dy * half, base_y + dx * half), (base_x + dy * half, base_y - dx * half)), solid)
         return
-    half, thick = 3.5 + 0.9 * route.width, 1.2
+    half, thick = bar_half(route.width), 1.2
     stub = Paint(stroke=color, width=route.width, opacity=opacity)
     pen.lines([(base_x + dx * (length - 3 * thick), base_y + dy * (length - 3 * thick), x - dx, y - dy)], stub)
     bar = Paint(stroke=color, width=2 * thick, opacity=opacity)

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from circuit_widget.figure.scene.palette import LIGHT
+
 PX_PER_INCH: Final = 108.0
 """A scene pixel is two thirds of a point, so that 12 px text is 8 pt in print."""
 
@@ -10,29 +12,30 @@ MONO: Final = "'Noto Sans Mono', 'DejaVu Sans Mono', Menlo, Consolas, 'Liberatio
 
 TITLE_SIZE: Final = 13.5
 TEXT_SIZE: Final = 12.0
+"""Size of text in pixels, unless it is a title, a token or a caption."""
 TOKEN_SIZE: Final = 11.5
 CAPTION_SIZE: Final = 10.5
 
-BACKGROUND: Final = "#ffffff"
-INK: Final = "#23211e"
-MUTED: Final = "#6f6a62"
-FAINT: Final = "#b9b3a8"
-LINE: Final = "#e6e2da"
-GRID: Final = "#efece6"
-NODE: Final = "#d9d4ca"
-NODE_EDGE: Final = "#8e877b"
-EXCITE: Final = "#2b6ca3"
-INHIBIT: Final = "#c4472b"
-INHIBIT_GROUND: Final = "#fdf3f0"
-ANSWER: Final = "#215d92"
-ANSWER_GROUND: Final = "#dbe7f2"
-CHIP: Final = "#f0ece3"
-BOX: Final = "#f3efe6"
-BOX_EDGE: Final = "#b9ae97"
-INJECTED: Final = "#b87420"
-INJECTED_GROUND: Final = "#fdf1de"
-TRACK: Final = "#f1eee8"
-GROUPS: Final = ("#0f8b8d", "#2b6ca3", "#b7791f", "#8a5fb8", "#6b8e23", "#a3516d")
+BACKGROUND: Final = LIGHT.background
+INK: Final = LIGHT.ink
+MUTED: Final = LIGHT.muted
+FAINT: Final = LIGHT.faint
+LINE: Final = LIGHT.line
+GRID: Final = LIGHT.grid
+NODE: Final = LIGHT.node
+NODE_EDGE: Final = LIGHT.node_edge
+EXCITE: Final = LIGHT.excite
+INHIBIT: Final = LIGHT.inhibit
+INHIBIT_GROUND: Final = LIGHT.inhibit_ground
+ANSWER: Final = LIGHT.answer
+ANSWER_GROUND: Final = LIGHT.answer_ground
+CHIP: Final = LIGHT.chip
+BOX: Final = LIGHT.box
+BOX_EDGE: Final = LIGHT.box_edge
+INJECTED: Final = LIGHT.injected
+INJECTED_GROUND: Final = LIGHT.injected_ground
+TRACK: Final = LIGHT.grid
+GROUPS: Final = LIGHT.groups
 
-FAINT_WIDTHS: Final = (0.4, 0.7, 1.1, 1.7)
 FADED: Final = 0.45
+"""Opacity of the hue of a box that has faded."""

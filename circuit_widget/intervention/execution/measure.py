@@ -18,8 +18,8 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Batch, Conditions, Edit, rerun_batch
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.tracing.reading import normed_of
 from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.target_source import final_normed
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
@@ -56,7 +56,7 @@ def measure(
     conditions = regime.conditions
     if conditions is None:
         direct = predict(run.frozen, transcoders, watched, experiments, knock_on=())
-        normed = normed_of(model, run) + direct.normed.to(model.device)
+        normed = final_normed(model, run) + direct.normed.to(model.device)
         return Measured(direct.features, normed, logits_after(model, run.captured, direct))
     batch = rerun_batch(
         model,

@@ -13,8 +13,8 @@ from torch import Tensor
 from circuit_widget.attribution.targets import ChosenTarget, Contrast
 from circuit_widget.graph import Graph
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.tracing.reading import chosen_targets
 from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.target_source import chosen_targets
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from circuit_widget.arguments import check_callable, entries_of, finite_number, of_type, plain_number, quoted
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
-from circuit_widget.graph.given import given_graph
+from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Intervention, Nodes, Scale, intervention_tuple
 from circuit_widget.intervention.mode import Mode
@@ -169,7 +169,7 @@ def sweep_last_layer(
     Raises:
         InterventionError: `first` is not a layer of the model.
     """
-    layers = range(given_graph(graph, InterventionError).n_layers)
+    layers = range(require_graph(graph, InterventionError).n_layers)
     first = plain_number(first)
     if isinstance(first, bool) or not isinstance(first, int) or first not in layers:
         raise InterventionError(f"The first frozen layer lies in 0 to {layers[-1]}; given {quoted(first)}.")

@@ -1,1 +1,1 @@
-"""From what a user gives as a prompt, a target or a tokenizer to the tokens that a model is run on."""
+"""Tokenization: from prompts, targets and tokenizers that users give to token ids."""

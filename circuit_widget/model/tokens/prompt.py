@@ -1,4 +1,4 @@
-"""From a prompt to the tokens the model is run on."""
+"""From a prompt to the tokens that the model runs on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypedDict
 
 from transformers import PretrainedConfig
 
-from circuit_widget.arguments import entries_of, of_type, quoted
+from circuit_widget.arguments import entries_of, first_line, of_type, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.tokens.prompt_input import Message, plain_prompt
 from circuit_widget.model.tokens.tokenizer import Tokenizer, keeps_offsets, not_embedded, token_text, unknown_text
@@ -18,14 +18,14 @@ from circuit_widget.nodes import PromptToken
 from circuit_widget.system.warning import warn
 
 TURN = "<start_of_turn>"
-"""Opens a turn of a conversation in Gemma's template."""
+"""First token of a turn in Gemma's chat template."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The tokens of a prompt; the first is a special one (BOS or what stands for it).
+    """The tokens of a prompt; the first is a special token (BOS, or PAD or EOS in its place).
 
-    Features and errors before `first_position` are dropped: there (BOS) activations are outliers that say nothing.
+    Features and errors before `first_position` are left out, because activations at the first token are outliers.
     """
 
     token_ids: tuple[int, ...]
@@ -37,13 +37,13 @@ class Prompt:
 
 
 PromptInput: TypeAlias = str | Sequence[int] | Sequence[PromptToken] | Sequence[Message] | Prompt
-"""What is traced: a text, tokens or their ids, the messages of a conversation, rendered by the tokenizer's chat
-template, or a prompt that was read before.
+"""A prompt as users give it: a text, tokens, token ids, or the messages of a conversation, which the tokenizer's chat
+template renders; or a prompt that was read before.
 """
 
 
 class Bounds(TypedDict):
-    """What a model takes: how many tokens it has embeddings for, how many it reads, which is the first that counts."""
+    """Limits of a model: number of embeddings, most tokens of a prompt, and first position whose features are nodes."""
 
     vocabulary_size: int
     context_length: int
@@ -51,9 +51,9 @@ class Bounds(TypedDict):
 
 
 def first_position(config: PretrainedConfig) -> int:
-    """Return the first position whose features count: 1, after BOS, and 4 for instruction-tuned Gemma-3.
+    """Return the first position whose features are nodes: 1, after BOS, and 4 for instruction-tuned Gemma-3.
 
-    Transcoders of Gemma-3-it (Gemma Scope 2) say nothing of the turn's opening, `<bos><start_of_turn>user\\n`.
+    Transcoders of Gemma-3-it (Gemma Scope 2) were not trained on the start of a turn, `<bos><start_of_turn>user\\n`.
     """
     tuned = any(part.endswith("-it") for part in Path(str(config.name_or_path)).parts)
     return 4 if tuned and str(config.model_type).startswith("gemma3") else 1
@@ -67,12 +67,12 @@ def read_prompt(
     context_length: int,
     first_position: int = 1,
 ) -> Prompt:
-    """Return the tokens of a text, of messages, or of a list of token ids, beginning as the model's prompts do.
+    """Return the tokens of a text, of messages, or of a list of token ids, with the start of the model's prompts.
 
-    In front goes what the tokenizer puts before every text, else BOS, and where there is none PAD or EOS. What begins
-    with it stays as it is, so that reading the ids of a prompt gives the same prompt; so does what begins with any
-    other special token, but for a text whose tokenizer puts something before everything. Messages end where the model's
-    answer begins. A text whose first words would be left out, and ids with padding, give a CircuitWidgetWarning.
+    That start is what the tokenizer puts before every text, else BOS, else PAD, else EOS. Prompts that begin with it are
+    not changed, so that reading the ids of a prompt gives the same prompt. Neither are those that begin with another
+    special token, unless they are texts and the tokenizer itself puts something before them. Messages end where the
+    model's answer begins. A text whose first words would be left out, and ids with padding, give a CircuitWidgetWarning.
 
     `vocabulary_size` is the number of tokens that the model has embeddings for.
 
@@ -84,28 +84,28 @@ def read_prompt(
         return prompt
     given = plain_prompt(prompt)
     if isinstance(given, str):
-        ids = _begun(tokenizer, _text_ids(tokenizer, given), is_text=True)
+        ids = _with_start(tokenizer, _text_ids(tokenizer, given), is_text=True)
     elif any(isinstance(entry, Mapping) for entry in given):
-        ids = _begun(tokenizer, _message_ids(tokenizer, given), is_text=False)
+        ids = _with_start(tokenizer, _message_ids(tokenizer, given), is_text=False)
     else:
-        ids = _given_ids(tokenizer, prompt, given, vocabulary_size)  # type: ignore[arg-type]
+        ids = _checked_ids(tokenizer, prompt, given, vocabulary_size)  # type: ignore[arg-type]
     if len(ids) <= first_position:
         raise PromptError(
-            f"The prompt {quoted(prompt)} holds no word after its first "
+            f"The prompt {quoted(prompt)} has no word after its first "
             f"{'token' if first_position == 1 else f'{first_position} tokens, which are left out'}; write at least one."
         )
     read = prompt_of(
         tokenizer, ids, vocabulary_size=vocabulary_size, context_length=context_length, first_position=first_position
     )
     if isinstance(given, str) and first_position > 1 and TURN not in read.texts[:first_position]:
-        _warn_of_lost_words(read.texts[1:first_position])
+        _warn_of_left_out_words(read.texts[1:first_position])
     return read
 
 
 def prompt_of(
     tokenizer: Tokenizer, ids: Sequence[int], *, vocabulary_size: int, context_length: int, first_position: int
 ) -> Prompt:
-    """Return the prompt of exactly these tokens, as a graph or a generation has them: nothing is put in front.
+    """Return the prompt of exactly these tokens, as in a graph or a generation: nothing is put in front.
 
     Raises:
         PromptError: there are too many tokens, or the model has no embedding of one.
@@ -117,7 +117,7 @@ def prompt_of(
 
 
 def ids_of(tokens: object) -> list[int]:
-    """Return the ids of tokens. Raises PromptError where there is none, and for what is no list of PromptTokens."""
+    """Return the ids of tokens. Raises PromptError for anything but a list of PromptTokens, and for an empty one."""
     expected = "The tokens of a prompt are PromptTokens, as graph.tokens has them"
     listed = entries_of(tokens, expected, PromptError)
     if not listed:
@@ -129,7 +129,7 @@ def check_embedded(tokenizer: Tokenizer, ids: Sequence[int], vocabulary_size: in
     """Check that the model has an embedding of each token.
 
     Raises:
-        PromptError: names the first that it has none of.
+        PromptError: names the first token without one.
     """
     for token in ids:
         if 0 <= token < vocabulary_size:
@@ -142,25 +142,25 @@ def check_embedded(tokenizer: Tokenizer, ids: Sequence[int], vocabulary_size: in
         raise PromptError(not_embedded(text, token, vocabulary_size))
 
 
-def _warn_of_lost_words(words: Sequence[str]) -> None:
+def _warn_of_left_out_words(words: Sequence[str]) -> None:
     warn(
-        f"Features at {', '.join(map(repr, words))} are left out: this model's transcoders expect a conversation, whose "
-        "opening says nothing. Give messages instead of a text: "
+        f"Features at {', '.join(map(repr, words))} are left out: this model's transcoders expect a conversation and were not "
+        "trained on its first tokens. Give messages instead of a text: "
         '[{"role": "user", "content": "..."}].',
     )
 
 
-def _begun(tokenizer: Tokenizer, ids: list[int], *, is_text: bool) -> list[int]:
-    """Return tokens with what a prompt begins with in front, where they do not begin with it."""
-    own = _put_before_texts(tokenizer)
-    front = own or _first_token(tokenizer)
+def _with_start(tokenizer: Tokenizer, ids: list[int], *, is_text: bool) -> list[int]:
+    """Return tokens with the start of the model's prompts in front, where they do not begin with it."""
+    own = _tokens_before_texts(tokenizer)
+    front = own or _start_token(tokenizer)
     if not front or ids[0] in (front[0], tokenizer.bos_token_id):
         return ids
     special = ids[0] in _special_ids(tokenizer) and ids[0] not in unknown_ids(tokenizer)
     return ids if special and not (is_text and own) else [*front, *ids]
 
 
-def _put_before_texts(tokenizer: Tokenizer) -> list[int]:
+def _tokens_before_texts(tokenizer: Tokenizer) -> list[int]:
     """Return the tokens that the tokenizer itself puts before every text."""
     if not keeps_offsets(tokenizer):
         around = tokenizer.build_inputs_with_special_tokens([_MARK])
@@ -169,7 +169,7 @@ def _put_before_texts(tokenizer: Tokenizer) -> list[int]:
     for text in ("a", "" if known is None else str(known)):
         try:
             encoded = tokenizer(text)
-        except Exception:  # of a tokenizer that does not know the word
+        except Exception:  # raised by a tokenizer that does not know the word
             continue
         sources = encoded.sequence_ids(0)
         if 0 in sources:
@@ -178,11 +178,11 @@ def _put_before_texts(tokenizer: Tokenizer) -> list[int]:
 
 
 _MARK = -1
-"""Stands for a text among token ids."""
+"""Marks the text among token ids."""
 
 
-def _first_token(tokenizer: Tokenizer) -> list[int]:
-    """Return what stands before a prompt where the tokenizer puts nothing there: BOS, else PAD, else EOS."""
+def _start_token(tokenizer: Tokenizer) -> list[int]:
+    """Return the first token of a prompt for a tokenizer that puts nothing before texts: BOS, else PAD, else EOS."""
     named = (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
     return [int(token) for token in named if token is not None][:1]
 
@@ -198,8 +198,8 @@ def _text_ids(tokenizer: Tokenizer, text: str) -> list[int]:
     return ids
 
 
-def _given_ids(tokenizer: Tokenizer, prompt: PromptInput, ids: Sequence[int], vocabulary_size: int) -> list[int]:
-    """Return ids that were given, checked, with what a prompt begins with in front."""
+def _checked_ids(tokenizer: Tokenizer, prompt: PromptInput, ids: Sequence[int], vocabulary_size: int) -> list[int]:
+    """Return token ids that a user gave, checked, with the start of the model's prompts in front."""
     check_embedded(tokenizer, ids, vocabulary_size)
     tokens = [entry for entry in prompt if isinstance(entry, PromptToken)] if isinstance(prompt, Sequence) else []
     for token in tokens:
@@ -211,11 +211,11 @@ def _given_ids(tokenizer: Tokenizer, prompt: PromptInput, ids: Sequence[int], vo
             )
     if not tokens:
         _warn_of_padding(tokenizer, ids)
-    return _begun(tokenizer, list(ids), is_text=False)
+    return _with_start(tokenizer, list(ids), is_text=False)
 
 
 def _warn_of_padding(tokenizer: Tokenizer, ids: Sequence[int]) -> None:
-    """Warn of padding at either end, of tokenizers whose PAD is nothing else and does not stand before prompts."""
+    """Warn of padding at either end, for tokenizers whose PAD has no other meaning and does not start prompts."""
     pad = tokenizer.pad_token_id
     if pad is None or pad in (tokenizer.bos_token_id, tokenizer.eos_token_id, *unknown_ids(tokenizer)):
         return
@@ -233,8 +233,8 @@ def _message_ids(tokenizer: Tokenizer, messages: Sequence[Any]) -> list[int]:
             "Messages were given, but the model's tokenizer has no chat template. "
             "Write the conversation as one text, in the form the model was trained on, or set tokenizer.chat_template."
         )
-    for place, message in enumerate(messages):
-        _check_message(place, message)
+    for index, message in enumerate(messages):
+        _check_message(index, message)
     try:
         text = tokenizer.apply_chat_template(
             [dict(message) for message in messages],
@@ -242,24 +242,24 @@ def _message_ids(tokenizer: Tokenizer, messages: Sequence[Any]) -> list[int]:
             add_generation_prompt=messages[-1]["role"] != "assistant",
             continue_final_message=messages[-1]["role"] == "assistant",
         )
-    except Exception as error:  # a template is a program of the model's makers, and raises what it likes
-        reason = str(error).strip().split("\n")[0][:200]
+    except Exception as error:  # a template is a program, which raises any exception
+        reason = first_line(error)
         raise PromptError(f"The model's chat template refuses these messages: {reason}") from error
     return _text_ids(tokenizer, str(text))
 
 
-def _check_message(place: int, message: object) -> None:
+def _check_message(index: int, message: object) -> None:
     expected = 'expected {"role": "user", "content": "a text"}'
     if not isinstance(message, Mapping):
-        raise PromptError(f"Message {place} is {quoted(message)}; {expected}.")
+        raise PromptError(f"Message {index} is {quoted(message)}; {expected}.")
     for key in ("role", "content"):
         if key not in message:
-            raise PromptError(f"Message {place} has no {key!r}; {expected}.")
+            raise PromptError(f"Message {index} has no {key!r}; {expected}.")
         if not isinstance(message[key], str):
-            raise PromptError(f"The {key} of message {place} is {quoted(message[key])}; {expected}.")
+            raise PromptError(f"The {key} of message {index} is {quoted(message[key])}; {expected}.")
 
 
 def _special_ids(tokenizer: Tokenizer) -> set[int]:
     added = tokenizer.added_tokens_decoder.items()
     named = {int(token) for token in tokenizer.all_special_ids if token is not None}
-    return named | {int(place) for place, token in added if token.special}
+    return named | {int(number) for number, token in added if token.special}

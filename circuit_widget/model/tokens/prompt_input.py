@@ -1,4 +1,4 @@
-"""What a user gives as a prompt, whatever it comes in: a text, token ids, or the messages of a conversation."""
+"""Prompts as users give them, in any container: a text, token ids, or the messages of a conversation."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Message: TypeAlias = Mapping[str, Any]
 PROMPT_IS = "A prompt is a text, a list of token ids, or a list of messages"
 
 IDS, MASK = "input_ids", "attention_mask"
-"""Keys of what a tokenizer returns."""
+"""Keys in the output of a tokenizer."""
 
 
 def plain_prompt(prompt: object, expected: str = PROMPT_IS) -> str | tuple[int, ...] | tuple[Message, ...]:
     """Return a prompt as a text, as token ids that are Python numbers, or as messages.
 
-    Ids may come in a list, a tensor or an array, as `PromptToken`s, as a batch of one row, or as a tokenizer returns
-    them. Whether a vocabulary has them is not checked here.
+    Ids can be in a list, a tensor, an array, `PromptToken`s, a batch of one row, or the output of a tokenizer. Whether the
+    vocabulary has them is not checked here.
 
     Raises:
-        PromptError: several prompts, padding, or something else, with `expected` as the sentence that says what is.
+        PromptError: several prompts, padding, or anything else; `expected` is the sentence on what is expected.
     """
     if isinstance(prompt, str):
         check_characters(prompt)
@@ -48,19 +48,19 @@ def plain_prompt(prompt: object, expected: str = PROMPT_IS) -> str | tuple[int, 
 
 
 def check_characters(text: str) -> None:
-    """Check that a text is one that a tokenizer can encode.
+    """Check that a tokenizer can encode a text.
 
     Raises:
-        PromptError: it holds half of a character.
+        PromptError: it contains half of a character.
     """
     if (half := half_character(text)) is not None:
-        raise PromptError(f"The text {quoted(text)} holds half of a character, {half}; give whole characters.")
+        raise PromptError(f"The text {quoted(text)} has half of a character, {half}; give whole characters.")
 
 
 def listed(given: object) -> list[Any] | None:
     """Return the entries of a list, a tuple, a tensor or an array as a list, None for everything else.
 
-    Texts and bytes are no lists; sets have no order, and iterators can be read only once.
+    None for texts and bytes, for sets, which have no order, and for iterators, which can be read only once.
     """
     if isinstance(given, str | bytes | bytearray | memoryview):
         return None
@@ -78,7 +78,7 @@ def _entries(prompt: object, expected: str) -> list[Any]:
 
 
 def _hint(prompt: object) -> str:
-    """Return what to do with something that is no prompt, where that can be told."""
+    """Return advice for an object that is not a prompt, empty where there is none."""
     if isinstance(prompt, bytes | bytearray | memoryview):
         return ' Decode bytes first: prompt.decode("utf-8").'
     if isinstance(prompt, os.PathLike):
@@ -94,7 +94,7 @@ def _hint(prompt: object) -> str:
 
 
 def _one_row(entries: list[Any]) -> list[Any]:
-    """Return a batch of one row as that row, and anything else that is not nested as it is."""
+    """Return the row of a batch of one row, or the entries themselves if they are not nested."""
     row = listed(entries[0]) if len(entries) == 1 else None
     entries = entries if row is None else row
     nested = sum(listed(entry) is not None for entry in entries)
@@ -105,7 +105,7 @@ def _one_row(entries: list[Any]) -> list[Any]:
 
 
 def _encoded_ids(encoding: Mapping[Any, Any], expected: str) -> tuple[int, ...]:
-    """Return the ids in what a tokenizer returned, if it is of one prompt and without padding."""
+    """Return the ids in the output of a tokenizer, if it has one prompt without padding."""
     ids = listed(encoding.get(IDS))
     if ids is None:
         raise PromptError(f"{expected}; given {quoted(encoding)}.{_hint(encoding)}")
@@ -124,7 +124,7 @@ def _encoded_ids(encoding: Mapping[Any, Any], expected: str) -> tuple[int, ...]:
 
 
 def _token_id(token: Any) -> int:
-    """Return the Python number in a token, or in a numpy or torch number."""
+    """Return the id of a token as a Python number."""
     if isinstance(token, PromptToken):
         token = token.token_id
     number = plain_number(token)

@@ -1,4 +1,4 @@
-"""Which tokens a text may stand for: those whose decoded text it is."""
+"""The tokens that a text can mean: those whose decoded text it is."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from circuit_widget.model.tokens.tokenizer import Tokenizer, token_text
 from circuit_widget.model.tokens.unknown_words import encode, nearest
 
 PIECES = 8
-"""Pieces of a text that an error names."""
+"""Most tokens of a text that an error names."""
 
 
 def find_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
-    """Return the ids of the tokens that `text` may stand for: those whose text it is, without or with a space before it.
+    """Return the ids of the tokens that `text` can mean: those whose text it is, without or with a space before it.
 
-    The text of a token is what it adds to other text, or what it is shown as: a special one by its name, a WordPiece one
-    with its "##". How a vocabulary spells a token is not its text: among bytes "é" is the name of a single one.
+    The text of a token is what it adds to a decoded text, or how it is displayed: a special token by its name, a WordPiece
+    token with its "##". The spelling in the vocabulary is not its text: in a byte-level vocabulary "é" is a single byte.
 
     Raises:
-        PromptError: no single token has this text; names the tokens it is made of, or the nearest ones.
+        PromptError: no single token has this text; names its tokens, or the most similar ones.
     """
     if not text:
         raise PromptError("A target is empty; give the text of a token, or its id.")
@@ -34,7 +34,7 @@ def find_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
     candidates = dict.fromkeys(_candidates(tokenizer, text, ids))
     found = [token for token in candidates if _texts(tokenizer, token, before) & wanted]
     if not found and len(ids) == 1 and unknown is None:
-        # The tokenizer itself reads the text as this token, and by Unicode they are the same text.
+        # The tokenizer encodes the text as this token, and both are the same text by Unicode.
         found = [token for token in ids if {same, f" {same}"} & _composed(_texts(tokenizer, token, before))]
     if found:
         return tuple(found)
@@ -50,7 +50,7 @@ def find_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
 
 
 def _candidates(tokenizer: Tokenizer, text: str, ids: list[int]) -> Iterator[int]:
-    """Yield tokens that may have this text: what it is encoded as, and what vocabularies of each kind would call it."""
+    """Yield tokens that may have this text: its encoding, and its spellings in all kinds of vocabularies."""
     spaced = f" {text}"
     for encoded in (ids, encode(tokenizer, spaced)[0]):
         if len(encoded) == 1:
@@ -67,7 +67,7 @@ def _candidates(tokenizer: Tokenizer, text: str, ids: list[int]) -> Iterator[int
 
 
 def _named(tokenizer: Tokenizer, name: str) -> int | None:
-    """Return the token that the vocabulary spells so, None where there is none."""
+    """Return the token with this spelling in the vocabulary, or None."""
     token = tokenizer.convert_tokens_to_ids(name)
     if not isinstance(token, int) or tokenizer.convert_ids_to_tokens(token) != name:
         return None
@@ -75,13 +75,13 @@ def _named(tokenizer: Tokenizer, name: str) -> int | None:
 
 
 def _in_bytes(text: str) -> str:
-    """Return a text as byte-level vocabularies spell it: each byte as a visible character."""
+    """Return the spelling of a text in byte-level vocabularies: each byte as a visible character."""
     spelled = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)
     return "".join(piece for piece, _ in spelled)
 
 
 def _other_text(tokenizer: Tokenizer) -> list[int]:
-    """Return the tokens of some text, none where the tokenizer cannot encode it."""
+    """Return the tokens of some text, none if the tokenizer cannot encode it."""
     try:
         return encode(tokenizer, "a")[0]
     except PromptError:
@@ -89,9 +89,9 @@ def _other_text(tokenizer: Tokenizer) -> list[int]:
 
 
 def _texts(tokenizer: Tokenizer, token_id: int, before: list[int]) -> set[str]:
-    """Return the text that a token adds after the tokens `before`, and that by which it is shown.
+    """Return the text that a token adds after the tokens `before`, and the text by which it is displayed.
 
-    Decoders take the space from the first token of a text, so it has to come after another one.
+    Decoders remove the space from the first token of a text, so the token must come after another one.
     """
     alone, together = (
         str(tokenizer.decode(some, clean_up_tokenization_spaces=False)) for some in (before, [*before, token_id])
@@ -105,8 +105,8 @@ def _composed(texts: set[str]) -> set[str]:
 
 
 def _spelled(tokenizer: Tokenizer, text: str) -> str:
-    """Return a sentence on the token that the vocabulary spells as this text, although its own text is another."""
+    """Return a sentence about the token with this spelling in the vocabulary, whose own text is another."""
     token = _named(tokenizer, text)
     if token is None:
         return ""
-    return f" The vocabulary calls token {token} so, but its text is {token_text(tokenizer, token)!r}."
+    return f" The vocabulary spells token {token} like this, but its text is {token_text(tokenizer, token)!r}."

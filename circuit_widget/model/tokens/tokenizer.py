@@ -1,4 +1,4 @@
-"""The tokenizer of a model: what may be given as one, and how its tokens are shown."""
+"""The tokenizer of a model: reading the `tokenizer` argument, and the displayed text of tokens."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Protocol, TypeAlias
 import tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from circuit_widget.arguments import quoted
+from circuit_widget.arguments import first_line, quoted
 from circuit_widget.errors import LoadError
 
 Tokenizer: TypeAlias = PreTrainedTokenizerBase
 
 
 class Processor(Protocol):
-    """What prepares texts and images for a model, and holds the tokenizer for the texts."""
+    """Prepares texts and images for a model, and has the tokenizer for texts."""
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -24,17 +24,16 @@ class Processor(Protocol):
 
 
 TokenizerChoice: TypeAlias = Tokenizer | Processor | str | os.PathLike[str]
-"""What may be given as a tokenizer: itself, a processor that has one, or the directory it lies in."""
+"""A tokenizer as users give it: itself, a processor that has one, or its directory."""
 
 
 def read_tokenizer(given: object) -> Tokenizer | None:
-    """Return the tokenizer in what was given as one: itself, that of a processor, or the one in a directory.
+    """Return the tokenizer in the `tokenizer` argument of `load`; None for None, where the model has its own.
 
-    A name is that of a directory or of a model in the hub's local cache; nothing is downloaded and no remote code is
-    run. None stays None: the model has its own.
+    A text or path is a directory, or a model in the hub's local cache. Nothing is downloaded, and no remote code is run.
 
     Raises:
-        LoadError: there is no tokenizer in it; says what was given, and how to make one of it.
+        LoadError: the argument has no tokenizer; names it, and how to get a tokenizer from it.
     """
     if given is None or isinstance(given, PreTrainedTokenizerBase):
         return given
@@ -43,7 +42,7 @@ def read_tokenizer(given: object) -> Tokenizer | None:
     inner = getattr(given, "tokenizer", None)
     if isinstance(inner, PreTrainedTokenizerBase):
         return inner
-    hint = "pass the model's own, AutoTokenizer.from_pretrained(...), or the directory it lies in"
+    hint = "pass the model's own, AutoTokenizer.from_pretrained(...), or its directory"
     if isinstance(given, tokenizers.Tokenizer):
         hint = (
             "wrap it and name its special tokens: "
@@ -61,14 +60,16 @@ def _from_files(source: str | os.PathLike[str]) -> Tokenizer:
         found: Any = AutoTokenizer.from_pretrained(
             Path(source).expanduser().as_posix(), trust_remote_code=False, local_files_only=True
         )
-    except Exception as error:  # whatever the files make transformers raise
-        reason = str(error).strip().split("\n")[0][:200]
+    except Exception as error:  # transformers raises many kinds
+        reason = first_line(error)
         raise LoadError(
             f"tokenizer={os.fspath(source)!r:.200} is neither the directory of a tokenizer nor a model in the local "
-            f"cache ({reason or type(error).__name__}); pass one of these, or AutoTokenizer.from_pretrained(...)."
+            f"cache ({reason}); pass one of these, or AutoTokenizer.from_pretrained(...)."
         ) from error
     if not isinstance(found, PreTrainedTokenizerBase):
-        raise LoadError(f"tokenizer={os.fspath(source)!r:.200} holds {_kind(found)}, which is no tokenizer of texts.")
+        raise LoadError(
+            f"tokenizer={os.fspath(source)!r:.200} contains {_kind(found)}, which is not a tokenizer of texts."
+        )
     return found
 
 
@@ -80,14 +81,14 @@ def _kind(given: object) -> str:
 
 
 def keeps_offsets(tokenizer: Tokenizer) -> bool:
-    """Whether a tokenizer tells which part of a text each token is of; those written in Python do not."""
+    """Whether a tokenizer returns the part of the text that each token covers; those written in Python do not."""
     return bool(getattr(tokenizer, "is_fast", False))
 
 
 def token_text(tokenizer: Tokenizer, token_id: int) -> str:
-    """Return a token as it is shown: a special one by name, others as their text, leading space included.
+    """Return the displayed text of a token: the name of a special token, else its text with its leading space.
 
-    What the tokenizer does not have is shown by its id, as "<7>".
+    A token that the tokenizer does not have is displayed by its id, as "<7>".
     """
     piece = _piece(tokenizer, token_id)
     if piece is None:
@@ -100,12 +101,12 @@ def token_text(tokenizer: Tokenizer, token_id: int) -> str:
 
 
 def unknown_text(token_id: int) -> str:
-    """Return how a token is shown that the tokenizer does not have."""
+    """Return the displayed text of a token that the tokenizer does not have."""
     return f"<{quoted(token_id)}>"
 
 
 def not_embedded(text: str, token_id: int, rows: int, where: str = "") -> str:
-    """Return what to say of a token that the tokenizer has and the model does not."""
+    """Return the error message for a token that the tokenizer has and the model does not."""
     return (
         f"The token {text!r:.80} (id {token_id}) is beyond the model's {rows} embeddings{where}: it was added to the "
         "tokenizer alone. Call model.resize_token_embeddings(len(tokenizer)) before loading the model here, or leave "
@@ -114,7 +115,7 @@ def not_embedded(text: str, token_id: int, rows: int, where: str = "") -> str:
 
 
 def _piece(tokenizer: Tokenizer, token_id: int) -> str | None:
-    """Return a token as the vocabulary spells it, None beyond it, where tokenizers in Python raise."""
+    """Return the spelling of a token in the vocabulary, None for an id outside it, where tokenizers in Python raise."""
     try:
         piece: Any = tokenizer.convert_ids_to_tokens(token_id)
     except (IndexError, KeyError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""What of a text a tokenizer could not encode, and which tokens come near to it."""
+"""Encoding of texts; words that the tokenizer does not know, and the most similar tokens."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from circuit_widget.arguments import quoted
+from circuit_widget.arguments import first_line, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.model.tokens.prompt_input import check_characters
 from circuit_widget.model.tokens.tokenizer import Tokenizer, keeps_offsets
 
 LENGTH_DIFFERENCE = 3
-"""How much longer or shorter a word may be to be named as near: large vocabularies take long to compare."""
+"""Largest difference in length of similar words; comparing all words of a large vocabulary would take long."""
 
 
 def encode(tokenizer: Tokenizer, text: str) -> tuple[list[int], str | None]:
-    """Return the tokens of a text without any that the tokenizer adds, and the first word it could not encode, if any.
+    """Return the tokens of a text, without those that the tokenizer adds, and the first word it could not encode or None.
 
-    A special token that is spelled out in the text is that token, also where it doubles as the one for unknown words.
+    A special token that is spelled out in the text is that token, also if it is the token for unknown words.
 
     Raises:
         PromptError: the tokenizer cannot encode the text at all.
@@ -31,21 +31,20 @@ def encode(tokenizer: Tokenizer, text: str) -> tuple[list[int], str | None]:
             ids, offsets = list(encoded["input_ids"]), encoded["offset_mapping"]
         else:
             ids = _ids_in_python(tokenizer, text)
-    except Exception as error:  # the Rust library raises plain Exceptions, tokenizers in Python what they like
-        reason = str(error).strip().split("\n")[0][:200]
-        raise PromptError(f"The tokenizer cannot encode {quoted(text)}: {reason or type(error).__name__}.") from error
+    except Exception as error:  # the Rust library raises plain Exceptions, tokenizers in Python any kind
+        raise PromptError(f"The tokenizer cannot encode {quoted(text)}: {first_line(error)}.") from error
     unknown = unknown_ids(tokenizer)
-    places = [place for place, token in enumerate(ids) if token is None or token in unknown]
+    indices = [index for index, token in enumerate(ids) if token is None or token in unknown]
     if keeps_offsets(tokenizer):
-        word = _unknown_at(tokenizer, text, [(ids[place], *offsets[place]) for place in places])
+        word = _unknown_at(tokenizer, text, [(ids[index], *offsets[index]) for index in indices])
         word = word if word is not None else _left_out(tokenizer, text, offsets)
     else:
-        word = _unknown_in(tokenizer, text, len(places))
+        word = _unknown_in(tokenizer, text, len(indices))
     return [int(token) for token in ids if token is not None], word
 
 
 def unknown_ids(tokenizer: Tokenizer) -> frozenset[int]:
-    """Return the tokens that stand for words which are not in the vocabulary, of the tokenizer and of its model."""
+    """Return the tokens for words outside the vocabulary, of the tokenizer and of its model."""
     found = {tokenizer.unk_token_id}
     if keeps_offsets(tokenizer):
         backend: Any = tokenizer.backend_tokenizer
@@ -55,7 +54,7 @@ def unknown_ids(tokenizer: Tokenizer) -> frozenset[int]:
 
 
 def nearest(tokenizer: Tokenizer, word: str) -> str:
-    """Return a sentence that names the tokens nearest to a word, nothing where none is near."""
+    """Return a sentence that names the tokens most similar to a word, empty if there is none."""
     special = set(tokenizer.all_special_tokens)
     texts = (token.replace("Ġ", "").replace("▁", "") for token in tokenizer.get_vocab() if token not in special)
     alike = (text for text in texts if text and abs(len(text) - len(word)) <= LENGTH_DIFFERENCE)
@@ -65,7 +64,7 @@ def nearest(tokenizer: Tokenizer, word: str) -> str:
 
 
 def _unknown_at(tokenizer: Tokenizer, text: str, found: Iterable[tuple[int, int, int]]) -> str | None:
-    """Return the first part of a text that became an unknown token without spelling it out."""
+    """Return the first part of a text that became an unknown token although it does not spell this token out."""
     for token, start, end in found:
         if not _spells(tokenizer, text[start:end], token):
             return text[start:end]
@@ -73,7 +72,7 @@ def _unknown_at(tokenizer: Tokenizer, text: str, found: Iterable[tuple[int, int,
 
 
 def _spells(tokenizer: Tokenizer, part: str, token: int) -> bool:
-    """Whether a part of a text is a token's own name, up to the tokenizer's normalizer and spaces that the token takes."""
+    """Whether a part of a text is the name of a token, up to normalization and surrounding spaces."""
     name = str(tokenizer.convert_ids_to_tokens(token))
     normalizer: Any = tokenizer.backend_tokenizer.normalizer
     if part.strip() == name:
@@ -82,21 +81,24 @@ def _spells(tokenizer: Tokenizer, part: str, token: int) -> bool:
 
 
 def _left_out(tokenizer: Tokenizer, text: str, offsets: Sequence[tuple[int, int]]) -> str | None:
-    """Return the first letter or digit that a tokenizer without an unknown token makes nothing of."""
-    covered = {place for start, end in offsets for place in range(start, end)}
-    letters = dict.fromkeys(letter for place, letter in enumerate(text) if place not in covered and letter.isalnum())
+    """Return the first letter or digit that a tokenizer without an unknown token leaves out."""
+    covered = {index for start, end in offsets for index in range(start, end)}
+    letters = dict.fromkeys(letter for index, letter in enumerate(text) if index not in covered and letter.isalnum())
     dropped = (letter for letter in letters if not tokenizer(letter, add_special_tokens=False)["input_ids"])
     return next(dropped, None)
 
 
 def _ids_in_python(tokenizer: Tokenizer, text: str) -> list[int | None]:
-    """Return the tokens of a text for a tokenizer written in Python, None for a word that it has no token for."""
+    """Return the tokens of a text for a tokenizer written in Python, None for a word without a token."""
     ids: Any = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text))
     return list(ids)
 
 
 def _unknown_in(tokenizer: Tokenizer, text: str, n_unknown: int) -> str | None:
-    """Return the first unknown word of a text for a tokenizer that keeps no offsets: more than are spelled out."""
+    """Return the first unknown word of a text for a tokenizer without offsets.
+
+    There is one where the text has more unknown tokens than it spells out.
+    """
     name = tokenizer.unk_token
     if n_unknown == (0 if name is None else text.count(name)):
         return None

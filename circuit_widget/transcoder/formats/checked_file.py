@@ -1,4 +1,4 @@
-"""A file of tensors that are checked as they are taken from it."""
+"""A file of tensors, which are checked when they are used."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from circuit_widget.transcoder.formats.npz import mapped_arrays
 from circuit_widget.transcoder.layer import all_finite
 
 READ_TO_CHECK = 256 << 20
-"""Tensors that stay on disk are searched for NaN when they are loaded up to this many bytes, larger ones as they are used."""
+"""Tensors that stay on disk are checked for NaN on load up to this many bytes; larger ones when they are used."""
 
 
 class CheckedFile:
-    """The tensors of one safetensors or npz file; a refusal names the file, the tensor, what was found and expected.
+    """The tensors of one safetensors or npz file; errors name the file, the tensor, what was found and what was expected.
 
-    Nothing but the header is read until values are used.
+    Only the header is read until values are used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,7 +35,7 @@ class CheckedFile:
         return frozenset(self._tensors)
 
     def refuse_unknown(self, known: Iterable[str]) -> None:
-        """Raise LoadError when the file holds a tensor that this layout does not know."""
+        """Raise LoadError where the file has a tensor that its layout does not have."""
         known = tuple(known)
         unknown = sorted(self.names - set(known))
         if unknown:
@@ -45,30 +45,30 @@ class CheckedFile:
             )
 
     def origin(self, name: str) -> str:
-        """Return how a message names a tensor of this file."""
+        """Return the name of a tensor of this file in errors."""
         return f"{self.path}: tensor {name!r}"
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of a tensor that must be there."""
+        """Return the shape of a tensor that is required."""
         return tuple(self._required(name).shape)
 
     def size(self, name: str) -> int:
-        """Return the bytes of a tensor that must be there."""
+        """Return the bytes of a tensor that is required."""
         found = self._required(name)
         return found.numel() * found.element_size()
 
     def stored(self, name: str, shape: tuple[int, ...], *, transposed: bool = False) -> Float[Tensor, "*shape"]:
-        """Return a tensor as the file has it, still mapped, or its transpose; `shape` is the one in the file.
+        """Return a tensor mapped from the file, or its transpose; `shape` is the one in the file.
 
         Raises:
-            LoadError: it is missing, of another shape, or not of floating point numbers.
+            LoadError: it is missing, has another shape, or no floating point numbers.
         """
         found = self._required(name)
         if tuple(found.shape) != shape:
             hint = " It looks transposed." if tuple(found.shape) == shape[::-1] else ""
             raise LoadError(f"{self.origin(name)} has shape {tuple(found.shape)}, expected {shape}.{hint}")
         if not found.is_floating_point():
-            raise LoadError(f"{self.origin(name)} holds {found.dtype}, expected floating point numbers.")
+            raise LoadError(f"{self.origin(name)} has dtype {found.dtype}, expected floating point numbers.")
         return found.T if transposed else found
 
     def whole_number(self, name: str) -> int:
@@ -81,15 +81,15 @@ class CheckedFile:
     def values(
         self, name: str, shape: tuple[int, ...], device: torch.device, *, transposed: bool = False
     ) -> Float[Tensor, "*shape"]:
-        """Return a tensor, or its transpose, as float32 on `device`, every value finite."""
+        """Return a tensor, or its transpose, as float32 on `device`. Raises LoadError where a value is not finite."""
         values = self.stored(name, shape, transposed=transposed).to(device=device, dtype=torch.float32).contiguous()
         self.refuse_unless_finite(name, values)
         return values
 
     def refuse_unless_finite(self, name: str, values: Tensor) -> None:
-        """Raise LoadError when a tensor taken from this file holds NaN or infinite values."""
+        """Raise LoadError where a tensor of this file has NaN or infinite values."""
         if not all_finite(values):
-            raise LoadError(f"{self.origin(name)} holds NaN or infinite values, expected finite numbers.")
+            raise LoadError(f"{self.origin(name)} has NaN or infinite values, expected finite numbers.")
 
     def _required(self, name: str) -> Tensor:
         if name not in self._tensors:

@@ -24,7 +24,7 @@ from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_files import (
     LayerFile,
     Table,
-    held_encoders,
+    encoder_placements,
     one_file,
     read_layer,
     read_per_layer,
@@ -59,16 +59,16 @@ KINDS = {
     "transcoder_set": ("mlp.hook_in", "mlp.hook_out"),
     "cross_layer_transcoder": ("hook_resid_mid", "hook_mlp_out"),
 }
-"""Hook names that each `model_kind` has where its config.yaml gives none."""
+"""Default hook names of each `model_kind`."""
 
 JUMP_RELU = ("jump_relu", "jumprelu")
 ACTIVATIONS = ("relu", *JUMP_RELU, "topk")
 
 SETTINGS = ("config.yaml", "config.yml", "config.json", "cfg.json")
-"""Files that settings may be in; they must agree."""
+"""Settings files; where there are several, they must agree."""
 
 ELSEWHERE = frozenset({"model_type", "hf_hook_point_in"})
-"""What a file of the same name has that belongs to something else."""
+"""Keys of files with the same name that do not belong to this layout."""
 
 WIDTH = ("d_model", "d_in", "d_out")
 FEATURES = ("d_transcoder", "d_sae", "d_feature", "d_features", "n_features", "num_latents")
@@ -90,17 +90,17 @@ KEYS = Keys(
     fixed={
         **dict.fromkeys(("activation_fn", "activation_fn_str", "activation_function"), _OTHER_NAME),
         "normalize_activations": Fixed((None, False, "none"), "changes the scale of what features read"),
-        "reshape_activations": Fixed((None, False, "none"), "takes what features read apart by heads"),
+        "reshape_activations": Fixed((None, False, "none"), "splits the input of features by heads"),
         "apply_b_dec_to_input": Fixed((None, False), "subtracts the decoder bias from what features read"),
         "finetuning_scaling_factor": Fixed((None, False), "scales activations"),
         "rescale_acts_by_decoder_norm": Fixed((None, False), "ranks and scales activations by decoder norms"),
     },
 )
-"""What may stand in the settings."""
+"""The keys of the settings."""
 
 
 def cross_layer_table(layer: int) -> Table:
-    """Return the names of a cross-layer transcoder's tensors: each ends with the layer's number."""
+    """Return the tensor names of a cross-layer transcoder, which end in the layer's number."""
     return Table(
         encoder=f"W_enc_{layer}",
         decoder=f"W_dec_{layer}",
@@ -111,7 +111,7 @@ def cross_layer_table(layer: int) -> Table:
 
 
 def is_circuit_tracer(folder: Folder) -> bool:
-    """Return whether a folder is laid out so."""
+    """Return whether a folder has this layout."""
     return any(folder.matching(file) for file in (r"config\.ya?ml", LAYER_FILE, ENCODER_FILE))
 
 
@@ -149,28 +149,28 @@ def read_circuit_tracer(folder: Folder, loading: Loading) -> PerLayerTranscoders
 
 @dataclass(frozen=True)
 class _Stated:
-    """What the settings of a set say of the activation function of its layers."""
+    """The settings of a set, which determine the activation functions of its layers."""
 
     path: Path
     config: Mapping[str, object]
     name: str
 
     def activation(self, layer: LayerFile, device: torch.device) -> Activation:
-        """Return the activation function that the settings and the layer's file agree on.
+        """Return the activation function of a layer, on which settings and file must agree.
 
-        A set is TopK where its settings say so or where its files carry k, ReLU or JumpReLU as they carry thresholds.
+        It is TopK if the settings name it or the file has k; otherwise JumpReLU if the file has thresholds, else ReLU.
         """
-        asked, file, threshold = self.config.get("activation"), layer.file, str(layer.table.threshold)
+        requested, file, threshold = self.config.get("activation"), layer.file, str(layer.table.threshold)
         has_threshold, has_k = threshold in file.names, "k" in file.names
-        if has_threshold and (asked in ("relu", "topk") or (asked is None and has_k)):
-            says = f"{self.path} says activation: {asked}" if asked else "the file holds k, as TopK does"
-            raise LoadError(f"{file.origin(threshold)} was found, expected none, since {says}.")
-        if has_k and asked == "relu":
-            raise LoadError(f"{file.origin('k')} was found, expected none, since {self.path} says activation: relu.")
-        if asked == "topk" or (asked is None and has_k):
+        if has_threshold and (requested in ("relu", "topk") or (requested is None and has_k)):
+            reason = f"{self.path} states activation: {requested}" if requested else "the file has k, as TopK does"
+            raise LoadError(f"{file.origin(threshold)} was found, expected none, since {reason}.")
+        if has_k and requested == "relu":
+            raise LoadError(f"{file.origin('k')} was found, expected none, since {self.path} states activation: relu.")
+        if requested == "topk" or (requested is None and has_k):
             return TopK(self._k(file))
-        if asked in JUMP_RELU and not has_threshold:
-            raise LoadError(f"{file.origin(threshold)} is missing, though {self.path} says activation: {asked}.")
+        if requested in JUMP_RELU and not has_threshold:
+            raise LoadError(f"{file.origin(threshold)} is missing, though {self.path} states activation: {requested}.")
         return layer.threshold(device)
 
     def _k(self, file: CheckedFile) -> int:
@@ -184,26 +184,26 @@ class _Stated:
 
 
 def _check_activation(path: Path, config: Mapping[str, object]) -> None:
-    """Refuse an activation function that is not known, and a k that the settings do not say to use.
+    """Raise LoadError for an unknown activation function, and for a k without an activation that uses it.
 
-    A k alone is refused: circuit-tracer leaves it out then and takes the set for ReLU, which its author hardly meant, and
-    sets that were trained with TopK are also published with thresholds in its place.
+    circuit-tracer ignores a k alone and reads the set as ReLU, which its author hardly intended; and sets that were trained
+    with TopK are also published with thresholds instead.
     """
-    asked, k = config.get("activation"), config.get("k")
-    if asked not in (None, *ACTIVATIONS):
-        raise LoadError(f"{path}: activation is {asked!r}, expected one of {', '.join(ACTIVATIONS)}.")
-    if k is not None and asked in (None, "relu"):
-        said = "activation is not given" if asked is None else "activation is relu"
+    requested, k = config.get("activation"), config.get("k")
+    if requested not in (None, *ACTIVATIONS):
+        raise LoadError(f"{path}: activation is {requested!r}, expected one of {', '.join(ACTIVATIONS)}.")
+    if k is not None and requested in (None, "relu"):
+        found = "activation is not given" if requested is None else "activation is relu"
         raise LoadError(
-            f"{path}: k is {k!r}, but {said}. Write activation: topk to keep the k largest pre-activations of each token; "
+            f"{path}: k is {k!r}, but {found}. Write activation: topk to keep the k largest pre-activations of each token; "
             "remove k if the transcoders are ReLU or JumpReLU."
         )
-    if k is not None and asked in JUMP_RELU:
-        warn(f"{path}: k is {k!r}, but activation is {asked}: thresholds decide which features are active, not k.")
+    if k is not None and requested in JUMP_RELU:
+        warn(f"{path}: k is {k!r}, but activation is {requested}: thresholds decide which features are active, not k.")
 
 
 def _settings_files(folder: Folder) -> list[Path]:
-    """Return where settings may be, but for a config.json of a language model or of Gemma Scope 2 in the same folder."""
+    """Return the possible settings files, without a config.json of a language model or of Gemma Scope 2."""
 
     def of_this_layout(path: Path) -> bool:
         return path.suffix != ".json" or not path.exists() or not read_json(path).keys() & ELSEWHERE
@@ -232,7 +232,7 @@ def _read_per_layer(
 def _read_listed(
     paths: Sequence[Path], loading: Loading, stated: _Stated, sites: tuple[str, str]
 ) -> PerLayerTranscoders | CrossLayerTranscoders:
-    """Read one file a layer, in the layout that the first is in."""
+    """Read one file a layer, in the layout of the first."""
     if paths[0].suffix == ".npz":
         return PerLayerTranscoders(stated.name, gemma_scope.read_files(paths, loading, stated.activation), *sites)
     if gemma_scope_2.TABLE.encoder in CheckedFile(paths[0]).names:
@@ -248,7 +248,7 @@ def _read_cross_layer(folder: Folder, loading: Loading, stated: _Stated) -> tupl
         decoder_file = CheckedFile(folder.root / f"W_dec_{number}.safetensors")
         decoder_file.refuse_unknown((table.decoder,))
         layers.append(LayerFile(CheckedFile(encoder_path), table, decoder_file))
-    held = held_encoders(layers, loading)
+    placements = encoder_placements(layers, loading)
     found = []
     for number, layer in enumerate(layers):
         features, width = layer.features_and_width()
@@ -259,7 +259,7 @@ def _read_cross_layer(folder: Folder, loading: Loading, stated: _Stated) -> tupl
                 layer,
                 layer.decoder_file.stored(layer.table.decoder, (features, len(layers) - number, width)),
                 device=device,
-                held=held[number],
+                placement=placements[number],
                 activation=stated.activation(layer, device),
             )
         )
@@ -274,7 +274,7 @@ def _numbered(folder: Folder, expression: str, missing: str) -> list[Path]:
 
 
 def _listed(path: Path, listed: object, loading: Loading) -> list[Path]:
-    """Return the files that a config.yaml lists: those of the hub from its cache, local ones relative to it."""
+    """Return the files that a config.yaml lists: those of the hub in its cache, local ones relative to it."""
     if not isinstance(listed, list) or not listed or not all(isinstance(entry, str) and entry for entry in listed):
         raise LoadError(f"{path}: transcoders is {type(listed).__name__}, expected a list of files, one a layer.")
     of_hub = [entry for entry in listed if entry.startswith(hub.SCHEME)]

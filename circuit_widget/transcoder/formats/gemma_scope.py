@@ -1,7 +1,7 @@
 """Gemma Scope: one npz archive a layer, `layer_{i}/width_16k/average_l0_76/params.npz` or all in one folder.
 
-They read the normalised residual stream before the norm's weight and write what is added to the residual stream after
-the norm that follows the MLP (Lieberum et al. 2024).
+Features read the normalised residual stream before the weight of the norm, and write to the residual stream after the norm
+that follows the MLP (Lieberum et al. 2024).
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ TABLE = Table(
     threshold="threshold",
 )
 AUTOENCODERS = re.compile(r"gemma-scope-[^/]*-(res|mlp|att)(-|/|@|$)")
-"""Repositories of autoencoders beside those of transcoders; their files look the same."""
+"""Repositories of autoencoders, whose files look like those of transcoders."""
 
 LAYER_FILE = r"(?:.*/)?[^/]*?layer_(\d+)(?:[/_.].*)?\.npz"
 
 
 def is_gemma_scope(folder: Folder) -> bool:
-    """Return whether a folder is laid out so."""
+    """Return whether a folder has this layout."""
     return bool(folder.matching(LAYER_FILE))
 
 
@@ -52,12 +52,12 @@ def read_gemma_scope(folder: Folder, loading: Loading) -> PerLayerTranscoders:
     autoencoders = AUTOENCODERS.search(f"{folder.name} {folder.root.as_posix()}".lower())
     if autoencoders is not None:
         raise LoadError(
-            f"{folder}: {autoencoders[0].strip('/@')!r} is the name of a set of sparse autoencoders, which reconstruct what "
-            "they read and cannot stand in for MLPs. Those of Gemma Scope that can are named transcoders."
+            f"{folder}: {autoencoders[0].strip('/@')!r} is the name of a set of sparse autoencoders, which reconstruct their "
+            "input and cannot replace MLPs. The sets of Gemma Scope that can are named transcoders."
         )
     found = one_each([(int(match[1]), path) for match, path in folder.matching(LAYER_FILE)], folder.root)
     paths = without_gaps(found, f"{folder.root}/layer_{{}}/.../params.npz")
-    sites = loading.sites.instead("mlp_norm", "mlp_update")
+    sites = loading.sites.or_default("mlp_norm", "mlp_update")
     return PerLayerTranscoders(folder.name, read_files(paths, loading), *sites)
 
 

@@ -18,7 +18,7 @@ from circuit_widget.transcoder.formats.layer_files import (
     ActivationOf,
     LayerFile,
     Table,
-    held_encoders,
+    encoder_placements,
     one_each,
     one_file,
     read_layer,
@@ -42,26 +42,26 @@ TABLE = Table(
 )
 LAYER_FILE = r"(?:.*/)?(?:params_layer_(\d+)|[^/]*?layer_(\d+)(?:_[^/]*)?[/_]params)\.safetensors"
 DEFAULT_SITES = ("mlp_input", "mlp_update")
-"""What they read and write where no config.json says."""
+"""Sites of sets without a config.json."""
 
 KINDS = ("transcoder", "clt")
-"""Types of files that can stand in for MLPs; the others are autoencoders (sae) and crosscoders."""
+"""Types of transcoders; the other types are autoencoders (sae) and crosscoders."""
 
 KEYS = Keys(
     used=frozenset({"hf_hook_point_in", "hf_hook_point_out", "type", "width", "affine_connection", "architecture"}),
     without_effect=frozenset({"l0"}),
     fixed={"architecture": Fixed((None, "jump_relu"), "names another activation function")},
 )
-"""What may stand in a config.json."""
+"""The keys of a config.json."""
 
 
 def is_gemma_scope_2(folder: Folder) -> bool:
-    """Return whether a folder is laid out so."""
+    """Return whether a folder has this layout."""
     return bool(_layer_files(folder))
 
 
 def read_gemma_scope_2(folder: Folder, loading: Loading) -> PerLayerTranscoders | CrossLayerTranscoders:
-    """Read the transcoders of a folder, per-layer or cross-layer as their decoders are.
+    """Read the transcoders of a folder, per-layer or cross-layer by the shape of their decoders.
 
     Raises:
         LoadError: names the file, the tensor, what was found and what was expected.
@@ -102,7 +102,7 @@ def read_files(
 def _read_cross_layer(
     layers: Sequence[LayerFile], loading: Loading, activation: ActivationOf
 ) -> tuple[CrossLayerTranscoder, ...]:
-    held = held_encoders(layers, loading)
+    placements = encoder_placements(layers, loading)
     found = []
     for number, layer in enumerate(layers):
         features, width = layer.features_and_width()
@@ -114,7 +114,7 @@ def _read_cross_layer(
                 layer,
                 decoder,
                 device=device,
-                held=held[number],
+                placement=placements[number],
                 activation=activation(layer, device),
             )
         )
@@ -149,16 +149,16 @@ def _sites(paths: Sequence[Path], sites: HookSites) -> tuple[str, str]:
         raise LoadError(
             f"{paths[0].parent.parent}: layers read and write at different sites, expected one pair for all."
         )
-    return next(iter(found.values()), sites.instead(*DEFAULT_SITES))
+    return next(iter(found.values()), sites.or_default(*DEFAULT_SITES))
 
 
 def _check_file(path: Path, config: Mapping[str, object], file: Path) -> None:
-    """Raise LoadError where a config.json contradicts the file beside it, or is that of no transcoder."""
+    """Raise LoadError where a config.json contradicts the file beside it, or does not belong to a transcoder."""
     kind = config.get("type")
     if kind not in (None, *KINDS):
         raise LoadError(
             f"{path}: type is {kind!r}, expected one of {', '.join(KINDS)}. Autoencoders and crosscoders reconstruct "
-            "what they read and cannot stand in for MLPs."
+            "their input and cannot replace MLPs."
         )
     layer = one_file(file, TABLE)
     for key, value, tensor in (
@@ -173,5 +173,5 @@ def _check_file(path: Path, config: Mapping[str, object], file: Path) -> None:
 
 
 def _first(hook: object) -> object:
-    """Return the hook name, or the first where there is one for each layer."""
+    """Return the hook name, or the first of a list with one for each layer."""
     return hook[0] if isinstance(hook, list) and hook else hook

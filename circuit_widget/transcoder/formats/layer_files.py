@@ -1,4 +1,4 @@
-"""What all layouts share: one file or folder a layer, a table of tensor names, and the checks of what is in them."""
+"""The common part of all layouts: one file or folder a layer, a table of tensor names, and checks of the tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU
 from circuit_widget.transcoder.formats.checked_file import READ_TO_CHECK, CheckedFile
 from circuit_widget.transcoder.layer import TranscoderLayer
-from circuit_widget.transcoder.loading import EncoderPlacement, Loading, place_encoder
+from circuit_widget.transcoder.loading import EncoderPlacement, Loading, load_encoder
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder
 
 Layer = TypeVar("Layer", bound=TranscoderLayer)
@@ -21,10 +21,10 @@ Layer = TypeVar("Layer", bound=TranscoderLayer)
 
 @dataclass(frozen=True)
 class Table:
-    """Where a layout keeps the tensors of a layer, and which of them it keeps transposed.
+    """The names of a layer's tensors in a layout, and which of them are stored transposed.
 
-    As this package has them, encoders and decoders are (features, d_model) and a skip connection is (output, input).
-    `more` are tensors that a file may also hold.
+    In this package, encoders and decoders have the shape (features, d_model) and a skip connection (output, input). `more`
+    are further tensors that a file may have.
     """
 
     encoder: str
@@ -39,17 +39,17 @@ class Table:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All tensors a file may hold."""
+        """All tensors that a file may have."""
         named = (self.encoder, self.decoder, self.encoder_bias, self.decoder_bias, self.threshold, self.skip)
         return (*(name for name in named if name is not None), *self.more)
 
 
 @dataclass(frozen=True)
 class LayerFile:
-    """One layer's tensors: those of the encoder and the small ones in `file`, the decoder in `decoder_file`.
+    """The files of one layer: `decoder_file` with the decoder, `file` with all other tensors.
 
     Raises:
-        LoadError: `file` holds a tensor that the table does not name.
+        LoadError: `file` has a tensor that the table does not name.
     """
 
     file: CheckedFile
@@ -65,8 +65,9 @@ class LayerFile:
         return self.file.size(self.table.encoder)
 
     def features_and_width(self) -> tuple[int, int]:
-        """Return the number of features and d_model: those of the biases, which cannot be transposed, where any matrix
-        has them too, else those of the matrices.
+        """Return the number of features and d_model.
+
+        They are the sizes of the biases, which cannot be transposed, if any matrix agrees; else those of the matrices.
         """
         encoder = self.file.shape(self.table.encoder)
         matrices = encoder + self.decoder_file.shape(self.table.decoder)
@@ -89,7 +90,7 @@ class LayerFile:
 
 
 ActivationOf: TypeAlias = Callable[[LayerFile, torch.device], Activation]
-"""Leads from a layer's file to its activation function, on a device."""
+"""Maps a layer's file and a device to its activation function."""
 
 
 def one_file(path: Path, table: Table) -> LayerFile:
@@ -104,10 +105,10 @@ def read_layer(
     decoder: torch.Tensor,
     *,
     device: torch.device,
-    held: EncoderPlacement,
+    placement: EncoderPlacement,
     activation: Activation,
 ) -> Layer:
-    """Return one layer, given its decoder as this package has it.
+    """Return one layer, given its decoder in the shape of this package.
 
     Raises:
         LoadError: names the file, the tensor, what was found and what was expected.
@@ -115,8 +116,8 @@ def read_layer(
     file, table = layer.file, layer.table
     features, width = layer.features_and_width()
     shape = (width, features) if table.encoder_transposed else (features, width)
-    encoder = place_encoder(file.stored(table.encoder, shape, transposed=table.encoder_transposed), held, device)
-    if held != "disk" or layer.encoder_size <= READ_TO_CHECK:
+    encoder = load_encoder(file.stored(table.encoder, shape, transposed=table.encoder_transposed), placement, device)
+    if placement != "disk" or layer.encoder_size <= READ_TO_CHECK:
         file.refuse_unless_finite(table.encoder, encoder)
     if layer.decoder_file.size(table.decoder) <= READ_TO_CHECK:
         layer.decoder_file.refuse_unless_finite(table.decoder, decoder)
@@ -140,22 +141,22 @@ def read_per_layer(
     layers: Sequence[LayerFile], loading: Loading, activation: ActivationOf = LayerFile.threshold
 ) -> tuple[PerLayerTranscoder, ...]:
     """Return per-layer transcoders, by default with the activations their files imply."""
-    held = held_encoders(layers, loading)
+    placements = encoder_placements(layers, loading)
     return tuple(
         read_layer(
             PerLayerTranscoder,
             layer,
             layer.decoder_file.stored(layer.table.decoder, layer.features_and_width()),
             device=loading.device_of(number),
-            held=held[number],
+            placement=placements[number],
             activation=activation(layer, loading.device_of(number)),
         )
         for number, layer in enumerate(layers)
     )
 
 
-def held_encoders(layers: Sequence[LayerFile], loading: Loading) -> tuple[EncoderPlacement, ...]:
-    """Return where the encoder of each layer is held, after checking that all layers have one width."""
+def encoder_placements(layers: Sequence[LayerFile], loading: Loading) -> tuple[EncoderPlacement, ...]:
+    """Return where to keep the encoder of each layer, after checking that all layers have the same width."""
     widths = [layer.features_and_width()[1] for layer in layers]
     for layer, width in zip(layers, widths, strict=True):
         if width != widths[0]:
@@ -166,7 +167,7 @@ def held_encoders(layers: Sequence[LayerFile], loading: Loading) -> tuple[Encode
 
 
 def without_gaps(found: Mapping[int, Path], missing: str) -> list[Path]:
-    """Return the files of the layers in order; `missing` is how the path of a layer that is not there would look.
+    """Return the files of the layers in order; `missing` is the pattern of the path of a missing layer.
 
     Raises:
         LoadError: names the first layer that is missing.

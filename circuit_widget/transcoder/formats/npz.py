@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from torch import Tensor
 
 LOCAL_HEADER = struct.Struct("<26xHH")
-"""What precedes a member of a zip archive; it ends with the lengths of the member's name and of its extra field."""
+"""Header before a member of a zip archive; it ends with the lengths of the member's name and of its extra field."""
 
 
 def mapped_arrays(path: Path) -> dict[str, Tensor]:
@@ -37,7 +37,7 @@ def mapped_arrays(path: Path) -> dict[str, Tensor]:
 
 
 def _mapped_array(path: Path, file: BinaryIO) -> np.ndarray[Any, Any]:
-    """Return the array whose npy header starts where `file` stands."""
+    """Return the array whose npy header starts at the position of `file`."""
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"an array of npy version {version}")
@@ -45,6 +45,6 @@ def _mapped_array(path: Path, file: BinaryIO) -> np.ndarray[Any, Any]:
     shape, columns_first, dtype = read_header(file)
     if dtype.hasobject:
         raise ValueError("pickled objects")
-    # Copy-on-write, because torch takes no array that cannot be written.
+    # Copy-on-write, because torch does not accept read-only arrays.
     mapped = np.memmap(path, dtype, "c", file.tell(), shape, "F" if columns_first else "C") if shape else None
     return np.asarray(mapped) if mapped is not None else np.fromfile(file, dtype, 1).reshape(())

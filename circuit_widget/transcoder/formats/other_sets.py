@@ -1,4 +1,4 @@
-"""Sets of other tools that look like transcoders this package reads, or nearly, and are not: refused by name."""
+"""Sets of other tools that look like supported transcoders but are not, and the errors about them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from circuit_widget.errors import LoadError
+from circuit_widget.system.file_kind import PICKLE_ENDINGS
 from circuit_widget.transcoder.folder import Folder
 
-LOOKED_INTO = 3
-"""Files whose tensors' names are looked at."""
-
-PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+FILES_TO_INSPECT = 3
+"""Files whose tensor names are inspected."""
 
 
 @dataclass(frozen=True)
 class OtherSet:
-    """A kind of files, known by the name of one or of a tensor in them, and why it cannot be read."""
+    """A kind of files, recognised by a file name or a tensor name, and why it cannot be read."""
 
     what: str
     why: str
@@ -57,26 +56,26 @@ OTHER_SETS = (
     ),
     OtherSet(
         "adapters inside a language model",
-        "they are added beside its MLPs and do not stand in for them",
+        "they are added beside its MLPs and do not replace them",
         tensor=r".*\.mlp\.transcoder_(enc|dec)\..*",
     ),
     OtherSet(
         "sparse autoencoders of dictionary_learning",
-        "they reconstruct what they read and cannot stand in for MLPs",
+        "they reconstruct their input and cannot replace MLPs",
         tensor=r"decoder\.weight",
     ),
     OtherSet(
         "sparse autoencoders of the residual stream (Qwen-Scope)",
-        "they reconstruct what they read and cannot stand in for MLPs",
+        "they reconstruct their input and cannot replace MLPs",
         file=r"layer_?\d+\.sae\.pt",
     ),
 )
 
 
 def refuse_other_sets(folder: Folder) -> None:
-    """Raise LoadError, with the name of what it is, where a directory holds what only looks like transcoders.
+    """Raise LoadError, with its name, where a directory contains a set that only looks like transcoders.
 
-    Pickles are named, too, where there is nothing else; they are never loaded.
+    A directory with nothing but pickles is refused, too; they are never loaded.
     """
     pickles = _pickles(folder)
     tensors = set(_tensor_names(folder))
@@ -93,16 +92,16 @@ def refuse_other_sets(folder: Folder) -> None:
 
 
 def _tensor_names(folder: Folder) -> Iterator[str]:
-    for path in [path for path in folder.files if path.suffix == ".safetensors"][:LOOKED_INTO]:
+    for path in [path for path in folder.files if path.suffix == ".safetensors"][:FILES_TO_INSPECT]:
         try:
             with safe_open(path, framework="pt") as file:
                 yield from file.keys()
         except (SafetensorError, OSError):
-            continue  # said by who reads it
+            continue  # the reader of the layout raises the error
 
 
 def _pickles(folder: Folder) -> list[Path]:
     try:
-        return sorted(path for path in folder.root.iterdir() if path.suffix in PICKLES and path.is_file())
+        return sorted(path for path in folder.root.iterdir() if path.suffix in PICKLE_ENDINGS and path.is_file())
     except OSError:
         return []

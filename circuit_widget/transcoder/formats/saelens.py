@@ -40,7 +40,7 @@ ARCHITECTURES = {
     "skip_transcoder": frozenset({"W_skip"}),
     "jumprelu_skip_transcoder": frozenset({"threshold", "W_skip"}),
 }
-"""Architectures that are transcoders, and the tensors each has besides those of every one."""
+"""Architectures that are transcoders, and the tensors that each has beside the common ones."""
 
 HOOKS = frozenset({"hook_name", "hook_name_out", "hf_hook_name", "hf_hook_name_out"})
 
@@ -54,7 +54,7 @@ KEYS = Keys(
     without_effect=words(
         "prepend_bos exclude_special_tokens context_size seqpos_slice dataset_trust_remote_code from_pretrained_path "
         "sequence_separator_token disable_concat_sequences "
-        # What training left behind: SAELens does not look at it when it computes.
+        # Settings of training, which SAELens does not use when it computes.
         "l1_coefficient lp_norm l0_coefficient lr l1_warm_up_steps l0_warm_up_steps noise_scale mse_loss_normalization "
         "use_ghost_grads normalize_sae_decoder decoder_init_norm init_encoder_as_decoder_transpose b_dec_init_method "
         "decoder_orthogonal_init decoder_heuristic_init decoder_heuristic_init_norm scale_sparsity_penalty_by_decoder_norm "
@@ -63,7 +63,7 @@ KEYS = Keys(
     ),
     fixed={
         "normalize_activations": Fixed((None, False, "none"), "changes the scale of what features read"),
-        "reshape_activations": Fixed((None, "none"), "takes what features read apart by heads"),
+        "reshape_activations": Fixed((None, "none"), "splits the input of features by heads"),
         "apply_b_dec_to_input": Fixed((None, False), "subtracts the decoder bias from what features read"),
         **dict.fromkeys(
             ("activation_fn", "activation_fn_str"), Fixed((None, "relu"), "names another activation function")
@@ -84,7 +84,7 @@ KEYS = Keys(
         ),
     },
 )
-"""What may stand in a cfg.json, beside or within its `metadata`."""
+"""The keys of a cfg.json, beside or within its `metadata`."""
 
 MODEL_KEYS = Keys(
     used=frozenset({"fold_ln", "center_writing_weights"}),
@@ -94,11 +94,11 @@ MODEL_KEYS = Keys(
         "local_files_only low_cpu_mem_usage use_auth_token"
     ),
 )
-"""What may stand in `model_from_pretrained_kwargs`: how the model was loaded that the transcoders were trained on."""
+"""The keys of `model_from_pretrained_kwargs`, the settings of the model that the transcoders were trained on."""
 
 
 def is_saelens(folder: Folder) -> bool:
-    """Return whether a folder is laid out so."""
+    """Return whether a folder has this layout."""
     return bool(folder.matching(WEIGHTS_FILE))
 
 
@@ -131,14 +131,12 @@ def _read_settings(path: Path, sites: HookSites) -> tuple[int, tuple[str, str], 
         )
     stated = {**settings, **_nested(path, settings, "metadata", KEYS)}
     stated |= _nested(path, stated, "model_from_pretrained_kwargs", MODEL_KEYS)
-    # Where both are given, the name of the Hugging Face module is the one that the weights were trained on.
+    # Where both are given, the weights were trained on the Hugging Face module.
     read = "hf_hook_name" if stated.get("hf_hook_name") else "hook_name"
     written = "hf_hook_name_out" if stated.get("hf_hook_name_out") else "hook_name_out"
     layer = hook_names.layer_of(str(stated.get(read)))
     if layer is None:
-        raise LoadError(
-            f"{path}: {read} is {stated.get(read)!r}, expected a name that says the layer: blocks.0.mlp.hook_in."
-        )
+        raise LoadError(f"{path}: {read} is {stated.get(read)!r}, expected a name with a layer: blocks.0.mlp.hook_in.")
     found = (
         sites.read(stated.get(read), path=path, key=read, stated=stated),
         sites.written(stated.get(written), path=path, key=written),
@@ -164,7 +162,7 @@ def _nested(path: Path, settings: Mapping[str, object], key: str, keys: Keys) ->
 
 
 def _refuse_unless_agreed(layer: LayerFile, settings: Mapping[str, object], path: Path) -> None:
-    """Raise LoadError where a file does not hold what its settings say."""
+    """Raise LoadError where a file contradicts its settings."""
     features, width = layer.features_and_width()
     refuse_other_numbers(path, settings, {"d_sae": features, "d_in": width, "d_out": width}, layer.file.path)
     architecture = str(settings["architecture"])
@@ -178,6 +176,6 @@ def _refuse_unless_agreed(layer: LayerFile, settings: Mapping[str, object], path
 
 
 def _activation(layer: LayerFile, device: torch.device) -> Activation:
-    """Return the activation function; SAELens takes no value below zero, whatever the threshold."""
+    """Return the activation function; SAELens has no activations below zero, whatever the threshold."""
     found = layer.threshold(device)
     return JumpReLU(found.threshold.clamp(min=0)) if isinstance(found, JumpReLU) else found

@@ -1,4 +1,4 @@
-"""Small settings files beside transcoders, read with the file named in every refusal; no key is passed over in silence."""
+"""Settings files beside transcoders; errors name the file, and every unknown key gives an error or a warning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from circuit_widget.system.warning import warn
 
 
 def words(text: str) -> frozenset[str]:
-    """Return the words of a text: a long list of keys that can still be read."""
+    """Return the words of a text, to write a long list of keys readably."""
     return frozenset(text.split())
 
 
@@ -29,7 +29,7 @@ NEUTRAL = words(
     "base_model dataset dataset_path datasets tokenizer tokenizer_name repo_id revision subfolder seed "
     "neuronpedia_id device language tags library_name training_tokens n_tokens"
 )
-"""Keys of any layout that say nothing about what is computed."""
+"""Keys of any layout without effect on the computation."""
 
 COMPUTES = re.compile(
     r"activ|act_fn|nonlin|relu|softmax|gate|(^|_)glu|(^|_)k($|_)|top_?k|thresh|theta|norm|scal(e|ing)|reshap|"
@@ -37,18 +37,18 @@ COMPUTES = re.compile(
     r"skip|affine|residual|expan|factor|dtype|precision|quant|transpos|tied|encode|decode|hook|site|layer|apply|"
     r"subtract|whiten|standardi|epsilon|(^|_)eps($|_)|temperature|(^|_)groups?($|_)"
 )
-"""What a key that nobody knows is taken for a setting of the computation by."""
+"""Pattern of unknown keys that look like settings of the computation."""
 
 NO_EFFECT = (None, False, "none", "None", "")
-"""Values with which a key that nobody knows is taken to ask for nothing."""
+"""Values of an unknown key that probably have no effect."""
 
 ALIKE = 0.8
-"""How alike a key must be to one that is used to be taken for a misspelling of it."""
+"""Similarity from which an unknown key counts as a misspelling of a known one."""
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """A setting that changes what is computed: the values with which it does not, and what it does with others."""
+    """A setting that changes the computation: its values without effect, and the effect of others."""
 
     values: tuple[object, ...]
     effect: str
@@ -57,10 +57,10 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of a settings file: those that are used, those without effect on what is computed, those with one value.
+    """The keys of a settings file: used ones, ones without effect on the computation, and ones with fixed values.
 
-    Whatever is in none of them is refused where it looks like a setting of the computation or a misspelling of a key
-    that is used, and else named in a CircuitWidgetWarning.
+    Any other key is refused if it looks like a setting of the computation or a misspelling of a used key; otherwise a
+    CircuitWidgetWarning names it.
     """
 
     used: frozenset[str]
@@ -75,34 +75,34 @@ class Keys:
         """
         unknown = []
         for key, value in settings.items():
-            shown = f"{within}.{key}" if within else key
+            full_key = f"{within}.{key}" if within else key
             if key in self.fixed:
-                _refuse_unless_fixed(path, shown, value, self.fixed[key])
+                _refuse_unless_fixed(path, full_key, value, self.fixed[key])
             elif key not in self.used | self.without_effect | NEUTRAL:
-                self._refuse_if_it_computes(path, shown, key, value)
-                unknown.append(f"{shown} ({_brief(value)})")
+                self._refuse_if_it_computes(path, full_key, key, value)
+                unknown.append(f"{full_key} ({_brief(value)})")
         if unknown:
             warn(
                 f"{path}: {', '.join(unknown)}: not known to this package, and left out. If it changes what the "
                 "transcoders compute, the numbers are wrong."
             )
 
-    def _refuse_if_it_computes(self, path: Path, shown: str, key: str, value: object) -> None:
-        """Refuse a key that nobody knows, or one within it, where it looks like a setting of the computation."""
-        meant = difflib.get_close_matches(key.lower(), self.used, n=1, cutoff=ALIKE)
-        if meant:
+    def _refuse_if_it_computes(self, path: Path, full_key: str, key: str, value: object) -> None:
+        """Raise LoadError for an unknown key, or one within it, that looks like a setting of the computation."""
+        similar = difflib.get_close_matches(key.lower(), self.used, n=1, cutoff=ALIKE)
+        if similar:
             raise LoadError(
-                f"{path}: {shown} is {_brief(value)}, but no such key is known. Write {meant[0]}, if that is meant."
+                f"{path}: {full_key} is {_brief(value)}, but no such key is known. Write {similar[0]} if you mean that."
             )
         if COMPUTES.search(key.lower()) and not (isinstance(value, Hashable) and value in NO_EFFECT):
             raise LoadError(
-                f"{path}: {shown} is {_brief(value)}. This key is not known, and by its name it changes what the "
+                f"{path}: {full_key} is {_brief(value)}. This key is not known, and by its name it changes what the "
                 "transcoders compute, so that every number could be wrong. Remove it if it has no effect on that; else "
                 "the transcoders cannot be read."
             )
         if isinstance(value, dict) and not key.lower().startswith("train"):
-            for inner, given in value.items():
-                self._refuse_if_it_computes(path, f"{shown}.{inner}", str(inner), given)
+            for inner, inner_value in value.items():
+                self._refuse_if_it_computes(path, f"{full_key}.{inner}", str(inner), inner_value)
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
@@ -124,12 +124,12 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
 
 
 def read_one_of(paths: Sequence[Path], keys: Keys) -> tuple[Path, Mapping[str, Any]]:
-    """Return the settings of the one file there is, or what several say together; every key of each is checked.
+    """Return the merged settings of the files that exist, with the path of the first; every key of each is checked.
 
-    Where there is no file, the first path comes with no settings.
+    Without any file, returns the first path and no settings.
 
     Raises:
-        LoadError: a file cannot be read, a key is refused, two files contradict each other, or two of YAML differ.
+        LoadError: a file cannot be read, a key is refused, two files contradict each other, or two YAML files differ.
     """
     found = {path: read_json(path) if path.suffix == ".json" else read_yaml(path) for path in paths if path.exists()}
     for path, settings in found.items():
@@ -138,9 +138,9 @@ def read_one_of(paths: Sequence[Path], keys: Keys) -> tuple[Path, Mapping[str, A
         both_yaml = ".json" not in (one.suffix, other.suffix)
         compared = of_one.keys() | of_other.keys() if both_yaml else of_one.keys() & of_other.keys() & keys.used
         for key in sorted(compared):
-            if _said(of_one, key) != _said(of_other, key) or of_one.get(key) != of_other.get(key):
+            if _setting(of_one, key) != _setting(of_other, key) or of_one.get(key) != of_other.get(key):
                 raise LoadError(
-                    f"{one} and {other} differ: {key} is {_said(of_one, key)} in the first and {_said(of_other, key)} in "
+                    f"{one} and {other} differ: {key} is {_setting(of_one, key)} in the first and {_setting(of_other, key)} in "
                     "the second. Keep the file that is right."
                 )
     merged = {key: value for settings in reversed(found.values()) for key, value in settings.items()}
@@ -158,7 +158,7 @@ def whole_number(path: Path, settings: Mapping[str, object], key: str) -> int:
 def refuse_other_numbers(
     path: Path, settings: Mapping[str, object], expected: Mapping[str, int], where: object
 ) -> None:
-    """Raise LoadError where a setting states another size than the tensors in `where` have; null states none."""
+    """Raise LoadError where a setting contradicts the size of the tensors in `where`; null is ignored."""
     for key, found in expected.items():
         value = settings.get(key)
         if value is not None and (isinstance(value, bool) or value != found):
@@ -167,17 +167,17 @@ def refuse_other_numbers(
             )
 
 
-def _refuse_unless_fixed(path: Path, shown: str, value: object, fixed: Fixed) -> None:
+def _refuse_unless_fixed(path: Path, full_key: str, value: object, fixed: Fixed) -> None:
     if not any(type(value) is type(one) and value == one for one in fixed.values):
         only = "it must be left out" if fixed.values[-1] is None else f"only {fixed.values[-1]!r} can be read"
-        raise LoadError(f"{path}: {shown} is {_brief(value)}; {only}. It {fixed.effect}. {fixed.advice}")
+        raise LoadError(f"{path}: {full_key} is {_brief(value)}; {only}. It {fixed.effect}. {fixed.advice}")
 
 
 def _brief(value: object) -> str:
     return reprlib.repr(value)
 
 
-def _said(settings: Mapping[str, object], key: str) -> str:
+def _setting(settings: Mapping[str, object], key: str) -> str:
     return _brief(settings[key]) if key in settings else "missing"
 
 
@@ -203,20 +203,20 @@ def _once_each(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {_brief(key)} is there twice")
+            raise ValueError(f"the key {_brief(key)} occurs twice")
         found[key] = value
     return found
 
 
 class _OnceEach(yaml.SafeLoader):
-    """YAML of plain values in which no key is there twice."""
+    """Loads YAML with plain values, and refuses a key that occurs twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         written = [self.construct_object(key, deep=True) for key, _ in node.value if "merge" not in key.tag]
-        for place, key in enumerate(written):
-            if key in written[:place]:
+        for index, key in enumerate(written):
+            if key in written[:index]:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {_brief(key)} is there twice", node.start_mark
+                    None, None, f"the key {_brief(key)} occurs twice", node.start_mark
                 )
         return super().construct_mapping(node, deep)
 

@@ -1,6 +1,6 @@
 """sparsify: one folder for each hookpoint, named like it (`layers.0.mlp`), `cfg.json` beside `sae.safetensors`.
 
-The k largest pre-activations are kept, after a ReLU. The MLP's input is read and its output written.
+The k largest pre-activations are kept, after a ReLU. Features read the MLP's input and write its output.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ KEYS = Keys(
     used=frozenset(
         {"activation", "k", "d_in", "d_out", "num_latents", "expansion_factor", "transcode", "skip_connection"}
     ),
-    # What is said to training alone: sparsify does not look at it when it computes.
+    # Settings of training, which sparsify does not use when it computes.
     without_effect=frozenset(
         {"normalize_decoder", "multi_topk", "dead_feature_threshold", "auxk_alpha", "k_decay_steps"}
     ),
     fixed={"signed": Fixed((None, False), "keeps the pre-activations of largest absolute value")},
 )
-"""What may stand in a cfg.json."""
+"""The keys of a cfg.json."""
 
 WEIGHTS_FILE = r"(?:.*/)?([^/]+)/sae\.safetensors"
 
 
 def is_sparsify(folder: Folder) -> bool:
-    """Return whether a folder is laid out so."""
+    """Return whether a folder has this layout."""
     return bool(folder.matching(WEIGHTS_FILE))
 
 
@@ -58,7 +58,7 @@ def read_sparsify(folder: Folder, loading: Loading) -> PerLayerTranscoders:
     found = one_each([(_layer(match[1], path), path) for match, path in folder.matching(WEIGHTS_FILE)], folder.root)
     paths = without_gaps(found, f"{folder.root}/layers.{{}}.mlp/sae.safetensors")
     layers = [one_file(path, TABLE) for path in paths]
-    sites = loading.sites.instead("mlp_input", "mlp_output")
+    sites = loading.sites.or_default("mlp_input", "mlp_output")
     return PerLayerTranscoders(folder.name, read_per_layer(layers, loading, _activation), *sites)
 
 
@@ -81,8 +81,8 @@ def _activation(layer: LayerFile, device: torch.device) -> TopK:  # noqa: ARG001
     has_skip = "W_skip" in layer.file.names
     if settings.get("transcode", has_skip) is not True:
         raise LoadError(
-            f"{path}: transcode is {settings.get('transcode')!r}, expected true. The file holds a sparse autoencoder, "
-            "which reconstructs what it reads and cannot stand in for an MLP."
+            f"{path}: transcode is {settings.get('transcode')!r}, expected true. The file contains a sparse autoencoder, "
+            "which reconstructs its input and cannot replace an MLP."
         )
     if settings.get("skip_connection", has_skip) is not has_skip:
         there = "is there" if has_skip else "is missing"

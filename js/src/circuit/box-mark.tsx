@@ -1,5 +1,5 @@
-import { KIND } from "../core/types";
-import { CARD } from "../layout/circuit-layout";
+import { KIND } from "../core/constants";
+import { CARD } from "../layout/constants";
 import { shorten } from "../text/width";
 import { tokenText } from "../wording/words";
 import type { Outcome } from "./outcome";

@@ -1,4 +1,5 @@
-import { BOX_HEIGHT, BOX_TEXT, boxWidth, CARD, type PlacedBox } from "../layout/circuit-layout";
+import { boxWidth, type PlacedBox } from "../layout/circuit-layout";
+import { BOX_HEIGHT, BOX_TEXT, CARD } from "../layout/constants";
 import { isClear } from "../layout/detour";
 import type { Size } from "../page/size";
 import { shorten } from "../text/width";

@@ -1,4 +1,6 @@
-import { headLength, type Route } from "../layout/routing";
+import { EDGE_OPACITY, FADED_EDGE_OPACITY } from "../layout/constants";
+import type { Route } from "../layout/routing";
+import { barHalf, dashes, headHalf, headLength } from "../layout/strokes";
 import { percent, signedPercent } from "../wording/words";
 import type { Link } from "./scene";
 
@@ -18,10 +20,11 @@ export function LinkMark({ link, faded, dimmed, onLook }: Props) {
   const [tipX, tipY] = route.tip;
   // A flat end has no length of its own, so the line runs up to it.
   const line = excites ? pathOf(route.path) : `${pathOf(route.path)}L${round(tipX)} ${round(tipY)}`;
-  const classes = ["link", excites ? "excites" : "inhibits", faded && "faded", dimmed && "dimmed"];
+  const classes = ["link", excites ? "excites" : "inhibits", dimmed && "dimmed"];
   return (
     <g
       class={classes.filter(Boolean).join(" ")}
+      opacity={dimmed ? undefined : faded ? FADED_EDGE_OPACITY : EDGE_OPACITY}
       data-test="link"
       data-share={share.toFixed(4)}
       onPointerEnter={() => onLook(true)}
@@ -29,7 +32,12 @@ export function LinkMark({ link, faded, dimmed, onLook }: Props) {
     >
       <title>{`${source.name} ${excites ? "excites" : "inhibits"} ${target.name}: ${percent(Math.abs(share))} of its input`}</title>
       <path class="reach" d={line} />
-      <path class="line" d={line} stroke-width={route.width} />
+      <path
+        class="line"
+        d={line}
+        stroke-width={route.width}
+        stroke-dasharray={excites ? undefined : dashes(route.width).join(" ")}
+      />
       <path class="head" d={excites ? arrow(link) : flat(link)} />
     </g>
   );
@@ -59,7 +67,7 @@ function pathOf(path: readonly number[]): string {
 const round = (value: number): number => Math.round(10 * value) / 10;
 
 function arrow({ route }: Link): string {
-  const half = 2.4 + 0.75 * route.width;
+  const half = headHalf(route.width);
   const back = -headLength(route.width);
   return outline(route, [
     [0, 0],
@@ -70,7 +78,7 @@ function arrow({ route }: Link): string {
 
 /** A bar across the end of the line. */
 function flat({ route }: Link): string {
-  const half = 3.5 + 0.9 * route.width;
+  const half = barHalf(route.width);
   return outline(route, [
     [0, half],
     [0, -half],

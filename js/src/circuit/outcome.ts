@@ -1,9 +1,11 @@
 /** What an effect did to each box, and what stands beside the box for it. */
 
+import { KIND } from "../core/constants";
 import { ratio } from "../core/effect";
-import { type Box, KIND, type Snapshot } from "../core/types";
+import type { Box, Snapshot } from "../core/types";
 import { featuresOf } from "../store/running";
 import type { EffectMessage, InterventionJson } from "../wire/types";
+import { FADED_BELOW } from "../wording/constants";
 import {
   commonName,
   differentWords,
@@ -29,11 +31,11 @@ export interface Outcome {
 
 const NOTHING: Outcome = { measured: null, text: "", tone: "same", faded: false, mark: null };
 
-/** The outcome of an effect on one box. */
+/** The outcome of an effect on one box; of none, an output still shows its probability. */
 export function outcomeOf(snapshot: Snapshot, box: Box, effect: EffectMessage | null): Outcome {
-  if (effect === null) return NOTHING;
   const node = snapshot.index.get(box.id);
   if (node !== undefined && snapshot.kind[node] === KIND.logit) return logitOutcome(snapshot, node, effect);
+  if (effect === null) return NOTHING;
   const features = featuresOf(snapshot, box.nodes);
   const touching = effect.interventions.filter((one) => one.nodes.some((id) => box.nodes.includes(id)));
   const touched = new Set(touching.flatMap((one) => one.nodes));
@@ -46,7 +48,7 @@ export function outcomeOf(snapshot: Snapshot, box: Box, effect: EffectMessage | 
     // The mark already says what became of a box that the intervention holds.
     text: held && mark !== "swap" ? "" : percent(measured),
     tone: ratioTone(measured),
-    faded: measured < 0.3,
+    faded: measured < FADED_BELOW,
     mark,
   };
 }
@@ -57,15 +59,16 @@ function leftBy(intervention: InterventionJson | undefined): number | undefined 
   return intervention?.kind === "scale" ? intervention.factor : undefined;
 }
 
-function logitOutcome(snapshot: Snapshot, node: number, effect: EffectMessage): Outcome {
+function logitOutcome(snapshot: Snapshot, node: number, effect: EffectMessage | null): Outcome {
   const target = snapshot.targets.find((other) => other.node === node);
+  if (effect === null) return { ...NOTHING, text: target === undefined ? "" : probability(target.probability) };
   const token = effect.tokens.find((other) => other.token_id === target?.token_id);
   if (token === undefined) return NOTHING;
   return {
     measured: null,
     text: `${probability(token.before)} → ${probability(token.after)}`,
     tone: probabilityTone(token.before, token.after),
-    faded: token.after < 0.3 * token.before,
+    faded: token.after < FADED_BELOW * token.before,
     mark: null,
   };
 }
@@ -83,11 +86,12 @@ export interface Injected {
 export function injectedBy(snapshot: Snapshot, boxes: readonly Box[], effect: EffectMessage | null): Injected | null {
   if (effect === null || effect.injected.length === 0) return null;
   const labels = effect.injected.flatMap(({ label }) => (label ? [label] : []));
-  const swap = effect.interventions.find((one) => one.kind === "swap_in");
+  const prompts = effect.interventions.flatMap((one) => (one.kind === "swap_in" ? [one.prompt] : []));
+  const text = prompts.find((prompt) => typeof prompt === "string");
   const named = labels.length * 2 >= effect.injected.length ? commonName(labels, (label) => label) : "";
   const touched = new Set(effect.interventions.flatMap((one) => one.nodes));
   return {
-    name: named || (typeof swap?.prompt === "string" ? differentWords(snapshot, swap.prompt) : "swapped in"),
+    name: named || differentWords(snapshot, text ?? "") || "swapped in",
     title: effect.injected.map((one) => one.label ?? `feature ${one.feature}, layer ${one.layer}`).join("\n"),
     features: effect.injected.length,
     beside: boxes.filter((box) => box.nodes.some((id) => touched.has(id))).map((box) => box.id),

@@ -1,7 +1,8 @@
 /** What the circuit pane draws: boxes in their places, and the edges between them. */
 
 import { type BoxEdge, supernodeEdges } from "../core/aggregate";
-import { type Box, type Circuit, KIND, type Kind, type Snapshot } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Box, Circuit, Kind, Snapshot } from "../core/types";
 import { circuitLayout, type PlacedBox } from "../layout/circuit-layout";
 import { type Route, routeEdges, shownLinks } from "../layout/routing";
 import type { Size } from "../page/size";

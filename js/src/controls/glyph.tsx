@@ -1,4 +1,5 @@
-import { KIND, type Kind } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Kind } from "../core/types";
 
 interface Props {
   readonly kind: Kind;

@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { LONGEST_NAME } from "../core/circuit-rules";
+import { LONGEST_NAME } from "../core/constants";
 import { beginning, repaired } from "../text/characters";
 
 interface Props {

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { remove } from "../core/circuit";
-import { type Box, KIND, type Kind } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Box, Kind } from "../core/types";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { count, placeOf } from "../wording/words";

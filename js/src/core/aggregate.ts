@@ -1,10 +1,8 @@
 /** Edges between boxes of a circuit, from the edges between their nodes; the kernel's are in circuit_widget/circuit/box_edges.py. */
 
 import type { NodeId } from "../wire/types";
+import { LEAST_OUTSIDE } from "./constants";
 import type { Snapshot } from "./types";
-
-/** Share of input below which what enters a box from outside is rounding error. */
-const LEAST_OUTSIDE = 1e-6;
 
 /** An edge between two boxes, by their index; `share` is signed. */
 export interface BoxEdge {

@@ -11,10 +11,10 @@ import {
   checkedRevision,
   checkedSupernodeId,
   checkedThreshold,
-  MOST,
   refuse,
   shown,
 } from "./circuit-rules";
+import { MOST } from "./constants";
 import type { Circuit, Supernode } from "./types";
 
 const VERSION = 1;

@@ -1,14 +1,7 @@
 /** What the values of a circuit may be; the kernel keeps the same rules in circuit_widget/circuit/rules.py. */
 
 import { beginning, lengthOf } from "../text/characters";
-
-/** Number of group hues. */
-export const COLORS = 6;
-
-export const LONGEST_NAME = 80;
-const LONGEST_NODE = 64;
-/** Most entries in any list of a circuit. */
-export const MOST = 20_000;
+import { COLORS, LONGEST_NAME, LONGEST_NODE } from "./constants";
 
 // Controls, lone surrogates, line separators and directional overrides would act on the page that shows the text.
 const FORBIDDEN = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;

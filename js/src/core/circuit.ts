@@ -5,7 +5,6 @@
 
 import type { NodeId } from "../wire/types";
 import {
-  COLORS,
   checkedLabel,
   checkedName,
   checkedNode,
@@ -15,7 +14,8 @@ import {
   refuse,
   shown,
 } from "./circuit-rules";
-import { type Box, type Circuit, KIND, type Snapshot, type Supernode } from "./types";
+import { COLORS, EDGE_THRESHOLD, KIND, NODE_THRESHOLD } from "./constants";
+import type { Box, Circuit, Snapshot, Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
   version: 1,
@@ -24,8 +24,8 @@ export const EMPTY_CIRCUIT: Circuit = {
   supernodes: [],
   labels: {},
   positions: {},
-  node_threshold: 0.8,
-  edge_threshold: 0.98,
+  node_threshold: NODE_THRESHOLD,
+  edge_threshold: EDGE_THRESHOLD,
 };
 
 /** What the circuit pane shows: supernodes in their order, then pinned nodes outside them. */

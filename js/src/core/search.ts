@@ -1,7 +1,8 @@
 /** Finds nodes by what people call them. */
 
 import type { NodeId } from "../wire/types";
-import { KIND, type Snapshot } from "./types";
+import { KIND } from "./constants";
+import type { Snapshot } from "./types";
 
 /**
  * The nodes whose name, token, or id holds every word of the query, the most influential first,

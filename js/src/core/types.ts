@@ -1,11 +1,9 @@
 /** The plain values of the page: the graph, the circuit, what is visible. */
 
 import type { NodeId, SnapshotMessage } from "../wire/types";
+import type { KIND } from "./constants";
 
-/** The kinds of nodes, in the order of their codes in a snapshot. */
-export const KIND = { feature: 0, error: 1, token: 2, logit: 3 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
-export const KIND_NAMES = ["feature", "error", "token", "logit"] as const;
 
 /** The graph as the frontend sees it: columns over nodes and columns over edges. */
 export interface Snapshot {

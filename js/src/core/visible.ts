@@ -1,7 +1,8 @@
 /** The display rule: which nodes and edges the thresholds let through. The figure keeps the same rule. */
 
 import type { NodeId } from "../wire/types";
-import { type Circuit, KIND, type Snapshot, type Visible } from "./types";
+import { KIND } from "./constants";
+import type { Circuit, Snapshot, Visible } from "./types";
 
 /**
  * A node is visible if its share of influence is within the node threshold (the strongest always is), if it is a token

@@ -1,6 +1,7 @@
 import { Button } from "../controls/button";
 import { ratio } from "../core/effect";
 import type { Box, Snapshot } from "../core/types";
+import { FARTHEST, LEAST_SCALE } from "../layout/constants";
 import { featuresOf } from "../store/running";
 import type { Store } from "../store/store";
 import type { ComparisonMessage, EffectMessage } from "../wire/types";
@@ -40,10 +41,10 @@ export function activationRows(
 /** The scale of the bars: to 125% at least, further only as far as a row needs. */
 export function scaleOf(rows: readonly ActivationRow[]): number {
   const most = Math.max(
-    1.25,
+    LEAST_SCALE,
     ...rows.flatMap((row) => [row.measured, row.predicted, row.beside ?? 0]).filter(Number.isFinite),
   );
-  return Math.min(3, most);
+  return Math.min(FARTHEST, most);
 }
 
 interface Props {

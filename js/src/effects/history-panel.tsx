@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
-import { LONGEST_NAME } from "../store/running";
+import { LONGEST_EXPERIMENT_NAME } from "../core/constants";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
 import type { ExperimentEntry } from "../wire/types";
@@ -49,7 +49,7 @@ function Line({ store, entry, renaming }: LineProps) {
         <NameField
           name={name}
           label={`Name of experiment ${id}`}
-          longest={LONGEST_NAME}
+          longest={LONGEST_EXPERIMENT_NAME}
           onName={(given) => void kernel.rename({ id, name: given })}
           onClose={() => {
             renaming.value = null;

@@ -2,7 +2,8 @@ import { modeOf } from "../store/mode";
 import { run } from "../store/running";
 import type { Store } from "../store/store";
 import type { Mode } from "../wire/types";
-import { MODES } from "../wording/words";
+import { CONSTRAINED as CONSTRAINED_FREEZES, MODES } from "../wording/constants";
+import { frozenBy } from "../wording/words";
 
 const CONSTRAINED = "constrained";
 
@@ -30,7 +31,7 @@ export function ModeSelect({ store }: { store: Store }) {
         class="chip"
         data-test="mode"
         aria-label="What is frozen while the model re-runs"
-        title={MODES.find((entry) => entry.mode === mode)?.frozen ?? "MLP outputs of the layers held as they were"}
+        title={frozenBy(mode)}
         value={range === null ? mode : CONSTRAINED}
         onChange={(event) => {
           const chosen = event.currentTarget.value;
@@ -42,12 +43,12 @@ export function ModeSelect({ store }: { store: Store }) {
             {`${entry.name}: ${entry.frozen}`}
           </option>
         ))}
-        <option value={CONSTRAINED}>constrained: MLP outputs of a range of layers held</option>
+        <option value={CONSTRAINED}>{`constrained: ${CONSTRAINED_FREEZES}`}</option>
       </select>
       {range !== null && (
         <span class="range">
           <LayerSelect
-            name="first layer held"
+            name="first frozen layer"
             value={range[0]}
             from={0}
             to={last}
@@ -55,7 +56,7 @@ export function ModeSelect({ store }: { store: Store }) {
           />
           –
           <LayerSelect
-            name="last layer held"
+            name="last frozen layer"
             value={range[1]}
             from={range[0]}
             to={last}

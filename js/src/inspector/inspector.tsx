@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
-import { type Box, KIND } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Box } from "../core/types";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";

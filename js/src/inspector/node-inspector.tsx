@@ -1,5 +1,6 @@
 import { Button } from "../controls/button";
-import { KIND, type Snapshot } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Snapshot } from "../core/types";
 import { togglePins } from "../store/commands";
 import type { Store } from "../store/store";
 import type { EffectMessage } from "../wire/types";

@@ -1,6 +1,7 @@
 import { useComputed } from "@preact/signals";
 import { MemberRow } from "../controls/node-row";
-import { type Box, KIND, type Snapshot } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Box, Snapshot } from "../core/types";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { count, decimal, percent } from "../wording/words";

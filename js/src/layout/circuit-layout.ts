@@ -1,25 +1,26 @@
 /**
  * Where the boxes of a circuit stand: rows by layer, columns by position, never one on another.
- * The port of figure/circuit_layout.py.
+ * The port of circuit_widget/figure/layout/circuit_layout.py.
  */
 
 import { clamp, sum } from "../core/scales";
 import { textWidth } from "../text/width";
-
-export const BOX_HEIGHT = 30;
-export const BOX_TEXT = 12;
-const BOX_PADDING = 28;
-const NARROWEST = 64;
-const WIDEST = 180;
-const BOX_GAP = 18;
-const SIDE_LABEL = 52;
-const COLUMN_STEP = 24;
-const ROW_SPACE = 26;
-const ROW_PITCH = 104;
-const MARGIN = 12;
-export const CARD = 4;
-const GIVES = [1, 0.7, 0.4];
-const SCALES = [1, 0.9, 0.8, 0.7, 0.6, 0.5];
+import {
+  BOX_GAP,
+  BOX_HEIGHT,
+  BOX_PADDING,
+  BOX_TEXT,
+  CARD,
+  COLUMN_STEP,
+  GIVES,
+  MARGIN,
+  NARROWEST,
+  ROW_PITCH,
+  ROW_SPACE,
+  SCALES,
+  SIDE_LABEL,
+  WIDEST,
+} from "./constants";
 
 /** A supernode or a pinned node; `alone` keeps its row free of other layers (tokens and logits). */
 export interface LayoutBox {
@@ -80,7 +81,11 @@ export function circuitLayout(boxes: Boxes, width: number, height: number): Circ
 }
 
 function fitted(boxes: Boxes, width: number, height: number): { scale: number; widths: number[]; lines: Line[] } {
-  let best = { scale: 1, widths: [] as number[], lines: [] as Line[] };
+  let best: { scale: number; widths: number[]; lines: Line[] } = {
+    scale: 1,
+    widths: [] as number[],
+    lines: [] as Line[],
+  };
   for (const scale of SCALES) {
     const widths = boxes.map((box) => boxWidth(box.name) * scale);
     const room = height - 2 * MARGIN + ROW_SPACE * scale;

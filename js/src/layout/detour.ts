@@ -1,24 +1,11 @@
 /**
  * How an edge that rises past other boxes avoids them: by leaning, else through the gaps between them.
- * The port of figure/detour.py.
+ * The port of circuit_widget/figure/layout/detour.py.
  */
 
 import { clamp } from "../core/scales";
-import { CARD, type PlacedBox } from "./circuit-layout";
-
-const CLEAR = 7;
-const LANE = 7;
-const SAMPLES = 24;
-const EDGE = 4;
-const LEANS: readonly Point[] = [
-  [0.5, 0.5],
-  [0.35, 0.65],
-  [0.65, 0.35],
-  [0.25, 0.8],
-  [0.8, 0.25],
-  [0.15, 0.95],
-  [0.95, 0.15],
-];
+import type { PlacedBox } from "./circuit-layout";
+import { CARD, CLEAR, EDGE, LANE, LEANS, SAMPLES } from "./constants";
 
 export type Point = readonly [number, number];
 

@@ -1,22 +1,24 @@
 /**
- * Where the nodes of the map stand: pure functions of numbers and token texts. The port of figure/layout.py.
+ * Where the nodes of the map stand: pure functions of numbers and token texts. The port of circuit_widget/figure/layout/map_layout.py.
  * Units are pixels; y grows downwards.
  */
 
 import { clamp, sum } from "../core/scales";
+import { TOKEN_SIZE } from "../page/constants";
 import { monoWidth, shorten, tokenLabel } from "../text/width";
-
-const GUTTER = 34;
-const RIGHT = 10;
-const TOP = 18;
-const BOTTOM = 30;
-const TOKEN_SPACE = 10;
-const SLANTED_SPACE = 15;
-const SLANT_COS = 0.766;
-const SLANT_SIN = 0.643;
-const NODE_GAP = 1.5;
-const ROW_LABEL_SPACE = 11;
-const MANY_LOGITS = 4;
+import {
+  BOTTOM,
+  GUTTER,
+  MANY_LOGITS,
+  NODE_GAP,
+  RIGHT,
+  ROW_LABEL_SPACE,
+  SLANT_COS,
+  SLANT_SIN,
+  SLANTED_SPACE,
+  TOKEN_SPACE,
+  TOP,
+} from "./constants";
 
 /** A visible node of the map; layer is -1 for tokens and nLayers for logits. */
 export interface MapNode {
@@ -69,7 +71,7 @@ export function mapLayout(
   nLayers: number,
   width: number,
   height: number,
-  tokenSize = 11.5,
+  tokenSize: number = TOKEN_SIZE,
 ): MapLayout {
   const positions = [...new Set(nodes.map((node) => node.position))].sort((a, b) => a - b);
   const place = new Map(positions.map((position, index) => [position, index]));

@@ -1,18 +1,14 @@
 /**
  * How edges run: gentle cubics, spread over the sides of boxes, around the boxes they do not belong to.
- * The port of figure/routing.py.
+ * The port of circuit_widget/figure/layout/routing.py.
  */
 
-import { clamp } from "../core/scales";
-import { CARD, type PlacedBox } from "./circuit-layout";
+import type { PlacedBox } from "./circuit-layout";
+import { CARD, INSET, LEAST_SHARE, PORT_PITCH, TIP_GAP } from "./constants";
 import { type Lane, type Point, risingPath } from "./detour";
+import { edgeWidth, headLength } from "./strokes";
 
 export type { Point };
-
-const TIP_GAP = 3;
-const INSET = 10;
-const PORT_PITCH = 16;
-const LEAST_SHARE = 0.04;
 
 /** An edge between boxes, by index, with its signed share of the target's input. */
 export interface BoxLink {
@@ -36,16 +32,6 @@ interface Port {
   readonly slope: number;
   readonly index: number;
   readonly end: 0 | 1;
-}
-
-/** Width of a line for a share of input, by area-like square root. */
-export function edgeWidth(share: number): number {
-  return clamp(0.5 + 5 * Math.sqrt(Math.abs(share)), 0.8, 5);
-}
-
-/** Length of an arrowhead for a line of this width. */
-export function headLength(width: number): number {
-  return 4 + 1.1 * width;
 }
 
 /** The links worth drawing: 4% of the target's input or more, and the strongest into each box whatever it is. */

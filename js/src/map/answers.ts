@@ -1,15 +1,14 @@
 /** The likeliest explained tokens, written beside their nodes in the top row. */
 
-import { TOKEN_SIZE } from "../page/theme";
+import { MOST_ANSWERS } from "../layout/constants";
+import { TOKEN_SIZE } from "../page/constants";
 import { apart } from "../text/width";
 import type { EffectMessage } from "../wire/types";
+import { LIKELY } from "../wording/constants";
 import { probability, tokenText } from "../wording/words";
 import type { Brush } from "./paint";
 import { frameOf, type Scene, spotOf } from "./scene";
 
-const MOST = 3;
-/** Less likely ones are not worth the ink, before and after. */
-const LEAST = 0.01;
 const SPACE = 14;
 
 /** Draws as many answers as there is room for left of the output nodes; with an effect, how likely each is after it. */
@@ -47,8 +46,10 @@ function answers({ snapshot }: Scene, effect: EffectMessage | null): string[] {
   const after = new Map(effect?.tokens.map((token) => [token.token_id, token.after]));
   const likeliest = [...snapshot.targets]
     .sort((a, b) => b.probability - a.probability)
-    .filter(({ probability, token_id }, rank) => rank === 0 || Math.max(probability, after.get(token_id) ?? 0) >= LEAST)
-    .slice(0, MOST);
+    .filter(
+      ({ probability, token_id }, rank) => rank === 0 || Math.max(probability, after.get(token_id) ?? 0) >= LIKELY,
+    )
+    .slice(0, MOST_ANSWERS);
   return likeliest.map(({ token, token_id, probability: before }) => {
     const now = after.get(token_id);
     return `${apart(tokenText(token))} ${probability(before)}${now === undefined ? "" : ` → ${probability(now)}`}`;

@@ -1,6 +1,6 @@
 /** The map by keyboard: arrows walk the nodes, the rest acts on the node or the selection. */
 
-import { KIND } from "../core/types";
+import { KIND } from "../core/constants";
 import { ARROWS, type Direction, step } from "../layout/hit";
 import { listenOn } from "../page/listen";
 import type { Store } from "../store/store";

@@ -1,5 +1,5 @@
 import { Glyph } from "../controls/glyph";
-import { KIND } from "../core/types";
+import { KIND } from "../core/constants";
 import type { Store } from "../store/store";
 
 const SHAPES = [

@@ -1,6 +1,6 @@
 /** How nodes stand out on the map: group hue, pin, and what an intervention left of them. */
 
-import { clamp } from "../core/scales";
+import { outputPresence, presence } from "../layout/strokes";
 import type { Store } from "../store/store";
 import type { Marks } from "./paint";
 
@@ -8,7 +8,7 @@ export function nodeMarks(store: Store): Marks {
   const { ids, index } = store.snapshot;
   const hue = new Int8Array(ids.length).fill(-1);
   const pinned = new Uint8Array(ids.length);
-  const presence = new Float32Array(ids.length).fill(1);
+  const presences = new Float32Array(ids.length).fill(1);
   const each = (nodes: readonly string[], act: (node: number) => void) => {
     for (const id of nodes) {
       const node = index.get(id);
@@ -28,14 +28,14 @@ export function nodeMarks(store: Store): Marks {
   // Outputs stand out as they are likely.
   for (const { node, token_id, probability } of store.snapshot.targets) {
     const now = effect?.tokens.find((token) => token.token_id === token_id)?.after ?? probability;
-    presence[node] = clamp(Math.sqrt(now), 0.3, 1);
+    presences[node] = outputPresence(now);
   }
   if (effect !== null) {
     const { ids: measured, before, after } = effect.nodes;
     for (const [row, id] of measured.entries()) {
       const node = index.get(id);
-      if (node !== undefined && before[row] > 0) presence[node] = clamp(after[row] / before[row], 0.25, 1);
+      if (node !== undefined) presences[node] = presence(before[row], after[row]);
     }
   }
-  return { hue, pinned, presence };
+  return { hue, pinned, presence: presences };
 }

@@ -1,9 +1,20 @@
 /** Draws the map on canvas contexts; every function draws one layer and keeps no state. */
 
+import { KIND } from "../core/constants";
 import { shareOfInput } from "../core/snapshot";
-import { KIND } from "../core/types";
-import { edgeWidth, headLength, mapEdge } from "../layout/routing";
-import { type Palette, TOKEN_SIZE } from "../page/theme";
+import { FAINT_WIDTHS } from "../layout/constants";
+import { mapEdge } from "../layout/routing";
+import {
+  barHalf,
+  dashes,
+  faintOpacity,
+  faintStep,
+  headHalf,
+  headLength,
+  ringWidth,
+  signedWidth,
+} from "../layout/strokes";
+import { type Palette, TOKEN_SIZE } from "../page/constants";
 import { type Camera, frameOf, type Scene, spotOf } from "./scene";
 import { type Curve, traceArrowhead, traceCurve, traceFlatEnd, traceNode } from "./shapes";
 
@@ -23,17 +34,6 @@ export interface Marks {
   /** Opacity: below 1 for what an intervention suppressed. */
   readonly presence: Float32Array;
 }
-
-/** Strokes of faint edges, by the least share of its target's input that an edge carries. */
-const FAINT = [
-  { share: 0.2, width: 2, opacity: 0.62 },
-  { share: 0.08, width: 1.4, opacity: 0.52 },
-  { share: 0.03, width: 0.9, opacity: 0.45 },
-  { share: 0, width: 0.6, opacity: 0.34 },
-] as const;
-
-/** Above this number of edges the faint ones fade, so that nodes stay readable. */
-const MANY_EDGES = 600;
 
 /** Row lines, column lines, row labels and token texts. */
 export function paintAxes(brush: Brush, scene: Scene): void {
@@ -114,24 +114,22 @@ function curveOf(brush: Brush, scene: Scene, edge: number): Curve | null {
   return mapEdge(from.x, from.y, from.radius, to.x, to.y, to.radius);
 }
 
-/** Edges without sign, in four strengths. */
+/** Edges without sign, in a few widths. */
 export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array): void {
   const { context, palette } = brush;
-  const paths = FAINT.map(() => new Path2D());
+  const paths = FAINT_WIDTHS.map(() => new Path2D());
   for (const edge of edges) {
     const shape = curveOf(brush, scene, edge);
     if (shape === null) continue;
-    const share = Math.abs(shareOfInput(scene.snapshot, edge));
-    traceCurve(paths[FAINT.findIndex((stroke) => share >= stroke.share)], shape);
+    traceCurve(paths[faintStep(shareOfInput(scene.snapshot, edge))], shape);
   }
   context.save();
   clipToFrame(context, scene);
   context.strokeStyle = palette.faint;
-  const fade = Math.min(1, (MANY_EDGES / scene.visible.edges.length) ** 0.4);
-  for (const [bin, { width, opacity }] of FAINT.entries()) {
+  context.globalAlpha = faintOpacity(scene.visible.edges.length);
+  for (const [step, width] of FAINT_WIDTHS.entries()) {
     context.lineWidth = width;
-    context.globalAlpha = opacity * fade;
-    context.stroke(paths[bin]);
+    context.stroke(paths[step]);
   }
   context.restore();
 }
@@ -155,26 +153,26 @@ export function paintSignedEdges(
     const shape = curveOf(brush, scene, edge);
     if (shape === null) continue;
     const inhibits = snapshot.edgeWeight[edge] < 0;
-    const width = 0.8 * edgeWidth(share);
+    const width = signedWidth(share);
     const head = headLength(width);
     const [x, y] = shape.slice(-2);
     context.strokeStyle = inhibits ? palette.inhibit : palette.excite;
     context.fillStyle = context.strokeStyle;
     context.globalAlpha = opacity * presence[snapshot.edgeSource[edge]];
     context.lineWidth = width;
-    context.setLineDash(inhibits ? [2 + 2 * width, 2 + width] : []);
+    context.setLineDash(inhibits ? [...dashes(width)] : []);
     context.beginPath();
     // The line ends in its head, not beside the head's tip.
-    traceCurve(context, [...shape.slice(0, 7), y + (inhibits ? 1.5 : 0.8 * head)]);
+    traceCurve(context, [...shape.slice(0, 7), y + (inhibits ? 1.2 : 0.8 * head)]);
     context.stroke();
     context.setLineDash([]);
     context.beginPath();
     if (inhibits) {
-      context.lineWidth = 1.8;
-      traceFlatEnd(context, x, y + 1.5, 0.7 * head);
+      context.lineWidth = 2.4;
+      traceFlatEnd(context, x, y + 1.2, barHalf(width));
       context.stroke();
     } else {
-      traceArrowhead(context, x, y, head);
+      traceArrowhead(context, x, y, head, headHalf(width));
       context.fill();
     }
   }
@@ -196,7 +194,7 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
     // Grouped nodes are rings, so that their hue is seen and their size stays that of the others.
     context.beginPath();
     if (hue >= 0) {
-      const width = Math.min(2.2, 0.5 * radius + 0.6);
+      const width = ringWidth(radius);
       traceNode(context, kind, x, y, radius - width / 2);
       context.fillStyle = palette.background;
       context.globalAlpha = 1;
@@ -206,6 +204,12 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
       context.strokeStyle = palette.groups[hue];
     } else {
       traceNode(context, kind, x, y, radius - 0.5);
+      if (marks.presence[node] < 1) {
+        // What lies behind a faded node does not shine through it.
+        context.fillStyle = palette.background;
+        context.globalAlpha = 1;
+        context.fill();
+      }
       context.fillStyle = nodeFill(palette, kind);
       context.globalAlpha = marks.presence[node];
       context.fill();

@@ -1,6 +1,7 @@
 /** What the map shows, as numbers: the layout of the visible nodes, and how to find them. */
 
-import { KIND_NAMES, type Snapshot, type Visible } from "../core/types";
+import { KIND_NAMES } from "../core/constants";
+import type { Snapshot, Visible } from "../core/types";
 import { type HitGrid, hitGrid } from "../layout/hit";
 import { type MapLayout, mapLayout } from "../layout/map-layout";
 

@@ -1,6 +1,6 @@
 /** Outlines of nodes and edges, traced on a path. */
 
-import { KIND } from "../core/types";
+import { KIND } from "../core/constants";
 
 /** What both a canvas context and a Path2D offer. */
 export type Pen = Pick<CanvasPath, "moveTo" | "lineTo" | "bezierCurveTo" | "arc" | "rect" | "closePath">;
@@ -44,10 +44,10 @@ export function traceCurve(pen: Pen, [x0, y0, ax, ay, bx, by, x1, y1]: Curve): v
 }
 
 /** An arrowhead pointing up, its tip at (x, y). */
-export function traceArrowhead(pen: Pen, x: number, y: number, size: number): void {
+export function traceArrowhead(pen: Pen, x: number, y: number, length: number, half: number): void {
   pen.moveTo(x, y);
-  pen.lineTo(x + 0.62 * size, y + size);
-  pen.lineTo(x - 0.62 * size, y + size);
+  pen.lineTo(x + half, y + length);
+  pen.lineTo(x - half, y + length);
   pen.closePath();
 }
 

@@ -1,6 +1,6 @@
 /** A node in words. */
 
-import { KIND } from "../core/types";
+import { KIND } from "../core/constants";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { identityOf, percent, probability } from "../wording/words";

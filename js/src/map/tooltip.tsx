@@ -1,8 +1,8 @@
 /** The card that follows the hovered or walked-to node of the map. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { KIND } from "../core/constants";
 import { clamp } from "../core/scales";
-import { KIND } from "../core/types";
 import type { Store } from "../store/store";
 import { decimal, percent } from "../wording/words";
 import { identity } from "./speech";

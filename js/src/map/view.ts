@@ -2,8 +2,9 @@
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { edgesOf } from "../core/snapshot";
+import { MAP_EDGE_OPACITY } from "../layout/constants";
+import { PALETTES } from "../page/constants";
 import type { Size } from "../page/size";
-import { PALETTES } from "../page/theme";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { paintAnswers } from "./answers";
@@ -199,7 +200,7 @@ export class MapView {
     const opacity = hovered === null ? 1 : 0.25;
     const { presence } = this.#marks.value;
     if (resting.length > 0) paintSignedEdges(brush, scene, this.#edgesOf(resting, scene), presence, opacity);
-    else paintSignedEdges(brush, scene, this.#circuitEdges(scene), presence, 0.75 * opacity);
+    else paintSignedEdges(brush, scene, this.#circuitEdges(scene), presence, MAP_EDGE_OPACITY * opacity);
     if (hovered !== null) paintSignedEdges(brush, scene, this.#edgesOf([hovered], scene), presence, 1);
   }
 

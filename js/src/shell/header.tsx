@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
 import { RedoIcon, UndoIcon } from "../controls/icons";
-import { KIND } from "../core/types";
+import { KIND } from "../core/constants";
 import { watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";

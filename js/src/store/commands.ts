@@ -1,7 +1,7 @@
 /** What the gestures and the keys do: each is one undoable step. */
 
 import * as circuits from "../core/circuit";
-import { LONGEST_NAME } from "../core/circuit-rules";
+import { LONGEST_NAME } from "../core/constants";
 import { shortened } from "../text/characters";
 import type { NodeId } from "../wire/types";
 import { commonName } from "../wording/words";

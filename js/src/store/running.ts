@@ -1,14 +1,11 @@
 /** Running experiments: which nodes can be changed, their names, and interventions alone or beside others. */
 
+import { KIND } from "../core/constants";
 import type { Snapshot } from "../core/types";
-import { KIND } from "../core/types";
 import type { InterventionJson, Mode, NodeId } from "../wire/types";
 import { commonName } from "../wording/words";
 import { modeOf } from "./mode";
 import type { Store } from "./store";
-
-/** The longest name of an experiment that the kernel takes. */
-export const LONGEST_NAME = 200;
 
 const sameNodes = (a: readonly NodeId[], b: readonly NodeId[]): boolean =>
   a.length === b.length && a.every((node) => b.includes(node));
@@ -22,7 +19,8 @@ export function changeableOf(snapshot: Snapshot, nodes: readonly NodeId[]): read
 export function featuresOf(snapshot: Snapshot, nodes: readonly NodeId[]): readonly NodeId[] {
   return nodes.filter((id) => {
     const node = snapshot.index.get(id);
-    return node === undefined || snapshot.kind[node] === KIND.feature;
+    // Of what the snapshot lacks, the id tells errors from features.
+    return node === undefined ? !id.includes("_-1_") : snapshot.kind[node] === KIND.feature;
   });
 }
 

@@ -1,62 +1,40 @@
-/** Text as a picture shows it: widths without a font, and token text made visible. The port of figure/text.py. */
+/**
+ * Text as a picture shows it: widths without a font, and token text made visible.
+ * The port of circuit_widget/wording/text.py.
+ */
 
 import { beginning, lengthOf, shortened } from "./characters";
-
-const NARROW = new Set("iljtfrI.,:;'|!()[]{}/\\`-\" ");
-const WIDE = new Set("mwMWQOG@%&+=<>~→←×…—");
-const NARROW_EM = 0.33;
-const NORMAL_EM = 0.56;
-const UPPER_EM = 0.67;
-const WIDE_EM = 0.82;
-const FULL_EM = 1.0;
-const MONO_EM = 0.6;
-const OTHER_EM = 0.62;
-const EMOJI_EM = 1.25;
-const LONGEST_TOKEN = 16;
-const JOINER = "\u200d";
-/** What sums of widths may differ by, so that the screen cuts where a figure does. */
-const ROUNDING = 1e-6;
+import {
+  ADVANCES,
+  EMOJI_CODES,
+  EMOJI_EM,
+  FLAG_LETTER_CODES,
+  FULL_EM,
+  FULL_WIDTH_CODES,
+  JOINER,
+  LEFTWARD_CODES,
+  LONGEST_TOKEN,
+  MONO_EM,
+  OTHER_EM,
+  PER_EM,
+  ROUNDING,
+  SKIN_TONE_CODES,
+  UNPRINTABLE_CODES,
+} from "./constants";
 
 type Ranges = readonly (readonly [number, number])[];
 
 const MARK = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
-const SKIN_TONES: Ranges = [[0x1f3fb, 0x1f3ff]];
-// Two of them make one flag.
-const FLAG_LETTERS: Ranges = [[0x1f1e6, 0x1f1ff]];
-const FULL_WIDTH: Ranges = [
-  [0x1100, 0x115f],
-  [0x2e80, 0xa4cf],
-  [0xac00, 0xd7a3],
-  [0xf900, 0xfaff],
-  [0xfe30, 0xfe6f],
-  [0xff00, 0xff60],
-  [0xffe0, 0xffe6],
-  [0x1f000, 0x1f2ff],
-  [0x20000, 0x3fffd],
-];
-const EMOJI: Ranges = [[0x1f300, 0x1faff]];
-// Punctuation, arrows, symbols.
-const SIGNS: Ranges = [[0x2000, 0x2bff]];
-// Scripts that run from right to left.
-const LEFTWARD: Ranges = [
-  [0x0590, 0x08ff],
-  [0xfb1d, 0xfdff],
-  [0xfe70, 0xfefe],
-  [0x10800, 0x10fff],
-  [0x1e800, 0x1efff],
-];
-// Controls and marks that reorder the text around them; line breaks have a sign of their own.
-const UNPRINTABLE: Ranges = [
-  [0x0000, 0x001f],
-  [0x007f, 0x009f],
-  [0x2028, 0x202e],
-  [0x2066, 0x2069],
-  [0xd800, 0xdfff],
-  [0xfeff, 0xfeff],
-  [0xfffe, 0xffff],
-];
 
-/** Width of text in an interface font of the given size, estimated by class of character. */
+const WIDTHS: ReadonlyMap<string, number> = new Map(
+  ADVANCES.flatMap(([first, signs]) =>
+    [...signs].flatMap((sign, at): [string, number][] =>
+      sign === " " ? [] : [[String.fromCodePoint(first + at), (sign.charCodeAt(0) - 48) / PER_EM]],
+    ),
+  ),
+);
+
+/** Width of text in the interface font of figures at the given size; of characters that it lacks an estimate. */
 export function textWidth(text: string, size: number): number {
   return size * widthOf(text, advance);
 }
@@ -94,13 +72,13 @@ export function printable(text: string): string {
  * Where it has letters that run from right to left it is wrapped in Unicode's first strong isolate (UAX 9).
  */
 export function apart(text: string): string {
-  return [...text].some((character) => within(codeOf(character), LEFTWARD)) ? `\u2068${text}\u2069` : text;
+  return [...text].some((character) => within(codeOf(character), LEFTWARD_CODES)) ? `\u2068${text}\u2069` : text;
 }
 
 function sign(character: string): string {
   if (character === "\n") return "\\n";
   if (character === "\t") return "\\t";
-  return within(codeOf(character), UNPRINTABLE) ? "\ufffd" : character;
+  return within(codeOf(character), UNPRINTABLE_CODES) ? "\ufffd" : character;
 }
 
 /** Sum of advances; emoji that are joined to the one before make one picture with it. */
@@ -108,7 +86,7 @@ function widthOf(text: string, advance: (character: string) => number): number {
   let width = 0;
   let before = " ";
   for (const character of text) {
-    if (before !== JOINER || !within(codeOf(character), EMOJI)) width += advance(character);
+    if (before !== JOINER || !within(codeOf(character), EMOJI_CODES)) width += advance(character);
     before = character;
   }
   return width;
@@ -127,12 +105,7 @@ function filling(text: string, room: number, advance: (character: string) => num
 }
 
 function advance(character: string): number {
-  if (NARROW.has(character)) return NARROW_EM;
-  if (WIDE.has(character)) return WIDE_EM;
-  const code = codeOf(character);
-  if (code >= 65 && code <= 90) return UPPER_EM;
-  if (code < 0x0300) return NORMAL_EM;
-  return otherAdvance(character, within(code, SIGNS) ? NORMAL_EM : OTHER_EM);
+  return WIDTHS.get(character) ?? otherAdvance(character, OTHER_EM);
 }
 
 function monoAdvance(character: string): number {
@@ -143,13 +116,13 @@ function monoAdvance(character: string): number {
 function otherAdvance(character: string, usual: number): number {
   const code = codeOf(character);
   if (isMark(character)) return 0;
-  if (within(code, EMOJI)) return EMOJI_EM;
-  if (within(code, FLAG_LETTERS)) return EMOJI_EM / 2;
-  return within(code, FULL_WIDTH) ? FULL_EM : usual;
+  if (within(code, EMOJI_CODES)) return EMOJI_EM;
+  if (within(code, FLAG_LETTER_CODES)) return EMOJI_EM / 2;
+  return within(code, FULL_WIDTH_CODES) ? FULL_EM : usual;
 }
 
 function isMark(character: string): boolean {
-  return MARK.test(character) || within(codeOf(character), SKIN_TONES);
+  return MARK.test(character) || within(codeOf(character), SKIN_TONE_CODES);
 }
 
 function codeOf(character: string): number {

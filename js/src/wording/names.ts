@@ -1,15 +1,17 @@
 /** What nodes are called. */
 
-import { type Circuit, KIND, type Snapshot } from "../core/types";
+import { KIND } from "../core/constants";
+import type { Circuit, Snapshot } from "../core/types";
+import { printable } from "../text/width";
 import type { NodeId } from "../wire/types";
 import { tokenAt, tokenText } from "./words";
 
-/** The user's label, else the graph's, else what kind of node it is. A node the snapshot lacks goes by its id. */
+/** The user's label, else the graph's, else what the node is; the snapshot may lack it. */
 export function nodeName(snapshot: Snapshot, circuit: Circuit, id: NodeId): string {
   const node = snapshot.index.get(id);
   const label = circuit.labels[id] ?? (node === undefined ? undefined : snapshot.labels.get(node));
-  if (label !== undefined) return label;
-  if (node === undefined) return id;
+  if (label !== undefined) return printable(label);
+  if (node === undefined) return nameById(id);
   switch (snapshot.kind[node]) {
     case KIND.token:
       return tokenAt(snapshot, snapshot.nodePosition[node]);
@@ -20,4 +22,10 @@ export function nodeName(snapshot: Snapshot, circuit: Circuit, id: NodeId): stri
     default:
       return `feature ${snapshot.feature[node]}`;
   }
+}
+
+/** What a node is that the snapshot lacks: a feature or an error with little influence, for it has all others. */
+function nameById(id: NodeId): string {
+  const [, index] = id.split("_");
+  return index === "-1" ? "error" : `feature ${index}`;
 }

@@ -1,8 +1,10 @@
 /** How nodes, numbers and interventions are said, the same in every panel. */
 
-import { KIND, type Snapshot } from "../core/types";
-import { printable, tokenLabel } from "../text/width";
+import { KIND } from "../core/constants";
+import type { Snapshot } from "../core/types";
+import { apart, printable, tokenLabel } from "../text/width";
 import type { InterventionJson, Mode, NodeId, SwapInJson } from "../wire/types";
+import { LARGEST_FIXED, MODES, NO_NUMBER, VISIBLE_CHANGE, VISIBLE_SHARE } from "./constants";
 
 /** A token's text as one short visible line. */
 export function tokenText(text: string): string {
@@ -37,14 +39,19 @@ export function identityOf(snapshot: Snapshot, node: number): readonly string[] 
   }
 }
 
-const minus = (text: string): string => text.replace("-", "−");
+const minus = (text: string): string => text.replaceAll("-", "−");
+
+/** A number with so many decimals, halves away from zero, and never −0. */
+function fixed(value: number, digits: number): string {
+  const text = Math.abs(value) < LARGEST_FIXED ? value.toFixed(digits) : value.toExponential(0);
+  return minus(Number(text) === 0 ? text.replace("-", "") : text);
+}
 
 /** A share as a percentage: "22%", "0.4%". */
 export function percent(share: number): string {
-  if (!Number.isFinite(share)) return "–";
+  if (!Number.isFinite(share)) return NO_NUMBER;
   const value = 100 * share;
-  const digits = value !== 0 && Math.abs(value) < 0.95 ? 1 : 0;
-  return minus(`${value.toFixed(digits)}%`);
+  return `${fixed(value, value !== 0 && Math.abs(value) < 0.95 ? 1 : 0)}%`;
 }
 
 /** A share with its sign: "+22%", "−4%". */
@@ -54,24 +61,25 @@ export function signedPercent(share: number): string {
 
 /** A probability with two decimals. */
 export function probability(value: number): string {
-  return value.toFixed(2);
+  return Number.isFinite(value) ? fixed(value, 2) : NO_NUMBER;
 }
 
 /** An activation or an effect on a logit, with as many digits as matter. */
 export function decimal(value: number): string {
   const size = Math.abs(value);
-  if (!Number.isFinite(value)) return "–";
+  if (!Number.isFinite(value)) return NO_NUMBER;
   if (size !== 0 && size < 0.005) return minus(value.toExponential(0));
-  return minus(value.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0));
+  return fixed(value, size < 10 ? 2 : size < 100 ? 1 : 0);
 }
 
 /** A logit, beside others of its kind. */
 export function logit(value: number): string {
-  return minus(value.toFixed(1));
+  return Number.isFinite(value) ? fixed(value, 1) : NO_NUMBER;
 }
 
-/** A factor or value as the user would type it: "−1", "0.5". */
+/** A factor or value as a user types it, with up to six digits: "−1", "0.5", "1000000", "1e−7". */
 export function plainNumber(value: number): string {
+  if (!Number.isFinite(value)) return NO_NUMBER;
   return minus(String(Number(value.toPrecision(6))));
 }
 
@@ -106,47 +114,46 @@ export function otherPrompt(snapshot: Snapshot, prompt: SwapInJson["prompt"]): s
 
 /** What is done to whom, in words: "ablate Texas ×0". */
 export function interventionWords(snapshot: Snapshot, intervention: InterventionJson, who: string): string {
+  const whom = apart(who);
   switch (intervention.kind) {
     case "ablate":
-      return `ablate ${who} ×0`;
+      return `ablate ${whom} ×0`;
     case "scale":
-      return `scale ${who} ${interventionMark(intervention)}`;
+      return `scale ${whom} ${interventionMark(intervention)}`;
     case "set":
-      return `set ${who} ${interventionMark(intervention)}`;
+      return `set ${whom} ${interventionMark(intervention)}`;
     case "add":
-      return `add to ${who} ${interventionMark(intervention)}`;
+      return `add to ${whom} ${interventionMark(intervention)}`;
     case "swap_in":
-      return `swap ${who} from ${otherPrompt(snapshot, intervention.prompt)}`;
+      return `swap ${whom} from ${apart(otherPrompt(snapshot, intervention.prompt))}`;
   }
 }
 
 export type Tone = "below" | "same" | "above";
 
-/** Which way a number went, where that is visible. */
-export function toneOf(before: number, after: number, visibly: number): Tone {
-  if (Math.abs(after - before) < visibly) return "same";
-  return after > before ? "above" : "below";
-}
-
-/** Which way a probability went; less than half of a hundredth does not show. */
+/** Which way a probability went. */
 export function probabilityTone(before: number, after: number): Tone {
-  return toneOf(before, after, 0.005);
+  if (Math.abs(after - before) < VISIBLE_CHANGE) return "same";
+  return after > before ? "above" : "below";
 }
 
 /** Which way an activation went, as a share of what it was before. */
 export function ratioTone(share: number): Tone {
-  return toneOf(1, share, 0.05);
+  if (share < 1 - VISIBLE_SHARE) return "below";
+  return share > 1 + VISIBLE_SHARE ? "above" : "same";
 }
 
-/** The modes by name of what is frozen. */
-export const MODES: readonly { readonly mode: Mode; readonly name: string; readonly frozen: string }[] = [
-  { mode: "total", name: "total", frozen: "nothing frozen" },
-  { mode: "frozen_attention", name: "frozen attention", frozen: "attention patterns frozen" },
-  { mode: "direct", name: "direct", frozen: "attention, norms and all other MLP outputs frozen" },
-];
-
+/** What a mode is called: "frozen attention", "constrained, layers 0–2". */
 export function modeName(mode: Mode): string {
   return MODES.find((entry) => entry.mode === mode)?.name ?? `constrained, layers ${mode.replace("-", "–")}`;
+}
+
+/** What a mode freezes, as the kernel words it. */
+export function frozenBy(mode: Mode): string {
+  const named = MODES.find((entry) => entry.mode === mode);
+  if (named !== undefined) return named.frozen;
+  const [first, last] = mode.split("-");
+  return `MLP ${first === last ? `output of layer ${first}` : `outputs of layers ${first} to ${last}`} frozen`;
 }
 
 /** How long something took: "38 ms", "1.4 s". */

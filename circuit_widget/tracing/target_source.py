@@ -1,4 +1,4 @@
-"""What the targets of a trace are chosen from: what a run's model says at the traced position."""
+"""The source of a trace's targets: the logits and the residual stream of a run at the traced position."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.run import Run
 
 
-def normed_of(model: LanguageModel, run: Run) -> Float[Tensor, " d_model"]:
-    """Return the residual stream after the final norm at the traced position, as the model has it, in float32."""
+def final_normed(model: LanguageModel, run: Run) -> Float[Tensor, " d_model"]:
+    """Return the residual stream after the model's final norm at the traced position, in float32."""
     here = slice(run.position, run.position + 1)
     with inference():
         return model.normed(run.captured.final_residual[here].to(model.dtype))[0].float()
 
 
 def chosen_targets(model: LanguageModel, run: Run, graph: Graph) -> Mapping[int, ChosenTarget]:
-    """Return the targets of a graph with their directions, by their ids, chosen again as its recipe says.
+    """Return the targets of a graph with their directions, by id, from the choices in its recipe.
 
-    Of a graph whose recipe does not say, only those that are tokens.
+    Without these, only the targets that are tokens.
     """
     wanted = graph.recipe.get("targets")
     choices: Sequence[TargetChoice] = (
@@ -40,14 +40,16 @@ def chosen_targets(model: LanguageModel, run: Run, graph: Graph) -> Mapping[int,
         if wanted is not None
         else [target.token_id for target in graph.targets if target.token_id < model.vocabulary_size]
     )
-    return {target.token_id: target for target in choose_targets(reading_of(model, run), choices)} if choices else {}
+    return (
+        {target.token_id: target for target in choose_targets(target_source_of(model, run), choices)} if choices else {}
+    )
 
 
-def reading_of(model: LanguageModel, run: Run) -> TargetSource:
-    """Return the logits of a run at its traced position, and how they are read off the residual stream."""
+def target_source_of(model: LanguageModel, run: Run) -> TargetSource:
+    """Return the logits and the residual stream of a run at its traced position, with the unembedding."""
     return TargetSource(
         logits=run.captured.logits,
-        normed=normed_of(model, run),
+        normed=final_normed(model, run),
         unembedding=model.unembedding.weight,
         mean_unembedding=model.mean_unembedding,
         token_text=lambda token: token_text(model.tokenizer, token),

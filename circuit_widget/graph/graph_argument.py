@@ -1,4 +1,4 @@
-"""The graph that a user gives to a method, checked where it enters."""
+"""The check of an argument that must be a graph."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.graph.graph import Graph
 
 
-def given_graph(graph: object, error: type[CircuitWidgetError]) -> Graph:
-    """Return what was given if it is a graph. Raises `error` for anything else."""
+def require_graph(graph: object, error: type[CircuitWidgetError]) -> Graph:
+    """Return an argument if it is a Graph. Raises `error` for anything else."""
     return of_type(graph, Graph, "A graph is what model.trace(prompt) or Graph.load(path) returns", error)

@@ -1,4 +1,4 @@
-"""What may be given as a model, and what to say of everything else."""
+"""The check of the `model` argument of `load`, with advice for objects that are not models."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from circuit_widget.errors import LoadError
 EXPECTED = "Expected is a local directory, a hub id, or a loaded model of transformers"
 
 
-def check_given(model: object) -> None:
-    """Check that something is the name of a model or a model of transformers.
+def check_model_argument(model: object) -> None:
+    """Check that an object is the name of a model or a transformers model.
 
     Raises:
-        LoadError: it is not; names its type, and what to pass instead.
+        LoadError: it is neither; names its type, and what to pass instead.
     """
     if isinstance(model, str | os.PathLike) and isinstance(os.fspath(model), str):
         return
@@ -34,7 +34,7 @@ def _kind(given: object) -> str:
 
 
 def _advice(given: Any) -> str:
-    """Return what to do with something that is no model of transformers, or holds one."""
+    """Return advice for an object that is not a transformers model, or that contains one."""
     if isinstance(given, type):
         loads = hasattr(given, "from_pretrained")
         return f"Pass {given.__name__}.from_pretrained(...)." if loads else "Pass a loaded model."
@@ -71,7 +71,7 @@ def _advice_for_adapter(given: Any) -> str:
 
 
 def _inner(given: object) -> str | None:
-    """Return where something holds a model of transformers."""
+    """Return the path of a transformers model inside an object, or None."""
     if isinstance(given, nn.Module):
         return next((path for path, part in given.named_modules() if isinstance(part, PreTrainedModel)), None)
     parts = getattr(given, "__dict__", {})

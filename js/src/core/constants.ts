@@ -1,0 +1,34 @@
+/** Codes and limits of the kernel; written by `python -m tools.generate_frontend`. */
+
+/** The kinds of nodes by their codes in a snapshot. */
+export const KIND = {
+  feature: 0,
+  error: 1,
+  token: 2,
+  logit: 3,
+} as const;
+
+/** The kinds of nodes, in the order of their codes. */
+export const KIND_NAMES = ["feature", "error", "token", "logit"] as const;
+
+/** Number of group hues. */
+export const COLORS = 6;
+
+export const LONGEST_NAME = 80;
+
+export const LONGEST_NODE = 64;
+
+/** Most entries in any list of a circuit. */
+export const MOST = 20000;
+
+/** Most characters in the name of an experiment. */
+export const LONGEST_EXPERIMENT_NAME = 200;
+
+/** Share of influence that visible nodes have at first. */
+export const NODE_THRESHOLD = 0.8;
+
+/** Share of edge score that visible edges have at first. */
+export const EDGE_THRESHOLD = 0.98;
+
+/** Share of input below which what enters a box from outside is rounding error. */
+export const LEAST_OUTSIDE = 1e-6;

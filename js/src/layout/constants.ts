@@ -1,0 +1,112 @@
+/** Measures of screen and figure, in pixels unless they say otherwise; written by `python -m tools.generate_frontend`. */
+
+export const GUTTER = 34;
+
+export const RIGHT = 10;
+
+export const TOP = 18;
+
+export const BOTTOM = 30;
+
+export const TOKEN_SPACE = 10;
+
+export const SLANTED_SPACE = 15;
+
+export const SLANT_COS = 0.766;
+
+export const SLANT_SIN = 0.643;
+
+export const NODE_GAP = 1.5;
+
+export const ROW_LABEL_SPACE = 11;
+
+export const MANY_LOGITS = 4;
+
+export const BOX_HEIGHT = 30;
+
+export const BOX_TEXT = 12;
+
+export const BOX_PADDING = 28;
+
+export const NARROWEST = 64;
+
+export const WIDEST = 180;
+
+export const BOX_GAP = 18;
+
+export const SIDE_LABEL = 52;
+
+export const COLUMN_STEP = 24;
+
+export const ROW_SPACE = 26;
+
+export const ROW_PITCH = 104;
+
+export const MARGIN = 12;
+
+export const CARD = 4;
+
+export const GIVES = [1, 0.7, 0.4] as const;
+
+export const SCALES = [1, 0.9, 0.8, 0.7, 0.6, 0.5] as const;
+
+export const TIP_GAP = 3;
+
+export const INSET = 10;
+
+export const PORT_PITCH = 16;
+
+export const LEAST_SHARE = 0.04;
+
+export const CLEAR = 7;
+
+export const LANE = 7;
+
+export const SAMPLES = 24;
+
+export const EDGE = 4;
+
+export const LEANS = [
+  [0.5, 0.5],
+  [0.35, 0.65],
+  [0.65, 0.35],
+  [0.25, 0.8],
+  [0.8, 0.25],
+  [0.15, 0.95],
+  [0.95, 0.15],
+] as const;
+
+/** Widths of edges without sign, thinnest first. */
+export const FAINT_WIDTHS = [0.7, 1.1, 1.7] as const;
+
+/** Width of an edge without sign, before it is rounded up to one of FAINT_WIDTHS, as a share of an edge of a circuit. */
+export const FAINT_PART = 0.6;
+
+/** Width of an edge of the map with its sign, as a share of an edge of a circuit. */
+export const SIGNED_PART = 0.55;
+
+export const THINNEST_SIGNED = 0.6;
+
+/** Opacity of an edge of a circuit. */
+export const EDGE_OPACITY = 0.85;
+
+/** Opacity of an edge whose source has faded. */
+export const FADED_EDGE_OPACITY = 0.35;
+
+/** Opacity of an edge of the map with its sign, before it fades with its source. */
+export const MAP_EDGE_OPACITY = 0.75;
+
+/** Opacity of a feature of which an intervention left nothing. */
+export const LEAST_PRESENCE = 0.18;
+
+/** Opacity of an output that is never sampled. */
+export const LEAST_OUTPUT_PRESENCE = 0.3;
+
+/** Most explained tokens written beside their pentagons. */
+export const MOST_ANSWERS = 3;
+
+/** Where bars of activations end at least, as a share of before. */
+export const LEAST_SCALE = 1.25;
+
+/** Where bars of activations end at most. */
+export const FARTHEST = 3;

@@ -1,0 +1,28 @@
+/** Words of screen and kernel, and what is worth a word; written by `python -m tools.generate_frontend`. */
+
+/** The modes by name, and what each freezes. */
+export const MODES = [
+  { mode: "total", name: "total", frozen: "nothing frozen" },
+  { mode: "frozen_attention", name: "frozen attention", frozen: "attention patterns frozen" },
+  { mode: "direct", name: "direct", frozen: "attention, norms and every other MLP output frozen" },
+] as const;
+
+/** What a range of layers as a mode freezes. */
+export const CONSTRAINED = "MLP outputs of a range of layers frozen";
+
+export const NO_NUMBER = "–";
+
+/** Absolute value from which numbers have an exponent. */
+export const LARGEST_FIXED = 1e21;
+
+/** Probability below which two decimals are both 0. */
+export const LIKELY = 0.005;
+
+/** Change of a probability below which it counts as unchanged. */
+export const VISIBLE_CHANGE = 0.005;
+
+/** Change of an activation, as a share of what it was, up to which it counts as unchanged. */
+export const VISIBLE_SHARE = 0.05;
+
+/** Share of activation, or of probability, below which a box is faded. */
+export const FADED_BELOW = 0.3;

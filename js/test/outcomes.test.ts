@@ -1,0 +1,68 @@
+/** What an effect did to each box, and what it brought in: tests/fixtures/outcome.json, to which figures are held too. */
+
+import { describe, expect, test } from "vitest";
+import fixture from "../../tests/fixtures/outcome.json";
+import { injectedBy, outcomeOf } from "../src/circuit/outcome";
+import { boxes, EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
+import { readSnapshot } from "../src/core/snapshot";
+import type { EffectMessage, InterventionJson } from "../src/wire/types";
+import { fixtureSnapshot } from "./fake-model";
+import { EFFECT } from "./panels";
+
+const snapshot = readSnapshot(fixtureSnapshot());
+const shown = boxes(pin(group(EMPTY_CIRCUIT, "Texas", ["0_2_4", "1_8_4"]), ["2_9_5", "4_40_5"]));
+
+interface Case {
+  readonly case: string;
+  readonly interventions: readonly InterventionJson[] | null;
+  readonly features?: readonly (readonly [string, number, number])[];
+  readonly tokens?: readonly (readonly [number, number, number])[];
+  readonly labels?: readonly (string | null)[];
+}
+
+interface OutcomeCase extends Case {
+  readonly nodes: readonly string[];
+  readonly name: string | null;
+  readonly text: string;
+  readonly tone: string;
+  readonly faded: boolean;
+  readonly mark: string | null;
+}
+
+interface InjectedCase extends Case {
+  readonly injected: { readonly name: string; readonly features: number; readonly beside: string | null } | null;
+}
+
+/** The effect of a case: activations and probabilities as given there, nothing else changed. */
+function effectOf({ interventions, features = [], tokens = [], labels = [] }: Case): EffectMessage | null {
+  if (interventions === null) return null;
+  const after = features.map(([, , value]) => value);
+  return {
+    ...EFFECT,
+    interventions,
+    nodes: { ids: features.map(([id]) => id), before: features.map(([, value]) => value), after, predicted: after },
+    tokens: tokens.map(([token_id, before, now]) => ({ ...EFFECT.tokens[0], token_id, before, after: now })),
+    injected: labels.map((label, at) => {
+      const feature = 500 + at;
+      return { id: `1_${feature}_4`, layer: 1, position: 4, feature, value: 1, label };
+    }),
+  };
+}
+
+describe("outcomes of boxes", () => {
+  test.each(fixture.outcome as unknown as OutcomeCase[])(
+    "$case",
+    ({ nodes, name, text, tone, faded, mark, ...rest }) => {
+      const box = { id: name === null ? nodes[0] : "s1", name, color: name === null ? null : 0, nodes };
+      expect(outcomeOf(snapshot, box, effectOf(rest))).toMatchObject({ text, tone, faded, mark });
+    },
+  );
+});
+
+describe("what came in", () => {
+  test.each(fixture.injected as unknown as InjectedCase[])("$case", ({ injected, ...rest }) => {
+    const found = injectedBy(snapshot, shown, effectOf(rest));
+    const summary = found && { name: found.name, features: found.features, beside: found.beside[0] ?? null };
+    expect(summary).toEqual(injected);
+  });
+});

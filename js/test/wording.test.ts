@@ -1,0 +1,71 @@
+/** Numbers, interventions, names and outcomes in words, as the kernel words them: both are held to tests/fixtures. */
+
+import { describe, expect, test } from "vitest";
+import experiments from "../../tests/fixtures/experiments.json";
+import names from "../../tests/fixtures/names.json";
+import wording from "../../tests/fixtures/wording.json";
+import { boxes, EMPTY_CIRCUIT } from "../src/core/circuit";
+import { readSnapshot } from "../src/core/snapshot";
+import type { Circuit } from "../src/core/types";
+import { whoOf } from "../src/store/running";
+import type { Store } from "../src/store/store";
+import type { InterventionJson, NodeId } from "../src/wire/types";
+import { nodeName } from "../src/wording/names";
+import * as words from "../src/wording/words";
+import { fixtureSnapshot } from "./fake-model";
+
+const snapshot = readSnapshot(fixtureSnapshot());
+
+type Case = [number | string, string];
+
+describe("numbers", () => {
+  test.each(wording.percent as unknown as Case[])("share %s", (share, expected) => {
+    expect(words.percent(Number(share))).toBe(expected);
+  });
+
+  test.each(wording.probability as unknown as Case[])("probability %s", (value, expected) => {
+    expect(words.probability(Number(value))).toBe(expected);
+  });
+
+  test.each(wording.plain_number as unknown as Case[])("factor or value %s", (value, expected) => {
+    expect(words.plainNumber(Number(value))).toBe(expected);
+  });
+});
+
+describe("interventions", () => {
+  test.each(wording.mark as unknown as [InterventionJson, string][])("%o", (intervention, expected) => {
+    expect(words.interventionMark(intervention)).toBe(expected);
+  });
+});
+
+describe("modes", () => {
+  test.each(wording.frozen as [string, string][])("%s", (mode, expected) => {
+    expect(words.frozenBy(mode)).toBe(expected);
+  });
+});
+
+describe("tones", () => {
+  test.each(wording.probability_tone as [number, number, string][])("probability %s, now %s", (before, after, tone) => {
+    expect(words.probabilityTone(before, after)).toBe(tone);
+  });
+
+  test.each(wording.ratio_tone as [number, string][])("share %s", (share, tone) => {
+    expect(words.ratioTone(share)).toBe(tone);
+  });
+});
+
+test.each(names)("name of $case", ({ node, labels, name }) => {
+  expect(nodeName(snapshot, { ...EMPTY_CIRCUIT, labels } as Circuit, node)).toBe(name);
+});
+
+/** What names of experiments need of a store. */
+function storeOf(circuit: Circuit): Store {
+  const nameOfNode = (node: NodeId) => nodeName(snapshot, circuit, node);
+  return { snapshot, boxes: { value: boxes(circuit) }, nameOf: nameOfNode } as unknown as Store;
+}
+
+test.each(experiments)("experiment: $case", ({ circuit, interventions, descriptions }) => {
+  const store = storeOf({ ...EMPTY_CIRCUIT, ...circuit } as Circuit);
+  const made = interventions as unknown as InterventionJson[];
+  expect(made.map((one) => words.interventionWords(snapshot, one, whoOf(store, one.nodes)))).toEqual(descriptions);
+});

@@ -1,0 +1,68 @@
+"""What an effect did to each box, and what it brought in: tests/fixtures/outcome.json, to which the screen is held too."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from circuit_widget.circuit.document import Box, Circuit
+from circuit_widget.intervention import Effect
+from circuit_widget.intervention.kinds import intervention_from_json
+from circuit_widget.nodes import Feature
+from circuit_widget.wording.outcome import injected, outcome
+from tests.widget.small_graph import small_graph
+
+FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/outcome.json").read_text(encoding="utf-8"))
+GRAPH = small_graph()
+CIRCUIT = Circuit().group("Texas", ["0_2_4", "1_8_4"]).pin(["2_9_5", "4_40_5"])
+
+
+def effect_of(entry: dict[str, Any]) -> Effect | None:
+    """The effect of a case: activations and probabilities as given there, nothing else changed."""
+    if entry["interventions"] is None:
+        return None
+    logits = np.zeros(2, dtype=np.float32)
+    labels = entry.get("labels", [])
+    features = [Feature(1, 4, 500 + at) for at in range(len(labels))]
+    nodes = pd.DataFrame(entry.get("features", []), columns=["id", "before", "after"])
+    tokens = pd.DataFrame(entry.get("tokens", []), columns=["token_id", "before", "after"])
+    return Effect(
+        graph=GRAPH,
+        interventions=tuple(intervention_from_json(one) for one in entry["interventions"]),
+        mode="total",
+        frozen="nothing frozen",
+        nodes=nodes.assign(predicted=nodes["after"]),
+        tokens=tokens,
+        logits_before=logits,
+        logits_after=logits,
+        logits_predicted=logits,
+        injected=tuple((feature, 1.0) for feature in features),
+        labels={feature.id: label for feature, label in zip(features, labels, strict=True) if label is not None},
+        seconds=0.1,
+        device="cpu",
+        dtype="float32",
+    )
+
+
+@pytest.mark.parametrize("entry", FIXTURE["outcome"], ids=lambda entry: entry["case"])
+def test_outcomes_of_boxes(entry: dict[str, Any]) -> None:
+    name, nodes = entry["name"], tuple(entry["nodes"])
+    box = Box(nodes[0] if name is None else "s1", name, None if name is None else 0, nodes)
+    found = outcome(GRAPH, box, effect_of(entry))
+    expected = tuple(entry[key] for key in ("text", "tone", "faded", "mark"))
+    assert (found.text, found.tone, found.faded, found.mark) == expected
+
+
+@pytest.mark.parametrize("entry", FIXTURE["injected"], ids=lambda entry: entry["case"])
+def test_what_came_in(entry: dict[str, Any]) -> None:
+    boxes = CIRCUIT.boxes()
+    found = injected(GRAPH, boxes, effect_of(entry))
+    if entry["injected"] is None:
+        assert found is None
+    else:
+        assert found is not None
+        beside = None if found.beside is None else boxes[found.beside].id
+        assert {"name": found.name, "features": found.features, "beside": beside} == entry["injected"]
