@@ -29,7 +29,7 @@ ALIASES: Mapping[str, Mapping[str, Any]] = {
     "study-messages": {"Axis": studies.Axis, "StudyMessage": studies.StudyMessage},
     "messages": {},
 }  # fmt: skip
-"""The modules of messages, and the names in them that stand for something else."""
+"""The modules of messages, and their names for other types."""
 
 DECLARED: Mapping[str, tuple[ModuleType, ...]] = {
     "experiment-messages": (experiments,),

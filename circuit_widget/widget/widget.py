@@ -36,7 +36,7 @@ from circuit_widget.widget.state.sent_graph import SentGraph
 from circuit_widget.widget.state.traits import Traits
 from circuit_widget.widget.wire.messages import Capabilities, Notice
 from circuit_widget.widget.wire.schema import plain
-from circuit_widget.widget.wire.sending import json_of, sendable, sentence, tell
+from circuit_widget.widget.wire.sending import json_of, send_message, sendable, sentence
 
 if TYPE_CHECKING:
     import pandas
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from circuit_widget.intervention.studies.validation import Validation
 
 LOG = logging.getLogger(__name__)
-
 LONGEST_NOTICE = 2_000
 
 
@@ -86,6 +85,7 @@ class CircuitWidget(anywidget.AnyWidget):
     experiments: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
     settings = traitlets.Dict().tag(sync=True, echo_update=False)
     capabilities = traitlets.Dict(read_only=True).tag(sync=True)
+    _page_writes = False
 
     def __init__(
         self,
@@ -329,11 +329,9 @@ class CircuitWidget(anywidget.AnyWidget):
             finally:
                 self._page_writes = False
             # An effect that came while the page took one off the screen is taken off the page too.
-            returned = [*writes.refused, *writes.foreign, *({"effect"} & writes.accepted.keys())]
-            if stale := [name for name in returned if name in self.keys]:
-                self.send_state(stale)
-
-    _page_writes = False
+            changed = [one for one in writes.foreign if one in self.keys and sync_data[one] != getattr(self, one)]
+            if returned := [*writes.refused, *changed, *({"effect"} & writes.accepted.keys())]:
+                self.send_state(returned)
 
     @traitlets.validate("circuit")
     def _valid_circuit(self, proposal: Any) -> Circuit:
@@ -371,7 +369,7 @@ class CircuitWidget(anywidget.AnyWidget):
 
     def _notify(self, message: str) -> None:
         """Show a sentence in the widget's message line."""
-        tell(self.send, Notice(sentence(message, LONGEST_NOTICE)))
+        send_message(self.send, Notice(sentence(message, LONGEST_NOTICE)))
 
     def _send(self, msg: Any, buffers: Any = None) -> None:
         try:

@@ -41,7 +41,7 @@ function render({ model, el, signal }: RenderContext): () => void {
 
 /**
  * Whether the host knows that no kernel is behind the widget: the notebook was only opened, or its kernel was restarted
- * or shut down. A host that says nothing is taken to have one.
+ * or shut down. A host that does not know is taken to have one.
  */
 function kernelGone(model: WidgetModel, el: HTMLElement): boolean {
   const kernel = model.widget_manager?.kernel;

@@ -122,7 +122,7 @@ describe("rows of an effect", () => {
   it("put what fell the most first and what the intervention holds last", () => {
     const rows = activationRows(snapshot, shown, EFFECT);
     expect(rows.map(({ box }) => box.id)).toEqual(["s2", "2_0_5", "s1"]);
-    expect(rows.map(({ held }) => held)).toEqual([false, false, true]);
+    expect(rows.map(({ clamped }) => clamped)).toEqual([false, false, true]);
     expect(rows[0]).toMatchObject({ measured: 0.25, predicted: 0.5 });
   });
 

@@ -128,7 +128,7 @@ describe("a sweep", () => {
     choice.dispatchEvent(new Event("change", { bubbles: true }));
     await eventually(() => expect(titles()[1]).toBe("×0: say Austin 0.50, predicted 0.50"));
     root
-      .querySelector<SVGCircleElement>('circle[data-place="0"]')
+      .querySelector<SVGCircleElement>('circle[data-index="0"]')
       ?.dispatchEvent(new MouseEvent("click", { bubbles: true }));
     expect(last(model)).toMatchObject({
       name: "intervene",

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from circuit_widget import Ablate, Add, Feature, Scale
+from circuit_widget import Ablate, Add, Everywhere, Feature, Scale
 from circuit_widget.errors import CircuitError, CircuitWidgetError, NodeError
+from circuit_widget.widget.state.experiment import changed_name, experiment_name
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.experiment_messages import EffectMessage
 from circuit_widget.widget.wire.messages import Card
@@ -81,8 +82,7 @@ def test_a_click_without_a_name_is_named_as_a_call_is(show: Open) -> None:
     widget.group("Texas", TEXAS)
     named = {
         "Texas ×0": [{"kind": "ablate", "nodes": TEXAS}],
-        "Texas everywhere ×0": [{"kind": "ablate", "nodes": ["0_2_*", "0_19_*", "1_8_*"]}],
-        "feature 9 and 1 more set": [{"kind": "set", "nodes": ["2_9_5", "0_3_1"], "value": [1, 2]}],
+        "feature 3 and 1 more set": [{"kind": "set", "nodes": ["0_3_1", "0_7_2"], "value": [1, 2]}],
         "Texas ×2, feature 3 +0.5": [
             {"kind": "scale", "nodes": TEXAS, "factor": 2},
             {"kind": "add", "nodes": ["0_3_1"], "value": 0.5},
@@ -96,14 +96,19 @@ def test_a_click_without_a_name_is_named_as_a_call_is(show: Open) -> None:
         assert page.traits["experiments"][number - 1]["name"] == name
 
 
+def test_features_at_every_position_are_named_so(widget: CircuitWidget) -> None:
+    widget.group("Texas", TEXAS)
+    everywhere = Ablate([Everywhere(0, 2), Everywhere(0, 19), Everywhere(1, 8)])
+    assert experiment_name(widget.graph, widget.circuit, [everywhere]) == "Texas everywhere ×0"
+    assert changed_name(widget.graph, widget.circuit, everywhere) == "Texas everywhere"
+
+
 def test_studies_without_a_name_are_named_by_what_they_change(show: Open) -> None:
     widget, page = show()
     widget.group("Texas", TEXAS)
     texas = [{"kind": "ablate", "nodes": TEXAS}]
-    everywhere = [{"kind": "ablate", "nodes": ["0_2_*", "0_19_*", "1_8_*"]}]
     named = [
         ("Texas", "sweep", {"axis": "factor", "interventions": texas, "mode": "total"}),
-        ("Texas everywhere", "sweep", {"axis": "factor", "interventions": everywhere, "mode": "total"}),
         ("Texas ×0", "sweep", {"axis": "last_layer", "interventions": texas, "mode": "total"}),
         ("each box", "sweep", {"axis": "groups", "interventions": [], "mode": "total"}),
         ("Texas ×0", "generate", {**body_of("generate"), "interventions": texas}),

@@ -147,7 +147,7 @@ def test_the_strongest_node_is_sent_even_where_it_has_nearly_all_influence_alone
 
 def test_positions_and_layers_that_the_page_cannot_hold_are_refused() -> None:
     assert len(unpack(pack(tall_graph(32_767)))[1]["layer"]) == 2
-    with pytest.raises(MessageError, match="layer holds 32768, which is not a number of type int16"):
+    with pytest.raises(MessageError, match="layer has 32768, which is not a number of type int16"):
         pack(tall_graph(32_768))
 
 

@@ -12,7 +12,7 @@ from circuit_widget.widget.jobs.registry import REQUESTS, read_request
 from circuit_widget.widget.jobs.worker import Job, Worker
 from circuit_widget.widget.wire.messages import Accepted, Failed, Notice, Reply, request_id
 from circuit_widget.widget.wire.schema import plain
-from circuit_widget.widget.wire.sending import Send, failure, tell
+from circuit_widget.widget.wire.sending import Send, failure, send_message
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +35,9 @@ class Receiver:
         except BaseException as error:
             code, message = failure(error)
             if rid is None:
-                tell(self.send, Notice(f"A message from the page was ignored: {message}"))
+                send_message(self.send, Notice(f"A message from the page was ignored: {message}"))
             else:
-                tell(self.send, Failed(rid, code, message))
+                send_message(self.send, Failed(rid, code, message))
             if not isinstance(error, Exception):
                 raise
 
@@ -47,7 +47,7 @@ class Receiver:
         if isinstance(answer, Task):
             self._enqueue(rid, name, answer)
         else:
-            tell(self.send, Reply(rid, plain(answer)))
+            send_message(self.send, Reply(rid, plain(answer)))
 
     def _enqueue(self, rid: str, name: str, task: Task[Any]) -> None:
         job = Job(
@@ -60,6 +60,6 @@ class Receiver:
             runs_model=task.runs_model,
             newest_only=REQUESTS[name].newest_only,
         )
-        tell(self.send, Accepted(rid, task.label))
+        send_message(self.send, Accepted(rid, task.label))
         if not self.worker.submit(job):
             job.fail("busy", "Too many requests are waiting already; try again in a moment.")

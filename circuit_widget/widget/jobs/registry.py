@@ -15,7 +15,7 @@ from circuit_widget.widget.wire import experiment_messages as e
 from circuit_widget.widget.wire import messages as m
 from circuit_widget.widget.wire import study_messages as s
 from circuit_widget.widget.wire.messages import Empty
-from circuit_widget.widget.wire.schema import parse, shown
+from circuit_widget.widget.wire.schema import parse, short_quote
 
 
 def ping(_: Context, __: Empty) -> Empty:
@@ -54,5 +54,5 @@ def read_request(content: object) -> tuple[m.Request, Any]:
     """Return a message of the page as a request and its body; raises MessageError for anything else."""
     request = parse(m.Request, content, "The message")
     if request.name not in REQUESTS:
-        raise MessageError(f"There is no request {shown(request.name)}; expected one of {', '.join(REQUESTS)}.")
+        raise MessageError(f"There is no request {short_quote(request.name)}; expected one of {', '.join(REQUESTS)}.")
     return request, parse(REQUESTS[request.name].body, request.body, f"The body of {request.name}")

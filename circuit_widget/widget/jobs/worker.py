@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from circuit_widget.errors import Cancelled
 from circuit_widget.widget.wire.messages import Failed, Partial, Progress, Reply
 from circuit_widget.widget.wire.schema import plain
-from circuit_widget.widget.wire.sending import Send, failure, sentence, tell
+from circuit_widget.widget.wire.sending import Send, failure, send_message, sentence
 
 MOST_JOBS = 64
 PROGRESS_INTERVAL = 0.1
@@ -101,7 +101,7 @@ class Job:
         self._stop.set()
         if not self._settle():
             return False
-        tell(self._send, Failed(rid=self.rid, code=code, message=message))
+        send_message(self._send, Failed(rid=self.rid, code=code, message=message))
         return True
 
     def finish(self, value: Any) -> None:
@@ -110,16 +110,16 @@ class Job:
             return
         try:
             answer = self.deliver(value)
-            tell(self._send, Reply(self.rid, plain(answer.body)), answer.buffers)
+            send_message(self._send, Reply(self.rid, plain(answer.body)), answer.buffers)
         except BaseException as error:
             code, message = failure(error)
-            tell(self._send, Failed(rid=self.rid, code=code, message=message))
+            send_message(self._send, Failed(rid=self.rid, code=code, message=message))
 
     def _tell_before_the_end(self, message: Progress | Partial) -> None:
         # Settled under the same lock, so that nothing comes after the answer that settles the job.
         with self._settling:
             if not self._settled:
-                tell(self._send, message)
+                send_message(self._send, message)
 
     def _settle(self) -> bool:
         with self._settling:

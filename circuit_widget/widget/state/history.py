@@ -117,7 +117,7 @@ def check_name(name: object) -> str:
     if not 0 < len(text) <= LONGEST_NAME:
         raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {quoted(name)}.")
     if (half := half_character(text)) is not None:
-        raise NodeError(f"The name {quoted(text)} holds half of a character, {half}; give whole characters.")
+        raise NodeError(f"The name {quoted(text)} has half of a character, {half}; give whole characters.")
     return text
 
 

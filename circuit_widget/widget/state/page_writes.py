@@ -17,7 +17,7 @@ from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import CircuitWidgetError, MessageError
 from circuit_widget.graph import Graph
 from circuit_widget.widget.wire.messages import Settings
-from circuit_widget.widget.wire.schema import parse, plain, shown
+from circuit_widget.widget.wire.schema import parse, plain, short_quote
 
 HEIGHTS = range(120, 4001)
 HIGHEST_REVISION = 2**53 - 2
@@ -62,7 +62,7 @@ def _is_accepted(name: str, value: object, graph: Graph, circuit: Circuit) -> bo
         return theirs == circuit or theirs.revision > circuit.revision
     if name == "selected":
         if not isinstance(value, list):
-            raise MessageError(f"It is {shown(value)}; expected a list of node ids.")
+            raise MessageError(f"It is {short_quote(value)}; expected a list of node ids.")
         graph.resolve(value)
         return True
     if name == "settings":
@@ -83,7 +83,7 @@ def check_settings(value: object) -> dict[str, Any]:
     """Return the settings as JSON. Raises MessageError for others than those declared, and a height out of range."""
     settings = parse(Settings, value, "The settings")
     if settings.height not in HEIGHTS:
-        raise MessageError(f"The height is {HEIGHTS[0]} to {HEIGHTS[-1]} pixels; given {shown(settings.height)}.")
+        raise MessageError(f"The height is {HEIGHTS[0]} to {HEIGHTS[-1]} pixels; given {short_quote(settings.height)}.")
     checked: dict[str, Any] = plain(settings)
     return checked
 

@@ -36,7 +36,7 @@ from circuit_widget.wording.names import node_name
 from circuit_widget.wording.outcome import features_of, touched
 
 MOST_LINES = 5
-"""The most tokens or boxes whose curves a plot of a sweep can tell apart."""
+"""The most tokens or boxes whose curves a plot of a sweep can distinguish."""
 
 
 def controls_message(controls: Controls, circuit: Circuit) -> ControlsMessage:

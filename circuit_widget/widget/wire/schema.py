@@ -1,4 +1,4 @@
-"""Messages as frozen dataclasses: pydantic turns decoded JSON into an instance, or this module says why not in a sentence."""
+"""Messages as frozen dataclasses: pydantic turns decoded JSON into an instance, or this module states why not in a sentence."""
 
 from __future__ import annotations
 
@@ -56,11 +56,13 @@ def _schema_of_object(kind: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         unknown = [key for key in value if key not in names] if isinstance(value, dict) else []
         if unknown:
             known = ", ".join(names) or "none"
-            raise PydanticCustomError("unknown_key", "", {"key": shown(unknown[0]), "known": known})
+            raise PydanticCustomError("unknown_key", "", {"key": short_quote(unknown[0]), "known": known})
         return value
 
     # Strict about every field, but not about the object itself: from the page it comes as a dictionary.
-    schema: Any = {**handler(kind), "strict": False}
+    schema = handler(kind)
+    definition: Any = handler.resolve_ref_schema(schema)
+    definition["strict"] = False
     return core_schema.no_info_before_validator_function(check_keys, schema)
 
 
@@ -71,7 +73,7 @@ def parse(kind: type[T], value: object, where: str) -> T:
     and lists over their limit, texts that have half of a character, and numbers that are not finite.
     """
     try:
-        parsed: T = _adapter(kind).validate_python(value)
+        parsed: T = _adapter(kind).validate_python(value)  # type: ignore[arg-type] # classes are hashable
     except ValidationError as error:
         raise MessageError(_sentence(error.errors(include_url=False), value, where)) from None
     return parsed
@@ -82,14 +84,14 @@ def plain(value: Any) -> Any:
     if is_dataclass(value):
         return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: plain(item) if is_dataclass(item) else item for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
 
 
-def shown(value: object) -> str:
-    """Return a value as it is quoted in an error: at most 40 characters, on one line."""
+def short_quote(value: object) -> str:
+    """Return a value as an error quotes it: at most 40 characters, on one line."""
     if isinstance(value, str):
         text = repr(beginning(value, 40))
         return text if len(value) <= 40 else f"{text}… ({len(value):,} characters)"
@@ -110,30 +112,32 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-Say: TypeAlias = Callable[[str, Any, Mapping[str, Any]], str]
+Sentence: TypeAlias = Callable[[str, Any, Mapping[str, Any]], str]
 
 
-def _expected(what: str) -> Say:
-    return lambda where, given, _: f"{where} is {shown(given)}; expected {what}."
+def _expected(what: str) -> Sentence:
+    return lambda where, given, _: f"{where} is {short_quote(given)}; expected {what}."
 
 
 def _choice(where: str, given: Any, context: Mapping[str, Any]) -> str:
-    return f"{where} is {shown(given)}; expected {context['expected'].replace(', ', ' or ')}."
+    return f"{where} is {short_quote(given)}; expected {context['expected'].replace(', ', ' or ')}."
 
 
 def _number(where: str, given: Any, _: Mapping[str, Any]) -> str:
     # A whole number that is too large for a float is no float either.
     if type(given) is int:
         return f"{where} is {math.inf}; expected a finite number."
-    return f"{where} is {shown(given)}; expected a number."
+    return f"{where} is {short_quote(given)}; expected a number."
 
 
 def _tag(where: str, given: Mapping[str, Any], context: Mapping[str, Any]) -> str:
     name = context["discriminator"].strip("'")
-    return f"{where}.{name} is {shown(given.get(name))}; expected {context['expected_tags'].replace(', ', ' or ')}."
+    return (
+        f"{where}.{name} is {short_quote(given.get(name))}; expected {context['expected_tags'].replace(', ', ' or ')}."
+    )
 
 
-_SENTENCES: Mapping[str, Say] = {
+_SENTENCES: Mapping[str, Sentence] = {
     **dict.fromkeys(("dataclass_type", "dict_type", "model_attributes_type"), _expected("an object")),
     "string_type": _expected("a text"),
     "int_type": _expected("a whole number"),
@@ -157,7 +161,7 @@ _SENTENCES: Mapping[str, Say] = {
         f"{where} has half of a character, {half_character(given)}; expected whole characters."
     ),
 }
-"""What to say of each kind of error that pydantic knows."""
+"""The sentence for each kind of error of pydantic."""
 
 
 def _sentence(errors: Sequence[ErrorDetails], value: object, where: str) -> str:
@@ -166,8 +170,8 @@ def _sentence(errors: Sequence[ErrorDetails], value: object, where: str) -> str:
     # Of a union's alternatives each has an error of its own; the one that went deepest understood the most.
     error, path, given = min(found, key=lambda one: (one[0]["type"] != "missing", -len(one[1])))
     if error["type"] != "missing":
-        say = _SENTENCES.get(error["type"], _expected(error["msg"]))
-        return say(where + path, error["input"], error.get("ctx", {}))
+        sentence = _SENTENCES.get(error["type"], _expected(error["msg"]))
+        return sentence(where + path, error["input"], error.get("ctx", {}))
     if not isinstance(given, dict):
         return f"{where}{path} has {len(given):,} items; expected more."
     lacking = [str(one["loc"][-1]) for one, there, _ in found if one["type"] == "missing" and there == path]

@@ -55,7 +55,7 @@ def json_of(message: object) -> dict[str, Any]:
     return document
 
 
-def tell(
+def send_message(
     send: Send, message: Accepted | Progress | Partial | Reply | Failed | Notice, buffers: Sequence[bytes] = ()
 ) -> None:
     """Send a message; in place of a reply that cannot be sent, send the reason. Other messages that fail are logged."""
@@ -65,7 +65,7 @@ def tell(
         send(content, list(buffers) or None)
     except Exception as error:
         if isinstance(message, Reply):
-            tell(send, Failed(message.rid, *failure(error)))
+            send_message(send, Failed(message.rid, *failure(error)))
         else:
             LOG.exception("A message to the page could not be sent.")
 
@@ -99,22 +99,22 @@ def _check_size(what: str, size: int) -> None:
 
 def _faults(value: Any, where: str, depth: int) -> Iterator[str]:
     """Yield the values that JSON does not have, each with its path."""
-    place = where or "it"
+    path = where or "it"
     if depth > DEEPEST:
         yield f"it is nested more than {DEEPEST} levels deep, or contains itself"
     elif isinstance(value, float):
         if not math.isfinite(value):
-            yield f"{place} is {value}, and numbers have to be finite; give values nearer to what is usual"
+            yield f"{path} is {value}, and numbers have to be finite; give values nearer to what is usual"
     elif isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str | int | float | None):
-                yield f"{place} has a key of type {type(key).__name__}, which JSON does not have"
+                yield f"{path} has a key of type {type(key).__name__}, which JSON does not have"
             yield from _faults(inner, f"{where}.{key!s:.40}".lstrip("."), depth + 1)
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
             yield from _faults(inner, f"{where}[{number}]", depth + 1)
     elif value is not None and not isinstance(value, str | int):
-        yield f"{place} is of type {type(value).__name__}, which JSON does not have"
+        yield f"{path} is of type {type(value).__name__}, which JSON does not have"
 
 
 def _repaired(value: Any) -> Any:

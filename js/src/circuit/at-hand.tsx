@@ -21,7 +21,7 @@ interface Props {
   readonly onLeave: () => void;
 }
 
-/** What stands at the box that has the attention: its dial, and the sheet that was opened from it. */
+/** What is drawn at the box that has the attention: its dial, and the sheet that was opened from it. */
 export function AtHand({ store, placed, size, sheet, onSheet, onLook, onGrab, onLeave }: Props) {
   const close = () => {
     onSheet(null);

@@ -29,7 +29,7 @@ export function mergeBoxes(store: Store, dragged: Box, target: Box, place: reado
   store.actions.select([dragged.id], "replace");
 }
 
-/** Keeps nodes in the circuit; one by itself stands where it was dropped. */
+/** Keeps nodes in the circuit; one by itself is placed where it was dropped. */
 export function dropOnGround(store: Store, nodes: readonly NodeId[], place: readonly [number, number]): void {
   store.actions.edit((circuit) => {
     const pinned = pin(circuit, nodes);
@@ -38,7 +38,7 @@ export function dropOnGround(store: Store, nodes: readonly NodeId[], place: read
   }, "pin");
 }
 
-/** Takes a member out of its supernode, to stand by itself where it was dropped. */
+/** Takes a member out of its supernode and places it where it was dropped. */
 export function pullOut(store: Store, node: NodeId, place: readonly [number, number]): void {
   store.actions.edit((circuit) => move(pin(remove(circuit, [node]), [node]), node, ...place), "take out");
   store.actions.select([node], "replace");

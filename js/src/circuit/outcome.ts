@@ -1,4 +1,4 @@
-/** What an effect did to each box, and what stands beside the box for it. */
+/** What an effect did to each box, and the text beside the box for it. */
 
 import { KIND } from "../core/constants";
 import { ratio } from "../core/effect";
@@ -38,15 +38,15 @@ export function outcomeOf(snapshot: Snapshot, box: Box, effect: EffectMessage | 
   if (effect === null) return NOTHING;
   const features = featuresOf(snapshot, box.nodes);
   const touching = effect.interventions.filter((one) => one.nodes.some((id) => box.nodes.includes(id)));
-  const touched = new Set(touching.flatMap((one) => one.nodes));
-  const held = features.every((id) => touched.has(id));
+  const changed = new Set(touching.flatMap((one) => one.nodes));
+  const clamped = features.every((id) => changed.has(id));
   const mark = touching.length === 0 ? null : touching.map(interventionMark).join(" ");
   const measured = features.length > 0 ? ratio(effect, features)?.measured : leftBy(touching.at(-1));
   if (measured === undefined || !Number.isFinite(measured)) return { ...NOTHING, mark };
   return {
     measured,
-    // The mark already says what became of a box that the intervention holds.
-    text: held && mark !== "swap" ? "" : percent(measured),
+    // The mark already says what became of a box that the intervention clamps.
+    text: clamped && mark !== "swap" ? "" : percent(measured),
     tone: ratioTone(measured),
     faded: measured < FADED_BELOW,
     mark,
@@ -89,11 +89,11 @@ export function injectedBy(snapshot: Snapshot, boxes: readonly Box[], effect: Ef
   const prompts = effect.interventions.flatMap((one) => (one.kind === "swap_in" ? [one.prompt] : []));
   const text = prompts.find((prompt) => typeof prompt === "string");
   const named = labels.length * 2 >= effect.injected.length ? commonName(labels, (label) => label) : "";
-  const touched = new Set(effect.interventions.flatMap((one) => one.nodes));
+  const changed = new Set(effect.interventions.flatMap((one) => one.nodes));
   return {
     name: named || differentWords(snapshot, text ?? "") || "swapped in",
     title: effect.injected.map((one) => one.label ?? `feature ${one.feature}, layer ${one.layer}`).join("\n"),
     features: effect.injected.length,
-    beside: boxes.filter((box) => box.nodes.some((id) => touched.has(id))).map((box) => box.id),
+    beside: boxes.filter((box) => box.nodes.some((id) => changed.has(id))).map((box) => box.id),
   };
 }

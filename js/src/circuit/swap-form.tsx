@@ -14,7 +14,7 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** Asks for the prompt from which a box takes its values: this prompt, with the words to be changed selected. */
+/** Form for the prompt from which a box takes its values: this prompt, with the words to be changed selected. */
 export function SwapForm({ store, placed, onClose }: Props) {
   const { snapshot } = store;
   const nodes = changeableOf(snapshot, placed.box.nodes);
@@ -98,7 +98,7 @@ export function promptText(snapshot: Snapshot): string {
   return texts.join(" ").replaceAll(" ##", "");
 }
 
-/** Where in the prompt the word stands at which most of the nodes are. */
+/** Where in the prompt the word is at which most of the nodes are. */
 export function wordOf(snapshot: Snapshot, nodes: readonly NodeId[], prompt: string): readonly [number, number] {
   const votes = new Map<number, number>();
   for (const id of nodes) {

@@ -5,7 +5,7 @@ import { KIND } from "./constants";
 import type { Snapshot } from "./types";
 
 /**
- * The nodes whose name, token, or id holds every word of the query, the most influential first,
+ * The nodes whose name, token, or id contains every word of the query, the most influential first,
  * those whose name begins with it before the others. An empty query finds nothing.
  */
 export function searchNodes(

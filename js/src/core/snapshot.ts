@@ -127,7 +127,7 @@ function adjacency(ends: Uint32Array, order: Uint32Array, count: number): Adjace
   return { start, edges };
 }
 
-/** The share of a target's whole input that an edge carries, signed. */
+/** The share of a target's whole input that comes over an edge, signed. */
 export function shareOfInput(snapshot: Snapshot, edge: number): number {
   const total = snapshot.inputTotal[snapshot.edgeTarget[edge]];
   return total > 0 ? snapshot.edgeWeight[edge] / total : 0;

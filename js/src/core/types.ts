@@ -15,7 +15,7 @@ export interface Snapshot {
   readonly targets: SnapshotMessage["targets"];
   readonly model: SnapshotMessage["model"];
   readonly scores: SnapshotMessage["scores"];
-  /** Nodes of the whole graph, of which a snapshot holds the most influential. */
+  /** Nodes of the whole graph, of which a snapshot has the most influential. */
   readonly totalNodes: number;
 
   readonly ids: readonly NodeId[];

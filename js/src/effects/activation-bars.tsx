@@ -13,29 +13,29 @@ export interface ActivationRow {
   /** Summed activation after, as a share of before. */
   readonly measured: number;
   readonly predicted: number;
-  /** Held at a value by the interventions themselves. */
-  readonly held: boolean;
+  /** Clamped by the interventions themselves. */
+  readonly clamped: boolean;
   /** What it was in the experiment that this one is compared with; null for none. */
   readonly beside: number | null;
 }
 
-/** Every box with features, those that fell the most first; those held by the interventions last. */
+/** Every box with features, those that fell the most first; those that the interventions clamp last. */
 export function activationRows(
   snapshot: Snapshot,
   boxes: readonly Box[],
   effect: EffectMessage,
   compared: ComparisonMessage | null = null,
 ): readonly ActivationRow[] {
-  const touched = new Set(effect.interventions.flatMap((one) => one.nodes));
+  const changed = new Set(effect.interventions.flatMap((one) => one.nodes));
   const rows: ActivationRow[] = [];
   for (const box of boxes) {
     const features = featuresOf(snapshot, box.nodes);
     const found = features.length === 0 ? null : ratio(effect, features);
     if (found === null || !Number.isFinite(found.measured)) continue;
     const beside = compared === null ? null : (ratio(compared, features)?.measured ?? null);
-    rows.push({ box, ...found, held: features.every((node) => touched.has(node)), beside });
+    rows.push({ box, ...found, clamped: features.every((node) => changed.has(node)), beside });
   }
-  return rows.sort((a, b) => Number(a.held) - Number(b.held) || a.measured - b.measured);
+  return rows.sort((a, b) => Number(a.clamped) - Number(b.clamped) || a.measured - b.measured);
 }
 
 /** The scale of the bars: to 125% at least, further only as far as a row needs. */
@@ -93,18 +93,18 @@ interface RowProps {
 }
 
 function Row({ store, row, scale, band }: RowProps) {
-  const { box, measured, predicted, held, beside } = row;
+  const { box, measured, predicted, clamped, beside } = row;
   const name = box.name ?? store.nameOf(box.id);
   const at = (share: number): string => `${(100 * Math.min(scale, Math.max(0, share))) / scale}%`;
   return (
     <li>
       <Button
-        class={`row activation-row ${ratioTone(measured)}${held ? " held" : ""}${beside === null ? "" : " two"}`}
+        class={`row activation-row ${ratioTone(measured)}${clamped ? " clamped" : ""}${beside === null ? "" : " two"}`}
         data-test="activation-row"
         data-name={name}
         data-measured={measured}
         data-predicted={predicted}
-        title={`measured ${percent(measured)}, predicted ${percent(predicted)}${held ? ", held by the intervention" : ""}`}
+        title={`measured ${percent(measured)}, predicted ${percent(predicted)}${clamped ? ", clamped by the intervention" : ""}`}
         onClick={() => store.actions.select([box.id], "replace")}
       >
         <span class="clip">{name}</span>

@@ -13,7 +13,7 @@ export function rangeOf(mode: Mode): readonly [number, number] | null {
   return range === null ? null : [Number(range[1]), Number(range[2])];
 }
 
-/** What is frozen while the model re-runs. A change re-runs the effect shown. */
+/** What is frozen while the model re-runs. A change re-runs the displayed experiment. */
 export function ModeSelect({ store }: { store: Store }) {
   const mode = modeOf(store).value;
   const range = rangeOf(mode);
@@ -21,8 +21,8 @@ export function ModeSelect({ store }: { store: Store }) {
 
   function choose(next: Mode): void {
     modeOf(store).value = next;
-    const shown = store.effect.value;
-    if (shown !== null) void run(store, shown.interventions, next);
+    const displayed = store.effect.value;
+    if (displayed !== null) void run(store, displayed.interventions, next);
   }
 
   return (

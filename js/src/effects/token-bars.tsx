@@ -77,7 +77,7 @@ interface LineProps {
 
 function TokenLine({ row, band }: LineProps) {
   const { token, before, after, predicted, compared, logit_before, logit_after, rank_before, rank_after } = row;
-  const said = [before, after].flatMap((value) => value?.toPrecision(3) ?? []).join(" → ");
+  const values = [before, after].flatMap((value) => value?.toPrecision(3) ?? []).join(" → ");
   const guess = predicted === undefined ? "" : `, predicted ${predicted.toPrecision(3)}`;
   const rank = rank_before === undefined ? "" : `, rank ${rank_before} → ${rank_after}`;
   const chance = band === undefined ? "" : `, random ${band.low.toPrecision(2)} to ${band.high.toPrecision(2)}`;
@@ -90,7 +90,7 @@ function TokenLine({ row, band }: LineProps) {
       data-after={after}
       data-predicted={predicted}
       data-compared={compared}
-      title={said + guess + rank + chance}
+      title={values + guess + rank + chance}
     >
       <span class="token clip">{tokenText(token)}</span>
       <span class="bars" aria-hidden="true">

@@ -106,7 +106,7 @@ function Example({ tokens, activations, peak }: ExampleProps) {
   );
 }
 
-/** How much of what a feature does to this prompt's answer is direct: where that is little, its tokens say little. */
+/** The share of a feature's influence on this prompt that is direct: where it is small, its promoted tokens explain little. */
 function directness({ snapshot }: Store, id: NodeId): string {
   const node = snapshot.index.get(id);
   return node === undefined ? "" : `${percent(directShare(snapshot, node))} of influence`;

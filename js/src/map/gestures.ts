@@ -89,7 +89,7 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
   });
 }
 
-/** Tells the other panes of a drop; they hear of it in the next frame, so that it is forgotten only in the one after. */
+/** Announces a drop to the other panes; they see it in the next frame, so it is forgotten only in the one after. */
 function drop(store: Store, drag: Drag): void {
   const dropped = { ...drag, dropped: true };
   store.drag.value = dropped;

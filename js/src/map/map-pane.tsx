@@ -77,7 +77,7 @@ export function MapPane({ store, onFrame }: Props) {
   );
 }
 
-/** Tells screen readers where the keyboard is. */
+/** Announces to screen readers which node has the keyboard. */
 function CursorSpeech({ store, view }: { store: Store; view: MapView }) {
   const node: NodeId | null = view.walking.value ? view.cursor.value : null;
   const text = useMemo(() => (node === null ? "" : describe(store, node)), [store, node, store.selected.value]);

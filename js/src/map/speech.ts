@@ -17,7 +17,7 @@ export function identity(store: Store, id: NodeId): string {
   return parts.filter((part) => part !== name).join(" · ");
 }
 
-/** A node as a screen reader says it. */
+/** A node as a screen reader reads it. */
 export function describe(store: Store, id: NodeId): string {
   const { snapshot } = store;
   const node = snapshot.index.get(id);

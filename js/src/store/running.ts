@@ -19,7 +19,7 @@ export function changeableOf(snapshot: Snapshot, nodes: readonly NodeId[]): read
 export function featuresOf(snapshot: Snapshot, nodes: readonly NodeId[]): readonly NodeId[] {
   return nodes.filter((id) => {
     const node = snapshot.index.get(id);
-    // Of what the snapshot lacks, the id tells errors from features.
+    // The ids of nodes that the snapshot lacks distinguish errors from features.
     return node === undefined ? !id.includes("_-1_") : snapshot.kind[node] === KIND.feature;
   });
 }

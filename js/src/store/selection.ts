@@ -37,7 +37,7 @@ export function selection(
       const nodes = [...new Set(ids.flatMap((id) => supernodes.value.get(id) ?? [id]))];
       last.value = ids[ids.length - 1] ?? null;
       const next = combine(selected.value, nodes, mode);
-      if (next.length !== selected.value.length || next.some((id, place) => id !== selected.value[place])) {
+      if (next.length !== selected.value.length || next.some((id, index) => id !== selected.value[index])) {
         trait.write(next);
       }
     },

@@ -29,7 +29,7 @@ export type Panel = "effect" | "sweep" | "generate" | "validate" | "history";
 export interface Actions
   extends Pick<Steps, "edit" | "undo" | "redo">,
     Omit<Experiments, "effect" | "study" | "compared" | "job" | "kernel"> {
-  /** Selects nodes; a supernode's id stands for its members. The last id becomes the inspected one. */
+  /** Selects nodes; a supernode's id selects its members. The last id becomes the inspected one. */
   select(ids: readonly string[], mode: SelectMode): void;
   hover(id: NodeId | null): void;
   /** Shows thresholds without making them part of the document; null goes back to the document's. */
@@ -67,7 +67,7 @@ export interface Store
   readonly panel: Signal<Panel>;
   /** Which of the header's popovers is open. */
   readonly popover: Signal<Popover | null>;
-  /** Set to a node or supernode id to open its name for editing wherever it is shown. */
+  /** Set to a node or supernode id to open its name for editing wherever it is displayed. */
   readonly renaming: Signal<string | null>;
   readonly actions: Actions;
   /** What a node is called: the user's label, the graph's, or its kind and number. */
@@ -107,12 +107,12 @@ export function createStore(
   const thresholds = computed(
     () => preview.value ?? { node: circuit.value.node_threshold, edge: circuit.value.edge_threshold },
   );
-  let shown: Visible | null = null;
+  let latest: Visible | null = null;
   const visible = computed(() => {
     const next = visibleOf(snapshot, circuit.value, chosen.selected.value, thresholds.value);
     // The same object while the same is visible, so that a selection alone lays nothing out anew.
-    if (shown === null || !sameVisible(shown, next)) shown = next;
-    return shown;
+    if (latest === null || !sameVisible(latest, next)) latest = next;
+    return latest;
   });
   const groupOf = computed(() => {
     const groups = boxes.value.filter((box) => box.name !== null);
@@ -176,5 +176,5 @@ function sameVisible(one: Visible, other: Visible): boolean {
 }
 
 function sameNumbers(one: Uint32Array, other: Uint32Array): boolean {
-  return one.length === other.length && one.every((value, place) => value === other[place]);
+  return one.length === other.length && one.every((value, index) => value === other[index]);
 }

@@ -3,7 +3,7 @@
 import { allRepaired } from "../text/characters";
 import type { Answer, Notice, Request, RequestName, Requests } from "./messages";
 
-/** The part of the notebook's widget model that carries messages. */
+/** The part of the notebook's widget model that sends and receives messages. */
 export interface Transport {
   send(content: unknown): void;
   // biome-ignore lint/suspicious/noExplicitAny: the host's event signatures differ by event.
@@ -12,7 +12,7 @@ export interface Transport {
   off(event: string, listener: (...args: any[]) => void): void;
 }
 
-/** Where a request is. */
+/** How far a request is. */
 export interface RequestStatus {
   readonly rid: string;
   /** From 0 to 1. */

@@ -1,4 +1,4 @@
-/** How nodes, numbers and interventions are said, the same in every panel. */
+/** Nodes, numbers and interventions in words, the same in every panel. */
 
 import { KIND } from "../core/constants";
 import type { Snapshot } from "../core/types";
