@@ -14,6 +14,8 @@ TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 IS_OLDEST := $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 OLDEST_INSTALLED := $(OLDEST)/.installed-torch-$(TORCH)
 COMPUTING := $(addprefix tests/,attribution circuit figure graph intervention model reference tracing transcoder test_promotion.py)
+# One thread for each worker: two workers that use all cores each take longer than one. WORKERS= runs everything in one.
+WORKERS ?= -n 2 --dist loadfile
 PACKAGES := js/node_modules/.package-lock.json
 BUNDLE := circuit_widget/widget/static/widget.js
 FRONTEND := $(shell find js/src js/types -type f 2>/dev/null) $(wildcard js/*.mjs) js/tsconfig.json js/package.json
@@ -41,6 +43,10 @@ test: setup chromium ## Run every check: style, types, units, and a real Jupyter
 	@if $(IS_OLDEST); then $(MAKE) test-oldest ARGS='$(COMPUTING) $(ARGS)'; else echo 'The oldest versions are not tested: they need Python 3.11.'; fi
 	@$(MAKE) test-browser
 
+.PHONY: check
+check: setup ## A verdict on a change in two minutes: style, types, the tests of what it touches and of what is above
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.check
+
 .PHONY: test-style
 test-style: setup ## Python style and types
 	$(call say,"ruff and mypy")
@@ -55,13 +61,13 @@ test-frontend: $(PACKAGES) ## TypeScript types, style and units
 
 .PHONY: test-python
 test-python: setup ## Python units (ARGS= goes to pytest)
-	$(call say,"pytest")
-	@$(BIN)/python -m pytest --ignore tests/browser $(ARGS)
+	$(call say,"pytest on both cores")
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) --ignore tests/browser $(ARGS)
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST_INSTALLED) ## Python units on the oldest versions promised (TORCH=2.6.0 for the oldest torch, too)
 	$(call say,"pytest on the oldest versions promised$(comma) with torch $(TORCH)")
-	@$(OLDEST)/bin/python -m pytest --ignore tests/browser $(ARGS)
+	@OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(WORKERS) --ignore tests/browser $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup chromium ## JupyterLab and Notebook in a browser (ARGS= goes to pytest)
@@ -75,7 +81,7 @@ chromium: $(INSTALLED)
 .PHONY: generate
 generate: setup ## Write what the frontend shares with the package: messages, numbers, colours, words
 	$(call say,"Writing the frontend's messages and constants")
-	@$(BIN)/python -m circuit_widget.widget.wire.frontend_types
+	@$(BIN)/python -m circuit_widget.widget.frontend_types
 	@$(BIN)/python -m tools.generate_frontend
 
 .PHONY: demo-model
@@ -118,9 +124,9 @@ $(OLDEST_INSTALLED): pyproject.toml constraints.txt constraints-oldest.txt hatch
 	@$(IS_OLDEST) || { echo "The oldest versions need the oldest Python, 3.11, and .venv has $$($(BIN)/python --version); say make clean, and then make test-oldest PYTHON=/path/to/python3.11"; exit 1; }
 	@rm -rf $(OLDEST)
 	@$(BIN)/python -m venv $(OLDEST)
-	@awk -F '==' '!/^#/ && $$1 != "torch" && !seen[$$1]++' constraints-oldest.txt constraints.txt > $(OLDEST)/constraints.txt
+	@awk -F '==' '!/^#/ && $$1 != "torch" && $$1 != "sympy" && !seen[$$1]++' constraints-oldest.txt constraints.txt > $(OLDEST)/constraints.txt
 	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt torch==$(TORCH) \
-	  --editable '.[figures]' hatchling hypothesis ipykernel nbclient pypdf pytest
+	  --editable '.[figures]' hatchling hypothesis ipykernel nbclient pypdf pytest pytest-xdist
 	@touch $@
 
 $(PACKAGES): js/package.json js/package-lock.json

@@ -35,7 +35,7 @@ class _AnyShape:
 if importlib.util.find_spec("jaxtyping") is None:
     _names = [f"{kind}{size}" for kind in ("Float", "Int", "UInt", "Bool") for size in ("", 8, 16, 32, 64)]
     sys.modules["jaxtyping"] = ModuleType("jaxtyping")
-    sys.modules["jaxtyping"].__dict__.update(dict.fromkeys([*_names, "Shaped", "Num"], _AnyShape))
+    sys.modules["jaxtyping"].__dict__.update(dict.fromkeys([*_names, "Integer", "Real", "Shaped"], _AnyShape))
 
 import torch  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402

@@ -31,7 +31,7 @@ from circuit_widget.attribution.sweep import EdgeSweep
 from circuit_widget.attribution.targets import choose_targets
 from circuit_widget.graph import Graph
 from circuit_widget.loading import load
-from circuit_widget.model.parts import DEMO
+from circuit_widget.model.loading import DEMO
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.run import Run, run_prompt
 from circuit_widget.tracing.target_source import target_source_of

@@ -10,7 +10,7 @@ import torch
 from circuit_widget.arguments import truth_value
 from circuit_widget.errors import LoadError
 from circuit_widget.model.language_model import Network
-from circuit_widget.model.parts import read_parts
+from circuit_widget.model.loading import read_parts
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.system.plain_torch import in_plain_torch

@@ -112,7 +112,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Scores:
-    """How much of the effect on the targets is explained; both lie in [0, 1] and are 1 where there are no errors."""
+    """How much of the effect on the targets is explained; both are in [0, 1], and 1 without errors."""
 
     replacement: float
     completeness: float

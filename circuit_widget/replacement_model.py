@@ -16,8 +16,8 @@ from circuit_widget.errors import InterventionError
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.graph.graph_argument import require_graph
-from circuit_widget.intervention.execution.graph_features import LatestWatched
-from circuit_widget.intervention.execution.steering import Steering, given_new_tokens, steer
+from circuit_widget.intervention.execution.graph_features import LatestGraphFeatures
+from circuit_widget.intervention.execution.steering import Steering, check_new_tokens, steer
 from circuit_widget.intervention.intervening import align, intervene, intervene_many
 from circuit_widget.intervention.kinds import Intervention, intervention_tuple
 from circuit_widget.intervention.studies.controls import controls
@@ -43,12 +43,12 @@ from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
-from circuit_widget.tracing.checking import fidelity, verify
+from circuit_widget.tracing.checks import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limit
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.run import Run
-from circuit_widget.tracing.runs import Runs
+from circuit_widget.tracing.run_cache import RunCache
 from circuit_widget.tracing.target_source import target_source_of
 from circuit_widget.tracing.trace import trace_run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -84,8 +84,8 @@ class ReplacementModel:
         self.transcoders = transcoders
         self.lock = threading.RLock()
         self._cards = FeatureCards(model, transcoders, records)
-        self._runs = Runs(model, transcoders)
-        self._watched = LatestWatched()
+        self._runs = RunCache(model, transcoders)
+        self._graph_features = LatestGraphFeatures()
         self._provenance = dict(provenance or {})
         self._sites = dict(sites or {})
 
@@ -267,7 +267,7 @@ class ReplacementModel:
             OutOfMemory: the memory of a device, or of the machine, is full.
             Cancelled: `cancelled()` became true between two tokens.
         """
-        new_tokens = given_new_tokens(new_tokens, interventions)
+        new_tokens = check_new_tokens(new_tokens, interventions)
         with reporting(progress) as report:
             read = self.read_prompt(prompt)
             listed = () if interventions is None else intervention_tuple(interventions)
@@ -279,7 +279,7 @@ class ReplacementModel:
                         listed,
                         run,
                         self.transcoders,
-                        self._elsewhere,
+                        self._run_of_prompt,
                         new_tokens=new_tokens,
                     )
                 ]
@@ -383,7 +383,7 @@ class ReplacementModel:
             raise foreign
         return run
 
-    def _elsewhere(self, prompt: str | Sequence[int]) -> Run:
+    def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:
         return self._runs.of(self.read_prompt(prompt), -1)
 
     def _label(self, layer: int, feature: int) -> str | None:

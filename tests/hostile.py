@@ -1,4 +1,4 @@
-"""Strings that tokens, labels and names may hold, and that some reader of a file of ours would take for its own syntax."""
+"""Strings that tokens, labels and names may have, and that some reader of our files would take for its own syntax."""
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",

@@ -1,6 +1,6 @@
 """The plan of the house, Python and TypeScript, from the ground up: the rooms, what is in them, what each may import.
 
-`python -m tests.house` writes it into CONTRIBUTING.md; tests/test_house.py holds the code and that file to it.
+`python -m tests.house` writes it into CONTRIBUTING.md; tests/test_house.py checks the code and that file against it.
 """
 
 from pathlib import Path
@@ -11,38 +11,38 @@ BEGIN, END = "<!-- the house: written by python -m tests.house -->", "<!-- end o
 
 FLOORS: tuple[dict[str, str], ...] = (
     {
-        "errors": "every error a user sees, one root",
-        "arguments": "what users give, checked where it enters, and how errors quote it",
-        "characters": "text by whole characters",
-        "nodes": "what the nodes of a graph are, and their ids",
-        "progress": "how far a run is",
+        "errors": "the tree of errors that users see",
+        "arguments": "checks of arguments, and how errors quote them",
+        "characters": "counting and cutting text by whole characters",
+        "nodes": "the kinds of nodes in a graph, and their ids",
+        "progress": "progress and cancellation of runs",
     },
     {"system": "the machine and the process: memory, atomic writes, torch's settings, the linear backend"},
-    {"transcoder": "what a transcoder is, and how each layout on disk is read (formats/)"},
+    {"transcoder": "transcoders (encode, decoder rows), and a reader for each layout on disk (formats/)"},
     {"model.tokens": "from a prompt, a target or a tokenizer to token ids"},
-    {"model": "the language model: where each architecture keeps things, one frozen pass, re-runs, generation"},
-    {"attribution": "the sweep that finds the edges; influence, pruning, scores: functions of tensors"},
+    {"model": "the language model: the sites of each architecture, capture, the frozen model, re-runs, generation"},
+    {"attribution": "the sweep that computes edges; influence, pruning, scores: functions of tensors"},
     {"graph": "Graph: node table, weights, files"},
     {"circuit": "Circuit: the user's document, its rules, its JSON, edges between its boxes"},
-    {"tracing": "one prompt through the replacement model, and its graph"},
+    {"tracing": "one run of a prompt through the replacement model, and its graph; verification, fidelity"},
     {
-        "intervention": "Ablate, Scale, Set, Add, SwapIn; Effect; copy as code",
-        "intervention.execution": "an intervention resolved, run on the model, and predicted by the graph",
+        "intervention": "Ablate, Scale, Set, Add, SwapIn; modes; Effect; copy as code",
+        "intervention.execution": "resolve and clamp nodes, re-run the model, predict with the graph; steering",
         "intervention.studies": "controls, sweeps, validation, faithfulness, steered generation",
     },
     {
-        "feature_card": "what is known of a feature",
-        "replacement_model": "trace(), generate(), intervene(), verify(): the rooms below, put together",
+        "feature_card": "a feature's examples, and the tokens it promotes and suppresses",
+        "replacement_model": "ReplacementModel: trace(), generate(), intervene(), verify() from the rooms above",
         "loading": "load()",
     },
-    {"wording": "numbers, nodes and experiments in words, for screen and figure; text and its width"},
-    {"figure.layout": "where everything in a figure stands"},
+    {"wording": "texts for numbers, nodes and experiments, on screen and in figures; widths of text"},
+    {"figure.layout": "the layout of map and circuit"},
     {"figure.scene": "a figure as shapes and texts: map, circuit, effect, legend"},
     {"figure.output": "a scene as SVG, PDF, PNG"},
     {"figure": "Figure"},
-    {"widget.wire": "what travels between kernel and page"},
+    {"widget.wire": "the messages between kernel and page, and the graph's snapshot"},
     {"widget.state": "traits and the history of experiments"},
-    {"widget.jobs": "what each request of the page does, and the worker that does it"},
+    {"widget.jobs": "the requests of the page, and the worker thread that runs them"},
     {"widget": "CircuitWidget"},
     {"demo": "the embedded model, its facts, the quickstart"},
     {"cli": "the command line"},
@@ -57,22 +57,22 @@ FRONTEND_FLOORS: tuple[dict[str, str], ...] = (
     },
     {"wire": "messages (written from Python's), requests to the kernel, traits"},
     {"core": "graph, circuit and effect: pure functions, no DOM"},
-    {"wording": "numbers, nodes and experiments in words", "layout": "where everything on map and circuit is"},
+    {"wording": "texts for numbers, nodes and experiments", "layout": "the layout of map and circuit"},
     {"store": "the state of one view: document, selection, undo, experiments; commands change it"},
     {"controls": "buttons, popovers, rows, glyphs that several panes use"},
     {
         "map": "the map of all nodes",
         "circuit": "the pane of the user's circuit",
-        "inspector": "what is known of the inspected node or supernode",
+        "inspector": "the inspected node or supernode: its card, inputs and outputs",
         "effects": "effects, sweeps, generated text, validation, history",
     },
-    {"shell": "header, footer, status, search, keyboard: what is around the panes"},
+    {"shell": "header, footer, status, search, keyboard: everything around the panes"},
 )
 FRONTEND_FLOOR = {room: floor for floor, rooms in enumerate(FRONTEND_FLOORS) for room in rooms}
 
 
 def room_of(module: str) -> str | None:
-    """Return the room of a module, named from the package on: the innermost that holds it, None outside all rooms."""
+    """Return the room of a module, named from the package on: the innermost that contains it, None outside all rooms."""
     parts = module.split(".")
     names = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
     return next((name for name in names if name in FLOOR), None)

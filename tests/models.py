@@ -44,7 +44,7 @@ def tiny_network(seed: int = 0) -> LlamaForCausalLM:
 
 
 def randomised(network: PreTrainedModel, seed: int) -> PreTrainedModel:
-    """The same network with random weights and biases in place of those it was made with."""
+    """The same network with new random weights and biases."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in network.named_parameters():

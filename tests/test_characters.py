@@ -1,4 +1,4 @@
-"""Texts are cut between visible characters, against the table that the frontend is held to as well."""
+"""Texts are cut between visible characters, against the table that the frontend is tested against, too."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the documentation shows can be run."""
+"""The documents: their examples run, and their links lead to files that exist."""
 
 import os
 import re
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md", "MODEL_CARD.md", "docs/python.md", "docs/transcoders.md", "docs/widget.md")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 BLOCK = re.compile(r"(?P<skipped><!-- not run -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
 
 
@@ -31,3 +33,15 @@ def test_every_public_name_is_on_the_page() -> None:
     page = (ROOT / "docs/python.md").read_text()
     silent = {"__version__", "CircuitWidget", "Effect", "Figure", "ReplacementModel"}
     assert [name for name in cw.__all__ if name not in silent and name not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_to_a_file_leads_to_one(page: str) -> None:
+    links = LINK.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_the_walk_through_the_code_names_files() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    walk = text.split("## A walk through the code")[1].split("\n## ")[0]
+    assert len(LINK.findall(walk)) > 20

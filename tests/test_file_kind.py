@@ -130,7 +130,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, kind: str) -> None:
+def test_a_file_of_another_kind_is_named(tmp_path: Path, kind: str) -> None:
     make, name, advice = KINDS[kind]
     path = tmp_path / "given"
     make(path)
@@ -160,7 +160,7 @@ def test_a_large_graph_of_another_tool_is_no_large_circuit(tmp_path: Path) -> No
         Circuit.load(path)
 
 
-def test_our_own_circuit_with_a_mistake_says_which(tmp_path: Path) -> None:
+def test_a_mistake_in_our_own_circuit_is_named(tmp_path: Path) -> None:
     path = tmp_path / "circuit.json"
     path.write_text(json.dumps({**Circuit().to_json(), "node_threshold": 7}))
     with pytest.raises(CircuitError, match="The node threshold is a share between 0 and 1; given 7"):
@@ -174,7 +174,7 @@ def test_an_address_is_not_a_missing_file(address: str) -> None:
             load(address)
 
 
-def test_a_pickle_is_taken_apart_and_never_run(tmp_path: Path) -> None:
+def test_a_pickle_is_parsed_and_never_executed(tmp_path: Path) -> None:
     witness = tmp_path / "witness"
 
     class Runs:

@@ -22,6 +22,7 @@ def test_the_written_modules_are_up_to_date(path: Path) -> None:
     [
         (1.0, "1"),
         (1e-06, "1e-6"),
+        (1e21, "1e21"),
         (0.45, "0.45"),
         ("a “quote” and a \"\n", '"a “quote” and a \\"\\n"'),
         ((1, 0.5), "[1, 0.5] as const"),

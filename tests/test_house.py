@@ -28,7 +28,7 @@ def module_of(path: Path) -> str:
 
 
 def room(path: Path) -> str:
-    """Return the outermost room a file stands in."""
+    """Return the outermost room of a file."""
     return module_of(path).split(".")[0]
 
 
@@ -65,7 +65,7 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def test_every_module_stands_in_a_room() -> None:
+def test_every_module_belongs_to_a_room() -> None:
     assert [named(path) for path in SOURCES if module_of(path) != "__init__" and room_of(module_of(path)) is None] == []
 
 
@@ -116,7 +116,7 @@ def test_a_file_can_be_read_in_one_sitting() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
 
 
-def test_everything_public_says_what_it_does() -> None:
+def test_everything_public_has_a_docstring() -> None:
     silent = []
     for path in SOURCES:
         tree = ast.parse(path.read_text())
@@ -240,7 +240,7 @@ def test_only_one_room_changes_the_settings_of_torch() -> None:
     assert changing == []
 
 
-def test_hooks_are_set_in_one_place() -> None:
+def test_hooks_are_set_in_one_module() -> None:
     """`Hooks` sees to it that an interrupt leaves none."""
     setting = {
         named(path)
@@ -261,7 +261,7 @@ def defined_in(path: Path) -> Iterator[str]:
 
 
 def test_one_name_means_one_thing() -> None:
-    """The wire has the names of what it carries, as JSON."""
+    """The wire uses the names of what it sends, as JSON."""
     homes: dict[str, list[str]] = {}
     for path in SOURCES:
         if "wire" not in path.parts:

@@ -35,7 +35,7 @@ class Payload:
 
 
 def source(witness: Path) -> str:
-    """A module that touches a file when it is imported, under any of the names it may be asked for."""
+    """A module that touches a file when it is imported, under any of its names."""
     return (
         f"open({str(witness)!r}, 'w').close()\n"
         "from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast\n"

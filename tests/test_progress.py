@@ -1,4 +1,4 @@
-"""Progress: told to a callable, shown as a bar only when a run takes long, and refused when it is neither."""
+"""Progress: reported to a callable, displayed as a bar for a long run, and refused for other choices."""
 
 import io
 import sys
@@ -13,7 +13,7 @@ from tests.models import reference_model
 
 
 class Terminal(io.StringIO):
-    """Something that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         """Whether it is one."""
@@ -21,14 +21,14 @@ class Terminal(io.StringIO):
 
 
 def see(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A terminal in place of stderr; pytest puts its own there between a fixture and its test."""
+    """A terminal as stderr; pytest puts its own there between a fixture and its test."""
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     return screen
 
 
 @pytest.mark.parametrize("choice", [None, True])
-def test_a_bar_shows_what_takes_longer_and_goes_at_the_end(
+def test_a_bar_is_displayed_for_a_long_run_and_removed_at_its_end(
     choice: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = see(monkeypatch)
@@ -43,7 +43,7 @@ def test_a_bar_shows_what_takes_longer_and_goes_at_the_end(
     assert displayed.endswith("\r")
 
 
-def test_what_takes_less_than_a_second_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_less_than_a_second_displays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = see(monkeypatch)
     with reporting(None) as report:
         report(0.5, "Following edges")
@@ -51,7 +51,7 @@ def test_what_takes_less_than_a_second_shows_nothing(monkeypatch: pytest.MonkeyP
     assert terminal.getvalue() == ""
 
 
-def test_false_shows_nothing_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_false_displays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = see(monkeypatch)
     monkeypatch.setattr(progress_module, "SECONDS_BEFORE_BAR", 1e-6)
     reference_model().trace("the capital of France is", progress=False)
@@ -66,7 +66,7 @@ def test_nothing_is_written_where_stderr_is_a_file(monkeypatch: pytest.MonkeyPat
     assert file.getvalue() == ""
 
 
-def test_a_callable_is_told_the_fraction_and_what_is_done() -> None:
+def test_a_callable_receives_the_fraction_and_a_text() -> None:
     reported: list[tuple[float, str]] = []
     reference_model().trace("the capital of France is", progress=lambda part, text: reported.append((part, text)))
     fractions = [part for part, _ in reported]

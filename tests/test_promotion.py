@@ -14,7 +14,7 @@ NUMPY_2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0b1"
 
 @pytest.fixture
 def by_type_alone() -> Iterator[None]:
-    """Let NumPy 1 promote as NumPy 2 does, and warn where its own rules, which look at values, say otherwise."""
+    """Let NumPy 1 promote as NumPy 2 does, and warn where its own rules, which depend on values, differ."""
     before = np._get_promotion_state()
     np._set_promotion_state("weak_and_warn")
     yield

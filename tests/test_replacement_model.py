@@ -1,4 +1,4 @@
-"""A loaded model: what its graphs say of where they came from, what it refuses, and that it survives an interruption."""
+"""A loaded model: the provenance of its graphs, what it refuses, and that it survives an interruption."""
 
 import dataclasses
 import gc
@@ -19,7 +19,7 @@ from tests.models import PROMPT_IDS, REFERENCE, hooks_of, reference_model, tiny_
 PROMPT = "the capital of France is"
 
 
-def test_a_recipe_says_what_is_needed_to_trace_again() -> None:
+def test_a_recipe_has_everything_that_is_needed_to_trace_again() -> None:
     graph = reference_model().trace(PROMPT, max_features=40)
     recipe = dict(graph.recipe)
     assert (recipe["model"], recipe["device"], recipe["dtype"]) == ("llama", "cpu", "float32")
@@ -44,7 +44,7 @@ def test_a_recipe_survives_the_file(tmp_path: object) -> None:
     assert dict(cw.Graph.load(graph.save(tmp_path / "graph.safetensors")).recipe) == dict(graph.recipe)
 
 
-def test_an_estimate_says_what_the_trace_then_takes() -> None:
+def test_an_estimate_agrees_with_the_trace() -> None:
     model = reference_model()
     result, graph = model.estimate(PROMPT), model.trace(PROMPT)
     assert result.features == result.active_features == graph.n_features
@@ -92,7 +92,7 @@ def in_another_thread(work: Callable[[], bool]) -> bool:
     return found[0]
 
 
-def test_a_verification_that_is_interrupted_gives_the_weights_back() -> None:
+def test_a_verification_that_is_interrupted_restores_the_weights() -> None:
     model = tiny_model()
     for weight in model.model.network.parameters():
         weight.data = weight.data.to(torch.bfloat16)
@@ -162,7 +162,7 @@ def test_a_loaded_model_without_its_tokenizer_is_refused() -> None:
         cw.load(tiny_network(), transcoders=REFERENCE / "llama-relu/transcoders")
 
 
-def test_a_loaded_model_with_its_tokenizer_is_taken() -> None:
+def test_a_loaded_model_with_its_tokenizer_is_accepted() -> None:
     from transformers import LlamaForCausalLM
 
     network = LlamaForCausalLM.from_pretrained(REFERENCE / "models/llama")
@@ -195,7 +195,7 @@ def test_nothing_is_printed_while_loading_tracing_and_generating(
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "The memory of this machine is full."),
     ],
 )
-def test_a_full_memory_is_said_in_a_sentence_and_the_model_goes_on(error: Exception, what: str) -> None:
+def test_a_full_memory_is_reported_in_a_sentence_and_the_model_stays_usable(error: Exception, what: str) -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
 
@@ -204,7 +204,7 @@ def test_a_full_memory_is_said_in_a_sentence_and_the_model_goes_on(error: Except
 
     runs = {
         "Keep fewer features with max_features": lambda: model.trace([1, 5, 6, 7]),
-        "Ask for fewer experiments": lambda: model.intervene(graph, cw.Ablate(graph.node_ids[0])),
+        "Run fewer experiments": lambda: model.intervene(graph, cw.Ablate(graph.node_ids[0])),
         "Generate fewer tokens": lambda: model.generate(PROMPT_IDS, max_new_tokens=2),
     }
     handle = model.model.blocks[1].mlp.register_forward_hook(full)
@@ -235,20 +235,20 @@ def test_every_refusal_is_one_of_the_packages_own() -> None:
     assert issubclass(LoadError, CircuitWidgetError)
 
 
-def test_runs_are_kept_but_not_beyond_what_they_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    from circuit_widget.tracing import runs
+def test_runs_are_cached_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from circuit_widget.tracing import run_cache
 
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
     first = model._run_of(graph, None)
     model.trace([1, 5, 6])
     assert model._run_of(graph, None) is first
-    monkeypatch.setattr(runs, "REMEMBERED_BYTES", 1)
+    monkeypatch.setattr(run_cache, "CACHED_RUN_BYTES", 1)
     model.trace([1, 5, 7])
     assert model._run_of(graph, None) is not first
 
 
-def test_a_closed_model_refuses_to_run_and_says_what_to_do() -> None:
+def test_a_closed_model_refuses_to_run_with_what_to_do() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
     result = model.generate(PROMPT_IDS, max_new_tokens=1)

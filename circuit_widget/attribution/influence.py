@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int32
+from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 
 BYTES_AT_ONCE = 1 << 20
 """Bytes of weights processed together, so that they stay in the processor's cache."""
@@ -25,8 +25,8 @@ class Flow(NamedTuple):
 
 
 def flow(
-    weights: Float32[np.ndarray, "targets sources"],
-    feature_layer: Int32[np.ndarray, " features"],
+    weights: Float[np.ndarray, "targets sources"],
+    feature_layer: Int[np.ndarray, " features"],
     target_weight: Float[np.ndarray, " logits"],
 ) -> Flow:
     """Influence of every source, `w (Â + Â² + ...)`, and the summed absolute weight of every row.
@@ -55,7 +55,7 @@ def flow(
     return Flow(influence, totals)
 
 
-def input_totals(weights: Float32[np.ndarray, "targets sources"]) -> Float64[np.ndarray, " targets"]:
+def input_totals(weights: Float[np.ndarray, "targets sources"]) -> Float64[np.ndarray, " targets"]:
     """Summed absolute weight of each row: the denominator of Â (see `flow`)."""
     totals = np.empty(weights.shape[0], dtype=np.float64)
     for part in slices(slice(0, len(totals)), rows_at_once(weights.shape[1])):
@@ -64,7 +64,7 @@ def input_totals(weights: Float32[np.ndarray, "targets sources"]) -> Float64[np.
 
 
 def edge_scores(
-    weights: Float32[np.ndarray, "targets sources"],
+    weights: Float[np.ndarray, "targets sources"],
     effect: Float[np.ndarray, " targets"],
     totals: Float64[np.ndarray, " targets"],
 ) -> Float32[np.ndarray, "targets sources"]:
@@ -87,7 +87,7 @@ def score_scale(
     return scale
 
 
-def cumulative_share(scores: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+def cumulative_share(scores: Real[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     """Share of the total that each score and all higher ones add up to.
 
     The highest score has its own share, zeros have 1; of equal scores the first counts as higher.
@@ -107,7 +107,7 @@ def cumulative_share(scores: Float[np.ndarray, "*shape"]) -> Float32[np.ndarray,
     return shares.reshape(scores.shape)
 
 
-def fewest_reaching(scores: Float32[np.ndarray, "*shape"], threshold: float) -> Bool[np.ndarray, "*shape"]:
+def fewest_reaching(scores: Real[np.ndarray, "*shape"], threshold: float) -> Bool[np.ndarray, "*shape"]:
     """Mask of the fewest scores that add up to the share `threshold` of the total.
 
     These are the highest scores. Scores equal to the lowest of them are included, zeros never are.
@@ -131,7 +131,7 @@ def fewest_reaching(scores: Float32[np.ndarray, "*shape"], threshold: float) -> 
     return enough
 
 
-def layers_from_top(feature_layer: Int32[np.ndarray, " features"], n_targets: int) -> Iterator[tuple[slice, int]]:
+def layers_from_top(feature_layer: Int[np.ndarray, " features"], n_targets: int) -> Iterator[tuple[slice, int]]:
     """Row ranges from the logits down to the lowest layer, each with the number of features in lower layers."""
     n_features = len(feature_layer)
     yield slice(n_features, n_targets), n_features

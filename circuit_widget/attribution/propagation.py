@@ -66,8 +66,10 @@ def before_norm(norm: FrozenNorm, readers: Float[Tensor, "n d_model"], positions
 class LayerJacobian:
     """The Jacobian of one layer of the frozen model (`upwards`), or its transpose, as an operator on vectors.
 
-    Its attention part is, for each head, `pattern ⊗ (W_O W_V)` with the frozen denominators. Its MLP part is zero but for
-    the transcoder's skip connection, because features and errors are nodes of the graph.
+    It is the identity plus an attention part plus an MLP part. The attention part is the sum over heads of
+    `pattern[q, k] W_O W_V` from position k to position q, times the frozen 1 / denominators of the norms: `W_V` and `W_O`
+    are the head's value and output projections, `pattern` is its attention pattern. The MLP part is the skip connection of
+    the transcoder, or zero, because features and errors are nodes of the graph.
     """
 
     def __init__(self, layer: FrozenLayer, skip: Float[Tensor, "d_model d_model"] | None, *, upwards: bool) -> None:
@@ -254,7 +256,7 @@ class PropagatedVectors:
 
     def _apply_skip(
         self, jacobian: LayerJacobian
-    ) -> tuple[Float[Tensor, "positions n d_model"], Float[Tensor, "n d_model"]]:
+    ) -> tuple[Float[Tensor, "positions n_dense d_model"], Float[Tensor, "n_fresh d_model"]]:
         dense = jacobian.apply_skip(self.dense, self.first)
         parts = [jacobian.apply_skip(self.fresh[None, span.start : span.stop], span.position)[0] for span in self.spans]
         return dense, torch.cat(parts) if parts else self.fresh

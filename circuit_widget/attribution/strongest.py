@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int, Int32
+from jaxtyping import Float, Float32, Float64, Int
 
 from circuit_widget.attribution.influence import layers_from_top, rows_at_once, score_scale, slices
 
@@ -22,8 +22,8 @@ class Strongest(NamedTuple):
 
 
 def strongest(
-    weights: Float32[np.ndarray, "targets sources"],
-    feature_layer: Int32[np.ndarray, " features"],
+    weights: Float[np.ndarray, "targets sources"],
+    feature_layer: Int[np.ndarray, " features"],
     effect: Float[np.ndarray, " targets"],
     totals: Float64[np.ndarray, " targets"],
     rows: Int[np.ndarray, " some_targets"],
@@ -66,7 +66,7 @@ def _largest(values: Float32[np.ndarray, " values"], count: int) -> Float32[np.n
 def _at_least(
     least: np.float32,
     weights: Float32[np.ndarray, "targets sources"],
-    feature_layer: Int32[np.ndarray, " features"],
+    feature_layer: Int[np.ndarray, " features"],
     scale: Float32[np.ndarray, " targets"],
 ) -> Float32[np.ndarray, " scores"]:
     """Return all scores of a graph from `least` up, ascending."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -60,7 +61,7 @@ class Direction:
     """
 
     name: str
-    vector: Sequence[float] | Float[Tensor, " d_model"]
+    vector: Sequence[float] | np.ndarray | Tensor
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not 0 < len(self.name.strip()) <= LONGEST_NAME:

@@ -69,7 +69,7 @@ class UpwardVectors:
 
     split_layer: int
     bands: list[LayerBand]
-    low: list[Float[Tensor, "rows low_columns"]]
+    low: list[Float[Tensor, "_features _low_columns"]]
     prefix: Float[Tensor, "rows tokens"]
 
 

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 if TYPE_CHECKING:
     from circuit_widget.graph import Graph
 
 
 LEAST_OUTSIDE = 1e-6
-"""Share of input below which what enters a box from outside is rounding error."""
+"""Share of a box's input below which its input from outside counts as rounding error."""
 
 
 @dataclass(frozen=True)
 class NodeEdges:
     """Edges between nodes, by node index, and the summed absolute weight of everything that enters each node."""
 
-    source: Int[np.ndarray, " edges"]
-    target: Int[np.ndarray, " edges"]
+    source: Integer[np.ndarray, " edges"]
+    target: Integer[np.ndarray, " edges"]
     weight: Float[np.ndarray, " edges"]
     input_total: Float[np.ndarray, " nodes"]
 
@@ -37,17 +37,18 @@ class BoxEdge:
 
 
 def node_edges(graph: Graph) -> NodeEdges:
-    """All edges of a graph."""
+    """Return all edges of a graph."""
     target, source = np.nonzero(graph.weights)
     return NodeEdges(source, graph.row_nodes[target], graph.weights[target, source], graph.input_total)
 
 
 def supernode_edges(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[BoxEdge]:
-    """The share of each box's input from outside that each other box supplies, signed, by source and then target.
+    """Return the signed share of each box's input from outside that each other box supplies, by source, then target.
 
-    With `I(t)` the summed `|A[t,s]|` over all sources of t, `E(t)` over those outside the box T of t, and
-    `f(t) = E(t) / I(t)`, the edge from S to T is `sum_{s in S, t in T} (A[t,s] / I(t)) / sum_{t in T} f(t)`. A node
-    belongs to one box at most; pairs without an effect, and boxes that nothing enters from outside, have no edge.
+    The edge from box S to box T is `sum_{s in S, t in T} (A[t,s] / I(t)) / sum_{t in T} f(t)`. Here `A[t,s]` is the edge
+    weight from node s to node t, `I(t)` the sum of `|A[t,s]|` over all sources s of t, `E(t)` the same sum over the
+    sources outside T, and `f(t) = E(t) / I(t)`. A node belongs to one box at most. Pairs without an effect have no edge,
+    nor have boxes without input from outside.
     """
     n_boxes, n_nodes = len(boxes), len(edges.input_total)
     box_of = np.full(n_nodes, -1, dtype=np.int64)
@@ -63,8 +64,8 @@ def supernode_edges(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[Bo
     outside -= np.bincount(target[within], weights=np.abs(share[within]), minlength=n_boxes)
 
     across = (source != target) & (source >= 0) & (target >= 0)
-    pairs, place = np.unique(source[across] * n_boxes + target[across], return_inverse=True)
-    sums = np.bincount(place, weights=share[across], minlength=len(pairs))
+    pairs, pair_of = np.unique(source[across] * n_boxes + target[across], return_inverse=True)
+    sums = np.bincount(pair_of, weights=share[across], minlength=len(pairs))
     return [
         BoxEdge(pair // n_boxes, pair % n_boxes, total / outside[pair % n_boxes])
         for pair, total in zip(pairs.tolist(), sums.tolist(), strict=True)

@@ -1,7 +1,7 @@
-"""The circuit: what a user keeps of a graph, how it is grouped, named and laid out. Plain data, edited by pure methods.
+"""The circuit: the nodes of a graph that a user keeps, their groups, names and layout. Plain data, edited by pure methods.
 
-The frontend edits the same document by the same rules (js/src/core/circuit.ts); both are held to one table of cases,
-tests/fixtures/circuit.json.
+The frontend edits the same document by the same rules (js/src/core/circuit.ts). Both are tested against one table of
+cases, tests/fixtures/circuit.json.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from circuit_widget.circuit.rules import (
     checked_name,
     checked_node,
     checked_nodes,
-    checked_place,
+    checked_position,
     checked_revision,
     checked_threshold,
-    shown,
+    displayed,
 )
 from circuit_widget.errors import CircuitError
 from circuit_widget.nodes import Feature, NodeKind
@@ -37,7 +37,7 @@ NodeChoice: TypeAlias = str | Feature | Iterable[str | Feature]
 
 @dataclass(frozen=True)
 class Supernode:
-    """A named group of nodes; `color` is one of six hues, 0 to 5. Raises CircuitError for what cannot be one."""
+    """A named group of nodes; `color` is one of six hues, 0 to 5. Raises CircuitError for values that cannot be one."""
 
     id: str
     name: str
@@ -46,18 +46,18 @@ class Supernode:
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not SUPERNODE_ID.fullmatch(self.id):
-            raise CircuitError(f"The id of a supernode is s1, s2 and so on; given {shown(self.id)}.")
+            raise CircuitError(f"The id of a supernode is s1, s2 and so on; given {displayed(self.id)}.")
         object.__setattr__(self, "name", checked_name(self.name))
         color = plain_number(self.color)
         if isinstance(color, bool) or not isinstance(color, int) or not 0 <= color < COLORS:
-            raise CircuitError(f"A color is a number from 0 to {COLORS - 1}; given {shown(color)}.")
+            raise CircuitError(f"A color is a number from 0 to {COLORS - 1}; given {displayed(color)}.")
         object.__setattr__(self, "color", color)
         object.__setattr__(self, "nodes", checked_nodes(self.nodes))
 
 
 @dataclass(frozen=True)
 class Box:
-    """What the circuit pane shows as one: a supernode, or a pinned node by itself, whose name and color are None."""
+    """One box of the circuit pane: a supernode, or a pinned node by itself, whose name and color are None."""
 
     id: str
     name: str | None
@@ -86,8 +86,8 @@ class Circuit:
     def __post_init__(self) -> None:
         given_labels = of_type(self.labels, Mapping, "The labels of a circuit are texts by node id", CircuitError)
         labels = {checked_node(node): checked_label(text) for node, text in given_labels.items()}
-        given_places = of_type(self.positions, Mapping, "The positions of a circuit are places by box", CircuitError)
-        positions = {box: checked_place(*_two(place)) for box, place in given_places.items()}
+        given_positions = of_type(self.positions, Mapping, "The positions of a circuit are points by box", CircuitError)
+        positions = {box: checked_position(*_two(pair)) for box, pair in given_positions.items()}
         pinned = entries_of(self.pinned, "Pinned nodes are a list of node ids", CircuitError)
         object.__setattr__(self, "pinned", tuple(dict.fromkeys(checked_node(node) for node in pinned)))
         expected = "The supernodes of a circuit are a list of Supernodes"
@@ -114,31 +114,31 @@ class Circuit:
             for supernode in self.supernodes:
                 value = getattr(supernode, what)
                 if value in seen:
-                    raise CircuitError(f"Two supernodes have the {what} {shown(value)}.")
+                    raise CircuitError(f"Two supernodes have the {what} {displayed(value)}.")
                 seen.add(value)
         grouped: set[str] = set()
         for supernode in self.supernodes:
             for node in supernode.nodes:
                 if node in grouped:
-                    raise CircuitError(f"Node {shown(node)} is in two supernodes; a node belongs to one at most.")
+                    raise CircuitError(f"Node {displayed(node)} is in two supernodes; a node belongs to one at most.")
                 grouped.add(node)
-        places = {supernode.id for supernode in self.supernodes} | set(self.pinned)
+        boxes = {supernode.id for supernode in self.supernodes} | set(self.pinned)
         for box in self.positions:
-            if box not in places:
-                raise CircuitError(f"{shown(box)} has a place but is neither a supernode nor pinned.")
+            if box not in boxes:
+                raise CircuitError(f"{displayed(box)} has a position but is neither a supernode nor pinned.")
 
     def supernode(self, id_or_name: str) -> Supernode:
-        """The supernode of an id, or else of a name. Raises CircuitError, naming those there are, if there is none."""
-        named = id_or_name if isinstance(id_or_name, str) else None
+        """The supernode with an id, or else with a name. Raises CircuitError, with the existing names, if there is none."""
+        wanted = id_or_name if isinstance(id_or_name, str) else None
         for what in ("id", "name"):
             for supernode in self.supernodes:
-                if getattr(supernode, what) == named:
+                if getattr(supernode, what) == wanted:
                     return supernode
-        there = ", ".join(shown(supernode.name) for supernode in self.supernodes[:5])
-        raise CircuitError(f"There is no supernode {shown(id_or_name)}; the circuit has {there or 'none'}.")
+        existing = ", ".join(displayed(supernode.name) for supernode in self.supernodes[:5])
+        raise CircuitError(f"There is no supernode {displayed(id_or_name)}; the circuit has {existing or 'none'}.")
 
     def boxes(self) -> tuple[Box, ...]:
-        """What the circuit pane shows: supernodes in their order, then pinned nodes outside them."""
+        """The boxes of the circuit pane: supernodes in their order, then pinned nodes outside them."""
         grouped = {node for supernode in self.supernodes for node in supernode.nodes}
         return (
             *(Box(group.id, group.name, group.color, group.nodes) for group in self.supernodes),
@@ -146,9 +146,10 @@ class Circuit:
         )
 
     def group(self, name: str, nodes: NodeChoice) -> Circuit:
-        """Put nodes into the supernode of a name, made if there is none, taking them out of others.
+        """Put nodes into the supernode with a name, and take them out of others. It is made if it does not exist.
 
-        Its color is the hue fewest supernodes have, the lowest of those. Supernodes left empty vanish.
+        The color of a new one is the hue that the fewest supernodes have, the lowest of those. Supernodes left empty
+        vanish.
         """
         name, wanted = checked_name(name), checked_nodes(nodes)
         if any(supernode.name == name for supernode in self.supernodes):
@@ -161,7 +162,7 @@ class Circuit:
         return self._edited(supernodes=(*others, made))
 
     def add(self, id_or_name: str, nodes: NodeChoice) -> Circuit:
-        """Put nodes into a supernode that exists, taking them out of others."""
+        """Put nodes into a supernode that exists, and take them out of others."""
         return self._add(self.supernode(id_or_name), checked_nodes(nodes))
 
     def _named(self, name: str) -> Supernode:
@@ -171,7 +172,7 @@ class Circuit:
         grown = replace(supernode, nodes=tuple(dict.fromkeys((*supernode.nodes, *nodes))))
         others = (other if other.id != grown.id else grown for other in self.supernodes)
         moved = set(nodes)
-        kept = (other if other.id == grown.id else _left(other, moved) for other in others)
+        kept = (other if other.id == grown.id else _less(other, moved) for other in others)
         return self._edited(supernodes=tuple(other for other in kept if other is not None))
 
     def remove(self, nodes: NodeChoice) -> Circuit:
@@ -180,7 +181,7 @@ class Circuit:
         grouped = {node for supernode in self.supernodes for node in supernode.nodes}
         for node in wanted:
             if node not in grouped:
-                raise CircuitError(f"Node {shown(node)} is in no supernode, so it cannot be taken out of one.")
+                raise CircuitError(f"Node {displayed(node)} is in no supernode, so it cannot be taken out of one.")
         return self._edited(supernodes=without(self.supernodes, wanted))
 
     def ungroup(self, id_or_name: str) -> Circuit:
@@ -193,7 +194,7 @@ class Circuit:
         renamed, name = self.supernode(id_or_name), checked_name(name)
         if any(other.name == name and other.id != renamed.id for other in self.supernodes):
             raise CircuitError(
-                f"There is a supernode {shown(name)} already. Choose another name, or add the nodes to it."
+                f"There is a supernode {displayed(name)} already. Choose another name, or add the nodes to it."
             )
         return self._edited(
             supernodes=tuple(
@@ -212,23 +213,23 @@ class Circuit:
         return self._edited(pinned=tuple(dict.fromkeys((*self.pinned, *checked_nodes(nodes)))))
 
     def unpin(self, nodes: NodeChoice) -> Circuit:
-        """Keep nodes no longer; those that were not pinned stay as they are."""
+        """Unpin nodes; those that were not pinned stay as they are."""
         gone = set(checked_nodes(nodes))
         return self._edited(pinned=tuple(node for node in self.pinned if node not in gone))
 
     def move(self, box: str | Feature, x: float, y: float) -> Circuit:
-        """Place the centre of a box, given by its supernode's id or name or by its node, in the unit square."""
+        """Move the centre of a box to a point of the unit square; `box` is a supernode's id or name, or a node."""
         wanted = box.id if isinstance(box, Feature) else box
-        place = checked_place(x, y)
+        position = checked_position(x, y)
         for found in self.boxes():
             if isinstance(wanted, str) and wanted in (found.id, found.name):
-                return self._edited(positions={**self.positions, found.id: place})
+                return self._edited(positions={**self.positions, found.id: position})
         raise CircuitError(
-            f"{shown(wanted)} is no box of the circuit: neither a supernode nor a pinned node by itself."
+            f"{displayed(wanted)} is no box of the circuit: neither a supernode nor a pinned node by itself."
         )
 
     def threshold(self, *, node: float | None = None, edge: float | None = None) -> Circuit:
-        """Set the share of influence that visible nodes hold, that of edge score that visible edges hold, or both."""
+        """Set the share of influence that visible nodes have, the share of edge score that visible edges have, or both."""
         return self._edited(
             node_threshold=self.node_threshold if node is None else node,
             edge_threshold=self.edge_threshold if edge is None else edge,
@@ -237,13 +238,13 @@ class Circuit:
     def _edited(self, **changes: Any) -> Circuit:
         supernodes = changes.get("supernodes", self.supernodes)
         pinned = changes.get("pinned", self.pinned)
-        places = {supernode.id for supernode in supernodes} | set(pinned)
+        boxes = {supernode.id for supernode in supernodes} | set(pinned)
         positions = changes.pop("positions", self.positions)
-        kept = {box: place for box, place in positions.items() if box in places}
+        kept = {box: position for box, position in positions.items() if box in boxes}
         return replace(self, positions=kept, revision=self.revision + 1, **changes)
 
     def check(self, graph: Graph) -> Circuit:
-        """This circuit, if it fits a graph.
+        """Return this circuit, if it fits a graph.
 
         Raises NodeError for a node the graph does not have, and CircuitError for a logit in a supernode.
         """
@@ -254,19 +255,19 @@ class Circuit:
             kinds = [graph.node_kinds[index] for index in graph.resolve(supernode.nodes)]
             if NodeKind.LOGIT in kinds:
                 raise CircuitError(
-                    f"Supernode {shown(supernode.name)} holds a logit, but logits stay by themselves. Pin it instead."
+                    f"Supernode {displayed(supernode.name)} contains a logit, but logits stay by themselves. Pin it instead."
                 )
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """The document as plain JSON."""
+        """Return the document as plain JSON."""
         from circuit_widget.circuit.document_json import document
 
         return document(self)
 
     @classmethod
     def from_json(cls, value: object) -> Circuit:
-        """A circuit from plain JSON of any origin. Raises CircuitError for missing or unknown keys and wrong values."""
+        """Return a circuit from plain JSON of any origin. Raises CircuitError for missing or unknown keys, wrong values."""
         from circuit_widget.circuit.document_json import circuit
 
         return circuit(value)
@@ -285,21 +286,21 @@ class Circuit:
         return load_circuit(path)
 
 
-def _two(place: object) -> tuple[Any, Any]:
-    """Return the two numbers of a place."""
-    expected = "A place is two numbers between 0 and 1, from the left and from the top"
-    numbers = entries_of(place, expected, CircuitError)
+def _two(position: object) -> tuple[Any, Any]:
+    """Return the two numbers of a position."""
+    expected = "A position is two numbers between 0 and 1, from the left and from the top"
+    numbers = entries_of(position, expected, CircuitError)
     if len(numbers) != 2:
-        raise CircuitError(f"{expected}; given {quoted(place)}.")
+        raise CircuitError(f"{expected}; given {quoted(position)}.")
     return numbers[0], numbers[1]
 
 
 def without(supernodes: Iterable[Supernode], nodes: Iterable[str]) -> tuple[Supernode, ...]:
-    """Supernodes less some nodes; those left empty are gone."""
+    """Return supernodes without some nodes; supernodes left empty are dropped."""
     gone = set(nodes)
-    return tuple(kept for supernode in supernodes if (kept := _left(supernode, gone)) is not None)
+    return tuple(kept for supernode in supernodes if (kept := _less(supernode, gone)) is not None)
 
 
-def _left(supernode: Supernode, gone: set[str]) -> Supernode | None:
+def _less(supernode: Supernode, gone: set[str]) -> Supernode | None:
     nodes = tuple(node for node in supernode.nodes if node not in gone)
     return replace(supernode, nodes=nodes) if nodes else None

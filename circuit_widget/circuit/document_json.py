@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from circuit_widget.circuit.document import Circuit, Supernode
-from circuit_widget.circuit.rules import MOST, shown
+from circuit_widget.circuit.rules import MOST, displayed
 from circuit_widget.errors import CircuitError
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.file_kind import file_kind, foreign, json_kind, missing_file
@@ -17,7 +17,7 @@ from circuit_widget.system.paths import quoted_path, require_path
 
 VERSION = 1
 LARGEST_FILE = 16 * 2**20
-"""Bytes; a circuit of the most nodes allowed is smaller."""
+"""Bytes; a circuit with the largest number of nodes is smaller."""
 
 LONGEST_PROBLEM = 120
 
@@ -26,7 +26,7 @@ SUPERNODE_KEYS = ("id", "name", "color", "nodes")
 
 
 def document(circuit: Circuit) -> dict[str, Any]:
-    """The document as plain JSON, its keys always in the same order."""
+    """Return the document as plain JSON, with its keys always in the same order."""
     return {
         "version": VERSION,
         "revision": circuit.revision,
@@ -36,19 +36,19 @@ def document(circuit: Circuit) -> dict[str, Any]:
             for group in circuit.supernodes
         ],
         "labels": dict(circuit.labels),
-        "positions": {box: list(place) for box, place in circuit.positions.items()},
+        "positions": {box: list(position) for box, position in circuit.positions.items()},
         "node_threshold": circuit.node_threshold,
         "edge_threshold": circuit.edge_threshold,
     }
 
 
 def circuit(value: object) -> Circuit:
-    """The circuit a JSON value describes. Raises CircuitError for the first thing that is wrong with it."""
+    """Return the circuit in a JSON value. Raises CircuitError for the first thing that is wrong with it."""
     whole = _object("A circuit", value)
     version = whole.get("version", VERSION)
     if isinstance(version, bool) or not isinstance(version, int) or version != VERSION:
         raise CircuitError(
-            f"This circuit is of version {shown(version)}, and version {VERSION} is expected. "
+            f"This circuit is of version {displayed(version)}, and version {VERSION} is expected. "
             "Update circuit-widget, or save the circuit again."
         )
     _keys("A circuit", whole, KEYS)
@@ -56,7 +56,7 @@ def circuit(value: object) -> Circuit:
         pinned=tuple(_list("pinned", whole["pinned"])),
         supernodes=tuple(_supernode(entry) for entry in _list("supernodes", whole["supernodes"])),
         labels=_object("labels", whole["labels"]),
-        positions={box: _pair(place) for box, place in _object("positions", whole["positions"]).items()},
+        positions={box: _pair(pair) for box, pair in _object("positions", whole["positions"]).items()},
         node_threshold=whole["node_threshold"],
         edge_threshold=whole["edge_threshold"],
         revision=whole["revision"],
@@ -71,7 +71,7 @@ def _supernode(value: object) -> Supernode:
 
 def _object(what: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise CircuitError(f"{what} is a JSON object; given {shown(value)}.")
+        raise CircuitError(f"{what} is a JSON object; given {displayed(value)}.")
     if len(value) > MOST:
         raise CircuitError(f"{what} has at most {MOST} entries; given {len(value)}.")
     return value
@@ -79,7 +79,7 @@ def _object(what: str, value: object) -> Mapping[str, Any]:
 
 def _list(what: str, value: object) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
-        raise CircuitError(f"{what} is a list; given {shown(value)}.")
+        raise CircuitError(f"{what} is a list; given {displayed(value)}.")
     if len(value) > MOST:
         raise CircuitError(f"{what} has at most {MOST} entries; given {len(value)}.")
     return value
@@ -88,15 +88,15 @@ def _list(what: str, value: object) -> Sequence[Any]:
 def _keys(what: str, value: Mapping[str, Any], expected: tuple[str, ...]) -> None:
     for key in value:
         if key not in expected:
-            raise CircuitError(f"{what} has no {shown(key)}; its keys are {', '.join(expected)}.")
+            raise CircuitError(f"{what} has no {displayed(key)}; its keys are {', '.join(expected)}.")
     for key in expected:
         if key not in value:
-            raise CircuitError(f"{what} lacks {shown(key)}; its keys are {', '.join(expected)}.")
+            raise CircuitError(f"{what} lacks {displayed(key)}; its keys are {', '.join(expected)}.")
 
 
 def _pair(value: object) -> tuple[Any, Any]:
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise CircuitError(f"A place is a list of two numbers; given {shown(value)}.")
+        raise CircuitError(f"A position is a list of two numbers; given {displayed(value)}.")
     return value[0], value[1]
 
 
@@ -107,18 +107,18 @@ def save_circuit(circuit: Circuit, path: str | os.PathLike[str]) -> Path:
 
 
 def load_circuit(path: str | os.PathLike[str]) -> Circuit:
-    """Read a circuit; a file that is missing, too large, not JSON or not a circuit is a CircuitError that says so."""
+    """Read a circuit. Raises CircuitError for a file that is missing, too large, not JSON or not a circuit."""
     file = require_path(path, CircuitError)
-    shown_file = quoted_path(file)
+    quoted = quoted_path(file)
     try:
         value = _read(file)
     except FileNotFoundError as problem:
         raise CircuitError(missing_file(file)) from problem
     except OSError as problem:
-        raise CircuitError(f"{shown_file} cannot be read: {problem.strerror or problem}.") from problem
+        raise CircuitError(f"{quoted} cannot be read: {problem.strerror or problem}.") from problem
     except (ValueError, RecursionError) as problem:
         raise CircuitError(
-            f"{shown_file} is not a JSON file: {str(problem)[:LONGEST_PROBLEM]}. It may have been cut off."
+            f"{quoted} is not a JSON file: {str(problem)[:LONGEST_PROBLEM]}. It may have been cut off."
         ) from problem
     try:
         return circuit(value)
@@ -126,11 +126,11 @@ def load_circuit(path: str | os.PathLike[str]) -> Circuit:
         kind = json_kind(value)
         if kind is not None and kind.reader != "Circuit.load":
             raise CircuitError(foreign(file, kind, "a circuit")) from problem
-        raise CircuitError(f"{shown_file}: {problem}") from problem
+        raise CircuitError(f"{quoted}: {problem}") from problem
 
 
 def _read(file: Path) -> object:
-    """Return the JSON in a file. Raises CircuitError for what is known to be something else, ValueError for what is not."""
+    """Return the JSON in a file. Raises CircuitError for another known kind of file, ValueError for an unknown one."""
     if file.exists() and not file.is_file():
         raise CircuitError(foreign(file, file_kind(file), "a circuit"))
     if file.stat().st_size <= LARGEST_FILE:

@@ -1,4 +1,4 @@
-"""What the values of a circuit may be; the frontend keeps the same rules in js/src/core/circuit-rules.ts."""
+"""The rules for the values of a circuit; the frontend has the same rules in js/src/core/circuit-rules.ts."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ COLORS = 6
 
 LONGEST_NAME = 80
 LONGEST_NODE = 64
-LARGEST_SHOWN = 10**300
+LARGEST_DISPLAYED = 10**300
 """Absolute value up to which a whole number has a floating point number near it."""
 
 MOST = 20_000
-"""Most entries in any list of a circuit."""
+"""The largest number of entries in any list of a circuit."""
 
 SPACE = " \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 SUPERNODE_ID = re.compile(r"s([1-9][0-9]{0,8})")
 
 
-def shown(value: object) -> str:
-    """A given value as errors show it: short, on one line, harmless."""
+def displayed(value: object) -> str:
+    """Return a given value as errors display it: short, on one line, harmless."""
     if isinstance(value, str):
         text = ACTING.sub("\ufffd", beginning(value, LONGEST_NAME // 2))
         return f"“{text}…”" if len(value) > LONGEST_NAME // 2 else f"“{text}”"
@@ -39,13 +39,13 @@ def shown(value: object) -> str:
         return "an object"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    if isinstance(value, int) and abs(value) > LARGEST_SHOWN:
+    if isinstance(value, int) and abs(value) > LARGEST_DISPLAYED:
         return f"a whole number of {value.bit_length()} bits"
     return f"{value:g}" if isinstance(value, int | float) else type(value).__name__
 
 
 def checked_name(name: object) -> str:
-    """The name of a supernode: 1 to 80 characters once spaces around it are gone."""
+    """Return the name of a supernode: 1 to 80 characters without the spaces around it."""
     text = checked_text("name", name)
     if not 1 <= len(text) <= LONGEST_NAME:
         given = f"{len(text)}" if text else "none"
@@ -54,7 +54,7 @@ def checked_name(name: object) -> str:
 
 
 def checked_label(label: object) -> str:
-    """The label of a node: up to 80 characters once spaces around it are gone."""
+    """Return the label of a node: up to 80 characters without the spaces around it."""
     text = checked_text("label", label)
     if len(text) > LONGEST_NAME:
         raise CircuitError(f"A label has at most {LONGEST_NAME} characters; given {len(text)}.")
@@ -62,63 +62,63 @@ def checked_label(label: object) -> str:
 
 
 def checked_text(what: str, text: object) -> str:
-    """A text of one line without control characters, without the spaces around it."""
+    """Return a text of one line without control characters, without the spaces around it."""
     if not isinstance(text, str):
-        raise CircuitError(f"A {what} is a text; given {shown(text)}.")
+        raise CircuitError(f"A {what} is a text; given {displayed(text)}.")
     stripped = text.strip(SPACE)
     if ACTING.search(stripped):
-        raise CircuitError(f"A {what} is one line without control characters; given {shown(stripped)}.")
+        raise CircuitError(f"A {what} is one line without control characters; given {displayed(stripped)}.")
     return stripped
 
 
 def checked_node(node: object) -> str:
-    """The id of a node, also given as a Feature."""
+    """Return the id of a node, which may be given as a Feature."""
     wanted = node.id if isinstance(node, Feature) else node
     if not isinstance(wanted, str) or not 1 <= len(wanted) <= LONGEST_NODE or ACTING.search(wanted):
         raise CircuitError(
-            f"A node is given by its id, a text of 1 to {LONGEST_NODE} characters; given {shown(wanted)}."
+            f"A node is given by its id, a text of 1 to {LONGEST_NODE} characters; given {displayed(wanted)}."
         )
     if SUPERNODE_ID.fullmatch(wanted):
-        raise CircuitError(f"{shown(wanted)} is the id of a supernode, where a node is expected.")
+        raise CircuitError(f"{displayed(wanted)} is the id of a supernode, where a node is expected.")
     return wanted
 
 
 def checked_nodes(nodes: str | Feature | Iterable[str | Feature]) -> tuple[str, ...]:
-    """The ids of one or more nodes, each once, in the order given."""
+    """Return the ids of one or more nodes, each once, in the order given."""
     unique = tuple(dict.fromkeys(checked_node(node) for node in several_nodes(nodes, CircuitError)))
     if not unique:
         raise CircuitError("Give at least one node; given none.")
     return unique
 
 
-def checked_place(x: object, y: object) -> tuple[float, float]:
-    """A place in the unit square of the circuit pane."""
+def checked_position(x: object, y: object) -> tuple[float, float]:
+    """Return a position in the unit square of the circuit pane."""
     x, y = plain_number(x), plain_number(y)
     if not (is_number(x) and is_number(y) and 0 <= x <= 1 and 0 <= y <= 1):
         raise CircuitError(
-            f"A place is two numbers between 0 and 1, from the left and from the top; given {shown(x)} and {shown(y)}."
+            f"A position is two numbers between 0 and 1, from the left and from the top; given {displayed(x)} and {displayed(y)}."
         )
     return float(x), float(y)
 
 
 def checked_threshold(kind: str, share: object) -> float:
-    """A threshold of the display rule."""
+    """Return a threshold of the display rule."""
     share = plain_number(share)
     if not (is_number(share) and 0 <= share <= 1):
-        raise CircuitError(f"The {kind} threshold is a share between 0 and 1; given {shown(share)}.")
+        raise CircuitError(f"The {kind} threshold is a share between 0 and 1; given {displayed(share)}.")
     return float(share)
 
 
 def checked_revision(revision: object) -> int:
-    """The number of edits a circuit has seen."""
+    """Return the revision of a circuit: its number of edits."""
     revision = plain_number(revision)
     if isinstance(revision, bool) or not isinstance(revision, int) or not 0 <= revision < 2**53:
-        raise CircuitError(f"A revision is a whole number from 0 up; given {shown(revision)}.")
+        raise CircuitError(f"A revision is a whole number from 0 up; given {displayed(revision)}.")
     return revision
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a finite number, and not a truth value."""
+    """Return whether a value is a finite number, and not a truth value."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return abs(value) <= LARGEST_SHOWN if isinstance(value, int) else math.isfinite(value)
+    return abs(value) <= LARGEST_DISPLAYED if isinstance(value, int) else math.isfinite(value)

@@ -32,7 +32,7 @@ WIDEST = 12.0
 MOST_DOTS = 20_000
 
 MOST_BOXES = 100
-"""More could not be told apart on a page, and leading edges around them takes minutes."""
+"""More cannot be distinguished on a page, and routing edges around them takes minutes."""
 
 SAVED_SCALE = 2.0
 
@@ -48,7 +48,7 @@ Fonts: TypeAlias = str | Path | Sequence[str | Path]
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture for a paper, and how it came about.
+    """A picture for a paper, and the recipe it was made from.
 
     Attributes:
         scene: what is drawn, as numbers and text.
@@ -60,22 +60,23 @@ class Figure:
     recipe: Mapping[str, Any]
 
     def svg(self) -> str:
-        """The figure as an SVG document with real text."""
+        """Return the figure as an SVG document with real text."""
         return write_svg(self.scene, self.recipe)
 
     def pdf(self, fonts: Fonts = ()) -> bytes:
-        """The figure as a PDF page with real text and embedded fonts.
+        """Return the figure as a PDF page with real text and embedded fonts.
 
-        Text is set in the fonts that come with the package; what they lack is taken from the folders in `fonts`, then
-        from the fonts of this machine. A CircuitWidgetWarning names characters that no font has, and a font to install;
-        boxes stand for them, and the page's text keeps them. Raises FigureError where a library is missing.
+        Text is set in the fonts that come with the package. Characters that they lack are taken from fonts in the
+        folders of `fonts`, then from the fonts of this machine. Characters that no font has are drawn as boxes and kept
+        in the page's text; a CircuitWidgetWarning names them, and a font to install. Raises FigureError where a library
+        is missing.
         """
         return write_pdf(self.scene, self.recipe, self._coverage(fonts))
 
     def png(self, scale: float = SAVED_SCALE, fonts: Fonts = ()) -> bytes:
-        """The figure as a PNG of 108 × `scale` dots to the inch: 216 by default; fonts are found as for a PDF.
+        """Return the figure as a PNG of 108 × `scale` dots to the inch: 216 by default; fonts are found as for a PDF.
 
-        Raises FigureError where a library is missing, and for a scale that gives no picture or one too large.
+        Raises FigureError where a library is missing, and for a scale whose picture is empty or too large.
         """
         factor = plain_number(scale)
         is_number = isinstance(factor, int | float) and not isinstance(factor, bool) and abs(factor) < MOST_DOTS
@@ -86,17 +87,17 @@ class Figure:
         return write_png(self.scene, self.recipe, self._coverage(fonts), float(factor))
 
     def missing_glyphs(self, fonts: Fonts = ()) -> str:
-        """The characters of the figure that no font here has, each once; folders of more fonts may be named.
+        """Return the characters of the figure that no font here has, each once; `fonts` are folders of more fonts.
 
-        An SVG is drawn with the fonts of who looks at it: for it this says nothing. Raises FigureError for a folder that
-        does not exist, and where a library is missing.
+        It does not apply to SVG, which is drawn with the fonts of the viewer's machine. Raises FigureError for a folder
+        that does not exist, and where a library is missing.
         """
         return cover(self._texts(), chosen_folders(fonts)).missing
 
     def save(self, path: str | Path, fonts: Fonts = ()) -> Path:
-        """Write the figure, whole or not at all, as what the file's ending says: .svg, .pdf or .png; returns the path.
+        """Write the figure, whole or not at all, in the format of the file's ending: .svg, .pdf or .png; return the path.
 
-        `fonts` names folders of font files for what the bundled fonts lack, as `pdf` says; SVG needs none.
+        `fonts` are folders of font files for characters that the bundled fonts lack, as in `pdf`; SVG needs none.
         Raises FigureError for another ending, for a file that cannot be written, and where a library is missing.
         """
         file = require_path(path, FigureError)
@@ -113,7 +114,7 @@ class Figure:
         return write_bytes(file, content, "figure", FigureError)
 
     def _coverage(self, fonts: Fonts) -> Coverage:
-        """Fonts for the text; warns whoever called the public method that calls this."""
+        """Return fonts for the text; the warning points to the caller of the public method that calls this."""
         coverage = cover(self._texts(), chosen_folders(fonts))
         if coverage.missing:
             warn(missing_glyphs(coverage.missing))
@@ -137,18 +138,19 @@ def make_figure(
     width: float = 6.75,
     title: str | None = None,
 ) -> Figure:
-    """What the screen shows, as a figure: the same display rule, layout and scales, on a light ground.
+    """Return what the screen shows as a figure: the same display rule, layout and scales, on a light background.
 
     Args:
         graph: the attribution graph.
-        circuit: supernodes, pins, labels, places and thresholds; without one, the thresholds of a new circuit hold.
+        circuit: supernodes, pins, labels, positions and thresholds; by default an empty circuit with its thresholds.
         effect: the effect to show: percentages beside the boxes, bars before and after; its Controls add their band.
         part: "map", "circuit", or "both"; "both" leaves out a circuit that has no boxes.
         width: inches, 2 to 12; papers have columns of 3.25 and text of 5.5 or 6.75.
         title: a line above the figure.
 
     Raises:
-        FigureError: an unknown part, a width out of range, a circuit asked for that has no boxes, or one of more than 100.
+        FigureError: an unknown part, a width out of range, part="circuit" for a circuit without boxes, or a circuit of
+            more than 100 boxes.
         NodeError, CircuitError: the circuit does not fit the graph.
     """
     one_of(part, get_args(Part), "The part of a figure", FigureError)
@@ -171,6 +173,6 @@ def make_figure(
         )
     if part == "circuit" and not document.boxes():
         raise FigureError("The circuit has no boxes to draw: pin or group nodes first, or draw the map.")
-    controls, done = (effect, effect.effect) if isinstance(effect, Controls) else (None, effect)
-    scene = compose(graph, document, done, controls, part, PX_PER_INCH * width, title)
-    return Figure(scene, make_recipe(graph, document, done, controls, part, float(width)))
+    controls, drawn = (effect, effect.effect) if isinstance(effect, Controls) else (None, effect)
+    scene = compose(graph, document, drawn, controls, part, PX_PER_INCH * width, title)
+    return Figure(scene, make_recipe(graph, document, drawn, controls, part, float(width)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuit_widget.characters import shortened
 from circuit_widget.errors import GraphFileError
 from circuit_widget.graph.arrays import ARRAYS
 from circuit_widget.graph.consistency import check_consistency
@@ -135,4 +136,4 @@ def _short(problem: Exception) -> str:
     """Return a problem with a file as one short printable line."""
     text = str(problem) if not isinstance(problem, KeyError) else f"{problem} is missing"
     line = "".join(character if character.isprintable() else " " for character in text).rstrip(". ")
-    return line if len(line) <= LONGEST_PROBLEM else f"{line[: LONGEST_PROBLEM - 1]}…"
+    return shortened(line, LONGEST_PROBLEM)

@@ -108,14 +108,14 @@ class Graph:
         targets: Sequence[Target],
         position: int,
         n_layers: int,
-        feature_layer: Int32[np.ndarray, " features"],
-        feature_position: Int32[np.ndarray, " features"],
-        feature_index: Int32[np.ndarray, " features"],
-        activation: Float32[np.ndarray, " features"],
-        error_layer: Int32[np.ndarray, " errors"],
-        error_position: Int32[np.ndarray, " errors"],
-        token_position: Int32[np.ndarray, " token_nodes"],
-        weights: Float32[np.ndarray, "targets sources"],
+        feature_layer: np.ndarray,
+        feature_position: np.ndarray,
+        feature_index: np.ndarray,
+        activation: np.ndarray,
+        error_layer: np.ndarray,
+        error_position: np.ndarray,
+        token_position: np.ndarray,
+        weights: np.ndarray,
         labels: Mapping[str, str] | None = None,
         recipe: Mapping[str, JSON] | None = None,
         model: TracingModel | None = None,
@@ -123,7 +123,8 @@ class Graph:
         """A graph from its nodes and weights; influence, share and scores are computed here.
 
         Features are sorted by (layer, position, feature), errors by (layer, position), tokens by position. Edges between
-        features lead to higher layers only. Raises ValueError when the arrays do not fit together.
+        features lead to higher layers only. `weights` has a row for each feature, then each target, and a column for each
+        feature, then error, then token. Raises ValueError when the arrays do not fit together.
         """
         labels, recipe = {} if labels is None else labels, {} if recipe is None else recipe
         check_kinds(tokens, targets, labels, recipe)
@@ -277,7 +278,8 @@ class Graph:
 
         Keeps the fewest nodes with `node_threshold` of the summed influence, then the fewest edges with `edge_threshold`
         of the summed edge score (see `strongest_edges`). Then features and errors without a path to the logits are
-        dropped; tokens and logits always stay. Both thresholds lie in [0, 1]. Influence, share and scores remain those of the whole graph.
+        dropped; tokens and logits always stay. Both thresholds are in [0, 1]. Influence, share and scores remain those of
+        the whole graph.
         Raises CircuitError when a threshold is out of range.
         """
         return pruned(self, node_threshold, edge_threshold)

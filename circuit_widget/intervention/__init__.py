@@ -1,4 +1,4 @@
-"""Interventions: what can be done to features, what the graph predicts of it, and what the model really does."""
+"""Interventions on features, errors and tokens: what the graph predicts, and what the model does."""
 
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import (

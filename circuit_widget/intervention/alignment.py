@@ -1,4 +1,4 @@
-"""Which position of one prompt stands for which of another."""
+"""Alignment of two prompts: which position of one is paired with which position of the other."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     import pandas
 
 Pairs: TypeAlias = Mapping[int, int] | Iterable[tuple[int, int]]
-"""Positions of one prompt, each with the position of the other that stands for it."""
+"""Positions of one prompt, each with its counterpart in the other."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Which positions of two prompts stand for each other.
+    """Which positions of two prompts are counterparts.
 
-    `tokens` are those of the prompt that is changed, `other_tokens` those of the other, BOS included. `pairs` leads from
-    positions of the one to positions of the other; positions that are not in it have no counterpart.
+    `tokens` are those of the prompt that is changed, `other_tokens` those of the other, BOS included. `pairs` maps
+    positions of the first to positions of the second; positions that are not in it have no counterpart.
     """
 
     tokens: tuple[PromptToken, ...]
@@ -62,12 +62,12 @@ def alignment_between(
     prompts = tuple(tokens), tuple(other_tokens)
     if pairs is None:
         return Alignment(*prompts, align(*([token.token_id for token in prompt] for prompt in prompts)))
-    for place, which in enumerate(("this", "the other")):
+    for side, which in enumerate(("this", "the other")):
         for pair in pairs:
-            if not 0 <= pair[place] < len(prompts[place]):
+            if not 0 <= pair[side] < len(prompts[side]):
                 raise InterventionError(
                     f"The alignment pairs {pair[0]} with {pair[1]}, but {which} prompt has positions 0 to "
-                    f"{len(prompts[place]) - 1}; model.align(graph, prompt).to_frame() shows both."
+                    f"{len(prompts[side]) - 1}; model.align(graph, prompt).to_frame() shows both."
                 )
     return Alignment(*prompts, dict(pairs))
 
@@ -76,17 +76,17 @@ def pair_tuple(alignment: object) -> tuple[tuple[int, int], ...]:
     """Return an alignment as pairs, sorted.
 
     Raises:
-        InterventionError: there is no pair, something is no pair of whole numbers from 0 up, or a position of this prompt
-            has two counterparts.
+        InterventionError: there is no pair, an entry is not a pair of whole numbers from 0 up, or a position of this
+            prompt has two counterparts.
     """
     given = alignment.items() if isinstance(alignment, Mapping) else alignment
-    expected = "An alignment leads from positions of this prompt to positions of the other, as {3: 4}"
+    expected = "An alignment maps positions of this prompt to positions of the other, as {3: 4}"
     pairs = [_pair(entry) for entry in entries_of(given, expected, InterventionError)]
     if not pairs:
         raise InterventionError("The alignment is empty; pair at least one position, or leave it out for the default.")
-    for place, (position, other) in enumerate(pairs):
-        if position in dict(pairs[:place]):
-            first = dict(pairs[:place])[position]
+    for number, (position, other) in enumerate(pairs):
+        if position in dict(pairs[:number]):
+            first = dict(pairs[:number])[position]
             raise InterventionError(
                 f"The alignment pairs position {position} with both {first} and {other}; give each position one."
             )
@@ -106,14 +106,14 @@ def _pair(entry: object) -> tuple[int, int]:
 
 
 def align(tokens: Sequence[int], others: Sequence[int]) -> Mapping[int, int]:
-    """Return for positions of one prompt (token ids) the positions of the other that stand for them.
+    """Return for positions of one prompt (token ids) their counterparts in the other.
 
-    Prompts of the same length are aligned one to one. Otherwise by what they have in common at their beginning and
-    their end; between the two, from the last token backwards, since a name of several tokens gathers its meaning on its
-    last one. Tokens left over stand for nothing.
+    Prompts of the same length are aligned one to one. Others are aligned at the tokens that they share at the beginning
+    and at the end; between these, from the last token backwards, since a name of several tokens gathers its meaning on
+    its last one. Tokens left over have no counterpart.
 
     Raises:
-        InterventionError: the lengths differ and nothing after the first token is in common.
+        InterventionError: the lengths differ and the prompts share no token after the first.
     """
     if len(tokens) == len(others):
         return {position: position for position in range(len(tokens))}

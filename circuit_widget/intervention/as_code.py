@@ -1,7 +1,7 @@
-"""An experiment as the Python lines that do exactly the same in a fresh kernel.
+"""An experiment as Python lines that do exactly the same in a fresh kernel.
 
-Whatever a graph file, a message or a label holds, the lines are assignments of calls of this package's public names
-with literal arguments, and comments: every value enters them through `literal`.
+The lines are comments and assignments of calls of this package's public names with literal arguments, whatever a graph
+file, a message or a label contains: every value enters them through `literal`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.kinds import KINDS, Intervention, Place
+from circuit_widget.intervention.kinds import KINDS, Intervention, NodeEntry
 from circuit_widget.intervention.literal import comment, literal, plain
 from circuit_widget.nodes import Everywhere, Feature
 
@@ -21,26 +21,26 @@ LONGEST_LINE = 88
 
 
 def effect_code(graph: Graph, interventions: Sequence[Intervention], mode: str) -> str:
-    """Return the lines that load the model, trace the graph and intervene on it, with the mode by its name."""
-    given = ["graph", _listed(map(intervention_code, interventions)), keyword_code("mode", mode)]
-    return _program(graph, [*_call("effect = model.intervene", given), "effect.tokens"])
+    """Return the lines that load the model, trace the graph and intervene on it."""
+    arguments = ["graph", _list(map(intervention_code, interventions)), keyword_code("mode", mode)]
+    return _program(graph, [*_call("effect = model.intervene", arguments), "effect.tokens"])
 
 
 def study_code(graph: Graph, method: str, arguments: Sequence[str]) -> str:
-    """Return the lines that load the model, trace the graph and call a method of the model with arguments after it.
+    """Return the lines that load the model, trace the graph and call a method of the model on it.
 
-    `arguments` are source text, as the functions of this module return it.
+    `arguments` follow the graph; they are source text, as the functions of this module return it.
     """
     return _program(graph, [*_call(f"{method} = model.{method}", ["graph", *arguments]), f"print({method})"])
 
 
 def generation_code(graph: Graph, interventions: Sequence[Intervention], options: Mapping[str, Any]) -> str:
-    """Return the lines that load the model and let it go on from the graph's prompt under interventions."""
-    given = [keyword_code(name, value) for name, value in options.items()]
+    """Return the lines that load the model and let it continue the graph's prompt under interventions."""
+    keywords = [keyword_code(name, value) for name, value in options.items()]
     prompt = [token.token_id for token in graph.tokens[: graph.position + 1]]
-    steered = f"interventions={_listed(map(intervention_code, interventions))}"
-    called = _call("steered = model.generate", [value_code(prompt), steered, *given])
-    return "\n".join([IMPORT, "", *_load(graph), *called, "print(steered)", ""])
+    steering = f"interventions={_list(map(intervention_code, interventions))}"
+    call = _call("steered = model.generate", [value_code(prompt), steering, *keywords])
+    return "\n".join([IMPORT, "", *_load(graph), *call, "print(steered)", ""])
 
 
 def intervention_code(intervention: Intervention) -> str:
@@ -55,9 +55,9 @@ def intervention_code(intervention: Intervention) -> str:
     return f"cw.{kind.__name__}({', '.join(arguments)})"
 
 
-def nodes_code(nodes: Iterable[Place]) -> str:
+def nodes_code(nodes: Iterable[NodeEntry]) -> str:
     """Return the expression for nodes: ids as they are, features by their numbers."""
-    return _listed(map(_node, nodes))
+    return _list(map(_node, nodes))
 
 
 def groups_code(groups: Mapping[str, Iterable[str]]) -> str:
@@ -85,26 +85,26 @@ def _load(graph: Graph) -> list[str]:
     if source is None:
         named = f"{literal(recipe.get('model'))} and {literal(recipe.get('transcoders'))}"
         return [comment(f"the model and transcoders that the graph was traced with: {named}"), "model = ..."]
-    given = [value_code(source[0])]
+    arguments = [value_code(source[0])]
     if source[1] is not None:
-        given.append(keyword_code("transcoders", source[1]))
-    given += [
+        arguments.append(keyword_code("transcoders", source[1]))
+    arguments += [
         keyword_code(name, recipe[name]) for name in ("device", "dtype", "input_site", "output_site") if name in recipe
     ]
-    return _call("model = cw.load", given)
+    return _call("model = cw.load", arguments)
 
 
 def _trace(graph: Graph) -> list[str]:
-    given = [value_code([token.token_id for token in graph.tokens])]
+    arguments = [value_code([token.token_id for token in graph.tokens])]
     if graph.position != len(graph.tokens) - 1:
-        given.append(keyword_code("position", graph.position))
-    given += [*_targets(graph.recipe), *_limits(graph)]
-    words = "".join(f" {token.text.strip()}" for token in graph.tokens)
-    lines = [comment(words), *_call("graph = model.trace", given)]
+        arguments.append(keyword_code("position", graph.position))
+    arguments += [*_targets(graph.recipe), *_limits(graph)]
+    prompt = "".join(f" {token.text.strip()}" for token in graph.tokens)
+    lines = [comment(prompt), *_call("graph = model.trace", arguments)]
     if "thresholds" in graph.recipe:
         shares: Any = graph.recipe["thresholds"]
         if not isinstance(shares, Mapping) or not {"node", "edge"} <= shares.keys():
-            raise _unfit("thresholds")
+            raise _malformed("thresholds")
         kept = [keyword_code(f"{name}_threshold", shares[name]) for name in ("node", "edge")]
         lines.append(f"graph = graph.prune({', '.join(kept)})")
     return lines
@@ -114,17 +114,17 @@ def _targets(recipe: Mapping[str, Any]) -> list[str]:
     """Return the argument for the targets of a recipe, if it has any."""
     targets = recipe.get("targets", [])
     if not isinstance(targets, list | tuple):
-        raise _unfit("targets")
-    return [f"targets={_listed(map(_target, targets))}"] if targets else []
+        raise _malformed("targets")
+    return [f"targets={_list(map(_target, targets))}"] if targets else []
 
 
 def _limits(graph: Graph) -> list[str]:
-    """Return the arguments for a graph that has not all active features: how many, and how they were chosen."""
+    """Return the arguments for a graph that does not have all active features: how many, and how they were chosen."""
     if not graph.left_out:
         return []
     active = graph.recipe.get("active_features")
     if type(active) is not int:
-        raise _unfit("active_features")
+        raise _malformed("active_features")
     step = graph.recipe.get("step")
     limits = [keyword_code("max_features", active - graph.left_out)]
     return limits if step is None else [*limits, keyword_code("step", step)]
@@ -138,14 +138,14 @@ def _target(entry: object) -> str:
             return f"cw.Direction({value_code(name)}, {value_code(vector)})"
         case {"token": token}:
             return value_code(token)
-    raise _unfit("targets")
+    raise _malformed("targets")
 
 
-def _unfit(entry: str) -> InterventionError:
+def _malformed(entry: str) -> InterventionError:
     return InterventionError(f"The recipe of the graph cannot be written as Python code: its {entry} are malformed.")
 
 
-def _node(node: Place) -> str:
+def _node(node: NodeEntry) -> str:
     if isinstance(node, Everywhere):
         return f"cw.Everywhere({literal(node.layer)}, {literal(node.feature)})"
     if isinstance(node, Feature):
@@ -153,7 +153,7 @@ def _node(node: Place) -> str:
     return value_code(node)
 
 
-def _listed(parts: Iterable[str]) -> str:
+def _list(parts: Iterable[str]) -> str:
     return f"[{', '.join(parts)}]"
 
 

@@ -1,4 +1,4 @@
-"""What an intervention did, beside what the graph predicted."""
+"""The measured effect of an intervention, beside what the graph predicted."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Effect:
     """What an intervention did, measured on the real model, and what the graph predicted.
 
     Attributes:
-        graph: what the interventions were made on.
-        interventions, mode: what was done; `frozen` says in words what was kept fixed meanwhile.
+        graph: the graph whose nodes were changed.
+        interventions, mode: what was done, and what was frozen meanwhile; `frozen` describes the mode in words.
         nodes: frame with id, before, after, predicted: activations of the graph's features, then of features that were
             changed and are not in the graph. Predictions are linear and may be negative. In mode "direct" the model is
             linear too, and `after` is read before the activation function.
@@ -44,7 +44,8 @@ class Effect:
         injected: changed features that were not active, each with its value.
         labels: node id -> label, for injected features that have one.
         seconds, device, dtype: how long the measurement took, and where.
-        readings: by its id, what became of each target that is a contrast or a direction; `targets` has all of them.
+        readings: for the targets that are contrasts or directions, by id, their values before and after; `targets` has
+            all targets.
     """
 
     graph: Graph = field(repr=False)
@@ -83,9 +84,9 @@ class Effect:
     def targets(self) -> pandas.DataFrame:
         """One row for each target of the graph: id, target (its name), kind, before, after, predicted.
 
-        Of a token the values are its logit, as the model gives it, after any cap. Of a contrast they are the difference of
-        two logits, of a direction its product with the residual stream after the final norm; both are before any cap, as
-        edges are. They are missing where the graph does not say which direction its target is.
+        The values of a token are its logits as the model computes them, after any softcap. Those of a contrast are the
+        difference of two logits, those of a direction its product with the residual stream after the final norm; both
+        are before any softcap, as edges are. They are missing where the graph does not have the target's direction.
         """
         import pandas
 
@@ -108,7 +109,7 @@ class Effect:
     def kl(self) -> float:
         """KL divergence of the next token's distribution, before from after: `sum_v p_v log(p_v / q_v)`, in nats.
 
-        `p` is before and `q` after; 0 where nothing changed.
+        `p_v` is the probability of token v before the intervention and `q_v` after it. 0 where nothing changed.
         """
         before, after = log_softmax(self.logits_before), log_softmax(self.logits_after)
         return max(0.0, float((np.exp(before) * (before - after)).sum()))
@@ -152,7 +153,7 @@ class Effect:
     def token_id(self, token: str | int) -> int:
         """Return the id of a token: its id, or its text if it is a target or among the ten most likely, before or after.
 
-        A text stands for the token with a space before it, too.
+        A text also finds the token with a space before it.
 
         Raises:
             PromptError: an id outside the vocabulary, or a text that is not among those tokens.
@@ -169,7 +170,7 @@ class Effect:
                     return int(number)
         raise PromptError(
             f"{quoted(token)} is neither a target nor among the ten most likely tokens before or after; "
-            "give its id, which model.tokenize tells."
+            "give its id, which model.tokenize returns."
         )
 
     def ratio(self, nodes: str | Feature | Iterable[str | Feature]) -> tuple[float, float]:
@@ -218,7 +219,7 @@ class Effect:
 
         found = groups_of(self.graph, groups, 1)
         values = self.nodes[["before", "after", "predicted"]]
-        sums = pandas.DataFrame([values.iloc[list(places)].sum() for places in found.values()])
+        sums = pandas.DataFrame([values.iloc[list(indices)].sum() for indices in found.values()])
         return sums.assign(kind="supernode", id=list(found), label=list(found))
 
     @property
@@ -230,9 +231,9 @@ class Effect:
         return {"before": self.logits_before, "after": self.logits_after, "predicted": self.logits_predicted}
 
     def to_json(self, number: int = 0, name: str | None = None) -> dict[str, Any]:
-        """Return the effect as the frontend and saved documents hold it.
+        """Return the effect as plain JSON, for the frontend and saved documents.
 
-        Raises PromptError for a number that is not whole, or a name that is no text.
+        Raises PromptError for a number that is not whole, or a name that is not a text.
         """
         number = whole_number(number, "The number of an effect", PromptError)
         if name is not None:
@@ -303,7 +304,7 @@ def node_frame(
     after: Float32[np.ndarray, " features"],
     predicted: Float32[np.ndarray, " features"],
 ) -> pandas.DataFrame:
-    """Return the watched features with their activations."""
+    """Return one row for each feature, with its activations."""
     import pandas
 
     return pandas.DataFrame({"id": list(ids), "before": before, "after": after, "predicted": predicted})
@@ -319,8 +320,8 @@ def token_frame(
     import pandas
 
     probabilities = [softmax(logits) for logits in (before, after, predicted)]
-    shown = np.union1d(most_likely(before), most_likely(after))
-    order = shown[np.lexsort((-probabilities[1][shown], -probabilities[0][shown]))]
+    likely = np.union1d(most_likely(before), most_likely(after))
+    order = likely[np.lexsort((-probabilities[1][likely], -probabilities[0][likely]))]
     return pandas.DataFrame(
         {
             "token": texts(order.tolist()),
@@ -336,7 +337,7 @@ def token_frame(
 
 
 def most_likely(logits: Float32[np.ndarray, " vocabulary"], count: int = TOP_TOKENS) -> Int[np.ndarray, " tokens"]:
-    """Return the ids of the largest logits, the largest first, of equal ones the lower id."""
+    """Return the ids of the largest logits, the largest first; among equal ones the lower id comes first."""
     candidates = np.arange(len(logits))
     if count < len(logits):
         candidates = np.flatnonzero(logits >= np.partition(logits, -count)[-count])

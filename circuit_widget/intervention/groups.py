@@ -15,21 +15,21 @@ from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.nodes import Feature, several_nodes
 
 Groups: TypeAlias = Circuit | Mapping[str, Iterable[str | Feature]] | Iterable[str | Feature] | None
-"""A circuit's supernodes and pinned features, features by the name of their group, features each by itself, or None for
-the most influential ones."""
+"""A circuit (its supernodes and pinned features), features by the name of their group, a list of features, each a group
+by itself, or None for the most influential features."""
 
 
 def groups_of(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
-    """Return places in node order of the features of each group, by its name; `n` single ones where no group is given.
+    """Return for each group, by name, the node indices of its features; without groups, the `n` most influential ones.
 
-    Errors, tokens and logits of a circuit are left out. A feature by itself is named by its id, after its label.
+    Errors, tokens and logits of a circuit are left out. A feature by itself is named by its label and id.
 
     Raises:
         InterventionError: no feature in any group, a node that is not a feature in a group that is not a circuit's, or
             `n` is not a whole number from 1 up.
         NodeError: a node that is not in the graph.
     """
-    found = {name: places for name, places in _found(graph, groups, n).items() if places}
+    found = {name: indices for name, indices in _found(graph, groups, n).items() if indices}
     if not found:
         raise InterventionError(
             "There is no group of features; pin or group features, or give none for the most influential."
@@ -45,7 +45,7 @@ def _found(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
     if isinstance(groups, Circuit):
         found: dict[str, tuple[int, ...]] = {}
         for box in groups.check(graph).boxes():
-            features = tuple(place for place in graph.resolve(box.nodes) if place < graph.n_features)
+            features = tuple(index for index in graph.resolve(box.nodes) if index < graph.n_features)
             found.update({box.name: features} if box.name is not None else _singles(graph, features))
         return found
     if isinstance(groups, Mapping):
@@ -56,16 +56,16 @@ def _found(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
     return _singles(graph, _features(graph, groups))
 
 
-def _singles(graph: Graph, places: Iterable[int]) -> dict[str, tuple[int, ...]]:
+def _singles(graph: Graph, indices: Iterable[int]) -> dict[str, tuple[int, ...]]:
     ids = graph.node_ids
-    names = {place: graph.labels.get(ids[place], "") for place in places}
-    return {f"{label} ({ids[place]})" if label else ids[place]: (place,) for place, label in names.items()}
+    labels = {index: graph.labels.get(ids[index], "") for index in indices}
+    return {f"{label} ({ids[index]})" if label else ids[index]: (index,) for index, label in labels.items()}
 
 
 def _features(graph: Graph, nodes: Iterable[str | Feature]) -> tuple[int, ...]:
-    places = tuple(dict.fromkeys(graph.resolve(several_nodes(nodes, InterventionError))))
-    for place in places:
-        if place >= graph.n_features:
-            kind = graph.node_kinds[place].value
-            raise InterventionError(f"Groups hold features; {graph.node_ids[place]!r} is of kind {kind}.")
-    return places
+    indices = tuple(dict.fromkeys(graph.resolve(several_nodes(nodes, InterventionError))))
+    for index in indices:
+        if index >= graph.n_features:
+            kind = graph.node_kinds[index].value
+            raise InterventionError(f"Groups contain features; {graph.node_ids[index]!r} is of kind {kind}.")
+    return indices

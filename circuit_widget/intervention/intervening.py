@@ -1,4 +1,4 @@
-"""Interventions on a model that has traced a graph: they run on the pass that the graph was traced from."""
+"""Running interventions on a model: they start from the forward pass that the graph was traced from."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.intervention.alignment import Alignment, alignment_between
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.execution.graph_features import LatestWatched, Watched
-from circuit_widget.intervention.execution.run import carry_out_batch
+from circuit_widget.intervention.execution.graph_features import GraphFeatures, LatestGraphFeatures
+from circuit_widget.intervention.execution.run import run_experiments
 from circuit_widget.intervention.kinds import Intervention, experiment_tuple
 from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.intervention.studies.running import Runner
@@ -26,23 +26,23 @@ from circuit_widget.tracing.run import Run
 
 
 class Intervenable(Runner, Protocol):
-    """A language model with transcoders, the passes it ran, and what is kept of the latest graph."""
+    """A language model with transcoders that keeps its runs, and the graph features of the latest graph."""
 
     model: LanguageModel
     lock: threading.RLock
-    _watched: LatestWatched
+    _graph_features: LatestGraphFeatures
 
     @property
     def n_layers(self) -> int:
         """Number of layers."""
 
     def tokenize(self, prompt: PromptInput) -> tuple[PromptToken, ...]:
-        """Return the tokens a prompt is run as."""
+        """Return the tokens that the model runs for a prompt."""
 
     def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
         """Return the run that a graph was traced from."""
 
-    def _elsewhere(self, prompt: str | Sequence[int]) -> Run:
+    def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:
         """Return the run of another prompt, up to its last token."""
 
     def _label(self, layer: int, feature: int) -> str | None:
@@ -60,11 +60,16 @@ def intervene(
 ) -> Effect:
     """Return what changing some nodes does to the model, beside what the graph predicts.
 
-    The real model runs: at each touched layer and position `(value - activation) * decoder row` is added to the
-    MLP's output, so its error stays. Of an error that is changed itself, what it loses or gains is added there; of
-    a token, to the residual stream at the entry of the first layer. `mode` names what is frozen: "total" nothing;
-    "frozen_attention" attention patterns; a range of layers (or a pair, first and last) their MLP outputs; "direct"
-    attention, norms and every other MLP output, so that the effect equals the graph's edges.
+    The real model runs. For each feature that an intervention clamps, `(value - activation) * decoder row` is added to
+    the output of the MLPs it writes to, so their errors stay: `value` is what the feature is clamped at, `activation`
+    what it would be otherwise (where the MLP's output is frozen: its activation on the prompt). The change of an error
+    is added to its MLP's output, the change of a token's embedding to the residual stream that enters the first layer.
+
+    `mode` names what is frozen. "direct" freezes attention, norms and every other MLP output: it measures the direct
+    effect alone, which equals the graph's edges. "total" freezes nothing: it measures direct and indirect effects
+    together, through attention, norms and all later MLPs. "frozen_attention" freezes the attention patterns. A range of
+    layers (or a pair, first and last) freezes their MLP outputs, so that indirect effects do not pass through those
+    layers' features (constrained patching).
 
     Raises:
         InterventionError: the interventions, the mode, or the graph cannot be used with this model.
@@ -75,7 +80,7 @@ def intervene(
     return model.intervene_many(graph, [interventions], mode=mode, progress=progress, cancelled=cancelled)[0]
 
 
-@within_memory("Ask for fewer experiments, on a shorter prompt, or free memory.")
+@within_memory("Run fewer experiments, on a shorter prompt, or free memory.")
 @runs_model
 def intervene_many(
     model: Intervenable,
@@ -99,15 +104,15 @@ def intervene_many(
     devices = [model.model.layer_device(layer) for layer in range(model.n_layers)]
     with reporting(progress) as report:
         run = model._run_of(graph, cancelled)
-        return carry_out_batch(
+        return run_experiments(
             model.model,
             model.transcoders,
             run,
             graph,
-            model._watched.of(graph, run, lambda: Watched(graph, model.transcoders, devices)),
+            model._graph_features.of(graph, run, lambda: GraphFeatures(graph, model.transcoders, devices)),
             listed,
             regime,
-            other=model._elsewhere,
+            run_prompt=model._run_of_prompt,
             label=model._label,
             progress=lambda done: report(done, "Running the model"),
             cancelled=cancelled,
@@ -115,10 +120,10 @@ def intervene_many(
 
 
 def align(model: Intervenable, graph: Graph, prompt: PromptInput) -> Alignment:
-    """Return which positions of a graph's prompt and of another stand for each other, as `SwapIn` takes them.
+    """Return which positions of a graph's prompt and of another are counterparts; `SwapIn` uses this by default.
 
-    Prompts of the same length are aligned one to one; others by their beginning and end, and between these from the
-    last token backwards. Positions left over stand for nothing.
+    Prompts of the same length are aligned one to one. Others are aligned at the tokens that they share at the beginning
+    and at the end, and between these from the last token backwards. Positions left over have no counterpart.
 
     Raises:
         InterventionError: the lengths differ and the prompts neither begin nor end alike.

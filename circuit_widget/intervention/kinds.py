@@ -1,4 +1,4 @@
-"""What an experiment changes: ablate, scale and swap in features, errors and tokens; set and add to features."""
+"""The kinds of intervention: ablate, scale and swap in for features, errors and tokens; set and add for features."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from circuit_widget.model.tokens.prompt_input import Message, plain_prompt
 from circuit_widget.nodes import Everywhere, Feature, NodeKind, TokenNode, read_constant, several_nodes
 
 Node: TypeAlias = str | Feature
-Place: TypeAlias = Node | Everywhere
-"""What an intervention changes: a node, or a feature at every position."""
+NodeEntry: TypeAlias = Node | Everywhere
+"""One entry of an intervention's nodes: a node, or a feature at every position."""
 
-Nodes: TypeAlias = Place | Iterable[Place]
+Nodes: TypeAlias = NodeEntry | Iterable[NodeEntry]
 
 
 @dataclass(frozen=True)
 class Intervention(ABC):
     """A change of some nodes; `nodes` are node ids, Features or Everywheres (a single one is taken as a list of one).
 
-    Raises InterventionError when there is no node, or something is not a node.
+    A feature that an intervention changes is clamped: it has the new value whatever happens below it. Raises
+    InterventionError when there is no node, or something is not a node.
     """
 
     kind: ClassVar[str]
@@ -36,7 +37,7 @@ class Intervention(ABC):
         object.__setattr__(self, "nodes", node_tuple(self.nodes))
 
     @property
-    def members(self) -> tuple[Place, ...]:
+    def members(self) -> tuple[NodeEntry, ...]:
         """The nodes, as a tuple."""
         return node_tuple(self.nodes)
 
@@ -50,29 +51,29 @@ class Intervention(ABC):
         return {"kind": self.kind, "nodes": [_node_to_json(node) for node in self.members]}
 
     @property
-    def _whom(self) -> str:
+    def _counted_nodes(self) -> str:
         everywhere = " everywhere" if all(isinstance(node, Everywhere) for node in self.members) else ""
         counts = Counter(_kind(node) for node in self.members)
-        shown = [f"{n} {kind.value}{'' if n == 1 else 's'}" for kind in NodeKind if (n := counts[kind])]
-        listed = " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+        parts = [f"{n} {kind.value}{'' if n == 1 else 's'}" for kind in NodeKind if (n := counts[kind])]
+        listed = " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
         return f"{listed}{everywhere}"
 
 
 @dataclass(frozen=True)
 class Ablate(Intervention):
-    """Hold features at zero, take errors away from what MLPs write, and embeddings of tokens from the residual stream."""
+    """Zero ablation: clamp features to zero, and remove errors from MLP outputs and tokens' embeddings from the input."""
 
     kind: ClassVar[str] = "ablate"
 
     @property
     def description(self) -> str:
         """A few words for a list of experiments."""
-        return f"{self._whom} ×0"
+        return f"{self._counted_nodes} ×0"
 
 
 @dataclass(frozen=True)
 class Scale(Intervention):
-    """Hold features at `factor` times their activation on this prompt; -1 and -2 are what papers often use.
+    """Clamp features to `factor` times their activation on this prompt; papers often use -1 and -2.
 
     Errors, and embeddings of tokens, are multiplied by the factor.
     """
@@ -87,7 +88,7 @@ class Scale(Intervention):
     @property
     def description(self) -> str:
         """A few words for a list of experiments."""
-        return f"{self._whom} ×{_number(self.factor)}"
+        return f"{self._counted_nodes} ×{_number(self.factor)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -96,10 +97,13 @@ class Scale(Intervention):
 
 @dataclass(frozen=True)
 class _Valued(Intervention):
-    """A change by a value, one for all features or one for each; `sign` and `done` put it in words."""
+    """A change by a value, one for all features or one for each.
+
+    The description has `sign` before a value for all, and is `verb` where each has its own.
+    """
 
     sign: ClassVar[str]
-    done: ClassVar[str]
+    verb: ClassVar[str]
     value: float | Sequence[float]
 
     def __post_init__(self) -> None:
@@ -109,8 +113,8 @@ class _Valued(Intervention):
     @property
     def description(self) -> str:
         """A few words for a list of experiments."""
-        done = f"{self.sign} {_number(self.value)}" if isinstance(self.value, float) else self.done
-        return f"{self._whom} {done}"
+        change = f"{self.sign} {_number(self.value)}" if isinstance(self.value, float) else self.verb
+        return f"{self._counted_nodes} {change}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -119,30 +123,30 @@ class _Valued(Intervention):
 
 @dataclass(frozen=True)
 class Set(_Valued):
-    """Hold features at a value, one for all or one for each; features that are not active can be set too."""
+    """Clamp features to a value, one for all or one for each; features that are not active can be set too."""
 
-    kind, sign, done = "set", "=", "set"
+    kind, sign, verb = "set", "=", "set"
 
 
 @dataclass(frozen=True)
 class Add(_Valued):
-    """Hold features at their activation on this prompt plus a value, one for all or one for each."""
+    """Clamp features to their activation on this prompt plus a value (steering), one for all or one for each."""
 
-    kind, sign, done = "add", "+", "added to"
+    kind, sign, verb = "add", "+", "added to"
 
 
 @dataclass(frozen=True)
 class SwapIn(Intervention):
-    """Take over from another prompt, at the layers and positions that `nodes` touch.
+    """Activation patching (interchange intervention): give nodes the values that they have in another prompt.
 
-    `alignment` leads from positions of this prompt to positions of the other, as a mapping or pairs; positions that it
-    leaves out have no counterpart. By default it is what `model.align` finds. The nodes take the value they have in the
-    other prompt, features usually zero; errors and tokens are replaced by those there. `features` take theirs, by default
-    every feature that is active in the other prompt and not in this one, at the places of the features among `nodes`.
-    `features` are given at positions of this prompt.
+    Features among `nodes` are clamped to their activation in the other prompt, which is often zero; errors and token
+    embeddings are replaced by those of the other prompt. `features` are patched as well, given at positions of this
+    prompt; by default they are all features that are active in the other prompt and not in this one, at the layers and
+    positions of the features among `nodes`. `alignment` maps positions of this prompt to positions of the other, as a
+    mapping or pairs; positions that it leaves out have no counterpart. By default it is what `model.align` finds.
 
-    Raises InterventionError also for Everywhere: prompts are aligned position by position; and for a text that holds
-    half of a character.
+    Raises InterventionError also for Everywhere, since prompts are aligned position by position, and for a text that
+    contains half of a character.
     """
 
     kind: ClassVar[str] = "swap_in"
@@ -165,20 +169,20 @@ class SwapIn(Intervention):
                 )
 
     @property
-    def incoming(self) -> tuple[Place, ...]:
-        """`features` as a tuple, empty where they are left to the other prompt."""
+    def incoming(self) -> tuple[NodeEntry, ...]:
+        """`features` as a tuple, empty where the other prompt decides."""
         return () if self.features is None else node_tuple(self.features)
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...] | None:
-        """`alignment` as pairs of positions, sorted, None where it is left to `model.align`."""
+        """`alignment` as pairs of positions, sorted, None where `model.align` decides."""
         return None if self.alignment is None else pair_tuple(self.alignment)
 
     @property
     def description(self) -> str:
         """A few words for a list of experiments."""
-        shown = self.prompt if isinstance(self.prompt, str) else "another prompt"
-        return f"{self._whom} swapped from “{shortened(shown, 60)}”"
+        source = self.prompt if isinstance(self.prompt, str) else "another prompt"
+        return f"{self._counted_nodes} swapped from “{shortened(source, 60)}”"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -229,7 +233,7 @@ def intervention_tuple(interventions: object) -> tuple[Intervention, ...]:
     """Return interventions as a tuple, a single one as a tuple of one.
 
     Raises:
-        InterventionError: there is none, or something is no intervention.
+        InterventionError: there is none, or something is not an intervention.
     """
     if isinstance(interventions, Intervention):
         return (interventions,)
@@ -246,7 +250,7 @@ def experiment_tuple(experiments: object) -> tuple[tuple[Intervention, ...], ...
     """Return experiments as tuples of interventions; each may be given as a single one.
 
     Raises:
-        InterventionError: there is none, or something is no intervention.
+        InterventionError: there is none, or something is not an intervention.
     """
     expected = "Experiments are a list, each of them an intervention or several"
     found = tuple(intervention_tuple(one) for one in entries_of(experiments, expected, InterventionError))
@@ -255,7 +259,7 @@ def experiment_tuple(experiments: object) -> tuple[tuple[Intervention, ...], ...
     return found
 
 
-def node_tuple(nodes: object) -> tuple[Place, ...]:
+def node_tuple(nodes: object) -> tuple[NodeEntry, ...]:
     """Return nodes as a tuple without repetitions, a single one as a tuple of one.
 
     Raises:
@@ -270,13 +274,13 @@ def node_tuple(nodes: object) -> tuple[Place, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _nodes_from_json(nodes: object) -> tuple[Place, ...]:
+def _nodes_from_json(nodes: object) -> tuple[NodeEntry, ...]:
     if not isinstance(nodes, list | tuple):
         raise InterventionError(f"The nodes of an intervention are a list; given {quoted(nodes)}.")
     return node_tuple(_node_from_json(node) for node in nodes)
 
 
-def _node_to_json(node: Place) -> str | dict[str, int]:
+def _node_to_json(node: NodeEntry) -> str | dict[str, int]:
     if isinstance(node, str):
         return node
     if isinstance(node, Everywhere):
@@ -284,7 +288,7 @@ def _node_to_json(node: Place) -> str | dict[str, int]:
     return {"layer": node.layer, "position": node.position, "feature": node.feature}
 
 
-def _node_from_json(node: object) -> Place:
+def _node_from_json(node: object) -> NodeEntry:
     if isinstance(node, str):
         return node
     if isinstance(node, Mapping) and set(node) == {"layer", "position", "feature"}:
@@ -294,7 +298,7 @@ def _node_from_json(node: object) -> Place:
     raise InterventionError(f"A node is an id or an object with layer, position and feature; given {quoted(node)}.")
 
 
-def _kind(node: Place) -> NodeKind:
+def _kind(node: NodeEntry) -> NodeKind:
     constant = read_constant(node) if isinstance(node, str) else None
     if constant is None:
         return NodeKind.FEATURE

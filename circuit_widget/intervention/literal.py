@@ -14,14 +14,14 @@ DEEPEST = 16
 
 
 def literal(value: object) -> str:
-    """Return source text that `ast.literal_eval` reads back to an equal value, on one line.
+    """Return source text on one line that `ast.literal_eval` reads back to an equal value.
 
-    Exactly None, bool, int, float, str, and lists, tuples and dicts of these, are plain values. Characters that cannot
-    be printed, which end lines or reorder them, are escaped.
+    Plain values are None, bool, int, float, str, and lists, tuples and dicts of these; subclasses are not. Characters
+    that cannot be printed, such as those that end lines or reorder them, are escaped.
 
     Raises:
-        InterventionError: anything else, also a subclass, a number that is not finite or has more than 64 bits, and
-            what is nested more than 16 deep.
+        InterventionError: any other value, a number that is not finite or has more than 64 bits, or a value nested more
+            than 16 deep.
     """
     return _literal(value, 0)
 
@@ -47,9 +47,9 @@ def _literal(value: object, depth: int) -> str:
 
 
 def plain(value: object) -> object:
-    """Return what a user gave as the plain value that stands for it: numbers of NumPy and torch become Python's.
+    """Return a user's value as a plain value: numbers of NumPy and torch become Python's.
 
-    What has none is returned as it is, and `literal` refuses it.
+    A value that cannot become plain is returned as it is, and `literal` refuses it.
     """
     if isinstance(value, bool) or value is None:
         return value
@@ -68,5 +68,5 @@ def plain(value: object) -> object:
 
 def comment(text: str) -> str:
     """Return a comment of one line; characters that could end it are replaced."""
-    line = "".join(shown if shown.isprintable() else "\N{REPLACEMENT CHARACTER}" for shown in text)
+    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return f"# {line.strip()}"

@@ -1,4 +1,8 @@
-"""The modes of an intervention, named by what is frozen."""
+"""The modes of an intervention, named by what is frozen while it runs.
+
+"direct" measures the direct effect of a change, along the edges that leave the changed nodes. "total" measures the
+whole effect, with all indirect (knock-on) effects through other features and attention. The others lie between.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +31,10 @@ LAYERS = re.compile(r"(\d{1,4})-(\d{1,4})")
 
 @dataclass(frozen=True)
 class Regime:
-    """A mode read and checked: its name on the wire, what it freezes in words, the conditions of its re-run.
+    """A mode, read and checked: its name, what it freezes in words, and the conditions of its re-run.
 
-    `direct` has no conditions: it is the frozen model, not a re-run. `knock_on` are the layers whose MLP outputs follow
-    the features that change because others are held.
+    `direct` has no conditions: it is computed in the frozen model, without a re-run. `knock_on` are the layers whose MLP
+    outputs pass indirect effects on: those of features that change because other features are clamped.
     """
 
     name: str
@@ -40,9 +44,9 @@ class Regime:
 
 
 def read_mode(mode: object, n_layers: int) -> Regime:
-    """Return the regime a mode stands for: "direct", "frozen_attention", "total", or a range of layers to constrain.
+    """Return the regime of a mode: "direct", "frozen_attention", "total", or a range of layers to constrain.
 
-    A `range` leaves its end out; a pair (first, last) and "first-last", the name of such a regime, take it in.
+    A `range` excludes its end; a pair (first, last) and the text "first-last" include it.
 
     Raises:
         InterventionError: not a mode, or layers that the model does not have.

@@ -1,4 +1,4 @@
-"""Text in plotly figures: plotly reads tags, entities, formulas and templates in it, and tokens may hold any of them."""
+"""Text in plotly figures: plotly interprets tags, entities, formulas and templates, and token text may contain any."""
 
 import html
 import re
@@ -7,10 +7,10 @@ SPECIAL = re.compile(r"\$|%(?=\{)|[\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
-    """Text as plotly has to be given it to show exactly these characters; `html.unescape` gives them back.
+    """Return text escaped so that plotly displays exactly these characters; `html.unescape` undoes it.
 
-    `<b>` is no tag, `&amp;` no entity, `$x$` no formula and `%{x}` no template. Half a surrogate pair, which no page can
-    hold, becomes U+FFFD.
+    `<b>` does not become a tag, `&amp;` an entity, `$x$` a formula or `%{x}` a template. Half a surrogate pair, which no
+    page can contain, becomes U+FFFD.
     """
     return SPECIAL.sub(_entity, html.escape(text, quote=False))
 

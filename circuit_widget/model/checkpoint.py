@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from circuit_widget.arguments import first_line
 from circuit_widget.errors import LoadError
-from circuit_widget.system.file_kind import PICKLE_ENDINGS
+from circuit_widget.system.file_kind import LFS_START, PICKLE_ENDINGS
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -28,7 +28,7 @@ TOKENIZER_FILES = (
     "*.tiktoken",
 )
 
-POINTER, POINTER_BYTES = b"version https://git-lfs", 1024
+POINTER_BYTES = 1024
 LISTED = 5
 
 
@@ -213,7 +213,7 @@ def _check_is_file(path: Path) -> None:
         start = path.read_bytes() if size < POINTER_BYTES else b""
     except OSError as error:
         raise LoadError(f"{path}: the file cannot be read ({error.strerror or error}).") from error
-    if start.startswith(POINTER):
+    if start.startswith(LFS_START):
         raise LoadError(f"{path}: a pointer of git-LFS and not the file itself; get it with: git lfs pull")
     if size == 0:
         raise LoadError(f"{path}: the file is empty; get it again.")

@@ -28,11 +28,11 @@ from circuit_widget.model.block import (
     module_device,
     projection_weight,
 )
-from circuit_widget.model.changes import Fingerprint
 from circuit_widget.model.checkpoint import check_tokenizer, check_weights, unreadable_weights
+from circuit_widget.model.fingerprint import Fingerprint
+from circuit_widget.model.loading_changes import evaluating, reading_network, without_progress_bar
+from circuit_widget.model.module_checks import DTYPES, check_plain, has_hooked_mlps
 from circuit_widget.model.norm import norm_weight
-from circuit_widget.model.plain import DTYPES, check_plain, has_hooked_mlps
-from circuit_widget.model.preparing import evaluating, reading_network, without_progress_bar
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
 from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.system.linear_backend import linear, linear_maps

@@ -59,7 +59,7 @@ class Batch:
     """
 
     first_position: int
-    mlp_inputs: Mapping[int, Float[Tensor, "started rows d_model"]]
+    mlp_inputs: Mapping[int, Float[Tensor, "_started rows d_model"]]
     normed: Float[Tensor, "batch d_model"]
     logits: Float[Tensor, "batch vocabulary"]
 

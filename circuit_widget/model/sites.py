@@ -11,9 +11,9 @@ from circuit_widget.errors import LoadError
 
 
 class NormKind(Enum):
-    """The formula of a norm: `x / rms(x) * weight`, `x / rms(x) * (1 + weight)`, or layer norm with weight and bias.
+    """The formula of a norm: `x / rms(x) * weight`, `x / rms(x) * (1 + weight)`, or `(x - mean(x)) / rms(x - mean(x)) * weight + bias`.
 
-    `x` is the residual stream at one position and `rms(x)` the root of the mean of its squares.
+    `x` is the residual stream at one position, and `rms(y)` the root of the mean of the squares of y plus epsilon.
     """
 
     RMS = "root mean square"

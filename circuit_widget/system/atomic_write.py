@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from circuit_widget.characters import shortened
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.system.paths import quoted_path, require_path
 
@@ -217,7 +218,7 @@ def _reason(problem: Exception) -> str:
         number = int(found[1])
         text = os.strerror(number)
     line = " ".join(text.split()).rstrip(".")
-    short = line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"
+    short = shortened(line, LONGEST_REASON)
     if isinstance(problem, OSError) or number is not None:
         return f"{short}. {ADVICE.get(number or 0, OTHER_ADVICE)}"
     return f"{short}."

@@ -45,8 +45,11 @@ class FileKind:
 
 LFS_POINTER = FileKind("a Git LFS pointer, not the file itself", "Fetch the file with: git lfs pull.")
 
+LFS_START = b"version https://git-lfs"
+"""First bytes of a pointer to a file in Git LFS."""
+
 MAGIC: tuple[tuple[bytes, FileKind], ...] = (
-    (b"version https://git-lfs.github.com/", LFS_POINTER),
+    (LFS_START, LFS_POINTER),
     (b"GGUF", FileKind("a GGUF file: a language model for llama.cpp", "Give the file that save() wrote.")),
     (b"\x89HDF\r\n\x1a\n", FileKind("an HDF5 file", "Give the file that save() wrote.")),
     (b"PAR1", FileKind("a Parquet table", "Give the file that save() wrote.")),

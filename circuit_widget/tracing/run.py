@@ -165,7 +165,7 @@ class _Written:
     `errors` is the rest of that output. Both are at the transcoders' output site, before any norm after it.
     """
 
-    writes: tuple[tuple[int, Int[Tensor, " n"], Float[Tensor, "n d_model"]], ...]
+    writes: tuple[tuple[int, Int[Tensor, " _n"], Float[Tensor, "_n d_model"]], ...]
     errors: Float[Tensor, "positions d_model"]
 
 

@@ -21,7 +21,7 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.system.restoring import Change
-from circuit_widget.tracing.direct import DirectEffects
+from circuit_widget.tracing.direct_effects import DirectEffects
 from circuit_widget.tracing.run import Run, run_prompt
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 

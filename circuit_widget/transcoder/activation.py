@@ -18,7 +18,7 @@ class ReLU:
         """Return the activations of all features."""
         return torch.relu(preactivation)
 
-    def of(self, preactivation: Float[Tensor, " n"], features: Int[Tensor, " n"]) -> Float[Tensor, " n"]:  # noqa: ARG002
+    def of(self, preactivation: Float[Tensor, "*rows n"], features: Int[Tensor, " n"]) -> Float[Tensor, "*rows n"]:  # noqa: ARG002
         """Return the activations of some features, given their pre-activations."""
         return torch.relu(preactivation)
 
@@ -33,7 +33,7 @@ class JumpReLU:
         """Return the activations of all features."""
         return preactivation * (preactivation > self.threshold)
 
-    def of(self, preactivation: Float[Tensor, " n"], features: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+    def of(self, preactivation: Float[Tensor, "*rows n"], features: Int[Tensor, " n"]) -> Float[Tensor, "*rows n"]:
         """Return the activations of some features, given their pre-activations."""
         return preactivation * (preactivation > self.threshold[features])
 

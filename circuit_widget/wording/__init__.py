@@ -1,1 +1,1 @@
-"""How numbers, nodes and experiments are put into words, on the screen and in figures alike."""
+"""Texts for numbers, nodes and experiments, the same on the screen and in figures."""

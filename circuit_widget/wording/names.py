@@ -1,4 +1,4 @@
-"""The names that nodes and tokens go by."""
+"""The names of nodes and tokens."""
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.graph import Graph
@@ -11,19 +11,19 @@ def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
     label = circuit.labels.get(node) or graph.labels.get(node)
     if label:
         return printable(label)
-    place = graph.find(node)
-    if place is None:
+    index = graph.find(node)
+    if index is None:
         return _name_by_id(node)
-    match graph.node_kinds[place]:
+    match graph.node_kinds[index]:
         case NodeKind.TOKEN:
-            position = graph.token_position[place - graph.n_features - graph.n_errors]
+            position = graph.token_position[index - graph.n_features - graph.n_errors]
             return token_text(graph.tokens[position].text)
         case NodeKind.LOGIT:
-            return token_text(graph.targets[place - graph.weights.shape[1]].token)
+            return token_text(graph.targets[index - graph.weights.shape[1]].token)
         case NodeKind.ERROR:
             return "error"
         case NodeKind.FEATURE:
-            return f"feature {graph.feature_index[place]}"
+            return f"feature {graph.feature_index[index]}"
 
 
 def _name_by_id(node: str) -> str:
@@ -33,5 +33,5 @@ def _name_by_id(node: str) -> str:
 
 
 def token_text(text: str) -> str:
-    """Token text as one visible line, and a sign for no text at all."""
+    """Return token text as one visible line, or ∅ for an empty text."""
     return token_label(text) or "∅"

@@ -1,4 +1,4 @@
-"""How numbers and interventions are said, in the words of the screen (js/src/wording/words.ts)."""
+"""Texts for numbers and interventions; the frontend has the same in js/src/wording/words.ts."""
 
 import math
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -26,7 +26,7 @@ _SIX_DIGITS = Context(prec=6, rounding=ROUND_HALF_UP)
 
 
 def percent(share: float) -> str:
-    """A share as a percentage: 22%, 0.4%."""
+    """Return a share as a percentage: 22%, 0.4%."""
     if not math.isfinite(share):
         return NO_NUMBER
     value = 100 * share
@@ -34,7 +34,7 @@ def percent(share: float) -> str:
 
 
 def probability(value: float) -> str:
-    """A probability with two decimals."""
+    """Return a probability with two decimals."""
     return _fixed(value, 2) if math.isfinite(value) else NO_NUMBER
 
 
@@ -47,7 +47,7 @@ def plain_number(value: float) -> str:
 
 
 def mark(intervention: Intervention) -> str:
-    """What is done, as short as a chip: ×0, ×−1, = 2, +0.5, swap."""
+    """Return an intervention as the short text of a chip: ×0, ×−1, = 2, +0.5, swap."""
     match intervention:
         case Ablate():
             return "×0"
@@ -65,19 +65,19 @@ def mark(intervention: Intervention) -> str:
             return "swap"
 
 
-def deed(intervention: Intervention, who: str, elsewhere: str) -> str:
-    """What is done to whom: ablate Texas ×0; a swap takes its values from `elsewhere`."""
+def phrase(intervention: Intervention, subject: str, source: str) -> str:
+    """Return an intervention in words: ablate Texas ×0; `subject` is what it changes, `source` what a swap reads."""
     match intervention:
         case Ablate():
-            return f"ablate {who} ×0"
+            return f"ablate {subject} ×0"
         case Scale():
-            return f"scale {who} {mark(intervention)}"
+            return f"scale {subject} {mark(intervention)}"
         case Set():
-            return f"set {who} {mark(intervention)}"
+            return f"set {subject} {mark(intervention)}"
         case Add():
-            return f"add to {who} {mark(intervention)}"
+            return f"add to {subject} {mark(intervention)}"
         case _:
-            return f"swap {who} from {elsewhere}"
+            return f"swap {subject} from {source}"
 
 
 def _fixed(value: float, digits: int) -> str:

@@ -15,10 +15,10 @@ OTHER_EM: Final = 0.62
 EMOJI_EM: Final = 1.25
 LONGEST_TOKEN: Final = 16
 MARKS: Final = ("Mn", "Me", "Cf")
-"""Unicode's categories of what has no width of its own."""
+"""Unicode's categories of characters without a width of their own."""
 JOINER: Final = "\u200d"
 ROUNDING: Final = 1e-6
-"""What sums of widths may differ by, so that the screen cuts where a figure does."""
+"""How much sums of widths may differ, so that the screen cuts a text where a figure does."""
 
 SKIN_TONE_CODES: Final = ((0x1F3FB, 0x1F3FF),)
 FLAG_LETTER_CODES: Final = ((0x1F1E6, 0x1F1FF),)
@@ -68,12 +68,12 @@ def text_width(text: str, size: float) -> float:
 
 
 def mono_width(text: str, size: float) -> float:
-    """Width of text in a monospace font of the given size."""
+    """Return the width of text in a monospace font of the given size."""
     return size * _width(text, _mono_advance)
 
 
 def shorten(text: str, room: float, size: float, mono: bool = False) -> str:
-    """The text, or its longest beginning that fits in `room` with an ellipsis after it."""
+    """Return the text, or its longest beginning that fits in `room` with an ellipsis after it."""
     measure = mono_width if mono else text_width
     room += ROUNDING
     if measure(text, size) <= room:
@@ -85,26 +85,26 @@ def shorten(text: str, room: float, size: float, mono: bool = False) -> str:
 
 
 def token_label(text: str) -> str:
-    """Token text as one visible line: white space and control characters as signs, at most 16 characters."""
+    """Return token text as one visible line: white space and control characters as signs, at most 16 characters."""
     visible = text.strip(" ") or "·" * len(text)
     return printable(shortened(visible, LONGEST_TOKEN))
 
 
 def printable(text: str) -> str:
-    """The text with control and reordering characters replaced by signs."""
+    """Return the text with control and reordering characters replaced by signs."""
     return "".join(_printable(character) for character in text)
 
 
 def apart(text: str) -> str:
-    """Text that is put among other words, kept from reordering them: Arabic would turn "0.9 → 0.1" around.
+    """Return a text isolated from the text around it, which it would reorder: Arabic would turn "0.9 → 0.1" around.
 
-    Where it has letters that run from right to left it is wrapped in Unicode's first strong isolate (UAX 9).
+    A text with letters that run from right to left is wrapped in Unicode's first strong isolate (UAX 9).
     """
     return f"\u2068{text}\u2069" if any(_within(ord(character), LEFTWARD_CODES) for character in text) else text
 
 
 def runs_leftward(text: str) -> bool:
-    """Whether the text as a whole runs from right to left: its first letter outside isolates does (UAX 9, P2, P3)."""
+    """Return whether a text runs from right to left: whether its first letter outside isolates does (UAX 9, P2, P3)."""
     depth = 0
     for character in text:
         kind = unicodedata.bidirectional(character)
@@ -126,7 +126,7 @@ def _printable(character: str) -> str:
 
 
 def _width(text: str, advance: Callable[[str], float]) -> float:
-    """Sum of advances; emoji that are joined to the one before make one picture with it."""
+    """Return the sum of advances; an emoji that is joined to the one before is part of the same picture."""
     joined = zip(text, f" {text}", strict=False)
     return math.fsum(
         advance(character)
@@ -136,7 +136,10 @@ def _width(text: str, advance: Callable[[str], float]) -> float:
 
 
 def _filling(text: str, room: float, advance: Callable[[str], float]) -> str:
-    """The text up to where it is wider than the room, in em; long texts are not measured again and again."""
+    """Return the beginning of a text up to the first character that exceeds the room, in em.
+
+    It spares `shorten` from measuring a long text again and again.
+    """
     width = 0.0
     for at, character in enumerate(text):
         width += 0.0 if at and text[at - 1] == JOINER else advance(character)
@@ -154,7 +157,7 @@ def _mono_advance(character: str) -> float:
 
 
 def _other_advance(character: str, usual: float) -> float:
-    """Nothing for marks on other characters, more for emoji and for what fills a square."""
+    """Return 0 for marks on other characters, more for emoji and for full-width characters."""
     code = ord(character)
     if _is_mark(character):
         return 0.0

@@ -2,8 +2,9 @@
 
 import { describe, expect, test } from "vitest";
 import recorded from "../../tests/fixtures/layout.json";
-import { circuitLayout, type LayoutBox } from "../src/layout/circuit-layout";
+import { circuitLayout, type LayoutBox, type PlacedBox } from "../src/layout/circuit-layout";
 import { FAINT_WIDTHS } from "../src/layout/constants";
+import { injectedBox } from "../src/layout/injected";
 import { type MapNode, mapLayout } from "../src/layout/map-layout";
 import { type BoxLink, mapEdge, type Route, routeEdges, shownLinks } from "../src/layout/routing";
 import {
@@ -66,6 +67,7 @@ interface Fixture {
       readonly text_size: number;
       readonly shown: readonly BoxLink[];
       readonly routes: readonly Route[];
+      readonly injected: readonly PlacedBox[];
     };
   }[];
 }
@@ -148,6 +150,12 @@ describe("circuit", () => {
     const shown = shownLinks(entry.links);
     expectSame(shown, entry.expected.shown, "shown");
     const { boxes } = circuitLayout(entry.boxes, entry.width, entry.height);
-    expectSame(routeEdges(boxes, shown, entry.width), entry.expected.routes, "routes");
+    const routes = routeEdges(boxes, shown, entry.width);
+    expectSame(routes, entry.expected.routes, "routes");
+    const injected = entry.expected.injected.map((_, at) => {
+      const host = at === 0 ? null : 4 * (at - 1);
+      return injectedBox("California", 1 + (at % 4), host, boxes, routes, entry.width, entry.height);
+    });
+    expectSame(injected, entry.expected.injected, "injected");
   });
 });

@@ -41,7 +41,7 @@ def random_case(
     post_norms: bool = False,
     targets: int = 3,
 ) -> Case:
-    """A model in which every part matters; features stand only on positions from the first to the traced one."""
+    """A model in which every part matters; features are only at positions from the first to the traced one."""
     generator = torch.Generator().manual_seed(seed)
     traced = n_positions - 1 if traced is None else traced
 
@@ -106,7 +106,7 @@ def random_case(
 
 
 def at(rows: torch.Tensor, norm: FrozenNorm, positions: torch.Tensor) -> torch.Tensor:
-    """What a norm makes of rows that stand on some positions."""
+    """The norm of rows at some positions."""
     scale = None if norm.scale is None else norm.scale[positions]
     return FrozenNorm(scale, norm.weight, norm.centred).apply(rows)
 

@@ -61,7 +61,7 @@ def source_vectors(case: Case, embedding: torch.Tensor) -> torch.Tensor:
 def gradients(
     read: torch.Tensor, probes: list[torch.Tensor], embedding: torch.Tensor, sources: torch.Tensor
 ) -> torch.Tensor:
-    """What every source adds to `read`, a number linear in what is written at all places."""
+    """The direct effect of every source on `read`, a number linear in all written tensors."""
     written_tensors = [*probes, embedding]
     found = torch.autograd.grad(read, written_tensors, retain_graph=True, allow_unused=True)
     whole = [

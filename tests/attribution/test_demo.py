@@ -1,21 +1,20 @@
 """The embedded model's own graph: as exact as any other, and quick."""
 
-import time
-
 import numpy as np
 
 import circuit_widget as cw
 from circuit_widget.intervention import Ablate
+from tests.work import operations
 
 DALLAS = "the capital of the state containing Dallas is"
-BUDGET_SECONDS = 0.5
+MOST_OPERATIONS = 6_000
+"""Of torch: half a second on one core of 2020."""
 
 
-def test_the_dallas_graph_takes_under_half_a_second_even_the_first_time() -> None:
+def test_the_dallas_graph_takes_few_operations_even_the_first_time() -> None:
     model = cw.load("demo")
-    started = time.process_time()
+    assert 0 < len(operations(lambda: model.trace(DALLAS))) < MOST_OPERATIONS
     graph = model.trace(DALLAS)
-    assert time.process_time() - started < BUDGET_SECONDS
     assert graph.n_features > 0
     assert graph.targets[0].token == "Austin"
 

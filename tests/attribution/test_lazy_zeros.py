@@ -26,7 +26,7 @@ print((pages() - before) * mmap.PAGESIZE / 2**20)
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (0, 5), (1, 1)])
-def test_they_are_zeros_that_can_be_written(shape: tuple[int, int]) -> None:
+def test_lazy_zeros_are_zeros_and_writable(shape: tuple[int, int]) -> None:
     zeros = lazy_zeros(*shape)
     assert zeros.shape == shape
     assert zeros.dtype == np.float32
@@ -35,12 +35,12 @@ def test_they_are_zeros_that_can_be_written(shape: tuple[int, int]) -> None:
     assert zeros.sum() == np.prod(shape)
 
 
-def test_what_the_address_space_cannot_hold_is_a_memory_error() -> None:
+def test_an_array_beyond_the_address_space_is_a_memory_error() -> None:
     with pytest.raises(MemoryError, match="bytes for"):
         lazy_zeros(1 << 30, 1 << 30)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory taken as Linux counts it")
-def test_half_of_it_written_takes_half_the_memory() -> None:
+def test_an_array_of_which_half_is_written_uses_half_the_memory() -> None:
     ran = subprocess.run([sys.executable, "-c", HALF_WRITTEN], capture_output=True, text=True, check=True)
     assert 120 < float(ran.stdout) < 180

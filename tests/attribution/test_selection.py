@@ -13,7 +13,7 @@ every_case = pytest.mark.parametrize("case", REFERENCE_CASES)
 
 
 class Whole:
-    """All edges of one prompt, and a note of which rows were asked for."""
+    """All edges of one prompt, and a record of the requested rows."""
 
     def __init__(self, weights: np.ndarray, columns: Columns, target_weight: np.ndarray) -> None:
         self.weights = weights
@@ -77,7 +77,7 @@ def test_ranked_as_often_as_the_reference_the_same_features_are_chosen(case: str
 
 @every_prompt
 @every_case
-def test_ranked_less_often_the_choice_holds_as_much_influence(case: str, prompt: str) -> None:
+def test_ranked_less_often_the_chosen_features_have_as_much_influence(case: str, prompt: str) -> None:
     found, whole = np.load(REFERENCE / case / f"{prompt}_limited.npz"), Whole.of_reference(case, prompt)
     influence = whole.influence()
     exact, quick = (
@@ -88,7 +88,7 @@ def test_ranked_less_often_the_choice_holds_as_much_influence(case: str, prompt:
 
 
 @pytest.mark.parametrize("step", [1, 7, None])
-def test_what_is_left_out_joins_the_error_of_its_layer_and_position(step: int | None) -> None:
+def test_features_left_out_are_added_to_the_error_of_their_layer_and_position(step: int | None) -> None:
     whole = Whole.random(1)
     chosen = whole.select(50, step=step)
     assert len(chosen.features) == 50
@@ -103,7 +103,7 @@ def test_only_rows_of_targets_and_chosen_features_are_computed_and_each_once() -
     assert max(map(len, whole.requested)) <= 8
 
 
-def test_each_step_takes_the_most_influential_of_what_is_known() -> None:
+def test_each_step_chooses_the_most_influential_features_so_far() -> None:
     whole = Whole.random(3)
     whole.select(30, step=10)
     known = np.zeros_like(whole.weights)
@@ -115,7 +115,7 @@ def test_each_step_takes_the_most_influential_of_what_is_known() -> None:
 
 
 @pytest.mark.parametrize("rows_of_store", [1.0, 1.2, 1.8])
-def test_when_memory_is_short_the_weakest_columns_go_first_and_nothing_vanishes(
+def test_with_little_memory_the_least_influential_columns_are_folded_first_and_no_effect_is_lost(
     monkeypatch: pytest.MonkeyPatch, rows_of_store: float
 ) -> None:
     whole, count = Whole.random(4), 60
@@ -140,14 +140,14 @@ def test_when_memory_is_short_the_weakest_columns_go_first_and_nothing_vanishes(
     )
 
 
-def test_with_room_enough_memory_changes_nothing() -> None:
+def test_a_memory_limit_that_is_large_enough_changes_nothing() -> None:
     whole = Whole.random(5)
     limited, free = whole.select(60, store_bytes=1 << 20), whole.select(60)
     assert limited.dropped_candidates == 0
     np.testing.assert_array_equal(limited.features, free.features)
 
 
-def test_features_that_nothing_reads_are_chosen_last() -> None:
+def test_features_without_influence_are_chosen_last() -> None:
     whole = Whole.random(6)
     read = np.arange(0, whole.n_features, 3)
     silent = np.setdiff1d(np.arange(whole.n_features), read)
@@ -159,7 +159,7 @@ def test_features_that_nothing_reads_are_chosen_last() -> None:
     assert len(whole.select(wanted + 9).features) == wanted + 9
 
 
-def test_more_than_there_are_is_all_of_them() -> None:
+def test_a_limit_above_the_number_of_features_chooses_all() -> None:
     whole = Whole.random(8)
     chosen = whole.select(10_000)
     np.testing.assert_array_equal(chosen.features, np.arange(whole.n_features))

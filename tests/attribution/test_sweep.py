@@ -60,7 +60,7 @@ def assert_scores(graph: Graph, found: np.lib.npyio.NpzFile) -> None:
 
 
 @pytest.mark.parametrize("transcoders", TRANSCODERS)
-def test_a_row_sums_to_the_pre_activation_less_what_no_node_owns(transcoders: dict[str, bool]) -> None:
+def test_a_row_sums_to_the_pre_activation_without_biases(transcoders: dict[str, bool]) -> None:
     model = tiny_model(**transcoders)
     graph = model.trace(PROMPT_IDS)
     expected, unowned = read_from_run(model, graph)
@@ -114,7 +114,7 @@ def test_an_earlier_position_is_traced_as_if_the_prompt_ended_there() -> None:
     assert not whole.weights[:, others].any()
 
 
-def test_features_beyond_a_limit_join_the_error_of_their_place() -> None:
+def test_features_beyond_a_limit_are_added_to_the_error_of_their_layer_and_position() -> None:
     model = tiny_model()
     whole, limited = model.trace(PROMPT_IDS), model.trace(PROMPT_IDS, max_features=30)
     assert limited.n_features == 30

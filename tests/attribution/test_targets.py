@@ -61,7 +61,7 @@ def test_a_direction_needs_a_name(name: object) -> None:
         Direction(name, [1.0])
 
 
-def test_a_text_stands_for_the_likelier_of_the_tokens_it_may_be() -> None:
+def test_a_text_means_the_likelier_of_the_tokens_with_this_text() -> None:
     logits = torch.tensor([0.0, 1.0, 3.0])
     reading = TargetSource(
         logits=logits,
@@ -91,7 +91,7 @@ def test_the_unembedding_may_be_of_another_type_and_need_no_gradient() -> None:
     torch.testing.assert_close(choose_targets(reading, Contrast(1, 2))[0].direction, expected)
 
 
-def test_what_was_said_is_explained_although_it_was_unlikely() -> None:
+def test_the_sampled_token_is_a_target_even_if_it_is_unlikely() -> None:
     reading = TargetSource(
         logits=torch.tensor([9.0, 0.0, -3.0]),
         normed=torch.ones(2),
@@ -105,7 +105,7 @@ def test_what_was_said_is_explained_although_it_was_unlikely() -> None:
     assert [target.token_id for target in choose_targets(reading, 1, sampled=2)] == [1]
 
 
-def test_targets_are_written_down_by_ids_and_read_back() -> None:
+def test_targets_are_recorded_by_ids_and_read_back() -> None:
     graph = reference_model().trace(PROMPT, targets=["tea", Contrast("tea", "stay"), Direction("mine", [0.5] * 64)])
     written = graph.recipe["targets"]
     assert written == [{"token": 188}, {"contrast": [188, 142]}, {"direction": "mine", "vector": [0.5] * 64}]

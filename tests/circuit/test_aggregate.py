@@ -59,7 +59,9 @@ def test_definition(seed: int, n_nodes: int, n_boxes: int) -> None:
     member = random.integers(-1, n_boxes, n_nodes)
     boxes = [np.flatnonzero(member == box).tolist() for box in range(n_boxes)]
     target, source = np.nonzero(weights)
-    edges = NodeEdges(source, target, weights[target, source].astype(np.float32), np.abs(weights).sum(axis=1))
+    edges = NodeEdges(
+        source, target, weights[target, source].astype(np.float32), np.abs(weights).sum(axis=1).astype(np.float64)
+    )
 
     found = {(edge.source, edge.target): edge.share for edge in supernode_edges(edges, boxes)}
 

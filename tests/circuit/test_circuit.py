@@ -38,7 +38,7 @@ def test_nodes_may_come_from_a_generator() -> None:
 def test_refused_states() -> None:
     with pytest.raises(CircuitError, match="is in two supernodes"):
         Circuit(supernodes=(Supernode("s1", "a", 0, ("n",)), Supernode("s2", "b", 1, ("n",))))
-    with pytest.raises(CircuitError, match="has a place but"):
+    with pytest.raises(CircuitError, match="has a position but"):
         Circuit(positions={"n": (0.0, 0.0)})
     with pytest.raises(CircuitError, match="at least one node"):
         Supernode("s1", "a", 0, ())
@@ -63,7 +63,7 @@ class TestFittingAGraph:
             wrong.check(self.graph)
 
     def test_a_logit_stays_by_itself(self) -> None:
-        with pytest.raises(CircuitError, match="“say Austin” holds a logit, but logits stay by themselves"):
+        with pytest.raises(CircuitError, match="“say Austin” contains a logit, but logits stay by themselves"):
             Circuit().group("say Austin", [self.feature, self.logit]).check(self.graph)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from circuit_widget.circuit.document import Circuit
-from circuit_widget.figure.scene.visible import shown
+from circuit_widget.figure.scene.visible import visible_graph
 from tests.circuit.write_visible import FIXTURE, table
 from tests.widget.small_graph import small_graph
 
@@ -20,7 +20,7 @@ def test_the_table_is_of_today() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_the_figure(case: dict[str, Any]) -> None:
     graph = small_graph()
-    found = shown(graph, Circuit.from_json({**Circuit().to_json(), **case["circuit"]}))
+    found = visible_graph(graph, Circuit.from_json({**Circuit().to_json(), **case["circuit"]}))
     ids = graph.node_ids
     assert [ids[node] for node in found.nodes] == case["nodes"]
     edges = zip(found.source.tolist(), found.target.tolist(), strict=True)

@@ -4,8 +4,9 @@ import random
 from typing import Any
 
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
+from circuit_widget.figure.layout.injected import injected_box
 from circuit_widget.figure.layout.map_layout import MapNode, map_layout
-from circuit_widget.figure.layout.routing import Link, map_edge, route_edges, shown_links
+from circuit_widget.figure.layout.routing import Link, map_edge, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
     bar_half,
@@ -200,7 +201,9 @@ def _map_case(
 
 def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, height: float) -> dict[str, Any]:
     layout = circuit_layout(boxes, width, height)
-    shown = shown_links(links)
+    shown = visible_links(links)
+    routes = route_edges(layout.boxes, shown, width)
+    hosts = [None, *range(0, len(boxes), 4)]
     return {
         "boxes": [box._asdict() for box in boxes],
         "links": [link._asdict() for link in links],
@@ -210,6 +213,10 @@ def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, heigh
             "boxes": [box._asdict() for box in layout.boxes],
             "text_size": layout.text_size,
             "shown": [link._asdict() for link in shown],
-            "routes": [route._asdict() for route in route_edges(layout.boxes, shown, width)],
+            "routes": [route._asdict() for route in routes],
+            "injected": [
+                injected_box("California", 1 + at % 4, host, layout.boxes, routes, width, height)._asdict()
+                for at, host in enumerate(hosts)
+            ],
         },
     }

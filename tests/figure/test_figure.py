@@ -19,9 +19,9 @@ from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import FigureError, NodeError
 from circuit_widget.figure.figure import Figure, make_figure, read_recipe
 from circuit_widget.figure.scene import style
-from circuit_widget.figure.scene.map_scene import standing
+from circuit_widget.figure.scene.map_scene import node_marks
 from circuit_widget.figure.scene.scene import Circle, Curves, Label, Polygon, Rectangle
-from circuit_widget.figure.scene.visible import shown
+from circuit_widget.figure.scene.visible import visible_graph
 from circuit_widget.intervention import Effect
 from tests.figure.graphs import california_swapped_in, circuit_of_dallas, dallas, effect_on, texas_ablated
 
@@ -88,7 +88,7 @@ def test_the_map_shows_tokens_layers_answers_and_how_much_is_shown() -> None:
         "Dallas",
     ]
     assert {"emb", "0", "3", "out", "Austin 0.91", "excites", "inhibits"} <= set(found)
-    assert f"{len(shown(GRAPH, Circuit()).nodes)} of {GRAPH.n_nodes} nodes" in found
+    assert f"{len(visible_graph(GRAPH, Circuit()).nodes)} of {GRAPH.n_nodes} nodes" in found
 
 
 def test_answers_whose_probability_would_read_zero_are_not_named() -> None:
@@ -99,7 +99,7 @@ def test_answers_whose_probability_would_read_zero_are_not_named() -> None:
 
 
 def test_the_display_rule_is_that_of_the_screen() -> None:
-    visible = shown(GRAPH, Circuit(node_threshold=0.5, edge_threshold=0.9))
+    visible = visible_graph(GRAPH, Circuit(node_threshold=0.5, edge_threshold=0.9))
     ranked = GRAPH.n_features + GRAPH.n_errors
     by_rule = {
         node
@@ -123,9 +123,9 @@ def test_a_pinned_or_grouped_node_is_visible_whatever_its_share() -> None:
     weakest = GRAPH.node_ids[int(GRAPH.share[: GRAPH.n_features].argmax())]
     place = GRAPH.index(weakest)
     thin = Circuit(node_threshold=0.1)
-    assert place not in shown(GRAPH, thin).nodes
-    assert place in shown(GRAPH, thin.pin([weakest])).nodes
-    assert place in shown(GRAPH, thin.group("weak", [weakest])).nodes
+    assert place not in visible_graph(GRAPH, thin).nodes
+    assert place in visible_graph(GRAPH, thin.pin([weakest])).nodes
+    assert place in visible_graph(GRAPH, thin.group("weak", [weakest])).nodes
 
 
 def test_the_circuit_shows_boxes_and_what_the_effect_did() -> None:
@@ -219,7 +219,7 @@ def test_edges_go_around_what_was_swapped_in(width: float) -> None:
 
 def test_outputs_of_the_map_are_there_as_they_are_likely() -> None:
     def presence(effect: Effect | None) -> dict[str, float]:
-        found = standing(GRAPH, CIRCUIT, effect).presence
+        found = node_marks(GRAPH, CIRCUIT, effect).presence
         logits = GRAPH.node_ids[GRAPH.weights.shape[1] :]
         return {target.token: found[node] for node, target in zip(logits, GRAPH.targets, strict=True)}
 
@@ -348,9 +348,9 @@ def test_the_recipe_comes_back_from_every_file(ending: str, tmp_path: Path) -> N
     [
         ("x.gif", b"", r"\.svg, \.pdf or \.png; given 'x.gif'"),
         ("x.svg", b"<svg", "not a whole SVG file"),
-        ("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "holds no recipe"),
+        ("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "contains no recipe"),
         ("x.png", b"GIF89a", "not a whole PNG file"),
-        ("x.pdf", b"%PDF-1.7 nothing", "holds no recipe"),
+        ("x.pdf", b"%PDF-1.7 nothing", "contains no recipe"),
         ("x.pdf", b"", "not a whole PDF file"),
     ],
 )
@@ -384,9 +384,7 @@ def test_saving_replaces_the_file_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("library", "method"), [("typst", "pdf"), ("typst", "png")])
 def test_a_missing_library_says_what_to_install(library: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(
-        FigureError, match=r"not installed\. Install what draws it: pip install 'circuit-widget\[figures\]'"
-    ):
+    with pytest.raises(FigureError, match=r"not installed\. Install it with: pip install 'circuit-widget\[figures\]'"):
         getattr(make_figure(GRAPH), method)()
     assert make_figure(GRAPH).svg()
 

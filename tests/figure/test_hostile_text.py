@@ -35,7 +35,7 @@ ATTRIBUTES = {
 PAINT = {"fill", "stroke", "stroke-width", "stroke-dasharray", "fill-opacity", "stroke-opacity"}
 ACTIVE = {"/JavaScript", "/JS", "/OpenAction", "/AA", "/URI", "/Launch", "/EmbeddedFile", "/Annots", "/AcroForm"}
 
-pytestmark = pytest.mark.filterwarnings("ignore:Boxes stand for characters")
+pytestmark = pytest.mark.filterwarnings("ignore:A box is drawn for each character")
 
 
 def renamed(circuit: Circuit, old: str, new: str) -> Circuit:

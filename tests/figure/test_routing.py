@@ -12,7 +12,7 @@ from circuit_widget.figure.layout.routing import (
     Route,
     map_edge,
     route_edges,
-    shown_links,
+    visible_links,
 )
 from circuit_widget.figure.layout.strokes import edge_width, head_length
 from tests.figure.cases import boxes_and_links, stored
@@ -120,7 +120,7 @@ def test_weak_edges_are_left_out_but_every_box_keeps_its_strongest() -> None:
         Link(2, 3, -0.02),
         Link(1, 4, -LEAST_SHARE),
     ]
-    assert shown_links(links) == (links[0], links[3], links[4])
+    assert visible_links(links) == (links[0], links[3], links[4])
 
 
 def test_width_grows_with_the_share_whatever_its_sign() -> None:

@@ -17,7 +17,7 @@ from circuit_widget.figure.scene.effect_scene import draw_effect
 from circuit_widget.figure.scene.legend import draw_legend, group_entries, shape_entries, sign_entries
 from circuit_widget.figure.scene.map_scene import draw_map
 from circuit_widget.figure.scene.scene import Circle, Curves, Item, Label, Lines, Pen, Polygon, Rectangle
-from circuit_widget.figure.scene.visible import Shown, map_nodes, shown
+from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Effect
 from tests.figure.graphs import circuit_of_dallas, dallas, effect_on, features, texas_ablated
@@ -39,17 +39,17 @@ def texas_and_answer(graph: Graph) -> Effect:
     return effect_on(graph, factors)
 
 
-def drawn_map(circuit: Circuit, effect: Effect | None) -> tuple[Sequence[Item], Shown, MapLayout]:
+def drawn_map(circuit: Circuit, effect: Effect | None) -> tuple[Sequence[Item], VisibleGraph, MapLayout]:
     """The items of a map, and what is visible in it, where."""
     pen = Pen()
     draw_map(pen, GRAPH, circuit, effect, WIDTH, HEIGHT)
-    visible = shown(GRAPH, circuit)
+    visible = visible_graph(GRAPH, circuit)
     texts = [token.text for token in GRAPH.tokens]
     layout = map_layout(map_nodes(GRAPH, visible.nodes), texts, GRAPH.n_layers, WIDTH, HEIGHT, style.TOKEN_SIZE)
     return pen.items, visible, layout
 
 
-def path_of(layout: MapLayout, visible: Shown, source: int, target: int) -> tuple[float, ...]:
+def path_of(layout: MapLayout, visible: VisibleGraph, source: int, target: int) -> tuple[float, ...]:
     places = [int(np.flatnonzero(visible.nodes == node)[0]) for node in (source, target)]
     ends = [(layout.x[place], layout.y[place], layout.radius[place]) for place in places]
     return map_edge(*ends[0], *ends[1])
@@ -61,7 +61,7 @@ def share_of(source: int, target: int) -> float:
     return float(row[source] / np.abs(row).sum())
 
 
-def expected_signed(circuit: Circuit, visible: Shown) -> list[tuple[int, int]]:
+def expected_signed(circuit: Circuit, visible: VisibleGraph) -> list[tuple[int, int]]:
     """The edges that show their sign, weakest first: the strongest, within the circuit where there is one."""
     chosen = {node for group in circuit.supernodes for node in group.nodes} | set(circuit.pinned)
     edges = [(int(one), int(other)) for one, other in zip(visible.source, visible.target, strict=True)]

@@ -12,7 +12,7 @@ from circuit_widget.intervention.mode import read_mode
 from circuit_widget.widget.state.experiment import experiment_name
 from circuit_widget.wording.names import node_name
 from circuit_widget.wording.numbers import mark, percent, plain_number, probability
-from circuit_widget.wording.outcome import deed_of, probability_tone, ratio_tone
+from circuit_widget.wording.outcome import description, probability_tone, ratio_tone
 from tests.widget.small_graph import small_graph
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -67,4 +67,4 @@ def test_names_of_experiments(entry: dict[str, Any]) -> None:
     circuit = Circuit.from_json({**Circuit().to_json(), **entry["circuit"]})
     interventions = [intervention_from_json(one) for one in entry["interventions"]]
     assert experiment_name(GRAPH, circuit, interventions) == entry["name"]
-    assert [deed_of(GRAPH, circuit, one) for one in interventions] == entry["descriptions"]
+    assert [description(GRAPH, circuit, one) for one in interventions] == entry["descriptions"]

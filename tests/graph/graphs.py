@@ -10,7 +10,7 @@ REFERENCE_LAYERS = 4
 
 
 class Reference:
-    """A graph of the reference library with every active feature, and what that library says about it.
+    """A graph of the reference library with every active feature, and the results of that library.
 
     Its matrix is square, in our order of nodes; rows of errors and tokens are empty.
     """
@@ -53,7 +53,7 @@ class Reference:
 def random_graph(
     seed: int, *, n_layers: int = 3, n_positions: int = 3, density: float = 0.5, n_targets: int = 2, labels: bool = True
 ) -> Graph:
-    """A graph with up to three features at each place, some of its nodes unconnected."""
+    """A graph with up to three features at each layer and position, some of its nodes unconnected."""
     random = np.random.default_rng(seed)
     grid = [(layer, position) for layer in range(n_layers) for position in range(n_positions)]
     features = [

@@ -1,10 +1,9 @@
-"""A graph file is believed only as far as its own weights bear out what it says."""
+"""A graph file is accepted only if its recorded numbers agree with its weights."""
 
 import dataclasses
 import json
 import math
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from circuit_widget.graph import Graph, PromptToken, Target
 from tests.graph.graphs import random_graph
 from tests.graph.mutations import mutated, read
 from tests.graph.test_graph_file import same
+from tests.work import lines
 
 TRACED: dict[str, Any] = {
     "model": "org/model",
@@ -116,7 +116,7 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "code as a direction": (recipe(targets=[{"direction": "x", "vector": ["f()"]}]), "'targets' of the recipe is not"),
     "more than a token": (recipe(targets=[{"token": 90, "contrast": [1, 2]}]), "'targets' of the recipe is not"),
     "too few targets": (recipe(targets=[{"token": 90}]), "the recipe has 1 targets where the graph has 2"),
-    "a weight of no token": (recipe(targets=[{"contrast": [90, 91]}, {"token": 91}]), "target 0 is no token"),
+    "a weight of no token": (recipe(targets=[{"contrast": [90, 91]}, {"token": 91}]), "target 0 is not a token"),
     "a step of code": (recipe(step="f()"), "'step' of the recipe is not a whole number from 1 up"),
     "tokens of another prompt": (recipe(prompt_token_ids=[7, 8, 8]), "the tokens are not those of the prompt in the"),
     "a step of 0": (recipe(step=0), "'step' of the recipe is not a whole number from 1 up"),
@@ -138,13 +138,13 @@ def test_a_contradiction_is_named(tmp_path: Path, contradiction: str) -> None:
     assert len(str(raised.value)) < 300
 
 
-def test_a_file_of_the_first_days_is_read(tmp_path: Path) -> None:
+def test_a_file_without_a_checksum_is_read(tmp_path: Path) -> None:
     same(GRAPH, Graph.load(changed(tmp_path, lambda document, arrays: None)))
     small = GRAPH.prune(0.7, 0.9)
     same(small, Graph.load(changed(tmp_path, lambda document, arrays: None, small)))
 
 
-def test_numbers_that_json_cannot_hold_are_refused(tmp_path: Path) -> None:
+def test_numbers_that_json_cannot_represent_are_refused(tmp_path: Path) -> None:
     metadata, arrays = read(GRAPH.save(tmp_path / "graph.safetensors"))
     del metadata["sha256"]
     for old, new, message in (
@@ -170,7 +170,7 @@ def test_contrasts_and_directions_weigh_one_each(tmp_path: Path) -> None:
         del built[name]
     graph = Graph.build(**{**built, "targets": targets, "recipe": {**TRACED, "targets": kinds}})
     same(graph, Graph.load(graph.save(tmp_path / "graph.safetensors")))
-    # Of a graph whose recipe does not say so, a weight of 1 may be that of a contrast.
+    # If the recipe does not list the targets, a weight of 1 may be that of a contrast.
     silent = dataclasses.replace(graph, recipe={})
     same(silent, Graph.load(silent.save(tmp_path / "silent.safetensors")))
 
@@ -202,7 +202,9 @@ def test_a_contradiction_in_a_pruned_graph_is_named(tmp_path: Path, contradictio
         ({"targets": (dataclasses.replace(GRAPH.targets[0], probability=2.0), GRAPH.targets[1])}, "from 0 to 1"),
     ],
 )
-def test_what_could_not_be_read_back_is_not_written(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_a_graph_that_could_not_be_read_back_is_not_written(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
     path = GRAPH.save(tmp_path / "graph.safetensors")
     with pytest.raises(GraphFileError, match=f"cannot be written to .*{message}"):
         dataclasses.replace(GRAPH, **changes).save(path)
@@ -264,7 +266,7 @@ def test_a_changed_file_is_refused_or_is_the_same_graph(tmp_path: Path, checksum
 @pytest.mark.parametrize(
     "content", [b"", b"\0" * 8, b"\xff" * 200, (2**40).to_bytes(8, "little") + b"{" * 100, b"[" * 10**6]
 )
-def test_contents_that_are_no_graph_at_all(tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_not_graphs_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x"
     path.write_bytes(content)
     with pytest.raises(GraphFileError, match="is not a whole safetensors file") as raised:
@@ -292,6 +294,7 @@ def test_a_graph_of_2000_features_is_read_quickly(tmp_path: Path) -> None:
         weights=weights,
     )
     path = graph.save(tmp_path / "graph.safetensors")
-    started = time.process_time()
-    same(graph, Graph.load(path))
-    assert time.process_time() - started < 2
+    loaded: list[Graph] = []
+    # None for each of its millions of edges: some thousands, and one or two for each of its nodes.
+    assert 0 < lines(lambda: loaded.append(Graph.load(path))) < 10 * 2000
+    same(graph, loaded[0])

@@ -16,8 +16,8 @@ GRAPH = random_graph(3)
 
 
 def test_ids_are_the_fields_and_each_is_unique() -> None:
-    places = [(int(GRAPH.feature_layer[0]), int(GRAPH.feature_index[0]), int(GRAPH.feature_position[0]))]
-    assert GRAPH.node_ids[0] == "{}_{}_{}".format(*places[0])
+    fields = [(int(GRAPH.feature_layer[0]), int(GRAPH.feature_index[0]), int(GRAPH.feature_position[0]))]
+    assert GRAPH.node_ids[0] == "{}_{}_{}".format(*fields[0])
     assert GRAPH.node_ids[GRAPH.n_features] == "0_-1_0"
     assert GRAPH.node_ids[-5:] == ("E_7_0", "E_8_1", "E_9_2", "4_90_2", "4_91_2")
     assert len(set(GRAPH.node_ids)) == GRAPH.n_nodes == len(GRAPH.node_kinds)
@@ -141,14 +141,14 @@ def test_arrays_that_contradict_each_other_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("number", [2**31, 2**32 + 5, 1.5, float("nan"), -(2**31) - 1])
 @pytest.mark.parametrize("name", ["feature_index", "feature_position", "error_layer", "token_position"])
-def test_a_number_that_an_array_cannot_hold_is_refused_and_never_wrapped(name: str, number: float) -> None:
+def test_a_number_that_an_array_cannot_represent_is_refused_and_never_wrapped(name: str, number: float) -> None:
     graph = random_graph(4, density=0.8)
     numbers = getattr(graph, name).tolist()
-    with pytest.raises(ValueError, match=f"{name} holds .*, which is not a number of type int32"):
+    with pytest.raises(ValueError, match=f"{name} has .*, which is not a number of type int32"):
         dataclasses.replace(graph, **{name: np.array([*numbers[:-1], number])})
 
 
-def test_the_largest_feature_number_is_held() -> None:
+def test_the_largest_feature_number_is_kept() -> None:
     graph = random_graph(4, density=0.8)
     numbers = graph.feature_index.astype(np.int64)
     numbers[-1] = 2**31 - 1
@@ -183,7 +183,7 @@ def rebuilt(weights: np.ndarray) -> Graph:
     return Graph.build(weights=weights, **{name: getattr(GRAPH, name) for name in names.split()})
 
 
-def test_a_graph_says_in_a_line_what_it_is() -> None:
+def test_the_repr_of_a_graph_describes_it_in_a_line() -> None:
     graph = random_graph(3)
     text = repr(graph)
     assert text.startswith(
@@ -194,7 +194,7 @@ def test_a_graph_says_in_a_line_what_it_is() -> None:
     assert graph.left_out == 0
 
 
-def test_what_was_left_out_is_said() -> None:
+def test_the_repr_names_the_features_left_out() -> None:
     graph = dataclasses.replace(random_graph(3), recipe={"left_out_features": 1234})
     assert graph.left_out == 1234
     assert f"{graph.n_features} features (1,234 more are left out)" in repr(graph)

@@ -90,12 +90,12 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     writer.join()
 
 
-def test_a_file_that_cannot_be_written_says_why(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(GraphFileError, match=r"cannot be written to .*Choose a folder that exists"):
         GRAPH.save(tmp_path / "nowhere" / "graph.safetensors")
 
 
-def test_a_recipe_that_is_no_json_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_recipe_that_is_not_json_leaves_the_old_file(tmp_path: Path) -> None:
     path = GRAPH.save(tmp_path / "graph.safetensors")
     with pytest.raises(GraphFileError, match="cannot be written"):
         dataclasses.replace(GRAPH, recipe={"model": object()}).save(path)  # type: ignore[dict-item]
@@ -217,7 +217,7 @@ def tampered(tmp_path: Path, change: Change) -> Path:
     return path
 
 
-def test_a_newer_version_says_what_to_do(tmp_path: Path) -> None:
+def test_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tampered(tmp_path, lambda document, arrays, header: header.update(version="2"))
     with pytest.raises(GraphFileError, match=r"version '2', and this package reads version 1\. Update circuit-widget"):
         Graph.load(path)

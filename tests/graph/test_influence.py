@@ -51,8 +51,8 @@ def test_rows_taken_a_few_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatc
 
 
 @given(SEEDS)
-def test_influence_that_enters_leaves(seed: int) -> None:
-    """What reaches a node with inputs goes on in full: the ends of the graph hold all that the logits started with."""
+def test_influence_is_conserved_at_nodes_with_inputs(seed: int) -> None:
+    """Nodes with inputs pass all of their influence on: tokens and errors get the whole weight of the logits."""
     graph = random_graph(seed, density=0.8)
     has_input = np.zeros(graph.n_nodes, dtype=bool)
     has_input[graph.row_nodes] = graph.weights.any(axis=1)
@@ -123,7 +123,7 @@ def test_shares_of_known_scores(dtype: type[np.generic]) -> None:
     assert shares.tolist() == [1.0, 0.625, 0.875, 1.0]
 
 
-def test_shares_follow_the_last_bit_of_a_score_and_then_its_place() -> None:
+def test_shares_follow_the_last_bit_of_a_score_and_then_its_index() -> None:
     smallest, one, largest = np.array([1, 0x3F800000, 0x7F7FFFFF], dtype=np.uint32).view(np.float32)
     assert cumulative_share(np.array([one, np.nextafter(one, largest)])).tolist() == [1.0, pytest.approx(0.5)]
     assert cumulative_share(np.array([smallest, 2 * smallest])).tolist() == [1.0, pytest.approx(2 / 3)]
@@ -156,7 +156,7 @@ def test_weights_and_effects_of_either_precision_have_the_same_influence_and_sco
 
 
 @given(SCORES, st.floats(0.01, 0.99))
-def test_fewest_holding_a_threshold(scores: np.ndarray, threshold: float) -> None:
+def test_fewest_scores_that_reach_a_threshold(scores: np.ndarray, threshold: float) -> None:
     kept = fewest_reaching(scores, threshold)
     wanted, total = threshold * scores.sum(dtype=np.float64), scores.sum(dtype=np.float64)
     assert scores[kept].sum(dtype=np.float64) >= wanted - 1e-6 * total

@@ -1,4 +1,4 @@
-"""What pruning keeps, drops and carries along."""
+"""What pruning keeps and drops."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ WEIGHTS = np.array(
 )
 
 
-def test_keeps_the_fewest_nodes_that_hold_the_threshold() -> None:
+def test_keeps_the_fewest_nodes_that_reach_the_threshold() -> None:
     graph = chain(WEIGHTS)
     np.testing.assert_allclose(graph.influence, [0.019, 0.019, 0.45, 0, 0, 0.04, 0.46, 0], atol=1e-6)
     assert graph.prune(0.8, 1).node_ids == ("2_6_0", "E_5_0", "4_9_0")
@@ -52,8 +52,8 @@ def test_keeps_the_fewest_nodes_that_hold_the_threshold() -> None:
     assert graph.prune(1, 1).node_ids == ("0_4_0", "1_5_0", "2_6_0", "2_-1_0", "E_5_0", "4_9_0")
 
 
-def test_what_loses_its_way_to_the_logits_goes_too() -> None:
-    # The two edges out of 1_5_0 hold .01 and .009 of .988, each less than the one edge into it: they fall first.
+def test_nodes_without_a_path_to_the_logits_are_dropped() -> None:
+    # The two edges out of 1_5_0 have .01 and .009 of .988, each less than the one edge into it: they fall first.
     small = chain(WEIGHTS).prune(1, 0.97)
     assert small.node_ids == ("2_6_0", "2_-1_0", "E_5_0", "4_9_0")
     np.testing.assert_array_equal(small.weights, np.float32([[0, 0, 0.98], [0.9, 0.08, 0]]))
@@ -65,7 +65,7 @@ def test_tokens_and_logits_stay_whatever_the_threshold() -> None:
     assert not small.weights.any()
 
 
-def test_carries_the_whole_graphs_numbers_and_the_labels_of_what_is_left() -> None:
+def test_a_pruned_graph_has_the_whole_graphs_numbers_and_the_labels_of_its_nodes() -> None:
     graph = chain(WEIGHTS)
     small = graph.prune(0.8, 0.98)
     assert small.scores() == graph.scores()
@@ -80,7 +80,7 @@ def test_carries_the_whole_graphs_numbers_and_the_labels_of_what_is_left() -> No
 
 def test_scores_of_a_circuit_need_the_whole_graph() -> None:
     small = chain(WEIGHTS).prune()
-    with pytest.raises(CircuitError, match="Ask the graph it was pruned from"):
+    with pytest.raises(CircuitError, match="Use the graph it was pruned from"):
         small.scores(keep=["2_6_0"])
 
 
@@ -91,7 +91,9 @@ def test_thresholds_are_shares(thresholds: dict[str, float]) -> None:
 
 
 @given(SEEDS, SHARES, SHARES)
-def test_what_is_left_is_connected_and_unchanged(seed: int, node_threshold: float, edge_threshold: float) -> None:
+def test_a_pruned_graph_is_connected_and_its_edges_are_unchanged(
+    seed: int, node_threshold: float, edge_threshold: float
+) -> None:
     graph = random_graph(seed)
     small = graph.prune(node_threshold, edge_threshold)
     kinds = np.array(small.node_kinds)

@@ -112,7 +112,7 @@ def test_errors_and_tokens_are_taken_from_the_positions_that_are_paired() -> Non
         ),
         ({6: 3}, "The alignment pairs 6 with 3, but this prompt has positions 0 to 5; model.align(graph, prompt)"),
         ({4: 7}, "The alignment pairs 4 with 7, but the other prompt has positions 0 to 6"),
-        ({4: 0}, "Position 4 stands for position 0 of the other prompt, where features and errors are not read"),
+        ({4: 0}, "Position 4 is paired with position 0 of the other prompt, where features and errors are not read"),
     ],
 )
 def test_an_alignment_that_does_not_fit_the_prompts_is_explained(

@@ -8,7 +8,7 @@ import pytest
 from circuit_widget.errors import Cancelled, InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Add, Scale, Set, SwapIn
-from circuit_widget.intervention.studies.control_matching import Matching, match
+from circuit_widget.intervention.studies.control_matching import ControlMatching, match_controls
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
@@ -111,14 +111,14 @@ def test_a_swap_keeps_the_ratio_of_what_was_active_and_the_value_of_what_was_not
 
 def test_those_nearest_in_activation_stand_in() -> None:
     here = [(0, 1, number, float(number + 1)) for number in range(30)]
-    found = match([Feature(0, 1, 15)], active(*here), lambda layer: 40, 4, 0, same_position=True)
+    found = match_controls([Feature(0, 1, 15)], active(*here), lambda layer: 40, 4, 0, same_position=True)
     assert (found.band, found.elsewhere) == (5, frozenset())
     assert all(abs(one[Feature(0, 1, 15)].feature - 15) <= 3 for one in found.stand_ins)
 
 
 def test_the_band_widens_until_the_controls_differ_and_says_so() -> None:
     here = [(0, 1, number, float(number + 20)) for number in range(30)]
-    found = match([Feature(0, 1, 15)], active(*here), lambda layer: 40, 20, 0, same_position=True)
+    found = match_controls([Feature(0, 1, 15)], active(*here), lambda layer: 40, 20, 0, same_position=True)
     assert (found.band, found.elsewhere) == (20, frozenset())
 
 
@@ -126,7 +126,7 @@ def test_other_positions_are_let_in_where_nothing_here_is_similar_but_never_the_
     touched = Feature(0, 1, 3)
     rows = [(0, 1, 3, 9.0), *((0, 1, number, 0.1) for number in range(10, 20))]
     rows += [(0, 2, 3, 9.0), *((0, 2, number, 9.0 + number / 100) for number in range(10, 20))]
-    found = match([touched], active(*rows), lambda layer: 40, 5, 0, same_position=True)
+    found = match_controls([touched], active(*rows), lambda layer: 40, 5, 0, same_position=True)
     assert found.elsewhere == {touched}
     assert {one[touched].position for one in found.stand_ins} == {2}
     assert all(one[touched].feature != 3 for one in found.stand_ins)
@@ -134,10 +134,10 @@ def test_other_positions_are_let_in_where_nothing_here_is_similar_but_never_the_
 
 def test_too_few_similar_features_are_an_error_that_says_how_many_there_are() -> None:
     few = active((0, 1, 3, 2.0), (0, 1, 4, 2.0), (0, 2, 5, 2.5), (1, 1, 5, 2.5))
-    with pytest.raises(InterventionError, match=r"Only 2 different sets .* Ask for at most 2"):
-        match([Feature(0, 1, 3)], few, lambda layer: 40, 3, 0, same_position=True)
-    with pytest.raises(InterventionError, match="layer 1 has 0 other active features to stand in for 1 touched"):
-        match([Feature(1, 1, 5)], few, lambda layer: 40, 1, 0, same_position=True)
+    with pytest.raises(InterventionError, match=r"Only 2 different sets .* Use n of at most 2"):
+        match_controls([Feature(0, 1, 3)], few, lambda layer: 40, 3, 0, same_position=True)
+    with pytest.raises(InterventionError, match="layer 1 has 0 other active features to stand in for 1 changed"):
+        match_controls([Feature(1, 1, 5)], few, lambda layer: 40, 1, 0, same_position=True)
 
 
 def made_up(graph: Graph, model: ReplacementModel, before: float, after: float, controls: list[float]) -> Controls:
@@ -151,7 +151,7 @@ def made_up(graph: Graph, model: ReplacementModel, before: float, after: float, 
         for value in [after, *controls]
     ]
     (touched,) = touched_in(graph, 1)
-    matching = Matching(({touched: Feature(0, 1, 1)},) * len(controls), 5, frozenset())
+    matching = ControlMatching(({touched: Feature(0, 1, 1)},) * len(controls), 5, frozenset())
     return Controls(effects[0], tuple(effects[1:]), matching, {touched: 2.0, Feature(0, 1, 1): 3.0}, 0)
 
 

@@ -27,8 +27,8 @@ def effect(graph: Graph) -> Effect:
 
 
 def with_logits(effect: Effect, before: list[float], after: list[float]) -> Effect:
-    numbers = (np.array(values, dtype=np.float32) for values in (before, after))
-    return replace(effect, **dict(zip(("logits_before", "logits_after"), numbers, strict=True)))
+    first, last = (np.array(values, dtype=np.float32) for values in (before, after))
+    return replace(effect, logits_before=first, logits_after=last, logits_predicted=last)
 
 
 def test_the_divergence_is_that_of_after_from_before_in_nats(effect: Effect) -> None:

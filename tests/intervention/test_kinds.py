@@ -46,7 +46,7 @@ def test_json_there_and_back(intervention: Intervention, document: dict[str, Any
         (lambda: Set("a", True), "finite number; given True."),
         (lambda: Set(["a", "b"], [1, 2, 3]), "3 values were given for 2 nodes; give one for each, or only one."),
         (lambda: SwapIn("a", "p", []), "There is no node to change"),
-        (lambda: SwapIn("a", "p", alignment=7), "An alignment leads from positions of this prompt to positions of the"),
+        (lambda: SwapIn("a", "p", alignment=7), "An alignment maps positions of this prompt to positions of the"),
         (lambda: SwapIn("a", "p", alignment="12"), "as {3: 4}; given '12'."),
         (lambda: SwapIn("a", "p", alignment={}), "The alignment is empty; pair at least one position, or leave it out"),
         (lambda: SwapIn("a", "p", alignment=[(1, 2, 3)]), "An alignment is pairs of positions, of this prompt and of"),

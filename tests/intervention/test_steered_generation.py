@@ -56,7 +56,7 @@ def test_it_is_shown_in_plain_text_with_differing_tokens_in_brackets() -> None:
         "unsteered  a [cat]\n"
         "steered    a"
     )
-    assert "both say the same" in str(pair(said("a"), said("a")))
+    assert "both texts are the same" in str(pair(said("a"), said("a")))
 
 
 def test_hostile_token_text_stays_text_in_html() -> None:

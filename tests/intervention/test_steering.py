@@ -333,7 +333,7 @@ def test_swaps_reach_the_prompt_only() -> None:
     node = next(iter(model.activations(PROMPT_IDS)))
     other = [*PROMPT_IDS[:-1], 121]
     assert model.generate(PROMPT_IDS, interventions=SwapIn(node, other), max_new_tokens=1).interventions
-    with pytest.raises(InterventionError, match="which new tokens have none of; use it with new_tokens=False"):
+    with pytest.raises(InterventionError, match="generated tokens have no such position; use it with new_tokens=False"):
         model.generate(PROMPT_IDS, interventions=SwapIn(node, other), new_tokens=True)
     with pytest.raises(InterventionError, match="cannot be swapped in: prompts are aligned position by position"):
         SwapIn(Everywhere(0, 1), other)

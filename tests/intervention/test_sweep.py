@@ -109,7 +109,7 @@ def test_without_groups_the_most_influential_features_are_taken(graph: Graph) ->
     sweep = MODEL.sweep_groups(graph, n=4, factor=-1)
     expected = np.argsort(-graph.influence[: graph.n_features], kind="stable")[:4]
     assert list(sweep.singles) == [graph.node_ids[place] for place in expected]
-    assert sweep.deed == "×−1"
+    assert sweep.change == "×−1"
     assert len(sweep.plot().data[0].x) == 4
 
 

@@ -1,4 +1,4 @@
-"""A model that changes after it was loaded: every run tells what it does now, or is refused."""
+"""A model that changes after it was loaded: every run uses its present state, or is refused."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from torch import nn
 
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.intervention.kinds import Ablate
-from circuit_widget.model.changes import Fingerprint
+from circuit_widget.model.fingerprint import Fingerprint
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
@@ -56,7 +56,7 @@ def test_weights_that_change_are_read_again(change: Callable[[nn.Parameter], Non
 
 
 @pytest.mark.parametrize("path", ["model.norm", "lm_head"])
-def test_feature_cards_tell_the_weights_of_now(path: str) -> None:
+def test_feature_cards_use_the_present_weights(path: str) -> None:
     model = tiny_model()
     before = model.feature_card(1, 3)
     with torch.no_grad():
@@ -67,7 +67,7 @@ def test_feature_cards_tell_the_weights_of_now(path: str) -> None:
         assert twice == pytest.approx(2 * logit, rel=1e-4)
 
 
-def test_an_intervention_after_a_change_starts_from_what_the_model_says_now() -> None:
+def test_an_intervention_after_a_change_uses_the_present_weights() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
     with torch.no_grad():
@@ -82,7 +82,7 @@ def _first_feature(graph: object) -> tuple[int, int, int]:
     return int(layer), int(position), int(feature)
 
 
-def test_a_module_put_in_place_of_another_is_read() -> None:
+def test_a_module_that_replaces_another_is_used() -> None:
     model = tiny_model()
     before = weights(model)
     other = tiny_network(seed=9)
@@ -96,7 +96,7 @@ def test_a_module_put_in_place_of_another_is_read() -> None:
 
 
 @pytest.mark.parametrize("run", ["trace", "generate", "activations", "estimate", "feature_card", "intervene", "verify"])
-def test_what_is_put_on_a_model_later_is_named_by_the_next_run(run: str) -> None:
+def test_a_later_change_of_modules_is_named_by_the_next_run(run: str) -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
     runs: dict[str, Callable[[], object]] = {
@@ -126,7 +126,7 @@ def test_what_is_put_on_a_model_later_is_named_by_the_next_run(run: str) -> None
     runs[run]()
 
 
-def test_a_hook_that_looks_at_a_whole_model_is_let_be_with_a_warning() -> None:
+def test_a_hook_on_a_whole_model_gives_a_warning() -> None:
     model = tiny_model()
     before = weights(model)
     seen: list[object] = []
@@ -138,7 +138,7 @@ def test_a_hook_that_looks_at_a_whole_model_is_let_be_with_a_warning() -> None:
     handle.remove()
 
 
-def test_a_hook_on_an_mlp_whose_strength_changes_is_run_anew_each_time() -> None:
+def test_a_hook_on_an_mlp_whose_strength_changes_is_run_again_each_time() -> None:
     model = tiny_model()
     before = weights(model)
     strength = {"of": 1.0}
@@ -149,7 +149,7 @@ def test_a_hook_on_an_mlp_whose_strength_changes_is_run_anew_each_time() -> None
     assert after.shape != before.shape or not np.array_equal(after, before)
 
 
-def test_an_attention_that_shows_no_patterns_is_set_back() -> None:
+def test_an_attention_implementation_without_patterns_is_reset() -> None:
     model = tiny_model()
     before = weights(model)
     model.model.network.set_attn_implementation("sdpa")
@@ -176,7 +176,7 @@ def test_runs_are_kept_while_nothing_changes() -> None:
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_any_change_of_any_tensor_of_any_architecture_is_noticed(name: str, dtype: torch.dtype) -> None:
+def test_any_change_of_any_tensor_of_any_architecture_is_detected(name: str, dtype: torch.dtype) -> None:
     network = network_of(name, dtype=dtype)
     fingerprint = Fingerprint(network)
     assert not fingerprint.has_other_weights()

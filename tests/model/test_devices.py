@@ -12,7 +12,7 @@ import transformers
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
-from circuit_widget.model import plain
+from circuit_widget.model import module_checks
 from circuit_widget.model.capture import capture, freeze
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Conditions, rerun
@@ -54,8 +54,8 @@ def fake_tensors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         def all(self) -> bool:
             return True
 
-    monkeypatch.setattr(torch, "isfinite", lambda _: Every())  # fake logits have no numbers to ask
-    monkeypatch.setattr(plain, "PLAIN_TENSORS", (*plain.PLAIN_TENSORS, FakeTensor))
+    monkeypatch.setattr(torch, "isfinite", lambda _: Every())  # fake logits have no numbers
+    monkeypatch.setattr(module_checks, "PLAIN_TENSORS", (*module_checks.PLAIN_TENSORS, FakeTensor))
     with FakeTensorMode():
         yield
 

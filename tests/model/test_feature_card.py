@@ -1,4 +1,4 @@
-"""Feature cards: what the weights say and what the corpus recorded."""
+"""Feature cards: from the weights, and from recorded statistics."""
 
 import gzip
 import json

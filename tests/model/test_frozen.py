@@ -18,7 +18,7 @@ POSITION = 7
 
 @contextmanager
 def constants(model: LanguageModel, output_site: str) -> Iterator[tuple[list[Tensor], list[Tensor], list[Tensor]]]:
-    """While open: softmaxes and denominators are constants to autograd, and so is what features stand in for.
+    """While open: softmaxes and denominators are constants to autograd, and so are the outputs that features reconstruct.
 
     Gives what is added to each layer at the output site (zero, with a gradient), what each MLP is given, and the logits
     before any cap.
@@ -59,7 +59,7 @@ def constants(model: LanguageModel, output_site: str) -> Iterator[tuple[list[Ten
 
 @pytest.mark.parametrize("output_site", ["mlp_output", "mlp_update"])
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_the_frozen_model_is_the_real_ones_gradient_with_its_constants_held(name: str, output_site: str) -> None:
+def test_the_frozen_model_is_the_models_gradient_with_its_constants_detached(name: str, output_site: str) -> None:
     model = model_of(name)
     generator = torch.Generator().manual_seed(11)
     changes = [torch.randn(len(PROMPT), model.d_model, generator=generator) for _ in model.blocks]

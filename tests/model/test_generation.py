@@ -1,4 +1,4 @@
-"""Generating: which tokens come, that keeping keys and values changes nothing, and why a token was said."""
+"""Generation: which tokens are sampled, that cached keys and values change nothing, and traces of sampled tokens."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def logits_after(model: LanguageModel, token_ids: Sequence[int]) -> torch.Tensor
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_what_is_kept_from_token_to_token_changes_nothing(name: str) -> None:
+def test_cached_keys_and_values_do_not_change_the_tokens(name: str) -> None:
     model = model_of(name)
     prompt = read_prompt(model.tokenizer, PROMPT_IDS, vocabulary_size=206, context_length=32)
     (sample,) = generate(model, prompt, max_new_tokens=6)
@@ -42,7 +42,7 @@ def test_what_is_kept_from_token_to_token_changes_nothing(name: str) -> None:
     assert len(sample.tokens) == 6 or sample.ended
 
 
-def test_a_generation_holds_the_prompt_the_text_and_what_each_token_was_given() -> None:
+def test_a_generation_has_the_prompt_the_text_and_the_probability_of_each_token() -> None:
     model = reference_model()
     generation = model.generate(PROMPT, max_new_tokens=4)
     assert [token.text for token in generation.tokens[: generation.n_prompt]] == [
@@ -73,7 +73,7 @@ def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
     assert draws[0] == draws[1] != draws[2]
 
 
-def test_a_seed_that_was_not_given_is_kept_so_that_it_can_be() -> None:
+def test_a_new_seed_is_kept_so_that_it_can_be_given() -> None:
     model = reference_model()
     generation = model.generate(PROMPT, max_new_tokens=8, temperature=1.5)
     assert generation.seed is not None
@@ -142,7 +142,7 @@ def test_a_token_is_named_from_either_end_or_by_its_position() -> None:
     np.testing.assert_array_equal(model.trace(generation).tokens, generation.tokens)
 
 
-def test_targets_that_were_asked_for_are_taken_as_they_are() -> None:
+def test_requested_targets_are_used_unchanged() -> None:
     generation = reference_model().generate(PROMPT, max_new_tokens=2, temperature=4.0, seed=2)
     assert [target.token for target in generation.trace(1, targets="tea").targets] == ["tea"]
 

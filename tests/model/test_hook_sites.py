@@ -14,7 +14,7 @@ import circuit_widget as cw
 from circuit_widget.errors import LoadError
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.transcoder.hook_names import INPUT_SITES, HookSites
+from circuit_widget.transcoder.hook_names import INPUT_HOOKS, HookSites
 from tests.models import tokenizer
 
 PROMPT = (1, 17, 42, 5, 99, 17, 120)
@@ -114,7 +114,9 @@ STATEMENTS = [(site, stated) for site, listed in (BEFORE, AFTER) for stated in l
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("site", "stated"), STATEMENTS)
-def test_a_normalized_hook_is_read_where_the_file_says(tmp_path: Path, kind: str, site: str, stated: Stated) -> None:
+def test_a_normalized_hook_is_read_at_the_site_that_the_file_states(
+    tmp_path: Path, kind: str, site: str, stated: Stated
+) -> None:
     model = network(kind)
     found = load(write(tmp_path, model, site, (HOOK, "hook_mlp_out"), stated), model)
     assert found.transcoders.input_site == site
@@ -203,9 +205,9 @@ def test_a_residual_stream_without_its_mean_is_no_site(tmp_path: Path, kind: str
         load(root, model)
 
 
-@pytest.mark.parametrize("hook", INPUT_SITES)
+@pytest.mark.parametrize("hook", INPUT_HOOKS)
 def test_no_hook_is_open_in_a_model_with_rms_norm(hook: str, tmp_path: Path) -> None:
-    assert HookSites().read(f"blocks.2.{hook}", path=tmp_path, key="hook_name") == INPUT_SITES[hook]
+    assert HookSites().read(f"blocks.2.{hook}", path=tmp_path, key="hook_name") == INPUT_HOOKS[hook]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """An interrupt leaves the model, torch and transformers as they were, wherever it comes.
 
 A trace function raises KeyboardInterrupt on entry of one Python function, of this package or of any other, in run after
-run: on the first entry of each function from each place that calls it. Of a load, which calls 2,000 places, all are tried
+run: on the first entry of each function from each call site. Of a load, which has 2,000 call sites, all are tried
 that set something up or clean something up, and some of the others. With CIRCUIT_WIDGET_EVERY_INTERRUPT=1 every entry
 of every function is tried; that takes hours. Real signals at random moments, two at once among them, come besides.
 """
@@ -42,7 +42,7 @@ SHARE_TRACED = 1 if EVERY else 6
 SETTING_UP = (
     "circuit_widget/system/",
     "circuit_widget/model/hooks.py",
-    "circuit_widget/model/preparing.py",
+    "circuit_widget/model/loading_changes.py",
     "circuit_widget/system/linear_backend.py",
     "circuit_widget/loading.py",
     "contextlib.py",
@@ -53,7 +53,7 @@ SETTING_UP = (
     "transformers/monkey_patching.py",
     "transformers/utils/logging.py",
 )
-"""Files that hold what a load sets up and cleans up."""
+"""Files with the code that a load sets up and cleans up with."""
 
 Work = Callable[[], Any]
 
@@ -79,7 +79,7 @@ def smallest_model() -> ReplacementModel:
 
 
 def entries(work: Work, wanted: Callable[[int, FrameType], bool]) -> list[int]:
-    """The numbers of the function entries of a run that are wanted, once for each place that calls a function."""
+    """The numbers of the chosen function entries of a run, once for each call site."""
     count, seen, found = 0, set(), []
 
     def look(frame: FrameType, event: str, _: object) -> None:
@@ -166,7 +166,7 @@ def test_a_run_that_is_interrupted_leaves_everything_as_it_was(name: str) -> Non
     check_interrupts(model, lambda: RUNS[name](model, graph), graph.weights)
 
 
-def test_a_verification_that_is_interrupted_gives_the_weights_back() -> None:
+def test_a_verification_that_is_interrupted_restores_the_weights() -> None:
     model = smallest_model()
     model.model.network.to(torch.bfloat16)
     graph = model.trace(IDS)

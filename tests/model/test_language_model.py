@@ -1,4 +1,4 @@
-"""Loading a model: what it is checked for, and what is said when it cannot be used."""
+"""Loading a model: its checks, and the errors about models that cannot be used."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ def test_weights_that_are_not_numbers_are_refused() -> None:
         check_pieces(model)
 
 
-def test_a_loaded_model_is_taken_with_its_tokenizer() -> None:
+def test_a_loaded_model_is_accepted_with_its_tokenizer() -> None:
     network = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32, attn_implementation="sdpa")
     model = load(network, TRANSCODERS, tokenizer=tokenizer())
     assert isinstance(model, ReplacementModel)
@@ -116,9 +116,7 @@ def test_a_name_that_is_neither_a_directory_nor_on_the_hub_is_refused(monkeypatc
         LoadError, match="'nobody/no-such-model': it is no directory, and as a hub id it could not be read"
     ):
         load("nobody/no-such-model", TRANSCODERS)
-    with pytest.raises(
-        LoadError, match="is not in the local cache of the hub, and nothing is downloaded unless you ask"
-    ):
+    with pytest.raises(LoadError, match="is not in the local cache of the hub, and nothing is downloaded by default"):
         load(MODEL, "nobody/no-such-transcoders/folder@main")
     with pytest.raises(LoadError, match="are neither a directory, nor a reference to the hub"):
         load(MODEL, "no such directory")

@@ -1,4 +1,4 @@
-"""What is said of a model that is no model, or lies elsewhere; odd paths that are fine."""
+"""Errors about objects and paths that are not models, and odd paths that are models."""
 
 import json
 import os
@@ -67,7 +67,7 @@ class PeftModel(Wrapper):
     __module__ = "peft.peft_model"
 
     def merge_and_unload(self) -> None:
-        """Say that adapters can be merged."""
+        """Make adapters mergeable."""
 
 
 class PrefixModel(Wrapper):
@@ -115,7 +115,7 @@ def test_an_encoder_with_a_decoder_is_refused() -> None:
     )
 
 
-def test_a_loaded_model_is_not_moved_or_converted_without_a_word() -> None:
+def test_moving_or_converting_a_loaded_model_is_refused() -> None:
     network = tiny_network()
     message = refusal(network, tokenizer=tokenizer(), dtype="bfloat16")
     assert message == "A loaded model keeps its dtype, torch.float32; convert it before: model.to(torch.bfloat16)."
@@ -131,7 +131,7 @@ def test_a_device_that_cannot_compute_is_refused(device: Any) -> None:
     assert "cannot be used here" in refusal(MODEL, device=device)
 
 
-def test_odd_paths_that_exist_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_paths_that_exist_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     for name in ("with spaces", "ünïcødé 模型", "dot.ted", "demo", "a@b"):
@@ -314,7 +314,7 @@ def test_a_spoilt_model_directory_is_refused(spoil: Callable[[Path], Any], words
         load(copied, TRANSCODERS)
 
 
-def test_a_tokenizer_that_is_given_stands_in_for_one_that_is_missing(copied: Path) -> None:
+def test_the_tokenizer_argument_replaces_a_missing_tokenizer(copied: Path) -> None:
     no_tokenizer(copied)
     assert load(copied, TRANSCODERS, tokenizer=tokenizer(), device="cpu").name == "model"
 

@@ -130,7 +130,7 @@ def test_another_thread_than_the_one_that_loaded_the_model_gets_the_same(
                 agree(pool.submit(numbers, model).result(), expected)
 
 
-def test_what_was_kept_from_a_run_under_one_setting_is_right_under_another(
+def test_values_cached_under_one_setting_are_right_under_another(
     model: ReplacementModel, expected: dict[str, Any]
 ) -> None:
     for name in ("float64", "autocast", "device-context", "inference-mode", "no-grad"):
@@ -157,7 +157,7 @@ def test_a_model_is_loaded_the_same_under_every_setting(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_every_architecture_is_deaf_to_settings(name: str) -> None:
+def test_no_architecture_depends_on_settings(name: str) -> None:
     language_model = model_of(name)
     subject = ReplacementModel(language_model, tiny_transcoders(language_model.n_layers, language_model.d_model))
 

@@ -1,4 +1,4 @@
-"""Prompts: what is run, what is shown, and what is said of one that cannot be used."""
+"""Prompts: their tokens, their displayed texts, and the errors about prompts that cannot be used."""
 
 import warnings
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def test_bos_is_put_in_front_where_the_tokenizer_adds_none() -> None:
     assert texts("<bos> the capital") == ["<bos>", "the", "capital"]
 
 
-def test_ids_are_taken_as_they_are_with_bos_in_front() -> None:
+def test_token_ids_are_unchanged_but_for_bos_in_front() -> None:
     assert texts([4, 32]) == texts([1, 4, 32]) == ["<bos>", "the", "capital"]
     assert texts([2, 4]) == ["<eos>", "the"]
 
@@ -71,7 +71,7 @@ def test_a_prompt_that_cannot_be_used_is_refused(prompt: str | list[int], messag
     assert message in str(refusal.value)
 
 
-def test_an_unknown_word_of_hostile_text_is_shown_shortened() -> None:
+def test_an_unknown_word_of_hostile_text_is_quoted_shortened() -> None:
     with pytest.raises(PromptError) as refusal:
         reference_model().trace("<script>" + "x" * 10_000)
     assert len(str(refusal.value)) < 300
@@ -82,7 +82,7 @@ def test_tokens_of_a_graph_or_a_generation_are_a_prompt() -> None:
     assert reference_model().tokenize(tokens) == tokens
 
 
-def test_pad_stands_for_bos_where_there_is_none_and_eos_where_there_is_neither() -> None:
+def test_pad_replaces_a_missing_bos_and_eos_replaces_both() -> None:
     tokens = chat_tokenizer()
     tokens.bos_token = None
     assert read("the capital", tokens).texts == ("<pad>", "the", "capital")
@@ -117,7 +117,7 @@ def test_messages_are_rendered_with_roles_and_special_tokens_up_to_the_answer() 
     )
 
 
-def test_a_message_of_the_assistant_at_the_end_is_gone_on_with() -> None:
+def test_a_last_message_of_the_assistant_is_continued() -> None:
     messages = [{"role": "user", "content": "the capital"}, {"role": "assistant", "content": "of France"}]
     assert read(messages).texts[-4:] == ("<|turn|>", "assistant", "of", "France")
 

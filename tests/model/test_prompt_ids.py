@@ -62,7 +62,7 @@ def test_any_ids_read_twice_stay_the_same_and_lose_none(variety: tuple[str, str,
 
 
 @pytest.mark.parametrize("variety", [one for one in VARIETIES if "bos_token" in ROLES[one[1]]], ids=", ".join)
-def test_what_begins_with_bos_stays_as_it_is_and_a_text_has_it_once(variety: tuple[str, str, str]) -> None:
+def test_ids_that_begin_with_bos_stay_unchanged_and_a_text_gets_it_once(variety: tuple[str, str, str]) -> None:
     bos, number = tokenizer_of(*variety).bos_token, tokenizer_of(*variety).bos_token_id
     assert read(variety, [number, 9, 8]).token_ids == (number, 9, 8)
     plain, spelled = read(variety, "the capital"), read(variety, f"{bos}the capital")
@@ -71,7 +71,7 @@ def test_what_begins_with_bos_stays_as_it_is_and_a_text_has_it_once(variety: tup
 
 
 @pytest.mark.parametrize("kind", FAST)
-def test_in_front_goes_what_the_tokenizer_itself_puts_before_a_text(kind: str) -> None:
+def test_prompts_begin_with_what_the_tokenizer_puts_before_a_text(kind: str) -> None:
     variety = (kind, "no bos", "FIRST <lang> $A LAST")
     own = tokenizer_of(*variety)("the capital")["input_ids"][:-1]
     assert read(variety, "the capital").token_ids == tuple(own)
@@ -102,12 +102,12 @@ def test_in_front_goes_what_the_tokenizer_itself_puts_before_a_text(kind: str) -
     ],
     ids=repr,
 )
-def test_ids_may_come_in_whatever_holds_one_prompt(given: object) -> None:
+def test_ids_are_read_from_any_container_of_one_prompt(given: object) -> None:
     expected = ("<bos>", "<eos>", "<unk>") if isinstance(given, range) else ("<bos>", "the", "capital")
     assert tuple(token.text for token in reference_model().tokenize(given)) == expected  # type: ignore[arg-type]
 
 
-def test_a_swap_takes_ids_from_whatever_holds_them_and_writes_them_as_numbers() -> None:
+def test_a_swap_reads_ids_from_any_container_and_writes_them_as_numbers() -> None:
     tokens = reference_model().tokenize("the capital")
     for some in (tokens, torch.tensor([[1, 4, 32]]), tokenizer()("<bos> the capital", return_tensors="np")):
         assert SwapIn("a", some).to_json()["prompt"] == [1, 4, 32]  # type: ignore[arg-type]
@@ -150,19 +150,19 @@ NOT_A_PROMPT = [
 
 
 @pytest.mark.parametrize(("given", "message"), NOT_A_PROMPT, ids=lambda value: repr(value)[:40])
-def test_what_is_no_prompt_is_refused_with_what_to_do(given: object, message: str) -> None:
+def test_objects_that_are_not_prompts_are_refused_with_what_to_do(given: object, message: str) -> None:
     with pytest.raises(PromptError) as refusal:
         reference_model().trace(given)  # type: ignore[arg-type]
     assert message in str(refusal.value)
 
 
 @pytest.mark.parametrize("given", [b"the", {4, 5}, iter([4]), ["the", "tea"], [[1, 4], [1, 5]], 7, [1.5]])
-def test_a_swap_from_what_is_no_prompt_is_refused(given: object) -> None:
+def test_a_swap_from_an_object_that_is_not_a_prompt_is_refused(given: object) -> None:
     with pytest.raises(InterventionError):
         SwapIn("a", given)  # type: ignore[arg-type]
 
 
-def test_a_graph_or_a_generation_as_a_prompt_is_told_apart_from_its_tokens() -> None:
+def test_a_graph_or_a_generation_as_a_prompt_is_distinguished_from_its_tokens() -> None:
     model = reference_model()
     graph, generation = model.trace("the capital"), model.generate("the capital", max_new_tokens=1)
     for other in (graph, generation):
@@ -187,7 +187,7 @@ def test_padding_among_ids_is_warned_of(ids: list[int], where: str) -> None:
         assert [token.token_id for token in reference_model().tokenize(ids)] == ids
 
 
-def test_a_token_that_pads_and_does_something_else_is_no_padding() -> None:
+def test_a_padding_token_with_another_meaning_is_not_padding() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for roles, ids in (("no bos", [1, 9, 9]), ("pad is unk", [1, 9, 0]), ("no bos, pad is unk", [0, 9, 0])):
@@ -197,7 +197,7 @@ def test_a_token_that_pads_and_does_something_else_is_no_padding() -> None:
         assert reference_model().tokenize(tokens) == tokens
 
 
-def test_a_prompt_leaves_out_as_many_positions_however_it_was_given() -> None:
+def test_the_positions_left_out_do_not_depend_on_the_form_of_a_prompt() -> None:
     made = tokenizer_of("words", "each its own")
     options = {"vocabulary_size": 30, "context_length": 64, "first_position": 4}
     prompt = read_prompt(made, [1, 9, 9, 9, 9], **options)

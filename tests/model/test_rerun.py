@@ -50,7 +50,7 @@ def test_a_total_effect_equals_a_plain_forward_pass_with_a_hook(jump: bool) -> N
         np.testing.assert_allclose(effect.logits_after, expected, atol=2e-5, rtol=0)
 
 
-def test_features_of_two_layers_are_held_at_their_value_whatever_the_lower_does_to_the_upper() -> None:
+def test_clamped_features_of_two_layers_keep_their_values_although_one_affects_the_other() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
     low, high = Feature(0, 2, 3), Feature(2, 4, 7)
@@ -192,7 +192,7 @@ def test_runs_leave_no_hook_and_no_change_of_the_model() -> None:
         torch.testing.assert_close(model.model.network(torch.tensor([PROMPT_IDS])).logits, before, atol=0, rtol=0)
 
 
-def test_another_thread_that_uses_the_model_meanwhile_is_not_touched() -> None:
+def test_another_thread_that_uses_the_model_meanwhile_is_not_affected() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Running each architecture again: the real thing, held against plain forward passes with hand-written hooks."""
+"""Re-runs of each architecture, compared with plain forward passes with hand-written hooks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +65,7 @@ def written_by_hand(model: LanguageModel, vector: Tensor, output_site: str) -> I
 
 @contextmanager
 def replayed_patterns(captured: Capture) -> Iterator[None]:
-    """While open every attention of the network uses the captured patterns, whatever its queries and keys say."""
+    """While open every attention of the network uses the captured patterns, whatever its queries and keys."""
     softmax = nn.functional.softmax
     patterns = iter([pieces.pattern for pieces in captured.layers])
 
@@ -151,7 +151,7 @@ def test_a_partial_rerun_equals_a_full_one(name: str, input_site: str, condition
 
 
 @every_architecture
-def test_a_clamped_layer_writes_what_it_wrote_whatever_it_reads(name: str) -> None:
+def test_a_clamped_layer_has_its_captured_output_whatever_its_input(name: str) -> None:
     model = model_of(name)
     captured = capture(model, PROMPT, POSITION, output_site="mlp_update")
     vector = vector_of(model)

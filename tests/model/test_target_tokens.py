@@ -1,4 +1,4 @@
-"""Targets by their text: which tokens a text stands for, and what is said of one that is no token."""
+"""Targets by their text: the tokens that a text means, and the errors about texts that are not tokens."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def added_text(made: AnyTokenizer, token: int) -> str:
 
 
 def names(made: AnyTokenizer, text: str) -> set[str]:
-    """The tokens that a text stands for, as the vocabulary spells them."""
+    """The tokens that a text means, as the vocabulary spells them."""
     return set(made.convert_ids_to_tokens(list(find_tokens(made, text))))
 
 
@@ -75,7 +75,7 @@ def test_a_special_token_is_found_by_its_name_also_where_it_is_all_of_them(kind:
 
 
 @pytest.mark.parametrize("letter", "éöïÅ£ÿ¡")
-def test_a_letter_is_never_the_byte_that_the_vocabulary_calls_so(letter: str) -> None:
+def test_a_letter_is_never_the_byte_that_the_vocabulary_spells_like_it(letter: str) -> None:
     made = bytes_of([])
     byte = made.convert_tokens_to_ids(letter)
     assert made.decode([byte]) == "\N{REPLACEMENT CHARACTER}"
@@ -101,7 +101,7 @@ def test_a_token_is_found_that_the_tokenizer_never_yields(text: str) -> None:
     assert names(bytes_of([spaced]), f" {text}") == {spaced}
 
 
-def test_a_word_with_a_space_is_told_from_one_without() -> None:
+def test_a_word_with_a_space_is_distinguished_from_one_without() -> None:
     made = tokenizer_of("pieces")
     assert names(made, "Dallas") == {"Dallas", "▁Dallas"}
     assert names(made, " Dallas") == {"▁Dallas"}
@@ -111,7 +111,7 @@ def test_a_word_with_a_space_is_told_from_one_without() -> None:
         find_tokens(made, "▁Dallas")
 
 
-def test_the_rest_of_a_word_is_found_as_it_reads_and_as_it_is_shown() -> None:
+def test_the_end_of_a_word_is_found_by_its_text_and_by_its_displayed_text() -> None:
     made = tokenizer_of("word pieces")
     assert names(made, "s") == {"##s"}
     assert names(made, "##s") == {"##s"}
@@ -132,7 +132,7 @@ def test_letters_that_are_the_same_by_unicode_are_the_same_text() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("roles", ["each its own", "no unk", "none"])
 @pytest.mark.parametrize("text", ["", "a\ud83d", "Xanadu", "日本", "the capital", "   "])
-def test_what_is_no_token_is_refused_in_a_sentence(kind: str, roles: str, text: str) -> None:
+def test_a_text_that_is_not_a_token_is_refused_in_a_sentence(kind: str, roles: str, text: str) -> None:
     with pytest.raises(PromptError) as refusal:
         find_tokens(tokenizer_of(kind, roles), text)
     assert (repr(text) if text else "A target is empty") in str(refusal.value)
@@ -150,13 +150,13 @@ def test_a_target_in_a_large_vocabulary_is_found_without_decoding_all_of_it(monk
 @pytest.mark.parametrize(
     "targets", [b"tea", {"tea"}, iter(["tea"]), (one for one in [188]), {"tea": 1}, 7.5, object(), None.__class__]
 )
-def test_targets_that_are_no_list_are_refused(targets: object) -> None:
+def test_targets_that_are_not_a_list_are_refused(targets: object) -> None:
     with pytest.raises(PromptError, match="Targets are a list of texts, token ids, Contrasts and Directions; given"):
         reference_model().trace("the capital", targets=targets)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("tokens", [(188.0, 4), ("tea", [4]), (None, "tea")])
-def test_a_contrast_of_what_is_no_token_is_refused_where_it_is_made(tokens: tuple[Any, Any]) -> None:
+def test_a_contrast_without_tokens_is_refused_when_it_is_made(tokens: tuple[Any, Any]) -> None:
     with pytest.raises(
         PromptError, match="of a contrast is a text, or its id, which is a whole number from 0 up; given"
     ):
@@ -164,6 +164,6 @@ def test_a_contrast_of_what_is_no_token_is_refused_where_it_is_made(tokens: tupl
 
 
 @pytest.mark.parametrize("targets", [[188.0], [[188]], [None], [b"tea"]])
-def test_a_target_that_is_no_id_is_refused(targets: list[object]) -> None:
+def test_a_target_that_is_not_an_id_is_refused(targets: list[object]) -> None:
     with pytest.raises(PromptError, match="is not a token id; expected a text or 0 to 205"):
         reference_model().trace("the capital", targets=targets)  # type: ignore[arg-type]

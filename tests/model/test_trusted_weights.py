@@ -28,7 +28,7 @@ every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, t
 
 
 class Adapter(nn.Module):
-    """A low-rank change beside a linear map, as adapters put it in the map's place."""
+    """A low-rank change beside a linear map, as adapters replace the map."""
 
     def __init__(self, base: nn.Module) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class LoraLinear(nn.Linear):
 
 
 class Packed(Tensor):
-    """A tensor of a kind that keeps its numbers in its own way, and says that they are floating point."""
+    """A tensor that stores its numbers in its own way, and states that they are floating point."""
 
 
 def read_paths(model: LanguageModel) -> dict[str, str]:

@@ -115,7 +115,7 @@ def test_a_path_that_cannot_be_written_to_has_its_own_sentence(tmp_path: Path, k
 
 @pytest.mark.parametrize("kind", SAVES)
 @pytest.mark.parametrize("length", [200, 235, 254])
-def test_a_long_name_is_written_as_long_as_the_file_system_takes_it(tmp_path: Path, kind: str, length: int) -> None:
+def test_the_longest_name_of_the_file_system_can_be_written(tmp_path: Path, kind: str, length: int) -> None:
     save, ending, _ = SAVES[kind]
     path = save(tmp_path / f"{'x' * (length - len(ending))}{ending}")
     assert names(tmp_path) == [path.name]
@@ -123,7 +123,7 @@ def test_a_long_name_is_written_as_long_as_the_file_system_takes_it(tmp_path: Pa
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EIO, errno.EDQUOT])
 @pytest.mark.parametrize("call", ["mkdir", "replace", "fsync"])
-def test_what_the_system_says_is_what_is_said(
+def test_the_error_has_the_systems_own_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
     path = tmp_path / "file"
@@ -173,7 +173,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
     assert names(tmp_path) == ["a.safetensors", "b.json"]
 
 
-def test_an_error_of_the_writer_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_error_of_the_writer_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     def write(file: Path) -> None:
         file.write_text("half")
         (file.parent / ".of-a-library").write_text("left")

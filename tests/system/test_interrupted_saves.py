@@ -61,7 +61,7 @@ def test_an_interrupt_at_any_point_leaves_one_whole_file(tmp_path: Path, kind: s
     contents = [content(save_old(path)), content(save_new(path))]
     before = entries(lambda: save_new(path)).index("write_whole")
     whole = path.read_bytes()
-    # Until a file is touched a graph is checked and a figure drawn: a few points of that, and every one of what follows.
+    # Before a file is written, a graph is checked or a figure drawn: a few points of that, and every point after it.
     point = max(1, before // 10)
     while len(entries(lambda: save_new(path), point)) == point:
         assert names(tmp_path) == [path.name], point
@@ -86,20 +86,20 @@ for graph, circuit in zip(graphs, circuits):
     graph.save(folder + "/graph.safetensors"); circuit.save(folder + "/circuit.json")
 chance, left = random.Random(7), 0
 for _ in range(kills):
-    ready, told = os.pipe()
+    ready, signal_end = os.pipe()
     child = os.fork()
     if child == 0:
         for turn in range(1_000_000):
             graphs[turn % 2].save(folder + "/graph.safetensors")
             circuits[turn % 2].save(folder + "/circuit.json")
             if turn == 0:
-                os.write(told, b".")
+                os.write(signal_end, b".")
     os.read(ready, 1)
     # The moment of the kill is left to chance: there is no condition to wait for.
     time.sleep(chance.uniform(0, 0.006))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    os.close(ready); os.close(told)
+    os.close(ready); os.close(signal_end)
     left += any(name.startswith(".") for name in os.listdir(folder))
     Graph.load(folder + "/graph.safetensors"); Circuit.load(folder + "/circuit.json")
 print(left)

@@ -71,7 +71,7 @@ def test_interrupts_while_a_change_is_undone_are_raised_when_it_is(interrupts: i
     assert log[2:] == ["undo second", "undo first"]
 
 
-def test_an_interrupted_end_of_a_context_is_made_up_for() -> None:
+def test_the_interrupted_end_of_a_context_is_completed() -> None:
     log: list[str] = []
 
     def work() -> None:
@@ -147,12 +147,12 @@ def test_an_error_of_work_that_follows_an_interrupt_is_its_own() -> None:
             restoring(work)
 
 
-def test_an_interrupt_gives_back_what_its_traceback_holds() -> None:
+def test_an_interrupt_releases_the_objects_of_its_traceback() -> None:
     closed: list[str] = []
 
     class Resource:
         def __del__(self) -> None:
-            closed.append("given back")
+            closed.append("released")
 
     def work() -> None:
         resource = Resource()
@@ -161,5 +161,5 @@ def test_an_interrupt_gives_back_what_its_traceback_holds() -> None:
 
     with pytest.raises(KeyboardInterrupt) as error:
         restoring(work)
-    assert closed == ["given back"]
+    assert closed == ["released"]
     assert error.value.__traceback__ is not None

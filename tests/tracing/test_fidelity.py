@@ -99,7 +99,7 @@ def test_one_token_has_no_variance_and_is_judged_by_half_of_its_power() -> None:
     assert same.share == 0.0
 
 
-def test_the_demo_is_explained_and_says_nothing(demo: ReplacementModel) -> None:
+def test_the_demo_gives_no_warning(demo: ReplacementModel) -> None:
     found = demo.fidelity([DALLAS, "the capital of the state containing Oakland is"])
     assert max(layer.fvu for layer in found.layers) < 0.05
     lines = repr(found).splitlines()
@@ -187,7 +187,7 @@ def test_transcoders_that_explain_nothing_give_one_warning(demo: ReplacementMode
 
 
 @pytest.mark.parametrize("case", ["gpt2-jumprelu", "llama-relu", "gemma2-skip"])
-def test_decoders_fitted_to_the_mlps_say_nothing(case: str) -> None:
+def test_decoders_fitted_to_the_mlps_give_no_warning(case: str) -> None:
     for prompt in PROMPTS:
         model = ReplacementModel(reference_model(case).model, reference_model(case).transcoders)
         assert warnings_of(lambda model=model, prompt=prompt: model.activations(prompt)) == []  # type: ignore[misc]
@@ -255,7 +255,7 @@ def test_texts_that_cannot_be_used_are_refused(demo: ReplacementModel, texts: An
         demo.fidelity(texts)
 
 
-def test_progress_is_told_and_a_run_can_be_cancelled(demo: ReplacementModel) -> None:
+def test_progress_is_reported_and_a_run_can_be_cancelled(demo: ReplacementModel) -> None:
     reported: list[tuple[float, str]] = []
     demo.fidelity([DALLAS] * 4, progress=lambda done, text: reported.append((done, text)))
     assert [done for done, _ in reported] == [0.25, 0.5, 0.75]

@@ -87,7 +87,7 @@ def test_an_edge_that_should_not_be_is_found(graph: Graph) -> None:
     assert (checked.worst.measured, checked.worst.relative) == (0.0, 1.0)
 
 
-def test_errors_hold_what_a_limit_left_out() -> None:
+def test_errors_include_the_features_that_a_limit_left_out() -> None:
     for case in ("llama-relu", "llama-clt"):
         limited = reference_model(case).trace(PROMPT, max_features=40)
         assert limited.recipe["left_out_features"] > 0
@@ -96,7 +96,7 @@ def test_errors_hold_what_a_limit_left_out() -> None:
         assert any("_-1_" in edge.source for edge in checked.edges)
 
 
-def test_a_pruned_graph_can_be_measured_but_for_errors_that_hold_what_a_limit_left_out(graph: Graph) -> None:
+def test_a_pruned_graph_can_be_measured_but_for_errors_that_include_features_left_out(graph: Graph) -> None:
     assert graph.prune().verify(200).agrees
     limited = reference_model().trace(PROMPT, max_features=40).prune()
     checked = limited.verify(200)
@@ -148,7 +148,7 @@ def test_a_16_bit_model_is_also_computed_in_float32_and_left_as_it_was() -> None
         assert torch.equal(weight, before[name])
 
 
-def test_a_table_and_numbers_come_with_it(graph: Graph) -> None:
+def test_a_verification_has_a_table_and_summary_numbers(graph: Graph) -> None:
     checked = graph.verify(7)
     frame = checked.to_frame()
     assert list(frame) == ["source", "target", "weight", "measured", "absolute", "relative", "in_float32"]
@@ -160,12 +160,12 @@ def test_a_table_and_numbers_come_with_it(graph: Graph) -> None:
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, "all"])
-def test_a_number_of_edges_that_is_none_is_refused(graph: Graph, n: object) -> None:
+def test_an_invalid_number_of_edges_is_refused(graph: Graph, n: object) -> None:
     with pytest.raises(InterventionError, match="the number of edges to measure, is a whole number from 1 up"):
         graph.verify(n)
 
 
-def test_it_can_be_cancelled_and_tells_how_far_it_is(graph: Graph) -> None:
+def test_a_verification_can_be_cancelled_and_reports_its_progress(graph: Graph) -> None:
     done: list[float] = []
     model = reference_model()
     with pytest.raises(Cancelled):

@@ -1,4 +1,4 @@
-"""Reading and writing at positions, held against one feature at a time."""
+"""Reading and writing at positions, compared with one feature at a time."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ POSITIONS = {
 
 
 @pytest.mark.parametrize("positions_of", POSITIONS.values(), ids=POSITIONS)
-def test_features_are_read_and_written_where_they_stand(positions_of: list[int]) -> None:
+def test_features_are_read_and_written_at_their_positions(positions_of: list[int]) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(3, ROWS, WIDTH, generator=generator)
     directions = torch.randn(len(positions_of), WIDTH, generator=generator)

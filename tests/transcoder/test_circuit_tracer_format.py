@@ -214,12 +214,12 @@ def test_thresholds_that_the_settings_deny_are_refused(tmp_path: Path, activatio
         read_circuit_tracer(write_layers(tmp_path, layer, config=f"activation: {activation}\n"), LOADING)
 
 
-def test_relu_can_be_said(tmp_path: Path) -> None:
+def test_relu_can_be_stated(tmp_path: Path) -> None:
     found = read_circuit_tracer(write_layers(tmp_path, tensors(), config="activation: relu\n"), LOADING)
     assert found.layers[0].activation == ReLU()
 
 
-def test_jump_relu_can_be_said(tmp_path: Path) -> None:
+def test_jump_relu_can_be_stated(tmp_path: Path) -> None:
     layer = tensors(**{THRESHOLD: torch.ones(FEATURES)})
     found = read_circuit_tracer(write_layers(tmp_path, layer, config="activation: jump_relu\n"), LOADING)
     assert isinstance(found.layers[0].activation, JumpReLU)

@@ -159,7 +159,7 @@ def test_an_archive_cut_off_is_refused(tmp_path: Path, keep: int) -> None:
         read_gemma_scope(Folder(tmp_path), LOADING)
 
 
-def test_per_layer_folders_say_where_they_read_and_write(tmp_path: Path) -> None:
+def test_sites_come_from_the_settings_of_per_layer_folders(tmp_path: Path) -> None:
     for layer in range(2):
         folder = tmp_path / f"layer_{layer}_width_16k_l0_small"
         write_folder(folder, "params.safetensors", google(layer), hook_points(layer), "config.json")

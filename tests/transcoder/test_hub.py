@@ -77,7 +77,7 @@ def test_a_folder_that_the_cached_repository_lacks_is_refused(cache: Cache) -> N
         find_directory(HubReference("org/repo", "other"), FILES, download=False)
 
 
-def test_downloading_is_tried_only_when_asked_and_its_failure_told(cache: Cache) -> None:
+def test_downloads_happen_only_on_request_and_their_failure_is_reported(cache: Cache) -> None:
     with pytest.raises(LoadError, match=r"'org/repo' could not be downloaded from the hub: \S"):
         find_directory(HubReference("org/repo"), FILES, download=True)
 
@@ -99,9 +99,7 @@ def test_without_a_download_nothing_reaches_out(cache: Cache, monkeypatch: pytes
     assert attempts == []
 
 
-def test_a_download_that_is_asked_for_fetches_what_transcoders_need(
-    cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_requested_download_fetches_the_files_of_transcoders(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     requested = []
 
     def fetch(repository: str, *path: str, **settings: object) -> str:
@@ -117,7 +115,7 @@ def test_a_download_that_is_asked_for_fetches_what_transcoders_need(
     assert requested == [("org/repo", (), "v1", False), ("org/repo", ("all/layer_0.safetensors",), None, False)]
 
 
-def test_a_list_of_hub_files_is_answered_from_the_cache(cache: Cache, tmp_path: Path) -> None:
+def test_a_list_of_hub_files_is_found_in_the_cache(cache: Cache, tmp_path: Path) -> None:
     for layer in range(2):
         npz(cache("google/scope") / f"layer_{layer}/average_l0_{layer}/params.npz")
     listed = [f"hf://google/scope/layer_{layer}/average_l0_{layer}/params.npz" for layer in range(2)]

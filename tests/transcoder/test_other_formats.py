@@ -76,7 +76,7 @@ def test_saelens_architectures_compute_what_they_do_there(tmp_path: Path, archit
         torch.testing.assert_close(output, by_hand)
 
 
-def test_layers_are_told_by_their_hooks_not_by_their_folders(tmp_path: Path) -> None:
+def test_layers_are_recognised_by_their_hooks_not_by_their_folders(tmp_path: Path) -> None:
     for layer, name in ((0, "z"), (1, "a")):
         drawn = tensors(layer)
         drawn["W_enc"] = drawn["W_enc"].T

@@ -60,7 +60,7 @@ def test_pickles_are_named_and_not_opened(tmp_path: Path, name: str, words: str)
     assert words in message
 
 
-def test_autoencoders_of_gemma_scope_are_told_by_their_repository(tmp_path: Path) -> None:
+def test_autoencoders_of_gemma_scope_are_recognised_by_their_repository(tmp_path: Path) -> None:
     root = tmp_path / "gemma-scope-2b-pt-res"
     (root / "layer_0").mkdir(parents=True)
     np.savez(root / "layer_0/params.npz", W_enc=np.zeros((2, 3), np.float32))

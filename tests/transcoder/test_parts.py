@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from circuit_widget.errors import LoadError
 from circuit_widget.model import origin
-from circuit_widget.model.parts import Parts, read_parts, transcoder_folder
+from circuit_widget.model.loading import Parts, read_parts, transcoder_folder
 from tests.models import REFERENCE, tiny_network, tokenizer
 from tests.transcoder.conftest import REVISION, Cache
 from tests.transcoder.layouts import write_layers
@@ -46,7 +46,7 @@ def test_parts_that_fit_are_read_and_their_files_recorded(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("encoders", ["device", "cpu", "disk"])
-def test_where_encoders_are_held_can_be_said(tmp_path: Path, encoders: str) -> None:
+def test_the_placement_of_encoders_can_be_chosen(tmp_path: Path, encoders: str) -> None:
     write_layers(tmp_path, wide(0), wide(1), wide(2))
     x = torch.randn(2, WIDTH)
     preactivation, _ = parts(tmp_path, encoders=encoders).transcoders.encode(1, x)
@@ -88,7 +88,7 @@ def test_short_names_are_offered_for_a_model_without_known_sets() -> None:
         read_parts(REFERENCE / "models/llama", None, tokenizer=None, device="cpu", dtype=None)
 
 
-def test_what_is_wrong_with_the_name_of_no_model_comes_before_its_transcoders() -> None:
+def test_a_wrong_model_name_is_reported_before_missing_transcoders() -> None:
     with pytest.raises(LoadError, match=r"'Demo': it is no directory, .* \(did you mean 'demo'\?\)"):
         read_parts("Demo", None, tokenizer=None, device="cpu", dtype=None)
 
@@ -138,7 +138,7 @@ def test_a_set_of_the_hub_that_is_not_all_there_is_refused_with_the_command_that
     assert str(refusal.value).endswith("To download what is missing, run: hf download org/repo --exclude '*.bin'")
 
 
-def test_large_files_are_told_apart_by_pieces_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_are_distinguished_by_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origin, "HASHED_WHOLE", 1000)
     monkeypatch.setattr(origin, "SAMPLE", 10)
     file = tmp_path / "large"

@@ -73,7 +73,7 @@ def test_an_unknown_layout_lists_those_known_and_what_was_found(tmp_path: Path) 
     assert message.endswith("and 2 more.")
 
 
-def test_an_empty_directory_says_so(tmp_path: Path) -> None:
+def test_an_empty_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="Found: no such files"):
         read_transcoders(Folder(tmp_path), LOADING)
 

@@ -1,4 +1,4 @@
-"""Sets of transcoders: what they read and write, where their tensors are held, and when bad weights are found."""
+"""Sets of transcoders: what they read and write, where their tensors are kept, and when bad weights are found."""
 
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def test_layers_of_different_width_are_refused() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("encoders", ["device", "cpu", "disk", None])
-def test_results_are_the_same_wherever_encoders_are_held(tmp_path: Path, dtype: torch.dtype, encoders: object) -> None:
+def test_results_are_the_same_wherever_encoders_are_kept(tmp_path: Path, dtype: torch.dtype, encoders: object) -> None:
     written = {name: tensor.to(dtype) for name, tensor in tensors().items()}
     found = read_circuit_tracer(write_layers(tmp_path, written), Loading(lambda _: CPU, encoders))
     x, features = torch.randn(5, D_MODEL), torch.tensor([3, 0])
@@ -99,14 +99,14 @@ def test_results_are_the_same_wherever_encoders_are_held(tmp_path: Path, dtype: 
     assert preactivation.dtype == torch.float32
 
 
-def test_an_encoder_is_brought_in_pieces_that_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_converted_in_pieces_gives_the_same_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layer_module, "PIECE_BYTES", 2 * 4 * D_MODEL)
     transcoder = layer(encoder=tensors()["W_enc"].double())
     x = torch.randn(3, D_MODEL)
     torch.testing.assert_close(transcoder.encode(x)[0], x @ transcoder.encoder.float().T + transcoder.encoder_bias)
 
 
-def test_encoders_held_in_memory_outlive_their_file_and_mapped_ones_share_its_pages(tmp_path: Path) -> None:
+def test_encoders_kept_in_memory_outlive_their_file_and_mapped_ones_share_its_pages(tmp_path: Path) -> None:
     folder = write_layers(tmp_path, tensors())
     in_memory = read_circuit_tracer(folder, Loading(lambda _: CPU, "cpu")).layers[0]
     mapped = read_circuit_tracer(folder, Loading(lambda _: CPU, "disk")).layers[0]
@@ -123,7 +123,7 @@ def test_encoders_held_in_memory_outlive_their_file_and_mapped_ones_share_its_pa
     assert [is_mapped(tensor) for tensor in (mapped.encoder, mapped.decoder)] == [True, True]
 
 
-def test_the_place_of_encoders_follows_from_the_room_on_each_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_free_memory_of_each_device_decides_where_encoders_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     room = {"cuda:0": 1000, "cuda:1": 100, "cpu": 1000}
     monkeypatch.setattr(loading_module, "free_memory", lambda device: room[str(device)])
     devices = [torch.device(name) for name in ("cuda:0", "cuda:0", "cuda:1", "cpu")]
@@ -133,7 +133,7 @@ def test_the_place_of_encoders_follows_from_the_room_on_each_device(monkeypatch:
     assert Loading(devices.__getitem__, "cpu").placements([9, 9, 9, 9], transposed=True) == ("cpu",) * 4
 
 
-def test_a_device_without_room_is_refused_with_the_way_out() -> None:
+def test_a_device_without_room_is_refused_with_what_to_do() -> None:
     class Large:
         def to(self, device: torch.device) -> torch.Tensor:
             raise torch.cuda.OutOfMemoryError(f"{device} is full")
@@ -142,7 +142,7 @@ def test_a_device_without_room_is_refused_with_the_way_out() -> None:
         load_encoder(Large(), "device", torch.device("cuda:0"))  # type: ignore[arg-type]
 
 
-def test_a_place_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_placement_is_refused() -> None:
     with pytest.raises(LoadError, match="encoders='gpu' is not supported; expected one of device, cpu, disk"):
         Loading(lambda _: CPU, "gpu")  # type: ignore[arg-type]
 
@@ -173,7 +173,7 @@ def test_a_model_that_gives_nan_is_not_blamed_on_the_transcoder(tmp_path: Path) 
     assert preactivation.isnan().all()
 
 
-def test_large_finite_weights_whose_sum_overflows_are_taken(tmp_path: Path) -> None:
+def test_large_finite_weights_whose_sum_overflows_are_accepted(tmp_path: Path) -> None:
     written = tensors(W_dec=torch.full((FEATURES, D_MODEL), 1e38))
     found = read_circuit_tracer(write_layers(tmp_path, written), LOADING)
     torch.testing.assert_close(found.decoder_rows(0, torch.tensor([1]), 0), written["W_dec"][1:2])

@@ -34,7 +34,7 @@ def write(root: Path, settings: str | bytes, name: str = "config.yaml", **change
 
 
 def refused(root: Path) -> str:
-    """What the refusal says; it names a settings file."""
+    """The text of the refusal; it names a settings file."""
     with pytest.raises(LoadError) as refusal:
         read(root)
     assert str(root) in str(refusal.value)
@@ -63,7 +63,7 @@ def test_the_config_of_the_language_model_in_the_same_folder_is_left_alone(tmp_p
     assert activation(tmp_path) == ReLU()
 
 
-def test_two_files_that_say_the_same_are_one(tmp_path: Path) -> None:
+def test_two_files_with_the_same_settings_are_merged(tmp_path: Path) -> None:
     write(tmp_path, "activation: topk\nk: 4\n", "config.yaml")
     assert activation(write(tmp_path, "k: 4\nactivation: topk\n", "config.yml")) == TopK(4)
 
@@ -140,7 +140,7 @@ def test_a_k_without_its_activation_function_is_refused(tmp_path: Path, settings
     assert "Write activation: topk" in message
 
 
-def test_a_k_beside_thresholds_that_the_settings_ask_for_is_named(tmp_path: Path) -> None:
+def test_a_k_beside_thresholds_that_the_settings_require_is_named(tmp_path: Path) -> None:
     root = write(tmp_path, "activation: jump_relu\nk: 4\n", **JUMP)
     with pytest.warns(CircuitWidgetWarning, match="k is 4, but activation is jump_relu: thresholds decide"):
         assert isinstance(read(root).layers[0].activation, JumpReLU)
@@ -222,7 +222,7 @@ def test_settings_of_a_cross_layer_transcoder_are_checked_as_well(tmp_path: Path
     assert isinstance(activation(tmp_path), JumpReLU)
 
 
-def test_settings_of_listed_files_in_another_layout_are_not_passed_over(tmp_path: Path) -> None:
+def test_settings_of_listed_files_in_another_layout_are_checked(tmp_path: Path) -> None:
     save_file(google(), tmp_path / "a.safetensors")
     (tmp_path / "config.yaml").write_text("transcoders: [a.safetensors]\nactivation: topk\nk: 2\n")
     assert "tensor 'threshold' was found, expected none" in refused(tmp_path)
@@ -265,7 +265,7 @@ def test_saelens_settings_that_change_something_are_refused(
     assert "layer_0/cfg.json" in message
 
 
-def test_settings_as_saelens_5_and_6_write_them_are_read_without_a_word(tmp_path: Path) -> None:
+def test_settings_as_saelens_5_and_6_write_them_are_read_without_a_warning(tmp_path: Path) -> None:
     everything = {
         "device": "cuda",
         "neuronpedia_id": None,

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from circuit_widget.circuit import box_edges, rules
 from circuit_widget.circuit.document import Circuit
-from circuit_widget.figure.layout import circuit_layout, detour, map_layout, routing, strokes
+from circuit_widget.figure.layout import circuit_layout, detour, injected, map_layout, routing, strokes
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, style
 from circuit_widget.figure.scene.palette import Palette
 from circuit_widget.intervention import mode
@@ -103,6 +103,7 @@ def _layout() -> list[str]:
         *_all_of(circuit_layout),
         *_all_of(routing),
         *_all_of(detour),
+        *_all_of(injected),
         *_all_of(strokes),
         *_taken(map_scene, "MOST_ANSWERS"),
         *_taken(effect_scene, "LEAST_SCALE", "FARTHEST"),

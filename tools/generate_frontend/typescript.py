@@ -90,7 +90,7 @@ def _number(value: float) -> str:
         return f"0x{value:04x}"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
-    return re.sub(r"e-0*", "e-", repr(value))
+    return re.sub(r"e\+?(-?)0*", r"e\1", repr(value))
 
 
 def _key(key: str) -> str:

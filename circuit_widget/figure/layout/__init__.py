@@ -1,1 +1,1 @@
-"""Where everything in a figure stands: pure functions of numbers and texts."""
+"""The layout of figures, map and circuit: pure functions of numbers and texts."""

@@ -1,6 +1,6 @@
-"""Where the boxes of a circuit stand: rows by layer, columns by position, never one on another.
+"""The layout of a circuit's boxes: rows by layer, columns by position, without overlaps.
 
-The screen runs the same functions (js/src/layout/circuit-layout.ts), held to the same fixture.
+The screen runs the same functions (js/src/layout/circuit-layout.ts); tests/fixtures/layout.json checks both.
 """
 
 import math
@@ -66,9 +66,10 @@ def box_width(name: str) -> float:
 
 
 def circuit_layout(boxes: Sequence[LayoutBox], width: float, height: float) -> CircuitLayout:
-    """Rows bottom to top by rounded mean layer, across by mean position; stored centres (unit square) win.
+    """Lay boxes out in rows, bottom to top by rounded mean layer, and across by mean position.
 
-    Rows of near layers are joined, and then boxes made smaller, where the pane is too low for all rows.
+    Stored centres, in the unit square, take precedence. Where the pane is too low for all rows, rows of near layers are
+    joined, and then boxes are made smaller.
     """
     if not boxes:
         return CircuitLayout((), BOX_TEXT)
@@ -100,7 +101,7 @@ def _content(members: Sequence[int], widths: Sequence[float], scale: float) -> f
 
 
 def _lines(boxes: Sequence[LayoutBox], widths: Sequence[float], width: float, scale: float) -> list[_Line]:
-    """Boxes of one rounded layer in one line, or in as many as their widths need, lower layers below."""
+    """Return the boxes of each rounded layer in one line, or in as many as their widths need, lower layers first."""
     rows: dict[int, list[int]] = {}
     for index, box in enumerate(boxes):
         rows.setdefault(math.floor(box.layer + 0.5), []).append(index)
@@ -155,19 +156,22 @@ def _across(
         between = max(1, len(line.members) - 1)
         gap = min(max((width - 2 * MARGIN - total) / between, 4.0), SIDE_LABEL * scale)
         side = min(max((width - total - (len(line.members) - 1) * gap) / 2, MARGIN), SIDE_LABEL * scale)
-        for index, place in zip(
+        for index, centre in zip(
             line.members,
             _spread([centres[i] for i in line.members], [widths[i] for i in line.members], gap, side, width - side),
             strict=True,
         ):
-            x[index] = place
+            x[index] = centre
     return x
 
 
 def _column_centres(
     boxes: Sequence[LayoutBox], widths: Sequence[float], lines: Sequence[_Line], width: float, scale: float
 ) -> list[float]:
-    """Boxes at nearly the same position share a column; columns that meet in a line keep room for what is in it."""
+    """Return the centre of each box's column; boxes at nearly the same position share a column.
+
+    Columns with boxes in the same line are far enough apart for these boxes.
+    """
     column = _column_of(boxes)
     count = max(column) + 1
     low, high = [0.0], [0.0]
@@ -178,7 +182,7 @@ def _column_centres(
         high = [width - x for x in reversed(_leftmost(_reversed(halves, count), count, gap, scale))]
         if all(one <= other for one, other in zip(low, high, strict=True)):
             break
-    parts = [place / (count - 1) if count > 1 else 0.5 for place in range(count)]
+    parts = [number / (count - 1) if count > 1 else 0.5 for number in range(count)]
     centres = [one + (other - one) * part for one, other, part in zip(low, high, parts, strict=True)]
     return [centres[column[index]] for index in range(len(boxes))]
 
@@ -199,33 +203,33 @@ def _column_of(boxes: Sequence[LayoutBox]) -> list[int]:
 def _halves(
     members: Sequence[int], column: Sequence[int], widths: Sequence[float], gap: float
 ) -> list[tuple[int, float]]:
-    """Columns in a line, from left to right, with half the width of what the line holds in each."""
-    held: dict[int, float] = {}
+    """Return the columns of a line, from left to right, each with half the width of the line's boxes in it."""
+    content: dict[int, float] = {}
     for index in members:
-        held[column[index]] = held.get(column[index], -gap) + widths[index] + gap
-    return [(place, held[place] / 2) for place in sorted(held)]
+        content[column[index]] = content.get(column[index], -gap) + widths[index] + gap
+    return [(number, content[number] / 2) for number in sorted(content)]
 
 
 def _reversed(halves: Sequence[Sequence[tuple[int, float]]], count: int) -> list[list[tuple[int, float]]]:
-    return [[(count - 1 - place, half) for place, half in reversed(line)] for line in halves]
+    return [[(count - 1 - number, half) for number, half in reversed(line)] for line in halves]
 
 
 def _leftmost(halves: Sequence[Sequence[tuple[int, float]]], count: int, gap: float, scale: float) -> list[float]:
-    """The least centre of each column that leaves room at its left."""
+    """Return the leftmost centre of each column that leaves room at its left."""
     least = [0.0] * count
-    for place in range(count):
-        if place > 0:
-            least[place] = least[place - 1] + COLUMN_STEP * scale
+    for column in range(count):
+        if column > 0:
+            least[column] = least[column - 1] + COLUMN_STEP * scale
         for line in halves:
             for at, (here, half) in enumerate(line):
-                if here == place:
+                if here == column:
                     before = least[line[at - 1][0]] + line[at - 1][1] + gap if at > 0 else max(gap, MARGIN)
-                    least[place] = max(least[place], before + half)
+                    least[column] = max(least[column], before + half)
     return least
 
 
 def _spread(targets: Sequence[float], widths: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Centres nearest to the targets in the least-squares sense, in order, `gap` apart, inside [low, high]."""
+    """Return the centres nearest to the targets (least squares), in order, `gap` apart, inside [low, high]."""
     offsets = [0.0]
     for left, right in pairwise(widths):
         offsets.append(offsets[-1] + (left + right) / 2 + gap)
@@ -256,16 +260,16 @@ def _upward(lines: Sequence[_Line], count: int, height: float, scale: float) -> 
 
 
 def _with_stored(boxes: Sequence[LayoutBox], placed: list[PlacedBox], width: float, height: float) -> list[PlacedBox]:
-    """Put stored boxes where they were left; what they would cover moves the least it can."""
+    """Put stored boxes at their stored centres; boxes that they would cover move as little as possible."""
     stored = [index for index, box in enumerate(boxes) if box.stored is not None]
     if not stored:
         return placed
     result = list(placed)
     settled: list[PlacedBox] = []
     for index in stored + [i for i in range(len(boxes)) if boxes[i].stored is None]:
-        box, place = placed[index], boxes[index].stored
-        if place is not None:
-            box = box._replace(x=place[0] * width, y=place[1] * height)
+        box, centre = placed[index], boxes[index].stored
+        if centre is not None:
+            box = box._replace(x=centre[0] * width, y=centre[1] * height)
         result[index] = _settle(box, settled, width, height)
         settled.append(result[index])
     return result

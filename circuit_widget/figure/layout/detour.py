@@ -1,6 +1,6 @@
-"""How an edge that rises past other boxes avoids them: by leaning, else through the gaps between them.
+"""Detours: how an edge that rises past other boxes avoids them, by leaning or through the gaps between them.
 
-The screen runs the same functions (js/src/layout/detour.ts), held to the same fixture.
+The screen runs the same functions (js/src/layout/detour.ts); tests/fixtures/layout.json checks both.
 """
 
 import math
@@ -18,7 +18,7 @@ LEANS: Final = ((0.5, 0.5), (0.35, 0.65), (0.65, 0.35), (0.25, 0.8), (0.8, 0.25)
 
 
 class Lane(NamedTuple):
-    """A place between boxes that an edge has taken."""
+    """A vertical stretch between boxes that an edge has taken."""
 
     x: float
     top: float
@@ -50,9 +50,9 @@ def rising_path(
     lanes: list[Lane],
     sign: float,
 ) -> tuple[float, ...]:
-    """The cubics of an upward edge (y falling), upright at both ends; takes its places in `lanes`.
+    """Return the cubics of an upward edge (y falling), vertical at both ends, and add its lanes to `lanes`.
 
-    `sign` is -1 where the picture is mirrored, which lanes are not.
+    `sign` is -1 if the picture is mirrored; lanes are not mirrored.
     """
     near = [box for box in obstacles if box.y - box.h / 2 < start[1] - 1 and box.y + box.h / 2 > end[1] + 1]
     clearance = CLEAR + stroke / 2
@@ -85,7 +85,7 @@ def _through(start: _Point, gates: Sequence[tuple[_FreeBand, float]], end: _Poin
 
 
 def _bands(near: Sequence[PlacedBox], clearance: float) -> list[_FreeBand]:
-    """Boxes side by side make one band; bands from the bottom up."""
+    """Return the bands of boxes from the bottom up; boxes side by side make one band."""
     bands: list[_FreeBand] = []
     for box in sorted(near, key=lambda box: (-box.y, box.x)):
         top, bottom = box.y - box.h / 2 - 2, box.y + box.h / 2 + 2
@@ -99,7 +99,7 @@ def _bands(near: Sequence[PlacedBox], clearance: float) -> list[_FreeBand]:
 
 
 def _gaps(band: _FreeBand, width: float) -> list[tuple[float, float]]:
-    """Free stretches of a band; where there are none, those left when less room is kept around boxes."""
+    """Return the free stretches of a band; if there are none, those that are free with less room around boxes."""
     for give in (0.0, 0.5, 0.9):
         gaps = []
         left = EDGE
@@ -115,7 +115,7 @@ def _gaps(band: _FreeBand, width: float) -> list[tuple[float, float]]:
 
 
 def _thread(start: _Point, end: _Point, bands: Sequence[_FreeBand], width: float) -> list[float]:
-    """One x for each band, free of boxes, so that the path strays and turns least (dynamic programming)."""
+    """Return one x for each band, free of boxes, so that the path strays and turns least (dynamic programming)."""
     states = [_State(0.0, start[0], start[1], ())]
     for band in bands:
         middle = (band.top + band.bottom) / 2
@@ -126,7 +126,7 @@ def _thread(start: _Point, end: _Point, bands: Sequence[_FreeBand], width: float
 
 
 def _cheapest(states: Sequence[_State], x: float, y: float, price: float) -> _State:
-    """The shortest way to (x, y); of equals, to within rounding, the leftmost."""
+    """Return the cheapest state that ends at (x, y); among equal ones, up to rounding, the leftmost."""
     best, least = states[0], math.inf
     for state in states:
         cost = state.cost + math.sqrt((x - state.x) * (x - state.x) + (y - state.y) * (y - state.y))
@@ -136,24 +136,25 @@ def _cheapest(states: Sequence[_State], x: float, y: float, price: float) -> _St
 
 
 def _beside(x: float, band: _FreeBand) -> float:
-    """What it costs to run where the percentage of a box stands, at its right."""
+    """Return the cost of running through the percentage at the right of a box."""
     return 6.0 if any(high - 1.0 <= x < high + 28.0 for _, high in band.blocked) else 0.0
 
 
 def _lane(x: float, band: _FreeBand, width: float, lanes: Sequence[Lane], sign: float) -> float:
-    """The free place nearest to x that no earlier edge took at this height."""
+    """Return the free x nearest to the given one that no earlier edge took at this height."""
     top, bottom = _extent(band, sign)
     taken = [lane.x for lane in lanes if lane.top < bottom and lane.bottom > top]
     low, high = next(((low, high) for low, high in _gaps(band, width) if low - 1e-6 <= x <= high + 1e-6), (x, x))
     for step in range(8):
-        for place in (x + step * LANE, x - step * LANE):
-            if low - 1e-6 <= place <= high + 1e-6 and all(abs(place - other) >= LANE - 1e-6 for other in taken):
-                return place
+        for candidate in (x + step * LANE, x - step * LANE):
+            inside = low - 1e-6 <= candidate <= high + 1e-6
+            if inside and all(abs(candidate - other) >= LANE - 1e-6 for other in taken):
+                return candidate
     return x
 
 
 def _curve(points: Sequence[_Point], lean: tuple[float, float] = LEANS[0]) -> tuple[float, ...]:
-    """Cubics through the points, upright at each of them; `lean` is how far the handles reach along the rise."""
+    """Return cubics through the points, vertical at each; `lean` is how far the handles reach along the rise."""
     path = list(points[0])
     for (x0, y0), (x1, y1) in pairwise(points):
         path += [x0, y0 + (y1 - y0) * lean[0], x1, y1 + (y0 - y1) * lean[1], x1, y1]
@@ -161,7 +162,7 @@ def _curve(points: Sequence[_Point], lean: tuple[float, float] = LEANS[0]) -> tu
 
 
 def is_clear(path: Sequence[float], boxes: Sequence[PlacedBox], clearance: float) -> bool:
-    """Whether cubics keep away from all boxes."""
+    """Return whether cubics keep the clearance from all boxes."""
     for start in range(0, len(path) - 2, 6):
         x0, y0, x1, y1, x2, y2, x3, y3 = path[start : start + 8]
         for sample in range(SAMPLES + 1):

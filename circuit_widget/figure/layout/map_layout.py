@@ -1,6 +1,6 @@
-"""Where the nodes of the map stand: pure functions of numbers and token texts.
+"""The layout of the map's nodes: pure functions of numbers and token texts.
 
-The screen runs the same functions (js/src/layout/map-layout.ts); tests/fixtures/layout.json holds both to the same numbers.
+The screen runs the same functions (js/src/layout/map-layout.ts); tests/fixtures/layout.json checks both.
 Units are pixels of the screen; y grows downwards.
 """
 
@@ -42,16 +42,16 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The line of one layer; the label is empty where there is no room for it."""
+    """The line of one layer; its label is empty where there is no room for it."""
 
     label: str
     y: float
 
 
 class MapLayout(NamedTuple):
-    """Centres and radii of the nodes, columns, rows (bottom to top), and how the token texts stand.
+    """Centres and radii of the nodes, columns, rows (bottom to top), and the direction of the token texts.
 
-    Upright texts are centred in their column at token_y; slanted ones end there, turned by -40 degrees.
+    Horizontal texts are centred in their column at token_y; slanted ones end there, turned by -40 degrees.
     """
 
     x: tuple[float, ...]
@@ -71,7 +71,10 @@ def map_layout(
     height: float,
     token_size: float = 11.5,
 ) -> MapLayout:
-    """Tokens across, layers up: each node in the cell of its position and layer, largest first, apart if they fit."""
+    """Lay out tokens across and layers upwards.
+
+    Each node is in the cell of its position and layer, the largest first, without overlaps if they fit.
+    """
     positions = sorted({node.position for node in nodes})
     texts = [token_label(token_texts[position]) for position in positions]
     text_widths = [mono_width(text, token_size) for text in texts]
@@ -130,7 +133,7 @@ def _radii(nodes: Sequence[MapNode], pitch: float) -> list[float]:
 
 
 def _cells(nodes: Sequence[MapNode]) -> dict[tuple[int, int], list[int]]:
-    """Indices of the nodes of each (position, row), highest influence first."""
+    """Return the indices of the nodes of each (position, row), highest influence first."""
     cells: dict[tuple[int, int], list[int]] = {}
     for index in sorted(range(len(nodes)), key=lambda i: (-nodes[i].influence, i)):
         cells.setdefault((nodes[index].position, nodes[index].layer + 1), []).append(index)
@@ -146,10 +149,10 @@ def _columns(
     top: int,
 ) -> list[tuple[float, float]]:
     """Share the width: token texts and the top row first, then cells in three lines, then in one, then the rest."""
-    place = {position: index for index, position in enumerate(positions)}
+    index_of = {position: index for index, position in enumerate(positions)}
     first, wrapped, packed = list(base), list(base), list(base)
     for (position, row), members in cells.items():
-        at, line = place[position], math.fsum(2 * radius[i] + NODE_GAP for i in members) + 6.0
+        at, line = index_of[position], math.fsum(2 * radius[i] + NODE_GAP for i in members) + 6.0
         first[at] = max(first[at], line if row == top else 0.0)
         wrapped[at] = max(wrapped[at], first[at], line / 3)
         packed[at] = max(packed[at], line)
@@ -172,7 +175,7 @@ def _columns(
 
 
 def _pack(radii: Sequence[float], room: float, pitch: float, most: int) -> list[tuple[float, float]]:
-    """Offsets from the centre of a cell: one line, else staggered ones up to `most`, squeezed if they do not fit."""
+    """Return offsets from the centre of a cell: in one line, else in staggered lines up to `most`, squeezed if need be."""
     largest = max(radii)
     spread = max(0.0, min(pitch / 3, pitch / 2 - largest - 0.75))
     placed: list[tuple[float, float]] = []
@@ -196,7 +199,7 @@ def _pack(radii: Sequence[float], room: float, pitch: float, most: int) -> list[
 
 
 def _fill(radii: Sequence[float], lanes: Sequence[float]) -> list[tuple[float, float]]:
-    """Put circles, in order, where each reaches least far to the right without touching those placed."""
+    """Put circles, in order, as far to the left as they go without touching the earlier ones."""
     ends: list[list[tuple[float, float]]] = [[] for _ in lanes]
     placed = []
     for radius in radii:

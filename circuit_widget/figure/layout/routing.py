@@ -1,6 +1,6 @@
-"""How edges run: gentle cubics, spread over the sides of boxes, around the boxes they do not belong to.
+"""Routes of edges: gentle cubics, spread over the sides of boxes, around all other boxes.
 
-The screen runs the same functions (js/src/layout/routing.ts), held to the same fixture.
+The screen runs the same functions (js/src/layout/routing.ts); tests/fixtures/layout.json checks both.
 """
 
 import math
@@ -37,8 +37,8 @@ class Route(NamedTuple):
 _Point = tuple[float, float]
 
 
-def shown_links(links: Sequence[Link]) -> tuple[Link, ...]:
-    """The links worth drawing: 4% of the target's input or more, and the strongest into each box whatever it is."""
+def visible_links(links: Sequence[Link]) -> tuple[Link, ...]:
+    """Return the links to draw: those with at least 4% of the target's input, and the strongest into each box."""
     strongest: dict[int, float] = {}
     for link in links:
         strongest[link.target] = max(strongest.get(link.target, 0.0), abs(link.share))
@@ -48,7 +48,7 @@ def shown_links(links: Sequence[Link]) -> tuple[Link, ...]:
 
 
 def map_edge(x0: float, y0: float, r0: float, x1: float, y1: float, r1: float) -> tuple[float, ...]:
-    """The cubic of a map edge, top of source to bottom of target, bowed where it would run along its own column."""
+    """Return the cubic of a map edge, top of source to bottom of target, bowed if it would run along its own column."""
     start, end = y0 - r0, y1 + r1
     rise = start - end
     bow = min(22.0, 0.1 * rise) * max(0.0, 1.0 - abs(x1 - x0) / 24.0) if rise > 90.0 else 0.0
@@ -56,13 +56,13 @@ def map_edge(x0: float, y0: float, r0: float, x1: float, y1: float, r1: float) -
 
 
 def route_edges(boxes: Sequence[PlacedBox], links: Sequence[Link], width: float) -> tuple[Route, ...]:
-    """One route for each link, in their order."""
+    """Return one route for each link, in their order."""
     sides = [_sides(boxes, link) for link in links]
     towards = [
         ((boxes[link.target].x, boxes[link.target].y), (boxes[link.source].x, boxes[link.source].y)) for link in links
     ]
     routes = _routes(boxes, links, sides, towards, width)
-    # A path that bends around a box heads for the bend: a second pass orders the ports by that.
+    # A path that bends around a box starts towards the bend: a second pass orders the ports by that direction.
     bends = [
         ((route.path[6], route.path[7]), (route.path[-8], route.path[-7])) if len(route.path) > 8 else old
         for route, old in zip(routes, towards, strict=True)
@@ -107,7 +107,7 @@ def _ports(
     sides: Sequence[tuple[str, str]],
     towards: Sequence[tuple[_Point, _Point]],
 ) -> tuple[list[_Point], list[_Point]]:
-    """Where edges leave and arrive: side by side, in the order of the slopes towards where they go."""
+    """Return the points where edges leave and arrive: side by side, in the order of their slopes."""
     groups: dict[tuple[int, str], list[tuple[int, int, int]]] = {}
     for index, link in enumerate(links):
         for end, box in enumerate((link.source, link.target)):
@@ -130,7 +130,7 @@ def _straighten(
     sides: Sequence[tuple[str, str]],
     points: list[list[_Point]],
 ) -> None:
-    """Slide the only end on a side under the edge's other end where the box reaches that far."""
+    """Slide an end that is alone on its side under the edge's other end, where the box reaches that far."""
     for (box, _), members in groups.items():
         _, index, end = members[0]
         y = points[end][index][1]
@@ -141,7 +141,7 @@ def _straighten(
 
 
 def _slope(box: PlacedBox, towards: _Point, side: str) -> int:
-    """In millionths, so that rounding cannot part equals."""
+    """Return the slope in millionths, so that rounding cannot separate equal slopes."""
     upright = side in ("left", "right")
     slope = towards[1] - box.y if upright else (towards[0] - box.x) / max(12.0, abs(towards[1] - box.y))
     return math.floor(1e6 * slope + 0.5)
@@ -179,8 +179,8 @@ def _route(
         across = (x0, start[1], middle, start[1], middle, end[1], x1, end[1])
         return Route(across, (end[0] - sign * gap, end[1]), (sign, 0.0), stroke)
     if sides == ("top", "top"):
-        lift = 20.0 + 0.12 * abs(end[0] - start[0])
-        crest = min(start[1], end[1]) - lift
+        rise = 20.0 + 0.12 * abs(end[0] - start[0])
+        crest = min(start[1], end[1]) - rise
         arch = (start[0], start[1], start[0], crest, end[0], crest, end[0], end[1] - back)
         return Route(arch, (end[0], end[1] - TIP_GAP), (0.0, 1.0), stroke)
     # Downward edges are upward ones in a mirror.
@@ -189,7 +189,7 @@ def _route(
     upward = rising_path(
         (start[0], sign * start[1]), (end[0], sign * end[1] + back), obstacles, stroke, width, lanes, sign
     )
-    mirrored = tuple(value if place % 2 == 0 else sign * value for place, value in enumerate(upward))
+    mirrored = tuple(value if number % 2 == 0 else sign * value for number, value in enumerate(upward))
     return Route(mirrored, (end[0], end[1] + sign * TIP_GAP), (0.0, -sign), stroke)
 
 

@@ -1,4 +1,4 @@
-"""The fonts of PDF and PNG figures: open ones that come with the package (fonts/OFL.txt), and those of the machine."""
+"""The fonts of PDF and PNG figures: open fonts that come with the package (fonts/OFL.txt), and fonts of the machine."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import uharfbuzz
 
 FONTS = Path(__file__).parents[1] / "fonts"
-INSTALL = "Install what draws it: pip install 'circuit-widget[figures]'."
+INSTALL = "Install it with: pip install 'circuit-widget[figures]'."
 
 ENDINGS = (".ttf", ".otf", ".ttc", ".otc")
 FAMILY_NAME, STYLE_NAME = 1, 2
@@ -56,7 +56,7 @@ class Font:
     number: int = 0
 
     def has(self, characters: Iterable[str]) -> frozenset[str]:
-        """Those of the characters that the font has a glyph for; none where the file cannot be read.
+        """Return those of the characters that the font has a glyph for; none where the file cannot be read.
 
         Raises FigureError where uharfbuzz is missing.
         """
@@ -64,13 +64,13 @@ class Font:
 
 
 def bundled_have(characters: Iterable[str]) -> frozenset[str]:
-    """Those of the characters that the bundled fonts have glyphs for. Raises FigureError where uharfbuzz is missing."""
+    """Return the characters that the bundled fonts have glyphs for. Raises FigureError where uharfbuzz is missing."""
     wanted = frozenset(characters)
     return frozenset().union(*(_glyphs_in(file, 0, wanted) for file in _font_files([FONTS])))
 
 
 def read_fonts(folders: Iterable[Path]) -> Iterator[Font]:
-    """Yield the fonts in some folders and the folders in them; files that are no fonts are passed over.
+    """Yield the fonts in some folders and their subfolders; other files are skipped.
 
     Raises FigureError where uharfbuzz is missing.
     """
@@ -83,7 +83,7 @@ def read_fonts(folders: Iterable[Path]) -> Iterator[Font]:
 
 
 def chosen_folders(fonts: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
-    """Folders of fonts that a user names. Raises FigureError for one that does not exist."""
+    """Return the folders of fonts that a user names. Raises FigureError for one that does not exist."""
     expected = f"fonts= names folders with font files ({', '.join(ENDINGS)})"
     folders = [fonts] if isinstance(fonts, str | Path) else entries_of(fonts, expected, FigureError)
     for folder in folders:
@@ -93,7 +93,7 @@ def chosen_folders(fonts: str | Path | Sequence[str | Path]) -> tuple[Path, ...]
 
 
 def system_folders(platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
-    """Where this system keeps fonts, those of the user first."""
+    """Return the folders of this system's fonts, those of the user first."""
     home = Path.home()
     if platform == "darwin":
         return (home / "Library/Fonts", Path("/Library/Fonts"), Path("/System/Library/Fonts"))
@@ -107,13 +107,13 @@ def system_folders(platform: str = sys.platform, environ: Mapping[str, str] = os
 
 def _font_files(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in folders:
-        for place, inner, names in os.walk(folder):
+        for current, inner, names in os.walk(folder):
             inner.sort()
-            yield from (Path(place, name) for name in sorted(names) if name.lower().endswith(ENDINGS))
+            yield from (Path(current, name) for name in sorted(names) if name.lower().endswith(ENDINGS))
 
 
 def _numbers(file: Path) -> range:
-    """The numbers of the fonts in a file."""
+    """Return the numbers of the fonts in a file."""
     try:
         with file.open("rb") as opened:
             head = opened.read(12)

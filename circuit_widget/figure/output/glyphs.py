@@ -1,4 +1,4 @@
-"""Which fonts have the glyphs of a figure's text, and what is said of the characters that none has."""
+"""Glyphs: which fonts have the characters of a figure's text, and the warning about characters that none has."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from circuit_widget.figure.output.fonts import Font, bundled_have, read_fonts, s
 from circuit_widget.figure.output.scripts import CJK, HAN, HANGUL, JAPANESE, KANA, KOREAN, NOTO_SITE, Script, script_of
 
 OWN_SIGNS = "→×−…·∅“”–—\ufffd"
-"""Signs of the figures' own words beyond Latin-1; the bundled fonts have them, as they have ASCII and Latin-1."""
+"""Signs beyond Latin-1 in the figures' own texts; the bundled fonts have them, as they have ASCII and Latin-1."""
 
 NAMED_CHARACTERS = 5
 NAMED_SCRIPTS = 4
@@ -17,12 +17,12 @@ IGNORED = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
 UNSEEN = frozenset(
     [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x1810), 0x034F, 0x115F, 0x1160, 0x3164]
 )
-"""Variation selectors, fillers and joiners: they have an effect and no picture."""
+"""Variation selectors, fillers and joiners: they have an effect but no glyph."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Fonts for what the bundled ones lack: families in order, the folders of their files, characters none has."""
+    """Fonts for characters that the bundled ones lack: families in order, their folders, and characters none has."""
 
     families: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
@@ -50,20 +50,20 @@ def cover(texts: Iterable[str], chosen: Sequence[Path] = ()) -> Coverage:
 
 
 def missing_glyphs(missing: str) -> str:
-    """What to say of characters without a glyph: some of them, their scripts, and a font to install for each."""
+    """Return the warning about characters without a glyph: some of them, their scripts, and a font for each script."""
     groups = _by_script(missing)
-    shown = list(groups)[:NAMED_SCRIPTS]
-    names = [_characters(script, groups[script]) for script in shown]
-    if len(groups) > len(shown):
-        names.append(f"characters of {len(groups) - len(shown)} more scripts")
-    families = list(dict.fromkeys(script.families[0] for script in shown if script.families))
-    packages = list(dict.fromkeys(script.package for script in shown if script.package))
+    named = list(groups)[:NAMED_SCRIPTS]
+    names = [_characters(script, groups[script]) for script in named]
+    if len(groups) > len(named):
+        names.append(f"characters of {len(groups) - len(named)} more scripts")
+    families = list(dict.fromkeys(script.families[0] for script in named if script.families))
+    packages = list(dict.fromkeys(script.package for script in named if script.package))
     advice = (
         f" Fonts that have them: {', '.join(families)} (Debian and Ubuntu: apt-get install {' '.join(packages)}; "
         f"other systems: {NOTO_SITE})."
     )
     return (
-        f"Boxes stand for characters that no font here has: {', '.join(names)}.{advice if families else ''} "
+        f"A box is drawn for each character that no font here has: {', '.join(names)}.{advice if families else ''} "
         'A folder of font files can be named, too: figure.save(path, fonts="folder").'
     )
 
@@ -80,7 +80,7 @@ def _without(characters: Iterable[str], found: Sequence[frozenset[str]]) -> str:
 
 
 def _pick(characters: str, fonts: Sequence[Font]) -> list[Font]:
-    """For each script the fonts with most of its characters, of equal ones the best known for it."""
+    """Return for each script the fonts with most of its characters; among equal ones the best known for it."""
     picked: list[Font] = []
     groups = _by_script(characters)
     for script, group in groups.items():
@@ -97,7 +97,7 @@ def _pick(characters: str, fonts: Sequence[Font]) -> list[Font]:
 
 
 def _preferred(script: Script, present: Iterable[Script]) -> tuple[str, ...]:
-    """Families for a script; the forms of Chinese characters follow the language that stands beside them."""
+    """Return the families for a script; the forms of Chinese characters follow the other scripts of the text."""
     if script.families != CJK:
         return script.families
     scripts = set(present)
@@ -105,7 +105,7 @@ def _preferred(script: Script, present: Iterable[Script]) -> tuple[str, ...]:
 
 
 def _rank(font: Font, order: tuple[str, ...]) -> int:
-    """The place of a font in the order, after it those that look like the figure's own sans serif."""
+    """Return the rank of a font: its index in the order; fonts outside it come later, sans serif ones first."""
     if font.family in order:
         return order.index(font.family)
     return len(order) + (0 if "Sans" in font.family else 1) + (2 if "Mono" in font.family else 0)

@@ -14,13 +14,13 @@ from circuit_widget.figure.scene.style import PX_PER_INCH
 
 
 def write_pdf(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage) -> bytes:
-    """The scene as one page, its recipe among the keywords. Raises FigureError as `typeset` does."""
+    """Return the scene as one page, with its recipe among the keywords. Raises FigureError as `typeset` does."""
     text = json.dumps(recipe, ensure_ascii=True, sort_keys=True)
     return typeset(scene, coverage, (KEYWORD, text), "pdf", PX_PER_INCH)
 
 
 def keywords(pdf: bytes) -> str | None:
-    """What a PDF says after our keyword in its metadata, or None. Raises ValueError for what is not a PDF."""
+    """Return the text after our keyword in a PDF's metadata, or None. Raises ValueError for what is not a PDF."""
     if not pdf.startswith(b"%PDF-"):
         raise ValueError("not a PDF")
     found = re.search(rb"<pdf:Keywords>([^<]*)</pdf:Keywords>", pdf)

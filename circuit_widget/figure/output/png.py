@@ -16,7 +16,7 @@ KEYWORD = "circuit-widget"
 
 
 def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, scale: float) -> bytes:
-    """The scene as a PNG of `scale` dots to the scene pixel, its recipe in a text chunk.
+    """Return the scene as a PNG of `scale` dots to the scene pixel, with its recipe in a text chunk.
 
     Raises FigureError as `typeset` does.
     """
@@ -30,7 +30,7 @@ def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, scale
 
 
 def text_chunk(png: bytes) -> str | None:
-    """What a PNG says under our keyword, or None. Raises ValueError for what is not a PNG or is cut off."""
+    """Return the text under our keyword in a PNG, or None. Raises ValueError for what is not a PNG or is cut off."""
     if not png.startswith(SIGNATURE):
         raise ValueError("not a PNG")
     at = len(SIGNATURE)

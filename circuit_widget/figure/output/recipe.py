@@ -1,4 +1,4 @@
-"""How a figure came about: written into every file, and read back from it."""
+"""The recipe of a figure: the data it was made from, written into every file and read back from it."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from circuit_widget.intervention.studies.controls import Controls
 def make_recipe(
     graph: Graph, circuit: Circuit, effect: Effect | None, controls: Controls | None, part: str, width: float
 ) -> dict[str, Any]:
-    """Model, transcoders, prompt, thresholds, circuit, interventions, versions, and what was drawn; plain JSON."""
+    """Return the recipe as plain JSON: model, transcoders, prompt, thresholds, circuit, interventions, versions, part."""
     recipe: dict[str, Any] = {
         **json.loads(json.dumps(dict(graph.recipe), default=_plain)),
         "prompt": {
@@ -45,7 +45,7 @@ def make_recipe(
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
-    """The recipe in a figure's file (.svg, .pdf, .png). Raises FigureError for a file that holds none."""
+    """Return the recipe in a figure's file (.svg, .pdf, .png). Raises FigureError for a file without a recipe."""
     file = Path(path)
     readers = {".svg": _from_svg, ".pdf": pdf.keywords, ".png": png.text_chunk}
     reader = readers.get(file.suffix.lower())
@@ -59,7 +59,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     except (ValueError, RecursionError, ElementTree.ParseError) as error:
         raise FigureError(f"{file.name!r} is not a whole {file.suffix[1:].upper()} file.") from error
     if not isinstance(recipe, dict):
-        raise FigureError(f"{file.name!r} holds no recipe; only figures made by circuit-widget do.")
+        raise FigureError(f"{file.name!r} contains no recipe; only figures made by circuit-widget do.")
     return recipe
 
 

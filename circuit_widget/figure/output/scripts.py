@@ -1,4 +1,4 @@
-"""Scripts of the world: which one a character belongs to, and which font has it."""
+"""Writing systems: the script that a character belongs to, and fonts that have it."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -123,7 +123,7 @@ KINDS = frozenset(
 
 
 def script_of(character: str) -> Script:
-    """The script of a character, by its block or else by its Unicode name."""
+    """Return the script of a character, by its block or else by its Unicode name."""
     code = ord(character)
     for first, last, script in BLOCKS:
         if first <= code <= last:

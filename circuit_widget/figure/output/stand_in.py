@@ -1,4 +1,4 @@
-"""A font of boxes for characters that no font has, each with a glyph of its own, so that a PDF's text keeps them."""
+"""A stand-in font with boxes for characters that no font has; each is a glyph of its own, so a PDF's text keeps them."""
 
 import io
 import unicodedata
@@ -14,7 +14,7 @@ TOP, BOTTOM, SIDE, STROKE = 720, -60, 60, 45
 
 
 def stand_in_font(characters: Iterable[str]) -> bytes:
-    """A TrueType font with a hollow box for each character, as wide as the layout takes it to be; marks have none.
+    """Return a TrueType font with a hollow box for each character, as wide as the layout assumes; marks have none.
 
     Raises FigureError where fontTools is missing.
     """
@@ -46,7 +46,7 @@ def stand_in_font(characters: Iterable[str]) -> bytes:
     font.setupNameTable({**names_of_font, "uniqueFontIdentifier": FAMILY, "fullName": FAMILY})
     font.setupOS2(sTypoAscender=TOP, sTypoDescender=BOTTOM, usWinAscent=TOP, usWinDescent=-BOTTOM)
     font.setupPost()
-    # The same characters make the same bytes, whenever.
+    # The same characters make the same bytes at any time.
     font.updateHead(created=0, modified=0)
     font.font.recalcTimestamp = False
     written = io.BytesIO()
@@ -61,7 +61,7 @@ def _width(character: str) -> int:
 
 
 def _rectangle(pen: object, left: int, bottom: int, right: int, top: int) -> None:
-    """Draw a rectangle; with left and right exchanged it runs the other way round, and is a hole."""
+    """Draw a rectangle; with left and right exchanged it runs the other way round and makes a hole."""
     pen.moveTo((left, bottom))  # type: ignore[attr-defined]
     for corner in ((left, top), (right, top), (right, bottom)):
         pen.lineTo(corner)  # type: ignore[attr-defined]

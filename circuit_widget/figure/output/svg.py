@@ -11,11 +11,11 @@ from circuit_widget.wording.text import runs_leftward
 
 RECIPE_NAMESPACE = "https://circuit-widget.github.io/recipe"
 BASELINE = 0.355
-"""From the middle of a line of text down to its baseline, in em."""
+"""Distance from the middle of a line of text down to its baseline, in em."""
 
 
 def write_svg(scene: Scene, recipe: Mapping[str, Any]) -> str:
-    """The scene as an SVG document, its recipe as JSON in the document's metadata."""
+    """Return the scene as an SVG document, with its recipe as JSON in the document's metadata."""
     document = _text(json.dumps(recipe, ensure_ascii=True, sort_keys=True))
     parts = [
         _head(scene),
@@ -30,12 +30,12 @@ def write_svg(scene: Scene, recipe: Mapping[str, Any]) -> str:
 
 
 def write_shapes(scene: Scene, shapes: Sequence[Item]) -> str:
-    """Some shapes of the scene as an SVG document of its size, for what sets text itself."""
+    """Return some shapes of the scene as an SVG document of its size, for a typesetter that sets the text itself."""
     return "\n".join([_head(scene), *(_item(item) for item in shapes), "</svg>"])
 
 
 def allowed(text: str) -> str:
-    """The text with U+FFFD for what XML 1.0 does not allow, half a surrogate pair among it."""
+    """Return the text with U+FFFD for characters that XML 1.0 does not allow, such as half a surrogate pair."""
     return "".join(character if _is_allowed(ord(character)) else "\ufffd" for character in text)
 
 
@@ -61,11 +61,11 @@ def _item(item: Item) -> str:
             return f'<path d="{data}"{_paint(item.paint)}/>'
         case Rectangle():
             radius = f' rx="{_number(item.radius)}"' if item.radius else ""
-            place = f'x="{_number(item.x)}" y="{_number(item.y)}" width="{_number(item.w)}" height="{_number(item.h)}"'
-            return f"<rect {place}{radius}{_paint(item.paint)}/>"
+            area = f'x="{_number(item.x)}" y="{_number(item.y)}" width="{_number(item.w)}" height="{_number(item.h)}"'
+            return f"<rect {area}{radius}{_paint(item.paint)}/>"
         case Circle():
-            place = f'cx="{_number(item.x)}" cy="{_number(item.y)}" r="{_number(item.radius)}"'
-            return f"<circle {place}{_paint(item.paint)}/>"
+            area = f'cx="{_number(item.x)}" cy="{_number(item.y)}" r="{_number(item.radius)}"'
+            return f"<circle {area}{_paint(item.paint)}/>"
         case Label():
             return _label(item)
 
@@ -85,7 +85,7 @@ def _label(label: Label) -> str:
     if label.opacity < 1:
         attributes.append(f'fill-opacity="{_number(label.opacity)}"')
     if runs_leftward(label.text):
-        # Its words stand in its own direction, in whatever page the picture is.
+        # The text keeps its own direction in every page that contains the picture.
         attributes.append('unicode-bidi="plaintext"')
     if label.turn:
         attributes.append(f'transform="rotate({_number(label.turn)} {_pair(label.x, label.y)})"')
@@ -104,7 +104,7 @@ def _paint(paint: Paint) -> str:
         if paint.dash:
             text += f' stroke-dasharray="{" ".join(_number(value) for value in paint.dash)}"'
     if paint.opacity < 1:
-        # Opacity of the whole shape would cost those who draw it a layer of its own.
+        # Opacity of the whole shape would make renderers draw it in a layer of its own.
         used = [name for name, color in (("fill", paint.fill), ("stroke", paint.stroke)) if color]
         text += "".join(f' {name}-opacity="{_number(paint.opacity)}"' for name in used)
     return text
@@ -120,7 +120,7 @@ def _number(value: float) -> str:
 
 
 def _text(text: str) -> str:
-    """The one way in which a text enters the document."""
+    """Return a text escaped; every text enters the document through here."""
     return escape(allowed(text))
 
 

@@ -1,7 +1,8 @@
 """A scene set by typst, as a PDF page with real text or as a PNG.
 
-Shapes go in as SVG pictures, layer by layer; typst sets the text itself, since it takes each cluster of characters from
-the first font that has it and orders scripts that run from right to left. Its own drawing of SVG text does neither.
+Shapes are passed to typst as SVG pictures, layer by layer. Texts are passed as texts: typst then takes each cluster of
+characters from the first font that has it, and orders scripts that run from right to left, which it does not do for text
+in an SVG picture.
 """
 
 import json
@@ -24,7 +25,7 @@ from circuit_widget.wording.text import MARKS, runs_leftward
 
 FAMILIES = ("Inter", "Noto Sans Mono")
 
-# Texts come in as inputs, never as source, so that nothing in them is run.
+# Texts are passed as inputs, never as source, so that nothing in them is run.
 SOURCE = """
 #let page-of = json(bytes(sys.inputs.page))
 #let px = page-of.px * 1pt
@@ -32,17 +33,17 @@ SOURCE = """
 #set page(width: page-of.width * px, height: page-of.height * px, margin: 0pt, fill: white)
 #set text(lang: "en", hyphenate: false, cjk-latin-spacing: none, top-edge: "baseline", bottom-edge: "baseline")
 #set par(justify: false)
-#let layer(svg, words) = place(top + left, image(bytes(svg), format: "svg", width: 100%, height: 100%, alt: words))
+#let layer(svg, alt) = place(top + left, image(bytes(svg), format: "svg", width: 100%, height: 100%, alt: alt))
 #let set-text(label) = {
   let body = text(
     font: label.fonts,
     size: label.size * px,
     weight: label.weight,
     fill: rgb(label.color).transparentize((1 - label.opacity) * 100%),
-    // What stands apart is set in a box of its own, which nothing around it reorders.
+    // An isolated part is set in a box of its own, which nothing around it reorders.
     for part in label.parts {
-      let words = text(dir: if part.leftward { rtl } else { ltr }, part.text)
-      if part.apart { box(words) } else { words }
+      let content = text(dir: if part.leftward { rtl } else { ltr }, part.text)
+      if part.apart { box(content) } else { content }
     },
   )
   place(top + left, dx: label.x * px, dy: label.y * px, rotate(label.turn * 1deg, origin: top + left, context {
@@ -61,7 +62,7 @@ SOURCE = """
 def typeset(
     scene: Scene, coverage: Coverage, keywords: Sequence[str], ending: Literal["pdf", "png"], dots_per_inch: float
 ) -> bytes:
-    """The scene as one page, with the fonts that cover its text and boxes for what none covers.
+    """Return the scene as one page, with the fonts that cover its text and boxes for characters that none covers.
 
     `dots_per_inch` is for PNG. Raises FigureError where typst is missing or fails.
     """
@@ -94,7 +95,10 @@ def typeset(
 
 
 def _boxed(scene: Scene, missing: str) -> set[str]:
-    """Characters without a glyph, and those before a mark without one: a font sets a character and its marks together."""
+    """Return the characters to draw as boxes: those without a glyph, and those before a mark without a glyph.
+
+    The same font sets a character and its marks.
+    """
     boxed = set(missing)
     for label in scene.items:
         base = ""
@@ -107,7 +111,7 @@ def _boxed(scene: Scene, missing: str) -> set[str]:
 
 
 def _items(scene: Scene, coverage: Coverage) -> Iterator[dict[str, Any]]:
-    """Runs of shapes as pictures, and between them texts, in the scene's order."""
+    """Yield runs of shapes as pictures, and texts between them, in the scene's order."""
     for is_text, run in groupby(scene.items, key=lambda item: isinstance(item, Label)):
         if is_text:
             yield from (_text(item, coverage) for item in run if isinstance(item, Label))
@@ -134,7 +138,7 @@ def _text(label: Label, coverage: Coverage) -> dict[str, Any]:
 
 
 def _parts(text: str) -> list[dict[str, Any]]:
-    """The text in pieces: those that `apart` wrapped, without its signs, and what stands between."""
+    """Return the text in parts: those that `apart` wrapped, without its signs, and those between."""
     pieces = re.split("\u2068([^\u2069]*)\u2069?", text)
     return [
         {"text": piece, "apart": at % 2 == 1, "leftward": runs_leftward(piece)}

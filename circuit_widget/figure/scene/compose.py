@@ -21,7 +21,7 @@ Part: TypeAlias = Literal["map", "circuit", "both"]
 MARGIN = 3.0
 GAP = 22.0
 BESIDE = 640.0
-"""Width from which the bars of an effect stand beside the circuit."""
+"""Width from which the bars of an effect are beside the circuit."""
 BARS = 236.0
 TWO_COLUMNS = 420.0
 
@@ -35,7 +35,7 @@ def compose(
     width: float,
     title: str | None,
 ) -> Scene:
-    """The scene of a figure `width` scene pixels wide, as high as its parts need."""
+    """Return the scene of a figure `width` scene pixels wide, as high as its parts need."""
     inner = width - 2 * MARGIN
     pen = Pen(MARGIN, MARGIN)
     if title:
@@ -64,7 +64,7 @@ def compose(
 def _circuit_and_effect(
     pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, controls: Controls | None, width: float
 ) -> float:
-    """Bars beside the circuit where there is room, else below it; returns the height of both."""
+    """Draw bars beside the circuit where there is room, else below it; return the height of both."""
     columns = 2 if width >= TWO_COLUMNS else 1
     if not circuit.boxes():
         return draw_effect(pen, graph, circuit, effect, controls, width, columns) if effect else 0.0
@@ -86,17 +86,17 @@ def _circuit_and_effect(
 
 
 def _shifted(pen: Pen, down: float) -> Pen:
-    """A pen lower down that writes on the same page."""
+    """Return a pen lower down that writes on the same page."""
     return Pen(pen.x, pen.y + down, pen.items)
 
 
 def _prompt(pen: Pen, graph: Graph, width: float) -> float:
-    """The prompt as chips, ending in the answer; returns the height of its rows."""
+    """Draw the prompt as chips, ending in the answer; return the height of its rows."""
     answer = max(graph.targets, key=lambda target: target.probability)
     chips = [(token_text(token.text), style.CHIP, style.INK) for token in graph.tokens[1:]]
-    words = f"{apart(token_text(answer.token))} {probability(answer.probability)}"
+    answer_text = f"{apart(token_text(answer.token))} {probability(answer.probability)}"
     x, y = 0.0, 0.0
-    for text, ground, ink in [*chips, (words, style.ANSWER_GROUND, style.ANSWER)]:
+    for text, ground, ink in [*chips, (answer_text, style.ANSWER_GROUND, style.ANSWER)]:
         arrow = 24.0 if ink == style.ANSWER else 0.0
         room = mono_width(text, style.TOKEN_SIZE) + 10
         if x > 0 and x + arrow + room > width:

@@ -1,4 +1,4 @@
-"""What an effect did, as bars: output probabilities before and after, activations measured and predicted."""
+"""An effect as bars: output probabilities before and after, activations measured and predicted."""
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.scene import style
@@ -8,7 +8,7 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.wording.names import token_text
 from circuit_widget.wording.numbers import LIKELY, percent, probability
-from circuit_widget.wording.outcome import BoxActivation, activations, deed_of, probability_tone
+from circuit_widget.wording.outcome import BoxActivation, activations, description, probability_tone
 from circuit_widget.wording.text import printable, shorten, text_width
 
 BARS = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.NODE_EDGE}
@@ -31,10 +31,10 @@ def draw_effect(
     width: float,
     columns: int,
 ) -> float:
-    """Draw the bars in one column or two, with the band of controls behind them; returns their height."""
+    """Draw the bars in one column or two, with the band of controls behind them; return their height."""
     gap = 28.0
     column = (width - gap) / 2 if columns == 2 else width
-    y = _deeds(pen, graph, circuit, effect, width)
+    y = _interventions(pen, graph, circuit, effect, width)
     below = _tokens(pen, effect, controls, y, column)
     rows = activations(graph, circuit, effect, controls)[:ACTIVATIONS]
     if not rows:
@@ -47,17 +47,17 @@ def draw_effect(
     return _activations(pen, rows, below + 14, column)
 
 
-def _deeds(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: float) -> float:
-    """What was done, as chips, and what was frozen meanwhile."""
+def _interventions(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: float) -> float:
+    """Draw the interventions as chips, and what was frozen meanwhile; return their height."""
     y = 0.0
     x = 0.0
     for one in effect.interventions:
-        words = shorten(deed_of(graph, circuit, one), width - 22, style.CAPTION_SIZE)
-        room = text_width(words, style.CAPTION_SIZE) + 20
+        text = shorten(description(graph, circuit, one), width - 22, style.CAPTION_SIZE)
+        room = text_width(text, style.CAPTION_SIZE) + 20
         if x > 0 and x + room > width:
             x, y = 0.0, y + 24
         pen.rectangle(x, y, room, 19, Paint(style.INHIBIT_GROUND, style.INHIBIT, 0.9), 9.5)
-        pen.label(x + room / 2, y + 9.5, words, style.CAPTION_SIZE, style.INHIBIT, "middle", bold=True)
+        pen.label(x + room / 2, y + 9.5, text, style.CAPTION_SIZE, style.INHIBIT, "middle", bold=True)
         x += room + 7
     frozen = shorten(effect.frozen, width, style.CAPTION_SIZE)
     if x + text_width(frozen, style.CAPTION_SIZE) > width:
@@ -66,12 +66,12 @@ def _deeds(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: floa
     return y + 30
 
 
-def _heading(pen: Pen, y: float, words: str) -> None:
-    pen.label(0, y + 7, words, style.CAPTION_SIZE, style.MUTED)
+def _heading(pen: Pen, y: float, text: str) -> None:
+    pen.label(0, y + 7, text, style.CAPTION_SIZE, style.MUTED)
 
 
 def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width: float) -> float:
-    """The likeliest tokens, by what they were before or are after."""
+    """Draw the tokens that are the likeliest before or after."""
     table = effect.tokens
     most = table[["before", "after"]].max(axis=1)
     order = sorted(range(len(table)), key=lambda row: (-float(most.iloc[row]), -float(table["logit_after"].iloc[row])))
@@ -102,11 +102,11 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
 
 
 def _activations(pen: Pen, rows: list[BoxActivation], y: float, width: float) -> float:
-    """Measured as a bar, what the graph predicted as a tick, and a line at unchanged."""
+    """Draw each measured activation as a bar, the predicted one as a tick, and a line at 100%."""
     _heading(pen, y, "activation after, % of before")
     random = any(row.band is not None for row in rows)
-    words = ["measured", "predicted", *(["random"] if random else [])]
-    key = width - sum(text_width(word, style.CAPTION_SIZE) + 23 for word in words)
+    names_in_key = ["measured", "predicted", *(["random"] if random else [])]
+    key = width - sum(text_width(name, style.CAPTION_SIZE) + 23 for name in names_in_key)
     if key > text_width("activation after, % of before", style.CAPTION_SIZE) + 10:
         _key(pen, key, y + 7, random)
     else:
@@ -121,14 +121,14 @@ def _activations(pen: Pen, rows: list[BoxActivation], y: float, width: float) ->
     for row in rows:
         middle = y + ROW / 2
         name = shorten(printable(row.name), names - 10, style.TEXT_SIZE)
-        pen.label(0, middle, name, style.TEXT_SIZE, style.MUTED if row.held else style.INK)
+        pen.label(0, middle, name, style.TEXT_SIZE, style.MUTED if row.clamped else style.INK)
         pen.rectangle(names, middle - 4.5, bar, 9, Paint(fill=style.TRACK), 1.5)
         if row.band is not None:
             _band(pen, names, middle, bar, *(min(max(end, 0.0), scale) / scale for end in row.band))
         length = bar * min(max(row.measured, 0.0), scale) / scale
-        color = style.FAINT if row.held else style.EXCITE
+        color = style.FAINT if row.clamped else style.EXCITE
         pen.rectangle(names, middle - 4.5, max(0.8, length), 9, Paint(fill=color, opacity=0.8), 1.5)
-        if row.predicted == row.predicted and not row.held:
+        if row.predicted == row.predicted and not row.clamped:
             x = names + bar * min(max(row.predicted, 0.0), scale) / scale
             pen.lines([(x, middle - 7.5, x, middle + 7.5)], Paint(stroke=style.INK, width=1.8))
         pen.label(width, middle, percent(row.measured), style.CAPTION_SIZE, style.INK, "end")
@@ -139,7 +139,7 @@ def _activations(pen: Pen, rows: list[BoxActivation], y: float, width: float) ->
 
 
 def _band(pen: Pen, x: float, middle: float, bar: float, low: float, high: float) -> None:
-    """What random controls did, as shares of the bar."""
+    """Draw the range over random controls, as shares of the bar."""
     pen.rectangle(x + bar * low, middle - 8, max(2.0, bar * (high - low)), 16, Paint(style.FAINT, opacity=0.45), 1.5)
 
 

@@ -13,11 +13,11 @@ from circuit_widget.wording.text import printable, shorten, text_width
 ROW = 17.0
 
 Entry: TypeAlias = tuple[str, float, Callable[[Pen, float, float], None]]
-"""Words, width of the sign before them, and what draws the sign from its left end and middle height."""
+"""Text, width of the sign before it, and a function that draws the sign from its left end and middle height."""
 
 
 def shape_entries(kinds: Sequence[str]) -> list[Entry]:
-    """An entry for each kind of node, named as on the screen."""
+    """Return an entry for each kind of node, named as on the screen."""
     fills = {"feature": style.NODE, "error": style.BACKGROUND, "token": style.NODE_EDGE, "logit": style.ANSWER}
     names = {"logit": "output"}
     entries: list[Entry] = []
@@ -32,10 +32,10 @@ def shape_entries(kinds: Sequence[str]) -> list[Entry]:
 
 
 def sign_entries(items: Sequence[Item]) -> list[Entry]:
-    """An entry for each sign that an edge among the items has."""
+    """Return an entry for each sign that an edge among the items has."""
     drawn = {item.paint.stroke for item in items if isinstance(item, Curves)}
     signs = (("excites", True, style.EXCITE), ("inhibits", False, style.INHIBIT))
-    return [(words, 22.0, _sign(excites)) for words, excites, color in signs if color in drawn]
+    return [(text, 22.0, _sign(excites)) for text, excites, color in signs if color in drawn]
 
 
 def _sign(excites: bool) -> Callable[[Pen, float, float], None]:
@@ -47,7 +47,7 @@ def _sign(excites: bool) -> Callable[[Pen, float, float], None]:
 
 
 def group_entries(circuit: Circuit) -> list[Entry]:
-    """An entry for each supernode."""
+    """Return an entry for each supernode."""
     entries: list[Entry] = []
     for group in circuit.supernodes:
 
@@ -59,14 +59,14 @@ def group_entries(circuit: Circuit) -> list[Entry]:
 
 
 def draw_legend(pen: Pen, entries: Sequence[Entry], note: str, width: float) -> float:
-    """Draw entries in rows from the left and a note after them; returns the height."""
+    """Draw entries in rows from the left and a note after them; return the height."""
     x, y = 0.0, ROW / 2
-    for words, sign, draw in entries:
-        room = sign + 5 + text_width(words, style.CAPTION_SIZE)
+    for text, sign, draw in entries:
+        room = sign + 5 + text_width(text, style.CAPTION_SIZE)
         if x > 0 and x + room > width:
             x, y = 0.0, y + ROW
         draw(pen, x, y)
-        pen.label(x + sign + 5, y, words, style.CAPTION_SIZE, style.MUTED)
+        pen.label(x + sign + 5, y, text, style.CAPTION_SIZE, style.MUTED)
         x += room + 15
     if note:
         room = text_width(note, style.CAPTION_SIZE)

@@ -23,7 +23,7 @@ from circuit_widget.figure.layout.strokes import (
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Paint, Pen
 from circuit_widget.figure.scene.shapes import edge, node_shape
-from circuit_widget.figure.scene.visible import Shown, map_nodes, shown
+from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.wording.names import token_text
@@ -40,18 +40,19 @@ STRONGEST = 40
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How nodes stand out, by node id: group hue, pin, and what an intervention left of them."""
+class NodeMarks:
+    """How nodes are marked, by node id: the group's hue, pins, and `presence`, the share left after an intervention."""
 
     hue: Mapping[str, int]
     pinned: frozenset[str]
     presence: Mapping[str, float]
 
 
-def standing(graph: Graph, circuit: Circuit, effect: Effect | None) -> Standing:
-    """The hues of supernodes, the pins, and how much is there of each node.
+def node_marks(graph: Graph, circuit: Circuit, effect: Effect | None) -> NodeMarks:
+    """Return the marks of nodes: hues of supernodes, pins, presence.
 
-    Outputs are there as they are likely, by the square root; features that were active as after / before, at least 0.18.
+    The presence of an output is the square root of its probability, at least 0.3. That of a feature that was active is
+    its activation after / before, at least 0.18 and at most 1.
     """
     hue = {node: group.color for group in circuit.supernodes for node in group.nodes}
     logits = graph.node_ids[graph.weights.shape[1] :]
@@ -63,31 +64,31 @@ def standing(graph: Graph, circuit: Circuit, effect: Effect | None) -> Standing:
         table = effect.nodes
         for node, before, after in zip(table["id"], table["before"], table["after"], strict=True):
             left[str(node)] = presence(float(before), float(after))
-    return Standing(hue, frozenset(circuit.pinned), left)
+    return NodeMarks(hue, frozenset(circuit.pinned), left)
 
 
 def map_height(graph: Graph) -> float:
-    """Height of the map for its number of layers."""
+    """Return the height of the map for its number of layers."""
     return min(max(60.0 + ROW_PITCH * (graph.n_layers + 1), LEAST_HEIGHT), MOST_HEIGHT)
 
 
 def draw_map(
     pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, width: float, height: float
 ) -> list[MapNode]:
-    """Draw the map into width × height pixels from the pen's place; returns the nodes in it."""
-    visible = shown(graph, circuit)
+    """Draw the map into width × height pixels from the pen's position; return the nodes in it."""
+    visible = visible_graph(graph, circuit)
     nodes = map_nodes(graph, visible.nodes)
     texts = [token.text for token in graph.tokens]
     layout = map_layout(nodes, texts, graph.n_layers, width, height, style.TOKEN_SIZE)
-    place = {int(node): index for index, node in enumerate(visible.nodes)}
-    marks = standing(graph, circuit, effect)
+    index_of = {int(node): index for index, node in enumerate(visible.nodes)}
+    marks = node_marks(graph, circuit, effect)
     _axes(pen, layout, width)
     signed = _signed(graph, visible, marks)
-    _faint_edges(pen, layout, visible, place, ~signed)
-    _signed_edges(pen, graph, layout, visible, place, marks, signed)
-    for node, index in reversed(place.items()):
+    _faint_edges(pen, layout, visible, index_of, ~signed)
+    _signed_edges(pen, graph, layout, visible, index_of, marks, signed)
+    for node, index in reversed(index_of.items()):
         _node(pen, nodes[index].kind, graph.node_ids[node], layout, index, marks)
-    _answers(pen, graph, layout, place, effect)
+    _answers(pen, graph, layout, index_of, effect)
     return nodes
 
 
@@ -109,8 +110,8 @@ def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
             pen.label(middle, layout.token_y - 4, column.text, style.TOKEN_SIZE, style.INK, "middle", mono=True)
 
 
-def _signed(graph: Graph, visible: Shown, marks: Standing) -> Bool[np.ndarray, " edges"]:
-    """Which edges show their sign: the strongest, those within the circuit where there is one."""
+def _signed(graph: Graph, visible: VisibleGraph, marks: NodeMarks) -> Bool[np.ndarray, " edges"]:
+    """Return which edges are drawn with their sign: the strongest, within the circuit if there is one."""
     chosen = set(marks.hue) | marks.pinned
     inside = np.array([not chosen or node in chosen for node in graph.node_ids], dtype=bool)
     signed = np.zeros(len(visible.source), dtype=bool)
@@ -126,13 +127,13 @@ def _curve(layout: MapLayout, source: int, target: int) -> tuple[float, ...]:
 
 
 def _faint_edges(
-    pen: Pen, layout: MapLayout, visible: Shown, place: Mapping[int, int], chosen: Bool[np.ndarray, " edges"]
+    pen: Pen, layout: MapLayout, visible: VisibleGraph, index_of: Mapping[int, int], chosen: Bool[np.ndarray, " edges"]
 ) -> None:
     """Edges without sign, in a few widths, each drawn as one so that crossings do not darken."""
     paths: list[list[tuple[float, ...]]] = [[] for _ in FAINT_WIDTHS]
     for edge_index in np.flatnonzero(chosen):
         source, target = int(visible.source[edge_index]), int(visible.target[edge_index])
-        paths[faint_step(float(visible.share[edge_index]))].append(_curve(layout, place[source], place[target]))
+        paths[faint_step(float(visible.share[edge_index]))].append(_curve(layout, index_of[source], index_of[target]))
     opacity = faint_opacity(int(chosen.sum()))
     for width, group in zip(FAINT_WIDTHS, paths, strict=True):
         pen.curves(group, Paint(stroke=style.FAINT, width=width, opacity=opacity))
@@ -142,17 +143,17 @@ def _signed_edges(
     pen: Pen,
     graph: Graph,
     layout: MapLayout,
-    visible: Shown,
-    place: Mapping[int, int],
-    marks: Standing,
+    visible: VisibleGraph,
+    index_of: Mapping[int, int],
+    marks: NodeMarks,
     chosen: Bool[np.ndarray, " edges"],
 ) -> None:
-    """Sign by colour and form, strength by width, the strongest on top, faded with what they come from."""
+    """Draw edges with their sign as colour and form, strength as width, the strongest on top, faded with their source."""
     for index in np.flatnonzero(chosen):
         source, target = int(visible.source[index]), int(visible.target[index])
         share = float(visible.share[index])
         width = signed_width(share)
-        path = list(_curve(layout, place[source], place[target]))
+        path = list(_curve(layout, index_of[source], index_of[target]))
         x, y = path[6], path[7]
         path[7] = y + head_length(width) - 1.0
         opacity = MAP_EDGE_OPACITY * marks.presence.get(graph.node_ids[source], 1.0)
@@ -160,7 +161,7 @@ def _signed_edges(
         edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, opacity)
 
 
-def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: Standing) -> None:
+def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: NodeMarks) -> None:
     x, y, radius = layout.x[index], layout.y[index], layout.radius[index]
     opacity = marks.presence.get(node, 1.0)
     hue = marks.hue.get(node)
@@ -178,26 +179,26 @@ def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: 
     node_shape(pen, kind, x, y, radius - 0.4, Paint(fill, rim, 1.5 if pinned else 0.8, opacity=opacity))
 
 
-def _answers(pen: Pen, graph: Graph, layout: MapLayout, place: Mapping[int, int], effect: Effect | None) -> None:
-    """The likeliest explained tokens beside their pentagons, as many as there is room for."""
+def _answers(pen: Pen, graph: Graph, layout: MapLayout, index_of: Mapping[int, int], effect: Effect | None) -> None:
+    """Draw the likeliest explained tokens beside their pentagons, as many as there is room for."""
     first = graph.weights.shape[1]
-    logits = [place[first + index] for index in range(len(graph.targets)) if first + index in place]
+    logits = [index_of[first + index] for index in range(len(graph.targets)) if first + index in index_of]
     if not logits:
         return
     left = min(layout.x[index] - layout.radius[index] for index in logits) - 7
     y = layout.y[logits[0]]
     after = {} if effect is None else dict(zip(effect.tokens["token_id"], effect.tokens["after"], strict=True))
-    words: list[str] = []
+    texts: list[str] = []
     for target in sorted(graph.targets, key=lambda target: -target.probability)[:MOST_ANSWERS]:
-        if words and max(target.probability, after.get(target.token_id, 0.0)) < LIKELY:
+        if texts and max(target.probability, after.get(target.token_id, 0.0)) < LIKELY:
             continue
         number = probability(target.probability)
         if target.token_id in after:
             number += f" → {probability(float(after[target.token_id]))}"
-        words.append(f"{apart(token_text(target.token))} {number}")
-    while words and left - mono_width("   ".join(words), style.TOKEN_SIZE) < 40:
-        words.pop()
-    for text in reversed(words):
+        texts.append(f"{apart(token_text(target.token))} {number}")
+    while texts and left - mono_width("   ".join(texts), style.TOKEN_SIZE) < 40:
+        texts.pop()
+    for text in reversed(texts):
         room = mono_width(text, style.TOKEN_SIZE)
         pen.rectangle(left - room - 3, y - 8, room + 6, 16, Paint(fill=style.BACKGROUND))
         pen.label(left, y, text, style.TOKEN_SIZE, style.ANSWER, "end", mono=True)

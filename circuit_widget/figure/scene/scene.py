@@ -1,4 +1,4 @@
-"""A figure as plain numbers and text: what there is to draw, in order, whatever draws it."""
+"""A figure as plain numbers and text: the items to draw, in order, for every file format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Polygon:
-    """A closed run of corners."""
+    """A closed outline, by its corners."""
 
     points: tuple[tuple[float, float], ...]
     paint: Paint
@@ -65,7 +65,10 @@ class Circle:
 
 @dataclass(frozen=True)
 class Label:
-    """One line of text whose middle height is at y; `turn` degrees clockwise around (x, y). The text is hostile."""
+    """One line of text whose middle height is at y, turned by `turn` degrees clockwise around (x, y).
+
+    The text may be hostile: it is escaped where it is written.
+    """
 
     x: float
     y: float
@@ -84,7 +87,7 @@ Item: TypeAlias = Curves | Polygon | Lines | Rectangle | Circle | Label
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything of a figure; `title` and `description` are for those who do not see it."""
+    """A whole figure; `title` and `description` are for readers who cannot see it."""
 
     width: float
     height: float
@@ -95,7 +98,7 @@ class Scene:
 
 @dataclass
 class Pen:
-    """Collects items, moved by an offset, and knows how far down they reach."""
+    """Collects items, moved by the offset (x, y)."""
 
     x: float = 0.0
     y: float = 0.0
@@ -105,7 +108,7 @@ class Pen:
         """Add paths; nothing when there are none."""
         if paths:
             moved = tuple(
-                tuple(value + (self.x if place % 2 == 0 else self.y) for place, value in enumerate(path))
+                tuple(value + (self.x if number % 2 == 0 else self.y) for number, value in enumerate(path))
                 for path in paths
             )
             self.items.append(Curves(moved, paint, closed))

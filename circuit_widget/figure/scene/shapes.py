@@ -1,4 +1,4 @@
-"""Outlines of what figures are made of: nodes by kind, ends of edges, cards and colour edges of boxes."""
+"""Shapes in figures: nodes by kind, edges and their ends, colour edges of boxes."""
 
 from circuit_widget.figure.layout.routing import Route
 from circuit_widget.figure.layout.strokes import bar_half, dashes, head_half, head_length
@@ -10,7 +10,7 @@ ROUND = 0.5523
 
 
 def node_shape(pen: Pen, kind: str, x: float, y: float, radius: float, paint: Paint) -> None:
-    """Circle for a feature, diamond for an error, square for a token, pentagon for a logit."""
+    """Draw a node: a circle for a feature, a diamond for an error, a square for a token, a pentagon for a logit."""
     match kind:
         case "feature":
             pen.circle(x, y, radius, paint)
@@ -23,7 +23,7 @@ def node_shape(pen: Pen, kind: str, x: float, y: float, radius: float, paint: Pa
 
 
 def edge(pen: Pen, route: Route, excites: bool, color: str, opacity: float = 1.0) -> None:
-    """Solid with an arrowhead where it excites, dashed with a flat end where it inhibits."""
+    """Draw an edge: solid with an arrowhead if it excites, dashed with a flat end if it inhibits."""
     (x, y), (dx, dy) = route.tip, route.direction
     length = head_length(route.width)
     base_x, base_y = x - dx * length, y - dy * length
@@ -52,7 +52,7 @@ def edge(pen: Pen, route: Route, excites: bool, color: str, opacity: float = 1.0
 
 
 def color_edge(pen: Pen, x: float, y: float, h: float, radius: float, color: str, opacity: float) -> None:
-    """The strip at the left side of a box, inside its rounded corners."""
+    """Draw the strip at the left side of a box, inside its rounded corners."""
     k = radius * (1 - ROUND)
     strip = 5.0
     pen.curves(

@@ -1,4 +1,4 @@
-"""How figures look: colours, sizes and fonts on a light ground. Lengths are scene pixels, 108 to the inch."""
+"""The look of figures: colours, sizes and fonts on a light background. Lengths are scene pixels, 108 to the inch."""
 
 from typing import Final
 

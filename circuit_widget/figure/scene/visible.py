@@ -1,4 +1,4 @@
-"""What a figure shows of a graph: the display rule of the screen."""
+"""The visible part of a graph: the display rule of the screen, for figures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ MOST_EDGES = 30_000
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Visible nodes by place in the graph, ascending, and the visible edges between them, weakest first.
+class VisibleGraph:
+    """Indices of the visible nodes, ascending, and the visible edges between them, weakest first.
 
-    `share` is the signed share of its target's whole input that an edge carries, `score` the summed share of edge
-    score held by the edge and all with more: the lower, the stronger.
+    `share` is the edge's weight as a signed share of its target's whole input. `score` is the summed share of edge score
+    of this edge and all stronger ones: the lower, the stronger.
     """
 
     nodes: Int[np.ndarray, " visible"]
@@ -29,11 +29,11 @@ class Shown:
     score: Float[np.ndarray, " edges"]
 
 
-def shown(graph: Graph, circuit: Circuit) -> Shown:
-    """Nodes within the node threshold, tokens, logits and all of the circuit; edges within the edge threshold.
+def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
+    """Return the nodes within the node threshold, tokens, logits and the circuit's nodes, and edges within theirs.
 
-    The token at position 0 needs a visible edge or a place in the circuit. At most the 1,500 nodes with most influence
-    and the 30,000 strongest edges.
+    The token at position 0 is visible only with a visible edge or in the circuit. At most the 1,500 nodes with most
+    influence and the 30,000 strongest edges are visible.
     """
     grouped = [node for supernode in circuit.supernodes for node in supernode.nodes]
     kept = np.zeros(graph.n_nodes, dtype=bool)
@@ -49,20 +49,20 @@ def shown(graph: Graph, circuit: Circuit) -> Shown:
     edges = _edges(graph, visible, circuit.edge_threshold)
     first = ranked + np.flatnonzero(graph.token_position == 0)
     visible[first[~kept[first] & ~np.isin(first, edges.source)]] = False
-    return Shown(np.flatnonzero(visible), edges.source, edges.target, edges.share, edges.score)
+    return VisibleGraph(np.flatnonzero(visible), edges.source, edges.target, edges.share, edges.score)
 
 
-def _edges(graph: Graph, visible: np.ndarray, threshold: float) -> Shown:
+def _edges(graph: Graph, visible: np.ndarray, threshold: float) -> VisibleGraph:
     edges = graph.strongest_edges(MOST_EDGES, among=np.flatnonzero(visible))
     order = np.flatnonzero(edges.share <= threshold)[::-1]
     source, target = edges.source[order], edges.target[order]
-    return Shown(
+    return VisibleGraph(
         np.flatnonzero(visible), source, target, edges.weight[order] / graph.input_total[target], edges.share[order]
     )
 
 
 def map_nodes(graph: Graph, nodes: Iterable[int]) -> list[MapNode]:
-    """The nodes as the layout of the map wants them."""
+    """Return nodes as the layout of the map takes them."""
     layer, position = graph.node_layer, graph.node_position
     return [
         MapNode(str(graph.node_kinds[node]), int(layer[node]), int(position[node]), float(graph.influence[node]))

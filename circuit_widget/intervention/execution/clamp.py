@@ -1,4 +1,4 @@
-"""From interventions to what each touched node is held at."""
+"""From interventions to the value at which each node that they change is clamped."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from dataclasses import dataclass, replace
 
 from circuit_widget.errors import InterventionError
 from circuit_widget.intervention.alignment import alignment_between
-from circuit_widget.intervention.execution.constant_nodes import Become, HeldError, HeldToken, held_errors, held_tokens
-from circuit_widget.intervention.execution.resolve import Constant, Setting, Touched, touched_by
-from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Node, Place, Scale, Set, SwapIn
+from circuit_widget.intervention.execution.constant_nodes import (
+    ClampedError,
+    ClampedToken,
+    ConstantValue,
+    clamped_errors,
+    clamped_tokens,
+)
+from circuit_widget.intervention.execution.resolve import Constant, Resolved, Setting, resolve
+from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Node, NodeEntry, Scale, Set, SwapIn
 from circuit_widget.nodes import ErrorNode, Everywhere, Feature, TokenNode
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.run import Run
@@ -17,8 +23,8 @@ from circuit_widget.tracing.trace import prompt_tokens
 
 
 @dataclass(frozen=True)
-class Clamped:
-    """A touched feature, its activation on the prompt, and the value at which it is held."""
+class ClampedFeature:
+    """A feature, its activation on the prompt, and the value at which it is clamped."""
 
     feature: Feature
     before: float
@@ -26,54 +32,57 @@ class Clamped:
 
 
 @dataclass(frozen=True, eq=False)
-class AllHeld:
-    """Everything that interventions hold: features, errors and tokens, each sorted."""
+class ClampedNodes:
+    """Everything that interventions clamp: features, errors and tokens, each sorted."""
 
-    features: tuple[Clamped, ...]
-    errors: tuple[HeldError, ...] = ()
-    tokens: tuple[HeldToken, ...] = ()
+    features: tuple[ClampedFeature, ...]
+    errors: tuple[ClampedError, ...] = ()
+    tokens: tuple[ClampedToken, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class _Changes:
-    """What one intervention holds features at, and what errors and tokens become."""
+    """The values at which one intervention clamps features, and errors and tokens."""
 
-    values: Mapping[Feature, float]
-    becoming: Mapping[Constant, Become]
+    features: Mapping[Feature, float]
+    constants: Mapping[Constant, ConstantValue]
 
 
-def hold(interventions: Sequence[Intervention], setting: Setting) -> AllHeld:
-    """Return what the interventions hold; where two touch the same node, the later one holds.
+def clamp(interventions: Sequence[Intervention], setting: Setting) -> ClampedNodes:
+    """Return what the interventions clamp; where two change the same node, the later one counts.
 
     Raises:
-        InterventionError: a node that cannot be changed so, an inactive feature to ablate or scale, a position that
-            cannot be touched, prompts that cannot be aligned.
+        InterventionError: a kind of node that the intervention does not take, an inactive feature to ablate or scale,
+            a position that cannot be changed, prompts that cannot be aligned.
         NodeError: a node that is not in the graph, a feature that does not exist.
     """
-    values: dict[Feature, float] = {}
-    becoming: dict[Constant, Become] = {}
+    features: dict[Feature, float] = {}
+    constants: dict[Constant, ConstantValue] = {}
     for intervention in interventions:
         changes = _changes(intervention, setting)
-        values.update(changes.values)
-        becoming.update(changes.becoming)
+        features.update(changes.features)
+        constants.update(changes.constants)
     before = setting.run.activations
-    return AllHeld(
-        tuple(Clamped(feature, before.get(feature, 0.0), values[feature]) for feature in sorted(values)),
-        held_errors(becoming, values.keys(), setting),
-        held_tokens(becoming, setting.run),
+    return ClampedNodes(
+        tuple(ClampedFeature(feature, before.get(feature, 0.0), features[feature]) for feature in sorted(features)),
+        clamped_errors(constants, features.keys(), setting),
+        clamped_tokens(constants, setting.run),
     )
 
 
-def spelled_out(intervention: Intervention, setting: Setting) -> Intervention:
-    """Return the same with Features in the place of every Everywhere, where it is active or is made to be."""
-    if not any(isinstance(place, Everywhere) for place in intervention.members):
+def without_everywhere(intervention: Intervention, setting: Setting) -> Intervention:
+    """Return the same intervention with each Everywhere replaced by Features, at the positions that it changes.
+
+    These are all positions for Set and Add, and those where the feature is active for the others.
+    """
+    if not any(isinstance(entry, Everywhere) for entry in intervention.members):
         return intervention
     nodes: list[tuple[Node, ...]] = [
-        tuple(_features(touched_by(place, setting))) if isinstance(place, Everywhere) else (place,)
-        for place in intervention.members
+        tuple(_features(resolve(entry, setting))) if isinstance(entry, Everywhere) else (entry,)
+        for entry in intervention.members
     ]
     if isinstance(intervention, Set | Add):
-        each = _each(intervention.value, len(nodes))
+        each = _one_for_each(intervention.value, len(nodes))
         values = {node: value for some, value in zip(nodes, each, strict=True) for node in some}
         value = intervention.value if isinstance(intervention.value, float) else tuple(values.values())
         return replace(intervention, nodes=tuple(values), value=value)
@@ -84,88 +93,94 @@ def spelled_out(intervention: Intervention, setting: Setting) -> Intervention:
 
 
 def _changes(intervention: Intervention, setting: Setting) -> _Changes:
-    touched = [touched_by(place, setting) for place in intervention.members]
+    resolved = [resolve(entry, setting) for entry in intervention.members]
     before = setting.run.activations
     match intervention:
         case Ablate():
-            return _scaled(intervention.members, touched, setting, "ablate", 0.0)
+            return _scaled(intervention.members, resolved, setting, "ablate", 0.0)
         case Scale(factor=factor):
-            return _scaled(intervention.members, touched, setting, "scale", factor)
+            return _scaled(intervention.members, resolved, setting, "scale", factor)
         case Set(value=value):
-            pairs = zip(_only_features(intervention, touched), _each(value, len(touched)), strict=True)
-            return _Changes({feature: given for features, given in pairs for feature in features}, {})
+            pairs = zip(_only_features(intervention, resolved), _one_for_each(value, len(resolved)), strict=True)
+            return _Changes({feature: new for features, new in pairs for feature in features}, {})
         case Add(value=value):
-            pairs = zip(_only_features(intervention, touched), _each(value, len(touched)), strict=True)
+            pairs = zip(_only_features(intervention, resolved), _one_for_each(value, len(resolved)), strict=True)
             return _Changes(
                 {feature: before.get(feature, 0.0) + added for features, added in pairs for feature in features}, {}
             )
         case SwapIn():
-            return _swapped(intervention, [node for some in touched for node in some], setting)
+            return _swapped(intervention, [node for some in resolved for node in some], setting)
         case _:
             raise InterventionError(f"{type(intervention).__name__} is not an intervention this model knows.")
 
 
 def _scaled(
-    places: Sequence[Place], touched: Sequence[Sequence[Touched]], setting: Setting, verb: str, factor: float
+    entries: Sequence[NodeEntry],
+    resolved: Sequence[Sequence[Resolved]],
+    setting: Setting,
+    verb: str,
+    factor: float,
 ) -> _Changes:
-    """Return nodes at a factor times what they are, if every entry that is a feature is active somewhere."""
+    """Return nodes at a factor times what they are, if every entry that is a feature is active at some position."""
     values: dict[Feature, float] = {}
-    for place, nodes in zip(places, touched, strict=True):
+    for entry, nodes in zip(entries, resolved, strict=True):
         features = _features(nodes)
-        may_come = setting.open_ended and isinstance(place, Everywhere)
-        if features and not may_come and not any(feature in setting.run.activations for feature in features):
-            shown = place if isinstance(place, Everywhere) else features[0]
+        may_become_active = setting.open_ended and isinstance(entry, Everywhere)
+        if features and not may_become_active and not any(one in setting.run.activations for one in features):
+            named = entry if isinstance(entry, Everywhere) else features[0]
             raise InterventionError(
-                f"{shown} is not active on this prompt, so there is nothing to {verb}; Set and Add can make it active."
+                f"{named} is not active on this prompt, so there is nothing to {verb}; Set and Add can make it active."
             )
         values.update({feature: factor * setting.run.activations.get(feature, 0.0) for feature in features})
-    constants = _constants(node for nodes in touched for node in nodes)
-    return _Changes(values, dict.fromkeys(constants, Become(factor)))
+    constants = _constants(node for nodes in resolved for node in nodes)
+    return _Changes(values, dict.fromkeys(constants, ConstantValue(factor)))
 
 
-def _features(nodes: Iterable[Touched]) -> list[Feature]:
+def _features(nodes: Iterable[Resolved]) -> list[Feature]:
     return [node for node in nodes if isinstance(node, Feature)]
 
 
-def _constants(nodes: Iterable[Touched]) -> list[Constant]:
+def _constants(nodes: Iterable[Resolved]) -> list[Constant]:
     return [node for node in nodes if isinstance(node, ErrorNode | TokenNode)]
 
 
-def _only_features(intervention: Intervention, touched: Sequence[Sequence[Touched]]) -> list[list[Feature]]:
-    """Return the features touched by each entry of an intervention that gives activations values."""
-    for node in _constants(node for nodes in touched for node in nodes):
+def _only_features(intervention: Intervention, resolved: Sequence[Sequence[Resolved]]) -> list[list[Feature]]:
+    """Return the features that each entry of an intervention resolves to; an error or a token is refused."""
+    for node in _constants(node for nodes in resolved for node in nodes):
         what = "an error" if isinstance(node, ErrorNode) else "a token"
         raise InterventionError(
             f"{node.id!r} is {what}, which has no activation that {type(intervention).__name__} could change; "
             "Ablate, Scale and SwapIn take errors and tokens."
         )
-    return [_features(nodes) for nodes in touched]
+    return [_features(nodes) for nodes in resolved]
 
 
-def _each(value: float | Sequence[float], count: int) -> Sequence[float]:
+def _one_for_each(value: float | Sequence[float], count: int) -> Sequence[float]:
     return (value,) * count if isinstance(value, float | int) else value
 
 
-def _swapped(swap: SwapIn, touched: Sequence[Touched], setting: Setting) -> _Changes:
-    there, features = setting.other(swap.prompt), _features(touched)
-    partner = alignment_between(prompt_tokens(setting.run), prompt_tokens(there), swap.pairs).pairs
+def _swapped(swap: SwapIn, resolved: Sequence[Resolved], setting: Setting) -> _Changes:
+    other, features = setting.run_prompt(swap.prompt), _features(resolved)
+    pairs = alignment_between(prompt_tokens(setting.run), prompt_tokens(other), swap.pairs).pairs
     if swap.features is None:
-        injected = _newly_active(features, setting.run.activations, there.activations, partner)
+        injected = _newly_active(features, setting.run.activations, other.activations, pairs)
     else:
         injected = _incoming(swap, setting)
     values: dict[Feature, float] = {}
     for feature in [*features, *injected]:
-        place = Feature(feature.layer, _counterpart(feature, partner, setting.run, there), feature.feature)
-        values[feature] = there.activations.get(place, 0.0)
-    constants = _constants(touched)
+        counterpart = Feature(feature.layer, _counterpart(feature, pairs, setting.run, other), feature.feature)
+        values[feature] = other.activations.get(counterpart, 0.0)
     return _Changes(
         values,
-        {node: Become(0.0, (there, _counterpart(node, partner, setting.run, there))) for node in constants},
+        {
+            node: ConstantValue(0.0, (other, _counterpart(node, pairs, setting.run, other)))
+            for node in _constants(resolved)
+        },
     )
 
 
 def _incoming(swap: SwapIn, setting: Setting) -> list[Feature]:
-    nodes = [node for place in swap.incoming for node in touched_by(place, setting)]
+    nodes = [node for entry in swap.incoming for node in resolve(entry, setting)]
     for node in _constants(nodes):
         raise InterventionError(
             f"The features to swap in are features; {node.id!r} is none. Name it among the nodes of SwapIn."
@@ -173,30 +188,30 @@ def _incoming(swap: SwapIn, setting: Setting) -> list[Feature]:
     return _features(nodes)
 
 
-def _counterpart(node: Touched, partner: Mapping[int, int], run: Run, there: Run) -> int:
-    """Return the position of the other prompt that a node's position stands for."""
-    if node.position not in partner:
+def _counterpart(node: Resolved, pairs: Mapping[int, int], run: Run, other: Run) -> int:
+    """Return the position of the other prompt that a node's position is paired with."""
+    if node.position not in pairs:
         raise InterventionError(
             f"Position {node.position} ({run.prompt.texts[node.position]!r}) has no counterpart in the other prompt. "
             "Use a prompt of the same form, give an alignment, or leave this position out."
         )
-    position, first = partner[node.position], there.prompt.first_position
+    position, first = pairs[node.position], other.prompt.first_position
     if position < first and not isinstance(node, TokenNode):
         raise InterventionError(
-            f"Position {node.position} stands for position {position} of the other prompt, where features and errors "
-            f"are not read; they are from position {first} on. Give another alignment, or leave this position out."
+            f"Position {node.position} is paired with position {position} of the other prompt, where features and "
+            f"errors are not read; they are from position {first} on. Give another alignment, or leave this position out."
         )
     return position
 
 
 def _newly_active(
-    features: Sequence[Feature], activations: Activations, elsewhere: Activations, partner: Mapping[int, int]
+    features: Sequence[Feature], activations: Activations, others: Activations, pairs: Mapping[int, int]
 ) -> list[Feature]:
-    """Return the features active in the other prompt, and not in this one, at the places that `features` touch."""
-    places = sorted({(feature.layer, feature.position) for feature in features if feature.position in partner})
+    """Return the features active in the other prompt and not in this one, at the layers and positions of `features`."""
+    changed = sorted({(feature.layer, feature.position) for feature in features if feature.position in pairs})
     return [
-        here
-        for layer, position in places
-        for there in elsewhere.at(layer, partner[position])
-        if (here := Feature(layer, position, there.feature)) not in activations
+        feature
+        for layer, position in changed
+        for counterpart in others.at(layer, pairs[position])
+        if (feature := Feature(layer, position, counterpart.feature)) not in activations
     ]

@@ -1,4 +1,4 @@
-"""Errors and embeddings of tokens that are held at something else: what is added in their place."""
+"""Errors and token embeddings that are clamped to something else: the vectors that are added for it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from circuit_widget.tracing.run import Run
 
 
 @dataclass(frozen=True, eq=False)
-class Become:
-    """What an error or token is held at: `factor` times itself, plus that of another run at a position, if any."""
+class ConstantValue:
+    """What an error or token is clamped to: `factor` times itself, plus, where given, its counterpart in another run.
+
+    The counterpart is that run's error of the same layer, or token, at the given position.
+    """
 
     factor: float
-    elsewhere: tuple[Run, int] | None = None
+    counterpart: tuple[Run, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class HeldError:
-    """An error and what is added to what is written at each layer, in units of the transcoders' output site.
+class ClampedError:
+    """An error and the vector that is added to the MLP output of each layer, in units of the transcoders' output site.
 
-    Its own layer is the first; features that the graph left out, which belong to it, may write to layers above.
+    Its own layer comes first. Features that the graph left out belong to the error and may write to layers above.
     """
 
     node: ErrorNode
@@ -35,77 +38,77 @@ class HeldError:
 
 
 @dataclass(frozen=True, eq=False)
-class HeldToken:
+class ClampedToken:
     """A token and what is added to the residual stream where it enters the first layer."""
 
     node: TokenNode
     change: Float[Tensor, " d_model"]
 
 
-def held_errors(
-    becoming: Mapping[Constant, Become], held: Collection[Feature], setting: Setting
-) -> tuple[HeldError, ...]:
-    """Return the errors among some nodes, sorted, with what is added in their place.
+def clamped_errors(
+    constants: Mapping[Constant, ConstantValue], clamped: Collection[Feature], setting: Setting
+) -> tuple[ClampedError, ...]:
+    """Return the errors among some nodes, sorted, with the vectors that are added to change them.
 
-    The features that a graph left out belong to the error of their layer and position, each as it is on the prompt,
-    unless it is itself `held`. Of a swap, they take their values there.
+    The features that a graph left out belong to the error of their layer and position and are scaled with it, unless
+    they are among the `clamped` features themselves. In a swap, they take the values they have in the other run.
 
     Raises:
-        InterventionError: as `left_out_in` does.
+        InterventionError: as `left_out_lookup` does.
     """
-    errors = {node: becoming[node] for node in sorted(node for node in becoming if isinstance(node, ErrorNode))}
+    errors = {node: constants[node] for node in sorted(node for node in constants if isinstance(node, ErrorNode))}
     own = _errors({node: (setting.run, node.position) for node in errors}, setting)
-    others = _errors({node: become.elsewhere for node, become in errors.items() if become.elsewhere}, setting)
+    others = _errors({node: value.counterpart for node, value in errors.items() if value.counterpart}, setting)
     found = []
-    for node, become in errors.items():
-        change = (become.factor - 1) * own[node]
+    for node, value in errors.items():
+        change = (value.factor - 1) * own[node]
         writes = {node.layer: change + others[node] if node in others else change}
-        for layer, written in _joined(node, become, held, setting):
+        for layer, written in _left_out_writes(node, value, clamped, setting):
             writes[layer] = writes[layer] + written if layer in writes else written
-        found.append(HeldError(node, writes))
+        found.append(ClampedError(node, writes))
     return tuple(found)
 
 
-def held_tokens(becoming: Mapping[Constant, Become], run: Run) -> tuple[HeldToken, ...]:
+def clamped_tokens(constants: Mapping[Constant, ConstantValue], run: Run) -> tuple[ClampedToken, ...]:
     """Return the tokens among some nodes, by position, with what is added to their embeddings."""
     found = []
-    for node in sorted((node for node in becoming if isinstance(node, TokenNode)), key=lambda node: node.position):
-        become = becoming[node]
-        change = (become.factor - 1) * run.captured.embedding[node.position]
-        if become.elsewhere is not None:
-            there, position = become.elsewhere
-            change = change + there.captured.embedding[position]
-        found.append(HeldToken(node, change))
+    for node in sorted((node for node in constants if isinstance(node, TokenNode)), key=lambda node: node.position):
+        value = constants[node]
+        change = (value.factor - 1) * run.captured.embedding[node.position]
+        if value.counterpart is not None:
+            other, position = value.counterpart
+            change = change + other.captured.embedding[position]
+        found.append(ClampedToken(node, change))
     return tuple(found)
 
 
-def _errors(places: Mapping[ErrorNode, tuple[Run, int]], setting: Setting) -> dict[ErrorNode, Tensor]:
-    """Return for each error the one of its layer in a run and at a position."""
+def _errors(sources: Mapping[ErrorNode, tuple[Run, int]], setting: Setting) -> dict[ErrorNode, Tensor]:
+    """Return for each error node the error vector of its layer in the given run, at the given position."""
     groups: dict[tuple[int, int], list[ErrorNode]] = {}
-    for node, (run, _) in places.items():
+    for node, (run, _) in sources.items():
         groups.setdefault((id(run), node.layer), []).append(node)
     found: dict[ErrorNode, Tensor] = {}
     for (_, layer), nodes in groups.items():
-        run = places[nodes[0]][0]
-        vectors = errors_at(run, setting.transcoders, layer, [places[node][1] for node in nodes])
+        run = sources[nodes[0]][0]
+        vectors = errors_at(run, setting.transcoders, layer, [sources[node][1] for node in nodes])
         found.update(zip(nodes, vectors, strict=True))
     return found
 
 
-def _joined(
-    error: ErrorNode, become: Become, held: Collection[Feature], setting: Setting
+def _left_out_writes(
+    error: ErrorNode, value: ConstantValue, clamped: Collection[Feature], setting: Setting
 ) -> Iterator[tuple[int, Float[Tensor, " d_model"]]]:
-    """Yield what the features that belong to an error no longer write, or write instead, for each layer they write to."""
-    features = setting.left_out(error, held)
+    """Yield, for each layer they write to, by how much the output of the left-out features of an error changes."""
+    features = setting.left_out(error, clamped)
     if not features:
         return
-    values = [(become.factor - 1) * setting.run.activations[feature] for feature in features]
-    if become.elsewhere is not None:
-        there, position = become.elsewhere
-        for place, feature in enumerate(features):
-            values[place] += there.activations.get(Feature(feature.layer, position, feature.feature), 0.0)
+    changes = [(value.factor - 1) * setting.run.activations[feature] for feature in features]
+    if value.counterpart is not None:
+        other, position = value.counterpart
+        for index, feature in enumerate(features):
+            changes[index] += other.activations.get(Feature(feature.layer, position, feature.feature), 0.0)
     for layer in setting.transcoders.written_layers(error.layer):
         device = setting.run.captured.layers[layer].mlp_output.device
         numbers = torch.tensor([feature.feature for feature in features], dtype=torch.long, device=device)
         rows = setting.transcoders.decoder_rows(error.layer, numbers, layer).to(device)
-        yield layer, torch.tensor(values, dtype=torch.float32, device=device) @ rows
+        yield layer, torch.tensor(changes, dtype=torch.float32, device=device) @ rows

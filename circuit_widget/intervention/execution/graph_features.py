@@ -1,4 +1,7 @@
-"""The features of a graph, watched whatever is held: where each stands, and what it reads and writes."""
+"""The features that are nodes of a graph: their activations, and the encoder and decoder rows to follow them by.
+
+Every re-run reads all of them, and every prediction runs through all of them, whichever are clamped.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,16 @@ from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 GATHERED_BYTES = 1 << 27
-"""Memory that encoder and decoder rows of watched features may fill; what does not fit is gathered whenever it is read."""
+"""Memory for the gathered encoder and decoder rows of a graph; rows beyond it are gathered again at each use."""
 
 
 @dataclass(frozen=True, eq=False)
-class Reached:
-    """The watched features of one layer that stand at a position or after it, by position.
+class LayerFeatures:
+    """The graph features of one layer from some position on, ordered by position.
 
-    `columns` are their places among all watched features, `start` is how many of the layer stand before them. `rows` are
-    their positions, counted from the one asked for, and `features` their numbers, both where the layer is.
+    `columns` are their indices among all graph features; `start` is the number of features of the layer at earlier
+    positions. `rows` are their positions, counted from the first one requested, and `features` their numbers in the
+    transcoder; both are on the layer's device.
     """
 
     columns: slice
@@ -36,16 +40,16 @@ class Reached:
         return len(self.features)
 
 
-class Watched:
-    """The features of a graph by layer, then position; the directions they read and write are gathered once.
+class GraphFeatures:
+    """The features of a graph, ordered by layer, then position, with their encoder and decoder rows gathered once.
 
     Attributes:
         before: their activations on the prompt.
-        column: for each feature in the graph's order, its place here.
+        column: for each feature in the graph's order, its index in this order.
     """
 
     def __init__(self, graph: Graph, transcoders: TranscoderSet, devices: Sequence[torch.device]) -> None:
-        """Take `devices`, those of the layers."""
+        """Sort the features of `graph`; `devices` has the device of each layer."""
         order = np.lexsort((graph.feature_position, graph.feature_layer))
         self.before = torch.tensor(graph.activation[order], dtype=torch.float32, device=devices[0])
         self.column = torch.as_tensor(np.argsort(order), device=devices[0])
@@ -53,11 +57,11 @@ class Watched:
         self._devices = tuple(devices)
         self._positions = graph.feature_position[order].astype(np.int64)
         self._ends = np.searchsorted(graph.feature_layer[order], np.arange(len(devices) + 1)).tolist()
-        places = [slice(start, end) for start, end in zip(self._ends, self._ends[1:], strict=False)]
+        layers = [slice(start, end) for start, end in zip(self._ends, self._ends[1:], strict=False)]
         numbers = graph.feature_index[order].astype(np.int64)
-        self._standing, self._features = (
-            [torch.as_tensor(of[here], device=device) for here, device in zip(places, devices, strict=True)]
-            for of in (self._positions, numbers)
+        self._layer_positions, self._layer_features = (
+            [torch.as_tensor(values[layer], device=device) for layer, device in zip(layers, devices, strict=True)]
+            for values in (self._positions, numbers)
         )
         self._gathered: dict[Hashable, Tensor] = {}
 
@@ -66,29 +70,29 @@ class Watched:
 
     @property
     def devices(self) -> tuple[torch.device, ...]:
-        """Where the layers are."""
+        """The device of each layer."""
         return self._devices
 
-    def reached(self, layer: int, first_position: int) -> Reached:
-        """Return the features of a layer that stand at a position or after it."""
+    def in_layer(self, layer: int, first_position: int) -> LayerFeatures:
+        """Return the features of a layer at `first_position` or after it."""
         first, end = self._ends[layer], self._ends[layer + 1]
         start = int(np.searchsorted(self._positions[first:end], first_position))
-        rows = self._standing[layer][start:] - first_position
-        return Reached(slice(first + start, end), start, rows, self._features[layer][start:])
+        rows = self._layer_positions[layer][start:] - first_position
+        return LayerFeatures(slice(first + start, end), start, rows, self._layer_features[layer][start:])
 
-    def encoder_rows(self, layer: int, reached: Reached) -> Float[Tensor, "n d_model"]:
-        """Return the directions that features reached at a layer read."""
-        rows = self._rows((layer,), lambda: self._transcoders.encoder_rows(layer, self._features[layer]))
-        return rows[reached.start :]
+    def encoder_rows(self, layer: int, chosen: LayerFeatures) -> Float[Tensor, "n d_model"]:
+        """Return the encoder rows of features chosen with `in_layer`."""
+        rows = self._rows((layer,), lambda: self._transcoders.encoder_rows(layer, self._layer_features[layer]))
+        return rows[chosen.start :]
 
-    def decoder_rows(self, source: int, reached: Reached, written: int) -> Float[Tensor, "n d_model"]:
-        """Return the directions that features reached at layer `source` write at `written`, where that layer is."""
+    def decoder_rows(self, source: int, chosen: LayerFeatures, written: int) -> Float[Tensor, "n d_model"]:
+        """Return the decoder rows with which features of layer `source` write to layer `written`, on that layer's device."""
         device = self._devices[written]
         rows = self._rows(
             (source, written),
-            lambda: self._transcoders.decoder_rows(source, self._features[source], written).to(device),
+            lambda: self._transcoders.decoder_rows(source, self._layer_features[source], written).to(device),
         )
-        return rows[reached.start :]
+        return rows[chosen.start :]
 
     def in_graph_order(self, values: Float[Tensor, "batch features"]) -> Float[Tensor, "batch features"]:
         """Return numbers of all features in the order of the graph."""
@@ -103,18 +107,20 @@ class Watched:
         return rows
 
 
-class LatestWatched:
-    """The watched features of the graph that was asked about last, for no longer than its run is remembered."""
+class LatestGraphFeatures:
+    """The graph features of the latest graph, kept for no longer than the run that the graph was traced from."""
 
     def __init__(self) -> None:
-        self._latest: weakref.WeakKeyDictionary[Run, tuple[weakref.ref[Graph], Watched]] = weakref.WeakKeyDictionary()
+        self._latest: weakref.WeakKeyDictionary[Run, tuple[weakref.ref[Graph], GraphFeatures]] = (
+            weakref.WeakKeyDictionary()
+        )
 
-    def of(self, graph: Graph, run: Run, make: Callable[[], Watched]) -> Watched:
-        """Return the features of a graph as they are watched in a run, made if the last ones asked for were others."""
+    def of(self, graph: Graph, run: Run, make: Callable[[], GraphFeatures]) -> GraphFeatures:
+        """Return the features of a graph: the kept ones, or those that `make` returns if others are kept."""
         found = self._latest.get(run)
         if found is not None and found[0]() is graph:
             return found[1]
-        watched = make()
+        features = make()
         self._latest.clear()
-        self._latest[run] = weakref.ref(graph), watched
-        return watched
+        self._latest[run] = weakref.ref(graph), features
+        return features

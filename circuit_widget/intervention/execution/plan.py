@@ -1,4 +1,4 @@
-"""An intervention as numbers: the features that are held, and at what."""
+"""An intervention as tensors: which features, errors and tokens are clamped, and at what values."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.execution.clamp import AllHeld, Clamped
-from circuit_widget.intervention.execution.constant_nodes import HeldError, HeldToken
-from circuit_widget.intervention.execution.graph_features import Watched
+from circuit_widget.intervention.execution.clamp import ClampedFeature, ClampedNodes
+from circuit_widget.intervention.execution.constant_nodes import ClampedError, ClampedToken
+from circuit_widget.intervention.execution.graph_features import GraphFeatures
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
-    """Held features of one layer: where each is in a list of all, its position and its number.
+class LayerClamps:
+    """The clamped features of one layer: the index of each among all clamped ones, its position and its number.
 
-    `index` is where the numbers of all features are, the others where the layer is.
+    `index` is on the device of the plan's values, the others on the layer's.
     """
 
     index: Int[Tensor, " n"]
@@ -33,10 +33,10 @@ class Places:
 
 
 @dataclass(frozen=True, eq=False)
-class Constants:
-    """What is added to what some layer writes, at some positions, whatever else changes, for errors of a `source` layer.
+class ErrorWrites:
+    """What the clamped errors of layer `source` add to the MLP output of one layer, at some positions.
 
-    Both are where the layer is that is written to.
+    It does not depend on what else changes. Both tensors are on the device of the layer that is written to.
     """
 
     source: int
@@ -45,115 +45,121 @@ class Constants:
 
 
 @dataclass(frozen=True, eq=False)
-class Experiment:
-    """Features that are held, by layer; `before` are their activations on the prompt, `values` what they are held at.
+class ClampPlan:
+    """What one experiment clamps.
 
-    `columns` are the places among the watched features of those that the graph has, `of_graph` which ones these are;
-    `added` are the others.
-    `constants` are what held errors add, by the layer they are written to; `tokens` are those whose embeddings are held.
+    Attributes:
+        clamped: the features, sorted.
+        before, values: their activations on the prompt, and the values at which they are clamped.
+        columns: of those that are features of the graph, the indices in `GraphFeatures`.
+        of_graph: indices in `clamped` of the same features.
+        outside_graph: the clamped features that are not in the graph.
+        layers: the clamped features of each layer that has any.
+        errors, tokens: the clamped errors and tokens.
+        error_writes: what clamped errors add, by the layer they write to.
     """
 
-    held: tuple[Clamped, ...]
-    before: Float[Tensor, " held"]
-    values: Float[Tensor, " held"]
+    clamped: tuple[ClampedFeature, ...]
+    before: Float[Tensor, " clamped"]
+    values: Float[Tensor, " clamped"]
     columns: Int[Tensor, " of_graph"]
     of_graph: Int[Tensor, " of_graph"]
-    added: tuple[Clamped, ...]
-    places: dict[int, Places]
-    errors: tuple[HeldError, ...]
-    tokens: tuple[HeldToken, ...]
-    constants: dict[int, tuple[Constants, ...]]
+    outside_graph: tuple[ClampedFeature, ...]
+    layers: dict[int, LayerClamps]
+    errors: tuple[ClampedError, ...]
+    tokens: tuple[ClampedToken, ...]
+    error_writes: dict[int, tuple[ErrorWrites, ...]]
 
     @cached_property
     def first_layer(self) -> int:
-        """The lowest layer with a held feature or error, the first where a token is held."""
-        return 0 if self.tokens else min([*self.places, *(item.node.layer for item in self.errors)])
+        """The lowest layer with a clamped feature or error; 0 where a token is clamped."""
+        return 0 if self.tokens else min([*self.layers, *(item.node.layer for item in self.errors)])
 
     @cached_property
     def first_position(self) -> int:
-        """The earliest position with a held node."""
-        features = [item.feature.position for item in self.held]
+        """The earliest position with a clamped node."""
+        features = [item.feature.position for item in self.clamped]
         return min(
             [*features, *(item.node.position for item in self.errors), *(item.node.position for item in self.tokens)]
         )
 
-    def entering(self, rows: range) -> Float[Tensor, "rows d_model"] | None:
-        """Return what held tokens add to the residual stream that enters the first layer, at some positions."""
+    def embedding_change(self, rows: range) -> Float[Tensor, "rows d_model"] | None:
+        """Return what clamped tokens add, at some positions, to the residual stream that enters the first layer."""
         if not self.tokens:
             return None
-        entering = torch.zeros_like(self.tokens[0].change).repeat(len(rows), 1)
+        change = torch.zeros_like(self.tokens[0].change).repeat(len(rows), 1)
         for item in self.tokens:
-            entering[item.node.position - rows.start] += item.change
-        return entering
+            change[item.node.position - rows.start] += item.change
+        return change
 
 
-def plan(graph: Graph, watched: Watched, all_held: AllHeld) -> Experiment:
-    """Return the experiment that holds some nodes."""
-    held = all_held.features
-    found = [graph.find(item.feature) for item in held]
+def plan(graph: Graph, graph_features: GraphFeatures, nodes: ClampedNodes) -> ClampPlan:
+    """Return the plan that clamps some nodes."""
+    clamped = nodes.features
+    found = [graph.find(item.feature) for item in clamped]
     layer, position, feature = (
-        np.array([getattr(item.feature, part) for item in held], dtype=np.int64)
+        np.array([getattr(item.feature, part) for item in clamped], dtype=np.int64)
         for part in ("layer", "position", "feature")
     )
-    device = watched.before.device
+    device = graph_features.before.device
     before, values = (
-        torch.tensor([getattr(item, part) for item in held], dtype=torch.float32, device=device)
+        torch.tensor([getattr(item, part) for item in clamped], dtype=torch.float32, device=device)
         for part in ("before", "value")
     )
     by_layer = {number: np.flatnonzero(layer == number) for number in np.unique(layer).tolist()}
-    return Experiment(
-        held=held,
+    return ClampPlan(
+        clamped=clamped,
         before=before,
         values=values,
-        columns=watched.column[
-            torch.tensor([place for place in found if place is not None], dtype=torch.long, device="cpu")
+        columns=graph_features.column[
+            torch.tensor([index for index in found if index is not None], dtype=torch.long, device="cpu")
         ],
         of_graph=torch.tensor(
-            [at for at, place in enumerate(found) if place is not None], dtype=torch.long, device=device
+            [number for number, index in enumerate(found) if index is not None], dtype=torch.long, device=device
         ),
-        added=tuple(item for item, place in zip(held, found, strict=True) if place is None),
-        places={
-            number: _placed(index, position, feature, device, watched.devices[number])
+        outside_graph=tuple(item for item, index in zip(clamped, found, strict=True) if index is None),
+        layers={
+            number: _layer_clamps(index, position, feature, device, graph_features.devices[number])
             for number, index in by_layer.items()
         },
-        errors=all_held.errors,
-        tokens=all_held.tokens,
-        constants=_constants(all_held.errors),
+        errors=nodes.errors,
+        tokens=nodes.tokens,
+        error_writes=_error_writes(nodes.errors),
     )
 
 
-def _constants(errors: Sequence[HeldError]) -> dict[int, tuple[Constants, ...]]:
-    """Return what held errors add, by the layer that it is written to, those of one layer together."""
-    groups: dict[tuple[int, int], list[HeldError]] = {}
+def _error_writes(errors: Sequence[ClampedError]) -> dict[int, tuple[ErrorWrites, ...]]:
+    """Return what clamped errors add, by the layer they write to, grouped by their own layer."""
+    groups: dict[tuple[int, int], list[ClampedError]] = {}
     for item in errors:
         for written in item.writes:
             groups.setdefault((written, item.node.layer), []).append(item)
-    found: dict[int, tuple[Constants, ...]] = {}
+    found: dict[int, tuple[ErrorWrites, ...]] = {}
     for (written, source), items in groups.items():
         changes = torch.stack([item.writes[written] for item in items])
         positions = torch.tensor([item.node.position for item in items], dtype=torch.long, device=changes.device)
-        found[written] = (*found.get(written, ()), Constants(source, positions, changes))
+        found[written] = (*found.get(written, ()), ErrorWrites(source, positions, changes))
     return found
 
 
-def _placed(
+def _layer_clamps(
     index: Int[np.ndarray, " n"],
     position: Int[np.ndarray, " features"],
     feature: Int[np.ndarray, " features"],
     device: torch.device,
     layer_device: torch.device,
-) -> Places:
-    """Return some features of a layer, given all."""
-    return Places(
+) -> LayerClamps:
+    """Return the clamped features with the given indices, all of one layer; `position` and `feature` have all of them."""
+    return LayerClamps(
         torch.as_tensor(index, device=device),
         torch.as_tensor(position[index], device=layer_device),
         torch.as_tensor(feature[index], device=layer_device),
     )
 
 
-def held_among(watched: Watched, experiments: Sequence[Experiment]) -> Bool[Tensor, "batch features"]:
-    """Return which watched features each experiment holds."""
-    held = torch.zeros(len(experiments), len(watched), dtype=torch.bool, device=watched.before.device)
-    for row, experiment in enumerate(experiments):
-        held[row, experiment.columns] = True
-    return held
+def clamped_mask(graph_features: GraphFeatures, plans: Sequence[ClampPlan]) -> Bool[Tensor, "batch features"]:
+    """Return which graph features each plan clamps."""
+    mask = torch.zeros(len(plans), len(graph_features), dtype=torch.bool, device=graph_features.before.device)
+    for row, one in enumerate(plans):
+        mask[row, one.columns] = True
+    return mask

@@ -1,4 +1,4 @@
-"""What the graph says experiments will do: its linear model, run forwards, several at once."""
+"""What the graph predicts that interventions do: its linear model, run forwards, for several plans at once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuit_widget.intervention.execution.graph_features import Watched
-from circuit_widget.intervention.execution.plan import Constants, Experiment, held_among
+from circuit_widget.intervention.execution.graph_features import GraphFeatures
+from circuit_widget.intervention.execution.plan import ClampPlan, ErrorWrites, clamped_mask
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.frozen import FrozenModel
 from circuit_widget.model.language_model import LanguageModel
@@ -20,10 +20,10 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
 @dataclass(frozen=True, eq=False)
-class Predicted:
-    """Watched features as predicted, and the predicted change of the normed residual stream at the traced position.
+class Prediction:
+    """The predicted activations of the graph features, and the change of the normed residual stream.
 
-    Features are in the graph's order.
+    Features are in the graph's order. The residual stream is that at the traced position, after the final norm.
     """
 
     features: Float[Tensor, "batch features"]
@@ -33,105 +33,110 @@ class Predicted:
 def predict(
     frozen: FrozenModel,
     transcoders: TranscoderSet,
-    watched: Watched,
-    experiments: Sequence[Experiment],
+    graph_features: GraphFeatures,
+    plans: Sequence[ClampPlan],
     *,
     knock_on: Collection[int],
-) -> Predicted:
-    """Return what the frozen model makes of experiments.
+) -> Prediction:
+    """Return what the frozen model makes of some plans.
 
-    `delta_t = sum_s A[t,s] / a_s * delta_s`, in layer order, with held features fixed. Held features and errors write
-    wherever they do; at layers `knock_on` the other watched features that write there pass their change on, at other layers they
-    only read. With every layer in it this is the graph's own prediction; with none, the `direct` effect. Both equal
-    what the unpruned graph's edges give.
+    The change of a feature t that is not clamped is `delta_t = sum_s A[t,s] / a_s * delta_s`, in layer order: `delta_s`
+    is the change of a source s, `a_s` its activation on the prompt, and `A[t,s]` the edge from s to t of the unpruned
+    graph. Clamped features and errors write at every layer they write to. The changes of the other features are
+    written only at layers `knock_on`; at other layers they are read and stop there. With every layer in `knock_on`
+    this is the graph's own prediction, direct and indirect effects together; with none it is the direct effect alone.
     """
-    first_layer = min(experiment.first_layer for experiment in experiments)
-    first_position = min(experiment.first_position for experiment in experiments)
-    reached = {layer: watched.reached(layer, first_position) for layer in range(first_layer, len(frozen.layers))}
-    held = held_among(watched, experiments)
-    holding = {layer for experiment in experiments for layer in experiment.places}
-    deltas = torch.zeros(held.shape, dtype=torch.float32, device=held.device)
+    first_layer = min(one.first_layer for one in plans)
+    first_position = min(one.first_position for one in plans)
+    in_layer = {
+        layer: graph_features.in_layer(layer, first_position) for layer in range(first_layer, len(frozen.layers))
+    }
+    clamped = clamped_mask(graph_features, plans)
+    clamped_layers = {layer for one in plans for layer in one.layers}
+    deltas = torch.zeros(clamped.shape, dtype=torch.float32, device=clamped.device)
 
     def change(layer: int, x: Float[Tensor, "*batch rows d_model"]) -> Float[Tensor, "batch rows d_model"]:
-        x = x.expand(len(experiments), *x.shape[-2:])
-        here = reached[layer]
-        read = read_at(x, here.rows, watched.encoder_rows(layer, here)).to(deltas.device)
-        deltas[:, here.columns] = read.masked_fill(held[:, here.columns], 0) if layer in holding else read
+        x = x.expand(len(plans), *x.shape[-2:])
+        here = in_layer[layer]
+        read = read_at(x, here.rows, graph_features.encoder_rows(layer, here)).to(deltas.device)
+        deltas[:, here.columns] = read.masked_fill(clamped[:, here.columns], 0) if layer in clamped_layers else read
         skip = transcoders.skip(layer)
         written = torch.zeros_like(x, memory_format=torch.contiguous_format) if skip is None else x @ skip.T
-        for row, experiment in enumerate(experiments):
-            for constants in experiment.constants.get(layer, ()):
-                add_constants(written[row], constants, first_position)
+        for row, one in enumerate(plans):
+            for writes in one.error_writes.get(layer, ()):
+                add_error_writes(written[row], writes, first_position)
         for source in range(first_layer, layer + 1):
             if layer in transcoders.written_layers(source):
-                add_held(written, transcoders, experiments, source, layer, first_position)
-                passing = reached[source]
+                add_clamped_features(written, transcoders, plans, source, layer, first_position)
+                passing = in_layer[source]
                 if layer in knock_on and len(passing):
-                    directions = watched.decoder_rows(source, passing, layer)
+                    directions = graph_features.decoder_rows(source, passing, layer)
                     changes = deltas[:, passing.columns].to(written.device)
                     write_at(written, passing.rows.to(written.device), directions, changes)
         return written
 
     with inference():
-        entering = _entering(experiments, range(first_position, frozen.n_positions))
+        entering = _embedding_changes(plans, range(first_position, frozen.n_positions))
         normed = frozen.propagate(change, first_layer, entering, first_position=first_position)
-        features = watched.before + deltas
-        for row, experiment in enumerate(experiments):
-            hold_at(features[row], experiment)
-    return Predicted(watched.in_graph_order(features), normed)
+        features = graph_features.before + deltas
+        for row, one in enumerate(plans):
+            set_clamped(features[row], one)
+    return Prediction(graph_features.in_graph_order(features), normed)
 
 
-def _entering(experiments: Sequence[Experiment], rows: range) -> Float[Tensor, "batch rows d_model"] | None:
-    """Return what held tokens add to the residual stream that enters the first layer, None where none is held."""
-    each = [experiment.entering(rows) for experiment in experiments]
-    given = next((one for one in each if one is not None), None)
-    return None if given is None else torch.stack([torch.zeros_like(given) if one is None else one for one in each])
+def _embedding_changes(plans: Sequence[ClampPlan], rows: range) -> Float[Tensor, "batch rows d_model"] | None:
+    """Return what clamped tokens add to the residual stream that enters the first layer, None where none is clamped."""
+    each = [one.embedding_change(rows) for one in plans]
+    first = next((change for change in each if change is not None), None)
+    if first is None:
+        return None
+    return torch.stack([torch.zeros_like(first) if change is None else change for change in each])
 
 
-def add_held(
+def add_clamped_features(
     written: Float[Tensor, "batch rows d_model"],
     transcoders: TranscoderSet,
-    experiments: Sequence[Experiment],
+    plans: Sequence[ClampPlan],
     source: int,
     layer: int,
     first_position: int,
 ) -> None:
-    """Add what the held features of layer `source` write at `layer`, by their change from what they are on the prompt."""
-    for row, experiment in enumerate(experiments):
-        if source in experiment.places:
-            index = experiment.places[source].index
-            changes = experiment.values[index] - experiment.before[index]
-            add_writes(written[row], transcoders, experiment, source, layer, changes, first_position)
+    """Add what the clamped features of layer `source` write at `layer`, by their change from what they are on the prompt."""
+    for row, one in enumerate(plans):
+        if source in one.layers:
+            index = one.layers[source].index
+            changes = one.values[index] - one.before[index]
+            add_feature_writes(written[row], transcoders, one, source, layer, changes, first_position)
 
 
-def add_writes(
+def add_feature_writes(
     written: Float[Tensor, "rows d_model"],
     transcoders: TranscoderSet,
-    experiment: Experiment,
+    plan: ClampPlan,
     source: int,
     layer: int,
     changes: Float[Tensor, " n"],
     first_position: int,
 ) -> None:
-    """Add what changes of the held features of layer `source` write at `layer`; rows start at `first_position`."""
-    places = experiment.places[source]
-    rows = transcoders.decoder_rows(source, places.features, layer).to(written.device)
-    positions = places.positions.to(written.device) - first_position
+    """Add what `changes` of the clamped features of layer `source` write at `layer`; rows start at `first_position`."""
+    clamps = plan.layers[source]
+    rows = transcoders.decoder_rows(source, clamps.features, layer).to(written.device)
+    positions = clamps.positions.to(written.device) - first_position
     written.index_add_(0, positions, rows * changes[:, None].to(written.device))
 
 
-def add_constants(written: Float[Tensor, "rows d_model"], constants: Constants, first_position: int) -> None:
-    """Add what held errors add; rows start at `first_position`."""
-    positions = constants.positions.to(written.device) - first_position
-    written.index_add_(0, positions, constants.changes.to(written.device))
+def add_error_writes(written: Float[Tensor, "rows d_model"], writes: ErrorWrites, first_position: int) -> None:
+    """Add what clamped errors add; rows start at `first_position`."""
+    positions = writes.positions.to(written.device) - first_position
+    written.index_add_(0, positions, writes.changes.to(written.device))
 
 
-def hold_at(features: Float[Tensor, " features"], experiment: Experiment) -> None:
-    """Put the held ones among watched features at what they are held at."""
-    features[experiment.columns] = experiment.values[experiment.of_graph]
+def set_clamped(features: Float[Tensor, " features"], plan: ClampPlan) -> None:
+    """Set the clamped ones among the graph features to their values, in place."""
+    features[plan.columns] = plan.values[plan.of_graph]
 
 
-def logits_after(model: LanguageModel, captured: Capture, predicted: Predicted) -> Float[Tensor, "batch vocabulary"]:
+def logits_after(model: LanguageModel, captured: Capture, predicted: Prediction) -> Float[Tensor, "batch vocabulary"]:
     """Return the logits at the traced position when the normed residual stream changes as predicted.
 
     They are linear in it up to the model's softcap, where it has one.

@@ -1,4 +1,4 @@
-"""What the nodes of an intervention stand for: features, errors and tokens of a run's prompt."""
+"""From the nodes that an intervention names to features, errors and tokens of a run's prompt."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from circuit_widget.arguments import quoted
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.node_table import feature_at
-from circuit_widget.intervention.kinds import Place
+from circuit_widget.intervention.kinds import NodeEntry
 from circuit_widget.nodes import ErrorNode, Everywhere, Feature, NodeKind, TokenNode, read_constant
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 Constant: TypeAlias = ErrorNode | TokenNode
-"""A node without an activation: it is a vector that stays what it is, whatever else changes."""
+"""A node without an activation: a vector that is constant in the graph's linear model, whatever else changes."""
 
-Touched: TypeAlias = Feature | Constant
+Resolved: TypeAlias = Feature | Constant
 
-Other: TypeAlias = Callable[[str | Sequence[int]], Run]
-"""From another prompt to its run."""
+RunPrompt: TypeAlias = Callable[[str | Sequence[int]], Run]
+"""Runs another prompt, to swap in from."""
 
-Named: TypeAlias = Callable[[str], Touched]
-"""From a node id to what it stands for; raises NodeError or InterventionError where that cannot be changed."""
+NodeLookup: TypeAlias = Callable[[str], Resolved]
+"""From a node id to the node; raises NodeError or InterventionError where it cannot be changed."""
 
-LeftOut: TypeAlias = Callable[[ErrorNode, Collection[Feature]], Sequence[Feature]]
-"""From an error to the active features that joined it because the graph has no room for them, held ones left out."""
+LeftOutLookup: TypeAlias = Callable[[ErrorNode, Collection[Feature]], Sequence[Feature]]
+"""From an error to the active features that the graph left out and added to it, without those that are clamped."""
 
 
 def nothing_left_out(*_: object) -> Sequence[Feature]:
@@ -38,23 +38,30 @@ def nothing_left_out(*_: object) -> Sequence[Feature]:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What interventions are read against: a run of their prompt, its nodes by id, the transcoders, and other prompts.
+    """What the nodes of interventions are resolved against.
 
-    `open_ended`: tokens that are not there yet will be touched too, so that a feature may become active later.
+    Attributes:
+        run: the run of the prompt that is changed.
+        lookup: finds its nodes by id.
+        transcoders: of the model.
+        run_prompt: runs other prompts, to swap in from.
+        left_out: finds the features that a limited graph added to an error.
+        open_ended: whether tokens that are still to be generated are changed too. A feature may then become active
+            later.
     """
 
     run: Run
-    named: Named
+    lookup: NodeLookup
     transcoders: TranscoderSet
-    other: Other
-    left_out: LeftOut = nothing_left_out
+    run_prompt: RunPrompt
+    left_out: LeftOutLookup = nothing_left_out
     open_ended: bool = False
 
 
-def named_in(graph: Graph) -> Named:
-    """Return how ids are looked up among the nodes of a graph, and errors wherever there are any."""
+def graph_lookup(graph: Graph) -> NodeLookup:
+    """Return the lookup of ids among the nodes of a graph; errors are found whether or not the graph has them."""
 
-    def named(node: str) -> Touched:
+    def lookup(node: str) -> Resolved:
         constant = read_constant(node)
         if isinstance(constant, ErrorNode):
             return constant
@@ -66,51 +73,51 @@ def named_in(graph: Graph) -> Named:
             raise InterventionError(f"Features, errors and tokens can be changed; {quoted(node)} is of kind {kind}.")
         return feature_at(graph, index)
 
-    return named
+    return lookup
 
 
-def left_out_in(graph: Graph, activations: Activations) -> LeftOut:
-    """Return which features joined the errors of a graph that was limited to some features.
+def left_out_lookup(graph: Graph, activations: Activations) -> LeftOutLookup:
+    """Return the lookup of the features that a graph limited to some features added to its errors.
 
     Raises:
-        InterventionError: when asked of a graph that was limited and then pruned, where something may have joined.
+        InterventionError: when looked up in a graph that was limited and then pruned, where it is no longer known.
     """
 
-    def left_out(error: ErrorNode, held: Collection[Feature]) -> Sequence[Feature]:
+    def left_out(error: ErrorNode, clamped: Collection[Feature]) -> Sequence[Feature]:
         if not graph.left_out:
             return ()
         active = activations.at(error.layer, error.position)
-        found = [feature for feature in active if graph.find(feature) is None and feature not in held]
+        found = [feature for feature in active if graph.find(feature) is None and feature not in clamped]
         if found and graph.pruned:
             raise InterventionError(
-                f"This graph was limited to some features and then pruned, so which of the others belong to the error "
-                f"{error.id!r} can no longer be told. Change it on the graph as it was before pruning."
+                "This graph was limited to some features and then pruned, so it is no longer known which other features "
+                f"belong to the error {error.id!r}. Change the error on the graph as it was before pruning."
             )
         return found
 
     return left_out
 
 
-def touched_by(place: Place, setting: Setting) -> Sequence[Touched]:
-    """Return what one entry of an intervention's nodes stands for, checked against prompt and transcoders.
+def resolve(entry: NodeEntry, setting: Setting) -> Sequence[Resolved]:
+    """Return the nodes that one entry of an intervention names, checked against prompt and transcoders.
 
     Raises:
         InterventionError: a position that cannot be changed, or a node of a kind that cannot.
         NodeError: a node that is not in the graph, a layer or feature that does not exist.
     """
     first, last = setting.run.activations.first_position, setting.run.position
-    if isinstance(place, Everywhere):
-        _check_feature(place, setting.transcoders)
-        return [place.at(position) for position in range(first, last + 1)]
-    if isinstance(place, Feature):
-        _check_feature(place, setting.transcoders)
-        if not first <= place.position <= last:
+    if isinstance(entry, Everywhere):
+        _check_feature(entry, setting.transcoders)
+        return [entry.at(position) for position in range(first, last + 1)]
+    if isinstance(entry, Feature):
+        _check_feature(entry, setting.transcoders)
+        if not first <= entry.position <= last:
             raise InterventionError(
-                f"{place} cannot be changed; positions {first} to {last} can "
+                f"{entry} cannot be changed; positions {first} to {last} can "
                 "(features before them are not read, later positions do not reach the traced one)."
             )
-        return (place,)
-    node = setting.named(place)
+        return (entry,)
+    node = setting.lookup(entry)
     if isinstance(node, ErrorNode):
         _check_error(node, setting)
     elif isinstance(node, TokenNode) and node.position > last:
@@ -121,12 +128,12 @@ def touched_by(place: Place, setting: Setting) -> Sequence[Touched]:
     return (node,)
 
 
-def _check_feature(place: Feature | Everywhere, transcoders: TranscoderSet) -> None:
-    if place.layer >= transcoders.n_layers:
-        raise NodeError(f"{place} does not exist; the model has layers 0 to {transcoders.n_layers - 1}.")
-    if place.feature >= transcoders.n_features(place.layer):
-        last = transcoders.n_features(place.layer) - 1
-        raise NodeError(f"{place} does not exist; layer {place.layer} has features 0 to {last}.")
+def _check_feature(feature: Feature | Everywhere, transcoders: TranscoderSet) -> None:
+    if feature.layer >= transcoders.n_layers:
+        raise NodeError(f"{feature} does not exist; the model has layers 0 to {transcoders.n_layers - 1}.")
+    if feature.feature >= transcoders.n_features(feature.layer):
+        last = transcoders.n_features(feature.layer) - 1
+        raise NodeError(f"{feature} does not exist; layer {feature.layer} has features 0 to {last}.")
 
 
 def _check_error(error: ErrorNode, setting: Setting) -> None:

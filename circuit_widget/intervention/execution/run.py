@@ -1,4 +1,4 @@
-"""From interventions on a graph to what they do to the model, beside what the graph predicts."""
+"""Runs interventions on the model and puts the measured effect beside the one that the graph predicts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jaxtyping import Float32
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect, node_frame, token_frame
-from circuit_widget.intervention.execution.clamp import hold, spelled_out
-from circuit_widget.intervention.execution.graph_features import Watched
+from circuit_widget.intervention.execution.clamp import clamp, without_everywhere
+from circuit_widget.intervention.execution.graph_features import GraphFeatures
 from circuit_widget.intervention.execution.measure import measure
-from circuit_widget.intervention.execution.plan import Experiment, plan
+from circuit_widget.intervention.execution.plan import ClampPlan, plan
 from circuit_widget.intervention.execution.predict import logits_after, predict
-from circuit_widget.intervention.execution.resolve import Other, Setting, left_out_in, named_in
-from circuit_widget.intervention.execution.target_readings import Readers, TargetReading
+from circuit_widget.intervention.execution.resolve import RunPrompt, Setting, graph_lookup, left_out_lookup
+from circuit_widget.intervention.execution.target_readings import TargetReaders, TargetReading
 from circuit_widget.intervention.kinds import Intervention
 from circuit_widget.intervention.mode import Regime
 from circuit_widget.model.language_model import LanguageModel
@@ -32,89 +32,93 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
 @dataclass(frozen=True, eq=False)
-class _FeatureNumbers:
-    """What one experiment of a batch did and was predicted to do."""
+class _Numbers:
+    """What one experiment did and was predicted to do: activations of the graph's features, and logits."""
 
     features: Float32[np.ndarray, " features"]
-    predicted: Float32[np.ndarray, " features"]
+    predicted_features: Float32[np.ndarray, " features"]
     logits: Float32[np.ndarray, " vocabulary"]
-    expected: Float32[np.ndarray, " vocabulary"]
+    predicted_logits: Float32[np.ndarray, " vocabulary"]
     readings: Mapping[int, TargetReading]
     seconds: float
 
 
-def carry_out_batch(
+def run_experiments(
     model: LanguageModel,
     transcoders: TranscoderSet,
     run: Run,
     graph: Graph,
-    watched: Watched,
-    asked: Sequence[tuple[Intervention, ...]],
+    graph_features: GraphFeatures,
+    experiments: Sequence[tuple[Intervention, ...]],
     regime: Regime,
     *,
-    other: Other,
+    run_prompt: RunPrompt,
     label: Callable[[int, int], str | None],
     progress: Callable[[float], None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> tuple[Effect, ...]:
-    """Return the effect of each of several experiments on the prompt of `run`, `watched` at the features of `graph`.
+    """Return the effect of each of several experiments on the prompt of `run`.
 
-    `other` runs another prompt, to swap in from; `label` names a feature, given its layer and number. All are checked
-    before the first one runs.
+    Each experiment is one or more interventions at once. `graph_features` are those of `graph`. `run_prompt` runs another
+    prompt, to swap in from; `label` returns the label of a feature, given its layer and number. All experiments are
+    checked before the first one runs.
 
     Raises:
         InterventionError: an experiment leaves the model without finite logits.
-        InterventionError, NodeError: as `hold` does.
+        InterventionError, NodeError: as `clamp` does.
         Cancelled: `cancelled()` became true between two layers.
     """
     with inference():
-        setting = Setting(run, named_in(graph), transcoders, other, left_out_in(graph, run.activations))
-        experiments = [plan(graph, watched, hold(interventions, setting)) for interventions in asked]
-        starts = [(one.first_layer, one.first_position) for one in experiments]
-        readers, found = Readers(model, run, graph), dict[int, _FeatureNumbers]()
+        setting = Setting(run, graph_lookup(graph), transcoders, run_prompt, left_out_lookup(graph, run.activations))
+        plans = [plan(graph, graph_features, clamp(interventions, setting)) for interventions in experiments]
+        starts = [(one.first_layer, one.first_position) for one in plans]
+        readers, found = TargetReaders(model, run, graph), dict[int, _Numbers]()
         for batch in batches(model, run.captured, starts):
-            together, started, done = [experiments[place] for place in batch], time.perf_counter(), len(found)
+            together, started, done = [plans[number] for number in batch], time.perf_counter(), len(found)
 
             def report(share: float, done: int = done, size: int = len(batch)) -> None:
                 if progress is not None:
                     progress((done + share * size) / len(experiments))
 
-            measured = measure(model, transcoders, run, watched, together, regime, progress=report, cancelled=cancelled)
+            measured = measure(
+                model, transcoders, run, graph_features, together, regime, progress=report, cancelled=cancelled
+            )
             features, logits = measured.features.cpu().numpy(), measured.logits.cpu().numpy()
             seconds = (time.perf_counter() - started) / len(batch)
-            _refuse_unless_finite(logits, [asked[place] for place in batch])
-            predicted = predict(run.frozen, transcoders, watched, together, knock_on=regime.knock_on)
-            expected = logits_after(model, run.captured, predicted).cpu().numpy()
-            for row, place in enumerate(batch):
-                found[place] = _FeatureNumbers(
+            _require_finite(logits, [experiments[number] for number in batch])
+            predicted = predict(run.frozen, transcoders, graph_features, together, knock_on=regime.knock_on)
+            predicted_logits = logits_after(model, run.captured, predicted).cpu().numpy()
+            for row, number in enumerate(batch):
+                found[number] = _Numbers(
                     features[row],
                     predicted.features[row].cpu().numpy(),
                     logits[row],
-                    expected[row],
+                    predicted_logits[row],
                     readers.read(measured.normed[row], predicted.normed[row]),
                     seconds,
                 )
-    report_of = _Report(model, run, graph, regime, label)
+    effect_of = _EffectMaker(model, run, graph, regime, label)
     return tuple(
-        report_of(tuple(spelled_out(one, setting) for one in interventions), experiments[place], found[place])
-        for place, interventions in enumerate(asked)
+        effect_of(tuple(without_everywhere(one, setting) for one in interventions), plans[number], found[number])
+        for number, interventions in enumerate(experiments)
     )
 
 
-def _refuse_unless_finite(
-    logits: Float32[np.ndarray, "batch vocabulary"], asked: Sequence[tuple[Intervention, ...]]
+def _require_finite(
+    logits: Float32[np.ndarray, "batch vocabulary"], experiments: Sequence[tuple[Intervention, ...]]
 ) -> None:
-    for row, interventions in zip(logits, asked, strict=True):
+    for row, interventions in zip(logits, experiments, strict=True):
         if not np.isfinite(row).all():
-            done = ", ".join(one.description for one in interventions)
+            description = ", ".join(one.description for one in interventions)
             raise InterventionError(
-                f"With “{done}” the model's logits are no longer finite numbers; give values nearer to what is usual."
+                f"With “{description}” the model's logits are no longer finite numbers; "
+                "give values nearer to what is usual."
             )
 
 
 @dataclass(frozen=True, eq=False)
-class _Report:
-    """Puts the numbers of experiments on one graph in words and tables, with what they have in common made once."""
+class _EffectMaker:
+    """Makes the Effects of experiments on one graph; what they have in common is computed once."""
 
     model: LanguageModel
     run: Run
@@ -122,35 +126,33 @@ class _Report:
     regime: Regime
     label: Callable[[int, int], str | None]
 
-    def __call__(
-        self, interventions: tuple[Intervention, ...], experiment: Experiment, found: _FeatureNumbers
-    ) -> Effect:
+    def __call__(self, interventions: tuple[Intervention, ...], plan: ClampPlan, numbers: _Numbers) -> Effect:
         """Return the effect of one experiment."""
-        graph, held = self.graph, experiment.held
-        added = np.array([[item.before, item.value] for item in experiment.added], dtype=np.float32).reshape(-1, 2)
+        graph, clamped, outside = self.graph, plan.clamped, plan.outside_graph
+        extra = np.array([[item.before, item.value] for item in outside], dtype=np.float32).reshape(-1, 2)
         before, after, predicted = (
-            np.concatenate([values, extra])
-            for values, extra in (
-                (graph.activation, added[:, 0]),
-                (found.features, added[:, 1]),
-                (found.predicted, added[:, 1]),
+            np.concatenate([of_graph, of_others])
+            for of_graph, of_others in (
+                (graph.activation, extra[:, 0]),
+                (numbers.features, extra[:, 1]),
+                (numbers.predicted_features, extra[:, 1]),
             )
         )
-        labels = ((item.feature.id, self.label(item.feature.layer, item.feature.feature)) for item in held)
+        labels = ((item.feature.id, self.label(item.feature.layer, item.feature.feature)) for item in clamped)
         return Effect(
             graph=graph,
             interventions=interventions,
             mode=self.regime.name,
             frozen=self.regime.frozen,
-            nodes=node_frame(self._ids + tuple(item.feature.id for item in experiment.added), before, after, predicted),
-            tokens=token_frame(self._before, found.logits, found.expected, self._token_texts),
+            nodes=node_frame(self._ids + tuple(item.feature.id for item in outside), before, after, predicted),
+            tokens=token_frame(self._before, numbers.logits, numbers.predicted_logits, self._token_texts),
             logits_before=self._before,
-            logits_after=found.logits,
-            logits_predicted=found.expected,
-            readings=found.readings,
-            injected=tuple((item.feature, item.value) for item in held if item.before == 0 and item.value != 0),
+            logits_after=numbers.logits,
+            logits_predicted=numbers.predicted_logits,
+            readings=numbers.readings,
+            injected=tuple((item.feature, item.value) for item in clamped if item.before == 0 and item.value != 0),
             labels={node: text for node, text in labels if text},
-            seconds=found.seconds,
+            seconds=numbers.seconds,
             device=str(self.model.device),
             dtype=str(self.model.dtype).removeprefix("torch."),
         )

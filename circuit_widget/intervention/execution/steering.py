@@ -1,4 +1,4 @@
-"""Interventions while a model generates: what they add to its MLPs, at the prompt and at the tokens that come after."""
+"""Steering: interventions while a model generates, on the prompt and, if requested, on every generated token."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from circuit_widget.arguments import one_line, plain_number, quoted
 from circuit_widget.errors import InterventionError, NodeError
-from circuit_widget.intervention.execution.clamp import Clamped, hold
-from circuit_widget.intervention.execution.resolve import Other, Setting
+from circuit_widget.intervention.execution.clamp import ClampedFeature, clamp
+from circuit_widget.intervention.execution.resolve import RunPrompt, Setting
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.nodes import Everywhere, Feature, read_constant
 from circuit_widget.tracing.activations import Activations
@@ -22,38 +22,43 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What a feature is held at on a token that was not there before: `factor` times its activation, plus `added`."""
+class ClampRule:
+    """The value at which a feature is clamped on a generated token: `factor` times its activation there, plus `added`."""
 
     factor: float
     added: float
 
 
 def steer(
-    interventions: Sequence[Intervention], run: Run, transcoders: TranscoderSet, other: Other, *, new_tokens: bool
+    interventions: Sequence[Intervention],
+    run: Run,
+    transcoders: TranscoderSet,
+    run_prompt: RunPrompt,
+    *,
+    new_tokens: bool,
 ) -> Steering:
-    """Return what interventions change while a prompt, run as `run`, is continued.
+    """Return what interventions change while the model continues the prompt of `run`.
 
-    On the prompt features are held at the values that `model.intervene` holds them at. With `new_tokens` the same
-    features are also changed on every generated token, where scaling and adding start from the activation that they
-    have there and then; where two interventions are on the same feature, the later one holds.
+    On the prompt, features are clamped at the same values as in `model.intervene`. With `new_tokens` the same features
+    are also clamped on every generated token, where Scale and Add start from the activation that the feature has on
+    that token. Where two interventions change the same feature, the later one counts.
 
     Raises:
-        InterventionError: as `hold` does; a swap on new tokens.
+        InterventionError: as `clamp` does; a swap on new tokens.
         NodeError: an id of no feature that is active on the prompt, a feature that does not exist.
     """
-    named = named_among(run.activations)
-    setting = Setting(run, named, transcoders, other, open_ended=new_tokens)
-    held = hold(interventions, setting).features
-    rules: dict[tuple[int, int], Rule] = {}
+    lookup = feature_lookup(run.activations)
+    setting = Setting(run, lookup, transcoders, run_prompt, open_ended=new_tokens)
+    clamped = clamp(interventions, setting).features
+    rules: dict[tuple[int, int], ClampRule] = {}
     if new_tokens:
         for intervention in interventions:
-            rules.update(_rules(intervention, named))
-    return Steering(transcoders, held, rules, len(run.prompt))
+            rules.update(_rules(intervention, lookup))
+    return Steering(transcoders, clamped, rules, len(run.prompt))
 
 
-def given_new_tokens(new_tokens: object, interventions: object) -> bool:
-    """Return whether new tokens are steered.
+def check_new_tokens(new_tokens: object, interventions: object) -> bool:
+    """Return `new_tokens` as a bool: whether generated tokens are steered.
 
     Raises:
         InterventionError: neither True nor False, or True where there is no intervention.
@@ -66,15 +71,15 @@ def given_new_tokens(new_tokens: object, interventions: object) -> bool:
     return given
 
 
-def named_among(activations: Activations) -> Callable[[str], Feature]:
-    """Return how node ids are looked up among the features that are active on a prompt."""
+def feature_lookup(activations: Activations) -> Callable[[str], Feature]:
+    """Return the lookup of node ids among the features that are active on a prompt."""
     ids = {feature.id: feature for feature in activations}
 
-    def named(node: str) -> Feature:
+    def lookup(node: str) -> Feature:
         if read_constant(node) is not None:
             raise InterventionError(
                 f"“{one_line(node, 40)}” is an error or a token; only features can be changed while the model generates. "
-                "model.intervene(graph, ...) changes it for the token that comes next."
+                "model.intervene(graph, ...) changes it and measures the next token."
             )
         if node not in ids:
             raise NodeError(
@@ -83,25 +88,25 @@ def named_among(activations: Activations) -> Callable[[str], Feature]:
             )
         return ids[node]
 
-    return named
+    return lookup
 
 
-def _rules(intervention: Intervention, named: Callable[[str], Feature]) -> Mapping[tuple[int, int], Rule]:
+def _rules(intervention: Intervention, lookup: Callable[[str], Feature]) -> Mapping[tuple[int, int], ClampRule]:
     """Return what an intervention does on new tokens, by layer and number of the feature."""
-    places: list[Feature | Everywhere] = [named(one) if isinstance(one, str) else one for one in intervention.members]
-    features = [(place.layer, place.feature) for place in places]
+    nodes: list[Feature | Everywhere] = [lookup(one) if isinstance(one, str) else one for one in intervention.members]
+    features = [(node.layer, node.feature) for node in nodes]
     match intervention:
         case Ablate():
-            return dict.fromkeys(features, Rule(0.0, 0.0))
+            return dict.fromkeys(features, ClampRule(0.0, 0.0))
         case Scale(factor=factor):
-            return dict.fromkeys(features, Rule(factor, 0.0))
+            return dict.fromkeys(features, ClampRule(factor, 0.0))
         case Set(value=value) | Add(value=value):
             values = [value] * len(features) if isinstance(value, float) else list(value)
             kept = 1.0 if isinstance(intervention, Add) else 0.0
-            return {feature: Rule(kept, added) for feature, added in zip(features, values, strict=True)}
+            return {feature: ClampRule(kept, added) for feature, added in zip(features, values, strict=True)}
         case SwapIn():
             raise InterventionError(
-                "SwapIn takes over from positions of another prompt, which new tokens have none of; "
+                "SwapIn takes values from positions of another prompt, and generated tokens have no such position; "
                 "use it with new_tokens=False, or Set the features."
             )
         case _:
@@ -109,8 +114,8 @@ def _rules(intervention: Intervention, named: Callable[[str], Feature]) -> Mappi
 
 
 @dataclass(frozen=True, eq=False)
-class _SteeredSites:
-    """Features of one layer that are changed in a step: the row each stands at, its number, and what it is held at."""
+class _LayerSteering:
+    """The features of one layer that are clamped in one step: row, number, and the value as `factor` and `added`."""
 
     rows: list[int]
     features: list[int]
@@ -119,26 +124,29 @@ class _SteeredSites:
 
 
 class Steering:
-    """What is added in each step of a generation: `(value - activation) * decoder row`, wherever features are held.
+    """What is added to MLP outputs in each step of a generation: `(value - activation) * decoder row` for each feature.
 
-    Activations are read where the features read, in that very step; features of a cross-layer transcoder write to every
-    layer that they write to. It is the `StepEdit` of one generation at a time.
+    `value` is what the feature is clamped at; `activation` is encoded from what it reads in the same step. Features of a
+    cross-layer transcoder write to all of their layers. It is the `StepEdit` of one generation at a time.
     """
 
     def __init__(
         self,
         transcoders: TranscoderSet,
-        held: Sequence[Clamped],
-        rules: Mapping[tuple[int, int], Rule],
+        clamped: Sequence[ClampedFeature],
+        rules: Mapping[tuple[int, int], ClampRule],
         n_prompt: int,
     ) -> None:
-        """`held` is on the prompt, of `n_prompt` tokens; `rules`, by layer and number of a feature, on those after it."""
+        """Clamp features of the prompt, which has `n_prompt` tokens, and by `rules` features of all later tokens.
+
+        The keys of `rules` are layer and number of a feature.
+        """
         self._transcoders = transcoders
         self._n_prompt = n_prompt
-        self._held: dict[int, list[Clamped]] = {}
-        for item in held:
-            self._held.setdefault(item.feature.layer, []).append(item)
-        self._rules: dict[int, dict[int, Rule]] = {}
+        self._clamped: dict[int, list[ClampedFeature]] = {}
+        for item in clamped:
+            self._clamped.setdefault(item.feature.layer, []).append(item)
+        self._rules: dict[int, dict[int, ClampRule]] = {}
         for (layer, feature), rule in sorted(rules.items()):
             self._rules.setdefault(layer, {})[feature] = rule
         self._changes: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
@@ -156,11 +164,11 @@ class Steering:
     def __call__(
         self, layer: int, x: Float[Tensor, "batch rows d_model"], first_position: int
     ) -> Float[Tensor, "batch rows d_model"] | None:
-        """Return what is added to what features write at a layer, given what they read from `first_position` on."""
+        """Return what is added to the MLP output of a layer, given what its features read from `first_position` on."""
         self._changes.pop(layer, None)
-        sites = self._sites(layer, range(first_position, first_position + x.shape[1]))
-        if sites.rows:
-            self._changes[layer] = self._change(layer, sites, x)
+        steered = self._steered(layer, range(first_position, first_position + x.shape[1]))
+        if steered.rows:
+            self._changes[layer] = self._change(layer, steered, x)
         sources = [source for source in self._changes if layer in self._transcoders.written_layers(source)]
         if not sources:
             return None
@@ -172,28 +180,28 @@ class Steering:
         return added
 
     def _change(
-        self, layer: int, sites: _SteeredSites, x: Float[Tensor, "batch rows d_model"]
+        self, layer: int, steered: _LayerSteering, x: Float[Tensor, "batch rows d_model"]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows = torch.tensor(sites.rows, dtype=torch.long, device=x.device)
-        features = torch.tensor(sites.features, dtype=torch.long, device=x.device)
+        rows = torch.tensor(steered.rows, dtype=torch.long, device=x.device)
+        features = torch.tensor(steered.features, dtype=torch.long, device=x.device)
         _, now = self._transcoders.read(layer, features, rows, x)
-        factors = torch.tensor(sites.factors, dtype=torch.float32, device=now.device)
-        value = factors * now + torch.tensor(sites.added, dtype=torch.float32, device=now.device)
+        factors = torch.tensor(steered.factors, dtype=torch.float32, device=now.device)
+        value = factors * now + torch.tensor(steered.added, dtype=torch.float32, device=now.device)
         return rows, features, value - now
 
-    def _sites(self, layer: int, positions: range) -> _SteeredSites:
-        """Return what is held at a layer on some positions, in order of position."""
-        sites = _SteeredSites([], [], [], [])
-        for item in sorted(self._held.get(layer, ()), key=lambda item: item.feature.position):
+    def _steered(self, layer: int, positions: range) -> _LayerSteering:
+        """Return the features of a layer that are clamped on some positions, in order of position."""
+        steered = _LayerSteering([], [], [], [])
+        for item in sorted(self._clamped.get(layer, ()), key=lambda item: item.feature.position):
             if item.feature.position in positions:
-                sites.rows.append(item.feature.position - positions.start)
-                sites.features.append(item.feature.feature)
-                sites.factors.append(0.0)
-                sites.added.append(item.value)
+                steered.rows.append(item.feature.position - positions.start)
+                steered.features.append(item.feature.feature)
+                steered.factors.append(0.0)
+                steered.added.append(item.value)
         for position in range(max(self._n_prompt, positions.start), positions.stop):
             for feature, rule in self._rules.get(layer, {}).items():
-                sites.rows.append(position - positions.start)
-                sites.features.append(feature)
-                sites.factors.append(rule.factor)
-                sites.added.append(rule.added)
-        return sites
+                steered.rows.append(position - positions.start)
+                steered.features.append(feature)
+                steered.factors.append(rule.factor)
+                steered.added.append(rule.added)
+        return steered

@@ -1,4 +1,4 @@
-"""What an experiment does to targets that are no tokens: contrasts of two, and directions after the final norm."""
+"""What an intervention does to targets that are not tokens: contrasts of two tokens, and directions after the final norm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from circuit_widget.tracing.target_source import chosen_targets
 
 @dataclass(frozen=True)
 class TargetReading:
-    """A target's product with the normed residual stream at the traced position: before, after, and as predicted."""
+    """The product of a target's direction with the normed residual stream at the traced position.
+
+    Before the intervention, after it, and after it as the graph predicts.
+    """
 
     kind: Literal["contrast", "direction"]
     before: float
@@ -27,8 +30,8 @@ class TargetReading:
     predicted: float
 
 
-class Readers:
-    """The targets of a graph that are no tokens, to be read off the residual stream after the final norm."""
+class TargetReaders:
+    """Reads the targets of a graph that are not tokens from the residual stream after the final norm."""
 
     def __init__(self, model: LanguageModel, run: Run, graph: Graph) -> None:
         self._targets: tuple[ChosenTarget, ...] = ()
@@ -38,7 +41,7 @@ class Readers:
             self._targets = tuple(target for token, target in chosen.items() if token in wanted)
 
     def read(self, after: Float[Tensor, " d_model"], change: Float[Tensor, " d_model"]) -> Mapping[int, TargetReading]:
-        """Return by the targets' ids what they are, given the normed stream after and the change of it as predicted."""
+        """Return the readings by target id, from the normed stream after the intervention and its predicted change."""
         if not self._targets:
             return {}
         directions = torch.stack([target.direction for target in self._targets])

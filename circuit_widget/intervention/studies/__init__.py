@@ -1,6 +1,6 @@
-"""Studies: many interventions, each asking one question of a graph or a circuit.
+"""Studies: many interventions that together answer one question about a graph or a circuit.
 
-Each is a function of a model that experiments run on, and a method of `ReplacementModel`. Everywhere `mode` names what is
-frozen, as in `intervene`, `progress` and `cancelled` are as there, and the same errors are raised for what cannot be
-intervened on. The `on_effects` of a sweep is given its effects while it runs.
+Each study is a function whose first argument is the model, and a method of `ReplacementModel`. In all of them `mode`,
+`progress` and `cancelled` are as in `intervene`, and the same errors are raised. A sweep calls `on_effects` with its
+effects while it runs.
 """

@@ -1,4 +1,4 @@
-"""An intervention held against chance: the same done to random features that are similar to those it touches."""
+"""Controls: an intervention compared with chance, by doing the same to similar random features."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Intervention, Set, SwapIn, intervention_tuple
 from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain
-from circuit_widget.intervention.studies.control_matching import Matching, match
+from circuit_widget.intervention.studies.control_matching import ControlMatching, match_controls
 from circuit_widget.intervention.studies.running import MOST_EXPERIMENTS, Runner, part_of
-from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, shown_tokens
+from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, plotted_tokens
 from circuit_widget.model.sampling import MOST_SEED
 from circuit_widget.nodes import ErrorNode, Feature, read_constant, several_nodes
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
@@ -36,19 +36,19 @@ BAND = (0.05, 0.5, 0.95)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Controls:
-    """What an intervention did, beside what the same did to random features like those it touched.
+    """The effect of an intervention, beside the effects of the same intervention on similar random features.
 
     Attributes:
         effect: of the intervention itself.
-        controls: effects of the same intervention on features that stand in, one for each control.
-        matching: which feature stands in for which; `matches` is the same as a frame.
-        activations: activation of each feature that was touched or stands in, on the prompt; 0 where it is not active.
-        seed: of the drawing.
+        controls: effects of the same intervention on the stand-ins, one for each control.
+        matching: the stand-in of each changed feature; `matches` is the same as a frame.
+        activations: activation on the prompt of each changed feature and each stand-in; 0 where it is not active.
+        seed: of the random draws.
     """
 
     effect: Effect
     controls: tuple[Effect, ...]
-    matching: Matching
+    matching: ControlMatching
     activations: Mapping[Feature, float]
     seed: int
 
@@ -63,25 +63,28 @@ class Controls:
 
     @property
     def similarity(self) -> str:
-        """How alike the features that stand in are, in a sentence or two."""
+        """How similar the stand-ins are to the changed features, in a sentence or two."""
         away, count = len(self.matching.elsewhere), len(self.matching.stand_ins[0])
         where = f", for {away} of {count} features also from other positions" if away else " and positions"
         drawn = f"Drawn from the same layers{where}, the {self.matching.band} nearest in activation."
         ratio = self.activation_ratio
         if np.isnan(ratio).any():
             return drawn
-        return f"{drawn} Their summed activation is {np.median(ratio):.2f} of that of the touched features (median)."
+        return f"{drawn} Their summed activation is {np.median(ratio):.2f} of that of the changed features (median)."
 
     @property
     def activation_ratio(self) -> Float64[np.ndarray, " controls"]:
-        """Summed activation of the features that stand in, over that of the touched ones; NaN where these are inactive."""
+        """Summed activation of the stand-ins over that of the changed features; NaN where these are inactive."""
         own = sum(self.activations[feature] for feature in self.matching.stand_ins[0])
         sums = [sum(self.activations[other] for other in one.values()) for one in self.matching.stand_ins]
         return np.array(sums, dtype=np.float64) / (own or np.nan)
 
     @property
     def matches(self) -> pandas.DataFrame:
-        """Return one row for each control and touched feature: control, feature, activation, stand_in, its activation."""
+        """Return one row for each control and changed feature.
+
+        Columns: control, feature, activation, stand_in, stand_in_activation.
+        """
         import pandas
 
         rows = [
@@ -95,7 +98,7 @@ class Controls:
         """Return the probability or logit of a token after each control.
 
         Raises:
-            PromptError: an id outside the vocabulary, or a text that no effect knows.
+            PromptError: an id outside the vocabulary, or a text that is not among the tokens of any effect.
             InterventionError: no such quantity.
         """
         wanted = self._token(token)
@@ -115,9 +118,9 @@ class Controls:
         return float(low), float(median), float(high)
 
     def activation_band(self, nodes: Iterable[str | Feature]) -> tuple[float, float] | None:
-        """Return from where to where (quantiles 0.05, 0.95) controls brought the summed activation of some features.
+        """Return the quantiles 0.05 and 0.95, over controls, of the summed activation of some features after / before.
 
-        As shares of before; None where they were not active.
+        None where they were not active before.
 
         Raises:
             NodeError: a node that is not among the features of the effects.
@@ -130,7 +133,7 @@ class Controls:
         return low, high
 
     def kl(self) -> Float64[np.ndarray, " controls"]:
-        """Return the KL divergence that each control made, in nats."""
+        """Return the KL divergence of each control, in nats; see `Effect.kl`."""
         return np.array([one.kl for one in self.controls])
 
     def share(self, token: str | int, quantity: Quantity = "probability") -> float:
@@ -167,13 +170,13 @@ class Controls:
         return pandas.DataFrame(rows)
 
     def plot(self, tokens: Tokens = None) -> plotly.graph_objects.Figure:
-        """Return a plotly figure: for each token the controls as a grey band, before and after on it.
+        """Return a plotly figure: for each token the controls as a grey band, with markers for before and after.
 
         Tokens are by default those that are the likeliest before or after the intervention.
         """
         import plotly.graph_objects as go
 
-        chosen = shown_tokens((self.effect,), None) if tokens is None else chosen_tokens(self._effects, tokens)
+        chosen = plotted_tokens((self.effect,), None) if tokens is None else chosen_tokens(self._effects, tokens)
         names = [plain(text) for text in chosen.values()]
         figure = go.Figure()
         for token, name in zip(chosen, names, strict=True):
@@ -191,8 +194,8 @@ class Controls:
                     showlegend=token == next(iter(chosen)),
                 )
             )
-        for when, place, color, symbol in (("before", 0, "#23211e", "line-ns"), ("after", 1, "#2f6bba", "diamond")):
-            values = [self.effect.probability(token)[place] for token in chosen]
+        for when, index, color, symbol in (("before", 0, "#23211e", "line-ns"), ("after", 1, "#2f6bba", "diamond")):
+            values = [self.effect.probability(token)[index] for token in chosen]
             marker = {"symbol": symbol, "size": 12, "color": color, "line": {"width": 2, "color": color}}
             figure.add_trace(go.Scatter(name=when, x=values, y=names, mode="markers", marker=marker))
         figure.update_layout(
@@ -216,42 +219,43 @@ class Controls:
         return np.asarray(np.abs(self.values(wanted, quantity) - before) >= abs(after - before))
 
 
-def check_features(asked: Sequence[Intervention]) -> None:
-    """Refuse interventions on errors and tokens, which nothing can stand in for.
+def check_features(interventions: Sequence[Intervention]) -> None:
+    """Refuse interventions on errors and tokens, which have no stand-ins.
 
     Raises:
         InterventionError: a node is the id of an error or a token.
     """
-    for node in (node for one in asked for node in one.members):
+    for node in (node for one in interventions for node in one.members):
         constant = read_constant(node) if isinstance(node, str) else None
         if constant is not None:
             kind = "an error" if isinstance(constant, ErrorNode) else "a token"
             raise InterventionError(f"Controls are drawn for features alone; {quoted(node)} is {kind}. Leave it out.")
 
 
-def touched_features(effect: Effect, first: Sequence[Intervention]) -> tuple[Feature, ...]:
-    """Return the features an effect's interventions touched, those swapped in included.
+def changed_features(effect: Effect, interventions: Sequence[Intervention]) -> tuple[Feature, ...]:
+    """Return the features that an effect's interventions changed, those swapped in included.
 
     Raises:
         InterventionError: something other than features was changed.
     """
     nodes = [node for one in effect.interventions for node in one.members]
-    swapped = [node for one in first if isinstance(one, SwapIn) for node in one.incoming]
+    swapped = [node for one in interventions if isinstance(one, SwapIn) for node in one.incoming]
     injected = [feature for feature, _ in effect.injected]
     return tuple(dict.fromkeys(_feature(effect.graph, node) for node in (*nodes, *swapped, *injected)))
 
 
-def stood_in(
+def control_experiment(
     effect: Effect, stand_ins: Mapping[Feature, Feature], before: Mapping[Feature, float]
 ) -> list[Intervention]:
-    """Return the interventions of an effect on the features that stand in.
+    """Return the interventions of an effect on the stand-ins.
 
-    Of a swap, an active feature keeps the ratio of its value to its activation, an inactive one its value.
+    For a swap, the stand-in of an active feature keeps the ratio of new value to activation, that of an inactive feature
+    gets the same value.
     """
-    return [_stood_in(one, effect, stand_ins, before) for one in effect.interventions]
+    return [_on_stand_ins(one, effect, stand_ins, before) for one in effect.interventions]
 
 
-def _stood_in(
+def _on_stand_ins(
     one: Intervention, effect: Effect, stand_ins: Mapping[Feature, Feature], before: Mapping[Feature, float]
 ) -> Intervention:
     graph = effect.graph
@@ -270,9 +274,9 @@ def _stood_in(
 def _feature(graph: Graph, node: object) -> Feature:
     if isinstance(node, Feature):
         return node
-    place = graph.index(node) if isinstance(node, str) else graph.n_nodes
-    if place < graph.n_features:
-        return feature_at(graph, place)
+    index = graph.index(node) if isinstance(node, str) else graph.n_nodes
+    if index < graph.n_features:
+        return feature_at(graph, index)
     raise InterventionError(f"Controls are drawn for features alone; {quoted(node)} is none. Leave it out.")
 
 
@@ -309,34 +313,36 @@ def controls(
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Controls:
-    """Return the effect of interventions beside that of the same on `n` sets of random features like the touched ones.
+    """Return the effect of interventions beside the effects of the same on `n` sets of similar random features.
 
-    Each active feature is replaced by one that is active in the same layer and near in activation, at the same
-    position where `same_position` and enough there are similar; each inactive one by one that is inactive there.
-    Touched features are never drawn, nor are they at other positions. Where too few are similar, farther ones and
-    then those at other positions of the layer are drawn from, and the result says so. Of a swap, the features that
-    stand in keep the ratio of the new value to the activation.
+    The stand-in of an active feature is active in the same layer and near in activation; it is at the same position if
+    `same_position` and if enough features there are similar. The stand-in of an inactive feature is inactive in the
+    same layer at the same position. Changed features are never stand-ins, at no position. Where too few features are
+    similar, the band widens and then has other positions of the layer; `similarity` of the result reports it. For a
+    swap, stand-ins keep the ratio of the new value to the activation.
 
     Raises:
-        InterventionError: too few features could stand in, n is not a whole number from 1 to 10,000, or something
-            other than features is touched.
+        InterventionError: there are too few stand-ins, n is not a whole number from 1 to 10,000, or something other
+            than features is changed.
     """
     n = whole_number(n, "n, the number of controls,", InterventionError, least=1)
     if n > MOST_EXPERIMENTS:
         raise InterventionError(f"At most {MOST_EXPERIMENTS:,} controls run at once; given n = {quoted(n)}.")
     seed = whole_number(seed, "seed", InterventionError, most=MOST_SEED)
     same_position = truth_value(same_position, "same_position", InterventionError)
-    asked = intervention_tuple(interventions)
-    check_features(asked)
+    listed = intervention_tuple(interventions)
+    check_features(listed)
     activations = model._activations_of(graph, cancelled=cancelled)
     with reporting(progress) as report:
         first = part_of(report, 0, 1 / (n + 1))
-        (effect,) = model.intervene_many(graph, [asked], mode=mode, progress=first, cancelled=cancelled)
-        touched = touched_features(effect, asked)
-        matching = match(touched, activations, model.transcoders.n_features, n, seed, same_position=same_position)
-        experiments = [stood_in(effect, one, activations) for one in matching.stand_ins]
+        (effect,) = model.intervene_many(graph, [listed], mode=mode, progress=first, cancelled=cancelled)
+        changed = changed_features(effect, listed)
+        matching = match_controls(
+            changed, activations, model.transcoders.n_features, n, seed, same_position=same_position
+        )
+        experiments = [control_experiment(effect, one, activations) for one in matching.stand_ins]
         rest = part_of(report, 1 / (n + 1), 1)
         controls = model.intervene_many(graph, experiments, mode=mode, progress=rest, cancelled=cancelled)
-    known = {*touched, *(other for one in matching.stand_ins for other in one.values())}
+    known = {*changed, *(other for one in matching.stand_ins for other in one.values())}
     before = {feature: float(activations.get(feature, 0.0)) for feature in known}
     return Controls(effect, controls, matching, before, seed)

@@ -1,4 +1,4 @@
-"""Whether a circuit is needed for what the model says, and whether it is enough."""
+"""Faithfulness of a circuit: whether it is necessary for the model's prediction, and whether it is sufficient."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Faithfulness:
-    """The model without the features of a circuit, and with no other features than these.
+    """The model without the features of a circuit, and with the features of the circuit alone.
 
-    `without` ablates the circuit's features, `only` every other feature that is active on the prompt (features at the
-    first position, which are never read, run on, and so do those that only become active meanwhile). What the
-    transcoders fail to reconstruct stays in `without`, and in `only` unless `errors`, the number that were ablated there,
-    says otherwise. Attention and embeddings are the model's own in both, so that `only` is no proof that features alone
-    suffice. `inside` and `outside` count the features.
+    Attributes:
+        without: the effect of ablating the circuit's features (necessity).
+        only: the effect of ablating every other feature that is active on the prompt (sufficiency). Features at the
+            first position are never read and stay, and so do features that become active only then.
+        inside, outside: the number of features that `without` and `only` ablate.
+        errors: the number of errors that `only` ablates too; `without` keeps all errors.
+
+    Attention and embeddings are the model's own in both, so a high sufficiency does not prove that features alone
+    suffice.
     """
 
     without: Effect
@@ -48,15 +52,15 @@ class Faithfulness:
         )
 
     def necessity(self, token: str | int | None = None) -> float:
-        """Return what is left of a token's probability without the circuit, as a share; near 0 where it is needed.
+        """Return the share of a token's probability that is left without the circuit; near 0 if the circuit is necessary.
 
         The token is by default the first target.
         """
-        return _left(self.without, self._token(token))
+        return _share_left(self.without, self._token(token))
 
     def sufficiency(self, token: str | int | None = None) -> float:
-        """Return what is left of a token's probability with every other feature ablated; near 1 where it is enough."""
-        return _left(self.only, self._token(token))
+        """Return the share of a token's probability that is left with every other feature ablated; near 1 if sufficient."""
+        return _share_left(self.only, self._token(token))
 
     def to_frame(self, tokens: Tokens = None) -> pandas.DataFrame:
         """Return one row for each token, by default the graph's targets.
@@ -83,7 +87,7 @@ class Faithfulness:
         return next(iter(chosen_tokens((self.without, self.only), token)))
 
 
-def _left(effect: Effect, token: int) -> float:
+def _share_left(effect: Effect, token: int) -> float:
     before, after = effect.probability(token)
     return after / before if before else float("nan")
 
@@ -99,20 +103,20 @@ def faithfulness(
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Faithfulness:
-    """Return what is left of the targets' probabilities without a circuit's features, and with no other features.
+    """Return how necessary and how sufficient the features of a circuit are for the model's prediction.
 
-    `groups` are as in `sweep_groups`. Every feature that is active on the prompt counts, also where the graph left
-    it out. Attention and embeddings stay as the model has them, and so do errors; with `ablate_errors` every error
-    of all layers and positions is ablated together with the other features.
+    One run ablates the circuit's features, another all other features. `groups` are as in `sweep_groups`. All features
+    that are active on the prompt count, also those that the graph left out. Attention, embeddings and errors stay as the
+    model has them; with `ablate_errors` the second run also ablates the errors of all layers and positions.
     """
     ablate_errors = truth_value(ablate_errors, "ablate_errors", InterventionError)
-    inside = {place for some in groups_of(graph, groups, n).values() for place in some}
-    features = [feature_at(graph, place) for place in sorted(inside)]
+    inside = {index for indices in groups_of(graph, groups, n).values() for index in indices}
+    features = [feature_at(graph, index) for index in sorted(inside)]
     activations = model._activations_of(graph, cancelled=cancelled)
     others = sorted(set(activations) - set(features))
     positions = range(activations.first_position, graph.position + 1) if ablate_errors else range(0)
     errors = [error_id(layer, position) for layer in range(graph.n_layers) for position in positions]
-    # Where there is nothing else, the model as it is.
+    # With nothing to ablate, the second run is the model as it is.
     only = Ablate([*others, *errors]) if others or errors else Scale(features, 1.0)
     without, alone = model.intervene_many(
         graph, [Ablate(features), only], mode=mode, progress=progress, cancelled=cancelled

@@ -1,4 +1,4 @@
-"""One group of features after another changed, and pairs of them together."""
+"""A sweep over groups of features: each group changed by itself, and pairs of groups together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from circuit_widget.intervention.kinds import Scale
 from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain
 from circuit_widget.intervention.studies.running import OnEffects, Runner, in_parts
-from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, outcomes
+from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, token_table
 from circuit_widget.progress import IsCancelled, ProgressChoice
 
 if TYPE_CHECKING:
@@ -28,34 +28,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GroupSweep:
-    """The effect of changing each group by itself, and of each pair where pairs were asked for.
+    """The effect of changing each group by itself, and of changing each pair of groups if pairs were requested.
 
-    `deed` is what was done to each, such as "×0"; `pairs` are by the names of both groups, in their order.
+    `change` is what was done to each, such as "×0". The keys of `singles` are names of groups, those of `pairs` the names
+    of both groups.
     """
 
-    deed: str
+    change: str
     singles: Mapping[str, Effect]
     pairs: Mapping[tuple[str, str], Effect]
 
     def __repr__(self) -> str:
         pairs = f", {len(self.pairs)} pairs" if self.pairs else ""
-        return f"GroupSweep({len(self.singles)} groups {self.deed}{pairs})"
+        return f"GroupSweep({len(self.singles)} groups {self.change}{pairs})"
 
     def to_frame(self, tokens: Tokens = None) -> pandas.DataFrame:
         """Return one row for each group or pair and token, by default the graph's targets, groups first.
 
         Columns: first, second (empty for a group by itself), token, token_id, probability, predicted_probability, logit,
-        predicted_logit, rank, kl (nats), logit_change, interaction. The interaction of a pair is its change of the
-        logit, less what the two change by themselves: 0 where they add up, missing for a group by itself.
+        predicted_logit, rank, kl (nats), logit_change, interaction. The interaction of a pair is its change of the logit
+        minus the changes of the two groups by themselves. It is 0 where these add up, and missing for a group by itself.
 
         Raises:
-            PromptError: an id outside the vocabulary, or a text that no effect knows.
+            PromptError: an id outside the vocabulary, or a text that is not among the tokens of any effect.
         """
         effects, names = self._all()
-        frame = outcomes(effects, chosen_tokens(effects, tokens))
-        places = frame.pop("experiment")
-        frame.insert(0, "first", [names[place][0] for place in places])
-        frame.insert(1, "second", [names[place][1] for place in places])
+        frame = token_table(effects, chosen_tokens(effects, tokens))
+        experiments = frame.pop("experiment")
+        frame.insert(0, "first", [names[number][0] for number in experiments])
+        frame.insert(1, "second", [names[number][1] for number in experiments])
         before = effects[0].logits_before[frame["token_id"].to_numpy()]
         frame["logit_change"] = frame["logit"] - before
         rows = frame[["first", "second", "token_id", "logit_change"]].to_dict("records")
@@ -71,8 +72,8 @@ class GroupSweep:
     def plot(self, token: str | int | None = None) -> plotly.graph_objects.Figure:
         """Return a plotly figure of one token, by default the likeliest target.
 
-        Its probability after each group by itself; with pairs a square of the logit's changes: groups by themselves on
-        the diagonal, pairs below it.
+        Without pairs, it has bars: the token's probability after changing each group. With pairs, it is a heat map of
+        the changes of the token's logit: groups by themselves on the diagonal, pairs below it.
         """
         effects, _ = self._all()
         wanted, text = next(iter(chosen_tokens(effects, token).items()))
@@ -97,7 +98,7 @@ class GroupSweep:
         figure = go.Figure(bars)
         figure.add_vline(x=before, line_dash="dot", annotation_text="before")
         figure.update_layout(
-            title=plain(f"{text!r} after each group {self.deed} ({effect.frozen})"),
+            title=plain(f"{text!r} after each group {self.change} ({effect.frozen})"),
             xaxis={"title": "probability", "range": [0, 1]},
             yaxis={"autorange": "reversed", "type": "category"},
             template="plotly_white",
@@ -112,13 +113,13 @@ class GroupSweep:
         for row in frame.to_dict("records"):
             first, second = names.index(row["first"]), names.index(row["second"] or row["first"])
             square[max(first, second), min(first, second)] = row["logit_change"]
-        shown = [plain(name) for name in names]
+        labels = [plain(name) for name in names]
         heat = go.Heatmap(
-            z=square.tolist(), x=shown, y=shown, colorscale="RdBu", zmid=0, colorbar={"title": "change of logit"}
+            z=square.tolist(), x=labels, y=labels, colorscale="RdBu", zmid=0, colorbar={"title": "change of logit"}
         )
         figure = go.Figure(heat)
         figure.update_layout(
-            title=plain(f"{text!r} after pairs of groups {self.deed}"),
+            title=plain(f"{text!r} after pairs of groups {self.change}"),
             xaxis={"type": "category"},
             yaxis={"autorange": "reversed", "type": "category"},
             template="plotly_white",
@@ -139,23 +140,26 @@ def sweep_groups(
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> GroupSweep:
-    """Return the effect of ablating each group of features by itself, and each pair of groups if asked for.
+    """Return the effect of ablating each group of features by itself, and each pair of groups if `pairs`.
 
     Args:
         groups: a circuit (its supernodes and pinned features), features by the name of their group, or features
             each by itself; by default the `n` most influential ones.
-        factor: of activations; 0 ablates.
+        factor: what activations are multiplied by; 0 ablates.
+        pairs: whether each two groups are also changed together.
 
     Raises:
         InterventionError: there is no group of features, or the factor is not a finite number.
     """
-    found = {name: [feature_at(graph, place) for place in some] for name, some in groups_of(graph, groups, n).items()}
+    found = {
+        name: [feature_at(graph, index) for index in indices] for name, indices in groups_of(graph, groups, n).items()
+    }
     pairs = truth_value(pairs, "pairs", InterventionError)
     names = list(found)
-    both = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]] if pairs else []
+    both = [(one, other) for number, one in enumerate(names) for other in names[number + 1 :]] if pairs else []
     together = [*found.values(), *([*found[one], *found[other]] for one, other in both)]
     experiments = [Scale(nodes, factor) for nodes in together]
     effects = in_parts(model, graph, experiments, mode, on_effects, progress, cancelled)
-    deed = experiments[0].description.rsplit(" ", 1)[1]
+    change = experiments[0].description.rsplit(" ", 1)[1]
     singles, rest = effects[: len(names)], effects[len(names) :]
-    return GroupSweep(deed, dict(zip(names, singles, strict=True)), dict(zip(both, rest, strict=True)))
+    return GroupSweep(change, dict(zip(names, singles, strict=True)), dict(zip(both, rest, strict=True)))

@@ -1,4 +1,4 @@
-"""What studies share: the model that their experiments run on, and experiments that are shown a few at a time."""
+"""How studies run their experiments: on a Runner, in parts if effects are wanted while the study runs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from circuit_widget.tracing.activations import Activations
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 OnEffects: TypeAlias = Callable[[int, Sequence[Effect]], None]
-"""Is given effects of a study as soon as they are there: the number of the first of them, and some that follow it."""
+"""Called with effects of a study as soon as they are measured: the number of the first one, and the effects."""
 
 ON_EFFECTS_IS = "on_effects is a function that is given the number of the first effect and some effects,"
 
 PART = 6
-"""How many experiments of a study run before they are shown, where `on_effects` is given."""
+"""How many experiments of a study run between two calls of `on_effects`."""
 
 MOST_EXPERIMENTS = 10_000
-"""Each has an effect with all logits, so that more would fill the memory of most machines."""
+"""Each has an effect with all logits; more of them would fill the memory of most machines."""
 
 
 class Runner(Protocol):
@@ -56,7 +56,7 @@ def in_parts(
     progress: ProgressChoice,
     cancelled: IsCancelled | None,
 ) -> tuple[Effect, ...]:
-    """Return the effects of experiments, in one go or, where `on_effects` is given, a few at a time."""
+    """Return the effects of experiments, run together or, if `on_effects` is given, a few at a time."""
     check_callable(on_effects, ON_EFFECTS_IS, InterventionError)
     if len(experiments) > MOST_EXPERIMENTS:
         raise InterventionError(
@@ -76,5 +76,5 @@ def in_parts(
 
 
 def part_of(report: ReportProgress, start: float, end: float) -> ReportProgress:
-    """Return what reports a part of a run as that part of the whole."""
+    """Return a progress callback for one part of a run, which is the share from `start` to `end` of the whole."""
     return lambda done, text: report(start + (end - start) * done, text)

@@ -1,4 +1,4 @@
-"""The same intervention over a range: its strength, or the last layer that is frozen meanwhile."""
+"""Sweeps of one intervention: over its strength, or over the last layer whose MLP output is frozen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from circuit_widget.intervention.kinds import Intervention, Nodes, Scale, interv
 from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.plot_text import plain
 from circuit_widget.intervention.studies.running import ON_EFFECTS_IS, OnEffects, Runner, in_parts, part_of
-from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, outcomes, shown_tokens
+from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens, plotted_tokens, token_table
 from circuit_widget.nodes import Feature, several_nodes
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 
@@ -29,15 +29,15 @@ PALETTE = ("#2f6bba", "#c4472b", "#0f8b8d", "#b7791f", "#8a5fb8", "#6b8e23", "#a
 
 
 FACTORS = tuple(float(factor) for factor in np.arange(-5, 5.5, 0.5))
-"""The strengths of a sweep where none are given."""
+"""The factors of a sweep where none are given."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """A dose-response curve: one effect for each value of what was varied.
 
-    `axis` is "factor" (of activations) or "last_layer" (of those whose MLP outputs are frozen); `name` says what was
-    changed.
+    `axis` is what was varied: "factor" (of activations) or "last_layer" (the last one whose MLP output is frozen).
+    `name` describes what was changed.
     """
 
     name: str
@@ -57,14 +57,14 @@ class Sweep:
         predicted_probability, logit, predicted_logit, rank, kl (nats).
 
         Raises:
-            PromptError: an id outside the vocabulary, or a text that no effect knows.
+            PromptError: an id outside the vocabulary, or a text that is not among the tokens of any effect.
         """
-        frame = outcomes(self.effects, chosen_tokens(self.effects, tokens))
-        frame.insert(0, self.axis, [self.values[place] for place in frame.pop("experiment")])
+        frame = token_table(self.effects, chosen_tokens(self.effects, tokens))
+        frame.insert(0, self.axis, [self.values[number] for number in frame.pop("experiment")])
         return frame
 
     def activation(self, groups: Mapping[str, Iterable[str | Feature]]) -> pandas.DataFrame:
-        """Return how strongly groups of features answer: one row for each value and group.
+        """Return how strongly groups of features respond: one row for each value and group.
 
         Columns: what was varied, group, measured, predicted (summed activation after / before).
 
@@ -83,17 +83,18 @@ class Sweep:
         return pandas.DataFrame(rows, columns=[self.axis, "group", "measured", "predicted"])
 
     def plot(self, tokens: Tokens = None) -> plotly.graph_objects.Figure:
-        """Return a plotly figure: probabilities of tokens over what was varied, dashed as predicted, dotted as before.
+        """Return a plotly figure: probabilities of tokens over what was varied.
 
-        Tokens are by default those that are the likeliest somewhere.
+        Solid lines are measured, dashed lines predicted, dotted lines before the intervention. Tokens are by default
+        those that are the likeliest before or after any of the effects.
         """
         import plotly.graph_objects as go
 
-        chosen = shown_tokens(self.effects, tokens)
+        chosen = plotted_tokens(self.effects, tokens)
         frame = self.to_frame(list(chosen))
         figure = go.Figure()
-        for place, (token, text) in enumerate(chosen.items()):
-            rows, color = frame[frame["token_id"] == token], PALETTE[place % len(PALETTE)]
+        for number, (token, text) in enumerate(chosen.items()):
+            rows, color = frame[frame["token_id"] == token], PALETTE[number % len(PALETTE)]
             before = [self.effects[0].probability(token)[0]] * len(rows)
             lines = (
                 (text, rows["probability"].tolist(), None, 2),
@@ -136,7 +137,9 @@ def sweep(
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Sweep:
-    """Return the dose-response curve of some nodes: each factor of what they are, by default -5 to 5 by 0.5.
+    """Return the dose-response curve of some nodes: the effect of scaling them by each factor.
+
+    Factors are by default -5 to 5 in steps of 0.5.
 
     Raises:
         InterventionError: no factor, more than 10,000, one that is not a finite number, or a feature that is not
@@ -163,8 +166,8 @@ def sweep_last_layer(
 ) -> Sweep:
     """Return the effect of interventions with the MLP outputs of layers `first` to each later layer frozen in turn.
 
-    Constrained patching (Ameisen et al. 2025): the later the last frozen layer, the fewer knock-on effects. Each
-    range runs by itself.
+    Constrained patching (Ameisen et al. 2025): the later the last frozen layer, the fewer indirect (knock-on) effects.
+    Each range runs by itself.
 
     Raises:
         InterventionError: `first` is not a layer of the model.
@@ -174,13 +177,13 @@ def sweep_last_layer(
     if isinstance(first, bool) or not isinstance(first, int) or first not in layers:
         raise InterventionError(f"The first frozen layer lies in 0 to {layers[-1]}; given {quoted(first)}.")
     check_callable(on_effects, ON_EFFECTS_IS, InterventionError)
-    asked, lasts = intervention_tuple(interventions), range(first, graph.n_layers)
+    listed, lasts = intervention_tuple(interventions), range(first, graph.n_layers)
     effects: list[Effect] = []
     with reporting(progress) as report:
-        for place, last in enumerate(lasts):
-            part = part_of(report, place / len(lasts), (place + 1) / len(lasts))
-            found = model.intervene_many(graph, [asked], mode=(first, last), progress=part, cancelled=cancelled)
+        for number, last in enumerate(lasts):
+            part = part_of(report, number / len(lasts), (number + 1) / len(lasts))
+            found = model.intervene_many(graph, [listed], mode=(first, last), progress=part, cancelled=cancelled)
             effects += found
             if on_effects is not None:
-                on_effects(place, found)
+                on_effects(number, found)
     return Sweep(effects[0].name, "last_layer", tuple(float(last) for last in lasts), tuple(effects))

@@ -1,4 +1,4 @@
-"""What several experiments made of some tokens, as one frame."""
+"""A table of tokens under several experiments: their probabilities, logits and ranks after each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def chosen_tokens(effects: Sequence[Effect], tokens: Tokens) -> dict[int, str]:
     """Return id -> text of chosen tokens, in their order.
 
     Raises:
-        PromptError: an id outside the vocabulary, a text that no effect knows, or no token at all.
+        PromptError: an id outside the vocabulary, a text that is not among the tokens of any effect, or no token at all.
     """
     if tokens is None:
         likeliest = effects[0].tokens.iloc[0]
@@ -35,8 +35,8 @@ def chosen_tokens(effects: Sequence[Effect], tokens: Tokens) -> dict[int, str]:
     return {token: _text(effects, token) for token in ids}
 
 
-def shown_tokens(effects: Sequence[Effect], tokens: Tokens) -> dict[int, str]:
-    """Return id -> text of tokens for a plot: as chosen, by default those that are the likeliest before or after any effect.
+def plotted_tokens(effects: Sequence[Effect], tokens: Tokens) -> dict[int, str]:
+    """Return id -> text of the tokens in a plot: the chosen ones, or those that are the likeliest before or after an effect.
 
     Raises:
         PromptError: as `chosen_tokens` does.
@@ -47,21 +47,21 @@ def shown_tokens(effects: Sequence[Effect], tokens: Tokens) -> dict[int, str]:
     return chosen_tokens(effects, list(dict.fromkeys(likeliest)))
 
 
-def outcomes(effects: Sequence[Effect], tokens: Mapping[int, str]) -> pandas.DataFrame:
+def token_table(effects: Sequence[Effect], tokens: Mapping[int, str]) -> pandas.DataFrame:
     """Return one row for each effect and token, after the intervention.
 
-    Columns: experiment (its place, from 0), token, token_id, probability, predicted_probability, logit,
+    Columns: experiment (its number, from 0), token, token_id, probability, predicted_probability, logit,
     predicted_logit, rank, kl (nats).
     """
     import pandas
 
     rows = []
-    for place, effect in enumerate(effects):
+    for number, effect in enumerate(effects):
         kl = effect.kl
         for token, text in tokens.items():
             rows.append(
                 {
-                    "experiment": place,
+                    "experiment": number,
                     "token": text,
                     "token_id": token,
                     "probability": effect.probability(token)[1],

@@ -1,4 +1,4 @@
-"""Whether a graph predicts what ablations do: each group ablated, what it does to the others predicted and measured."""
+"""Validation of a graph: its predictions of what ablating each group does to the others, beside the measured changes."""
 
 from __future__ import annotations
 
@@ -37,15 +37,19 @@ PARTS: dict[PairKind, str] = {
 }
 
 ROUNDING = 1e-5
-"""Changes smaller than this, of a share or a logit, are taken to be rounding: they have no sign."""
+"""Changes of a share or a logit below this count as rounding errors, without a sign."""
 
 
 @dataclass(frozen=True)
 class Influenced:
     """What ablating one group does to another group (as a share of its summed activation) or to a logit.
 
-    `predicted` by the graph with knock-on effects; `direct` is the part of it that the edges from source to target make
-    by themselves, all other features kept as they are; `measured` on the real model.
+    Attributes:
+        source, target, kind: the ablated group, and what it changes: a group (feature) or a token (logit).
+        predicted: the change that the graph predicts, direct and indirect (knock-on) effects together.
+        direct: the direct effect: the part of `predicted` along the edges from source to target alone, with all other
+            features as they are.
+        measured: the change in the real model.
     """
 
     source: str
@@ -57,30 +61,30 @@ class Influenced:
 
     @property
     def knock_on(self) -> float:
-        """What the graph predicts to come through other features: the prediction less its direct part."""
+        """The predicted indirect effect, through other features: the prediction less its direct part."""
         return self.predicted - self.direct
 
     @property
     def measured_knock_on(self) -> float:
-        """What the model did beyond the direct part."""
+        """The measured change less the direct part."""
         return self.measured - self.direct
 
     @property
     def by_construction(self) -> bool:
         """Whether the graph predicts no knock-on effect.
 
-        A direct edge is what the same ablation does in mode "direct", exactly and by construction, so that agreement
-        is no evidence for the features in between: there are none.
+        A direct edge equals what the same ablation does in mode "direct", by construction. Agreement is then no
+        evidence for features in between: there are none.
         """
         return abs(self.knock_on) <= ROUNDING
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Validation:
-    """What ablations do downstream, as a graph predicts it and as it was measured.
+    """What ablations change downstream, as the graph predicts it and as measured.
 
-    `influenced` has every pair of a group that was ablated and a group, or target that is a token, that it can reach.
-    `effects` are those of the ablations, by group; `faithfulness` is that of all the groups together.
+    `influenced` has one entry for each ablated group and each other group, or target token, that it can reach. `effects`
+    are those of the ablations, by group; `faithfulness` is that of all groups together.
     """
 
     influenced: tuple[Influenced, ...]
@@ -112,11 +116,16 @@ class Validation:
     def agreement(self) -> pandas.DataFrame:
         """Return how well prediction and measurement agree: one row for each kind (feature, logit) and part.
 
-        Parts: "all" pairs; "direct", those for which the graph predicts no knock-on effect, which by construction
-        hold in mode "direct", so that they tell only of what is frozen there; "knock_on", all others, the evidence for
-        the graph; "beyond_direct", these with the direct part taken from prediction and measurement alike, the hardest
-        test: a feature whose direct part alone would silence it has nothing left to lose. Columns: kind, part, pairs,
-        spearman, sign_share.
+        The parts are:
+
+        - "all": all pairs.
+        - "direct": pairs for which the graph predicts no indirect effect. They agree by construction in mode "direct",
+          so in other modes they show only the influence of what that mode freezes.
+        - "knock_on": all other pairs. They are the evidence for the graph.
+        - "beyond_direct": the same pairs, with the direct part subtracted from prediction and measurement. This is the
+          hardest test: a feature that the direct part alone already silences cannot lose more activation.
+
+        Columns: kind, part, pairs, spearman (rank correlation), sign_share.
         """
         import pandas
 
@@ -142,7 +151,7 @@ class Validation:
         return frame.assign(kind=[str(kind.value) for kind in frame["kind"]])
 
     def plot(self, kind: Literal["feature", "logit"] = "feature") -> plotly.graph_objects.Figure:
-        """Return a plotly figure: measured over predicted changes, direct edges hollow, with the line of equality.
+        """Return a plotly figure of measured over predicted changes; direct edges are hollow, a line marks equality.
 
         Raises InterventionError for another kind.
         """
@@ -198,15 +207,16 @@ def influenced_by(
 ) -> list[Influenced]:
     """Return what ablating one group did to each other group it reaches, and to the targets that are tokens.
 
-    `effect` is of the ablation, `direct` of the same in mode "direct". A group reaches another if one of its features
-    is in a lower layer and no later position than one of the other's; features of both count for the ablated one.
+    `effect` is that of the ablation, `direct` that of the same ablation in mode "direct". A group reaches another if one
+    of its features is in a lower layer than one of the other's, and not at a later position. Features that are in both
+    groups count as ablated.
     """
     count = graph.n_features
     before = effect.nodes["before"].to_numpy()[:count]
     columns = [frame[column].to_numpy()[:count] - before for frame, column in _columns(effect, direct)]
     found = []
-    for target, places in groups.items():
-        others = np.setdiff1d(places, groups[source])
+    for target, indices in groups.items():
+        others = np.setdiff1d(indices, groups[source])
         total = float(before[others].sum())
         if target != source and total > 0 and _reaches(graph, groups[source], others):
             changes = [float(change[others].sum()) / total for change in columns]
@@ -219,7 +229,7 @@ def influenced_by(
 
 
 def spearman(first: Float64[np.ndarray, " n"], second: Float64[np.ndarray, " n"]) -> float:
-    """Return the correlation of ranks, equal values sharing the mean of theirs; NaN for fewer than three or all equal."""
+    """Return Spearman's rank correlation; equal values share their mean rank. NaN for fewer than three, or all equal."""
     ranks = [_ranks(values) for values in (first, second)]
     if len(first) < 3 or any(np.ptp(values) == 0 for values in ranks):
         return float("nan")
@@ -227,7 +237,7 @@ def spearman(first: Float64[np.ndarray, " n"], second: Float64[np.ndarray, " n"]
 
 
 def sign_share(predicted: Float64[np.ndarray, " n"], measured: Float64[np.ndarray, " n"]) -> float:
-    """Return the share of predictions, those of no change left out, whose sign was measured; NaN where there is none."""
+    """Return the share of predicted changes that were measured with the same sign; NaN where no change is predicted."""
     some = np.abs(predicted) > ROUNDING
     if not some.any():
         return float("nan")
@@ -242,7 +252,7 @@ def check_mode(mode: object) -> None:
     """
     if isinstance(mode, str) and mode == "direct":
         raise InterventionError(
-            'In mode "direct" the effect equals the graph\'s edges by construction, so that it validates nothing; '
+            'In mode "direct" the effect equals the graph\'s edges by construction, so it validates nothing; '
             'use "total", "frozen_attention" or a range of layers.'
         )
 
@@ -252,9 +262,9 @@ def _columns(effect: Effect, direct: Effect) -> list[tuple[pandas.DataFrame, str
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[place])
+    return np.asarray((last - (counts - 1) / 2)[index])
 
 
 def _reaches(graph: Graph, source: Sequence[int], target: np.ndarray) -> bool:
@@ -273,17 +283,17 @@ def validate(
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Validation:
-    """Return how well a graph predicts ablations: each group ablated in turn, the others and the targets read.
+    """Return how well a graph predicts ablations: each group is ablated in turn, and the others and the targets compared.
 
-    `groups` are as in `sweep_groups`. Predictions run through every feature of the graph; of a pruned graph, through
-    those it kept. The direct part of a prediction is what the ablation does in mode "direct".
+    `groups` are as in `sweep_groups`. Predictions run through every feature of the graph; in a pruned graph, these are
+    the ones it kept. The direct part of a prediction is what the ablation does in mode "direct".
 
     Raises:
         InterventionError: the mode is "direct", in which prediction and effect are the same.
     """
     check_mode(mode)
     found = groups_of(graph, groups, n)
-    features = {name: [feature_at(graph, place) for place in places] for name, places in found.items()}
+    features = {name: [feature_at(graph, index) for index in indices] for name, indices in found.items()}
     ablations = [Ablate(nodes) for nodes in features.values()]
     with reporting(progress) as report:
         steps = [part_of(report, *ends) for ends in ((0, 0.7), (0.7, 0.9), (0.9, 1))]

@@ -18,7 +18,7 @@ from circuit_widget.intervention.as_code import (
     study_code,
     value_code,
 )
-from circuit_widget.intervention.kinds import Intervention, Place
+from circuit_widget.intervention.kinds import Intervention, NodeEntry
 from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.model.sampling import Options
@@ -77,7 +77,7 @@ class SweepPlan:
             object.__setattr__(self, "factors", numbers)
 
     @property
-    def nodes(self) -> list[Place]:
+    def nodes(self) -> list[NodeEntry]:
         """The nodes whose strength is varied."""
         return list(dict.fromkeys(node for one in self.interventions for node in one.members))
 

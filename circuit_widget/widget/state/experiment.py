@@ -15,7 +15,7 @@ from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.kinds import Place, node_tuple
+from circuit_widget.intervention.kinds import NodeEntry, node_tuple
 from circuit_widget.nodes import Everywhere, several_nodes
 from circuit_widget.widget.state.history import LONGEST_NAME, HistoryEntry, compared_tokens
 from circuit_widget.widget.state.study_results import controls_message
@@ -34,7 +34,7 @@ from circuit_widget.widget.wire.experiment_messages import (
     SetJson,
     SwapInJson,
 )
-from circuit_widget.wording.outcome import short_deed, touched, who
+from circuit_widget.wording.outcome import changed_nodes, short_description, subject
 
 
 def nodes_of(graph: Graph, circuit: Circuit, wanted: NodeChoice) -> tuple[str | Feature, ...]:
@@ -102,18 +102,18 @@ def resolved_intervention(graph: Graph, circuit: Circuit, intervention: Interven
 
 def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
     """Return the name of an experiment: "Texas ×0, capital ×2"."""
-    name = ", ".join(short_deed(graph, circuit, _at_positions(graph, one)) for one in interventions)
+    name = ", ".join(short_description(graph, circuit, _at_positions(graph, one)) for one in interventions)
     return shortened(name, LONGEST_NAME)
 
 
 def changed_name(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
     """Return the name of the nodes that an intervention changes: "Texas", "Texas everywhere"."""
-    return shortened(who(graph, circuit, _at_positions(graph, intervention)), LONGEST_NAME)
+    return shortened(subject(graph, circuit, _at_positions(graph, intervention)), LONGEST_NAME)
 
 
 def _at_positions(graph: Graph, intervention: Intervention) -> Intervention:
     """Return an intervention with every feature at each position, where it names one everywhere."""
-    nodes: list[Place] = []
+    nodes: list[NodeEntry] = []
     for node in intervention.members:
         if isinstance(node, Everywhere):
             nodes += [Feature(node.layer, position, node.feature) for position in range(len(graph.tokens))]
@@ -129,7 +129,7 @@ def _id(node: str | Feature) -> str:
 def effect_message(one: HistoryEntry, circuit: Circuit, sent: Collection[str]) -> EffectMessage:
     """Return an experiment as a message, without the features that are neither among those sent nor changed."""
     effect = one.effect
-    changed = {node for done in effect.interventions for node in touched(done)}
+    changed = {node for done in effect.interventions for node in changed_nodes(done)}
     return EffectMessage(
         id=one.number,
         name=one.name,
@@ -179,7 +179,7 @@ def comparison_message(one: HistoryEntry, other: HistoryEntry, sent: Collection[
 
 def intervention_json(intervention: Intervention) -> InterventionJson:
     """Return an intervention of an effect as JSON, with every feature by its id."""
-    nodes = tuple(touched(intervention))
+    nodes = tuple(changed_nodes(intervention))
     match intervention:
         case Ablate():
             return AblateJson("ablate", nodes)

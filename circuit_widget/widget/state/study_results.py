@@ -15,7 +15,7 @@ from circuit_widget.intervention.groups import groups_of
 from circuit_widget.intervention.kinds import Intervention
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration, gap
-from circuit_widget.intervention.studies.token_table import chosen_tokens, shown_tokens
+from circuit_widget.intervention.studies.token_table import chosen_tokens, plotted_tokens
 from circuit_widget.intervention.studies.validation import Validation
 from circuit_widget.model.sampling import SampledToken
 from circuit_widget.tracing.generation import Generation
@@ -33,7 +33,7 @@ from circuit_widget.widget.wire.study_messages import (
     ValidationPair,
 )
 from circuit_widget.wording.names import node_name
-from circuit_widget.wording.outcome import features_of, touched
+from circuit_widget.wording.outcome import changed_nodes, features_of
 
 MOST_LINES = 5
 """The most tokens or boxes whose curves a plot of a sweep can distinguish."""
@@ -86,7 +86,7 @@ class SweepSoFar:
             mode=effects[0].mode,
             frozen=frozen,
             total=len(self.labels),
-            nodes=tuple(touched(effects[0].interventions[0])) if self.axis == "factor" else (),
+            nodes=tuple(changed_nodes(effects[0].interventions[0])) if self.axis == "factor" else (),
             values=self.values[: len(effects)],
             labels=self.labels[: len(effects)],
             tokens=tuple(self._tokens())[:MOST_LINES],
@@ -97,7 +97,7 @@ class SweepSoFar:
     def _tokens(self) -> list[SweepToken]:
         """Return the tokens that are likeliest before or after any experiment, and the targets; the likeliest first."""
         effects = self.effects
-        texts = {**shown_tokens(effects, None), **chosen_tokens(effects, None)}
+        texts = {**plotted_tokens(effects, None), **chosen_tokens(effects, None)}
         found = [_sweep_token(effects, token, text) for token, text in texts.items()]
         return sorted(found, key=lambda token: max(token.before, *token.probability), reverse=True)
 

@@ -1,7 +1,7 @@
 import { KIND } from "../core/constants";
-import { CARD } from "../layout/constants";
-import { shorten } from "../text/width";
-import { tokenText } from "../wording/words";
+import { BOX_TEXT, CARD } from "../layout/constants";
+import { TEXT_SIZE, TOKEN_SIZE } from "../page/constants";
+import { shorten, textWidth } from "../text/width";
 import type { Outcome } from "./outcome";
 import type { Placed } from "./scene";
 
@@ -36,6 +36,7 @@ export function BoxMark(props: Props) {
   const { x, y, w, h, cards, box, name, kind } = placed;
   const words = spoken(placed, outcome);
   const mono = kind === KIND.token || kind === KIND.logit;
+  const size = mono ? (textSize * TOKEN_SIZE) / BOX_TEXT : textSize;
   const radius = Math.min(5, h / 6);
   const classes = ["box", KINDS[kind ?? -1], outcome.faded && "faded"];
   for (const state of ["selected", "hovered", "receiving", "dragged"] as const) classes.push(props[state] && state);
@@ -63,8 +64,8 @@ export function BoxMark(props: Props) {
         <rect class="face" width={w} height={h} rx={radius} />
         {box.color !== null && <path class="edge-hue" d={hueEdge(h, radius)} />}
         {!props.renaming && (
-          <text class="box-name" x={box.color === null ? w / 2 : w / 2 + 2} y={h / 2} font-size={textSize}>
-            {shorten(mono ? tokenText(name) : name, w - 16, textSize, mono)}
+          <text class="box-name" x={box.color === null ? w / 2 : w / 2 + 2} y={h / 2} font-size={size}>
+            {shorten(name, w - 16, size, mono)}
           </text>
         )}
         <title>{words}</title>
@@ -99,10 +100,10 @@ function hueEdge(h: number, r: number): string {
 }
 
 /** Room for the percentage at the right of a box. */
-export const textRoom = ({ text }: Outcome): number => (text === "" ? 0 : 10 + 9 * text.length);
+export const textRoom = ({ text }: Outcome): number => (text === "" ? 0 : 10 + textWidth(text, TEXT_SIZE));
 
 /** Room for the mark of what was done at the left of a box. */
-export const markRoom = ({ mark }: Outcome): number => (mark === null ? 0 : 22 + 7 * mark.length);
+export const markRoom = ({ mark }: Outcome): number => (mark === null ? 0 : 22 + textWidth(mark, TOKEN_SIZE));
 
 /** The percentage at the right of the box and what was done to it at the left, inside the pane. */
 function Beside({ placed, outcome, paneWidth }: Props) {

@@ -1,6 +1,6 @@
-import { boxWidth, type PlacedBox } from "../layout/circuit-layout";
-import { BOX_HEIGHT, BOX_TEXT, CARD } from "../layout/constants";
-import { isClear } from "../layout/detour";
+import type { PlacedBox } from "../layout/circuit-layout";
+import { BOX_TEXT, CARD } from "../layout/constants";
+import { injectedBox } from "../layout/injected";
 import type { Size } from "../page/size";
 import { shorten } from "../text/width";
 import { count } from "../wording/words";
@@ -46,44 +46,14 @@ export function tieBetween(place: PlacedBox, host: Placed, outcome: Outcome): re
   return to - from > 12 ? [from, to] : null;
 }
 
-/**
- * Where the box is: right, left, above or below the first box it came in for, where it covers no other; if it can,
- * where no edge runs, else edges have to go around it.
- */
+/** Where the box of what was swapped in is, beside the first box that it came in for. */
 export function placeInjected(
   injected: Injected,
   placed: readonly Placed[],
   links: readonly Link[],
-  size: Size,
+  { width, height }: Size,
 ): PlacedBox {
-  const w = boxWidth(injected.name);
-  const h = BOX_HEIGHT;
-  const cards = Math.min(2, injected.features - 1);
-  const host = placed.find((one) => one.box.id === injected.beside[0]);
-  if (host === undefined) return { x: size.width - w / 2 - 12, y: h / 2 + 30, w, h, cards };
-  const stack = CARD * cards;
-  const aside = (host.w + w) / 2;
-  const rise = (host.h + h) / 2 + 14;
-  const free = [
-    [aside + 72, 0],
-    [aside + 14, -rise],
-    [aside + 14, rise],
-  ]
-    .flatMap(([dx, dy]) => [
-      { x: host.x + dx, y: host.y + dy, w, h, cards },
-      { x: host.x - dx, y: host.y + dy, w, h, cards },
-    ])
-    .filter(({ x, y }) => {
-      const inside =
-        x - w / 2 >= 4 && x + w / 2 + stack <= size.width - 4 && y - h / 2 - stack >= 4 && y + h / 2 <= size.height - 4;
-      const clear = placed.every(
-        (one) => Math.abs(one.x - x) > (one.w + w) / 2 + 8 || Math.abs(one.y - y) > (one.h + h) / 2 + 6,
-      );
-      return inside && clear;
-    });
-  const x = Math.min(size.width - w / 2 - stack - 4, host.x + aside + 20);
-  return (
-    free.find((place) => links.every(({ route }) => isClear(route.path, [place], 5))) ??
-    free[0] ?? { x, y: Math.max(h, host.y - h), w, h, cards }
-  );
+  const at = placed.findIndex((one) => one.box.id === injected.beside[0]);
+  const routes = links.map(({ route }) => route);
+  return injectedBox(injected.name, injected.features, at < 0 ? null : at, placed, routes, width, height);
 }

@@ -94,7 +94,7 @@ function checkGroups({ supernodes, pinned, positions }: Circuit): void {
   const placed = new Set([...supernodes.map(({ id }) => id), ...pinned]);
   for (const box of Object.keys(positions)) {
     if (!placed.has(box)) {
-      refuse(`${shown(box)} has a place but is neither a supernode nor pinned.`);
+      refuse(`${shown(box)} has a position but is neither a supernode nor pinned.`);
     }
   }
 }
@@ -129,7 +129,7 @@ function keys(what: string, value: Record<string, unknown>, expected: readonly s
 
 function pair(value: unknown): readonly [unknown, unknown] {
   if (!Array.isArray(value) || value.length !== 2) {
-    refuse(`A place is a list of two numbers; given ${shown(value)}.`);
+    refuse(`A position is a list of two numbers; given ${shown(value)}.`);
   }
   return [value[0], value[1]];
 }

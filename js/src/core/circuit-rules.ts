@@ -82,7 +82,7 @@ export function checkedNodes(nodes: readonly unknown[]): readonly string[] {
 export function checkedPlace(x: unknown, y: unknown): readonly [number, number] {
   if (!isShare(x) || !isShare(y)) {
     refuse(
-      `A place is two numbers between 0 and 1, from the left and from the top; given ${shown(x)} and ${shown(y)}.`,
+      `A position is two numbers between 0 and 1, from the left and from the top; given ${shown(x)} and ${shown(y)}.`,
     );
   }
   return [x, y];

@@ -139,7 +139,7 @@ export function threshold(circuit: Circuit, shares: { readonly node?: number; re
 export function checkKinds(circuit: Circuit, snapshot: Snapshot): Circuit {
   for (const { name, nodes } of circuit.supernodes) {
     if (nodes.some((node) => snapshot.kind[snapshot.index.get(node) ?? -1] === KIND.logit)) {
-      refuse(`Supernode ${shown(name)} holds a logit, but logits stay by themselves. Pin it instead.`);
+      refuse(`Supernode ${shown(name)} contains a logit, but logits stay by themselves. Pin it instead.`);
     }
   }
   return circuit;

@@ -18,7 +18,7 @@ export const LONGEST_NAME = 80;
 
 export const LONGEST_NODE = 64;
 
-/** Most entries in any list of a circuit. */
+/** The largest number of entries in any list of a circuit. */
 export const MOST = 20000;
 
 /** Most characters in the name of an experiment. */
@@ -30,5 +30,5 @@ export const NODE_THRESHOLD = 0.8;
 /** Share of edge score that visible edges have at first. */
 export const EDGE_THRESHOLD = 0.98;
 
-/** Share of input below which what enters a box from outside is rounding error. */
+/** Share of a box's input below which its input from outside counts as rounding error. */
 export const LEAST_OUTSIDE = 1e-6;

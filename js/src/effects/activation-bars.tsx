@@ -5,7 +5,7 @@ import { FARTHEST, LEAST_SCALE } from "../layout/constants";
 import { featuresOf } from "../store/running";
 import type { Store } from "../store/store";
 import type { ComparisonMessage, EffectMessage } from "../wire/types";
-import { percent, ratioTone } from "../wording/words";
+import { percent } from "../wording/words";
 import { Band } from "./token-bars";
 
 export interface ActivationRow {
@@ -99,7 +99,7 @@ function Row({ store, row, scale, band }: RowProps) {
   return (
     <li>
       <Button
-        class={`row activation-row ${ratioTone(measured)}${clamped ? " clamped" : ""}${beside === null ? "" : " two"}`}
+        class={`row activation-row${clamped ? " clamped" : ""}${beside === null ? "" : " two"}`}
         data-test="activation-row"
         data-name={name}
         data-measured={measured}
@@ -113,7 +113,7 @@ function Row({ store, row, scale, band }: RowProps) {
           <span class="measured" style={{ width: at(measured) }} />
           {beside !== null && <span class="beside" style={{ width: at(beside) }} />}
           <span class="unchanged" style={{ left: at(1) }} />
-          {Number.isFinite(predicted) && <span class="predicted" style={{ left: at(predicted) }} />}
+          {Number.isFinite(predicted) && !clamped && <span class="predicted" style={{ left: at(predicted) }} />}
         </span>
         <span class="number">{beside === null ? percent(measured) : `${percent(measured)} · ${percent(beside)}`}</span>
       </Button>

@@ -76,6 +76,20 @@ export const LEANS = [
   [0.95, 0.15],
 ] as const;
 
+/** Between the two boxes where they are side by side: room for a percentage, or a mark, and a tie. */
+export const ASIDE = 72;
+
+/** Between the two boxes, across and up or down, where they are not side by side. */
+export const DIAGONAL = 14;
+
+/** Between the box and the ends of the circuit. */
+export const INJECTED_MARGIN = 4;
+
+export const EDGE_CLEARANCE = 5;
+
+/** From the right and from the top, of a box that came in for none of the circuit. */
+export const CORNER = [12, 30] as const;
+
 /** Widths of edges without sign, thinnest first. */
 export const FAINT_WIDTHS = [0.7, 1.1, 1.7] as const;
 

@@ -70,7 +70,7 @@ export const EMOJI_EM = 1.25;
 
 export const LONGEST_TOKEN = 16;
 
-/** What sums of widths may differ by, so that the screen cuts where a figure does. */
+/** How much sums of widths may differ, so that the screen cuts a text where a figure does. */
 export const ROUNDING = 1e-6;
 
 export const JOINER = "\u200d";

@@ -1,4 +1,4 @@
-"""What may be given as tokenizer=, and what is said of anything else."""
+"""The `tokenizer` argument, and the errors about other objects."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -23,7 +23,7 @@ CACHED_RUN_BYTES = 1 << 30
 """Memory of all cached runs; the latest is kept whatever its size."""
 
 
-class Runs:
+class RunCache:
     """The cached runs of one model with its transcoders, by prompt and traced position.
 
     Callers must use it from one thread at a time.

@@ -1,4 +1,4 @@
-"""The watched features of a graph: gathered once, remembered for as long as their run is."""
+"""The features features of a graph: gathered once, remembered for as long as their run is."""
 
 import gc
 import weakref
@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from circuit_widget.intervention import Ablate
-from circuit_widget.intervention.execution import graph_features as watched_module
-from circuit_widget.intervention.execution.graph_features import LatestWatched, Watched
+from circuit_widget.intervention.execution import graph_features as module
+from circuit_widget.intervention.execution.graph_features import GraphFeatures, LatestGraphFeatures
 from tests.cases import case_of, spread
 from tests.models import PROMPT_IDS, run_of, tiny_model
 
@@ -19,17 +19,17 @@ DEVICES = [torch.device("cpu")] * 3
 @pytest.mark.parametrize("room", [0, 1 << 27])
 @pytest.mark.parametrize("kind", ["per-layer", "cross-layer"])
 def test_features_come_by_position_with_their_directions(kind: str, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watched_module, "GATHERED_BYTES", room)
+    monkeypatch.setattr(module, "GATHERED_BYTES", room)
     case = case_of("llama", kind)
     graph, transcoders = case.graph, case.model.transcoders
-    watched = Watched(graph, transcoders, DEVICES)
-    columns = watched.column.tolist()
-    assert sorted(columns) == list(range(graph.n_features)) == list(range(len(watched)))
-    np.testing.assert_array_equal(watched.in_graph_order(watched.before[None])[0], graph.activation)
+    features = GraphFeatures(graph, transcoders, DEVICES)
+    columns = features.column.tolist()
+    assert sorted(columns) == list(range(graph.n_features)) == list(range(len(features)))
+    np.testing.assert_array_equal(features.in_graph_order(features.before[None])[0], graph.activation)
     for layer in range(3):
         for first_position in (1, 3, 9):
             wanted = np.flatnonzero((graph.feature_layer == layer) & (graph.feature_position >= first_position))
-            here = watched.reached(layer, first_position)
+            here = features.in_layer(layer, first_position)
             assert sorted(columns[node] for node in wanted) == list(range(here.columns.start, here.columns.stop))
             node_at = {columns[node]: node for node in wanted}
             nodes = [node_at[column] for column in range(here.columns.start, here.columns.stop)]
@@ -38,20 +38,20 @@ def test_features_come_by_position_with_their_directions(kind: str, room: int, m
             numbers = torch.as_tensor(graph.feature_index[nodes], dtype=torch.long)
             assert here.features.tolist() == numbers.tolist()
             for _ in range(2):
-                torch.testing.assert_close(watched.encoder_rows(layer, here), transcoders.encoder_rows(layer, numbers))
+                torch.testing.assert_close(features.encoder_rows(layer, here), transcoders.encoder_rows(layer, numbers))
                 for written in transcoders.written_layers(layer):
                     expected = transcoders.decoder_rows(layer, numbers, written)
-                    torch.testing.assert_close(watched.decoder_rows(layer, here, written), expected)
+                    torch.testing.assert_close(features.decoder_rows(layer, here, written), expected)
 
 
-def test_the_latest_is_remembered_until_its_run_is_gone() -> None:
+def test_the_latest_is_kept_until_its_run_is_gone() -> None:
     model = tiny_model()
     graph, other = model.trace(PROMPT_IDS), model.trace(PROMPT_IDS)
-    run, latest, made = run_of(model, PROMPT_IDS), LatestWatched(), []
+    run, latest, made = run_of(model, PROMPT_IDS), LatestGraphFeatures(), []
 
-    def make() -> Watched:
-        made.append(weakref.ref(watched := Watched(graph, model.transcoders, DEVICES)))
-        return watched
+    def make() -> GraphFeatures:
+        made.append(weakref.ref(features := GraphFeatures(graph, model.transcoders, DEVICES)))
+        return features
 
     assert latest.of(graph, run, make) is latest.of(graph, run, make)
     latest.of(other, run, make)
@@ -66,13 +66,13 @@ def test_forgetting_a_model_drops_what_its_interventions_gathered() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
     model.intervene(graph, Ablate(graph.node_ids[0]))
-    kept = weakref.ref(model._watched.of(graph, model._run_of(graph, None), pytest.fail))
+    kept = weakref.ref(model._graph_features.of(graph, model._run_of(graph, None), pytest.fail))
     model.forget()
     gc.collect()
     assert kept() is None
 
 
-def test_effects_are_the_same_whichever_graph_was_asked_about_before() -> None:
+def test_effects_are_the_same_whichever_graph_was_used_before() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
     small = graph.prune(0.5, 0.9)

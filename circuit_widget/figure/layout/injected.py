@@ -1,0 +1,66 @@
+"""Where the box of what was swapped in is: beside the box that it came in for.
+
+The screen runs the same function (js/src/layout/injected.ts), held to the same fixture.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from circuit_widget.figure.layout.circuit_layout import BOX_HEIGHT, CARD, PlacedBox, box_width
+from circuit_widget.figure.layout.detour import is_clear
+from circuit_widget.figure.layout.routing import Route
+
+ASIDE: Final = 72.0
+"""Between the two boxes where they are side by side: room for a percentage, or a mark, and a tie."""
+DIAGONAL: Final = 14.0
+"""Between the two boxes, across and up or down, where they are not side by side."""
+INJECTED_MARGIN: Final = 4.0
+"""Between the box and the ends of the circuit."""
+EDGE_CLEARANCE: Final = 5.0
+CORNER: Final = (12.0, 30.0)
+"""From the right and from the top, of a box that came in for none of the circuit."""
+
+
+def injected_box(
+    name: str,
+    features: int,
+    beside: int | None,
+    placed: Sequence[PlacedBox],
+    routes: Sequence[Route],
+    width: float,
+    height: float,
+) -> PlacedBox:
+    """The box at the first of six places by the box of index `beside` that are free: right, left, above, below.
+
+    A place that no edge crosses goes before one that edges have to go around.
+    """
+    w, h, cards = box_width(name), BOX_HEIGHT, min(features - 1, 2)
+    if beside is None:
+        return PlacedBox(width - w / 2 - CORNER[0], h / 2 + CORNER[1], w, h, cards)
+    host = placed[beside]
+    aside, apart = (host.w + w) / 2, (host.h + h) / 2 + DIAGONAL
+    steps = ((aside + ASIDE, 0.0), (aside + DIAGONAL, -apart), (aside + DIAGONAL, apart))
+    places = [PlacedBox(host.x + side * dx, host.y + dy, w, h, cards) for dx, dy in steps for side in (1, -1)]
+    free = [place for place in places if _is_free(place, placed, width, height)]
+    for place in free:
+        if all(is_clear(route.path, (place,), EDGE_CLEARANCE) for route in routes):
+            return place
+    rightmost = width - w / 2 - CARD * cards - INJECTED_MARGIN
+    crowded = PlacedBox(min(rightmost, host.x + aside + 20), max(h, host.y - h), w, h, cards)
+    return next(iter(free), crowded)
+
+
+def _is_free(place: PlacedBox, placed: Sequence[PlacedBox], width: float, height: float) -> bool:
+    """Whether a box is inside the circuit and clear of the others."""
+    left, right = place.x - place.w / 2, place.x + place.w / 2 + CARD * place.cards
+    top, bottom = place.y - place.h / 2 - CARD * place.cards, place.y + place.h / 2
+    across = left >= INJECTED_MARGIN and right <= width - INJECTED_MARGIN
+    return (
+        across
+        and top >= INJECTED_MARGIN
+        and bottom <= height - INJECTED_MARGIN
+        and all(
+            abs(one.x - place.x) > (one.w + place.w) / 2 + 8 or abs(one.y - place.y) > (one.h + place.h) / 2 + 6
+            for one in placed
+        )
+    )

@@ -1,0 +1,57 @@
+/**
+ * Where the box of what was swapped in is: beside the box that it came in for.
+ * The port of circuit_widget/figure/layout/injected.py.
+ */
+
+import { boxWidth, type PlacedBox } from "./circuit-layout";
+import { ASIDE, BOX_HEIGHT, CARD, CORNER, DIAGONAL, EDGE_CLEARANCE, INJECTED_MARGIN } from "./constants";
+import { isClear } from "./detour";
+import type { Route } from "./routing";
+
+/**
+ * The box at the first of six places by the box of index `beside` that are free: right, left, above, below. A place that
+ * no edge crosses goes before one that edges have to go around.
+ */
+export function injectedBox(
+  name: string,
+  features: number,
+  beside: number | null,
+  placed: readonly PlacedBox[],
+  routes: readonly Route[],
+  width: number,
+  height: number,
+): PlacedBox {
+  const w = boxWidth(name);
+  const h = BOX_HEIGHT;
+  const cards = Math.min(features - 1, 2);
+  if (beside === null) return { x: width - w / 2 - CORNER[0], y: h / 2 + CORNER[1], w, h, cards };
+  const host = placed[beside];
+  const aside = (host.w + w) / 2;
+  const rise = (host.h + h) / 2 + DIAGONAL;
+  const free = [
+    [aside + ASIDE, 0],
+    [aside + DIAGONAL, -rise],
+    [aside + DIAGONAL, rise],
+  ]
+    .flatMap(([dx, dy]) => [1, -1].map((side) => ({ x: host.x + side * dx, y: host.y + dy, w, h, cards })))
+    .filter((place) => isFree(place, placed, width, height));
+  const clear = free.find((place) => routes.every(({ path }) => isClear(path, [place], EDGE_CLEARANCE)));
+  const rightmost = width - w / 2 - CARD * cards - INJECTED_MARGIN;
+  return clear ?? free[0] ?? { x: Math.min(rightmost, host.x + aside + 20), y: Math.max(h, host.y - h), w, h, cards };
+}
+
+/** Whether a box is inside the circuit and clear of the others. */
+function isFree(
+  { x, y, w, h, cards }: PlacedBox,
+  placed: readonly PlacedBox[],
+  width: number,
+  height: number,
+): boolean {
+  const across = x - w / 2 >= INJECTED_MARGIN && x + w / 2 + CARD * cards <= width - INJECTED_MARGIN;
+  const down = y - h / 2 - CARD * cards >= INJECTED_MARGIN && y + h / 2 <= height - INJECTED_MARGIN;
+  return (
+    across &&
+    down &&
+    placed.every((one) => Math.abs(one.x - x) > (one.w + w) / 2 + 8 || Math.abs(one.y - y) > (one.h + h) / 2 + 6)
+  );
+}
