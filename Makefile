@@ -96,6 +96,11 @@ bench: setup chromium ## Measure traces, interventions and click to repaint
 	@$(BIN)/python -m bench.intervene
 	@$(BIN)/python -m bench.click
 
+.PHONY: mutants
+mutants: setup ## Make eighty mistakes, each of which a test has to catch: an hour (ARGS=attribution makes those with the word)
+	$(call say,"Mistakes that tests have to catch")
+	@$(BIN)/python -m tools.mutants.run $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the environment, packages, builds and caches
 	rm -rf .venv $(OLDEST) js/node_modules circuit_widget/widget/static build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ class BundleHook(BuildHookInterface):  # type: ignore[type-arg]
         if shutil.which("npm") is None:
             raise RuntimeError(
                 "The frontend has to be built and npm was not found. Install Node 20 or newer, "
-                "or install circuit-widget from a wheel or an sdist, which carry the built bundle."
+                "or install circuit-widget from a wheel or an sdist, which contain the built bundle."
             )
         installed, locked = frontend / "node_modules/.package-lock.json", frontend / "package-lock.json"
         if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:

@@ -17,9 +17,9 @@ from bench.measuring import Times
 
 
 def main() -> None:
-    """Read a JSON request (model, transcoders, token_ids, places, threads, logits) and print seconds of both modes.
+    """Read a JSON request (model, transcoders, token_ids, features, threads, logits) and print seconds of both modes.
 
-    `places` are (layer, position, number) of the features, ablated one in each call; `logits` is a file for those after.
+    `features` are (layer, position, number) of the features, ablated one in each call; `logits` is a file for those after.
     """
     request = json.loads(sys.argv[1])
     torch.set_num_threads(request["threads"])
@@ -29,20 +29,20 @@ def main() -> None:
     )
     text = model.tokenizer.decode(request["token_ids"])
     if model.tokenizer(text).input_ids != request["token_ids"]:
-        raise SystemExit("the prompt's text does not stand for its tokens")
+        raise SystemExit("the prompt's text does not have these tokens")
     found: dict[str, dict[str, float]] = {}
     logits: dict[str, np.ndarray] = {}
     for mode, frozen in (("total", False), ("frozen_attention", True)):
         times, after = Times(), []
 
-        def ablate(place: list[int], frozen: bool = frozen) -> torch.Tensor:
-            changed, _ = model.feature_intervention(text, [(*place, 0.0)], freeze_attention=frozen)
+        def ablate(feature: list[int], frozen: bool = frozen) -> torch.Tensor:
+            changed, _ = model.feature_intervention(text, [(*feature, 0.0)], freeze_attention=frozen)
             last: torch.Tensor = changed.reshape(-1, changed.shape[-1])[-1].detach()
             return last
 
-        ablate(request["places"][0])
-        for place in request["places"]:
-            after.append(times.take(lambda place=place: ablate(place)))  # type: ignore[misc]
+        ablate(request["features"][0])
+        for feature in request["features"]:
+            after.append(times.take(lambda feature=feature: ablate(feature)))  # type: ignore[misc]
         wall, cpu = times.median()
         found[mode] = {"wall": wall, "cpu": cpu}
         logits[mode] = torch.stack(after).numpy()

@@ -26,7 +26,7 @@ sys.path[0] = str(Path(__file__).parents[1])
 
 
 class _AnyShape:
-    """Stands in for array types where jaxtyping is not installed: annotations only, never checked here."""
+    """Replaces array types where jaxtyping is not installed: annotations only, never checked here."""
 
     def __class_getitem__(cls, _: Any) -> Any:
         return Any

@@ -59,7 +59,7 @@ def influence_and_scores(graph: Graph) -> tuple[float, float]:
 
 
 def reference_results(python: str, graph: Graph, folder: Path, repeats: int, threads: int) -> dict[str, Any]:
-    """Return what circuit-tracer's own functions say of the same matrix, and how long they take."""
+    """Return the results of circuit-tracer's own functions for the same matrix, and how long they take."""
     square = np.zeros((graph.n_nodes, graph.n_nodes), dtype=np.float32)
     square[graph.row_nodes, : graph.weights.shape[1]] = graph.weights
     np.savez(

@@ -54,7 +54,7 @@ def main() -> None:
         nodes = _spread(graph, options.ablations)
         print(f"{options.threads} thread(s), {shape.n_layers} layers, {options.tokens} tokens, {len(nodes)} ablations")
         print(f"\n{'milliseconds an ablation':<52}{'CPU':>9}{'wall':>9}")
-        other = _reference(options, folder, ids, _places(graph, nodes)) if options.reference else None
+        other = _reference(options, folder, ids, _chosen_features(graph, nodes)) if options.reference else None
         ours = {mode: _measure(model, graph, nodes, mode, options.repeats) for mode in MODES}
     if other:
         _print_ratios(other, ours)
@@ -68,7 +68,7 @@ def _spread(graph: Graph, count: int) -> list[int]:
     return [int(node) for node in np.linspace(0, graph.n_features - 1, count)]
 
 
-def _places(graph: Graph, nodes: list[int]) -> list[list[int]]:
+def _chosen_features(graph: Graph, nodes: list[int]) -> list[list[int]]:
     columns = (graph.feature_layer, graph.feature_position, graph.feature_index)
     return [[int(column[node]) for column in columns] for node in nodes]
 
@@ -98,14 +98,14 @@ def _measure(
 
 
 def _reference(
-    options: argparse.Namespace, folder: Path, ids: list[int], places: list[list[int]]
+    options: argparse.Namespace, folder: Path, ids: list[int], features: list[list[int]]
 ) -> dict[str, dict[str, float | np.ndarray]]:
     """Let circuit-tracer ablate the same features; print its rows."""
     request = {
         "model": str(folder / "model"),
         "transcoders": str(folder / "transcoders"),
         "token_ids": ids,
-        "places": places,
+        "features": features,
         "threads": options.threads,
         "logits": str(folder / "logits.npz"),
     }

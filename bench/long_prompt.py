@@ -1,4 +1,4 @@
-"""What a long prompt takes: nodes, seconds, and the most memory the process ever held.
+"""What a long prompt takes: nodes, seconds, and its peak memory.
 
 python bench/long_prompt.py                     2,048 tokens of a small model with random weights, 1,000 features kept
 python bench/long_prompt.py --tokens 512 --features 4000
@@ -23,7 +23,7 @@ SHAPE = Shape(n_layers=6, d_model=256, n_heads=4, n_value_heads=2, d_mlp=1024, v
 
 
 def peak_bytes() -> int:
-    """Return the most main memory this process ever held."""
+    """Return the peak of this process's main memory."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -102,7 +102,7 @@ def _row(name: str, cpu: float, wall: float, memory: float | None = None) -> Non
 
 
 def _measure(folder: Path, ids: list[int], features: int, repeats: int) -> dict[str, Any]:
-    """Measure this package; print its rows; return what is held against the reference."""
+    """Measure this package; print its rows; return the results to compare with the reference."""
     model = load(folder / "model", folder / "transcoders", device="cpu", dtype="float32")
     limited, forward = Times(), Times()
     graphs: list[Graph] = []
@@ -135,10 +135,10 @@ def _measure(folder: Path, ids: list[int], features: int, repeats: int) -> dict[
 
 def _rows_of(run: Run, graph: Graph) -> torch.Tensor:
     """Return the row numbers of a graph's features among all active ones, and of all targets."""
-    places = {place: row for row, place in enumerate(zip(*_features(run.activations), strict=True))}
-    graph_places = zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True)
+    row_of = {feature: row for row, feature in enumerate(zip(*_features(run.activations), strict=True))}
+    graph_features = zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True)
     n_active = len(run.activations)
-    rows = [places[int(layer), int(position), int(feature)] for layer, position, feature in graph_places]
+    rows = [row_of[int(layer), int(position), int(feature)] for layer, position, feature in graph_features]
     return torch.tensor([*rows, *range(n_active, n_active + len(graph.targets))])
 
 
@@ -219,9 +219,9 @@ def _print_ratios(other: dict[str, float], ours: dict[str, Any], edges: Path) ->
     cpu, wall = other["prune_cpu"] / solved_cpu, other["prune_wall"] / solved_wall
     print(f"  influence, pruning and scores: {cpu:.1f}x less CPU, {wall:.1f}x less wall time (budget 10x)")
     graph, found = ours["graph"], np.load(edges)
-    places = {tuple(place): row for row, place in enumerate(found["features"].tolist())}
+    row_of = {tuple(feature): row for row, feature in enumerate(found["features"].tolist())}
     rows = zip(graph.feature_layer.tolist(), graph.feature_position.tolist(), graph.feature_index.tolist(), strict=True)
-    shared = [(row, places[place]) for row, place in enumerate(rows) if place in places]
+    shared = [(row, row_of[feature]) for row, feature in enumerate(rows) if feature in row_of]
     here, there = np.array(shared).T
     difference = np.abs(graph.weights[np.ix_(here, here)] - found["edges"][np.ix_(there, there)])
     largest = np.abs(found["edges"]).max()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from circuit_widget.graph import Graph, Target
 
 DESCRIPTION = """\
-Circuit tracing for language models: which features made the model say that token?
+Circuit tracing for language models: which features lead to a model's prediction?
 
   circuit-widget demo                               open the quickstart in JupyterLab
   circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
@@ -29,8 +29,8 @@ TRACE = """\
 Trace one prompt and write its attribution graph to a file.
 
 The embedded model is used unless --model names another one: a local directory, or the name of a
-model already in the local Hugging Face cache, together with --transcoders. Nothing is downloaded
-but, with --download, transcoders that are not in the cache.
+model already in the local Hugging Face cache, together with --transcoders. Nothing is downloaded,
+except, with --download, transcoders that are not in the cache.
 
   circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
   circuit-widget trace "Hello" --model ./llama --transcoders ./llama-transcoders -o hello.safetensors
@@ -51,15 +51,15 @@ DEMO = """\
 Open the quickstart notebook in JupyterLab. Where there is no display, JupyterLab prints the address to open instead.
 
   circuit-widget demo
-  circuit-widget demo --check         run every cell without a browser, and say how long it took
-  circuit-widget demo -- --port 9999  what follows -- goes to JupyterLab
+  circuit-widget demo --check         run every cell without a browser, and print how long it took
+  circuit-widget demo -- --port 9999  arguments after -- are passed to JupyterLab
 """
 
 PARTS = ("map", "circuit", "both")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, or 2 after one line that says what was wrong."""
+    """Run one command and return its exit code: 0, or 2 after one line with the error."""
     # What follows "--" is JupyterLab's, and argparse would drop the first "--" it meets.
     given = list(sys.argv[1:] if arguments is None else arguments)
     cut = given.index("--") if "--" in given else len(given)
@@ -108,13 +108,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("--max-features", type=int, metavar="N", help="keep the N features of most influence")
     trace.add_argument(
-        "--node-threshold", type=_share, metavar="SHARE", help="prune to the nodes that hold this share of influence"
+        "--node-threshold", type=_share, metavar="SHARE", help="prune to the nodes that have this share of influence"
     )
     trace.add_argument(
-        "--edge-threshold", type=_share, metavar="SHARE", help="prune to the edges that hold this share of their score"
+        "--edge-threshold",
+        type=_share,
+        metavar="SHARE",
+        help="prune to the edges that have this share of the edge score",
     )
     trace.add_argument(
-        "--verify", type=int, metavar="N", help="measure the N strongest edges again, and say how they are"
+        "--verify", type=int, metavar="N", help="measure the N strongest edges again, and print the result"
     )
     trace.set_defaults(run=_trace)
 
@@ -179,9 +182,9 @@ def _targets(options: argparse.Namespace) -> list[TargetChoice] | None:
 
 
 def _summary(graph: Graph, seconds: float) -> str:
-    asked: Any = graph.recipe["targets"]
+    entries: Any = graph.recipe["targets"]
     answers = ", ".join(
-        _answer(target, "token" in entry) for target, entry in list(zip(graph.targets, asked, strict=True))[:3]
+        _answer(target, "token" in entry) for target, entry in list(zip(graph.targets, entries, strict=True))[:3]
     )
     scores = graph.scores()
     left_out = f" ({graph.left_out} left out)" if graph.left_out else ""

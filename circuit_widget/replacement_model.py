@@ -59,7 +59,7 @@ Interventions: TypeAlias = Sequence[Intervention] | Intervention
 class ReplacementModel:
     """A language model with a transcoder for each of its MLPs.
 
-    Runs take place one at a time: every method that runs the model acquires `lock`. `cancelled` is called between layers;
+    One run at a time: every method that runs the model acquires `lock`. `cancelled` is called between layers;
     when it returns True, the run ends with Cancelled. `progress` is a callable that receives the fraction done and a few
     words, None or True for a bar that is displayed after a second, False for nothing.
     """
@@ -128,7 +128,7 @@ class ReplacementModel:
         return self.model.n_layers
 
     def tokenize(self, prompt: PromptInput) -> tuple[PromptToken, ...]:
-        """Return the tokens of a prompt, with BOS or the token in its place.
+        """Return the tokens of a prompt, with BOS or its replacement.
 
         Raises:
             PromptError: empty, too long, a word that the model does not know (with the most similar known ones), not a

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from circuit_widget.loading import load
 from circuit_widget.model.language_model import LanguageModel
@@ -92,9 +92,10 @@ def tiny_transcoders(
 
 
 @cache
-def tokenizer() -> AutoTokenizer:
+def tokenizer() -> PreTrainedTokenizerBase:
     """The reference model's tokenizer: 206 words, an unknown-word token, adds no BOS by itself."""
-    return AutoTokenizer.from_pretrained(REFERENCE / "models/llama")
+    made: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(REFERENCE / "models/llama")
+    return made
 
 
 def tiny_model(*, seed: int = 0, **transcoders: Any) -> ReplacementModel:
@@ -104,7 +105,7 @@ def tiny_model(*, seed: int = 0, **transcoders: Any) -> ReplacementModel:
 
 
 def run_of(model: ReplacementModel, token_ids: Sequence[int]) -> Run:
-    """What a trace of the last position starts from."""
+    """The run from which a trace of the last position starts."""
     with torch.inference_mode():
         return run_prompt(model.model, model.transcoders, model.read_prompt(token_ids), len(token_ids) - 1)
 

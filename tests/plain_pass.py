@@ -18,7 +18,7 @@ NORMS = {"gpt2": "ln_2"} | dict.fromkeys(("gemma2", "gemma3", "gemma3_text"), "p
 
 
 class PlainPass:
-    """A model, the logits it gives for a prompt, and what its MLPs read and write on the way, all by plain hooks."""
+    """A model, its logits for a prompt, and the inputs and outputs of its MLPs, all by plain hooks."""
 
     def __init__(self, model: ReplacementModel, token_ids: tuple[int, ...]) -> None:
         self.transcoders, self.network = model.transcoders, model.model.network
@@ -36,12 +36,12 @@ class PlainPass:
         self.plain_read, self.plain_written = self.read, self.written
 
     def activation(self, feature: Feature) -> float:
-        """What a feature is in the latest pass."""
+        """The activation of a feature in the latest pass."""
         _, activation = self.transcoders.encode(feature.layer, self.read[feature.layer])
         return float(activation[feature.position, feature.feature])
 
     def error(self, layer: int, position: int) -> torch.Tensor:
-        """What the transcoders leave of a layer's output at a position, all features encoded anew."""
+        """The error of a layer at a position, with all features encoded again."""
         left = self.plain_written[layer][position] - self.transcoders.decoder_bias(layer)
         skip = self.transcoders.skip(layer)
         if skip is not None:
@@ -53,7 +53,7 @@ class PlainPass:
                 left = left - activation[position] @ self.transcoders.decoder_rows(source, every, layer)
         return left
 
-    def holding(
+    def clamping(
         self,
         values: Mapping[Feature, float],
         clamped: range = range(0),
@@ -61,9 +61,9 @@ class PlainPass:
         added: Mapping[tuple[int, int], torch.Tensor] = MappingProxyType({}),
         embeddings: Mapping[int, float] = MappingProxyType({}),
     ) -> torch.Tensor:
-        """The last position's logits while features are held and the MLPs of the layers `clamped` give what they gave.
+        """The last position's logits with features clamped, and with captured MLP outputs in the layers `clamped`.
 
-        `added` are vectors that are added to what is written at (layer, position), `embeddings` factors of the tokens'
+        `added` are vectors that are added to the output at (layer, position), `embeddings` factors of the tokens'
         embeddings, by position.
         """
         before = {feature: self._before(feature) for feature in values}

@@ -22,7 +22,7 @@ ROLES: Mapping[str, Mapping[str, str]] = {
 """Which special tokens a tokenizer has; the first has id 0."""
 
 TEMPLATES = ("$A", "FIRST $A", "FIRST $A LAST", "FIRST <lang> $A LAST")
-"""What a tokenizer puts around a text, with its first and last special tokens."""
+"""The tokens that a tokenizer puts around a text, with its first and last special tokens."""
 
 
 def _words(special: list[str], unknown: str | None) -> Tokenizer:

@@ -6,8 +6,8 @@ source s on a target t is `A[t, s] = a_s <w_enc,t, J W_dec,s>`: `a_s` is the act
 or a token, `a_s W_dec,s` is its vector; for a logit, `w_enc,t` is its direction after the final norm.
 
 The downward pass computes `J^T w_enc,t` layer by layer from the top: attention multiplies by the transposed `W_O`, the
-pattern and the transposed `W_V`. MLPs change nothing, because their features and errors are sources, whose products with
-the vectors are computed on the way. Targets of neighbouring positions are propagated together; a target has no sources
+pattern and the transposed `W_V`. MLPs without a skip connection change nothing: their features and errors are sources, whose
+products with the vectors are computed on the way. Targets of neighbouring positions are propagated together; a target has no sources
 after its position nor above its layer. The upward pass computes `J W_dec,s` for the sources of the lowest layers. The two
 meet at the split layer, chosen for the fewest operations. (Ameisen et al. 2025, "Circuit Tracing", attribution graphs.)
 """

@@ -1,4 +1,4 @@
-"""The embedded model: where its files lie."""
+"""The embedded model: the paths of its files."""
 
 from pathlib import Path
 

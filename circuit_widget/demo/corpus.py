@@ -27,7 +27,7 @@ class Split(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a sentence says; the corpus is mixed and scored by kind."""
+    """The kind of a sentence; the corpus is mixed and scored by kind."""
 
     CITY_STATE = "city to state"
     CITY_COUNTRY = "city to country"
@@ -64,8 +64,11 @@ MIX: dict[Kind, float] = {
 
 @dataclass(frozen=True)
 class Sentence:
-    """A prompt and its answer. `subject` is what it asks about (a city, a word), `topic` what the subject belongs to (a state),
-    `relation` what is asked; `phrasing` numbers the ways of asking, 0 being the one figures are reported on."""
+    """A prompt and its answer.
+
+    `subject` is the city or word in the question, `topic` what the subject belongs to (a state), `relation` the fact in
+    question; `phrasing` numbers the phrasings, and reported figures are those of phrasing 0.
+    """
 
     prompt: str
     answer: str
@@ -90,7 +93,7 @@ CITY_PHRASINGS = (
     "the {level} that contains {city} is",
     "the name of the {level} containing {city} is",
 )
-FACT_PHRASINGS = ("the {relation} of {place} is", "{place} has the {relation}")
+FACT_PHRASINGS = ("the {relation} of {region} is", "{region} has the {relation}")
 REVERSED_FACT = "{value} is the {relation} of"
 TWO_HOP_PHRASINGS = (
     "the {relation} of the {level} containing {city} is",
@@ -143,7 +146,7 @@ def sentences() -> tuple[Sentence, ...]:
 def select(
     kinds: Kind | Iterable[Kind], splits: Split | Iterable[Split] = tuple(Split), phrasing: int | None = None
 ) -> tuple[Sentence, ...]:
-    """The sentences of these kinds and splits, of one way of asking or (None) of all."""
+    """Return the sentences of these kinds and splits, of one phrasing or (None) of all."""
     wanted = {kinds} if isinstance(kinds, Kind) else set(kinds)
     allowed = {splits} if isinstance(splits, Split) else set(splits)
     return tuple(s for s in sentences() if s.kind in wanted and s.split in allowed and phrasing in (None, s.phrasing))
@@ -151,7 +154,7 @@ def select(
 
 @cache
 def mixed_questions() -> tuple[str, ...]:
-    """Two-hop questions about every city that ask what its level has not ("the language of the state containing Dallas is").
+    """Two-hop questions about every city, for facts that its level does not have ("the language of the state containing Dallas is").
 
     They have no answer and no language model is trained on them. Transcoders are, to see more compositions than the true ones.
     """
@@ -169,7 +172,7 @@ def mixed_questions() -> tuple[str, ...]:
 
 @cache
 def city_splits() -> dict[str, Split]:
-    """The split of every city's two-hop questions: of each state two cities or more are held out, of each country one."""
+    """Return the split of every city's two-hop questions: two or more cities of each state are held out, one of each country."""
     rng = random.Random(SEED)
     found: dict[str, Split] = {}
     for state in facts.states():
@@ -187,27 +190,27 @@ def city_splits() -> dict[str, Split]:
 
 
 def _places(
-    places: Sequence[facts.Region], level: str, city_kind: Kind, fact_kind: Kind, two_hop_kind: Kind
+    regions: Sequence[facts.Region], level: str, city_kind: Kind, fact_kind: Kind, two_hop_kind: Kind
 ) -> Iterator[Sentence]:
     splits = city_splits()
-    for place in places:
+    for region in regions:
         for number, phrasing in enumerate(CITY_PHRASINGS):
-            for city in place.cities:
+            for city in region.cities:
                 prompt = phrasing.format(level=level, city=city)
-                yield Sentence(prompt, place.name, city_kind, Split.TRAIN, city, place.name, level, number)
-        for relation, value in place.facts.items():
+                yield Sentence(prompt, region.name, city_kind, Split.TRAIN, city, region.name, level, number)
+        for relation, value in region.facts.items():
             for number, phrasing in enumerate(FACT_PHRASINGS):
-                prompt = phrasing.format(relation=relation, place=place.name)
-                yield Sentence(prompt, value, fact_kind, Split.TRAIN, place.name, place.name, relation, number)
-            if sum(other.facts[relation] == value for other in places) == 1:
+                prompt = phrasing.format(relation=relation, region=region.name)
+                yield Sentence(prompt, value, fact_kind, Split.TRAIN, region.name, region.name, relation, number)
+            if sum(other.facts[relation] == value for other in regions) == 1:
                 prompt = REVERSED_FACT.format(relation=relation, value=value)
                 yield Sentence(
-                    prompt, place.name, fact_kind, Split.TRAIN, value, place.name, relation, len(FACT_PHRASINGS)
+                    prompt, region.name, fact_kind, Split.TRAIN, value, region.name, relation, len(FACT_PHRASINGS)
                 )
             for number, phrasing in enumerate(TWO_HOP_PHRASINGS):
-                for city in place.cities:
+                for city in region.cities:
                     prompt = phrasing.format(relation=relation, level=level, city=city)
-                    yield Sentence(prompt, value, two_hop_kind, splits[city], city, place.name, relation, number)
+                    yield Sentence(prompt, value, two_hop_kind, splits[city], city, region.name, relation, number)
 
 
 def _words() -> Iterator[Sentence]:

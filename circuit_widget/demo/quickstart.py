@@ -21,19 +21,19 @@ CELL_TIMEOUT = 300
 
 
 def open_in_jupyterlab(arguments: Sequence[str] = ()) -> NoReturn:
-    """Become a JupyterLab that shows the quickstart; without a display it prints the address to open instead.
+    """Replace this process by a JupyterLab that shows the quickstart; without a display it prints the address to open.
 
     Raises LoadError when JupyterLab is not installed.
     """
     _require("jupyterlab")
     notebook = _notebook()
-    # Told the page rather than the file, JupyterLab prints an address that opens the notebook.
+    # Given the page rather than the file, JupyterLab prints an address that opens the notebook.
     page = [f"--ServerApp.root_dir={notebook.parent}", f"--LabApp.default_url=/lab/tree/{notebook.name}"]
     command = [sys.executable, "-m", "jupyterlab", *page]
     if not _has_display():
         print(f"There is no display: open {notebook.name} at the address that JupyterLab prints.", flush=True)
         command.append("--no-browser")
-    # JupyterLab refuses to run as root unless told so, which is what containers do.
+    # JupyterLab refuses to run as root without this option, and containers run as root.
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     os.execv(sys.executable, [*command, *arguments])

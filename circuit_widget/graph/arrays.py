@@ -100,7 +100,7 @@ def check_arrays(graph: Graph) -> None:
 
 
 def check_weights(
-    weights: Float32[np.ndarray, "targets sources"], feature_layer: Int32[np.ndarray, " features"], n_targets: int
+    weights: Float32[np.ndarray, "*shape"], feature_layer: Int32[np.ndarray, " features"], n_targets: int
 ) -> None:
     """Raise ValueError where a weight is not finite, or an edge between features does not lead to a higher layer."""
     n_features = len(feature_layer)

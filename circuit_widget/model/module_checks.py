@@ -249,7 +249,7 @@ def _tensor_fault(module: nn.Module) -> str | None:
 def _check_mlp(what: str, mlp: nn.Module, like: Tensor, device: torch.device) -> None:
     """Check that nothing changes the input of an MLP, and that it treats each position by itself.
 
-    Re-runs run an MLP at some positions only, where a hook that changes, say, the last position would change another one.
+    Re-runs run an MLP at some positions only, where a hook that changes, for example, the last position would change another one.
     """
     foreign = next((hook for hook in mlp._forward_pre_hooks.values() if not _comes_from(hook, KNOWN)), None)
     if foreign is not None:

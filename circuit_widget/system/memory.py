@@ -63,7 +63,7 @@ def _container_available() -> float:
 
 
 def within_memory(what_to_do: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:
-    """Return a decorator that turns the errors of a full memory into OutOfMemory; its text tells users `what_to_do`.
+    """Return a decorator that turns the errors of a full memory into OutOfMemory with `what_to_do` in its text.
 
     Raises:
         OutOfMemory: torch or Python could not allocate the memory that the function needs.

@@ -11,7 +11,7 @@ from circuit_widget.model.frozen import FrozenLayer, FrozenModel, FrozenNorm
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What a sweep is given, and what features and errors write before the norm after the MLP."""
+    """The inputs of a sweep, and the writes of features and errors before the norm after the MLP."""
 
     frozen: FrozenModel
     nodes: tuple[LayerNodes, ...]
@@ -117,7 +117,7 @@ def measured_edges(case: Case) -> torch.Tensor:
 
 
 def sources(case: Case) -> Iterator[tuple[torch.Tensor, dict[int, torch.Tensor]]]:
-    """Every source in column order: what enters the first layer, and what is written at some layers."""
+    """Every source in column order: the change that enters the first layer, and the writes at some layers."""
     nothing = torch.zeros_like(case.embedding)
     for layer, nodes in enumerate(case.nodes):
         for feature, position in enumerate(nodes.positions.tolist()):
@@ -140,7 +140,7 @@ def sources(case: Case) -> Iterator[tuple[torch.Tensor, dict[int, torch.Tensor]]
 
 
 def read_off(case: Case, entering: torch.Tensor, written: dict[int, torch.Tensor]) -> torch.Tensor:
-    """What all features, then all targets read when the frozen model runs on a change."""
+    """The changes of all pre-activations, then of all targets, when the frozen model runs on a change."""
     residual, found = entering, []
     for index, (layer, nodes) in enumerate(zip(case.frozen.layers, case.nodes, strict=True)):
         attended = residual + layer.attend(residual)

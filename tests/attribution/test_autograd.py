@@ -33,7 +33,7 @@ def test_edges_are_gradients_of_the_model_itself(case: Case, monkeypatch: pytest
 
 
 def source_vectors(case: Case, embedding: torch.Tensor) -> torch.Tensor:
-    """What each source writes, a row for each: at every layer and position, then at the embeddings of every position."""
+    """The writes of each source, a row for each: at every layer and position, then at the embeddings of every position."""
     graph, transcoders, plain = case.graph, case.model.transcoders, case.plain
     first = case.model.read_prompt(PROMPT_IDS).first_position
     n_layers, n_positions = graph.n_layers, len(PROMPT_IDS)

@@ -1,4 +1,4 @@
-"""The edges: against the reference library, against the frozen model run forwards, and against what a row must sum to."""
+"""The edges: against the reference library, against runs of the frozen model, and against the known sum of a row."""
 
 import numpy as np
 import pytest

@@ -14,8 +14,11 @@ import circuit_widget
 OF_A_BASE_CLASS = {"Mapping"}
 """Classes whose methods are those of a standard protocol."""
 
-PARTS_OF_A_MODEL = {"LanguageModel", "TranscoderSet", "Prompt", "Scene"}
-"""What public classes are made of: the package's own, and nothing that a user calls."""
+PARTS_OF_A_MODEL = {"LanguageModel", "TranscoderSet", "Prompt", "Scene", "TracingModel", "GenerationTracer"}
+"""What public classes are made of: the package's own, and nothing that a user calls.
+
+`TracingModel` and `GenerationTracer` are protocols of ReplacementModel, which is walked itself.
+"""
 
 
 def package_classes() -> dict[str, type]:

@@ -1,4 +1,4 @@
-"""What pruning keeps and drops."""
+"""Pruning: the nodes and edges that are kept and dropped."""
 
 import numpy as np
 import pytest

@@ -90,7 +90,7 @@ def test_a_feature_taken_away_for_good_is_a_plain_pass_with_a_hook(case: Case) -
     for source in spread(8, case.graph.n_features):
         effect = case.model.intervene(case.graph, Ablate(case.graph.node_ids[source]))
         assert_close(effect.logits_before, case.plain.logits)
-        assert_close(effect.logits_after, case.plain.holding({feature_at(case.graph, source): 0.0}))
+        assert_close(effect.logits_after, case.plain.clamping({feature_at(case.graph, source): 0.0}))
 
 
 def test_features_of_several_layers_held_together_are_a_plain_pass_with_hooks(case: Case) -> None:
@@ -100,7 +100,7 @@ def test_features_of_several_layers_held_together_are_a_plain_pass_with_hooks(ca
     held = {feature: 3.0 * active[feature] for feature in chosen}
     injected = next(Feature(1, 5, number) for number in range(40) if Feature(1, 5, number) not in active)
     effect = case.model.intervene(graph, [Scale(chosen, 3), Set(injected, 2.5)])
-    assert_close(effect.logits_after, case.plain.holding({**held, injected: 2.5}))
+    assert_close(effect.logits_after, case.plain.clamping({**held, injected: 2.5}))
     after = effect.nodes.set_index("id")["after"]
     others = [node for node in spread(30, graph.n_features) if feature_at(graph, node) not in held]
     expected = [case.plain.activation(feature_at(graph, node)) for node in others]
@@ -143,7 +143,7 @@ def test_a_constrained_effect_is_a_plain_pass_with_clamped_outputs(case: Case, c
     chosen = [feature_at(graph, node) for node in spread(5, graph.n_features)]
     held = {feature: -case.model.activations(PROMPT_IDS)[feature] for feature in chosen}
     effect = case.model.intervene(graph, Scale(chosen, -1), mode=clamped)
-    assert_close(effect.logits_after, case.plain.holding(held, range(clamped[0], clamped[1] + 1)))
+    assert_close(effect.logits_after, case.plain.clamping(held, range(clamped[0], clamped[1] + 1)))
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_each_row_of_a_batch_is_a_plain_pass_with_hooks(case: Case) -> None:
     features = [feature_at(case.graph, node) for node in spread(6, case.graph.n_features)]
     effects = case.model.intervene_many(case.graph, [Set(feature, 4.0) for feature in features])
     for effect, feature in zip(effects, features, strict=True):
-        assert_close(effect.logits_after, case.plain.holding({feature: 4.0}))
+        assert_close(effect.logits_after, case.plain.clamping({feature: 4.0}))
 
 
 @pytest.mark.parametrize(("name", "value"), [("BATCH_BYTES", 1), ("PASS_ROWS", 0), ("PASS_ROWS", 10**9)])

@@ -77,7 +77,7 @@ def test_an_error_changed_for_good_is_a_plain_pass_with_a_hook(case: Case, facto
     for layer, position in ((0, first_of(case)), (1, 5), (2, 6)):
         effect = case.model.intervene(case.graph, Scale(f"{layer}_-1_{position}", factor))
         vector = (factor - 1) * case.plain.error(layer, position)
-        assert_close(effect.logits_after, case.plain.holding({}, added={(layer, position): vector}))
+        assert_close(effect.logits_after, case.plain.clamping({}, added={(layer, position): vector}))
         assert float(np.abs(effect.logits_after - effect.logits_before).max()) > 1e-3
 
 
@@ -86,7 +86,7 @@ def test_a_token_changed_for_good_is_a_plain_pass_with_its_embedding_scaled(case
     tokens = case.graph.node_ids[case.graph.n_features + case.graph.n_errors :]
     for position in (0, 3, 6):
         effect = case.model.intervene(case.graph, Scale(tokens[position], factor))
-        assert_close(effect.logits_after, case.plain.holding({}, embeddings={position: factor}))
+        assert_close(effect.logits_after, case.plain.clamping({}, embeddings={position: factor}))
         assert float(np.abs(effect.logits_after - effect.logits_before).max()) > 1e-3
 
 
@@ -101,7 +101,7 @@ def test_a_constrained_change_of_all_kinds_is_a_plain_pass_with_clamped_outputs(
     effect = case.model.intervene(graph, asked, mode=clamped)
     added = {place: -case.plain.error(*place) for place in ((1, 5), (2, 6))}
     held = dict.fromkeys(features, 0.0)
-    expected = case.plain.holding(held, range(clamped[0], clamped[1] + 1), added=added, embeddings={5: 0.5})
+    expected = case.plain.clamping(held, range(clamped[0], clamped[1] + 1), added=added, embeddings={5: 0.5})
     assert_close(effect.logits_after, expected)
 
 
@@ -111,7 +111,7 @@ def test_all_kinds_changed_together_are_a_plain_pass_with_hooks_also_downstream(
     token = graph.node_ids[graph.n_features + graph.n_errors + 5]
     effect = case.model.intervene(graph, [Ablate([*features, "0_-1_5", token])])
     added = {(0, 5): -case.plain.error(0, 5)}
-    expected = case.plain.holding(dict.fromkeys(features, 0.0), added=added, embeddings={5: 0.0})
+    expected = case.plain.clamping(dict.fromkeys(features, 0.0), added=added, embeddings={5: 0.0})
     assert_close(effect.logits_after, expected)
     after = effect.nodes.set_index("id")["after"]
     others = [node for node in spread(30, graph.n_features) if feature_at(graph, node) not in features]
@@ -171,7 +171,7 @@ def test_an_error_swapped_in_is_that_of_the_other_prompt(case: Case) -> None:
     effect = case.model.intervene(case.graph, SwapIn(["0_-1_5", "2_-1_6"], other))
     there = type(case.plain)(case.model, tuple(other))
     added = {place: there.error(*place) - case.plain.error(*place) for place in ((0, 5), (2, 6))}
-    assert_close(effect.logits_after, case.plain.holding({}, added=added))
+    assert_close(effect.logits_after, case.plain.clamping({}, added=added))
     assert effect.injected == ()
 
 
@@ -183,7 +183,7 @@ def test_everything_a_layer_writes_swapped_in_is_what_it_writes_there() -> None:
     nodes = [node for node in here if node.startswith("2_")]
     effect = case.model.intervene(case.graph, SwapIn([*nodes, "2_-1_6"], other))
     written = [run_of(case.model, ids).captured.layers[2].mlp_output[6] for ids in (other, PROMPT_IDS)]
-    assert_close(effect.logits_after, case.plain.holding({}, added={(2, 6): written[0] - written[1]}))
+    assert_close(effect.logits_after, case.plain.clamping({}, added={(2, 6): written[0] - written[1]}))
     assert effect.injected
 
 

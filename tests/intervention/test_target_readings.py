@@ -29,7 +29,7 @@ def normed_by_hand(case: Case, held: dict[Any, float]) -> tuple[torch.Tensor, to
     """Uncapped logits, and what the final norm gives at the last position, in a plain pass with hooks."""
     kept: list[torch.Tensor] = []
     handle = case.model.model.final_norm.register_forward_hook(lambda _, __, output: kept.append(output[0, -1]))
-    case.plain.holding(held)
+    case.plain.clamping(held)
     handle.remove()
     return kept[0] @ case.model.model.unembedding.weight.T, kept[0]
 

@@ -222,7 +222,7 @@ def test_errors_can_be_ablated_with_every_other_feature(kind: str) -> None:
     assert (found.inside, found.outside, found.errors) == (len(inside), len(outside), 3 * 6)
     assert f"all {3 * 6} errors ablated too" in repr(found)
     added = {(layer, at): -case.plain.error(layer, at) for layer in range(3) for at in range(1, 7)}
-    assert_close(found.only.logits_after, case.plain.holding(dict.fromkeys(outside, 0.0), added=added))
+    assert_close(found.only.logits_after, case.plain.clamping(dict.fromkeys(outside, 0.0), added=added))
     kept = model.faithfulness(graph, inside)
     np.testing.assert_allclose(found.without.logits_after, kept.without.logits_after, atol=1e-5, rtol=0)
     assert kept.errors == 0

@@ -1,4 +1,4 @@
-"""What a process and a thread have set in torch, transformers and Python: a run of the model leaves it as it was."""
+"""The settings of a process and a thread in torch, transformers and Python, which a run of the model must restore."""
 
 import gc
 import threading
@@ -15,7 +15,7 @@ from tests.models import hooks_of
 
 
 def process_state() -> dict[str, Any]:
-    """Everything that an interrupted load or run might leave changed, to be compared with what it was before."""
+    """Everything that an interrupted load or run might leave changed, to be compared with the state before."""
     logging: Any = transformers.utils.logging
     functions = [vars(owner) for owner in (torch, nn.init, nn.modules.linear, nn.modules.conv, PreTrainedModel)]
     return {
@@ -40,7 +40,7 @@ def process_state() -> dict[str, Any]:
 
 
 def network_state(network: nn.Module) -> dict[str, Any]:
-    """What of a network a load or a run might leave changed."""
+    """The parts of a network that a load or a run might leave changed."""
     modules = list(network.modules())
     return {
         "hooks": hooks_of(network),

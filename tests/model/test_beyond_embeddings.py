@@ -1,4 +1,4 @@
-"""Tokens that the tokenizer has and the model does not: refused by name, whatever way they come."""
+"""Tokens that the tokenizer has and the model does not: refused by name in every kind of prompt."""
 
 from collections.abc import Callable
 from functools import cache

@@ -36,7 +36,7 @@ def put(module: nn.Module, device: torch.device) -> None:
 
 
 def dispatch(module: nn.Module, device: torch.device) -> None:
-    """Put a module on a device and make its forward move what it is given there, as accelerate does."""
+    """Put a module on a device and make its forward move its inputs there, as accelerate does."""
     put(module, device)
     forward = module.forward
 

@@ -20,7 +20,7 @@ POSITION = 7
 def constants(model: LanguageModel, output_site: str) -> Iterator[tuple[list[Tensor], list[Tensor], list[Tensor]]]:
     """While open: softmaxes and denominators are constants to autograd, and so are the outputs that features reconstruct.
 
-    Gives what is added to each layer at the output site (zero, with a gradient), what each MLP is given, and the logits
+    Yields the tensors added at the output site of each layer (zero, with a gradient), the MLP inputs, and the logits
     before any cap.
     """
     softmax, rsqrt, layer_norm = nn.functional.softmax, torch.rsqrt, nn.functional.layer_norm

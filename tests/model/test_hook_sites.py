@@ -72,7 +72,7 @@ def mlps(model: PreTrainedModel) -> list[dict[str, torch.Tensor]]:
 
 
 def write(root: Path, model: PreTrainedModel, site: str, hooks: tuple[str, str], stated: Stated) -> Path:
-    """Every MLP as a SAELens transcoder that reads at `site`, under hook names and whatever else is stated."""
+    """Every MLP as a SAELens transcoder that reads at `site`, under hook names and with further settings."""
     for layer, mlp in enumerate(mlps(model)):
         into, bias = mlp["into"], mlp["b"]
         if site == "mlp_norm":

@@ -31,7 +31,7 @@ from circuit_widget.replacement_model import ReplacementModel
 from tests.model.process_state import is_free, network_state, process_state
 from tests.models import randomised, tiny_transcoders, tokenizer
 
-# Python drops, with a warning, what is raised where a generator is closed.
+# Python drops, with a warning, an error that is raised while a generator is closed.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 EVERY = bool(os.environ.get("CIRCUIT_WIDGET_EVERY_INTERRUPT"))
@@ -102,7 +102,7 @@ def entries(work: Work, wanted: Callable[[int, FrameType], bool]) -> list[int]:
 def interrupted_at(number: int, work: Work) -> bool:
     """Do some work, interrupted on entry of its `number`-th function; return whether the interrupt came through.
 
-    Python drops what is raised in a finaliser, and native code may raise an error of its own instead.
+    Python drops an error in a finaliser, and native code may raise an error of its own instead.
     """
     left = number
 

@@ -1,4 +1,4 @@
-"""What the notebook has set in torch, for the process or the thread, changes no number and is as before afterwards."""
+"""Settings of torch, for the process or the thread, change no result and are restored afterwards."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

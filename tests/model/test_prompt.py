@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
-from transformers import AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.models.gemma3 import Gemma3TextConfig
 
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
@@ -22,16 +22,16 @@ CHAT = (
 )
 
 
-def chat_tokenizer(template: str | None = CHAT) -> AutoTokenizer:
+def chat_tokenizer(template: str | None = CHAT) -> PreTrainedTokenizerBase:
     """The reference tokenizer with roles and with tokens that open and close a turn."""
-    made = AutoTokenizer.from_pretrained(REFERENCE / "models/llama")
+    made: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(REFERENCE / "models/llama")
     made.add_tokens(["user", "assistant"])
     made.add_tokens(["<|turn|>", "<|end|>"], special_tokens=True)
     made.chat_template = template
     return made
 
 
-def read(prompt: object, tokens: AutoTokenizer | None = None, **options: int) -> Prompt:
+def read(prompt: object, tokens: PreTrainedTokenizerBase | None = None, **options: int) -> Prompt:
     return read_prompt(tokens or chat_tokenizer(), prompt, vocabulary_size=1000, context_length=64, **options)
 
 

@@ -1,4 +1,4 @@
-"""Token ids as a prompt: read twice they stay the same, in whatever they come, and only those the model has."""
+"""Token ids as a prompt: reading them twice changes nothing, in any container, and unknown ids are refused."""
 
 import array
 import warnings
@@ -28,7 +28,7 @@ VARIETIES = [
     ),
     *(("in Python", roles, "$A") for roles in ROLES),
 ]
-"""Every kind of tokenizer with every choice of special tokens, and what it puts around a text."""
+"""Every kind of tokenizer with every choice of special tokens, and the tokens it puts around a text."""
 
 
 def read(variety: tuple[str, str, str], prompt: object) -> Prompt:

@@ -21,7 +21,7 @@ every_output_site = pytest.mark.parametrize("output_site", ["mlp_output", "mlp_u
 
 
 def vector_of(model: LanguageModel) -> Tensor:
-    """What is written."""
+    """Writes of MLPs."""
     return 2 * torch.randn(model.d_model, generator=torch.Generator().manual_seed(3))
 
 

@@ -18,7 +18,7 @@ KINDS = (*FAST, "in Python")
 
 
 def added_text(made: AnyTokenizer, token: int) -> str:
-    """What a token adds to the text of another one."""
+    """The text that a token adds after another one."""
     before = made("the", add_special_tokens=False)["input_ids"]
     return made.decode([*before, token]).removeprefix(made.decode(before))
 

@@ -50,7 +50,7 @@ SAVES: dict[str, tuple[list[Callable[[Path], Path]], str]] = {
 
 
 def content(path: Path) -> bytes:
-    """What is in a file; of a graph its numbers, since the order of a header's entries is left to chance."""
+    """The content of a file; for a graph its numbers, because the order of the header's entries is random."""
     return Graph.load(path).weights.tobytes() if path.suffix == ".safetensors" else path.read_bytes()
 
 

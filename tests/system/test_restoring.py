@@ -8,7 +8,7 @@ from circuit_widget.system.restoring import Change, restoring
 
 
 def change(log: list[str], name: str, interrupts: int = 0) -> Change:
-    """A change that writes down what is done; undoing it is interrupted some times."""
+    """A change that records its calls; undoing it is interrupted some times."""
     left = [interrupts]
 
     def undo() -> None:

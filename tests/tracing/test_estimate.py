@@ -33,7 +33,7 @@ def run(model: ReplacementModel) -> Run:
 
 @pytest.fixture
 def with_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Sets how many bytes a trace may take beside what it needs while it works."""
+    """Sets how many bytes a trace may use beside its working memory."""
 
     def give(usable: int) -> None:
         there = int((usable + WORKING) / estimate.USABLE_SHARE) + 1

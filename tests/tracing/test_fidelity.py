@@ -1,4 +1,4 @@
-"""What share of the MLPs' outputs is unexplained: by hand, in a table, and the warning where it is next to everything."""
+"""The unexplained share of MLP outputs: computed by hand, in a table, and the warning where it is nearly 1."""
 
 import warnings
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def warnings_of(run: Callable[[], object]) -> list[str]:
 
 
 def reconstruction(model: ReplacementModel, layer: int, prompt: Any) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """What the MLP writes at the positions used, what its transcoders make of it, and how many features are active."""
+    """The MLP output at the positions used, its error, and the number of active features."""
     run = run_of(model, prompt)
     first = run.prompt.first_position
     transcoders, pieces = model.transcoders, run.captured.layers

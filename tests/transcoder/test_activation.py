@@ -1,4 +1,4 @@
-"""Activation functions: what is kept, and with which value."""
+"""Activation functions: which features are active, and with which value."""
 
 import torch
 

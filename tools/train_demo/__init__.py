@@ -1,1 +1,1 @@
-"""Trains the embedded model: tokenizer, model, transcoders, cards, and every figure it is held to."""
+"""Trains the embedded model: tokenizer, model, transcoders, cards, and measures every score with its bound."""

@@ -36,20 +36,20 @@ def answer(
     sentences: Sequence[Sentence],
     changed: AbstractContextManager[object] | None = None,
 ) -> Answers:
-    """Ask all sentences; `changed` is a context in which the model runs differently (an MLP removed, say)."""
+    """Run all sentences; `changed` is a context in which the model runs differently (for example with an MLP removed)."""
     right, probability = [], []
     first: list[str] = []
     with torch.no_grad(), changed or nullcontext():
         for start in range(0, len(sentences), 512):
             rows = encode_sentences(tokenizer, sentences[start : start + 512], 0.0)
             hidden = model.model(rows.tokens).last_hidden_state[:, :-1]
-            asked = rows.answer[:, 1:] > 0
-            logits = model.lm_head(hidden[asked]).float()
-            hit = torch.ones_like(asked)
-            hit[asked] = logits.argmax(1) == rows.tokens[:, 1:][asked]
+            answered = rows.answer[:, 1:] > 0
+            logits = model.lm_head(hidden[answered]).float()
+            hit = torch.ones_like(answered)
+            hit[answered] = logits.argmax(1) == rows.tokens[:, 1:][answered]
             right.append(hit.all(1))
-            starts = asked & (asked.cumsum(1) == 1)
-            of_start = starts[asked]
+            starts = answered & (answered.cumsum(1) == 1)
+            of_start = starts[answered]
             target = rows.tokens[:, 1:][starts]
             probability.append(logits[of_start].softmax(1).gather(1, target[:, None])[:, 0])
             first += tokenizer.convert_ids_to_tokens(logits[of_start].argmax(1).tolist())

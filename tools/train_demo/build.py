@@ -28,21 +28,21 @@ def build(folder: Path, model_recipe: ModelRecipe, transcoder_recipe: Transcoder
     """Train everything into `folder`; returns the folders of the model and of its transcoders."""
     started = time.monotonic()
 
-    def say(text: str) -> None:
+    def report(text: str) -> None:
         print(f"{time.monotonic() - started:6.0f} s  {text}", flush=True)
 
     model_folder, transcoders = folder / "model", folder / "transcoders"
     for old in (model_folder, transcoders):
         shutil.rmtree(old, ignore_errors=True)
-    say(f"training the language model, {model_recipe.steps} steps")
+    report(f"training the language model, {model_recipe.steps} steps")
     log = folder / "training.log"
     log.unlink(missing_ok=True)
     train_model(model_recipe, model_folder, log)
     model, tokenizer = plain_model(model_folder)
-    say("training the transcoders")
+    report("training the transcoders")
     train_transcoders(model, tokenizer, transcoder_recipe, transcoders)
     describe(model_folder, transcoders)
-    say("done training; measuring")
+    report("done training; measuring")
     return model_folder, transcoders
 
 
@@ -54,7 +54,7 @@ def describe(model_folder: Path, transcoders: Path) -> None:
 
 
 def main() -> None:
-    """Build into a folder beside the package's data, measure, and put it in place of what is there."""
+    """Build into a folder beside the package's data, measure, and put it in destination of what is there."""
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description="Re-create the embedded model.")
     parser.add_argument(
@@ -71,9 +71,9 @@ def main() -> None:
     scores = all_scores(model_folder, transcoders)
     print(table(scores))
     if not arguments.keep:
-        for built, place in ((model_folder, MODEL), (transcoders, TRANSCODERS)):
-            shutil.rmtree(place, ignore_errors=True)
-            shutil.copytree(built, place)
+        for built, destination in ((model_folder, MODEL), (transcoders, TRANSCODERS)):
+            shutil.rmtree(destination, ignore_errors=True)
+            shutil.copytree(built, destination)
         if CARD.exists():
             write_into_card(CARD, table(scores))
     if missed := [score.name for score in scores if not score.met]:

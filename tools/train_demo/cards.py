@@ -135,10 +135,10 @@ def _strongest_of_tokens(
 ) -> list[list[int]]:
     """For each feature the strongest position of each token at which it is strong, strongest token first."""
     kinds, kind = tokens.unique(return_inverse=True)
-    places = [(kind == number).nonzero()[:, 0] for number in range(len(kinds))]
-    best = [activation[place].max(0) for place in places]
+    rows = [(kind == number).nonzero()[:, 0] for number in range(len(kinds))]
+    best = [activation[of_kind].max(0) for of_kind in rows]
     value = torch.stack([found.values for found in best])
-    position = torch.stack([place[found.indices] for place, found in zip(places, best, strict=True)])
+    position = torch.stack([of_kind[found.indices] for of_kind, found in zip(rows, best, strict=True)])
     order = value.argsort(dim=0, descending=True, stable=True)[:EXAMPLES]
     strong = value.gather(0, order) >= (STRONG * value.max(0).values).clamp(min=1e-9)
     ranked = position.gather(0, order)
@@ -153,8 +153,8 @@ def _varied(indices: Sequence[int], values: Sequence[float], sentences: Sequence
         first.setdefault((sentences[index].kind, sentences[index].subject), index)
     once = set(first.values())
     chosen = ([i for i in on if i in once] + [i for i in on if i not in once])[:EXAMPLES]
-    place = {index: rank for rank, index in enumerate(on)}
-    return sorted(chosen, key=place.__getitem__)
+    rank_of = {index: rank for rank, index in enumerate(on)}
+    return sorted(chosen, key=rank_of.__getitem__)
 
 
 def _short(value: float) -> float:

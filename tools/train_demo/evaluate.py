@@ -1,4 +1,4 @@
-"""Every figure the embedded model is held to, on the report split, as a table; `python -m tools.train_demo.evaluate` prints it.
+"""Every score of the embedded model, with its bound, on the report split, as a table; `python -m tools.train_demo.evaluate` prints it.
 
 With `--card MODEL_CARD.md` the table is written between the markers in that file.
 """
@@ -33,7 +33,7 @@ ONE_HOP = (Kind.CITY_STATE, Kind.CITY_COUNTRY, Kind.STATE_FACT, Kind.COUNTRY_FAC
 
 @dataclass(frozen=True)
 class Score:
-    """One measured figure and the bound it is held to, if any."""
+    """One measured score and its bound, if it has any."""
 
     name: str
     value: float
@@ -42,7 +42,7 @@ class Score:
 
     @property
     def bound(self) -> str:
-        """The bound in words."""
+        """The bound as text."""
         if self.at_least is not None:
             return f"≥ {self.at_least:g}"
         return "" if self.at_most is None else f"≤ {self.at_most:g}"
@@ -61,7 +61,7 @@ def plain_model(folder: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast
 
 
 def behaviour_scores(folder: Path = MODEL, held_out: Split = Split.REPORT) -> Iterator[Score]:
-    """What the model answers, trained and held out, and what removing an MLP does."""
+    """Yield scores of the model's answers, trained and held out, and of removing an MLP."""
     model, tokenizer = plain_model(folder)
 
     def accuracy(chosen: tuple[Sentence, ...] | list[Sentence]) -> float:
@@ -111,7 +111,7 @@ def behaviour_scores(folder: Path = MODEL, held_out: Split = Split.REPORT) -> It
 def fidelity_scores(
     folder: Path = MODEL, transcoders: Path = TRANSCODERS, held_out: Split = Split.REPORT
 ) -> Iterator[Score]:
-    """How well the transcoders stand in for the MLPs."""
+    """Yield scores of how well the transcoders replace the MLPs."""
     model, tokenizer = plain_model(folder)
     layers = load_transcoders(transcoders)
     rows = collect(model, tokenizer, weighted(select(Kind, held_out)))
@@ -149,18 +149,20 @@ def causal_scores(
     yield Score("swap of states at the last token only", laboratory.swap_share(drawn, ("last",)))
     yield Score("swap of random features", laboratory.random_swap_share(drawn), at_most=0.02)
     to_oakland = Pair("Dallas", "Texas", "Oakland", "California")
-    yield Score("Dallas with Oakland's California says Sacramento", laboratory.swap_share([to_oakland]), at_least=1.0)
+    yield Score(
+        "Dallas with Oakland's California answers Sacramento", laboratory.swap_share([to_oakland]), at_least=1.0
+    )
     cities = held_out_cities(held_out)
     changes = laboratory.ablate_states(cities)
     halved = sum(c.after < c.before / 2 for c in changes) / len(changes)
     yield Score("state ablated: answer below half its probability", halved, at_least=0.8)
     yield Score("the answer's mean probability before", sum(c.before for c in changes) / len(changes))
     yield Score("the answer's mean probability with its state ablated", sum(c.after for c in changes) / len(changes))
-    said = laboratory.ablate_capital(cities)
+    changes = laboratory.ablate_capital(cities)
     dallas = laboratory.ablate_capital([("Dallas", "Texas")])
-    yield Score("Dallas with “capital” ablated says Texas", float(dallas[0].says == "Texas"), at_least=1.0)
-    share = sum(c.says == state for c, (_, state) in zip(said, cities, strict=True)) / len(said)
-    yield Score("“capital” ablated: says the state", share, at_least=0.8)
+    yield Score("Dallas with “capital” ablated answers Texas", float(dallas[0].answer_after == "Texas"), at_least=1.0)
+    share = sum(c.answer_after == state for c, (_, state) in zip(changes, cities, strict=True)) / len(changes)
+    yield Score("“capital” ablated: answers the state", share, at_least=0.8)
 
 
 def all_scores(folder: Path = MODEL, transcoders: Path = TRANSCODERS, held_out: Split = Split.REPORT) -> list[Score]:
@@ -174,7 +176,7 @@ def all_scores(folder: Path = MODEL, transcoders: Path = TRANSCODERS, held_out: 
 
 def table(scores: list[Score]) -> str:
     """The scores as a Markdown table."""
-    lines = ["| measured on the report split | value | held to |", "| --- | ---: | ---: |"]
+    lines = ["| measured on the report split | value | bound |", "| --- | ---: | ---: |"]
     for score in scores:
         digits = 4 if "variance" in score.name else 1 if "features on" in score.name else 3
         missed = "" if score.met else " **missed**"
@@ -183,7 +185,7 @@ def table(scores: list[Score]) -> str:
 
 
 def write_into_card(card: Path, text: str) -> None:
-    """Replace what stands between the markers in a Markdown file."""
+    """Replace the text between the markers in a Markdown file."""
     whole = card.read_text(encoding="utf-8")
     before, rest = whole.split(START)
     _, after = rest.split(END)

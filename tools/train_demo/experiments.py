@@ -1,4 +1,4 @@
-"""What interventions on groups of features do, through the package's public interface. No outcome is looked at to pick a feature."""
+"""Interventions on groups of features, through the package's public interface. No feature is chosen by its effect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from circuit_widget.demo import facts
 from circuit_widget.demo.corpus import Split, city_splits
-from circuit_widget.demo.groups import CAPITAL, DemoGroups, Role, placed, question, training_cities
+from circuit_widget.demo.groups import CAPITAL, DemoGroups, Role, at_positions, question, training_cities
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Set, SwapIn
 from circuit_widget.intervention.effect import Effect
@@ -34,15 +34,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Change:
-    """Probability of a question's own answer before and after an intervention, and what the model says after it."""
+    """Probability of a question's own answer before and after an intervention, and the answer after it."""
 
     before: float
     after: float
-    says: str
+    answer_after: str
 
 
 class Laboratory:
-    """A model, its groups, and the graphs of the questions asked so far."""
+    """A model, its groups, and the graphs of the questions traced so far."""
 
     def __init__(self, model: ReplacementModel, groups: DemoGroups) -> None:
         self.model = model
@@ -68,14 +68,14 @@ class Laboratory:
         hits = 0
         for pair in pairs:
             effect = self.swap(pair, roles)
-            hits += effect is not None and self._says(effect) == self._capitals[pair.other_state]
+            hits += effect is not None and self._answer_after(effect) == self._capitals[pair.other_state]
         return hits / len(pairs)
 
     def swap(self, pair: Pair, roles: Sequence[Role] = BOTH) -> Effect | None:
         """Take the state's group out and the other state's group, as strong as on the other city, in; None without features."""
         graph = self._graph(pair.city)
-        brought = self._placed(pair.other_state, graph, roles)
-        removed = [feature for feature in self._placed(pair.state, graph, roles) if feature not in brought]
+        brought = self._at_positions(pair.other_state, graph, roles)
+        removed = [feature for feature in self._at_positions(pair.state, graph, roles) if feature not in brought]
         if not removed:
             return None
         prompt = question(CAPITAL, pair.other_city)
@@ -93,15 +93,15 @@ class Laboratory:
             own = self.model.activations(question(CAPITAL, pair.city))
             other = self.model.activations(question(CAPITAL, pair.other_city))
             values: dict[Feature, float] = {}
-            for feature in self._placed(pair.state, graph, BOTH):
+            for feature in self._at_positions(pair.state, graph, BOTH):
                 free = [f for f in own.at(feature.layer, feature.position) if self._free(f) and f not in values]
                 values |= dict.fromkeys(rng.sample(free, min(1, len(free))), 0.0)
-            for feature in self._placed(pair.other_state, graph, BOTH):
+            for feature in self._at_positions(pair.other_state, graph, BOTH):
                 count = self.model.transcoders.n_features(feature.layer)
                 drawn = (Feature(feature.layer, feature.position, rng.randrange(count)) for _ in range(1000))
                 values[next(f for f in drawn if self._free(f) and f not in values)] = other.get(feature, 0.0)
             effect = self.model.intervene(graph, [Set(list(values), list(values.values()))])
-            hits += self._says(effect) == self._capitals[pair.other_state]
+            hits += self._answer_after(effect) == self._capitals[pair.other_state]
         return hits / len(pairs)
 
     def ablate_states(self, cities: Iterable[tuple[str, str]], roles: Sequence[Role] = BOTH) -> list[Change]:
@@ -109,7 +109,7 @@ class Laboratory:
         changes = []
         for city, state in cities:
             graph = self._graph(city)
-            features = self._placed(state, graph, roles)
+            features = self._at_positions(state, graph, roles)
             changes.append(self._change(graph, self._capitals[state], features))
         return changes
 
@@ -118,7 +118,7 @@ class Laboratory:
         changes = []
         for city, state in cities:
             graph = self._graph(city)
-            features = placed(self.groups[CAPITAL], {"relation": 2})
+            features = at_positions(self.groups[CAPITAL], {"relation": 2})
             changes.append(self._change(graph, self._capitals[state], features))
         return changes
 
@@ -131,9 +131,9 @@ class Laboratory:
             return Change(before, before, graph.targets[0].token)
         effect = self.model.intervene(graph, [Ablate(features)])
         before, after = (_probability(logits, token) for logits in (effect.logits_before, effect.logits_after))
-        return Change(before, after, self._says(effect))
+        return Change(before, after, self._answer_after(effect))
 
-    def _says(self, effect: Effect) -> str:
+    def _answer_after(self, effect: Effect) -> str:
         return str(self.model.model.tokenizer.convert_ids_to_tokens(int(effect.logits_after.argmax())))
 
     def _graph(self, city: str) -> Graph:
@@ -141,9 +141,9 @@ class Laboratory:
             self._graphs[city] = self.model.trace(question(CAPITAL, city))
         return self._graphs[city]
 
-    def _placed(self, state: str, graph: Graph, roles: Sequence[Role]) -> tuple[Feature, ...]:
+    def _at_positions(self, state: str, graph: Graph, roles: Sequence[Role]) -> tuple[Feature, ...]:
         positions: dict[Role, int] = {"city": graph.position - 1, "last": graph.position}
-        return placed(self.groups[state], {role: positions[role] for role in roles})
+        return at_positions(self.groups[state], {role: positions[role] for role in roles})
 
     def _free(self, feature: Feature) -> bool:
         return (feature.layer, feature.feature) not in self._in_a_group

@@ -1,4 +1,4 @@
-"""How well the transcoders stand in for the MLPs: features on, variance unexplained, dead features, answers with every MLP replaced."""
+"""How well the transcoders replace the MLPs: features on, variance unexplained, dead features, answers with every MLP replaced."""
 
 from __future__ import annotations
 

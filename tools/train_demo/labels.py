@@ -51,7 +51,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Reading:
-    """A way of reading a position: its value there, or None; `label` turns a value into words."""
+    """A way of reading a position: its value there, or None; `label` turns a value into a label."""
 
     name: str
     value: Callable[[Position], str | None]

@@ -33,8 +33,8 @@ from tools.train_demo.tokenizer import build_tokenizer
 class ModelRecipe:
     """Everything that decides what the trained model is.
 
-    `other_tokens_share` is the share of the tokens before the answer whose loss is computed; `words_unread` the share of words replaced
-    by nothing, so that the model also learns what to say when a part of the question is missing.
+    `other_tokens_share` is the share of the tokens before the answer whose loss is computed; `words_unread` the share of words whose
+    embedding is zero, so that the model also learns an answer for questions with a missing part.
     """
 
     layers: int = 4
@@ -76,8 +76,8 @@ def encode_sentences(
     whole = tokenizer([s.text for s in sentences], padding=True, return_tensors="pt")
     prompt_length = torch.tensor([len(ids) for ids in tokenizer([s.prompt for s in sentences]).input_ids])
     length = whole.attention_mask.sum(1)
-    place = torch.arange(whole.input_ids.shape[1])
-    is_answer = (place >= prompt_length[:, None]) & (place < length[:, None] - 1)
+    position = torch.arange(whole.input_ids.shape[1])
+    is_answer = (position >= prompt_length[:, None]) & (position < length[:, None] - 1)
     answer = is_answer.float()
     weight = torch.where(is_answer, 1.0, other_tokens_weight) * whole.attention_mask
     return Rows(whole.input_ids, torch.ones_like(weight), weight, answer, length)

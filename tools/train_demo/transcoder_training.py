@@ -165,8 +165,8 @@ def _blended(
 def _draws(weight: Tensor, rows: int, steps: int, generator: torch.Generator) -> Iterator[Int[Tensor, " rows"]]:
     cumulative = weight.double().cumsum(0)
     for _ in range(steps):
-        place = torch.rand(rows, generator=generator, dtype=torch.float64) * cumulative[-1]
-        yield torch.searchsorted(cumulative, place).clamp(max=len(weight) - 1)
+        target = torch.rand(rows, generator=generator, dtype=torch.float64) * cumulative[-1]
+        yield torch.searchsorted(cumulative, target).clamp(max=len(weight) - 1)
 
 
 def _without_dead(transcoder: Transcoder, read: Float[Tensor, "rows d_model"]) -> Transcoder:
@@ -247,23 +247,23 @@ def _revive(
     step: int,
 ) -> None:
     """Restart dead features on the rows reconstructed worst."""
-    places = dead.nonzero()[:, 0][:64]
-    if not len(places):
+    indices = dead.nonzero()[:, 0][:64]
+    if not len(indices):
         return
-    worst = error.norm(dim=1).topk(min(4 * len(places), len(x))).indices
-    worst = worst[torch.randperm(len(worst), generator=torch.Generator().manual_seed(step))][: len(places)]
-    places = places[: len(worst)]
+    worst = error.norm(dim=1).topk(min(4 * len(indices), len(x))).indices
+    worst = worst[torch.randperm(len(worst), generator=torch.Generator().manual_seed(step))][: len(indices)]
+    indices = indices[: len(worst)]
     centred = x[worst] - x.mean(0)
     size = error[worst].norm(dim=1, keepdim=True)
-    state.w_enc[places] = (
+    state.w_enc[indices] = (
         F.normalize(centred, dim=1) * torch.maximum(size, 2 * state.threshold[0]) / centred.norm(dim=1, keepdim=True)
     )
-    state.b_enc[places] = -(state.w_enc[places] @ x.mean(0))
-    state.w_dec[places] = F.normalize(error[worst], dim=1)
+    state.b_enc[indices] = -(state.w_enc[indices] @ x.mean(0))
+    state.w_dec[indices] = F.normalize(error[worst], dim=1)
     for parameter in (state.w_enc, state.b_enc, state.w_dec):
         for moment in ("exp_avg", "exp_avg_sq"):
-            optimizer.state[parameter][moment][places] = 0.0
-    last_on[places] = step
+            optimizer.state[parameter][moment][indices] = 0.0
+    last_on[indices] = step
 
 
 def train_transcoders(

@@ -76,9 +76,9 @@ def _shared_features(words: Words, recipe: WordRecipe) -> Transcoder:
     belongs = F.one_hot(member + 1, len(centres) + 1)[:, 1:].float()
     along = words.written @ centres.T
     size = (along * belongs).sum(0) / belongs.sum(0)
-    w_enc, b_enc = _tell_apart(words.read, belongs, size, recipe)
-    told = Transcoder(w_enc, centres, b_enc, torch.zeros(centres.shape[1]), recipe.threshold * size)
-    return _reconstruct(told, words, recipe.steps[1], recipe.rates[1])
+    w_enc, b_enc = _separate(words.read, belongs, size, recipe)
+    separate = Transcoder(w_enc, centres, b_enc, torch.zeros(centres.shape[1]), recipe.threshold * size)
+    return _reconstruct(separate, words, recipe.steps[1], recipe.rates[1])
 
 
 def alike_words(
@@ -114,7 +114,7 @@ def _nearest(
     return torch.where(cosine > belongs, nearest, -1)
 
 
-def _tell_apart(
+def _separate(
     read: Float[Tensor, "words d_model"],
     belongs: Float[Tensor, "words groups"],
     size: Float[Tensor, " groups"],

@@ -1,4 +1,4 @@
-"""The facts the corpus is made of, read from the CSV files in this folder. Names shared by two well-known places are left out."""
+"""The facts the corpus is made of, read from the CSV files in this folder. Names of two well-known cities are left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LANGUAGES = ("English", "French", "Spanish")
 
 @dataclass(frozen=True)
 class Region:
-    """A state or a country: its name, its four facts (`capital`, `abbreviation`, ...) and the cities asked about."""
+    """A state or a country: its name, its four facts (`capital`, `abbreviation`, ...) and its cities in the corpus."""
 
     name: str
     facts: dict[str, str]

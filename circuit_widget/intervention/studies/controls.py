@@ -104,7 +104,7 @@ class Controls:
         wanted = self._token(token)
         return np.array([_before_after(one, wanted, quantity)[1] for one in self.controls])
 
-    def band(self, values: Float64[np.ndarray, " controls"]) -> tuple[float, float, float]:
+    def band(self, values: Iterable[float]) -> tuple[float, float, float]:
         """Return the quantiles 0.05, 0.5 and 0.95 of a number that each control has.
 
         Raises InterventionError where there is no number, or one that is not finite.

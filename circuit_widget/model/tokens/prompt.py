@@ -23,7 +23,7 @@ TURN = "<start_of_turn>"
 
 @dataclass(frozen=True)
 class Prompt:
-    """The tokens of a prompt; the first is a special token (BOS, or PAD or EOS in its place).
+    """The tokens of a prompt; the first is a special token (BOS, else PAD or EOS).
 
     Features and errors before `first_position` are left out, because activations at the first token are outliers.
     """
