@@ -77,7 +77,8 @@ def parameters() -> Iterator[tuple[str, str]]:
                 continue
             for name, member in vars(base).items():
                 function = getattr(member, "__func__", member)
-                if name[0] != "_" and inspect.isfunction(function) and not of_a_library(one, name):
+                called = name in dir(one) and not of_a_library(one, name)
+                if name[0] != "_" and inspect.isfunction(function) and called:
                     # The first argument of a method is the object or the class, whatever its name.
                     own = 0 if isinstance(member, staticmethod) else 1
                     given = list(inspect.signature(function).parameters)[own:]
