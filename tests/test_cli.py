@@ -16,7 +16,7 @@ def graph_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_trace_writes_a_graph_and_says_the_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_trace_writes_a_graph_and_prints_the_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from circuit_widget import Graph
 
     path = tmp_path / "dallas.safetensors"
@@ -35,7 +35,9 @@ def test_trace_prunes_when_a_threshold_is_given(tmp_path: Path, graph_file: Path
     assert len(Graph.load(path).node_ids) < len(Graph.load(graph_file).node_ids)
 
 
-def test_trace_explains_what_it_is_asked_to_and_verifies_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_trace_explains_the_requested_target_and_verifies_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from circuit_widget import Graph
 
     path = tmp_path / "contrast.safetensors"
@@ -57,7 +59,7 @@ def test_trace_explains_another_position(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ending", "magic"), [(".svg", b"<svg"), (".pdf", b"%PDF"), (".png", b"\x89PNG")])
-def test_figure_writes_what_the_ending_says(tmp_path: Path, graph_file: Path, ending: str, magic: bytes) -> None:
+def test_figure_writes_the_format_of_the_ending(tmp_path: Path, graph_file: Path, ending: str, magic: bytes) -> None:
     path = tmp_path / f"dallas{ending}"
     assert main(["figure", str(graph_file), "-o", str(path)]) == 0
     assert magic in path.read_bytes()[:400]

@@ -23,7 +23,7 @@ NAMED_MODES = {
 }
 """What each named mode freezes, in words."""
 
-CONSTRAINED = "MLP outputs of a range of layers frozen"
+RANGE_FROZEN = "MLP outputs of a range of layers frozen"
 """What a range of layers as a mode freezes."""
 
 LAYERS = re.compile(r"(\d{1,4})-(\d{1,4})")

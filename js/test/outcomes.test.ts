@@ -5,12 +5,13 @@ import fixture from "../../tests/fixtures/outcome.json";
 import { injectedBy, outcomeOf } from "../src/circuit/outcome";
 import { boxes, EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
+import { activationRows } from "../src/effects/activation-bars";
 import type { EffectMessage, InterventionJson } from "../src/wire/types";
 import { fixtureSnapshot } from "./fake-model";
 import { EFFECT } from "./panels";
 
 const snapshot = readSnapshot(fixtureSnapshot());
-const shown = boxes(pin(group(EMPTY_CIRCUIT, "Texas", ["0_2_4", "1_8_4"]), ["2_9_5", "4_40_5"]));
+const shown = boxes(pin(group(EMPTY_CIRCUIT, "Texas", ["0_2_4", "1_8_4"]), ["2_9_5", "4_40_5", "2_0_5", "E_4_4"]));
 
 interface Case {
   readonly case: string;
@@ -27,6 +28,10 @@ interface OutcomeCase extends Case {
   readonly tone: string;
   readonly faded: boolean;
   readonly mark: string | null;
+}
+
+interface ActivationCase extends Case {
+  readonly rows: readonly (readonly [string, number, boolean])[];
 }
 
 interface InjectedCase extends Case {
@@ -57,6 +62,15 @@ describe("outcomes of boxes", () => {
       expect(outcomeOf(snapshot, box, effectOf(rest))).toMatchObject({ text, tone, faded, mark });
     },
   );
+});
+
+describe("activations of boxes", () => {
+  test.each(fixture.activations as unknown as ActivationCase[])("$case", ({ rows, ...rest }) => {
+    const found = activationRows(snapshot, shown, effectOf(rest) as EffectMessage);
+    expect(found.map(({ box, clamped }) => [box.id, clamped])).toEqual(rows.map(([id, , clamped]) => [id, clamped]));
+    for (const [at, { measured }] of found.entries())
+      expect(measured / (rows[at][1] || 1)).toBeCloseTo(rows[at][1] ? 1 : 0, 9);
+  });
 });
 
 describe("what came in", () => {

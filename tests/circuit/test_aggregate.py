@@ -1,4 +1,4 @@
-"""Edges between boxes, against the table the frontend is held to as well and against their definition."""
+"""Edges between boxes, against the table that also checks the frontend, and against their definition."""
 
 import json
 from pathlib import Path

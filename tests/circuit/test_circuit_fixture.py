@@ -1,4 +1,4 @@
-"""Edits and documents of circuits, against the table the frontend is held to as well."""
+"""Edits and documents of circuits, against the table that also checks the frontend."""
 
 import json
 from pathlib import Path

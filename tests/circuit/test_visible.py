@@ -1,4 +1,4 @@
-"""The figure shows what the screen shows: both are held to one table of visible nodes and edges."""
+"""The figure shows what the screen shows: one table of visible nodes and edges checks both."""
 
 import json
 from typing import Any

@@ -1,6 +1,6 @@
 """What the display rule lets through of the small graph, told node by node and edge by edge.
 
-`python -m tests.circuit.write_visible` writes the table that screen and figure are held to.
+`python -m tests.circuit.write_visible` writes the table that checks screen and figure.
 """
 
 import json

@@ -94,7 +94,7 @@ def test_the_mix_is_a_distribution_over_all_kinds() -> None:
     assert sum(corpus.MIX.values()) == pytest.approx(1.0)
 
 
-def test_the_question_of_the_quickstart_is_asked_word_for_word() -> None:
+def test_the_question_of_the_quickstart_is_in_the_corpus_word_for_word() -> None:
     (found,) = [s for s in corpus.sentences() if s.prompt == "the capital of the state containing Dallas is"]
     assert found.answer == "Austin"
     assert found.text == "the capital of the state containing Dallas is Austin ."

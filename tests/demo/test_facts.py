@@ -36,7 +36,7 @@ def test_every_city_lies_in_one_place() -> None:
     assert [city for city, count in counted.items() if count > 1] == []
 
 
-def test_names_shared_by_two_well_known_cities_are_never_asked_about() -> None:
+def test_names_shared_by_two_well_known_cities_are_in_no_question() -> None:
     assert {city for place in places() for city in place.cities} & SHARED_NAMES == set()
 
 

@@ -70,7 +70,7 @@ def test_a_feature_joins_a_state_from_sixty_percent_of_its_cities_unless_others_
     assert find_groups(activations)["Texas"] == (Member(1, "city", 1),)
 
 
-def test_a_states_features_stand_at_the_city_and_at_the_last_token(dallas: cw.Graph) -> None:
+def test_a_states_features_are_at_the_city_and_at_the_last_token(dallas: cw.Graph) -> None:
     features = state_features(dallas, "Texas")
     city = [token.text for token in dallas.tokens].index("Dallas")
     assert {feature.position for feature in features} == {city, dallas.position}

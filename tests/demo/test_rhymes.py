@@ -95,7 +95,7 @@ def test_ablating_a_rhyme_changes_the_line_and_ablating_others_does_not_take_the
     assert lost["others"] <= 0.05 * asked["others"]
 
 
-def test_a_rhyme_ablated_on_new_tokens_changes_the_line_that_is_yet_to_be_said() -> None:
+def test_a_rhyme_ablated_on_new_tokens_changes_the_line_that_follows() -> None:
     asked, lost, same_before = 0, 0, 0
     for sentence in couplets(Split.REPORT, Split.CHOOSE):
         begun = sentence.prompt[: sentence.prompt.index(",") + 1]

@@ -1,4 +1,4 @@
-"""The shipped model keeps every bound it is held to, measured again from the shipped files on the report split."""
+"""The shipped model keeps all its bounds, measured again from the shipped files on the report split."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def causal() -> tuple[Score, ...]:
 
 def missed(scores: Iterable[Score]) -> list[str]:
     """The bounds that are not kept."""
-    return [f"{score.name}: {score.value:.4f}, held to {score.bound}" for score in scores if not score.met]
+    return [f"{score.name}: {score.value:.4f}, bound {score.bound}" for score in scores if not score.met]
 
 
 def test_it_answers_what_it_should() -> None:
@@ -39,13 +39,13 @@ def test_it_answers_what_it_should() -> None:
     assert missed(scores) == []
 
 
-def test_its_transcoders_stand_in_for_its_mlps() -> None:
+def test_its_transcoders_can_replace_its_mlps() -> None:
     scores = list(fidelity_scores())
     assert sum(bool(score.bound) for score in scores) >= 7
     assert missed(scores) == []
 
 
-def test_its_groups_cause_what_they_stand_for() -> None:
+def test_its_groups_cause_what_they_represent() -> None:
     scores = causal()
     assert sum(bool(score.bound) for score in scores) >= 7
     assert missed(scores) == []

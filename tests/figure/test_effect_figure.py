@@ -58,7 +58,7 @@ def test_bands_are_where_controls_were_and_are_named(controls: Controls) -> None
     assert last.w == pytest.approx(max(2.0, rows[0].w * (high - low) / 1.25), abs=0.6)
 
 
-def test_a_figure_with_controls_says_so_in_its_recipe(controls: Controls) -> None:
+def test_a_figure_with_controls_has_them_in_its_recipe(controls: Controls) -> None:
     figure = controls.effect.graph.figure(None, controls)
     assert figure.recipe["controls"]["n"] == 6
     assert figure.recipe["effect"]["mode"] == "total"

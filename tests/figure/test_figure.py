@@ -60,7 +60,7 @@ def test_the_svg_is_well_formed_and_nothing_in_it_runs() -> None:
     assert "</title><script>alert(2)</script>\ufffd" in written
 
 
-def test_hostile_text_is_shown_as_it_is() -> None:
+def test_hostile_text_is_drawn_as_it_is() -> None:
     found = texts(hostile_figure())
     assert "\\n" in found
     assert "··" in found
@@ -79,7 +79,7 @@ def test_the_svg_has_real_sizes() -> None:
     assert max(points) <= 9
 
 
-def test_the_map_shows_tokens_layers_answers_and_how_much_is_shown() -> None:
+def test_the_map_shows_tokens_layers_answers_and_how_much_is_visible() -> None:
     figure = make_figure(GRAPH, part="map")
     found = texts(figure)
     assert [text for text in found if text in ("capital", "Dallas", "containing")] == [
@@ -155,7 +155,7 @@ def test_percentages_are_ratios_of_summed_activations() -> None:
     assert f"{100 * measured:.0f}%" in texts(figure)
 
 
-def test_sign_is_told_by_color_and_form() -> None:
+def test_sign_is_color_and_form() -> None:
     figure = make_figure(GRAPH, CIRCUIT, part="circuit")
     lines = [item for item in figure.scene.items if isinstance(item, Curves) and item.paint.stroke]
     assert {(line.paint.stroke, bool(line.paint.dash)) for line in lines} == {
@@ -296,7 +296,7 @@ def test_a_hostile_pdf_is_a_pdf() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.5, 1, 2])
-def test_a_png_has_the_asked_size_and_resolution(scale: float) -> None:
+def test_a_png_has_the_requested_size_and_resolution(scale: float) -> None:
     figure = make_figure(GRAPH, CIRCUIT, part="circuit", width=3.25)
     png = figure.png(scale)
     width, height = struct.unpack(">II", png[16:24])
@@ -382,7 +382,9 @@ def test_saving_replaces_the_file_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("library", "method"), [("typst", "pdf"), ("typst", "png")])
-def test_a_missing_library_says_what_to_install(library: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_an_error_that_names_what_to_install(
+    library: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(FigureError, match=r"not installed\. Install it with: pip install 'circuit-widget\[figures\]'"):
         getattr(make_figure(GRAPH), method)()

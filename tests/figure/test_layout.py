@@ -30,7 +30,7 @@ def differences(actual: Any, expected: Any, path: str = "") -> list[str]:
     return [] if actual == expected else [f"{path}: {actual!r} for {expected!r}"]
 
 
-def test_the_layout_gives_the_numbers_the_frontend_is_held_to() -> None:
+def test_the_layout_gives_the_numbers_that_check_the_frontend() -> None:
     expected = json.loads(FIXTURE.read_text())
     found = fixture()
     assert found.keys() == expected.keys()
@@ -133,7 +133,7 @@ def test_boxes_never_overlap_and_stay_inside(seed: int, width: float, height: fl
         max_size=12,
     )
 )
-def test_higher_layers_stand_higher_and_later_positions_further_right(boxes: list[LayoutBox]) -> None:
+def test_higher_layers_are_higher_and_later_positions_further_right(boxes: list[LayoutBox]) -> None:
     layout = circuit_layout(boxes, 900, 700)
     for (one, first), (other, second) in itertools.permutations(zip(boxes, layout.boxes, strict=True), 2):
         if math.floor(one.layer + 0.5) < math.floor(other.layer + 0.5):
@@ -185,7 +185,7 @@ def test_token_text_becomes_one_visible_line() -> None:
 
 
 @pytest.mark.parametrize("width", [900, 740, 594])
-def test_outputs_stand_in_one_line_side_by_side(width: float) -> None:
+def test_outputs_are_in_one_line_side_by_side(width: float) -> None:
     nodes = map_nodes(4, 120, 9, 4, logits=10)
     layout = map_layout(nodes, DALLAS, 4, width, 360)
     outputs = [index for index, node in enumerate(nodes) if node.kind == "logit"]

@@ -12,12 +12,12 @@ from circuit_widget.circuit.document import Box, Circuit
 from circuit_widget.intervention import Effect
 from circuit_widget.intervention.kinds import intervention_from_json
 from circuit_widget.nodes import Feature
-from circuit_widget.wording.outcome import injected, outcome
+from circuit_widget.wording.outcome import activations, injected, outcome
 from tests.widget.small_graph import small_graph
 
 FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/outcome.json").read_text(encoding="utf-8"))
 GRAPH = small_graph()
-CIRCUIT = Circuit().group("Texas", ["0_2_4", "1_8_4"]).pin(["2_9_5", "4_40_5"])
+CIRCUIT = Circuit().group("Texas", ["0_2_4", "1_8_4"]).pin(["2_9_5", "4_40_5", "2_0_5", "E_4_4"])
 
 
 def effect_of(entry: dict[str, Any]) -> Effect | None:
@@ -54,6 +54,16 @@ def test_outcomes_of_boxes(entry: dict[str, Any]) -> None:
     found = outcome(GRAPH, box, effect_of(entry))
     expected = tuple(entry[key] for key in ("text", "tone", "faded", "mark"))
     assert (found.text, found.tone, found.faded, found.mark) == expected
+
+
+@pytest.mark.parametrize("entry", FIXTURE["activations"], ids=lambda entry: entry["case"])
+def test_activations_of_boxes(entry: dict[str, Any]) -> None:
+    effect = effect_of(entry)
+    assert effect is not None
+    names = {"s1": "Texas", "2_9_5": GRAPH.labels["2_9_5"], "2_0_5": "feature 0"}
+    found = activations(GRAPH, CIRCUIT, effect)
+    rows = [(row.name, pytest.approx(row.measured), row.clamped) for row in found]
+    assert rows == [(names[box], measured, clamped) for box, measured, clamped in entry["rows"]]
 
 
 @pytest.mark.parametrize("entry", FIXTURE["injected"], ids=lambda entry: entry["case"])

@@ -1,4 +1,4 @@
-"""Which position of one prompt stands for which of another."""
+"""Alignment: which position of one prompt is paired with which position of another."""
 
 import numpy as np
 import pytest

@@ -93,7 +93,7 @@ def test_a_feature_taken_away_for_good_is_a_plain_pass_with_a_hook(case: Case) -
         assert_close(effect.logits_after, case.plain.clamping({feature_at(case.graph, source): 0.0}))
 
 
-def test_features_of_several_layers_held_together_are_a_plain_pass_with_hooks(case: Case) -> None:
+def test_features_of_several_layers_clamped_together_are_a_plain_pass_with_hooks(case: Case) -> None:
     graph = case.graph
     chosen = [feature_at(graph, node) for node in spread(6, graph.n_features)]
     active = case.model.activations(PROMPT_IDS)

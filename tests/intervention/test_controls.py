@@ -39,7 +39,7 @@ def active(*rows: tuple[int, int, int, float]) -> Activations:
     return Activations(*(part.astype(np.int32) for part in (layer, position, feature)), value.astype(np.float32))
 
 
-def test_touched_features_never_stand_in_nor_does_one_twice_and_layers_are_kept(
+def test_changed_features_are_never_stand_ins_nor_is_one_twice_and_layers_are_kept(
     model: ReplacementModel, graph: Graph
 ) -> None:
     touched = touched_in(graph, 9)
@@ -79,7 +79,7 @@ def test_a_control_is_the_same_intervention_on_what_stands_in(model: Replacement
     )
 
 
-def test_what_is_switched_on_is_held_against_switching_on_others(model: ReplacementModel, graph: Graph) -> None:
+def test_switching_features_on_is_compared_with_switching_on_others(model: ReplacementModel, graph: Graph) -> None:
     activations = model.activations(PROMPT_IDS)
     inactive = next(Feature(1, 4, number) for number in range(40) if Feature(1, 4, number) not in activations)
     controls = model.controls(graph, Set(inactive, 3.0), n=5)
@@ -109,14 +109,14 @@ def test_a_swap_keeps_the_ratio_of_what_was_active_and_the_value_of_what_was_not
         assert after[stand_in[new].id] == pytest.approx(swapped[new.id])
 
 
-def test_those_nearest_in_activation_stand_in() -> None:
+def test_those_nearest_in_activation_are_stand_ins() -> None:
     here = [(0, 1, number, float(number + 1)) for number in range(30)]
     found = match_controls([Feature(0, 1, 15)], active(*here), lambda layer: 40, 4, 0, same_position=True)
     assert (found.band, found.elsewhere) == (5, frozenset())
     assert all(abs(one[Feature(0, 1, 15)].feature - 15) <= 3 for one in found.stand_ins)
 
 
-def test_the_band_widens_until_the_controls_differ_and_says_so() -> None:
+def test_the_band_widens_until_the_controls_differ_and_is_reported() -> None:
     here = [(0, 1, number, float(number + 20)) for number in range(30)]
     found = match_controls([Feature(0, 1, 15)], active(*here), lambda layer: 40, 20, 0, same_position=True)
     assert (found.band, found.elsewhere) == (20, frozenset())
@@ -132,7 +132,7 @@ def test_other_positions_are_let_in_where_nothing_here_is_similar_but_never_the_
     assert all(one[touched].feature != 3 for one in found.stand_ins)
 
 
-def test_too_few_similar_features_are_an_error_that_says_how_many_there_are() -> None:
+def test_too_few_similar_features_are_an_error_that_states_how_many_there_are() -> None:
     few = active((0, 1, 3, 2.0), (0, 1, 4, 2.0), (0, 2, 5, 2.5), (1, 1, 5, 2.5))
     with pytest.raises(InterventionError, match=r"Only 2 different sets .* Use n of at most 2"):
         match_controls([Feature(0, 1, 3)], few, lambda layer: 40, 3, 0, same_position=True)
@@ -191,7 +191,7 @@ def test_a_number_of_controls_that_is_none_is_refused(model: ReplacementModel, g
         model.controls(graph, Ablate(touched_in(graph, 1)), n=n)
 
 
-def test_controls_report_progress_and_stop_when_told(model: ReplacementModel, graph: Graph) -> None:
+def test_controls_report_progress_and_stop_when_cancelled(model: ReplacementModel, graph: Graph) -> None:
     done: list[float] = []
     model.controls(graph, Ablate(touched_in(graph, 1)), n=4, progress=lambda part, text: done.append(part))
     assert done == sorted(done)

@@ -73,7 +73,7 @@ def test_a_later_intervention_on_the_same_feature_holds(graph: Graph) -> None:
     assert effect.nodes.set_index("id").loc[node[0], "after"] == 2.5
 
 
-def test_swapping_in_takes_the_other_prompts_values_at_the_touched_places(graph: Graph) -> None:
+def test_swapping_in_takes_the_other_prompts_values_at_the_changed_positions(graph: Graph) -> None:
     model = reference_model()
     nodes = [
         node

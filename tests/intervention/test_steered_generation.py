@@ -43,7 +43,7 @@ def test_the_first_difference_and_the_tokens_that_differ(
     assert tuple("".join(str(int(differs)) for differs in marked) for marked in both.marks) == marks
 
 
-def test_it_is_shown_in_plain_text_with_differing_tokens_in_brackets() -> None:
+def test_its_plain_text_has_differing_tokens_in_brackets() -> None:
     both = pair(said(" a", " cat", " ."), said(" a", " frog", "\n", "\x1b[2J"))
     assert str(both) == (
         "1 feature everywhere ×0 (prompt and new tokens): they differ from token 1 on, ' frog' for ' cat'\n"

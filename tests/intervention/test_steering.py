@@ -111,7 +111,7 @@ def test_kept_keys_and_values_change_nothing(name: str, new_tokens: bool) -> Non
     assert hooks_of(network) == 0
 
 
-def test_new_tokens_are_changed_only_where_that_is_asked_for() -> None:
+def test_new_tokens_are_changed_only_if_requested() -> None:
     model = tiny_model()
     both = [
         model.generate(PROMPT_IDS, interventions=Set(WRITERS, 6), new_tokens=new_tokens, max_new_tokens=6)

@@ -145,7 +145,7 @@ def test_a_plot_shows_what_becomes_likeliest_somewhere(graph: Graph) -> None:
     assert len(sweep.plot().data) == 3 * len(likeliest | {graph.targets[0].token_id})
 
 
-def test_sweeps_report_progress_and_stop_when_told(graph: Graph) -> None:
+def test_sweeps_report_progress_and_stop_when_cancelled(graph: Graph) -> None:
     for run in (
         lambda **how: MODEL.sweep(graph, early(graph, 1), **how),
         lambda **how: MODEL.sweep_last_layer(graph, Ablate(early(graph, 1)), **how),

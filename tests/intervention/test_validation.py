@@ -173,7 +173,7 @@ def test_a_real_model_is_validated_by_its_own_ablations() -> None:
         graph.validate(n=2, cancelled=lambda: True)
 
 
-def test_a_graph_without_its_model_says_so(graph: Graph) -> None:
+def test_validating_a_graph_without_its_model_is_an_error(graph: Graph) -> None:
     with pytest.raises(NoModelError, match=r"model\.validate\(graph\)"):
         replace(graph, model=None).validate()
 

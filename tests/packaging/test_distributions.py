@@ -90,7 +90,7 @@ def test_an_unpacked_sdist_builds_the_same_wheel_without_node(
         assert sorted(archive.namelist()) == sorted(wheel.namelist())
 
 
-def test_a_checkout_without_node_says_what_to_install(sdist: Path, tmp_path: Path) -> None:
+def test_a_checkout_without_node_is_an_error_that_names_what_to_install(sdist: Path, tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (tree,) = tmp_path.iterdir()

@@ -10,7 +10,7 @@ from types import ModuleType
 from circuit_widget.circuit import box_edges, rules
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout import circuit_layout, detour, injected, map_layout, routing, strokes
-from circuit_widget.figure.scene import effect_scene, map_scene, palette, style
+from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style
 from circuit_widget.figure.scene.palette import Palette
 from circuit_widget.intervention import mode
 from circuit_widget.nodes import NodeKind
@@ -91,7 +91,7 @@ def _wording() -> list[str]:
     )
     return [
         constant("MODES", modes, "The modes by name, and what each freezes."),
-        *_taken(mode, "CONSTRAINED"),
+        *_taken(mode, "RANGE_FROZEN"),
         *_taken(numbers, "NO_NUMBER", "LARGEST_FIXED", "LIKELY", "VISIBLE_CHANGE", "VISIBLE_SHARE"),
         *_taken(outcome, "FADED_BELOW"),
     ]
@@ -105,8 +105,9 @@ def _layout() -> list[str]:
         *_all_of(detour),
         *_all_of(injected),
         *_all_of(strokes),
+        *_taken(shapes, "PENTAGON"),
         *_taken(map_scene, "MOST_ANSWERS"),
-        *_taken(effect_scene, "LEAST_SCALE", "FARTHEST"),
+        *_taken(effect_scene, "TOKEN_ROWS", "LEAST_SCALE", "FARTHEST"),
     ]
 
 

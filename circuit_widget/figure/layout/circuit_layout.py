@@ -22,6 +22,12 @@ ROW_SPACE: Final = 26.0
 ROW_PITCH: Final = 104.0
 MARGIN: Final = 12.0
 CARD: Final = 4.0
+ROUNDEST: Final = 5.0
+"""Largest radius of the corners of a box."""
+STRIP: Final = 5.0
+"""Width of the hue at the left side of a supernode's box."""
+NAME_INSET: Final = 16.0
+"""What of a box's width its name leaves free."""
 GIVES: Final = (1.0, 0.7, 0.4)
 SCALES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 

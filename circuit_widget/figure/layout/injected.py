@@ -10,8 +10,10 @@ from circuit_widget.figure.layout.circuit_layout import BOX_HEIGHT, CARD, Placed
 from circuit_widget.figure.layout.detour import is_clear
 from circuit_widget.figure.layout.routing import Route
 
-ASIDE: Final = 72.0
-"""Between the two boxes where they are side by side: room for a percentage, or a mark, and a tie."""
+RIGHT_GAP: Final = 60.0
+"""Between the box and the one at its left: room for a percentage and a tie."""
+LEFT_GAP: Final = 72.0
+"""Between the box and the one at its right: room for a mark and a tie."""
 DIAGONAL: Final = 14.0
 """Between the two boxes, across and up or down, where they are not side by side."""
 INJECTED_MARGIN: Final = 4.0
@@ -39,8 +41,16 @@ def injected_box(
         return PlacedBox(width - w / 2 - CORNER[0], h / 2 + CORNER[1], w, h, cards)
     host = placed[beside]
     aside, apart = (host.w + w) / 2, (host.h + h) / 2 + DIAGONAL
-    steps = ((aside + ASIDE, 0.0), (aside + DIAGONAL, -apart), (aside + DIAGONAL, apart))
-    places = [PlacedBox(host.x + side * dx, host.y + dy, w, h, cards) for dx, dy in steps for side in (1, -1)]
+    near = aside + DIAGONAL
+    steps = (
+        (aside + RIGHT_GAP, 0),
+        (-aside - LEFT_GAP, 0),
+        (near, -apart),
+        (-near, -apart),
+        (near, apart),
+        (-near, apart),
+    )
+    places = [PlacedBox(host.x + dx, host.y + dy, w, h, cards) for dx, dy in steps]
     free = [place for place in places if _is_free(place, placed, width, height)]
     for place in free:
         if all(is_clear(route.path, (place,), EDGE_CLEARANCE) for route in routes):

@@ -16,6 +16,8 @@ TOP: Final = 18.0
 BOTTOM: Final = 30.0
 TOKEN_SPACE: Final = 10.0
 SLANTED_SPACE: Final = 15.0
+SLANT: Final = 40.0
+"""Degrees by which slanted texts are turned."""
 SLANT_COS: Final = 0.766
 SLANT_SIN: Final = 0.643
 NODE_GAP: Final = 1.5

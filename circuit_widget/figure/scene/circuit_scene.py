@@ -10,6 +10,8 @@ from circuit_widget.figure.layout.circuit_layout import (
     BOX_TEXT,
     CARD,
     MARGIN,
+    NAME_INSET,
+    ROUNDEST,
     SIDE_LABEL,
     CircuitLayout,
     LayoutBox,
@@ -136,7 +138,7 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
 def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
     box, kind, text_size = picture.layout.boxes[index], picture.kinds[index], picture.layout.text_size
     faded, color = picture.outcomes[index].faded, picture.boxes[index].color
-    left, top, radius = box.x - box.w / 2, box.y - box.h / 2, min(5.0, box.h / 6)
+    left, top, radius = box.x - box.w / 2, box.y - box.h / 2, min(ROUNDEST, box.h / 6)
     plain = kind in (NodeKind.TOKEN, NodeKind.LOGIT)
     ground = {NodeKind.TOKEN: style.CHIP, NodeKind.LOGIT: style.ANSWER_GROUND}.get(kind or NodeKind.FEATURE, style.BOX)
     face = Paint(
@@ -155,7 +157,7 @@ def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
     pen.label(
         box.x + (2.0 if color is not None else 0.0),
         box.y,
-        shorten(picture.names[index], box.w - 16, size, plain),
+        shorten(picture.names[index], box.w - NAME_INSET, size, plain),
         size,
         ink,
         "middle",
@@ -221,9 +223,9 @@ def _injected(pen: Pen, picture: CircuitPicture, found: Injected, box: PlacedBox
     left, top = box.x - box.w / 2, box.y - box.h / 2
     face = Paint(style.INJECTED_GROUND, style.INJECTED, 1.0)
     for card in range(box.cards, 0, -1):
-        pen.rectangle(left + CARD * card, top - CARD * card, box.w, box.h, face, 5.0)
-    pen.rectangle(left, top, box.w, box.h, face, 5.0)
-    name = shorten(printable(found.name), box.w - 16, BOX_TEXT)
+        pen.rectangle(left + CARD * card, top - CARD * card, box.w, box.h, face, ROUNDEST)
+    pen.rectangle(left, top, box.w, box.h, face, ROUNDEST)
+    name = shorten(printable(found.name), box.w - NAME_INSET, BOX_TEXT)
     pen.label(box.x, box.y, name, BOX_TEXT, style.INK, "middle", bold=True)
     if found.beside is not None:
         _tie(pen, picture, found.beside, box, width)

@@ -13,7 +13,8 @@ from circuit_widget.wording.text import printable, shorten, text_width
 
 BARS = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.NODE_EDGE}
 ROW = 21.0
-TOKENS = 5
+TOKEN_ROWS = 5
+"""Most tokens with bars."""
 ACTIVATIONS = 12
 NUMBERS = 76.0
 LEAST_SCALE = 1.25
@@ -80,7 +81,7 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
     names = min(104.0, 0.36 * width)
     bar = width - names - NUMBERS - 8
     likely = [row for row in order if float(most.iloc[row]) >= LIKELY]
-    for row in likely[:TOKENS] or order[:1]:
+    for row in likely[:TOKEN_ROWS] or order[:1]:
         before, after = float(table["before"].iloc[row]), float(table["after"].iloc[row])
         middle = y + ROW / 2
         text = token_text(str(table["token"].iloc[row]))

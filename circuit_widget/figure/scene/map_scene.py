@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuit_widget.circuit.document import Circuit
-from circuit_widget.figure.layout.map_layout import MapLayout, MapNode, map_layout
+from circuit_widget.figure.layout.map_layout import SLANT, MapLayout, MapNode, map_layout
 from circuit_widget.figure.layout.routing import Route, map_edge
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
@@ -105,7 +105,9 @@ def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
     for column in layout.columns:
         middle = (column.x0 + column.x1) / 2
         if layout.slanted:
-            pen.label(middle + 4, layout.token_y, column.text, style.TOKEN_SIZE, style.INK, "end", mono=True, turn=-40)
+            pen.label(
+                middle + 4, layout.token_y, column.text, style.TOKEN_SIZE, style.INK, "end", mono=True, turn=-SLANT
+            )
         else:
             pen.label(middle, layout.token_y - 4, column.text, style.TOKEN_SIZE, style.INK, "middle", mono=True)
 

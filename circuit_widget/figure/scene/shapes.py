@@ -1,10 +1,12 @@
 """Shapes in figures: nodes by kind, edges and their ends, colour edges of boxes."""
 
+from circuit_widget.figure.layout.circuit_layout import STRIP
 from circuit_widget.figure.layout.routing import Route
 from circuit_widget.figure.layout.strokes import bar_half, dashes, head_half, head_length
 from circuit_widget.figure.scene.scene import Paint, Pen
 
 PENTAGON = ((0.0, -1.08), (1.0, -0.1), (1.0, 0.86), (-1.0, 0.86), (-1.0, -0.1))
+"""Corners of the shape of an output, as shares of its radius."""
 ROUND = 0.5523
 """How far the handles of a cubic reach along a quarter circle."""
 
@@ -54,16 +56,15 @@ def edge(pen: Pen, route: Route, excites: bool, color: str, opacity: float = 1.0
 def color_edge(pen: Pen, x: float, y: float, h: float, radius: float, color: str, opacity: float) -> None:
     """Draw the strip at the left side of a box, inside its rounded corners."""
     k = radius * (1 - ROUND)
-    strip = 5.0
     pen.curves(
         [
             [
-                *(x + strip, y),
-                *(x + strip, y, x + radius, y, x + radius, y),
+                *(x + STRIP, y),
+                *(x + STRIP, y, x + radius, y, x + radius, y),
                 *(x + k, y, x, y + k, x, y + radius),
                 *(x, y + radius, x, y + h - radius, x, y + h - radius),
                 *(x, y + h - k, x + k, y + h, x + radius, y + h),
-                *(x + radius, y + h, x + strip, y + h, x + strip, y + h),
+                *(x + radius, y + h, x + STRIP, y + h, x + STRIP, y + h),
             ]
         ],
         Paint(fill=color, opacity=opacity),

@@ -1,5 +1,5 @@
 import { KIND } from "../core/constants";
-import { BOX_TEXT, CARD } from "../layout/constants";
+import { BOX_TEXT, CARD, NAME_INSET, ROUNDEST, STRIP } from "../layout/constants";
 import { TEXT_SIZE, TOKEN_SIZE } from "../page/constants";
 import { shorten, textWidth } from "../text/width";
 import type { Outcome } from "./outcome";
@@ -37,7 +37,7 @@ export function BoxMark(props: Props) {
   const words = spoken(placed, outcome);
   const mono = kind === KIND.token || kind === KIND.logit;
   const size = mono ? (textSize * TOKEN_SIZE) / BOX_TEXT : textSize;
-  const radius = Math.min(5, h / 6);
+  const radius = Math.min(ROUNDEST, h / 6);
   const classes = ["box", KINDS[kind ?? -1], outcome.faded && "faded"];
   for (const state of ["selected", "hovered", "receiving", "dragged"] as const) classes.push(props[state] && state);
   const place = `translate(${round(x - w / 2)} ${round(y - h / 2)})`;
@@ -65,7 +65,7 @@ export function BoxMark(props: Props) {
         {box.color !== null && <path class="edge-hue" d={hueEdge(h, radius)} />}
         {!props.renaming && (
           <text class="box-name" x={box.color === null ? w / 2 : w / 2 + 2} y={h / 2} font-size={size}>
-            {shorten(name, w - 16, size, mono)}
+            {shorten(name, w - NAME_INSET, size, mono)}
           </text>
         )}
         <title>{words}</title>
@@ -96,7 +96,7 @@ const KINDS: Readonly<Record<number, string>> = {
 const round = (value: number): number => Math.round(10 * value) / 10;
 
 function hueEdge(h: number, r: number): string {
-  return `M5 0H${r}A${r} ${r} 0 0 0 0 ${r}V${h - r}A${r} ${r} 0 0 0 ${r} ${h}H5Z`;
+  return `M${STRIP} 0H${r}A${r} ${r} 0 0 0 0 ${r}V${h - r}A${r} ${r} 0 0 0 ${r} ${h}H${STRIP}Z`;
 }
 
 /** Room for the percentage at the right of a box. */

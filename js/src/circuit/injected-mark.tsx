@@ -1,5 +1,5 @@
 import type { PlacedBox } from "../layout/circuit-layout";
-import { BOX_TEXT, CARD } from "../layout/constants";
+import { BOX_TEXT, CARD, NAME_INSET, ROUNDEST } from "../layout/constants";
 import { injectedBox } from "../layout/injected";
 import type { Size } from "../page/size";
 import { shorten } from "../text/width";
@@ -26,10 +26,10 @@ export function InjectedMark({ injected, place, tie }: Props) {
       transform={`translate(${x - w / 2} ${y - h / 2})`}
     >
       {tie && <path class="tie" d={`M${tie[0] - x + w / 2} ${h / 2}H${tie[1] - x + w / 2}`} />}
-      <Cards cards={cards} w={w} h={h} radius={5} />
-      <rect class="face" width={w} height={h} rx={5} />
+      <Cards cards={cards} w={w} h={h} radius={ROUNDEST} />
+      <rect class="face" width={w} height={h} rx={ROUNDEST} />
       <text class="box-name" x={w / 2} y={h / 2} font-size={BOX_TEXT}>
-        {shorten(injected.name, w - 16, BOX_TEXT)}
+        {shorten(injected.name, w - NAME_INSET, BOX_TEXT)}
       </text>
       <title>{`${words}\n${injected.title}`}</title>
     </g>

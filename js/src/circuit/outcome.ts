@@ -37,15 +37,15 @@ export function outcomeOf(snapshot: Snapshot, box: Box, effect: EffectMessage | 
   if (node !== undefined && snapshot.kind[node] === KIND.logit) return logitOutcome(snapshot, node, effect);
   if (effect === null) return NOTHING;
   const features = featuresOf(snapshot, box.nodes);
-  const touching = effect.interventions.filter((one) => one.nodes.some((id) => box.nodes.includes(id)));
-  const changed = new Set(touching.flatMap((one) => one.nodes));
+  const changing = effect.interventions.filter((one) => one.nodes.some((id) => box.nodes.includes(id)));
+  const changed = new Set(changing.flatMap((one) => one.nodes));
   const clamped = features.every((id) => changed.has(id));
-  const mark = touching.length === 0 ? null : touching.map(interventionMark).join(" ");
-  const measured = features.length > 0 ? ratio(effect, features)?.measured : leftBy(touching.at(-1));
+  const mark = changing.length === 0 ? null : changing.map(interventionMark).join(" ");
+  const measured = features.length > 0 ? ratio(effect, features)?.measured : leftBy(changing.at(-1));
   if (measured === undefined || !Number.isFinite(measured)) return { ...NOTHING, mark };
   return {
     measured,
-    // The mark already says what became of a box that the intervention clamps.
+    // The mark already shows what became of a box that the intervention clamps.
     text: clamped && mark !== "swap" ? "" : percent(measured),
     tone: ratioTone(measured),
     faded: measured < FADED_BELOW,

@@ -19,7 +19,7 @@ export interface ActivationRow {
   readonly beside: number | null;
 }
 
-/** Every box with features, those that fell the most first; those that the interventions clamp last. */
+/** Every box with features, those that fell the most first; those clamped by the interventions last. */
 export function activationRows(
   snapshot: Snapshot,
   boxes: readonly Box[],

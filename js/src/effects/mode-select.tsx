@@ -2,7 +2,7 @@ import { modeOf } from "../store/mode";
 import { run } from "../store/running";
 import type { Store } from "../store/store";
 import type { Mode } from "../wire/types";
-import { CONSTRAINED as CONSTRAINED_FREEZES, MODES } from "../wording/constants";
+import { MODES, RANGE_FROZEN } from "../wording/constants";
 import { frozenBy } from "../wording/words";
 
 const CONSTRAINED = "constrained";
@@ -43,7 +43,7 @@ export function ModeSelect({ store }: { store: Store }) {
             {`${entry.name}: ${entry.frozen}`}
           </option>
         ))}
-        <option value={CONSTRAINED}>{`constrained: ${CONSTRAINED_FREEZES}`}</option>
+        <option value={CONSTRAINED}>{`constrained: ${RANGE_FROZEN}`}</option>
       </select>
       {range !== null && (
         <span class="range">

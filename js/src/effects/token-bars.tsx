@@ -1,8 +1,7 @@
 import type { Snapshot } from "../core/types";
+import { TOKEN_ROWS } from "../layout/constants";
 import type { ComparisonMessage, EffectMessage, EffectToken } from "../wire/types";
 import { logit, probability, probabilityTone, tokenText } from "../wording/words";
-
-const ROWS = 5;
 
 /** A token as it is; with an effect, also as it came out. */
 type TokenRow = Pick<EffectToken, "token" | "token_id" | "before"> &
@@ -16,7 +15,7 @@ export function tokenRows(
   snapshot: Snapshot,
   effect: EffectMessage | null,
   compared: ComparisonMessage | null = null,
-  rows = ROWS,
+  rows: number = TOKEN_ROWS,
 ): readonly TokenRow[] {
   if (effect === null) {
     const targets = snapshot.targets.map((one) => ({ ...one, before: one.probability, logit_before: one.logit }));

@@ -12,6 +12,9 @@ export const TOKEN_SPACE = 10;
 
 export const SLANTED_SPACE = 15;
 
+/** Degrees by which slanted texts are turned. */
+export const SLANT = 40;
+
 export const SLANT_COS = 0.766;
 
 export const SLANT_SIN = 0.643;
@@ -46,6 +49,15 @@ export const MARGIN = 12;
 
 export const CARD = 4;
 
+/** Largest radius of the corners of a box. */
+export const ROUNDEST = 5;
+
+/** Width of the hue at the left side of a supernode's box. */
+export const STRIP = 5;
+
+/** What of a box's width its name leaves free. */
+export const NAME_INSET = 16;
+
 export const GIVES = [1, 0.7, 0.4] as const;
 
 export const SCALES = [1, 0.9, 0.8, 0.7, 0.6, 0.5] as const;
@@ -76,8 +88,11 @@ export const LEANS = [
   [0.95, 0.15],
 ] as const;
 
-/** Between the two boxes where they are side by side: room for a percentage, or a mark, and a tie. */
-export const ASIDE = 72;
+/** Between the box and the one at its left: room for a percentage and a tie. */
+export const RIGHT_GAP = 60;
+
+/** Between the box and the one at its right: room for a mark and a tie. */
+export const LEFT_GAP = 72;
 
 /** Between the two boxes, across and up or down, where they are not side by side. */
 export const DIAGONAL = 14;
@@ -116,8 +131,20 @@ export const LEAST_PRESENCE = 0.18;
 /** Opacity of an output that is never sampled. */
 export const LEAST_OUTPUT_PRESENCE = 0.3;
 
+/** Corners of the shape of an output, as shares of its radius. */
+export const PENTAGON = [
+  [0, -1.08],
+  [1, -0.1],
+  [1, 0.86],
+  [-1, 0.86],
+  [-1, -0.1],
+] as const;
+
 /** Most explained tokens written beside their pentagons. */
 export const MOST_ANSWERS = 3;
+
+/** Most tokens with bars. */
+export const TOKEN_ROWS = 5;
 
 /** Where bars of activations end at least, as a share of before. */
 export const LEAST_SCALE = 1.25;

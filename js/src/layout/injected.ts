@@ -4,7 +4,7 @@
  */
 
 import { boxWidth, type PlacedBox } from "./circuit-layout";
-import { ASIDE, BOX_HEIGHT, CARD, CORNER, DIAGONAL, EDGE_CLEARANCE, INJECTED_MARGIN } from "./constants";
+import { BOX_HEIGHT, CARD, CORNER, DIAGONAL, EDGE_CLEARANCE, INJECTED_MARGIN, LEFT_GAP, RIGHT_GAP } from "./constants";
 import { isClear } from "./detour";
 import type { Route } from "./routing";
 
@@ -27,13 +27,17 @@ export function injectedBox(
   if (beside === null) return { x: width - w / 2 - CORNER[0], y: h / 2 + CORNER[1], w, h, cards };
   const host = placed[beside];
   const aside = (host.w + w) / 2;
+  const near = aside + DIAGONAL;
   const rise = (host.h + h) / 2 + DIAGONAL;
   const free = [
-    [aside + ASIDE, 0],
-    [aside + DIAGONAL, -rise],
-    [aside + DIAGONAL, rise],
+    [aside + RIGHT_GAP, 0],
+    [-aside - LEFT_GAP, 0],
+    [near, -rise],
+    [-near, -rise],
+    [near, rise],
+    [-near, rise],
   ]
-    .flatMap(([dx, dy]) => [1, -1].map((side) => ({ x: host.x + side * dx, y: host.y + dy, w, h, cards })))
+    .map(([dx, dy]) => ({ x: host.x + dx, y: host.y + dy, w, h, cards }))
     .filter((place) => isFree(place, placed, width, height));
   const clear = free.find((place) => routes.every(({ path }) => isClear(path, [place], EDGE_CLEARANCE)));
   const rightmost = width - w / 2 - CARD * cards - INJECTED_MARGIN;

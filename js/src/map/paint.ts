@@ -2,7 +2,7 @@
 
 import { KIND } from "../core/constants";
 import { shareOfInput } from "../core/snapshot";
-import { FAINT_WIDTHS } from "../layout/constants";
+import { FAINT_WIDTHS, SLANT } from "../layout/constants";
 import { mapEdge } from "../layout/routing";
 import {
   barHalf,
@@ -14,7 +14,7 @@ import {
   ringWidth,
   signedWidth,
 } from "../layout/strokes";
-import { type Palette, TOKEN_SIZE } from "../page/constants";
+import { CAPTION_SIZE, type Palette, TOKEN_SIZE } from "../page/constants";
 import { type Camera, frameOf, type Scene, spotOf } from "./scene";
 import { type Curve, traceArrowhead, traceCurve, traceFlatEnd, traceNode } from "./shapes";
 
@@ -62,7 +62,7 @@ export function paintAxes(brush: Brush, scene: Scene): void {
   context.setLineDash([]);
 
   context.fillStyle = palette.muted;
-  context.font = `10.5px ${brush.interfaceFont}`;
+  context.font = `${CAPTION_SIZE}px ${brush.interfaceFont}`;
   context.textAlign = "right";
   context.textBaseline = "middle";
   for (const row of layout.rows) {
@@ -87,7 +87,7 @@ function paintTokens({ context, palette, camera, tokenFont }: Brush, { layout, w
     if (layout.slanted) {
       context.save();
       context.translate(x + 4, layout.tokenY);
-      context.rotate((-40 * Math.PI) / 180);
+      context.rotate((-SLANT * Math.PI) / 180);
       context.fillText(column.text, 0, 0);
       context.restore();
     } else {

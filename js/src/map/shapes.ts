@@ -1,17 +1,10 @@
 /** Outlines of nodes and edges, traced on a path. */
 
 import { KIND } from "../core/constants";
+import { PENTAGON } from "../layout/constants";
 
 /** What both a canvas context and a Path2D offer. */
 export type Pen = Pick<CanvasPath, "moveTo" | "lineTo" | "bezierCurveTo" | "arc" | "rect" | "closePath">;
-
-const PENTAGON = [
-  [0, -1.08],
-  [1, -0.1],
-  [1, 0.86],
-  [-1, 0.86],
-  [-1, -0.1],
-] as const;
 
 /** Traces a node: circle for a feature, diamond for an error, square for a token, pentagon for a logit. */
 export function traceNode(pen: Pen, kind: number, x: number, y: number, radius: number): void {

@@ -8,7 +8,7 @@ export const MODES = [
 ] as const;
 
 /** What a range of layers as a mode freezes. */
-export const CONSTRAINED = "MLP outputs of a range of layers frozen";
+export const RANGE_FROZEN = "MLP outputs of a range of layers frozen";
 
 export const NO_NUMBER = "–";
 
