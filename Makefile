@@ -81,7 +81,7 @@ chromium: $(INSTALLED)
 .PHONY: generate
 generate: setup ## Write what the frontend shares with the package: messages, numbers, colours, words
 	$(call say,"Writing the frontend's messages and constants")
-	@$(BIN)/python -m circuit_widget.widget.wire.frontend_types
+	@$(BIN)/python -m circuit_widget.widget.frontend_types
 	@$(BIN)/python -m tools.generate_frontend
 
 .PHONY: demo-model

@@ -26,7 +26,7 @@ from circuit_widget.attribution.influence import flow
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.graph import Graph
 from circuit_widget.loading import load
-from circuit_widget.widget.wire.snapshot import pack
+from circuit_widget.widget.wire.snapshot import snapshot_of
 
 Result = TypeVar("Result")
 
@@ -85,7 +85,7 @@ def measure(graph: Graph, options: argparse.Namespace, folder: Path) -> None:
     scored, scores = least_cpu_seconds(repeats, lambda: influence_and_scores(graph))
     pruning, small = least_cpu_seconds(repeats, graph.prune)
     made, _ = least_cpu_seconds(repeats, lambda: rebuilt(graph))
-    sent, snapshot = least_cpu_seconds(repeats, lambda: pack(rebuilt(graph)))
+    sent, snapshot = least_cpu_seconds(repeats, lambda: snapshot_of(rebuilt(graph)))
     print(
         f"\n{graph.n_features:,} features, {graph.n_nodes:,} nodes, {np.count_nonzero(graph.weights):,} edges; CPU ms"
     )
@@ -93,7 +93,8 @@ def measure(graph: Graph, options: argparse.Namespace, folder: Path) -> None:
     print(f"{'pruning':<28}{1e3 * pruning:>10.1f}   {small.n_nodes:,} nodes left")
     print(f"{'both':<28}{1e3 * (scored + pruning):>10.1f}")
     print(f"{'a graph from its arrays':<28}{1e3 * made:>10.1f}   checked, with influence, shares and scores")
-    print(f"{'what the widget is sent':<28}{1e3 * (sent - made):>10.1f}   {len(snapshot) / 1e6:.1f} MB")
+    size = sum(len(column.data) for column in snapshot.columns.values())
+    print(f"{'what the widget is sent':<28}{1e3 * (sent - made):>10.1f}   {size / 1e6:.1f} MB in columns")
     if options.reference:
         other = reference_results(options.reference, graph, folder, repeats, options.threads)
         gain = other["cpu"] / (scored + pruning)

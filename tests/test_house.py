@@ -164,6 +164,40 @@ def python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
+KINDS_OF_ONE_THING = {"Intervention", "_Valued", "LayeredTranscoders", "TranscoderLayer"}
+"""What the kinds of interventions, and those of transcoders, have in common; everything else is composed."""
+
+
+def bodies(one: ast.ClassDef) -> Iterator[ast.FunctionDef]:
+    """Yield the methods of a class that do something: more than state what subclasses have, or raise an error."""
+    for method in one.body:
+        if isinstance(method, ast.FunctionDef):
+            lines = [
+                line
+                for line in method.body
+                if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
+            ]
+            if lines and not all(isinstance(line, ast.Raise) for line in lines):
+                yield method
+
+
+def test_no_class_inherits_an_implementation_of_ours() -> None:
+    classes = {
+        node.name: node
+        for path in SOURCES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    }
+    inherited = {
+        f"{name} inherits {method.name} of {base}"
+        for name, one in classes.items()
+        for base in (ast.unparse(base).split("[")[0].split(".")[-1] for base in one.bases)
+        if base in classes and base not in KINDS_OF_ONE_THING
+        for method in bodies(classes[base])
+    }
+    assert inherited == set()
+
+
 TENSOR_MAKERS = {
     *("arange", "empty", "eye", "full", "linspace", "logspace", "normal", "ones", "rand", "randint", "randn"),
     *("randperm", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros"),

@@ -7,7 +7,7 @@ import pytest
 
 import circuit_widget as cw
 from circuit_widget.circuit.box_edges import node_edges, supernode_edges
-from circuit_widget.widget.wire.snapshot import pack
+from circuit_widget.widget.wire.snapshot import snapshot_of
 
 NUMPY_2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0b1"
 
@@ -45,4 +45,4 @@ def test_no_result_depends_on_how_numpy_promotes(by_type_alone: None) -> None:
     controls = model.controls(graph, [cw.Ablate(nodes[:1])], n=3)
     assert graph.figure(circuit, controls).svg()
     assert model.validate(graph).to_frame().shape[0]
-    assert pack(graph)
+    assert snapshot_of(graph)

@@ -1,10 +1,11 @@
-"""What a saved notebook shows where no widget can run: a static picture of the graph, and the same in words."""
+"""The output of a saved notebook where no widget can run: a static picture of the graph, and a description of it."""
 
 from __future__ import annotations
 
 import base64
 import html
 import logging
+from collections.abc import Callable
 
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import FigureError
@@ -16,13 +17,21 @@ SCALE = 1.5
 """Dots per unit of the scene: enough to read on a dense screen, small enough to lie in a notebook twice."""
 
 
-def static_bundle(figure: Figure) -> dict[str, str]:
-    """Return the figure as `text/html`, and as `image/png` where a PNG can be drawn with every character.
+def static_bundle(make_figure: Callable[[], Figure]) -> dict[str, str]:
+    """Return a figure as `text/html`, and as `image/png` where a PNG can be drawn with every character.
 
-    It needs a library, and fonts for the text: else the picture is an SVG, which the viewer's fonts draw.
-
-    The picture is inside the text, so that it shows without network; viewers of saved notebooks prefer the HTML.
+    A PNG needs a library, and fonts for the text: without, the picture is an SVG, which the viewer's fonts draw. The
+    picture is inside the HTML, so that it needs no network; viewers of saved notebooks prefer the HTML. Where no figure
+    can be made at all, which is logged, the bundle is empty: that is no reason not to display the widget.
     """
+    try:
+        return _bundle(make_figure())
+    except Exception:
+        LOG.exception("The static picture could not be drawn.")
+        return {}
+
+
+def _bundle(figure: Figure) -> dict[str, str]:
     bundle = {}
     try:
         if missing := figure.missing_glyphs():

@@ -1,53 +1,91 @@
-"""The circuit widget: one graph, its circuit and its experiments, shown in a notebook and kept in step with Python."""
+"""The circuit widget: one graph, its circuit and its experiments, displayed in a notebook and in step with Python."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from circuit_widget.arguments import of_type, plain_number
+import anywidget
+import traitlets
+
+from circuit_widget.arguments import of_type, plain_number, truth_value
 from circuit_widget.characters import beginning
 from circuit_widget.circuit.document import Circuit, NodeChoice
-from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.errors import CircuitWidgetError, InterventionError
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.graph.tracing_model import TracingModel
-from circuit_widget.model.closed import CLOSED
-from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.widget.jobs.experimenting import ExperimentWidget
-from circuit_widget.widget.jobs.requests import Requests
+from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.studies.controls import Controls
+from circuit_widget.intervention.studies.strength_sweep import FACTORS
+from circuit_widget.model.sampling import Options
+from circuit_widget.widget.jobs.experiments import Experiments
+from circuit_widget.widget.jobs.receiver import Receiver
+from circuit_widget.widget.jobs.study_runs import Study, SweepPlan
 from circuit_widget.widget.jobs.worker import Worker
+from circuit_widget.widget.opening import BUNDLE, check_bundle, fitting_model
 from circuit_widget.widget.picture import static_bundle
+from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.experiment import nodes_of
+from circuit_widget.widget.state.sent_graph import SentGraph
+from circuit_widget.widget.state.traits import Traits
+from circuit_widget.widget.wire.messages import Capabilities, Notice
+from circuit_widget.widget.wire.schema import plain
+from circuit_widget.widget.wire.sending import json_of, send_message, sendable, sentence
+
+if TYPE_CHECKING:
+    import pandas
+
+    from circuit_widget.intervention.mode import Mode
+    from circuit_widget.intervention.studies.validation import Validation
 
 LOG = logging.getLogger(__name__)
-
-NO_MODEL = (
-    "This graph has no model to run: it was loaded from a file. Load the model it was traced with, and show the graph "
-    "with graph.show(model)."
-)
+LONGEST_NOTICE = 2_000
 
 
-class CircuitWidget(ExperimentWidget):
+class CircuitWidget(anywidget.AnyWidget):
     """A graph in a notebook: what is clicked there is a Python value here, and what is set here is seen there.
 
     Args:
-        graph: the attribution graph to show.
+        graph: the attribution graph to display.
         model: the replacement model that interventions run on; by default the one that traced the graph. Without one,
-            looking, grouping and figures work, and interventions say why not.
+            looking, grouping and figures work, and interventions raise NoModelError.
         circuit: the circuit to start from.
         theme: "auto" follows the notebook's.
         height: of the map, in CSS pixels.
 
-    `circuit` and `selected` (node ids) can be read, set, and followed with `observe`. `effects` are those of all
-    experiments kept, `history()` tells of them; `effect` is the one on show as the frontend has it, or None, and `study`
-    the sweep, text or validation made last.
+    `circuit` and `selected` (node ids) can be read, set, and followed with `observe`. `effect` is the displayed effect as
+    the page has it, or None, and `study` the sweep, text or validation made last. Nodes of interventions may be named: a
+    supernode stands for its members, a label for the features that have it. Methods that run the model raise
+    NoModelError where there is none, and InterventionError or CircuitError for what cannot be done.
 
-    Raises:
-        CircuitWidgetError: the frontend has not been built, or the model cannot have traced the graph.
-        CircuitError, NodeError: the circuit does not fit the graph.
+    Raises CircuitWidgetError where the frontend has not been built, or the model cannot have traced the graph; CircuitError
+    or NodeError where the circuit does not fit the graph.
     """
+
+    # A path, so that anywidget watches the file in a checkout with ANYWIDGET_HMR=1.
+    _esm = BUNDLE if BUNDLE.is_file() else ""
+
+    snapshot = traitlets.Dict(read_only=True).tag(sync=True)
+    circuit = traitlets.Instance(Circuit, ()).tag(
+        sync=True,
+        echo_update=False,
+        to_json=lambda circuit, _: circuit.to_json(),
+        from_json=lambda document, _: Circuit.from_json(document),
+    )
+    # Echoed, so that a selection made here and one made there at the same moment end up the same.
+    selected: traitlets.List[str] = traitlets.List().tag(sync=True)
+    effect = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True, echo_update=False)
+    study = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
+    experiments: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
+    settings = traitlets.Dict().tag(sync=True, echo_update=False)
+    capabilities = traitlets.Dict(read_only=True).tag(sync=True)
+    _page_writes = False
 
     def __init__(
         self,
@@ -61,20 +99,21 @@ class CircuitWidget(ExperimentWidget):
         require_graph(graph, CircuitWidgetError)
         if circuit is not None:
             of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError)
-        height = plain_number(height)
-        given = model if model is not None else graph.model
-        fitting = _fitting(graph, given)
-        why_not = "" if fitting is not None else NO_MODEL if given is None else CLOSED
-        super().__init__(graph, circuit or Circuit(), {"theme": theme, "height": height}, fitting, why_not)
+        fitting, why_not = fitting_model(graph, model)
+        check_bundle(str(self._esm))
+        self.graph, self.model = graph, fitting
+        self._sent = SentGraph(graph)
+        self._experiments = Experiments(graph, fitting, why_not, Traits(self, self._state_lock), self._sent)
+        circuit = circuit or Circuit()
+        self._send_nodes(page.nodes_in(circuit.check(graph)))
+        self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
+        super().__init__(circuit=circuit, settings={"theme": theme, "height": plain_number(height)})
         self._worker = Worker.of(graph if fitting is None else fitting, self)
-        self._requests = Requests(self, self._worker)
-        self.on_msg(lambda _, content, __: self._requests.receive(content))
+        receiver = Receiver(self, self._experiments, self._worker, self.send)
+        self.on_msg(lambda _, content, __: receiver.receive(content))
 
     def group(self, name: str, nodes: NodeChoice) -> None:
-        """Put nodes into the supernode of a name, made if there is none, taking them out of others.
-
-        Raises CircuitError for a name or nodes that cannot be.
-        """
+        """Move nodes into the supernode of a name, made if there is none. Raises CircuitError for a wrong name or nodes."""
         with self._state_lock:
             self.circuit = self.circuit.group(name, nodes_of(self.graph, self.circuit, nodes))
 
@@ -107,55 +146,255 @@ class CircuitWidget(ExperimentWidget):
         """Select nodes, or a supernode's by its name. Raises CircuitError for nodes that the graph does not have."""
         with self._state_lock:
             wanted = self.graph.resolve(nodes_of(self.graph, self.circuit, nodes))
-            self.selected = [self.graph.node_ids[place] for place in wanted]
+            self.selected = [self.graph.node_ids[index] for index in wanted]
+
+    @property
+    def effects(self) -> list[Effect]:
+        """The effects of all experiments, made by clicks or in cells, the last one last."""
+        return self._experiments.effects()
+
+    def history(self) -> pandas.DataFrame:
+        """Return one row for each experiment: what was done, the likeliest token before and after, and how it ran."""
+        return self._experiments.to_frame()
+
+    def history_file(self) -> str:
+        """Return the same as the text of a CSV file."""
+        return self._experiments.to_csv()
+
+    def ablate(self, nodes: NodeChoice, mode: Mode = "total") -> Effect:
+        """Clamp features to zero, remove errors and tokens, and return the effect; see `intervene`."""
+        return self.intervene(Ablate(nodes), mode)
+
+    def scale(self, nodes: NodeChoice, factor: float, mode: Mode = "total") -> Effect:
+        """Multiply features, errors or tokens by a factor and return the effect; see `intervene`."""
+        return self.intervene(Scale(nodes, factor), mode)
+
+    def set(self, nodes: NodeChoice, value: float | Sequence[float], mode: Mode = "total") -> Effect:
+        """Clamp features to a value, or to one value each, and return the effect; see `intervene`."""
+        return self.intervene(Set(nodes, value), mode)
+
+    def add(self, nodes: NodeChoice, value: float | Sequence[float], mode: Mode = "total") -> Effect:
+        """Add a value to features, or one value each, and return the effect; see `intervene`."""
+        return self.intervene(Add(nodes, value), mode)
+
+    def swap(
+        self,
+        nodes: NodeChoice,
+        prompt: str | Sequence[int],
+        features: NodeChoice | None = None,
+        mode: Mode = "total",
+        alignment: Mapping[int, int] | None = None,
+    ) -> Effect:
+        """Give nodes their values in another prompt and return the effect; see `SwapIn`, `intervene`."""
+        return self.intervene(SwapIn(nodes, prompt, features, alignment), mode)
+
+    def intervene(self, interventions: Intervention | Iterable[Intervention], mode: Mode = "total") -> Effect:
+        """Run the model with nodes changed, display the effect, and return it.
+
+        `mode` names what is frozen meanwhile; see `ReplacementModel.intervene`. Raises CircuitError for names and nodes
+        that the graph does not have, or of which none can be changed; InterventionError for changes that cannot be made.
+        """
+        return self._experiments.intervene(interventions, mode)
+
+    def controls(self, n: int = 20, seed: int = 0) -> Controls:
+        """Run the displayed experiment on random features like those it changed, and display and return that.
+
+        Raises InterventionError where no experiment is displayed, or no features are like those that it changed.
+        """
+        return self._experiments.controls(n, seed)
+
+    def sweep(self, nodes: NodeChoice, factors: Sequence[float] = FACTORS, mode: Mode = "total") -> Any:
+        """Multiply nodes by each of several factors, display the dose-response curve, and return the Sweep."""
+        plan = SweepPlan("factor", self._experiments.resolved(Scale(nodes, 0.0)), factors)
+        return self._experiments.sweep(plan, mode)
+
+    def sweep_last_layer(self, interventions: Intervention | Iterable[Intervention]) -> Any:
+        """Make a change with the MLP outputs up to each layer frozen in turn, display the curve, and return the Sweep."""
+        plan = SweepPlan("last_layer", self._experiments.resolved(interventions))
+        return self._experiments.sweep(plan, "total")
+
+    def sweep_groups(self, *, pairs: bool = False, mode: Mode = "total") -> Any:
+        """Ablate each box of the circuit in turn, and each pair with `pairs`, display that, and return the GroupSweep."""
+        pairs = truth_value(pairs, "pairs", InterventionError)
+        return self._experiments.sweep(SweepPlan("pairs" if pairs else "groups"), mode)
+
+    def generate(
+        self, interventions: Intervention | Iterable[Intervention] | None = None, **options: Unpack[Options]
+    ) -> Any:
+        """Let the model generate text, as it is and under interventions, display both, and return them.
+
+        By default the interventions are the displayed ones. `options` are those of `ReplacementModel.generate`.
+        """
+        experiments = self._experiments
+        given = experiments.displayed_interventions() if interventions is None else experiments.resolved(interventions)
+        return experiments.generate(given, options)
+
+    def validate(self, mode: Mode = "total") -> Validation:
+        """Ablate each box of the circuit (or the most influential features), and display and return how well the graph predicts that."""
+        return self._experiments.validate(mode)
+
+    def recall(self, number: int) -> Effect:
+        """Display an experiment of the history again and return its effect. Raises NodeError when there is none."""
+        self._experiments.display(number)
+        return self._experiments.effect_of(number)
+
+    def compare(self, first: int, second: int) -> pandas.DataFrame:
+        """Return the likely tokens of two experiments: token, token_id, before, first, second. Raises NodeError."""
+        return self._experiments.compare(first, second)
+
+    def rename_experiment(self, number: int, name: str) -> None:
+        """Give an experiment another name. Raises NodeError when there is none, or the name is empty or too long."""
+        self._experiments.rename(number, name)
+
+    def forget(self, number: int) -> None:
+        """Delete an experiment; a displayed one goes off the screen. Raises NodeError when there is none."""
+        self._experiments.forget(number)
+
+    def reset(self) -> None:
+        """Take the effect off the screen; it stays in `effects`."""
+        self.set_trait("effect", None)
+
+    def record(self, effect: Effect, name: str) -> dict[str, Any]:
+        """Keep an effect under a name, display it, and return its message; raises as `Experiments.record`."""
+        return json_of(self._experiments.record(effect, name))
+
+    def record_controls(self, number: int, controls: Controls) -> dict[str, Any]:
+        """Keep controls with their experiment and return its message; raises as `Experiments.record_controls`."""
+        return json_of(self._experiments.record_controls(number, controls))
+
+    def record_study(self, study: Study) -> dict[str, Any]:
+        """Display a study and return its message. Raises MessageError where it could not be sent, or is none."""
+        return json_of(self._experiments.record_study(study))
+
+    def effect_of(self, number: int) -> Effect:
+        """Return the effect of an experiment. Raises NodeError when there is none."""
+        return self._experiments.effect_of(number)
+
+    def shown_outcome(self) -> Effect | Controls | None:
+        """Return the displayed effect, or its controls where they ran."""
+        return self._experiments.displayed_outcome()
+
+    def shown_experiment(self) -> int | None:
+        """Return the number of the displayed experiment, None for none."""
+        return self._experiments.traits.displayed
+
+    def experiment_message(self, number: int) -> dict[str, Any]:
+        """Return the message of an experiment. Raises NodeError when there is none."""
+        return json_of(self._experiments.message(number))
+
+    def comparison_message(self, number: int, beside: int) -> dict[str, Any]:
+        """Return the message of an experiment beside another. Raises NodeError when there is none of those numbers."""
+        return json_of(self._experiments.comparison(number, beside))
+
+    def show_experiment(self, number: int) -> dict[str, Any]:
+        """Display an experiment and return its message. Raises NodeError when there is none."""
+        return json_of(self._experiments.display(number))
+
+    def feature_of(self, node: str) -> Feature:
+        """Return the feature of a node id. Raises NodeError for other kinds of node, and for ids that are not known."""
+        return self._experiments.feature_of(node)
 
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
-        """Return what the widget shows, effect and controls included, as a figure for a paper; the width is in inches.
-
-        Raises FigureError for another part, a width out of range, and a circuit without boxes.
-        """
+        """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""
         return make_figure(self.graph, self.circuit, self.shown_outcome(), part, width)
 
     def close(self) -> None:
-        """Cancel what runs for this widget, let go of the model's thread, and take the widget off the page."""
-        worker = self.__dict__.pop("_worker", None)
-        if worker is not None:
+        """Cancel what runs for this widget, release the model's thread, and take the widget off the page."""
+        if (worker := self.__dict__.pop("_worker", None)) is not None:
             worker.release(self)
         super().close()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        shown = super()._repr_mimebundle_(**kwargs)
-        if shown is None:
-            return None
-        bundle, metadata = shown
+    def setup_instance(self, *args: Any, **kwargs: Any) -> None:
+        """Prepare the instance before its traits are set."""
+        object.__setattr__(self, "_state_lock", threading.RLock())
+        super().setup_instance(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Cells, message handlers and the worker set traits from threads of their own.
+        with self._state_lock:
+            page.check_trait(name, value)
+            super().__setattr__(name, value)
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """Take over what the page set, as far as it may and as it makes sense; send back the rest as it is here."""
+        with self._state_lock:
+            writes = page.page_writes(sync_data, self.graph, self.circuit)
+            for name, why in writes.refused.items():
+                self._notify(f"A change of the {name} was not taken over: {why}")
+            if "circuit" in writes.refused:
+                super().__setattr__("circuit", page.above(self.circuit, sync_data["circuit"]))
+            self._page_writes = True
+            try:
+                super().set_state(writes.accepted)
+            finally:
+                self._page_writes = False
+            # An effect that came while the page took one off the screen is taken off the page too.
+            changed = [one for one in writes.foreign if one in self.keys and sync_data[one] != getattr(self, one)]
+            if returned := [*writes.refused, *changed, *({"effect"} & writes.accepted.keys())]:
+                self.send_state(returned)
+
+    @traitlets.validate("circuit")
+    def _valid_circuit(self, proposal: Any) -> Circuit:
+        circuit: Circuit = proposal.value.check(self.graph)
+        self._send_nodes(page.nodes_in(circuit))
+        if self._page_writes or circuit == self.circuit:
+            return circuit
+        return replace(circuit, revision=max(circuit.revision, self.circuit.revision + 1))
+
+    @traitlets.validate("selected")
+    def _valid_selection(self, proposal: Any) -> list[str]:
+        nodes = [self.graph.node_ids[index] for index in self.graph.resolve(proposal.value)]
+        self._send_nodes(frozenset(nodes))
+        return list(dict.fromkeys(nodes))
+
+    @traitlets.validate("settings")
+    def _valid_settings(self, proposal: Any) -> dict[str, Any]:
+        return page.check_settings(proposal.value)
+
+    @traitlets.validate("effect", "study", "experiments", "capabilities")
+    def _valid_message(self, proposal: Any) -> Any:
+        return sendable(f"The {proposal.trait.name}", proposal.value)
+
+    @traitlets.observe("comm")
+    def _answer_where_requested(self, _: object) -> None:
+        # ipykernel 7.4 delivers a comm's messages where it last published from, which may be behind a running cell,
+        # instead of where the page sent the request. Should be able to remove once it no longer does (2026-11).
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = None
+
+    def _send_nodes(self, nodes: frozenset[str]) -> None:
+        """Send the snapshot again if it lacks some of these nodes."""
+        if (snapshot := self._sent.snapshot_with(nodes)) is not None:
+            self.set_trait("snapshot", plain(snapshot))
+
+    def _notify(self, message: str) -> None:
+        """Show a sentence in the widget's message line."""
+        send_message(self.send, Notice(sentence(message, LONGEST_NOTICE)))
+
+    def _send(self, msg: Any, buffers: Any = None) -> None:
         try:
-            # A circuit of too many boxes for a picture is left out of it.
-            drawn: Part = "both" if len(self.circuit.boxes()) <= MOST_BOXES else "map"
-            static = static_bundle(self.figure(drawn))
+            super()._send(msg, buffers)
         except Exception:
-            # A picture for viewers without widgets is no reason not to show the widget.
-            LOG.exception("The static picture could not be drawn.")
-            static = {}
-        return {**bundle, **static}, metadata
+            # Of a request the page needs an answer; state it requests again, and what comes after must not be lost with it.
+            if msg.get("method") == "custom":
+                raise
+            LOG.exception("A change could not be sent to the page.")
+
+    def _handle_msg(self, msg: Mapping[str, Any]) -> None:
+        if page.is_widget_message(msg["content"].get("data")):
+            super()._handle_msg(msg)
+        else:
+            self._notify("A message from the page was ignored: it is not one that this widget knows.")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        mimebundle = super()._repr_mimebundle_(**kwargs)
+        if mimebundle is None:
+            return None
+        bundle, metadata = mimebundle
+        # A circuit of too many boxes for a picture is left out of it.
+        part: Part = "both" if len(self.circuit.boxes()) <= MOST_BOXES else "map"
+        return {**bundle, **static_bundle(lambda: self.figure(part))}, metadata
 
     def __repr__(self) -> str:
         words = " ".join(token.text.strip() for token in self.graph.tokens)
         return f"<CircuitWidget: {beginning(words, 100)} → {self.graph.targets[0].token}>"
-
-
-def _fitting(graph: Graph, model: Any) -> ReplacementModel | None:
-    if model is None:
-        return None
-    if isinstance(model, type) or not hasattr(model, "intervene"):
-        raise CircuitWidgetError(
-            f"A model to intervene on comes from circuit_widget.load(); given {type(model).__name__}."
-        )
-    if getattr(model, "closed", False):
-        return None
-    if model.n_layers != graph.n_layers:
-        raise CircuitWidgetError(
-            f"The graph has {graph.n_layers} layers and the model {model.n_layers}: another model traced it. "
-            "Give that one, or none to look only."
-        )
-    fitting: ReplacementModel = model
-    return fitting

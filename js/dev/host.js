@@ -49,7 +49,10 @@ class Model {
   }
 }
 
-const snapshot = new DataView(await (await fetch("snapshot")).arrayBuffer());
+const snapshot = await (await fetch("snapshot")).json();
+for (const column of Object.values(snapshot.columns)) {
+  column.data = new DataView(Uint8Array.from(atob(column.data), (character) => character.charCodeAt(0)).buffer);
+}
 const effect = await (await fetch("effect")).json();
 const model = new Model({
   snapshot,

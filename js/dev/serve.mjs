@@ -1,5 +1,5 @@
 // Shows the widget outside a notebook: `node dev/serve.mjs SNAPSHOT [EFFECT]` prints an address; each reload builds anew.
-// SNAPSHOT holds the bytes of the trait of that name, EFFECT the JSON of an effect. The page's query sets width and theme.
+// SNAPSHOT is the trait of that name as a saved notebook has it (as tests/fixtures/snapshot-message.json), EFFECT the JSON of an effect. The page's query sets width and theme.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
@@ -22,7 +22,7 @@ async function bundle() {
 const pages = {
   "/": ["text/html", () => readFileSync(join(here, "index.html"))],
   "/host.js": ["text/javascript", bundle],
-  "/snapshot": ["application/octet-stream", () => readFileSync(snapshotPath)],
+  "/snapshot": ["application/json", () => readFileSync(snapshotPath)],
   "/effect": ["application/json", () => (effectPath === undefined ? "null" : readFileSync(effectPath))],
 };
 

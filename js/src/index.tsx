@@ -2,8 +2,8 @@
 
 import { signal as state } from "@preact/signals";
 import { render as mount } from "preact";
-import { decodeSnapshot } from "./core/snapshot";
-import type { Settings, Snapshot } from "./core/types";
+import { readSnapshot } from "./core/snapshot";
+import type { Snapshot } from "./core/types";
 import { hostTheme, type ThemeName, watchHostTheme } from "./page/theme";
 import { App } from "./shell/app";
 import { attachKeyboard } from "./shell/keyboard";
@@ -11,6 +11,7 @@ import { styles } from "./shell/styles";
 import { createStore } from "./store/store";
 import type { RenderContext, WidgetModel } from "./wire/host";
 import { Rpc } from "./wire/rpc";
+import type { Settings, SnapshotMessage } from "./wire/types";
 
 /** Draws one view of the widget inside a shadow root of its own; returns what takes it away again. */
 function render({ model, el, signal }: RenderContext): () => void {
@@ -40,7 +41,7 @@ function render({ model, el, signal }: RenderContext): () => void {
 
 /**
  * Whether the host knows that no kernel is behind the widget: the notebook was only opened, or its kernel was restarted
- * or shut down. A host that says nothing is taken to have one.
+ * or shut down. A host that does not know is taken to have one.
  */
 function kernelGone(model: WidgetModel, el: HTMLElement): boolean {
   const kernel = model.widget_manager?.kernel;
@@ -86,8 +87,8 @@ function showGraph(
   };
   let snapshot: Snapshot | null;
   try {
-    const bytes = model.get("snapshot") as DataView | null | undefined;
-    snapshot = bytes && bytes.byteLength > 0 ? decodeSnapshot(bytes) : null;
+    const message = model.get("snapshot") as SnapshotMessage | null | undefined;
+    snapshot = message?.version === undefined ? null : readSnapshot(message);
   } catch (error) {
     mount(<Message title="The graph cannot be shown." text={(error as Error).message} />, root);
     ready();

@@ -93,7 +93,7 @@ describe("the dial", () => {
     get(dial, "dial-0").click();
     expect(model.sent.at(-1)).toMatchObject({
       name: "intervene",
-      body: { interventions: [{ kind: "ablate", nodes: [...TEXAS] }], mode: "total", name: "Texas ×0" },
+      body: { interventions: [{ kind: "ablate", nodes: [...TEXAS] }], mode: "total" },
     });
   });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { decodeSnapshot } from "../src/core/snapshot";
+import { readSnapshot } from "../src/core/snapshot";
 import { contributionsOf, directShare, inputsOf, outputsOf } from "../src/inspector/contributions";
-import { fixtureBytes } from "./fake-model";
+import { fixtureSnapshot } from "./fake-model";
 
-const snapshot = decodeSnapshot(fixtureBytes());
+const snapshot = readSnapshot(fixtureSnapshot());
 const at = (id: string): number => snapshot.index.get(id) ?? -1;
 const boxes = [
   { id: "s1", name: "Texas", color: 0, nodes: ["1_8_4", "1_15_4"] },

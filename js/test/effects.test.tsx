@@ -123,7 +123,7 @@ describe("with an effect", () => {
     const two = { kind: "scale", nodes: ["2_9_5"], factor: 2 };
     const { root, model } = effects({ effect: { ...EFFECT, interventions: [...EFFECT.interventions, two] } });
     all(root, "intervention")[0].click();
-    expect(model.sent.at(-1)?.body).toEqual({ interventions: [two], mode: "total", name: "say Austin ×2" });
+    expect(model.sent.at(-1)?.body).toEqual({ interventions: [two], mode: "total" });
   });
 
   it("re-runs in the mode chosen", async () => {
@@ -151,7 +151,7 @@ describe("with an effect", () => {
 
   it("shows that it is being replaced", async () => {
     const { root, store } = effects({ effect: EFFECT });
-    void store.actions.intervene(EFFECT.interventions, "total", "Texas ×0");
+    void store.actions.intervene(EFFECT.interventions, "total");
     await eventually(() => expect(get(root, "effects").getAttribute("aria-busy")).toBe("true"));
   });
 });

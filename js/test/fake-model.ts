@@ -1,19 +1,27 @@
-/** A widget model in memory that remembers what was sent, and the fixture graph that the kernel's tests packed. */
+/** A widget model in memory that remembers what was sent, and the fixture graph that the kernel's tests wrote. */
 
 /// <reference types="node" />
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { signal } from "@preact/signals";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
-import { decodeSnapshot } from "../src/core/snapshot";
+import { readSnapshot } from "../src/core/snapshot";
 import { createStore } from "../src/store/store";
 import type { WidgetModel } from "../src/wire/host";
-import type { Request } from "../src/wire/messages";
 import { Rpc } from "../src/wire/rpc";
+import type { Request, SnapshotMessage } from "../src/wire/types";
 
-export function fixtureBytes(): DataView {
-  const file = readFileSync(join(import.meta.dirname, "../../tests/fixtures/snapshot.bin"));
-  return new DataView(file.buffer, file.byteOffset, file.byteLength);
+/** The snapshot as the host has it on the page: columns are views of buffers, here at an offset that is no multiple of 4. */
+export function fixtureSnapshot(): SnapshotMessage {
+  const file = readFileSync(join(import.meta.dirname, "../../tests/fixtures/snapshot-message.json"), "utf8");
+  const saved = JSON.parse(file);
+  for (const column of Object.values<{ data: unknown }>(saved.columns)) {
+    const bytes = Buffer.from(column.data as string, "base64");
+    const buffer = new Uint8Array(bytes.length + 3);
+    buffer.set(bytes, 3);
+    column.data = new DataView(buffer.buffer, 3);
+  }
+  return saved;
 }
 
 export class FakeModel implements WidgetModel {
@@ -24,7 +32,7 @@ export class FakeModel implements WidgetModel {
 
   constructor(traits: Record<string, unknown> = {}) {
     this.#traits = {
-      snapshot: fixtureBytes(),
+      snapshot: fixtureSnapshot(),
       circuit: EMPTY_CIRCUIT,
       selected: [],
       effect: null,
@@ -83,11 +91,5 @@ export class FakeModel implements WidgetModel {
 /** A store on the fixture graph, as a view of the widget has it. */
 export function storeOn(model: FakeModel, abort = new AbortController()) {
   const rpc = new Rpc(model, abort.signal);
-  return createStore(
-    model,
-    decodeSnapshot(model.get("snapshot")),
-    rpc,
-    signal<"light" | "dark">("light"),
-    abort.signal,
-  );
+  return createStore(model, readSnapshot(model.get("snapshot")), rpc, signal<"light" | "dark">("light"), abort.signal);
 }

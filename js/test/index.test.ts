@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { bundle } from "../bundle.mjs";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
 import * as sources from "../src/index";
-import { FakeModel } from "./fake-model";
+import { FakeModel, fixtureSnapshot } from "./fake-model";
 
 const code = await bundle();
 const bundled = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as typeof sources;
@@ -52,18 +52,18 @@ describe.each([
     });
 
     it("says that there is no graph yet, and shows it when it comes", () => {
-      const bytes = new FakeModel().get("snapshot");
-      const model = new FakeModel({ snapshot: new DataView(new ArrayBuffer(0)) });
+      const snapshot = new FakeModel().get("snapshot");
+      const model = new FakeModel({ snapshot: {} });
       const { find } = show(model);
       expect(find("empty")?.textContent).toContain("No graph yet");
-      model.set("snapshot", bytes);
+      model.set("snapshot", snapshot);
       expect(find("empty")).toBeNull();
       expect(find("map")).not.toBeNull();
     });
 
     it("says what is wrong with a broken graph", () => {
-      const { find } = show(new FakeModel({ snapshot: new DataView(new ArrayBuffer(3)) }));
-      expect(find("empty")?.textContent).toContain("did not arrive");
+      const { find } = show(new FakeModel({ snapshot: { ...fixtureSnapshot(), columns: {} } }));
+      expect(find("empty")?.textContent).toContain('column "kind" is missing');
     });
 
     it.each([

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EMPTY_CIRCUIT, pin } from "../src/core/circuit";
-import type { Circuit, EffectMessage, StudyMessage } from "../src/core/types";
-import type { Request } from "../src/wire/messages";
+import type { Circuit } from "../src/core/types";
+import type { EffectMessage, Request, StudyMessage } from "../src/wire/types";
 import { FakeModel, storeOn } from "./fake-model";
 import { EFFECT } from "./panels";
 
@@ -181,15 +181,15 @@ function stepOf(wire: Wire, store: ReturnType<typeof storeOn>, random: () => num
   const ablate = { kind: "ablate", nodes: [node] } as const;
   const sweep = { axis: "factor", interventions: [ablate], mode: "total", name: "x" } as const;
   const doings: readonly (readonly [number, () => unknown])[] = [
-    [5, () => actions.intervene([ablate], "total", "click")],
-    [2, () => actions.run("sweep", sweep, "sweep")],
+    [5, () => actions.intervene([ablate], "total")],
+    [2, () => actions.runStudy<"sweep">((options) => store.kernel.sweep(sweep, options))],
     [3, () => actions.cancel()],
     [3, () => actions.edit((circuit) => pin(circuit, [node]), "pin")],
     [5, () => actions.undo()],
     [3, () => actions.redo()],
-    [2, () => actions.recall(number)],
+    [2, () => store.kernel.recall({ id: number })],
     [1, () => actions.forget(number)],
-    [1, () => actions.renameExperiment(number, "renamed")],
+    [1, () => store.kernel.rename({ id: number, name: "renamed" })],
     [1, () => actions.clearEffect()],
     [1, () => wire.kernel.edit(node)],
     [1, () => wire.kernel.experiment("a cell")],

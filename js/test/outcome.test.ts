@@ -3,16 +3,16 @@ import { placeInjected, tieBetween } from "../src/circuit/injected-mark";
 import { injectedBy, type Outcome, outcomeOf } from "../src/circuit/outcome";
 import { type Link, routeLinks } from "../src/circuit/scene";
 import { boxes } from "../src/core/circuit";
-import { decodeSnapshot } from "../src/core/snapshot";
-import type { EffectMessage } from "../src/core/types";
+import { readSnapshot } from "../src/core/snapshot";
 import { activationRows, scaleOf } from "../src/effects/activation-bars";
 import { tokenRows } from "../src/effects/token-bars";
 import { isClear } from "../src/layout/detour";
+import type { EffectMessage } from "../src/wire/types";
 import { probabilityTone } from "../src/wording/words";
-import { fixtureBytes } from "./fake-model";
+import { fixtureSnapshot } from "./fake-model";
 import { CIRCUIT, EFFECT, TEXAS } from "./panels";
 
-const snapshot = decodeSnapshot(fixtureBytes());
+const snapshot = readSnapshot(fixtureSnapshot());
 const shown = boxes(CIRCUIT);
 const outcome = (id: string, effect: EffectMessage | null = EFFECT) => {
   const box = shown.find((one) => one.id === id);

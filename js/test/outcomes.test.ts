@@ -4,13 +4,13 @@ import { describe, expect, test } from "vitest";
 import fixture from "../../tests/fixtures/outcome.json";
 import { injectedBy, outcomeOf } from "../src/circuit/outcome";
 import { boxes, EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
-import { decodeSnapshot } from "../src/core/snapshot";
-import type { EffectMessage, InterventionJson } from "../src/core/types";
+import { readSnapshot } from "../src/core/snapshot";
 import { activationRows } from "../src/effects/activation-bars";
-import { fixtureBytes } from "./fake-model";
+import type { EffectMessage, InterventionJson } from "../src/wire/types";
+import { fixtureSnapshot } from "./fake-model";
 import { EFFECT } from "./panels";
 
-const snapshot = decodeSnapshot(fixtureBytes());
+const snapshot = readSnapshot(fixtureSnapshot());
 const shown = boxes(pin(group(EMPTY_CIRCUIT, "Texas", ["0_2_4", "1_8_4"]), ["2_9_5", "4_40_5", "2_0_5", "E_4_4"]));
 
 interface Case {

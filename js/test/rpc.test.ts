@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Request } from "../src/wire/messages";
 import {
   ACCEPT_PATIENCE,
   CANCEL_PATIENCE,
@@ -12,6 +11,7 @@ import {
   type Transport,
   WAITING,
 } from "../src/wire/rpc";
+import type { Request } from "../src/wire/types";
 
 type Listener = (...args: unknown[]) => void;
 

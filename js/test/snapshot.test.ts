@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import recorded from "../../tests/fixtures/snapshot.json";
 import { KIND_NAMES } from "../src/core/constants";
-import { decodeSnapshot, edgesOf } from "../src/core/snapshot";
-import { fixtureBytes } from "./fake-model";
+import { edgesOf, readSnapshot } from "../src/core/snapshot";
+import type { SnapshotColumn } from "../src/wire/types";
+import { fixtureSnapshot } from "./fake-model";
 
 interface Expected {
   nodes: { id: string; kind: string; layer: number; position: number; feature: number; influence: number }[];
@@ -13,8 +14,8 @@ interface Expected {
 
 const expected: Expected = recorded;
 
-it("reads every node and edge that the kernel packed", () => {
-  const graph = decodeSnapshot(fixtureBytes());
+it("reads every node and edge that the kernel sent", () => {
+  const graph = readSnapshot(fixtureSnapshot());
   expect(graph.totalNodes).toBe(expected.total_nodes);
   expect([...graph.ids]).toEqual(expected.nodes.map(({ id }) => id));
   for (const [node, { kind, layer, position, feature, influence }] of expected.nodes.entries()) {
@@ -36,7 +37,7 @@ it("reads every node and edge that the kernel packed", () => {
 });
 
 it("lists the inputs and outputs of every node, strongest first", () => {
-  const graph = decodeSnapshot(fixtureBytes());
+  const graph = readSnapshot(fixtureSnapshot());
   let count = 0;
   for (const node of graph.ids.keys()) {
     const inputs = [...edgesOf(graph.inputs, node)];
@@ -52,26 +53,47 @@ it("lists the inputs and outputs of every node, strongest first", () => {
   expect(count).toBe(graph.edgeWeight.length);
 });
 
-it("reads bytes that do not begin at a multiple of eight", () => {
-  const whole = fixtureBytes();
-  const moved = new Uint8Array(whole.byteLength + 3);
-  moved.set(new Uint8Array(whole.buffer, whole.byteOffset, whole.byteLength), 3);
-  const graph = decodeSnapshot(new DataView(moved.buffer, 3));
-  expect(graph.ids.length).toBe(expected.nodes.length);
-});
+const changed = (name: string, change: (column: SnapshotColumn) => Partial<SnapshotColumn> | null) => () => {
+  const { columns, ...rest } = fixtureSnapshot();
+  const next = change(columns[name]);
+  const { [name]: _, ...others } = columns;
+  return readSnapshot({
+    ...rest,
+    columns: next === null ? others : { ...others, [name]: { ...columns[name], ...next } },
+  });
+};
 
-it("says that a graph arrived cut short, wherever it was cut", () => {
-  const whole = fixtureBytes();
-  const cut = (length: number) => () => decodeSnapshot(new DataView(whole.buffer, whole.byteOffset, length));
-  expect(cut(2)).toThrow("no bytes");
-  expect(cut(100)).toThrow("header is incomplete");
-  expect(cut(whole.byteLength - 1)).toThrow(/column "edge_share" is incomplete/);
+const cut = ({ data }: SnapshotColumn) => ({ data: new DataView(data.buffer, data.byteOffset, data.byteLength - 4) });
+
+it.each(Object.keys(fixtureSnapshot().columns))(
+  "refuses a column %s that is missing, cut short or of another type",
+  (name) => {
+    const words = /column "[a-z_]+" is missing or is not \d+ values of/;
+    expect(changed(name, () => null)).toThrow(words);
+    expect(changed(name, cut)).toThrow(words);
+    expect(changed(name, ({ dtype }) => ({ dtype: dtype === "float32" ? "int32" : "float32" }))).toThrow(words);
+    expect(changed(name, () => ({ data: undefined as unknown as DataView }))).toThrow(words);
+  },
+);
+
+const withFirst =
+  (set: (data: DataView) => void) =>
+  ({ data }: SnapshotColumn) => {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+    set(new DataView(bytes.buffer));
+    return { data: new DataView(bytes.buffer) };
+  };
+
+it("refuses edges and targets that end at no node, and numbers that are not finite", () => {
+  const far = withFirst((data) => data.setUint32(0, 1_000_000, true));
+  expect(changed("edge_source", far)).toThrow("An edge of the graph is at node 1000000, but there are only");
+  const nan = withFirst((data) => data.setFloat32(0, Number.NaN, true));
+  expect(changed("influence", nan)).toThrow('column "influence" has values that are not finite');
+  const snapshot = fixtureSnapshot();
+  const targets = [{ ...snapshot.targets[0], node: -1 }];
+  expect(() => readSnapshot({ ...snapshot, targets })).toThrow("A target is at node -1");
 });
 
 it("refuses another version of the format", () => {
-  const text = new TextEncoder().encode(JSON.stringify({ version: 2 }));
-  const bytes = new Uint8Array(4 + text.length);
-  new DataView(bytes.buffer).setUint32(0, text.length, true);
-  bytes.set(text, 4);
-  expect(() => decodeSnapshot(new DataView(bytes.buffer))).toThrow("version 2");
+  expect(() => readSnapshot({ ...fixtureSnapshot(), version: 1 })).toThrow("version 1");
 });

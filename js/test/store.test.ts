@@ -56,15 +56,10 @@ describe("edits", () => {
     expect(store.failure.value).toBeNull();
   });
 
-  it("name experiments in whole characters, no more than the kernel takes", async () => {
+  it("leave the name of an experiment to the kernel", async () => {
     const { model, store } = setUp();
-    const family = "👨‍👩‍👧‍👦".repeat(11);
-    const nodes = [A, B, C];
-    const labels = Object.fromEntries(nodes.map((node) => [node, family]));
-    store.actions.edit((circuit) => ({ ...circuit, labels }), "label");
-    const ablations = nodes.map((node) => ({ kind: "ablate" as const, nodes: [node] }));
-    void run(store, ablations);
-    expect((model.sent[0].body as { name: string }).name).toBe(`${family} ×0, ${family} ×0, ${"👨‍👩‍👧‍👦".repeat(5)}…`);
+    void run(store, [{ kind: "ablate", nodes: [A] }]);
+    expect(model.sent[0].body).toEqual({ interventions: [{ kind: "ablate", nodes: [A] }], mode: "total" });
   });
 
   it("read from a stored document hold no half of a character", () => {
@@ -230,9 +225,10 @@ describe("interventions", () => {
 
   it("show the job while they run, then the effect", async () => {
     const { model, store } = setUp();
-    const done = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total", "Texas ×0");
-    expect(model.sent[0]).toMatchObject({ name: "intervene", body: { mode: "total", name: "Texas ×0" } });
-    model.answer({ type: "accepted" });
+    const done = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total");
+    expect(model.sent[0]).toMatchObject({ name: "intervene", body: { mode: "total" } });
+    expect(store.job.value?.label).toBe("Experiment");
+    model.answer({ type: "accepted", label: "Texas ×0" });
     model.answer({ type: "progress", fraction: 0.5, text: "layer 2 of 4" });
     expect(store.job.value).toMatchObject({ label: "Texas ×0", fraction: 0.5, text: "layer 2 of 4", waiting: false });
     model.answer({ type: "reply", body: EFFECT });
@@ -244,7 +240,7 @@ describe("interventions", () => {
 
   it("say why they failed", async () => {
     const { model, store } = setUp();
-    const done = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total", "Texas ×0");
+    const done = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total");
     model.answer({ type: "error", code: "intervention", message: "Only features can be changed." });
     await done;
     expect(store.failure.value).toEqual({ code: "intervention", message: "Only features can be changed." });
@@ -253,9 +249,10 @@ describe("interventions", () => {
 
   it("superseded by a newer click end in silence and do not take its line away", async () => {
     const { model, store } = setUp();
-    const older = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total", "older");
+    const older = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total");
     const { rid } = model.sent[0];
-    const newer = store.actions.intervene([{ kind: "ablate", nodes: [B] }], "total", "newer");
+    const newer = store.actions.intervene([{ kind: "ablate", nodes: [B] }], "total");
+    model.answer({ type: "accepted", label: "newer" });
     model.emit("msg:custom", { type: "error", rid, code: "superseded", message: "A newer one came." }, []);
     await older;
     expect(store.failure.value).toBeNull();
@@ -267,9 +264,9 @@ describe("interventions", () => {
 
   it("of two that answer in order leave the newer effect, also when the older answers late", async () => {
     const { model, store } = setUp();
-    const older = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total", "older");
+    const older = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total");
     const { rid } = model.sent[0];
-    const newer = store.actions.intervene([{ kind: "ablate", nodes: [B] }], "total", "newer");
+    const newer = store.actions.intervene([{ kind: "ablate", nodes: [B] }], "total");
     model.answer({ type: "reply", body: { ...EFFECT, id: 2, name: "newer" } });
     await newer;
     model.emit("msg:custom", { type: "reply", rid, body: { ...EFFECT, id: 1, name: "older" } }, []);
@@ -280,7 +277,7 @@ describe("interventions", () => {
   it("wait aloud while a cell runs, and are cancelled by the button", async () => {
     vi.useFakeTimers();
     const { model, store } = setUp();
-    const done = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total", "Texas ×0");
+    const done = store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total");
     vi.advanceTimersByTime(600);
     expect(store.job.value).toMatchObject({ waiting: true, text: "Waiting for the running cell." });
     const { rid } = model.sent[0];
@@ -295,7 +292,7 @@ describe("interventions", () => {
   it("without a kernel's model say what is missing and send nothing", async () => {
     const why_not = "This graph has no model. Load the model and call graph.show(model).";
     const { model, store } = setUp({ capabilities: { intervene: false, why_not, figure: false } });
-    await store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total", "Texas ×0");
+    await store.actions.intervene([{ kind: "ablate", nodes: [A] }], "total");
     expect(store.failure.value?.message).toBe(why_not);
     expect(model.sent).toEqual([]);
   });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Placed } from "../src/circuit/scene";
 import { SwapForm } from "../src/circuit/swap-form";
-import type { GenerationMessage, SweepMessage, ValidationMessage } from "../src/core/types";
 import { Effects } from "../src/effects/effects";
 import { spread, ticks } from "../src/effects/plot";
 import type { Panel } from "../src/store/store";
+import type { GenerationMessage, SweepMessage, ValidationMessage } from "../src/wire/types";
 import { FakeModel, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, mount, press, TEXAS, texts } from "./panels";
 
@@ -85,7 +85,7 @@ describe("a sweep", () => {
     get(root, "sweep-run").click();
     expect(last(model)).toMatchObject({
       name: "sweep",
-      body: { axis: "factor", interventions: [{ kind: "ablate", nodes: TEXAS }], mode: "total", name: "Texas" },
+      body: { axis: "factor", interventions: [{ kind: "ablate", nodes: TEXAS }], mode: "total" },
     });
   });
 
@@ -109,7 +109,7 @@ describe("a sweep", () => {
     const { root, model, store } = open("sweep", { study: SWEEP });
     get(root, "sweep-run").click();
     const { rid } = last(model);
-    void store.actions.recall(1);
+    void store.kernel.recall({ id: 1 });
     expect(store.job.value?.rid).not.toBe(rid);
     model.emit("msg:custom", { type: "reply", rid: last(model).rid, body: {} });
     await eventually(() => expect(store.job.value?.rid).toBe(rid));
@@ -128,7 +128,7 @@ describe("a sweep", () => {
     choice.dispatchEvent(new Event("change", { bubbles: true }));
     await eventually(() => expect(titles()[1]).toBe("×0: say Austin 0.50, predicted 0.50"));
     root
-      .querySelector<SVGCircleElement>('circle[data-place="0"]')
+      .querySelector<SVGCircleElement>('circle[data-index="0"]')
       ?.dispatchEvent(new MouseEvent("click", { bubbles: true }));
     expect(last(model)).toMatchObject({
       name: "intervene",

@@ -2,10 +2,10 @@ import { expect, it } from "vitest";
 import cases from "../../tests/fixtures/visible.json";
 import { EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
 import { KIND } from "../src/core/constants";
-import { decodeSnapshot } from "../src/core/snapshot";
+import { readSnapshot } from "../src/core/snapshot";
 import type { Circuit, Snapshot } from "../src/core/types";
 import { visible } from "../src/core/visible";
-import { fixtureBytes } from "./fake-model";
+import { fixtureSnapshot } from "./fake-model";
 
 const NODES = [
   { id: "0_1_1", kind: KIND.feature, position: 1, share: 0.3 },
@@ -68,7 +68,7 @@ it("shows edges within the threshold between visible nodes", () => {
 });
 
 it.each(cases)("shows what the figure shows: $case", ({ circuit, nodes, edges }) => {
-  const graph = decodeSnapshot(fixtureBytes());
+  const graph = readSnapshot(fixtureSnapshot());
   const found = visible(graph, { ...EMPTY_CIRCUIT, ...(circuit as Partial<Circuit>) });
   expect([...found.nodes].map((node) => graph.ids[node])).toEqual(nodes);
   const shown = Array.from(found.edges, (edge) => [

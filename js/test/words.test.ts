@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { decodeSnapshot } from "../src/core/snapshot";
+import { readSnapshot } from "../src/core/snapshot";
 import * as words from "../src/wording/words";
-import { fixtureBytes } from "./fake-model";
+import { fixtureSnapshot } from "./fake-model";
 
-const snapshot = decodeSnapshot(fixtureBytes());
+const snapshot = readSnapshot(fixtureSnapshot());
 
 describe("numbers in words", () => {
   it("keeps one decimal only where a share would round to nothing", () => {

@@ -246,6 +246,6 @@ def _forgetting(graph: cw.Graph, effect: cw.Effect) -> Callable[..., None]:
 
 
 def _study_of(widget: cw.CircuitWidget) -> Any:
-    from circuit_widget.widget.jobs.study_runs import Under, run_validation
+    from circuit_widget.widget.jobs.study_runs import Callbacks, run_validation
 
-    return run_validation(widget.model, widget.graph, widget.circuit, "total", Under())  # type: ignore[arg-type]
+    return run_validation(widget.model, widget.graph, widget.circuit, "total", Callbacks())  # type: ignore[arg-type]

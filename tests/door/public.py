@@ -11,8 +11,8 @@ from typing import Any
 
 import circuit_widget
 
-OF_A_BASE_CLASS = {"SharedWidget", "Mapping"}
-"""Classes whose methods are called by the libraries that they come from, or are those of a standard protocol."""
+OF_A_BASE_CLASS = {"Mapping"}
+"""Classes whose methods are those of a standard protocol."""
 
 PARTS_OF_A_MODEL = {"LanguageModel", "TranscoderSet", "Prompt", "Scene", "TracingModel", "GenerationTracer"}
 """What public classes are made of: the package's own, and nothing that a user calls.
@@ -77,11 +77,17 @@ def parameters() -> Iterator[tuple[str, str]]:
                 continue
             for name, member in vars(base).items():
                 function = getattr(member, "__func__", member)
-                if name[0] != "_" and inspect.isfunction(function) and name in dir(one):
+                called = name in dir(one) and not of_a_library(one, name)
+                if name[0] != "_" and inspect.isfunction(function) and called:
                     # The first argument of a method is the object or the class, whatever its name.
                     own = 0 if isinstance(member, staticmethod) else 1
                     given = list(inspect.signature(function).parameters)[own:]
                     yield from ((f"{one.__name__}.{name}", argument) for argument in given)
+
+
+def of_a_library(one: type, name: str) -> bool:
+    """Return whether a method is one of a library's class, which the library calls."""
+    return any(name in vars(base) for base in one.__mro__ if not base.__module__.startswith("circuit_widget"))
 
 
 MADE_BY_USERS = (

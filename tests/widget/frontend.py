@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 from collections import deque
+from functools import reduce
 from typing import Any
 
 from comm.base_comm import BaseComm
@@ -104,7 +105,8 @@ class Page:
     def _follow(self, parent: int, data: dict[str, Any], buffers: list[bytes]) -> None:
         state = data["state"]
         for path, buffer in zip(data.get("buffer_paths", []), buffers, strict=True):
-            state[path[0]] = buffer
+            *outer, last = path
+            reduce(lambda value, key: value[key], outer, state)[last] = buffer
         for name, value in state.items():
             if name == "circuit" and value["revision"] < self.traits.get(name, value)["revision"]:
                 continue

@@ -1,15 +1,17 @@
 """A graph small enough to check by eye, made of fractions so that it is the same on every machine.
 
-`python -m tests.widget.small_graph` writes its snapshot to tests/fixtures, for the frontend's decoder.
+`python -m tests.widget.small_graph` writes its snapshot to tests/fixtures, for the page's tests.
 """
 
+import base64
 import json
 from pathlib import Path
 
 import numpy as np
 
 from circuit_widget.graph import Graph, PromptToken, Target
-from circuit_widget.widget.wire.snapshot import pack
+from circuit_widget.widget.wire.schema import plain
+from circuit_widget.widget.wire.snapshot import snapshot_of
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 WORDS = ("<bos>", "the", "capital", "of", "Texas", "is")
@@ -63,8 +65,16 @@ def small_graph(**changes: object) -> Graph:
     return Graph.build(**{**settings, **changes})  # type: ignore[arg-type]
 
 
+def as_in_a_notebook(graph: Graph) -> dict[str, object]:
+    """Return the snapshot of a graph as a saved notebook has it: each binary buffer as base64."""
+    snapshot = plain(snapshot_of(graph))
+    for column in snapshot["columns"].values():
+        column["data"] = base64.b64encode(column["data"]).decode("ascii")
+    return snapshot
+
+
 def expected(graph: Graph) -> dict[str, object]:
-    """What a decoder must read from the snapshot of a graph, told without packing it."""
+    """What a decoder must read from the snapshot of a graph, without reading it from one."""
     nodes, edges = graph.to_frames()
     share = dict(zip(graph.node_ids, graph.share.tolist(), strict=True))
     rows = graph.node_ids[: graph.n_features] + graph.node_ids[-len(graph.targets) :]
@@ -105,5 +115,8 @@ def expected(graph: Graph) -> dict[str, object]:
 
 if __name__ == "__main__":
     FIXTURES.mkdir(exist_ok=True)
-    (FIXTURES / "snapshot.bin").write_bytes(pack(small_graph()))
-    (FIXTURES / "snapshot.json").write_text(json.dumps(expected(small_graph()), indent=1, ensure_ascii=False) + "\n")
+    for name, document in (
+        ("snapshot", expected(small_graph())),
+        ("snapshot-message", as_in_a_notebook(small_graph())),
+    ):
+        (FIXTURES / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")

@@ -14,10 +14,12 @@ import pytest
 
 from circuit_widget.errors import MessageError
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.widget.jobs.experiments import Experiments
+from circuit_widget.widget.jobs.registry import REQUESTS
 from circuit_widget.widget.widget import CircuitWidget
-from circuit_widget.widget.wire import messages, sending
-from circuit_widget.widget.wire.messages import REQUESTS, Reply
-from circuit_widget.widget.wire.schema import OneOf, hints_of
+from circuit_widget.widget.wire import sending
+from circuit_widget.widget.wire.messages import Reply
+from circuit_widget.widget.wire.schema import OneOf, hints_of, parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page, RecordingComm, answered
 from tests.widget.linear_model import LinearModel, wait_for
@@ -47,7 +49,7 @@ def example(kind: Any, name: str = "") -> Any:
 
 
 def body_of(name: str) -> Any:
-    return example(REQUESTS[name][0])
+    return example(REQUESTS[name].body)
 
 
 def circular() -> list[Any]:
@@ -65,7 +67,7 @@ POISONS: dict[str, tuple[Callable[[], Any], str]] = {
     "bytes": (lambda: b"bytes", "poison is of type bytes"),
     "a set": (lambda: {1}, "poison is of type set"),
     "a key of bytes": (lambda: {b"key": 1}, "poison has a key of type bytes"),
-    "a list in itself": (circular, "nested more than 100 levels deep, or holds itself"),
+    "a list in itself": (circular, "nested more than 100 levels deep, or contains itself"),
     "too much": (lambda: "x" * 300_000, "it has 0 MB, and at most 0 MB are sent"),
 }
 
@@ -116,7 +118,7 @@ def test_a_request_as_it_is_declared_is_replied_to(used: tuple[CircuitWidget, Pa
     widget, page = used
     answer = settled(page, page.request(name, body_of(name)))
     assert answer["type"] == "reply", answer
-    assert answer["body"].keys() >= {field.name for field in fields(REQUESTS[name][1]) if field.default is MISSING}
+    parse(REQUESTS[name].reply, answer["body"], f"The reply of {name}")
     check_all_is_well(widget, page)
 
 
@@ -129,7 +131,7 @@ def test_a_reply_that_cannot_be_sent_becomes_an_error(
     made, words = POISONS[poison]
     with monkeypatch.context() as patched:
         poisoned = lambda rid, body: Reply(rid, {**body, "poison": made()})  # noqa: E731
-        patched.setattr(messages, "Reply", poisoned)
+        patched.setattr("circuit_widget.widget.jobs.receiver.Reply", poisoned)
         patched.setattr("circuit_widget.widget.jobs.worker.Reply", poisoned)
         patched.setattr(sending, "LARGEST_MESSAGE", 250_000)
         answer = answered(page, page.request(name, body_of(name)))
@@ -146,7 +148,7 @@ def test_half_a_character_in_a_reply_becomes_the_replacement_character(
     widget, page = used
     with monkeypatch.context() as patched:
         poisoned = lambda rid, body: Reply(rid, {**body, "k\ud83d": ["Texas \ud83d", "\udc80", "🤠"]})  # noqa: E731
-        patched.setattr(messages, "Reply", poisoned)
+        patched.setattr("circuit_widget.widget.jobs.receiver.Reply", poisoned)
         patched.setattr("circuit_widget.widget.jobs.worker.Reply", poisoned)
         answer = answered(page, page.request(name, body_of(name)))
     assert answer["body"]["k\ufffd"] == ["Texas \ufffd", "\ufffd", "🤠"]
@@ -191,9 +193,9 @@ def test_a_handler_that_fails_in_any_way_is_answered(
         raise error
 
     with monkeypatch.context() as patched:
-        for method in ("record", "record_controls", "record_study", "rename_experiment", "forget", "history_file",
-                       "figure"):  # fmt: skip
-            patched.setattr(CircuitWidget, method, fail)
+        for method in ("record", "record_controls", "record_study", "rename", "forget", "to_csv"):
+            patched.setattr(Experiments, method, fail)
+        patched.setattr("circuit_widget.widget.jobs.graph_requests.make_figure", fail)
         for method in ("align", "feature_card"):
             patched.setattr(widget.model, method, fail)
         rid = page.request(name, body_of(name))

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from circuit_widget import Ablate, Add, Feature, Scale
+from circuit_widget import Ablate, Add, Everywhere, Feature, Scale
 from circuit_widget.errors import CircuitError, CircuitWidgetError, NodeError
+from circuit_widget.widget.state.experiment import changed_name, experiment_name
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.experiment_messages import EffectMessage
 from circuit_widget.widget.wire.messages import Card
@@ -15,6 +16,7 @@ from tests.widget.conftest import Open
 from tests.widget.frontend import answered
 from tests.widget.linear_model import LinearModel, wait_for
 from tests.widget.small_graph import small_graph
+from tests.widget.test_every_request import body_of
 
 TEXAS = ["0_2_4", "0_19_4", "1_8_4"]
 AUSTIN = ["2_9_5"]
@@ -73,6 +75,50 @@ def test_experiments_are_named_after_whom_they_change(widget: CircuitWidget) -> 
     for number, effect in enumerate(widget.effects, 1):
         assert effect.interventions
         assert number <= len(named) + 2
+
+
+def test_a_click_without_a_name_is_named_as_a_call_is(show: Open) -> None:
+    widget, page = show()
+    widget.group("Texas", TEXAS)
+    named = {
+        "Texas ×0": [{"kind": "ablate", "nodes": TEXAS}],
+        "feature 3 and 1 more set": [{"kind": "set", "nodes": ["0_3_1", "0_7_2"], "value": [1, 2]}],
+        "Texas ×2, feature 3 +0.5": [
+            {"kind": "scale", "nodes": TEXAS, "factor": 2},
+            {"kind": "add", "nodes": ["0_3_1"], "value": 0.5},
+        ],
+    }
+    for number, (name, interventions) in enumerate(named.items(), 1):
+        rid = page.request("intervene", {"interventions": interventions, "mode": "total"})
+        body = answered(page, rid)["body"]
+        assert (body["name"], page.traits["effect"]["name"]) == (name, name)
+        assert page.answers[rid][0] == {"type": "accepted", "rid": rid, "label": name}
+        assert page.traits["experiments"][number - 1]["name"] == name
+
+
+def test_features_at_every_position_are_named_so(widget: CircuitWidget) -> None:
+    widget.group("Texas", TEXAS)
+    everywhere = Ablate([Everywhere(0, 2), Everywhere(0, 19), Everywhere(1, 8)])
+    assert experiment_name(widget.graph, widget.circuit, [everywhere]) == "Texas everywhere ×0"
+    assert changed_name(widget.graph, widget.circuit, everywhere) == "Texas everywhere"
+
+
+def test_studies_without_a_name_are_named_by_what_they_change(show: Open) -> None:
+    widget, page = show()
+    widget.group("Texas", TEXAS)
+    texas = [{"kind": "ablate", "nodes": TEXAS}]
+    named = [
+        ("Texas", "sweep", {"axis": "factor", "interventions": texas, "mode": "total"}),
+        ("Texas ×0", "sweep", {"axis": "last_layer", "interventions": texas, "mode": "total"}),
+        ("each box", "sweep", {"axis": "groups", "interventions": [], "mode": "total"}),
+        ("Texas ×0", "generate", {**body_of("generate"), "interventions": texas}),
+        ("as it is", "generate", {**body_of("generate"), "interventions": []}),
+    ]
+    for name, request, body in named:
+        body.pop("name", None)
+        rid = page.request(request, body)
+        assert answered(page, rid)["body"]["name"] == name
+        assert page.answers[rid][0]["label"] == f"{'Text' if request == 'generate' else 'Sweep'}: {name}"
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(widget: CircuitWidget) -> None:

@@ -164,7 +164,7 @@ def test_controls_of_an_experiment_that_is_deleted_meanwhile_are_dropped(show: O
 
 def test_controls_need_an_experiment_and_a_sensible_number(show: Open) -> None:
     widget, page = show()
-    with pytest.raises(InterventionError, match="No experiment is on show; run one"):
+    with pytest.raises(InterventionError, match="No experiment is displayed; run one"):
         widget.controls()
     click(page, TEXAS)
     answer = answered(page, page.request("controls", {"id": 1, "n": 10**6}))

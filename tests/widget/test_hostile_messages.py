@@ -2,11 +2,15 @@
 
 import copy
 import random
+import time
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from circuit_widget.errors import MessageError
+from circuit_widget.widget.jobs.registry import read_request
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page
 
@@ -66,6 +70,15 @@ def test_no_message_goes_without_an_answer_or_does_harm(show: Open, junk: Any, s
     assert all(kind.get("code") != "internal" for kind in heard), heard
     assert (widget.circuit, widget.selected, widget.snapshot) == before
     widget.close()
+
+
+def test_a_message_that_is_wrong_in_millions_of_ways_is_refused_at_once() -> None:
+    wrong = {"kind": "set", "nodes": [3] * 20_000, "value": [None] * 20_000}
+    body = {"interventions": [wrong] * 100, "mode": "total"}
+    start = time.process_time()
+    with pytest.raises(MessageError, match=r"interventions\[0\].nodes\[0\] is 3; expected a text"):
+        read_request({"type": "request", "rid": "r", "name": "intervene", "body": body})
+    assert time.process_time() - start < 1
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

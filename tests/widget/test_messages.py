@@ -2,12 +2,15 @@
 
 import json
 import math
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from circuit_widget.errors import MessageError
-from circuit_widget.widget.wire import frontend_types, messages
+from circuit_widget.widget import frontend_types
+from circuit_widget.widget.jobs.exchange import Task
+from circuit_widget.widget.jobs.registry import REQUESTS, read_request
+from circuit_widget.widget.wire import messages
 from circuit_widget.widget.wire.experiment_messages import (
     AblateJson,
     EffectMessage,
@@ -19,6 +22,9 @@ from circuit_widget.widget.wire.experiment_messages import (
 )
 from circuit_widget.widget.wire.messages import Card, CardBody, Empty, FigureBody
 from circuit_widget.widget.wire.schema import parse
+from tests.widget.conftest import Open
+from tests.widget.frontend import answered
+from tests.widget.test_every_request import body_of
 
 
 def request(name: str, body: Any, **changes: Any) -> dict[str, Any]:
@@ -35,7 +41,7 @@ ABLATE = {"kind": "ablate", "nodes": ["0_3_1"]}
 def test_the_types_of_the_frontend_are_those_declared_here() -> None:
     for name, text in frontend_types.typescript_modules().items():
         written = (frontend_types.SOURCES / f"{name}.ts").read_text(encoding="utf-8")
-        assert written == text, "run `python -m circuit_widget.widget.wire.frontend_types`"
+        assert written == text, "run `python -m circuit_widget.widget.frontend_types`"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +72,7 @@ def test_the_types_of_the_frontend_are_those_declared_here() -> None:
     ],
 )
 def test_what_fits_is_read(content: dict[str, Any], body: object) -> None:
-    envelope, read = messages.request(json.loads(json.dumps(content)))
+    envelope, read = read_request(json.loads(json.dumps(content)))
     assert (envelope.rid, envelope.name) == ("r1", content["name"])
     assert read == body
 
@@ -96,7 +102,7 @@ def test_what_fits_is_read(content: dict[str, Any], body: object) -> None:
         (request("figure", {"format": "svg", "width": True, "part": "map"}), "is True; expected 3.25"),
         (request("figure", {"format": ["svg"], "width": 5.5, "part": "map"}), "is a list of 1; expected 'svg'"),
         (intervene({"kind": "delete", "nodes": []}), "kind is 'delete'; expected 'ablate' or 'scale'"),
-        (intervene({"nodes": []}), "kind is None; expected 'ablate'"),
+        (intervene({"nodes": []}), r"interventions\[0\] lacks kind"),
         (intervene("ablate"), r"interventions\[0\] is 'ablate'"),
         (intervene({**ABLATE, "factor": 2}), "has the unknown key 'factor'; its keys are kind, nodes"),
         (intervene({"kind": "scale", "nodes": []}), r"interventions\[0\] lacks factor"),
@@ -114,14 +120,14 @@ def test_what_fits_is_read(content: dict[str, Any], body: object) -> None:
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(content: object, sentence: str) -> None:
     with pytest.raises(MessageError, match=sentence) as caught:
-        messages.request(content)
+        read_request(content)
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
 
 
 def test_a_value_from_outside_is_quoted_short_and_on_one_line() -> None:
     with pytest.raises(MessageError) as caught:
-        messages.request(request("<img src=x onerror=alert(1)>\n\x1b[31m" * 5, {}))
+        read_request(request("<img src=x onerror=alert(1)>\n\x1b[31m" * 5, {}))
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
 
@@ -138,6 +144,23 @@ def test_a_value_from_outside_is_quoted_short_and_on_one_line() -> None:
 )
 def test_a_malformed_message_is_answered_under_its_id_if_it_has_one(content: object, rid: str | None) -> None:
     assert messages.request_id(content) == rid
+
+
+@pytest.mark.parametrize("mode", ["", "1-", "-1-2", "1-2-3", "all", "99999-1", "2-9"])
+@pytest.mark.parametrize("name", ["intervene", "sweep", "validate"])
+def test_what_is_no_mode_is_refused(show: Open, name: str, mode: str) -> None:
+    _, page = show()
+    answer = answered(page, page.request(name, {**body_of(name), "mode": mode}))
+    assert answer["code"] == "intervention"
+    assert "given 2 to 9" in answer["message"] or repr(mode) in answer["message"]
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_every_request_has_a_handler_that_takes_its_body_and_returns_its_reply(name: str) -> None:
+    declared = REQUESTS[name]
+    _, body, returned = get_type_hints(declared.handler).values()
+    assert body is declared.body
+    assert returned in (declared.reply, Task[declared.reply])
 
 
 def test_effects_and_cards_of_the_wrong_shape_would_be_noticed() -> None:

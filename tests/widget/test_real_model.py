@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from circuit_widget import Ablate, Everywhere, Graph, ReplacementModel, Set, load
-from circuit_widget.widget.wire.messages import Card, EffectMessage
+from circuit_widget.widget.wire.experiment_messages import EffectMessage
+from circuit_widget.widget.wire.messages import Card
 from circuit_widget.widget.wire.schema import parse, plain
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered

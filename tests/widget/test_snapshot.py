@@ -1,7 +1,8 @@
 """A snapshot holds what the graph says, no more than its bounds, and reads back number for number."""
 
+import base64
 import json
-import struct
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,27 +12,30 @@ from circuit_widget.errors import MessageError, NodeError
 from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.widget.wire import snapshot
-from circuit_widget.widget.wire.snapshot import pack
+from circuit_widget.widget.wire.schema import plain
+from circuit_widget.widget.wire.snapshot import snapshot_of
 from tests.widget.small_graph import FIXTURES, expected, small_graph
 
 KINDS = ("feature", "error", "token", "logit")
 
 
-def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read a snapshot back by the description of its layout alone."""
-    (length,) = struct.unpack_from("<I", data)
-    header = json.loads(data[4 : 4 + length])
-    section = 4 + length + -(4 + length) % 8
-    assert not any(data[4 + length : section])
-    arrays = {}
-    for name, place in header["arrays"].items():
-        assert place["offset"] % 8 == 0
-        dtype = np.dtype(place["dtype"]).newbyteorder("<")
-        arrays[name] = np.frombuffer(data, dtype, place["length"], section + place["offset"])
-    return header, arrays
+def unpack(snapshot: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a snapshot back: what is not a column, and the columns."""
+    header = {name: value for name, value in snapshot.items() if name != "columns"}
+    json.dumps(header, allow_nan=False).encode()
+    return header, {
+        name: np.frombuffer(column["data"], np.dtype(column["dtype"]).newbyteorder("<"))
+        for name, column in snapshot["columns"].items()
+    }
 
 
-def described(data: bytes) -> dict[str, Any]:
+def pack(graph: Graph, also: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the snapshot of a graph as the widget's trait has it."""
+    snapshot: dict[str, Any] = plain(snapshot_of(graph, also))
+    return snapshot
+
+
+def described(data: dict[str, Any]) -> dict[str, Any]:
     """Say what a snapshot holds in the words of `expected`."""
     header, arrays = unpack(data)
     ids = header["ids"]
@@ -84,7 +88,10 @@ def test_targets_point_at_their_logit_nodes() -> None:
 
 def test_the_fixture_of_the_frontend_is_up_to_date() -> None:
     wanted = expected(small_graph())
-    assert same(described((FIXTURES / "snapshot.bin").read_bytes()), wanted)
+    saved = json.loads((FIXTURES / "snapshot-message.json").read_text())
+    for column in saved["columns"].values():
+        column["data"] = base64.b64decode(column["data"])
+    assert same(described(saved), wanted)
     assert same(json.loads((FIXTURES / "snapshot.json").read_text()), wanted)
 
 
@@ -140,7 +147,7 @@ def test_the_strongest_node_is_sent_even_where_it_has_nearly_all_influence_alone
 
 def test_positions_and_layers_that_the_page_cannot_hold_are_refused() -> None:
     assert len(unpack(pack(tall_graph(32_767)))[1]["layer"]) == 2
-    with pytest.raises(MessageError, match="layer holds 32768, which is not a number of type int16"):
+    with pytest.raises(MessageError, match="layer has 32768, which is not a number of type int16"):
         pack(tall_graph(32_768))
 
 

@@ -16,9 +16,9 @@ from circuit_widget.errors import (
     NodeError,
     PromptError,
 )
+from circuit_widget.widget.jobs.registry import REQUESTS, read_request
 from circuit_widget.widget.widget import CircuitWidget
-from circuit_widget.widget.wire import messages
-from circuit_widget.widget.wire.messages import REQUESTS
+from circuit_widget.widget.wire.messages import request_id
 from tests.models import reference_model
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
@@ -49,7 +49,7 @@ def test_half_a_character_anywhere_in_a_request_is_refused_and_the_widget_goes_o
     request = {"type": "request", "rid": "r", "name": name, "body": body_of(name)}
     for number, broken in enumerate(with_half(request)):
         with pytest.raises(MessageError) as refusal:
-            messages.request(copy.deepcopy(broken))
+            read_request(copy.deepcopy(broken))
         assert str(refusal.value).encode()
         rid = f"{number}" if broken.get("rid") == "r" else broken.get("rid", "")
         page.post({"method": "custom", "content": {**broken, "rid": rid} if "rid" in broken else broken})
@@ -63,8 +63,8 @@ def test_half_a_character_anywhere_in_a_request_is_refused_and_the_widget_goes_o
 
 def test_half_a_character_is_named_in_the_refusal() -> None:
     with pytest.raises(MessageError, match=r"The body of rename.name has half of a character, U\+D83D; expected whole"):
-        messages.request({"type": "request", "rid": "r", "name": "rename", "body": {"id": 1, "name": "Texas" + HALF}})
-    assert messages.request_id({"rid": HALF}) is None
+        read_request({"type": "request", "rid": "r", "name": "rename", "body": {"id": 1, "name": "Texas" + HALF}})
+    assert request_id({"rid": HALF}) is None
 
 
 @pytest.mark.parametrize("character", ["x", EMOJI, "é", "東"])

@@ -9,7 +9,7 @@ import pytest
 from circuit_widget import Circuit, Feature
 from circuit_widget.errors import CircuitWidgetError, MessageError, NodeError
 from circuit_widget.graph import Graph
-from circuit_widget.widget.state import traits as shared
+from circuit_widget.widget.opening import BUNDLE
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
@@ -250,7 +250,7 @@ def test_a_missing_bundle_is_an_error_that_says_how_to_build_it(show: Open, monk
 
 
 def test_the_frontend_is_the_file_that_the_build_writes() -> None:
-    assert str(CircuitWidget._esm) == shared.BUNDLE.read_text(encoding="utf-8")
+    assert str(CircuitWidget._esm) == BUNDLE.read_text(encoding="utf-8")
 
 
 def test_graph_show_is_the_way_in(show: Open, model: LinearModel) -> None:

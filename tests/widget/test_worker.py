@@ -84,11 +84,11 @@ def test_jobs_run_one_at_a_time_in_the_order_they_came(owner: Owner) -> None:
 
 def test_a_newer_intervention_takes_the_place_of_queued_ones_but_not_of_a_running_one(owner: Owner) -> None:
     busy = Busy()
-    owner.ask("running", busy, "intervene")
+    owner.ask("running", busy, "intervene", newest_only=True)
     assert busy.running.wait(10)
     owner.ask("card")
-    owner.ask("second", name="intervene")
-    owner.ask("third", name="intervene")
+    owner.ask("second", name="intervene", newest_only=True)
+    owner.ask("third", name="intervene", newest_only=True)
     assert owner.ends() == [("second", "superseded")]
     busy.go.set()
     assert owner.worker.wait_until_idle(10)
@@ -100,10 +100,10 @@ def test_widgets_on_one_model_share_its_thread_and_do_not_supersede_each_other()
     one, other = Owner(subject), Owner(subject)
     assert one.worker is other.worker
     busy, threads = Busy(), set()
-    one.ask("1", busy, "intervene")
+    one.ask("1", busy, "intervene", newest_only=True)
     assert busy.running.wait(10)
-    one.ask("2", lambda job: threads.add(threading.get_ident()) or {}, "intervene")
-    other.ask("2", lambda job: threads.add(threading.get_ident()) or {}, "intervene")
+    one.ask("2", lambda job: threads.add(threading.get_ident()) or {}, "intervene", newest_only=True)
+    other.ask("2", lambda job: threads.add(threading.get_ident()) or {}, "intervene", newest_only=True)
     one.worker.release(one)
     assert one.ends() == [("1", "cancelled"), ("2", "cancelled")]
     assert other.worker.wait_until_idle(10)

@@ -1,4 +1,4 @@
-"""Sweeps, steered texts and validations run for a widget: shown while they run, and as a message when they are done."""
+"""Sweeps, steered texts and validations run for a widget: displayed while they run, and a message once they are done."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.model.sampling import Options
 from circuit_widget.progress import IsCancelled, ProgressChoice
-from circuit_widget.widget.state.study_results import Saying, SweepSoFar, circuit_groups, validation_message
-from circuit_widget.widget.wire.schema import plain
+from circuit_widget.widget.state.experiment import changed_name, experiment_name
+from circuit_widget.widget.state.study_results import GrowingTexts, SweepSoFar, circuit_groups, validation_message
 from circuit_widget.widget.wire.study_messages import Axis, StudyMessage
 
 if TYPE_CHECKING:
@@ -39,24 +39,24 @@ if TYPE_CHECKING:
 Result: TypeAlias = "Sweep | GroupSweep | SteeredGeneration | Generation | Validation"
 
 
-class Watch(Protocol):
-    """Is shown a study as far as it is, made when it is looked at."""
+class OnPartial(Protocol):
+    """Receives a study as far as it is, from a function that makes its message."""
 
-    def __call__(self, body: Callable[[], dict[str, Any]]) -> None: ...
+    def __call__(self, body: Callable[[], StudyMessage]) -> None: ...
 
 
 @dataclass(frozen=True)
-class Under:
-    """How a study runs: who hears of its progress, who may stop it, who is shown it while it runs."""
+class Callbacks:
+    """What a study calls while it runs: with its progress, to learn whether to stop, with its results so far."""
 
     progress: ProgressChoice = None
     cancelled: IsCancelled | None = None
-    watch: Watch | None = None
+    on_partial: OnPartial | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A study that ran: its result as a Python value, and as the frontend gets it."""
+    """A study that ran: its result as a Python value, and as a message to the page."""
 
     result: Result
     message: StudyMessage
@@ -83,9 +83,15 @@ class SweepPlan:
 
 
 def run_sweep(
-    model: ReplacementModel, graph: Graph, circuit: Circuit, plan: SweepPlan, mode: Mode, name: str, under: Under
+    model: ReplacementModel,
+    graph: Graph,
+    circuit: Circuit,
+    plan: SweepPlan,
+    mode: Mode,
+    name: str,
+    callbacks: Callbacks,
 ) -> Study:
-    """Run a sweep, the boxes being those of the circuit, and show it while it fills in.
+    """Run a sweep on the boxes of the circuit, and display it while it fills in.
 
     Raises:
         InterventionError: no box of the circuit has features, or as the model's sweeps do.
@@ -105,10 +111,10 @@ def run_sweep(
 
     def seen(start: int, effects: Sequence[Effect]) -> None:
         so_far.add(start, effects)
-        if under.watch is not None:
-            under.watch(lambda: plain(so_far.message()))
+        if callbacks.on_partial is not None:
+            callbacks.on_partial(so_far.message)
 
-    options: dict[str, Any] = {"progress": under.progress, "cancelled": under.cancelled, "on_effects": seen}
+    options: dict[str, Any] = {"progress": callbacks.progress, "cancelled": callbacks.cancelled, "on_effects": seen}
     result: Sweep | GroupSweep
     if axis == "factor":
         result = model.sweep(graph, plan.nodes, plan.factors, mode=mode, **options)
@@ -119,10 +125,23 @@ def run_sweep(
     return Study(result, so_far.message())
 
 
+def sweep_name(graph: Graph, circuit: Circuit, plan: SweepPlan) -> str:
+    """Return the name of a sweep: what is varied."""
+    match plan.axis:
+        case "factor":
+            return ", ".join(changed_name(graph, circuit, one) for one in plan.interventions[:1])
+        case "last_layer":
+            return experiment_name(graph, circuit, plan.interventions)
+        case "pairs":
+            return "pairs of boxes"
+        case "groups":
+            return "each box"
+
+
 def _sweep_code(graph: Graph, plan: SweepPlan, groups: Mapping[str, Sequence[str]], mode: str) -> str:
     if plan.axis == "last_layer":
-        asked = ", ".join(map(intervention_code, plan.interventions))
-        return study_code(graph, "sweep_last_layer", [f"[{asked}]"])
+        interventions = ", ".join(map(intervention_code, plan.interventions))
+        return study_code(graph, "sweep_last_layer", [f"[{interventions}]"])
     if plan.axis == "factor":
         factors = [] if plan.factors is FACTORS else [value_code(list(plan.factors))]
         return study_code(graph, "sweep", [nodes_code(plan.nodes), *factors, keyword_code("mode", mode)])
@@ -130,17 +149,22 @@ def _sweep_code(graph: Graph, plan: SweepPlan, groups: Mapping[str, Sequence[str
     return study_code(graph, "sweep_groups", [groups_code(groups), *pairs, keyword_code("mode", mode)])
 
 
+def generation_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
+    """Return the name of generated text: that of the interventions, or that there are none."""
+    return experiment_name(graph, circuit, interventions) or "as it is"
+
+
 def _labels(
     graph: Graph, plan: SweepPlan, groups: Mapping[str, Sequence[str]]
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Return what the experiments of a sweep are called, and the numbers that are varied, if any are."""
+    """Return the names of the experiments of a sweep, and the numbers that are varied, if any are."""
     if plan.axis == "factor":
         factors = tuple(plan.factors)
         return tuple(f"×{factor:g}".replace("-", "−") for factor in factors), factors
     if plan.axis == "last_layer":
         return tuple(f"to layer {layer}" for layer in range(graph.n_layers)), tuple(map(float, range(graph.n_layers)))
     names = list(groups)
-    pairs = [f"{one} + {other}" for place, one in enumerate(names) for other in names[place + 1 :]]
+    pairs = [f"{one} + {other}" for index, one in enumerate(names) for other in names[index + 1 :]]
     return tuple(names + pairs if plan.axis == "pairs" else names), ()
 
 
@@ -149,12 +173,12 @@ def run_generation(
     graph: Graph,
     interventions: Sequence[Intervention],
     name: str,
-    under: Under,
+    callbacks: Callbacks,
     options: Options,
 ) -> Study:
-    """Let the model go on from the graph's prompt, up to the traced position, as it is and under interventions."""
+    """Let the model generate text after the traced position, as it is and under interventions."""
     prompt = model.prompt_of(graph.tokens[: graph.position + 1])
-    saying = Saying(
+    texts = GrowingTexts(
         graph,
         name,
         tuple(interventions),
@@ -163,28 +187,28 @@ def run_generation(
         options.get("temperature", 0.0),
     )
 
-    theirs = options.get("on_token")
-    check_callable(theirs, "on_token is a function that is given each token,", PromptError)
+    given = options.get("on_token")
+    check_callable(given, "on_token is a function that is given each token,", PromptError)
 
     def on_token(token: Any) -> None:
-        saying.add(token)
-        if theirs is not None:
-            theirs(token)
-        if under.watch is not None:
-            under.watch(lambda: plain(saying.message(options.get("seed"))))
+        texts.add(token)
+        if given is not None:
+            given(token)
+        if callbacks.on_partial is not None:
+            callbacks.on_partial(lambda: texts.message(options.get("seed")))
 
-    ways: Options = {**options, "on_token": on_token, "progress": under.progress, "cancelled": under.cancelled}
+    ways: Options = {**options, "on_token": on_token, "progress": callbacks.progress, "cancelled": callbacks.cancelled}
     if interventions:
         steered = model.generate(prompt, interventions=list(interventions), **ways)
-        return Study(steered, saying.result(steered))
+        return Study(steered, texts.result(steered))
     ways["new_tokens"] = False
-    said = model.generate(prompt, **ways)
-    return Study(said, saying.result(said))
+    text = model.generate(prompt, **ways)
+    return Study(text, texts.result(text))
 
 
-def run_validation(model: ReplacementModel, graph: Graph, circuit: Circuit, mode: Mode, under: Under) -> Study:
+def run_validation(model: ReplacementModel, graph: Graph, circuit: Circuit, mode: Mode, callbacks: Callbacks) -> Study:
     """Ablate each box of the circuit in turn, or where it has no features the most influential ones of the graph."""
     boxes = any(node in graph.node_ids[: graph.n_features] for box in circuit.boxes() for node in box.nodes)
     groups = circuit_groups(graph, circuit) if boxes else None
-    result = model.validate(graph, groups, mode=mode, progress=under.progress, cancelled=under.cancelled)
+    result = model.validate(graph, groups, mode=mode, progress=callbacks.progress, cancelled=callbacks.cancelled)
     return Study(result, validation_message(graph, groups, result, read_mode(mode, graph.n_layers).name))

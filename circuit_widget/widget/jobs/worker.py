@@ -1,7 +1,7 @@
-"""One daemon thread per model carries out what the widgets on that model ask for, one job at a time.
+"""One daemon thread per model runs the jobs of the widgets on that model, one at a time.
 
 Handlers of messages enqueue here and return. A job is settled exactly once: by its reply, its error, a cancel, or a
-newer job that takes its place; whatever comes later is dropped. Nothing that a job raises ends the thread.
+newer job that replaces it; whatever comes later is dropped. Nothing that a job raises ends the thread.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from circuit_widget.errors import Cancelled
 from circuit_widget.widget.wire.messages import Failed, Partial, Progress, Reply
-from circuit_widget.widget.wire.sending import Send, failure, sentence, tell
+from circuit_widget.widget.wire.schema import plain
+from circuit_widget.widget.wire.sending import Send, failure, send_message, sentence
 
 MOST_JOBS = 64
 PROGRESS_INTERVAL = 0.1
-REPLACING = frozenset({"intervene", "controls", "align", "sweep", "generate", "validate"})
-"""Requests of which only the newest matters: a queued older one of the same name and owner gives way."""
-
 LOCK_POLL = 0.02
 LOCK_PATIENCE = 0.3
 LONGEST_PROGRESS = 200
@@ -37,19 +35,23 @@ class Lock(Protocol):
     def release(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The body of a reply and its buffers."""
+Body = TypeVar("Body", covariant=True)
 
-    body: dict[str, Any]
+
+@dataclass(frozen=True)
+class Answer(Generic[Body]):
+    """The body of a reply, a message, and its buffers."""
+
+    body: Body
     buffers: tuple[bytes, ...] = ()
 
 
 class Job:
     """One request under way.
 
-    `work` computes, in the worker's thread; what it returns goes to `deliver`, which takes effect and words the answer.
-    `deliver` is called only if the job was not settled meanwhile. A job that `runs_model` holds the model's lock.
+    `work` computes, in the worker's thread; what it returns goes to `deliver`, which takes effect and makes the answer.
+    `deliver` is called only if the job was not settled meanwhile. A job that `runs_model` has the model's lock. Of
+    queued jobs that are `newest_only`, a newer one of the same name and owner replaces an older one.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class Job:
         name: str,
         send: Send,
         work: Callable[[Job], Any],
-        deliver: Callable[[Any], Answer],
+        deliver: Callable[[Any], Answer[Any]],
         *,
         runs_model: bool = False,
+        newest_only: bool = False,
     ) -> None:
         self.owner, self.rid, self.name = owner, rid, name
-        self.work, self.deliver, self.runs_model = work, deliver, runs_model
+        self.work, self.deliver = work, deliver
+        self.runs_model, self.newest_only = runs_model, newest_only
         self._send = send
         self._stop = threading.Event()
         self._settling = threading.Lock()
@@ -72,11 +76,11 @@ class Job:
         self._progress_sent = self._partial_sent = -math.inf
 
     def cancelled(self) -> bool:
-        """Whether the job should stop; long work asks this at every layer."""
+        """Return whether the job should stop; long work checks this at every layer."""
         return self._stop.is_set()
 
     def progress(self, fraction: float, text: str = "") -> None:
-        """Tell the frontend how far the job is, from 0 to 1; most calls between two tenths of a second are dropped."""
+        """Send the page how far the job is, from 0 to 1; at most once in a tenth of a second."""
         now = time.monotonic()
         if self._settled or now - self._progress_sent < PROGRESS_INTERVAL:
             return
@@ -84,20 +88,20 @@ class Job:
         known = min(max(float(fraction), 0.0), 1.0) if math.isfinite(fraction) else 0.0
         self._tell_before_the_end(Progress(rid=self.rid, fraction=known, text=sentence(str(text), LONGEST_PROGRESS)))
 
-    def partial(self, body: Callable[[], dict[str, Any]]) -> None:
-        """Show the frontend the answer as far as it is; called for only where a tenth of a second has passed."""
+    def partial(self, body: Callable[[], object]) -> None:
+        """Send the page the answer as far as it is; `body` is called at most once in a tenth of a second."""
         now = time.monotonic()
         if self._settled or now - self._partial_sent < PROGRESS_INTERVAL:
             return
         self._partial_sent = now
-        self._tell_before_the_end(Partial(rid=self.rid, body=body()))
+        self._tell_before_the_end(Partial(rid=self.rid, body=plain(body())))
 
     def fail(self, code: str, message: str) -> bool:
         """Settle the job with an error and stop it; False if it was settled already."""
         self._stop.set()
         if not self._settle():
             return False
-        tell(self._send, Failed(rid=self.rid, code=code, message=message))
+        send_message(self._send, Failed(rid=self.rid, code=code, message=message))
         return True
 
     def finish(self, value: Any) -> None:
@@ -106,16 +110,16 @@ class Job:
             return
         try:
             answer = self.deliver(value)
-            tell(self._send, Reply(rid=self.rid, body=answer.body), answer.buffers)
+            send_message(self._send, Reply(self.rid, plain(answer.body)), answer.buffers)
         except BaseException as error:
             code, message = failure(error)
-            tell(self._send, Failed(rid=self.rid, code=code, message=message))
+            send_message(self._send, Failed(rid=self.rid, code=code, message=message))
 
     def _tell_before_the_end(self, message: Progress | Partial) -> None:
         # Settled under the same lock, so that nothing comes after the answer that settles the job.
         with self._settling:
             if not self._settled:
-                tell(self._send, message)
+                send_message(self._send, message)
 
     def _settle(self) -> bool:
         with self._settling:
@@ -148,7 +152,7 @@ class Worker:
             return worker
 
     def release(self, owner: object) -> None:
-        """Cancel every job of `owner` and let go of it; the thread ends with its last owner."""
+        """Cancel every job of `owner` and forget it; the thread ends with its last owner."""
         with Worker._opening:
             self._owners.discard(id(owner))
             if not self._owners:
@@ -161,11 +165,11 @@ class Worker:
             job.fail(Cancelled.code, "The widget was closed.")
 
     def submit(self, job: Job) -> bool:
-        """Queue a job; False if the queue is full. Of REPLACING ones it takes the place of its owner's older queued ones."""
+        """Queue a job; False if the queue is full. Where only the newest matters, it replaces its owner's older queued ones."""
         with self._changed:
             self._start()
             replaced = [
-                old for old in self._queue if job.name in REPLACING and old.name == job.name and old.owner is job.owner
+                old for old in self._queue if job.newest_only and old.name == job.name and old.owner is job.owner
             ]
             if len(self._queue) - len(replaced) >= MOST_JOBS:
                 return False
@@ -174,11 +178,11 @@ class Worker:
             self._queue.append(job)
             self._changed.notify_all()
         for old in replaced:
-            old.fail("superseded", "A newer one took its place.")
+            old.fail("superseded", "A newer one replaced it.")
         return True
 
     def _start(self) -> None:
-        # Before anything is queued: a machine that has no thread to give leaves no job that nobody runs.
+        # Before anything is queued: where no thread can be started, no job is left that nobody runs.
         if self._thread is None:
             thread = threading.Thread(target=self._work, name="circuit-widget", daemon=True)
             thread.start()
@@ -217,13 +221,13 @@ class Worker:
                 self._thread = None
                 return False
             job = self._running = self._queue.popleft()
-        self._carry_out(job)
+        self._run(job)
         with self._changed:
             self._running = None
             self._changed.notify_all()
         return True
 
-    def _carry_out(self, job: Job) -> None:
+    def _run(self, job: Job) -> None:
         try:
             with self._model_for(job):
                 value = job.work(job)
@@ -233,7 +237,7 @@ class Worker:
 
     @contextmanager
     def _model_for(self, job: Job) -> Iterator[None]:
-        """Hold the model's lock, which a running cell may hold too, and stay open to a cancel meanwhile."""
+        """Acquire the model's lock, which a running cell may have, and check for a cancel meanwhile."""
         if self._lock is None or not job.runs_model:
             yield
             return

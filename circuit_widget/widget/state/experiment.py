@@ -1,9 +1,9 @@
-"""What is done to whom in an experiment, by name, and its effect as the frontend gets it."""
+"""The nodes and the name of an experiment, and its effect as a message to the page."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,21 +12,35 @@ from circuit_widget.characters import beginning, shortened
 from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.intervention import Add, Intervention, Set, SwapIn
+from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.kinds import node_tuple
+from circuit_widget.intervention.kinds import NodeEntry, node_tuple
 from circuit_widget.nodes import Everywhere, several_nodes
 from circuit_widget.widget.state.history import LONGEST_NAME, HistoryEntry, compared_tokens
 from circuit_widget.widget.state.study_results import controls_message
-from circuit_widget.widget.wire.schema import plain
-from circuit_widget.wording.outcome import changed_nodes, short_description
+from circuit_widget.widget.wire.experiment_messages import (
+    AblateJson,
+    AddJson,
+    ComparedToken,
+    ComparisonMessage,
+    EffectMessage,
+    EffectNodes,
+    EffectTarget,
+    EffectToken,
+    InjectedFeature,
+    InterventionJson,
+    ScaleJson,
+    SetJson,
+    SwapInJson,
+)
+from circuit_widget.wording.outcome import changed_nodes, short_description, subject
 
 
 def nodes_of(graph: Graph, circuit: Circuit, wanted: NodeChoice) -> tuple[str | Feature, ...]:
-    """Return the nodes meant by a supernode's name, a node id, a Feature, a label, or any number of those.
+    """Return the nodes that a supernode's name, a node id, a Feature, a label, or any number of those name.
 
-    Of a label all features that have it are meant, by the circuit's labels before those of the graph.
+    A label names all features that have it; the circuit's labels go before those of the graph.
 
     Raises CircuitError, naming what comes nearest, for a text that is none of these.
     """
@@ -66,76 +80,118 @@ def _known(graph: Graph, circuit: Circuit, node: str) -> str:
     return node
 
 
-def changed_by(graph: Graph, circuit: Circuit, intervention: Intervention) -> Intervention:
-    """Return an intervention on the nodes meant, as `nodes_of` finds them, less those that it cannot change.
+def resolved_intervention(graph: Graph, circuit: Circuit, intervention: Intervention) -> Intervention:
+    """Return an intervention on the nodes that it names, as `nodes_of` finds them, without those that it cannot change.
 
     Features can be set and added to; errors and tokens can be ablated, scaled and swapped in as well; logits cannot be
-    changed. What is named by itself stays, so that the model says why it cannot be changed.
+    changed. A node that is named by itself stays, so that the model raises the error for it.
 
     Raises CircuitError for what `nodes_of` does not find, and when nothing is left.
     """
-    places = node_tuple(intervention.nodes)
-    named = [place for place in places if not isinstance(place, Everywhere)]
+    given = node_tuple(intervention.nodes)
+    named = [one for one in given if not isinstance(one, Everywhere)]
     nodes = nodes_of(graph, circuit, named)
     end = graph.n_features if isinstance(intervention, Set | Add) else graph.weights.shape[1]
     found = [node for node in nodes if isinstance(node, Feature) or node in named or graph.index(node) < end]
-    meant = (*found, *(place for place in places if isinstance(place, Everywhere)))
-    if not meant:
-        given = ", ".join(f"“{one_line(_id(node), 80)}”" for node in named[:3])
-        raise CircuitError(f"Nothing that can be changed is in {given or 'no nodes'}; features, errors and tokens can.")
-    return replace(intervention, nodes=meant)
+    resolved = (*found, *(one for one in given if isinstance(one, Everywhere)))
+    if not resolved:
+        names = ", ".join(f"“{one_line(_id(node), 80)}”" for node in named[:3])
+        raise CircuitError(f"Nothing that can be changed is in {names or 'no nodes'}; features, errors and tokens can.")
+    return replace(intervention, nodes=resolved)
 
 
 def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
-    """Return what an experiment is called: "Texas ×0, capital ×2"."""
-    name = ", ".join(short_description(graph, circuit, one) for one in interventions)
+    """Return the name of an experiment: "Texas ×0, capital ×2"."""
+    name = ", ".join(short_description(graph, circuit, _at_positions(graph, one)) for one in interventions)
     return shortened(name, LONGEST_NAME)
+
+
+def changed_name(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
+    """Return the name of the nodes that an intervention changes: "Texas", "Texas everywhere"."""
+    return shortened(subject(graph, circuit, _at_positions(graph, intervention)), LONGEST_NAME)
+
+
+def _at_positions(graph: Graph, intervention: Intervention) -> Intervention:
+    """Return an intervention with every feature at each position, where it names one everywhere."""
+    nodes: list[NodeEntry] = []
+    for node in intervention.members:
+        if isinstance(node, Everywhere):
+            nodes += [Feature(node.layer, position, node.feature) for position in range(len(graph.tokens))]
+        else:
+            nodes.append(node)
+    return replace(intervention, nodes=tuple(nodes)) if len(nodes) > len(intervention.members) else intervention
 
 
 def _id(node: str | Feature) -> str:
     return node.id if isinstance(node, Feature) else node
 
 
-def effect_message(one: HistoryEntry, circuit: Circuit, shown: Collection[str]) -> dict[str, Any]:
-    """Return an experiment as an EffectMessage, less the features that the frontend does not show and no intervention changed."""
+def effect_message(one: HistoryEntry, circuit: Circuit, sent: Collection[str]) -> EffectMessage:
+    """Return an experiment as a message, without the features that are neither among those sent nor changed."""
     effect = one.effect
-    document = effect.to_json(one.number, one.name)
     changed = {node for done in effect.interventions for node in changed_nodes(done)}
-    nodes = document["nodes"]
-    places = [place for place, node in enumerate(nodes["ids"]) if node in shown or node in changed]
-    return {
-        **document,
-        "mode": effect.mode,
-        "interventions": [_with_ids(done.to_json(), done) for done in effect.interventions],
-        "nodes": {column: [values[place] for place in places] for column, values in nodes.items()},
-        "tokens": [{**row, **_ranks(effect, row["token_id"])} for row in document["tokens"]],
-        "kl": effect.kl,
-        "code": effect_code(effect.graph, effect.interventions, effect.mode),
-        "controls": None if one.controls is None else plain(controls_message(one.controls, circuit)),
-    }
+    return EffectMessage(
+        id=one.number,
+        name=one.name,
+        interventions=tuple(intervention_json(done) for done in effect.interventions),
+        mode=effect.mode,
+        frozen=effect.frozen,
+        seconds=effect.seconds,
+        device=effect.device,
+        dtype=effect.dtype,
+        kl=effect.kl,
+        tokens=tuple(_token(effect, row) for row in effect.tokens.to_dict("records")),
+        targets=tuple(EffectTarget(token, logit) for token, logit in effect.predicted_logits.items()),
+        nodes=_activations(effect, changed.union(sent)),
+        injected=tuple(
+            InjectedFeature(
+                feature.id, feature.layer, feature.position, feature.feature, value, effect.labels.get(feature.id, "")
+            )
+            for feature, value in effect.injected
+        ),
+        code=effect_code(effect.graph, effect.interventions, effect.mode),
+        controls=None if one.controls is None else controls_message(one.controls, circuit),
+    )
 
 
-def _ranks(effect: Effect, token: int) -> dict[str, int]:
-    return dict(zip(("rank_before", "rank_after"), effect.rank(token), strict=True))
+def _token(effect: Effect, row: Any) -> EffectToken:
+    rank_before, rank_after = effect.rank(row["token_id"])
+    return EffectToken(**row, rank_before=rank_before, rank_after=rank_after)
 
 
-def comparison_message(one: HistoryEntry, other: HistoryEntry, shown: Collection[str]) -> dict[str, Any]:
-    """Return the experiment `other` beside `one`, which is on show, as a ComparisonMessage."""
-    nodes = other.effect.to_json()["nodes"]
-    places = [place for place, node in enumerate(nodes["ids"]) if node in shown]
-    frame = compared_tokens(one.effect, other.effect)
-    return {
-        "id": other.number,
-        "beside": one.number,
-        "name": other.name,
-        "nodes": {column: [values[place] for place in places] for column, values in nodes.items()},
-        "tokens": frame.rename(columns={"first": "after", "second": "compared"}).to_dict("records"),
-    }
+def _activations(effect: Effect, wanted: Collection[str]) -> EffectNodes:
+    rows = effect.nodes[effect.nodes["id"].isin(list(wanted))]
+    columns = {name: tuple(rows[name].tolist()) for name in ("before", "after", "predicted")}
+    return EffectNodes(ids=tuple(rows["id"].tolist()), **columns)
 
 
-def _with_ids(document: Mapping[str, Any], intervention: Intervention) -> dict[str, Any]:
-    """Return an intervention's JSON with every feature by its id."""
-    plain = {**document, "nodes": list(changed_nodes(intervention))}
-    if isinstance(intervention, SwapIn) and intervention.features is not None:
-        plain["features"] = [_id(node) for node in intervention.incoming if not isinstance(node, Everywhere)]
-    return plain
+def comparison_message(one: HistoryEntry, other: HistoryEntry, sent: Collection[str]) -> ComparisonMessage:
+    """Return the experiment `other` beside `one`, which is displayed, as a message."""
+    rows: Any = compared_tokens(one.effect, other.effect).itertuples(index=False)
+    return ComparisonMessage(
+        id=other.number,
+        beside=one.number,
+        name=other.name,
+        nodes=_activations(other.effect, sent),
+        tokens=tuple(ComparedToken(row.token, row.token_id, row.before, row.first, row.second) for row in rows),
+    )
+
+
+def intervention_json(intervention: Intervention) -> InterventionJson:
+    """Return an intervention of an effect as JSON, with every feature by its id."""
+    nodes = tuple(changed_nodes(intervention))
+    match intervention:
+        case Ablate():
+            return AblateJson("ablate", nodes)
+        case Scale(factor=factor):
+            return ScaleJson("scale", nodes, factor)
+        case Set(value=value):
+            return SetJson("set", nodes, value if isinstance(value, float) else tuple(value))
+        case Add(value=value):
+            return AddJson("add", nodes, value if isinstance(value, float) else tuple(value))
+        case SwapIn(prompt=prompt, pairs=pairs):
+            given = intervention.features is not None
+            features = tuple(_id(node) for node in intervention.incoming if not isinstance(node, Everywhere))
+            text = prompt if isinstance(prompt, str) else tuple(prompt)
+            return SwapInJson("swap_in", nodes, text, features if given else None, pairs)
+    raise TypeError(f"No message is declared for interventions of kind {intervention.kind}.")

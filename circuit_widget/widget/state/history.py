@@ -33,7 +33,7 @@ class HistoryEntry:
 
 
 class History:
-    """What was done so far, in order; the caller sees to it that one thread at a time asks."""
+    """The experiments in order; the caller makes sure that one thread at a time uses it."""
 
     def __init__(self) -> None:
         self._recorded: dict[int, HistoryEntry] = {}
@@ -50,7 +50,7 @@ class History:
         return HistoryEntry(self._made + 1, name, effect)
 
     def keep(self, recorded: HistoryEntry) -> None:
-        """Keep an experiment, in the place of the one of its number."""
+        """Keep an experiment; it replaces the one of its number."""
         self._made = max(self._made, recorded.number)
         self._recorded[recorded.number] = recorded
 
@@ -71,9 +71,9 @@ class History:
         """Give an experiment another name, of 1 to 200 characters.
 
         Raises:
-            NodeError: there is no such experiment, or the name is empty, too long, or holds half of a character.
+            NodeError: there is no such experiment, or the name is empty, too long, or has half of a character.
         """
-        self.keep(replace(self.find(number), name=checked_name(name)))
+        self.keep(replace(self.find(number), name=check_name(name)))
 
     def forget(self, number: int) -> None:
         """Delete an experiment. Raises NodeError when there is none."""
@@ -99,7 +99,7 @@ class History:
         return pandas.DataFrame([_row(one) for one in self], columns=columns)
 
     def to_csv(self) -> str:
-        """Return `to_frame` as comma-separated values; a text that a spreadsheet would run gets an apostrophe before it."""
+        """Return `to_frame` as comma-separated values; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
         frame = self.to_frame()
         for column in ("name", "mode", "frozen", "interventions", "token", "likeliest", "device", "dtype"):
             frame[column] = [spreadsheet_text(text) for text in frame[column]]
@@ -107,17 +107,17 @@ class History:
         return str(frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC))
 
 
-def checked_name(name: object) -> str:
+def check_name(name: object) -> str:
     """Return the name of an experiment without the spaces around it.
 
     Raises:
-        NodeError: it is empty, longer than 200 characters, or holds half of a character.
+        NodeError: it is empty, longer than 200 characters, or has half of a character.
     """
     text = name.strip() if isinstance(name, str) else ""
     if not 0 < len(text) <= LONGEST_NAME:
         raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {quoted(name)}.")
     if (half := half_character(text)) is not None:
-        raise NodeError(f"The name {quoted(text)} holds half of a character, {half}; give whole characters.")
+        raise NodeError(f"The name {quoted(text)} has half of a character, {half}; give whole characters.")
     return text
 
 

@@ -14,5 +14,5 @@ STARTS_FORMULA = re.compile(rf"(^|[;|\t\r\n])([ \u00a0]*)(?=[{FORMULA}])")
 
 
 def spreadsheet_text(text: str) -> str:
-    """Return a text for a cell of a table: an apostrophe stands before what a spreadsheet would run as a formula."""
+    """Return a text for a cell of a table: an apostrophe goes before what a spreadsheet would run as a formula."""
     return STARTS_FORMULA.sub(r"\1\2'", repaired(text).replace("\x00", REPLACEMENT))

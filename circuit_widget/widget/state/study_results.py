@@ -1,4 +1,4 @@
-"""Studies as the frontend gets them: controls, sweeps, steered texts and validations as messages."""
+"""Controls, sweeps, steered texts and validations as messages to the page."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from circuit_widget.widget.state.history import LONGEST_NAME
 from circuit_widget.widget.wire.experiment_messages import ControlBox, ControlsMessage, ControlToken
 from circuit_widget.widget.wire.study_messages import (
     Axis,
+    GeneratedToken,
     GenerationMessage,
-    SaidToken,
     SweepBox,
     SweepMessage,
     SweepToken,
@@ -36,11 +36,11 @@ from circuit_widget.wording.names import node_name
 from circuit_widget.wording.outcome import changed_nodes, features_of
 
 MOST_LINES = 5
-"""Tokens and boxes that a plot of a sweep can hold apart."""
+"""The most tokens or boxes whose curves a plot of a sweep can distinguish."""
 
 
 def controls_message(controls: Controls, circuit: Circuit) -> ControlsMessage:
-    """Return what controls did to the likeliest tokens and to each box of the circuit."""
+    """Return the effects of controls on the likeliest tokens and on each box of the circuit."""
     graph = controls.effect.graph
     return ControlsMessage(
         n=len(controls.controls),
@@ -60,7 +60,7 @@ def controls_message(controls: Controls, circuit: Circuit) -> ControlsMessage:
 
 @dataclass(frozen=True, eq=False)
 class SweepSoFar:
-    """A sweep while it runs: what is varied, over which labels and values, and the effects that are there."""
+    """A sweep while it runs: what is varied, over which labels and values, and the effects so far."""
 
     graph: Graph
     circuit: Circuit
@@ -72,11 +72,11 @@ class SweepSoFar:
     effects: list[Effect] = field(default_factory=list)
 
     def add(self, start: int, effects: Sequence[Effect]) -> None:
-        """Take over effects, of which the first is number `start`."""
+        """Add effects, the first of which has index `start`."""
         self.effects[start:] = effects
 
     def message(self) -> SweepMessage:
-        """Return the sweep as far as it is; at least one effect must be there."""
+        """Return the sweep as far as it is; it needs at least one effect."""
         effects = self.effects
         frozen = "MLP outputs up to this layer frozen" if self.axis == "last_layer" else effects[0].frozen
         return SweepMessage(
@@ -95,7 +95,7 @@ class SweepSoFar:
         )
 
     def _tokens(self) -> list[SweepToken]:
-        """Return the tokens that are the likeliest before or after any experiment, and the targets: the likeliest first."""
+        """Return the tokens that are likeliest before or after any experiment, and the targets; the likeliest first."""
         effects = self.effects
         texts = {**plotted_tokens(effects, None), **chosen_tokens(effects, None)}
         found = [_sweep_token(effects, token, text) for token, text in texts.items()]
@@ -130,7 +130,7 @@ def _sweep_token(effects: Sequence[Effect], token: int, text: str) -> SweepToken
 def circuit_groups(graph: Graph, circuit: Circuit) -> Mapping[str, tuple[str, ...]]:
     """Return node ids of the features of each box of a circuit, by its name. Raises InterventionError where none has any."""
     ids = graph.node_ids
-    return {name: tuple(ids[place] for place in places) for name, places in groups_of(graph, circuit, 1).items()}
+    return {name: tuple(ids[index] for index in indices) for name, indices in groups_of(graph, circuit, 1).items()}
 
 
 def validation_message(
@@ -139,7 +139,7 @@ def validation_message(
     """Return a validation with all its pairs; `groups` are those it was made on, None for the most influential features."""
     faithful = validation.faithfulness
     token = next(iter(chosen_tokens((faithful.without, faithful.only), None).values()))
-    asked = [*([] if groups is None else [groups_code(groups)]), keyword_code("mode", mode)]
+    arguments = [*([] if groups is None else [groups_code(groups)]), keyword_code("mode", mode)]
     return ValidationMessage(
         kind="validation",
         mode=mode,
@@ -158,7 +158,7 @@ def validation_message(
         token=token,
         necessity=_known(faithful.necessity()),
         sufficiency=_known(faithful.sufficiency()),
-        code=study_code(graph, "validate", asked),
+        code=study_code(graph, "validate", arguments),
     )
 
 
@@ -167,7 +167,7 @@ def _known(value: float) -> float | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Saying:
+class GrowingTexts:
     """Two texts while they grow, and how they are sampled."""
 
     graph: Graph
@@ -180,31 +180,31 @@ class Saying:
     steered: list[SampledToken] = field(default_factory=list)
 
     def add(self, token: SampledToken) -> None:
-        """Take over a token as it is sampled."""
+        """Add a token when it is sampled."""
         (self.steered if token.steered else self.unsteered).append(token)
 
     def message(self, seed: int | None) -> GenerationMessage:
-        """Return the texts as far as they are: up to the first difference nothing is marked, after it everything is."""
+        """Return the texts as far as they are; every token from the first difference on is marked."""
         pairs = zip(self.unsteered, self.steered, strict=False)
-        same = next((place for place, (one, other) in enumerate(pairs) if one.token_id != other.token_id), None)
+        same = next((index for index, (one, other) in enumerate(pairs) if one.token_id != other.token_id), None)
         after = len(self.unsteered) + len(self.steered) if same is None else same
         spaced = any(token.text != token.text.strip() for token in self.graph.tokens)
-        texts = _said(self.unsteered, after), _said(self.steered, after)
+        texts = _generated(self.unsteered, after), _generated(self.steered, after)
         return self._message(*texts, seed, ended=False, between="" if spaced else " ")
 
-    def result(self, said: SteeredGeneration | Generation) -> GenerationMessage:
+    def result(self, result: SteeredGeneration | Generation) -> GenerationMessage:
         """Return the texts as they ended."""
-        if isinstance(said, Generation):
-            tokens = _sampled(said, [False] * len(said.sampled))
-            return self._message(tokens, (), said.seed, ended=True, between=gap(said))
-        marks = said.marks
-        texts = _sampled(said.unsteered, marks[0]), _sampled(said.steered, marks[1])
-        return self._message(*texts, said.steered.seed, ended=True, between=gap(said.unsteered))
+        if isinstance(result, Generation):
+            tokens = _sampled(result, [False] * len(result.sampled))
+            return self._message(tokens, (), result.seed, ended=True, between=gap(result))
+        marks = result.marks
+        texts = _sampled(result.unsteered, marks[0]), _sampled(result.steered, marks[1])
+        return self._message(*texts, result.steered.seed, ended=True, between=gap(result.unsteered))
 
     def _message(
         self,
-        unsteered: tuple[SaidToken, ...],
-        steered: tuple[SaidToken, ...],
+        unsteered: tuple[GeneratedToken, ...],
+        steered: tuple[GeneratedToken, ...],
         seed: int | None,
         *,
         ended: bool,
@@ -230,10 +230,10 @@ class Saying:
         )
 
 
-def _said(tokens: Sequence[SampledToken], same: int) -> tuple[SaidToken, ...]:
-    return tuple(SaidToken(token.text, token.probability, place >= same) for place, token in enumerate(tokens))
+def _generated(tokens: Sequence[SampledToken], same: int) -> tuple[GeneratedToken, ...]:
+    return tuple(GeneratedToken(token.text, token.probability, index >= same) for index, token in enumerate(tokens))
 
 
-def _sampled(said: Generation, marks: Sequence[bool]) -> tuple[SaidToken, ...]:
-    rows = zip(said.sampled, said.probabilities, marks, strict=True)
-    return tuple(SaidToken(token.text, probability, differs) for token, probability, differs in rows)
+def _sampled(generation: Generation, marks: Sequence[bool]) -> tuple[GeneratedToken, ...]:
+    rows = zip(generation.sampled, generation.probabilities, marks, strict=True)
+    return tuple(GeneratedToken(token.text, probability, differs) for token, probability, differs in rows)

@@ -1,58 +1,58 @@
-"""What travels about experiments: interventions, effects, and the list of those made so far."""
+"""Messages about experiments: interventions, effects, and the list of the experiments made so far."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
-from circuit_widget.widget.wire.schema import Limit
+from pydantic import Field
 
-Mode: TypeAlias = Annotated[str, Limit(24)]
-NodeId: TypeAlias = Annotated[str, Limit(64)]
-NodeIds: TypeAlias = Annotated[tuple[NodeId, ...], Limit(20_000)]
-Numbers: TypeAlias = Annotated[tuple[float, ...], Limit(20_000)]
-Name: TypeAlias = Annotated[str, Limit(200)]
-Text: TypeAlias = Annotated[str, Limit(4_000)]
-Code: TypeAlias = Annotated[str, Limit(2_000_000)]
-Pair: TypeAlias = tuple[int, int]
+from circuit_widget.widget.wire.schema import Listed, Many, Pair, message
+
+Mode: TypeAlias = Annotated[str, Field(max_length=24)]
+NodeId: TypeAlias = Annotated[str, Field(max_length=64)]
+NodeIds: TypeAlias = Many[NodeId]
+Numbers: TypeAlias = Many[float]
+Name: TypeAlias = Annotated[str, Field(max_length=200)]
+Text: TypeAlias = Annotated[str, Field(max_length=4_000)]
+Code: TypeAlias = Annotated[str, Field(max_length=2_000_000)]
 
 
-@dataclass(frozen=True)
+@message
 class AblateJson:
-    """Sets features to zero, takes errors and tokens away."""
+    """Set features to zero, remove errors and tokens."""
 
     kind: Literal["ablate"]
     nodes: NodeIds
 
 
-@dataclass(frozen=True)
+@message
 class ScaleJson:
-    """Multiplies features, errors or tokens by a factor."""
+    """Multiply features, errors or tokens by a factor."""
 
     kind: Literal["scale"]
     nodes: NodeIds
     factor: float
 
 
-@dataclass(frozen=True)
+@message
 class SetJson:
-    """Sets features to a value, or to one value each."""
+    """Clamp features to a value, or to one value each."""
 
     kind: Literal["set"]
     nodes: NodeIds
     value: float | Numbers
 
 
-@dataclass(frozen=True)
+@message
 class AddJson:
-    """Adds a value to features, or one value each."""
+    """Add a value to features, or one value each."""
 
     kind: Literal["add"]
     nodes: NodeIds
     value: float | Numbers
 
 
-@dataclass(frozen=True)
+@message
 class TurnJson:
     """One turn of a conversation."""
 
@@ -60,75 +60,77 @@ class TurnJson:
     content: Text
 
 
-OtherPrompt: TypeAlias = Text | Annotated[tuple[int, ...], Limit(20_000)] | tuple[TurnJson, ...]
+OtherPrompt: TypeAlias = Text | Many[int] | Listed[TurnJson]
 """Another prompt, as a text, as token ids, or as a conversation."""
 
 
-@dataclass(frozen=True)
+@message
 class SwapInJson:
-    """Gives nodes what they are in another prompt; `alignment` pairs positions of this prompt with positions of that."""
+    """Give nodes their values in another prompt; `alignment` pairs positions of this prompt with positions of the other."""
 
     kind: Literal["swap_in"]
     nodes: NodeIds
     prompt: OtherPrompt
     features: NodeIds | None = None
-    alignment: Annotated[tuple[Pair, ...], Limit(20_000)] | None = None
+    alignment: Many[Pair] | None = None
 
 
-InterventionJson: TypeAlias = AblateJson | ScaleJson | SetJson | AddJson | SwapInJson
-Interventions: TypeAlias = Annotated[tuple[InterventionJson, ...], Limit(100)]
+InterventionJson: TypeAlias = Annotated[
+    AblateJson | ScaleJson | SetJson | AddJson | SwapInJson, Field(discriminator="kind")
+]
+Interventions: TypeAlias = Annotated[tuple[InterventionJson, ...], Field(max_length=100, strict=False, fail_fast=True)]
 
 
-@dataclass(frozen=True)
+@message
 class InterveneBody:
-    """Asks what the model does when nodes are changed."""
+    """Request for the effect of interventions; without a name the kernel names the experiment."""
 
     interventions: Interventions
     mode: Mode
-    name: Name
+    name: Name | None = None
 
 
-@dataclass(frozen=True)
+@message
 class RecallBody:
-    """Puts an experiment made before back on show, in every view."""
+    """Request to display an earlier experiment again, in every view."""
 
     id: int
 
 
-@dataclass(frozen=True)
+@message
 class CompareBody:
-    """Asks for the experiment `id` beside another, the one on show."""
+    """Request for the experiment `id` beside another, the displayed one."""
 
     id: int
     beside: int
 
 
-@dataclass(frozen=True)
+@message
 class RenameBody:
-    """Gives an experiment another name."""
+    """Request to give an experiment another name."""
 
     id: int
     name: Name
 
 
-@dataclass(frozen=True)
+@message
 class ForgetBody:
-    """Deletes an experiment."""
+    """Request to delete an experiment."""
 
     id: int
 
 
-@dataclass(frozen=True)
+@message
 class ControlsBody:
-    """Asks for an experiment beside the same on random features like those it touched."""
+    """Request for controls: the same intervention on random features that resemble those it changed."""
 
     id: int
     n: int
 
 
-@dataclass(frozen=True)
+@message
 class EffectToken:
-    """A token's probability and logit at the traced position: before, after, as the graph predicted it; and its rank."""
+    """A token's probability and logit at the traced position: before, after, and as the graph predicts them; and its rank."""
 
     token: Text
     token_id: int
@@ -142,17 +144,17 @@ class EffectToken:
     rank_after: int
 
 
-@dataclass(frozen=True)
+@message
 class EffectTarget:
-    """The logit that the graph predicted for one of its targets."""
+    """The logit that the graph predicts for one of its targets."""
 
     token_id: int
     predicted_logit: float
 
 
-@dataclass(frozen=True)
+@message
 class EffectNodes:
-    """Activations of features before and after, and as the graph predicted them, one entry each."""
+    """Activations of features before, after, and as the graph predicts them, one entry each."""
 
     ids: NodeIds
     before: Numbers
@@ -160,9 +162,9 @@ class EffectNodes:
     predicted: Numbers
 
 
-@dataclass(frozen=True)
+@message
 class InjectedFeature:
-    """A feature given a value that is not a node of the graph."""
+    """A feature that is clamped to a value and is not a node of the graph."""
 
     id: NodeId
     layer: int
@@ -172,9 +174,9 @@ class InjectedFeature:
     label: Text | None
 
 
-@dataclass(frozen=True)
+@message
 class ControlToken:
-    """A token's probability after the controls: quantiles 0.05, 0.5, 0.95, and how often chance does as much."""
+    """A token's probability after the controls: quantiles 0.05, 0.5, 0.95, and the share of controls that change it as much."""
 
     token_id: int
     low: float
@@ -183,7 +185,7 @@ class ControlToken:
     p_value: float
 
 
-@dataclass(frozen=True)
+@message
 class ControlBox:
     """A box's activation after the controls as a share of before, quantiles 0.05 and 0.95; `size` is its number of nodes then."""
 
@@ -193,20 +195,20 @@ class ControlBox:
     high: float
 
 
-@dataclass(frozen=True)
+@message
 class ControlsMessage:
-    """What the same intervention did on `n` sets of random features; `similarity` says how alike they are."""
+    """The effect of the same intervention on `n` sets of random features; `similarity` describes how alike they are."""
 
     n: int
     seed: int
     similarity: Text
-    tokens: tuple[ControlToken, ...]
-    boxes: tuple[ControlBox, ...]
+    tokens: Listed[ControlToken]
+    boxes: Listed[ControlBox]
 
 
-@dataclass(frozen=True)
+@message
 class EffectMessage:
-    """What an intervention did, beside what the graph predicted; `code` are Python lines that do the same again."""
+    """The effect of an intervention, beside what the graph predicts; `code` is Python that repeats it."""
 
     id: int
     name: Name
@@ -217,17 +219,17 @@ class EffectMessage:
     device: str
     dtype: str
     kl: float
-    tokens: tuple[EffectToken, ...]
-    targets: tuple[EffectTarget, ...]
+    tokens: Listed[EffectToken]
+    targets: Listed[EffectTarget]
     nodes: EffectNodes
-    injected: Annotated[tuple[InjectedFeature, ...], Limit(20_000)]
+    injected: Many[InjectedFeature]
     code: Code
     controls: ControlsMessage | None = None
 
 
-@dataclass(frozen=True)
+@message
 class ComparedToken:
-    """A token's probability before, after the experiment on show, and after the one it is compared with."""
+    """A token's probability before, after the displayed experiment, and after the one it is compared with."""
 
     token: Text
     token_id: int
@@ -236,18 +238,18 @@ class ComparedToken:
     compared: float
 
 
-@dataclass(frozen=True)
+@message
 class ComparisonMessage:
-    """An experiment beside the one on show: its activations, and every token that is likely in either."""
+    """An experiment beside the displayed one: its activations, and every token that is likely in either."""
 
     id: int
     beside: int
     name: Name
     nodes: EffectNodes
-    tokens: tuple[ComparedToken, ...]
+    tokens: Listed[ComparedToken]
 
 
-@dataclass(frozen=True)
+@message
 class ExperimentEntry:
     """One line of the history: the likeliest token before and its probability after, and the likeliest after."""
 

@@ -1,87 +1,62 @@
-"""Every message between the frontend and the kernel, declared once.
+"""The messages between kernel and page that belong to no one experiment or study, and how a request is answered.
 
-`python -m circuit_widget.widget.wire.frontend_types` writes them into js/src/wire.
-
-The frontend asks with a Request. The kernel answers at once with Accepted, then with any number of Progress and
-Partial, then with one Reply (and binary buffers) or one Failed. A Notice belongs to no request. A newer request to run
-the model takes the place of an older one of the same name that has not started: the older fails with code "superseded".
+The page sends a Request. The kernel answers at once with Accepted, then with any number of Progress and Partial, then
+with one Reply (and binary buffers) or one Failed. A Notice belongs to no request. What each request has as its body
+and its reply is declared in `circuit_widget/widget/jobs/registry.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
 
+from pydantic import Field
+
 from circuit_widget.characters import half_character
-from circuit_widget.errors import MessageError
-from circuit_widget.widget.wire.experiment_messages import (
-    CompareBody,
-    ComparisonMessage,
-    ControlsBody,
-    EffectMessage,
-    ForgetBody,
-    InterveneBody,
-    Name,
-    NodeId,
-    Numbers,
-    RecallBody,
-    RenameBody,
-    Text,
-)
-from circuit_widget.widget.wire.schema import Limit, OneOf, parse, shown
-from circuit_widget.widget.wire.study_messages import (
-    AlignBody,
-    AlignmentMessage,
-    GenerateBody,
-    GenerationMessage,
-    SweepBody,
-    SweepMessage,
-    ValidateBody,
-    ValidationMessage,
-)
+from circuit_widget.widget.wire.experiment_messages import Name, NodeId, Numbers, Text
+from circuit_widget.widget.wire.schema import Listed, OneOf, message
 
-RequestId: TypeAlias = Annotated[str, Limit(64)]
+LONGEST_ID = 64
+
+RequestId: TypeAlias = Annotated[str, Field(max_length=LONGEST_ID)]
 
 
-@dataclass(frozen=True)
+@message
 class Empty:
     """Nothing."""
 
 
-@dataclass(frozen=True)
+@message
 class CardBody:
-    """Asks what is known about a feature beyond this prompt."""
+    """Request for what is known of a feature beyond this prompt."""
 
     node: NodeId
 
 
-@dataclass(frozen=True)
+@message
 class FigureBody:
-    """Asks for a picture of what the widget shows; the width is in inches."""
+    """Request for a figure of what the widget displays; the width is in inches."""
 
     format: Literal["svg", "pdf", "png"]
     width: Annotated[float, OneOf((3.25, 5.5, 6.75))]
     part: Literal["map", "circuit", "both"]
 
 
-@dataclass(frozen=True)
+@message
 class CancelBody:
-    """Stops a request that is queued or running."""
+    """Request to stop another request, which is queued or running."""
 
     rid: RequestId
 
 
-@dataclass(frozen=True)
+@message
 class CardExample:
     """A piece of text and the feature's activation at each of its tokens."""
 
-    tokens: tuple[Text, ...]
+    tokens: Listed[Text]
     activations: Numbers
 
 
-@dataclass(frozen=True)
+@message
 class CardToken:
     """A token that a feature promotes or suppresses, with its direct effect on the token's logit."""
 
@@ -89,9 +64,9 @@ class CardToken:
     logit: float
 
 
-@dataclass(frozen=True)
+@message
 class Card:
-    """What is known about a feature beyond this prompt."""
+    """What is known of a feature beyond this prompt."""
 
     node: NodeId
     layer: int
@@ -99,12 +74,12 @@ class Card:
     label: Text | None
     frequency: float | None
     maximum: float | None
-    examples: tuple[CardExample, ...]
-    promoted: tuple[CardToken, ...]
-    suppressed: tuple[CardToken, ...]
+    examples: Listed[CardExample]
+    promoted: Listed[CardToken]
+    suppressed: Listed[CardToken]
 
 
-@dataclass(frozen=True)
+@message
 class FileReply:
     """A file's name and media type; its bytes are the reply's one buffer."""
 
@@ -112,25 +87,26 @@ class FileReply:
     mime: str
 
 
-@dataclass(frozen=True)
+@message
 class Request:
-    """A question of the frontend; `rid` is chosen by it and comes back with every answer."""
+    """A request of the page, which chooses `rid`; every answer has the same one."""
 
     type: Literal["request"]
     rid: RequestId
     name: str
-    body: Mapping[str, object]
+    body: dict[str, object]
 
 
-@dataclass(frozen=True)
+@message
 class Accepted:
-    """The request is well formed and queued."""
+    """The request is well formed and queued; `label` is its name, where the kernel names it."""
 
     rid: RequestId
+    label: Text | None = None
     type: Literal["accepted"] = "accepted"
 
 
-@dataclass(frozen=True)
+@message
 class Progress:
     """How far a request is, from 0 to 1; at most ten a second."""
 
@@ -140,25 +116,25 @@ class Progress:
     type: Literal["progress"] = "progress"
 
 
-@dataclass(frozen=True)
+@message
 class Partial:
-    """The answer to a request as far as it is; at most ten a second, each in the place of the last."""
+    """The answer to a request as far as it is; at most ten a second, each replaces the last."""
 
     rid: RequestId
-    body: Mapping[str, object]
+    body: dict[str, object]
     type: Literal["partial"] = "partial"
 
 
-@dataclass(frozen=True)
+@message
 class Reply:
     """The answer to a request."""
 
     rid: RequestId
-    body: Mapping[str, object]
+    body: dict[str, object]
     type: Literal["reply"] = "reply"
 
 
-@dataclass(frozen=True)
+@message
 class Failed:
     """Why a request has no answer, in a sentence for the user."""
 
@@ -168,24 +144,24 @@ class Failed:
     type: Literal["error"] = "error"
 
 
-@dataclass(frozen=True)
+@message
 class Notice:
-    """Something the user should know that belongs to no request."""
+    """A sentence for the user that belongs to no request."""
 
     message: Text
     type: Literal["notice"] = "notice"
 
 
-@dataclass(frozen=True)
+@message
 class Capabilities:
-    """What the kernel can do for this graph; `why_not` says why interventions are not possible."""
+    """What the kernel can do for this graph; `why_not` is the reason why interventions are not possible."""
 
     intervene: bool
     why_not: Text
     figure: bool
 
 
-@dataclass(frozen=True)
+@message
 class Settings:
     """How the widget looks; the height of the map is in CSS pixels."""
 
@@ -193,42 +169,7 @@ class Settings:
     height: int
 
 
-Body: TypeAlias = (
-    Empty | InterveneBody | RecallBody | CompareBody | RenameBody | ForgetBody | ControlsBody
-    | AlignBody | SweepBody | GenerateBody | ValidateBody | CardBody | FigureBody | CancelBody
-)  # fmt: skip
-
-REQUESTS: Mapping[str, tuple[type[Body], type]] = MappingProxyType(
-    {
-        "ping": (Empty, Empty),
-        "intervene": (InterveneBody, EffectMessage),
-        "recall": (RecallBody, EffectMessage),
-        "compare": (CompareBody, ComparisonMessage),
-        "rename": (RenameBody, Empty),
-        "forget": (ForgetBody, Empty),
-        "table": (Empty, FileReply),
-        "controls": (ControlsBody, EffectMessage),
-        "align": (AlignBody, AlignmentMessage),
-        "sweep": (SweepBody, SweepMessage),
-        "generate": (GenerateBody, GenerationMessage),
-        "validate": (ValidateBody, ValidationMessage),
-        "card": (CardBody, Card),
-        "figure": (FigureBody, FileReply),
-        "cancel": (CancelBody, Empty),
-    }
-)
-
-
-def request(content: object) -> tuple[Request, Body]:
-    """Return a message of the frontend as a request and its body; anything else is refused with a MessageError."""
-    envelope = parse(Request, content, "The message")
-    if envelope.name not in REQUESTS:
-        raise MessageError(f"There is no request {shown(envelope.name)}; expected one of {', '.join(REQUESTS)}.")
-    body, _ = REQUESTS[envelope.name]
-    return envelope, parse(body, envelope.body, f"The body of {envelope.name}")
-
-
 def request_id(content: object) -> str | None:
     """Return the id to answer a message under, also a malformed one, if it has a usable one."""
     rid = content.get("rid") if isinstance(content, dict) else None
-    return rid if isinstance(rid, str) and 0 < len(rid) <= 64 and half_character(rid) is None else None
+    return rid if isinstance(rid, str) and 0 < len(rid) <= LONGEST_ID and half_character(rid) is None else None

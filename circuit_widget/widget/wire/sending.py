@@ -1,4 +1,4 @@
-"""What leaves for the page: strict JSON of a bounded size, or an error in its place, so that every request is answered."""
+"""Sending to the page: strict JSON of a bounded size, or an error in its place, so that every request is answered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGEST_MESSAGE = 64 * 2**20
 
 LONGEST_SENTENCE = 600
 DEEPEST = 100
-"""Levels to look through for what cannot be sent."""
+"""The deepest level that is searched for values that cannot be sent."""
 
 
 class Send(Protocol):
@@ -31,12 +31,12 @@ class Send(Protocol):
 
 
 def sendable(what: str, value: Any) -> Any:
-    """Return a value as a message or a trait may hold it: what strict JSON can say, at most 64 MB of it.
+    """Return a value for a message or a trait: strict JSON, at most 64 MB of it.
 
     Token texts and labels come from models and files: a lone surrogate in one becomes the replacement character.
 
     Raises:
-        MessageError: a number that is not finite, a value that JSON does not have or that holds itself, or too much.
+        MessageError: a number that is not finite, a value that JSON does not have or that contains itself, or too much.
     """
     try:
         written = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
@@ -49,23 +49,29 @@ def sendable(what: str, value: Any) -> Any:
     return value
 
 
-def tell(
+def json_of(message: object) -> dict[str, Any]:
+    """Return a message as JSON that can be sent; raises MessageError as `sendable`."""
+    document: dict[str, Any] = sendable("The message", plain(message))
+    return document
+
+
+def send_message(
     send: Send, message: Accepted | Progress | Partial | Reply | Failed | Notice, buffers: Sequence[bytes] = ()
 ) -> None:
-    """Send a message; of a reply that cannot be sent, send the reason. What cannot be sent either is logged."""
+    """Send a message; in place of a reply that cannot be sent, send the reason. Other messages that fail are logged."""
     try:
         content = sendable("The answer", plain(message))
         _check_size("The answer", sum(len(buffer) for buffer in buffers))
         send(content, list(buffers) or None)
     except Exception as error:
         if isinstance(message, Reply):
-            tell(send, Failed(message.rid, *failure(error)))
+            send_message(send, Failed(message.rid, *failure(error)))
         else:
             LOG.exception("A message to the page could not be sent.")
 
 
 def sentence(text: str, most: int = LONGEST_SENTENCE) -> str:
-    """Return a text as the page gets it: whole characters, and not too many."""
+    """Return a text for the page: whole characters, at most so many."""
     return shortened(repaired(text), most)
 
 
@@ -92,23 +98,23 @@ def _check_size(what: str, size: int) -> None:
 
 
 def _faults(value: Any, where: str, depth: int) -> Iterator[str]:
-    """Yield what JSON cannot say, each with the place where it is."""
-    place = where or "it"
+    """Yield the values that JSON does not have, each with its path."""
+    path = where or "it"
     if depth > DEEPEST:
-        yield f"it is nested more than {DEEPEST} levels deep, or holds itself"
+        yield f"it is nested more than {DEEPEST} levels deep, or contains itself"
     elif isinstance(value, float):
         if not math.isfinite(value):
-            yield f"{place} is {value}, and numbers have to be finite; give values nearer to what is usual"
+            yield f"{path} is {value}, and numbers have to be finite; give values nearer to what is usual"
     elif isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str | int | float | None):
-                yield f"{place} has a key of type {type(key).__name__}, which JSON does not have"
+                yield f"{path} has a key of type {type(key).__name__}, which JSON does not have"
             yield from _faults(inner, f"{where}.{key!s:.40}".lstrip("."), depth + 1)
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
             yield from _faults(inner, f"{where}[{number}]", depth + 1)
     elif value is not None and not isinstance(value, str | int):
-        yield f"{place} is of type {type(value).__name__}, which JSON does not have"
+        yield f"{path} is of type {type(value).__name__}, which JSON does not have"
 
 
 def _repaired(value: Any) -> Any:

@@ -1,19 +1,11 @@
-"""The graph as the frontend gets it: one run of bytes with the nodes and edges that matter.
+"""The graph as the page gets it: the nodes and edges that matter, as a message whose columns travel as binary buffers.
 
-    uint32      H, length of the header
-    H bytes     header, UTF-8 JSON; `arrays` gives each array's dtype, number of items, and offset in the array section
-    0..7 bytes  zeros, so that the array section starts at a multiple of 8 bytes
-    ...         arrays, each at a multiple of 8 bytes of the section
-
-All numbers are little-endian. Nodes keep the graph's order: features, errors, tokens, logits.
+Nodes keep the graph's order: features, errors, tokens, logits.
 """
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -23,11 +15,11 @@ from circuit_widget.errors import MessageError
 from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
-from circuit_widget.widget.wire.snapshot_header import (
+from circuit_widget.widget.wire.snapshot_messages import (
     VERSION,
     DType,
-    SnapshotArray,
-    SnapshotHeader,
+    SnapshotColumn,
+    SnapshotMessage,
     SnapshotModel,
     SnapshotScores,
     SnapshotTarget,
@@ -54,79 +46,68 @@ _DTYPES: Mapping[str, DType] = {
 }
 
 
-def shown_nodes(graph: Graph, also: Iterable[str] = ()) -> Int[np.ndarray, " shown"]:
-    """Return the places, ascending, of the nodes that a snapshot holds.
+def snapshot_nodes(graph: Graph, also: Iterable[str] = ()) -> Int[np.ndarray, " sent"]:
+    """Return the indices, ascending, of the nodes in a snapshot.
 
-    These are all tokens and logits, the features and errors that together hold 98% of the influence but at most the
+    These are all tokens and logits, the features and errors that together have 98% of the influence but at most the
     1,500 with most of it, and the nodes named in `also`.
     """
     ranked = graph.n_features + graph.n_errors
     share, influence = graph.share[:ranked], graph.influence[:ranked]
     order = np.argsort(-influence, kind="stable")[:MOST_NODES]
-    shown = np.zeros(graph.n_nodes, dtype=bool)
-    shown[order[share[order] <= NODE_SHARE]] = True
-    shown[order[:1]] = True
-    shown[ranked:] = True
-    shown[list(graph.resolve(also))] = True
-    return np.flatnonzero(shown)
+    sent = np.zeros(graph.n_nodes, dtype=bool)
+    sent[order[share[order] <= NODE_SHARE]] = True
+    sent[order[:1]] = True
+    sent[ranked:] = True
+    sent[list(graph.resolve(also))] = True
+    return np.flatnonzero(sent)
 
 
-def pack(graph: Graph, also: Iterable[str] = ()) -> bytes:
+def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
     """Return the snapshot of a graph; `also` names nodes that must be in it, such as those of the circuit.
 
-    Of the edges between its nodes it holds the strongest: those that carry 99.5% of the edge score, at most 30,000.
-    Raises MessageError for layers and positions above 32,767.
+    Of the edges between its nodes it has the strongest: those with 99.5% of the edge score, at most 30,000. Raises
+    MessageError for layers and positions above 32,767, and for numbers that are not finite as float32.
     """
-    shown = shown_nodes(graph, also)
-    arrays = {**_node_columns(graph, shown), **_edge_columns(graph, shown)}
-    blocks: list[bytes] = []
-    places: dict[str, SnapshotArray] = {}
-    offset = 0
-    for name, dtype in _DTYPES.items():
-        block = _block(name, arrays[name], dtype)
-        places[name] = SnapshotArray(dtype, len(arrays[name]), offset)
-        padding = -len(block) % 8
-        blocks.append(block + bytes(padding))
-        offset += len(block) + padding
-    header = json.dumps(asdict(_header(graph, shown, places)), separators=(",", ":"), allow_nan=False).encode()
-    return struct.pack("<I", len(header)) + header + bytes(-(4 + len(header)) % 8) + b"".join(blocks)
-
-
-def _block(name: str, values: Shaped[np.ndarray, " items"], dtype: DType) -> bytes:
-    try:
-        return exactly(name, values, np.dtype(dtype).newbyteorder("<")).tobytes()
-    except ValueError as error:
-        raise MessageError(
-            f"The page cannot show this graph: {error}. Show the graph of a shorter prompt or of a smaller model."
-        ) from error
-
-
-def _header(graph: Graph, shown: Int[np.ndarray, " shown"], arrays: dict[str, SnapshotArray]) -> SnapshotHeader:
-    ids = tuple(graph.node_ids[node] for node in shown)
-    first_logit = len(shown) - len(graph.targets)
-    said = {name: str(graph.recipe.get(name) or "") for name in ("prompt", "model", "transcoders", "device", "dtype")}
-    return SnapshotHeader(
+    sent = snapshot_nodes(graph, also)
+    arrays = {**_node_columns(graph, sent), **_edge_columns(graph, sent)}
+    ids = tuple(graph.node_ids[node] for node in sent)
+    first_logit = len(sent) - len(graph.targets)
+    recipe = {name: str(graph.recipe.get(name) or "") for name in ("prompt", "model", "transcoders", "device", "dtype")}
+    return SnapshotMessage(
         version=VERSION,
         n_layers=graph.n_layers,
         position=graph.position,
-        prompt=said["prompt"],
+        prompt=recipe["prompt"],
         tokens=tuple(SnapshotToken(token.text, token.token_id) for token in graph.tokens),
         targets=tuple(
-            SnapshotTarget(first_logit + place, target.token, target.token_id, target.probability, target.logit)
-            for place, target in enumerate(graph.targets)
+            SnapshotTarget(first_logit + index, target.token, target.token_id, target.probability, target.logit)
+            for index, target in enumerate(graph.targets)
         ),
-        model=SnapshotModel(said["model"], said["transcoders"], said["device"], said["dtype"]),
+        model=SnapshotModel(recipe["model"], recipe["transcoders"], recipe["device"], recipe["dtype"]),
         scores=SnapshotScores(graph.recorded_scores.replacement, graph.recorded_scores.completeness),
         total_nodes=graph.n_nodes,
         ids=ids,
         labels={
             str(i): shortened(graph.labels[node], LONGEST_LABEL) for i, node in enumerate(ids) if node in graph.labels
         },
-        arrays=arrays,
+        columns={name: _column(name, arrays[name], dtype) for name, dtype in _DTYPES.items()},
     )
 
 
-def _node_columns(graph: Graph, shown: Int[np.ndarray, " shown"]) -> Mapping[str, Shaped[np.ndarray, " shown"]]:
+def _column(name: str, values: Shaped[np.ndarray, " items"], dtype: DType) -> SnapshotColumn:
+    try:
+        column = exactly(name, values, np.dtype(dtype).newbyteorder("<"))
+        if not np.isfinite(column).all():
+            raise ValueError(f"{name} has numbers that are not finite")
+    except ValueError as error:
+        raise MessageError(
+            f"The page cannot show this graph: {error}. Show the graph of a shorter prompt or of a smaller model."
+        ) from error
+    return SnapshotColumn(dtype, column.tobytes())
+
+
+def _node_columns(graph: Graph, sent: Int[np.ndarray, " sent"]) -> Mapping[str, Shaped[np.ndarray, " sent"]]:
     counts = (graph.n_features, graph.n_errors, len(graph.token_position), len(graph.targets))
     others = graph.n_nodes - graph.n_features
     columns = {
@@ -139,12 +120,12 @@ def _node_columns(graph: Graph, shown: Int[np.ndarray, " shown"]) -> Mapping[str
         "share": graph.share,
         "input_total": graph.input_total,
     }
-    return {name: column[shown] for name, column in columns.items()}
+    return {name: column[sent] for name, column in columns.items()}
 
 
-def _edge_columns(graph: Graph, shown: Int[np.ndarray, " shown"]) -> Mapping[str, Shaped[np.ndarray, " edges"]]:
-    edges = graph.strongest_edges(MOST_EDGES, among=shown)
-    source, target = np.searchsorted(shown, edges.source), np.searchsorted(shown, edges.target)
+def _edge_columns(graph: Graph, sent: Int[np.ndarray, " sent"]) -> Mapping[str, Shaped[np.ndarray, " edges"]]:
+    edges = graph.strongest_edges(MOST_EDGES, among=sent)
+    source, target = np.searchsorted(sent, edges.source), np.searchsorted(sent, edges.target)
     kept = np.flatnonzero(edges.share <= EDGE_SHARE)
     order = kept[np.lexsort((source[kept], target[kept]))]
     return {

@@ -1,9 +1,8 @@
-"""What travels about studies, each of many runs of the model: sweeps, steered texts, validations; and alignments."""
+"""Messages about studies, each of many runs of the model: sweeps, steered texts, validations; and about alignments."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from circuit_widget.widget.wire.experiment_messages import (
     Code,
@@ -13,42 +12,41 @@ from circuit_widget.widget.wire.experiment_messages import (
     NodeId,
     NodeIds,
     Numbers,
-    Pair,
     Text,
 )
-from circuit_widget.widget.wire.schema import Limit
+from circuit_widget.widget.wire.schema import Listed, Many, Pair, message
 
-Texts: TypeAlias = Annotated[tuple[Text, ...], Limit(20_000)]
+Texts: TypeAlias = Many[Text]
 Axis: TypeAlias = Literal["factor", "last_layer", "groups", "pairs"]
 
 
-@dataclass(frozen=True)
+@message
 class AlignBody:
-    """Asks which position of this prompt stands for which of another."""
+    """Request for the alignment of this prompt with another: which position corresponds to which."""
 
     prompt: Text
 
 
-@dataclass(frozen=True)
+@message
 class AlignmentMessage:
-    """The tokens of this prompt and of another, and pairs of positions that stand for each other."""
+    """The tokens of this prompt and of another, and pairs of positions that correspond to each other."""
 
     tokens: Texts
     others: Texts
-    pairs: Annotated[tuple[Pair, ...], Limit(20_000)]
+    pairs: Many[Pair]
 
 
-@dataclass(frozen=True)
+@message
 class SweepBody:
-    """Asks for the same over a range: factors of a strength, last frozen layers, each box of the circuit, pairs of them."""
+    """Request for a sweep: over strengths, last frozen layers, boxes, or pairs of boxes; without a name the kernel names it."""
 
     axis: Axis
     interventions: Interventions
     mode: Mode
-    name: Name
+    name: Name | None = None
 
 
-@dataclass(frozen=True)
+@message
 class SweepToken:
     """A token along a sweep: before it, and after each experiment, measured and predicted."""
 
@@ -62,7 +60,7 @@ class SweepToken:
     predicted_logit: Numbers
 
 
-@dataclass(frozen=True)
+@message
 class SweepBox:
     """A box along a sweep: summed activation as a share of before."""
 
@@ -72,7 +70,7 @@ class SweepBox:
     predicted: Numbers
 
 
-@dataclass(frozen=True)
+@message
 class SweepMessage:
     """A sweep as far as it is: `labels` (and `values`, where numbers were varied) of the experiments done of `total`.
 
@@ -88,35 +86,35 @@ class SweepMessage:
     nodes: NodeIds
     values: Numbers
     labels: Texts
-    tokens: tuple[SweepToken, ...]
-    boxes: tuple[SweepBox, ...]
+    tokens: Listed[SweepToken]
+    boxes: Listed[SweepBox]
     code: Code
 
 
-@dataclass(frozen=True)
+@message
 class GenerateBody:
-    """Asks what the model goes on to say, as it is and under interventions."""
+    """Request for generated text: of the model as it is, and under interventions. Without a name the kernel names it."""
 
     interventions: Interventions
     new_tokens: bool
     max_new_tokens: int
     temperature: float
     seed: int | None
-    name: Name
+    name: Name | None = None
 
 
-@dataclass(frozen=True)
-class SaidToken:
-    """A sampled token; `differs` marks what the other text does not say."""
+@message
+class GeneratedToken:
+    """A sampled token; `differs` marks those that the other text does not have."""
 
     token: Text
     probability: float
     differs: bool
 
 
-@dataclass(frozen=True)
+@message
 class GenerationMessage:
-    """The text the model says as it is, and under interventions, as far as it is."""
+    """The text that the model generates as it is, and under interventions, as far as it is."""
 
     kind: Literal["generation"]
     name: Name
@@ -125,19 +123,19 @@ class GenerationMessage:
     seed: int | None
     ended: bool
     gap: str
-    unsteered: Annotated[tuple[SaidToken, ...], Limit(20_000)]
-    steered: Annotated[tuple[SaidToken, ...], Limit(20_000)]
+    unsteered: Many[GeneratedToken]
+    steered: Many[GeneratedToken]
     code: Code
 
 
-@dataclass(frozen=True)
+@message
 class ValidateBody:
-    """Asks whether the graph predicts what ablating each box does to the others."""
+    """Request for a validation: whether the graph predicts what ablating each box does to the others."""
 
     mode: Mode
 
 
-@dataclass(frozen=True)
+@message
 class ValidationPair:
     """What ablating `source` does to `target`: change predicted and measured; `direct` where no other feature is between."""
 
@@ -149,7 +147,7 @@ class ValidationPair:
     direct: bool
 
 
-@dataclass(frozen=True)
+@message
 class ValidationAgreement:
     """How well prediction and measurement of some pairs agree; None where there are too few."""
 
@@ -160,7 +158,7 @@ class ValidationAgreement:
     sign_share: float | None
 
 
-@dataclass(frozen=True)
+@message
 class ValidationMessage:
     """Ablations predicted and measured; what is left of the target's probability without the circuit, and with it alone."""
 
@@ -168,8 +166,8 @@ class ValidationMessage:
     mode: Mode
     frozen: str
     groups: int
-    pairs: Annotated[tuple[ValidationPair, ...], Limit(20_000)]
-    agreement: tuple[ValidationAgreement, ...]
+    pairs: Many[ValidationPair]
+    agreement: Listed[ValidationAgreement]
     token: Text
     necessity: float | None
     sufficiency: float | None

@@ -1,4 +1,4 @@
-"""TypeScript types of the dataclasses that `schema` parses."""
+"""TypeScript types of messages."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from circuit_widget.widget.wire.schema import OneOf, hints_of
 
 
 def interface(kind: Any) -> str:
-    """Return the TypeScript interface of a dataclass, its docstring as the comment; None by default is optional."""
+    """Return the TypeScript interface of a message, its docstring as the comment; None by default is optional."""
     if not fields(kind):
         return f"/** {kind.__doc__} */\nexport type {_name(kind)} = Record<string, never>;\n"
     lines = [f"/** {kind.__doc__} */", f"export interface {_name(kind)} {{"]
-    optional = {f.name for f in fields(kind) if f.default is None}
+    optional = {one.name for one in fields(kind) if one.default is None}
     for name, hint in hints_of(kind).items():
         lines.append(f"  readonly {name}{'?' if name in optional else ''}: {typescript(hint)};")
     return "\n".join([*lines, "}", ""])
@@ -39,7 +39,15 @@ def typescript(kind: Any) -> str:
         return f"Readonly<Record<string, {typescript(args[1])}>>"
     if is_dataclass(kind):
         return _name(kind)
-    return {str: "string", int: "number", float: "number", bool: "boolean", NoneType: "null", object: "unknown"}[kind]
+    return {
+        bytes: "DataView",
+        str: "string",
+        int: "number",
+        float: "number",
+        bool: "boolean",
+        NoneType: "null",
+        object: "unknown",
+    }[kind]
 
 
 def _name(kind: Any) -> str:

@@ -1,9 +1,10 @@
-/** Which tokens of another prompt stand for those of this one, where a swap touches it: shown, and open to change. */
+/** The positions of another prompt that correspond to those which a swap changes, and their choice by hand. */
 
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { AlignmentMessage, NodeId, Snapshot } from "../core/types";
+import type { Snapshot } from "../core/types";
 import type { Store } from "../store/store";
+import type { AlignmentMessage, NodeId } from "../wire/types";
 import { tokenAt, tokenText } from "../wording/words";
 
 /** Positions of this prompt for which the user chose a position of the other. */
@@ -17,34 +18,34 @@ export interface Aligned extends AlignmentMessage {
 /** Milliseconds after the last key until a prompt is aligned. */
 const PAUSE = 350;
 
-interface Asking {
-  /** The alignment of the prompt asked for last; null until it is there. */
+interface Alignment {
+  /** The alignment of the prompt requested last; null until it is there. */
   readonly value: Aligned | null;
-  ask(prompt: string): void;
+  request(prompt: string): void;
 }
 
 /** Alignments with whatever prompt is typed; what was chosen for one prompt is forgotten with the next. */
-export function useAlignment(store: Store, chosen: Signal<Chosen>): Asking {
+export function useAlignment(store: Store, chosen: Signal<Chosen>): Alignment {
   const found = useSignal<Aligned | null>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
   return {
     value: found.value,
-    ask: (prompt) => {
+    request: (prompt) => {
       clearTimeout(timer.current);
       if (prompt === "" || !store.capabilities.value.intervene) return;
       timer.current = setTimeout(() => {
-        void store.actions.align(prompt).then((alignment) => {
-          if (alignment === null) return;
+        void store.kernel.align({ prompt }).then((reply) => {
+          if (reply === null) return;
           chosen.value = new Map();
-          found.value = { ...alignment, prompt };
+          found.value = { ...reply.body, prompt };
         });
       }, PAUSE);
     },
   };
 }
 
-/** The alignment to send with a swap: none where the kernel's own stands. */
+/** The alignment to send with a swap: none where the kernel's own is kept. */
 export function pairsWith(
   alignment: Aligned | null,
   prompt: string,
@@ -61,7 +62,7 @@ interface Props {
   readonly chosen: Signal<Chosen>;
 }
 
-/** A row for each position that the swap touches. */
+/** A row for each position that the swap changes. */
 export function Counterparts({ snapshot, nodes, alignment, chosen }: Props) {
   if (alignment === null) return null;
   const positions = new Set(
@@ -70,7 +71,7 @@ export function Counterparts({ snapshot, nodes, alignment, chosen }: Props) {
   const pairs = new Map([...alignment.pairs, ...chosen.value]);
   return (
     <div class="counterparts" data-test="alignment">
-      <span class="caption">stands for it there</span>
+      <span class="caption">corresponds to, in the other prompt</span>
       {[...positions]
         .sort((one, other) => one - other)
         .map((position) => (
@@ -80,7 +81,7 @@ export function Counterparts({ snapshot, nodes, alignment, chosen }: Props) {
               class="chip"
               data-test="counterpart"
               data-position={position}
-              aria-label={`What stands for ${tokenAt(snapshot, position)}`}
+              aria-label={`Position that corresponds to ${tokenAt(snapshot, position)}`}
               value={String(pairs.get(position) ?? -1)}
               onChange={(event) => {
                 chosen.value = new Map([...chosen.value, [position, Number(event.currentTarget.value)]]);

@@ -1,8 +1,8 @@
 import { NameField } from "../controls/name-field";
-import type { NodeId } from "../core/types";
 import type { Size } from "../page/size";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import type { Sheet } from "./attention";
 import { Dial } from "./dial";
 import { Members } from "./members";
@@ -21,7 +21,7 @@ interface Props {
   readonly onLeave: () => void;
 }
 
-/** What stands at the box that has the attention: its dial, and the sheet that was opened from it. */
+/** What is drawn at the box that has the attention: its dial, and the sheet that was opened from it. */
 export function AtHand({ store, placed, size, sheet, onSheet, onLook, onGrab, onLeave }: Props) {
   const close = () => {
     onSheet(null);

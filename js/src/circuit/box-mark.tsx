@@ -12,7 +12,7 @@ interface Props {
   readonly paneWidth: number;
   readonly selected: boolean;
   readonly hovered: boolean;
-  /** Something is held over it and would be merged into it. */
+  /** Something is dragged over it and would be merged into it. */
   readonly receiving: boolean;
   readonly dragged: boolean;
   readonly focusable: boolean;
@@ -77,7 +77,7 @@ export function BoxMark(props: Props) {
   );
 }
 
-/** The cards that stand behind a box of several nodes. */
+/** The cards behind a box of several nodes. */
 export function Cards({ cards, w, h, radius }: { cards: number; w: number; h: number; radius: number }) {
   return Array.from({ length: cards }, (_, at) => {
     const shift = CARD * (cards - at);

@@ -7,7 +7,7 @@ import type { Store } from "../store/store";
 import { AtHand, RenameBox } from "./at-hand";
 import { useAttention } from "./attention";
 import { BoxMark } from "./box-mark";
-import { type Held, useGestures } from "./gestures";
+import { type Dragged, useGestures } from "./gestures";
 import { InjectedMark, placeInjected, tieBetween } from "./injected-mark";
 import { pressKey } from "./keys";
 import { LinkLabel, LinkMark } from "./link-mark";
@@ -39,7 +39,7 @@ export function CircuitPane({ store }: { store: Store }) {
     (box, event) => store.actions.select([box.id], isToggle(event) ? "toggle" : "replace"),
   );
   const placed = useComputed(() => {
-    const hand = gestures.held.value;
+    const hand = gestures.dragged.value;
     if (hand?.what !== "box" || !hand.moved) return resting.value.placed;
     return resting.value.placed.map((one) => (one.box.id === hand.box?.id ? { ...one, x: hand.x, y: hand.y } : one));
   });
@@ -58,8 +58,8 @@ export function CircuitPane({ store }: { store: Store }) {
     () => new Map(store.boxes.value.map((box) => [box.id, outcomeOf(store.snapshot, box, store.effect.value)])),
   );
   const outcomeAt = (one: Placed): Outcome => outcomes.value.get(one.box.id) as Outcome;
-  const held = gestures.held.value;
-  const hand = held?.moved ? held : null;
+  const dragged = gestures.dragged.value;
+  const hand = dragged?.moved ? dragged : null;
   const target = gestures.target(resting.value.placed);
 
   const host = placed.value.find((one) => one.box.id === injected.value?.beside[0]);
@@ -93,7 +93,7 @@ export function CircuitPane({ store }: { store: Store }) {
     const { box } = placed.value[at];
     // Who uses keys means the focused box, not the one the pointer happens to rest on.
     attention.forget();
-    const meant = pressKey(event, at, {
+    const handled = pressKey(event, at, {
       store,
       placed: placed.value,
       ...size.value,
@@ -102,7 +102,7 @@ export function CircuitPane({ store }: { store: Store }) {
       openDial: () => requestAnimationFrame(() => pane.current?.querySelector<HTMLElement>(".dial button")?.focus()),
       openMembers: () => attention.open(box.id, "members"),
     });
-    if (!meant) return;
+    if (!handled) return;
     event.preventDefault();
     event.stopPropagation();
   }
@@ -214,7 +214,7 @@ export function CircuitPane({ store }: { store: Store }) {
 }
 
 /** What a drop would do; at rest, and as long as there is little, what can be done. */
-function hintOf(hand: Held | null, target: Placed | null, boxes: number): string {
+function hintOf(hand: Dragged | null, target: Placed | null, boxes: number): string {
   if (hand !== null && target !== null) return `drop to group with ${target.name}`;
   if (hand?.what === "map") return "drop to keep it here";
   if (hand?.what === "member") return "drop to take it out of its supernode";

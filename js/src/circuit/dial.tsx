@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { Button } from "../controls/button";
-import type { InterventionJson, NodeId } from "../core/types";
 import { changeableOf, everywhere, featuresOf, intervene } from "../store/running";
 import type { Store } from "../store/store";
+import type { InterventionJson, NodeId } from "../wire/types";
 import { count, plainNumber } from "../wording/words";
 import type { Sheet } from "./attention";
 import { removeBox } from "./edits";
@@ -29,13 +29,13 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
   const nodes = at(changeableOf(snapshot, box.nodes));
   const bar = useRef<HTMLDivElement>(null);
 
-  function change(deed: Deed, number: number, event: Event): void {
+  function change(kind: Kind, number: number, event: Event): void {
     if (!Number.isFinite(number)) {
       store.actions.fail({ code: "intervention", message: "Type a number, such as 0.5 or −2, then press Enter." });
       return;
     }
     const together = event instanceof MouseEvent && event.shiftKey;
-    void intervene(store, interventionOf(deed, number, deed === "scale" ? nodes : at(features)), together);
+    void intervene(store, interventionOf(kind, number, kind === "scale" ? nodes : at(features)), together);
   }
 
   function onKeyDown(event: KeyboardEvent): void {
@@ -66,7 +66,7 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
               key={factor}
               data-test={`dial-${factor}`}
               aria-label={`×${plainNumber(factor)} ${name}`}
-              title={why || `${factor === 0 ? "ablate" : "scale"} · with Shift beside the interventions shown`}
+              title={why || `${factor === 0 ? "ablate" : "scale"} · with Shift beside the displayed interventions`}
               onClick={(event) => change("scale", factor, event)}
             >
               ×{plainNumber(factor)}
@@ -112,16 +112,16 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
   );
 }
 
-type Deed = "scale" | "set" | "add";
+type Kind = "scale" | "set" | "add";
 
-const DEEDS: readonly (readonly [Deed, string, string])[] = [
+const KINDS: readonly (readonly [Kind, string, string])[] = [
   ["scale", "×", "scale by a factor"],
   ["set", "=", "set to a value"],
   ["add", "+", "add a value"],
 ];
 
-function interventionOf(deed: Deed, number: number, nodes: readonly NodeId[]): InterventionJson {
-  if (deed !== "scale") return { kind: deed, nodes, value: number };
+function interventionOf(kind: Kind, number: number, nodes: readonly NodeId[]): InterventionJson {
+  if (kind !== "scale") return { kind, nodes, value: number };
   return number === 0 ? { kind: "ablate", nodes } : { kind: "scale", nodes, factor: number };
 }
 
@@ -130,18 +130,18 @@ interface NumberProps {
   readonly why: string;
   /** Whether it has activations, which can be set and added to. */
   readonly valued: boolean;
-  readonly onNumber: (deed: Deed, number: number, event: SubmitEvent) => void;
+  readonly onNumber: (kind: Kind, number: number, event: SubmitEvent) => void;
 }
 
 /** A number to type, as a factor, a value, or what is added; Enter runs it. */
 function AnyNumber({ name, why, valued, onNumber }: NumberProps) {
   const input = useRef<HTMLInputElement>(null);
-  const deed = useSignal<Deed>("scale");
+  const kind = useSignal<Kind>("scale");
 
   function submit(event: SubmitEvent): void {
     event.preventDefault();
     const number = Number(input.current?.value.trim().replace("−", "-").replace(",", ".") || "NaN");
-    onNumber(deed.value, number, event);
+    onNumber(kind.value, number, event);
     if (!Number.isFinite(number)) input.current?.select();
   }
 
@@ -150,13 +150,13 @@ function AnyNumber({ name, why, valued, onNumber }: NumberProps) {
       <select
         aria-label={`How ${name} is changed`}
         data-test="dial-deed"
-        value={deed.value}
+        value={kind.value}
         onChange={(event) => {
-          deed.value = event.currentTarget.value as Deed;
+          kind.value = event.currentTarget.value as Kind;
           input.current?.focus({ preventScroll: true });
         }}
       >
-        {DEEDS.filter(([which]) => valued || which === "scale").map(([which, sign, words]) => (
+        {KINDS.filter(([which]) => valued || which === "scale").map(([which, sign, words]) => (
           <option key={which} value={which} title={words}>
             {sign}
           </option>

@@ -1,9 +1,10 @@
 /** The edits that drops and keys in the circuit pane make. */
 
 import { add, move, pin, remove, ungroup, unpin } from "../core/circuit";
-import type { Box, NodeId } from "../core/types";
+import type { Box } from "../core/types";
 import { groupNodes } from "../store/commands";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 
 /** Puts nodes into a box: a supernode takes them in, a node by itself becomes a supernode with them. */
 export function dropOn(store: Store, target: Box, nodes: readonly NodeId[]): void {
@@ -28,7 +29,7 @@ export function mergeBoxes(store: Store, dragged: Box, target: Box, place: reado
   store.actions.select([dragged.id], "replace");
 }
 
-/** Keeps nodes in the circuit; one by itself stands where it was dropped. */
+/** Keeps nodes in the circuit; one by itself is placed where it was dropped. */
 export function dropOnGround(store: Store, nodes: readonly NodeId[], place: readonly [number, number]): void {
   store.actions.edit((circuit) => {
     const pinned = pin(circuit, nodes);
@@ -37,7 +38,7 @@ export function dropOnGround(store: Store, nodes: readonly NodeId[], place: read
   }, "pin");
 }
 
-/** Takes a member out of its supernode, to stand by itself where it was dropped. */
+/** Takes a member out of its supernode and places it where it was dropped. */
 export function pullOut(store: Store, node: NodeId, place: readonly [number, number]): void {
   store.actions.edit((circuit) => move(pin(remove(circuit, [node]), [node]), node, ...place), "take out");
   store.actions.select([node], "replace");

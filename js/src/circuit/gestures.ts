@@ -3,14 +3,15 @@
 import { type ReadonlySignal, type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import type { RefObject } from "preact";
 import { clamp } from "../core/scales";
-import type { Box, NodeId } from "../core/types";
+import type { Box } from "../core/types";
 import type { Size } from "../page/size";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { dropOn, dropOnGround, mergeBoxes, moveBox, pullOut } from "./edits";
 import { boxAt, type Placed } from "./scene";
 
 /** What is in the hand, in the pane's pixels. */
-export interface Held {
+export interface Dragged {
   readonly what: "box" | "member" | "map";
   /** The box that is dragged, or the one a member is dragged out of; null for nodes from the map. */
   readonly box: Box | null;
@@ -25,8 +26,8 @@ export interface Held {
 const SLOP = 4;
 
 export interface Gestures {
-  readonly held: Signal<Held | null>;
-  /** The box that would take in what is held. */
+  readonly dragged: Signal<Dragged | null>;
+  /** The box that would take in what is dragged. */
   target(placed: readonly Placed[]): Placed | null;
   grabBox(placed: Placed, event: PointerEvent): void;
   grabMember(box: Box, node: NodeId, event: PointerEvent): void;
@@ -52,7 +53,7 @@ export function useGestures(
   placed: () => readonly Placed[],
   onPress: (box: Box, event: PointerEvent) => void,
 ): Gestures {
-  const held = useSignal<Held | null>(null);
+  const dragged = useSignal<Dragged | null>(null);
   const press = useSignal<Press | null>(null);
 
   function local(event: { clientX: number; clientY: number }): readonly [number, number] {
@@ -71,13 +72,17 @@ export function useGestures(
   }
 
   function target(boxes: readonly Placed[]): Placed | null {
-    const hand = held.value;
+    const hand = dragged.value;
     if (hand === null || !hand.moved) return null;
     const { offsetX, offsetY } = press.value ?? { offsetX: 0, offsetY: 0 };
     return boxAt(boxes, hand.x - offsetX, hand.y - offsetY, hand.box?.id ?? null);
   }
 
-  function grab(hand: Omit<Held, "x" | "y" | "moved">, centre: readonly [number, number] | null, event: PointerEvent) {
+  function grab(
+    hand: Omit<Dragged, "x" | "y" | "moved">,
+    centre: readonly [number, number] | null,
+    event: PointerEvent,
+  ) {
     if (event.button !== 0) return;
     const [x, y] = local(event);
     const [cx, cy] = centre ?? [x, y];
@@ -88,10 +93,10 @@ export function useGestures(
       offsetX: cx - x,
       offsetY: cy - y,
     };
-    held.value = { ...hand, x: cx, y: cy, moved: false };
+    dragged.value = { ...hand, x: cx, y: cy, moved: false };
   }
 
-  function drop(hand: Held, over: Placed | null): void {
+  function drop(hand: Dragged, over: Placed | null): void {
     const here = place(hand.x, hand.y);
     if (over !== null) {
       if (hand.what === "box" && hand.box !== null) mergeBoxes(store, hand.box, over.box, place(over.x, over.y));
@@ -104,27 +109,27 @@ export function useGestures(
   function letGo(): void {
     const pointer = press.value?.pointer;
     if (pointer !== undefined && pane.current?.hasPointerCapture(pointer)) pane.current.releasePointerCapture(pointer);
-    held.value = null;
+    dragged.value = null;
     press.value = null;
   }
 
   useSignalEffect(() => {
     const drag = store.drag.value;
     if (drag === null) {
-      if (held.peek()?.what === "map") held.value = null;
+      if (dragged.peek()?.what === "map") dragged.value = null;
       return;
     }
     const [x, y] = local({ clientX: drag.x, clientY: drag.y });
     if (!inside(x, y)) {
-      held.value = null;
+      dragged.value = null;
       return;
     }
-    const hand: Held = { what: "map", box: null, nodes: drag.nodes, x, y, moved: true };
+    const hand: Dragged = { what: "map", box: null, nodes: drag.nodes, x, y, moved: true };
     if (!drag.dropped) {
-      held.value = hand;
+      dragged.value = hand;
       return;
     }
-    held.value = null;
+    dragged.value = null;
     const over = boxAt(placed(), x, y, null);
     // A drop changes the document, which must not happen while its readers are being updated.
     queueMicrotask(() => {
@@ -135,16 +140,16 @@ export function useGestures(
   });
 
   return {
-    held,
+    dragged,
     target,
     grabBox: (one, event) => grab({ what: "box", box: one.box, nodes: one.box.nodes }, [one.x, one.y], event),
     grabMember: (box, node, event) => grab({ what: "member", box, nodes: [node] }, null, event),
     onPointerMove(event) {
-      const hand = held.value;
+      const hand = dragged.value;
       const start = press.value;
       if (hand === null || start === null || event.pointerId !== start.pointer) return;
       if (event.buttons === 0) {
-        // The button came up where no one could tell.
+        // The button was released outside the page.
         letGo();
         return;
       }
@@ -152,10 +157,10 @@ export function useGestures(
       if (!hand.moved && !far) return;
       if (!hand.moved) pane.current?.setPointerCapture(start.pointer);
       const [x, y] = local(event);
-      held.value = { ...hand, x: x + start.offsetX, y: y + start.offsetY, moved: true };
+      dragged.value = { ...hand, x: x + start.offsetX, y: y + start.offsetY, moved: true };
     },
     onPointerUp(event) {
-      const hand = held.value;
+      const hand = dragged.value;
       if (hand === null || press.value?.pointer !== event.pointerId) return;
       const over = target(placed());
       letGo();

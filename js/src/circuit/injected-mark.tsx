@@ -36,7 +36,7 @@ export function InjectedMark({ injected, place, tie }: Props) {
   );
 }
 
-/** From where to where a tie runs between the box and the one it came in for, past what stands beside that; null for none. */
+/** From where to where a tie runs between the box and the one it came in for, past the text beside that; null for none. */
 export function tieBetween(place: PlacedBox, host: Placed, outcome: Outcome): readonly [number, number] | null {
   if (place.y !== host.y) return null;
   const [left, right] = place.x < host.x ? [place, host] : [host, place];

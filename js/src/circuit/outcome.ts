@@ -1,9 +1,10 @@
-/** What an effect did to each box, and what stands beside the box for it. */
+/** What an effect did to each box, and the text beside the box for it. */
 
 import { KIND } from "../core/constants";
 import { ratio } from "../core/effect";
-import type { Box, EffectMessage, InterventionJson, Snapshot } from "../core/types";
+import type { Box, Snapshot } from "../core/types";
 import { featuresOf } from "../store/running";
+import type { EffectMessage, InterventionJson } from "../wire/types";
 import { FADED_BELOW } from "../wording/constants";
 import {
   commonName,

@@ -1,4 +1,4 @@
-/** What the circuit pane draws: boxes in their places, and the edges between them. */
+/** What the circuit pane draws: boxes at their positions, and the edges between them. */
 
 import { type BoxEdge, supernodeEdges } from "../core/aggregate";
 import { KIND } from "../core/constants";
@@ -7,7 +7,7 @@ import { circuitLayout, type PlacedBox } from "../layout/circuit-layout";
 import { type Route, routeEdges, shownLinks } from "../layout/routing";
 import type { Size } from "../page/size";
 
-/** A box, what it is called, and where it stands; `x` and `y` are its centre. */
+/** A box, its name, and where it is; `x` and `y` are its centre. */
 export interface Placed extends PlacedBox {
   readonly box: Box;
   readonly name: string;
@@ -62,12 +62,12 @@ export function placeBoxes(
   return { placed, textSize: layout.textSize };
 }
 
-/** The edges between boxes that are worth drawing, by the boxes' places in the list. */
+/** The edges between boxes that are worth drawing, by the boxes' indices in the list. */
 export function sharesBetween(snapshot: Snapshot, boxes: readonly Box[]): readonly BoxEdge[] {
   return shownLinks(supernodeEdges(snapshot, boxes));
 }
 
-/** The edges, routed around the boxes they do not belong to, and around what else stands there. */
+/** The edges, routed around the boxes they do not belong to, and around everything else that is drawn. */
 export function routeLinks(
   edges: readonly BoxEdge[],
   placed: readonly Placed[],

@@ -1,9 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
-import type { NodeId, Snapshot } from "../core/types";
+import type { Snapshot } from "../core/types";
 import { changeableOf, intervene } from "../store/running";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { type Chosen, Counterparts, pairsWith, useAlignment } from "./alignment";
 import type { Placed } from "./scene";
 
@@ -13,7 +14,7 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** Asks for the prompt from which a box takes its values: this prompt, with the words to be changed selected. */
+/** Form for the prompt from which a box takes its values: this prompt, with the words to be changed selected. */
 export function SwapForm({ store, placed, onClose }: Props) {
   const { snapshot } = store;
   const nodes = changeableOf(snapshot, placed.box.nodes);
@@ -71,7 +72,7 @@ export function SwapForm({ store, placed, onClose }: Props) {
           spellcheck={false}
           autocomplete="off"
           defaultValue={prompt}
-          onInput={(event) => alignment.ask(event.currentTarget.value.trim())}
+          onInput={(event) => alignment.request(event.currentTarget.value.trim())}
         />
       </label>
       <Counterparts snapshot={snapshot} nodes={nodes} alignment={alignment.value} chosen={chosen} />
@@ -97,7 +98,7 @@ export function promptText(snapshot: Snapshot): string {
   return texts.join(" ").replaceAll(" ##", "");
 }
 
-/** Where in the prompt the word stands at which most of the nodes are. */
+/** Where in the prompt the word is at which most of the nodes are. */
 export function wordOf(snapshot: Snapshot, nodes: readonly NodeId[], prompt: string): readonly [number, number] {
   const votes = new Map<number, number>();
   for (const id of nodes) {

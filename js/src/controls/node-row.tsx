@@ -1,8 +1,9 @@
 import type { ComponentChildren } from "preact";
 import { remove } from "../core/circuit";
 import { KIND } from "../core/constants";
-import type { Box, Kind, NodeId } from "../core/types";
+import type { Box, Kind } from "../core/types";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { count, placeOf } from "../wording/words";
 import { Button } from "./button";
 import { Glyph } from "./glyph";

@@ -1,7 +1,8 @@
 /** Edges between boxes of a circuit, from the edges between their nodes; the kernel's are in circuit_widget/circuit/box_edges.py. */
 
+import type { NodeId } from "../wire/types";
 import { LEAST_OUTSIDE } from "./constants";
-import type { NodeId, Snapshot } from "./types";
+import type { Snapshot } from "./types";
 
 /** An edge between two boxes, by their index; `share` is signed. */
 export interface BoxEdge {

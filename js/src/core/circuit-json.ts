@@ -1,5 +1,6 @@
 /** Reads a circuit document of any origin, by the rules of circuit_widget/circuit/document_json.py. */
 
+import type { NodeId } from "../wire/types";
 import {
   checkedColor,
   checkedLabel,
@@ -14,7 +15,7 @@ import {
   shown,
 } from "./circuit-rules";
 import { MOST } from "./constants";
-import type { Circuit, NodeId, Supernode } from "./types";
+import type { Circuit, Supernode } from "./types";
 
 const VERSION = 1;
 const KEYS = [

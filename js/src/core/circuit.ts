@@ -1,8 +1,9 @@
 /**
  * Edits of the circuit document: pure functions that return a new document, its revision one higher, or throw a
- * CircuitError. The kernel edits by the same rules (circuit_widget/circuit/document.py); both are held to one table of cases.
+ * CircuitError. The kernel edits by the same rules (circuit_widget/circuit/document.py); both are tested on one table of cases.
  */
 
+import type { NodeId } from "../wire/types";
 import {
   checkedLabel,
   checkedName,
@@ -14,7 +15,7 @@ import {
   shown,
 } from "./circuit-rules";
 import { COLORS, EDGE_THRESHOLD, KIND, NODE_THRESHOLD } from "./constants";
-import type { Box, Circuit, NodeId, Snapshot, Supernode } from "./types";
+import type { Box, Circuit, Snapshot, Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
   version: 1,
@@ -126,7 +127,7 @@ export function move(circuit: Circuit, box: string, x: number, y: number): Circu
   return edited(circuit, { positions: { ...circuit.positions, [found.id]: place } });
 }
 
-/** Sets the share of influence that visible nodes hold, that of edge score that visible edges hold, or both. */
+/** Sets the share of influence of the visible nodes, the share of edge score of the visible edges, or both. */
 export function threshold(circuit: Circuit, shares: { readonly node?: number; readonly edge?: number }): Circuit {
   return edited(circuit, {
     node_threshold: checkedThreshold("node", shares.node ?? circuit.node_threshold),
@@ -167,7 +168,7 @@ function leastUsed(supernodes: readonly Supernode[]): number {
   return uses.indexOf(Math.min(...uses));
 }
 
-/** The document after an edit; places of boxes that are gone go with them. */
+/** The document after an edit; positions of boxes that no longer exist are removed. */
 function edited(circuit: Circuit, changes: Partial<Circuit>): Circuit {
   const next = { ...circuit, ...changes, revision: circuit.revision + 1 };
   const placed = new Set([...next.supernodes.map(({ id }) => id), ...next.pinned]);

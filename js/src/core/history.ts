@@ -12,7 +12,7 @@ export class History<T> {
   #past: Step<T>[] = [];
   #future: Step<T>[] = [];
 
-  /** Remembers the value before an edit; what had been undone is gone. */
+  /** Remembers the value before an edit; what had been undone is forgotten. */
   push(before: T, what: string): void {
     this.#past.push({ value: before, what });
     if (this.#past.length > DEEPEST) this.#past.shift();

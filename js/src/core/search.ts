@@ -1,10 +1,11 @@
 /** Finds nodes by what people call them. */
 
+import type { NodeId } from "../wire/types";
 import { KIND } from "./constants";
-import type { NodeId, Snapshot } from "./types";
+import type { Snapshot } from "./types";
 
 /**
- * The nodes whose name, token, or id holds every word of the query, the most influential first,
+ * The nodes whose name, token, or id contains every word of the query, the most influential first,
  * those whose name begins with it before the others. An empty query finds nothing.
  */
 export function searchNodes(

@@ -1,7 +1,7 @@
-/** Reads the graph that the kernel sends: a JSON header, then little-endian columns. */
+/** Reads the graph that the kernel sends: texts and numbers as JSON, and little-endian columns as binary buffers. */
 
 import { allRepaired } from "../text/characters";
-import type { SnapshotArray, SnapshotHeader } from "../wire/messages";
+import type { SnapshotColumn, SnapshotMessage } from "../wire/types";
 import type { Adjacency, Snapshot } from "./types";
 
 const ARRAY_TYPES = {
@@ -12,7 +12,7 @@ const ARRAY_TYPES = {
   float32: Float32Array,
 } as const satisfies Record<DType, unknown>;
 
-/** Our names of the columns, with theirs in the header. */
+/** Our names of the columns, with theirs in the message. */
 const NODE_COLUMNS = {
   kind: ["kind", "uint8"],
   layer: ["layer", "int16"],
@@ -31,20 +31,30 @@ const EDGE_COLUMNS = {
   edgeShare: ["edge_share", "float32"],
 } as const;
 
-type DType = SnapshotArray["dtype"];
+type DType = SnapshotColumn["dtype"];
 type Spec = Readonly<Record<string, readonly [name: string, dtype: DType]>>;
 type Columns<Wanted extends Spec> = {
   [Name in keyof Wanted]: InstanceType<(typeof ARRAY_TYPES)[Wanted[Name][1]]>;
 };
 
-/** Decodes a snapshot; throws an Error that says what is wrong with the bytes. */
-export function decodeSnapshot(bytes: DataView): Snapshot {
-  const header = readHeader(bytes);
-  const nodes = readColumns(bytes, header, NODE_COLUMNS, header.ids.length);
-  const edgeCount = header.arrays.edge_source?.length ?? 0;
-  const edges = readColumns(bytes, header, EDGE_COLUMNS, edgeCount);
-  requireNodes(edges.edgeSource, header.ids.length);
-  requireNodes(edges.edgeTarget, header.ids.length);
+/** Reads a snapshot; throws an Error that states what is wrong with it. */
+export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
+  if (rest.version !== 2) {
+    throw new Error(
+      `The graph is in version ${rest.version} of the format; this widget reads version 2. Reload the page after an upgrade.`,
+    );
+  }
+  const header = allRepaired(rest);
+  const count = header.ids.length;
+  const nodes = readColumns(columns, NODE_COLUMNS, count);
+  const edges = readColumns(columns, EDGE_COLUMNS, lengthOf(columns, "edge_source"));
+  requireNodes("An edge of the graph", edges.edgeSource, count);
+  requireNodes("An edge of the graph", edges.edgeTarget, count);
+  requireNodes(
+    "A target",
+    header.targets.map(({ node }) => node),
+    count,
+  );
   const strongestFirst = orderByStrength(edges.edgeWeight);
   return {
     nLayers: header.n_layers,
@@ -60,52 +70,41 @@ export function decodeSnapshot(bytes: DataView): Snapshot {
     labels: new Map(Object.entries(header.labels).map(([node, label]) => [Number(node), label])),
     ...nodes,
     ...edges,
-    inputs: adjacency(edges.edgeTarget, strongestFirst, header.ids.length),
-    outputs: adjacency(edges.edgeSource, strongestFirst, header.ids.length),
+    inputs: adjacency(edges.edgeTarget, strongestFirst, count),
+    outputs: adjacency(edges.edgeSource, strongestFirst, count),
   };
 }
 
-function readHeader(bytes: DataView): SnapshotHeader {
-  if (bytes.byteLength < 4) throw new Error("The graph did not arrive: no bytes.");
-  const length = bytes.getUint32(0, true);
-  if (4 + length > bytes.byteLength) throw new Error("The graph arrived cut short: its header is incomplete.");
-  const text = new TextDecoder().decode(new Uint8Array(bytes.buffer, bytes.byteOffset + 4, length));
-  const header = allRepaired(JSON.parse(text)) as SnapshotHeader;
-  if (header.version !== 1) {
-    throw new Error(
-      `The graph is in version ${header.version} of the format; this widget reads version 1. Reload the page after an upgrade.`,
-    );
-  }
-  return header;
+/** The number of values in a column, 0 where there is none. */
+function lengthOf(columns: SnapshotMessage["columns"], name: string): number {
+  const column = columns?.[name];
+  const size = ARRAY_TYPES[column?.dtype]?.BYTES_PER_ELEMENT;
+  return size === undefined || !ArrayBuffer.isView(column.data) ? 0 : Math.floor(column.data.byteLength / size);
 }
 
 function readColumns<Wanted extends Spec>(
-  bytes: DataView,
-  header: SnapshotHeader,
+  columns: SnapshotMessage["columns"],
   wanted: Wanted,
   length: number,
 ): Columns<Wanted> {
-  const section = Math.ceil((4 + bytes.getUint32(0, true)) / 8) * 8;
-  const columns: Record<string, unknown> = {};
+  const read: Record<string, unknown> = {};
   for (const [ours, [name, dtype]] of Object.entries(wanted)) {
-    const array = header.arrays[name];
-    if (array === undefined || array.dtype !== dtype || array.length !== length) {
-      throw new Error(`The graph's column "${name}" is missing or is not ${length} values of ${dtype}.`);
-    }
+    const column = columns?.[name];
     const type = ARRAY_TYPES[dtype];
-    const start = bytes.byteOffset + section + array.offset;
-    const end = start + length * type.BYTES_PER_ELEMENT;
-    if (end > bytes.byteOffset + bytes.byteLength) {
-      throw new Error(`The graph arrived cut short: column "${name}" is incomplete.`);
-    }
-    columns[ours] = new type(bytes.buffer.slice(start, end) as ArrayBuffer);
+    const whole = column?.dtype === dtype && column.data?.byteLength === length * type.BYTES_PER_ELEMENT;
+    if (!whole) throw new Error(`The graph's column "${name}" is missing or is not ${length} values of ${dtype}.`);
+    // Copied, because a message may have it at an offset where no number of its type can begin.
+    const { buffer, byteOffset, byteLength } = column.data;
+    const values = new type(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
+    if (!values.every(Number.isFinite)) throw new Error(`The graph's column "${name}" has values that are not finite.`);
+    read[ours] = values;
   }
-  return columns as Columns<Wanted>;
+  return read as Columns<Wanted>;
 }
 
-function requireNodes(ends: Uint32Array, count: number): void {
-  for (const end of ends) {
-    if (end >= count) throw new Error(`An edge of the graph ends at node ${end}, but there are only ${count} nodes.`);
+function requireNodes(what: string, nodes: Iterable<number>, count: number): void {
+  for (const node of nodes) {
+    if (!(node >= 0 && node < count)) throw new Error(`${what} is at node ${node}, but there are only ${count} nodes.`);
   }
 }
 
@@ -128,7 +127,7 @@ function adjacency(ends: Uint32Array, order: Uint32Array, count: number): Adjace
   return { start, edges };
 }
 
-/** The share of a target's whole input that an edge carries, signed. */
+/** The share of a target's whole input that comes over an edge, signed. */
 export function shareOfInput(snapshot: Snapshot, edge: number): number {
   const total = snapshot.inputTotal[snapshot.edgeTarget[edge]];
   return total > 0 ? snapshot.edgeWeight[edge] / total : 0;

@@ -1,28 +1,7 @@
-/** The plain values that the frontend shares: what the kernel sends and what the user edits. */
+/** The plain values of the page: the graph, the circuit, what is visible. */
 
-import type { NodeId } from "../wire/experiment-messages";
-import type { SnapshotHeader } from "../wire/messages";
+import type { NodeId, SnapshotMessage } from "../wire/types";
 import type { KIND } from "./constants";
-
-export type {
-  ComparisonMessage,
-  EffectMessage,
-  EffectToken,
-  ExperimentEntry,
-  InterventionJson,
-  Mode,
-  NodeId,
-} from "../wire/experiment-messages";
-export type { Capabilities, Card, Settings } from "../wire/messages";
-export type {
-  AlignmentMessage,
-  Axis,
-  GenerationMessage,
-  SaidToken,
-  StudyMessage,
-  SweepMessage,
-  ValidationMessage,
-} from "../wire/study-messages";
 
 export type Kind = (typeof KIND)[keyof typeof KIND];
 
@@ -32,11 +11,11 @@ export interface Snapshot {
   readonly position: number;
   /** The prompt as it was typed; empty where only its tokens are known. */
   readonly prompt: string;
-  readonly tokens: SnapshotHeader["tokens"];
-  readonly targets: SnapshotHeader["targets"];
-  readonly model: SnapshotHeader["model"];
-  readonly scores: SnapshotHeader["scores"];
-  /** Nodes of the whole graph, of which a snapshot holds the most influential. */
+  readonly tokens: SnapshotMessage["tokens"];
+  readonly targets: SnapshotMessage["targets"];
+  readonly model: SnapshotMessage["model"];
+  readonly scores: SnapshotMessage["scores"];
+  /** Nodes of the whole graph, of which a snapshot has the most influential. */
   readonly totalNodes: number;
 
   readonly ids: readonly NodeId[];

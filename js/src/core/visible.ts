@@ -1,7 +1,8 @@
 /** The display rule: which nodes and edges the thresholds let through. The figure keeps the same rule. */
 
+import type { NodeId } from "../wire/types";
 import { KIND } from "./constants";
-import type { Circuit, NodeId, Snapshot, Visible } from "./types";
+import type { Circuit, Snapshot, Visible } from "./types";
 
 /**
  * A node is visible if its share of influence is within the node threshold (the strongest always is), if it is a token
@@ -26,10 +27,10 @@ export function visible(
   return { nodes, edges, mask };
 }
 
-/** Indices of the nodes the user asked for. */
+/** Indices of the nodes that are visible at any threshold: grouped, pinned or selected. */
 function keptNodes(snapshot: Snapshot, circuit: Circuit, selected: readonly NodeId[]): ReadonlySet<number> {
-  const asked = [...circuit.pinned, ...circuit.supernodes.flatMap(({ nodes }) => nodes), ...selected];
-  return new Set(asked.map((id) => snapshot.index.get(id)).filter((node) => node !== undefined));
+  const always = [...circuit.pinned, ...circuit.supernodes.flatMap(({ nodes }) => nodes), ...selected];
+  return new Set(always.map((id) => snapshot.index.get(id)).filter((node) => node !== undefined));
 }
 
 function nodeMask(snapshot: Snapshot, kept: ReadonlySet<number>, threshold: number): Uint8Array {

@@ -1,9 +1,10 @@
 import { Button } from "../controls/button";
 import { ratio } from "../core/effect";
-import type { Box, ComparisonMessage, EffectMessage, Snapshot } from "../core/types";
+import type { Box, Snapshot } from "../core/types";
 import { FARTHEST, LEAST_SCALE } from "../layout/constants";
 import { featuresOf } from "../store/running";
 import type { Store } from "../store/store";
+import type { ComparisonMessage, EffectMessage } from "../wire/types";
 import { percent } from "../wording/words";
 import { Band } from "./token-bars";
 

@@ -1,14 +1,14 @@
 import { Button } from "../controls/button";
-import type { EffectMessage } from "../core/types";
 import { run, whoOf } from "../store/running";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
+import type { EffectMessage } from "../wire/types";
 import { interventionWords } from "../wording/words";
 import { ActivationBars } from "./activation-bars";
 import { ModeSelect } from "./mode-select";
 import { TokenBars } from "./token-bars";
 
-/** What the experiment on show did: output probabilities and activations, before and after. */
+/** The effect of the displayed experiment: output probabilities and activations, before and after. */
 export function EffectPanel({ store }: { store: Store }) {
   const effect = store.effect.value;
   const compared = store.compared.value;
@@ -69,7 +69,7 @@ function Chips({ store, effect }: { store: Store; effect: EffectMessage }) {
   );
 }
 
-/** Asks for random controls; once they are there, says what they are. */
+/** A button that runs random controls; once they have run, a summary of them. */
 function Control({ store, effect }: { store: Store; effect: EffectMessage }) {
   const { controls } = effect;
   if (controls == null) {
@@ -77,7 +77,7 @@ function Control({ store, effect }: { store: Store; effect: EffectMessage }) {
       <Button
         class="chip control"
         data-test="control"
-        title="the same on random features of the same layers and similar activation, 20 times: what anything would do"
+        title="the same on random features of the same layers and similar activation, 20 times: what any change would do"
         onClick={() => void store.actions.control()}
       >
         + random control

@@ -9,7 +9,7 @@ import { ValidationPanel } from "./validation-panel";
 const PANELS: readonly (readonly [Panel, string, string, (props: { store: Store }) => preact.JSX.Element])[] = [
   ["effect", "effect", "What the experiment on show did", EffectPanel],
   ["sweep", "sweep", "The same over a range of strengths, layers or boxes", SweepPanel],
-  ["generate", "text", "What the model goes on to say, with and without the interventions", GenerationPanel],
+  ["generate", "text", "Text that the model generates, with and without the interventions", GenerationPanel],
   ["validate", "validate", "Whether the graph predicts what ablations do", ValidationPanel],
   ["history", "history", "The experiments made so far", HistoryPanel],
 ];
@@ -20,7 +20,7 @@ export function Effects({ store }: { store: Store }) {
   const Open = PANELS.find(([panel]) => panel === open)?.[3] ?? EffectPanel;
   return (
     <section class="effects" aria-label="Experiments" data-test="effects" aria-busy={store.job.value !== null}>
-      <div class="tabs" role="toolbar" aria-label="What is shown of experiments">
+      <div class="tabs" role="toolbar" aria-label="Panels of experiments">
         {PANELS.map(([panel, name, what]) => (
           <Button
             key={panel}

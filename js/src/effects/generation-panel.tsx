@@ -1,13 +1,13 @@
 import { useRef } from "preact/hooks";
 import { CopyCode } from "../controls/copy-code";
-import type { GenerationMessage, SaidToken, StudyMessage } from "../core/types";
-import { nameOf, whoOf } from "../store/running";
+import { whoOf } from "../store/running";
 import type { Store } from "../store/store";
+import type { GeneratedToken, GenerationMessage, StudyMessage } from "../wire/types";
 import { interventionWords, percent, tokenText } from "../wording/words";
 
 const MOST_TOKENS = 512;
 
-/** The model goes on from the prompt, as it is and under the interventions on show. */
+/** Text that the model generates after the prompt, as it is and under the displayed interventions. */
 export function GenerationPanel({ store }: { store: Store }) {
   const form = useRef<HTMLFormElement>(null);
   const interventions = store.effect.value?.interventions ?? [];
@@ -18,26 +18,21 @@ export function GenerationPanel({ store }: { store: Store }) {
     if (form.current === null) return;
     const given = new FormData(form.current);
     const seed = String(given.get("seed")).trim();
-    const name = nameOf(store, interventions) || "as it is";
-    void store.actions.run(
-      "generate",
-      {
-        interventions,
-        new_tokens: interventions.length > 0 && given.get("new_tokens") !== null,
-        max_new_tokens: Number(given.get("length")),
-        temperature: Number(given.get("temperature")),
-        seed: seed === "" ? null : Number(seed),
-        name,
-      },
-      `Text: ${name}`,
-    );
+    const body = {
+      interventions,
+      new_tokens: interventions.length > 0 && given.get("new_tokens") !== null,
+      max_new_tokens: Number(given.get("length")),
+      temperature: Number(given.get("temperature")),
+      seed: seed === "" ? null : Number(seed),
+    };
+    void store.actions.runStudy<"generate">((options) => store.kernel.generate(body, options));
   }
 
   return (
     <>
       <p class="none" data-test="generate-what">
         {interventions.length === 0
-          ? "no intervention on show: the model goes on as it is"
+          ? "no intervention: the model generates as it is"
           : interventions.map((one) => interventionWords(store.snapshot, one, whoOf(store, one.nodes))).join(", ")}
       </p>
       <form ref={form} class="study-form" data-test="generate-form" onSubmit={start}>
@@ -52,7 +47,7 @@ export function GenerationPanel({ store }: { store: Store }) {
           run
         </button>
       </form>
-      {isGeneration(study) && <Texts said={study} />}
+      {isGeneration(study) && <Texts made={study} />}
     </>
   );
 }
@@ -86,23 +81,23 @@ function Field({ name, words, value, ...limits }: FieldProps) {
   );
 }
 
-function Texts({ said }: { said: GenerationMessage }) {
-  const steered = said.steered.length > 0 || !said.ended;
+function Texts({ made }: { made: GenerationMessage }) {
+  const steered = made.steered.length > 0 || !made.ended;
   return (
-    <section data-test="texts" data-ended={said.ended} aria-live="polite">
-      <Text words="as it is" tokens={said.unsteered} gap={said.gap} marks={steered} />
-      {steered && <Text words={said.name} tokens={said.steered} gap={said.gap} marks />}
+    <section data-test="texts" data-ended={made.ended} aria-live="polite">
+      <Text words="as it is" tokens={made.unsteered} gap={made.gap} marks={steered} />
+      {steered && <Text words={made.name} tokens={made.steered} gap={made.gap} marks />}
       <p class="frozen">
         <span>
           {[
             "nothing frozen",
-            said.new_tokens ? "prompt and new tokens" : "prompt only",
-            `temperature ${said.temperature}`,
-            ...(said.seed === null ? [] : [`seed ${said.seed}`]),
+            made.new_tokens ? "prompt and new tokens" : "prompt only",
+            `temperature ${made.temperature}`,
+            ...(made.seed === null ? [] : [`seed ${made.seed}`]),
           ].join(" · ")}
         </span>
       </p>
-      {said.ended && <CopyCode code={said.code} />}
+      {made.ended && <CopyCode code={made.code} />}
     </section>
   );
 }
@@ -114,7 +109,7 @@ function Text({
   marks,
 }: {
   words: string;
-  tokens: readonly SaidToken[];
+  tokens: readonly GeneratedToken[];
   gap: string;
   marks: boolean;
 }) {
@@ -123,11 +118,11 @@ function Text({
       <h3>
         <span class="clip">{words}</span>
       </h3>
-      <p class="said" data-test="said">
+      <p class="generated" data-test="said">
         {tokens.length === 0 && <span class="muted">nothing yet</span>}
-        {tokens.map(({ token, probability, differs }, place) => (
-          <span key={place}>
-            {place > 0 && gap}
+        {tokens.map(({ token, probability, differs }, index) => (
+          <span key={index}>
+            {index > 0 && gap}
             <bdi class={marks && differs ? "differs" : ""} title={percent(probability)}>
               {gap === "" ? token : tokenText(token)}
             </bdi>

@@ -2,12 +2,12 @@ import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
 import { LONGEST_EXPERIMENT_NAME } from "../core/constants";
-import type { ExperimentEntry } from "../core/types";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
+import type { ExperimentEntry } from "../wire/types";
 import { modeName, probability, probabilityTone, tokenText } from "../wording/words";
 
-/** The experiments made so far: any can be shown again, compared, named or deleted. */
+/** The experiments made so far: each can be displayed again, compared, named or deleted. */
 export function HistoryPanel({ store }: { store: Store }) {
   const made = store.made.value;
   const renaming = useSignal<number | null>(null);
@@ -20,7 +20,11 @@ export function HistoryPanel({ store }: { store: Store }) {
         ))}
       </ul>
       {made.length > 0 && (
-        <Button class="link-button" data-test="history-table" onClick={() => void store.actions.exportTable()}>
+        <Button
+          class="link-button"
+          data-test="history-table"
+          onClick={() => void store.actions.save(store.kernel.table({}))}
+        >
           save as a table
         </Button>
       )}
@@ -35,18 +39,18 @@ interface LineProps {
 }
 
 function Line({ store, entry, renaming }: LineProps) {
-  const { actions, effect, compared } = store;
+  const { actions, kernel, effect, compared } = store;
   const { id, name, token, before, after, likeliest, likeliest_probability } = entry;
-  const shown = effect.value?.id === id;
+  const displayed = effect.value?.id === id;
   const beside = compared.value?.id === id;
   return (
-    <li class="experiment" data-test="experiment-entry" data-id={id} aria-current={shown}>
+    <li class="experiment" data-test="experiment-entry" data-id={id} aria-current={displayed}>
       {renaming.value === id ? (
         <NameField
           name={name}
           label={`Name of experiment ${id}`}
           longest={LONGEST_EXPERIMENT_NAME}
-          onName={(given) => void actions.renameExperiment(id, given)}
+          onName={(given) => void kernel.rename({ id, name: given })}
           onClose={() => {
             renaming.value = null;
           }}
@@ -56,10 +60,10 @@ function Line({ store, entry, renaming }: LineProps) {
           <Button
             class="row"
             data-test="recall"
-            title={`${printable(name)}\nshow again · ${modeName(entry.mode)}`}
+            title={`${printable(name)}\ndisplay again · ${modeName(entry.mode)}`}
             onClick={() => {
               store.panel.value = "effect";
-              void actions.recall(id);
+              void kernel.recall({ id });
             }}
           >
             <span class="number">{id}</span>
@@ -69,8 +73,8 @@ function Line({ store, entry, renaming }: LineProps) {
             class="link-button"
             data-test="compare"
             aria-pressed={beside}
-            disabled={shown || effect.value === null}
-            title="beside the experiment on show"
+            disabled={displayed || effect.value === null}
+            title="beside the displayed experiment"
             onClick={() => {
               if (!beside) store.panel.value = "effect";
               void actions.compare(beside ? null : id);

@@ -1,7 +1,7 @@
-import type { Mode } from "../core/types";
 import { modeOf } from "../store/mode";
 import { run } from "../store/running";
 import type { Store } from "../store/store";
+import type { Mode } from "../wire/types";
 import { MODES, RANGE_FROZEN } from "../wording/constants";
 import { frozenBy } from "../wording/words";
 
@@ -13,7 +13,7 @@ export function rangeOf(mode: Mode): readonly [number, number] | null {
   return range === null ? null : [Number(range[1]), Number(range[2])];
 }
 
-/** What is frozen while the model re-runs. A change re-runs the effect shown. */
+/** What is frozen while the model re-runs. A change re-runs the displayed experiment. */
 export function ModeSelect({ store }: { store: Store }) {
   const mode = modeOf(store).value;
   const range = rangeOf(mode);
@@ -21,8 +21,8 @@ export function ModeSelect({ store }: { store: Store }) {
 
   function choose(next: Mode): void {
     modeOf(store).value = next;
-    const shown = store.effect.value;
-    if (shown !== null) void run(store, shown.interventions, next);
+    const displayed = store.effect.value;
+    if (displayed !== null) void run(store, displayed.interventions, next);
   }
 
   return (

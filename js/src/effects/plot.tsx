@@ -33,8 +33,8 @@ interface LinesProps {
   readonly across: Range;
   readonly up: Range;
   readonly lines: readonly PlotLine[];
-  /** A point was clicked: its place among `at`. */
-  readonly onPick?: (place: number) => void;
+  /** A point was clicked: its index in `at`. */
+  readonly onPick?: (index: number) => void;
 }
 
 /** Lines over a range of numbers; a point can be clicked. */
@@ -43,7 +43,7 @@ export function LinePlot({ label, axis, at, names, across, up, lines, onPick }: 
   const x = scale(across, LEFT, right);
   const y = scale(up, BOTTOM, TOP);
   const path = (values: readonly number[]) =>
-    values.map((value, place) => `${place === 0 ? "M" : "L"}${x(at[place])} ${y(clamp(value, up))}`).join("");
+    values.map((value, index) => `${index === 0 ? "M" : "L"}${x(at[index])} ${y(clamp(value, up))}`).join("");
   const ends = spread(lines.map(({ measured }) => y(clamp(measured.at(-1) ?? up[0], up))));
   return (
     <svg class="plot" data-test="plot" role="img" aria-label={label} viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
@@ -60,17 +60,17 @@ export function LinePlot({ label, axis, at, names, across, up, lines, onPick }: 
           <text x={right + 14} y={ends[number] + 3.5}>
             {shorten(name, NAMES - 16, 10, false)}
           </text>
-          {measured.map((value, place) => (
+          {measured.map((value, index) => (
             // biome-ignore lint/a11y/noStaticElementInteractions: a shortcut; the dial does the same by keyboard.
             <circle
-              key={names[place]}
-              cx={x(at[place])}
+              key={names[index]}
+              cx={x(at[index])}
               cy={y(clamp(value, up))}
               r={2.5}
-              data-place={place}
-              onClick={() => onPick?.(place)}
+              data-index={index}
+              onClick={() => onPick?.(index)}
             >
-              <title>{`${names[place]}: ${name} ${decimal(value)}, predicted ${decimal(predicted[place])}`}</title>
+              <title>{`${names[index]}: ${name} ${decimal(value)}, predicted ${decimal(predicted[index])}`}</title>
             </circle>
           ))}
         </g>
@@ -96,8 +96,8 @@ export function ScatterPlot({ label, points }: { label: string; points: readonly
     <svg class="plot" data-test="scatter" role="img" aria-label={label} viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
       <Axes across={both} up={both} right={WIDTH - 8} />
       <path class="level" d={`M${x(both[0])} ${y(both[0])}L${x(both[1])} ${y(both[1])}`} />
-      {points.map(({ name, across, up, hollow }, place) => (
-        <circle key={place} class={hollow ? "hollow" : ""} cx={x(across)} cy={y(up)} r={3}>
+      {points.map(({ name, across, up, hollow }, index) => (
+        <circle key={index} class={hollow ? "hollow" : ""} cx={x(across)} cy={y(up)} r={3}>
           <title>{`${name}: predicted ${decimal(across)}, measured ${decimal(up)}`}</title>
         </circle>
       ))}
@@ -135,30 +135,30 @@ function scale([low, high]: Range, from: number, to: number): (value: number) =>
   return (value) => Math.round(10 * (from + ((value - low) / (high - low || 1)) * (to - from))) / 10;
 }
 
-/** Round numbers within a range, about as many as asked for. */
+/** Round numbers within a range, about as many as requested. */
 export function ticks([low, high]: Range, count: number, whole = false): readonly number[] {
   const raw = (high - low || 1) / count;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = Math.max(whole ? 1 : 0, power * ([1, 2, 5].find((factor) => factor * power >= raw) ?? 10));
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: last - first + 1 }, (_, place) => (first + place) * step);
+  return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step);
 }
 
 /** Heights for names beside heights of lines, moved apart so that none covers another. */
 export function spread(heights: readonly number[]): readonly number[] {
-  const order = heights.map((_, place) => place).sort((a, b) => heights[a] - heights[b]);
+  const order = heights.map((_, index) => index).sort((a, b) => heights[a] - heights[b]);
   const placed = [...heights];
   let free = Number.NEGATIVE_INFINITY;
-  for (const place of order) {
-    placed[place] = Math.max(placed[place], free);
-    free = placed[place] + NAME_HEIGHT;
+  for (const index of order) {
+    placed[index] = Math.max(placed[index], free);
+    free = placed[index] + NAME_HEIGHT;
   }
   // Pushed past the bottom, they go up again from there.
   let roof = BOTTOM + NAME_HEIGHT - 4;
-  for (const place of order.reverse()) {
-    placed[place] = Math.min(placed[place], roof - NAME_HEIGHT);
-    roof = placed[place];
+  for (const index of order.reverse()) {
+    placed[index] = Math.min(placed[index], roof - NAME_HEIGHT);
+    roof = placed[index];
   }
   return placed;
 }

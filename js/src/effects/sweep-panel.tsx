@@ -1,9 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { CopyCode } from "../controls/copy-code";
-import type { Axis, Box, StudyMessage, SweepMessage } from "../core/types";
+import type { Box } from "../core/types";
 import { modeOf } from "../store/mode";
-import { changeableOf, run, whoOf } from "../store/running";
+import { changeableOf, run } from "../store/running";
 import type { Store } from "../store/store";
+import type { Axis, StudyMessage, SweepMessage } from "../wire/types";
 import { count, modeName, percent, probability, tokenText } from "../wording/words";
 import { ModeSelect } from "./mode-select";
 import { LinePlot, type PlotLine, type Range } from "./plot";
@@ -18,7 +19,7 @@ const AXES: readonly (readonly [Axis, string])[] = [
 type Quantity = "probability" | "logit" | "activation";
 const QUANTITIES: readonly Quantity[] = ["probability", "logit", "activation"];
 
-/** The same over a range: of strengths, of frozen layers, of boxes and pairs of them. */
+/** A sweep: interventions over a range of strengths, frozen layers, boxes or pairs of boxes. */
 export function SweepPanel({ store }: { store: Store }) {
   const boxes = store.boxes.value.filter((box) => changeableOf(store.snapshot, box.nodes).length > 0);
   const chosenAxis = useSignal<Axis>("factor");
@@ -32,10 +33,9 @@ export function SweepPanel({ store }: { store: Store }) {
     event.preventDefault();
     if (single && whom === undefined) return;
     const nodes = changeableOf(store.snapshot, whom?.nodes ?? []);
-    const name = single ? whoOf(store, nodes) : (AXES.find(([other]) => other === axis)?.[1] ?? "");
     const interventions = single ? [{ kind: "ablate", nodes } as const] : [];
-    const mode = modeOf(store).value;
-    void store.actions.run("sweep", { axis, interventions, mode, name }, `Sweep: ${name}`);
+    const body = { axis, interventions, mode: modeOf(store).value };
+    void store.actions.runStudy<"sweep">((options) => store.kernel.sweep(body, options));
   }
 
   return (
@@ -59,7 +59,7 @@ export function SweepPanel({ store }: { store: Store }) {
         {single && (
           <select
             class="chip"
-            aria-label="Whose"
+            aria-label="Box to change"
             data-test="sweep-whom"
             value={whom?.id}
             onChange={(event) => {
@@ -86,11 +86,11 @@ export function SweepPanel({ store }: { store: Store }) {
 
 const isSweep = (study: StudyMessage | null): study is SweepMessage => study?.kind === "sweep";
 
-/** The box that the experiment on show is on, else the inspected one, else the first. */
+/** The box that the displayed experiment changes, else the inspected one, else the first. */
 function pointedAt(store: Store, boxes: readonly Box[]): Box | undefined {
-  const touched = new Set(store.effect.value?.interventions.flatMap(({ nodes }) => nodes));
+  const changed = new Set(store.effect.value?.interventions.flatMap(({ nodes }) => nodes));
   return (
-    boxes.find(({ nodes }) => nodes.some((node) => touched.has(node))) ??
+    boxes.find(({ nodes }) => nodes.some((node) => changed.has(node))) ??
     boxes.find(({ id }) => id === store.inspected.value) ??
     boxes[0]
   );
@@ -128,7 +128,7 @@ function SweepResult({ store, sweep }: { store: Store; sweep: SweepMessage }) {
           across={acrossOf(store, sweep)}
           up={upOf(sweep, quantity)}
           lines={linesOf(sweep, quantity)}
-          onPick={sweep.axis === "factor" ? (place) => pick(store, sweep, sweep.values[place]) : undefined}
+          onPick={sweep.axis === "factor" ? (index) => pick(store, sweep, sweep.values[index]) : undefined}
         />
       ) : (
         <GroupRows sweep={sweep} quantity={quantity} />
@@ -181,12 +181,12 @@ function upOf(sweep: SweepMessage, quantity: Quantity): Range {
   return [Math.min(0, ...values), Math.max(quantity === "activation" ? 1.25 : 1, ...values)];
 }
 
-/** Runs the one experiment that a point stands for, so that the circuit shows it. */
+/** Runs the one experiment of a point, so that the circuit displays it. */
 function pick(store: Store, { nodes, mode }: SweepMessage, factor: number): void {
   void run(store, [factor === 0 ? { kind: "ablate", nodes } : { kind: "scale", nodes, factor }], mode);
 }
 
-/** One row for each box or pair: what its ablation makes of a token, beside the prediction and what it was. */
+/** One row for each box or pair: a token after its ablation, beside the prediction and the value before. */
 function GroupRows({ sweep, quantity }: { sweep: SweepMessage; quantity: Quantity }) {
   const lines = linesOf(sweep, quantity);
   const name = useSignal<string | null>(null);
@@ -194,12 +194,12 @@ function GroupRows({ sweep, quantity }: { sweep: SweepMessage; quantity: Quantit
   if (line === undefined) return <p class="none">nothing to show yet</p>;
   const [low, high] = upOf(sweep, quantity);
   const at = (value: number): string => `${(100 * (Math.min(high, Math.max(low, value)) - low)) / (high - low)}%`;
-  const said = quantity === "activation" ? percent : probability;
+  const words = quantity === "activation" ? percent : probability;
   return (
     <>
       <select
         class="chip"
-        aria-label="Whose values are shown"
+        aria-label="Displayed values"
         data-test="sweep-line"
         value={line.name}
         onChange={(event) => {
@@ -211,21 +211,21 @@ function GroupRows({ sweep, quantity }: { sweep: SweepMessage; quantity: Quantit
         ))}
       </select>
       <ul aria-label={count(sweep.labels.length, "experiment")}>
-        {sweep.labels.map((label, place) => (
+        {sweep.labels.map((label, index) => (
           <li
             key={label}
             class="row sweep-row"
             data-test="sweep-row"
             data-name={label}
-            title={`${label}: measured ${said(line.measured[place])}, predicted ${said(line.predicted[place])}`}
+            title={`${label}: measured ${words(line.measured[index])}, predicted ${words(line.predicted[index])}`}
           >
             <span class="clip">{label}</span>
             <span class="track same" aria-hidden="true">
-              <span class="measured" style={{ width: at(line.measured[place]) }} />
+              <span class="measured" style={{ width: at(line.measured[index]) }} />
               {line.before !== null && <span class="unchanged" style={{ left: at(line.before) }} />}
-              <span class="predicted" style={{ left: at(line.predicted[place]) }} />
+              <span class="predicted" style={{ left: at(line.predicted[index]) }} />
             </span>
-            <span class="number">{said(line.measured[place])}</span>
+            <span class="number">{words(line.measured[index])}</span>
           </li>
         ))}
       </ul>

@@ -1,5 +1,6 @@
-import type { ComparisonMessage, EffectMessage, EffectToken, Snapshot } from "../core/types";
+import type { Snapshot } from "../core/types";
 import { TOKEN_ROWS } from "../layout/constants";
+import type { ComparisonMessage, EffectMessage, EffectToken } from "../wire/types";
 import { logit, probability, probabilityTone, tokenText } from "../wording/words";
 
 /** A token as it is; with an effect, also as it came out. */
@@ -75,7 +76,7 @@ interface LineProps {
 
 function TokenLine({ row, band }: LineProps) {
   const { token, before, after, predicted, compared, logit_before, logit_after, rank_before, rank_after } = row;
-  const said = [before, after].flatMap((value) => value?.toPrecision(3) ?? []).join(" → ");
+  const values = [before, after].flatMap((value) => value?.toPrecision(3) ?? []).join(" → ");
   const guess = predicted === undefined ? "" : `, predicted ${predicted.toPrecision(3)}`;
   const rank = rank_before === undefined ? "" : `, rank ${rank_before} → ${rank_after}`;
   const chance = band === undefined ? "" : `, random ${band.low.toPrecision(2)} to ${band.high.toPrecision(2)}`;
@@ -88,7 +89,7 @@ function TokenLine({ row, band }: LineProps) {
       data-after={after}
       data-predicted={predicted}
       data-compared={compared}
-      title={said + guess + rank + chance}
+      title={values + guess + rank + chance}
     >
       <span class="token clip">{tokenText(token)}</span>
       <span class="bars" aria-hidden="true">

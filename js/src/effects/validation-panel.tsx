@@ -1,7 +1,7 @@
 import { CopyCode } from "../controls/copy-code";
-import type { StudyMessage, ValidationMessage } from "../core/types";
 import { modeOf } from "../store/mode";
 import type { Store } from "../store/store";
+import type { StudyMessage, ValidationMessage } from "../wire/types";
 import { count, modeName, percent } from "../wording/words";
 import { ModeSelect } from "./mode-select";
 import { ScatterPlot } from "./plot";
@@ -10,7 +10,7 @@ const PARTS = {
   all: ["all", "every pair"],
   direct: ["direct only", "pairs with no other feature between them, which agree by construction"],
   knock_on: ["knock-on", "pairs with other features between them: the evidence for the graph"],
-  beyond_direct: ["beyond direct", "the same, less what their direct edges make by themselves: the hardest test"],
+  beyond_direct: ["beyond direct", "the same, without the part that their direct edges explain: the hardest test"],
 } as const;
 
 /** Whether the graph predicts what ablations do: each box ablated in turn, the others and the outputs read. */
@@ -22,7 +22,9 @@ export function ValidationPanel({ store }: { store: Store }) {
         class="study-form"
         onSubmit={(event) => {
           event.preventDefault();
-          void store.actions.run("validate", { mode: modeOf(store).value }, "Validation");
+          void store.actions.runStudy<"validate">((options) =>
+            store.kernel.validate({ mode: modeOf(store).value }, options),
+          );
         }}
       >
         <ModeSelect store={store} />

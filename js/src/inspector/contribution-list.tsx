@@ -25,17 +25,11 @@ export function Contributions({ store, inputs, outputs }: Props) {
           title="inputs"
           test="input-row"
           contributions={inputs}
-          none="none of its inputs is strong enough to be shown"
+          none="none of its inputs is strong enough to be visible"
         />
       )}
       {outputs && (
-        <List
-          store={store}
-          title="outputs"
-          test="output-row"
-          contributions={outputs}
-          none="it feeds nothing that is shown"
-        />
+        <List store={store} title="outputs" test="output-row" contributions={outputs} none="it feeds no visible node" />
       )}
     </>
   );
@@ -52,7 +46,7 @@ interface ListProps {
 /** Signed shares as bars, strongest first; a row selects its node. */
 function List({ store, title, test, contributions, none }: ListProps) {
   const whole = useSignal(false);
-  const shown = contributions.slice(0, whole.value ? LONG : SHORT);
+  const listed = contributions.slice(0, whole.value ? LONG : SHORT);
   const widest = Math.abs(contributions[0]?.share ?? 0);
   const all = contributions.length > LONG ? `${LONG} of ${contributions.length}` : `all ${contributions.length}`;
   return (
@@ -63,7 +57,7 @@ function List({ store, title, test, contributions, none }: ListProps) {
       </h3>
       {contributions.length === 0 && <p class="none">{none}</p>}
       <ul>
-        {shown.map(({ id, share }) => {
+        {listed.map(({ id, share }) => {
           const sign = share < 0 ? "inhibits" : "excites";
           const size = Math.abs(share);
           return (

@@ -2,7 +2,8 @@
 
 import { supernodeEdges } from "../core/aggregate";
 import { edgesOf, shareOfInput } from "../core/snapshot";
-import type { Box, NodeId, Snapshot } from "../core/types";
+import type { Box, Snapshot } from "../core/types";
+import type { NodeId } from "../wire/types";
 
 export interface Contribution {
   /** A node id, or a supernode's. */
@@ -15,7 +16,7 @@ function strongestFirst(contributions: readonly Contribution[]): readonly Contri
   return [...contributions].sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
 }
 
-/** Edges as what stands at their other ends. */
+/** Edges as the nodes at their other ends. */
 function contributionsAt(snapshot: Snapshot, edges: Uint32Array, ends: Uint32Array): readonly Contribution[] {
   return strongestFirst(
     Array.from(edges, (edge) => ({ id: snapshot.ids[ends[edge]], share: shareOfInput(snapshot, edge) })),

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Card, NodeId } from "../core/types";
 import type { Store } from "../store/store";
+import type { Card, NodeId } from "../wire/types";
 import { count, decimal, percent, tokenText } from "../wording/words";
 import { directShare } from "./contributions";
 import { More } from "./more";
@@ -106,7 +106,7 @@ function Example({ tokens, activations, peak }: ExampleProps) {
   );
 }
 
-/** How much of what a feature does to this prompt's answer is direct: where that is little, its tokens say little. */
+/** The share of a feature's influence on this prompt that is direct: where it is small, its promoted tokens explain little. */
 function directness({ snapshot }: Store, id: NodeId): string {
   const node = snapshot.index.get(id);
   return node === undefined ? "" : `${percent(directShare(snapshot, node))} of influence`;

@@ -2,9 +2,10 @@ import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
 import { KIND } from "../core/constants";
-import type { Box, NodeId } from "../core/types";
+import type { Box } from "../core/types";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { NodeInspector } from "./node-inspector";
 import { SupernodeInspector } from "./supernode-inspector";
 
@@ -52,15 +53,15 @@ interface TitleProps {
 export function Title({ store, id, name, editable, mono = false }: TitleProps) {
   const editing = useSignal(false);
   // A box is renamed in the circuit; what has no box there is renamed here.
-  const asked = store.renaming.value === id && !store.boxes.value.some((box) => box.id === id);
+  const requested = store.renaming.value === id && !store.boxes.value.some((box) => box.id === id);
   const isNode = store.snapshot.index.has(id);
 
   function close(): void {
     editing.value = false;
-    if (asked) store.renaming.value = null;
+    if (requested) store.renaming.value = null;
   }
 
-  if (editable && (editing.value || asked)) {
+  if (editable && (editing.value || requested)) {
     return (
       <h2 class="title">
         <NameField

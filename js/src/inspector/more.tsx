@@ -2,9 +2,9 @@ import type { Signal } from "@preact/signals";
 import { Button } from "../controls/button";
 
 interface Props {
-  /** Whether the whole list is shown. */
+  /** Whether the whole list is visible. */
   readonly whole: Signal<boolean>;
-  /** What the button says as long as it is not. */
+  /** The text of the button while it is not. */
   readonly all: string;
   readonly title?: string;
 }

@@ -1,8 +1,9 @@
 import { Button } from "../controls/button";
 import { KIND } from "../core/constants";
-import type { EffectMessage, Snapshot } from "../core/types";
+import type { Snapshot } from "../core/types";
 import { togglePins } from "../store/commands";
 import type { Store } from "../store/store";
+import type { EffectMessage } from "../wire/types";
 import { decimal, identityOf, logit, percent, probability } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { inputsOf, outputsOf } from "./contributions";

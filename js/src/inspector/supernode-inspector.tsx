@@ -1,8 +1,9 @@
 import { useComputed } from "@preact/signals";
 import { MemberRow } from "../controls/node-row";
 import { KIND } from "../core/constants";
-import type { Box, NodeId, Snapshot } from "../core/types";
+import type { Box, Snapshot } from "../core/types";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { count, decimal, percent } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { contributionsOf } from "./contributions";

@@ -1,5 +1,5 @@
 /**
- * Where the boxes of a circuit stand: rows by layer, columns by position, never one on another.
+ * Positions of the boxes of a circuit: rows by layer, columns by position, never one on another.
  * The port of circuit_widget/figure/layout/circuit_layout.py.
  */
 
@@ -178,7 +178,7 @@ function across(boxes: Boxes, widths: Numbers, lines: readonly Line[], width: nu
   return x;
 }
 
-/** Columns in a line, from left to right, with half the width of what the line holds in each. */
+/** Columns in a line, from left to right, with half the width of the boxes in each. */
 type Halves = readonly (readonly [column: number, half: number])[];
 
 /** Boxes at nearly the same position share a column; columns that meet in a line keep room for what is in it. */
@@ -216,11 +216,11 @@ function columnOf(boxes: Boxes): number[] {
 }
 
 function halvesOf(members: Numbers, column: Numbers, widths: Numbers, gap: number): Halves {
-  const held = new Map<number, number>();
+  const totals = new Map<number, number>();
   for (const index of members) {
-    held.set(column[index], (held.get(column[index]) ?? -gap) + widths[index] + gap);
+    totals.set(column[index], (totals.get(column[index]) ?? -gap) + widths[index] + gap);
   }
-  return [...held].map(([place, total]) => [place, total / 2] as const).sort((a, b) => a[0] - b[0]);
+  return [...totals].map(([place, total]) => [place, total / 2] as const).sort((a, b) => a[0] - b[0]);
 }
 
 function reversed(halves: readonly Halves[], count: number): Halves[] {

@@ -143,7 +143,7 @@ function cheapest(states: readonly State[], x: number, y: number, price: number)
   return { cost: least + price, x, y, path: [...best.path, x] };
 }
 
-/** What it costs to run where the percentage of a box stands, at its right. */
+/** The cost of a path through the percentage at the right of a box. */
 function beside(x: number, band: Band): number {
   return band.blocked.some(([, high]) => high - 1 <= x && x < high + 28) ? 6 : 0;
 }

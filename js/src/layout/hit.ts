@@ -1,9 +1,9 @@
-/** Finds what is drawn where: a uniform grid over the centres of shapes, each known by its place in the arrays. */
+/** Finds what is drawn where: a uniform grid over the centres of shapes, each known by its index in the arrays. */
 
 export interface HitGrid {
-  /** The place whose shape, scaled about its centre, is nearest to the point and within `slack` of it; null if none. */
+  /** The index of the shape that, scaled about its centre, is nearest to the point and within `slack` of it; null if none. */
   at(x: number, y: number, slack: number, scale?: number): number | null;
-  /** The places whose centres lie in a rectangle, ascending. */
+  /** The indices of the shapes whose centres lie in a rectangle, ascending. */
   within(x0: number, y0: number, x1: number, y1: number): number[];
 }
 
@@ -15,9 +15,9 @@ export function hitGrid(x: ArrayLike<number>, y: ArrayLike<number>, radius: Arra
   const cells = new Map<string, number[]>();
   const key = (column: number, row: number) => `${column},${row}`;
   for (let i = 0; i < x.length; i++) {
-    const place = key(Math.floor(x[i] / cell), Math.floor(y[i] / cell));
-    const members = cells.get(place);
-    if (members === undefined) cells.set(place, [i]);
+    const bucket = key(Math.floor(x[i] / cell), Math.floor(y[i] / cell));
+    const members = cells.get(bucket);
+    if (members === undefined) cells.set(bucket, [i]);
     else members.push(i);
   }
 
@@ -69,7 +69,7 @@ export const ARROWS: Readonly<Record<string, Direction>> = {
 };
 
 /**
- * The next place when walking from one in a direction: the closest of those that lie within 60 degrees
+ * The next index when walking from one in a direction: the closest of those that lie within 60 degrees
  * of it, where a step aside costs twice a step ahead.
  */
 export function step(x: ArrayLike<number>, y: ArrayLike<number>, from: number, [dx, dy]: Direction): number | null {

@@ -1,5 +1,5 @@
 /**
- * Where the nodes of the map stand: pure functions of numbers and token texts. The port of circuit_widget/figure/layout/map_layout.py.
+ * Positions of the nodes of the map: pure functions of numbers and token texts. The port of circuit_widget/figure/layout/map_layout.py.
  * Units are pixels; y grows downwards.
  */
 
@@ -43,7 +43,7 @@ export interface Row {
 }
 
 /**
- * Centres and radii of the nodes, columns, rows (bottom to top), and how the token texts stand.
+ * Centres and radii of the nodes, columns, rows (bottom to top), and the angle of the token texts.
  * Upright texts are centred in their column at tokenY; slanted ones end there, turned by -40 degrees.
  */
 export interface MapLayout {

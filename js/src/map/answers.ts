@@ -1,9 +1,9 @@
 /** The likeliest explained tokens, written beside their nodes in the top row. */
 
-import type { EffectMessage } from "../core/types";
 import { MOST_ANSWERS } from "../layout/constants";
 import { TOKEN_SIZE } from "../page/constants";
 import { apart } from "../text/width";
+import type { EffectMessage } from "../wire/types";
 import { LIKELY } from "../wording/constants";
 import { probability, tokenText } from "../wording/words";
 import type { Brush } from "./paint";
@@ -14,10 +14,10 @@ const SPACE = 14;
 /** Draws as many answers as there is room for left of the output nodes; with an effect, how likely each is after it. */
 export function paintAnswers(brush: Brush, scene: Scene, effect: EffectMessage | null): void {
   const { context, palette, camera } = brush;
-  const { placeOf, snapshot } = scene;
-  const places = snapshot.targets.map((target) => placeOf[target.node]).filter((place) => place >= 0);
-  if (places.length === 0) return;
-  const spots = places.map((place) => spotOf(scene, camera, place));
+  const { indexOf, snapshot } = scene;
+  const indices = snapshot.targets.map((target) => indexOf[target.node]).filter((index) => index >= 0);
+  if (indices.length === 0) return;
+  const spots = indices.map((index) => spotOf(scene, camera, index));
   const { y } = spots[0];
   let right = Math.min(...spots.map(({ x, radius }) => x - radius)) - 7;
   context.save();

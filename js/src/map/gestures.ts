@@ -1,9 +1,10 @@
 /** Pointer gestures on the map: hover, select, drag nodes, draw a rectangle. */
 
-import type { Drag, NodeId } from "../core/types";
+import type { Drag } from "../core/types";
 import { isToggle, listenOn, pointOn } from "../page/listen";
 import { dropOnNode } from "../store/commands";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import type { MapView } from "./view";
 
 const DRAG_DISTANCE = 4;
@@ -88,7 +89,7 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
   });
 }
 
-/** Tells the other panes of a drop; they hear of it in the next frame, so that it is forgotten only in the one after. */
+/** Announces a drop to the other panes; they see it in the next frame, so it is forgotten only in the one after. */
 function drop(store: Store, drag: Drag): void {
   const dropped = { ...drag, dropped: true };
   store.drag.value = dropped;

@@ -1,10 +1,10 @@
 /** The map by keyboard: arrows walk the nodes, the rest acts on the node or the selection. */
 
 import { KIND } from "../core/constants";
-import type { NodeId } from "../core/types";
 import { ARROWS, type Direction, step } from "../layout/hit";
 import { listenOn } from "../page/listen";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import type { MapView } from "./view";
 import type { Zooming } from "./zoom";
 
@@ -51,10 +51,10 @@ function onKey(event: KeyboardEvent, view: MapView, zooming: Zooming, store: Sto
 function walk(view: MapView, store: Store, direction: Direction, extend: boolean): void {
   const { layout, visible } = view.scene.value;
   const { ids } = store.snapshot;
-  const from = view.cursor.value === null ? -1 : view.place(view.cursor.value);
-  const place = from < 0 ? view.place(firstNode(view, store)) : step(layout.x, layout.y, from, direction);
-  if (place === null || place < 0) return;
-  const node = ids[visible.nodes[place]];
+  const from = view.cursor.value === null ? -1 : view.indexOf(view.cursor.value);
+  const index = from < 0 ? view.indexOf(firstNode(view, store)) : step(layout.x, layout.y, from, direction);
+  if (index === null || index < 0) return;
+  const node = ids[visible.nodes[index]];
   if (extend && view.cursor.value !== null) store.actions.select([view.cursor.value, node], "add");
   view.cursor.value = node;
   view.walking.value = true;
@@ -63,7 +63,7 @@ function walk(view: MapView, store: Store, direction: Direction, extend: boolean
 
 /** Where walking begins: the last selected node, else the most influential feature. */
 function firstNode(view: MapView, store: Store): NodeId {
-  const selected = store.selected.value.filter((id) => view.place(id) >= 0);
+  const selected = store.selected.value.filter((id) => view.indexOf(id) >= 0);
   const last = selected[selected.length - 1];
   if (last !== undefined) return last;
   const { ids, influence, kind } = store.snapshot;

@@ -3,9 +3,9 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
-import type { NodeId } from "../core/types";
 import { watchSize } from "../page/size";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { attachGestures } from "./gestures";
 import { attachKeys } from "./keys";
 import { Legend } from "./legend";
@@ -77,7 +77,7 @@ export function MapPane({ store, onFrame }: Props) {
   );
 }
 
-/** Tells screen readers where the keyboard is. */
+/** Announces to screen readers which node has the keyboard. */
 function CursorSpeech({ store, view }: { store: Store; view: MapView }) {
   const node: NodeId | null = view.walking.value ? view.cursor.value : null;
   const text = useMemo(() => (node === null ? "" : describe(store, node)), [store, node, store.selected.value]);

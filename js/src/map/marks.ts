@@ -1,4 +1,4 @@
-/** How nodes stand out on the map: group hue, pin, and what an intervention left of them. */
+/** How nodes are marked on the map: group hue, pin, and what an intervention left of them. */
 
 import { outputPresence, presence } from "../layout/strokes";
 import type { Store } from "../store/store";
@@ -25,7 +25,7 @@ export function nodeMarks(store: Store): Marks {
     pinned[node] = 1;
   });
   const effect = store.effect.value;
-  // Outputs stand out as they are likely.
+  // Outputs are marked by their probability.
   for (const { node, token_id, probability } of store.snapshot.targets) {
     const now = effect?.tokens.find((token) => token.token_id === token_id)?.after ?? probability;
     presences[node] = outputPresence(now);

@@ -26,7 +26,7 @@ export interface Brush {
   readonly tokenFont: string;
 }
 
-/** How nodes stand out, by node index. */
+/** How nodes are marked, by node index. */
 export interface Marks {
   /** Index of the group hue; -1 if not grouped. */
   readonly hue: Int8Array;
@@ -105,9 +105,9 @@ function clipToFrame(context: CanvasRenderingContext2D, scene: Scene): void {
 }
 
 function curveOf(brush: Brush, scene: Scene, edge: number): Curve | null {
-  const { snapshot, placeOf } = scene;
-  const source = placeOf[snapshot.edgeSource[edge]];
-  const target = placeOf[snapshot.edgeTarget[edge]];
+  const { snapshot, indexOf } = scene;
+  const source = indexOf[snapshot.edgeSource[edge]];
+  const target = indexOf[snapshot.edgeTarget[edge]];
   if (source < 0 || target < 0) return null;
   const from = spotOf(scene, brush.camera, source);
   const to = spotOf(scene, brush.camera, target);
@@ -185,13 +185,13 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
   const { snapshot, visible } = scene;
   context.save();
   clipToFrame(context, scene);
-  for (let place = visible.nodes.length - 1; place >= 0; place--) {
-    const node = visible.nodes[place];
+  for (let index = visible.nodes.length - 1; index >= 0; index--) {
+    const node = visible.nodes[index];
     const kind = snapshot.kind[node];
-    const { x, y, radius } = spotOf(scene, camera, place);
+    const { x, y, radius } = spotOf(scene, camera, index);
     if (x < -20 || x > scene.width + 20 || y < -20 || y > scene.height + 20) continue;
     const hue = marks.hue[node];
-    // Grouped nodes are rings, so that their hue is seen and their size stays that of the others.
+    // Grouped nodes are rings, so that their hue is visible and their size stays that of the others.
     context.beginPath();
     if (hue >= 0) {
       const width = ringWidth(radius);
@@ -231,7 +231,7 @@ function nodeFill(palette: Palette, kind: number): string {
 export function paintOutlines(
   { context, camera }: Brush,
   scene: Scene,
-  places: Iterable<number>,
+  indices: Iterable<number>,
   style: { readonly color: string; readonly width: number; readonly gap: number; readonly dash?: readonly number[] },
 ): void {
   const { snapshot, visible } = scene;
@@ -240,9 +240,9 @@ export function paintOutlines(
   context.strokeStyle = style.color;
   context.lineWidth = style.width;
   context.setLineDash([...(style.dash ?? [])]);
-  for (const place of places) {
-    const kind = snapshot.kind[visible.nodes[place]];
-    const { x, y, radius } = spotOf(scene, camera, place);
+  for (const index of indices) {
+    const kind = snapshot.kind[visible.nodes[index]];
+    const { x, y, radius } = spotOf(scene, camera, index);
     context.beginPath();
     traceNode(context, kind, x, y, radius + style.gap);
     context.stroke();

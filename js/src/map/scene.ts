@@ -10,10 +10,10 @@ export interface Scene {
   readonly visible: Visible;
   readonly width: number;
   readonly height: number;
-  /** Arrays by place; `visible.nodes[place]` is the node. */
+  /** Arrays by index; `visible.nodes[index]` is the node. */
   readonly layout: MapLayout;
-  /** Place of each node, or -1 if it is not visible. */
-  readonly placeOf: Int32Array;
+  /** Index of each node among the visible ones, or -1 if it is not visible. */
+  readonly indexOf: Int32Array;
   readonly grid: HitGrid;
 }
 
@@ -26,10 +26,10 @@ export function buildScene(snapshot: Snapshot, visible: Visible, width: number, 
   }));
   const texts = snapshot.tokens.map((token) => token.text);
   const layout = mapLayout(nodes, texts, snapshot.nLayers, width, height);
-  const placeOf = new Int32Array(snapshot.ids.length).fill(-1);
-  for (const [place, node] of visible.nodes.entries()) placeOf[node] = place;
+  const indexOf = new Int32Array(snapshot.ids.length).fill(-1);
+  for (const [index, node] of visible.nodes.entries()) indexOf[node] = index;
   const grid = hitGrid(layout.x, layout.y, layout.radius);
-  return { snapshot, visible, width, height, layout, placeOf, grid };
+  return { snapshot, visible, width, height, layout, indexOf, grid };
 }
 
 /** The visible edges, or this many of the strongest. */
@@ -63,15 +63,15 @@ export interface Spot {
   readonly radius: number;
 }
 
-export function spotOf({ layout }: Scene, camera: Camera, place: number): Spot {
+export function spotOf({ layout }: Scene, camera: Camera, index: number): Spot {
   return {
-    x: camera.k * layout.x[place] + camera.x,
-    y: camera.k * layout.y[place] + camera.y,
-    radius: shapeScale(camera) * layout.radius[place],
+    x: camera.k * layout.x[index] + camera.x,
+    y: camera.k * layout.y[index] + camera.y,
+    radius: shapeScale(camera) * layout.radius[index],
   };
 }
 
-/** The part of the canvas in which nodes are drawn; axis labels stand outside. */
+/** The part of the canvas in which nodes are drawn; axis labels are outside. */
 export interface Frame {
   readonly left: number;
   readonly bottom: number;

@@ -1,4 +1,4 @@
-/** How much of the graph the map shows: the share of influence that nodes, and edges, hold. */
+/** How much of the graph is visible on the map: the share of influence of its nodes and of its edges. */
 
 import type { Store, Thresholds } from "../store/store";
 import { percent } from "../wording/words";
@@ -7,7 +7,7 @@ const STEPS = 1000;
 
 export function ThresholdSliders({ store }: { store: Store }) {
   const { node, edge } = store.thresholds.value;
-  const shown = store.visible.value.nodes.length;
+  const visible = store.visible.value.nodes.length;
   const total = store.snapshot.totalNodes;
   return (
     <>
@@ -15,15 +15,15 @@ export function ThresholdSliders({ store }: { store: Store }) {
         store={store}
         which="node"
         name="nodes"
-        label="Share of influence that the visible nodes hold"
+        label="Share of influence of the visible nodes"
         value={node}
-        reading={`${percent(node)} · ${shown.toLocaleString("en")} of ${total.toLocaleString("en")}`}
+        reading={`${percent(node)} · ${visible.toLocaleString("en")} of ${total.toLocaleString("en")}`}
       />
       <Slider
         store={store}
         which="edge"
         name="edges"
-        label="Share of edge strength that the visible edges hold"
+        label="Share of edge strength of the visible edges"
         value={edge}
         reading={percent(edge)}
       />

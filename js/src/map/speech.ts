@@ -1,8 +1,8 @@
 /** A node in words. */
 
 import { KIND } from "../core/constants";
-import type { NodeId } from "../core/types";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { identityOf, percent, probability } from "../wording/words";
 
 /** What and where a node is, beside its name: "feature 1453 · layer 2 · at “is”". */
@@ -17,7 +17,7 @@ export function identity(store: Store, id: NodeId): string {
   return parts.filter((part) => part !== name).join(" · ");
 }
 
-/** A node as a screen reader says it. */
+/** A node as a screen reader reads it. */
 export function describe(store: Store, id: NodeId): string {
   const { snapshot } = store;
   const node = snapshot.index.get(id);

@@ -14,21 +14,21 @@ export function Tooltip({ store, view }: { store: Store; view: MapView }) {
   const card = useRef<HTMLDivElement>(null);
   const walked = view.walking.value ? view.cursor.value : null;
   const id = store.hovered.value ?? walked;
-  const place = id === null || store.drag.value?.dropped === false ? null : view.positionOf(id);
+  const spot = id === null || store.drag.value?.dropped === false ? null : view.positionOf(id);
   const { width, height } = view.size.value;
 
   // Beside the node, on the side where there is room.
   useLayoutEffect(() => {
-    if (card.current === null || place === null) return;
+    if (card.current === null || spot === null) return;
     const { offsetWidth, offsetHeight } = card.current;
-    const right = place.x + place.radius + GAP;
-    const left = right + offsetWidth > width ? place.x - place.radius - GAP - offsetWidth : right;
-    const top = clamp(place.y - offsetHeight / 2, 4, height - offsetHeight - 4);
+    const right = spot.x + spot.radius + GAP;
+    const left = right + offsetWidth > width ? spot.x - spot.radius - GAP - offsetWidth : right;
+    const top = clamp(spot.y - offsetHeight / 2, 4, height - offsetHeight - 4);
     card.current.style.transform = `translate(${Math.round(Math.max(4, left))}px, ${Math.round(top)}px)`;
   });
 
   const node = id === null ? undefined : store.snapshot.index.get(id);
-  if (id === null || node === undefined || place === null) return null;
+  if (id === null || node === undefined || spot === null) return null;
   const { activation, influence, kind } = store.snapshot;
   const group = store.groupOf.value.get(id);
   return (

@@ -2,11 +2,11 @@
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { edgesOf } from "../core/snapshot";
-import type { NodeId } from "../core/types";
 import { MAP_EDGE_OPACITY } from "../layout/constants";
 import { PALETTES } from "../page/constants";
 import type { Size } from "../page/size";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { paintAnswers } from "./answers";
 import { nodeMarks } from "./marks";
 import {
@@ -20,7 +20,7 @@ import {
 } from "./paint";
 import { AT_REST, buildScene, type Camera, type Scene, type Spot, shapeScale, spotOf, strongestEdges } from "./scene";
 
-/** So many faint edges are drawn while the map moves; all of them, up to a number that says no more, once it rests. */
+/** The most faint edges that are drawn while the map moves; once it rests, all up to the number beyond which more are not visible. */
 const EDGES_IN_MOTION = 1500;
 const EDGES_AT_REST = 20_000;
 /** Milliseconds without a change after which the map rests. */
@@ -100,30 +100,30 @@ export class MapView {
   nodeAt(x: number, y: number, slack = 3): NodeId | null {
     const { k, x: left, y: top } = this.camera.value;
     const scene = this.scene.value;
-    const place = scene.grid.at((x - left) / k, (y - top) / k, slack / k, shapeScale(this.camera.value) / k);
-    return place === null ? null : this.#id(place);
+    const index = scene.grid.at((x - left) / k, (y - top) / k, slack / k, shapeScale(this.camera.value) / k);
+    return index === null ? null : this.#id(index);
   }
 
   nodesIn({ x0, y0, x1, y1 }: Rectangle): NodeId[] {
     const { k, x, y } = this.camera.value;
-    const places = this.scene.value.grid.within((x0 - x) / k, (y0 - y) / k, (x1 - x) / k, (y1 - y) / k);
-    return places.map((place) => this.#id(place));
+    const indices = this.scene.value.grid.within((x0 - x) / k, (y0 - y) / k, (x1 - x) / k, (y1 - y) / k);
+    return indices.map((index) => this.#id(index));
   }
 
   /** Where a node is drawn on the canvas; null while it is not visible. */
   positionOf(id: NodeId): Spot | null {
-    const place = this.place(id);
-    return place < 0 ? null : spotOf(this.scene.value, this.camera.value, place);
+    const index = this.indexOf(id);
+    return index < 0 ? null : spotOf(this.scene.value, this.camera.value, index);
   }
 
-  /** A node's place among the visible ones; -1 if it is not visible. */
-  place(id: NodeId): number {
+  /** A node's index among the visible ones; -1 if it is not visible. */
+  indexOf(id: NodeId): number {
     const node = this.#store.snapshot.index.get(id);
-    return node === undefined ? -1 : this.scene.value.placeOf[node];
+    return node === undefined ? -1 : this.scene.value.indexOf[node];
   }
 
-  #id(place: number): NodeId {
-    return this.#store.snapshot.ids[this.scene.value.visible.nodes[place]];
+  #id(index: number): NodeId {
+    return this.#store.snapshot.ids[this.scene.value.visible.nodes[index]];
   }
 
   #schedule(): void {
@@ -231,14 +231,14 @@ export class MapView {
 
   #paintOutlines(brush: Brush, scene: Scene): void {
     const { palette } = brush;
-    const places = (ids: readonly (NodeId | null)[]) =>
-      ids.flatMap((id) => (id === null || this.place(id) < 0 ? [] : [this.place(id)]));
-    paintOutlines(brush, scene, places(this.#store.selected.peek()), { color: palette.selection, width: 2, gap: 2.5 });
-    paintOutlines(brush, scene, places([this.#store.hovered.peek()]), { color: palette.ink, width: 1.2, gap: 1 });
-    paintOutlines(brush, scene, places([this.dropTarget.peek()]), { color: palette.selection, width: 3, gap: 5 });
+    const indices = (ids: readonly (NodeId | null)[]) =>
+      ids.flatMap((id) => (id === null || this.indexOf(id) < 0 ? [] : [this.indexOf(id)]));
+    paintOutlines(brush, scene, indices(this.#store.selected.peek()), { color: palette.selection, width: 2, gap: 2.5 });
+    paintOutlines(brush, scene, indices([this.#store.hovered.peek()]), { color: palette.ink, width: 1.2, gap: 1 });
+    paintOutlines(brush, scene, indices([this.dropTarget.peek()]), { color: palette.selection, width: 3, gap: 5 });
     if (this.walking.peek()) {
       const dash = [3, 2];
-      paintOutlines(brush, scene, places([this.cursor.peek()]), { color: palette.ink, width: 1.5, gap: 5.5, dash });
+      paintOutlines(brush, scene, indices([this.cursor.peek()]), { color: palette.ink, width: 1.5, gap: 5.5, dash });
     }
   }
 

@@ -6,15 +6,15 @@ export interface Size {
   readonly height: number;
 }
 
-/** Tells an element's size now and after each change, until the returned function is called. */
-export function watchSize(element: Element, tell: (size: Size) => void): () => void {
+/** Calls `onSize` with an element's size now and after each change, until the returned function is called. */
+export function watchSize(element: Element, onSize: (size: Size) => void): () => void {
   let last: Size = { width: 0, height: 0 };
   const measure = () => {
     const { clientWidth: width, clientHeight: height } = element;
     // A notebook takes cells out of the page while they are scrolled away; what is drawn waits as it is.
     if (width === 0 || height === 0 || (width === last.width && height === last.height)) return;
     last = { width, height };
-    tell(last);
+    onSize(last);
   };
   const observer = new ResizeObserver(measure);
   observer.observe(element);

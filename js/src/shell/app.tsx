@@ -24,7 +24,7 @@ type PaneName = "map" | "circuit" | "inspector";
 
 export function App({ store, onFrame }: Props) {
   const folded = useSignal<ReadonlySet<PaneName>>(new Set());
-  // A name to edit is shown in its pane, which must be open for it.
+  // A name is edited in its pane, which must be open.
   useSignalEffect(() => {
     const id = store.renaming.value;
     if (id === null || folded.peek().size === 0) return;

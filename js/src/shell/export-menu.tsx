@@ -1,21 +1,22 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { Popover } from "../controls/popover";
-import type { FigureFormat, FigurePart, FigureWidth, Store } from "../store/store";
+import type { Store } from "../store/store";
+import type { FigureBody } from "../wire/types";
 
-const PARTS: readonly (readonly [FigurePart, string])[] = [
+const PARTS: readonly (readonly [FigureBody["part"], string])[] = [
   ["both", "map and circuit"],
   ["map", "map"],
   ["circuit", "circuit"],
 ];
 
-const WIDTHS: readonly (readonly [FigureWidth, string])[] = [
+const WIDTHS: readonly (readonly [FigureBody["width"], string])[] = [
   [3.25, "3.25 in · one column"],
   [5.5, "5.5 in · text"],
   [6.75, "6.75 in · two columns"],
 ];
 
-const FORMATS: readonly { readonly format: FigureFormat; readonly what: string }[] = [
+const FORMATS: readonly { readonly format: FigureBody["format"]; readonly what: string }[] = [
   { format: "svg", what: "for the web and for editing" },
   { format: "pdf", what: "for papers, with real text" },
   { format: "png", what: "for slides and messages" },
@@ -36,8 +37,8 @@ export function ExportMenu({ store }: { store: Store }) {
 }
 
 function Menu({ store }: { store: Store }) {
-  const part = useSignal<FigurePart>("both");
-  const width = useSignal<FigureWidth>(6.75);
+  const part = useSignal<FigureBody["part"]>("both");
+  const width = useSignal<FigureBody["width"]>(6.75);
   const possible = store.capabilities.value.figure;
   return (
     <>
@@ -58,7 +59,8 @@ function Menu({ store }: { store: Store }) {
             disabled={!possible}
             onClick={() => {
               store.popover.value = null;
-              void store.actions.exportFigure(format, width.value, part.value);
+              const body = { format, width: width.value, part: part.value };
+              void store.actions.save(store.kernel.figure(body));
             }}
           >
             {format.toUpperCase()}

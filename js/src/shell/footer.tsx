@@ -17,7 +17,7 @@ export function Footer({ store }: { store: Store }) {
   }
   return (
     <footer class="footer" data-test="footer">
-      <Place store={store} id={effect.id} />
+      <ExperimentNumber store={store} id={effect.id} />
       <span class="clip" data-test="experiment" title={effect.name}>
         {effect.name}
       </span>
@@ -29,8 +29,8 @@ export function Footer({ store }: { store: Store }) {
 }
 
 /** Which of the experiments is on show, and the way to the others. */
-function Place({ store, id }: { store: Store; id: number }) {
-  const place = store.made.value.findIndex((entry) => entry.id === id) + 1;
+function ExperimentNumber({ store, id }: { store: Store; id: number }) {
+  const number = store.made.value.findIndex((entry) => entry.id === id) + 1;
   return (
     <Button
       class="link-button"
@@ -40,7 +40,7 @@ function Place({ store, id }: { store: Store; id: number }) {
         store.panel.value = "history";
       }}
     >
-      {`experiment ${place || id} of ${Math.max(store.made.value.length, place || 1)}`}
+      {`experiment ${number || id} of ${Math.max(store.made.value.length, number || 1)}`}
     </Button>
   );
 }

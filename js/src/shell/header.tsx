@@ -5,9 +5,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
 import { RedoIcon, UndoIcon } from "../controls/icons";
 import { KIND } from "../core/constants";
-import type { NodeId } from "../core/types";
 import { watchSize } from "../page/size";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { percent, probability, tokenText } from "../wording/words";
 import { ExportMenu } from "./export-menu";
 import { KeyboardHelp } from "./keyboard-help";
@@ -75,7 +75,7 @@ function Prompt({ store }: { store: Store }) {
     if (snapshot.kind[node] === KIND.token) tokenNodes.set(snapshot.nodePosition[node], id);
   }
   // The first token only marks the beginning of a text.
-  const shown = snapshot.tokens.map((token, position) => ({ text: token.text, position })).slice(1);
+  const words = snapshot.tokens.map((token, position) => ({ text: token.text, position })).slice(1);
   const answer = [...snapshot.targets].sort((a, b) => b.probability - a.probability)[0];
   const others = snapshot.targets.length - 1;
 
@@ -92,7 +92,7 @@ function Prompt({ store }: { store: Store }) {
   return (
     <div class="prompt">
       <div class="prompt-tokens" ref={row}>
-        {shown.map(({ text, position }) => (
+        {words.map(({ text, position }) => (
           <TokenChip key={position} store={store} node={tokenNodes.get(position)} text={tokenText(text)} />
         ))}
       </div>

@@ -38,7 +38,7 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
       ["= · + beside the number", "set its features to a value · add to them"],
       ["here · everywhere", "at its positions · at every position"],
       ["swap in…", "give the box its values from another prompt"],
-      ["Shift and a dial button", "beside the interventions shown"],
+      ["Shift and a dial button", "beside the displayed interventions"],
       ["click an intervention", "take it back"],
     ],
   },

@@ -6,8 +6,8 @@ import { SearchIcon } from "../controls/icons";
 import { Popover } from "../controls/popover";
 import { KIND } from "../core/constants";
 import { searchNodes } from "../core/search";
-import type { NodeId } from "../core/types";
 import type { Store } from "../store/store";
+import type { NodeId } from "../wire/types";
 import { placeOf } from "../wording/words";
 
 const MOST_RESULTS = 12;

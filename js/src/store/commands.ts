@@ -2,8 +2,8 @@
 
 import * as circuits from "../core/circuit";
 import { LONGEST_NAME } from "../core/constants";
-import type { NodeId } from "../core/types";
 import { shortened } from "../text/characters";
+import type { NodeId } from "../wire/types";
 import { commonName } from "../wording/words";
 import { changeableOf, intervene } from "./running";
 import type { Store } from "./store";

@@ -6,7 +6,7 @@ import { parseCircuit } from "../core/circuit-json";
 import { CircuitError } from "../core/circuit-rules";
 import type { Circuit, Failure, Snapshot } from "../core/types";
 import { allRepaired } from "../text/characters";
-import type { SharedTrait } from "../wire/traits";
+import type { Trait } from "../wire/traits";
 
 export interface CircuitDocument {
   readonly circuit: ReadonlySignal<Circuit>;
@@ -18,15 +18,15 @@ export interface CircuitDocument {
   onElsewhere(listener: (circuit: Circuit) => void): void;
 }
 
-/** `fail` hears of edits, and of documents from elsewhere, that break the circuit's rules; the last good one stays. */
+/** `fail` is called for edits, and for documents from elsewhere, that break the circuit's rules; the last good one stays. */
 export function circuitDocument(
-  trait: SharedTrait<unknown>,
+  trait: Trait<unknown>,
   snapshot: Snapshot,
   fail: (failure: Failure) => void,
 ): CircuitDocument {
-  let heard: (circuit: Circuit) => void = () => {};
+  let onElsewhere: (circuit: Circuit) => void = () => {};
 
-  /** The result of an action, or null where it breaks a rule, which the user is told of. */
+  /** The result of an action, or null where it breaks a rule, which is shown as a failure. */
   const kept = (make: () => Circuit, what = ""): Circuit | null => {
     try {
       return checkKinds(make(), snapshot);
@@ -72,7 +72,7 @@ export function circuitDocument(
     }
     known = document;
     settle(next);
-    heard(next);
+    onElsewhere(next);
   });
 
   return {
@@ -83,7 +83,7 @@ export function circuitDocument(
       return next === null || next === present ? null : put(next);
     },
     onElsewhere: (listener) => {
-      heard = listener;
+      onElsewhere = listener;
     },
   };
 }

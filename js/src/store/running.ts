@@ -1,9 +1,9 @@
-/** An experiment as the panels speak of it: who is changed, and what running it again or without a part means. */
+/** Running experiments: which nodes can be changed, their names, and interventions alone or beside others. */
 
-import { KIND, LONGEST_EXPERIMENT_NAME } from "../core/constants";
-import type { InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
-import { shortened } from "../text/characters";
-import { commonName, interventionMark, otherPrompt } from "../wording/words";
+import { KIND } from "../core/constants";
+import type { Snapshot } from "../core/types";
+import type { InterventionJson, Mode, NodeId } from "../wire/types";
+import { commonName } from "../wording/words";
 import { modeOf } from "./mode";
 import type { Store } from "./store";
 
@@ -19,7 +19,7 @@ export function changeableOf(snapshot: Snapshot, nodes: readonly NodeId[]): read
 export function featuresOf(snapshot: Snapshot, nodes: readonly NodeId[]): readonly NodeId[] {
   return nodes.filter((id) => {
     const node = snapshot.index.get(id);
-    // Of what the snapshot lacks, the id tells errors from features.
+    // The ids of nodes that the snapshot lacks distinguish errors from features.
     return node === undefined ? !id.includes("_-1_") : snapshot.kind[node] === KIND.feature;
   });
 }
@@ -30,14 +30,14 @@ export function everywhere(snapshot: Snapshot, nodes: readonly NodeId[]): readon
   return [...new Set(nodes.map((id) => (features.has(id) ? id.replace(/\d+$/, "*") : id)))];
 }
 
-/** Who an intervention is on: the box with these nodes or features, here or everywhere, else the nodes' commonest name. */
+/** The name of the changed nodes: of the box with these nodes or features, here or everywhere, else their commonest name. */
 export function whoOf(store: Store, nodes: readonly NodeId[]): string {
   const { snapshot } = store;
   for (const box of store.boxes.value) {
     const name = box.name ?? store.nameOf(box.id);
     for (const some of [box.nodes, changeableOf(snapshot, box.nodes), featuresOf(snapshot, box.nodes)]) {
       if (sameNodes(some, nodes)) return name;
-      // As it was asked for, or as the kernel spelled it out, position by position.
+      // As it was requested, or as the kernel lists it, position by position.
       const wide = everywhere(snapshot, some);
       const spelled = some.every((node) => nodes.includes(node)) && sameNodes(wide, everywhere(snapshot, nodes));
       if (sameNodes(wide, nodes) || spelled) return `${name} everywhere`;
@@ -45,16 +45,6 @@ export function whoOf(store: Store, nodes: readonly NodeId[]): string {
   }
   const name = commonName(nodes, store.nameOf);
   return nodes.length > 1 ? `${name} and ${nodes.length - 1} more` : name;
-}
-
-/** The name of an experiment: "Texas ×0, capital ×2". */
-export function nameOf(store: Store, interventions: readonly InterventionJson[]): string {
-  const names = interventions.map((one) => {
-    const who = whoOf(store, one.nodes);
-    if (one.kind !== "swap_in") return `${who} ${interventionMark(one)}`;
-    return `${who} from ${otherPrompt(store.snapshot, one.prompt)}`;
-  });
-  return shortened(names.join(", "), LONGEST_EXPERIMENT_NAME);
 }
 
 /** Runs interventions in the view's mode; none at all takes the effect away. */
@@ -65,10 +55,10 @@ export function run(store: Store, interventions: readonly InterventionJson[], mo
     return Promise.resolve();
   }
   store.panel.value = "effect";
-  return store.actions.intervene(interventions, modeOf(store).value, nameOf(store, interventions));
+  return store.actions.intervene(interventions, modeOf(store).value);
 }
 
-/** Runs an intervention alone, or beside those of the effect shown, in place of any on the same nodes. */
+/** Runs an intervention alone, or beside those of the displayed effect; it replaces any on the same nodes. */
 export function intervene(store: Store, intervention: InterventionJson, together: boolean): Promise<void> {
   const others = together ? (store.effect.value?.interventions ?? []) : [];
   const apart = others.filter((other) => !other.nodes.some((node) => intervention.nodes.includes(node)));

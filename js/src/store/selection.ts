@@ -1,8 +1,8 @@
 /** Which nodes are selected, and which of them, or which supernode, is inspected. */
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
-import type { NodeId } from "../core/types";
-import type { SharedTrait } from "../wire/traits";
+import type { Trait } from "../wire/traits";
+import type { NodeId } from "../wire/types";
 import type { SelectMode } from "./store";
 
 export interface Selection {
@@ -13,7 +13,7 @@ export interface Selection {
 
 /** `supernodes` are the members by supernode id: a supernode is selected by selecting all of them. */
 export function selection(
-  trait: SharedTrait<readonly NodeId[]>,
+  trait: Trait<readonly NodeId[]>,
   supernodes: ReadonlySignal<ReadonlyMap<string, readonly NodeId[]>>,
 ): Selection {
   const selected = trait.value;
@@ -37,7 +37,7 @@ export function selection(
       const nodes = [...new Set(ids.flatMap((id) => supernodes.value.get(id) ?? [id]))];
       last.value = ids[ids.length - 1] ?? null;
       const next = combine(selected.value, nodes, mode);
-      if (next.length !== selected.value.length || next.some((id, place) => id !== selected.value[place])) {
+      if (next.length !== selected.value.length || next.some((id, index) => id !== selected.value[index])) {
         trait.write(next);
       }
     },

@@ -1,8 +1,9 @@
-/** Undo and redo over the circuit and the experiment on show: every change of either is a step, whoever made it. */
+/** Undo and redo over the circuit and the displayed experiment: every change of either is a step, whoever made it. */
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { History } from "../core/history";
-import type { Circuit, EffectMessage } from "../core/types";
+import type { Circuit } from "../core/types";
+import type { EffectMessage } from "../wire/types";
 import type { CircuitDocument } from "./document";
 import type { Experiments } from "./experiments";
 
@@ -18,13 +19,13 @@ export interface Steps {
 
 interface Present {
   readonly circuit: Circuit;
-  /** The number of the experiment on show. */
+  /** The number of the displayed experiment. */
   readonly experiment: number | null;
 }
 
 export function steps(
   document: CircuitDocument,
-  experiments: Pick<Experiments, "effect" | "recall" | "clearEffect">,
+  experiments: Pick<Experiments, "effect" | "kernel" | "clearEffect">,
 ): Steps {
   const history = new History<Present>();
   const changed = signal(0);
@@ -52,14 +53,14 @@ export function steps(
     if (version === null) return;
     const { circuit, experiment } = version;
     const restored = sameContent(circuit, present.circuit) ? present.circuit : document.put(circuit);
-    const shown = present.experiment;
+    const displayed = present.experiment;
     take({ circuit: restored, experiment }, null);
-    if (experiment === shown) return;
+    if (experiment === displayed) return;
     if (experiment === null) experiments.clearEffect();
     else {
-      void experiments.recall(experiment).then((done) => {
-        // It was deleted meanwhile, or the kernel has gone: what is on show stays.
-        if (!done && present.experiment === experiment) {
+      void experiments.kernel.recall({ id: experiment }).then((reply) => {
+        // It was deleted meanwhile, or the kernel has gone: what is displayed stays.
+        if (reply === null && present.experiment === experiment) {
           take({ experiment: numberOf(experiments.effect.peek()) }, null);
         }
       });

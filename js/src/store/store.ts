@@ -2,24 +2,12 @@
 
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { boxes as boxesOf, threshold } from "../core/circuit";
-import type {
-  Box,
-  Capabilities,
-  Circuit,
-  Drag,
-  EffectMessage,
-  ExperimentEntry,
-  Failure,
-  NodeId,
-  Settings,
-  Snapshot,
-  StudyMessage,
-  Visible,
-} from "../core/types";
+import type { Box, Circuit, Drag, Failure, Snapshot, Visible } from "../core/types";
 import { visible as visibleOf } from "../core/visible";
 import type { WidgetModel } from "../wire/host";
 import type { Rpc } from "../wire/rpc";
-import { sharedTrait } from "../wire/traits";
+import { traitSignal } from "../wire/traits";
+import type { Capabilities, EffectMessage, ExperimentEntry, NodeId, Settings, StudyMessage } from "../wire/types";
 import { nodeName } from "../wording/names";
 import { circuitDocument } from "./document";
 import { type Experiments, experiments } from "./experiments";
@@ -27,10 +15,6 @@ import { selection } from "./selection";
 import { type Steps, steps } from "./steps";
 
 export type SelectMode = "replace" | "toggle" | "add";
-export type FigureFormat = "svg" | "pdf" | "png";
-export type FigureWidth = 3.25 | 5.5 | 6.75;
-export type FigurePart = "map" | "circuit" | "both";
-
 export type Popover = "search" | "export" | "help";
 
 /** Thresholds while a slider moves, before they become part of the document. */
@@ -44,8 +28,8 @@ export type Panel = "effect" | "sweep" | "generate" | "validate" | "history";
 
 export interface Actions
   extends Pick<Steps, "edit" | "undo" | "redo">,
-    Omit<Experiments, "effect" | "study" | "compared" | "job"> {
-  /** Selects nodes; a supernode's id stands for its members. The last id becomes the inspected one. */
+    Omit<Experiments, "effect" | "study" | "compared" | "job" | "kernel"> {
+  /** Selects nodes; a supernode's id selects its members. The last id becomes the inspected one. */
   select(ids: readonly string[], mode: SelectMode): void;
   hover(id: NodeId | null): void;
   /** Shows thresholds without making them part of the document; null goes back to the document's. */
@@ -57,7 +41,7 @@ export interface Actions
 }
 
 export interface Store
-  extends Pick<Experiments, "effect" | "study" | "compared" | "job">,
+  extends Pick<Experiments, "effect" | "study" | "compared" | "job" | "kernel">,
     Pick<Steps, "undoName" | "redoName"> {
   readonly snapshot: Snapshot;
   readonly circuit: ReadonlySignal<Circuit>;
@@ -83,7 +67,7 @@ export interface Store
   readonly panel: Signal<Panel>;
   /** Which of the header's popovers is open. */
   readonly popover: Signal<Popover | null>;
-  /** Set to a node or supernode id to open its name for editing wherever it is shown. */
+  /** Set to a node or supernode id to open its name for editing wherever it is displayed. */
   readonly renaming: Signal<string | null>;
   readonly actions: Actions;
   /** What a node is called: the user's label, the graph's, or its kind and number. */
@@ -102,33 +86,33 @@ export function createStore(
   const fail = (problem: Failure | null) => {
     failure.value = problem;
   };
-  const shared = <T>(name: string) => sharedTrait<T>(model, name, abort, rpc.kernelGone);
-  const document = circuitDocument(shared<unknown>("circuit"), snapshot, fail);
+  const trait = <T>(name: string) => traitSignal<T>(model, name, abort, rpc.kernelGone);
+  const document = circuitDocument(trait<unknown>("circuit"), snapshot, fail);
   const { circuit } = document;
   const boxes = computed(() => boxesOf(circuit.value));
   const supernodes = computed(() => new Map(circuit.value.supernodes.map((group) => [group.id, group.nodes])));
-  const chosen = selection(shared<readonly NodeId[]>("selected"), supernodes);
-  const capabilities = shared<Capabilities>("capabilities");
-  const { effect, study, compared, job, ...asking } = experiments(
+  const chosen = selection(trait<readonly NodeId[]>("selected"), supernodes);
+  const capabilities = trait<Capabilities>("capabilities");
+  const { effect, study, compared, job, kernel, ...running } = experiments(
     rpc,
-    shared<EffectMessage | null>("effect"),
-    shared<StudyMessage | null>("study").value,
+    trait<EffectMessage | null>("effect"),
+    trait<StudyMessage | null>("study").value,
     capabilities.value,
     fail,
   );
-  const { undoName, redoName, ...stepping } = steps(document, { effect, ...asking });
-  const settings = shared<Settings>("settings");
+  const { undoName, redoName, ...stepping } = steps(document, { effect, kernel, clearEffect: running.clearEffect });
+  const settings = trait<Settings>("settings");
   const hovered = signal<NodeId | null>(null);
   const preview = signal<Thresholds | null>(null);
   const thresholds = computed(
     () => preview.value ?? { node: circuit.value.node_threshold, edge: circuit.value.edge_threshold },
   );
-  let shown: Visible | null = null;
+  let latest: Visible | null = null;
   const visible = computed(() => {
     const next = visibleOf(snapshot, circuit.value, chosen.selected.value, thresholds.value);
     // The same object while the same is visible, so that a selection alone lays nothing out anew.
-    if (shown === null || !sameVisible(shown, next)) shown = next;
-    return shown;
+    if (latest === null || !sameVisible(latest, next)) latest = next;
+    return latest;
   });
   const groupOf = computed(() => {
     const groups = boxes.value.filter((box) => box.name !== null);
@@ -146,7 +130,8 @@ export function createStore(
     study,
     compared,
     job,
-    made: shared<readonly ExperimentEntry[]>("experiments").value,
+    kernel,
+    made: trait<readonly ExperimentEntry[]>("experiments").value,
     visible,
     thresholds,
     boxes,
@@ -163,7 +148,7 @@ export function createStore(
     renaming: signal(null),
     nameOf: (node) => nodeName(snapshot, circuit.value, node),
     actions: {
-      ...asking,
+      ...running,
       ...stepping,
       select: chosen.select,
       hover: (node) => {
@@ -191,5 +176,5 @@ function sameVisible(one: Visible, other: Visible): boolean {
 }
 
 function sameNumbers(one: Uint32Array, other: Uint32Array): boolean {
-  return one.length === other.length && one.every((value, place) => value === other[place]);
+  return one.length === other.length && one.every((value, index) => value === other[index]);
 }

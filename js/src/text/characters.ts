@@ -1,7 +1,7 @@
 /**
- * Text by whole characters: what UTF-8 can carry, and where a text may be cut. The port of circuit_widget/characters.py.
+ * Text by whole characters: what UTF-8 can encode, and where a text may be cut. The port of circuit_widget/characters.py.
  *
- * Lengths count code points, never UTF-16 units. Both sides are held to tests/fixtures/characters.json.
+ * Lengths count code points, never UTF-16 units. Both sides are tested on tests/fixtures/characters.json.
  */
 
 const HALF = /\p{Cs}/gu;
@@ -47,10 +47,10 @@ export function shortened(text: string, most: number): string {
 }
 
 /** Whether a cut before a code point falls inside a visible character. */
-function splits(characters: readonly string[], place: number): boolean {
-  if (characters[place - 1] === JOINER || EXTENDING.test(characters[place])) return true;
-  if (!REGIONAL.test(characters[place])) return false;
-  let before = place;
+function splits(characters: readonly string[], index: number): boolean {
+  if (characters[index - 1] === JOINER || EXTENDING.test(characters[index])) return true;
+  if (!REGIONAL.test(characters[index])) return false;
+  let before = index;
   while (before > 0 && REGIONAL.test(characters[before - 1])) before -= 1;
-  return (place - before) % 2 === 1;
+  return (index - before) % 2 === 1;
 }

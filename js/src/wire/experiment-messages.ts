@@ -1,4 +1,4 @@
-/** The messages between frontend and kernel; written by `python -m circuit_widget.widget.wire.frontend_types`. */
+/** Messages between page and kernel; written by `python -m circuit_widget.widget.frontend_types`. */
 
 export type InterventionJson = AblateJson | ScaleJson | SetJson | AddJson | SwapInJson;
 
@@ -6,27 +6,27 @@ export type Mode = string;
 
 export type NodeId = string;
 
-/** Sets features to zero, takes errors and tokens away. */
+/** Set features to zero, remove errors and tokens. */
 export interface AblateJson {
   readonly kind: "ablate";
   readonly nodes: readonly string[];
 }
 
-/** Multiplies features, errors or tokens by a factor. */
+/** Multiply features, errors or tokens by a factor. */
 export interface ScaleJson {
   readonly kind: "scale";
   readonly nodes: readonly string[];
   readonly factor: number;
 }
 
-/** Sets features to a value, or to one value each. */
+/** Clamp features to a value, or to one value each. */
 export interface SetJson {
   readonly kind: "set";
   readonly nodes: readonly string[];
   readonly value: number | readonly number[];
 }
 
-/** Adds a value to features, or one value each. */
+/** Add a value to features, or one value each. */
 export interface AddJson {
   readonly kind: "add";
   readonly nodes: readonly string[];
@@ -39,7 +39,7 @@ export interface TurnJson {
   readonly content: string;
 }
 
-/** Gives nodes what they are in another prompt; `alignment` pairs positions of this prompt with positions of that. */
+/** Give nodes their values in another prompt; `alignment` pairs positions of this prompt with positions of the other. */
 export interface SwapInJson {
   readonly kind: "swap_in";
   readonly nodes: readonly string[];
@@ -48,42 +48,42 @@ export interface SwapInJson {
   readonly alignment?: readonly (readonly [number, number])[] | null;
 }
 
-/** Asks what the model does when nodes are changed. */
+/** Request for the effect of interventions; without a name the kernel names the experiment. */
 export interface InterveneBody {
   readonly interventions: readonly (AblateJson | ScaleJson | SetJson | AddJson | SwapInJson)[];
   readonly mode: string;
-  readonly name: string;
+  readonly name?: string | null;
 }
 
-/** Puts an experiment made before back on show, in every view. */
+/** Request to display an earlier experiment again, in every view. */
 export interface RecallBody {
   readonly id: number;
 }
 
-/** Asks for the experiment `id` beside another, the one on show. */
+/** Request for the experiment `id` beside another, the displayed one. */
 export interface CompareBody {
   readonly id: number;
   readonly beside: number;
 }
 
-/** Gives an experiment another name. */
+/** Request to give an experiment another name. */
 export interface RenameBody {
   readonly id: number;
   readonly name: string;
 }
 
-/** Deletes an experiment. */
+/** Request to delete an experiment. */
 export interface ForgetBody {
   readonly id: number;
 }
 
-/** Asks for an experiment beside the same on random features like those it touched. */
+/** Request for controls: the same intervention on random features that resemble those it changed. */
 export interface ControlsBody {
   readonly id: number;
   readonly n: number;
 }
 
-/** A token's probability and logit at the traced position: before, after, as the graph predicted it; and its rank. */
+/** A token's probability and logit at the traced position: before, after, and as the graph predicts them; and its rank. */
 export interface EffectToken {
   readonly token: string;
   readonly token_id: number;
@@ -97,13 +97,13 @@ export interface EffectToken {
   readonly rank_after: number;
 }
 
-/** The logit that the graph predicted for one of its targets. */
+/** The logit that the graph predicts for one of its targets. */
 export interface EffectTarget {
   readonly token_id: number;
   readonly predicted_logit: number;
 }
 
-/** Activations of features before and after, and as the graph predicted them, one entry each. */
+/** Activations of features before, after, and as the graph predicts them, one entry each. */
 export interface EffectNodes {
   readonly ids: readonly string[];
   readonly before: readonly number[];
@@ -111,7 +111,7 @@ export interface EffectNodes {
   readonly predicted: readonly number[];
 }
 
-/** A feature given a value that is not a node of the graph. */
+/** A feature that is clamped to a value and is not a node of the graph. */
 export interface InjectedFeature {
   readonly id: string;
   readonly layer: number;
@@ -121,7 +121,7 @@ export interface InjectedFeature {
   readonly label: string | null;
 }
 
-/** A token's probability after the controls: quantiles 0.05, 0.5, 0.95, and how often chance does as much. */
+/** A token's probability after the controls: quantiles 0.05, 0.5, 0.95, and the share of controls that change it as much. */
 export interface ControlToken {
   readonly token_id: number;
   readonly low: number;
@@ -138,7 +138,7 @@ export interface ControlBox {
   readonly high: number;
 }
 
-/** What the same intervention did on `n` sets of random features; `similarity` says how alike they are. */
+/** The effect of the same intervention on `n` sets of random features; `similarity` describes how alike they are. */
 export interface ControlsMessage {
   readonly n: number;
   readonly seed: number;
@@ -147,7 +147,7 @@ export interface ControlsMessage {
   readonly boxes: readonly ControlBox[];
 }
 
-/** What an intervention did, beside what the graph predicted; `code` are Python lines that do the same again. */
+/** The effect of an intervention, beside what the graph predicts; `code` is Python that repeats it. */
 export interface EffectMessage {
   readonly id: number;
   readonly name: string;
@@ -166,7 +166,7 @@ export interface EffectMessage {
   readonly controls?: ControlsMessage | null;
 }
 
-/** A token's probability before, after the experiment on show, and after the one it is compared with. */
+/** A token's probability before, after the displayed experiment, and after the one it is compared with. */
 export interface ComparedToken {
   readonly token: string;
   readonly token_id: number;
@@ -175,7 +175,7 @@ export interface ComparedToken {
   readonly compared: number;
 }
 
-/** An experiment beside the one on show: its activations, and every token that is likely in either. */
+/** An experiment beside the displayed one: its activations, and every token that is likely in either. */
 export interface ComparisonMessage {
   readonly id: number;
   readonly beside: number;

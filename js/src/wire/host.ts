@@ -10,7 +10,7 @@ export interface WidgetModel {
   on(event: string, listener: (...args: any[]) => void): void;
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   off(event: string, listener: (...args: any[]) => void): void;
-  /** In JupyterLab and Notebook the kernel behind the notebook, null once it was shut down; others say nothing. */
+  /** In JupyterLab and Notebook the kernel behind the notebook, null once it was shut down; other hosts lack it. */
   readonly widget_manager?: { readonly kernel?: { readonly status?: string } | null };
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[] | ArrayBufferView[]): void;
 }

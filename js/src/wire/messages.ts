@@ -1,4 +1,4 @@
-/** The messages between frontend and kernel; written by `python -m circuit_widget.widget.wire.frontend_types`. */
+/** Messages between page and kernel; written by `python -m circuit_widget.widget.frontend_types`. */
 
 import type {
   CompareBody,
@@ -24,19 +24,19 @@ import type {
 /** Nothing. */
 export type Empty = Record<string, never>;
 
-/** Asks what is known about a feature beyond this prompt. */
+/** Request for what is known of a feature beyond this prompt. */
 export interface CardBody {
   readonly node: string;
 }
 
-/** Asks for a picture of what the widget shows; the width is in inches. */
+/** Request for a figure of what the widget displays; the width is in inches. */
 export interface FigureBody {
   readonly format: "svg" | "pdf" | "png";
   readonly width: 3.25 | 5.5 | 6.75;
   readonly part: "map" | "circuit" | "both";
 }
 
-/** Stops a request that is queued or running. */
+/** Request to stop another request, which is queued or running. */
 export interface CancelBody {
   readonly rid: string;
 }
@@ -53,7 +53,7 @@ export interface CardToken {
   readonly logit: number;
 }
 
-/** What is known about a feature beyond this prompt. */
+/** What is known of a feature beyond this prompt. */
 export interface Card {
   readonly node: string;
   readonly layer: number;
@@ -72,7 +72,7 @@ export interface FileReply {
   readonly mime: string;
 }
 
-/** A question of the frontend; `rid` is chosen by it and comes back with every answer. */
+/** A request of the page, which chooses `rid`; every answer has the same one. */
 export interface Request {
   readonly type: "request";
   readonly rid: string;
@@ -80,9 +80,10 @@ export interface Request {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** The request is well formed and queued. */
+/** The request is well formed and queued; `label` is its name, where the kernel names it. */
 export interface Accepted {
   readonly rid: string;
+  readonly label?: string | null;
   readonly type: "accepted";
 }
 
@@ -94,7 +95,7 @@ export interface Progress {
   readonly type: "progress";
 }
 
-/** The answer to a request as far as it is; at most ten a second, each in the place of the last. */
+/** The answer to a request as far as it is; at most ten a second, each replaces the last. */
 export interface Partial {
   readonly rid: string;
   readonly body: Readonly<Record<string, unknown>>;
@@ -116,13 +117,13 @@ export interface Failed {
   readonly type: "error";
 }
 
-/** Something the user should know that belongs to no request. */
+/** A sentence for the user that belongs to no request. */
 export interface Notice {
   readonly message: string;
   readonly type: "notice";
 }
 
-/** What the kernel can do for this graph; `why_not` says why interventions are not possible. */
+/** What the kernel can do for this graph; `why_not` is the reason why interventions are not possible. */
 export interface Capabilities {
   readonly intervene: boolean;
   readonly why_not: string;
@@ -141,7 +142,7 @@ export interface SnapshotToken {
   readonly token_id: number;
 }
 
-/** An explained token; `node` is the index of its logit. */
+/** A target token; `node` is the index of its logit. */
 export interface SnapshotTarget {
   readonly node: number;
   readonly token: string;
@@ -150,7 +151,7 @@ export interface SnapshotTarget {
   readonly logit: number;
 }
 
-/** What the graph was traced with, by name; empty where it is not known. */
+/** The names of what the graph was traced with; empty where they are not known. */
 export interface SnapshotModel {
   readonly name: string;
   readonly transcoders: string;
@@ -164,15 +165,14 @@ export interface SnapshotScores {
   readonly completeness: number;
 }
 
-/** Where a column is: its number of items, and the offset in bytes from the beginning of the array section. */
-export interface SnapshotArray {
+/** One number for each node, or for each edge: little-endian, of this type. */
+export interface SnapshotColumn {
   readonly dtype: "uint8" | "int16" | "int32" | "uint32" | "float32";
-  readonly length: number;
-  readonly offset: number;
+  readonly data: DataView;
 }
 
-/** The header: labels are by node index; the prompt is its text as it was typed, or empty where that is not known. */
-export interface SnapshotHeader {
+/** A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known. */
+export interface SnapshotMessage {
   readonly version: number;
   readonly n_layers: number;
   readonly position: number;
@@ -184,19 +184,19 @@ export interface SnapshotHeader {
   readonly total_nodes: number;
   readonly ids: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  readonly arrays: Readonly<Record<string, SnapshotArray>>;
+  readonly columns: Readonly<Record<string, SnapshotColumn>>;
 }
 
 /** Each request's body and the body of its reply. */
 export interface Requests {
   readonly ping: { readonly body: Empty; readonly reply: Empty };
   readonly intervene: { readonly body: InterveneBody; readonly reply: EffectMessage };
+  readonly controls: { readonly body: ControlsBody; readonly reply: EffectMessage };
   readonly recall: { readonly body: RecallBody; readonly reply: EffectMessage };
   readonly compare: { readonly body: CompareBody; readonly reply: ComparisonMessage };
   readonly rename: { readonly body: RenameBody; readonly reply: Empty };
   readonly forget: { readonly body: ForgetBody; readonly reply: Empty };
   readonly table: { readonly body: Empty; readonly reply: FileReply };
-  readonly controls: { readonly body: ControlsBody; readonly reply: EffectMessage };
   readonly align: { readonly body: AlignBody; readonly reply: AlignmentMessage };
   readonly sweep: { readonly body: SweepBody; readonly reply: SweepMessage };
   readonly generate: { readonly body: GenerateBody; readonly reply: GenerationMessage };

@@ -3,7 +3,7 @@
 import { allRepaired } from "../text/characters";
 import type { Answer, Notice, Request, RequestName, Requests } from "./messages";
 
-/** The part of the notebook's widget model that carries messages. */
+/** The part of the notebook's widget model that sends and receives messages. */
 export interface Transport {
   send(content: unknown): void;
   // biome-ignore lint/suspicious/noExplicitAny: the host's event signatures differ by event.
@@ -12,7 +12,7 @@ export interface Transport {
   off(event: string, listener: (...args: any[]) => void): void;
 }
 
-/** Where a request is. */
+/** How far a request is. */
 export interface RequestStatus {
   readonly rid: string;
   /** From 0 to 1. */
@@ -20,12 +20,14 @@ export interface RequestStatus {
   readonly text: string;
   /** True from when the kernel has been silent for noticeably long until it accepts the request. */
   readonly waiting: boolean;
+  /** The name that the kernel gives the request, from when it accepts it. */
+  readonly label?: string;
 }
 
-/** Hears how a request is getting on. */
+/** What is called while a request is under way. */
 export interface Listeners<Name extends RequestName> {
   onStatus?(status: RequestStatus): void;
-  /** The answer as far as it is, each in the place of the last. */
+  /** With the answer as far as it is; each replaces the last. */
   onPartial?(body: Requests[Name]["reply"]): void;
 }
 
@@ -34,16 +36,29 @@ export interface Reply<Name extends RequestName> {
   readonly buffers: readonly DataView[];
 }
 
+/** How a request is sent and followed: a method of the client for each passes its name and label here. */
+export type Send = <Name extends RequestName>(
+  name: Name,
+  label: string,
+  body: Requests[Name]["body"],
+  options?: SendOptions<Name>,
+) => Promise<Reply<Name> | null>;
+
+export interface SendOptions<Name extends RequestName> {
+  /** With the answer as far as it is; each replaces the last. */
+  onPartial?(body: Requests[Name]["reply"]): void;
+}
+
 /** A request under way. */
 export interface Pending<Name extends RequestName> {
   readonly rid: string;
   /** Rejects with an RpcError, whose message is a sentence for the user. */
   readonly reply: Promise<Reply<Name>>;
-  /** Asks the kernel to stop; the reply then rejects with code "cancelled", at the latest after `CANCEL_PATIENCE`. */
+  /** Requests the kernel to stop; the reply then rejects with code "cancelled", at the latest after `CANCEL_PATIENCE`. */
   cancel(): void;
 }
 
-/** Why a request has no answer: the kernel's code and sentence, or "cancelled", "closed" and "unreachable" from here. */
+/** Why a request has no answer: the kernel's code and sentence, or "cancelled", "closed" and "unreachable" from the page. */
 export class RpcError extends Error {
   constructor(
     readonly code: string,
@@ -54,11 +69,11 @@ export class RpcError extends Error {
   }
 }
 
-/** Milliseconds of silence after which a request is said to wait for a running cell. */
+/** Milliseconds of silence after which a request counts as waiting for a running cell. */
 export const ACCEPT_PATIENCE = 500;
-/** Milliseconds of silence after which the kernel is said not to answer; a late answer is still taken. */
+/** Milliseconds of silence after which the kernel counts as not answering; a late answer is still taken. */
 export const KERNEL_PATIENCE = 5_000;
-/** Milliseconds that a cancelled request waits for the kernel before it is given up. */
+/** Milliseconds after which a cancelled request no longer waits for the kernel. */
 export const CANCEL_PATIENCE = 2_000;
 
 export const WAITING = "Waiting for the running cell.";
@@ -83,8 +98,8 @@ interface Entry {
 type Timer = ReturnType<typeof setTimeout>;
 
 /**
- * One view's requests. Ids carry a part drawn at random for each instance, so that the views of one widget, which all hear
- * every message, take no answer but their own.
+ * One view's requests. Ids start with a part drawn at random for each instance: the views of one widget all receive every
+ * message, and each takes only its own answers.
  */
 export class Rpc {
   readonly #transport: Transport;
@@ -95,8 +110,8 @@ export class Rpc {
   #count = 0;
 
   /**
-   * `signal` is the view's: when it aborts, requests under way are cancelled and nothing is heard any more. `kernelGone`
-   * is asked before each request, and again while the kernel is silent.
+   * `signal` is the view's: when it aborts, requests under way are cancelled and later messages ignored. `kernelGone` is
+   * called before each request, and again while the kernel is silent.
    */
   constructor(
     transport: Transport,
@@ -106,14 +121,14 @@ export class Rpc {
     this.#transport = transport;
     this.#signal = signal;
     if (signal.aborted) return;
-    const hear = (content: unknown, buffers?: readonly DataView[]) => this.#hear(content, buffers ?? []);
+    const receive = (content: unknown, buffers?: readonly DataView[]) => this.#receive(content, buffers ?? []);
     const lose = () => this.#lose();
-    transport.on("msg:custom", hear);
+    transport.on("msg:custom", receive);
     transport.on("comm_live_update", lose);
     signal.addEventListener(
       "abort",
       () => {
-        transport.off("msg:custom", hear);
+        transport.off("msg:custom", receive);
         transport.off("comm_live_update", lose);
         this.#close();
       },
@@ -121,7 +136,7 @@ export class Rpc {
     );
   }
 
-  /** Sends a request; the listeners hear of waiting and progress until the reply settles. */
+  /** Sends a request; the listeners are called with its status until the reply settles. */
   request<Name extends RequestName>(
     name: Name,
     body: Requests[Name]["body"],
@@ -197,7 +212,7 @@ export class Rpc {
     return entry;
   }
 
-  #hear(content: unknown, buffers: readonly DataView[]): void {
+  #receive(content: unknown, buffers: readonly DataView[]): void {
     if (typeof content !== "object" || content === null || !("type" in content)) return;
     const answer = content as Answer;
     if (answer.type === "notice") {
@@ -209,7 +224,7 @@ export class Rpc {
     switch (answer.type) {
       case "accepted":
         quiet(entry);
-        update(entry, { waiting: false, text: "" });
+        update(entry, { waiting: false, text: "", label: answer.label ?? entry.status.label });
         break;
       case "progress":
         quiet(entry);

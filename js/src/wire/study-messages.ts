@@ -1,4 +1,4 @@
-/** The messages between frontend and kernel; written by `python -m circuit_widget.widget.wire.frontend_types`. */
+/** Messages between page and kernel; written by `python -m circuit_widget.widget.frontend_types`. */
 
 import type { AblateJson, AddJson, ScaleJson, SetJson, SwapInJson } from "./experiment-messages";
 
@@ -6,24 +6,24 @@ export type Axis = "factor" | "last_layer" | "groups" | "pairs";
 
 export type StudyMessage = SweepMessage | GenerationMessage | ValidationMessage;
 
-/** Asks which position of this prompt stands for which of another. */
+/** Request for the alignment of this prompt with another: which position corresponds to which. */
 export interface AlignBody {
   readonly prompt: string;
 }
 
-/** The tokens of this prompt and of another, and pairs of positions that stand for each other. */
+/** The tokens of this prompt and of another, and pairs of positions that correspond to each other. */
 export interface AlignmentMessage {
   readonly tokens: readonly string[];
   readonly others: readonly string[];
   readonly pairs: readonly (readonly [number, number])[];
 }
 
-/** Asks for the same over a range: factors of a strength, last frozen layers, each box of the circuit, pairs of them. */
+/** Request for a sweep: over strengths, last frozen layers, boxes, or pairs of boxes; without a name the kernel names it. */
 export interface SweepBody {
   readonly axis: "factor" | "last_layer" | "groups" | "pairs";
   readonly interventions: readonly (AblateJson | ScaleJson | SetJson | AddJson | SwapInJson)[];
   readonly mode: string;
-  readonly name: string;
+  readonly name?: string | null;
 }
 
 /** A token along a sweep: before it, and after each experiment, measured and predicted. */
@@ -65,24 +65,24 @@ export interface SweepMessage {
   readonly code: string;
 }
 
-/** Asks what the model goes on to say, as it is and under interventions. */
+/** Request for generated text: of the model as it is, and under interventions. Without a name the kernel names it. */
 export interface GenerateBody {
   readonly interventions: readonly (AblateJson | ScaleJson | SetJson | AddJson | SwapInJson)[];
   readonly new_tokens: boolean;
   readonly max_new_tokens: number;
   readonly temperature: number;
   readonly seed: number | null;
-  readonly name: string;
+  readonly name?: string | null;
 }
 
-/** A sampled token; `differs` marks what the other text does not say. */
-export interface SaidToken {
+/** A sampled token; `differs` marks those that the other text does not have. */
+export interface GeneratedToken {
   readonly token: string;
   readonly probability: number;
   readonly differs: boolean;
 }
 
-/** The text the model says as it is, and under interventions, as far as it is. */
+/** The text that the model generates as it is, and under interventions, as far as it is. */
 export interface GenerationMessage {
   readonly kind: "generation";
   readonly name: string;
@@ -91,12 +91,12 @@ export interface GenerationMessage {
   readonly seed: number | null;
   readonly ended: boolean;
   readonly gap: string;
-  readonly unsteered: readonly SaidToken[];
-  readonly steered: readonly SaidToken[];
+  readonly unsteered: readonly GeneratedToken[];
+  readonly steered: readonly GeneratedToken[];
   readonly code: string;
 }
 
-/** Asks whether the graph predicts what ablating each box does to the others. */
+/** Request for a validation: whether the graph predicts what ablating each box does to the others. */
 export interface ValidateBody {
   readonly mode: string;
 }

@@ -3,19 +3,19 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { WidgetModel } from "./host";
 
-export interface SharedTrait<T> {
+export interface Trait<T> {
   readonly value: ReadonlySignal<T>;
   /** Sets the trait here, in the other views and in the kernel. */
   write(value: T): void;
 }
 
 /** Follows a trait of the model until the signal aborts; where the kernel is gone, what is written stays in the page. */
-export function sharedTrait<T>(
+export function traitSignal<T>(
   model: WidgetModel,
   name: string,
   abort: AbortSignal,
   kernelGone: () => boolean = () => false,
-): SharedTrait<T> {
+): Trait<T> {
   const value = signal<T>(model.get(name) as T);
   const follow = () => {
     value.value = model.get(name) as T;

@@ -1,8 +1,9 @@
 /** What nodes are called. */
 
 import { KIND } from "../core/constants";
-import type { Circuit, NodeId, Snapshot } from "../core/types";
+import type { Circuit, Snapshot } from "../core/types";
 import { printable } from "../text/width";
+import type { NodeId } from "../wire/types";
 import { tokenAt, tokenText } from "./words";
 
 /** The user's label, else the graph's, else what the node is; the snapshot may lack it. */

@@ -1,9 +1,9 @@
-/** How nodes, numbers and interventions are said, the same in every panel. */
+/** Nodes, numbers and interventions in words, the same in every panel. */
 
 import { KIND } from "../core/constants";
-import type { InterventionJson, Mode, NodeId, Snapshot } from "../core/types";
+import type { Snapshot } from "../core/types";
 import { apart, printable, tokenLabel } from "../text/width";
-import type { SwapInJson } from "../wire/experiment-messages";
+import type { InterventionJson, Mode, NodeId, SwapInJson } from "../wire/types";
 import { LARGEST_FIXED, MODES, NO_NUMBER, VISIBLE_CHANGE, VISIBLE_SHARE } from "./constants";
 
 /** A token's text as one short visible line. */

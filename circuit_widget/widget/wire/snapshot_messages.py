@@ -1,16 +1,17 @@
-"""The header of a snapshot: everything about a graph that is not a column of numbers."""
+"""The snapshot of a graph as a message: texts, numbers, and columns that travel as binary buffers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-VERSION = 1
+from circuit_widget.widget.wire.schema import message
+
+VERSION = 2
 
 DType: TypeAlias = Literal["uint8", "int16", "int32", "uint32", "float32"]
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotToken:
     """A token of the prompt."""
 
@@ -18,9 +19,9 @@ class SnapshotToken:
     token_id: int
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotTarget:
-    """An explained token; `node` is the index of its logit."""
+    """A target token; `node` is the index of its logit."""
 
     node: int
     token: str
@@ -29,9 +30,9 @@ class SnapshotTarget:
     logit: float
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotModel:
-    """What the graph was traced with, by name; empty where it is not known."""
+    """The names of what the graph was traced with; empty where they are not known."""
 
     name: str
     transcoders: str
@@ -39,7 +40,7 @@ class SnapshotModel:
     dtype: str
 
 
-@dataclass(frozen=True)
+@message
 class SnapshotScores:
     """The scores of the whole graph."""
 
@@ -47,18 +48,17 @@ class SnapshotScores:
     completeness: float
 
 
-@dataclass(frozen=True)
-class SnapshotArray:
-    """Where a column is: its number of items, and the offset in bytes from the beginning of the array section."""
+@message
+class SnapshotColumn:
+    """One number for each node, or for each edge: little-endian, of this type."""
 
     dtype: DType
-    length: int
-    offset: int
+    data: bytes
 
 
-@dataclass(frozen=True)
-class SnapshotHeader:
-    """The header: labels are by node index; the prompt is its text as it was typed, or empty where that is not known."""
+@message
+class SnapshotMessage:
+    """A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known."""
 
     version: int
     n_layers: int
@@ -71,4 +71,4 @@ class SnapshotHeader:
     total_nodes: int
     ids: tuple[str, ...]
     labels: dict[str, str]
-    arrays: dict[str, SnapshotArray]
+    columns: dict[str, SnapshotColumn]

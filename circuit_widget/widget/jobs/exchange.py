@@ -1,0 +1,49 @@
+"""What declares a request of the page, and what a handler returns of one that takes time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from circuit_widget.widget.jobs.experiments import Experiments
+from circuit_widget.widget.jobs.worker import Answer, Job
+
+Body = TypeVar("Body")
+Reply = TypeVar("Reply")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a handler works on: the experiments of its widget, and the way to cancel a request by its id."""
+
+    experiments: Experiments
+    cancel: Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Task(Generic[Reply]):
+    """Work for the worker: `work` computes in its thread, `deliver` takes effect and makes the answer.
+
+    `label` names it for the reader while it runs, where it has a name of its own.
+    """
+
+    work: Callable[[Job], Any]
+    deliver: Callable[[Any], Answer[Reply]]
+    runs_model: bool = False
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Exchange(Generic[Body, Reply]):
+    """A request: the message that is its body, the message that is its reply, its handler, its label on the page.
+
+    A handler returns the reply, or a Task where that takes time. Of queued requests that are `newest_only`, a newer one
+    of the same name supersedes an older one.
+    """
+
+    body: type[Body]
+    reply: type[Reply]
+    handler: Callable[[Context, Body], Reply | Task[Reply]]
+    label: str
+    newest_only: bool = False

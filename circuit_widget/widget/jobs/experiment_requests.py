@@ -1,0 +1,83 @@
+"""Handlers of requests about experiments: run, display, compare, rename and delete them, and their table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from circuit_widget.errors import MessageError
+from circuit_widget.intervention.mode import read_mode
+from circuit_widget.widget.jobs.exchange import Context, Task
+from circuit_widget.widget.jobs.file_names import file_stem
+from circuit_widget.widget.jobs.interventions import read_interventions
+from circuit_widget.widget.jobs.worker import Answer, Job
+from circuit_widget.widget.wire.experiment_messages import (
+    CompareBody,
+    ComparisonMessage,
+    ControlsBody,
+    EffectMessage,
+    ForgetBody,
+    InterveneBody,
+    RecallBody,
+    RenameBody,
+)
+from circuit_widget.widget.wire.messages import Empty, FileReply
+
+MOST_CONTROLS = 200
+
+
+def intervene(context: Context, body: InterveneBody) -> Task[EffectMessage]:
+    """Run the model under interventions, and display their effect."""
+    experiments = context.experiments
+    model, mode = experiments.required_model(), read_mode(body.mode, experiments.graph.n_layers).name
+    interventions = read_interventions(experiments, body.interventions)
+    name = body.name or experiments.name_of(interventions)
+
+    def work(job: Job) -> Any:
+        callbacks: dict[str, Any] = {"progress": job.progress, "cancelled": job.cancelled}
+        return model.intervene(experiments.graph, interventions, mode=mode, **callbacks)
+
+    return Task(work, lambda effect: Answer(experiments.record(effect, name)), runs_model=True, label=name)
+
+
+def controls(context: Context, body: ControlsBody) -> Task[EffectMessage]:
+    """Run the intervention of an experiment on random features, and display that beside its effect."""
+    experiments = context.experiments
+    model, effect = experiments.required_model(), experiments.effect_of(body.id)
+    if not 1 <= body.n <= MOST_CONTROLS:
+        raise MessageError(f"There are 1 to {MOST_CONTROLS} controls; given {body.n}.")
+
+    def work(job: Job) -> Any:
+        callbacks: dict[str, Any] = {"progress": job.progress, "cancelled": job.cancelled}
+        return model.controls(experiments.graph, effect.interventions, n=body.n, mode=effect.mode, **callbacks)
+
+    label = f"Controls of {experiments.history.find(body.id).name}"
+    return Task(work, lambda made: Answer(experiments.record_controls(body.id, made)), runs_model=True, label=label)
+
+
+def recall(context: Context, body: RecallBody) -> EffectMessage:
+    """Display an earlier experiment."""
+    return context.experiments.display(body.id)
+
+
+def compare(context: Context, body: CompareBody) -> ComparisonMessage:
+    """Return an experiment beside another."""
+    return context.experiments.comparison(body.id, body.beside)
+
+
+def rename(context: Context, body: RenameBody) -> Empty:
+    """Give an experiment another name."""
+    context.experiments.rename(body.id, body.name)
+    return Empty()
+
+
+def forget(context: Context, body: ForgetBody) -> Empty:
+    """Delete an experiment."""
+    context.experiments.forget(body.id)
+    return Empty()
+
+
+def table(context: Context, _: Empty) -> Task[FileReply]:
+    """Return the table of experiments as a CSV file."""
+    experiments = context.experiments
+    reply = FileReply(f"{file_stem(experiments.graph)}-experiments.csv", "text/csv")
+    return Task(lambda _: experiments.to_csv().encode(), lambda data: Answer(reply, (data,)))

@@ -1,0 +1,59 @@
+"""Handlers of requests about the graph: what is known of a feature, and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from circuit_widget.figure.figure import make_figure
+from circuit_widget.graph import Feature
+from circuit_widget.widget.jobs.exchange import Context, Task
+from circuit_widget.widget.jobs.experiments import Experiments
+from circuit_widget.widget.jobs.file_names import file_stem
+from circuit_widget.widget.jobs.worker import Answer
+from circuit_widget.widget.wire.messages import Card, CardBody, CardExample, CardToken, FigureBody, FileReply
+
+MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
+
+
+def card(context: Context, body: CardBody) -> Task[Card]:
+    """Return what is known of a feature beyond this prompt."""
+    feature = context.experiments.feature_of(body.node)
+    return Task(lambda _: _card(context.experiments, body.node, feature), Answer)
+
+
+def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
+    label = experiments.graph.labels.get(node)
+    if experiments.model is None:
+        return Card(node, feature.layer, feature.feature, label, None, None, (), (), ())
+    known = experiments.model.feature_card(feature.layer, feature.feature)
+    return Card(
+        node=node,
+        layer=known.layer,
+        feature=known.feature,
+        label=label or known.label,
+        frequency=known.frequency,
+        maximum=known.maximum,
+        examples=tuple(CardExample(one.tokens, one.activations) for one in known.examples),
+        promoted=_tokens(known.promoted),
+        suppressed=_tokens(known.suppressed),
+    )
+
+
+def _tokens(effects: Sequence[tuple[str, float]]) -> tuple[CardToken, ...]:
+    return tuple(CardToken(token, logit) for token, logit in effects)
+
+
+def figure(context: Context, body: FigureBody) -> Task[FileReply]:
+    """Return a figure of what the widget displays, as a file."""
+    experiments = context.experiments
+
+    def draw(_: object) -> bytes:
+        made = make_figure(
+            experiments.graph, experiments.traits.circuit, experiments.displayed_outcome(), body.part, body.width
+        )
+        formats: dict[str, Callable[[], str | bytes]] = {"svg": made.svg, "pdf": made.pdf, "png": made.png}
+        drawn = formats[body.format]()
+        return drawn.encode() if isinstance(drawn, str) else drawn
+
+    reply = FileReply(f"{file_stem(experiments.graph)}.{body.format}", MIME[body.format])
+    return Task(draw, lambda data: Answer(reply, (data,)))

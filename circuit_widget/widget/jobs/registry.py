@@ -1,0 +1,58 @@
+"""The requests of the page, each declared once: its body, its reply, its handler, its label, and what it supersedes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from circuit_widget.errors import MessageError
+from circuit_widget.widget.jobs import experiment_requests as experiments
+from circuit_widget.widget.jobs import graph_requests as graph
+from circuit_widget.widget.jobs import study_requests as studies
+from circuit_widget.widget.jobs.exchange import Context, Exchange
+from circuit_widget.widget.wire import experiment_messages as e
+from circuit_widget.widget.wire import messages as m
+from circuit_widget.widget.wire import study_messages as s
+from circuit_widget.widget.wire.messages import Empty
+from circuit_widget.widget.wire.schema import parse, short_quote
+
+
+def ping(_: Context, __: Empty) -> Empty:
+    """Answer, which shows that the kernel is there."""
+    return Empty()
+
+
+def cancel(context: Context, body: m.CancelBody) -> Empty:
+    """Stop another request."""
+    context.cancel(body.rid)
+    return Empty()
+
+
+REQUESTS: Mapping[str, Exchange[Any, Any]] = MappingProxyType(
+    {
+        "ping": Exchange(Empty, Empty, ping, "Connection"),
+        "intervene": Exchange(e.InterveneBody, e.EffectMessage, experiments.intervene, "Experiment", newest_only=True),
+        "controls": Exchange(e.ControlsBody, e.EffectMessage, experiments.controls, "Controls", newest_only=True),
+        "recall": Exchange(e.RecallBody, e.EffectMessage, experiments.recall, "Experiment"),
+        "compare": Exchange(e.CompareBody, e.ComparisonMessage, experiments.compare, "Comparison"),
+        "rename": Exchange(e.RenameBody, Empty, experiments.rename, "Rename"),
+        "forget": Exchange(e.ForgetBody, Empty, experiments.forget, "Delete"),
+        "table": Exchange(Empty, m.FileReply, experiments.table, "Table of experiments"),
+        "align": Exchange(s.AlignBody, s.AlignmentMessage, studies.align, "Alignment", newest_only=True),
+        "sweep": Exchange(s.SweepBody, s.SweepMessage, studies.sweep, "Sweep", newest_only=True),
+        "generate": Exchange(s.GenerateBody, s.GenerationMessage, studies.generate, "Text", newest_only=True),
+        "validate": Exchange(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
+        "card": Exchange(m.CardBody, m.Card, graph.card, "Feature card"),
+        "figure": Exchange(m.FigureBody, m.FileReply, graph.figure, "Figure"),
+        "cancel": Exchange(m.CancelBody, Empty, cancel, "Cancel"),
+    }
+)
+
+
+def read_request(content: object) -> tuple[m.Request, Any]:
+    """Return a message of the page as a request and its body; raises MessageError for anything else."""
+    request = parse(m.Request, content, "The message")
+    if request.name not in REQUESTS:
+        raise MessageError(f"There is no request {short_quote(request.name)}; expected one of {', '.join(REQUESTS)}.")
+    return request, parse(REQUESTS[request.name].body, request.body, f"The body of {request.name}")

@@ -1,0 +1,51 @@
+"""What a widget needs before it can be displayed: the frontend's bundle, and a model that fits the graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.graph import Graph
+from circuit_widget.model.closed import CLOSED
+
+if TYPE_CHECKING:
+    from circuit_widget.replacement_model import ReplacementModel
+
+BUNDLE = Path(__file__).parent / "static" / "widget.js"
+NO_MODEL = (
+    "This graph has no model to run: it was loaded from a file. Load the model it was traced with, and show the graph "
+    "with graph.show(model)."
+)
+
+
+def check_bundle(code: str) -> None:
+    """Raise CircuitWidgetError where there is no code of the frontend."""
+    if not code:
+        raise CircuitWidgetError(
+            f"The widget's frontend is missing: there is no {BUNDLE.name} in {BUNDLE.parent}. In a source checkout "
+            "build it with `npm ci && npm run build` in the folder js; otherwise install the package again. "
+            "Then restart the kernel."
+        )
+
+
+def fitting_model(graph: Graph, given: Any) -> tuple[ReplacementModel | None, str]:
+    """Return the model that interventions on a graph run on, or None and the reason why they cannot run.
+
+    Raises CircuitWidgetError for what is no model, and for one that cannot have traced the graph.
+    """
+    model: Any = given if given is not None else graph.model
+    if model is None:
+        return None, NO_MODEL
+    if isinstance(model, type) or not hasattr(model, "intervene"):
+        raise CircuitWidgetError(
+            f"A model to intervene on comes from circuit_widget.load(); given {type(model).__name__}."
+        )
+    if getattr(model, "closed", False):
+        return None, CLOSED
+    if model.n_layers != graph.n_layers:
+        raise CircuitWidgetError(
+            f"The graph has {graph.n_layers} layers and the model {model.n_layers}: another model traced it. "
+            "Give that one, or none to look only."
+        )
+    return model, ""

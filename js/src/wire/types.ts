@@ -1,0 +1,5 @@
+/** Every message; written by `python -m circuit_widget.widget.frontend_types`. */
+
+export type * from "./experiment-messages";
+export type * from "./messages";
+export type * from "./study-messages";
