@@ -59,8 +59,13 @@ test-frontend: $(PACKAGES) ## TypeScript types, style and units
 	$(call say,"tsc$(comma) biome and vitest")
 	@cd js && npm run --silent check && npm run --silent test
 
+.PHONY: real-model
+real-model: setup ## Fetch the language model that tests/real run on, once, into a cache outside the checkout
+	@$(BIN)/python -m tests.real.smollm2
+
 .PHONY: test-python
 test-python: setup ## Python units (ARGS= goes to pytest)
+	@if [ "$${CI:-}" = true ]; then $(MAKE) real-model; else $(MAKE) real-model || true; fi
 	$(call say,"pytest on both cores")
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) --ignore tests/browser $(ARGS)
 
@@ -131,7 +136,7 @@ $(OLDEST_INSTALLED): pyproject.toml constraints.txt constraints-oldest.txt hatch
 	@$(BIN)/python -m venv $(OLDEST)
 	@awk -F '==' '!/^#/ && $$1 != "torch" && $$1 != "sympy" && !seen[$$1]++' constraints-oldest.txt constraints.txt > $(OLDEST)/constraints.txt
 	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt torch==$(TORCH) \
-	  --editable '.[figures]' hatchling hypothesis ipykernel nbclient pypdf pytest pytest-xdist
+	  --editable '.[figures,gguf]' hatchling hypothesis ipykernel nbclient pypdf pytest pytest-xdist
 	@touch $@
 
 $(PACKAGES): js/package.json js/package-lock.json
