@@ -1,23 +1,33 @@
 """The names of nodes and tokens."""
 
+from collections.abc import Mapping
+
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.nodes import NodeKind
 from circuit_widget.wording.text import printable, token_label
 
+BASIS_WORDS: Mapping[str, Mapping[str, str]] = {
+    "features": {"feature": "feature", "error": "error"},
+    "neurons": {"feature": "neuron", "error": "other neurons"},
+}
+"""What features and errors are called, by the basis of a graph."""
+
+
+def kind_word(graph: Graph, kind: str) -> str:
+    """Return what nodes of a kind are called, one of them: the errors of neurons are those that are not nodes."""
+    return BASIS_WORDS[graph.basis].get(kind, kind)
+
 
 def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
-    """The circuit's label, else the graph's, else what the node is; the graph may lack it.
-
-    Where neurons are the features, an error consists of all neurons of its layer and position that are not nodes.
-    """
+    """The circuit's label, else the graph's, else what the node is; the graph may lack it."""
     label = circuit.labels.get(node) or graph.labels.get(node)
     if label:
         return printable(label)
     index = graph.find(node)
     if index is None:
         _, number, *_ = node.split("_")
-        return _error_name(graph) if number == "-1" else _feature_name(graph, number)
+        return kind_word(graph, "error") if number == "-1" else f"{kind_word(graph, 'feature')} {number}"
     match graph.node_kinds[index]:
         case NodeKind.TOKEN:
             position = graph.token_position[index - graph.n_features - graph.n_errors]
@@ -25,17 +35,9 @@ def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
         case NodeKind.LOGIT:
             return token_text(graph.targets[index - graph.weights.shape[1]].token)
         case NodeKind.ERROR:
-            return _error_name(graph)
+            return kind_word(graph, "error")
         case NodeKind.FEATURE:
-            return _feature_name(graph, graph.feature_index[index])
-
-
-def _feature_name(graph: Graph, number: object) -> str:
-    return f"{'neuron' if graph.basis == 'neurons' else 'feature'} {number}"
-
-
-def _error_name(graph: Graph) -> str:
-    return "other neurons" if graph.basis == "neurons" else "error"
+            return f"{kind_word(graph, 'feature')} {graph.feature_index[index]}"
 
 
 def token_text(text: str) -> str:

@@ -54,8 +54,9 @@ describe("tones", () => {
   });
 });
 
-test.each(names)("name of $case", ({ node, labels, name }) => {
-  expect(nodeName(snapshot, { ...EMPTY_CIRCUIT, labels } as Circuit, node)).toBe(name);
+test.each(names)("name of $case", ({ basis, node, labels, name }) => {
+  const graph = { ...snapshot, basis: basis === "neurons" ? ("neurons" as const) : snapshot.basis };
+  expect(nodeName(graph, { ...EMPTY_CIRCUIT, labels } as Circuit, node)).toBe(name);
 });
 
 /** What names of experiments need of a store. */

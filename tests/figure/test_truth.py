@@ -316,7 +316,7 @@ def test_the_legend_draws_each_sign_as_edges_with_it_are_drawn(words: str, color
 
 
 def test_the_legend_draws_each_kind_as_its_nodes_are_drawn() -> None:
-    pen = legend(shape_entries(["feature", "error", "token", "logit"]))
+    pen = legend(shape_entries(["feature", "error", "token", "logit"], {}))
     looks = {
         words: (type(sign), len(getattr(sign, "points", ())), sign.paint.fill)
         for words in ("feature", "error", "token", "output")

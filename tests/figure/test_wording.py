@@ -1,5 +1,6 @@
 """Numbers, interventions, names and outcomes in words: what tests/fixtures says, to which the screen is held too."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,9 @@ def test_which_way_an_activation_went(share: float, tone: str) -> None:
 
 @pytest.mark.parametrize("entry", NAMES, ids=lambda entry: entry["case"])
 def test_names_of_nodes(entry: dict[str, Any]) -> None:
-    assert node_name(GRAPH, Circuit(labels=entry["labels"]), entry["node"]) == entry["name"]
+    recipe = {**GRAPH.recipe, "basis": entry["basis"]} if "basis" in entry else GRAPH.recipe
+    graph = dataclasses.replace(GRAPH, recipe=recipe)
+    assert node_name(graph, Circuit(labels=entry["labels"]), entry["node"]) == entry["name"]
 
 
 @pytest.mark.parametrize("entry", EXPERIMENTS, ids=lambda entry: entry["case"])

@@ -1,6 +1,7 @@
 """Token ids as a prompt: reading them twice changes nothing, in any container, and unknown ids are refused."""
 
 import array
+import re
 import warnings
 from collections import deque
 from itertools import product
@@ -114,6 +115,11 @@ def test_a_swap_reads_ids_from_any_container_and_writes_them_as_numbers() -> Non
     assert hash(SwapIn("a", torch.tensor([1, 4]))) == hash(SwapIn("a", [1, 4]))  # type: ignore[arg-type]
 
 
+def without_address(value: object) -> str:
+    """The beginning of a repr, the same in every process."""
+    return re.sub("0x[0-9a-f]+", "0x", repr(value))[:40]
+
+
 NOT_A_PROMPT = [
     (b"the capital", "given b'the capital'. Decode bytes first: prompt.decode(\"utf-8\")."),
     (bytearray(b"the"), "Decode bytes first"),
@@ -149,7 +155,7 @@ NOT_A_PROMPT = [
 ]
 
 
-@pytest.mark.parametrize(("given", "message"), NOT_A_PROMPT, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(("given", "message"), NOT_A_PROMPT, ids=without_address)
 def test_objects_that_are_not_prompts_are_refused_with_what_to_do(given: object, message: str) -> None:
     with pytest.raises(PromptError) as refusal:
         reference_model().trace(given)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from circuit_widget.figure.scene.palette import Palette
 from circuit_widget.intervention import mode
 from circuit_widget.nodes import NodeKind
 from circuit_widget.widget.state import history
-from circuit_widget.wording import numbers, outcome, text
+from circuit_widget.wording import names, numbers, outcome, text
 from tools.generate_frontend.advances import ADVANCES_FILE, PER_EM, advances, mono_em, python_module
 from tools.generate_frontend.typescript import Code, Value, constant, declared, remark
 
@@ -94,6 +94,7 @@ def _wording() -> list[str]:
         *_taken(mode, "RANGE_FROZEN"),
         *_taken(numbers, "NO_NUMBER", "LARGEST_FIXED", "LIKELY", "VISIBLE_CHANGE", "VISIBLE_SHARE"),
         *_taken(outcome, "FADED_BELOW"),
+        *_taken(names, "BASIS_WORDS"),
     ]
 
 

@@ -12,7 +12,7 @@ from circuit_widget.figure.scene.scene import Paint, Pen, Scene
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.wording.names import token_text
+from circuit_widget.wording.names import BASIS_WORDS, token_text
 from circuit_widget.wording.numbers import probability
 from circuit_widget.wording.text import apart, mono_width, printable, shorten
 
@@ -46,7 +46,7 @@ def compose(
     if part != "circuit":
         nodes = draw_map(pen, graph, circuit, effect, inner, map_height(graph))
         pen.y += map_height(graph)
-        entries += shape_entries(list(dict.fromkeys(node.kind for node in nodes)))
+        entries += shape_entries(list(dict.fromkeys(node.kind for node in nodes)), BASIS_WORDS[graph.basis])
         note = f"{len(nodes):,} of {graph.n_nodes:,} nodes"
     else:
         pen.y += _prompt(pen, graph, inner) + 10

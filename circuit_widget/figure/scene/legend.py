@@ -1,6 +1,6 @@
 """The legend of a figure: shapes, signs, and the hues of groups where no box explains them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from circuit_widget.circuit.document import Circuit
@@ -16,10 +16,10 @@ Entry: TypeAlias = tuple[str, float, Callable[[Pen, float, float], None]]
 """Text, width of the sign before it, and a function that draws the sign from its left end and middle height."""
 
 
-def shape_entries(kinds: Sequence[str]) -> list[Entry]:
-    """Return an entry for each kind of node, named as on the screen."""
+def shape_entries(kinds: Sequence[str], names: Mapping[str, str]) -> list[Entry]:
+    """Return an entry for each kind of node, named as on the screen; `names` are those of the graph's basis."""
     fills = {"feature": style.NODE, "error": style.BACKGROUND, "token": style.NODE_EDGE, "logit": style.ANSWER}
-    names = {"logit": "output"}
+    names = {"logit": "output", **names}
     entries: list[Entry] = []
     for kind in kinds:
 

@@ -76,6 +76,7 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
     recipe = {name: str(graph.recipe.get(name) or "") for name in ("prompt", "model", "transcoders", "device", "dtype")}
     return SnapshotMessage(
         version=VERSION,
+        basis=graph.basis,
         n_layers=graph.n_layers,
         position=graph.position,
         prompt=recipe["prompt"],

@@ -58,9 +58,13 @@ class SnapshotColumn:
 
 @message
 class SnapshotMessage:
-    """A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known."""
+    """A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
+
+    `basis` is what the features are: of transcoders, or neurons of the model.
+    """
 
     version: int
+    basis: Literal["features", "neurons"]
     n_layers: int
     position: int
     prompt: str

@@ -4,6 +4,7 @@ import type { Box } from "../core/types";
 import { isToggle } from "../page/listen";
 import { type Size, watchSize } from "../page/size";
 import type { Store } from "../store/store";
+import { kindWord } from "../wording/words";
 import { AtHand, RenameBox } from "./at-hand";
 import { useAttention } from "./attention";
 import { BoxMark } from "./box-mark";
@@ -182,7 +183,12 @@ export function CircuitPane({ store }: { store: Store }) {
           />
         ))}
         {injected.value && stranger.value && (
-          <InjectedMark injected={injected.value} place={stranger.value} tie={tie} />
+          <InjectedMark
+            injected={injected.value}
+            word={kindWord(store.snapshot, "feature")}
+            place={stranger.value}
+            tie={tie}
+          />
         )}
         {lit.map((link) => (
           <LinkLabel key={link.key} link={link} />

@@ -10,14 +10,16 @@ import type { Link, Placed } from "./scene";
 
 interface Props {
   readonly injected: Injected;
+  /** What one of its features is called. */
+  readonly word: string;
   readonly place: PlacedBox;
   readonly tie: readonly [number, number] | null | undefined;
 }
 
 /** What was swapped in from another prompt: an orange box beside the one it came in for. */
-export function InjectedMark({ injected, place, tie }: Props) {
+export function InjectedMark({ injected, word, place, tie }: Props) {
   const { x, y, w, h, cards } = place;
-  const words = `${injected.name}, swapped in, ${count(injected.features, "feature")}`;
+  const words = `${injected.name}, swapped in, ${count(injected.features, word)}`;
   return (
     <g
       class="box injected"

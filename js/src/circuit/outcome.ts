@@ -10,6 +10,7 @@ import {
   commonName,
   differentWords,
   interventionMark,
+  kindWord,
   percent,
   probability,
   probabilityTone,
@@ -92,7 +93,9 @@ export function injectedBy(snapshot: Snapshot, boxes: readonly Box[], effect: Ef
   const changed = new Set(effect.interventions.flatMap((one) => one.nodes));
   return {
     name: named || differentWords(snapshot, text ?? "") || "swapped in",
-    title: effect.injected.map((one) => one.label ?? `feature ${one.feature}, layer ${one.layer}`).join("\n"),
+    title: effect.injected
+      .map((one) => one.label ?? `${kindWord(snapshot, "feature")} ${one.feature}, layer ${one.layer}`)
+      .join("\n"),
     features: effect.injected.length,
     beside: boxes.filter((box) => box.nodes.some((id) => changed.has(id))).map((box) => box.id),
   };

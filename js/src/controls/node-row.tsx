@@ -4,7 +4,7 @@ import { KIND } from "../core/constants";
 import type { Box, Kind } from "../core/types";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import { count, placeOf } from "../wording/words";
+import { count, kindWord, placeOf } from "../wording/words";
 import { Button } from "./button";
 import { Glyph } from "./glyph";
 
@@ -38,7 +38,8 @@ export function NodeRow({
   const name = box?.name ?? store.nameOf(id);
   const place = box === undefined ? placeOfNode(store, id) : count(box.nodes.length, "node");
   const kind = node === undefined ? KIND.feature : (snapshot.kind[node] as Kind);
-  const detail = node !== undefined && kind === KIND.feature ? ` · feature ${snapshot.feature[node]}` : "";
+  const detail =
+    node !== undefined && kind === KIND.feature ? ` · ${kindWord(snapshot, "feature")} ${snapshot.feature[node]}` : "";
   const light = () => actions.hover(node === undefined ? null : id);
   const dark = () => actions.hover(null);
   return (

@@ -57,6 +57,7 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
   );
   const strongestFirst = orderByStrength(edges.edgeWeight);
   return {
+    basis: header.basis,
     nLayers: header.n_layers,
     position: header.position,
     prompt: header.prompt,

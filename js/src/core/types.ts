@@ -7,6 +7,8 @@ export type Kind = (typeof KIND)[keyof typeof KIND];
 
 /** The graph as the frontend sees it: columns over nodes and columns over edges. */
 export interface Snapshot {
+  /** What the features are: of transcoders, or neurons of the model, whose errors are the other neurons. */
+  readonly basis: SnapshotMessage["basis"];
   readonly nLayers: number;
   readonly position: number;
   /** The prompt as it was typed; empty where only its tokens are known. */

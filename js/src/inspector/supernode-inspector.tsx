@@ -4,7 +4,7 @@ import { KIND } from "../core/constants";
 import type { Box, Snapshot } from "../core/types";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import { count, decimal, percent } from "../wording/words";
+import { count, decimal, kindWord, percent } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { contributionsOf } from "./contributions";
 import { Title } from "./inspector";
@@ -49,7 +49,9 @@ export function factsOfGroup(store: Store, box: Box): readonly string[] {
   const layers = members.filter((node) => snapshot.layer[node] >= 0).map((node) => snapshot.layer[node]);
   const facts = [
     "supernode",
-    features.length === members.length ? count(features.length, "feature") : count(members.length, "node"),
+    features.length === members.length
+      ? count(features.length, kindWord(snapshot, "feature"))
+      : count(members.length, "node"),
   ];
   if (layers.length > 0) {
     const [low, high] = [Math.min(...layers), Math.max(...layers)];

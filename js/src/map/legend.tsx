@@ -1,6 +1,7 @@
 import { Glyph } from "../controls/glyph";
 import { KIND } from "../core/constants";
 import type { Store } from "../store/store";
+import { kindWord } from "../wording/words";
 
 const SHAPES = [
   [KIND.feature, "feature"],
@@ -16,7 +17,7 @@ export function Legend({ store }: { store: Store }) {
       {SHAPES.filter(([kind]) => store.snapshot.kind.includes(kind)).map(([kind, name]) => (
         <span key={name} class={name}>
           <Glyph kind={kind} color={null} />
-          {name}
+          {kind === KIND.feature || kind === KIND.error ? kindWord(store.snapshot, name) : name}
         </span>
       ))}
       <span>

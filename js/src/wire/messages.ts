@@ -171,9 +171,13 @@ export interface SnapshotColumn {
   readonly data: DataView;
 }
 
-/** A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known. */
+/** A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
+
+    `basis` is what the features are: of transcoders, or neurons of the model.
+     */
 export interface SnapshotMessage {
   readonly version: number;
+  readonly basis: "features" | "neurons";
   readonly n_layers: number;
   readonly position: number;
   readonly prompt: string;

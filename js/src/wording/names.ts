@@ -4,28 +4,28 @@ import { KIND } from "../core/constants";
 import type { Circuit, Snapshot } from "../core/types";
 import { printable } from "../text/width";
 import type { NodeId } from "../wire/types";
-import { tokenAt, tokenText } from "./words";
+import { kindWord, tokenAt, tokenText } from "./words";
 
 /** The user's label, else the graph's, else what the node is; the snapshot may lack it. */
 export function nodeName(snapshot: Snapshot, circuit: Circuit, id: NodeId): string {
   const node = snapshot.index.get(id);
   const label = circuit.labels[id] ?? (node === undefined ? undefined : snapshot.labels.get(node));
   if (label !== undefined) return printable(label);
-  if (node === undefined) return nameById(id);
+  if (node === undefined) return nameById(snapshot, id);
   switch (snapshot.kind[node]) {
     case KIND.token:
       return tokenAt(snapshot, snapshot.nodePosition[node]);
     case KIND.logit:
       return tokenText(snapshot.targets.find((target) => target.node === node)?.token ?? id);
     case KIND.error:
-      return "error";
+      return kindWord(snapshot, "error");
     default:
-      return `feature ${snapshot.feature[node]}`;
+      return `${kindWord(snapshot, "feature")} ${snapshot.feature[node]}`;
   }
 }
 
 /** What a node is that the snapshot lacks: a feature or an error with little influence, for it has all others. */
-function nameById(id: NodeId): string {
+function nameById(snapshot: Snapshot, id: NodeId): string {
   const [, index] = id.split("_");
-  return index === "-1" ? "error" : `feature ${index}`;
+  return index === "-1" ? kindWord(snapshot, "error") : `${kindWord(snapshot, "feature")} ${index}`;
 }

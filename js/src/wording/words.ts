@@ -4,7 +4,7 @@ import { KIND } from "../core/constants";
 import type { Snapshot } from "../core/types";
 import { apart, printable, tokenLabel } from "../text/width";
 import type { InterventionJson, Mode, NodeId, SwapInJson } from "../wire/types";
-import { LARGEST_FIXED, MODES, NO_NUMBER, VISIBLE_CHANGE, VISIBLE_SHARE } from "./constants";
+import { BASIS_WORDS, LARGEST_FIXED, MODES, NO_NUMBER, VISIBLE_CHANGE, VISIBLE_SHARE } from "./constants";
 
 /** A token's text as one short visible line. */
 export function tokenText(text: string): string {
@@ -24,6 +24,11 @@ export function tokenAt(snapshot: Snapshot, position: number): string {
   return token === undefined ? `position ${position}` : tokenText(token.text);
 }
 
+/** What nodes of a kind are called, one of them: the errors of neurons are those that are not nodes. */
+export function kindWord({ basis }: Pick<Snapshot, "basis">, kind: keyof (typeof BASIS_WORDS)["features"]): string {
+  return BASIS_WORDS[basis][kind];
+}
+
 /** What and where a node is, in short phrases: "feature 1453", "layer 2", "at “is”". */
 export function identityOf(snapshot: Snapshot, node: number): readonly string[] {
   const position = snapshot.nodePosition[node];
@@ -33,7 +38,10 @@ export function identityOf(snapshot: Snapshot, node: number): readonly string[] 
     case KIND.logit:
       return ["logit"];
     default: {
-      const what = snapshot.kind[node] === KIND.error ? "error" : `feature ${snapshot.feature[node]}`;
+      const what =
+        snapshot.kind[node] === KIND.error
+          ? kindWord(snapshot, "error")
+          : `${kindWord(snapshot, "feature")} ${snapshot.feature[node]}`;
       return [what, `layer ${snapshot.layer[node]}`, `at “${tokenAt(snapshot, position)}”`];
     }
   }
