@@ -30,3 +30,11 @@ def test_top_k_keeps_the_largest_of_each_row_even_below_zero() -> None:
 def test_rectified_top_k_drops_what_is_below_zero_among_the_kept() -> None:
     rows = torch.tensor([[3.0, -1.0, -2.0], [-3.0, -1.0, -2.0]])
     torch.testing.assert_close(TopK(2, rectified=True)(rows), torch.tensor([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+
+
+def test_a_jump_relu_is_zero_at_the_threshold_itself() -> None:
+    activation = JumpReLU(torch.tensor([1.0, 2.0]))
+    at_threshold, above = torch.tensor([[2.0]]), torch.tensor([[2.5]])
+    assert activation.of(at_threshold, torch.tensor([1])).tolist() == [[0.0]]
+    assert activation.of(above, torch.tensor([1])).tolist() == [[2.5]]
+    assert activation(torch.tensor([[1.0, 2.5]])).tolist() == [[0.0, 2.5]]
