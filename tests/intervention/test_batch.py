@@ -30,8 +30,9 @@ def experiments_of(case: Case) -> list[list[Intervention]]:
     """Experiments of all kinds that start at many layers and positions, in no order."""
     graph = case.graph
     nodes = [graph.node_ids[node] for node in spread(5, graph.n_features)]
-    active = case.model.activations(PROMPT_IDS)
-    inactive = next(Feature(1, 5, number) for number in range(40) if Feature(1, 5, number) not in active)
+    # Of neurons all are active: one that is no node.
+    nodes_or_active = case.plain.nodes or case.model.activations(PROMPT_IDS)
+    inactive = next(Feature(1, 5, number) for number in range(40) if Feature(1, 5, number) not in nodes_or_active)
     return [
         [Ablate(nodes[4])],
         [Set(inactive, 2.5), Scale(nodes[1], -1)],
