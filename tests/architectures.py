@@ -101,7 +101,8 @@ def network_of(name: str, *, seed: int = 5, dtype: torch.dtype = torch.float32) 
     """The transformers model of a configuration."""
     model_type, entries = CONFIGURATIONS[name]
     config = transformers.AutoConfig.for_model(model_type, **entries)
-    return randomised(transformers.AutoModelForCausalLM.from_config(config), seed).to(dtype)
+    made: PreTrainedModel = randomised(transformers.AutoModelForCausalLM.from_config(config), seed).to(dtype)
+    return made
 
 
 def model_of(name: str, *, seed: int = 5, dtype: torch.dtype = torch.float32) -> LanguageModel:

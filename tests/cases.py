@@ -74,4 +74,5 @@ def assert_close(found: Any, expected: Any, tolerance: float = 1e-5) -> None:
 
 
 def spread(count: int, below: int) -> list[int]:
-    return np.linspace(0, below - 1, count).astype(int).tolist()
+    numbers: list[int] = np.linspace(0, below - 1, count).astype(int).tolist()
+    return numbers

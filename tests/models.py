@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
@@ -19,6 +19,7 @@ from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTran
 REFERENCE = Path(__file__).parent / "reference"
 REFERENCE_CASES = ("gpt2-jumprelu", "llama-relu", "llama-clt", "gemma2-skip", "qwen3-topk")
 PROMPT_IDS = (1, 17, 42, 5, 99, 17, 120)
+Network = TypeVar("Network", bound=PreTrainedModel)
 
 
 @cache
@@ -43,7 +44,7 @@ def tiny_network(seed: int = 0) -> LlamaForCausalLM:
     return randomised(LlamaForCausalLM(config), seed)
 
 
-def randomised(network: PreTrainedModel, seed: int) -> PreTrainedModel:
+def randomised(network: Network, seed: int) -> Network:
     """The same network with new random weights and biases."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -102,6 +103,12 @@ def tiny_model(*, seed: int = 0, **transcoders: Any) -> ReplacementModel:
     """A tiny Llama with random transcoders."""
     model = LanguageModel(tiny_network(seed), tokenizer(), "tiny")
     return ReplacementModel(model, tiny_transcoders(**transcoders))
+
+
+def per_layer(model: ReplacementModel) -> PerLayerTranscoders:
+    """The transcoders of a model that has per-layer ones."""
+    assert isinstance(model.transcoders, PerLayerTranscoders)
+    return model.transcoders
 
 
 def run_of(model: ReplacementModel, token_ids: Sequence[int]) -> Run:

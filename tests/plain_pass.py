@@ -27,7 +27,8 @@ class PlainPass:
         self.nodes = nodes
         self.transcoders, self.network = model.transcoders, model.model.network
         kind = self.network.config.model_type
-        self.layers = layers = self.network.get_submodule(LAYERS.get(kind, "model.layers"))
+        layers: Any = self.network.get_submodule(LAYERS.get(kind, "model.layers"))
+        self.layers = layers
         self.norms = [layer.get_submodule(NORMS.get(kind, "post_attention_layernorm")) for layer in layers]
         self.centred = kind in ("gpt2", "gpt_neox")
         self.mlps = [layer.mlp for layer in layers]
@@ -131,7 +132,7 @@ class PlainPass:
         try:
             with torch.inference_mode():
                 ids = torch.tensor([self.token_ids])
-                logits = self.network(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, -1]
+                logits: torch.Tensor = self.network(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, -1]
         finally:
             for handle in handles:
                 handle.remove()

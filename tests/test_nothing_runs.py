@@ -75,6 +75,22 @@ def remote_code(folder: Path, witness: Path, file: str, **automatic: str) -> Non
 Attempt = Callable[[Path, Path], object]
 
 
+def unknown_type(folder: Path, witness: Path) -> None:
+    remote_code(folder, witness, "config.json", AutoConfig="evil.Config", AutoModelForCausalLM="evil.Model")
+    changed(folder / "config.json", model_type="evil")
+
+
+def unknown_tokenizer(folder: Path, witness: Path) -> None:
+    remote_code(folder, witness, "tokenizer_config.json", AutoTokenizer="evil.Tokenizer")
+    changed(folder / "tokenizer_config.json", tokenizer_class="Tokenizer")
+
+
+def pickled_tokenizer(folder: Path, witness: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    for name in ("tokenizer.model", "vocab.txt", "vocab.json", "tokenizer.pkl"):
+        (folder / name).write_bytes(pickled(witness))
+
+
 def instead_of_weights(name: str) -> Attempt:
     def attempt(folder: Path, witness: Path) -> None:
         (folder / "model.safetensors").unlink()
@@ -112,15 +128,9 @@ def template(expression: str) -> Attempt:
 MODELS: dict[str, Attempt] = {
     "code for the configuration": lambda f, w: remote_code(f, w, "config.json", AutoConfig="evil.Config"),
     "code for the model": lambda f, w: remote_code(f, w, "config.json", AutoModelForCausalLM="modeling_evil.Model"),
-    "code for both, of an unknown type": lambda f, w: (
-        remote_code(f, w, "config.json", AutoConfig="evil.Config", AutoModelForCausalLM="evil.Model"),
-        changed(f / "config.json", model_type="evil"),
-    ),
+    "code for both, of an unknown type": unknown_type,
     "code for the tokenizer": lambda f, w: remote_code(f, w, "tokenizer_config.json", AutoTokenizer="evil.Tokenizer"),
-    "code for an unknown tokenizer": lambda f, w: (
-        remote_code(f, w, "tokenizer_config.json", AutoTokenizer="evil.Tokenizer"),
-        changed(f / "tokenizer_config.json", tokenizer_class="Tokenizer"),
-    ),
+    "code for an unknown tokenizer": unknown_tokenizer,
     "pickled weights": instead_of_weights("pytorch_model.bin"),
     "pickled weights under another name": instead_of_weights("model.pt"),
     "a pickle named safetensors": instead_of_weights("model.safetensors"),
@@ -128,13 +138,7 @@ MODELS: dict[str, Attempt] = {
     "pickled shards": shards,
     "an adapter": adapter,
     "a way to generate": custom_generation,
-    "a pickled tokenizer": lambda f, w: (
-        (f / "tokenizer.json").unlink(),
-        *(
-            (f / name).write_bytes(pickled(w))
-            for name in ("tokenizer.model", "vocab.txt", "vocab.json", "tokenizer.pkl")
-        ),
-    ),
+    "a pickled tokenizer": pickled_tokenizer,
     "a type that is an expression": lambda f, w: changed(f / "config.json", dtype=f"open({str(w)!r}, 'w')"),
     "an older type that is an expression": lambda f, w: changed(
         f / "config.json", torch_dtype=f"open({str(w)!r}, 'w')"

@@ -1,6 +1,7 @@
 """NumPy 1 and 2 choose the type of a result differently where an array meets a single number; nothing may hang on it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ NUMPY_2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0b1"
 @pytest.fixture
 def by_type_alone() -> Iterator[None]:
     """Let NumPy 1 promote as NumPy 2 does, and warn where its own rules, which depend on values, differ."""
-    before = np._get_promotion_state()
-    np._set_promotion_state("weak_and_warn")
+    numpy_1: Any = np
+    before = numpy_1._get_promotion_state()
+    numpy_1._set_promotion_state("weak_and_warn")
     yield
-    np._set_promotion_state(before)
+    numpy_1._set_promotion_state(before)
 
 
 @pytest.mark.skipif(NUMPY_2, reason="NumPy 2 has one set of rules; make test-oldest runs this with NumPy 1")

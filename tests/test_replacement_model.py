@@ -6,6 +6,8 @@ import threading
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +16,23 @@ import torch
 import circuit_widget as cw
 from circuit_widget.errors import CircuitWidgetError, LoadError, NoModelError, OutOfMemory, PromptError
 from circuit_widget.replacement_model import ReplacementModel
-from tests.models import PROMPT_IDS, REFERENCE, hooks_of, reference_model, tiny_model, tiny_network, tokenizer
+from tests.models import (
+    PROMPT_IDS,
+    REFERENCE,
+    hooks_of,
+    per_layer,
+    reference_model,
+    tiny_model,
+    tiny_network,
+    tokenizer,
+)
 
 PROMPT = "the capital of France is"
 
 
 def test_a_recipe_has_everything_that_is_needed_to_trace_again() -> None:
     graph = reference_model().trace(PROMPT, max_features=40)
-    recipe = dict(graph.recipe)
+    recipe: dict[str, Any] = dict(graph.recipe)
     assert (recipe["model"], recipe["device"], recipe["dtype"]) == ("llama", "cpu", "float32")
     assert recipe["prompt_token_ids"] == [token.token_id for token in graph.tokens]
     assert recipe["targets"] == [{"token": target.token_id} for target in graph.targets]
@@ -33,13 +44,13 @@ def test_a_recipe_has_everything_that_is_needed_to_trace_again() -> None:
 
 
 def test_a_recipe_knows_the_files_of_model_and_transcoders_by_their_hashes() -> None:
-    origin = reference_model().trace(PROMPT).recipe["provenance"]
+    origin: Any = reference_model().trace(PROMPT).recipe["provenance"]
     assert set(origin) == {"model", "transcoders"}
     assert origin["model"]["files"]["model.safetensors"].startswith("sha256:")
     assert any(name.endswith("layer_0.safetensors") for name in origin["transcoders"]["files"])
 
 
-def test_a_recipe_survives_the_file(tmp_path: object) -> None:
+def test_a_recipe_survives_the_file(tmp_path: Path) -> None:
     graph = reference_model().trace(PROMPT, targets=[cw.Contrast("tea", "stay")])
     assert dict(cw.Graph.load(graph.save(tmp_path / "graph.safetensors")).recipe) == dict(graph.recipe)
 
@@ -73,12 +84,18 @@ def test_a_trace_that_is_interrupted_leaves_the_model_as_it_was(number: int) -> 
             raise KeyboardInterrupt
         return False
 
+    def lock_is_free() -> bool:
+        free = model.lock.acquire(timeout=5)
+        if free:
+            model.lock.release()
+        return free
+
     for options in ({"progress": interrupt}, {"cancelled": interrupt}):
         calls = 0
         with pytest.raises(KeyboardInterrupt):
             model.trace(PROMPT_IDS, **options)
         assert hooks_of(model.model.network) == 0
-        assert in_another_thread(lambda: model.lock.acquire(timeout=5) and not model.lock.release())
+        assert in_another_thread(lock_is_free)
         assert not torch.is_inference_mode_enabled()
         model.forget()
     np.testing.assert_array_equal(model.trace(PROMPT_IDS).weights, expected)
@@ -112,9 +129,9 @@ def test_a_prompt_without_an_active_feature_is_refused_and_the_model_goes_on() -
     model = tiny_model()
     layers = tuple(
         dataclasses.replace(layer, encoder_bias=torch.full_like(layer.encoder_bias, -1e3))
-        for layer in model.transcoders.layers
+        for layer in per_layer(model).layers
     )
-    silent = ReplacementModel(model.model, dataclasses.replace(model.transcoders, layers=layers))
+    silent = ReplacementModel(model.model, dataclasses.replace(per_layer(model), layers=layers))
     with pytest.raises(PromptError, match=r"No feature is active on this prompt's 7 tokens up to position 6"):
         silent.trace(PROMPT_IDS)
     assert len(silent.activations(PROMPT_IDS)) == 0
@@ -151,8 +168,9 @@ def test_a_prompt_as_long_as_the_context_is_traced_and_a_longer_one_refused() ->
 @pytest.mark.parametrize("method", ["trace", "generate", "activations"])
 def test_weights_that_became_no_numbers_are_refused(method: str) -> None:
     model = tiny_model()
+    down: Any = model.model.blocks[1].mlp.down_proj
     with torch.no_grad():
-        model.model.blocks[1].mlp.down_proj.weight[3, 5] = float("nan")
+        down.weight[3, 5] = float("nan")
     with pytest.raises(PromptError, match=r"logits for this prompt are not finite; try another dtype, or check"):
         getattr(model, method)(PROMPT_IDS)
 
@@ -202,7 +220,7 @@ def test_a_full_memory_is_reported_in_a_sentence_and_the_model_stays_usable(erro
     def full(*_: object) -> None:
         raise error
 
-    runs = {
+    runs: dict[str, Callable[[], object]] = {
         "Keep fewer features with max_features": lambda: model.trace([1, 5, 6, 7]),
         "Run fewer experiments": lambda: model.intervene(graph, cw.Ablate(graph.node_ids[0])),
         "Generate fewer tokens": lambda: model.generate(PROMPT_IDS, max_new_tokens=2),

@@ -92,7 +92,7 @@ class WordsInPython(PreTrainedTokenizer):
     def __init__(self, vocabulary: Mapping[str, int], **options: str) -> None:
         self._ids = dict(vocabulary)
         self._names = {number: word for word, number in vocabulary.items()}
-        super().__init__(special_tokens_pattern="none", **options)  # type: ignore[arg-type]
+        super().__init__(special_tokens_pattern="none", **options)  # type: ignore[no-untyped-call]
 
     @property
     def vocab_size(self) -> int:

@@ -16,7 +16,7 @@ class _Operations(TorchDispatchMode):
     """Lists the operations of torch that run within it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: list[str] = []
 
     def __torch_dispatch__(self, operation: Any, types: Any, given: Any = (), named: Any = None) -> Any:
@@ -26,7 +26,8 @@ class _Operations(TorchDispatchMode):
 
 def operations(work: Callable[[], object]) -> list[str]:
     """Return the names of the operations of torch that some work takes, such as "mm", in their order."""
-    with _Operations() as counted:
+    counted = _Operations()
+    with counted:
         work()
     return counted.names
 

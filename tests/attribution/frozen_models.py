@@ -130,9 +130,9 @@ def sources(case: Case) -> Iterator[tuple[torch.Tensor, dict[int, torch.Tensor]]
             yield nothing, written
     for layer, errors in enumerate(case.raw_errors):
         for position in range(len(nothing)):
-            written = nothing.clone()
-            written[position] = errors[position]
-            yield nothing, {layer: written}
+            error = nothing.clone()
+            error[position] = errors[position]
+            yield nothing, {layer: error}
     for position, token in enumerate(case.embedding):
         entering = nothing.clone()
         entering[position] = token

@@ -136,6 +136,7 @@ def frozen_forward(module: nn.Module) -> Any:
             centred = x - x.mean(-1, keepdim=True) if layer_norm else x
             factor = (plain(x) - bias) / centred
         moving = x - x.mean(-1, keepdim=True) if layer_norm else x
-        return moving * factor + bias
+        frozen: torch.Tensor = moving * factor + bias
+        return frozen
 
     return forward

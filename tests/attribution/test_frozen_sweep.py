@@ -12,6 +12,7 @@ from circuit_widget.attribution import propagation, sweep
 from circuit_widget.attribution.layer_nodes import NodeLayout
 from circuit_widget.attribution.split_layer import best_split_layer, operation_count
 from circuit_widget.attribution.sweep import EdgeSweep
+from circuit_widget.attribution.upward_pass import UpwardPass
 from circuit_widget.errors import Cancelled
 from tests.attribution.frozen_models import Case, measured_edges, random_case, sources
 
@@ -160,7 +161,7 @@ def test_the_sweep_is_not_split_where_memory_has_no_room_for_the_upward_vectors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     case = random_case()
-    expected, run, tried = edges(case), sweep.UpwardPass.run, []
+    expected, run, tried = edges(case), UpwardPass.run, []
 
     def short_of_memory(self: Any, split_layer: int, targets: torch.Tensor) -> Any:
         tried.append(split_layer)
@@ -168,7 +169,7 @@ def test_the_sweep_is_not_split_where_memory_has_no_room_for_the_upward_vectors(
             raise torch.cuda.OutOfMemoryError("out of memory")
         return run(self, split_layer, targets)
 
-    monkeypatch.setattr(sweep.UpwardPass, "run", short_of_memory)
+    monkeypatch.setattr(UpwardPass, "run", short_of_memory)
     assert_same(edges(case), expected)
     assert tried[0] >= 0
     assert tried[1:] == [-1]

@@ -48,7 +48,8 @@ class Whole:
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
         self.requested.append(rows)
-        return self.weights[rows]
+        chosen: np.ndarray = self.weights[rows]
+        return chosen
 
     def select(self, count: int, step: int | None = None, store_bytes: int | None = None) -> Selection:
         return select_features(self.rows, self.columns, self.target_weight, count, step=step, store_bytes=store_bytes)

@@ -7,7 +7,7 @@ import torch
 from circuit_widget.attribution.targets import Contrast
 from circuit_widget.graph import Graph
 from circuit_widget.replacement_model import ReplacementModel
-from tests.models import PROMPT_IDS, REFERENCE, reference_model, tiny_model
+from tests.models import PROMPT_IDS, REFERENCE, per_layer, reference_model, tiny_model
 
 TRANSCODERS = [{}, {"jump": True}, {"skip": True}]
 
@@ -85,7 +85,7 @@ def read_from_run(model: ReplacementModel, graph: Graph) -> tuple[np.ndarray, np
     expected, unowned = np.zeros(graph.n_features), np.zeros(graph.n_features)
 
     def change(layer: int, x: torch.Tensor) -> torch.Tensor:
-        pieces, transcoder = run.captured.layers[layer], model.transcoders.layers[layer]
+        pieces, transcoder = run.captured.layers[layer], per_layer(model).layers[layer]
         here = np.flatnonzero(graph.feature_layer == layer)
         features = torch.tensor(graph.feature_index[here], dtype=torch.long)
         rows, positions = transcoder.encoder[features], torch.tensor(graph.feature_position[here], dtype=torch.long)

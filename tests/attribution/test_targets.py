@@ -138,7 +138,7 @@ def test_a_direction_is_read_after_the_final_norm() -> None:
         ([Direction("short", [1.0])], "The direction 'short' has shape (1,); expected 64 finite numbers"),
         ([Direction("nan", [float("nan")] * 64)], "expected 64 finite numbers"),
         ([Direction("nothing", [0.0] * 64)], "The direction 'nothing' is all zeros"),
-        ([Direction("words", ["a"] * 64)], "The direction 'words' is not a list of numbers"),
+        ([Direction("words", ["a"] * 64)], "The direction 'words' is not a list of numbers"),  # type: ignore[list-item]
         ([Contrast("tea", 188)], "The contrast 'tea − tea' is of a token with itself"),
         ([Contrast("tea", "teaa")], "'teaa' is not one token of this model. Nearest known: tea"),
         ([Contrast("tea", "stay"), Contrast("tea", "stay")], "The target 'tea − stay' is named twice"),

@@ -37,7 +37,7 @@ def attributions(
 def along_all_paths(graph: Graph) -> np.ndarray:
     """What each neuron of a graph adds to the last target: its own edge, and its share in what every neuron above adds."""
     edges = graph.weights[:, : graph.n_features].astype(np.float64)
-    total = edges[-1].copy()
+    total: np.ndarray = edges[-1].copy()
     for layer in range(graph.n_layers - 1, 0, -1):
         here = np.flatnonzero((graph.feature_layer == layer) & (graph.activation != 0))
         total += (total[here] / graph.activation[here]) @ edges[here]

@@ -19,7 +19,8 @@ def whole(keys: dict[str, Any]) -> dict[str, Any]:
 def edited(circuit: Circuit, name: str, *arguments: Any) -> Circuit:
     if name == "threshold":
         return circuit.threshold(**arguments[0])
-    return getattr(circuit, name)(*arguments)
+    changed: Circuit = getattr(circuit, name)(*arguments)
+    return changed
 
 
 @pytest.mark.parametrize("case", FIXTURE["edits"], ids=lambda case: case["case"])

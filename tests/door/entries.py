@@ -47,7 +47,13 @@ def make_entries() -> dict[str, Entry]:
     circuit.save(folder / "circuit.json")
     arrays = ("feature_layer", "feature_position", "feature_index", "activation", "error_layer", "error_position")
     build = {name: getattr(graph, name) for name in (*arrays, "token_position", "weights", "position", "n_layers")}
-    tokens = {"tokens": graph.tokens, "targets": graph.targets, "labels": {}, "recipe": {}, "model": None}
+    tokens: dict[str, Any] = {
+        "tokens": graph.tokens,
+        "targets": graph.targets,
+        "labels": {},
+        "recipe": {},
+        "model": None,
+    }
     silent = {"progress": False, "cancelled": None}
     on_graph = {"graph": graph, "mode": "direct", **silent}
     traced = {"prompt": PROMPT, "targets": [5], "position": -1, "token": None, "max_features": 3}
@@ -201,7 +207,7 @@ def make_entries() -> dict[str, Entry]:
         entries[f"CircuitWidget.{name}"] = Entry(_unchanged(widget, circuit, name), right)
     entries["CircuitWidget.forget"] = Entry(_forgetting(graph, effect), {"number": 1})
     swapped = {"nodes": node, "prompt": PROMPT, "features": None, "alignment": None}
-    whole = {"pinned": (), "supernodes": (), "labels": {}, "positions": {}}
+    whole: dict[str, Any] = {"pinned": (), "supernodes": (), "labels": {}, "positions": {}}
     made: dict[str, tuple[type, dict[str, Any]]] = {
         "Ablate": (cw.Ablate, {"nodes": node}),
         "Scale": (cw.Scale, {"nodes": node, "factor": 0}),
@@ -248,4 +254,4 @@ def _forgetting(graph: cw.Graph, effect: cw.Effect) -> Callable[..., None]:
 def _study_of(widget: cw.CircuitWidget) -> Any:
     from circuit_widget.widget.jobs.study_runs import Callbacks, run_validation
 
-    return run_validation(widget.model, widget.graph, widget.circuit, "total", Callbacks())  # type: ignore[arg-type]
+    return run_validation(widget.model, widget.graph, widget.circuit, "total", Callbacks())

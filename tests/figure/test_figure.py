@@ -234,7 +234,7 @@ def test_outputs_of_the_map_are_there_as_they_are_likely() -> None:
 @pytest.mark.parametrize("width", [2.0, 3.25, 5.5, 6.75, 12])
 @pytest.mark.parametrize("part", ["map", "circuit", "both"])
 def test_everything_is_inside_the_page(part: str, width: float) -> None:
-    figure = make_figure(GRAPH, CIRCUIT, texas_ablated(GRAPH), part=part, width=width)  # type: ignore[arg-type]
+    figure = make_figure(GRAPH, CIRCUIT, texas_ablated(GRAPH), part=part, width=width)
     scene = figure.scene
     assert scene.width == 108 * width
     for item in scene.items:
@@ -268,7 +268,7 @@ def test_figures_are_the_same_every_time() -> None:
 )
 def test_what_cannot_be_drawn_is_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(FigureError, match=message):
-        make_figure(GRAPH, **wrong)  # type: ignore[arg-type]
+        make_figure(GRAPH, **wrong)
 
 
 def test_a_circuit_of_another_graph_is_refused() -> None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pypdf
 import pytest
@@ -62,7 +63,7 @@ def text_of(pdf: Path) -> str:
 def warned(figure: Figure, file: Path, **settings: object) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        figure.save(file, **settings)  # type: ignore[arg-type]
+        figure.save(file, **settings)
     assert all(one.category is CircuitWidgetWarning for one in caught)
     assert all(one.filename == __file__ for one in caught)
     return [str(one.message) for one in caught]
@@ -158,7 +159,7 @@ def test_fonts_of_the_machine_are_found_and_the_bundled_ones_come_first(
 
 def fonts_of(pdf: Path) -> set[str]:
     """Families of the fonts in a PDF."""
-    page = pypdf.PdfReader(pdf).pages[0]
+    page: Any = pypdf.PdfReader(pdf).pages[0]
     found = page["/Resources"]["/Font"].values()
     return {font.get_object()["/BaseFont"].split("+")[-1].split("-")[0] for font in found}
 
@@ -184,7 +185,7 @@ def test_several_fonts_are_put_together(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     for wrong in (tmp_path / "none", "none", make_font(tmp_path, "A", "大"), [5]):
         with pytest.raises(FigureError, match="fonts= names folders with font files"):
-            figure_of(["小"]).save(tmp_path / "x.pdf", fonts=wrong)  # type: ignore[arg-type]
+            figure_of(["小"]).save(tmp_path / "x.pdf", fonts=wrong)
 
 
 def test_the_bundled_fonts_have_what_is_taken_for_granted() -> None:

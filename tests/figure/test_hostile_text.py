@@ -115,7 +115,8 @@ def test_a_pdf_and_a_png_open_and_do_nothing(texts: list[str], tmp_path: Path) -
     reader = pypdf.PdfReader(io.BytesIO(pdf.read_bytes()), strict=True)
     assert len(reader.pages) == 1
     assert not (ACTIVE & set(names_in(reader)))
-    assert (reader.metadata or {}).get("/Title") == allowed(figure.scene.title)
+    assert reader.metadata is not None
+    assert reader.metadata.get("/Title") == allowed(figure.scene.title)
     assert "before → after" in reader.pages[0].extract_text()
     assert read_recipe(pdf) == read_recipe(png) == json.loads(json.dumps(figure.recipe))
 
@@ -129,7 +130,8 @@ def test_a_lone_half_of_a_pair_is_a_sign_in_every_format(tmp_path: Path) -> None
 
 def names_in(reader: pypdf.PdfReader) -> Iterator[str]:
     """The keys of every dictionary in the file that hold something: typst 0.13 gives a page an empty list of annotations."""
-    for number in range(1, int(reader.trailer["/Size"])):
+    size: Any = reader.trailer["/Size"]
+    for number in range(1, int(size)):
         try:
             found = reader.get_object(pypdf.generic.IndirectObject(number, 0, reader))
         except pypdf.errors.PdfReadError:

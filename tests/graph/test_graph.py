@@ -54,7 +54,7 @@ def test_an_unknown_node_is_answered_with_the_nearest() -> None:
 @pytest.mark.parametrize("numbers", [(-1, 0, 0), (0, 1.5, 0), (0, 0, "7"), (True, 0, 0)])
 def test_a_feature_has_whole_numbers_from_0_up(numbers: tuple[object, ...]) -> None:
     with pytest.raises(NodeError, match="whole number from 0 up; given"):
-        Feature(*numbers)  # type: ignore[arg-type]
+        Feature(*numbers)
 
 
 def test_features_made_of_numpy_numbers_are_the_same_features() -> None:
@@ -88,7 +88,7 @@ def test_edges_run_from_source_to_target_with_their_sign() -> None:
     logit = GRAPH.weights.shape[0] - 1
     found = edges[edges.target == "4_91_2"].set_index("source").weight
     for source, weight in found.items():
-        assert GRAPH.weights[logit, GRAPH.index(source)] == weight
+        assert GRAPH.weights[logit, GRAPH.index(str(source))] == weight
     assert (found < 0).any()
     assert (found > 0).any()
 
@@ -232,7 +232,7 @@ def test_all_features_of_a_label_are_found_in_node_order() -> None:
 def test_a_label_that_no_feature_has_is_answered_with_the_nearest(label: object, message: str) -> None:
     graph = dataclasses.replace(GRAPH, labels={GRAPH.node_ids[0]: "Texas", GRAPH.node_ids[1]: "Texan"})
     with pytest.raises(NodeError) as refusal:
-        graph.labelled(label)  # type: ignore[arg-type]
+        graph.labelled(label)
     assert message in str(refusal.value)
     assert len(str(refusal.value)) < 200
     with pytest.raises(NodeError, match="none of its features has a label"):

@@ -18,7 +18,8 @@ from safetensors.numpy import load_file, save, save_file
 from circuit_widget.errors import GraphFileError
 from circuit_widget.graph import Graph, PromptToken
 from circuit_widget.graph.arrays import ARRAYS
-from circuit_widget.graph.file import FORMAT, description
+from circuit_widget.graph.document import description
+from circuit_widget.system.file_kind import GRAPH_FORMAT
 from tests.graph.graphs import random_graph
 
 if TYPE_CHECKING:
@@ -203,14 +204,14 @@ def test_another_safetensors_file(tmp_path: Path) -> None:
         Graph.load(tmp_path / "model.safetensors")
 
 
-Change = Callable[[dict[str, Any], dict[str, np.ndarray], dict[str, str]], None]
+Change = Callable[[dict[str, Any], dict[str, np.ndarray], dict[str, str]], object]
 
 
 def tampered(tmp_path: Path, change: Change) -> Path:
     """A graph file with something changed in its description, arrays or header."""
     arrays = load_file(GRAPH.save(tmp_path / "graph.safetensors"))
     document = json.loads(json.dumps(description(GRAPH)))
-    header = {"format": FORMAT, "version": "1"}
+    header = {"format": GRAPH_FORMAT, "version": "1"}
     change(document, arrays, header)
     path = tmp_path / "tampered.safetensors"
     path.write_bytes(save(arrays, {"graph": json.dumps(document), **header}))

@@ -17,7 +17,8 @@ SCORES = st.lists(st.floats(0, 1e6, width=32), max_size=60).map(lambda values: n
 def normalised(graph: Graph) -> np.ndarray:
     absolute = np.abs(dense(graph))
     totals = absolute.sum(axis=1, keepdims=True)
-    return np.divide(absolute, totals, out=np.zeros_like(absolute), where=totals > 0)
+    shares: np.ndarray = np.divide(absolute, totals, out=np.zeros_like(absolute), where=totals > 0)
+    return shares
 
 
 def weight_of_logits(graph: Graph) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Pruning: the nodes and edges that are kept and dropped."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -97,13 +99,13 @@ def test_a_pruned_graph_is_connected_and_its_edges_are_unchanged(
     graph = random_graph(seed)
     small = graph.prune(node_threshold, edge_threshold)
     kinds = np.array(small.node_kinds)
-    fed = small.weights.any(axis=1)
-    feeds = small.weights.any(axis=0)
+    fed = np.asarray(small.weights.any(axis=1))
+    feeds = np.asarray(small.weights.any(axis=0))
     assert fed[: small.n_features].all()
     assert feeds[: small.n_features + small.n_errors].all()
     for kind in (NodeKind.TOKEN, NodeKind.LOGIT):
         assert (kinds == kind).sum() == (np.array(graph.node_kinds) == kind).sum()
-    before = graph.to_frames()[1].set_index(["source", "target"])["weight"]
+    before: Any = graph.to_frames()[1].set_index(["source", "target"])["weight"]
     for edge in small.to_frames()[1].itertuples():
         assert before[edge.source, edge.target] == edge.weight
 

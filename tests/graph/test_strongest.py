@@ -18,7 +18,8 @@ def all_scores(graph: Graph) -> np.ndarray:
     totals = absolute.sum(axis=1, keepdims=True)
     share = np.divide(absolute, totals, out=np.zeros_like(absolute), where=totals > 0)
     effect = np.concatenate([graph.influence[: graph.n_features], graph.target_weight])
-    return share * effect[:, None]
+    scores: np.ndarray = share * effect[:, None]
+    return scores
 
 
 @given(SEEDS, st.integers(0, 200))
@@ -69,7 +70,7 @@ def _ends(graph: Graph) -> tuple[list[int], list[int], list[float]]:
 def test_equally_strong_edges_share_alike_and_come_in_order() -> None:
     graph = random_graph(3, density=0.8)
     weights = np.where(graph.weights != 0, np.float32(1), np.float32(0))
-    edges = Graph.build(**{**_fields(graph), "weights": weights}).strongest_edges()  # type: ignore[arg-type]
+    edges = Graph.build(**{**_fields(graph), "weights": weights}).strongest_edges()
     for share in np.unique(edges.share):
         tied = np.flatnonzero(edges.share == share)
         assert share == pytest.approx(edges.share[tied[-1]])

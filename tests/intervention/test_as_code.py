@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,8 +86,8 @@ def test_a_sweep_and_a_generation_come_out_the_same(demo: ReplacementModel, grap
     code = study_code(graph, "sweep_groups", [groups_code(groups)])
     assert run(code, "list(sweep_groups.singles)", tmp_path).tolist() == list(groups)
 
-    options = {"max_new_tokens": 3, "temperature": 0.8, "seed": 5, "new_tokens": True}
-    steered = demo.generate(PROMPT, interventions=cw.Scale(nodes, 3.0), **options)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"max_new_tokens": 3, "temperature": 0.8, "seed": 5, "new_tokens": True}
+    steered = demo.generate(PROMPT, interventions=cw.Scale(nodes, 3.0), **options)
     code = generation_code(graph, steered.interventions, options)
     ids = [token.token_id for token in steered.steered.tokens]
     assert run(code, "[token.token_id for token in steered.steered.tokens]", tmp_path).tolist() == ids

@@ -89,8 +89,8 @@ def test_how_experiments_are_put_together_does_not_matter(
     sizes: list[int] = []
 
     def counted(*args: object, **kwargs: object) -> object:
-        sizes.append(len(args[2]))  # type: ignore[arg-type]
-        return rerun_batch(*args, **kwargs)  # type: ignore[arg-type]
+        sizes.append(len(args[2]))
+        return rerun_batch(*args, **kwargs)
 
     monkeypatch.setattr(rerun_module, name, value)
     monkeypatch.setattr("circuit_widget.intervention.execution.measure.rerun_batch", counted)
@@ -193,7 +193,7 @@ def test_what_cannot_be_done_is_refused_before_anything_runs(
         model.intervene_many(graph, given, progress=lambda part, _: done.append(part))
     assert done == []
     with pytest.raises(InterventionError, match="Experiments are a list, each of them an intervention or several"):
-        model.intervene_many(graph, good)  # type: ignore[arg-type]
+        model.intervene_many(graph, good)
 
 
 @pytest.mark.filterwarnings("error", "ignore:These transcoders:circuit_widget.CircuitWidgetWarning")

@@ -35,8 +35,9 @@ def touched_in(graph: Graph, count: int) -> list[Feature]:
 
 
 def active(*rows: tuple[int, int, int, float]) -> Activations:
-    layer, position, feature, value = np.array(sorted(rows)).T
-    return Activations(*(part.astype(np.int32) for part in (layer, position, feature)), value.astype(np.float32))
+    *indices, value = np.array(sorted(rows)).T
+    layer, position, feature = (column.astype(np.int32) for column in indices)
+    return Activations(layer, position, feature, value.astype(np.float32))
 
 
 def test_changed_features_are_never_stand_ins_nor_is_one_twice_and_layers_are_kept(

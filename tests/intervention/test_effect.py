@@ -1,6 +1,7 @@
 """What an effect says of the next token: divergence, ranks, and everything as one frame."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_groups_have_rows_of_their_summed_activations(graph: Graph, effect: Effe
     ids = graph.node_ids[: graph.n_features]
     groups = {"some": ids[:4], "others": ids[4:6]}
     frame = effect.to_frame(groups)
-    rows = frame[frame["kind"] == "supernode"].set_index("label")
+    rows: Any = frame[frame["kind"] == "supernode"].set_index("label")
     assert rows.index.tolist() == ["some", "others"]
     for name, nodes in groups.items():
         sums = effect.nodes.set_index("id").loc[list(nodes)].sum()

@@ -10,6 +10,7 @@ import torch
 from circuit_widget.intervention import Ablate
 from circuit_widget.intervention.execution import graph_features as module
 from circuit_widget.intervention.execution.graph_features import GraphFeatures, LatestGraphFeatures
+from circuit_widget.transcoder.layer import LayeredTranscoders
 from tests.cases import case_of, spread
 from tests.models import PROMPT_IDS, run_of, tiny_model
 
@@ -22,6 +23,7 @@ def test_features_come_by_position_with_their_directions(kind: str, room: int, m
     monkeypatch.setattr(module, "GATHERED_BYTES", room)
     case = case_of("llama", kind)
     graph, transcoders = case.graph, case.model.transcoders
+    assert isinstance(transcoders, LayeredTranscoders)
     features = GraphFeatures(graph, transcoders, MLP_INPUTS)
     columns = features.column.tolist()
     assert sorted(columns) == list(range(graph.n_features)) == list(range(len(features)))

@@ -39,7 +39,7 @@ def test_json_there_and_back(intervention: Intervention, document: dict[str, Any
     [
         (lambda: Ablate([]), "There is no node to change; name at least one feature."),
         (lambda: Ablate(7), "Nodes are node ids or Features; given 7."),
-        (lambda: Ablate([("a", 1)]), "Nodes are node ids or Features; given ('a', 1)."),
+        (lambda: Ablate([("a", 1)]), "Nodes are node ids or Features; given ('a', 1)."),  # type: ignore[list-item]
         (lambda: Scale("a", float("nan")), "The factor of an intervention is a finite number; given nan."),
         (lambda: Scale("a", "2"), "The factor of an intervention is a finite number; given '2'."),
         (lambda: Set("a", float("inf")), "The value of an intervention is a finite number; given inf."),
@@ -49,8 +49,11 @@ def test_json_there_and_back(intervention: Intervention, document: dict[str, Any
         (lambda: SwapIn("a", "p", alignment=7), "An alignment maps positions of this prompt to positions of the"),
         (lambda: SwapIn("a", "p", alignment="12"), "as {3: 4}; given '12'."),
         (lambda: SwapIn("a", "p", alignment={}), "The alignment is empty; pair at least one position, or leave it out"),
-        (lambda: SwapIn("a", "p", alignment=[(1, 2, 3)]), "An alignment is pairs of positions, of this prompt and of"),
-        (lambda: SwapIn("a", "p", alignment=[4]), "of this prompt and of the other; given 4."),
+        (
+            lambda: SwapIn("a", "p", alignment=[(1, 2, 3)]),  # type: ignore[list-item]
+            "An alignment is pairs of positions, of this prompt and of",
+        ),
+        (lambda: SwapIn("a", "p", alignment=[4]), "of this prompt and of the other; given 4."),  # type: ignore[list-item]
         (lambda: SwapIn("a", "p", alignment={1: 2.5}), "whole numbers from 0 up; given 2.5."),
         (lambda: SwapIn("a", "p", alignment={"1": 2}), "whole numbers from 0 up; given '1'."),
         (lambda: SwapIn("a", "p", alignment={1: True}), "whole numbers from 0 up; given True."),

@@ -1,6 +1,7 @@
 """Intervening through the public interface: what is held, what is reported, what is refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_a_pruned_graph_can_be_intervened_on_like_the_whole(graph: Graph) -> Non
     assert small_effect.nodes["id"].tolist() == list(small.node_ids[: small.n_features])
 
 
-def test_a_graph_saved_and_read_again_gives_the_same_effect(graph: Graph, tmp_path: object) -> None:
+def test_a_graph_saved_and_read_again_gives_the_same_effect(graph: Graph, tmp_path: Path) -> None:
     again = cw.Graph.load(graph.save(tmp_path / "graph.safetensors"))
     node = strongest(graph, 1)
     effects = [reference_model().intervene(one, Ablate(node)) for one in (graph, again)]

@@ -27,7 +27,8 @@ def model_of(name: str, roles: str = "one for all") -> ReplacementModel:
 def probabilities(model: ReplacementModel, ids: list[int]) -> torch.Tensor:
     """What the plain model says after these tokens."""
     with torch.inference_mode():
-        return model.model.network(torch.tensor([ids])).logits[0, -1].float().softmax(-1)
+        found: torch.Tensor = model.model.network(torch.tensor([ids])).logits[0, -1].float().softmax(-1)
+    return found
 
 
 def ids_of(graph: Graph) -> list[int]:

@@ -70,7 +70,8 @@ def whole_pass(
         for layer, block in enumerate(model.model.blocks):
             stack.callback(block.mlp.register_forward_hook(hold(layer)).remove)
         output = model.model.network(input_ids=torch.tensor([list(tokens)]), use_cache=False)
-    return output.logits[0, -1].float()
+    logits: torch.Tensor = output.logits[0, -1].float()
+    return logits
 
 
 @pytest.mark.parametrize("new_tokens", [False, True])
@@ -274,10 +275,12 @@ def test_a_token_of_a_steered_text_is_traced_in_the_model_as_it_is(tmp_path: Pat
     assert graph.tokens == said.steered.tokens[: said.steered.n_prompt + 2]
     assert said.steered.sampled[2].token_id in [target.token_id for target in graph.targets]
     steering = {"interventions": [intervention.to_json()], "new_tokens": True}
-    assert graph.recipe["generation"]["steering"] == steering
-    assert "steering" not in said.unsteered.trace(2).recipe["generation"]
+    recipes: list[Any] = [graph.recipe, said.unsteered.trace(2).recipe]
+    assert recipes[0]["generation"]["steering"] == steering
+    assert "steering" not in recipes[1]["generation"]
     graph.save(tmp_path / "steered.safetensors")
-    assert Graph.load(tmp_path / "steered.safetensors").recipe["generation"]["steering"] == steering
+    again: Any = Graph.load(tmp_path / "steered.safetensors").recipe
+    assert again["generation"]["steering"] == steering
     np.testing.assert_array_equal(model.trace(said.steered, token=2).weights, graph.weights)
 
 

@@ -1,5 +1,7 @@
 """Sweeps over strength, over frozen layers, over groups and pairs: the same as one intervention after another."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def test_predicted_logits_of_a_sweep_lie_on_a_line_and_measured_ones_do_not(grap
 def test_a_sweep_of_the_last_frozen_layer_is_one_constrained_run_for_each(graph: Graph) -> None:
     nodes = early(graph, 3)
     sweep = MODEL.sweep_last_layer(graph, Ablate(nodes))
-    assert sweep.values == (0, 1, 2)
+    assert list(sweep.values) == [0, 1, 2]
     for last, effect in zip((0, 1, 2), sweep.effects, strict=True):
         assert effect.mode == f"0-{last}"
         single = MODEL.intervene(graph, Ablate(nodes), mode=(0, last))
@@ -79,7 +81,7 @@ def test_groups_are_changed_one_at_a_time_and_in_pairs(graph: Graph) -> None:
     both = MODEL.intervene(graph, Ablate([*made["first"], *made["third"]]))
     np.testing.assert_allclose(sweep.pairs["first", "third"].logits_after, both.logits_after, atol=1e-4, rtol=0)
     token = graph.targets[0].token_id
-    frame = sweep.to_frame(token).set_index(["first", "second"])
+    frame: Any = sweep.to_frame(token).set_index(["first", "second"])
     alone = frame.loc[("first", ""), "logit_change"] + frame.loc[("third", ""), "logit_change"]
     pair = frame.loc[("first", "third")]
     assert pair["logit_change"] == pytest.approx(both.logits_after[token] - both.logits_before[token], abs=1e-4)

@@ -1,6 +1,7 @@
 """Targets that are contrasts and directions: what they were, are, and were predicted to be."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,10 +85,10 @@ def test_the_frame_of_an_effect_has_every_target_and_json_keeps_to_tokens() -> N
     assert [target["token_id"] for target in effect.to_json()["targets"]] == [7, 3]
 
 
-def test_a_graph_that_does_not_say_which_direction_has_no_value_for_it(tmp_path: object) -> None:
+def test_a_graph_that_does_not_say_which_direction_has_no_value_for_it(tmp_path: Path) -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS, targets=TARGETS)
-    again = Graph.load(graph.save(tmp_path / "graph.safetensors"))  # type: ignore[operator]
+    again = Graph.load(graph.save(tmp_path / "graph.safetensors"))
     assert_close(model.intervene(again, Ablate(graph.node_ids[0])).targets["after"].isna().sum(), 0)
     silent = replace(graph, recipe={})
     frame = model.intervene(silent, Ablate(graph.node_ids[0])).targets

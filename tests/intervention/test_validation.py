@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from circuit_widget.graph import Graph
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Effect, Intervention
 from circuit_widget.intervention.studies.validation import sign_share, spearman
-from circuit_widget.tracing.activations import Activations
 from tests.cases import assert_close, case_of
 from tests.models import PROMPT_IDS, reference_model, tiny_model
 from tests.widget.linear_model import LinearModel
@@ -56,9 +56,6 @@ class LinearStudies(LinearModel):
             logits_after=logits + self.lie * (effect.logits_after - logits),
         )
 
-    def _activations_of(self, graph: Graph, cancelled: object) -> Activations:
-        return Activations(graph.feature_layer, graph.feature_position, graph.feature_index, graph.activation)
-
 
 @pytest.fixture(scope="module")
 def graph() -> Graph:
@@ -82,7 +79,7 @@ def test_a_model_that_does_the_opposite_disagrees_in_full(graph: Graph) -> None:
 
 
 def test_direct_parts_are_edges_and_knock_on_effects_what_comes_through_others(graph: Graph) -> None:
-    frame = LinearStudies().validate(graph, n=graph.n_features).to_frame().set_index(["source", "target"])
+    frame: Any = LinearStudies().validate(graph, n=graph.n_features).to_frame().set_index(["source", "target"])
     per_unit = graph.weights[:, : graph.n_features] / graph.activation
     names = {node: f"{graph.labels[node]} ({node})" if node in graph.labels else node for node in graph.node_ids}
     low, between, high = "0_19_4", "1_8_4", "2_9_5"
@@ -116,7 +113,7 @@ def test_only_what_a_group_can_reach_is_read(graph: Graph) -> None:
 def test_a_group_is_read_as_its_summed_activation(graph: Graph) -> None:
     group = ["2_0_5", "2_9_5"]
     validation = LinearStudies().validate(graph, Circuit().group("say", group).pin("0_5_5"))
-    row = validation.to_frame().set_index(["source", "target"]).loc[("0_5_5", "say")]
+    row: Any = validation.to_frame().set_index(["source", "target"]).loc[("0_5_5", "say")]
     measured, predicted = validation.effects["0_5_5"].ratio(group)
     assert (row["measured"], row["predicted"]) == pytest.approx((measured - 1, predicted - 1))
 

@@ -1,6 +1,7 @@
 """Every architecture of the table: its captured pass is the model's own, at every site."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -61,7 +62,7 @@ def test_the_sites_are_what_stands_between_one_layer_and_the_next(name: str) -> 
         torch.testing.assert_close(written[0].layers[layer].writing.apply(written[0].layers[layer].mlp_output), update)
         assert ("gemma" in name) != torch.equal(written[0].layers[layer].mlp_output, update)
         normed = at["mlp_norm", "mlp_output"].layers[layer].mlp_input
-        norm = model.blocks[layer].mlp_norm
+        norm: Any = model.blocks[layer].mlp_norm
         weight = norm.weight + 1 if "gemma" in name else norm.weight
         bias = getattr(norm, "bias", None)
         given = normed * weight if bias is None else normed * weight + bias
@@ -78,7 +79,8 @@ def test_the_sites_are_what_stands_between_one_layer_and_the_next(name: str) -> 
 @every_architecture
 def test_a_token_source_is_its_embedding_as_it_enters_the_residual_stream_without_its_position(name: str) -> None:
     model = model_of(name)
-    rows = model.network.get_input_embeddings().weight.detach()[list(PROMPT)]
+    embeddings: Any = model.network.get_input_embeddings()
+    rows = embeddings.weight.detach()[list(PROMPT)]
     expected = rows * model.d_model**0.5 if "gemma" in name else rows
     torch.testing.assert_close(capture(model, PROMPT, 8).embedding, expected, atol=1e-5, rtol=1e-5)
 
@@ -146,7 +148,7 @@ def test_attention_that_looks_ahead_is_refused() -> None:
 def test_a_layer_that_does_more_than_the_row_says_is_named() -> None:
     network = network_of("gpt2")
     model = LanguageModel(network, tokenizer(), "scaled")
-    network.transformer.h[1].register_forward_hook(lambda _, __, output: _scaled(output, 1.1))
+    network.get_submodule("transformer.h.1").register_forward_hook(lambda _, __, output: _scaled(output, 1.1))
     with pytest.raises(LoadError, match=r"the captured pieces of layer 1 should rebuild what leaves it within 0\.0001"):
         check_pieces(model)
     network = network_of("gemma3_text")
@@ -161,7 +163,7 @@ def test_a_layer_that_does_more_than_the_row_says_is_named() -> None:
 def test_rounded_matrix_products_are_forgiven_where_the_user_allows_them() -> None:
     network = network_of("gpt2")
     model = LanguageModel(network, tokenizer(), "rounded")
-    network.transformer.h[1].register_forward_hook(lambda _, __, output: _scaled(output, 1.001))
+    network.get_submodule("transformer.h.1").register_forward_hook(lambda _, __, output: _scaled(output, 1.001))
     with pytest.raises(LoadError, match="layer 1 should rebuild what leaves it"):
         check_pieces(model)
     torch.set_float32_matmul_precision("high")

@@ -1,6 +1,7 @@
 """A model that changes after it was loaded: every run uses its present state, or is refused."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,8 +60,9 @@ def test_weights_that_change_are_read_again(change: Callable[[nn.Parameter], Non
 def test_feature_cards_use_the_present_weights(path: str) -> None:
     model = tiny_model()
     before = model.feature_card(1, 3)
+    changed: Any = model.model.network.get_submodule(path)
     with torch.no_grad():
-        model.model.network.get_submodule(path).weight.mul_(2.0)
+        changed.weight.mul_(2.0)
     after = model.feature_card(1, 3)
     for (token, logit), (same, twice) in zip(before.promoted, after.promoted, strict=True):
         assert token == same
@@ -160,7 +162,8 @@ def test_an_attention_implementation_without_patterns_is_reset() -> None:
 def test_a_change_of_a_few_numbers_is_read_after_forget() -> None:
     model = tiny_model()
     before = weights(model)
-    model.model.blocks[1].value.weight.data[3, 1] += 1
+    value: Any = model.model.blocks[1].value
+    value.weight.data[3, 1] += 1
     model.forget()
     assert not np.array_equal(weights(model), before)
 
@@ -197,6 +200,7 @@ def test_tensors_that_cannot_be_counted_or_laid_out_are_compared_all_the_same() 
     network.register_parameter("none", nn.Parameter(torch.ones(0)))
     fingerprint = Fingerprint(network)
     assert not fingerprint.has_other_weights()
+    last: Any = network[1]
     with torch.inference_mode():
-        network[1].weight.add_(1)
+        last.weight.add_(1)
     assert fingerprint.has_other_weights()

@@ -8,7 +8,7 @@ import pytest
 
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.replacement_model import ReplacementModel
-from tests.models import reference_model
+from tests.models import per_layer, reference_model
 
 DOCUMENT = {
     "sentences": [[1, 4, 32, 6], [1, 100]],
@@ -34,12 +34,15 @@ def recorded_model(directory: Path, content: bytes) -> ReplacementModel:
 def test_promoted_tokens_are_those_whose_logits_the_decoder_row_raises() -> None:
     model = reference_model()
     card = model.feature_card(2, 7)
-    row = model.transcoders.layers[2].decoder[7] * model.model.final_norm_weight
+    row = per_layer(model).layers[2].decoder[7] * model.model.final_norm_weight
     logits = model.model.unembedding.weight.detach() @ row
     logits -= logits.mean()
-    best, worst = int(logits.argmax()), int(logits.argmin())
-    assert card.promoted[0] == (model.model.tokenizer.decode([best]), pytest.approx(float(logits[best]), abs=1e-5))
-    assert card.suppressed[0] == (model.model.tokenizer.decode([worst]), pytest.approx(float(logits[worst]), abs=1e-5))
+    for (text, logit), expected in (
+        (card.promoted[0], int(logits.argmax())),
+        (card.suppressed[0], int(logits.argmin())),
+    ):
+        assert text == model.model.tokenizer.decode([expected])
+        assert logit == pytest.approx(float(logits[expected]), abs=1e-5)
     assert len(card.promoted) == len(card.suppressed) == 10
     assert (card.label, card.frequency, card.maximum, card.examples) == (None, None, None, ())
 

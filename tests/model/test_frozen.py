@@ -28,6 +28,9 @@ def constants(model: LanguageModel, output_site: str) -> Iterator[tuple[list[Ten
     given: list[Tensor] = []
     logits: list[Tensor] = []
 
+    def frozen_rsqrt(x: Tensor) -> Tensor:
+        return rsqrt(x).detach()
+
     def frozen_layer_norm(x: Tensor, _: Any, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
         centred = x - x.mean(-1, keepdim=True)
         return centred * (centred.pow(2).mean(-1, keepdim=True) + eps).rsqrt().detach() * weight + bias
@@ -42,13 +45,13 @@ def constants(model: LanguageModel, output_site: str) -> Iterator[tuple[list[Ten
 
     handles = [model.network.get_output_embeddings().register_forward_hook(lambda _, __, output: logits.append(output))]
     for block, leaf in zip(model.blocks, leaves, strict=True):
-        post_norm = output_site == "mlp_update" and block.mlp_post_norm is not None
-        writer = block.mlp_post_norm if post_norm else block.mlp
+        post_norm = block.mlp_post_norm if output_site == "mlp_update" else None
+        writer = block.mlp if post_norm is None else post_norm
         handles.append(writer.register_forward_hook(constant(leaf)))
         handles.append(block.mlp.register_forward_pre_hook(lambda _, args: given.append(args[0])))
     nn.functional.softmax = lambda *args, **kwargs: softmax(*args, **kwargs).detach()
-    torch.rsqrt = lambda x: rsqrt(x).detach()
-    nn.functional.layer_norm = frozen_layer_norm
+    torch.rsqrt = frozen_rsqrt  # type: ignore[assignment]
+    nn.functional.layer_norm = frozen_layer_norm  # type: ignore[assignment]
     try:
         yield leaves, given, logits
     finally:

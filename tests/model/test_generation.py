@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,9 @@ def ids(generation: Generation) -> list[int]:
 def logits_after(model: LanguageModel, token_ids: Sequence[int]) -> torch.Tensor:
     """The logits of a forward pass over everything, without anything kept from earlier ones."""
     with torch.inference_mode():
-        return model.network(input_ids=torch.tensor([list(token_ids)]), use_cache=False).logits[0, -1].float()
+        output = model.network(input_ids=torch.tensor([list(token_ids)]), use_cache=False)
+    logits: torch.Tensor = output.logits[0, -1].float()
+    return logits
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
@@ -179,7 +182,7 @@ def test_progress_rises_to_one() -> None:
         ({"seed": "a"}, "seed, or None, is a whole number from 0 to 9,223,372,036,854,775,807; given 'a'."),
     ],
 )
-def test_a_number_out_of_range_is_refused(options: dict[str, object], message: str) -> None:
+def test_a_number_out_of_range_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(PromptError) as refusal:
         reference_model().generate(PROMPT, **options)
     assert message in str(refusal.value)

@@ -11,7 +11,6 @@ import torch
 
 from circuit_widget import load
 from circuit_widget.errors import LoadError
-from circuit_widget.model import gguf_file
 from circuit_widget.model.gguf_file import read_gguf
 from tests.architectures import network_of
 from tests.cases import assert_close
@@ -99,9 +98,10 @@ def test_a_gguf_file_is_the_model_that_was_written(arguments: dict[str, Any], tm
     assert_close(logits_of(model.model.network), logits_of(network.eval()))
     assert (model.name, model.transcoders.name) == ("tiny", "neurons")
     graph = model.trace(PROMPT_IDS, max_features=20)
-    origin = graph.recipe["provenance"]["model"]  # type: ignore[index, call-overload]
-    assert origin["quantisation"] == "F32"  # type: ignore[index, call-overload]
-    assert list(origin["files"]) == ["tiny.gguf"]  # type: ignore[index, call-overload, arg-type]
+    provenance: Any = graph.recipe["provenance"]
+    origin = provenance["model"]
+    assert origin["quantisation"] == "F32"
+    assert list(origin["files"]) == ["tiny.gguf"]
     assert model.source == (str(tmp_path / "tiny.gguf"), None)
     assert_close(logits_of(load(model.source[0], device="cpu").model.network), logits_of(network))
 
@@ -174,7 +174,7 @@ def test_the_packages_that_are_missing_are_named(tmp_path: Path, monkeypatch: py
     def find_spec(name: str) -> Any:
         return None if name == "gguf" else found(name)
 
-    monkeypatch.setattr(gguf_file.importlib.util, "find_spec", find_spec)
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
     with pytest.raises(LoadError, match=r"needs the package gguf\. Install it: pip install 'circuit-widget\[gguf\]'\."):
         load(tmp_path / "tiny.gguf")
 

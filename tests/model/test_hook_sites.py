@@ -51,18 +51,21 @@ def network(kind: str) -> PreTrainedModel:
                 parameter.normal_(0, 0.4)
             else:
                 parameter.uniform_(0.3, 1.8)
-    return found.eval()
+    found.eval()
+    return found
 
 
-def mlps(model: PreTrainedModel) -> list[dict[str, torch.Tensor]]:
+def mlps(model: PreTrainedModel) -> list[dict[str, Any]]:
     """The MLP of each layer, its norm's gain and bias beside it."""
-    found = []
+    found: list[dict[str, Any]] = []
     if isinstance(model, GPT2LMHeadModel):
-        for block in model.transformer.h:
+        blocks: Any = model.transformer.h
+        for block in blocks:
             first, second, norm = block.mlp.c_fc, block.mlp.c_proj, block.ln_2
             found.append({"into": first.weight, "out": second.weight, "b": first.bias, "c": second.bias, "norm": norm})
     else:
-        for block in model.gpt_neox.layers:
+        layers: Any = model.get_submodule("gpt_neox.layers")
+        for block in layers:
             first, second = block.mlp.dense_h_to_4h, block.mlp.dense_4h_to_h
             norm = block.post_attention_layernorm
             found.append(
@@ -157,7 +160,8 @@ def test_the_site_that_was_chosen_is_read_recorded_and_copied(
     graph = found.trace(PROMPT)
     assert graph.scores().replacement == pytest.approx(1.0, abs=1e-5)
     assert (graph.recipe["input_site"], graph.recipe["output_site"]) == (site, output_site)
-    assert graph.recipe["provenance"]["transcoders"]["input_site"] == site  # type: ignore[index, call-overload]
+    provenance: Any = graph.recipe["provenance"]
+    assert provenance["transcoders"]["input_site"] == site
     graph.save(tmp_path / "graph.safetensors")
     again = cw.Graph.load(tmp_path / "graph.safetensors")
     assert again.recipe["input_site"] == site
@@ -172,7 +176,8 @@ def test_a_site_that_was_not_chosen_is_recorded_where_files_are_and_not_copied(t
     root = write(tmp_path, model, "mlp_input", ("mlp.hook_in", "mlp.hook_out"), {})
     graph = load(root, model).trace(PROMPT)
     assert "input_site" not in graph.recipe
-    record = graph.recipe["provenance"]["transcoders"]  # type: ignore[index, call-overload]
+    provenance: Any = graph.recipe["provenance"]
+    record = provenance["transcoders"]
     assert (record["input_site"], record["output_site"]) == ("mlp_input", "mlp_output")
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -80,7 +81,9 @@ def smallest_model() -> ReplacementModel:
 
 def entries(work: Work, wanted: Callable[[int, FrameType], bool]) -> list[int]:
     """The numbers of the chosen function entries of a run, once for each call site."""
-    count, seen, found = 0, set(), []
+    count = 0
+    seen: set[object] = set()
+    found: list[int] = []
 
     def look(frame: FrameType, event: str, _: object) -> None:
         nonlocal count
@@ -254,7 +257,7 @@ def interrupt_at_random(signals: int) -> int:
     """Run the model again and again, interrupt it at random, and return how many interrupts came."""
     model = smallest_model()
     graph = model.trace(IDS)
-    works = [lambda run=run: run(model, graph) for run in RUNS.values()]
+    works = [partial(run, model, graph) for run in RUNS.values()]
     for work in works:
         work()
     started = time.perf_counter()

@@ -197,7 +197,8 @@ def test_a_model_is_read_from_the_cache_at_its_revision(cache: Callable[[str, st
     assert model.source == ("EleutherAI/pythia-70m@step3000", str(TRANSCODERS))
     graph = model.trace("the capital of France is")
     assert graph.recipe["model"] == "EleutherAI/pythia-70m@step3000"
-    origin = graph.recipe["provenance"]["model"]
+    provenance: Any = graph.recipe["provenance"]
+    origin = provenance["model"]
     assert (origin["repository"], origin["revision"]) == ("EleutherAI/pythia-70m", COMMIT)
     assert "model.safetensors" in origin["files"]
     assert refusal("EleutherAI/pythia-70m").endswith("hf download EleutherAI/pythia-70m (the cache has it at step3000)")

@@ -1,5 +1,7 @@
 """Neurons as features: what they read, checked against autograd through the MLP itself."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -104,7 +106,8 @@ def test_an_mlp_that_does_something_else_is_refused() -> None:
         """An MLP of transformers with another forward."""
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return 2 * original(self, x)
+            doubled: torch.Tensor = 2 * original(self, x)
+            return doubled
 
     model.blocks[1].mlp.__class__ = Doubled
     with pytest.raises(LoadError, match=r"neurons of layer 1 should write what its MLP writes within 0\.0001"):
@@ -125,8 +128,9 @@ def test_a_weight_that_changes_is_read_as_it_is_now() -> None:
     neurons = Neurons(model)
     x = mlp_input(neurons)
     before = neurons.encode(0, x)[1]
+    up: Any = model.blocks[0].mlp.up_proj
     with torch.no_grad():
-        model.blocks[0].mlp.up_proj.weight.mul_(2)
+        up.weight.mul_(2)
     assert_close(neurons.encode(0, x)[1], 2 * before)
 
 

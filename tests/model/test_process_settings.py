@@ -209,7 +209,8 @@ class WithoutKernel(torch.nn.Module):
 
 def test_a_model_that_torch_cannot_run_in_its_dtype_is_refused() -> None:
     language_model = model_of("llama", dtype=torch.float64)
-    language_model.blocks[0].mlp.down_proj.forward = WithoutKernel().forward
+    down: Any = language_model.blocks[0].mlp.down_proj
+    down.forward = WithoutKernel().forward
     generated = (
         r"llama: the model cannot run a short prompt in float64 on cpu \(Expected mat_a .* got Double\); load it in"
     )

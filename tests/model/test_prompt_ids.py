@@ -36,7 +36,7 @@ def read(variety: tuple[str, str, str], prompt: object) -> Prompt:
     made = tokenizer_of(*variety)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CircuitWidgetWarning)  # of padding
-        return read_prompt(made, prompt, vocabulary_size=len(made), context_length=64)  # type: ignore[arg-type]
+        return read_prompt(made, prompt, vocabulary_size=len(made), context_length=64)
 
 
 @pytest.mark.parametrize("variety", VARIETIES, ids=", ".join)
@@ -105,14 +105,14 @@ def test_prompts_begin_with_what_the_tokenizer_puts_before_a_text(kind: str) -> 
 )
 def test_ids_are_read_from_any_container_of_one_prompt(given: object) -> None:
     expected = ("<bos>", "<eos>", "<unk>") if isinstance(given, range) else ("<bos>", "the", "capital")
-    assert tuple(token.text for token in reference_model().tokenize(given)) == expected  # type: ignore[arg-type]
+    assert tuple(token.text for token in reference_model().tokenize(given)) == expected
 
 
 def test_a_swap_reads_ids_from_any_container_and_writes_them_as_numbers() -> None:
     tokens = reference_model().tokenize("the capital")
     for some in (tokens, torch.tensor([[1, 4, 32]]), tokenizer()("<bos> the capital", return_tensors="np")):
-        assert SwapIn("a", some).to_json()["prompt"] == [1, 4, 32]  # type: ignore[arg-type]
-    assert hash(SwapIn("a", torch.tensor([1, 4]))) == hash(SwapIn("a", [1, 4]))  # type: ignore[arg-type]
+        assert SwapIn("a", some).to_json()["prompt"] == [1, 4, 32]
+    assert hash(SwapIn("a", torch.tensor([1, 4]))) == hash(SwapIn("a", [1, 4]))
 
 
 def without_address(value: object) -> str:
@@ -158,14 +158,14 @@ NOT_A_PROMPT = [
 @pytest.mark.parametrize(("given", "message"), NOT_A_PROMPT, ids=without_address)
 def test_objects_that_are_not_prompts_are_refused_with_what_to_do(given: object, message: str) -> None:
     with pytest.raises(PromptError) as refusal:
-        reference_model().trace(given)  # type: ignore[arg-type]
+        reference_model().trace(given)
     assert message in str(refusal.value)
 
 
 @pytest.mark.parametrize("given", [b"the", {4, 5}, iter([4]), ["the", "tea"], [[1, 4], [1, 5]], 7, [1.5]])
 def test_a_swap_from_an_object_that_is_not_a_prompt_is_refused(given: object) -> None:
     with pytest.raises(InterventionError):
-        SwapIn("a", given)  # type: ignore[arg-type]
+        SwapIn("a", given)
 
 
 def test_a_graph_or_a_generation_as_a_prompt_is_distinguished_from_its_tokens() -> None:
@@ -173,7 +173,7 @@ def test_a_graph_or_a_generation_as_a_prompt_is_distinguished_from_its_tokens() 
     graph, generation = model.trace("the capital"), model.generate("the capital", max_new_tokens=1)
     for other in (graph, generation):
         with pytest.raises(PromptError, match=r"Give its tokens: prompt\.tokens"):
-            model.tokenize(other)  # type: ignore[arg-type]
+            model.tokenize(other)
     assert model.tokenize(graph.tokens) == graph.tokens
 
 

@@ -12,7 +12,7 @@ from circuit_widget.model.capture import capture
 from circuit_widget.model.rerun import Conditions, rerun
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
-from tests.models import PROMPT_IDS, hooks_of, tiny_model
+from tests.models import PROMPT_IDS, hooks_of, per_layer, tiny_model
 
 LAST = len(PROMPT_IDS) - 1
 
@@ -30,7 +30,7 @@ def written(model: ReplacementModel, vectors: dict[tuple[int, int], torch.Tensor
 
         handles.append(block.mlp.register_forward_hook(hook))
     with torch.inference_mode():
-        logits = model.model.network(torch.tensor([PROMPT_IDS])).logits[0, -1]
+        logits: torch.Tensor = model.model.network(torch.tensor([PROMPT_IDS])).logits[0, -1]
     for handle in handles:
         handle.remove()
     return logits
@@ -44,7 +44,7 @@ def test_a_total_effect_equals_a_plain_forward_pass_with_a_hook(jump: bool) -> N
         layer, position, feature = (
             int(numbers[node]) for numbers in (graph.feature_layer, graph.feature_position, graph.feature_index)
         )
-        vector = -float(graph.activation[node]) * model.transcoders.layers[layer].decoder[feature]
+        vector = -float(graph.activation[node]) * per_layer(model).layers[layer].decoder[feature]
         effect = model.intervene(graph, Ablate(graph.node_ids[node]))
         expected = written(model, {(layer, position): vector})
         np.testing.assert_allclose(effect.logits_after, expected, atol=2e-5, rtol=0)
@@ -55,7 +55,7 @@ def test_clamped_features_of_two_layers_keep_their_values_although_one_affects_t
     graph = model.trace(PROMPT_IDS)
     low, high = Feature(0, 2, 3), Feature(2, 4, 7)
     effect = model.intervene(graph, [Set(low, 3.0), Set(high, 5.0)])
-    rows = {feature: model.transcoders.layers[feature.layer].decoder[feature.feature] for feature in (low, high)}
+    rows = {feature: per_layer(model).layers[feature.layer].decoder[feature.feature] for feature in (low, high)}
     before = model.activations(PROMPT_IDS)
     low_vector = (3.0 - before.get(low, 0.0)) * rows[low]
     reading: list[float] = []
@@ -112,7 +112,7 @@ def test_a_clamped_range_has_no_knock_on_effects_inside() -> None:
     source = int(np.flatnonzero((graph.feature_layer == 0) & (graph.feature_position == 2))[0])
     effect = model.intervene(graph, Ablate(graph.node_ids[source]), mode=(0, 2))
     network, captured = model.model.network, model._run_of(graph, None).captured
-    vector = -float(graph.activation[source]) * model.transcoders.layers[0].decoder[graph.feature_index[source]]
+    vector = -float(graph.activation[source]) * per_layer(model).layers[0].decoder[graph.feature_index[source]]
     handles = []
     for layer, block in enumerate(network.model.layers):
 
@@ -141,7 +141,7 @@ def test_a_feature_clamped_above_another_is_changed_by_its_own_difference_alone(
         change = torch.zeros_like(x)
         for feature, value in ((low, 30.0), (high, 5.0)):
             if feature.layer == layer:
-                row = model.transcoders.layers[layer].decoder[feature.feature]
+                row = per_layer(model).layers[layer].decoder[feature.feature]
                 change[feature.position] = (value - before.get(feature, 0.0)) * row
         return change
 

@@ -42,8 +42,9 @@ def adding(vector: Tensor, first_position: int) -> MlpEdit:
 def written_by_hand(model: LanguageModel, vector: Tensor, output_site: str) -> Iterator[dict[int, Tensor]]:
     """While open the network itself writes the vector there; gives what each MLP is given."""
     block = model.blocks[LAYER]
-    gemma = hasattr(block.whole, "post_feedforward_layernorm")
-    writer = block.whole.post_feedforward_layernorm if gemma and output_site == "mlp_update" else block.mlp
+    whole: Any = block.whole
+    gemma = hasattr(whole, "post_feedforward_layernorm")
+    writer = whole.post_feedforward_layernorm if gemma and output_site == "mlp_update" else block.mlp
     given: dict[int, Tensor] = {}
 
     def write(_: nn.Module, __: Any, output: Any) -> Any:
@@ -76,7 +77,7 @@ def replayed_patterns(captured: Capture) -> Iterator[None]:
         sinks = scores.shape[-1] - pattern.shape[-1]
         return nn.functional.pad(pattern, (0, sinks))
 
-    nn.functional.softmax = replay
+    nn.functional.softmax = replay  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ KINDS = (*FAST, "in Python")
 def added_text(made: AnyTokenizer, token: int) -> str:
     """The text that a token adds after another one."""
     before = made("the", add_special_tokens=False)["input_ids"]
-    return made.decode([*before, token]).removeprefix(made.decode(before))
+    return str(made.decode([*before, token])).removeprefix(str(made.decode(before)))
 
 
 def names(made: AnyTokenizer, text: str) -> set[str]:
@@ -142,7 +142,12 @@ def test_a_text_that_is_not_a_token_is_refused_in_a_sentence(kind: str, roles: s
 def test_a_target_in_a_large_vocabulary_is_found_without_decoding_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made, decoded = bytes_of([f"Ġ{number:x}" for number in range(60_000)]), []
     decode = made.decode
-    monkeypatch.setattr(made, "decode", lambda ids, **options: decoded.append(ids) or decode(ids, **options))
+
+    def recorded(ids: Any, **options: Any) -> Any:
+        decoded.append(ids)
+        return decode(ids, **options)
+
+    monkeypatch.setattr(made, "decode", recorded)
     assert names(made, "beef") == {"Ġbeef"}
     assert 0 < len(decoded) < 50
 
@@ -152,7 +157,7 @@ def test_a_target_in_a_large_vocabulary_is_found_without_decoding_all_of_it(monk
 )
 def test_targets_that_are_not_a_list_are_refused(targets: object) -> None:
     with pytest.raises(PromptError, match="Targets are a list of texts, token ids, Contrasts and Directions; given"):
-        reference_model().trace("the capital", targets=targets)  # type: ignore[arg-type]
+        reference_model().trace("the capital", targets=targets)
 
 
 @pytest.mark.parametrize("tokens", [(188.0, 4), ("tea", [4]), (None, "tea")])
@@ -166,4 +171,4 @@ def test_a_contrast_without_tokens_is_refused_when_it_is_made(tokens: tuple[Any,
 @pytest.mark.parametrize("targets", [[188.0], [[188]], [None], [b"tea"]])
 def test_a_target_that_is_not_an_id_is_refused(targets: list[object]) -> None:
     with pytest.raises(PromptError, match="is not a token id; expected a text or 0 to 205"):
-        reference_model().trace("the capital", targets=targets)  # type: ignore[arg-type]
+        reference_model().trace("the capital", targets=targets)

@@ -22,7 +22,7 @@ MODEL, TRANSCODERS = REFERENCE / "models/llama", REFERENCE / "llama-relu/transco
 def test_a_tokenizer_its_directory_or_a_processor_that_has_it_work_everywhere(given: object) -> None:
     network = reference_model().model.network
     for model in (network, MODEL):
-        loaded = cw.load(model, TRANSCODERS, tokenizer=given, device="cpu")  # type: ignore[arg-type]
+        loaded = cw.load(model, TRANSCODERS, tokenizer=given, device="cpu")
         graph = loaded.trace("the capital of France is", targets="tea")
         assert graph.tokens == reference_model().tokenize("the capital of France is")
         assert loaded.generate("the capital", max_new_tokens=1).text
@@ -60,7 +60,7 @@ def test_a_tokenizer_its_directory_or_a_processor_that_has_it_work_everywhere(gi
 def test_what_is_no_tokenizer_is_refused_at_load(given: object, message: str) -> None:
     for model in (MODEL, reference_model().model.network):
         with pytest.raises(LoadError) as refusal:
-            cw.load(model, TRANSCODERS, tokenizer=given, device="cpu")  # type: ignore[arg-type]
+            cw.load(model, TRANSCODERS, tokenizer=given, device="cpu")
         assert message in str(refusal.value)
 
 
@@ -69,6 +69,6 @@ def test_a_model_as_its_tokenizer_is_refused() -> None:
     with pytest.raises(
         LoadError, match=r"tokenizer= is a transformers\.models\.llama\.\S+\.LlamaForCausalLM; expected a tok"
     ):
-        cw.load(network, TRANSCODERS, tokenizer=network)  # type: ignore[arg-type]
+        cw.load(network, TRANSCODERS, tokenizer=network)
     with pytest.raises(LoadError, match="A loaded model was given without its tokenizer; pass tokenizer= as well"):
         cw.load(network, TRANSCODERS)

@@ -33,7 +33,7 @@ class Adapter(nn.Module):
     def __init__(self, base: nn.Module) -> None:
         super().__init__()
         self.base = base
-        weight = base.weight
+        weight: Any = base.weight
         inputs, outputs = weight.shape if isinstance(base, Conv1D) else weight.shape[::-1]
         self.down = nn.Parameter(0.01 * torch.ones(inputs, 2, dtype=weight.dtype))
         self.up = nn.Parameter(0.01 * torch.ones(2, outputs, dtype=weight.dtype))
@@ -293,7 +293,7 @@ def test_a_forward_by_which_accelerate_moves_arguments_is_let_be() -> None:
     exec(code, vars(accelerate))
     for module in network.modules():
         module._hf_hook = accelerate.AlignDevicesHook()
-        module._old_forward = module.forward
+        module._old_forward = module.forward  # type: ignore[assignment]
         module.forward = functools.partial(accelerate.new_forward, module)
     check_pieces(LanguageModel(network, tokenizer(), "dispatched"))
     network.lm_head._old_forward = lambda x: 2 * x

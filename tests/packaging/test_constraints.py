@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ def pins(name: str) -> dict[str, str]:
     return {match[1]: match[2] for match in found if match}
 
 
-def promised(requirements: Iterable[str]) -> Iterator[tuple[str, Version]]:
+def promised(requirements: Iterable[str]) -> Iterator[tuple[NormalizedName, Version]]:
     """Yield the lower bound of each requirement; our own extras stand for what they hold."""
     for requirement in map(Requirement, requirements):
         if requirement.name == PROJECT["name"]:

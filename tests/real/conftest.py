@@ -1,6 +1,7 @@
 """A language model that somebody else trained, with its neurons as features; loaded once."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("real"))
 
 
-def fetched(path_of: object) -> Path:
+def fetched(path_of: Callable[[], Path]) -> Path:
     """Return a path of the model; without network the test is skipped, in CI that is a failure."""
     try:
-        return path_of()  # type: ignore[operator, no-any-return]
+        return path_of()
     except NotFetched as reason:
         if os.environ.get("CI") == "true":
             pytest.fail(f"In CI the real model has to be there: {reason}")

@@ -117,7 +117,8 @@ def test_all_other_neurons_of_a_place_are_one_node(model: ReplacementModel, fran
 
 
 def test_a_text_goes_on_as_transformers_has_it(model: ReplacementModel) -> None:
-    network, prompt = model.model.network, run_on(model, FRANCE).prompt
+    network: Any = model.model.network
+    prompt = run_on(model, FRANCE).prompt
     ids = torch.tensor([prompt.token_ids])
     with torch.inference_mode():
         expected = network.generate(

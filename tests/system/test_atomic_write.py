@@ -26,9 +26,9 @@ GRAPH, CIRCUIT = random_graph(3), Circuit().group("Texas", ["1_2_3"])
 Save = Callable[[object], Path]
 
 SAVES: dict[str, tuple[Save, str, type[CircuitWidgetError]]] = {
-    "graph": (lambda path: GRAPH.save(path), ".safetensors", GraphFileError),  # type: ignore[arg-type]
-    "circuit": (lambda path: CIRCUIT.save(path), ".json", CircuitError),  # type: ignore[arg-type]
-    "figure": (lambda path: dallas().figure().save(path), ".svg", FigureError),  # type: ignore[arg-type]
+    "graph": (lambda path: GRAPH.save(path), ".safetensors", GraphFileError),
+    "circuit": (lambda path: CIRCUIT.save(path), ".json", CircuitError),
+    "figure": (lambda path: dallas().figure().save(path), ".svg", FigureError),
 }
 
 

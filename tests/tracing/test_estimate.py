@@ -15,7 +15,7 @@ from circuit_widget.tracing import estimate
 from circuit_widget.tracing.estimate import Estimate, estimate_run, most_that_fit, plan, product_rate, sweep_operations
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.activation import JumpReLU
-from tests.models import PROMPT_IDS, run_of, tiny_model
+from tests.models import PROMPT_IDS, per_layer, run_of, tiny_model
 from tests.work import operations
 
 WORKING = estimate.WORKING_BYTES
@@ -111,8 +111,8 @@ def test_a_limit_that_does_not_fit_is_refused_with_one_that_does(
 
 
 def test_a_prompt_on_which_nothing_is_active_is_refused(model: ReplacementModel) -> None:
-    layers = tuple(replace(layer, activation=JumpReLU(torch.full((40,), 1e9))) for layer in model.transcoders.layers)
-    silent = ReplacementModel(model.model, replace(model.transcoders, layers=layers))
+    layers = tuple(replace(layer, activation=JumpReLU(torch.full((40,), 1e9))) for layer in per_layer(model).layers)
+    silent = ReplacementModel(model.model, replace(per_layer(model), layers=layers))
     with pytest.raises(
         PromptError, match=r"No feature is active on this prompt's 7 tokens up to position 6.*trained on"
     ):
@@ -122,7 +122,7 @@ def test_a_prompt_on_which_nothing_is_active_is_refused(model: ReplacementModel)
 @pytest.mark.parametrize("limit", [0, -3, 2.5, True, "many"])
 def test_a_limit_that_is_no_number_is_refused(run: Run, limit: object) -> None:
     with pytest.raises(PromptError, match=re.escape(f"a whole number from 1 up, or None for all; given {limit!r}")):
-        estimate_run(run, 1, limit)  # type: ignore[arg-type]
+        estimate_run(run, 1, limit)
 
 
 def test_progress_of_a_limited_trace_rises_to_one(model: ReplacementModel) -> None:

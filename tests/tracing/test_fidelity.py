@@ -62,7 +62,8 @@ def test_the_table_is_what_it_is_by_hand(architecture: str, kind: str) -> None:
     assert list(frame.columns) == ["layer", "fvu", "explained", "active_features", "tokens"]
     for layer in range(model.n_layers):
         parts = [reconstruction(model, layer, prompt) for prompt in prompts]
-        outputs, rebuilt = (torch.cat([part[which] for part in parts]).double().numpy() for which in (0, 1))
+        outputs = torch.cat([part[0] for part in parts]).double().numpy()
+        rebuilt = torch.cat([part[1] for part in parts]).double().numpy()
         fvu = ((outputs - rebuilt) ** 2).sum() / ((outputs - outputs.mean(0)) ** 2).sum()
         row = frame.iloc[layer]
         np.testing.assert_allclose(row["fvu"], fvu, rtol=1e-4, atol=1e-9)
@@ -127,7 +128,7 @@ def folded_twice(layer: PerLayerTranscoder) -> dict[str, torch.Tensor]:
     return {"decoder": 3 * layer.decoder.float()}
 
 
-def turned(layer: PerLayerTranscoder) -> dict[str, torch.Tensor]:
+def turned(layer: PerLayerTranscoder) -> dict[str, torch.Tensor | Activation]:
     """Matrices of as many features as dimensions, transposed."""
     width = layer.d_model
     assert isinstance(layer.activation, JumpReLU)

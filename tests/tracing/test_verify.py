@@ -1,6 +1,7 @@
 """Measuring a graph's strongest edges again: right ones agree, a wrong one is found."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_an_edge_that_should_not_be_is_found(graph: Graph) -> None:
 def test_errors_include_the_features_that_a_limit_left_out() -> None:
     for case in ("llama-relu", "llama-clt"):
         limited = reference_model(case).trace(PROMPT, max_features=40)
-        assert limited.recipe["left_out_features"] > 0
+        assert limited.left_out > 0
         checked = limited.verify(500)
         assert checked.agrees, str(checked)
         assert any("_-1_" in edge.source for edge in checked.edges)
@@ -113,7 +114,7 @@ def test_contrasts_and_directions_are_measured(graph: Graph) -> None:
     assert max(edge.absolute for edge in measured) < 1e-4
 
 
-def test_a_graph_read_from_a_file_is_measured_by_the_model(graph: Graph, tmp_path: object) -> None:
+def test_a_graph_read_from_a_file_is_measured_by_the_model(graph: Graph, tmp_path: Path) -> None:
     again = cw.Graph.load(graph.save(tmp_path / "graph.safetensors"))
     with pytest.raises(NoModelError, match=r"load the model it was traced with: model.verify\(graph\)"):
         again.verify()

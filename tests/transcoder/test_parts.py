@@ -32,7 +32,7 @@ def wide(seed: int = 0, width: int = WIDTH) -> dict[str, torch.Tensor]:
 def parts(transcoders: object, **settings: Any) -> Parts:
     """The tiny Llama with these transcoders."""
     given = {"tokenizer": tokenizer(), "device": "cpu", "dtype": None, **settings}
-    return read_parts(tiny_network(), transcoders, **given)  # type: ignore[arg-type]
+    return read_parts(tiny_network(), transcoders, **given)
 
 
 def test_parts_that_fit_are_read_and_their_files_recorded(tmp_path: Path) -> None:

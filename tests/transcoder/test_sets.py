@@ -139,12 +139,12 @@ def test_a_device_without_room_is_refused_with_what_to_do() -> None:
             raise torch.cuda.OutOfMemoryError(f"{device} is full")
 
     with pytest.raises(LoadError, match=r"cuda:0 has no room for all encoders; .* encoders='cpu'\) or 'disk'"):
-        load_encoder(Large(), "device", torch.device("cuda:0"))  # type: ignore[arg-type]
+        load_encoder(Large(), "device", torch.device("cuda:0"))
 
 
 def test_an_unknown_placement_is_refused() -> None:
     with pytest.raises(LoadError, match="encoders='gpu' is not supported; expected one of device, cpu, disk"):
-        Loading(lambda _: CPU, "gpu")  # type: ignore[arg-type]
+        Loading(lambda _: CPU, "gpu")
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])

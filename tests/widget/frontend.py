@@ -12,7 +12,7 @@ from comm.base_comm import BaseComm
 from tests.widget.linear_model import wait_for
 
 
-class RecordingComm(BaseComm):  # type: ignore[misc]
+class RecordingComm(BaseComm):
     """A comm whose published messages lie in a queue until the page takes them."""
 
     def __init__(self, **keys: Any) -> None:
@@ -94,6 +94,11 @@ class Page:
         """Whether a request has its reply or error."""
         return any(one["type"] in ("reply", "error") for one in self.answers.get(rid, []))
 
+    def heard(self, rid: str) -> bool:
+        """Take the messages the kernel has published, and return whether a request has its reply or error."""
+        self.hear()
+        return self.settled(rid)
+
     def _answer(self, content: dict[str, Any], buffers: list[bytes]) -> None:
         if content["type"] == "notice":
             self.notices.append(content["message"])
@@ -119,6 +124,6 @@ class Page:
 def answered(page: Page, rid: str) -> dict[str, Any]:
     """Deliver until a request is settled, and return its reply or error."""
     page.speak()
-    wait_for(lambda: page.hear() or page.settled(rid))
+    wait_for(lambda: page.heard(rid))
     answer: dict[str, Any] = page.last(rid)
     return answer

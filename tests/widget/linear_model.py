@@ -23,7 +23,7 @@ from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last
 from circuit_widget.intervention.studies.validation import validate
 from circuit_widget.model.sampling import SampledToken
 from circuit_widget.model.tokens.prompt import Prompt
-from circuit_widget.nodes import PromptToken
+from circuit_widget.nodes import Everywhere, PromptToken
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.generation import Generation
 from tests.widget.small_graph import N_LAYERS, WORDS, small_graph
@@ -125,7 +125,7 @@ class LinearModel:
         report = progress if callable(progress) else None
         return tuple(self.intervene(graph, one, mode=mode, progress=report, cancelled=cancelled) for one in asked)
 
-    def _activations_of(self, graph: Graph, cancelled: Any) -> Activations:
+    def _activations_of(self, graph: Graph, *, cancelled: Any = None) -> Activations:
         return Activations(graph.feature_layer, graph.feature_position, graph.feature_index, graph.activation)
 
     def align(self, graph: Graph, prompt: str) -> Alignment:
@@ -151,22 +151,23 @@ class LinearModel:
         first = (30,) if interventions is None else (30, 31)
         with self.lock:
             for place in range(max_new_tokens):
-                for steered, start in enumerate(first):
+                for run, start in enumerate(first):
                     self._pause(cancelled)
                     token = start + place % 8
                     if on_token is not None:
-                        on_token(SampledToken(VOCABULARY[token], token, 0.5, place, bool(steered)))
-        start = tuple(PromptToken(VOCABULARY[token], token) for token in prompt.token_ids)
+                        on_token(SampledToken(VOCABULARY[token], token, 0.5, place, bool(run)))
+        opening = tuple(PromptToken(VOCABULARY[token], token) for token in prompt.token_ids)
         said = []
         for number in first:
             tokens = tuple(
                 PromptToken(VOCABULARY[t], t) for t in (number + place % 8 for place in range(max_new_tokens))
             )
             text, even = " ".join(token.text for token in tokens), (0.5,) * max_new_tokens
-            said.append(Generation((*start, *tokens), len(start), text, even, 0.0, options.get("seed"), False))
+            said.append(Generation((*opening, *tokens), len(opening), text, even, 0.0, options.get("seed"), False))
         if interventions is None:
             return said[0]
-        return SteeredGeneration(*said, tuple(interventions), options.get("new_tokens", False))
+        unsteered, steered = said
+        return SteeredGeneration(unsteered, steered, tuple(interventions), options.get("new_tokens", False))
 
     def feature_card(self, layer: int, feature: int) -> FeatureCard:
         """Return a card made of the feature's numbers."""
@@ -195,8 +196,9 @@ class LinearModel:
 
 def held_by(intervention: Intervention, graph: Graph) -> dict[str, float]:
     """Return the value at which an intervention holds each of its nodes."""
-    held = {}
-    for place, node in enumerate(intervention.nodes):
+    held: dict[str, float] = {}
+    for place, node in enumerate(intervention.members):
+        assert not isinstance(node, Everywhere), "the model has no features beside those of its graph"
         wanted = node.id if isinstance(node, Feature) else node
         before = float(graph.activation[graph.index(wanted)]) if wanted in graph.node_ids[: graph.n_features] else 0.0
         if is_constant(graph, wanted):

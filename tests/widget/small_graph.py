@@ -6,6 +6,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,12 +63,12 @@ def small_graph(**changes: object) -> Graph:
             "prompt": "The capital of Texas is",
         },
     }
-    return Graph.build(**{**settings, **changes})  # type: ignore[arg-type]
+    return Graph.build(**{**settings, **changes})
 
 
 def as_in_a_notebook(graph: Graph) -> dict[str, object]:
     """Return the snapshot of a graph as a saved notebook has it: each binary buffer as base64."""
-    snapshot = plain(snapshot_of(graph))
+    snapshot: dict[str, Any] = plain(snapshot_of(graph))
     for column in snapshot["columns"].values():
         column["data"] = base64.b64encode(column["data"]).decode("ascii")
     return snapshot
@@ -99,7 +100,7 @@ def expected(graph: Graph) -> dict[str, object]:
                 "feature": int(node.feature) if node.kind == "feature" else -1,
                 "activation": float(node.activation) if node.kind == "feature" else 0.0,
                 "influence": float(node.influence),
-                "share": share[node.id],
+                "share": share[str(node.id)],
                 "input_total": input_total.get(node.id, 0.0),
             }
             for node in nodes.itertuples()

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_page_cells_and_worker_at_once_end_in_one_state(show: Open, model: Linea
             while not typing.is_set() or page.outbox:
                 page.speak(1)
 
-        together(use_page, carry, lambda cells=cells: cell_thread(cells))
+        together(use_page, carry, partial(cell_thread, cells))
         user.settle()
         assert {name: page.traits[name] for name in SHARED} == user.held(), f"seed {seed}"
         for rid in user.asked:

@@ -14,6 +14,8 @@ import pytest
 
 from circuit_widget.errors import MessageError
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
+from circuit_widget.tracing.generation import Generation
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.registry import REQUESTS
 from circuit_widget.widget.widget import CircuitWidget
@@ -200,7 +202,7 @@ def test_a_handler_that_fails_in_any_way_is_answered(
             patched.setattr(widget.model, method, fail)
         rid = page.request(name, body_of(name))
         _speak(page)
-        wait_for(lambda: page.hear() or page.settled(rid))
+        wait_for(lambda: page.heard(rid))
     assert page.last(rid)["code"] in ("internal", "memory")
     check_all_is_well(widget, page)
 
@@ -221,9 +223,20 @@ EFFECTS: dict[str, Callable[[Effect], Effect]] = {
     "a prediction that is not finite": lambda effect: with_tokens(effect, predicted=math.inf),
     "an activation that is not a number": lambda effect: replace(effect, nodes=effect.nodes.assign(after=math.nan)),
     "a time of numpy": lambda effect: replace(effect, seconds=np.float32(0.5)),
-    "a device in bytes": lambda effect: replace(effect, device=b"cpu"),  # type: ignore[arg-type]
-    "a type that is an object": lambda effect: replace(effect, dtype=object()),  # type: ignore[arg-type]
+    "a device in bytes": lambda effect: replace(effect, device=b"cpu"),
+    "a type that is an object": lambda effect: replace(effect, dtype=object()),
 }
+
+
+def without_numbers(made: Generation | SteeredGeneration) -> Generation | SteeredGeneration:
+    """Return a text whose probabilities, or those of its unsteered part, are not finite."""
+    if isinstance(made, SteeredGeneration):
+        return replace(made, unsteered=_without_numbers(made.unsteered))
+    return _without_numbers(made)
+
+
+def _without_numbers(made: Generation) -> Generation:
+    return replace(made, probabilities=(math.nan,) * len(made.probabilities))
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, model: LinearModel, spoil: Callable[[Effect], Effect]) -> None:
@@ -243,7 +256,7 @@ def test_an_effect_that_cannot_be_sent_is_not_kept(
         assert (answer["code"], "cannot be sent to the page" in answer["message"]) == ("message", True)
         with pytest.raises(MessageError, match="cannot be sent to the page"):
             widget.ablate(TEXAS)
-    assert (widget.effects, widget.effect, widget.experiments, page.traits["effect"]) == ([], None, [], None)
+    assert [widget.effects, widget.effect, widget.experiments, page.traits["effect"]] == [[], None, [], None]
     check_all_is_well(widget, page)
     assert widget.experiments[0]["id"] == 1
 
@@ -259,21 +272,11 @@ def test_a_study_whose_numbers_are_not_finite_is_answered_and_not_kept(
         poison(patched, model, lambda effect: replace(effect, logits_after=not_finite))
         card, generate, align = model.feature_card, model.generate, model.align
         patched.setattr(model, "feature_card", lambda *place: replace(card(*place), maximum=math.inf))
-        patched.setattr(model, "align", lambda *given: replace(align(*given), pairs={0: math.nan}))
-        patched.setattr(
-            model,
-            "generate",
-            lambda *given, **options: (
-                replace(
-                    generate(*given, **options),
-                    unsteered=replace(generate(*given).unsteered, probabilities=(math.nan,) * 2),
-                )
-                if "interventions" in options
-                else replace(generate(*given, **options), probabilities=(math.nan,) * 32)
-            ),
-        )
+        patched.setattr(model, "align", lambda *given: replace(align(*given), pairs={0: math.nan}))  # type: ignore[dict-item]
+        patched.setattr(model, "generate", lambda *given, **options: without_numbers(generate(*given, **options)))
         answer = settled(page, page.request(name, body_of(name)))
     assert answer["type"] == "error", answer
+    assert "finite" in answer["message"]
     assert (widget.study, widget.effect, widget.history().to_csv()) == before
     check_all_is_well(widget, page)
 

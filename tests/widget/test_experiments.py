@@ -1,7 +1,9 @@
 """A click and a call do the same, are named the same, and leave the same effect on the page and in Python."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -57,7 +59,7 @@ def test_a_call_does_what_the_click_does(show: Open) -> None:
 
 def test_experiments_are_named_after_whom_they_change(widget: CircuitWidget) -> None:
     widget.group("Texas", TEXAS)
-    named = {
+    named: dict[str, Callable[[], object]] = {
         "Texas ×0": lambda: widget.ablate("Texas"),
         "Texas ×−2": lambda: widget.scale(TEXAS, -2),
         "Texas <b> = 1.5": lambda: widget.set("1_8_4", 1.5),
@@ -107,7 +109,7 @@ def test_studies_without_a_name_are_named_by_what_they_change(show: Open) -> Non
     widget, page = show()
     widget.group("Texas", TEXAS)
     texas = [{"kind": "ablate", "nodes": TEXAS}]
-    named = [
+    named: list[tuple[str, str, dict[str, Any]]] = [
         ("Texas", "sweep", {"axis": "factor", "interventions": texas, "mode": "total"}),
         ("Texas ×0", "sweep", {"axis": "last_layer", "interventions": texas, "mode": "total"}),
         ("each box", "sweep", {"axis": "groups", "interventions": [], "mode": "total"}),
@@ -133,7 +135,7 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest(widget: CircuitWi
     ):
         widget.set("words", 1)
     with pytest.raises(NodeError, match="given by its id"):
-        widget.pin([3])
+        widget.pin([3])  # type: ignore[list-item]
     assert widget.effects == []
     assert widget.effect is None
 
@@ -149,8 +151,7 @@ def test_an_effect_is_taken_off_the_screen_here_or_there_but_kept(show: Open) ->
     page.set("effect", None)
     page.speak()
     page.hear()
-    assert widget.effect is None
-    assert page.traits["effect"] is None
+    assert [widget.effect, page.traits["effect"]] == [None, None]
     assert len(widget.effects) == 2
 
 
@@ -247,6 +248,6 @@ def test_a_follower_may_run_the_model_while_the_worker_does(show: Open, model: L
     model.gate.set()
     handler.join(10)
     assert not handler.is_alive()
-    wait_for(lambda: page.hear() or page.settled(rid))
+    wait_for(lambda: page.heard(rid))
     assert len(widget.effects) == 2
     assert page.traits["effect"] == widget.effect

@@ -20,7 +20,8 @@ AUSTIN = ["2_9_5"]
 
 def click(page: Page, nodes: list[str], name: str = "x") -> dict[str, Any]:
     body = {"interventions": [{"kind": "ablate", "nodes": nodes}], "mode": "total", "name": name}
-    return answered(page, page.request("intervene", body))["body"]
+    effect: dict[str, Any] = answered(page, page.request("intervene", body))["body"]
+    return effect
 
 
 def test_every_experiment_has_a_line_in_the_history(show: Open) -> None:
@@ -157,7 +158,7 @@ def test_controls_of_an_experiment_that_is_deleted_meanwhile_are_dropped(show: O
     assert model.running.wait(10)
     widget.forget(1)
     model.gate.set()
-    wait_for(lambda: page.hear() or page.settled(rid))
+    wait_for(lambda: page.heard(rid))
     assert page.last(rid)["message"] == "There is no experiment 1; those kept are none yet."
     assert widget.effect is None
 

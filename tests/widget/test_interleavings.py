@@ -45,9 +45,8 @@ class Session:
         return self.random.sample(nodes, self.random.randint(1, 3))
 
     def click(self) -> None:
-        intervention = self.random.choice(
-            [{"kind": "ablate"}, {"kind": "scale", "factor": -2}, {"kind": "add", "value": 1}]
-        )
+        kinds: list[dict[str, Any]] = [{"kind": "ablate"}, {"kind": "scale", "factor": -2}, {"kind": "add", "value": 1}]
+        intervention = self.random.choice(kinds)
         body = {"interventions": [{**intervention, "nodes": self.some(self.features)}], "mode": "total", "name": "x"}
         self.asked.append(self.page.request("intervene", body))
         self.clicked.append(self.asked[-1])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from circuit_widget import Ablate, Everywhere, Graph, ReplacementModel, Set, load
-from circuit_widget.widget.wire.experiment_messages import EffectMessage
+from circuit_widget.widget.wire.experiment_messages import EffectMessage, SwapInJson
 from circuit_widget.widget.wire.messages import Card
 from circuit_widget.widget.wire.schema import parse, plain
 from tests.widget.conftest import Open
@@ -84,7 +84,7 @@ def test_a_cancelled_run_leaves_the_model_as_it_was(opened: Any, llama: Replacem
         time.sleep(delay)
         page.request("cancel", {"rid": rid})
         page.speak()
-        wait_for(lambda: page.hear() or page.settled(rid), 60)  # noqa: B023
+        wait_for(lambda: page.heard(rid), 60)  # noqa: B023
         outcomes.append(page.last(rid).get("code", "reply"))
         assert widget._worker.wait_until_idle(60)
         assert ask(page, "intervene", body)["body"]["nodes"]["after"] == expected
@@ -115,8 +115,10 @@ def test_a_swap_from_token_ids_goes_to_the_page_and_comes_back_as_ids(opened: An
     assert swap["prompt"] == list(reversed(ids[1:]))
     reply = ask(page, "intervene", {"interventions": [swap], "mode": "total", "name": "x"})
     shown = parse(EffectMessage, reply["body"], "The effect")
-    assert shown.interventions[0].prompt == effect.interventions[0].prompt
-    again = ask(page, "intervene", {"interventions": [plain(shown.interventions[0])], "mode": "total", "name": "x"})
+    (swapped,) = shown.interventions
+    assert isinstance(swapped, SwapInJson)
+    assert swapped.prompt == effect.interventions[0].prompt
+    again = ask(page, "intervene", {"interventions": [plain(swapped)], "mode": "total", "name": "x"})
     assert again["body"]["nodes"] == reply["body"]["nodes"]
     np.testing.assert_allclose(list(widget.effects)[-1].logits_after, effect.logits_after, atol=1e-5)
 

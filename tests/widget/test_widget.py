@@ -257,6 +257,6 @@ def test_graph_show_is_the_way_in(show: Open, model: LinearModel) -> None:
     graph = model.trace()
     widget = graph.show(theme="dark")
     assert isinstance(widget, CircuitWidget)
-    assert (widget.graph, widget.model, widget.settings["theme"]) == (graph, model, "dark")
+    assert [widget.graph, widget.model, widget.settings["theme"]] == [graph, model, "dark"]
     assert isinstance(widget.graph, Graph)
     widget.close()

@@ -100,10 +100,15 @@ def test_widgets_on_one_model_share_its_thread_and_do_not_supersede_each_other()
     one, other = Owner(subject), Owner(subject)
     assert one.worker is other.worker
     busy, threads = Busy(), set()
+
+    def note_thread(job: Job) -> dict[str, Any]:
+        threads.add(threading.get_ident())
+        return {}
+
     one.ask("1", busy, "intervene", newest_only=True)
     assert busy.running.wait(10)
-    one.ask("2", lambda job: threads.add(threading.get_ident()) or {}, "intervene", newest_only=True)
-    other.ask("2", lambda job: threads.add(threading.get_ident()) or {}, "intervene", newest_only=True)
+    one.ask("2", note_thread, "intervene", newest_only=True)
+    other.ask("2", note_thread, "intervene", newest_only=True)
     one.worker.release(one)
     assert one.ends() == [("1", "cancelled"), ("2", "cancelled")]
     assert other.worker.wait_until_idle(10)
@@ -137,7 +142,11 @@ def test_a_job_that_ends_after_its_cancel_has_no_effect(owner: Owner) -> None:
         assert go.wait(10)
         return "done"
 
-    job = Job(owner, "deaf", "intervene", owner.send, deaf, lambda value: delivered.append(value) or Answer({}))
+    def deliver(value: object) -> Answer[dict[str, Any]]:
+        delivered.append(value)
+        return Answer({})
+
+    job = Job(owner, "deaf", "intervene", owner.send, deaf, deliver)
     owner.worker.submit(job)
     assert started.wait(10)
     owner.worker.cancel(owner, "deaf")
@@ -179,7 +188,7 @@ def test_every_failure_becomes_an_answer_and_the_worker_goes_on(
 
 
 def test_an_answer_that_cannot_be_worded_or_sent_does_not_end_the_worker(owner: Owner) -> None:
-    def speechless(value: object) -> Answer:
+    def speechless(value: object) -> Answer[object]:
         raise KeyError("no words")
 
     owner.worker.submit(Job(owner, "1", "card", owner.send, lambda job: 1, speechless))
