@@ -1,4 +1,4 @@
-"""The neurons of all MLPs of a model, in the part of its transcoders: `TranscoderSet` says what each method returns."""
+"""The neurons of all MLPs of a model as features: the methods are those of `TranscoderSet`."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ function render({ model, el, signal }: RenderContext): () => void {
     graph.abort();
     graph = new AbortController();
     delete root.dataset.ready;
-    const shown = AbortSignal.any([graph.signal, lifetime.signal]);
-    showGraph(model, root, theme, new Rpc(model, shown, () => kernelGone(model, el)), shown);
+    const displayed = AbortSignal.any([graph.signal, lifetime.signal]);
+    showGraph(model, root, theme, new Rpc(model, displayed, () => kernelGone(model, el)), displayed);
   };
   const unlisten = listen(model, "change:snapshot", show);
   show();
@@ -90,7 +90,7 @@ function showGraph(
     const message = model.get("snapshot") as SnapshotMessage | null | undefined;
     snapshot = message?.version === undefined ? null : readSnapshot(message);
   } catch (error) {
-    mount(<Message title="The graph cannot be shown." text={(error as Error).message} />, root);
+    mount(<Message title="The graph cannot be displayed." text={(error as Error).message} />, root);
     ready();
     return;
   }

@@ -6,7 +6,7 @@ import { circuitLayout, type LayoutBox, type PlacedBox } from "../src/layout/cir
 import { FAINT_WIDTHS } from "../src/layout/constants";
 import { injectedBox } from "../src/layout/injected";
 import { type MapNode, mapLayout } from "../src/layout/map-layout";
-import { type BoxLink, mapEdge, type Route, routeEdges, shownLinks } from "../src/layout/routing";
+import { type BoxLink, mapEdge, type Route, routeEdges, visibleLinks } from "../src/layout/routing";
 import {
   barHalf,
   dashes,
@@ -147,10 +147,10 @@ describe("circuit", () => {
   });
 
   test.each(fixture.circuit.map((entry, at) => ({ at, entry })))("routes $at", ({ entry }) => {
-    const shown = shownLinks(entry.links);
-    expectSame(shown, entry.expected.shown, "shown");
+    const links = visibleLinks(entry.links);
+    expectSame(links, entry.expected.shown, "shown");
     const { boxes } = circuitLayout(entry.boxes, entry.width, entry.height);
-    const routes = routeEdges(boxes, shown, entry.width);
+    const routes = routeEdges(boxes, links, entry.width);
     expectSame(routes, entry.expected.routes, "routes");
     const injected = entry.expected.injected.map((_, at) => {
       const host = at === 0 ? null : 4 * (at - 1);

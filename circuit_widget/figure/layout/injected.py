@@ -1,6 +1,6 @@
 """Where the box of what was swapped in is: beside the box that it came in for.
 
-The screen runs the same function (js/src/layout/injected.ts), held to the same fixture.
+The screen runs the same function (js/src/layout/injected.ts), tested against the same fixture.
 """
 
 from collections.abc import Sequence

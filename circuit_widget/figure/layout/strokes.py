@@ -1,6 +1,6 @@
 """How thick, dark and dashed the lines of map and circuit are, and how large their ends, on the screen and in figures.
 
-The screen runs the same functions (js/src/layout/strokes.ts), held to the same fixture. Units are pixels.
+The screen runs the same functions (js/src/layout/strokes.ts), tested against the same fixture. Units are pixels.
 """
 
 import math

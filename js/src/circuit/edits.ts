@@ -16,7 +16,7 @@ export function dropOn(store: Store, target: Box, nodes: readonly NodeId[]): voi
   store.actions.select([target.id], "replace");
 }
 
-/** Merges a box into another: a supernode dropped on a node by itself takes that node in, where the node stood. */
+/** Merges a box into another: a supernode dropped on a node by itself takes that node in, where the node was. */
 export function mergeBoxes(store: Store, dragged: Box, target: Box, place: readonly [number, number]): void {
   if (dragged.name === null || target.name !== null) {
     dropOn(store, target, dragged.nodes);

@@ -4,7 +4,7 @@ import { type BoxEdge, supernodeEdges } from "../core/aggregate";
 import { KIND } from "../core/constants";
 import type { Box, Circuit, Kind, Snapshot } from "../core/types";
 import { circuitLayout, type PlacedBox } from "../layout/circuit-layout";
-import { type Route, routeEdges, shownLinks } from "../layout/routing";
+import { type Route, routeEdges, visibleLinks } from "../layout/routing";
 import type { Size } from "../page/size";
 
 /** A box, its name, and where it is; `x` and `y` are its centre. */
@@ -64,7 +64,7 @@ export function placeBoxes(
 
 /** The edges between boxes that are worth drawing, by the boxes' indices in the list. */
 export function sharesBetween(snapshot: Snapshot, boxes: readonly Box[]): readonly BoxEdge[] {
-  return shownLinks(supernodeEdges(snapshot, boxes));
+  return visibleLinks(supernodeEdges(snapshot, boxes));
 }
 
 /** The edges, routed around the boxes they do not belong to, and around everything else that is drawn. */

@@ -11,8 +11,8 @@ import {
   checkedRevision,
   checkedSupernodeId,
   checkedThreshold,
+  quoted,
   refuse,
-  shown,
 } from "./circuit-rules";
 import { MOST } from "./constants";
 import type { Circuit, Supernode } from "./types";
@@ -35,7 +35,7 @@ export function parseCircuit(value: unknown): Circuit {
   const whole = object("A circuit", value);
   if (whole.version !== undefined && whole.version !== VERSION) {
     refuse(
-      `This circuit is of version ${shown(whole.version)}, and version ${VERSION} is expected. ` +
+      `This circuit is of version ${quoted(whole.version)}, and version ${VERSION} is expected. ` +
         "Update circuit-widget, or save the circuit again.",
     );
   }
@@ -79,7 +79,7 @@ function checkGroups({ supernodes, pinned, positions }: Circuit): void {
     const seen = new Set<string>();
     for (const supernode of supernodes) {
       if (seen.has(supernode[what])) {
-        refuse(`Two supernodes have the ${what} ${shown(supernode[what])}.`);
+        refuse(`Two supernodes have the ${what} ${quoted(supernode[what])}.`);
       }
       seen.add(supernode[what]);
     }
@@ -87,28 +87,28 @@ function checkGroups({ supernodes, pinned, positions }: Circuit): void {
   const grouped = new Set<NodeId>();
   for (const node of supernodes.flatMap(({ nodes }) => nodes)) {
     if (grouped.has(node)) {
-      refuse(`Node ${shown(node)} is in two supernodes; a node belongs to one at most.`);
+      refuse(`Node ${quoted(node)} is in two supernodes; a node belongs to one at most.`);
     }
     grouped.add(node);
   }
   const placed = new Set([...supernodes.map(({ id }) => id), ...pinned]);
   for (const box of Object.keys(positions)) {
     if (!placed.has(box)) {
-      refuse(`${shown(box)} has a position but is neither a supernode nor pinned.`);
+      refuse(`${quoted(box)} has a position but is neither a supernode nor pinned.`);
     }
   }
 }
 
 function object(what: string, value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    refuse(`${what} is a JSON object; given ${shown(value)}.`);
+    refuse(`${what} is a JSON object; given ${quoted(value)}.`);
   }
   atMost(what, Object.keys(value).length);
   return value as Record<string, unknown>;
 }
 
 function list(what: string, value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) refuse(`${what} is a list; given ${shown(value)}.`);
+  if (!Array.isArray(value)) refuse(`${what} is a list; given ${quoted(value)}.`);
   atMost(what, value.length);
   return value;
 }
@@ -120,16 +120,16 @@ function atMost(what: string, length: number): void {
 function keys(what: string, value: Record<string, unknown>, expected: readonly string[]): void {
   const names = expected.join(", ");
   for (const key of Object.keys(value)) {
-    if (!expected.includes(key)) refuse(`${what} has no ${shown(key)}; its keys are ${names}.`);
+    if (!expected.includes(key)) refuse(`${what} has no ${quoted(key)}; its keys are ${names}.`);
   }
   for (const key of expected) {
-    if (!Object.hasOwn(value, key)) refuse(`${what} lacks ${shown(key)}; its keys are ${names}.`);
+    if (!Object.hasOwn(value, key)) refuse(`${what} lacks ${quoted(key)}; its keys are ${names}.`);
   }
 }
 
 function pair(value: unknown): readonly [unknown, unknown] {
   if (!Array.isArray(value) || value.length !== 2) {
-    refuse(`A position is a list of two numbers; given ${shown(value)}.`);
+    refuse(`A position is a list of two numbers; given ${quoted(value)}.`);
   }
   return [value[0], value[1]];
 }

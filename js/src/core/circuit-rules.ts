@@ -20,7 +20,7 @@ export function refuse(message: string): never {
 }
 
 /** A given value as errors show it: short, on one line, harmless. */
-export function shown(value: unknown): string {
+export function quoted(value: unknown): string {
   if (typeof value === "string") {
     const text = beginning(value, LONGEST_NAME / 2).replace(EVERY_FORBIDDEN, "\ufffd");
     return lengthOf(value) > LONGEST_NAME / 2 ? `“${text}…”` : `“${text}”`;
@@ -52,10 +52,10 @@ export function checkedLabel(label: unknown): string {
 
 /** A text of one line without control characters, without the spaces around it. */
 function checkedText(what: string, text: unknown): string {
-  if (typeof text !== "string") refuse(`A ${what} is a text; given ${shown(text)}.`);
+  if (typeof text !== "string") refuse(`A ${what} is a text; given ${quoted(text)}.`);
   const stripped = text.replace(SPACE_AROUND, "");
   if (FORBIDDEN.test(stripped)) {
-    refuse(`A ${what} is one line without control characters; given ${shown(stripped)}.`);
+    refuse(`A ${what} is one line without control characters; given ${quoted(stripped)}.`);
   }
   return stripped;
 }
@@ -63,10 +63,10 @@ function checkedText(what: string, text: unknown): string {
 /** The id of a node. */
 export function checkedNode(node: unknown): string {
   if (typeof node !== "string" || node === "" || lengthOf(node) > LONGEST_NODE || FORBIDDEN.test(node)) {
-    refuse(`A node is given by its id, a text of 1 to ${LONGEST_NODE} characters; given ${shown(node)}.`);
+    refuse(`A node is given by its id, a text of 1 to ${LONGEST_NODE} characters; given ${quoted(node)}.`);
   }
   if (SUPERNODE_ID.test(node)) {
-    refuse(`${shown(node)} is the id of a supernode, where a node is expected.`);
+    refuse(`${quoted(node)} is the id of a supernode, where a node is expected.`);
   }
   return node;
 }
@@ -82,7 +82,7 @@ export function checkedNodes(nodes: readonly unknown[]): readonly string[] {
 export function checkedPlace(x: unknown, y: unknown): readonly [number, number] {
   if (!isShare(x) || !isShare(y)) {
     refuse(
-      `A position is two numbers between 0 and 1, from the left and from the top; given ${shown(x)} and ${shown(y)}.`,
+      `A position is two numbers between 0 and 1, from the left and from the top; given ${quoted(x)} and ${quoted(y)}.`,
     );
   }
   return [x, y];
@@ -91,7 +91,7 @@ export function checkedPlace(x: unknown, y: unknown): readonly [number, number] 
 /** A threshold of the display rule. */
 export function checkedThreshold(kind: "node" | "edge", share: unknown): number {
   if (!isShare(share)) {
-    refuse(`The ${kind} threshold is a share between 0 and 1; given ${shown(share)}.`);
+    refuse(`The ${kind} threshold is a share between 0 and 1; given ${quoted(share)}.`);
   }
   return share;
 }
@@ -103,21 +103,21 @@ function isShare(value: unknown): value is number {
 /** The number of edits a circuit has seen. */
 export function checkedRevision(revision: unknown): number {
   if (typeof revision !== "number" || !Number.isSafeInteger(revision) || revision < 0) {
-    refuse(`A revision is a whole number from 0 up; given ${shown(revision)}.`);
+    refuse(`A revision is a whole number from 0 up; given ${quoted(revision)}.`);
   }
   return revision;
 }
 
 export function checkedSupernodeId(id: unknown): string {
   if (typeof id !== "string" || !SUPERNODE_ID.test(id)) {
-    refuse(`The id of a supernode is s1, s2 and so on; given ${shown(id)}.`);
+    refuse(`The id of a supernode is s1, s2 and so on; given ${quoted(id)}.`);
   }
   return id;
 }
 
 export function checkedColor(color: unknown): number {
   if (typeof color !== "number" || !Number.isInteger(color) || color < 0 || color >= COLORS) {
-    refuse(`A color is a number from 0 to ${COLORS - 1}; given ${shown(color)}.`);
+    refuse(`A color is a number from 0 to ${COLORS - 1}; given ${quoted(color)}.`);
   }
   return color;
 }

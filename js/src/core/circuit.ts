@@ -11,8 +11,8 @@ import {
   checkedNodes,
   checkedPlace,
   checkedThreshold,
+  quoted,
   refuse,
-  shown,
 } from "./circuit-rules";
 import { COLORS, EDGE_THRESHOLD, KIND, NODE_THRESHOLD } from "./constants";
 import type { Box, Circuit, Snapshot, Supernode } from "./types";
@@ -44,8 +44,8 @@ export function supernode(circuit: Circuit, idOrName: string): Supernode {
   const found =
     circuit.supernodes.find(({ id }) => id === idOrName) ?? circuit.supernodes.find(({ name }) => name === idOrName);
   if (found !== undefined) return found;
-  const there = circuit.supernodes.slice(0, 5).map(({ name }) => shown(name));
-  refuse(`There is no supernode ${shown(idOrName)}; the circuit has ${there.join(", ") || "none"}.`);
+  const there = circuit.supernodes.slice(0, 5).map(({ name }) => quoted(name));
+  refuse(`There is no supernode ${quoted(idOrName)}; the circuit has ${there.join(", ") || "none"}.`);
 }
 
 /**
@@ -74,7 +74,7 @@ export function remove(circuit: Circuit, nodes: readonly NodeId[]): Circuit {
   const grouped = new Set(circuit.supernodes.flatMap((group) => group.nodes));
   for (const node of wanted) {
     if (!grouped.has(node)) {
-      refuse(`Node ${shown(node)} is in no supernode, so it cannot be taken out of one.`);
+      refuse(`Node ${quoted(node)} is in no supernode, so it cannot be taken out of one.`);
     }
   }
   return edited(circuit, { supernodes: without(circuit.supernodes, wanted) });
@@ -91,7 +91,7 @@ export function rename(circuit: Circuit, idOrName: string, name: string): Circui
   const renamed = supernode(circuit, idOrName);
   const wished = checkedName(name);
   if (circuit.supernodes.some((other) => other.name === wished && other.id !== renamed.id)) {
-    refuse(`There is a supernode ${shown(wished)} already. Choose another name, or add the nodes to it.`);
+    refuse(`There is a supernode ${quoted(wished)} already. Choose another name, or add the nodes to it.`);
   }
   return edited(circuit, {
     supernodes: circuit.supernodes.map((other) => (other.id === renamed.id ? { ...other, name: wished } : other)),
@@ -122,7 +122,7 @@ export function move(circuit: Circuit, box: string, x: number, y: number): Circu
   const place = checkedPlace(x, y);
   const found = boxes(circuit).find(({ id, name }) => id === box || name === box);
   if (found === undefined) {
-    refuse(`${shown(box)} is no box of the circuit: neither a supernode nor a pinned node by itself.`);
+    refuse(`${quoted(box)} is no box of the circuit: neither a supernode nor a pinned node by itself.`);
   }
   return edited(circuit, { positions: { ...circuit.positions, [found.id]: place } });
 }
@@ -139,7 +139,7 @@ export function threshold(circuit: Circuit, shares: { readonly node?: number; re
 export function checkKinds(circuit: Circuit, snapshot: Snapshot): Circuit {
   for (const { name, nodes } of circuit.supernodes) {
     if (nodes.some((node) => snapshot.kind[snapshot.index.get(node) ?? -1] === KIND.logit)) {
-      refuse(`Supernode ${shown(name)} contains a logit, but logits stay by themselves. Pin it instead.`);
+      refuse(`Supernode ${quoted(name)} contains a logit, but logits stay by themselves. Pin it instead.`);
     }
   }
   return circuit;

@@ -35,7 +35,7 @@ interface Port {
 }
 
 /** The links worth drawing: 4% of the target's input or more, and the strongest into each box whatever it is. */
-export function shownLinks<T extends BoxLink>(links: readonly T[]): T[] {
+export function visibleLinks<T extends BoxLink>(links: readonly T[]): T[] {
   const strongest = new Map<number, number>();
   for (const { target, share } of links) {
     strongest.set(target, Math.max(strongest.get(target) ?? 0, Math.abs(share)));

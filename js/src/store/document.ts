@@ -26,7 +26,7 @@ export function circuitDocument(
 ): CircuitDocument {
   let onElsewhere: (circuit: Circuit) => void = () => {};
 
-  /** The result of an action, or null where it breaks a rule, which is shown as a failure. */
+  /** The result of an action, or null where it breaks a rule, which is displayed as a failure. */
   const kept = (make: () => Circuit, what = ""): Circuit | null => {
     try {
       return checkKinds(make(), snapshot);

@@ -30,7 +30,7 @@ export interface Experiments {
   /** An experiment beside the displayed one; seen in this view alone. */
   readonly compared: ReadonlySignal<ComparisonMessage | null>;
   readonly job: ReadonlySignal<Job | null>;
-  /** The kernel's requests; the latest one is the job until it settles, and a failure is shown. */
+  /** The kernel's requests; the latest one is the job until it settles, and a failure is displayed. */
   readonly kernel: Client;
   intervene(interventions: readonly InterventionJson[], mode: Mode): Promise<void>;
   cancel(): void;
@@ -91,7 +91,7 @@ export function experiments(
     job.value = latest()?.job ?? null;
   };
 
-  /** The reply to a request, which is the job until it settles; null where there is none, which is shown as a failure. */
+  /** The reply to a request, which is the job until it settles; null where there is none, which is displayed as a failure. */
   const follow: Send = async (name, label, body, options = {}) => {
     const { rid, reply, cancel } = rpc.request(name, body, {
       onStatus: (status) => {
@@ -154,7 +154,7 @@ export function experiments(
           study.value = made;
         },
       });
-      // An unfinished study is dropped, and the last one is shown again.
+      // An unfinished study is dropped, and the last one is displayed again.
       study.value = reply?.body ?? kept.peek() ?? before;
     },
     card: (node) => {
