@@ -272,7 +272,7 @@ class CircuitWidget(anywidget.AnyWidget):
 
     def shown_outcome(self) -> Effect | Controls | None:
         """Return the displayed effect, or its controls where they ran."""
-        return self._experiments.shown_outcome()
+        return self._experiments.displayed_outcome()
 
     def shown_experiment(self) -> int | None:
         """Return the number of the displayed experiment, None for none."""
