@@ -11,7 +11,7 @@ from tests.house import FLOOR, ROOT
 from tools.check import Step, changed_files, check, pytest_step, quick_steps
 
 ALWAYS = ("tests/test_house.py", "tests/test_shapes.py")
-NOT_FOR_ONE_ROOM = {"browser", "fixtures", "packaging", "reference", "mutants"}
+NOT_FOR_ONE_ROOM = {"browser", "fixtures", "packaging", "reference", "mutants", "real"}
 
 
 @pytest.mark.parametrize("room", sorted(FLOOR))

@@ -148,7 +148,12 @@ def made_up(graph: Graph, model: ReplacementModel, before: float, after: float, 
         return np.log(np.array([value, 1 - value], dtype=np.float32))
 
     effects = [
-        replace(effect, logits_before=with_probability(before), logits_after=with_probability(value))
+        replace(
+            effect,
+            logits_before=with_probability(before),
+            logits_after=with_probability(value),
+            logits_predicted=with_probability(value),
+        )
         for value in [after, *controls]
     ]
     (touched,) = touched_in(graph, 1)

@@ -11,6 +11,7 @@ import torch
 
 import circuit_widget as cw
 from circuit_widget.errors import Cancelled, CircuitWidgetWarning, NoModelError, PromptError
+from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.unexplained import Unexplained
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU, TopK
@@ -49,7 +50,9 @@ def reconstruction(model: ReplacementModel, layer: int, prompt: Any) -> tuple[to
         if layer in transcoders.written_layers(source):
             activation = transcoders.encode(source, pieces[source].mlp_input)[1]
             rebuilt = rebuilt + activation @ transcoders.decoder_rows(source, torch.arange(activation.shape[1]), layer)
-    on = float((transcoders.encode(layer, pieces[layer].mlp_input)[1][first:] != 0).sum())
+    activation = transcoders.encode(layer, pieces[layer].mlp_input)[1][first:]
+    # Neurons are all active, whatever their activation.
+    on = float(activation.numel() if isinstance(transcoders, Neurons) else (activation != 0).sum())
     return pieces[layer].mlp_output[first:], rebuilt[first:], on
 
 
