@@ -189,11 +189,13 @@ class Effect:
                 raise NodeError(f"{quoted(node)} is not a feature of this effect; see effect.nodes.")
         wanted = list(dict.fromkeys(ids))
         rows = table.loc[wanted]
-        before = rows["before"].to_numpy()
+        before = rows["before"].to_numpy(dtype=np.float64)
         total = summed(before, before)
         if total == 0:
             return float("nan"), float("nan")
-        measured, predicted = (summed(rows[column].to_numpy(), before) / total for column in ("after", "predicted"))
+        measured, predicted = (
+            summed(rows[column].to_numpy(dtype=np.float64), before) / total for column in ("after", "predicted")
+        )
         return measured, predicted
 
     def to_frame(self, groups: Groups = None) -> pandas.DataFrame:
@@ -221,12 +223,11 @@ class Effect:
         import pandas
 
         found = groups_of(self.graph, groups, 1)
-        before = self.nodes["before"].to_numpy()
+        nodes = self.nodes[["before", "after", "predicted"]].astype(np.float64)
+        before = nodes["before"].to_numpy()
         sums = pandas.DataFrame(
             {
-                column: [
-                    summed(self.nodes[column].to_numpy()[list(some)], before[list(some)]) for some in found.values()
-                ]
+                column: [summed(nodes[column].to_numpy()[list(some)], before[list(some)]) for some in found.values()]
                 for column in ("before", "after", "predicted")
             }
         )

@@ -93,7 +93,7 @@ def read_parts(
     name = None
     if isinstance(model, str) and model == "demo":
         name, model, transcoders = "demo", DEMO / "model", DEMO / "transcoders" if transcoders is None else transcoders
-    as_neurons = transcoders is None or transcoders == NEURONS
+    as_neurons = transcoders is None or (isinstance(transcoders, str) and transcoders == NEURONS)
     if as_neurons:
         _check_sites_unset(input_site, output_site)
     folder = None if as_neurons or transcoders is None else transcoder_folder(transcoders, download=download)
@@ -144,7 +144,7 @@ def transcoder_folder(reference: str | os.PathLike[str], *, download: bool = Fal
         if difflib.get_close_matches(text.lower(), [NEURONS], cutoff=0.8):
             raise LoadError(f"transcoders={text!r} is not known; did you mean transcoders={NEURONS!r}?")
         what = "a file" if os.path.lexists(local) else "neither a directory, nor a reference to the hub"
-        raise LoadError(f"The transcoders {text!r:.300} are {what}; {_EXPECTED_TRANSCODERS}")
+        raise LoadError(f"The transcoders {text!r:.200} are {what}; {_EXPECTED_TRANSCODERS}")
     root = hub.find_directory(found, HUB_FILES, download=download)
     fixed = hub.fixed_path(found.path)
     return Folder(root / fixed, found.path.removeprefix(fixed).strip("/"), name=str(found), command=found.command)

@@ -31,7 +31,7 @@ class Activations(Mapping[Feature, float]):
     first_position: int = 1
 
     def __getitem__(self, feature: Feature) -> float:
-        row = self.row(feature) if isinstance(feature, Feature) else None
+        row = self._row(feature) if isinstance(feature, Feature) else None
         if row is None:
             raise KeyError(feature)
         return float(self.value[row])
@@ -40,7 +40,7 @@ class Activations(Mapping[Feature, float]):
         features = zip(self.layer.tolist(), self.position.tolist(), self.feature.tolist(), strict=True)
         return (Feature(*feature) for feature in features)
 
-    def row(self, feature: Feature) -> int | None:
+    def _row(self, feature: Feature) -> int | None:
         """Return the row of a feature in the arrays, None where it is not active."""
         if max(feature.layer, feature.position, feature.feature) > np.iinfo(np.int32).max:
             return None

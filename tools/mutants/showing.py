@@ -109,8 +109,8 @@ MUTATIONS = (
     Mutation(
         "what was suppressed stays",
         "circuit_widget/figure/layout/strokes.py",
-        "min(max(after / before, LEAST_PRESENCE), 1.0) if before > 0",
-        "1.0 if before > 0",
+        "min(max(after / before, LEAST_PRESENCE), 1.0) if before != 0",
+        "1.0 if before != 0",
         (*STROKES, *FIGURE),
     ),
     Mutation(
@@ -200,7 +200,7 @@ MUTATIONS = (
     Mutation(
         "what was suppressed stays on the page",
         JS + "layout/strokes.ts",
-        "before > 0 ? clamp(after / before, LEAST_PRESENCE, 1) : 1",
+        "before !== 0 ? clamp(after / before, LEAST_PRESENCE, 1) : 1",
         "1",
         (*LAYOUT, *MAP),
     ),

@@ -212,8 +212,8 @@ def influenced_by(
     groups count as ablated.
     """
     count = graph.n_features
-    before = effect.nodes["before"].to_numpy()[:count]
-    columns = [frame[column].to_numpy()[:count] - before for frame, column in _columns(effect, direct)]
+    before = effect.nodes["before"].to_numpy(dtype=np.float64)[:count]
+    columns = [frame[column].to_numpy(dtype=np.float64)[:count] - before for frame, column in _columns(effect, direct)]
     found = []
     for target, indices in groups.items():
         others = np.setdiff1d(indices, groups[source])
