@@ -156,3 +156,17 @@ def test_the_rate_of_the_machine_is_measured_once(run: Run) -> None:
     product_rate.cache_clear()
     first, second = (operations(lambda: estimate_run(run, 1)).count("mm") for _ in range(2))
     assert first > second == 0
+
+
+def test_the_operations_of_a_target_are_those_of_its_way_down(run: Run) -> None:
+    """Additions and multiplications through attention and with all that is written, counted layer by layer."""
+    n_positions = run.position + 1
+    multiplications = 0
+    for layer, frozen in enumerate(run.frozen.layers):
+        d_model, heads, width = frozen.output.shape
+        values = frozen.value.shape[0] * frozen.value.shape[1]
+        multiplications += n_positions * d_model * (heads * width + values) + n_positions**2 * heads * width
+        written = sum(len(run.activations.at(layer, position)) for position in range(n_positions))
+        multiplications += d_model * (n_positions + written)
+    _, of_targets = sweep_operations(run, 3)
+    assert of_targets == pytest.approx(2 * 3 * multiplications, rel=1e-9)

@@ -293,7 +293,7 @@ MUTATIONS = (
         INTERVENTION + "execution/clamp.py",
         "before.get(feature, 0.0) + added for",
         "added for",
-        INTERVENING,
+        ("tests/intervention/test_neurons.py", *INTERVENING),
     ),
     Mutation(
         "Scale multiplies twice",
