@@ -112,6 +112,8 @@ def check_all_is_well(widget: CircuitWidget, page: Page) -> None:
     page.hear()
     assert page.traits["effect"] == widget.effect
     assert page.traits["circuit"] == widget.circuit.to_json()
+    # The last reply goes out a moment before its job is done.
+    assert widget._worker.wait_until_idle(10)
     assert widget._worker.pending(widget) == ()
 
 
