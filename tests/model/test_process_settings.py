@@ -118,7 +118,8 @@ def test_a_lower_precision_of_products_changes_rounding_only(
     with ROUNDED[name]():
         found = numbers(model)
         assert torch.get_float32_matmul_precision() == name
-    agree(found, expected, 2e-2)
+    # "medium" is bfloat16 where a processor has it: steps of 2^-8, and logits of about 4 go through three layers of products.
+    agree(found, expected, 8e-2 if name == "medium" else 2e-2)
 
 
 def test_another_thread_than_the_one_that_loaded_the_model_gets_the_same(
