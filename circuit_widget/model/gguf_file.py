@@ -115,18 +115,15 @@ class _Reader:
         if kind != _LIST:
             return self.number(_scalar(kind))
         entries, count = int(self.number("<I")), self.count()
-        if entries in (_TEXT, _LIST):
+        if entries == _TEXT:
             for _ in range(count):
-                self.skip(entries)
+                self.skip_text()
         else:
             self.at += count * struct.calcsize(_scalar(entries))
         return None
 
-    def skip(self, kind: int) -> None:
-        """Go past a text or a list."""
-        if kind == _LIST:
-            self.value(kind)
-            return
+    def skip_text(self) -> None:
+        """Go past a text."""
         length = int(self.number("<Q"))
         self.at += length
         if self.at > len(self._data):

@@ -98,7 +98,8 @@ class Neurons:
         """Return the directions that neurons of `layer` write to the MLP output of the layer `written`."""
         if written != layer:
             raise IndexError(f"neurons of layer {layer} write to their own layer only, not to layer {written}")
-        return self.layer(layer).down[features].float()
+        down = self.layer(layer).down
+        return down[features.to(down.device)].float()
 
     def decoder_bias(self, layer: int) -> Float[Tensor, " d_model"]:
         """Return the bias of the MLP's last projection."""
@@ -138,11 +139,7 @@ def find_neurons(block: Block, sites: MlpSites) -> NeuronLayer:
     gate_rows, gate_bias = rows(up), bias(up)
     up_rows: Tensor | None = None
     up_bias: Tensor | None = None
-    if sites.fused:
-        gate_rows, up_rows = gate_rows.chunk(2)
-        if gate_bias is not None:
-            gate_bias, up_bias = gate_bias.chunk(2)
-    elif sites.gate is not None:
+    if sites.gate is not None:
         gate = part(sites.gate)
         up_rows, up_bias, gate_rows, gate_bias = gate_rows, gate_bias, rows(gate), bias(gate)
     return NeuronLayer(

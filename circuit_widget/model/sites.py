@@ -36,14 +36,12 @@ class MlpSites:
         up, down: paths of the first and the last projection, from the MLP.
         gate: path of the projection that goes through the activation function, None where `up` does.
         activation: name of the MLP's activation function.
-        fused: the first half of the outputs of `up` are those of the gate.
     """
 
     up: str = "up_proj"
     down: str = "down_proj"
     gate: str | None = "gate_proj"
     activation: str = "act_fn"
-    fused: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from circuit_widget.attribution.total_attribution import total_attributions
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.run import Run, norm_at
 
 DEFAULT_NEURONS = 2_000
 """Neurons that become nodes where no other number is given."""
@@ -72,10 +72,14 @@ def choose_neurons(
 
 
 def weighted_direction(targets: Sequence[ChosenTarget]) -> Float[Tensor, " d_model"]:
-    """Return the sum of what targets read from the normed residual stream, each times its probability."""
+    """Return the sum of what targets read from the normed residual stream, each times its share of their probability.
+
+    Targets that all have the probability zero have equal shares.
+    """
     directions = torch.stack([target.direction for target in targets])
-    weights = torch.tensor([target.probability for target in targets], dtype=torch.float32, device=directions.device)
-    return weights @ directions
+    weights = np.array([target.probability for target in targets], dtype=np.float64)
+    shares = weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
+    return torch.tensor(shares, dtype=torch.float32, device=directions.device) @ directions
 
 
 def _places(run: Run, neurons: Neurons) -> Int64[np.ndarray, " active"]:
@@ -106,11 +110,9 @@ def _layer_nodes(run: Run, neurons: Neurons, layer: int, rows: Int64[np.ndarray,
     errors.index_add_(0, positions, written, alpha=-1)
     errors[: run.prompt.first_position] = 0
     errors[run.position + 1 :] = 0
-    scale = writing.scale
-    here = writing if scale is None else replace(writing, scale=scale[positions])
     return LayerNodes(
         positions=positions,
         encoder_rows=neurons.encoder_rows_at(layer, numbers, positions, pieces.mlp_input),
-        writes=(Writes(layer, here.apply(written)),),
+        writes=(Writes(layer, norm_at(writing, positions).apply(written)),),
         errors=writing.apply(errors),
     )

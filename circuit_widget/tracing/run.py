@@ -223,7 +223,9 @@ def _layer_nodes(
     return LayerNodes(
         positions=active.positions,
         encoder_rows=transcoders.encoder_rows_at(layer, active.features, active.positions, mlp_input),
-        writes=tuple(Writes(source, _at(writing, positions).apply(rows)) for source, positions, rows in written.writes),
+        writes=tuple(
+            Writes(source, norm_at(writing, positions).apply(rows)) for source, positions, rows in written.writes
+        ),
         errors=writing.apply(written.errors),
         skip=transcoders.skip(layer),
     )
@@ -233,6 +235,6 @@ def _unexplained(pieces: LayerCapture, written: _Written, active: _Active, used:
     return Unexplained.of(pieces.mlp_output[used], written.errors[used], len(active.values))
 
 
-def _at(norm: FrozenNorm, positions: Int[Tensor, " n"]) -> FrozenNorm:
+def norm_at(norm: FrozenNorm, positions: Int[Tensor, " n"]) -> FrozenNorm:
     """Return a norm for rows at these positions."""
     return norm if norm.scale is None else replace(norm, scale=norm.scale[positions])

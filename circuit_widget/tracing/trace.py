@@ -41,6 +41,11 @@ def trace_run(
         Cancelled: `cancelled()` became true.
     """
     found = run.activations
+    if step is not None and run.neurons is not None:
+        raise PromptError(
+            f"step={step} is for features of transcoders, which are ranked again while they are chosen; neurons are ranked "
+            "once. Leave it out."
+        )
     if not len(found):
         raise PromptError(
             f"No feature is active on this prompt's {len(run.prompt)} tokens up to position {run.position}, so there is "

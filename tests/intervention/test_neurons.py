@@ -1,10 +1,16 @@
 """Interventions on neurons, whose activations have either sign."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from circuit_widget.attribution.targets import choose_targets
+from circuit_widget.errors import PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Add, Scale, Set, SwapIn
+from circuit_widget.tracing.target_source import target_source_of
+from circuit_widget.tracing.trace import trace_run
 from tests.cases import Case, case_of
 from tests.models import PROMPT_IDS, run_of
 
@@ -79,3 +85,18 @@ def test_a_text_is_generated_with_neurons_changed(case: Case) -> None:
     steered = case.model.generate(PROMPT_IDS, interventions=Scale(nodes, -3), max_new_tokens=4, progress=False)
     assert len(steered.steered.sampled) == 4
     assert steered.steered.text != steered.unsteered.text
+
+
+def test_a_step_is_refused_since_neurons_are_ranked_once(case: Case) -> None:
+    with pytest.raises(PromptError, match=r"step=5 is for features of transcoders.*Leave it out"):
+        case.model.trace(PROMPT_IDS, max_features=10, step=5)
+
+
+@pytest.mark.parametrize("probability", [0.0, 1e-300])
+def test_unlikely_targets_have_the_same_neurons(case: Case, probability: float) -> None:
+    """Neurons are chosen by the shares of targets, however unlikely all of them are."""
+    model, run = case.model, run_of(case.model, PROMPT_IDS)
+    chosen = choose_targets(target_source_of(model.model, run), [7])
+    wanted = trace_run(run, chosen, max_features=12)
+    unlikely = [dataclasses.replace(target, probability=probability) for target in chosen]
+    assert trace_run(run, unlikely, max_features=12).node_ids[:12] == wanted.node_ids[:12]

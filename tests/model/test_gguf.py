@@ -141,6 +141,16 @@ def test_a_damaged_header_is_refused_at_once(tmp_path: Path) -> None:
         load(path)
 
 
+def test_lists_of_lists_are_refused_however_deep(tmp_path: Path) -> None:
+    path = tmp_path / "deep.gguf"
+    nested = struct.pack("<IQ", 9, 1) * 5_000
+    path.write_bytes(
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1) + b"k" + struct.pack("<I", 9) + nested
+    )
+    with pytest.raises(LoadError, match="it has a value of the unknown type 9"):
+        load(path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
