@@ -103,7 +103,7 @@ def passages_of(tokens: Int[Tensor, "windows positions"]) -> Int[Tensor, "window
     found = torch.zeros_like(tokens)
     for back in reversed(range(PASSAGE)):
         earlier = torch.full_like(tokens, NO_TOKEN)
-        earlier[:, back:] = tokens[:, : tokens.shape[1] - back]
+        earlier[:, back:] = tokens[:, : max(0, tokens.shape[1] - back)]
         found = mixed(found * 31 + earlier + 2)
     return found
 

@@ -85,7 +85,7 @@ class Manifest:
     @property
     def origin(self) -> str:
         """Where the examples come from, in a few words."""
-        names = [source.name for source in self.sources if source.n_tokens]
+        names = list(dict.fromkeys(source.name for source in self.sources if source.n_tokens))
         listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         return f"{self.n_tokens:,} tokens of {listed}"
 
