@@ -136,7 +136,7 @@ $(OLDEST_INSTALLED): pyproject.toml constraints.txt constraints-oldest.txt hatch
 	@$(BIN)/python -m venv $(OLDEST)
 	@awk -F '==' '!/^#/ && $$1 != "torch" && $$1 != "sympy" && !seen[$$1]++' constraints-oldest.txt constraints.txt > $(OLDEST)/constraints.txt
 	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt torch==$(TORCH) \
-	  --editable '.[figures,gguf]' hatchling hypothesis ipykernel nbclient pypdf pytest pytest-xdist
+	  --editable '.[examples,figures,gguf]' hatchling hypothesis ipykernel nbclient pypdf pytest pytest-xdist
 	@touch $@
 
 $(PACKAGES): js/package.json js/package-lock.json

@@ -19,11 +19,11 @@ import torch
 
 from bench.measuring import Times
 from circuit_widget.examples import collect
-from circuit_widget.examples.batch import Batch, batches_of
+from circuit_widget.examples.batch import WindowBatch, batches_of
 from circuit_widget.examples.forward import empty_states, run_batch
 from circuit_widget.examples.layer_file import write_layer
 from circuit_widget.examples.layer_state import LayerState
-from circuit_widget.examples.manifest import Manifest
+from circuit_widget.examples.manifest import Manifest, Source
 from circuit_widget.examples.reader import ExampleReader
 from circuit_widget.loading import load
 from circuit_widget.replacement_model import ReplacementModel
@@ -42,7 +42,7 @@ class Rate:
     cpu: float
 
     @classmethod
-    def of(cls, batches: list[Batch], times: Times) -> Rate:
+    def of(cls, batches: list[WindowBatch], times: Times) -> Rate:
         """Return the rate of the tokens of batches, padding left out."""
         tokens = sum(batch.n_used for batch in batches)
         return cls(tokens / sum(times.wall), tokens / sum(times.cpu))
@@ -127,7 +127,8 @@ def card(n_layers: int, n_features: int) -> None:
     """Print how long one card takes to read, of many features with all their examples."""
     folder = Path(tempfile.mkdtemp(prefix="examples"))
     try:
-        manifest = Manifest({}, "model", "transcoders", (n_features,) * n_layers, False, 256)
+        texts = Source("texts", "", tokens=100_000)
+        manifest = Manifest({}, "model", "transcoders", (n_features,) * n_layers, False, 256, sources=(texts,))
         state = LayerState.empty(0, n_features, signed=False, device=torch.device("cpu"))
         generator = torch.Generator().manual_seed(0)
         state.active.fill_(1_000)

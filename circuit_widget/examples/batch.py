@@ -26,7 +26,7 @@ _FACTOR = 0x5851F42D4C957F2D
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class WindowBatch:
     """Windows of tokens that run together, padded behind.
 
     `words` are numbers of the tokens' words, and `passages` of the last tokens up to each position. Positions before
@@ -39,16 +39,16 @@ class Batch:
     words: Int[Tensor, "windows positions"]
     passages: Int[Tensor, "windows positions"]
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> WindowBatch:
         """Return the batch on a device."""
         return self if self.tokens.device == device else self._with(lambda tensor: tensor.to(device))
 
-    def part(self, windows: slice) -> Batch:
+    def part(self, windows: slice) -> WindowBatch:
         """Return some of its windows."""
         return self._with(lambda tensor: tensor[windows])
 
-    def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch(
+    def _with(self, change: Callable[[Tensor], Tensor]) -> WindowBatch:
+        return WindowBatch(
             change(self.tokens),
             change(self.used),
             change(self.lengths),
@@ -73,7 +73,7 @@ class Batch:
 
 def batches_of(
     windows: Sequence[Sequence[int]], most_tokens: int, first_position: int, word_of: Callable[[int], int]
-) -> Iterator[Batch]:
+) -> Iterator[WindowBatch]:
     """Yield batches of windows of similar length, each of at most `most_tokens` with its padding, or of one window."""
     waiting: list[Sequence[int]] = []
     for window in sorted(windows, key=len, reverse=True):
@@ -85,7 +85,7 @@ def batches_of(
         yield _batch_of(waiting, first_position, word_of)
 
 
-def _batch_of(windows: Sequence[Sequence[int]], first_position: int, word_of: Callable[[int], int]) -> Batch:
+def _batch_of(windows: Sequence[Sequence[int]], first_position: int, word_of: Callable[[int], int]) -> WindowBatch:
     longest = max(map(len, windows))
     # Attention is causal, so padding behind changes nothing before it: any token does.
     rows = [[*window, *[window[-1]] * (longest - len(window))] for window in windows]
@@ -95,7 +95,7 @@ def _batch_of(windows: Sequence[Sequence[int]], first_position: int, word_of: Ca
     used = (positions >= first_position) & (positions < lengths[:, None])
     distinct, index = torch.unique(tokens, return_inverse=True)
     words = torch.tensor([word_of(token) for token in distinct.tolist()], dtype=torch.long, device="cpu")
-    return Batch(tokens, used, lengths, words[index], passages_of(tokens))
+    return WindowBatch(tokens, used, lengths, words[index], passages_of(tokens))
 
 
 def passages_of(tokens: Int[Tensor, "windows positions"]) -> Int[Tensor, "windows positions"]:

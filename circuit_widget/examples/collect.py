@@ -238,16 +238,16 @@ class _Collector:
         reader = WindowReader(self._model.tokenizer, self.manifest.window, self._model.n_embeddings, self._first)
         left = None if most is None else max(0, most - known.tokens)
         ran = False
+        report(0.0, "Collecting examples")
+        if cancelled is not None and cancelled():
+            raise _stopped(known)
         for texts in reader.rounds(stream, size * BATCHES_IN_ROUND, left, known.round_texts if known.batches else 0):
             for source in self._run_round(number, texts, size):
                 ran = True
                 report(_fraction(source, most, stream.source), f"Collecting examples, {source.n_tokens:,} tokens")
                 if cancelled is not None and cancelled():
                     self._save()
-                    raise Cancelled(
-                        f"The collection was stopped after {source.n_tokens:,} tokens, which are saved; the same call goes "
-                        "on from there."
-                    )
+                    raise _stopped(source)
                 self._save_sometimes()
             self._complete(number, stream)
         if ran or not self.manifest.sources[number].finished:
@@ -308,6 +308,12 @@ class _Collector:
         self._n_saved = self.manifest.n_tokens
         self._saved_at = time.monotonic()
         self._saving = self._saved_at - started
+
+
+def _stopped(source: Source) -> Cancelled:
+    return Cancelled(
+        f"The collection was stopped after {source.n_tokens:,} tokens, which are saved; the same call goes on from there."
+    )
 
 
 def _fraction(source: Source, most: int | None, texts: Texts) -> float:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuit_widget.errors import PromptError
-from circuit_widget.examples.batch import Batch
+from circuit_widget.examples.batch import WindowBatch
 from circuit_widget.examples.layer_state import LayerState
 from circuit_widget.model.block import module_device
 from circuit_widget.model.capture import hook_input_site
@@ -26,7 +26,9 @@ ENCODED_NUMBERS = 1 << 26
 """Activations of one layer that are in memory together."""
 
 
-def run_batch(model: LanguageModel, transcoders: TranscoderSet, batch: Batch, states: Sequence[LayerState]) -> None:
+def run_batch(
+    model: LanguageModel, transcoders: TranscoderSet, batch: WindowBatch, states: Sequence[LayerState]
+) -> None:
     """Run a model on a batch and add the activations of its features to their states.
 
     Raises:
@@ -40,16 +42,16 @@ def run_batch(model: LanguageModel, transcoders: TranscoderSet, batch: Batch, st
                 block,
                 model.sites.norm,
                 transcoders.input_site,
-                _Receiver(transcoders, layer, batch, states[layer]),
+                _LayerEncoding(transcoders, layer, batch, states[layer]),
             )
         # Without a mask for the padding: it is behind the texts, where attention does not look.
         model.body(input_ids=batch.tokens.to(module_device(model.network.get_input_embeddings())), use_cache=False)
 
 
-class _Receiver:
+class _LayerEncoding:
     """Encodes what the features of one layer read, and adds their activations to the layer's state."""
 
-    def __init__(self, transcoders: TranscoderSet, layer: int, batch: Batch, state: LayerState) -> None:
+    def __init__(self, transcoders: TranscoderSet, layer: int, batch: WindowBatch, state: LayerState) -> None:
         self._transcoders = transcoders
         self._layer = layer
         self._batch = batch

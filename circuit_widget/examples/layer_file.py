@@ -25,7 +25,7 @@ from circuit_widget.examples.layer_state import LayerState, Side
 from circuit_widget.examples.levels import LEVELS, PER_LEVEL, Levels
 from circuit_widget.examples.parquet import arrow
 from circuit_widget.examples.slots import Slots
-from circuit_widget.examples.strongest import STRONGEST, Strongest
+from circuit_widget.examples.strongest import STRONGEST, StrongestExamples
 from circuit_widget.system.paths import quoted_path
 
 Result = TypeVar("Result")
@@ -84,7 +84,7 @@ def read_layer(path: Path, layer: int, *, signed: bool, device: torch.device) ->
         counts = _values(table, f"{prefix}histogram").reshape(-1, BINS)
         histograms = Histograms(column(f"{prefix}exponent"), torch.from_numpy(np.array(counts)).to(device))
         strongest, levels = (_slots(table, f"{prefix}{pool}", count, device) for pool, count in POOLS.items())
-        return Side(sign, histograms, Strongest(strongest), Levels(levels, layer))
+        return Side(sign, histograms, StrongestExamples(strongest), Levels(levels, layer))
 
     return readable(
         path, lambda: LayerState(column("active"), column("total"), tuple(map(side, (1, -1) if signed else (1,))))

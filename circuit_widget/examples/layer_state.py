@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuit_widget.examples.batch import Batch
+from circuit_widget.examples.batch import WindowBatch
 from circuit_widget.examples.histogram import Histograms
 from circuit_widget.examples.levels import LEVELS, PER_LEVEL, Levels
 from circuit_widget.examples.slots import Candidates, Slots
-from circuit_widget.examples.strongest import STRONGEST, Strongest
+from circuit_widget.examples.strongest import STRONGEST, StrongestExamples
 
 FEW = 0.1
 """Share of activations that are not zero up to which these are looked up one by one."""
@@ -24,7 +24,7 @@ class Side:
 
     sign: int
     histograms: Histograms
-    strongest: Strongest
+    strongest: StrongestExamples
     levels: Levels
 
     @classmethod
@@ -33,11 +33,13 @@ class Side:
         return cls(
             sign,
             Histograms.empty(n_features, device),
-            Strongest(Slots.empty(n_features, STRONGEST, device)),
+            StrongestExamples(Slots.empty(n_features, STRONGEST, device)),
             Levels(Slots.empty(n_features, LEVELS * PER_LEVEL, device), layer),
         )
 
-    def add(self, batch: Batch, activations: Float[Tensor, "windows positions features"]) -> Int[Tensor, " features"]:
+    def add(
+        self, batch: WindowBatch, activations: Float[Tensor, "windows positions features"]
+    ) -> Int[Tensor, " features"]:
         """Add the activations of a batch, zero where they are not used; return how many have this side's sign."""
         signed = activations if self.sign > 0 else -activations
         values, peaks = signed.max(dim=1)
@@ -86,7 +88,7 @@ class LayerState:
         """Number of features."""
         return len(self.active)
 
-    def add(self, batch: Batch, activations: Float[Tensor, "windows positions features"]) -> None:
+    def add(self, batch: WindowBatch, activations: Float[Tensor, "windows positions features"]) -> None:
         """Add the activations of a batch; those that are not used are set to zero in place."""
         activations.mul_(batch.used[:, :, None])
         for side in self.sides:

@@ -89,7 +89,7 @@ def choose(
     keys, order = torch.gather(keys, 1, again), torch.gather(order, 1, again)
     level = torch.where(keys == NEVER, LEVELS, keys >> _PRIORITY_BITS)
     starts = torch.searchsorted(
-        level, torch.arange(LEVELS + 1, device=level.device).expand(len(level), -1).contiguous()
+        level, torch.arange(LEVELS + 1, dtype=torch.long, device=level.device).expand(len(level), -1).contiguous()
     )
     columns = starts[:, :-1, None] + torch.arange(PER_LEVEL, dtype=torch.long, device=level.device)
     filled = (columns < starts[:, 1:, None]).flatten(1)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from circuit_widget.examples.batch import CONTEXT, NO_TOKEN, Batch
+from circuit_widget.examples.batch import CONTEXT, NO_TOKEN, WindowBatch
 
 NEVER = torch.iinfo(torch.int64).max
 """The priority of an empty slot."""
@@ -21,7 +21,7 @@ class Candidates:
     `values` are zero where the feature is not active. `activations` are those at all tokens, with their own signs.
     """
 
-    batch: Batch
+    batch: WindowBatch
     activations: Float[Tensor, "windows positions features"]
     values: Float[Tensor, "features windows"]
     peaks: Int[Tensor, "features windows"]

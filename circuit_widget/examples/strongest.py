@@ -19,7 +19,7 @@ FEATURES_AT_ONCE = 1 << 14
 """How many are compared at once: each example with each other one of its feature."""
 
 
-class Strongest:
+class StrongestExamples:
     """The strongest examples of each feature of a layer, in the direction of one sign.
 
     Examples of different words whose peak is at least half of the maximum come first, then all others; both by their

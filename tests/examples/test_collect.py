@@ -1,6 +1,7 @@
 """What is collected is what plain passes give, whatever stops the collection in between."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from circuit_widget.errors import Cancelled, CircuitWidgetWarning, LoadError, PromptError
 from circuit_widget.examples import collect
+from circuit_widget.examples import folder as folders
 from circuit_widget.examples.batch import BEFORE
 from circuit_widget.examples.manifest import read_manifest
 from circuit_widget.replacement_model import ReplacementModel
@@ -111,6 +113,11 @@ def kill_after(batches: int) -> Any:
     return progress
 
 
+def true_after(calls: int) -> Callable[[], bool]:
+    answers = iter([False] * (calls - 1))
+    return lambda: next(answers, True)
+
+
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("kind", ["features", "neurons"])
 def test_killed_anywhere_and_called_again_it_gives_the_same(kind: str, tmp_path: Path) -> None:
@@ -134,7 +141,7 @@ def test_killed_anywhere_and_called_again_it_gives_the_same(kind: str, tmp_path:
 def test_killed_while_it_saves_it_goes_on_from_the_save_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     model.collect_examples(TEXTS, tmp_path / "whole", progress=False)
-    write, left = collect.folders.write_layer, [5]
+    write, left = folders.write_layer, [5]
 
     def killed(*given: Any) -> None:
         left[0] -= 1
@@ -143,7 +150,7 @@ def test_killed_while_it_saves_it_goes_on_from_the_save_before(tmp_path: Path, m
         write(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(collect.folders, "write_layer", killed)
+        patched.setattr(folders, "write_layer", killed)
         with pytest.raises(Killed):
             model.collect_examples(TEXTS, tmp_path / "killed", progress=False)
     saved = read_manifest(tmp_path / "killed")
@@ -161,7 +168,7 @@ def test_cancelled_it_saves_and_goes_on(tmp_path: Path) -> None:
     model = tiny_model()
     model.collect_examples(TEXTS, tmp_path / "whole", progress=False)
     with pytest.raises(Cancelled, match="are saved; the same call goes on"):
-        model.collect_examples(TEXTS, tmp_path / "some", progress=False, cancelled=lambda: True)
+        model.collect_examples(TEXTS, tmp_path / "some", progress=False, cancelled=true_after(2))
     assert 0 < read_manifest(tmp_path / "some").n_tokens < read_manifest(tmp_path / "whole").n_tokens
     model.collect_examples(TEXTS, tmp_path / "some", progress=False)
     assert contents(tmp_path / "some") == contents(tmp_path / "whole")
@@ -202,7 +209,7 @@ def test_texts_that_only_begin_alike_are_refused(tmp_path: Path) -> None:
 def test_other_texts_after_an_unfinished_call_are_added_with_a_warning(tmp_path: Path) -> None:
     model = tiny_model()
     with pytest.raises(Cancelled):
-        model.collect_examples(TEXTS[:16], tmp_path, progress=False, cancelled=lambda: True)
+        model.collect_examples(TEXTS[:16], tmp_path, progress=False, cancelled=true_after(2))
     before = read_manifest(tmp_path).n_tokens
     with pytest.warns(CircuitWidgetWarning, match="which a call did not finish"):
         model.collect_examples(TEXTS[16:], tmp_path, progress=False)
@@ -229,7 +236,9 @@ def test_without_texts_the_model_is_sampled_and_the_card_says_so(tmp_path: Path)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     more = model.collect_examples(None, tmp_path / "a", max_tokens=400, progress=False)
     assert more.n_tokens >= 400
-    assert model.feature_card(0, 0).origin == f"{more.n_tokens:,} tokens of samples of the model itself at temperature 1"
+    assert (
+        model.feature_card(0, 0).origin == f"{more.n_tokens:,} tokens of samples of the model itself at temperature 1"
+    )
 
 
 def test_no_text_at_all_is_refused_and_leaves_no_folder(tmp_path: Path) -> None:

@@ -51,7 +51,10 @@ def reader(model: ReplacementModel, folder: object) -> Any:
     ("make", "message"),
     [
         (lambda: tiny_model(seed=1), "are of another model, 'tiny'"),
-        (lambda: ReplacementModel(tiny_model().model, tiny_model(jump=True).transcoders), "are of other transcoders, 'random'"),
+        (
+            lambda: ReplacementModel(tiny_model().model, tiny_model(jump=True).transcoders),
+            "are of other transcoders, 'random'",
+        ),
         (neuron_model, "are of other transcoders"),
     ],
 )
@@ -74,7 +77,7 @@ def test_the_dtype_does_not_make_another_model() -> None:
 
 
 def test_two_writers_are_one_too_many(copied: Path) -> None:
-    with folders.writing(copied), pytest.raises(LoadError, match="being collected into .*copy by another process"):
+    with folders.writing(copied), pytest.raises(LoadError, match=r"being collected into .*copy by another process"):
         tiny_model().collect_examples(random_texts(2, seed=5), copied, progress=False)
 
 
@@ -172,6 +175,8 @@ def test_neurons_have_examples_of_both_signs(tmp_path: Path) -> None:
     for feature in range(0, 48, 5):
         card = model.feature_card(1, feature)
         assert card.frequency == 1.0
+        assert card.minimum is not None
+        assert card.maximum is not None
         assert card.minimum == pytest.approx(min(min(example.activations) for example in card.lowest))
         assert card.minimum < 0 < card.maximum
         assert card.histogram is not None
@@ -219,7 +224,9 @@ def test_a_card_is_read_while_another_call_adds_texts(collected: Path, tmp_path:
     assert found.of(1, 3).origin == f"{read_manifest(folder).n_tokens} tokens of your texts"
 
 
-def test_the_command_line_collects_and_says_what_it_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_collects_and_says_what_it_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     texts = tmp_path / "texts.txt"
     texts.write_bytes(b"\n\n".join([*map(str.encode, DEMO_TEXTS), b"\xff"]))
     assert main(["examples", "demo", str(texts), "-o", str(tmp_path / "out"), "--device", "cpu"]) == 0

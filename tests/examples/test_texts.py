@@ -22,7 +22,7 @@ def read(given: Any, column: str = "text") -> tuple[list[Any], dict[str, int]]:
 class DataSet:
     """Rows as the library datasets has them, which is not installed for the tests."""
 
-    class info:  # noqa: N801
+    class info:
         dataset_name = "stories"
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -62,7 +62,15 @@ def test_a_long_text_is_cut_between_words() -> None:
 
 def test_lines_of_json_have_a_text_each(tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
-    lines = [json.dumps({"text": "one"}), "{broken", json.dumps({"other": 1}), '"two"', "", "\udcff", json.dumps({"text": ""})]
+    lines = [
+        json.dumps({"text": "one"}),
+        "{broken",
+        json.dumps({"other": 1}),
+        '"two"',
+        "",
+        "\udcff",
+        json.dumps({"text": ""}),
+    ]
     path.write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
     assert read(path) == (["one", "two"], {"not JSON": 1, "without 'text'": 1, "not UTF-8": 1, "empty": 1})
 
