@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.model import origin
 from circuit_widget.model.loading import Parts, read_parts, transcoder_folder
@@ -83,7 +84,7 @@ def test_without_transcoders_neurons_are_the_features_and_known_sets_are_named(t
     assert found.transcoders.name == "neurons"
     assert found.provenance["transcoders"] == {"name": "neurons"}
     assert [str(one.message) for one in warned] == [
-        f"The model {str(model)!r} was loaded without transcoders, so the neurons of its MLPs are the features. "
+        f"The model {quoted(str(model))} was loaded without transcoders, so the neurons of its MLPs are the features. "
         "Transcoders are published for it, with sparser features: "
         f"load({str(model)!r}, transcoders='mntss/gemma-scope-transcoders'). Known for this model: "
         "'mntss/gemma-scope-transcoders' (or 'gemma'), 'mntss/clt-gemma-2-2b-426k' (or 'gemma-clt'), "
