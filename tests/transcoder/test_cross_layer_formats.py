@@ -10,8 +10,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from circuit_widget.errors import LoadError
-from circuit_widget.system.warning import CircuitWidgetWarning
+from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.hook_names import HookSites
