@@ -67,7 +67,7 @@ def read_clt_forge(folder: Folder, loading: Loading) -> CrossLayerTranscoders | 
     Raises:
         LoadError: names the file, the tensor or setting, what was found and what was expected.
     """
-    reader = _Reader(_shards(folder))
+    reader = _ForgeFile(_shards(folder))
     path, settings = read_one_of([reader.first.path.parent / name for name in SETTINGS], KEYS)
     cross_layer = reader.is_cross_layer()
     sizes = {"d_in": reader.d_model, "d_latent": reader.n_features, "n_layers": reader.n_layers}
@@ -110,7 +110,7 @@ def _shards(folder: Folder) -> tuple[CheckedFile, ...]:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _ForgeFile:
     """Reads the layers of one or several files, each with a share of the features."""
 
     shards: tuple[CheckedFile, ...]

@@ -80,7 +80,7 @@ def read_crosslayer_transcoder(folder: Folder, loading: Loading) -> CrossLayerTr
         raise LoadError(f"{folder}: found {found[0].name} and {found[1].name}, expected one file with all layers.")
     file = CheckedFile(found[0])
     stated = _read_settings(found[0].parent / "config.yaml", file)
-    reader = _Reader(file, stated, *file.sizes("encoder.W", "layers", "d_model", "features"))
+    reader = _CrosslayerFile(file, stated, *file.sizes("encoder.W", "layers", "d_model", "features"))
     reader.check()
     sites = loading.sites.or_default(*DEFAULT_SITES)
     if "decoder.W" in file.names:
@@ -91,7 +91,7 @@ def read_crosslayer_transcoder(folder: Folder, loading: Loading) -> CrossLayerTr
 
 
 @dataclass(frozen=True)
-class _Stated:
+class _CrosslayerSettings:
     """The settings: the class of each part, without its module, and k; empty and None where there is no config.yaml."""
 
     path: Path
@@ -100,14 +100,14 @@ class _Stated:
     folded: bool | None
 
 
-def _read_settings(path: Path, file: CheckedFile) -> _Stated:
+def _read_settings(path: Path, file: CheckedFile) -> _CrosslayerSettings:
     if not path.exists():
         if "nonlinearity.theta" not in file.names:
             raise LoadError(
                 f"{path}: the file is missing; it names the activation function, which {file.path.name} does not tell."
             )
         warn(f"{path}: the file is missing. The thresholds in {file.path.name} are read as those of JumpReLU.")
-        return _Stated(path, {"nonlinearity": "JumpReLU"}, {}, None)
+        return _CrosslayerSettings(path, {"nonlinearity": "JumpReLU"}, {}, None)
     settings = read_yaml(path)
     FILE_KEYS.check(path, settings)
     model = nested(path, settings, "model", MODEL_KEYS)
@@ -125,7 +125,7 @@ def _read_settings(path: Path, file: CheckedFile) -> _Stated:
         if found:
             classes[part] = _class_of(path, found, f"{within}.{part}")
             arguments[part] = nested(path, found, "init_args", ARGUMENT_KEYS, f"{within}.{part}")
-    return _Stated(path, classes, arguments, folded)
+    return _CrosslayerSettings(path, classes, arguments, folded)
 
 
 def _class_of(path: Path, settings: Mapping[str, object], where: str) -> str:
@@ -136,11 +136,11 @@ def _class_of(path: Path, settings: Mapping[str, object], where: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _CrosslayerFile:
     """Reads the layers of one file."""
 
     file: CheckedFile
-    stated: _Stated
+    stated: _CrosslayerSettings
     n_layers: int
     d_model: int
     n_features: int

@@ -92,7 +92,7 @@ def read_decode_clt(folder: Folder, loading: Loading) -> CrossLayerTranscoders:
     sites = _sites(path, settings, loading.sites)
     norms = _normalisation(path, settings, n_layers, d_model)
     tying = str(one_of(path, settings, "decoder_tying", ("none", "per_source", "per_target", None)) or "none")
-    reader = _Reader(file, path, settings, norms, tying, n_layers, n_features, d_model)
+    reader = _DecodeFile(file, path, settings, norms, tying, n_layers, n_features, d_model)
     reader.check()
     parts = [reader.layer(layer, loading.device_of(layer)) for layer in range(n_layers)]
     return CrossLayerTranscoders(folder.name, make_layers(CrossLayerTranscoder, parts, loading), *sites)
@@ -173,7 +173,7 @@ def _layer_norms(path: Path, stats: Mapping[str, Any], layer: int, d_model: int)
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _DecodeFile:
     """Reads the layers of one file."""
 
     file: CheckedFile

@@ -38,7 +38,7 @@ TRANSCODER = ("in_and_out", "in_to_out")
 
 
 @dataclass(frozen=True)
-class Class:
+class DictionaryClass:
     """The tensors of one class of dictionaries, by their parts, and whether features read x minus the decoder's bias."""
 
     decoder_bias: str
@@ -60,11 +60,11 @@ class Class:
 
 
 CLASSES = {
-    "AutoEncoder": Class("bias"),
-    "AutoEncoderNew": Class("decoder.bias", subtracts=False),
-    "AutoEncoderTopK": Class("b_dec", more=("k", "threshold")),
-    "BatchTopKSAE": Class("b_dec", more=("k", "threshold")),
-    "JumpReluAutoEncoder": Class("b_dec", "W_enc", "b_enc", "W_dec", subtracts=False, more=("threshold",)),
+    "AutoEncoder": DictionaryClass("bias"),
+    "AutoEncoderNew": DictionaryClass("decoder.bias", subtracts=False),
+    "AutoEncoderTopK": DictionaryClass("b_dec", more=("k", "threshold")),
+    "BatchTopKSAE": DictionaryClass("b_dec", more=("k", "threshold")),
+    "JumpReluAutoEncoder": DictionaryClass("b_dec", "W_enc", "b_enc", "W_dec", subtracts=False, more=("threshold",)),
 }
 """The classes of dictionaries, by `dict_class`. Others are gated, or in groups of growing size."""
 
@@ -73,9 +73,9 @@ WITHOUT_SETTINGS = {
     "AutoEncoderNew": "decoder.bias",
     "JumpReluAutoEncoder": "W_enc",
 }
-"""Classes that can be told without settings, by a tensor that no other class has."""
+"""Classes that are recognised without settings, by a tensor that no other class has."""
 
-UNNAMED = Class("decoder_bias")
+UNNAMED = DictionaryClass("decoder_bias")
 """A plain dictionary whose decoder bias has the name that gated ones give it."""
 
 FILE_KEYS = Keys(used=words("trainer buffer"))
@@ -121,7 +121,7 @@ def read_dictionary_learning(folder: Folder, loading: Loading) -> PerLayerTransc
 
 
 @dataclass(frozen=True)
-class _Stated:
+class _StatedDictionary:
     """One dictionary: its file, its settings, their file, and the layer."""
 
     weights: Path
@@ -158,7 +158,7 @@ class _Stated:
             files=(self.weights,),
         )
 
-    def _class(self, file: CheckedFile) -> tuple[str, Class]:
+    def _class(self, file: CheckedFile) -> tuple[str, DictionaryClass]:
         """Return the class of the dictionary, by its settings, or its tensors where there are none."""
         stated = self.trainer.get("dict_class")
         if stated is None:
@@ -188,7 +188,7 @@ class _Stated:
         return ReLU()
 
 
-def _read_settings(weights: Path, folder: Folder, loading: Loading) -> _Stated:
+def _read_settings(weights: Path, folder: Folder, loading: Loading) -> _StatedDictionary:
     path = weights.parent / "config.json"
     chosen = loading.sites.input_site is not None and loading.sites.output_site is not None
     settings = read_json(path) if path.exists() else {}
@@ -208,7 +208,7 @@ def _read_settings(weights: Path, folder: Folder, loading: Loading) -> _Stated:
             f"{path}: trainer.submodule_name is {submodule!r}, expected the name of an MLP. If the dictionary computes the "
             "output of an MLP from its input, pass input_site= and output_site= to load()."
         )
-    return _Stated(weights, path, trainer, _layer(weights, path, trainer, folder))
+    return _StatedDictionary(weights, path, trainer, _layer(weights, path, trainer, folder))
 
 
 def _layer(weights: Path, path: Path, trainer: Mapping[str, object], folder: Folder) -> int:

@@ -85,7 +85,7 @@ def read_llamascopium(folder: Folder, loading: Loading) -> PerLayerTranscoders |
     paths = [path for _, path in folder.matching(WEIGHTS_FILE)]
     if not paths:
         raise LoadError(f"{folder}: found tensors of Llamascopium, but no sae_weights.safetensors.")
-    stated = {path: _Stated.read(path.parent / "config.json") for path in paths}
+    stated = {path: _ScopeSettings.read(path.parent / "config.json") for path in paths}
     crossing = [path for path, one in stated.items() if one.kind == "clt"]
     if crossing:
         if len(paths) > 1:
@@ -103,7 +103,7 @@ def read_llamascopium(folder: Folder, loading: Loading) -> PerLayerTranscoders |
 
 
 @dataclass(frozen=True)
-class _Stated:
+class _ScopeSettings:
     """A config.json: the kind of dictionary, the hooks of each layer, and all settings."""
 
     path: Path
@@ -113,7 +113,7 @@ class _Stated:
     written_hooks: tuple[str, ...]
 
     @classmethod
-    def read(cls, path: Path) -> _Stated:
+    def read(cls, path: Path) -> _ScopeSettings:
         """Read and check the settings.
 
         Raises:
@@ -223,7 +223,7 @@ class _Stated:
             )
 
 
-def _one_layer(path: Path, stated: _Stated, device: torch.device) -> LayerParts:
+def _one_layer(path: Path, stated: _ScopeSettings, device: torch.device) -> LayerParts:
     file = CheckedFile(path)
     d_model, n_features = file.sizes("W_E", "d_model", "features")
     read, written = stated.read_hooks[0], stated.written_hooks[0]
@@ -250,7 +250,7 @@ def _one_layer(path: Path, stated: _Stated, device: torch.device) -> LayerParts:
 
 
 def _decoder_bias(
-    file: CheckedFile, name: str, stated: _Stated, d_model: int, device: torch.device
+    file: CheckedFile, name: str, stated: _ScopeSettings, d_model: int, device: torch.device
 ) -> Float[Tensor, " d_model"]:
     """Return the bias of a decoder, zeros where the settings state that there is none."""
     if one_of(stated.path, stated.settings, "use_decoder_bias", (True, False, None)) is False:
@@ -258,7 +258,7 @@ def _decoder_bias(
     return file.values(name, (d_model,), device)
 
 
-def _read_cross_layer(folder: Folder, path: Path, stated: _Stated, loading: Loading) -> CrossLayerTranscoders:
+def _read_cross_layer(folder: Folder, path: Path, stated: _ScopeSettings, loading: Loading) -> CrossLayerTranscoders:
     file = CheckedFile(path)
     n_layers, d_model, n_features = file.sizes("W_E", "layers", "d_model", "features")
     if len(stated.read_hooks) != n_layers:
