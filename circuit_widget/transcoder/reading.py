@@ -18,6 +18,7 @@ from circuit_widget.transcoder.formats.decode_clt import is_decode_clt, read_dec
 from circuit_widget.transcoder.formats.dictionary_learning import is_dictionary_learning, read_dictionary_learning
 from circuit_widget.transcoder.formats.gemma_scope import is_gemma_scope, read_gemma_scope
 from circuit_widget.transcoder.formats.gemma_scope_2 import is_gemma_scope_2, read_gemma_scope_2
+from circuit_widget.transcoder.formats.joint_top_k import is_joint_top_k, read_joint_top_k
 from circuit_widget.transcoder.formats.llamascopium import is_llamascopium, read_llamascopium
 from circuit_widget.transcoder.formats.other_sets import refuse_other_sets
 from circuit_widget.transcoder.formats.saelens import is_saelens, read_saelens
@@ -40,6 +41,12 @@ class FileLayout:
 
 
 LAYOUTS = (
+    FileLayout(
+        "Cross-Layer TopK CLT",
+        "W_enc_0.safetensors with W_dec_0.safetensors, W_dec_norm.safetensors and config.json",
+        is_joint_top_k,
+        read_joint_top_k,
+    ),
     FileLayout(
         "Llamascopium",
         "layer0_.../config.json with sae_weights.safetensors, or one such folder with all layers",
