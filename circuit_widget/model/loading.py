@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,9 +117,11 @@ def read_parts(
         return Parts(language_model, neurons, None, {"model": origin, "transcoders": {"name": neurons.name}})
     sites = HookSites(language_model.sites.norm is NormKind.LAYER, input_site, output_site)
     found = read_transcoders(
-        folder, Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites)
+        folder,
+        Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites, language_model.n_layers),
     )
     check_fit(language_model, found, str(folder))
+    _warn_of_uncovered_layers(language_model, found, str(folder))
     provenance = {"model": origin, "transcoders": _transcoder_origin(folder, found)}
     return Parts(language_model, found, folder.root, provenance)
 
@@ -180,6 +182,28 @@ def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLaye
         model.check_sites(transcoders.input_site, transcoders.output_site)
     except LoadError as error:
         raise LoadError(f"{where}: {error}") from error
+
+
+def _warn_of_uncovered_layers(
+    model: LanguageModel, transcoders: PerLayerTranscoders | CrossLayerTranscoders, where: str
+) -> None:
+    """Warn that some layers have no transcoder, whose MLPs are errors in every graph."""
+    missing = transcoders.uncovered
+    if missing:
+        warn(
+            f"{where}: there are transcoders for {model.n_layers - len(missing)} of the {model.n_layers} layers of "
+            f"{model.name!r}. The MLPs of the others stay as they are, error nodes in every graph: "
+            f"{_ranges(missing)}. If the set has these layers, their files are missing here; or it belongs to another model."
+        )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in words: 0, 3 to 5."""
+    starts = [number for number in numbers if number - 1 not in numbers]
+    ends = [number for number in numbers if number + 1 not in numbers]
+    return ", ".join(
+        str(start) if start == end else f"{start} to {end}" for start, end in zip(starts, ends, strict=True)
+    )
 
 
 def _warn_of_known_sets(model: str | os.PathLike[str] | Network) -> None:
@@ -267,4 +291,5 @@ def _transcoder_origin(folder: Folder, found: PerLayerTranscoders | CrossLayerTr
     folders = {folder.root, *(path.parent for path in found.files)}
     settings = [path for path in folder.files if path.suffix in (".json", ".yaml", ".yml") and path.parent in folders]
     origin = origin_of(found.name, folder.root, [*settings, *found.files])
-    return {**origin, "input_site": found.input_site, "output_site": found.output_site}
+    uncovered = {"layers_without_transcoder": list(found.uncovered)} if found.uncovered else {}
+    return {**origin, "input_site": found.input_site, "output_site": found.output_site, **uncovered}
