@@ -24,13 +24,11 @@ from circuit_widget.model.source import find_model
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenizer
 from circuit_widget.system.warning import warn
 from circuit_widget.transcoder import hub
-from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder, expanded, is_directory
 from circuit_widget.transcoder.hook_names import HookSites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
 from circuit_widget.transcoder.loading import EncoderPlacement, Loading, check_encoders
-from circuit_widget.transcoder.per_layer import PerLayerTranscoders
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.reading import AnyTranscoders, read_transcoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 DEMO = Path(__file__).parents[1] / "demo"
@@ -157,7 +155,7 @@ def _device_of(model: LanguageModel, layer: int) -> torch.device:
     return model.layer_device(min(layer, model.n_layers - 1))
 
 
-def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLayerTranscoders, where: str) -> None:
+def check_fit(model: LanguageModel, transcoders: AnyTranscoders, where: str) -> None:
     """Check that transcoders fit a model; `where` is their directory in errors.
 
     Raises:
@@ -184,9 +182,7 @@ def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLaye
         raise LoadError(f"{where}: {error}") from error
 
 
-def _warn_of_uncovered_layers(
-    model: LanguageModel, transcoders: PerLayerTranscoders | CrossLayerTranscoders, where: str
-) -> None:
+def _warn_of_uncovered_layers(model: LanguageModel, transcoders: AnyTranscoders, where: str) -> None:
     """Warn that some layers have no transcoder, whose MLPs are errors in every graph."""
     missing = transcoders.uncovered
     if missing:
@@ -286,7 +282,7 @@ def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel
     return origin_of(model.name, found.root, files)
 
 
-def _transcoder_origin(folder: Folder, found: PerLayerTranscoders | CrossLayerTranscoders) -> dict[str, Any]:
+def _transcoder_origin(folder: Folder, found: AnyTranscoders) -> dict[str, Any]:
     """Return the provenance of the transcoders: their files, the settings files beside these, and the sites."""
     folders = {folder.root, *(path.parent for path in found.files)}
     settings = [path for path in folder.files if path.suffix in (".json", ".yaml", ".yml") and path.parent in folders]
