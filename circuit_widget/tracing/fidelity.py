@@ -123,9 +123,13 @@ def prompts_of(texts: object, read: Callable[[Any], Prompt]) -> list[Prompt]:
 
 
 class FidelityCheck:
-    """Checks the fidelity of transcoders in the first runs of a model, and gives one warning where it is very low."""
+    """Checks the fidelity of transcoders in the first runs of a model, and gives one warning where it is very low.
 
-    def __init__(self) -> None:
+    Layers without a transcoder are left out.
+    """
+
+    def __init__(self, transcoders: TranscoderSet) -> None:
+        self._transcoders = transcoders
         self._total: tuple[Unexplained, ...] | None = None
         self._active = True
 
@@ -137,7 +141,8 @@ class FidelityCheck:
         positions = round(self._total[0].positions)
         if positions < FEWEST_POSITIONS:
             return
-        shares = [one.share for one in self._total]
+        covered = [layer for layer in range(len(self._total)) if self._transcoders.n_features(layer)]
+        shares = [self._total[layer].share for layer in covered]
         nothing = sum(share >= NOTHING for share in shares)
         worst = max(range(len(shares)), key=shares.__getitem__)
         if nothing >= LAYERS * len(shares) or shares[worst] >= WORSE_THAN_NOTHING:
@@ -146,7 +151,7 @@ class FidelityCheck:
             warn(
                 f"These transcoders {which} this model's MLPs. On the {positions} tokens run so far they leave "
                 f"{statistics.median(shares):.3g} of the variance of MLP outputs at the median layer, all of it or more at "
-                f"{nothing} of {len(shares)} layers, {shares[worst]:.3g} at layer {worst}; trained ones leave 0.1 to 0.6. "
+                f"{nothing} of {len(shares)} layers, {shares[worst]:.3g} at layer {covered[worst]}; trained ones leave 0.1 to 0.6. "
                 "Likely causes: they are those of another model, or of a base model where this is an instruct one; features "
                 "read or write elsewhere (input_site=, output_site=); another activation function; logarithms as "
                 "thresholds. model.fidelity(texts) shows every layer."

@@ -151,7 +151,7 @@ class _Active:
 
 def _find_active(transcoders: TranscoderSet, layer: int, x: Float[Tensor, "positions d_model"], used: slice) -> _Active:
     """Return the active features at the positions `used`; few positions are encoded at once, to save memory."""
-    at_once = max(1, ENCODED_BYTES // (x.element_size() * transcoders.n_features(layer)))
+    at_once = max(1, ENCODED_BYTES // (x.element_size() * max(1, transcoders.n_features(layer))))
     parts = []
     for start in range(used.start, max(used.stop, used.start + 1), at_once):
         _, activation = transcoders.encode(layer, x[start : min(start + at_once, used.stop)])

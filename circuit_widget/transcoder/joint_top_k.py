@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,8 +19,8 @@ from torch import Tensor
 from circuit_widget.errors import CircuitWidgetError, LoadError
 from circuit_widget.transcoder.activation import ReLU
 from circuit_widget.transcoder.at_positions import read_at
-from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
-from circuit_widget.transcoder.layer import ROWS_AT_ONCE
+from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
+from circuit_widget.transcoder.layer import ROWS_AT_ONCE, LayeredTranscoders
 
 OUTLIER = 20.0
 """Multiple of a layer's mean norm from which a token, with what it reads or what its MLP writes there, has no features."""
@@ -43,7 +44,7 @@ class ActiveFeatures:
 
 
 @dataclass(frozen=True, eq=False)
-class JointTopKTranscoders(CrossLayerTranscoders):
+class JointTopKTranscoders(LayeredTranscoders[CrossLayerTranscoder]):
     """A cross-layer transcoder with one TopK over the features of all layers.
 
     `weights` are those of each layer's features, on its device. Without `mean_norms`, the means of a prompt's own tokens
@@ -59,6 +60,7 @@ class JointTopKTranscoders(CrossLayerTranscoders):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._written_as.written_layers(0)
         for number, layer in enumerate(self.layers):
             if not isinstance(layer.activation, ReLU) or len(self.weights) != self.n_layers:
                 raise LoadError(f"The transcoders {self.name!r}: each layer needs ReLU, and weights.")
@@ -72,6 +74,19 @@ class JointTopKTranscoders(CrossLayerTranscoders):
             raise LoadError(
                 f"The transcoders {self.name!r}: k is {self.k}, expected 1 to {total}, the number of features."
             )
+
+    @cached_property
+    def _written_as(self) -> CrossLayerTranscoders:
+        """The same layers as a plain cross-layer transcoder, for what active features write."""
+        return CrossLayerTranscoders(self.name, self.layers, self.input_site, self.output_site)
+
+    def written_layers(self, layer: int) -> range:
+        """Return the layers that features of `layer` write to: their own and all above."""
+        return self._written_as.written_layers(layer)
+
+    def decoder_rows(self, layer: int, features: Int[Tensor, " n"], written: int) -> Float[Tensor, "n d_model"]:
+        """Return the decoder rows of `features` of `layer` for the MLP output of the layer `written`."""
+        return self._written_as.decoder_rows(layer, features, written)
 
     def encode(
         self,

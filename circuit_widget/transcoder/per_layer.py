@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -15,6 +16,15 @@ class PerLayerTranscoder(TranscoderLayer):
     """The transcoder of one layer."""
 
     decoder: Float[Tensor, "features d_model"]
+
+    @classmethod
+    def without_features(cls, d_model: int, device: torch.device) -> PerLayerTranscoder:
+        """Return the layer of an MLP that no transcoder replaces: it writes nothing, so the MLP's whole output is error."""
+
+        def zeros(*shape: int) -> Float[Tensor, "*shape"]:
+            return torch.zeros(shape, dtype=torch.float32, device=device)
+
+        return cls(zeros(0, d_model), zeros(0), zeros(0, d_model), zeros(d_model))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
@@ -23,11 +24,16 @@ from circuit_widget.transcoder.formats.llamascopium import is_llamascopium, read
 from circuit_widget.transcoder.formats.other_sets import refuse_other_sets
 from circuit_widget.transcoder.formats.saelens import is_saelens, read_saelens
 from circuit_widget.transcoder.formats.sparsify import is_sparsify, read_sparsify
+from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
 MOST_LISTED_FILES = 5
 """Most files that the error about an unknown layout lists."""
+
+
+AnyTranscoders: TypeAlias = PerLayerTranscoders | CrossLayerTranscoders | JointTopKTranscoders
+"""The kinds of sets that files contain."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class FileLayout:
     name: str
     files: str
     recognises: Callable[[Folder], bool]
-    read: Callable[[Folder, Loading], PerLayerTranscoders | CrossLayerTranscoders]
+    read: Callable[[Folder, Loading], AnyTranscoders]
 
 
 LAYOUTS = (
@@ -85,7 +91,7 @@ LAYOUTS = (
 )
 
 
-def read_transcoders(folder: Folder, loading: Loading) -> PerLayerTranscoders | CrossLayerTranscoders:
+def read_transcoders(folder: Folder, loading: Loading) -> AnyTranscoders:
     """Read the transcoders of a directory.
 
     Raises:
