@@ -31,6 +31,7 @@ from circuit_widget.model.block import (
 from circuit_widget.model.checkpoint import check_tokenizer, check_weights, has_tokenizer, unreadable_weights
 from circuit_widget.model.fingerprint import Fingerprint
 from circuit_widget.model.loading_changes import evaluating, reading_network, without_progress_bar
+from circuit_widget.model.mlp_adapters import attach_adapters
 from circuit_widget.model.module_checks import check_plain, has_hooked_mlps
 from circuit_widget.model.norm import norm_weight
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
@@ -324,6 +325,7 @@ def load_language_model(
         raise LoadError(
             f"{source.what}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
         )
+    attach_adapters(network, report["unexpected_keys"], source.root, dtype)
     return LanguageModel(network.to(device), tokenizer, name or source.name)
 
 

@@ -15,6 +15,7 @@ from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.device import choose_device, choose_dtype
 from circuit_widget.model.language_model import LanguageModel, Network, load_language_model
+from circuit_widget.model.mlp_adapters import adapter_encoder
 from circuit_widget.model.model_argument import check_model_argument
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.origin import origin_of
@@ -28,6 +29,7 @@ from circuit_widget.transcoder.folder import Folder, expanded, is_directory
 from circuit_widget.transcoder.hook_names import HookSites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
 from circuit_widget.transcoder.loading import EncoderPlacement, Loading, check_encoders
+from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 from circuit_widget.transcoder.reading import AnyTranscoders, read_transcoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -119,6 +121,8 @@ def read_parts(
         Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites, language_model.n_layers),
     )
     check_fit(language_model, found, str(folder))
+    if isinstance(found, PerLayerTranscoders) and found.beside:
+        check_beside(language_model, found, str(folder))
     _warn_of_uncovered_layers(language_model, found, str(folder))
     provenance = {"model": origin, "transcoders": _transcoder_origin(folder, found)}
     return Parts(language_model, found, folder.root, provenance)
@@ -180,6 +184,23 @@ def check_fit(model: LanguageModel, transcoders: AnyTranscoders, where: str) -> 
         model.check_sites(transcoders.input_site, transcoders.output_site)
     except LoadError as error:
         raise LoadError(f"{where}: {error}") from error
+
+
+def check_beside(model: LanguageModel, transcoders: PerLayerTranscoders, where: str) -> None:
+    """Check that a model computes the adapters beside its MLPs that `transcoders` are.
+
+    Raises:
+        LoadError: it does not, or has others.
+    """
+    for number, (block, layer) in enumerate(zip(model.blocks, transcoders.layers, strict=True)):
+        found = adapter_encoder(block.mlp)
+        same = found is not None and found.shape == layer.encoder.shape
+        if layer.n_features and not (same and torch.equal(found, layer.encoder.to(found.device, found.dtype))):  # type: ignore[arg-type, union-attr]
+            raise LoadError(
+                f"{where}: these transcoders are adapters, added beside the MLPs of the model that they were trained with, and "
+                f"layer {number} of {model.name!r} does not have them. Load that model: load(directory, transcoders=directory), "
+                "with the directory of both."
+            )
 
 
 def _warn_of_uncovered_layers(model: LanguageModel, transcoders: AnyTranscoders, where: str) -> None:
@@ -287,5 +308,6 @@ def _transcoder_origin(folder: Folder, found: AnyTranscoders) -> dict[str, Any]:
     folders = {folder.root, *(path.parent for path in found.files)}
     settings = [path for path in folder.files if path.suffix in (".json", ".yaml", ".yml") and path.parent in folders]
     origin = origin_of(found.name, folder.root, [*settings, *found.files])
+    beside = {"beside_mlps": True} if isinstance(found, PerLayerTranscoders) and found.beside else {}
     uncovered = {"layers_without_transcoder": list(found.uncovered)} if found.uncovered else {}
-    return {**origin, "input_site": found.input_site, "output_site": found.output_site, **uncovered}
+    return {**origin, "input_site": found.input_site, "output_site": found.output_site, **uncovered, **beside}

@@ -17,6 +17,7 @@ from circuit_widget.system.warning import warn
 from circuit_widget.tracing.generation import Generation
 from circuit_widget.tracing.run import unexplained_by
 from circuit_widget.tracing.unexplained import Unexplained
+from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 if TYPE_CHECKING:
@@ -125,13 +126,13 @@ def prompts_of(texts: object, read: Callable[[Any], Prompt]) -> list[Prompt]:
 class FidelityCheck:
     """Checks the fidelity of transcoders in the first runs of a model, and gives one warning where it is very low.
 
-    Layers without a transcoder are left out.
+    Layers without a transcoder are left out. Adapters beside the MLPs are not checked: they do not explain the MLPs.
     """
 
     def __init__(self, transcoders: TranscoderSet) -> None:
         self._transcoders = transcoders
         self._total: tuple[Unexplained, ...] | None = None
-        self._active = True
+        self._active = not (isinstance(transcoders, PerLayerTranscoders) and transcoders.beside)
 
     def add(self, unexplained: tuple[Unexplained, ...]) -> None:
         """Add a run; give a CircuitWidgetWarning where the transcoders explain hardly anything."""

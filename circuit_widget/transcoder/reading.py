@@ -9,6 +9,7 @@ from typing import TypeAlias
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
+from circuit_widget.transcoder.formats.adapters import is_adapters, read_adapters
 from circuit_widget.transcoder.formats.circuit_tracer import is_circuit_tracer, read_circuit_tracer
 from circuit_widget.transcoder.formats.clt_forge import is_clt_forge, read_clt_forge
 from circuit_widget.transcoder.formats.crosslayer_transcoder import (
@@ -47,6 +48,12 @@ class FileLayout:
 
 
 LAYOUTS = (
+    FileLayout(
+        "transcoder adapters",
+        "a model whose weights have model.layers.0.mlp.transcoder_enc.weight",
+        is_adapters,
+        read_adapters,
+    ),
     FileLayout(
         "Cross-Layer TopK CLT",
         "W_enc_0.safetensors with W_dec_0.safetensors, W_dec_norm.safetensors and config.json",

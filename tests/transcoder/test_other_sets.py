@@ -27,7 +27,6 @@ def refused(root: Path) -> str:
     ("files", "words"),
     [
         ({"sae_weights": {"W_Q": ONE, "W_O": ONE, "b_V": ONE[0]}}, "sparse attention"),
-        ({"model": {"model.layers.0.mlp.transcoder_enc.weight": ONE}}, "adapters inside a language model"),
         ({"ae": {"encoder.weight": ONE, "decoder.weight": ONE}}, "dictionary_learning"),
     ],
 )

@@ -28,11 +28,6 @@ class OtherSet:
 
 OTHER_SETS = (
     OtherSet(
-        "adapters inside a language model",
-        "they are added beside its MLPs and do not replace them",
-        tensor=r".*\.mlp\.transcoder_(enc|dec)\..*",
-    ),
-    OtherSet(
         "sparse autoencoders or crosscoders of dictionary_learning",
         "they reconstruct their input and cannot replace MLPs; its transcoders are in files named ae.pt",
         tensor=r"decoder\.weight",
