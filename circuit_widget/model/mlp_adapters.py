@@ -16,6 +16,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from circuit_widget.errors import LoadError
+from circuit_widget.model.hooks import set_lasting_hook
 
 TENSOR = re.compile(r"(?P<mlp>.+\.mlp)\.(?P<part>transcoder_(?:enc|dec))\.(?P<kind>weight|bias)")
 """Name of a tensor of an adapter: the path of the MLP, the linear map, and which of its tensors."""
@@ -47,7 +48,7 @@ def attach_adapters(network: nn.Module, left_out: Iterable[str], root: Path, dty
             if f"{part}.weight" not in found:
                 raise LoadError(f"{root}: tensor {f'{path}.{part}.weight'!r} is missing; get the whole checkpoint.")
             mlp.add_module(part, _linear(found[f"{part}.weight"], found.get(f"{part}.bias")))
-        mlp.register_forward_hook(add_adapter)
+        set_lasting_hook(mlp, add_adapter)
 
 
 def add_adapter(mlp: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
