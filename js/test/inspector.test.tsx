@@ -149,15 +149,15 @@ describe("a feature's card", () => {
     await eventually(() => get(root, "card-reversed"));
     expect(facts(root)).toContain("neuron 8 · layer 1 · at “Texas” · activation −0.25");
     expect(get(root, "card-reversed").textContent).toBe(
-      "The activation is negative here (−0.25), so the neuron writes the reverse of its output row. " +
-        "With a positive activation the two lists would be swapped.",
+      "The activation is negative here (−0.25): the neuron writes the reverse of its output row. " +
+        "With a positive one these lists would be swapped.",
     );
     expect(get(root, "promoted").textContent).toBe("+Austin");
     expect(get(root, "suppressed").textContent).toBe("−London");
     const [up, down] = ["promoted", "suppressed"].map((what) => get(root, what).querySelector<HTMLElement>(".token"));
     expect(up?.title).toBe("1.50 to the logit, for each unit of activation below zero");
     expect(down?.title).toBe("−0.75 to the logit, for each unit of activation below zero");
-    expect(get(root, "feature-card").textContent).toContain("the model comes without examples for its neurons");
+    expect(get(root, "feature-card").textContent).toContain("no examples come with neurons");
   });
 
   it("says nothing of signs where the activation is positive", async () => {

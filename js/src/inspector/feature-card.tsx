@@ -75,15 +75,15 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
 
 const WITHOUT_EXAMPLES = {
   features: "no examples come with these transcoders",
-  neurons: "the model comes without examples for its neurons",
+  neurons: "no examples come with neurons",
 } as const;
 
 /** Why the lists of a negative activation are not those of what the neuron writes for each unit. */
 function Reversed({ activation }: { activation: number | undefined }) {
   return (
     <p class="explanation" data-test="card-reversed">
-      The activation is negative here{activation !== undefined && ` (${decimal(activation)})`}, so the neuron writes the
-      reverse of its output row. With a positive activation the two lists would be swapped.
+      The activation is negative here{activation !== undefined && ` (${decimal(activation)})`}: the neuron writes the
+      reverse of its output row. With a positive one these lists would be swapped.
     </p>
   );
 }
