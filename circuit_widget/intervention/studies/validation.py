@@ -148,7 +148,7 @@ class Validation:
         columns = ("source", "target", "kind", "predicted", "direct", "knock_on", "measured", "measured_knock_on")
         names = [*columns, "by_construction"]
         frame = pandas.DataFrame([[getattr(one, name) for name in names] for one in self.influenced], columns=names)
-        return frame.assign(kind=[str(one.kind.value) for one in self.influenced])
+        return frame.assign(kind=[str(kind) for kind in frame["kind"]])
 
     def plot(self, kind: Literal["feature", "logit"] = "feature") -> plotly.graph_objects.Figure:
         """Return a plotly figure of measured over predicted changes; direct edges are hollow, a line marks equality.
