@@ -11,7 +11,8 @@ from torch import Tensor
 
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.transcoder.activation import JumpReLU, TopK
+from circuit_widget.transcoder.activation import JumpReLU, TopK, WeightedTopK
+from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.layer import LayeredTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -33,16 +34,24 @@ def identity_of(model: LanguageModel, transcoders: TranscoderSet) -> dict[str, s
         return {"model": _digest(weights.items()), "features": _digest(_of_features(transcoders))}
 
 
-def _of_features(transcoders: TranscoderSet) -> Iterator[tuple[str, Tensor]]:
+def _of_features(transcoders: Any) -> Iterator[tuple[str, Tensor]]:
     yield f"{transcoders.input_site} {[transcoders.n_features(layer) for layer in range(transcoders.n_layers)]}", _EMPTY
     if not isinstance(transcoders, LayeredTranscoders):
         return
+    if isinstance(transcoders, JointTopKTranscoders):
+        yield f"joint {transcoders.k}", torch.cat([weights.cpu() for weights in transcoders.weights])
+        if transcoders.mean_norms is not None:
+            yield "mean norms", torch.cat([transcoders.mean_norms.read.cpu(), transcoders.mean_norms.written.cpu()])
     for number, layer in enumerate(transcoders.layers):
+        if not layer.n_features:
+            continue
         features = torch.linspace(0, layer.n_features - 1, SAMPLED_FEATURES, dtype=torch.float64, device="cpu").long()
         yield f"{number} {type(layer.activation).__name__}", layer.encoder_rows(features.to(layer.device)).flatten()
         yield f"{number} bias", layer.encoder_bias
         if isinstance(layer.activation, JumpReLU):
             yield f"{number} threshold", layer.activation.threshold
+        elif isinstance(layer.activation, WeightedTopK):
+            yield f"{number} weights {layer.activation.k}", layer.activation.weights
         elif isinstance(layer.activation, TopK):
             yield f"{number} {layer.activation}", _EMPTY
 

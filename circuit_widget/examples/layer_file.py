@@ -137,7 +137,7 @@ def _lists(lengths: NDArray[Any], values: NDArray[Any]) -> Any:
 def _values(table: Any, name: str) -> NDArray[Any]:
     """Return the entries of all lists of a column, one behind the other."""
     parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in table[name].chunks]
-    return np.concatenate(parts) if parts else np.zeros(0)
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
 def _lengths(table: Any, name: str) -> NDArray[Any]:

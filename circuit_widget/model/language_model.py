@@ -30,9 +30,10 @@ from circuit_widget.model.block import (
 )
 from circuit_widget.model.checkpoint import check_tokenizer, check_weights, has_tokenizer, unreadable_weights
 from circuit_widget.model.fingerprint import Fingerprint
-from circuit_widget.model.loading_changes import evaluating, reading_network, without_progress_bar
+from circuit_widget.model.loading_changes import evaluating, parsing_gguf_once, reading_network, without_progress_bar
+from circuit_widget.model.mlp_adapters import attach_adapters
 from circuit_widget.model.module_checks import check_plain, has_hooked_mlps
-from circuit_widget.model.norm import norm_weight
+from circuit_widget.model.norm import linear_norm
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
 from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.system.linear_backend import linear, linear_maps
@@ -149,7 +150,7 @@ class LanguageModel:
         self._use_eager_attention()
         self._find_modules()
         self._attention_weights.clear()
-        for cached in ("linear_maps", "final_norm_weight", "mean_unembedding"):
+        for cached in ("linear_maps", "mean_unembedding"):
             vars(self).pop(cached, None)
         self._revision += 1
 
@@ -223,6 +224,20 @@ class LanguageModel:
             pieces = torch.split(self.unembedding.weight, UNEMBEDDING_ROWS)
             return torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
 
+    def direct_logits(
+        self, written: Float[Tensor, " d_model"], layer: int, output_site: str
+    ) -> Float[Tensor, " vocabulary"]:
+        """Return the change of logits, less its mean, due to what is written at a site of a layer, past all later layers.
+
+        Norms do not divide, and the softcap is not applied: an edge to a logit is this times a positive number.
+        """
+        after_mlp = self.blocks[layer].mlp_post_norm if output_site == "mlp_output" else None
+        for norm in (after_mlp, self.final_norm):
+            if norm is not None:
+                written = linear_norm(norm, self.sites.norm).apply(written.to(module_device(norm))[None])[0]
+        written = written.to(self.device)
+        return self.unembed(written) - self.mean_unembedding @ written
+
     def capped(self, logits: Float[Tensor, "*n vocabulary"]) -> Float[Tensor, "*n vocabulary"]:
         """Return logits with the model's softcap, where it has one."""
         return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
@@ -256,11 +271,6 @@ class LanguageModel:
         return linear_maps(self.network)
 
     @cached_property
-    def final_norm_weight(self) -> Float[Tensor, " d_model"]:
-        """Weight of the final norm, in float32, on the device of the unembedding."""
-        return norm_weight(self.final_norm, self.sites.norm).to(self.device)
-
-    @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
         """Mean row of the unembedding, in float32."""
         with inference():
@@ -291,6 +301,15 @@ def load_language_model(
         named = str(model.config.name_or_path or model.config.model_type)
         return LanguageModel(model, tokenizer, directory_name(Path(named)))
     source = find_model(model, gguf)
+    if source.gguf is None:
+        return _read_model(source, tokenizer, device, dtype, name)
+    with parsing_gguf_once():
+        return _read_model(source, tokenizer, device, dtype, name)
+
+
+def _read_model(
+    source: ModelSource, tokenizer: Tokenizer | None, device: torch.device, dtype: torch.dtype, name: str | None
+) -> LanguageModel:
     local: dict[str, Any] = {
         "trust_remote_code": False,
         "local_files_only": True,
@@ -324,6 +343,7 @@ def load_language_model(
         raise LoadError(
             f"{source.what}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
         )
+    attach_adapters(network, report["unexpected_keys"], source.root, dtype)
     return LanguageModel(network.to(device), tokenizer, name or source.name)
 
 

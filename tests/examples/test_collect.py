@@ -13,10 +13,12 @@ from circuit_widget.errors import Cancelled, CircuitWidgetWarning, LoadError, Pr
 from circuit_widget.examples import collect
 from circuit_widget.examples import folder as folders
 from circuit_widget.examples.batch import BEFORE
+from circuit_widget.examples.layer_file import write_layer
 from circuit_widget.examples.manifest import read_manifest
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from tests.examples.models import contents, neuron_model, random_texts, rows_of
-from tests.models import run_of, tiny_model
+from tests.models import run_of, tiny_model, tiny_transcoders
 
 TEXTS = random_texts(24)
 
@@ -27,10 +29,13 @@ class Killed(BaseException):
 
 def activations(model: ReplacementModel, text: str) -> list[torch.Tensor]:
     """The activations of all features of each layer on one text, BOS left out, from a run of this text alone."""
-    run = run_of(model, model.read_prompt(text).token_ids)
-    with torch.inference_mode():
-        inputs = [pieces.mlp_input for pieces in run.captured.layers]
-        return [model.transcoders.encode(layer, x)[1][1:].double() for layer, x in enumerate(inputs)]
+    found = run_of(model, model.read_prompt(text).token_ids).activations
+    n_tokens = count_tokens(model, [text])
+    dense = [torch.zeros(n_tokens, model.transcoders.n_features(layer), dtype=torch.float64) for layer in range(3)]
+    for layer, values in enumerate(dense):
+        here = found.layer == layer
+        values[found.position[here] - 1, found.feature[here]] = torch.from_numpy(found.value[here]).double()
+    return dense
 
 
 def count_tokens(model: ReplacementModel, texts: list[str]) -> int:
@@ -38,10 +43,25 @@ def count_tokens(model: ReplacementModel, texts: list[str]) -> int:
     return sum(len(model.read_prompt(text)) - 1 for text in texts)
 
 
-@pytest.mark.parametrize("kind", ["relu", "top_k", "cross_layer", "neurons"])
+def joint_model() -> ReplacementModel:
+    """The tiny model with features of all layers that compete."""
+    model, layers = tiny_model(), tiny_transcoders(cross_layer=True).layers
+    weights = tuple(torch.linspace(0.5, 1.5, 40) for _ in layers)
+    return ReplacementModel(model.model, JointTopKTranscoders("joint", layers, "mlp_input", "mlp_output", 9, weights))
+
+
+MODELS: dict[str, Callable[[], ReplacementModel]] = {
+    "relu": tiny_model,
+    "top_k": lambda: tiny_model(top_k=5),
+    "cross_layer": lambda: tiny_model(cross_layer=True, jump=True),
+    "joint": joint_model,
+    "neurons": neuron_model,
+}
+
+
+@pytest.mark.parametrize("kind", list(MODELS))
 def test_statistics_are_those_of_plain_passes(kind: str, tmp_path: Path) -> None:
-    made = {"relu": {}, "top_k": {"top_k": 5}, "cross_layer": {"cross_layer": True, "jump": True}}
-    model = neuron_model() if kind == "neurons" else tiny_model(**made[kind])
+    model = MODELS[kind]()
     found = model.collect_examples(TEXTS, tmp_path, progress=False)
     plain = [activations(model, text) for text in TEXTS]
     for layer in range(3):
@@ -141,13 +161,13 @@ def test_killed_anywhere_and_called_again_it_gives_the_same(kind: str, tmp_path:
 def test_killed_while_it_saves_it_goes_on_from_the_save_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     model.collect_examples(TEXTS, tmp_path / "whole", progress=False)
-    write, left = folders.write_layer, [5]
+    left = [5]
 
     def killed(*given: Any) -> None:
         left[0] -= 1
         if left[0] == 0:
             raise Killed
-        write(*given)
+        write_layer(*given)
 
     with monkeypatch.context() as patched:
         patched.setattr(folders, "write_layer", killed)

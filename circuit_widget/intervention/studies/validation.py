@@ -148,8 +148,7 @@ class Validation:
         columns = ("source", "target", "kind", "predicted", "direct", "knock_on", "measured", "measured_knock_on")
         names = [*columns, "by_construction"]
         frame = pandas.DataFrame([[getattr(one, name) for name in names] for one in self.influenced], columns=names)
-        # Not from the column, which pandas makes one of plain texts where pyarrow is installed.
-        return frame.assign(kind=[one.kind.value for one in self.influenced])
+        return frame.assign(kind=[str(kind) for kind in frame["kind"]])
 
     def plot(self, kind: Literal["feature", "logit"] = "feature") -> plotly.graph_objects.Figure:
         """Return a plotly figure of measured over predicted changes; direct edges are hollow, a line marks equality.

@@ -1,4 +1,6 @@
-"""sparsify: one folder for each hookpoint, named like it (`layers.0.mlp`), `cfg.json` beside `sae.safetensors`.
+"""sparsify: one folder for each hookpoint, named like it, `cfg.json` beside `sae.safetensors`.
+
+The name is that of the module, `layers.0.mlp` or, in other sets, `model.layers.0.mlp`.
 
 The k largest pre-activations are kept, after a ReLU. Features read the MLP's input and write its output.
 """
@@ -16,10 +18,10 @@ from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.layer_files import (
     LayerFile,
     Table,
+    at_layers,
     one_each,
     one_file,
     read_per_layer,
-    without_gaps,
 )
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers, whole_number
 from circuit_widget.transcoder.hook_names import BLOCK
@@ -56,17 +58,19 @@ def read_sparsify(folder: Folder, loading: Loading) -> PerLayerTranscoders:
         LoadError: names the file, the tensor or setting, what was found and what was expected.
     """
     found = one_each([(_layer(match[1], path), path) for match, path in folder.matching(WEIGHTS_FILE)], folder.root)
-    paths = without_gaps(found, f"{folder.root}/layers.{{}}.mlp/sae.safetensors")
-    layers = [one_file(path, TABLE) for path in paths]
+    numbers = sorted(found)
+    layers = [one_file(found[number], TABLE) for number in numbers]
+    read = read_per_layer(layers, loading.only(numbers), _activation)
     sites = loading.sites.or_default("mlp_input", "mlp_output")
-    return PerLayerTranscoders(folder.name, read_per_layer(layers, loading, _activation), *sites)
+    return PerLayerTranscoders(folder.name, at_layers(numbers, read, loading), *sites)
 
 
 def _layer(hookpoint: str, path: Path) -> int:
     match = BLOCK.fullmatch(hookpoint)
     if match is None or match["inside"] != "mlp" or not match["layer"].isdigit():
         raise LoadError(
-            f"{path.parent}: the hookpoint is {hookpoint!r}, expected the MLP of a layer, as in layers.0.mlp."
+            f"{path.parent}: the hookpoint is {hookpoint!r}, expected the MLP of a layer, as in layers.0.mlp. Autoencoders of "
+            "the residual stream or of attention reconstruct their input and cannot replace MLPs."
         )
     return int(match["layer"])
 

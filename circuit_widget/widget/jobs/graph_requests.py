@@ -27,18 +27,21 @@ MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
 
 def card(context: Context, body: CardBody) -> Task[Card]:
-    """Return what is known of a feature beyond this prompt."""
+    """Return what is known of a feature beyond this prompt, with what it promotes here."""
     feature = context.experiments.feature_of(body.node)
     return Task(lambda _: _card(context.experiments, body.node, feature), Answer)
 
 
 def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
-    label = experiments.graph.labels.get(node)
+    graph = experiments.graph
+    label, place = graph.labels.get(node), graph.find(node)
     layer, number = feature.layer, feature.feature
     if experiments.model is None:
         known = FeatureCard(layer, number, label, None, None, (), (), ())
     else:
         known = experiments.model.feature_card(layer, number)
+        if place is not None:
+            known = known.at(graph.activation[place])
     return Card(
         node=node,
         layer=known.layer,
@@ -49,6 +52,7 @@ def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
         examples=_examples(known.examples),
         promoted=_tokens(known.promoted),
         suppressed=_tokens(known.suppressed),
+        negative=known.negative,
         minimum=known.minimum,
         mean=known.mean,
         lowest=_examples(known.lowest),

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from circuit_widget.characters import half_character
-from circuit_widget.widget.wire.experiment_messages import Name, NodeId, Numbers, Text
+from circuit_widget.widget.wire.experiment_messages import NodeId, Numbers, Text
 from circuit_widget.widget.wire.schema import Listed, OneOf, message
 
 LONGEST_ID = 64
@@ -85,7 +85,7 @@ class CardToken:
 
 @message
 class Card:
-    """What is known of a feature beyond this prompt."""
+    """What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation."""
 
     node: NodeId
     layer: int
@@ -96,6 +96,7 @@ class Card:
     examples: Listed[CardExample]
     promoted: Listed[CardToken]
     suppressed: Listed[CardToken]
+    negative: bool
     minimum: float | None
     mean: float | None
     lowest: Listed[CardExample]
@@ -108,7 +109,7 @@ class Card:
 class FileReply:
     """A file's name and media type; its bytes are the reply's one buffer."""
 
-    filename: Name
+    filename: str
     mime: str
 
 

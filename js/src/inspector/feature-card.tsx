@@ -44,9 +44,11 @@ export function FeatureCard({ store, id }: { store: Store; id: NodeId }) {
 
 function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
   const whole = useSignal(false);
-  const activation = activationOf(store, id);
+  const { snapshot } = store;
+  const activation = snapshot.activation[snapshot.index.get(id) ?? -1] ?? 0;
   const side = sideOf(card, activation);
   const examples = whole.value ? side.examples : side.examples.slice(0, 3);
+  const unit = card.negative ? "unit of activation below zero" : "unit of activation";
   return (
     <>
       <section data-test="feature-card">
@@ -55,7 +57,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
           {card.frequency !== null && <span class="note">{percent(card.frequency)} of tokens</span>}
           {side.examples.length > 3 && <More whole={whole} all={count(side.examples.length, "example")} />}
         </h3>
-        {side.examples.length === 0 && <p class="none">{noExamples(card)}</p>}
+        {side.examples.length === 0 && <p class="none">{noExamples(card, snapshot.basis)}</p>}
         {examples.map((example, at) => (
           <ExampleLine key={at} example={example} peak={side.peak} />
         ))}
@@ -69,25 +71,36 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
       {side.levels.length > 0 && <Levels levels={side.levels} peak={side.peak} />}
       {card.promoted.length > 0 && (
         <section data-test="direct-effect">
-          <h3 title="its decoder row through the final norm's weight and the unembedding alone, past all later layers">
+          <h3 title="what it writes, through the weights of the norms after it and the unembedding alone, past all later layers">
             direct effect on logits
             <span class="note">{directness(store, id)}</span>
           </h3>
-          <Tokens sign="+" tokens={card.promoted} />
-          <Tokens sign="−" tokens={card.suppressed} />
+          <Tokens sign="+" what="promoted" tokens={card.promoted} unit={unit} />
+          <Tokens sign="−" what="suppressed" tokens={card.suppressed} unit={unit} />
+          {card.negative && <Reversed activation={activation} />}
         </section>
       )}
     </>
   );
 }
 
-function activationOf({ snapshot }: Store, id: NodeId): number {
-  const node = snapshot.index.get(id);
-  return node === undefined ? 0 : snapshot.activation[node];
+const WITHOUT_EXAMPLES = {
+  features: "no examples come with these transcoders",
+  neurons: "no examples come with neurons",
+} as const;
+
+/** Why the lists of a negative activation are not those of what the neuron writes for each unit. */
+function Reversed({ activation }: { activation: number }) {
+  return (
+    <p class="explanation" data-test="card-reversed">
+      The activation is negative here ({decimal(activation)}): the neuron writes the reverse of its output row. With a
+      positive one these lists would be swapped.
+    </p>
+  );
 }
 
-function noExamples(card: Card): string {
-  if (card.origin === null) return "no examples come with these transcoders";
+function noExamples(card: Card, basis: keyof typeof WITHOUT_EXAMPLES): string {
+  if (card.origin === null) return WITHOUT_EXAMPLES[basis];
   return card.frequency === 0
     ? `never active on ${printable(card.origin)}`
     : `never of this sign on ${printable(card.origin)}`;
@@ -124,17 +137,20 @@ function directness({ snapshot }: Store, id: NodeId): string {
   return node === undefined ? "" : `${percent(directShare(snapshot, node))} of influence`;
 }
 
-function Tokens({ sign, tokens }: { sign: string; tokens: Card["promoted"] }) {
+interface TokensProps {
+  readonly sign: "+" | "−";
+  readonly what: "promoted" | "suppressed";
+  readonly tokens: Card["promoted"];
+  readonly unit: string;
+}
+
+function Tokens({ sign, what, tokens, unit }: TokensProps) {
   if (tokens.length === 0) return null;
   return (
-    <p class="example clip">
+    <p class="example clip" data-test={what} title={what}>
       <span class="cut">{sign}</span>
       {tokens.map(({ token, logit }, rank) => (
-        <span
-          key={`${rank} ${token}`}
-          class="token"
-          title={`${decimal(logit)} to the logit, for each unit of activation`}
-        >
+        <span key={`${rank} ${token}`} class="token" title={`${decimal(logit)} to the logit, for each ${unit}`}>
           {tokenText(token)}
         </span>
       ))}

@@ -68,7 +68,7 @@ export interface CardToken {
   readonly logit: number;
 }
 
-/** What is known of a feature beyond this prompt. */
+/** What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation. */
 export interface Card {
   readonly node: string;
   readonly layer: number;
@@ -79,6 +79,7 @@ export interface Card {
   readonly examples: readonly CardExample[];
   readonly promoted: readonly CardToken[];
   readonly suppressed: readonly CardToken[];
+  readonly negative: boolean;
   readonly minimum: number | null;
   readonly mean: number | null;
   readonly lowest: readonly CardExample[];
