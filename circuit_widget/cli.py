@@ -217,7 +217,7 @@ def _summary(graph: Graph, seconds: float) -> str:
     left_out = f" ({graph.left_out} left out)" if graph.left_out else ""
     return (
         f"next token: {answers}\n"
-        f"{graph.n_features} features{left_out} over {len(graph.tokens)} tokens, traced in {seconds:.2f} s\n"
+        f"{graph.n_features} {graph.basis}{left_out} over {len(graph.tokens)} tokens, traced in {seconds:.2f} s\n"
         f"replacement score {scores.replacement:.2f}, completeness score {scores.completeness:.2f}"
     )
 
