@@ -31,7 +31,7 @@ CARD_TOKENS = 10
 """Number of tokens that a card lists as promoted, and as suppressed."""
 
 
-WITH_TRANSCODERS = "examples that come with the transcoders"
+WITH_TRANSCODERS = "texts that come with the transcoders"
 
 TokenLogits: TypeAlias = tuple[tuple[str, float], ...]
 """Tokens, each with the direct effect of a feature on its logit."""

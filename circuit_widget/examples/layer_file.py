@@ -30,7 +30,7 @@ from circuit_widget.system.paths import quoted_path
 
 Result = TypeVar("Result")
 
-ROWS_IN_GROUP = 32
+ROWS_IN_GROUP = 64
 """Features that are read together for a card."""
 
 PREFIXES = {1: "", -1: "low_"}

@@ -15,7 +15,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.examples.batch import CONTEXT, NO_TOKEN
 from circuit_widget.examples.histogram import BINS
 from circuit_widget.examples.identity import identity_of
-from circuit_widget.examples.layer_file import PREFIXES, ROWS_IN_GROUP, readable
+from circuit_widget.examples.layer_file import PREFIXES, readable
 from circuit_widget.examples.levels import LEVELS
 from circuit_widget.examples.manifest import NAME, Manifest, read_manifest
 from circuit_widget.examples.parquet import arrow
@@ -28,6 +28,10 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 FOLDER = "examples"
 """Name of the folder beside transcoders in which examples are found."""
+
+
+ONLY_FOR_COLLECTING = ("_texts", "_words", "_priorities")
+"""Ends of the names of columns that no card needs."""
 
 
 class ExampleReader:
@@ -67,8 +71,11 @@ class ExampleReader:
     def _row(self, layer: int, path: Path, feature: int) -> Mapping[str, Any]:
         if layer not in self._files:
             self._files[layer] = arrow().parquet.ParquetFile(path, memory_map=True)
-        table = self._files[layer].read_row_group(feature // ROWS_IN_GROUP, use_threads=False)
-        row: Mapping[str, Any] = table.slice(feature % ROWS_IN_GROUP, 1).to_pylist()[0]
+        file = self._files[layer]
+        group, place = divmod(feature, file.metadata.row_group(0).num_rows)
+        columns = [name for name in file.schema_arrow.names if not name.endswith(ONLY_FOR_COLLECTING)]
+        table = file.read_row_group(group, columns, use_threads=False)
+        row: Mapping[str, Any] = table.slice(place, 1).to_pylist()[0]
         if row["feature"] != feature:
             raise LoadError(f"{quoted_path(path)}: found feature {row['feature']} in the row of feature {feature}.")
         return row

@@ -24,7 +24,7 @@ const CARD = {
   lowest: [],
   levels: [],
   histogram: null,
-  origin: "examples that come with the transcoders",
+  origin: "texts that come with the transcoders",
 };
 
 const COLLECTED = {
@@ -171,7 +171,8 @@ describe("a feature's card", () => {
 
   it("says where examples come from, as text, and marks this prompt's activation in their histogram", async () => {
     const root = await card("1_8_4", COLLECTED);
-    expect(get(root, "card-origin").textContent).toBe("120 tokens of <b>texts</b>.jsonl");
+    expect(get(root, "card-origin").textContent).toBe("from 120 tokens of <b>texts</b>.jsonl");
+    expect(root.querySelector("h3 .note")?.textContent).toBe("above zero on 0.7% of tokens");
     expect(get(root, "card-here").textContent).toBe("here 0.25, stronger than 0%");
     expect(root.querySelector<HTMLElement>(".here")?.style.left).toBe("37.5%");
     const bins = [...root.querySelectorAll<HTMLElement>(".bin")].map(({ style }) => style.height);

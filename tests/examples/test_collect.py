@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from circuit_widget.examples.layer_file import write_layer
 from circuit_widget.examples.manifest import read_manifest
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
+from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 from tests.examples.models import contents, neuron_model, random_texts, rows_of
-from tests.models import run_of, tiny_model, tiny_transcoders
+from tests.models import per_layer, run_of, tiny_model, tiny_transcoders
 
 TEXTS = random_texts(24)
 
@@ -142,7 +144,7 @@ def true_after(calls: int) -> Callable[[], bool]:
 @pytest.mark.parametrize("kind", ["features", "neurons"])
 def test_killed_anywhere_and_called_again_it_gives_the_same(kind: str, tmp_path: Path) -> None:
     model = neuron_model() if kind == "neurons" else tiny_model()
-    texts = [*TEXTS[:10], "", *TEXTS[10:]]
+    texts = [*TEXTS[:6], "", *TEXTS[6:16]]
     whole = model.collect_examples(texts, tmp_path / "whole", progress=False)
     choice, kills = random.Random(0), 0
     while True:
@@ -281,3 +283,18 @@ def test_a_window_that_differs_from_the_folders_is_refused(tmp_path: Path) -> No
     model.collect_examples(TEXTS[:2], tmp_path, progress=False)
     with pytest.raises(LoadError, match="window is 16, but the examples in this folder are of windows of 32"):
         model.collect_examples(TEXTS[2:], tmp_path, window=16, progress=False)
+
+
+def test_layers_without_features_are_passed_over(tmp_path: Path) -> None:
+    whole = tiny_model()
+    none = replace(
+        per_layer(whole).layers[1], encoder=torch.zeros(0, 32), encoder_bias=torch.zeros(0), decoder=torch.zeros(0, 32)
+    )
+    layers = (per_layer(whole).layers[0], none, per_layer(whole).layers[2])
+    some = ReplacementModel(whole.model, PerLayerTranscoders("some", layers, "mlp_input", "mlp_output"))
+    for texts in (TEXTS[:4], TEXTS[4:8]):
+        found = some.collect_examples(texts, tmp_path / "some", progress=False)
+        whole.collect_examples(texts, tmp_path / "whole", progress=False)
+    assert found.n_features == 80
+    assert rows_of(tmp_path / "some", 1)["feature"] == []
+    assert rows_of(tmp_path / "some", 2) == rows_of(tmp_path / "whole", 2)

@@ -195,7 +195,7 @@ def test_neurons_have_examples_of_both_signs(tmp_path: Path) -> None:
 def test_cards_show_the_examples_from_then_on_and_later_by_name(tmp_path: Path) -> None:
     model = cw.load("demo", device="cpu")
     with_transcoders = model.feature_card(0, 1)
-    assert with_transcoders.origin == "examples that come with the transcoders"
+    assert with_transcoders.origin == "texts that come with the transcoders"
     found = model.collect_examples(DEMO_TEXTS, tmp_path / "new", progress=False)
     card = model.feature_card(0, 1)
     assert (card.origin, card.label) == (f"{found.n_tokens} tokens of your texts", with_transcoders.label)

@@ -54,7 +54,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
       <section data-test="feature-card">
         <h3>
           fires on
-          {card.frequency !== null && <span class="note">{percent(card.frequency)} of tokens</span>}
+          {card.frequency !== null && <span class="note">{howOften(card, activation)}</span>}
           {side.examples.length > 3 && <More whole={whole} all={count(side.examples.length, "example")} />}
         </h3>
         {side.examples.length === 0 && <p class="none">{noExamples(card, snapshot.basis)}</p>}
@@ -63,7 +63,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
         ))}
         {side.examples.length > 0 && card.origin !== null && (
           <p class="origin" data-test="card-origin">
-            {printable(card.origin)}
+            from {printable(card.origin)}
           </p>
         )}
       </section>
@@ -97,6 +97,18 @@ function Reversed({ activation }: { activation: number }) {
       positive one these lists would be swapped.
     </p>
   );
+}
+
+/** On how many tokens a feature is active; where activations have two signs, with that of this prompt. */
+function howOften(card: Card, activation: number): string {
+  const frequency = card.frequency ?? 0;
+  if (card.minimum === null || card.histogram === null) return `${percent(frequency)} of tokens`;
+  const { counts, least, width } = card.histogram;
+  const below = counts.reduce((sum, tokens, bin) => (least + (bin + 0.5) * width < 0 ? sum + tokens : sum), 0);
+  const share = below / counts.reduce((sum, tokens) => sum + tokens, 0);
+  return activation < 0
+    ? `below zero on ${percent(frequency * share)} of tokens`
+    : `above zero on ${percent(frequency * (1 - share))} of tokens`;
 }
 
 function noExamples(card: Card, basis: keyof typeof WITHOUT_EXAMPLES): string {
