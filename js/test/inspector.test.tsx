@@ -172,13 +172,13 @@ describe("a feature's card", () => {
   it("says where examples come from, as text, and marks this prompt's activation in their histogram", async () => {
     const root = await card("1_8_4", COLLECTED);
     expect(get(root, "card-origin").textContent).toBe("from 120 tokens of <b>texts</b>.jsonl");
-    expect(root.querySelector("h3 .note")?.textContent).toBe("above zero on 0.7% of tokens");
+    expect(root.querySelector("h3 .note")?.textContent).toBe("> 0 on 0.7% of tokens");
     expect(get(root, "card-here").textContent).toBe("here 0.25, stronger than 0%");
     expect(root.querySelector<HTMLElement>(".here")?.style.left).toBe("37.5%");
     const bins = [...root.querySelectorAll<HTMLElement>(".bin")].map(({ style }) => style.height);
     expect(bins[3]).toBe("100%");
     expect(bins[2]).toBe("0%");
-    expect(texts(all(root, "card-level"))).toEqual(["2.00 to 4.0025% of its activations…bcdefTexas<script>."]);
+    expect(texts(all(root, "card-level"))).toEqual(["2.00 to 4.00 · 25% of its activations…bcdefTexas<script>."]);
   });
 
   it("places an activation among those of its own sign", () => {

@@ -52,7 +52,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
   return (
     <>
       <section data-test="feature-card">
-        <h3>
+        <h3 title={card.origin === null ? undefined : `its strongest examples in ${printable(card.origin)}`}>
           fires on
           {card.frequency !== null && <span class="note">{howOften(card, activation)}</span>}
           {side.examples.length > 3 && <More whole={whole} all={count(side.examples.length, "example")} />}
@@ -107,8 +107,8 @@ function howOften(card: Card, activation: number): string {
   const below = counts.reduce((sum, tokens, bin) => (least + (bin + 0.5) * width < 0 ? sum + tokens : sum), 0);
   const share = below / counts.reduce((sum, tokens) => sum + tokens, 0);
   return activation < 0
-    ? `below zero on ${percent(frequency * share)} of tokens`
-    : `above zero on ${percent(frequency * (1 - share))} of tokens`;
+    ? `< 0 on ${percent(frequency * share)} of tokens`
+    : `> 0 on ${percent(frequency * (1 - share))} of tokens`;
 }
 
 function noExamples(card: Card, basis: keyof typeof WITHOUT_EXAMPLES): string {
@@ -131,8 +131,7 @@ function Levels({ levels, peak }: { levels: Card["levels"]; peak: number }) {
       {levels.map(({ least, most, share, examples }) => (
         <div class="level" key={least} data-test="card-level">
           <p class="range">
-            {decimal(least)} to {decimal(most)}
-            <span class="note">{percent(share)} of its activations</span>
+            {decimal(least)} to {decimal(most)} · {percent(share)} of its activations
           </p>
           {(whole.value ? examples : examples.slice(0, 1)).map((example, at) => (
             <ExampleLine key={at} example={example} peak={peak} />
