@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 
 from circuit_widget.attribution.targets import Direction
 from circuit_widget.graph import Graph
@@ -15,7 +16,7 @@ from circuit_widget.graph.node_table import feature_at
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.sites import ARCHITECTURES
 from circuit_widget.replacement_model import ReplacementModel
-from tests.architectures import CONFIGURATIONS, model_of
+from tests.architectures import CONFIGURATIONS, THOROUGH, model_of
 from tests.models import PROMPT_IDS, tiny_transcoders
 from tests.plain_pass import PlainPass
 
@@ -31,19 +32,41 @@ TUNED = "gemma3_text-it"
 
 CASES = [
     (architecture, kind)
-    for architecture in (*CONFIGURATIONS, TUNED)
+    for architecture in (*THOROUGH, TUNED)
     for kind in (*KINDS, NEURONS)
     if kind != NEURONS or ARCHITECTURES[CONFIGURATIONS[architecture.removesuffix("-it")][0]].neurons is not None
+]
+"""Those that all tests run on."""
+
+ONE_EACH = {
+    "phi3": (NEURONS,),
+    "olmo2": ("cross-layer", NEURONS),
+    "olmo": ("top-k with skip",),
+    "granite": ("cross-layer", NEURONS),
+    "cohere": ("top-k with skip", NEURONS),
+    "nemotron": ("top-k with skip",),
+    "gptj": ("per-layer", NEURONS),
+    "mixtral": ("per-layer",),
+}
+"""For each thing that no architecture of `CASES` has, one that has it, with the kinds of features that it matters to."""
+
+ALL_CASES = [
+    pytest.param(case, id="-".join(case))
+    for case in (*CASES, *((architecture, kind) for architecture, kinds in ONE_EACH.items() for kind in kinds))
 ]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model with a graph, whose targets are whole columns of the unembedding, and with plain passes beside it."""
+    """A model with a graph, whose targets are whole columns of the unembedding, and with plain passes beside it.
+
+    The columns are multiplied by `scale`, as the model multiplies its logits.
+    """
 
     model: ReplacementModel
     graph: Graph
     plain: PlainPass
+    scale: float
 
 
 @cache
@@ -51,20 +74,22 @@ def case_of(architecture: str, kind: str) -> Case:
     language_model = model_of(architecture.removesuffix("-it"))
     if architecture == TUNED:
         language_model.network.config.name_or_path = "google/gemma-3-1b-it"
-    rows = language_model.unembedding.weight.detach()
+    config = language_model.network.config
+    scale = getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
+    rows = scale * language_model.unembedding.weight.detach()
     if kind == NEURONS:
         model = ReplacementModel(language_model, Neurons(language_model))
         targets = [Direction(str(token), rows[token]) for token in TOKENS]
         # A third, so that there are some at every place, and others are left.
         graph = model.trace(PROMPT_IDS, targets=targets, max_features=len(model.activations(PROMPT_IDS)) // 3)
         nodes = {feature_at(graph, node) for node in range(graph.n_features)}
-        return Case(model, graph, PlainPass(model, PROMPT_IDS, nodes))
+        return Case(model, graph, PlainPass(model, PROMPT_IDS, nodes), scale)
     sites = dict(KINDS[kind])
     if language_model.parallel and sites.get("input_site") == "residual_mid":
         sites["input_site"] = "mlp_input"
     model = ReplacementModel(language_model, tiny_transcoders(**sites))
     graph = model.trace(PROMPT_IDS, targets=[Direction(str(token), rows[token]) for token in TOKENS])
-    return Case(model, graph, PlainPass(model, PROMPT_IDS))
+    return Case(model, graph, PlainPass(model, PROMPT_IDS), scale)
 
 
 def assert_close(found: Any, expected: Any, tolerance: float = 1e-5) -> None:

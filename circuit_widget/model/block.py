@@ -33,15 +33,15 @@ class Modules:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The modules of one layer; post-norms are None where the architecture has none."""
+    """The modules of one layer; norms are None where the architecture has none."""
 
     whole: nn.Module
-    attention_norm: nn.Module
+    attention_norm: nn.Module | None
     attention: nn.Module
     value: nn.Module
     output: nn.Module
     attention_post_norm: nn.Module | None
-    mlp_norm: nn.Module
+    mlp_norm: nn.Module | None
     mlp: nn.Module
     mlp_post_norm: nn.Module | None
 
@@ -80,8 +80,8 @@ class Heads:
 class AttentionWeights:
     """W_V and W_O of one layer's attention, in float32, with the norms around it folded in.
 
-    Weight and centring of the norm before attention are folded into `value`, those of a norm after it into `output`.
-    `value_bias` and `output_bias` are the biases of norms and projections: attention multiplies the first by the row sums
+    Weight and centring of the norm before attention are folded into `value`, those of a norm after it into `output`, and
+    the residual multiplier into `output` and `output_bias`. `value_bias` and `output_bias` are the biases of norms and projections: attention multiplies the first by the row sums
     of its pattern; the second is added before the norm after attention divides.
     """
 
@@ -125,19 +125,22 @@ def find_block(block: nn.Module, sites: Sites) -> Block:
     """
     attention = find_module(block, sites.attention)
 
-    def post_norm(path: str | None) -> nn.Module | None:
+    def norm(path: str | None) -> nn.Module | None:
         return None if path is None else find_module(block, path)
+
+    old = sites.mlp_before_5
+    mlp = old if old is not None and hasattr(block, old) else sites.mlp
 
     return Block(
         whole=block,
-        attention_norm=find_module(block, sites.attention_norm),
+        attention_norm=norm(sites.attention_norm),
         attention=attention,
         value=find_module(attention, sites.value),
         output=find_module(attention, sites.output),
-        attention_post_norm=post_norm(sites.attention_post_norm),
-        mlp_norm=find_module(block, sites.mlp_norm),
-        mlp=find_module(block, sites.mlp),
-        mlp_post_norm=post_norm(sites.mlp_post_norm),
+        attention_post_norm=norm(sites.attention_post_norm),
+        mlp_norm=norm(sites.mlp_norm),
+        mlp=find_module(block, mlp),
+        mlp_post_norm=norm(sites.mlp_post_norm),
     )
 
 
@@ -171,7 +174,7 @@ def projection_weight(projection: nn.Module) -> Float[Tensor, "inputs outputs"]:
     return weight if isinstance(projection, Conv1D) else weight.T
 
 
-def attention_weights(block: Block, heads: Heads, kind: NormKind) -> AttentionWeights:
+def attention_weights(block: Block, heads: Heads, kind: NormKind, residual_multiplier: float = 1.0) -> AttentionWeights:
     """Return the linear part of a layer's attention."""
     norm = linear_norm(block.attention_norm, kind)
     weight = heads.values(projection_weight(block.value)).float()
@@ -186,9 +189,9 @@ def attention_weights(block: Block, heads: Heads, kind: NormKind) -> AttentionWe
         output, output_bias = after.apply(output), after.apply(output_bias[None])[0]
     return AttentionWeights(
         value=value.reshape(heads.n_value, heads.width, -1).contiguous(),
-        output=output.T.reshape(-1, heads.n, heads.width).contiguous(),
+        output=residual_multiplier * output.T.reshape(-1, heads.n, heads.width).contiguous(),
         value_bias=value_bias,
-        output_bias=output_bias,
+        output_bias=residual_multiplier * output_bias,
     )
 
 

@@ -54,18 +54,20 @@ class LanguageModel:
 
     Attributes:
         network: the model itself.
-        sites: the row of its architecture.
+        sites: the row of its architecture, for its settings.
         body: the text model without its unembedding.
         blocks: the modules of each layer.
         positions: learned position embeddings, or None.
         final_norm, unembedding: the last modules.
         heads: shape of the attention.
         softcap: the cap on logits, or None.
+        logit_scale: by what logits are multiplied after the unembedding, before any cap.
+        residual_multiplier: by what the writes of attention and MLPs are multiplied.
         parallel: whether MLPs read the residual stream from before attention.
     """
 
     def __init__(self, network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None:
-        self.sites = sites_of(str(network.config.model_type))
+        self.sites = sites_of(network.config)
         evaluating(network).keep()
         self.network = network
         self.tokenizer = tokenizer
@@ -84,11 +86,16 @@ class LanguageModel:
             layout=self.sites.value_layout,
         )
         self.softcap: float | None = None if self.sites.softcap is None else getattr(config, self.sites.softcap)
-        self.parallel = self.sites.parallel is not None and bool(getattr(config, self.sites.parallel))
+        self.logit_scale = self._multiplier(self.sites.logit_multiplier) / self._multiplier(self.sites.logit_divisor)
+        self.residual_multiplier = self._multiplier(self.sites.residual_multiplier)
+        self.parallel = bool(self.sites.parallel)
 
     @property
     def _config(self) -> Any:
         return self.network.config.get_text_config()
+
+    def _multiplier(self, entry: str | None) -> float:
+        return 1.0 if entry is None else float(getattr(self._config, entry))
 
     def _find_modules(self) -> None:
         """Find the modules of the network and check that they are those of its architecture."""
@@ -189,6 +196,11 @@ class LanguageModel:
         """Type of the weights."""
         return self.unembedding.weight.dtype
 
+    @property
+    def final_device(self) -> torch.device:
+        """Device of the final norm; that of the last layer where the norm has no weight."""
+        return next((each.device for each in self.final_norm.parameters()), self.blocks[-1].device)
+
     def layer_device(self, layer: int) -> torch.device:
         """Return the device of a layer; a model loaded with a `device_map` is spread over several devices."""
         return self.blocks[layer].device
@@ -214,14 +226,15 @@ class LanguageModel:
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     def unembed(self, normed: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n vocabulary"]:
-        """Return the product of the unembedding with a residual stream after the final norm, or a change of it; float32.
+        """Return the logits of a change of the residual stream after the final norm, in float32: without a bias.
 
-        The softcap is not applied: see `capped`.
+        The logit scale is applied, the softcap is not: see `capped`.
         """
         normed = normed.to(self.device)
         with inference():
             pieces = torch.split(self.unembedding.weight, UNEMBEDDING_ROWS)
-            return torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
+            logits = torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
+            return logits if self.logit_scale == 1 else self.logit_scale * logits
 
     def capped(self, logits: Float[Tensor, "*n vocabulary"]) -> Float[Tensor, "*n vocabulary"]:
         """Return logits with the model's softcap, where it has one."""
@@ -236,17 +249,28 @@ class LanguageModel:
         normed: Tensor = self.final_norm(residual)
         return normed.to(self.device)
 
-    def logits_of(self, normed: Float[Tensor, "n d_model"]) -> Float[Tensor, "n vocabulary"]:
+    def logits_of(self, normed: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n vocabulary"]:
         """Return the logits of a residual stream after the final norm, before any softcap, in float32."""
         logits: Tensor = self.unembedding(normed)
-        return logits.float()
+        return logits.float() if self.logit_scale == 1 else self.logit_scale * logits.float()
+
+    def unembedding_row(self, token: int) -> Float[Tensor, " d_model"]:
+        """Return the gradient of a token's logit, before any softcap, after the final norm, in float32.
+
+        It is the token's row of the unembedding, times the logit scale.
+        """
+        return self.logit_scale * self.unembedding.weight[token].detach().float()
+
+    def unembedding_bias(self, token: int) -> float:
+        """Return what the bias of the unembedding adds to a token's logit, before any softcap; 0 where it has none."""
+        return 0.0 if self.unembedding.bias is None else self.logit_scale * float(self.unembedding.bias[token])
 
     def attention_weights(self, layer: int) -> AttentionWeights:
         """Return W_V and W_O of a layer's attention; cached until `refresh` finds that weights have changed."""
         cached = self._attention_weights.get(layer)
         if cached is None:
             with inference():
-                cached = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
+                cached = attention_weights(self.blocks[layer], self.heads, self.sites.norm, self.residual_multiplier)
             self._attention_weights[layer] = cached
         return cached
 
@@ -257,14 +281,17 @@ class LanguageModel:
 
     @cached_property
     def final_norm_weight(self) -> Float[Tensor, " d_model"]:
-        """Weight of the final norm, in float32, on the device of the unembedding."""
-        return norm_weight(self.final_norm, self.sites.norm).to(self.device)
+        """Weight of the final norm, in float32, on the device of the unembedding; ones where it has none."""
+        weight = norm_weight(self.final_norm, self.sites.norm)
+        if weight is None:
+            return torch.ones(self.d_model, dtype=torch.float32, device=self.device)
+        return weight.to(self.device)
 
     @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
-        """Mean row of the unembedding, in float32."""
+        """Mean of `unembedding_row` over all tokens."""
         with inference():
-            return self.unembedding.weight.mean(0, dtype=torch.float32)
+            return self.logit_scale * self.unembedding.weight.mean(0, dtype=torch.float32)
 
 
 def load_language_model(
@@ -302,7 +329,7 @@ def load_language_model(
         local["gguf_file"] = source.gguf.path.name
     with _as_load_error(source, "its configuration"):
         config = transformers.AutoConfig.from_pretrained(source.reference, **local)
-    sites_of(str(config.model_type))
+    sites_of(config)
     if tokenizer is None:
         tokenizer = _own_tokenizer(source, generation)
     if source.gguf is None:

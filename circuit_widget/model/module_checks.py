@@ -79,7 +79,7 @@ def check_plain(
     for path, module in _relevant(modules):
         expected = read.get(id(module))
         if expected is not None:
-            fault = _class_fault(module, expected) or _call_fault(module, KNOWN) or _tensor_fault(module)
+            fault = _class_fault(module, expected) or _call_fault(module, KNOWN) or _tensor_fault(module, expected)
         elif id(module) in containers:
             fault = _container_fault(module) or _call_fault(
                 module, KNOWN, but_hooks=loaded and module is modules.network
@@ -104,10 +104,14 @@ def has_hooked_mlps(modules: Modules) -> bool:
 
 @dataclass(frozen=True)
 class _ExpectedClass:
-    """The classes a module whose weights are used may have; `own` allows those of transformers' modelling files."""
+    """The classes a module whose weights are used may have; `own` allows those of transformers' modelling files.
+
+    A module that is `unweighted` may have no weight.
+    """
 
     classes: tuple[type[nn.Module], ...]
     own: bool = False
+    unweighted: bool = False
 
     def __str__(self) -> str:
         return " or ".join(map(_named, self.classes)) or "the norm of its architecture"
@@ -119,7 +123,8 @@ class _ExpectedClass:
 def _read_modules(modules: Modules, kind: NormKind) -> dict[int, _ExpectedClass]:
     """Return the expected classes of the modules whose weights are used, by the ids of the modules."""
     embedding = _ExpectedClass((nn.Embedding,), own=True)
-    norm = _ExpectedClass((nn.LayerNorm,)) if kind is NormKind.LAYER else _ExpectedClass((), own=True)
+    classes = (nn.LayerNorm,) if kind.of_torch else ()
+    norm = _ExpectedClass(classes, own=not kind.of_torch, unweighted=True)
     read = {id(module): embedding for module in (modules.embedding, modules.positions) if module is not None}
     read |= {id(modules.unembedding): _ExpectedClass((nn.Linear,)), id(modules.final_norm): norm}
     for block in modules.blocks:
@@ -190,7 +195,10 @@ def _container_fault(module: nn.Module) -> str | None:
         return f"is a {_named(type(module))} around a module of transformers; use that module, its .{inner}, instead."
     implementation = getattr(getattr(module, "config", None), "_attn_implementation", "eager")
     if implementation != "eager":
-        return f"has the attention {implementation!r}, which shows no patterns; set its config to that of the model."
+        return (
+            f"has the attention {implementation!r}, which shows no patterns; set its config to that of the model, or load "
+            "the model with attn_implementation='eager'."
+        )
     return None if _comes_from(type(module).forward, ("transformers.",)) else _patched_fault(type(module))
 
 
@@ -238,11 +246,11 @@ def _hook_fault(hook: Callable[..., Any], what: str) -> str:
     )
 
 
-def _tensor_fault(module: nn.Module) -> str | None:
+def _tensor_fault(module: nn.Module, expected: _ExpectedClass) -> str | None:
     """Return what is wrong with the weight or bias of a module of the expected class, or None."""
     for name in ("weight", "bias"):
         tensor: Any = getattr(module, name, None)
-        if tensor is None and name == "bias":
+        if tensor is None and (name == "bias" or expected.unweighted):
             continue
         if not isinstance(tensor, Tensor):
             return f"has no {name} tensor ({_named(type(tensor))}), which the tracer reads; load the plain model."

@@ -142,6 +142,9 @@ def find_neurons(block: Block, sites: MlpSites) -> NeuronLayer:
     if sites.gate is not None:
         gate = part(sites.gate)
         up_rows, up_bias, gate_rows, gate_bias = gate_rows, gate_bias, rows(gate), bias(gate)
+    if sites.fused:
+        gate_rows, up_rows = gate_rows.chunk(2)
+        gate_bias, up_bias = (None, None) if gate_bias is None else gate_bias.chunk(2)
     return NeuronLayer(
         gate=gate_rows,
         up=up_rows,

@@ -189,10 +189,12 @@ def _leaving_residual(
         added = edit.added(layer, pieces.mlp_input[here])
         if added is not None:
             change = added.to(left.device)
-            if norm is not None:
+            if norm is None:
+                change = pieces.writing.apply(change, edit.first_position)
+            else:
                 before = pieces.mlp_output[here]
                 before, after = (norm(x.to(left.dtype)).float() for x in (before, before + change))
-                change = after - before
+                change = model.residual_multiplier * (after - before)
             left[row, edit.first_position - rows.start :] += change.to(left.dtype)
     return left
 

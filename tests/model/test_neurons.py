@@ -11,13 +11,13 @@ from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.neurons import NeuronInputs, NeuronLayer
 from circuit_widget.model.self_check import check_neurons
 from circuit_widget.model.sites import ARCHITECTURES
-from tests.architectures import CONFIGURATIONS, model_of
+from tests.architectures import CONFIGURATIONS, model_of, with_skips
 from tests.cases import assert_close
 
 WITH_NEURONS = [name for name, (kind, _) in CONFIGURATIONS.items() if ARCHITECTURES[kind].neurons is not None]
 
 
-@pytest.fixture(params=WITH_NEURONS)
+@pytest.fixture(params=with_skips(WITH_NEURONS))
 def neurons(request: pytest.FixtureRequest) -> Neurons:
     return Neurons(model_of(request.param))
 
@@ -91,9 +91,10 @@ def test_an_activation_function_that_is_not_zero_at_zero_is_refused() -> None:
         layer.check_activation("toy: layer 3")
 
 
-def test_experts_are_refused_with_what_to_do() -> None:
-    with pytest.raises(LoadError, match=r"'gpt_oss' are not made of one layer of neurons.*load it with transcoders"):
-        Neurons(model_of("gpt_oss"))
+@pytest.mark.parametrize("name", ["gpt_oss", "mixtral", "qwen3_moe"])
+def test_experts_are_refused_with_what_to_do(name: str) -> None:
+    with pytest.raises(LoadError, match=rf"'{name}' are not made of one layer of neurons.*load it with transcoders"):
+        Neurons(model_of(name))
 
 
 def test_an_mlp_that_does_something_else_is_refused() -> None:
