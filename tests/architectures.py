@@ -159,7 +159,7 @@ def with_skips(names: Iterable[str]) -> list[ParameterSet]:
 def _skip(model_type: str) -> pytest.MarkDecorator:
     since = ARCHITECTURES[model_type].since
     return pytest.mark.skipif(
-        model_type not in transformers.models.auto.configuration_auto.CONFIG_MAPPING_NAMES,
+        model_type not in transformers.CONFIG_MAPPING,
         reason=f"runs from transformers {since} on, which has {model_type}",
     )
 
@@ -176,7 +176,8 @@ def network_of(name: str, *, seed: int = 5, dtype: torch.dtype = torch.float32) 
     config = transformers.AutoConfig.for_model(model_type, **entries)
     chosen = {"attn_implementation": "eager"} if model_type in EAGER_WHEN_LOADED else {}
     made: PreTrainedModel = transformers.AutoModelForCausalLM.from_config(config, **chosen)
-    return randomised(made, seed).to(dtype)
+    randomised(made, seed).to(dtype)
+    return made
 
 
 def model_of(name: str, *, seed: int = 5, dtype: torch.dtype = torch.float32) -> LanguageModel:

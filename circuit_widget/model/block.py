@@ -81,8 +81,9 @@ class AttentionWeights:
     """W_V and W_O of one layer's attention, in float32, with the norms around it folded in.
 
     Weight and centring of the norm before attention are folded into `value`, those of a norm after it into `output`, and
-    the residual multiplier into `output` and `output_bias`. `value_bias` and `output_bias` are the biases of norms and projections: attention multiplies the first by the row sums
-    of its pattern; the second is added before the norm after attention divides.
+    the residual multiplier into `output` and `output_bias`. `value_bias` and `output_bias` are the biases of norms and
+    projections: attention multiplies the first by the row sums of its pattern; the second is added before the norm after
+    attention divides.
     """
 
     value: Float[Tensor, "value_heads head_width d_model"]

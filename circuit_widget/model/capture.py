@@ -97,7 +97,9 @@ class _RecordedLayer:
         self.parts |= {"attention_output_scale": None, "writing": FrozenNorm()}
         hooks.before(block.whole, lambda args, kwargs: self._whole(block, cache, args, kwargs))
         if "output_attentions" in inspect.signature(type(block.attention).forward).parameters:
-            hooks.add_argument(block.attention, "output_attentions", True)  # else some of transformers 4 give no pattern
+            hooks.add_argument(
+                block.attention, "output_attentions", True
+            )  # else some of transformers 4 give no pattern
         hooks.after(block.attention, lambda _, output: self.parts.update(pattern=output[1][0]))
         norm = block.mlp_norm
         hooks.before(norm or block.mlp, lambda args, _: self._mlp_norm(norm, input_site, args[0][0]))

@@ -63,7 +63,7 @@ class MlpSites:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Requirement:
     """A setting that a model must have: the value of an entry of its configuration, and what any other value does."""
 
     entry: str
@@ -96,7 +96,7 @@ class Sites:
         neurons: the parts of the MLP, None where it is not of the kind that `MlpSites` describes.
         sinks: whether rows of the attention pattern may sum to less than 1.
         softcap: name of the configuration's entry for the cap on logits; None: logits have none.
-        settings: what the configuration must state for this to be all.
+        requirements: what the configuration must state for this to be all.
         since: the first version of transformers that has the architecture, where the oldest supported one does not.
     """
 
@@ -123,7 +123,7 @@ class Sites:
     neurons: MlpSites | None = MlpSites()
     sinks: bool = False
     softcap: str | None = None
-    settings: tuple[Setting, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
     since: str | None = None
 
 
@@ -169,12 +169,10 @@ ARCHITECTURES: dict[str, Sites] = {
     "gemma3": replace(_GEMMA, body="model.language_model"),
     "phi3": Sites(value="qkv_proj", neurons=_FUSED),
     "glm": Sites(neurons=_FUSED),
-    "glm4": Sites(
-        attention_post_norm="post_self_attn_layernorm", mlp_post_norm="post_mlp_layernorm", neurons=_FUSED
-    ),
+    "glm4": Sites(attention_post_norm="post_self_attn_layernorm", mlp_post_norm="post_mlp_layernorm", neurons=_FUSED),
     "olmo": Sites(
         norm=NormKind(centred=True, epsilon=1e-5),
-        settings=(Setting("clip_qkv", None, "attention clips its values, so it is not linear in them"),),
+        requirements=(Requirement("clip_qkv", None, "attention clips its values, so it is not linear in them"),),
     ),
     "olmo2": _POST_NORMS,
     "olmo3": replace(_POST_NORMS, since="4.57"),
@@ -183,9 +181,7 @@ ARCHITECTURES: dict[str, Sites] = {
     "cohere": _COHERE,
     "cohere2": _COHERE,
     "nemotron": Sites(norm=NormKind(centred=True, plus_one=True), neurons=_UNGATED),
-    "starcoder2": Sites(
-        norm=LAYER_NORM, neurons=MlpSites(up="c_fc", down="c_proj", gate=None, activation="act")
-    ),
+    "starcoder2": Sites(norm=LAYER_NORM, neurons=MlpSites(up="c_fc", down="c_proj", gate=None, activation="act")),
     "stablelm": Sites(norm=LAYER_NORM, parallel="use_parallel_residual", shared_norm=True),
     "phi": _PHI,
     "gptj": replace(
@@ -273,12 +269,12 @@ def sites_of(config: Any) -> Sites:
     """
     row = row_of(str(config.model_type))
     text = config.get_text_config()
-    for setting in row.settings:
-        found = getattr(text, setting.entry, setting.value)
-        if found != setting.value:
+    for needed in row.requirements:
+        found = getattr(text, needed.entry, needed.value)
+        if found != needed.value:
             raise LoadError(
-                f"The architecture {config.model_type!r} cannot be traced with {setting.entry}={quoted(found)}: "
-                f"{setting.otherwise}. Models with {setting.entry}={setting.value!r} can be."
+                f"The architecture {config.model_type!r} cannot be traced with {needed.entry}={quoted(found)}: "
+                f"{needed.otherwise}. Models with {needed.entry}={needed.value!r} can be."
             )
     parallel = bool(getattr(text, row.parallel)) if isinstance(row.parallel, str) else row.parallel
     shared = parallel and row.shared_norm

@@ -26,6 +26,7 @@ def site_pairs(name: str) -> list[tuple[str, str]]:
     inputs = [site for site in INPUT_SITES if name not in BESIDE_ATTENTION or site != "residual_mid"]
     return list(itertools.product(inputs, OUTPUT_SITES))
 
+
 POST_NORMED = ("gemma2", "gemma3", "gemma3_text", "glm4", "olmo2", "olmo3", "exaone4")
 PLUS_ONE = ("gemma", "gemma2", "gemma3", "gemma3_text", "nemotron")
 

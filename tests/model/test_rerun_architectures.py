@@ -94,7 +94,8 @@ def test_a_total_effect_equals_a_plain_forward_pass_with_a_hook(name: str, outpu
     again = rerun(model, captured, adding(vector, FIRST_POSITION), first_layer=LAYER, first_position=FIRST_POSITION)
     with torch.inference_mode(), written_by_hand(model, vector, output_site) as given:
         expected = model.network(torch.tensor([PROMPT])).logits[0, POSITION]
-    assert float((expected - captured.logits).abs().max()) > 1e-2
+    # Squares of large activations outweigh the vector in arcee.
+    assert float((expected - captured.logits).abs().max()) > (2e-4 if name == "arcee" else 1e-2)
     torch.testing.assert_close(again.logits, expected, atol=2e-5, rtol=0)
     assert sorted(again.mlp_inputs) == [1, 2]
     for layer, x in again.mlp_inputs.items():

@@ -1,13 +1,15 @@
 """Architectures and settings that cannot be traced are refused by a sentence that says why."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import transformers
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from transformers import CONFIG_MAPPING
 
 from circuit_widget.errors import LoadError
 from circuit_widget.model.sites import ARCHITECTURES, row_of, sites_of
+from circuit_widget.model.source import find_model
 from circuit_widget.model.untraceable import UNTRACEABLE, why_untraceable
 
 
@@ -44,7 +46,19 @@ def test_no_architecture_is_both_in_the_table_and_refused() -> None:
 
 @pytest.mark.skipif(int(transformers.__version__.split(".")[0]) < 5, reason="transformers 5 has all of them")
 def test_every_architecture_that_is_named_is_one_of_transformers() -> None:
-    assert set(ARCHITECTURES) | UNTRACEABLE <= set(CONFIG_MAPPING_NAMES)
+    assert set(ARCHITECTURES) | UNTRACEABLE <= set(CONFIG_MAPPING)
+
+
+def test_an_architecture_that_transformers_is_too_old_for_is_refused_with_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("circuit_widget.model.checkpoint.CONFIG_MAPPING", {})
+    (tmp_path / "config.json").write_text('{"model_type": "olmo3"}')
+    with pytest.raises(
+        LoadError,
+        match=r"architecture 'olmo3', which transformers has from version 4\.57 on; .*'transformers>=4\.57'\.$",
+    ):
+        find_model(tmp_path)
 
 
 def test_values_that_are_clipped_are_refused() -> None:
