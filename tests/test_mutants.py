@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools.mutants.mutation import Mutation
-from tools.mutants.run import MUTATIONS, check_table, command_of, outcome_of, try_mutation
+from tools.mutants.run import MUTATIONS, are_of_frontend, check_table, check_tests, command_of, outcome_of, try_mutation
 
 SUM = Mutation("a sum is a difference", "sums.py", "a + b", "a - b", ("test_sums.py",))
 
@@ -28,7 +28,7 @@ def test_the_mistakes_are_many_and_well_spread() -> None:
     rooms = ["attribution", "intervention", "figure", "widget"]
     assert len(MUTATIONS) >= 60
     assert all(sum(one.file.startswith(f"circuit_widget/{room}/") for one in MUTATIONS) >= 8 for room in rooms)
-    assert sum(one.is_frontend for one in MUTATIONS) >= 8
+    assert sum(are_of_frontend(one.tests) for one in MUTATIONS) >= 8
 
 
 @pytest.mark.parametrize(("text", "count"), [("a * b", 0), ("a + b; a + b", 2)])
@@ -51,12 +51,20 @@ def test_a_mistake_is_caught_or_survives_and_is_taken_back(project: Path) -> Non
     assert (project / "sums.py").read_text() == before
 
 
+def test_tests_that_fail_by_themselves_end_the_run_before_the_first_mistake(project: Path) -> None:
+    check_tests([SUM], project)
+    with (project / "test_sums.py").open("a") as file:
+        file.write("\n\ndef test_nothing():\n    assert add(0, 0)\n")
+    with pytest.raises(ValueError, match=r"Without a mistake, these tests do not pass: .* test_sums\.py$"):
+        check_tests([SUM], project)
+
+
 def test_tests_that_cannot_run_catch_nothing(project: Path) -> None:
-    assert outcome_of(command_of(replace(SUM, tests=("test_gone.py",))), project, project) == "not run"
+    assert outcome_of(command_of(("test_gone.py",)), project, project) == "not run"
     assert outcome_of([sys.executable, "-c", "raise SystemExit(1)"], project, project) == "caught"
 
 
 def test_a_mistake_on_the_page_is_left_to_vitest() -> None:
-    command = command_of(replace(SUM, tests=("js/test/map.test.ts",)))
+    command = command_of(("js/test/map.test.ts",))
     assert command[:3] == ["npx", "vitest", "run"]
     assert command[-1] == "test/map.test.ts"

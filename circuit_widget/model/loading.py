@@ -43,7 +43,7 @@ _EXPECTED_TRANSCODERS = (
     f"{', '.join(ALIASES)}."
 )
 
-HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "features/layer_*.json.gz")
+HUB_FILES = ("*.yaml", "*.yml", "*.json", "*.safetensors", "*.npz", "*ae.pt", "features/layer_*.json.gz")
 """Files to download from a repository of transcoders."""
 
 

@@ -55,4 +55,24 @@ class TopK:
         return torch.zeros_like(preactivation).scatter_(-1, kept, values.clamp(min=0) if self.rectified else values)
 
 
-Activation: TypeAlias = ReLU | JumpReLU | TopK
+@dataclass(frozen=True, eq=False)
+class WeightedTopK:
+    """The pre-activations above zero among the k largest products of pre-activation and weight of a row, zero elsewhere.
+
+    `weights`, usually the norms of decoder rows, are not below zero; they decide what is kept, and scale nothing.
+    """
+
+    k: int
+    weights: Float[Tensor, " features"]
+
+    def __call__(self, preactivation: Float[Tensor, "*rows features"]) -> Float[Tensor, "*rows features"]:
+        """Return the activations of all features."""
+        rectified = torch.relu(preactivation)
+        kept = torch.topk(rectified * self.weights, self.k, dim=-1).indices
+        return torch.zeros_like(rectified).scatter_(-1, kept, rectified.gather(-1, kept))
+
+
+RowWise: TypeAlias = TopK | WeightedTopK
+"""Activation functions with which a feature's activation depends on the pre-activations of all features of its row."""
+
+Activation: TypeAlias = ReLU | JumpReLU | RowWise

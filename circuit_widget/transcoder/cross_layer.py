@@ -13,12 +13,15 @@ from circuit_widget.transcoder.layer import LayeredTranscoders, TranscoderLayer
 
 @dataclass(frozen=True, eq=False)
 class CrossLayerTranscoder(TranscoderLayer):
-    """The features that read at one layer; slot j of their decoder (features, slots, d_model) writes j layers above."""
+    """The features that read at one layer; slot j of their decoder writes j layers above.
+
+    The decoder has the shape (features, slots, d_model), or is a matrix (features, d_model) for each slot.
+    """
 
     @property
     def n_written(self) -> int:
         """Number of layers written to."""
-        return self.decoder.shape[1]
+        return len(self.decoder) if isinstance(self.decoder, tuple) else self.decoder.shape[1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 ENDINGS = (".safetensors", ".npz", ".json", ".yaml", ".yml")
+NAMES = ("ae.pt",)
+"""Files of other endings that belong to a layout: the tensors of dictionary_learning."""
+
 DEPTH = 4
 """Deepest nesting of folders in a layout."""
 
@@ -72,7 +75,7 @@ def _walk(directory: Path, depth: int) -> Iterator[Path]:
     except PermissionError:
         return
     for path in entries:
-        if path.suffix in ENDINGS and path.is_file():
+        if (path.suffix in ENDINGS or path.name in NAMES) and path.is_file():
             yield path
         elif depth > 0 and path.is_dir() and not path.name.startswith("."):
             yield from _walk(path, depth - 1)

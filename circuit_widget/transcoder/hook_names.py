@@ -21,6 +21,7 @@ INPUT_HOOKS = {
     "pre_feedforward_layernorm.output": "mlp_input",
     "ln2.hook_normalized": "mlp_norm",
     "hook_resid_mid": "residual_mid",
+    "ln_2.input": "residual_mid",
     "hook_mlp_in": "residual_mid",
     "pre_feedforward_layernorm.input": "residual_mid",
 }
@@ -33,6 +34,14 @@ OUTPUT_HOOKS = {
     "post_feedforward_layernorm.output": "mlp_update",
 }
 """Output sites by hook name within a block."""
+
+ELSEWHERE = {
+    r"attn|hook_[zqkv]$": "It belongs to attention, which transcoders do not replace. ",
+    r"hook_resid_(pre|post)|^(input|output)$": (
+        "It is the residual stream between layers: autoencoders of it reconstruct their input and cannot replace MLPs. "
+    ),
+}
+"""Why features at other hooks cannot replace MLPs, by a pattern of the name within a block."""
 
 BLOCK = re.compile(r"(?:.*\.)?(?:blocks|layers|h)\.(?P<layer>\d+|\{\w*\}|\*)\.(?P<inside>.+)")
 """A hook name with its block: `blocks.3.mlp.hook_in`, `model.layers.3.mlp.output`."""
@@ -115,9 +124,10 @@ def _site(hook: object, sites: dict[str, str], path: Path, key: str, argument: s
     match = BLOCK.fullmatch(str(hook))
     inside = match["inside"] if match is not None else str(hook)
     if inside not in sites:
+        elsewhere = next((why for sign, why in ELSEWHERE.items() if re.search(sign, inside) is not None), "")
         raise LoadError(
-            f"{path}: {key} is {hook!r}, expected one of {', '.join(sites)}. If it is another name of one of these "
-            f"sites, pass {argument}."
+            f"{path}: {key} is {hook!r}, expected one of {', '.join(sites)}. {elsewhere}If it is another name of one of "
+            f"these sites, pass {argument}."
         )
     return inside, sites[inside]
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuit_widget.errors import LoadError
-from circuit_widget.transcoder.activation import Activation, ReLU, TopK
+from circuit_widget.transcoder.activation import Activation, ReLU, RowWise
 from circuit_widget.transcoder.at_positions import read_at
 
 PIECE_BYTES = 1 << 26
@@ -20,7 +20,7 @@ PIECE_BYTES = 1 << 26
 RELU = ReLU()
 
 ROWS_AT_ONCE = 256
-"""Rows encoded together with all features, for TopK."""
+"""Rows encoded together with all features, where an activation depends on its whole row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,11 @@ class TranscoderLayer:
 
     Biases, thresholds, the skip connection and all results are float32 on the layer's device. Encoder and decoder have the
     dtype of their file, and can be in main memory or mapped from the file; only requested rows of the decoder are read.
-    `encoder_origin` and `decoder_origin` name them in errors, `files` are their files.
+    A decoder that writes several layers is one tensor, or a matrix for each. `encoder_origin` and `decoder_origin` name
+    them in errors, `files` are their files.
+
+    `input_scale` is multiplied into what encoders read, `output_scale` into decoder rows: a normalisation of inputs and
+    outputs that a file states beside its weights. Biases and the skip connection contain it already.
 
     Raises:
         LoadError: the parts do not fit together.
@@ -37,16 +41,18 @@ class TranscoderLayer:
 
     encoder: Float[Tensor, "features d_model"]
     encoder_bias: Float[Tensor, " features"]
-    decoder: Float[Tensor, "features *written d_model"]
+    decoder: Float[Tensor, "features *written d_model"] | tuple[Float[Tensor, "features d_model"], ...]
     decoder_bias: Float[Tensor, " d_model"]
     activation: Activation = RELU
     skip: Float[Tensor, "d_model d_model"] | None = None
+    input_scale: Float[Tensor, " d_model"] | None = None
+    output_scale: Float[Tensor, "*written d_model"] | None = None
     encoder_origin: str = "The encoder"
     decoder_origin: str = "The decoder"
     files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.activation, TopK) and not 1 <= self.activation.k <= self.n_features:
+        if isinstance(self.activation, RowWise) and not 1 <= self.activation.k <= self.n_features:
             raise LoadError(
                 f"{self.encoder_origin}: k is {self.activation.k}, expected 1 to {self.n_features}, the number of features."
             )
@@ -76,11 +82,12 @@ class TranscoderLayer:
         Raises:
             LoadError: the encoder has NaN or infinite values.
         """
+        read = x if self.input_scale is None else x * self.input_scale
         if self.encoder.device == self.device and self.encoder.dtype == torch.float32:
-            preactivation = torch.addmm(self.encoder_bias, x, self.encoder.T)
+            preactivation = torch.addmm(self.encoder_bias, read, self.encoder.T)
         else:
             pieces = self.encoder.split(max(1, PIECE_BYTES // (4 * self.d_model)))
-            products = [x @ piece.to(self.device).float().T for piece in pieces]
+            products = [read @ piece.to(self.device).float().T for piece in pieces]
             preactivation = torch.cat(products, dim=-1).add_(self.encoder_bias)
         _refuse_unless_finite(preactivation, x, self.encoder_origin)
         return preactivation, self.activation(preactivation)
@@ -96,7 +103,7 @@ class TranscoderLayer:
 
         `rows` are their `encoder_rows`, if the caller has them.
         """
-        if not isinstance(self.activation, TopK):
+        if not isinstance(self.activation, RowWise):
             rows = self.encoder_rows(features) if rows is None else rows
             preactivation = read_at(x, positions, rows) + self.encoder_bias[features]
             return preactivation, self.activation.of(preactivation, features)
@@ -114,16 +121,21 @@ class TranscoderLayer:
         """Return the encoder rows of `features`."""
         rows = self.encoder[features.to(self.encoder.device)].to(self.device).float()
         _refuse_unless_finite(rows, None, self.encoder_origin)
-        return rows
+        return rows if self.input_scale is None else rows * self.input_scale
 
     def decoder_rows(
         self, features: Int[Tensor, " n"], slot: int | None = None, device: torch.device | None = None
     ) -> Float[Tensor, "n d_model"]:
         """Return the decoder rows of `features`, on `device`; `slot` is the index among the layers they write to."""
-        index = features.to(self.decoder.device)
-        rows = (self.decoder[index] if slot is None else self.decoder[index, slot]).to(device or self.device).float()
+        decoder, scale = self.decoder, self.output_scale
+        if slot is not None:
+            decoder = decoder[slot] if isinstance(decoder, tuple) else decoder[:, slot]
+            scale = None if scale is None else scale[slot]
+        if isinstance(decoder, tuple):
+            raise TypeError("a decoder that writes several layers needs a slot")
+        rows = decoder[features.to(decoder.device)].to(device or self.device).float()
         _refuse_unless_finite(rows, None, self.decoder_origin)
-        return rows
+        return rows if scale is None else rows * scale.to(rows.device)
 
 
 Layer = TypeVar("Layer", bound=TranscoderLayer)

@@ -12,7 +12,9 @@ from circuit_widget.transcoder.layer import LayeredTranscoders, TranscoderLayer
 
 @dataclass(frozen=True, eq=False)
 class PerLayerTranscoder(TranscoderLayer):
-    """The transcoder of one layer; its decoder has shape (features, d_model)."""
+    """The transcoder of one layer."""
+
+    decoder: Float[Tensor, "features d_model"]
 
 
 @dataclass(frozen=True, eq=False)

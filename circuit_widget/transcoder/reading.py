@@ -9,8 +9,16 @@ from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.circuit_tracer import is_circuit_tracer, read_circuit_tracer
+from circuit_widget.transcoder.formats.clt_forge import is_clt_forge, read_clt_forge
+from circuit_widget.transcoder.formats.crosslayer_transcoder import (
+    is_crosslayer_transcoder,
+    read_crosslayer_transcoder,
+)
+from circuit_widget.transcoder.formats.decode_clt import is_decode_clt, read_decode_clt
+from circuit_widget.transcoder.formats.dictionary_learning import is_dictionary_learning, read_dictionary_learning
 from circuit_widget.transcoder.formats.gemma_scope import is_gemma_scope, read_gemma_scope
 from circuit_widget.transcoder.formats.gemma_scope_2 import is_gemma_scope_2, read_gemma_scope_2
+from circuit_widget.transcoder.formats.llamascopium import is_llamascopium, read_llamascopium
 from circuit_widget.transcoder.formats.other_sets import refuse_other_sets
 from circuit_widget.transcoder.formats.saelens import is_saelens, read_saelens
 from circuit_widget.transcoder.formats.sparsify import is_sparsify, read_sparsify
@@ -23,7 +31,7 @@ MOST_LISTED_FILES = 5
 
 @dataclass(frozen=True)
 class FileLayout:
-    """One layout of transcoders on disk."""
+    """One layout of transcoders on disk. Those that tensors tell apart come before those that file names do."""
 
     name: str
     files: str
@@ -32,6 +40,26 @@ class FileLayout:
 
 
 LAYOUTS = (
+    FileLayout(
+        "Llamascopium",
+        "layer0_.../config.json with sae_weights.safetensors, or one such folder with all layers",
+        is_llamascopium,
+        read_llamascopium,
+    ),
+    FileLayout("CLT-Forge", "clt_weights.safetensors with clt_cfg.json", is_clt_forge, read_clt_forge),
+    FileLayout(
+        "crosslayer-transcoder",
+        "checkpoint.safetensors with config.yaml",
+        is_crosslayer_transcoder,
+        read_crosslayer_transcoder,
+    ),
+    FileLayout("decode-clt", "model.safetensors with cfg.json", is_decode_clt, read_decode_clt),
+    FileLayout(
+        "dictionary_learning",
+        "a folder a layer with ae.pt and config.json",
+        is_dictionary_learning,
+        read_dictionary_learning,
+    ),
     FileLayout(
         "circuit-tracer",
         "config.yaml, layer_0.safetensors or W_enc_0.safetensors with W_dec_0.safetensors",

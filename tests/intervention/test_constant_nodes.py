@@ -251,7 +251,9 @@ def test_a_feature_that_joined_an_error_is_not_taken_away_twice(limited: tuple[R
 def test_of_a_limited_and_pruned_graph_an_error_is_changed_only_where_it_is_clear_what_it_holds() -> None:
     model = tiny_model()
     pruned = model.trace(PROMPT_IDS, max_features=25).prune()
-    with pytest.raises(InterventionError, match="limited to some features and then pruned, so which of the others"):
+    with pytest.raises(
+        InterventionError, match="it is no longer known which other features belong to the error '0_-1_4'"
+    ):
         model.intervene(pruned, Ablate("0_-1_4"))
     features = [feature for feature in model.activations(PROMPT_IDS).at(0, 4) if pruned.find(feature) is None]
     told = model.intervene(pruned, Ablate(["0_-1_4", *features]))

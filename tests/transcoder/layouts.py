@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.loading import Loading
+from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
 CPU = torch.device("cpu")
 LOADING = Loading(lambda layer: CPU)
@@ -65,3 +67,43 @@ def write_folder(folder: Path, weights: str, layer: Tensors, settings: dict[str,
     folder.mkdir(parents=True)
     save_file({key: tensor.contiguous() for key, tensor in layer.items()}, folder / weights)
     (folder / name).write_text(json.dumps(settings))
+
+
+def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
+    """Normally distributed numbers."""
+    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def activations(found: PerLayerTranscoders | CrossLayerTranscoders, x: torch.Tensor) -> torch.Tensor:
+    """The activations (layers, tokens, features) of all features, where `x` (layers, tokens, d_model) is read."""
+    return torch.stack([found.encode(layer, x[layer])[1] for layer in range(found.n_layers)])
+
+
+def outputs(found: PerLayerTranscoders | CrossLayerTranscoders, x: torch.Tensor) -> torch.Tensor:
+    """What a set writes to each layer (layers, tokens, d_model), from its decoder rows, biases and skip connections."""
+    active = activations(found, x)
+    written = []
+    for layer in range(found.n_layers):
+        total = found.decoder_bias(layer).expand(x.shape[1], -1).clone()
+        for source in range(layer + 1):
+            if layer in found.written_layers(source):
+                total += active[source] @ found.decoder_rows(source, torch.arange(found.n_features(source)), layer)
+        skip = found.skip(layer)
+        written.append(total if skip is None else total + x[layer] @ skip.T)
+    return torch.stack(written)
+
+
+def same_for_some(found: PerLayerTranscoders | CrossLayerTranscoders, x: torch.Tensor) -> None:
+    """Check that reading some features, and their encoder rows, agree with encoding all."""
+    features, positions = torch.tensor([4, 1, 0]), torch.tensor([0, 1, 1])
+    for layer in range(found.n_layers):
+        before, after = found.encode(layer, x[layer])
+        some = found.read(layer, features, positions, x[layer][None])
+        torch.testing.assert_close(some[0][0], before[positions, features])
+        torch.testing.assert_close(some[1][0], after[positions, features])
+        rows = found.encoder_rows(layer, features)
+        change = x[layer][positions] + 0.5
+        moved, _ = found.encode(layer, change)
+        torch.testing.assert_close(
+            (rows * 0.5).sum(1), moved[torch.arange(3), features] - before[positions, features], rtol=1e-4, atol=1e-5
+        )

@@ -75,17 +75,19 @@ def test_transcoders_of_another_model_are_refused(
     assert str(tmp_path) in str(refusal.value)
 
 
-def test_without_transcoders_neurons_are_the_features_and_known_sets_are_named(tmp_path: Path) -> None:
-    model = tmp_path / "gemma-2-2b"
-    shutil.copytree(REFERENCE / "models/gemma2", model)
+def test_without_transcoders_neurons_are_the_features_and_known_sets_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(REFERENCE / "models/gemma2", tmp_path / "gemma-2-2b")
+    monkeypatch.chdir(tmp_path)
     with pytest.warns(CircuitWidgetWarning) as warned:
-        found = read_parts(model, None, tokenizer=None, device="cpu", dtype=None)
+        found = read_parts("gemma-2-2b", None, tokenizer=None, device="cpu", dtype=None)
     assert found.transcoders.name == "neurons"
     assert found.provenance["transcoders"] == {"name": "neurons"}
     assert [str(one.message) for one in warned] == [
-        f"The model {str(model)!r} was loaded without transcoders, so the neurons of its MLPs are the features. "
+        "The model 'gemma-2-2b' was loaded without transcoders, so the neurons of its MLPs are the features. "
         "Transcoders are published for it, with sparser features: "
-        f"load({str(model)!r}, transcoders='mntss/gemma-scope-transcoders'). Known for this model: "
+        "load('gemma-2-2b', transcoders='mntss/gemma-scope-transcoders'). Known for this model: "
         "'mntss/gemma-scope-transcoders' (or 'gemma'), 'mntss/clt-gemma-2-2b-426k' (or 'gemma-clt'), "
         "'mntss/clt-gemma-2-2b-2.5M'. Pass transcoders='neurons' to use neurons without this warning."
     ]

@@ -67,7 +67,8 @@ def test_an_unknown_layout_lists_those_known_and_what_was_found(tmp_path: Path) 
     with pytest.raises(LoadError) as refusal:
         read_transcoders(Folder(tmp_path), LOADING)
     message = str(refusal.value)
-    assert message.startswith(f"{tmp_path}: no transcoders found. Known layouts: circuit-tracer (")
+    assert message.startswith(f"{tmp_path}: no transcoders found. Known layouts: ")
+    assert "; circuit-tracer (" in message
     assert all(layout.name in message for layout in LAYOUTS)
     assert "Found: weights_0.safetensors, weights_1.safetensors" in message
     assert message.endswith("and 2 more.")

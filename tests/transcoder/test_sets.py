@@ -69,8 +69,10 @@ def test_cross_layer_features_write_to_their_layer_and_all_above() -> None:
     found = CrossLayerTranscoders("set", layers, "residual_mid", "mlp_update")
     assert [list(found.written_layers(number)) for number in range(3)] == [[0, 1, 2], [1, 2], [2]]
     features = torch.tensor([4, 1, 4])
-    torch.testing.assert_close(found.decoder_rows(1, features, 2), layers[1].decoder[features, 1])
-    torch.testing.assert_close(found.decoder_rows(1, features, 1), layers[1].decoder[features, 0])
+    decoder = layers[1].decoder
+    assert isinstance(decoder, torch.Tensor)
+    torch.testing.assert_close(found.decoder_rows(1, features, 2), decoder[features, 1])
+    torch.testing.assert_close(found.decoder_rows(1, features, 1), decoder[features, 0])
     for below in (0, 3):
         with pytest.raises(IndexError):
             found.decoder_rows(1, features, below)

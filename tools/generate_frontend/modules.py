@@ -14,7 +14,7 @@ from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes
 from circuit_widget.figure.scene.palette import Palette
 from circuit_widget.intervention import mode
 from circuit_widget.nodes import NodeKind
-from circuit_widget.widget.state import history
+from circuit_widget.widget.wire import schema
 from circuit_widget.wording import names, numbers, outcome, text
 from tools.generate_frontend.advances import ADVANCES_FILE, PER_EM, advances, mono_em, python_module
 from tools.generate_frontend.typescript import Code, Value, constant, declared, remark
@@ -54,7 +54,7 @@ def _core() -> list[str]:
         constant("KIND", kinds, "The kinds of nodes by their codes in a snapshot."),
         constant("KIND_NAMES", tuple(kinds), "The kinds of nodes, in the order of their codes."),
         *_taken(rules, "COLORS", "LONGEST_NAME", "LONGEST_NODE", "MOST"),
-        constant("LONGEST_EXPERIMENT_NAME", history.LONGEST_NAME, "Most characters in the name of an experiment."),
+        constant("LONGEST_EXPERIMENT_NAME", schema.LONGEST_TEXT, "Most characters in the name of an experiment."),
         constant("NODE_THRESHOLD", Circuit().node_threshold, "Share of influence that visible nodes have at first."),
         constant("EDGE_THRESHOLD", Circuit().edge_threshold, "Share of edge score that visible edges have at first."),
         *_taken(box_edges, "LEAST_OUTSIDE"),

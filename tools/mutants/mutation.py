@@ -20,11 +20,6 @@ class Mutation:
     after: str
     tests: tuple[str, ...]
 
-    @property
-    def is_frontend(self) -> bool:
-        """Whether vitest runs the tests."""
-        return self.tests[0].startswith("js/")
-
     def applied_to(self, text: str) -> str:
         """Return a file's text with the mistake in it. Raises ValueError unless `before` stands in it exactly once."""
         count = text.count(self.before)

@@ -1,6 +1,7 @@
 """Makes every mistake of the table in a copy of the project, and reports those that no test catches.
 
-`python -m tools.mutants.run [WORDS]` makes only mistakes whose file or description has the words; `--check` makes none,
+First it runs all their tests without a mistake: a test that fails by itself catches nothing. `python -m
+tools.mutants.run [WORDS]` makes only mistakes whose file or description has the words; `--check` makes none,
 and sees that each text still stands in its file.
 """
 
@@ -26,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 MUTATIONS: tuple[Mutation, ...] = (*computing.MUTATIONS, *showing.MUTATIONS)
 SECONDS = 600
 """How long the tests of one mistake may take; what hangs is caught too."""
+SECONDS_WITHOUT = 3_000
+"""How long all tests may take without a mistake."""
 
 Outcome = Literal["caught", "survived", "not run"]
 
@@ -77,29 +80,51 @@ def try_mutation(mutation: Mutation, copy: Path) -> Result:
     path.write_text(mutation.applied_to(text), encoding="utf-8")
     started = time.monotonic()
     try:
-        outcome = outcome_of(command_of(mutation), copy / "js" if mutation.is_frontend else copy, copy)
+        outcome = outcome_of(command_of(mutation.tests), folder_of(mutation.tests, copy), copy)
     finally:
         path.write_text(text, encoding="utf-8")
     return Result(mutation, outcome, time.monotonic() - started)
 
 
-def command_of(mutation: Mutation) -> list[str]:
-    """Return the command that runs the tests of a mistake, up to the first that fails."""
-    if mutation.is_frontend:
-        return ["npx", "vitest", "run", "--bail", "1", *(test.removeprefix("js/") for test in mutation.tests)]
-    return [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutation.tests]
+def are_of_frontend(tests: Sequence[str]) -> bool:
+    """Whether vitest runs these tests."""
+    return tests[0].startswith("js/")
 
 
-def outcome_of(command: Sequence[str], folder: Path, copy: Path) -> Outcome:
+def folder_of(tests: Sequence[str], copy: Path) -> Path:
+    """Return the folder in which tests run."""
+    return copy / "js" if are_of_frontend(tests) else copy
+
+
+def command_of(tests: Sequence[str]) -> list[str]:
+    """Return the command that runs tests, up to the first that fails."""
+    if are_of_frontend(tests):
+        return ["npx", "vitest", "run", "--bail", "1", *(test.removeprefix("js/") for test in tests)]
+    return [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+
+
+def outcome_of(command: Sequence[str], folder: Path, copy: Path, seconds: float = SECONDS) -> Outcome:
     """Run tests in a folder, with the copy's package, and return whether one failed."""
     environment = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return "caught"
     if done.returncode == TESTS_FAILED:
         return "caught"
     return "survived" if done.returncode == 0 else "not run"
+
+
+def check_tests(mutations: Sequence[Mutation], copy: Path) -> None:
+    """Raise ValueError unless the tests of all mistakes pass where no mistake is made."""
+    named = dict.fromkeys(test for one in mutations for test in one.tests)
+    for of_frontend in (False, True):
+        tests = [test for test in named if are_of_frontend([test]) == of_frontend]
+        if tests:
+            command = command_of(tests)
+            outcome = outcome_of(command, folder_of(tests, copy), copy, SECONDS_WITHOUT)
+            if outcome != "survived":
+                raise ValueError(f"Without a mistake, these tests do not pass: {' '.join(command)}")
 
 
 def main(words: Sequence[str]) -> int:
@@ -108,6 +133,8 @@ def main(words: Sequence[str]) -> int:
     print(f"{len(chosen)} mistakes", flush=True)
     results = []
     with copy_of_project() as copy:
+        check_tests(chosen, copy)
+        print("Without a mistake, all their tests pass.", flush=True)
         for mutation in chosen:
             result = try_mutation(mutation, copy)
             results.append(result)

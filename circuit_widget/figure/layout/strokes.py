@@ -19,6 +19,10 @@ FADED_EDGE_OPACITY: Final = 0.35
 """Opacity of an edge whose source has faded."""
 MAP_EDGE_OPACITY: Final = 0.75
 """Opacity of an edge of the map with its sign, before it fades with its source."""
+RIM_WIDTH: Final = 1.0
+"""Width of the rim of a node of the map."""
+PINNED_RIM_WIDTH: Final = 1.8
+"""Width of the rim of a pinned node."""
 LEAST_PRESENCE: Final = 0.18
 """Opacity of a feature of which an intervention left nothing."""
 LEAST_OUTPUT_PRESENCE: Final = 0.3

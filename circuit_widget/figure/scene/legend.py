@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.routing import Route
+from circuit_widget.figure.layout.strokes import RIM_WIDTH
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Curves, Item, Paint, Pen
 from circuit_widget.figure.scene.shapes import edge, node_shape
@@ -25,7 +26,7 @@ def shape_entries(kinds: Sequence[str], names: Mapping[str, str]) -> list[Entry]
 
         def draw(pen: Pen, x: float, y: float, kind: str = kind) -> None:
             rim = style.ANSWER if kind == "logit" else style.NODE_EDGE
-            node_shape(pen, kind, x + 5, y, 4.6 if kind != "token" else 4.0, Paint(fills[kind], rim, 0.8))
+            node_shape(pen, kind, x + 5, y, 4.6 if kind != "token" else 4.0, Paint(fills[kind], rim, RIM_WIDTH))
 
         entries.append((names.get(kind, kind), 10.0, draw))
     return entries

@@ -12,6 +12,8 @@ from circuit_widget.figure.layout.routing import Route, map_edge
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
     MAP_EDGE_OPACITY,
+    PINNED_RIM_WIDTH,
+    RIM_WIDTH,
     faint_opacity,
     faint_step,
     head_length,
@@ -176,9 +178,10 @@ def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: 
     pinned = node in marks.pinned
     fill = {"error": style.BACKGROUND, "token": style.NODE_EDGE, "logit": style.ANSWER}.get(kind, style.NODE)
     rim = style.INK if pinned else style.ANSWER if kind == "logit" else style.NODE_EDGE
+    radius -= RIM_WIDTH / 2
     if opacity < 1:
-        node_shape(pen, kind, x, y, radius - 0.4, Paint(fill=style.BACKGROUND))
-    node_shape(pen, kind, x, y, radius - 0.4, Paint(fill, rim, 1.5 if pinned else 0.8, opacity=opacity))
+        node_shape(pen, kind, x, y, radius, Paint(fill=style.BACKGROUND))
+    node_shape(pen, kind, x, y, radius, Paint(fill, rim, PINNED_RIM_WIDTH if pinned else RIM_WIDTH, opacity=opacity))
 
 
 def _answers(pen: Pen, graph: Graph, layout: MapLayout, index_of: Mapping[int, int], effect: Effect | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,7 +21,9 @@ READ_TO_CHECK = 256 << 20
 
 
 class CheckedFile:
-    """The tensors of one safetensors or npz file; errors name the file, the tensor, what was found and what was expected.
+    """The tensors of one file; errors name the file, the tensor, what was found and what was expected.
+
+    The file is a safetensors or npz file, or one of torch.save with tensors and nothing else.
 
     Only the header is read until values are used.
     """
@@ -51,6 +54,17 @@ class CheckedFile:
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor that is required."""
         return tuple(self._required(name).shape)
+
+    def sizes(self, name: str, *axes: str) -> tuple[int, ...]:
+        """Return the shape of a tensor that is required, with one size for each of these axes.
+
+        Raises:
+            LoadError: it is missing, or has another number of axes.
+        """
+        found = self.shape(name)
+        if len(found) != len(axes):
+            raise LoadError(f"{self.origin(name)} has shape {found}, expected ({', '.join(axes)}).")
+        return found
 
     def size(self, name: str) -> int:
         """Return the bytes of a tensor that is required."""
@@ -98,13 +112,34 @@ class CheckedFile:
 
 
 def _open(path: Path) -> Mapping[str, Tensor]:
-    kind = "npz" if path.suffix == ".npz" else "safetensors"
+    kind = {".npz": "npz", ".pt": "torch"}.get(path.suffix, "safetensors")
     try:
         if kind == "npz":
             return mapped_arrays(path)
+        if kind == "torch":
+            return _saved_tensors(path)
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise LoadError(f"{path}: the file is missing.") from error
     except (SafetensorError, zipfile.BadZipFile, OSError, ValueError, TypeError, EOFError) as error:
         raise LoadError(f"{path}: not a readable {kind} file ({error}). Copy or download it again.") from error
+
+
+def _saved_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors that torch.save wrote, mapped from the file, which can run no code here.
+
+    Raises:
+        ValueError: it contains anything but tensors by name, or is damaged.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (pickle.UnpicklingError, RuntimeError, KeyError, IndexError, AttributeError) as error:
+        first = str(error).strip().split("\n")[0][:160]
+        raise ValueError(f"it contains more than tensors, or is damaged: {first}") from error
+    if not isinstance(found, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()
+    ):
+        raise ValueError("expected tensors by name")
+    return dict(found)

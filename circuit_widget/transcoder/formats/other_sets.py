@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from circuit_widget.errors import LoadError
 from circuit_widget.system.file_kind import PICKLE_ENDINGS
-from circuit_widget.transcoder.folder import Folder
+from circuit_widget.transcoder.folder import NAMES, Folder
+from circuit_widget.transcoder.formats.tensor_names import FILES_TO_INSPECT, tensor_names
 
-FILES_TO_INSPECT = 3
-"""Files whose tensor names are inspected."""
+CROSSCODERS = re.compile(r"(^|[^a-z])(sparse[_-]?)?cross[_-]?coders?([^a-z]|$)")
+"""Name of a folder with crosscoders, whose files look like those of transcoders."""
 
 
 @dataclass(frozen=True)
@@ -35,34 +34,19 @@ OTHER_SETS = (
         tensor=r"W_dec_norm(_\d+)?",
     ),
     OtherSet(
-        "dictionaries of OpenMOSS's Language-Model-SAEs (Llama Scope)",
-        "their weights are to be scaled by the norms of a data set first, and their TopK may rank by decoder norms",
-        tensor=r"W_E(_glu)?|dataset_average_activation_norm\..*",
-    ),
-    OtherSet(
-        "cross-layer transcoders of CLT-Forge",
-        "their thresholds are logarithms, and their weights are to be scaled first",
-        tensor=r"estimated_norm_scaling_factor_(in|out)|log_threshold",
-    ),
-    OtherSet(
-        "cross-layer transcoders of decode-clt",
-        "their thresholds are logarithms, and their decoders are stored pair by pair",
-        tensor=r"(encoder_module|decoder_module|theta_manager)\..*",
-    ),
-    OtherSet(
-        "cross-layer transcoders of the package crosslayer-transcoder",
-        "their inputs and outputs are to be standardised; its converter writes circuit-tracer's layout",
-        tensor=r"nonlinearity\.theta|decoder\.W_\d+|encoder\.W",
-    ),
-    OtherSet(
         "adapters inside a language model",
         "they are added beside its MLPs and do not replace them",
         tensor=r".*\.mlp\.transcoder_(enc|dec)\..*",
     ),
     OtherSet(
-        "sparse autoencoders of dictionary_learning",
-        "they reconstruct their input and cannot replace MLPs",
+        "sparse autoencoders or crosscoders of dictionary_learning",
+        "they reconstruct their input and cannot replace MLPs; its transcoders are in files named ae.pt",
         tensor=r"decoder\.weight",
+    ),
+    OtherSet(
+        "sparse attention (Lorsa) of Llamascopium",
+        "it stands in for attention heads and not for MLPs",
+        tensor=r"W_O|b_V",
     ),
     OtherSet(
         "sparse autoencoders of the residual stream (Qwen-Scope)",
@@ -75,8 +59,16 @@ OTHER_SETS = (
 def refuse_other_sets(folder: Folder) -> None:
     """Raise LoadError, with its name, where a directory contains a set that only looks like transcoders.
 
-    A directory with nothing but pickles is refused, too; they are never loaded.
+    A directory with nothing but pickles is refused, too. None is loaded; `ae.pt`, of which tensors alone are read, has a
+    reader of its own.
     """
+    names = (folder.name, folder.root.name, folder.pattern)
+    crosscoder = next((name for name in names if CROSSCODERS.search(name.lower())), None)
+    if crosscoder is not None and folder.files:
+        raise LoadError(
+            f"{folder}: {crosscoder!r} is the name of a set of crosscoders, which reconstruct what they read at several layers "
+            "or in several models, and cannot replace MLPs."
+        )
     pickles = _pickles(folder)
     tensors = set(_tensor_names(folder))
     for other in OTHER_SETS:
@@ -84,7 +76,8 @@ def refuse_other_sets(folder: Folder) -> None:
         found = files or sorted(name for name in tensors if re.fullmatch(other.tensor, name))
         if found:
             raise LoadError(f"{folder}: {found[0]!r} belongs to {other.what}. They cannot be read: {other.why}.")
-    if pickles and not any(path.suffix in (".safetensors", ".npz") for path in folder.files):
+    readable = any(path.suffix in (".safetensors", ".npz") or path.name in NAMES for path in folder.files)
+    if pickles and not readable:
         raise LoadError(
             f"{folder}: found {pickles[0].name}, expected safetensors or npz. A pickle can run any code when it is loaded, so "
             "none is: load it with the tool that wrote it, and save its tensors with safetensors in a layout that is known."
@@ -93,15 +86,15 @@ def refuse_other_sets(folder: Folder) -> None:
 
 def _tensor_names(folder: Folder) -> Iterator[str]:
     for path in [path for path in folder.files if path.suffix == ".safetensors"][:FILES_TO_INSPECT]:
-        try:
-            with safe_open(path, framework="pt") as file:
-                yield from file.keys()
-        except (SafetensorError, OSError):
-            continue  # the reader of the layout raises the error
+        yield from tensor_names(path)
 
 
 def _pickles(folder: Folder) -> list[Path]:
     try:
-        return sorted(path for path in folder.root.iterdir() if path.suffix in PICKLE_ENDINGS and path.is_file())
+        return sorted(
+            path
+            for path in folder.root.iterdir()
+            if path.suffix in PICKLE_ENDINGS and path.name not in NAMES and path.is_file()
+        )
     except OSError:
         return []

@@ -19,7 +19,7 @@ from circuit_widget.transcoder.formats.layer_files import (
     read_per_layer,
     without_gaps,
 )
-from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers, words
+from circuit_widget.transcoder.formats.settings import Fixed, Keys, nested, read_json, refuse_other_numbers, words
 from circuit_widget.transcoder.hook_names import STATED, HookSites
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
@@ -127,10 +127,11 @@ def _read_settings(path: Path, sites: HookSites) -> tuple[int, tuple[str, str], 
     KEYS.check(path, settings)
     if settings.get("architecture") not in ARCHITECTURES:
         raise LoadError(
-            f"{path}: architecture is {settings.get('architecture')!r}, expected one of {', '.join(ARCHITECTURES)}."
+            f"{path}: architecture is {settings.get('architecture')!r}, expected one of {', '.join(ARCHITECTURES)}. The others "
+            "are autoencoders, which reconstruct their input and cannot replace MLPs, or compute something else."
         )
-    stated = {**settings, **_nested(path, settings, "metadata", KEYS)}
-    stated |= _nested(path, stated, "model_from_pretrained_kwargs", MODEL_KEYS)
+    stated = {**settings, **nested(path, settings, "metadata", KEYS)}
+    stated |= nested(path, stated, "model_from_pretrained_kwargs", MODEL_KEYS)
     # Where both are given, the weights were trained on the Hugging Face module.
     read = "hf_hook_name" if stated.get("hf_hook_name") else "hook_name"
     written = "hf_hook_name_out" if stated.get("hf_hook_name_out") else "hook_name_out"
@@ -148,17 +149,6 @@ def _read_settings(path: Path, sites: HookSites) -> tuple[int, tuple[str, str], 
         )
     refuse_other_numbers(path, stated, {"hook_layer": layer, "hook_layer_out": layer}, f"{read} {stated.get(read)!r}")
     return layer, found, settings
-
-
-def _nested(path: Path, settings: Mapping[str, object], key: str, keys: Keys) -> Mapping[str, object]:
-    """Return the checked settings under a key that may be missing."""
-    nested = settings.get(key)
-    if nested is None:
-        return {}
-    if not isinstance(nested, dict):
-        raise LoadError(f"{path}: {key} is {type(nested).__name__}, expected a mapping of settings.")
-    keys.check(path, nested, key)
-    return nested
 
 
 def _refuse_unless_agreed(layer: LayerFile, settings: Mapping[str, object], path: Path) -> None:

@@ -147,6 +147,31 @@ def read_one_of(paths: Sequence[Path], keys: Keys) -> tuple[Path, Mapping[str, A
     return next(iter(found), paths[0]), merged
 
 
+def nested(path: Path, settings: Mapping[str, object], key: str, keys: Keys, within: str = "") -> Mapping[str, Any]:
+    """Return the checked settings under a key, none where it is missing or null; `within` is where the key is.
+
+    Raises:
+        LoadError: no mapping, or a key in it is refused.
+    """
+    full_key = f"{within}.{key}" if within else key
+    found = settings.get(key)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise LoadError(f"{path}: {full_key} is {type(found).__name__}, expected a mapping of settings.")
+    keys.check(path, found, full_key)
+    return found
+
+
+def one_of(path: Path, settings: Mapping[str, object], key: str, allowed: Sequence[object], why: str = "") -> object:
+    """Return a setting, null where it is missing. Raises LoadError, ended by `why`, where it is none of those allowed."""
+    value = settings.get(key)
+    if not any(type(value) is type(one) and value == one for one in allowed):
+        names = ", ".join("null" if one is None else str(one) for one in allowed)
+        raise LoadError(f"{path}: {key} is {_brief(value)}, expected one of {names}.{' ' if why else ''}{why}")
+    return value
+
+
 def whole_number(path: Path, settings: Mapping[str, object], key: str) -> int:
     """Return a setting that must be a whole number from 1 up."""
     value = settings.get(key)

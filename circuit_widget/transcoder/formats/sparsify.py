@@ -1,4 +1,6 @@
-"""sparsify: one folder for each hookpoint, named like it (`layers.0.mlp`), `cfg.json` beside `sae.safetensors`.
+"""sparsify: one folder for each hookpoint, named like it, `cfg.json` beside `sae.safetensors`.
+
+The name is that of the module, `layers.0.mlp` or, in other sets, `model.layers.0.mlp`.
 
 The k largest pre-activations are kept, after a ReLU. Features read the MLP's input and write its output.
 """
@@ -66,7 +68,8 @@ def _layer(hookpoint: str, path: Path) -> int:
     match = BLOCK.fullmatch(hookpoint)
     if match is None or match["inside"] != "mlp" or not match["layer"].isdigit():
         raise LoadError(
-            f"{path.parent}: the hookpoint is {hookpoint!r}, expected the MLP of a layer, as in layers.0.mlp."
+            f"{path.parent}: the hookpoint is {hookpoint!r}, expected the MLP of a layer, as in layers.0.mlp. Autoencoders of "
+            "the residual stream or of attention reconstruct their input and cannot replace MLPs."
         )
     return int(match["layer"])
 

@@ -17,7 +17,7 @@ from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import NodeEntry, node_tuple
 from circuit_widget.nodes import Everywhere, several_nodes
-from circuit_widget.widget.state.history import LONGEST_NAME, HistoryEntry, compared_tokens
+from circuit_widget.widget.state.history import HistoryEntry, compared_tokens
 from circuit_widget.widget.state.study_results import controls_message
 from circuit_widget.widget.wire.experiment_messages import (
     AblateJson,
@@ -34,6 +34,7 @@ from circuit_widget.widget.wire.experiment_messages import (
     SetJson,
     SwapInJson,
 )
+from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.wording.outcome import changed_nodes, short_description, subject
 
 
@@ -103,12 +104,12 @@ def resolved_intervention(graph: Graph, circuit: Circuit, intervention: Interven
 def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
     """Return the name of an experiment: "Texas ×0, capital ×2"."""
     name = ", ".join(short_description(graph, circuit, _at_positions(graph, one)) for one in interventions)
-    return shortened(name, LONGEST_NAME)
+    return shortened(name, LONGEST_TEXT)
 
 
 def changed_name(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
     """Return the name of the nodes that an intervention changes: "Texas", "Texas everywhere"."""
-    return shortened(subject(graph, circuit, _at_positions(graph, intervention)), LONGEST_NAME)
+    return shortened(subject(graph, circuit, _at_positions(graph, intervention)), LONGEST_TEXT)
 
 
 def _at_positions(graph: Graph, intervention: Intervention) -> Intervention:

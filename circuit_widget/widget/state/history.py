@@ -14,12 +14,11 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.widget.state.spreadsheet import spreadsheet_text
 from circuit_widget.widget.wire.experiment_messages import ExperimentEntry
+from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.wording.text import printable
 
 if TYPE_CHECKING:
     import pandas
-
-LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +113,8 @@ def check_name(name: object) -> str:
         NodeError: it is empty, longer than 200 characters, or has half of a character.
     """
     text = name.strip() if isinstance(name, str) else ""
-    if not 0 < len(text) <= LONGEST_NAME:
-        raise NodeError(f"The name of an experiment has 1 to {LONGEST_NAME} characters; given {quoted(name)}.")
+    if not 0 < len(text) <= LONGEST_TEXT:
+        raise NodeError(f"The name of an experiment has 1 to {LONGEST_TEXT} characters; given {quoted(name)}.")
     if (half := half_character(text)) is not None:
         raise NodeError(f"The name {quoted(text)} has half of a character, {half}; give whole characters.")
     return text

@@ -19,8 +19,8 @@ from circuit_widget.intervention.studies.token_table import chosen_tokens, plott
 from circuit_widget.intervention.studies.validation import Validation
 from circuit_widget.model.sampling import SampledToken
 from circuit_widget.tracing.generation import Generation
-from circuit_widget.widget.state.history import LONGEST_NAME
 from circuit_widget.widget.wire.experiment_messages import ControlBox, ControlsMessage, ControlToken
+from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.widget.wire.study_messages import (
     Axis,
     GeneratedToken,
@@ -109,7 +109,7 @@ class SweepSoFar:
             if ratios and all(math.isfinite(number) for pair in ratios for number in pair):
                 measured, predicted = zip(*ratios, strict=True)
                 name = box.name or node_name(self.graph, self.circuit, box.id)
-                found.append(SweepBox(box.id, shortened(name, LONGEST_NAME), measured, predicted))
+                found.append(SweepBox(box.id, shortened(name, LONGEST_TEXT), measured, predicted))
         return found
 
 

@@ -12,7 +12,6 @@ Mode: TypeAlias = Annotated[str, Field(max_length=24)]
 NodeId: TypeAlias = Annotated[str, Field(max_length=64)]
 NodeIds: TypeAlias = Many[NodeId]
 Numbers: TypeAlias = Many[float]
-Name: TypeAlias = Annotated[str, Field(max_length=200)]
 Text: TypeAlias = Annotated[str, Field(max_length=4_000)]
 Code: TypeAlias = Annotated[str, Field(max_length=2_000_000)]
 
@@ -87,7 +86,7 @@ class InterveneBody:
 
     interventions: Interventions
     mode: Mode
-    name: Name | None = None
+    name: str | None = None
 
 
 @message
@@ -110,7 +109,7 @@ class RenameBody:
     """Request to give an experiment another name."""
 
     id: int
-    name: Name
+    name: str
 
 
 @message
@@ -211,7 +210,7 @@ class EffectMessage:
     """The effect of an intervention, beside what the graph predicts; `code` is Python that repeats it."""
 
     id: int
-    name: Name
+    name: str
     interventions: Interventions
     mode: Mode
     frozen: str
@@ -244,7 +243,7 @@ class ComparisonMessage:
 
     id: int
     beside: int
-    name: Name
+    name: str
     nodes: EffectNodes
     tokens: Listed[ComparedToken]
 
@@ -254,7 +253,7 @@ class ExperimentEntry:
     """One line of the history: the likeliest token before and its probability after, and the likeliest after."""
 
     id: int
-    name: Name
+    name: str
     mode: Mode
     token: Text
     before: float

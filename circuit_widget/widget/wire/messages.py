@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from circuit_widget.characters import half_character
-from circuit_widget.widget.wire.experiment_messages import Name, NodeId, Numbers, Text
+from circuit_widget.widget.wire.experiment_messages import NodeId, Numbers, Text
 from circuit_widget.widget.wire.schema import Listed, OneOf, message
 
 LONGEST_ID = 64
@@ -83,7 +83,7 @@ class Card:
 class FileReply:
     """A file's name and media type; its bytes are the reply's one buffer."""
 
-    filename: Name
+    filename: str
     mime: str
 
 

@@ -17,8 +17,11 @@ from circuit_widget.errors import MessageError
 
 T = TypeVar("T")
 
-_CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=200)
-"""What every message keeps to: no conversion, no unknown key, finite numbers, texts of at most 200 characters by default."""
+LONGEST_TEXT = 200
+"""Most characters of a text in a message, such as a label or the name of an experiment, where nothing else is declared."""
+
+_CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=LONGEST_TEXT)
+"""What every message keeps to: no conversion, no unknown key, finite numbers, short texts."""
 
 Listed: TypeAlias = Annotated[tuple[T, ...], Field(max_length=1_000, strict=False, fail_fast=True)]
 """A list of up to 1,000 items, which an instance has as a tuple."""

@@ -15,6 +15,7 @@ from circuit_widget.errors import MessageError
 from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
+from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.widget.wire.snapshot_messages import (
     VERSION,
     DType,
@@ -28,7 +29,6 @@ from circuit_widget.widget.wire.snapshot_messages import (
 
 NODE_SHARE = 0.98
 EDGE_SHARE = 0.995
-LONGEST_LABEL = 200
 
 _DTYPES: Mapping[str, DType] = {
     "kind": "uint8",
@@ -90,7 +90,7 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         total_nodes=graph.n_nodes,
         ids=ids,
         labels={
-            str(i): shortened(graph.labels[node], LONGEST_LABEL) for i, node in enumerate(ids) if node in graph.labels
+            str(i): shortened(graph.labels[node], LONGEST_TEXT) for i, node in enumerate(ids) if node in graph.labels
         },
         columns={name: _column(name, arrays[name], dtype) for name, dtype in _DTYPES.items()},
     )

@@ -8,7 +8,6 @@ from circuit_widget.widget.wire.experiment_messages import (
     Code,
     Interventions,
     Mode,
-    Name,
     NodeId,
     NodeIds,
     Numbers,
@@ -43,7 +42,7 @@ class SweepBody:
     axis: Axis
     interventions: Interventions
     mode: Mode
-    name: Name | None = None
+    name: str | None = None
 
 
 @message
@@ -65,7 +64,7 @@ class SweepBox:
     """A box along a sweep: summed activation as a share of before."""
 
     id: NodeId
-    name: Name
+    name: str
     measured: Numbers
     predicted: Numbers
 
@@ -79,7 +78,7 @@ class SweepMessage:
 
     kind: Literal["sweep"]
     axis: Axis
-    name: Name
+    name: str
     mode: Mode
     frozen: str
     total: int
@@ -100,7 +99,7 @@ class GenerateBody:
     max_new_tokens: int
     temperature: float
     seed: int | None
-    name: Name | None = None
+    name: str | None = None
 
 
 @message
@@ -117,7 +116,7 @@ class GenerationMessage:
     """The text that the model generates as it is, and under interventions, as far as it is."""
 
     kind: Literal["generation"]
-    name: Name
+    name: str
     new_tokens: bool
     temperature: float
     seed: int | None

@@ -125,6 +125,12 @@ export const FADED_EDGE_OPACITY = 0.35;
 /** Opacity of an edge of the map with its sign, before it fades with its source. */
 export const MAP_EDGE_OPACITY = 0.75;
 
+/** Width of the rim of a node of the map. */
+export const RIM_WIDTH = 1;
+
+/** Width of the rim of a pinned node. */
+export const PINNED_RIM_WIDTH = 1.8;
+
 /** Opacity of a feature of which an intervention left nothing. */
 export const LEAST_PRESENCE = 0.18;
 

@@ -2,7 +2,7 @@
 
 import { KIND } from "../core/constants";
 import { shareOfInput } from "../core/snapshot";
-import { FAINT_WIDTHS, SLANT } from "../layout/constants";
+import { FAINT_WIDTHS, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT } from "../layout/constants";
 import { mapEdge } from "../layout/routing";
 import {
   barHalf,
@@ -203,7 +203,7 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
       context.lineWidth = width;
       context.strokeStyle = palette.groups[hue];
     } else {
-      traceNode(context, kind, x, y, radius - 0.5);
+      traceNode(context, kind, x, y, radius - RIM_WIDTH / 2);
       if (marks.presence[node] < 1) {
         // What lies behind a faded node does not shine through it.
         context.fillStyle = palette.background;
@@ -213,7 +213,7 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
       context.fillStyle = nodeFill(palette, kind);
       context.globalAlpha = marks.presence[node];
       context.fill();
-      context.lineWidth = marks.pinned[node] ? 1.8 : 1;
+      context.lineWidth = marks.pinned[node] ? PINNED_RIM_WIDTH : RIM_WIDTH;
       context.strokeStyle = marks.pinned[node] ? palette.ink : kind === KIND.logit ? palette.answer : palette.nodeEdge;
     }
     context.stroke();
