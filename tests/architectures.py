@@ -1,6 +1,7 @@
 """A tiny model with random weights of every architecture in the table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -139,6 +140,18 @@ CONFIGURATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "stablelm-parallel": ("stablelm", _ROTARY | {"use_parallel_residual": True}),
     "phi": ("phi", _ROTARY | {"partial_rotary_factor": 0.5}),
     "gptj": ("gptj", _GPT2 | {"n_inner": 48, "rotary_dim": 4}),
+    "opt": (
+        "opt",
+        {
+            "hidden_size": 32,
+            "word_embed_proj_dim": 32,
+            "ffn_dim": 48,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "vocab_size": 206,
+            "max_position_embeddings": 32,
+        },
+    ),
     "mixtral": ("mixtral", _ROTARY | _EXPERTS | {"num_local_experts": 4}),
     "qwen3_moe": (
         "qwen3_moe",
@@ -170,10 +183,16 @@ EAGER_WHEN_LOADED = ("nemotron", "stablelm")
 """Architectures whose attention transformers 4 chooses when it makes the model, and cannot change."""
 
 
-def network_of(name: str, *, seed: int = 5, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """The transformers model of a configuration."""
+def network_of(
+    name: str,
+    *,
+    seed: int = 5,
+    dtype: torch.dtype = torch.float32,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> PreTrainedModel:
+    """The transformers model of a configuration, with some of its entries changed."""
     model_type, entries = CONFIGURATIONS[name]
-    config = transformers.AutoConfig.for_model(model_type, **entries)
+    config = transformers.AutoConfig.for_model(model_type, **{**entries, **changes})
     chosen = {"attn_implementation": "eager"} if model_type in EAGER_WHEN_LOADED else {}
     made: PreTrainedModel = transformers.AutoModelForCausalLM.from_config(config, **chosen)
     randomised(made, seed).to(dtype)

@@ -46,6 +46,7 @@ ONE_EACH = {
     "cohere": ("top-k with skip", NEURONS),
     "nemotron": ("top-k with skip",),
     "gptj": ("per-layer", NEURONS),
+    "opt": ("per-layer", NEURONS),
     "mixtral": ("per-layer",),
 }
 """For each thing that no architecture of `CASES` has, one that has it, with the kinds of features that it matters to."""

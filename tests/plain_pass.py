@@ -12,17 +12,24 @@ from circuit_widget.replacement_model import ReplacementModel
 LAYERS = {
     "gpt2": "transformer.h",
     "gptj": "transformer.h",
+    "opt": "model.decoder.layers",
     "gpt_neox": "gpt_neox.layers",
     "gemma3": "model.language_model.layers",
 }
 NORMS = {
     "gpt2": "ln_2",
     "gptj": "ln_1",
+    "opt": "final_layer_norm",
     "cohere": "input_layernorm",
     "olmo2": None,
     **dict.fromkeys(("gemma2", "gemma3", "gemma3_text"), "pre_feedforward_layernorm"),
 }
-CENTRED = ("cohere", "gpt2", "gptj", "gpt_neox", "nemotron", "olmo")
+CENTRED = ("cohere", "gpt2", "gptj", "gpt_neox", "nemotron", "olmo", "opt")
+
+
+def rows_of(x: torch.Tensor) -> torch.Tensor:
+    """What a module is given or gives at each position of a single prompt; OPT has no dimension for the batch there."""
+    return x.reshape(-1, x.shape[-1])
 
 
 class PlainPass:
@@ -40,13 +47,15 @@ class PlainPass:
         norm = NORMS.get(kind, "post_attention_layernorm")
         self.norms = [None if norm is None else layer.get_submodule(norm) for layer in layers]
         self.centred = kind in CENTRED
-        self.mlps = [layer.mlp if hasattr(layer, "mlp") else layer.block_sparse_moe for layer in layers]
+        name = next(name for name in ("mlp", "block_sparse_moe", "fc1") if hasattr(layers[0], name))
+        self.mlps = [getattr(layer, name) for layer in layers]
+        ends = [layer.fc2 for layer in layers] if name == "fc1" else self.mlps
         self.readers = [
             mlp if norm is None or self.transcoders.input_site == "mlp_input" else norm
             for norm, mlp in zip(self.norms, self.mlps, strict=True)
         ]
         after = self.transcoders.output_site == "mlp_update" and hasattr(layers[0], "post_feedforward_layernorm")
-        self.writers = [layer.post_feedforward_layernorm for layer in layers] if after else self.mlps
+        self.writers = [layer.post_feedforward_layernorm for layer in layers] if after else ends
         self.token_ids = token_ids
         self.read: dict[int, torch.Tensor] = {}
         self.written: dict[int, torch.Tensor] = {}
@@ -131,9 +140,10 @@ class PlainPass:
 
         def write(layer: int, output: Any) -> Any:
             whole = output if isinstance(output, torch.Tensor) else output[0]
-            changed = edits[layer](layer, whole[0].clone()) if layer in edits else whole[0]
-            self.written[layer] = changed
-            return changed[None] if isinstance(output, torch.Tensor) else (changed[None], *output[1:])
+            rows = rows_of(whole)
+            self.written[layer] = edits[layer](layer, rows.clone()) if layer in edits else rows
+            changed = self.written[layer].view_as(whole)
+            return changed if isinstance(output, torch.Tensor) else (changed, *output[1:])
 
         def embed(_: object, __: object, output: torch.Tensor) -> torch.Tensor:
             scaled = output.clone()
@@ -143,7 +153,7 @@ class PlainPass:
 
         handles.append(self.network.get_input_embeddings().register_forward_hook(embed))
         for layer, (reader, writer) in enumerate(zip(self.readers, self.writers, strict=True)):
-            handles.append(reader.register_forward_pre_hook(lambda _, args, layer=layer: read(layer, args[0][0])))
+            handles.append(reader.register_forward_pre_hook(lambda _, args, layer=layer: read(layer, rows_of(args[0]))))
             handles.append(writer.register_forward_hook(lambda _, __, output, layer=layer: write(layer, output)))
         try:
             with torch.inference_mode():

@@ -33,7 +33,11 @@ class Modules:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The modules of one layer; norms are None where the architecture has none."""
+    """The modules of one layer; norms are None where the architecture has none.
+
+    `mlp` is given the MLP's input and `mlp_end` gives its output. They are one module, unless the layer has none for the
+    whole MLP.
+    """
 
     whole: nn.Module
     attention_norm: nn.Module | None
@@ -43,6 +47,7 @@ class Block:
     attention_post_norm: nn.Module | None
     mlp_norm: nn.Module | None
     mlp: nn.Module
+    mlp_end: nn.Module
     mlp_post_norm: nn.Module | None
 
     @property
@@ -50,9 +55,19 @@ class Block:
         """Device of the layer."""
         return module_device(self.value)
 
+    @property
+    def mlp_modules(self) -> tuple[nn.Module, ...]:
+        """The MLP, or its first and its last module."""
+        return (self.mlp,) if self.mlp_end is self.mlp else (self.mlp, self.mlp_end)
+
+    @property
+    def mlp_owner(self) -> nn.Module:
+        """The module that has the parts of the MLP: the MLP itself, or the layer."""
+        return self.mlp if self.mlp_end is self.mlp else self.whole
+
     def writer(self, output_site: str) -> nn.Module:
         """Return the module whose output is at an output site."""
-        return self.mlp_post_norm if output_site == "mlp_update" and self.mlp_post_norm is not None else self.mlp
+        return self.mlp_post_norm if output_site == "mlp_update" and self.mlp_post_norm is not None else self.mlp_end
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,7 @@ def find_block(block: nn.Module, sites: Sites) -> Block:
         attention_post_norm=norm(sites.attention_post_norm),
         mlp_norm=norm(sites.mlp_norm),
         mlp=find_module(block, mlp),
+        mlp_end=find_module(block, sites.mlp_end or mlp),
         mlp_post_norm=norm(sites.mlp_post_norm),
     )
 

@@ -102,9 +102,9 @@ class _RecordedLayer:
             )  # else some of transformers 4 give no pattern
         hooks.after(block.attention, lambda _, output: self.parts.update(pattern=output[1][0]))
         norm = block.mlp_norm
-        hooks.before(norm or block.mlp, lambda args, _: self._mlp_norm(norm, input_site, args[0][0]))
+        hooks.before(norm or block.mlp, lambda args, _: self._mlp_norm(norm, input_site, in_batch(args[0], 1)[0]))
         hook_input_site(hooks, block, self.kind, input_site, lambda x: self.parts.update(mlp_input=x[0]))
-        hooks.after(block.writer(output_site), lambda _, output: self.parts.update(mlp_output=first(output)[0].float()))
+        hooks.after(block.writer(output_site), lambda _, output: self.parts.update(mlp_output=in_batch(first(output), 1)[0].float()))
         if block.attention_post_norm is not None:
             hooks.before(block.attention_post_norm, lambda args, _: self._attention_output(block, args[0][0]))
         if block.mlp_post_norm is not None and output_site == "mlp_output":
@@ -149,21 +149,28 @@ def hook_input_site(
     kind: NormKind,
     input_site: str,
     receive: Callable[[Float[Tensor, "batch positions d_model"]], None],
+    *,
+    batch: int = 1,
 ) -> None:
-    """Call `receive` with the values at an input site of a block, in float32, whenever the block runs."""
+    """Call `receive` with the values at an input site of a block, in float32, whenever the block runs on such a batch."""
     norm = block.mlp_norm
     if input_site == "mlp_input" or norm is None:
-        hooks.before(block.mlp, lambda args, _: receive(args[0].float()))
+        hooks.before(block.mlp, lambda args, _: receive(in_batch(args[0], batch).float()))
         return
 
     def before_norm(args: tuple[Any, ...], _: dict[str, Any]) -> None:
-        x: Tensor = args[0].float()
+        x = in_batch(args[0], batch).float()
         if input_site == "mlp_norm":
             rows = x.flatten(0, 1)
             x = FrozenNorm(norm_scale(norm, kind, rows), centred=kind.centred).apply(rows).view_as(x)
         receive(x)
 
     hooks.before(norm, before_norm)
+
+
+def in_batch(x: Float[Tensor, "*rows d_model"], batch: int) -> Float[Tensor, "{batch} positions d_model"]:
+    """Return what a module in a block is given or gives, by positions of a batch; some blocks pass all in one sequence."""
+    return x.reshape(batch, -1, x.shape[-1])
 
 
 def first(output: Any) -> Any:

@@ -121,10 +121,10 @@ def find_neurons(block: Block, sites: MlpSites) -> NeuronLayer:
     """
 
     def part(name: str) -> nn.Module:
-        found = getattr(block.mlp, name, None)
+        found = getattr(block.mlp_owner, name, None)
         if found is None:
             raise LoadError(
-                f"{type(block.mlp).__name__} has no part {name!r}, expected by circuit_widget/model/sites.py."
+                f"{type(block.mlp_owner).__name__} has no part {name!r}, expected by circuit_widget/model/sites.py."
             )
         return found  # type: ignore[no-any-return]
 

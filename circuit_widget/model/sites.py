@@ -64,11 +64,15 @@ class MlpSites:
 
 @dataclass(frozen=True)
 class Requirement:
-    """A setting that a model must have: the value of an entry of its configuration, and what any other value does."""
+    """A setting that a model must have: the value of an entry of its configuration, and what any other value does.
+
+    The value may be that of another entry, whose name is `same_as`.
+    """
 
     entry: str
     value: object
     otherwise: str
+    same_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Sites:
         positions: learned position embeddings, None for rotary ones.
         attention_norm, attention, attention_post_norm, mlp_norm, mlp, mlp_post_norm: paths from a block.
         mlp_before_5: path of the MLP in transformers 4, where it is another.
+        mlp_end: where the block has no module for the whole MLP, path of its last module; `mlp` is that of its first.
         value, output: paths of the projections W_V and W_O from attention.
         value_layout: where the output of `value` has the values.
         norm: the formula of all norms.
@@ -112,6 +117,7 @@ class Sites:
     mlp_norm: str | None = "post_attention_layernorm"
     mlp: str = "mlp"
     mlp_before_5: str | None = None
+    mlp_end: str | None = None
     mlp_post_norm: str | None = None
     value_layout: ValueLayout = ValueLayout.LAST
     norm: NormKind = RMS
@@ -210,6 +216,25 @@ ARCHITECTURES: dict[str, Sites] = {
         norm=LAYER_NORM,
         neurons=MlpSites(up="c_fc", down="c_proj", gate=None, activation="act"),
     ),
+    "opt": Sites(
+        body="model.decoder",
+        final_norm="final_layer_norm",
+        positions="embed_positions",
+        attention_norm="self_attn_layer_norm",
+        output="out_proj",
+        mlp_norm="final_layer_norm",
+        mlp="fc1",
+        mlp_end="fc2",
+        norm=LAYER_NORM,
+        neurons=MlpSites(up="fc1", down="fc2", gate=None, activation="activation_fn"),
+        requirements=(
+            Requirement("do_layer_norm_before", True, "its norms divide the residual stream itself"),
+            Requirement("_remove_final_layer_norm", False, "it has no norm before its unembedding"),
+            Requirement(
+                "word_embed_proj_dim", None, "it projects the residual stream before its unembedding", "hidden_size"
+            ),
+        ),
+    ),
     "gpt_neox": Sites(
         body="gpt_neox",
         final_norm="final_layer_norm",
@@ -270,11 +295,12 @@ def sites_of(config: Any) -> Sites:
     row = row_of(str(config.model_type))
     text = config.get_text_config()
     for needed in row.requirements:
-        found = getattr(text, needed.entry, needed.value)
-        if found != needed.value:
+        expected = needed.value if needed.same_as is None else getattr(text, needed.same_as)
+        found = getattr(text, needed.entry, expected)
+        if found != expected:
             raise LoadError(
                 f"The architecture {config.model_type!r} cannot be traced with {needed.entry}={quoted(found)}: "
-                f"{needed.otherwise}. Models with {needed.entry}={needed.value!r} can be."
+                f"{needed.otherwise}. Models with {needed.entry}={expected!r} can be."
             )
     parallel = bool(getattr(text, row.parallel)) if isinstance(row.parallel, str) else row.parallel
     shared = parallel and row.shared_norm

@@ -11,6 +11,7 @@ from torch import nn
 from circuit_widget.graph.node_table import feature_at
 from tests.cases import ALL_CASES, TOKENS, Case, assert_close, case_of, spread
 from tests.models import PROMPT_IDS
+from tests.plain_pass import rows_of
 
 
 @pytest.fixture(params=ALL_CASES)
@@ -54,11 +55,23 @@ def source_vectors(case: Case, embedding: torch.Tensor) -> torch.Tensor:
             error = error - plain.plain_read[layer] @ skip.T
         for position in range(first, n_positions):
             columns[graph.n_features + layer * n_positions + position, layer, position] = error[position]
-    positions = getattr(getattr(case.model.model.network, "transformer", None), "wpe", None)
-    learned = 0 if positions is None else positions.weight.detach()[:n_positions]
+    learned = learned_positions(case.model.model.network, n_positions)
     tokens = graph.n_features + n_layers * n_positions + torch.arange(n_positions)
     columns[tokens, n_layers, torch.arange(n_positions)] = embedding.detach() - learned
     return columns.flatten(1)
+
+
+def learned_positions(network: Any, n_positions: int) -> torch.Tensor | float:
+    """Learned position embeddings; those of OPT begin at the third row."""
+    match network.config.model_type:
+        case "gpt2":
+            table, first = network.transformer.wpe.weight, 0
+        case "opt":
+            table, first = network.model.decoder.embed_positions.weight, 2
+        case _:
+            return 0.0
+    rows: torch.Tensor = table.detach()[first : first + n_positions]
+    return rows
 
 
 def gradients(
@@ -101,15 +114,16 @@ def frozen_pass(case: Case, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[A
 
         def write(layer: int, output: Any) -> Any:
             whole = output if isinstance(output, torch.Tensor) else output[0]
-            changed = whole[0].detach() + probes[layer]
+            changed = rows_of(whole).detach() + probes[layer]
             skip = transcoders.skip(layer)
             if skip is not None:
                 changed = changed + (seen[layer] - seen[layer].detach()) @ skip.T
-            return changed[None] if isinstance(output, torch.Tensor) else (changed[None], *output[1:])
+            changed = changed.view_as(whole)
+            return changed if isinstance(output, torch.Tensor) else (changed, *output[1:])
 
         for layer, (reader, writer) in enumerate(zip(plain.readers, plain.writers, strict=True)):
             stack.callback(
-                reader.register_forward_pre_hook(lambda _, args, layer=layer: read(layer, args[0][0])).remove
+                reader.register_forward_pre_hook(lambda _, args, layer=layer: read(layer, rows_of(args[0]))).remove
             )
             stack.callback(writer.register_forward_hook(lambda _, __, out, layer=layer: write(layer, out)).remove)
         stack.callback(plain.layers[0].register_forward_pre_hook(enter).remove)

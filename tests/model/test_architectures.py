@@ -119,6 +119,17 @@ def test_sinks_leave_rows_that_sum_to_less_than_1() -> None:
     assert float(sums.mean()) < 0.9
 
 
+def test_norms_that_divide_the_residual_stream_itself_are_refused() -> None:
+    for entries, why in (
+        ({"do_layer_norm_before": False}, "do_layer_norm_before=False: its norms divide the residual stream itself"),
+        ({"_remove_final_layer_norm": True}, "it has no norm before its unembedding"),
+        ({"word_embed_proj_dim": 16}, r"word_embed_proj_dim=16: it projects .* with word_embed_proj_dim=32 can be"),
+    ):
+        network = network_of("opt", changes=entries)
+        with pytest.raises(LoadError, match=f"The architecture 'opt' cannot be traced with .*{why}"):
+            LanguageModel(network, tokenizer(), "opt")
+
+
 def test_logits_go_through_the_models_cap() -> None:
     captured = capture(model_of("gemma2"), PROMPT, 8)
     assert float(captured.uncapped_logits.abs().max()) > 8 > float(captured.logits.abs().max())

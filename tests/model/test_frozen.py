@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from circuit_widget.model.capture import capture, freeze
 from circuit_widget.model.language_model import LanguageModel
 from tests.architectures import every_configuration, model_of
+from tests.plain_pass import rows_of
 
 PROMPT = (1, 17, 42, 5, 99, 17, 120, 8, 9)
 POSITION = 7
@@ -47,9 +48,9 @@ def constants(model: LanguageModel, output_site: str) -> Iterator[tuple[list[Ten
     handles = [model.network.get_output_embeddings().register_forward_hook(lambda _, __, output: logits.append(output))]
     for block, leaf in zip(model.blocks, leaves, strict=True):
         post_norm = block.mlp_post_norm if output_site == "mlp_update" else None
-        writer = block.mlp if post_norm is None else post_norm
+        writer = getattr(block.whole, "fc2", block.mlp) if post_norm is None else post_norm
         handles.append(writer.register_forward_hook(constant(leaf)))
-        handles.append(block.mlp.register_forward_pre_hook(lambda _, args: given.append(args[0])))
+        handles.append(block.mlp.register_forward_pre_hook(lambda _, args: given.append(rows_of(args[0]))))
     nn.functional.softmax = lambda *args, **kwargs: softmax(*args, **kwargs).detach()
     torch.rsqrt = frozen_rsqrt  # type: ignore[assignment]
     nn.functional.layer_norm = frozen_layer_norm  # type: ignore[assignment]
@@ -73,7 +74,7 @@ def test_the_frozen_model_is_the_models_gradient_with_its_constants_detached(nam
         capped = model.network(torch.tensor([PROMPT])).logits
         logits = unscaled[0] if model.softcap is not None else capped
         top = torch.autograd.grad((logits[0, POSITION] * direction).sum(), leaves, retain_graph=True)
-        middle = torch.autograd.grad((given[2][0, 5] * reader).sum(), leaves, allow_unused=True)
+        middle = torch.autograd.grad((given[2][5] * reader).sum(), leaves, allow_unused=True)
 
     captured = capture(model, PROMPT, POSITION, output_site=output_site)
     frozen = freeze(model, captured)

@@ -13,6 +13,7 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Conditions, MlpEdit, rerun
 from circuit_widget.model.sites import INPUT_SITES
 from tests.architectures import THOROUGH, every_configuration, model_of
+from tests.plain_pass import rows_of
 
 PROMPT = (1, 17, 42, 5, 99, 17, 120, 8, 9)
 LAYER, FIRST_POSITION, POSITION = 1, 5, 7
@@ -45,18 +46,19 @@ def written_by_hand(model: LanguageModel, vector: Tensor, output_site: str) -> I
     whole: Any = block.whole
     post_norms = [getattr(whole, name, None) for name in ("post_feedforward_layernorm", "post_mlp_layernorm")]
     post_norm = next((norm for norm in post_norms if norm is not None), None)
-    writer = block.mlp if post_norm is None or output_site == "mlp_output" else post_norm
+    mlp_end = getattr(whole, "fc2", block.mlp)
+    writer = mlp_end if post_norm is None or output_site == "mlp_output" else post_norm
     given: dict[int, Tensor] = {}
 
     def write(_: nn.Module, __: Any, output: Any) -> Any:
         first = (output[0] if isinstance(output, tuple) else output).clone()
-        first[0, FIRST_POSITION] += vector
+        rows_of(first)[FIRST_POSITION] += vector
         return (first, *output[1:]) if isinstance(output, tuple) else first
 
     handles = [writer.register_forward_hook(write)]
     for layer, other in enumerate(model.blocks):
         handles.append(
-            other.mlp.register_forward_pre_hook(lambda _, args, layer=layer: given.update({layer: args[0][0]}))
+            other.mlp.register_forward_pre_hook(lambda _, args, layer=layer: given.update({layer: rows_of(args[0])}))
         )
     try:
         yield given
