@@ -30,13 +30,25 @@ TOKENS = (7, 11, 190)
 TUNED = "gemma3_text-it"
 """Instruction-tuned Gemma-3, whose features count from the fifth position on."""
 
-CASES = [
-    (architecture, kind)
-    for architecture in (*THOROUGH, TUNED)
-    for kind in (*KINDS, NEURONS)
-    if kind != NEURONS or ARCHITECTURES[CONFIGURATIONS[architecture.removesuffix("-it")][0]].neurons is not None
+
+def kinds_of(architecture: str) -> list[str]:
+    """Kinds of features that an architecture can have."""
+    sites = ARCHITECTURES[CONFIGURATIONS[architecture.removesuffix("-it")][0]]
+    return [*KINDS, *([] if sites.neurons is None else [NEURONS])]
+
+
+ALL = (*THOROUGH, TUNED)
+CASES = [(architecture, kind) for architecture in ALL for kind in kinds_of(architecture)]
+"""Architectures of many forms with every kind of features: for what an edge is, and what a change does to the model."""
+
+IN_TURN = [
+    (architecture, kinds_of(architecture)[number % len(kinds_of(architecture))])
+    for number, architecture in enumerate(ALL)
 ]
-"""Those that all tests run on."""
+"""The same architectures with one kind, each kind in turn: for what is computed in another way and has to be the same."""
+
+in_turn = pytest.mark.parametrize("case", IN_TURN, indirect=True, ids="-".join)
+"""Mark a test whose fixture `case` has the cases in turn in place of all."""
 
 ONE_EACH = {
     "phi3": (NEURONS,),

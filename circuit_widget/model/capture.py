@@ -104,7 +104,10 @@ class _RecordedLayer:
         norm = block.mlp_norm
         hooks.before(norm or block.mlp, lambda args, _: self._mlp_norm(norm, input_site, in_batch(args[0], 1)[0]))
         hook_input_site(hooks, block, self.kind, input_site, lambda x: self.parts.update(mlp_input=x[0]))
-        hooks.after(block.writer(output_site), lambda _, output: self.parts.update(mlp_output=in_batch(first(output), 1)[0].float()))
+        hooks.after(
+            block.writer(output_site),
+            lambda _, output: self.parts.update(mlp_output=in_batch(first(output), 1)[0].float()),
+        )
         if block.attention_post_norm is not None:
             hooks.before(block.attention_post_norm, lambda args, _: self._attention_output(block, args[0][0]))
         if block.mlp_post_norm is not None and output_site == "mlp_output":

@@ -14,7 +14,7 @@ from circuit_widget.model.rerun import Conditions, rerun
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.run import Run
-from tests.cases import ALL_CASES, CASES, TOKENS, TUNED, Case, assert_close, case_of, spread
+from tests.cases import ALL_CASES, CASES, TOKENS, TUNED, Case, assert_close, case_of, in_turn, spread
 from tests.models import PROMPT_IDS, run_of
 
 
@@ -120,6 +120,7 @@ def test_features_of_several_layers_clamped_together_are_a_plain_pass_with_hooks
     assert_close([after[graph.node_ids[node]] for node in others], expected)
 
 
+@in_turn
 def test_an_earlier_position_is_traced_and_changed_as_if_the_prompt_ended_there(case: Case) -> None:
     model = case.model
     whole, short = model.trace(PROMPT_IDS, position=5), model.trace(PROMPT_IDS[:6])
@@ -142,6 +143,7 @@ def test_instruction_tuned_gemma_3_drops_what_opens_the_turn() -> None:
         case_of(TUNED, "per-layer").model.intervene(graph, Set(Feature(1, 3, 0), 1.0))
 
 
+@in_turn
 def test_constraining_every_layer_predicts_the_direct_effect(case: Case) -> None:
     chosen = [case.graph.node_ids[node] for node in spread(5, case.graph.n_features)]
     direct, constrained = (
@@ -150,6 +152,7 @@ def test_constraining_every_layer_predicts_the_direct_effect(case: Case) -> None
     np.testing.assert_array_equal(direct, constrained)
 
 
+@in_turn
 @pytest.mark.parametrize("clamped", [(0, 2), (0, 1), (1, 1), (1, 2)])
 def test_a_constrained_effect_is_a_plain_pass_with_clamped_outputs(case: Case, clamped: tuple[int, int]) -> None:
     graph = case.graph
@@ -159,6 +162,7 @@ def test_a_constrained_effect_is_a_plain_pass_with_clamped_outputs(case: Case, c
     assert_close(effect.logits_after, case.plain.clamping(held, range(clamped[0], clamped[1] + 1)))
 
 
+@in_turn
 @pytest.mark.parametrize(
     "conditions", [Conditions(), Conditions(frozen_attention=True), Conditions(clamped=range(1, 3))]
 )

@@ -13,7 +13,7 @@ from circuit_widget.intervention import Ablate, Add, Effect, Intervention, Scale
 from circuit_widget.model import rerun as rerun_module
 from circuit_widget.model.rerun import Edit, batches, rerun_batch
 from circuit_widget.nodes import Feature
-from tests.cases import CASES, Case, assert_close, case_of, spread
+from tests.cases import CASES, Case, assert_close, case_of, in_turn, spread
 from tests.models import PROMPT_IDS, hooks_of, run_of, tiny_model
 
 MODES = ("direct", "frozen_attention", "total", (0, 1))
@@ -57,6 +57,7 @@ def assert_same(found: Effect, expected: Effect, tolerance: float = 1e-6) -> Non
         np.testing.assert_allclose(numbers_of(found)[name], values, atol=tolerance * scale, rtol=0, err_msg=name)
 
 
+@in_turn
 @pytest.mark.parametrize("mode", MODES, ids=str)
 def test_a_batch_is_its_experiments_one_by_one(case: Case, mode: object) -> None:
     experiments = experiments_of(case)
@@ -71,6 +72,7 @@ def test_a_batch_is_its_experiments_one_by_one(case: Case, mode: object) -> None
     assert len(set(largest)) == len(largest)
 
 
+@in_turn
 def test_each_row_of_a_batch_is_a_plain_pass_with_hooks(case: Case) -> None:
     features = [feature_at(case.graph, node) for node in spread(6, case.graph.n_features)]
     effects = case.model.intervene_many(case.graph, [Set(feature, 4.0) for feature in features])

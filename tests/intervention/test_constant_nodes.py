@@ -12,7 +12,7 @@ from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.nodes import Everywhere, Feature
 from circuit_widget.replacement_model import ReplacementModel
-from tests.cases import CASES, TOKENS, Case, assert_close, case_of, spread
+from tests.cases import CASES, TOKENS, Case, assert_close, case_of, in_turn, spread
 from tests.intervention.test_batch import ROUNDING, assert_same
 from tests.models import PROMPT_IDS, run_of, tiny_model
 
@@ -65,6 +65,7 @@ def test_an_error_or_token_taken_away_takes_its_edges_away(case: Case) -> None:
         np.testing.assert_array_equal(effect.nodes["predicted"], effect.nodes["after"])
 
 
+@in_turn
 def test_in_mode_direct_errors_tokens_and_features_add_up(case: Case) -> None:
     graph = case.graph
     error, token, feature = "1_-1_5", graph.node_ids[graph.weights.shape[1] - 3], graph.node_ids[3]
@@ -93,6 +94,7 @@ def test_a_token_changed_for_good_is_a_plain_pass_with_its_embedding_scaled(case
         assert float(np.abs(effect.logits_after - effect.logits_before).max()) > 1e-3
 
 
+@in_turn
 @pytest.mark.parametrize("clamped", [(0, 2), (0, 1), (1, 1)])
 def test_a_constrained_change_of_all_kinds_is_a_plain_pass_with_clamped_outputs(
     case: Case, clamped: tuple[int, int]
@@ -122,6 +124,7 @@ def test_all_kinds_changed_together_are_a_plain_pass_with_hooks_also_downstream(
     assert_close([after[graph.node_ids[node]] for node in others], read)
 
 
+@in_turn
 @pytest.mark.parametrize("mode", MODES, ids=str)
 def test_a_batch_is_its_experiments_one_by_one(case: Case, mode: Any) -> None:
     graph = case.graph
@@ -140,6 +143,7 @@ def test_a_batch_is_its_experiments_one_by_one(case: Case, mode: Any) -> None:
         assert_same(effect, case.model.intervene(graph, experiment, mode=mode), 3e-6)
 
 
+@in_turn
 @pytest.mark.parametrize("mode", MODES, ids=str)
 def test_a_rerun_from_where_it_starts_is_a_whole_one(case: Case, mode: Any) -> None:
     """A first token that is held at itself makes the model run again from its very beginning."""
@@ -155,6 +159,7 @@ def test_a_rerun_from_where_it_starts_is_a_whole_one(case: Case, mode: Any) -> N
             assert_close(found, expected, rounding(case))
 
 
+@in_turn
 @pytest.mark.parametrize("mode", MODES[1:], ids=str)
 def test_a_token_swapped_in_gives_the_logits_of_the_other_prompt(case: Case, mode: Any) -> None:
     other = [*PROMPT_IDS[:5], 18, *PROMPT_IDS[6:]]
@@ -169,6 +174,7 @@ def test_a_token_swapped_in_gives_the_logits_of_the_other_prompt(case: Case, mod
     assert effect.injected == ()
 
 
+@in_turn
 def test_an_error_swapped_in_is_that_of_the_other_prompt(case: Case) -> None:
     other = [*PROMPT_IDS[:5], 18, *PROMPT_IDS[6:]]
     effect = case.model.intervene(case.graph, SwapIn(["0_-1_5", "2_-1_6"], other))

@@ -12,7 +12,7 @@ from circuit_widget.attribution.targets import Contrast, Direction
 from circuit_widget.graph import Graph
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Ablate, Scale
-from tests.cases import CASES, Case, assert_close, case_of, spread
+from tests.cases import CASES, Case, assert_close, case_of, in_turn, spread
 from tests.models import PROMPT_IDS, tiny_model
 
 BIASED_OR_SCALED = (("gptj", "per-layer"), ("cohere", "top-k with skip"))
@@ -54,6 +54,7 @@ def test_every_target_is_measured_as_a_plain_pass_with_hooks_has_it(case: Case) 
     assert (np.abs(frame["after"] - frame["before"]) > 1e-4).all()
 
 
+@in_turn
 def test_a_direct_change_is_the_sum_of_the_edges_also_as_predicted(case: Case) -> None:
     graph = case.graph
     nodes = [graph.node_ids[node] for node in spread(6, graph.n_features)] + ["1_-1_6"]
