@@ -37,8 +37,8 @@ def run_at_rows(
 ) -> Int[Tensor, " n"] | None:
     """Set hooks with which an MLP runs only at `rows` of each re-run of a batch and returns zeros at its other rows.
 
-    `mlp` is given its input, and `mlp_end` gives its output, of the same shape. Every re-run has `n_rows` rows. Returns the indices of the rows where it runs, as `CapturedOutput` counts them, or None
-    for all rows.
+    `mlp` is given its input, and `mlp_end` gives its output, of the same shape. Every re-run has `n_rows` rows. Returns the
+    indices of the rows where it runs, as `CapturedOutput` counts them, or None for all rows.
     """
     if all(len(re_run) == n_rows for re_run in rows):
         return None
