@@ -57,7 +57,7 @@ ONE_EACH = {
     "granite": ("cross-layer", NEURONS),
     "cohere": ("top-k with skip", NEURONS),
     "nemotron": ("top-k with skip",),
-    "gptj": ("per-layer", NEURONS),
+    "gptj": ("per-layer",),
     "opt": ("per-layer", NEURONS),
     "mixtral": ("per-layer",),
 }
