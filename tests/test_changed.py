@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,27 +104,33 @@ def test_uncommitted_and_new_files_count_and_those_of_main_do_not(tmp_path: Path
     assert changed_files(tmp_path) == ("committed", "edited", "new")
 
 
-def test_tests_get_the_time_that_style_and_types_leave_and_every_step_is_run() -> None:
+def test_tests_get_the_time_that_style_leaves_and_types_are_checked_beside_them() -> None:
     ran: list[Step] = []
     words: list[str] = []
     clock = iter([0.0, 50.0])
 
     def run(step: Step) -> bool:
         ran.append(step)
-        return step.name != "mypy"
+        return True
 
-    passes = check(
-        ["circuit_widget/cli.py"],
-        run,
-        lambda: next(clock),
-        words.append,
-    )
+    def start(step: Step) -> Callable[[], bool]:
+        ran.append(step)
+
+        def passed() -> bool:
+            ended.append(step)
+            return False
+
+        return passed
+
+    ended: list[Step] = []
+    passes = check(["circuit_widget/cli.py"], run, start, lambda: next(clock), words.append)
     assert not passes
-    assert [step.name for step in ran] == ["ruff", "ruff format", "mypy", "pytest"]
+    assert [step.name for step in ran] == ["mypy", "ruff", "ruff format", "pytest"]
+    assert [step.name for step in ended] == ["mypy"]
     assert ran[-1] == pytest_step(called_for(["circuit_widget/cli.py"]), 60)
     assert "60" in ran[-1].command
     assert words[-1] == "Failed: mypy."
-    assert check([], lambda step: True, lambda: 0.0, words.append)
+    assert check([], lambda step: True, lambda step: lambda: True, lambda: 0.0, words.append)
     assert words[-1] == "What was run passes."
 
 
