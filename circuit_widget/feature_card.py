@@ -8,14 +8,14 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from circuit_widget.arguments import quoted
+from circuit_widget.arguments import finite_number, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.model.language_model import LanguageModel
@@ -49,8 +49,10 @@ class FeatureCard:
         label: a name given to it, if any.
         frequency: share of the corpus's tokens at which it is active; `maximum`: its largest activation there. None
             where the transcoders come without examples.
-        promoted, suppressed: tokens whose logits it raises and lowers most, by its decoder row through the final norm's
-            weight and the unembedding alone, as (token, change of logit per unit of activation, before the norm divides).
+        promoted, suppressed: tokens whose logits it raises and lowers most against the mean logit, as (token, change of
+            logit for each unit of activation, before norms divide). Its decoder row, of a neuron the row of the MLP's
+            last projection, goes through the weights of the norms after it and the unembedding alone.
+        negative: whether they are those of a negative activation, which reverses what is written. Only neurons have one.
     """
 
     layer: int
@@ -61,6 +63,22 @@ class FeatureCard:
     examples: tuple[Example, ...]
     promoted: TokenLogits
     suppressed: TokenLogits
+    negative: bool = False
+
+    def at(self, activation: float) -> FeatureCard:
+        """Return the card for an activation of this sign: a negative one promotes what a positive one suppresses.
+
+        Changes of logits are then for each unit of activation below zero.
+
+        Raises:
+            NodeError: the activation is not a finite number.
+        """
+        negative = finite_number(activation, "activation of a feature", NodeError) < 0
+        if negative == self.negative:
+            return self
+        return replace(
+            self, promoted=_reversed(self.suppressed), suppressed=_reversed(self.promoted), negative=negative
+        )
 
 
 @dataclass(frozen=True)
@@ -181,11 +199,10 @@ class FeatureCards:
 
     def _promoted_and_suppressed(self, layer: int, feature: int) -> tuple[TokenLogits, TokenLogits]:
         """Return the tokens a feature promotes and those it suppresses; see FeatureCard."""
-        model = self._model
-        wanted = torch.tensor([feature], dtype=torch.long, device=model.device)
-        row = self._transcoders.decoder_rows(layer, wanted, layer)[0]
-        direction = row * model.final_norm_weight
-        logits = model.unembed(direction) - model.mean_unembedding @ direction
+        transcoders = self._transcoders
+        wanted = torch.tensor([feature], dtype=torch.long, device=self._model.device)
+        row = transcoders.decoder_rows(layer, wanted, layer)[0]
+        logits = self._model.direct_logits(row, layer, transcoders.output_site)
         count = min(CARD_TOKENS, len(logits))
         promoted, suppressed = torch.topk(logits, count), torch.topk(-logits, count)
         return (
@@ -196,6 +213,10 @@ class FeatureCards:
     def _named(self, tokens: Tensor, logits: Tensor) -> TokenLogits:
         pairs = zip(tokens.tolist(), logits.tolist(), strict=True)
         return tuple((token_text(self._model.tokenizer, token), logit) for token, logit in pairs)
+
+
+def _reversed(logits: TokenLogits) -> TokenLogits:
+    return tuple((token, -logit) for token, logit in logits)
 
 
 def _text(value: object) -> str | None:

@@ -31,7 +31,7 @@ TESTS_OF: dict[str, tuple[str, ...]] = {
 TESTS_OF_PATHS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("docs/", ("tests/test_documentation.py",)),
     ("README.md", ("tests/test_documentation.py",)),
-    ("notebooks/", ("tests/test_quickstart.py",)),
+    ("notebooks/", ("tests/test_quickstart.py", "tests/real/test_any_model_notebook.py")),
     ("tools/train_demo/", ("tests/demo",)),
     ("bench/", ("tests/attribution/test_gpu_bench.py",)),
     ("constraints", ("tests/packaging/test_constraints.py",)),

@@ -1,10 +1,12 @@
-"""The quickstart notebook runs from top to bottom without a network, and is kept without outputs."""
+"""The quickstart notebook runs from top to bottom without a network; notebooks are kept without outputs."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "quickstart.ipynb"
 
@@ -21,6 +23,8 @@ def test_the_quickstart_runs_within_a_minute_without_a_network(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_quickstart_is_kept_without_outputs() -> None:
-    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+@pytest.mark.parametrize("name", ["any_model.ipynb", "quickstart.ipynb"])
+def test_notebooks_are_kept_without_outputs(name: str) -> None:
+    document = json.loads((NOTEBOOK.parent / name).read_text(encoding="utf-8"))
+    cells = [cell for cell in document["cells"] if cell["cell_type"] == "code"]
     assert [cell["id"] for cell in cells if cell["outputs"] or cell["execution_count"]] == []

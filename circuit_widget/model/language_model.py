@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 import transformers
-from huggingface_hub import constants
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 import circuit_widget
-from circuit_widget.arguments import first_line
 from circuit_widget.errors import LoadError
 from circuit_widget.model.block import (
     AttentionWeights,
@@ -28,16 +23,13 @@ from circuit_widget.model.block import (
     module_device,
     projection_weight,
 )
-from circuit_widget.model.checkpoint import check_tokenizer, check_weights, has_tokenizer, unreadable_weights
 from circuit_widget.model.fingerprint import Fingerprint
-from circuit_widget.model.loading_changes import evaluating, reading_network, without_progress_bar
+from circuit_widget.model.loading_changes import evaluating
 from circuit_widget.model.module_checks import check_plain, has_hooked_mlps
-from circuit_widget.model.norm import norm_weight
+from circuit_widget.model.norm import linear_norm
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
-from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.system.linear_backend import linear, linear_maps
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.transcoder.folder import directory_name
 
 if TYPE_CHECKING:
     from circuit_widget.model.tokens.tokenizer import Tokenizer
@@ -156,7 +148,7 @@ class LanguageModel:
         self._use_eager_attention()
         self._find_modules()
         self._attention_weights.clear()
-        for cached in ("linear_maps", "final_norm_weight", "mean_unembedding"):
+        for cached in ("linear_maps", "mean_unembedding"):
             vars(self).pop(cached, None)
         self._revision += 1
 
@@ -236,6 +228,19 @@ class LanguageModel:
             logits = torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
             return logits if self.logit_scale == 1 else self.logit_scale * logits
 
+    def direct_logits(
+        self, written: Float[Tensor, " d_model"], layer: int, output_site: str
+    ) -> Float[Tensor, " vocabulary"]:
+        """Return the change of logits, less its mean, due to what is written at a site of a layer, past all later layers.
+
+        Norms do not divide, and the softcap is not applied: an edge to a logit is this times a positive number.
+        """
+        after_mlp = self.blocks[layer].mlp_post_norm if output_site == "mlp_output" else None
+        for norm, device in ((after_mlp, self.layer_device(layer)), (self.final_norm, self.final_device)):
+            written = linear_norm(norm, self.sites.norm).apply(written.to(device)[None])[0]
+        written = written.to(self.device)
+        return self.unembed(written) - self.mean_unembedding @ written
+
     def capped(self, logits: Float[Tensor, "*n vocabulary"]) -> Float[Tensor, "*n vocabulary"]:
         """Return logits with the model's softcap, where it has one."""
         return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
@@ -280,112 +285,10 @@ class LanguageModel:
         return linear_maps(self.network)
 
     @cached_property
-    def final_norm_weight(self) -> Float[Tensor, " d_model"]:
-        """Weight of the final norm, in float32, on the device of the unembedding; ones where it has none."""
-        weight = norm_weight(self.final_norm, self.sites.norm)
-        if weight is None:
-            return torch.ones(self.d_model, dtype=torch.float32, device=self.device)
-        return weight.to(self.device)
-
-    @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
         """Mean of `unembedding_row` over all tokens."""
         with inference():
             return self.logit_scale * self.unembedding.weight.mean(0, dtype=torch.float32)
-
-
-def load_language_model(
-    model: str | os.PathLike[str] | PreTrainedModel,
-    *,
-    tokenizer: Tokenizer | None,
-    device: torch.device,
-    dtype: torch.dtype,
-    name: str | None = None,
-    gguf: str | None = None,
-) -> LanguageModel:
-    """Load a model from a local directory, or by its hub id `[org/]name[@revision]` from the local cache.
-
-    Only safetensors and GGUF files are read; `gguf` is the name of one in the directory. No remote code is run, and nothing
-    is downloaded. `model` can also be a loaded model: it keeps its device and dtype, and its attention implementation is
-    set to eager.
-
-    Raises:
-        LoadError: the model or its tokenizer cannot be read, or its architecture is not supported.
-    """
-    if isinstance(model, PreTrainedModel):
-        if tokenizer is None:
-            raise LoadError("A loaded model was given without its tokenizer; pass tokenizer= as well.")
-        named = str(model.config.name_or_path or model.config.model_type)
-        return LanguageModel(model, tokenizer, directory_name(Path(named)))
-    source = find_model(model, gguf)
-    local: dict[str, Any] = {
-        "trust_remote_code": False,
-        "local_files_only": True,
-        "revision": source.revision,
-        "cache_dir": constants.HF_HUB_CACHE,  # the cache that was searched; that of transformers 4 may be another
-    }
-    generation = {**local}
-    if source.gguf is not None:
-        local["gguf_file"] = source.gguf.path.name
-    with _as_load_error(source, "its configuration"):
-        config = transformers.AutoConfig.from_pretrained(source.reference, **local)
-    sites_of(config)
-    if tokenizer is None:
-        tokenizer = _own_tokenizer(source, generation)
-    if source.gguf is None:
-        check_weights(source.root, source.what)
-    reading_network().keep()
-    with _as_load_error(source, "the files in this directory"), without_progress_bar():
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            source.reference,
-            dtype=dtype,
-            use_safetensors=None if source.gguf is not None else True,
-            generation_config=_generation_settings(source.reference, config, generation),
-            **local,
-            attn_implementation="eager",
-            output_loading_info=True,
-        )
-    network, report = loaded
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise LoadError(
-            f"{source.what}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
-        )
-    return LanguageModel(network.to(device), tokenizer, name or source.name)
-
-
-def _own_tokenizer(source: ModelSource, local: Mapping[str, Any]) -> Tokenizer:
-    """Return the tokenizer in a model's directory, or in its GGUF file where the directory has none."""
-    if source.gguf is None:
-        check_tokenizer(source.root, source.what)
-    elif not has_tokenizer(source.root):
-        local = {**local, "gguf_file": source.gguf.path.name}
-    with _as_load_error(source, "its tokenizer (pass another one as tokenizer=)"):
-        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(source.reference, **local)
-    return tokenizer
-
-
-def _generation_settings(reference: str, config: PretrainedConfig, local: Mapping[str, Any]) -> GenerationConfig:
-    """Return the generation settings in a model's files.
-
-    transformers 4, when it reads them itself, runs `custom_generate/generate.py` of the directory even without
-    `trust_remote_code`.
-    """
-    try:
-        return GenerationConfig.from_pretrained(reference, **local)
-    except OSError:
-        return GenerationConfig.from_model_config(config)
-
-
-@contextmanager
-def _as_load_error(source: ModelSource, what: str) -> Iterator[None]:
-    """Turn every error inside the context into a LoadError about a part of the model."""
-    try:
-        yield
-    except Exception as error:
-        damaged = unreadable_weights(source.root)
-        cause = "" if damaged is None else f"{damaged} is cut off or damaged: "
-        raise LoadError(f"{source.what}: {what} could not be read ({cause}{first_line(error)}).") from error
 
 
 def versions() -> dict[str, str]:

@@ -14,8 +14,9 @@ import torch
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.device import choose_device, choose_dtype
-from circuit_widget.model.language_model import LanguageModel, Network, load_language_model
+from circuit_widget.model.language_model import LanguageModel, Network
 from circuit_widget.model.model_argument import check_model_argument
+from circuit_widget.model.network_loading import load_language_model
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.origin import origin_of
 from circuit_widget.model.self_check import check_neurons, check_pieces

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -20,6 +21,24 @@ def without_progress_bar() -> Change:
         logging.disable_progress_bar,
         logging.enable_progress_bar if logging.is_progress_bar_enabled() else logging.disable_progress_bar,
     )
+
+
+def parsing_gguf_once() -> Change:
+    """Return a context within which each GGUF file is parsed once; transformers does it for every part that it reads.
+
+    To parse one takes seconds, nearly all for the tokens of its vocabulary. The names of tensors are listed once as well.
+    """
+    import gguf
+
+    functions = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    # Another thread may be loading a model too: what is put back is never its cache.
+    plain = {name: getattr(function, "__wrapped__", function) for name, function in functions.items()}
+
+    def put(each: Callable[[Any], Any]) -> None:
+        for name, function in plain.items():
+            setattr(gguf, name, each(function))
+
+    return Change(lambda: put(functools.cache), lambda: put(lambda function: function))
 
 
 def reading_network() -> Change:

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Inspector } from "../src/inspector/inspector";
-import { FakeModel, storeOn } from "./fake-model";
+import type { SnapshotMessage } from "../src/wire/types";
+import { FakeModel, fixtureSnapshot, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, mount, press, texts } from "./panels";
 
 const CARD = {
@@ -15,6 +16,7 @@ const CARD = {
   ],
   promoted: [{ token: " Austin", logit: 1.5 }],
   suppressed: [],
+  negative: false,
 };
 
 function inspector(inspected: string | null, traits: Record<string, unknown> = {}) {
@@ -22,6 +24,14 @@ function inspector(inspected: string | null, traits: Record<string, unknown> = {
   const store = storeOn(model);
   if (inspected !== null) store.actions.select([inspected], "replace");
   return { model, store, root: mount(<Inspector store={store} />) };
+}
+
+/** The fixture graph with the features taken for neurons, and "1_8_4" negative. */
+function onNeurons(): SnapshotMessage {
+  const snapshot = fixtureSnapshot();
+  const { data } = snapshot.columns.activation;
+  data.setFloat32(4 * snapshot.ids.indexOf("1_8_4"), -0.25, true);
+  return { ...snapshot, basis: "neurons" };
 }
 
 const facts = (root: Element): string => get(root, "inspector-facts").textContent ?? "";
@@ -52,6 +62,12 @@ describe("the inspector", () => {
     expect(facts(inspector("4_40_5", { effect: EFFECT }).root)).toBe(
       "logit · probability 0.75 → 0.13 · logit 9.5 → 6.3 (predicted 6.0)",
     );
+  });
+
+  it("says that other neurons are those without a node", () => {
+    const { root } = inspector("1_-1_3", { snapshot: onNeurons() });
+    expect(root.textContent).toContain("What those neurons of this MLP write that are no nodes of the graph.");
+    expect(inspector("1_-1_3").root.textContent).toContain("What the transcoder did not reconstruct");
   });
 
   it("lists the five strongest inputs and all of them on demand, and a click goes there", async () => {
@@ -124,6 +140,36 @@ describe("a feature's card", () => {
     expect(root.querySelector("script")).toBeNull();
   });
 
+  it("says that a negative activation reverses what its neuron writes", async () => {
+    const snapshot = onNeurons();
+    const { root, model } = inspector("1_8_4", { snapshot });
+    await eventually(() => expect(model.sent.length).toBe(1));
+    const suppressed = [{ token: " London", logit: -0.75 }];
+    model.answer({ type: "reply", body: { ...CARD, examples: [], suppressed, negative: true } });
+    await eventually(() => get(root, "card-reversed"));
+    expect(facts(root)).toContain("neuron 8 · layer 1 · at “Texas” · activation −0.25");
+    expect(get(root, "card-reversed").textContent).toBe(
+      "The activation is negative here (−0.25): the neuron writes the reverse of its output row. " +
+        "With a positive one these lists would be swapped.",
+    );
+    expect(get(root, "promoted").textContent).toBe("+Austin");
+    expect(get(root, "suppressed").textContent).toBe("−London");
+    const [up, down] = ["promoted", "suppressed"].map((what) => get(root, what).querySelector<HTMLElement>(".token"));
+    expect(up?.title).toBe("1.50 to the logit, for each unit of activation below zero");
+    expect(down?.title).toBe("−0.75 to the logit, for each unit of activation below zero");
+    expect(get(root, "feature-card").textContent).toContain("no examples come with neurons");
+  });
+
+  it("says nothing of signs where the activation is positive", async () => {
+    const { root, model } = inspector("1_8_4");
+    await eventually(() => expect(model.sent.length).toBe(1));
+    model.answer({ type: "reply", body: CARD });
+    await eventually(() => get(root, "direct-effect"));
+    expect(all(root, "card-reversed")).toEqual([]);
+    const token = get(root, "promoted").querySelector<HTMLElement>(".token");
+    expect(token?.title).toBe("1.50 to the logit, for each unit of activation");
+  });
+
   it("says why it could not be had", async () => {
     const { root, model } = inspector("1_8_4");
     await eventually(() => expect(model.sent.length).toBe(1));
@@ -149,6 +195,11 @@ describe("a supernode", () => {
     expect(title(root)).toBe("Texas");
     expect(facts(root)).toBe("supernode · 2 features · layers 0–1 · summed activation 1.25 · influence 12%");
     expect(all(root, "member-row").map(({ dataset }) => dataset.node)).toEqual(["0_2_4", "1_8_4"]);
+  });
+
+  it("adds up sizes where activations have either sign", () => {
+    const { root } = inspector("s1", { snapshot: onNeurons() });
+    expect(facts(root)).toBe("supernode · 2 neurons · layers 0–1 · summed size of activations 1.25 · influence 12%");
   });
 
   it("lets go of a member at a button", async () => {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import pytest
@@ -14,6 +15,12 @@ from tests.browser.widget_view import FEATURES, GROUPS, LOAD, SHOW, WidgetView
 
 # Notebook 7 reports this about one of its own plugins.
 KNOWN_NOISE = ("reading 'schema'",)
+
+Screen = dict[str, Any]
+"""Settings of a browser profile."""
+
+FINE_SCREEN: Screen = {"viewport": {"width": 1600, "height": 1900}, "device_scale_factor": 1.5}
+"""A screen for pictures fit to be shown."""
 
 OpenNotebook = Callable[..., Notebook]
 
@@ -42,9 +49,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def screen() -> Screen:
+    """The screen of a test's browser profile; a file of tests that are for pictures has its own."""
+    return {"viewport": {"width": 1280, "height": 1000}}
+
+
+@pytest.fixture
+def context(browser: Browser, screen: Screen) -> Iterator[BrowserContext]:
     """A browser profile for one test."""
-    fresh = browser.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+    fresh = browser.new_context(accept_downloads=True, **screen)
     yield fresh
     fresh.close()
 

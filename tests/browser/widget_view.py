@@ -155,6 +155,19 @@ class WidgetView:
             for row in rows
         }
 
+    def fit(self, width: int) -> None:
+        """Make the page as wide as it must be for the widget to have a width."""
+        bounds, viewport = self.root.bounding_box(), self.page.viewport_size
+        assert bounds is not None
+        assert viewport is not None
+        self.page.set_viewport_size(
+            {"width": round(viewport["width"] + width - bounds["width"]), "height": viewport["height"]}
+        )
+        self.page.wait_for_function(
+            "([root, width]) => Math.abs(root.getBoundingClientRect().width - width) < 2",
+            arg=[self.root.element_handle(), width],
+        )
+
     def screenshot(self, path: Path) -> None:
         """Save a picture of the whole widget."""
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -176,6 +176,19 @@ def test_a_control_that_changes_as_much_the_other_way_counts(model: ReplacementM
     np.testing.assert_allclose(controls.activation_ratio, 1.5)
 
 
+def test_activations_of_either_sign_are_compared_by_size(model: ReplacementModel, graph: Graph) -> None:
+    positive = made_up(graph, model, 0.5, 0.2, [0.5])
+    (own,) = touched_in(graph, 1)
+    other, near, far = Feature(0, 1, 2), Feature(0, 1, 1), Feature(0, 1, 3)
+    controls = replace(
+        positive,
+        matching=ControlMatching(({own: near, other: far},), 5, frozenset()),
+        activations={own: 2.0, other: -2.0, near: 1.0, far: -2.0},
+    )
+    np.testing.assert_allclose(controls.activation_ratio, 0.75)
+    assert controls.similarity.endswith("activations add up to 0.75 of those of the changed features (median).")
+
+
 def test_the_smallest_p_value_is_one_over_controls_and_one(model: ReplacementModel, graph: Graph) -> None:
     controls = made_up(graph, model, 0.9, 0.1, [0.9, 0.85, 0.88, 0.7])
     assert (controls.share(0), controls.p_value(0)) == (0, 1 / 5)

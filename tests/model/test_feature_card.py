@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 from circuit_widget.errors import LoadError, NodeError
+from circuit_widget.feature_card import FeatureCard
+from circuit_widget.model.neuron_set import Neurons
+from circuit_widget.model.norm import norm_weight
+from circuit_widget.model.sites import ARCHITECTURES
+from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.replacement_model import ReplacementModel
+from tests.architectures import CONFIGURATIONS, model_of
 from tests.models import per_layer, reference_model
+
+WITH_NEURONS = [name for name, (kind, _) in CONFIGURATIONS.items() if ARCHITECTURES[kind].neurons is not None]
 
 DOCUMENT = {
     "sentences": [[1, 4, 32, 6], [1, 100]],
@@ -34,7 +42,8 @@ def recorded_model(directory: Path, content: bytes) -> ReplacementModel:
 def test_promoted_tokens_are_those_whose_logits_the_decoder_row_raises() -> None:
     model = reference_model()
     card = model.feature_card(2, 7)
-    row = per_layer(model).layers[2].decoder[7] * model.model.final_norm_weight
+    weight = norm_weight(model.model.final_norm, model.model.sites.norm)
+    row = per_layer(model).layers[2].decoder[7] * weight
     logits = model.model.unembedding.weight.detach() @ row
     logits -= logits.mean()
     for (text, logit), expected in (
@@ -45,6 +54,48 @@ def test_promoted_tokens_are_those_whose_logits_the_decoder_row_raises() -> None
         assert logit == pytest.approx(float(logits[expected]), abs=1e-5)
     assert len(card.promoted) == len(card.suppressed) == 10
     assert (card.label, card.frequency, card.maximum, card.examples) == (None, None, None, ())
+
+
+CARD = FeatureCard(1, 3, "a", 0.5, 2.0, (), (("up", 1.5), ("higher", 0.5)), (("down", -2.0), ("lower", -1.0)))
+
+
+def test_a_negative_activation_promotes_what_a_positive_one_suppresses() -> None:
+    negative = CARD.at(-0.25)
+    assert negative.promoted == (("down", 2.0), ("lower", 1.0))
+    assert negative.suppressed == (("up", -1.5), ("higher", -0.5))
+    assert (negative.negative, negative.label) == (True, "a")
+    assert negative.at(-7) is negative
+    assert negative.at(3) == CARD
+    assert CARD.at(0) is CARD
+    assert not CARD.negative
+
+
+@pytest.mark.parametrize("given", [float("nan"), "1", True])
+def test_the_activation_of_a_card_is_a_finite_number(given: float) -> None:
+    with pytest.raises(NodeError, match="activation of a feature is a finite number; given"):
+        CARD.at(given)
+
+
+@pytest.mark.parametrize("name", WITH_NEURONS)
+def test_edges_to_logits_have_the_signs_and_sizes_that_a_card_says(name: str) -> None:
+    """In the last layer, where nothing is between a neuron and the logits; norms divide every logit by the same."""
+    language_model = model_of(name)
+    model = ReplacementModel(language_model, Neurons(language_model))
+    texts = [token_text(language_model.tokenizer, token) for token in range(language_model.vocabulary_size)]
+    ids = [1, 20, 30, 40, 50]
+    last = model.n_layers - 1
+    here = {f: z for f, z in model.activations(ids).items() if (f.layer, f.position) == (last, len(ids) - 1)}
+    for feature, activation in (
+        min(here.items(), key=lambda item: item[1]),
+        max(here.items(), key=lambda item: item[1]),
+    ):
+        card = model.feature_card(last, feature.feature).at(activation)
+        assert card.negative == (activation < 0)
+        (raised, gain), (lowered, loss) = card.promoted[0], card.suppressed[0]
+        graph = model.trace(ids, targets=[texts.index(raised), texts.index(lowered)], progress=False)
+        up, down = graph.weights[graph.n_features :, graph.index(feature.id)]
+        assert up > 0 > down
+        assert up / down == pytest.approx(gain / loss, rel=1e-4)
 
 
 def test_examples_have_an_activation_for_every_token(tmp_path: Path) -> None:

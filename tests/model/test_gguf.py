@@ -35,9 +35,9 @@ NAMES = {
 }
 
 
-def write_llama(path: Path, *, quantised: bool = False, **values: Any) -> torch.nn.Module:
-    """Write the tiny Llama as a GGUF file, with the tokenizer's files beside it; returns the model."""
-    network = network_of("llama")
+def write_llama(path: Path, *, quantised: bool = False, network: Any = None, **values: Any) -> Any:
+    """Write a model, by default the tiny Llama, as a GGUF file, with the tokenizer's files beside it; returns the model."""
+    network = network or network_of("llama")
     config = network.config
     writer = gguf.GGUFWriter(str(path), values.pop("architecture", "llama"))
     writer.add_name("tiny")
@@ -104,6 +104,27 @@ def test_a_gguf_file_is_the_model_that_was_written(arguments: dict[str, Any], tm
     assert list(origin["files"]) == ["tiny.gguf"]
     assert model.source == (str(tmp_path / "tiny.gguf"), None)
     assert_close(logits_of(load(model.source[0], device="cpu").model.network), logits_of(network))
+
+
+def test_a_gguf_file_is_parsed_once_and_again_for_another_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    class Counted(gguf.GGUFReader):  # type: ignore[misc, name-defined]
+        def __init__(self, path: Any, *rest: Any) -> None:
+            parsed.append(str(path))
+            super().__init__(path, *rest)
+
+    monkeypatch.setattr(gguf, "GGUFReader", Counted)
+    path = tmp_path / "tiny.gguf"
+    network = write_llama(path)
+    load(path, device="cpu")
+    assert parsed == [str(path)]
+    assert gguf.GGUFReader is Counted
+    with torch.no_grad():
+        network.model.norm.weight.mul_(2)
+    rewritten = write_llama(path, network=network)
+    assert_close(logits_of(load(path, device="cpu").model.network), logits_of(rewritten.eval()))
+    assert parsed == [str(path)] * 2
 
 
 def test_quantised_weights_are_dequantised(tmp_path: Path) -> None:

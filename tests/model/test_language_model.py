@@ -12,7 +12,8 @@ from circuit_widget.errors import LoadError, PromptError
 from circuit_widget.loading import load
 from circuit_widget.model.capture import capture
 from circuit_widget.model.device import choose_device, choose_dtype
-from circuit_widget.model.language_model import LanguageModel, load_language_model
+from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.network_loading import load_language_model
 from circuit_widget.model.self_check import check_pieces
 from circuit_widget.model.sites import ARCHITECTURES, Sites
 from circuit_widget.replacement_model import ReplacementModel

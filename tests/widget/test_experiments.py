@@ -205,6 +205,17 @@ def test_a_card_says_what_is_known_of_a_feature(show: Open) -> None:
         assert answered(page, page.request("card", {"node": node}))["code"] == code
 
 
+def test_a_card_says_what_a_negative_activation_promotes(show: Open, model: LinearModel) -> None:
+    activation = model.trace().activation.copy()
+    activation[small_graph().index("1_8_4")] *= -1
+    _, page = show(small_graph(model=model, activation=activation))
+    negative, positive = (answered(page, page.request("card", {"node": node}))["body"] for node in ("1_8_4", "1_15_4"))
+    assert (negative["negative"], positive["negative"]) == (True, False)
+    assert negative["promoted"] == [{"token": "is", "logit": 0.5}]
+    assert negative["suppressed"] == [{"token": "Austin", "logit": -1.5}]
+    assert positive["promoted"] == [{"token": "Austin", "logit": 1.5}]
+
+
 def test_the_label_of_the_graph_goes_before_that_of_the_model(
     show: Open, model: LinearModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

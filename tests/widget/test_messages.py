@@ -166,8 +166,8 @@ def test_every_request_has_a_handler_that_takes_its_body_and_returns_its_reply(n
 def test_effects_and_cards_of_the_wrong_shape_would_be_noticed() -> None:
     card = {"node": "a", "layer": 0, "feature": 1, "label": None, "frequency": None, "maximum": 0.5}
     card |= {"examples": [{"tokens": ["x"], "activations": [0]}], "promoted": [{"token": "y", "logit": 1.5}]}
-    with pytest.raises(MessageError, match="lacks suppressed"):
+    with pytest.raises(MessageError, match="lacks suppressed, negative"):
         parse(Card, card, "The card")
-    assert parse(Card, {**card, "suppressed": []}, "The card").promoted[0].logit == 1.5
+    assert parse(Card, {**card, "suppressed": [], "negative": False}, "The card").promoted[0].logit == 1.5
     with pytest.raises(MessageError, match="lacks id, name"):
         parse(EffectMessage, {}, "The effect")

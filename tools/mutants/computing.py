@@ -358,4 +358,11 @@ MUTATIONS = (
         "= setting.run.activations.get(feature, 0.0)",
         ("tests/intervention/test_model.py", "tests/intervention/test_alignment.py"),
     ),
+    Mutation(
+        "cards leave out the norm after an MLP",
+        "circuit_widget/model/language_model.py",
+        "for norm in (after_mlp, self.final_norm):",
+        "for norm in (self.final_norm,):",
+        ("tests/model/test_feature_card.py",),
+    ),
 )

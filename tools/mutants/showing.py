@@ -170,6 +170,13 @@ MUTATIONS = (
         ("tests/widget/test_history.py", "tests/widget/test_experiments.py"),
     ),
     Mutation(
+        "the card of a negative activation has the signs of a positive one",
+        WIDGET + "jobs/graph_requests.py",
+        "known.at(graph.activation[place])",
+        "known.at(abs(graph.activation[place]))",
+        ("tests/widget/test_experiments.py",),
+    ),
+    Mutation(
         "the graph's label overrides the reader's",
         JS + "wording/names.ts",
         "circuit.labels[id] ?? (node === undefined ? undefined : snapshot.labels.get(node))",

@@ -70,13 +70,17 @@ class Controls:
         ratio = self.activation_ratio
         if np.isnan(ratio).any():
             return drawn
-        return f"{drawn} Their summed activation is {np.median(ratio):.2f} of that of the changed features (median)."
+        share = f"{np.median(ratio):.2f} of those of the changed features (median)"
+        return f"{drawn} The sizes of their activations add up to {share}."
 
     @property
     def activation_ratio(self) -> Float64[np.ndarray, " controls"]:
-        """Summed activation of the stand-ins over that of the changed features; NaN where these are inactive."""
-        own = sum(self.activations[feature] for feature in self.matching.stand_ins[0])
-        sums = [sum(self.activations[other] for other in one.values()) for one in self.matching.stand_ins]
+        """Summed size of the stand-ins' activations over that of the changed features; NaN where these are inactive.
+
+        Sizes, since neurons have activations of either sign.
+        """
+        own = sum(abs(self.activations[feature]) for feature in self.matching.stand_ins[0])
+        sums = [sum(abs(self.activations[other]) for other in one.values()) for one in self.matching.stand_ins]
         return np.array(sums, dtype=np.float64) / (own or np.nan)
 
     @property

@@ -145,12 +145,10 @@ class Validation:
         """
         import pandas
 
-        numbers = ("predicted", "direct", "knock_on", "measured", "measured_knock_on", "by_construction")
-        rows = [
-            (one.source, one.target, one.kind.value, *(getattr(one, name) for name in numbers))
-            for one in self.influenced
-        ]
-        return pandas.DataFrame(rows, columns=["source", "target", "kind", *numbers])
+        columns = ("source", "target", "kind", "predicted", "direct", "knock_on", "measured", "measured_knock_on")
+        names = [*columns, "by_construction"]
+        frame = pandas.DataFrame([[getattr(one, name) for name in names] for one in self.influenced], columns=names)
+        return frame.assign(kind=[str(kind) for kind in frame["kind"]])
 
     def plot(self, kind: Literal["feature", "logit"] = "feature") -> plotly.graph_objects.Figure:
         """Return a plotly figure of measured over predicted changes; direct edges are hollow, a line marks equality.

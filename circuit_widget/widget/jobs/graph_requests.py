@@ -16,16 +16,19 @@ MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
 
 def card(context: Context, body: CardBody) -> Task[Card]:
-    """Return what is known of a feature beyond this prompt."""
+    """Return what is known of a feature beyond this prompt, with what it promotes here."""
     feature = context.experiments.feature_of(body.node)
     return Task(lambda _: _card(context.experiments, body.node, feature), Answer)
 
 
 def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
-    label = experiments.graph.labels.get(node)
+    graph = experiments.graph
+    label, place = graph.labels.get(node), graph.find(node)
     if experiments.model is None:
-        return Card(node, feature.layer, feature.feature, label, None, None, (), (), ())
+        return Card(node, feature.layer, feature.feature, label, None, None, (), (), (), False)
     known = experiments.model.feature_card(feature.layer, feature.feature)
+    if place is not None:
+        known = known.at(graph.activation[place])
     return Card(
         node=node,
         layer=known.layer,
@@ -36,6 +39,7 @@ def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
         examples=tuple(CardExample(one.tokens, one.activations) for one in known.examples),
         promoted=_tokens(known.promoted),
         suppressed=_tokens(known.suppressed),
+        negative=known.negative,
     )
 
 

@@ -66,7 +66,7 @@ class CardToken:
 
 @message
 class Card:
-    """What is known of a feature beyond this prompt."""
+    """What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation."""
 
     node: NodeId
     layer: int
@@ -77,6 +77,7 @@ class Card:
     examples: Listed[CardExample]
     promoted: Listed[CardToken]
     suppressed: Listed[CardToken]
+    negative: bool
 
 
 @message

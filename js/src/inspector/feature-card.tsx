@@ -43,6 +43,8 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
   const whole = useSignal(false);
   const peak = card.maximum ?? Math.max(0, ...card.examples.flatMap((example) => example.activations));
   const examples = whole.value ? card.examples : card.examples.slice(0, 3);
+  const unit = card.negative ? "unit of activation below zero" : "unit of activation";
+  const { snapshot } = store;
   return (
     <>
       <section data-test="feature-card">
@@ -51,22 +53,38 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
           {card.frequency !== null && <span class="note">{percent(card.frequency)} of tokens</span>}
           {card.examples.length > 3 && <More whole={whole} all={count(card.examples.length, "example")} />}
         </h3>
-        {card.examples.length === 0 && <p class="none">no examples come with these transcoders</p>}
+        {card.examples.length === 0 && <p class="none">{WITHOUT_EXAMPLES[snapshot.basis]}</p>}
         {examples.map((example, at) => (
           <Example key={at} tokens={example.tokens} activations={example.activations} peak={peak} />
         ))}
       </section>
       {card.promoted.length > 0 && (
         <section data-test="direct-effect">
-          <h3 title="its decoder row through the final norm's weight and the unembedding alone, past all later layers">
+          <h3 title="what it writes, through the weights of the norms after it and the unembedding alone, past all later layers">
             direct effect on logits
             <span class="note">{directness(store, id)}</span>
           </h3>
-          <Tokens sign="+" tokens={card.promoted} />
-          <Tokens sign="−" tokens={card.suppressed} />
+          <Tokens sign="+" what="promoted" tokens={card.promoted} unit={unit} />
+          <Tokens sign="−" what="suppressed" tokens={card.suppressed} unit={unit} />
+          {card.negative && <Reversed activation={snapshot.activation[snapshot.index.get(id) ?? -1]} />}
         </section>
       )}
     </>
+  );
+}
+
+const WITHOUT_EXAMPLES = {
+  features: "no examples come with these transcoders",
+  neurons: "no examples come with neurons",
+} as const;
+
+/** Why the lists of a negative activation are not those of what the neuron writes for each unit. */
+function Reversed({ activation }: { activation: number | undefined }) {
+  return (
+    <p class="explanation" data-test="card-reversed">
+      The activation is negative here{activation !== undefined && ` (${decimal(activation)})`}: the neuron writes the
+      reverse of its output row. With a positive one these lists would be swapped.
+    </p>
   );
 }
 
@@ -112,17 +130,20 @@ function directness({ snapshot }: Store, id: NodeId): string {
   return node === undefined ? "" : `${percent(directShare(snapshot, node))} of influence`;
 }
 
-function Tokens({ sign, tokens }: { sign: string; tokens: Card["promoted"] }) {
+interface TokensProps {
+  readonly sign: "+" | "−";
+  readonly what: "promoted" | "suppressed";
+  readonly tokens: Card["promoted"];
+  readonly unit: string;
+}
+
+function Tokens({ sign, what, tokens, unit }: TokensProps) {
   if (tokens.length === 0) return null;
   return (
-    <p class="example clip">
+    <p class="example clip" data-test={what} title={what}>
       <span class="cut">{sign}</span>
       {tokens.map(({ token, logit }, rank) => (
-        <span
-          key={`${rank} ${token}`}
-          class="token"
-          title={`${decimal(logit)} to the logit, for each unit of activation`}
-        >
+        <span key={`${rank} ${token}`} class="token" title={`${decimal(logit)} to the logit, for each ${unit}`}>
           {tokenText(token)}
         </span>
       ))}

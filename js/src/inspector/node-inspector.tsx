@@ -10,6 +10,12 @@ import { inputsOf, outputsOf } from "./contributions";
 import { FeatureCard } from "./feature-card";
 import { nameable, Title } from "./inspector";
 
+/** What an error is, by the basis of the graph. */
+const UNEXPLAINED = {
+  features: "What the transcoder did not reconstruct of this MLP's output.",
+  neurons: "What those neurons of this MLP write that are no nodes of the graph.",
+} as const;
+
 /** A feature, error, token or logit: what it is, what feeds it and what it feeds. */
 export function NodeInspector({ store, node }: { store: Store; node: number }) {
   const { snapshot } = store;
@@ -28,10 +34,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
       </p>
       {kind === KIND.feature && <FeatureCard store={store} id={id} />}
       {kind === KIND.error && (
-        <p class="explanation">
-          What the transcoder did not reconstruct of this MLP's output. It acts on what follows, but it is not
-          explained.
-        </p>
+        <p class="explanation">{UNEXPLAINED[snapshot.basis]} It acts on what follows, but it is not explained.</p>
       )}
       <Contributions
         store={store}

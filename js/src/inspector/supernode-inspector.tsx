@@ -58,9 +58,9 @@ export function factsOfGroup(store: Store, box: Box): readonly string[] {
     facts.push(low === high ? `layer ${low}` : `layers ${low}–${high}`);
   }
   if (features.length > 0) {
-    facts.push(
-      `summed activation ${decimal(features.reduce((sum, node) => sum + Math.abs(snapshot.activation[node]), 0))}`,
-    );
+    const activations = features.map((node) => snapshot.activation[node]);
+    const what = activations.some((activation) => activation < 0) ? "summed size of activations" : "summed activation";
+    facts.push(`${what} ${decimal(activations.reduce((sum, activation) => sum + Math.abs(activation), 0))}`);
   }
   facts.push(`influence ${percent(members.reduce((sum, node) => sum + snapshot.influence[node], 0))}`);
   return facts;

@@ -40,7 +40,7 @@ export function client(send: Send) {
     generate: (body: GenerateBody, options?: SendOptions<"generate">) => send("generate", "Text", body, options),
     /** Ablate each box of the circuit in turn, and display how well the graph predicts the effects. */
     validate: (body: ValidateBody, options?: SendOptions<"validate">) => send("validate", "Validation", body, options),
-    /** Return what is known of a feature beyond this prompt. */
+    /** Return what is known of a feature beyond this prompt, with what it promotes here. */
     card: (body: CardBody, options?: SendOptions<"card">) => send("card", "Feature card", body, options),
     /** Return a figure of what the widget displays, as a file. */
     figure: (body: FigureBody, options?: SendOptions<"figure">) => send("figure", "Figure", body, options),

@@ -53,7 +53,7 @@ export interface CardToken {
   readonly logit: number;
 }
 
-/** What is known of a feature beyond this prompt. */
+/** What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation. */
 export interface Card {
   readonly node: string;
   readonly layer: number;
@@ -64,6 +64,7 @@ export interface Card {
   readonly examples: readonly CardExample[];
   readonly promoted: readonly CardToken[];
   readonly suppressed: readonly CardToken[];
+  readonly negative: boolean;
 }
 
 /** A file's name and media type; its bytes are the reply's one buffer. */
