@@ -43,6 +43,7 @@ def test_promoted_tokens_are_those_whose_logits_the_decoder_row_raises() -> None
     model = reference_model()
     card = model.feature_card(2, 7)
     weight = norm_weight(model.model.final_norm, model.model.sites.norm)
+    assert weight is not None
     row = per_layer(model).layers[2].decoder[7] * weight
     logits = model.model.unembedding.weight.detach() @ row
     logits -= logits.mean()
