@@ -192,6 +192,8 @@ class FeatureCards:
         if layer >= n_layers:
             raise NodeError(f"There is no layer {quoted(layer)}; the model has layers 0 to {n_layers - 1}.")
         n_features = self._transcoders.n_features(layer)
+        if n_features == 0:
+            raise NodeError(f"There is no feature {quoted(feature)} in layer {layer}; it has no transcoder.")
         if feature >= n_features:
             raise NodeError(
                 f"There is no feature {quoted(feature)} in layer {layer}; it has features 0 to {n_features - 1}."

@@ -70,3 +70,8 @@ class Hooks:
                 for number in [number for number, registered in hooks.items() if registered is hook]:
                     module._forward_pre_hooks_with_kwargs.pop(number, None)
                     hooks.pop(number, None)
+
+
+def set_lasting_hook(module: nn.Module, hook: Callable[[nn.Module, tuple[Any, ...], Any], Any]) -> None:
+    """Set a forward hook that stays, as a part of a network that is being loaded; an interrupt discards the network."""
+    module.register_forward_hook(hook)

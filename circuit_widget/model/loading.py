@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.device import choose_device, choose_dtype
 from circuit_widget.model.language_model import LanguageModel, Network
+from circuit_widget.model.mlp_adapters import adapter_encoder
 from circuit_widget.model.model_argument import check_model_argument
 from circuit_widget.model.network_loading import load_language_model
 from circuit_widget.model.neuron_set import Neurons
@@ -25,13 +26,12 @@ from circuit_widget.model.source import find_model
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenizer
 from circuit_widget.system.warning import warn
 from circuit_widget.transcoder import hub
-from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder, expanded, is_directory
 from circuit_widget.transcoder.hook_names import HookSites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
 from circuit_widget.transcoder.loading import EncoderPlacement, Loading, check_encoders
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.reading import AnyTranscoders, read_transcoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 DEMO = Path(__file__).parents[1] / "demo"
@@ -118,9 +118,13 @@ def read_parts(
         return Parts(language_model, neurons, None, {"model": origin, "transcoders": {"name": neurons.name}})
     sites = HookSites(language_model.sites.norm.centred, input_site, output_site)
     found = read_transcoders(
-        folder, Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites)
+        folder,
+        Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites, language_model.n_layers),
     )
     check_fit(language_model, found, str(folder))
+    if isinstance(found, PerLayerTranscoders) and found.beside:
+        check_beside(language_model, found, str(folder))
+    _warn_of_uncovered_layers(language_model, found, str(folder))
     provenance = {"model": origin, "transcoders": _transcoder_origin(folder, found)}
     return Parts(language_model, found, folder.root, provenance)
 
@@ -156,7 +160,7 @@ def _device_of(model: LanguageModel, layer: int) -> torch.device:
     return model.layer_device(min(layer, model.n_layers - 1))
 
 
-def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLayerTranscoders, where: str) -> None:
+def check_fit(model: LanguageModel, transcoders: AnyTranscoders, where: str) -> None:
     """Check that transcoders fit a model; `where` is their directory in errors.
 
     Raises:
@@ -181,6 +185,43 @@ def check_fit(model: LanguageModel, transcoders: PerLayerTranscoders | CrossLaye
         model.check_sites(transcoders.input_site, transcoders.output_site)
     except LoadError as error:
         raise LoadError(f"{where}: {error}") from error
+
+
+def check_beside(model: LanguageModel, transcoders: PerLayerTranscoders, where: str) -> None:
+    """Check that a model computes the adapters beside its MLPs that `transcoders` are.
+
+    Raises:
+        LoadError: it does not, or has others.
+    """
+    for number, (block, layer) in enumerate(zip(model.blocks, transcoders.layers, strict=True)):
+        found = adapter_encoder(block.mlp)
+        same = found is not None and found.shape == layer.encoder.shape
+        if layer.n_features and not (same and torch.equal(found, layer.encoder.to(found.device, found.dtype))):  # type: ignore[arg-type, union-attr]
+            raise LoadError(
+                f"{where}: these transcoders are adapters, added beside the MLPs of the model that they were trained with, and "
+                f"layer {number} of {model.name!r} does not have them. Load that model: load(directory, transcoders=directory), "
+                "with the directory of both."
+            )
+
+
+def _warn_of_uncovered_layers(model: LanguageModel, transcoders: AnyTranscoders, where: str) -> None:
+    """Warn that some layers have no transcoder, whose MLPs are errors in every graph."""
+    missing = transcoders.uncovered
+    if missing:
+        warn(
+            f"{where}: there are transcoders for {model.n_layers - len(missing)} of the {model.n_layers} layers of "
+            f"{model.name!r}. The MLPs of the others stay as they are, error nodes in every graph: "
+            f"{_ranges(missing)}. If the set has these layers, their files are missing here; or it belongs to another model."
+        )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in words: 0, 3 to 5."""
+    starts = [number for number in numbers if number - 1 not in numbers]
+    ends = [number for number in numbers if number + 1 not in numbers]
+    return ", ".join(
+        str(start) if start == end else f"{start} to {end}" for start, end in zip(starts, ends, strict=True)
+    )
 
 
 def _warn_of_known_sets(model: str | os.PathLike[str] | Network) -> None:
@@ -263,9 +304,11 @@ def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel
     return origin_of(model.name, found.root, files)
 
 
-def _transcoder_origin(folder: Folder, found: PerLayerTranscoders | CrossLayerTranscoders) -> dict[str, Any]:
+def _transcoder_origin(folder: Folder, found: AnyTranscoders) -> dict[str, Any]:
     """Return the provenance of the transcoders: their files, the settings files beside these, and the sites."""
     folders = {folder.root, *(path.parent for path in found.files)}
     settings = [path for path in folder.files if path.suffix in (".json", ".yaml", ".yml") and path.parent in folders]
     origin = origin_of(found.name, folder.root, [*settings, *found.files])
-    return {**origin, "input_site": found.input_site, "output_site": found.output_site}
+    beside = {"beside_mlps": True} if isinstance(found, PerLayerTranscoders) and found.beside else {}
+    uncovered = {"layers_without_transcoder": list(found.uncovered)} if found.uncovered else {}
+    return {**origin, "input_site": found.input_site, "output_site": found.output_site, **uncovered, **beside}

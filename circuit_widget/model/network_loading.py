@@ -18,6 +18,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.model.checkpoint import check_tokenizer, check_weights, has_tokenizer, unreadable_weights
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.loading_changes import parsing_gguf_once, reading_network, without_progress_bar
+from circuit_widget.model.mlp_adapters import attach_adapters
 from circuit_widget.model.sites import sites_of
 from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.transcoder.folder import directory_name
@@ -92,6 +93,7 @@ def _read_model(
         raise LoadError(
             f"{source.what}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
         )
+    attach_adapters(network, report["unexpected_keys"], source.root, dtype)
     return LanguageModel(network.to(device), tokenizer, name or source.name)
 
 

@@ -17,6 +17,7 @@ from circuit_widget.system.warning import warn
 from circuit_widget.tracing.generation import Generation
 from circuit_widget.tracing.run import unexplained_by
 from circuit_widget.tracing.unexplained import Unexplained
+from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 if TYPE_CHECKING:
@@ -123,11 +124,15 @@ def prompts_of(texts: object, read: Callable[[Any], Prompt]) -> list[Prompt]:
 
 
 class FidelityCheck:
-    """Checks the fidelity of transcoders in the first runs of a model, and gives one warning where it is very low."""
+    """Checks the fidelity of transcoders in the first runs of a model, and gives one warning where it is very low.
 
-    def __init__(self) -> None:
+    Layers without a transcoder are left out. Adapters beside the MLPs are not checked: they do not explain the MLPs.
+    """
+
+    def __init__(self, transcoders: TranscoderSet) -> None:
+        self._transcoders = transcoders
         self._total: tuple[Unexplained, ...] | None = None
-        self._active = True
+        self._active = not (isinstance(transcoders, PerLayerTranscoders) and transcoders.beside)
 
     def add(self, unexplained: tuple[Unexplained, ...]) -> None:
         """Add a run; give a CircuitWidgetWarning where the transcoders explain hardly anything."""
@@ -137,7 +142,8 @@ class FidelityCheck:
         positions = round(self._total[0].positions)
         if positions < FEWEST_POSITIONS:
             return
-        shares = [one.share for one in self._total]
+        covered = [layer for layer in range(len(self._total)) if self._transcoders.n_features(layer)]
+        shares = [self._total[layer].share for layer in covered]
         nothing = sum(share >= NOTHING for share in shares)
         worst = max(range(len(shares)), key=shares.__getitem__)
         if nothing >= LAYERS * len(shares) or shares[worst] >= WORSE_THAN_NOTHING:
@@ -146,7 +152,7 @@ class FidelityCheck:
             warn(
                 f"These transcoders {which} this model's MLPs. On the {positions} tokens run so far they leave "
                 f"{statistics.median(shares):.3g} of the variance of MLP outputs at the median layer, all of it or more at "
-                f"{nothing} of {len(shares)} layers, {shares[worst]:.3g} at layer {worst}; trained ones leave 0.1 to 0.6. "
+                f"{nothing} of {len(shares)} layers, {shares[worst]:.3g} at layer {covered[worst]}; trained ones leave 0.1 to 0.6. "
                 "Likely causes: they are those of another model, or of a base model where this is an instruct one; features "
                 "read or write elsewhere (input_site=, output_site=); another activation function; logarithms as "
                 "thresholds. model.fidelity(texts) shows every layer."

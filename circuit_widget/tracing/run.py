@@ -21,6 +21,7 @@ from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.unexplained import Unexplained
+from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 ENCODED_BYTES = 1 << 26
@@ -127,9 +128,10 @@ def _encoded(
     cancelled: IsCancelled | None,
 ) -> Iterator[_Written]:
     """Yield what features write to each layer; the active features of the layer are appended to `active` first."""
+    jointly = _active_jointly(transcoders, captured, used) if isinstance(transcoders, JointTopKTranscoders) else None
     for layer, pieces in enumerate(captured.layers):
         _stop(cancelled)
-        active.append(_find_active(transcoders, layer, pieces.mlp_input, used))
+        active.append(_find_active(transcoders, layer, pieces.mlp_input, used) if jointly is None else jointly[layer])
         yield _written(transcoders, active, pieces, used)
 
 
@@ -149,7 +151,7 @@ class _Active:
 
 def _find_active(transcoders: TranscoderSet, layer: int, x: Float[Tensor, "positions d_model"], used: slice) -> _Active:
     """Return the active features at the positions `used`; few positions are encoded at once, to save memory."""
-    at_once = max(1, ENCODED_BYTES // (x.element_size() * transcoders.n_features(layer)))
+    at_once = max(1, ENCODED_BYTES // (x.element_size() * max(1, transcoders.n_features(layer))))
     parts = []
     for start in range(used.start, max(used.stop, used.start + 1), at_once):
         _, activation = transcoders.encode(layer, x[start : min(start + at_once, used.stop)])
@@ -162,6 +164,16 @@ def _find_active(transcoders: TranscoderSet, layer: int, x: Float[Tensor, "posit
         torch.cat([part.features for part in parts]),
         torch.cat([part.values for part in parts]),
     )
+
+
+def _active_jointly(transcoders: JointTopKTranscoders, captured: Capture, used: slice) -> list[_Active]:
+    """Return the active features of all layers at the positions `used`, which are chosen among all layers at once."""
+    inputs, outputs = (
+        [getattr(pieces, side)[: used.stop] for pieces in captured.layers] for side in ("mlp_input", "mlp_output")
+    )
+    kept = transcoders.kept(inputs, outputs)[used]
+    found = transcoders.active([x[used] for x in inputs], kept)
+    return [_Active(one.rows + used.start, one.features, one.values) for one in found]
 
 
 def _table(active: Sequence[_Active], first_position: int) -> Activations:

@@ -32,7 +32,7 @@ class RunCache:
     def __init__(self, model: LanguageModel, transcoders: TranscoderSet) -> None:
         self._model = model
         self._transcoders = transcoders
-        self._fidelity_check = FidelityCheck()
+        self._fidelity_check = FidelityCheck(transcoders)
         self._cached: OrderedDict[tuple[tuple[int, ...], int], tuple[Run, int]] = OrderedDict()
         self._revision = 0
 

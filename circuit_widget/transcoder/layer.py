@@ -175,6 +175,11 @@ class LayeredTranscoders(Generic[Layer]):
         return self.layers[0].d_model
 
     @property
+    def uncovered(self) -> tuple[int, ...]:
+        """The layers without features, whose MLPs are not replaced."""
+        return tuple(number for number, layer in enumerate(self.layers) if layer.n_features == 0)
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The files of the layers; none for transcoders made in memory."""
         return tuple(dict.fromkeys(path for layer in self.layers for path in layer.files))

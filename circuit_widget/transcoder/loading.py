@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import torch
@@ -40,7 +40,8 @@ class Loading:
     half of the free main memory, and "disk" otherwise.
 
     `device_of` returns the device of a layer. `download` allows downloads of files that are not in the hub's local cache.
-    `sites` states where features read and write.
+    `sites` states where features read and write. `n_layers` is the number of layers of the model: those that a layout of one
+    folder a layer has no folder for have no features.
 
     Raises:
         LoadError: `encoders` is none of these.
@@ -50,9 +51,14 @@ class Loading:
     encoders: EncoderPlacement | None = None
     download: bool = False
     sites: HookSites = field(default_factory=HookSites)
+    n_layers: int = 0
 
     def __post_init__(self) -> None:
         check_encoders(self.encoders)
+
+    def only(self, layers: Sequence[int]) -> Loading:
+        """Return the same for some layers alone, which are then counted from 0."""
+        return replace(self, device_of=lambda number: self.device_of(layers[number]))
 
     def placements(self, sizes: Sequence[int], *, transposed: bool) -> tuple[EncoderPlacement, ...]:
         """Return where to keep the encoder of each layer, given their sizes in bytes."""

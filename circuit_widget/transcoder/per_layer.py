@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -16,13 +17,25 @@ class PerLayerTranscoder(TranscoderLayer):
 
     decoder: Float[Tensor, "features d_model"]
 
+    @classmethod
+    def without_features(cls, d_model: int, device: torch.device) -> PerLayerTranscoder:
+        """Return the layer of an MLP that no transcoder replaces: it writes nothing, so the MLP's whole output is error."""
+
+        def zeros(*shape: int) -> Float[Tensor, "*shape"]:
+            return torch.zeros(shape, dtype=torch.float32, device=device)
+
+        return cls(zeros(0, d_model), zeros(0), zeros(0, d_model), zeros(d_model))
+
 
 @dataclass(frozen=True, eq=False)
 class PerLayerTranscoders(LayeredTranscoders[PerLayerTranscoder]):
     """A per-layer transcoder for every MLP of a model (Dunefsky et al. 2024).
 
-    `input_site` and `output_site` are keys of the tables in `circuit_widget.model.sites`.
+    `input_site` and `output_site` are keys of the tables in `circuit_widget.model.sites`. With `beside`, they are part of the
+    model, added to the outputs of its MLPs; they do not replace the MLPs, which are the errors.
     """
+
+    beside: bool = False
 
     def written_layers(self, layer: int) -> range:
         """Return the layers that features of `layer` write to: their own alone."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
+from circuit_widget.transcoder.formats.adapters import is_adapters, read_adapters
 from circuit_widget.transcoder.formats.circuit_tracer import is_circuit_tracer, read_circuit_tracer
 from circuit_widget.transcoder.formats.clt_forge import is_clt_forge, read_clt_forge
 from circuit_widget.transcoder.formats.crosslayer_transcoder import (
@@ -18,15 +20,21 @@ from circuit_widget.transcoder.formats.decode_clt import is_decode_clt, read_dec
 from circuit_widget.transcoder.formats.dictionary_learning import is_dictionary_learning, read_dictionary_learning
 from circuit_widget.transcoder.formats.gemma_scope import is_gemma_scope, read_gemma_scope
 from circuit_widget.transcoder.formats.gemma_scope_2 import is_gemma_scope_2, read_gemma_scope_2
+from circuit_widget.transcoder.formats.joint_top_k import is_joint_top_k, read_joint_top_k
 from circuit_widget.transcoder.formats.llamascopium import is_llamascopium, read_llamascopium
 from circuit_widget.transcoder.formats.other_sets import refuse_other_sets
 from circuit_widget.transcoder.formats.saelens import is_saelens, read_saelens
 from circuit_widget.transcoder.formats.sparsify import is_sparsify, read_sparsify
+from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
 MOST_LISTED_FILES = 5
 """Most files that the error about an unknown layout lists."""
+
+
+AnyTranscoders: TypeAlias = PerLayerTranscoders | CrossLayerTranscoders | JointTopKTranscoders
+"""The kinds of sets that files contain."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +44,22 @@ class FileLayout:
     name: str
     files: str
     recognises: Callable[[Folder], bool]
-    read: Callable[[Folder, Loading], PerLayerTranscoders | CrossLayerTranscoders]
+    read: Callable[[Folder, Loading], AnyTranscoders]
 
 
 LAYOUTS = (
+    FileLayout(
+        "transcoder adapters",
+        "a model whose weights have model.layers.0.mlp.transcoder_enc.weight",
+        is_adapters,
+        read_adapters,
+    ),
+    FileLayout(
+        "Cross-Layer TopK CLT",
+        "W_enc_0.safetensors with W_dec_0.safetensors, W_dec_norm.safetensors and config.json",
+        is_joint_top_k,
+        read_joint_top_k,
+    ),
     FileLayout(
         "Llamascopium",
         "layer0_.../config.json with sae_weights.safetensors, or one such folder with all layers",
@@ -78,7 +98,7 @@ LAYOUTS = (
 )
 
 
-def read_transcoders(folder: Folder, loading: Loading) -> PerLayerTranscoders | CrossLayerTranscoders:
+def read_transcoders(folder: Folder, loading: Loading) -> AnyTranscoders:
     """Read the transcoders of a directory.
 
     Raises:

@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.loading import Loading
-from circuit_widget.transcoder.per_layer import PerLayerTranscoders
+from circuit_widget.transcoder.reading import AnyTranscoders
 
 CPU = torch.device("cpu")
 LOADING = Loading(lambda layer: CPU)
@@ -74,12 +73,12 @@ def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
     return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def activations(found: PerLayerTranscoders | CrossLayerTranscoders, x: torch.Tensor) -> torch.Tensor:
+def activations(found: AnyTranscoders, x: torch.Tensor) -> torch.Tensor:
     """The activations (layers, tokens, features) of all features, where `x` (layers, tokens, d_model) is read."""
     return torch.stack([found.encode(layer, x[layer])[1] for layer in range(found.n_layers)])
 
 
-def outputs(found: PerLayerTranscoders | CrossLayerTranscoders, x: torch.Tensor) -> torch.Tensor:
+def outputs(found: AnyTranscoders, x: torch.Tensor) -> torch.Tensor:
     """What a set writes to each layer (layers, tokens, d_model), from its decoder rows, biases and skip connections."""
     active = activations(found, x)
     written = []
@@ -93,7 +92,7 @@ def outputs(found: PerLayerTranscoders | CrossLayerTranscoders, x: torch.Tensor)
     return torch.stack(written)
 
 
-def same_for_some(found: PerLayerTranscoders | CrossLayerTranscoders, x: torch.Tensor) -> None:
+def same_for_some(found: AnyTranscoders, x: torch.Tensor) -> None:
     """Check that reading some features, and their encoder rows, agree with encoding all."""
     features, positions = torch.tensor([4, 1, 0]), torch.tensor([0, 1, 1])
     for layer in range(found.n_layers):

@@ -244,8 +244,16 @@ def test_a_list_of_archives_takes_its_sites_from_the_settings(tmp_path: Path) ->
     assert (found.n_layers, found.input_site, found.output_site) == (1, "mlp_norm", "mlp_update")
 
 
-def test_a_gap_between_layers_is_named(tmp_path: Path) -> None:
+def test_layers_without_a_folder_have_no_features(tmp_path: Path) -> None:
     for layer in (0, 2):
         npz(tmp_path / f"layer_{layer}/params.npz")
-    with pytest.raises(LoadError, match=r"layer_1/\.\.\./params\.npz: the file is missing; layers must have no gaps"):
-        read_gemma_scope(Folder(tmp_path), LOADING)
+    found = read_gemma_scope(Folder(tmp_path), LOADING)
+    assert ([found.n_features(layer) > 0 for layer in range(3)], found.uncovered) == ([True, False, True], (1,))
+
+
+def test_a_gap_between_cross_layer_files_is_named(tmp_path: Path) -> None:
+    decoder = torch.zeros(6, 3, 4)
+    for layer in (0, 2):
+        save_file({"w_dec": decoder}, tmp_path / f"params_layer_{layer}.safetensors")
+    with pytest.raises(LoadError, match=r"params_layer_1\.safetensors: the file is missing; layers must have no gaps"):
+        read_gemma_scope_2(Folder(tmp_path), LOADING)

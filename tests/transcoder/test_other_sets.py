@@ -26,17 +26,7 @@ def refused(root: Path) -> str:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (
-            {
-                "W_enc_0": {"W_enc_0": ONE},
-                "W_dec_0": {"W_dec_0": ONE[:, None], "W_dec_norm_0": ONE[0]},
-                "W_dec_norm": {"W_dec_norm": ONE},
-            },
-            "one TopK over the features of all layers",
-        ),
-        ({"W_enc_0": {"W_enc_0": ONE}, "W_dec_0": {"W_dec_0": ONE, "W_dec_norm_0": ONE}}, "ByteDance"),
         ({"sae_weights": {"W_Q": ONE, "W_O": ONE, "b_V": ONE[0]}}, "sparse attention"),
-        ({"model": {"model.layers.0.mlp.transcoder_enc.weight": ONE}}, "adapters inside a language model"),
         ({"ae": {"encoder.weight": ONE, "decoder.weight": ONE}}, "dictionary_learning"),
     ],
 )

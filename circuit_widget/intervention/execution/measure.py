@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuit_widget.intervention.execution.graph_features import GraphFeatures
-from circuit_widget.intervention.execution.plan import ClampPlan
+from circuit_widget.intervention.execution.joint_reading import read_jointly
+from circuit_widget.intervention.execution.plan import ClampPlan, LayerClamps
 from circuit_widget.intervention.execution.predict import (
     add_error_writes,
     add_feature_writes,
@@ -26,6 +27,7 @@ from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.run import Run
 from circuit_widget.tracing.target_source import final_normed
+from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
@@ -81,7 +83,11 @@ def measure(
         progress=progress,
         cancelled=cancelled,
     )
-    return Measured(_read_features(transcoders, batch, graph_features, plans), batch.normed, batch.logits)
+    if isinstance(transcoders, JointTopKTranscoders):
+        features = read_jointly(transcoders, batch, run.captured, graph_features, plans)
+    else:
+        features = _read_features(transcoders, batch, graph_features, plans)
+    return Measured(features, batch.normed, batch.logits)
 
 
 class _ClampEdit:
@@ -106,9 +112,7 @@ class _ClampEdit:
     def __call__(self, layer: int, x: Float[Tensor, "rows d_model"]) -> Float[Tensor, "rows d_model"] | None:
         plan, start = self._plan, self._plan.first_position
         if layer in plan.layers and layer not in self._clamped_layers:
-            clamps = plan.layers[layer]
-            _, now = self._transcoders.read(layer, clamps.features, clamps.positions - start, x[None])
-            self._now[layer] = now[0]
+            self._now[layer] = self._activations_now(layer, plan.layers[layer], x)
         sources = [source for source in plan.layers if source <= layer and self._writes_to(source, layer)]
         skip = self._transcoders.skip(layer) if layer in self._clamped_layers else None
         error_writes = [one for one in plan.error_writes.get(layer, ()) if self._writes_to(one.source, layer)]
@@ -124,6 +128,19 @@ class _ClampEdit:
         for one in error_writes:
             add_error_writes(added, one, start)
         return added
+
+    def _activations_now(
+        self, layer: int, clamps: LayerClamps, x: Float[Tensor, "rows d_model"]
+    ) -> Float[Tensor, " clamped"]:
+        """Return what clamped features of a layer would otherwise be.
+
+        Where all layers choose active features together, those above are not known yet: the choice is that of the prompt.
+        """
+        transcoders, positions = self._transcoders, clamps.positions - self._plan.first_position
+        if isinstance(transcoders, JointTopKTranscoders):
+            selected = (self._plan.before[clamps.index] != 0).to(x.device)
+            return transcoders.read_selected(layer, clamps.features, positions, x[None], selected)[0]
+        return transcoders.read(layer, clamps.features, positions, x[None])[1][0]
 
     def _writes_to(self, source: int, layer: int) -> bool:
         """Return whether clamped nodes of layer `source` write to `layer`."""

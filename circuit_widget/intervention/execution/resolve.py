@@ -131,6 +131,8 @@ def resolve(entry: NodeEntry, setting: Setting) -> Sequence[Resolved]:
 def _check_feature(feature: Feature | Everywhere, transcoders: TranscoderSet) -> None:
     if feature.layer >= transcoders.n_layers:
         raise NodeError(f"{feature} does not exist; the model has layers 0 to {transcoders.n_layers - 1}.")
+    if transcoders.n_features(feature.layer) == 0:
+        raise NodeError(f"{feature} does not exist; layer {feature.layer} has no transcoder.")
     if feature.feature >= transcoders.n_features(feature.layer):
         last = transcoders.n_features(feature.layer) - 1
         raise NodeError(f"{feature} does not exist; layer {feature.layer} has features 0 to {last}.")

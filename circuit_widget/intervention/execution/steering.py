@@ -18,6 +18,7 @@ from circuit_widget.nodes import Everywhere, Feature, read_constant
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.at_positions import write_at
+from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
@@ -44,9 +45,14 @@ def steer(
     that token. Where two interventions change the same feature, the later one counts.
 
     Raises:
-        InterventionError: as `clamp` does; a swap on new tokens.
+        InterventionError: as `clamp` does; a swap on new tokens; new tokens where features are chosen among all layers.
         NodeError: an id of no feature that is active on the prompt, a feature that does not exist.
     """
+    if new_tokens and isinstance(transcoders, JointTopKTranscoders):
+        raise InterventionError(
+            "These transcoders choose the active features of a token among all layers, and on a token that is being generated "
+            "the layers above a feature have not run yet, so its activation there is not known. Use new_tokens=False."
+        )
     lookup = feature_lookup(run.activations)
     setting = Setting(run, lookup, transcoders, run_prompt, open_ended=new_tokens)
     clamped = clamp(interventions, setting).features
@@ -115,19 +121,24 @@ def _rules(intervention: Intervention, lookup: Callable[[str], Feature]) -> Mapp
 
 @dataclass(frozen=True, eq=False)
 class _LayerSteering:
-    """The features of one layer that are clamped in one step: row, number, and the value as `factor` and `added`."""
+    """The features of one layer that are clamped in one step: row, number, and the value as `factor` and `added`.
+
+    `active` is whether each is active on the prompt; what it is on a new token is not known before.
+    """
 
     rows: list[int]
     features: list[int]
     factors: list[float]
     added: list[float]
+    active: list[bool]
 
 
 class Steering:
     """What is added to MLP outputs in each step of a generation: `(value - activation) * decoder row` for each feature.
 
-    `value` is what the feature is clamped at; `activation` is encoded from what it reads in the same step. Features of a
-    cross-layer transcoder write to all of their layers. It is the `StepEdit` of one generation at a time.
+    `value` is what the feature is clamped at; `activation` is encoded from what it reads in the same step. Where all layers
+    choose active features together, it is zero for a feature that is not active on the prompt. Features of a cross-layer
+    transcoder write to all of their layers. It is the `StepEdit` of one generation at a time.
     """
 
     def __init__(
@@ -184,24 +195,30 @@ class Steering:
     ) -> tuple[Tensor, Tensor, Tensor]:
         rows = torch.tensor(steered.rows, dtype=torch.long, device=x.device)
         features = torch.tensor(steered.features, dtype=torch.long, device=x.device)
-        _, now = self._transcoders.read(layer, features, rows, x)
+        if isinstance(self._transcoders, JointTopKTranscoders):
+            active = torch.tensor(steered.active, dtype=torch.bool, device=x.device)
+            now = self._transcoders.read_selected(layer, features, rows, x, active)
+        else:
+            _, now = self._transcoders.read(layer, features, rows, x)
         factors = torch.tensor(steered.factors, dtype=torch.float32, device=now.device)
         value = factors * now + torch.tensor(steered.added, dtype=torch.float32, device=now.device)
         return rows, features, value - now
 
     def _steered(self, layer: int, positions: range) -> _LayerSteering:
         """Return the features of a layer that are clamped on some positions, in order of position."""
-        steered = _LayerSteering([], [], [], [])
+        steered = _LayerSteering([], [], [], [], [])
         for item in sorted(self._clamped.get(layer, ()), key=lambda item: item.feature.position):
             if item.feature.position in positions:
                 steered.rows.append(item.feature.position - positions.start)
                 steered.features.append(item.feature.feature)
                 steered.factors.append(0.0)
                 steered.added.append(item.value)
+                steered.active.append(item.before != 0)
         for position in range(max(self._n_prompt, positions.start), positions.stop):
             for feature, rule in self._rules.get(layer, {}).items():
                 steered.rows.append(position - positions.start)
                 steered.features.append(feature)
                 steered.factors.append(rule.factor)
                 steered.added.append(rule.added)
+                steered.active.append(False)
         return steered

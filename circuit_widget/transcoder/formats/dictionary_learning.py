@@ -19,7 +19,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU, TopK
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
-from circuit_widget.transcoder.formats.layer_files import one_each, without_gaps
+from circuit_widget.transcoder.formats.layer_files import at_layers, one_each
 from circuit_widget.transcoder.formats.layer_parts import LayerParts, make_layers, times
 from circuit_widget.transcoder.formats.settings import (
     Keys,
@@ -113,11 +113,12 @@ def read_dictionary_learning(folder: Folder, loading: Loading) -> PerLayerTransc
     """
     stated = [_read_settings(path, folder, loading) for _, path in folder.matching(WEIGHTS_FILE)]
     found = one_each([(one.layer, one.weights) for one in stated], folder.root)
-    ordered = without_gaps(found, f"{folder.root}/<the folder of layer {{}}>/ae.pt")
+    numbers = sorted(found)
     by_path = {one.weights: one for one in stated}
-    parts = [by_path[path].parts(loading.device_of(layer)) for layer, path in enumerate(ordered)]
+    parts = [by_path[found[number]].parts(loading.device_of(number)) for number in numbers]
+    layers = make_layers(PerLayerTranscoder, parts, loading.only(numbers))
     sites = loading.sites.or_default("mlp_input", "mlp_output")
-    return PerLayerTranscoders(folder.name, make_layers(PerLayerTranscoder, parts, loading), *sites)
+    return PerLayerTranscoders(folder.name, at_layers(numbers, layers, loading), *sites)
 
 
 @dataclass(frozen=True)

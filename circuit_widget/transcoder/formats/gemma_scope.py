@@ -16,10 +16,10 @@ from circuit_widget.transcoder.formats.layer_files import (
     ActivationOf,
     LayerFile,
     Table,
+    at_layers,
     one_each,
     one_file,
     read_per_layer,
-    without_gaps,
 )
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
@@ -56,9 +56,10 @@ def read_gemma_scope(folder: Folder, loading: Loading) -> PerLayerTranscoders:
             "input and cannot replace MLPs. The sets of Gemma Scope that can are named transcoders."
         )
     found = one_each([(int(match[1]), path) for match, path in folder.matching(LAYER_FILE)], folder.root)
-    paths = without_gaps(found, f"{folder.root}/layer_{{}}/.../params.npz")
+    numbers = sorted(found)
+    layers = read_files([found[number] for number in numbers], loading.only(numbers))
     sites = loading.sites.or_default("mlp_norm", "mlp_update")
-    return PerLayerTranscoders(folder.name, read_files(paths, loading), *sites)
+    return PerLayerTranscoders(folder.name, at_layers(numbers, layers, loading), *sites)
 
 
 def read_files(

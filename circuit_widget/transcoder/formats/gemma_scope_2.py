@@ -14,10 +14,12 @@ from circuit_widget.errors import LoadError
 from circuit_widget.transcoder import hook_names
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
+from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_files import (
     ActivationOf,
     LayerFile,
     Table,
+    at_layers,
     encoder_placements,
     one_each,
     one_file,
@@ -66,8 +68,15 @@ def read_gemma_scope_2(folder: Folder, loading: Loading) -> PerLayerTranscoders 
     Raises:
         LoadError: names the file, the tensor, what was found and what was expected.
     """
-    paths = without_gaps(one_each(_layer_files(folder), folder.root), f"{folder.root}/layer_{{}}.../params.safetensors")
-    return read_files(paths, loading, folder.name, *_sites(paths, loading.sites))
+    found = one_each(_layer_files(folder), folder.root)
+    numbers = sorted(found)
+    paths = [found[number] for number in numbers]
+    sites = _sites(numbers, paths, loading.sites)
+    if len(CheckedFile(paths[0]).shape(TABLE.decoder)) == 3:
+        without_gaps(found, f"{folder.root}/params_layer_{{}}.safetensors")
+        return read_files(paths, loading, folder.name, *sites)
+    read = read_per_layer([one_file(path, TABLE) for path in paths], loading.only(numbers))
+    return PerLayerTranscoders(folder.name, at_layers(numbers, read, loading), *sites)
 
 
 def read_files(
@@ -125,10 +134,10 @@ def _layer_files(folder: Folder) -> list[tuple[int, Path]]:
     return [(int(match[1] or match[2]), path) for match, path in folder.matching(LAYER_FILE)]
 
 
-def _sites(paths: Sequence[Path], sites: HookSites) -> tuple[str, str]:
+def _sites(numbers: Sequence[int], paths: Sequence[Path], sites: HookSites) -> tuple[str, str]:
     """Return the sites that the config.json beside the files name, which must be the same for all layers."""
     found = {}
-    for layer, file in enumerate(paths):
+    for layer, file in zip(numbers, paths, strict=True):
         path = file.parent / "config.json"
         if path.exists() and path not in found:
             config = read_json(path)

@@ -166,6 +166,19 @@ def encoder_placements(layers: Sequence[LayerFile], loading: Loading) -> tuple[E
     return loading.placements([layer.encoder_size for layer in layers], transposed=transposed)
 
 
+def at_layers(
+    numbers: Sequence[int], layers: Sequence[PerLayerTranscoder], loading: Loading
+) -> tuple[PerLayerTranscoder, ...]:
+    """Return the transcoders of all layers of the model, given those of the layers `numbers`; others have no features."""
+    found = dict(zip(numbers, layers, strict=True))
+    n_layers = max(max(numbers) + 1, loading.n_layers)
+    width = layers[0].d_model
+    return tuple(
+        found[number] if number in found else PerLayerTranscoder.without_features(width, loading.device_of(number))
+        for number in range(n_layers)
+    )
+
+
 def without_gaps(found: Mapping[int, Path], missing: str) -> list[Path]:
     """Return the files of the layers in order; `missing` is the pattern of the path of a missing layer.
 

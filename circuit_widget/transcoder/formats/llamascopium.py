@@ -28,7 +28,7 @@ from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU, Top
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
-from circuit_widget.transcoder.formats.layer_files import one_each, without_gaps
+from circuit_widget.transcoder.formats.layer_files import at_layers, one_each
 from circuit_widget.transcoder.formats.layer_parts import LayerParts, make_layers, squared_norms
 from circuit_widget.transcoder.formats.settings import (
     Fixed,
@@ -94,12 +94,13 @@ def read_llamascopium(folder: Folder, loading: Loading) -> PerLayerTranscoders |
     for path, one in stated.items():
         one.check_layer(path)
     found = one_each([(one.layer, path) for path, one in stated.items()], folder.root)
-    ordered = without_gaps(found, f"{folder.root}/layer{{}}_.../sae_weights.safetensors")
-    sites = {stated[path].sites(0, loading) for path in ordered}
+    numbers = sorted(found)
+    sites = {one.sites(0, loading) for one in stated.values()}
     if len(sites) > 1:
         raise LoadError(f"{folder}: layers read and write at different sites, expected one pair for all.")
-    parts = [_one_layer(path, stated[path], loading.device_of(layer)) for layer, path in enumerate(ordered)]
-    return PerLayerTranscoders(folder.name, make_layers(PerLayerTranscoder, parts, loading), *sites.pop())
+    parts = [_one_layer(found[number], stated[found[number]], loading.device_of(number)) for number in numbers]
+    layers = make_layers(PerLayerTranscoder, parts, loading.only(numbers))
+    return PerLayerTranscoders(folder.name, at_layers(numbers, layers, loading), *sites.pop())
 
 
 @dataclass(frozen=True)

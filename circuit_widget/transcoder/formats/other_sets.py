@@ -28,17 +28,6 @@ class OtherSet:
 
 OTHER_SETS = (
     OtherSet(
-        "cross-layer transcoders with one TopK over the features of all layers (as ByteDance's Cross-Layer-TopK-CLT)",
-        "whether a feature is active depends on every layer there, and each layer is read by itself here",
-        file=r"W_dec_norm\.safetensors",
-        tensor=r"W_dec_norm(_\d+)?",
-    ),
-    OtherSet(
-        "adapters inside a language model",
-        "they are added beside its MLPs and do not replace them",
-        tensor=r".*\.mlp\.transcoder_(enc|dec)\..*",
-    ),
-    OtherSet(
         "sparse autoencoders or crosscoders of dictionary_learning",
         "they reconstruct their input and cannot replace MLPs; its transcoders are in files named ae.pt",
         tensor=r"decoder\.weight",

@@ -14,10 +14,10 @@ from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.layer_files import (
     LayerFile,
     Table,
+    at_layers,
     one_each,
     one_file,
     read_per_layer,
-    without_gaps,
 )
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, nested, read_json, refuse_other_numbers, words
 from circuit_widget.transcoder.hook_names import STATED, HookSites
@@ -111,14 +111,16 @@ def read_saelens(folder: Folder, loading: Loading) -> PerLayerTranscoders:
     weights = [path for _, path in folder.matching(WEIGHTS_FILE)]
     settings = {path: _read_settings(path.parent / "cfg.json", loading.sites) for path in weights}
     found = one_each([(layer, path) for path, (layer, _, _) in settings.items()], folder.root)
-    paths = without_gaps(found, f"{folder.root}/<the folder of layer {{}}>/sae_weights.safetensors")
+    numbers = sorted(found)
+    paths = [found[number] for number in numbers]
     sites = {settings[path][1] for path in paths}
     if len(sites) > 1:
         raise LoadError(f"{folder}: layers read and write at different sites, expected one pair for all.")
     layers = [one_file(path, TABLE) for path in paths]
     for layer, path in zip(layers, paths, strict=True):
         _refuse_unless_agreed(layer, settings[path][2], path.parent / "cfg.json")
-    return PerLayerTranscoders(folder.name, read_per_layer(layers, loading, _activation), *sites.pop())
+    read = read_per_layer(layers, loading.only(numbers), _activation)
+    return PerLayerTranscoders(folder.name, at_layers(numbers, read, loading), *sites.pop())
 
 
 def _read_settings(path: Path, sites: HookSites) -> tuple[int, tuple[str, str], Mapping[str, object]]:

@@ -18,10 +18,10 @@ from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.layer_files import (
     LayerFile,
     Table,
+    at_layers,
     one_each,
     one_file,
     read_per_layer,
-    without_gaps,
 )
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers, whole_number
 from circuit_widget.transcoder.hook_names import BLOCK
@@ -58,10 +58,11 @@ def read_sparsify(folder: Folder, loading: Loading) -> PerLayerTranscoders:
         LoadError: names the file, the tensor or setting, what was found and what was expected.
     """
     found = one_each([(_layer(match[1], path), path) for match, path in folder.matching(WEIGHTS_FILE)], folder.root)
-    paths = without_gaps(found, f"{folder.root}/layers.{{}}.mlp/sae.safetensors")
-    layers = [one_file(path, TABLE) for path in paths]
+    numbers = sorted(found)
+    layers = [one_file(found[number], TABLE) for number in numbers]
+    read = read_per_layer(layers, loading.only(numbers), _activation)
     sites = loading.sites.or_default("mlp_input", "mlp_output")
-    return PerLayerTranscoders(folder.name, read_per_layer(layers, loading, _activation), *sites)
+    return PerLayerTranscoders(folder.name, at_layers(numbers, read, loading), *sites)
 
 
 def _layer(hookpoint: str, path: Path) -> int:
