@@ -67,12 +67,12 @@ real-model: setup ## Fetch the language model that tests/real run on, once, into
 test-python: setup ## Python units (ARGS= goes to pytest)
 	@if [ "$${CI:-}" = true ]; then $(MAKE) real-model; else $(MAKE) real-model || true; fi
 	$(call say,"pytest on both cores")
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) --ignore tests/browser $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WORKERS) --ignore tests/browser --durations 30 $(ARGS)
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST_INSTALLED) ## Python units on the oldest versions promised (TORCH=2.6.0 for the oldest torch, too)
 	$(call say,"pytest on the oldest versions promised$(comma) with torch $(TORCH)")
-	@OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(WORKERS) --ignore tests/browser $(ARGS)
+	@OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(WORKERS) --ignore tests/browser --durations 30 $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup chromium ## JupyterLab and Notebook in a browser (ARGS= goes to pytest)
@@ -136,7 +136,7 @@ $(OLDEST_INSTALLED): pyproject.toml constraints.txt constraints-oldest.txt hatch
 	@$(BIN)/python -m venv $(OLDEST)
 	@awk -F '==' '!/^#/ && $$1 != "torch" && $$1 != "sympy" && !seen[$$1]++' constraints-oldest.txt constraints.txt > $(OLDEST)/constraints.txt
 	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(OLDEST)/constraints.txt torch==$(TORCH) \
-	  --editable '.[figures,gguf]' hatchling hypothesis ipykernel nbclient pypdf pytest pytest-xdist
+	  --editable '.[examples,figures,gguf]' hatchling hypothesis ipykernel nbclient pypdf pytest pytest-xdist
 	@touch $@
 
 $(PACKAGES): js/package.json js/package-lock.json

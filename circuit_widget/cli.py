@@ -1,4 +1,4 @@
-"""The command line: `circuit-widget demo`, `trace` and `figure`."""
+"""The command line: `circuit-widget demo`, `trace`, `figure` and `examples`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ Circuit tracing for language models: which features lead to a model's prediction
   circuit-widget demo                               open the quickstart in JupyterLab
   circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
   circuit-widget figure dallas.safetensors -o dallas.pdf
+  circuit-widget examples ./llama texts.jsonl -o llama-examples
 """
 
 TRACE = """\
@@ -45,6 +46,18 @@ Draw a graph file, and the circuit someone made of it, as SVG, PDF or PNG: the e
   circuit-widget figure dallas.safetensors --circuit dallas.json --part circuit --width 3.25 -o dallas.pdf
 
 A circuit is saved from a notebook with widget.circuit.save("dallas.json").
+"""
+
+EXAMPLES = """\
+Run your texts once and write what feature cards show to a folder: examples, frequency, histogram.
+
+TEXTS is a .txt file (a text ends at an empty line), a .jsonl file or a Parquet file. Without it the model's own samples
+are used. Stopped at any time, the same command goes on; with further texts it adds to the folder.
+
+  circuit-widget examples ./llama texts.jsonl --transcoders ./llama-transcoders -o llama-examples
+  circuit-widget examples ./llama --max-tokens 50000 -o llama-examples
+
+In a notebook: cw.load("./llama", "./llama-transcoders", examples="llama-examples")
 """
 
 DEMO = """\
@@ -93,12 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument(
         "--model", default="demo", help='directory or hub id[@revision] of a model (default: the embedded one, "demo")'
     )
-    trace.add_argument(
-        "--transcoders", help="directory of its transcoders, hub reference, or short name of a known set"
-    )
-    trace.add_argument("--download", action="store_true", help="fetch transcoders that are not in the local cache")
-    trace.add_argument("--device", help="cpu, cuda, mps (default: CUDA, else MPS, else the CPU)")
-    trace.add_argument("--dtype", help="type of the model's weights (default: bfloat16 on CUDA, else float32)")
+    _add_loading(trace)
     trace.add_argument("--position", type=int, default=-1, metavar="N", help="where the next token is explained")
     trace.add_argument(
         "--target", action="append", metavar="TOKEN", help="token to explain, again for more (default: the likeliest)"
@@ -132,7 +140,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     figure.add_argument("--width", type=float, default=6.75, metavar="INCHES", help="2 to 12 (default: 6.75)")
     figure.set_defaults(run=_figure)
+
+    examples = _command(commands, "examples", "texts to examples of every feature", EXAMPLES)
+    examples.add_argument("model", help='directory or hub id[@revision] of a model, or "demo"')
+    examples.add_argument("texts", nargs="?", help="file of texts: .txt, .jsonl or .parquet (default: samples)")
+    examples.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the examples")
+    _add_loading(examples)
+    examples.add_argument("--column", default="text", metavar="NAME", help="name of the text in a row (default: text)")
+    examples.add_argument("--window", type=int, metavar="N", help="most tokens that run together (default: 256)")
+    examples.add_argument("--max-tokens", type=int, metavar="N", help="end after about N tokens of these texts")
+    examples.set_defaults(run=_examples)
     return parser
+
+
+def _add_loading(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--transcoders", help="directory of its transcoders, hub reference, or short name of a known set"
+    )
+    command.add_argument("--download", action="store_true", help="fetch transcoders that are not in the local cache")
+    command.add_argument("--device", help="cpu, cuda, mps (default: CUDA, else MPS, else the CPU)")
+    command.add_argument("--dtype", help="type of the model's weights (default: bfloat16 on CUDA, else float32)")
 
 
 def _command(
@@ -190,7 +217,7 @@ def _summary(graph: Graph, seconds: float) -> str:
     left_out = f" ({graph.left_out} left out)" if graph.left_out else ""
     return (
         f"next token: {answers}\n"
-        f"{graph.n_features} features{left_out} over {len(graph.tokens)} tokens, traced in {seconds:.2f} s\n"
+        f"{graph.n_features} {graph.basis}{left_out} over {len(graph.tokens)} tokens, traced in {seconds:.2f} s\n"
         f"replacement score {scores.replacement:.2f}, completeness score {scores.completeness:.2f}"
     )
 
@@ -209,6 +236,22 @@ def _figure(options: argparse.Namespace) -> int:
     circuit = Circuit.load(options.circuit) if options.circuit else None
     graph.figure(circuit, part=options.part, width=options.width).save(options.output)
     print(f"written to {options.output}")
+    return 0
+
+
+def _examples(options: argparse.Namespace) -> int:
+    from circuit_widget.loading import load
+
+    model = load(
+        options.model, options.transcoders, device=options.device, dtype=options.dtype, download=options.download
+    )
+    found = model.collect_examples(
+        options.texts, options.output, column=options.column, window=options.window, max_tokens=options.max_tokens
+    )
+    left_out = "".join(f", {count:,} {reason}" for reason, count in found.skipped.items() if count)
+    print(f"{found.n_features:,} features on {found.n_tokens:,} tokens in {found.folder}")
+    if left_out:
+        print(f"texts and lines left out: {left_out[2:]}")
     return 0
 
 

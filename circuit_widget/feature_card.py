@@ -18,6 +18,8 @@ from torch import Tensor
 from circuit_widget.arguments import finite_number, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
+from circuit_widget.examples.reader import ExampleReader
+from circuit_widget.examples.record import CardRecord, Example, Histogram, Level
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.nodes import Everywhere
@@ -29,16 +31,10 @@ CARD_TOKENS = 10
 """Number of tokens that a card lists as promoted, and as suppressed."""
 
 
+WITH_TRANSCODERS = "examples that come with the transcoders"
+
 TokenLogits: TypeAlias = tuple[tuple[str, float], ...]
 """Tokens, each with the direct effect of a feature on its logit."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """A text on which the feature is active, with its activation at every token."""
-
-    tokens: tuple[str, ...]
-    activations: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,13 @@ class FeatureCard:
 
     Attributes:
         label: a name given to it, if any.
-        frequency: share of the corpus's tokens at which it is active; `maximum`: its largest activation there. None
-            where the transcoders come without examples.
+        frequency: share of the corpus's tokens at which it is active; `maximum`: its largest activation there; `minimum`:
+            its lowest one below zero; `mean`: its mean activation where it is active. None where that is not known.
+        examples: its strongest examples, those of different words first.
+        lowest: those of its lowest activations, where these are below zero.
+        levels: examples drawn at random in ranges of activation, each half of the one above.
+        histogram: how many tokens have which activation, without those at which it is not active.
+        origin: where examples, frequency and the rest come from, in a few words; None where there are none.
         promoted, suppressed: tokens whose logits it raises and lowers most against the mean logit, as (token, change of
             logit for each unit of activation, before norms divide). Its decoder row, of a neuron the row of the MLP's
             last projection, goes through the weights of the norms after it and the unembedding alone.
@@ -64,6 +65,12 @@ class FeatureCard:
     promoted: TokenLogits
     suppressed: TokenLogits
     negative: bool = False
+    minimum: float | None = None
+    mean: float | None = None
+    lowest: tuple[Example, ...] = ()
+    levels: tuple[Level, ...] = ()
+    histogram: Histogram | None = None
+    origin: str | None = None
 
     def at(self, activation: float) -> FeatureCard:
         """Return the card for an activation of this sign: a negative one promotes what a positive one suppresses.
@@ -79,16 +86,6 @@ class FeatureCard:
         return replace(
             self, promoted=_reversed(self.suppressed), suppressed=_reversed(self.promoted), negative=negative
         )
-
-
-@dataclass(frozen=True)
-class CardRecord:
-    """The recorded statistics of a feature on a corpus; see FeatureCard."""
-
-    label: str | None = None
-    frequency: float | None = None
-    maximum: float | None = None
-    examples: tuple[Example, ...] = ()
 
 
 class FeatureRecords:
@@ -119,6 +116,7 @@ class FeatureRecords:
                 frequency=_number(entry.get("frequency")),
                 maximum=_number(entry.get("maximum")),
                 examples=tuple(self._example(document, *example) for example in entry.get("examples", ())),
+                origin=WITH_TRANSCODERS,
             )
         except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
             raise LoadError(
@@ -157,6 +155,11 @@ class FeatureCards:
         self._model = model
         self._transcoders = transcoders
         self._records = FeatureRecords(directory, lambda token: token_text(model.tokenizer, token))
+        self._examples: ExampleReader | None = None
+
+    def use(self, examples: ExampleReader) -> None:
+        """Show these examples, in place of those that come with the transcoders; labels stay."""
+        self._examples = examples
 
     def label(self, layer: int, feature: int) -> str | None:
         """Return the label of a feature, if it has one."""
@@ -174,18 +177,10 @@ class FeatureCards:
 
     def _card(self, layer: int, feature: int) -> FeatureCard:
         self._check_exists(layer, feature)
-        recorded = self._records.of(layer, feature)
+        known = self._records if self._examples is None else self._examples
         promoted, suppressed = self._promoted_and_suppressed(layer, feature)
-        return FeatureCard(
-            layer=layer,
-            feature=feature,
-            label=recorded.label,
-            frequency=recorded.frequency,
-            maximum=recorded.maximum,
-            examples=recorded.examples,
-            promoted=promoted,
-            suppressed=suppressed,
-        )
+        recorded = replace(known.of(layer, feature), label=self._records.label(layer, feature))
+        return FeatureCard(layer=layer, feature=feature, promoted=promoted, suppressed=suppressed, **vars(recorded))
 
     def _check_exists(self, layer: int, feature: int) -> None:
         n_layers = self._transcoders.n_layers

@@ -9,6 +9,7 @@ import torch
 
 from circuit_widget.arguments import quoted, truth_value
 from circuit_widget.errors import LoadError
+from circuit_widget.examples.reader import find_examples
 from circuit_widget.model.language_model import Network
 from circuit_widget.model.loading import read_parts
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice
@@ -29,6 +30,7 @@ def load(
     input_site: str | None = None,
     output_site: str | None = None,
     gguf: str | None = None,
+    examples: str | os.PathLike[str] | None = None,
 ) -> ReplacementModel:
     """Load a language model with its transcoders, or with its neurons as features; "demo" comes with the package.
 
@@ -48,6 +50,8 @@ def load(
             MLP), "mlp_norm" (the same before the norm's weight and bias) or "residual_mid" (before that norm).
         output_site: where features write: "mlp_output" (the output of the MLP) or "mlp_update" (after a norm behind it).
         gguf: the name of a GGUF file in the directory `model`; its weights are dequantised to `dtype`.
+        examples: the folder with the examples of features that `collect_examples` wrote; by default the folder "examples"
+            beside the transcoders, if there is one.
 
     Raises:
         LoadError: names the file and tensor that cannot be used, what was found and what was expected.
@@ -75,7 +79,11 @@ def load(
                 _as_text(model if gguf is None else Path(model) / gguf),
                 None if transcoders is None else _as_text(transcoders),
             )
-        return ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
+        loaded = ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
+        found = find_examples(examples, parts.directory, parts.model, parts.transcoders)
+        if found is not None:
+            loaded._cards.use(found)
+        return loaded
 
     return in_plain_torch(read, gradients=True)
 

@@ -85,7 +85,7 @@ class Graph:
         check_arrays(self)
 
     def __repr__(self) -> str:
-        words = [f"{len(self.tokens)} tokens", f"{self.n_features:,} features"]
+        words = [f"{len(self.tokens)} tokens", f"{self.n_features:,} {self.basis}"]
         if self.left_out:
             words[1] += f" ({self.left_out:,} more are left out)"
         words.append(f"targets {', '.join(repr(target.token) for target in self.targets)}")

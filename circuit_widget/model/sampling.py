@@ -168,7 +168,7 @@ class _Sampler:
         self._edit = edit
         self._draw = draw
         self._count = count
-        self._end_tokens = _end_tokens(model)
+        self._end_tokens = end_tokens(model)
         self._next_input: Sequence[int] = prompt.token_ids
         self._position = 0
         self._cache: Any = None
@@ -257,7 +257,7 @@ def _sample_of(model: LanguageModel, sampler: _Sampler, temperature: float, seed
     )
 
 
-def _end_tokens(model: LanguageModel) -> frozenset[int]:
+def end_tokens(model: LanguageModel) -> frozenset[int]:
     """Return the ids of the end tokens in the model's generation settings, else the one of its tokenizer."""
     settings: Any = model.network.generation_config
     named = settings.eos_token_id if settings is not None else None

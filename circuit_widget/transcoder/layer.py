@@ -13,6 +13,7 @@ from torch import Tensor
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation, ReLU, RowWise
 from circuit_widget.transcoder.at_positions import read_at
+from circuit_widget.transcoder.gate import Gate
 
 PIECE_BYTES = 1 << 26
 """Bytes of encoder rows converted together, where the encoder is not in float32 on its device."""
@@ -33,7 +34,8 @@ class TranscoderLayer:
     them in errors, `files` are their files.
 
     `input_scale` is multiplied into what encoders read, `output_scale` into decoder rows: a normalisation of inputs and
-    outputs that a file states beside its weights. Biases and the skip connection contain it already.
+    outputs that a file states beside its weights. Biases and the skip connection contain it already. A `gate`, where there
+    is one, multiplies pre-activations.
 
     Raises:
         LoadError: the parts do not fit together.
@@ -47,6 +49,7 @@ class TranscoderLayer:
     skip: Float[Tensor, "d_model d_model"] | None = None
     input_scale: Float[Tensor, " d_model"] | None = None
     output_scale: Float[Tensor, "*written d_model"] | None = None
+    gate: Gate | None = None
     encoder_origin: str = "The encoder"
     decoder_origin: str = "The decoder"
     files: tuple[Path, ...] = ()
@@ -89,6 +92,8 @@ class TranscoderLayer:
             pieces = self.encoder.split(max(1, PIECE_BYTES // (4 * self.d_model)))
             products = [read @ piece.to(self.device).float().T for piece in pieces]
             preactivation = torch.cat(products, dim=-1).add_(self.encoder_bias)
+        if self.gate is not None:
+            preactivation = preactivation * self.gate(x)
         _refuse_unless_finite(preactivation, x, self.encoder_origin)
         return preactivation, self.activation(preactivation)
 
@@ -101,11 +106,14 @@ class TranscoderLayer:
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
         """Return pre-activations and activations of features, each at its own position, in several re-runs at once.
 
-        `rows` are their `encoder_rows`, if the caller has them.
+        `rows` are their `encoder_rows`, if the caller has them; with a gate, those that the caller has contain that of the
+        prompt, and are not used.
         """
         if not isinstance(self.activation, RowWise):
-            rows = self.encoder_rows(features) if rows is None else rows
+            rows = self.encoder_rows(features) if rows is None or self.gate is not None else rows
             preactivation = read_at(x, positions, rows) + self.encoder_bias[features]
+            if self.gate is not None:
+                preactivation = preactivation * self.gate.of(features, positions, x)
             return preactivation, self.activation.of(preactivation, features)
         distinct, index = torch.unique(positions, return_inverse=True)
         found = x.new_zeros(2, len(x), len(features))
@@ -213,14 +221,11 @@ class LayeredTranscoders(Generic[Layer]):
         return self.layers[layer].encoder_rows(features)
 
     def encoder_rows_at(
-        self,
-        layer: int,
-        features: Int[Tensor, " n"],
-        positions: Int[Tensor, " n"],  # noqa: ARG002 - those of neurons depend on it
-        x: Float[Tensor, "rows d_model"],  # noqa: ARG002 - and on this
+        self, layer: int, features: Int[Tensor, " n"], positions: Int[Tensor, " n"], x: Float[Tensor, "rows d_model"]
     ) -> Float[Tensor, "n d_model"]:
-        """Return the directions that `features` read: the same at every position of every prompt."""
-        return self.encoder_rows(layer, features)
+        """Return the directions that `features` read: the same at every position of every prompt, but for a gate."""
+        rows, gate = self.encoder_rows(layer, features), self.layers[layer].gate
+        return rows if gate is None else rows * gate.of(features, positions, x[None])[0, :, None]
 
     def decoder_bias(self, layer: int) -> Float[Tensor, " d_model"]:
         """Return the decoder bias of `layer`."""

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { standing } from "../src/inspector/card-histogram";
+import { ExampleLine, sideOf } from "../src/inspector/example-line";
 import { Inspector } from "../src/inspector/inspector";
 import type { SnapshotMessage } from "../src/wire/types";
 import { FakeModel, fixtureSnapshot, storeOn } from "./fake-model";
@@ -17,7 +19,34 @@ const CARD = {
   promoted: [{ token: " Austin", logit: 1.5 }],
   suppressed: [],
   negative: false,
+  minimum: null,
+  mean: null,
+  lowest: [],
+  levels: [],
+  histogram: null,
+  origin: "examples that come with the transcoders",
 };
+
+const COLLECTED = {
+  ...CARD,
+  minimum: -2,
+  mean: 0.5,
+  lowest: [{ tokens: ["x", "y"], activations: [-2, 1] }],
+  levels: [
+    { least: 2, most: 4, share: 0.25, examples: CARD.examples },
+    { least: -2, most: -1, share: 0.5, examples: [{ tokens: ["low"], activations: [-1.5] }] },
+  ],
+  histogram: { least: -2, width: 1, counts: [4, 4, 0, 6, 2, 2] },
+  origin: "120 tokens of <b>texts</b>.jsonl",
+};
+
+async function card(id: string, body: object) {
+  const found = inspector(id);
+  await eventually(() => expect(found.model.sent.length).toBe(1));
+  found.model.answer({ type: "reply", body });
+  await eventually(() => get(found.root, "feature-card"));
+  return found.root;
+}
 
 function inspector(inspected: string | null, traits: Record<string, unknown> = {}) {
   const model = new FakeModel({ circuit: CIRCUIT, ...traits });
@@ -140,12 +169,45 @@ describe("a feature's card", () => {
     expect(root.querySelector("script")).toBeNull();
   });
 
+  it("says where examples come from, as text, and marks this prompt's activation in their histogram", async () => {
+    const root = await card("1_8_4", COLLECTED);
+    expect(get(root, "card-origin").textContent).toBe("120 tokens of <b>texts</b>.jsonl");
+    expect(get(root, "card-here").textContent).toBe("here 0.25, stronger than 0%");
+    expect(root.querySelector<HTMLElement>(".here")?.style.left).toBe("37.5%");
+    const bins = [...root.querySelectorAll<HTMLElement>(".bin")].map(({ style }) => style.height);
+    expect(bins[3]).toBe("100%");
+    expect(bins[2]).toBe("0%");
+    expect(texts(all(root, "card-level"))).toEqual(["2.00 to 4.0025% of its activations…bcdefTexas<script>."]);
+  });
+
+  it("places an activation among those of its own sign", () => {
+    const { histogram } = COLLECTED;
+    expect(standing(histogram, 2.5)).toBe("here 2.50, stronger than 70%");
+    expect(standing(histogram, -1.5)).toBe("here −1.50, stronger than 75%");
+    expect(standing({ least: 0, width: 1, counts: [1] }, -1)).toBe("here −1.00");
+  });
+
+  it("shows the lowest examples where the activation is below zero", () => {
+    const side = sideOf(COLLECTED, -1);
+    expect([side.peak, side.examples, side.levels.length]).toEqual([-2, COLLECTED.lowest, 1]);
+    const root = mount(<ExampleLine example={side.examples[0]} peak={side.peak} />);
+    expect(texts([...root.querySelectorAll(".warm")])).toEqual(["x"]);
+  });
+
+  it("tells a feature that never fired from one that nobody has examples of", async () => {
+    const none = { ...CARD, examples: [], frequency: 0 };
+    const never = await card("1_8_4", { ...none, origin: "9 tokens of your texts" });
+    expect(never.querySelector(".none")?.textContent).toBe("never active on 9 tokens of your texts");
+    const unknown = await card("1_8_4", { ...none, frequency: null, origin: null });
+    expect(unknown.querySelector(".none")?.textContent).toBe("no examples come with these transcoders");
+  });
+
   it("says that a negative activation reverses what its neuron writes", async () => {
     const snapshot = onNeurons();
     const { root, model } = inspector("1_8_4", { snapshot });
     await eventually(() => expect(model.sent.length).toBe(1));
     const suppressed = [{ token: " London", logit: -0.75 }];
-    model.answer({ type: "reply", body: { ...CARD, examples: [], suppressed, negative: true } });
+    model.answer({ type: "reply", body: { ...CARD, examples: [], origin: null, suppressed, negative: true } });
     await eventually(() => get(root, "card-reversed"));
     expect(facts(root)).toContain("neuron 8 · layer 1 · at “Texas” · activation −0.25");
     expect(get(root, "card-reversed").textContent).toBe(

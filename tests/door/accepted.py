@@ -110,6 +110,11 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "max_new_tokens": ONE | HUGE,
     "temperature": SHARE | {"1.5", "10**30"},
     "on_token": CALLBACK,
+    "ReplacementModel.collect_examples.texts": NONE,
+    "column": ANY_TEXT,
+    "folder": TEXT,
+    "window": NONE,
+    "max_tokens": ONE | HUGE | NONE,
     "ReplacementModel.feature_card.layer": FROM_ZERO,
     "ReplacementModel.feature_card.feature": FROM_ZERO,
     "same_position": FLAG,
@@ -172,4 +177,5 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "input_site": NONE,
     "output_site": NONE,
     "gguf": NONE,
+    "examples": NONE,
 }

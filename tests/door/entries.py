@@ -74,6 +74,14 @@ def make_entries() -> dict[str, Entry]:
         "verify": {"graph": graph, "n": 1, **silent},
         "fidelity": {"texts": [PROMPT, PROMPT], **silent},
         "activations": {"prompt": PROMPT},
+        "collect_examples": {
+            "texts": ["Paris is"],
+            "folder": folder / "examples",
+            "column": "text",
+            "window": None,
+            "max_tokens": None,
+            **silent,
+        },
         "feature_card": {"layer": 0, "feature": 0},
         "read_prompt": {"prompt": PROMPT},
         "prompt_of": {"tokens": graph.tokens},
@@ -226,7 +234,14 @@ def make_entries() -> dict[str, Entry]:
         ),
     }
     loaded: dict[str, Any] = {"model": "demo", "transcoders": None, "tokenizer": None, "device": "cpu", "dtype": None}
-    loaded |= {"encoders": None, "download": False, "input_site": None, "output_site": None, "gguf": None}
+    loaded |= {
+        "encoders": None,
+        "download": False,
+        "input_site": None,
+        "output_site": None,
+        "gguf": None,
+        "examples": None,
+    }
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, "load": Entry(cw.load, loaded)}
 
 

@@ -100,3 +100,7 @@ def test_unlikely_targets_have_the_same_neurons(case: Case, probability: float) 
     wanted = trace_run(run, chosen, max_features=12)
     unlikely = [dataclasses.replace(target, probability=probability) for target in chosen]
     assert trace_run(run, unlikely, max_features=12).node_ids[:12] == wanted.node_ids[:12]
+
+
+def test_a_graph_of_neurons_says_so(case: Case) -> None:
+    assert f"{case.graph.n_features:,} neurons ({case.graph.left_out:,} more are left out)" in repr(case.graph)

@@ -36,7 +36,9 @@ def promised(requirements: Iterable[str]) -> Iterator[tuple[NormalizedName, Vers
 
 
 def test_every_lower_bound_is_the_version_that_the_tests_run_with() -> None:
-    wanted = dict(promised([*PROJECT["dependencies"], *EXTRAS["figures"], *EXTRAS["gguf"], *EXTRAS["demo"]]))
+    wanted = dict(
+        promised([*PROJECT["dependencies"], *EXTRAS["figures"], *EXTRAS["examples"], *EXTRAS["gguf"], *EXTRAS["demo"]])
+    )
     found = {canonicalize_name(name): Version(version) for name, version in pins("constraints-oldest.txt").items()}
     assert {name: found.get(name) for name in wanted if name not in IN_A_BROWSER} == {
         name: least for name, least in wanted.items() if name not in IN_A_BROWSER
@@ -47,7 +49,10 @@ def test_what_else_is_pinned_is_no_dependency_of_ours() -> None:
     text = (ROOT / "constraints-oldest.txt").read_text()
     ours, theirs = (set(re.findall(r"(?m)^([^#\s=]+)==", part)) for part in text.split("# What these need"))
     declared = {
-        name for name, _ in promised([*PROJECT["dependencies"], *EXTRAS["figures"], *EXTRAS["gguf"], *EXTRAS["demo"]])
+        name
+        for name, _ in promised(
+            [*PROJECT["dependencies"], *EXTRAS["figures"], *EXTRAS["examples"], *EXTRAS["gguf"], *EXTRAS["demo"]]
+        )
     }
     assert {canonicalize_name(name) for name in ours} == declared - IN_A_BROWSER
     assert declared.isdisjoint(map(canonicalize_name, theirs))
@@ -63,7 +68,8 @@ def test_a_package_has_one_spelling_in_both_files(name: str) -> None:
 def test_the_newest_versions_lie_in_the_ranges() -> None:
     newest = {canonicalize_name(name): version for name, version in pins("constraints.txt").items()}
     for requirement in map(
-        Requirement, [*PROJECT["dependencies"], *EXTRAS["figures"], *EXTRAS["gguf"], *EXTRAS["demo"]]
+        Requirement,
+        [*PROJECT["dependencies"], *EXTRAS["figures"], *EXTRAS["examples"], *EXTRAS["gguf"], *EXTRAS["demo"]],
     ):
         if requirement.name != PROJECT["name"]:
             assert requirement.specifier.contains(newest[canonicalize_name(requirement.name)])

@@ -136,3 +136,27 @@ def test_a_circuit_of_neurons_is_a_figure(model: ReplacementModel, france: Graph
     svg = france.figure(circuit).svg()
     assert "towards Paris" in svg
     assert " France" in svg or "France" in svg
+
+
+def test_neurons_have_examples_of_ones_own_texts(directory: Path, tmp_path: Path) -> None:
+    model = load(directory, "neurons", device="cpu", dtype="float32")
+    texts = [
+        f"{FRANCE} Paris.",
+        "Paris is a city on the Seine.",
+        OPPOSITE + " large.",
+        "Berlin is the capital of Germany.",
+    ]
+    found = model.collect_examples(texts, tmp_path, progress=False)
+    assert found.n_features == 30 * 1536
+    assert found.n_tokens == sum(len(model.tokenize(text)) - 1 for text in texts)
+    activations = [model.activations(text) for text in texts]
+    for layer, neuron in ((0, 7), (14, 700), (29, 1500)):
+        card = model.feature_card(layer, neuron)
+        values = np.concatenate([text.value[(text.layer == layer) & (text.feature == neuron)] for text in activations])
+        assert card.maximum == pytest.approx(values.max(), abs=1e-3)
+        assert card.minimum == pytest.approx(values.min(), abs=1e-3)
+        assert card.mean == pytest.approx(values.mean(), abs=1e-3)
+        assert card.histogram is not None
+        assert sum(card.histogram.counts) == len(values) == found.n_tokens
+        peaks = [max(example.activations) for example in card.examples]
+        assert max(peaks) == pytest.approx(card.maximum)

@@ -114,6 +114,31 @@ def test_norms_of_what_is_written_change_what_is_kept(tmp_path: Path) -> None:
     torch.testing.assert_close(activations(read_transcoders(write(tmp_path), LOADING), X) > 0, by_norm)
 
 
+def glu() -> Tensors:
+    return {"W_E_glu": normal(D_MODEL, FEATURES, seed=61), "b_E_glu": normal(FEATURES, seed=62)}
+
+
+@pytest.mark.parametrize("act_fn", ["relu", "topk"])
+def test_a_gate_multiplies_pre_activations(tmp_path: Path, act_fn: str) -> None:
+    settings = {"act_fn": act_fn, "sparsity_include_decoder_norm": False, "use_glu_encoder": True}
+    found = read_transcoders(write(tmp_path, glu(), **settings), LOADING)
+    expected = []
+    for layer in range(LAYERS):
+        stored, factor = one_layer(layer), math.sqrt(D_MODEL) / NORM_IN[layer]
+        read = X[layer] * factor
+        gate = torch.sigmoid(read @ glu()["W_E_glu"] + glu()["b_E_glu"])
+        hidden = torch.relu((read @ stored["W_E"] + stored["b_E"]) * gate)
+        if act_fn == "topk":
+            hidden = hidden * (hidden >= hidden.sort(dim=-1, descending=True).values[:, 1:2])
+        expected.append(hidden / factor)
+        features, positions = torch.tensor([4, 1, 0]), torch.tensor([0, 1, 1])
+        some = found.read(layer, features, positions, X[layer][None], torch.zeros(3, D_MODEL))
+        torch.testing.assert_close(some[1][0], expected[-1][positions, features])
+        rows = found.encoder_rows_at(layer, features, positions, X[layer])
+        torch.testing.assert_close(rows, stored["W_E"].T[features] * gate[positions, features][:, None])
+    torch.testing.assert_close(activations(found, X), torch.stack(expected))
+
+
 def test_weights_that_are_folded_already_are_not_folded_again(tmp_path: Path) -> None:
     found = read_transcoders(write(tmp_path, norm_activation="inference", act_fn="relu"), LOADING)
     stored = one_layer(1)
@@ -189,7 +214,6 @@ def test_cross_layer_decoders_are_by_the_layer_they_write(tmp_path: Path, act_fn
         ({"act_fn": "batchtopk"}, "what is active depends on a batch"),
         ({"act_fn": "jumprelu"}, "log_jumprelu_threshold' is missing, though"),
         ({"norm_activation": "token-wise"}, "divided by a norm of each token or batch"),
-        ({"use_glu_encoder": True}, "multiplies pre-activations by a gate"),
         ({"expansion_factor": 9}, "expansion_factor is 9, but"),
         ({"d_model": 5}, "d_model is 5, but"),
         ({"normalise_twice": True}, "This key is not known, and by its name it changes what"),

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from circuit_widget.errors import Cancelled, NodeError
-from circuit_widget.feature_card import Example, FeatureCard
+from circuit_widget.examples.record import Example
+from circuit_widget.feature_card import FeatureCard
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set
 from circuit_widget.intervention.alignment import Alignment

@@ -168,6 +168,16 @@ def test_effects_and_cards_of_the_wrong_shape_would_be_noticed() -> None:
     card |= {"examples": [{"tokens": ["x"], "activations": [0]}], "promoted": [{"token": "y", "logit": 1.5}]}
     with pytest.raises(MessageError, match="lacks suppressed, negative"):
         parse(Card, card, "The card")
-    assert parse(Card, {**card, "suppressed": [], "negative": False}, "The card").promoted[0].logit == 1.5
+    card |= {
+        "suppressed": [],
+        "negative": False,
+        "minimum": None,
+        "mean": 0.5,
+        "lowest": [],
+        "levels": [],
+        "histogram": None,
+        "origin": None,
+    }
+    assert parse(Card, card, "The card").promoted[0].logit == 1.5
     with pytest.raises(MessageError, match="lacks id, name"):
         parse(EffectMessage, {}, "The effect")

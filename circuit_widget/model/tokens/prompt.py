@@ -160,6 +160,11 @@ def _with_start(tokenizer: Tokenizer, ids: list[int], *, is_text: bool) -> list[
     return ids if special and not (is_text and own) else [*front, *ids]
 
 
+def start_of_prompts(tokenizer: Tokenizer) -> list[int]:
+    """Return the start of the model's prompts: what the tokenizer puts before every text, else BOS, else PAD, else EOS."""
+    return _tokens_before_texts(tokenizer) or _start_token(tokenizer)
+
+
 def _tokens_before_texts(tokenizer: Tokenizer) -> list[int]:
     """Return the tokens that the tokenizer itself puts before every text."""
     if not keeps_offsets(tokenizer):

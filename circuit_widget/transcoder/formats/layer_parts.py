@@ -14,6 +14,7 @@ from torch import Tensor
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation
 from circuit_widget.transcoder.formats.checked_file import READ_TO_CHECK
+from circuit_widget.transcoder.gate import Gate
 from circuit_widget.transcoder.layer import PIECE_BYTES, TranscoderLayer, all_finite
 from circuit_widget.transcoder.loading import Loading, load_encoder
 
@@ -38,6 +39,7 @@ class LayerParts:
     skip: Float[Tensor, "d_model d_model"] | None = None
     input_scale: Float[Tensor, " d_model"] | None = None
     output_scale: Float[Tensor, "*written d_model"] | None = None
+    gate: Gate | None = None
 
 
 def make_layers(kind: type[Layer], parts: Sequence[LayerParts], loading: Loading) -> tuple[Layer, ...]:
@@ -67,6 +69,7 @@ def make_layers(kind: type[Layer], parts: Sequence[LayerParts], loading: Loading
                 skip=part.skip,
                 input_scale=part.input_scale,
                 output_scale=part.output_scale,
+                gate=part.gate,
                 encoder_origin=part.encoder_origin,
                 decoder_origin=part.decoder_origin,
                 files=part.files,

@@ -1,8 +1,9 @@
 """Llamascopium (Llama Scope 2, before Language-Model-SAEs): `config.json` beside `sae_weights.safetensors`.
 
 Per-layer transcoders have a folder each, `transcoder/8x/k64/layer0_transcoder_8x_k64`: `W_E` (d_model, features), `b_E`, `W_D`
-(features, d_model), `b_D`. A cross-layer transcoder has one folder: `W_E` (layers, d_model, features), `b_E`, and by layer
-written `W_D.{t}` (layers up to t, features, d_model), `b_D.{t}`.
+(features, d_model), `b_D`; with a gate, `W_E_glu` and `b_E_glu` as well, whose sigmoid multiplies pre-activations. A
+cross-layer transcoder has one folder: `W_E` (layers, d_model, features), `b_E`, and by layer written `W_D.{t}` (layers up to
+t, features, d_model), `b_D.{t}`.
 
 While `norm_activation` is dataset-wise, features read x times f = sqrt(d_model) / norm of its site, and what they write is
 divided by f of theirs; the norms are in `dataset_average_activation_norm.{hook}`. Here activations are those of the model's
@@ -31,7 +32,6 @@ from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_files import at_layers, one_each
 from circuit_widget.transcoder.formats.layer_parts import LayerParts, make_layers, squared_norms
 from circuit_widget.transcoder.formats.settings import (
-    Fixed,
     Keys,
     one_of,
     read_json,
@@ -40,6 +40,7 @@ from circuit_widget.transcoder.formats.settings import (
     words,
 )
 from circuit_widget.transcoder.formats.tensor_names import has_tensor
+from circuit_widget.transcoder.gate import Gate
 from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 
@@ -53,13 +54,12 @@ LOGARITHMS = "activation_function.log_jumprelu_threshold"
 KEYS = Keys(
     used=words(
         "sae_type d_model expansion_factor act_fn norm_activation sparsity_include_decoder_norm top_k hook_point_in "
-        "hook_point_out hook_points_in hook_points_out use_decoder_bias"
+        "hook_point_out hook_points_in hook_points_out use_decoder_bias use_glu_encoder"
     ),
     without_effect=words(
         "use_triton_kernel sparsity_threshold_for_triton_spmm_kernel jumprelu_threshold_window sae_pretrained_name_or_path "
         "strict_loading init_cross_layer_decoder_all_zero decode_with_csr sparsity_threshold_for_csr dtype"
     ),
-    fixed={"use_glu_encoder": Fixed((None, False), "multiplies pre-activations by a gate, which reads x as well")},
 )
 """The keys of a config.json."""
 
@@ -228,7 +228,11 @@ def _one_layer(path: Path, stated: _ScopeSettings, device: torch.device) -> Laye
     file = CheckedFile(path)
     d_model, n_features = file.sizes("W_E", "d_model", "features")
     read, written = stated.read_hooks[0], stated.written_hooks[0]
-    file.refuse_unknown(("W_E", "b_E", "W_D", "b_D", LOGARITHMS, f"{NORM}{read}", f"{NORM}{written}"))
+    gated = one_of(stated.path, stated.settings, "use_glu_encoder", (True, False, None)) is True
+    file.refuse_unknown(
+        ("W_E", "b_E", "W_D", "b_D", LOGARITHMS, f"{NORM}{read}", f"{NORM}{written}")
+        + (("W_E_glu", "b_E_glu") if gated else ())
+    )
     stated.check_sizes(file, d_model, n_features)
     factor_in, factor_out = (stated.factor(file, hook, d_model) for hook in (read, written))
     decoder = file.stored("W_D", (n_features, d_model))
@@ -247,7 +251,15 @@ def _one_layer(path: Path, stated: _ScopeSettings, device: torch.device) -> Laye
         decoder_origin=file.origin("W_D"),
         files=(path,),
         output_scale=torch.full((d_model,), factor_in / factor_out, dtype=torch.float32, device=device),
+        gate=_gate(file, d_model, n_features, factor_in, device) if gated else None,
     )
+
+
+def _gate(file: CheckedFile, d_model: int, n_features: int, factor: float, device: torch.device) -> Gate:
+    """Return the gate of a layer, which reads x times the factor of the layer's input."""
+    weight = file.stored("W_E_glu", (d_model, n_features), transposed=True)
+    file.refuse_unless_finite("W_E_glu", weight)
+    return Gate(weight, file.values("b_E_glu", (n_features,), device), factor)
 
 
 def _decoder_bias(
@@ -272,6 +284,7 @@ def _read_cross_layer(folder: Folder, path: Path, stated: _ScopeSettings, loadin
         ["W_E", "b_E", LOGARITHMS, *norms] + [f"{name}.{layer}" for name in ("W_D", "b_D") for layer in layers]
     )
     stated.check_sizes(file, d_model, n_features)
+    one_of(stated.path, stated.settings, "use_glu_encoder", (False, None), "Cross-layer ones have no gate there.")
     for number in layers:
         for hooks in (stated.read_hooks, stated.written_hooks):
             if hook_names.layer_of(hooks[number]) != number:

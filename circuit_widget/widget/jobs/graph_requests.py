@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from circuit_widget.examples.record import Example
+from circuit_widget.feature_card import FeatureCard
 from circuit_widget.figure.figure import make_figure
 from circuit_widget.graph import Feature
 from circuit_widget.widget.jobs.exchange import Context, Task
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.file_names import file_stem
 from circuit_widget.widget.jobs.worker import Answer
-from circuit_widget.widget.wire.messages import Card, CardBody, CardExample, CardToken, FigureBody, FileReply
+from circuit_widget.widget.wire.messages import (
+    Card,
+    CardBody,
+    CardExample,
+    CardHistogram,
+    CardLevel,
+    CardToken,
+    FigureBody,
+    FileReply,
+)
 
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
@@ -24,11 +35,13 @@ def card(context: Context, body: CardBody) -> Task[Card]:
 def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
     graph = experiments.graph
     label, place = graph.labels.get(node), graph.find(node)
+    layer, number = feature.layer, feature.feature
     if experiments.model is None:
-        return Card(node, feature.layer, feature.feature, label, None, None, (), (), (), False)
-    known = experiments.model.feature_card(feature.layer, feature.feature)
-    if place is not None:
-        known = known.at(graph.activation[place])
+        known = FeatureCard(layer, number, label, None, None, (), (), ())
+    else:
+        known = experiments.model.feature_card(layer, number)
+        if place is not None:
+            known = known.at(graph.activation[place])
     return Card(
         node=node,
         layer=known.layer,
@@ -36,11 +49,21 @@ def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
         label=label or known.label,
         frequency=known.frequency,
         maximum=known.maximum,
-        examples=tuple(CardExample(one.tokens, one.activations) for one in known.examples),
+        examples=_examples(known.examples),
         promoted=_tokens(known.promoted),
         suppressed=_tokens(known.suppressed),
         negative=known.negative,
+        minimum=known.minimum,
+        mean=known.mean,
+        lowest=_examples(known.lowest),
+        levels=tuple(CardLevel(one.least, one.most, one.share, _examples(one.examples)) for one in known.levels),
+        histogram=None if known.histogram is None else CardHistogram(**vars(known.histogram)),
+        origin=known.origin,
     )
+
+
+def _examples(examples: Sequence[Example]) -> tuple[CardExample, ...]:
+    return tuple(CardExample(one.tokens, one.activations) for one in examples)
 
 
 def _tokens(effects: Sequence[tuple[str, float]]) -> tuple[CardToken, ...]:

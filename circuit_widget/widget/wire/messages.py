@@ -57,6 +57,25 @@ class CardExample:
 
 
 @message
+class CardLevel:
+    """Examples of a range of activations, and the share of all activations that is in it."""
+
+    least: float
+    most: float
+    share: float
+    examples: Listed[CardExample]
+
+
+@message
+class CardHistogram:
+    """How many tokens have which activation: bin `i` begins at `least + i * width`."""
+
+    least: float
+    width: float
+    counts: Listed[int]
+
+
+@message
 class CardToken:
     """A token that a feature promotes or suppresses, with its direct effect on the token's logit."""
 
@@ -78,6 +97,12 @@ class Card:
     promoted: Listed[CardToken]
     suppressed: Listed[CardToken]
     negative: bool
+    minimum: float | None
+    mean: float | None
+    lowest: Listed[CardExample]
+    levels: Listed[CardLevel]
+    histogram: CardHistogram | None
+    origin: Text | None
 
 
 @message

@@ -1,9 +1,12 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Store } from "../store/store";
+import { printable } from "../text/width";
 import type { Card, NodeId } from "../wire/types";
 import { count, decimal, percent, tokenText } from "../wording/words";
+import { Histogram } from "./card-histogram";
 import { directShare } from "./contributions";
+import { ExampleLine, sideOf } from "./example-line";
 import { More } from "./more";
 
 type CardState = { readonly card: Card } | { readonly failed: string } | "loading";
@@ -41,23 +44,31 @@ export function FeatureCard({ store, id }: { store: Store; id: NodeId }) {
 
 function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
   const whole = useSignal(false);
-  const peak = card.maximum ?? Math.max(0, ...card.examples.flatMap((example) => example.activations));
-  const examples = whole.value ? card.examples : card.examples.slice(0, 3);
-  const unit = card.negative ? "unit of activation below zero" : "unit of activation";
   const { snapshot } = store;
+  const activation = snapshot.activation[snapshot.index.get(id) ?? -1] ?? 0;
+  const side = sideOf(card, activation);
+  const examples = whole.value ? side.examples : side.examples.slice(0, 3);
+  const unit = card.negative ? "unit of activation below zero" : "unit of activation";
   return (
     <>
       <section data-test="feature-card">
         <h3>
           fires on
           {card.frequency !== null && <span class="note">{percent(card.frequency)} of tokens</span>}
-          {card.examples.length > 3 && <More whole={whole} all={count(card.examples.length, "example")} />}
+          {side.examples.length > 3 && <More whole={whole} all={count(side.examples.length, "example")} />}
         </h3>
-        {card.examples.length === 0 && <p class="none">{WITHOUT_EXAMPLES[snapshot.basis]}</p>}
+        {side.examples.length === 0 && <p class="none">{noExamples(card, snapshot.basis)}</p>}
         {examples.map((example, at) => (
-          <Example key={at} tokens={example.tokens} activations={example.activations} peak={peak} />
+          <ExampleLine key={at} example={example} peak={side.peak} />
         ))}
+        {side.examples.length > 0 && card.origin !== null && (
+          <p class="origin" data-test="card-origin">
+            {printable(card.origin)}
+          </p>
+        )}
       </section>
+      {card.histogram !== null && <Histogram histogram={card.histogram} activation={activation} mean={card.mean} />}
+      {side.levels.length > 0 && <Levels levels={side.levels} peak={side.peak} />}
       {card.promoted.length > 0 && (
         <section data-test="direct-effect">
           <h3 title="what it writes, through the weights of the norms after it and the unembedding alone, past all later layers">
@@ -66,7 +77,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
           </h3>
           <Tokens sign="+" what="promoted" tokens={card.promoted} unit={unit} />
           <Tokens sign="−" what="suppressed" tokens={card.suppressed} unit={unit} />
-          {card.negative && <Reversed activation={snapshot.activation[snapshot.index.get(id) ?? -1]} />}
+          {card.negative && <Reversed activation={activation} />}
         </section>
       )}
     </>
@@ -79,48 +90,44 @@ const WITHOUT_EXAMPLES = {
 } as const;
 
 /** Why the lists of a negative activation are not those of what the neuron writes for each unit. */
-function Reversed({ activation }: { activation: number | undefined }) {
+function Reversed({ activation }: { activation: number }) {
   return (
     <p class="explanation" data-test="card-reversed">
-      The activation is negative here{activation !== undefined && ` (${decimal(activation)})`}: the neuron writes the
-      reverse of its output row. With a positive one these lists would be swapped.
+      The activation is negative here ({decimal(activation)}): the neuron writes the reverse of its output row. With a
+      positive one these lists would be swapped.
     </p>
   );
 }
 
-interface ExampleProps {
-  readonly tokens: readonly string[];
-  readonly activations: readonly number[];
-  readonly peak: number;
+function noExamples(card: Card, basis: keyof typeof WITHOUT_EXAMPLES): string {
+  if (card.origin === null) return WITHOUT_EXAMPLES[basis];
+  return card.frequency === 0
+    ? `never active on ${printable(card.origin)}`
+    : `never of this sign on ${printable(card.origin)}`;
 }
 
-const BEFORE = 5;
-const AFTER = 3;
-
-/** One line of text around the strongest token, warmed by activation. */
-function Example({ tokens, activations, peak }: ExampleProps) {
-  const strongest = activations.reduce((best, value, at) => (value > activations[best] ? at : best), 0);
-  const from = Math.max(0, strongest - BEFORE);
-  const to = Math.min(tokens.length, strongest + AFTER + 1);
+/** Examples drawn at random in ranges of activation, one of each range or all of them. */
+function Levels({ levels, peak }: { levels: Card["levels"]; peak: number }) {
+  const whole = useSignal(false);
+  const all = levels.reduce((sum, { examples }) => sum + examples.length, 0);
   return (
-    <p class="example clip" data-test="example">
-      {from > 0 && <span class="cut">…</span>}
-      {tokens.slice(from, to).map((token, offset) => {
-        const activation = activations[from + offset] ?? 0;
-        const heat = peak > 0 ? Math.min(1, Math.max(0, activation / peak)) : 0;
-        return (
-          <span
-            key={offset}
-            class={heat > 0 ? "token warm" : "token"}
-            style={heat > 0 ? { "--warmth": `${Math.round(15 + 85 * heat)}%` } : undefined}
-            title={heat > 0 ? `activation ${decimal(activation)}` : undefined}
-          >
-            {tokenText(token)}
-          </span>
-        );
-      })}
-      {to < tokens.length && <span class="cut">…</span>}
-    </p>
+    <section data-test="card-levels">
+      <h3 title="drawn at random among texts whose strongest activation is in the range">
+        by activation
+        {all > levels.length && <More whole={whole} all={count(all, "example")} title="by activation" />}
+      </h3>
+      {levels.map(({ least, most, share, examples }) => (
+        <div class="level" key={least} data-test="card-level">
+          <p class="range">
+            {decimal(least)} to {decimal(most)}
+            <span class="note">{percent(share)} of its activations</span>
+          </p>
+          {(whole.value ? examples : examples.slice(0, 1)).map((example, at) => (
+            <ExampleLine key={at} example={example} peak={peak} />
+          ))}
+        </div>
+      ))}
+    </section>
   );
 }
 

@@ -47,6 +47,21 @@ export interface CardExample {
   readonly activations: readonly number[];
 }
 
+/** Examples of a range of activations, and the share of all activations that is in it. */
+export interface CardLevel {
+  readonly least: number;
+  readonly most: number;
+  readonly share: number;
+  readonly examples: readonly CardExample[];
+}
+
+/** How many tokens have which activation: bin `i` begins at `least + i * width`. */
+export interface CardHistogram {
+  readonly least: number;
+  readonly width: number;
+  readonly counts: readonly number[];
+}
+
 /** A token that a feature promotes or suppresses, with its direct effect on the token's logit. */
 export interface CardToken {
   readonly token: string;
@@ -65,6 +80,12 @@ export interface Card {
   readonly promoted: readonly CardToken[];
   readonly suppressed: readonly CardToken[];
   readonly negative: boolean;
+  readonly minimum: number | null;
+  readonly mean: number | null;
+  readonly lowest: readonly CardExample[];
+  readonly levels: readonly CardLevel[];
+  readonly histogram: CardHistogram | null;
+  readonly origin: string | null;
 }
 
 /** A file's name and media type; its bytes are the reply's one buffer. */

@@ -1,0 +1,1 @@
+"""Examples of features: collected from texts, kept in a folder, read for cards."""

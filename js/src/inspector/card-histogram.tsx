@@ -1,0 +1,60 @@
+import type { CardHistogram } from "../wire/types";
+import { decimal, percent } from "../wording/words";
+
+interface Props {
+  readonly histogram: CardHistogram;
+  /** The node's activation on this prompt, which is marked. */
+  readonly activation: number;
+  readonly mean: number | null;
+}
+
+/** How often a feature has which activation where it is active, with that of this prompt marked. */
+export function Histogram({ histogram, activation, mean }: Props) {
+  const { counts, least, width } = histogram;
+  const most = least + counts.length * width;
+  const tallest = Math.log1p(Math.max(...counts));
+  const place = Math.min(1, Math.max(0, (activation - least) / (most - least)));
+  return (
+    <section data-test="card-histogram">
+      <h3 title="number of tokens with each activation, on a logarithmic scale, where the feature is active">
+        activations
+        {mean !== null && <span class="note">mean {decimal(mean)}</span>}
+      </h3>
+      <div class="histogram">
+        {counts.map((tokens, bin) => (
+          <span
+            key={bin}
+            class="bin"
+            style={{ height: `${tokens > 0 ? Math.max(4, (100 * Math.log1p(tokens)) / tallest) : 0}%` }}
+          />
+        ))}
+        <span class="here" style={{ left: `${(100 * place).toFixed(1)}%` }} />
+      </div>
+      <p class="scale">
+        <span>{decimal(least)}</span>
+        <span data-test="card-here">{standing(histogram, activation)}</span>
+        <span>{decimal(most)}</span>
+      </p>
+    </section>
+  );
+}
+
+/** Where this prompt's activation is among the others of its sign. */
+export function standing(histogram: CardHistogram, activation: number): string {
+  const share = shareCloserToZero(histogram, activation);
+  const here = `here ${decimal(activation)}`;
+  return share === null ? here : `${here}, stronger than ${percent(share)}`;
+}
+
+function shareCloserToZero({ counts, least, width }: CardHistogram, activation: number): number | null {
+  const sign = activation < 0 ? -1 : 1;
+  let closer = 0;
+  let all = 0;
+  for (const [bin, tokens] of counts.entries()) {
+    const [low, high] = [sign * (least + bin * width), sign * (least + (bin + 1) * width)].sort((a, b) => a - b);
+    if (high <= 0) continue;
+    all += tokens;
+    closer += tokens * Math.min(1, Math.max(0, (sign * activation - low) / (high - low)));
+  }
+  return all === 0 ? null : closer / all;
+}

@@ -1,0 +1,42 @@
+"""Texts for tiny models, and what is in a folder of examples."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import torch
+
+from circuit_widget.examples.manifest import read_manifest
+from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.neuron_set import Neurons
+from circuit_widget.replacement_model import ReplacementModel
+from tests.models import tiny_network, tokenizer
+
+
+def random_texts(count: int, *, seed: int = 0, longest: int = 20) -> list[str]:
+    """Texts of random words that the tiny tokenizer knows, all different."""
+    generator = torch.Generator().manual_seed(seed)
+    words = [word for word in sorted(tokenizer().get_vocab()) if word.isalpha()]
+
+    def text() -> str:
+        length = int(torch.randint(3, longest, (1,), generator=generator))
+        return " ".join(words[number] for number in torch.randint(len(words), (length,), generator=generator))
+
+    return [text() for _ in range(count)]
+
+
+def neuron_model(seed: int = 0) -> ReplacementModel:
+    """The tiny model with its neurons."""
+    model = LanguageModel(tiny_network(seed), tokenizer(), "tiny")
+    return ReplacementModel(model, Neurons(model))
+
+
+def rows_of(folder: Path, layer: int) -> dict[str, list[Any]]:
+    """The columns of a layer's valid file."""
+    columns: dict[str, list[Any]] = pq.read_table(read_manifest(folder).file_of(folder, layer)).to_pydict()
+    return columns
+
+
+def contents(folder: Path) -> list[dict[str, list[Any]]]:
+    """All that the valid files of layers contain."""
+    return [rows_of(folder, layer) for layer in range(len(read_manifest(folder).n_features))]
