@@ -103,7 +103,7 @@ class _RecordedLayer:
         hooks.after(block.attention, lambda _, output: self.parts.update(pattern=output[1][0]))
         norm = block.mlp_norm
         hooks.before(norm or block.mlp, lambda args, _: self._mlp_norm(norm, input_site, in_batch(args[0], 1)[0]))
-        hook_input_site(hooks, block, self.kind, input_site, lambda x: self.parts.update(mlp_input=x[0]))
+        hook_input_site(hooks, block, self.kind, input_site, lambda x: self.parts.update(mlp_input=x[0]), batch=1)
         hooks.after(
             block.writer(output_site),
             lambda _, output: self.parts.update(mlp_output=in_batch(first(output), 1)[0].float()),
@@ -153,7 +153,7 @@ def hook_input_site(
     input_site: str,
     receive: Callable[[Float[Tensor, "batch positions d_model"]], None],
     *,
-    batch: int = 1,
+    batch: int,
 ) -> None:
     """Call `receive` with the values at an input site of a block, in float32, whenever the block runs on such a batch."""
     norm = block.mlp_norm
@@ -173,7 +173,7 @@ def hook_input_site(
 
 def in_batch(x: Float[Tensor, "*rows d_model"], batch: int) -> Float[Tensor, "{batch} positions d_model"]:
     """Return what a module in a block is given or gives, by positions of a batch; some blocks pass all in one sequence."""
-    return x.reshape(batch, -1, x.shape[-1])
+    return x if x.ndim == 3 else x.reshape(batch, -1, x.shape[-1])
 
 
 def first(output: Any) -> Any:

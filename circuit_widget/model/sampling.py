@@ -233,7 +233,7 @@ def _hook_edit(hooks: Hooks, model: LanguageModel, edit: StepEdit, first_positio
             changed = (written + added.to(written.device, written.dtype)).view_as(written)
             return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
-        hook_input_site(hooks, block, model.sites.norm, edit.input_site, lambda x: read.update(x=x))
+        hook_input_site(hooks, block, model.sites.norm, edit.input_site, lambda x: read.update(x=x), batch=1)
         hooks.after(block.writer(edit.output_site), write)
 
     for layer, block in enumerate(model.blocks):
