@@ -49,6 +49,20 @@ def test_a_row_sums_to_what_is_read_less_what_no_node_owns(any_case: Case) -> No
     assert largest > 0.05  # biases matter here, so counting them in or out would show
 
 
+@in_turn
+def test_what_no_node_has_a_share_in_is_reported_for_each_target(case: Case) -> None:
+    model, run = case.model, run_of(case.model, PROMPT_IDS)
+    final = read_from_no_node(model, run)[1]
+    bias = getattr(model.model.final_norm, "bias", None)
+    unowned = run.frozen.final.apply(final[None])[0] + (0 if bias is None else bias.detach())
+    rows = case.scale * model.model.unembedding.weight.detach()[list(TOKENS)]
+    sums = model.verify(case.graph, 1).target_sums
+    assert_close([one.rest for one in sums], rows @ unowned)
+    for one, weights in zip(sums, case.graph.weights[case.graph.n_features :], strict=True):
+        ends = (case.graph.n_features, case.graph.n_features + case.graph.n_errors)
+        assert_close([one.features, one.errors, one.tokens], [part.sum() for part in np.split(weights, ends)])
+
+
 def read_from_no_node(model: ReplacementModel, run: Run) -> tuple[list[torch.Tensor], torch.Tensor]:
     """What each layer's features read, and the last residual stream, when there are no nodes.
 
