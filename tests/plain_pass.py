@@ -11,10 +11,25 @@ from circuit_widget.replacement_model import ReplacementModel
 
 LAYERS = {
     "gpt2": "transformer.h",
+    "gptj": "transformer.h",
+    "opt": "model.decoder.layers",
     "gpt_neox": "gpt_neox.layers",
     "gemma3": "model.language_model.layers",
 }
-NORMS = {"gpt2": "ln_2"} | dict.fromkeys(("gemma2", "gemma3", "gemma3_text"), "pre_feedforward_layernorm")
+NORMS = {
+    "gpt2": "ln_2",
+    "gptj": "ln_1",
+    "opt": "final_layer_norm",
+    "cohere": "input_layernorm",
+    "olmo2": None,
+    **dict.fromkeys(("gemma2", "gemma3", "gemma3_text"), "pre_feedforward_layernorm"),
+}
+CENTRED = ("cohere", "gpt2", "gptj", "gpt_neox", "nemotron", "olmo", "opt")
+
+
+def rows_of(x: torch.Tensor) -> torch.Tensor:
+    """What a module is given or gives at each position of a single prompt; OPT has no dimension for the batch there."""
+    return x.reshape(-1, x.shape[-1])
 
 
 class PlainPass:
@@ -29,16 +44,32 @@ class PlainPass:
         kind = self.network.config.model_type
         layers: Any = self.network.get_submodule(LAYERS.get(kind, "model.layers"))
         self.layers = layers
-        self.norms = [layer.get_submodule(NORMS.get(kind, "post_attention_layernorm")) for layer in layers]
-        self.centred = kind in ("gpt2", "gpt_neox")
-        self.mlps = [layer.mlp for layer in layers]
+        norm = NORMS.get(kind, "post_attention_layernorm")
+        self.norms = [None if norm is None else layer.get_submodule(norm) for layer in layers]
+        self.centred = kind in CENTRED
+        name = next(name for name in ("mlp", "block_sparse_moe", "fc1") if hasattr(layers[0], name))
+        self.mlps = [getattr(layer, name) for layer in layers]
+        ends = [layer.fc2 for layer in layers] if name == "fc1" else self.mlps
+        self.readers = [
+            mlp if norm is None or self.transcoders.input_site == "mlp_input" else norm
+            for norm, mlp in zip(self.norms, self.mlps, strict=True)
+        ]
         after = self.transcoders.output_site == "mlp_update" and hasattr(layers[0], "post_feedforward_layernorm")
-        self.writers = [layer.post_feedforward_layernorm for layer in layers] if after else self.mlps
+        self.writers = [layer.post_feedforward_layernorm for layer in layers] if after else ends
         self.token_ids = token_ids
         self.read: dict[int, torch.Tensor] = {}
         self.written: dict[int, torch.Tensor] = {}
         self.logits = self._run({})
         self.plain_read, self.plain_written = self.read, self.written
+
+    def before_norm_weight(self, layer: int, x: torch.Tensor) -> torch.Tensor:
+        """What the norm before an MLP gives before its weight and bias; its denominators have no gradient."""
+        norm = self.norms[layer]
+        if norm is None:
+            return x
+        x = x - x.mean(-1, keepdim=True) if self.centred else x
+        epsilon = next((getattr(norm, name) for name in ("variance_epsilon", "eps") if hasattr(norm, name)), 1e-5)
+        return x / (x.detach().square().mean(-1, keepdim=True) + epsilon).sqrt()
 
     def activation(self, feature: Feature) -> float:
         """The activation of a feature in the latest pass."""
@@ -105,18 +136,14 @@ class PlainPass:
         self.read, self.written, handles = {}, {}, []
 
         def read(layer: int, x: torch.Tensor) -> None:
-            if self.transcoders.input_site == "mlp_norm":
-                x = x - x.mean(-1, keepdim=True) if self.centred else x
-                norm = self.norms[layer]
-                epsilon = norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps
-                x = x / (x.square().mean(-1, keepdim=True) + epsilon).sqrt()
-            self.read[layer] = x
+            self.read[layer] = self.before_norm_weight(layer, x) if self.transcoders.input_site == "mlp_norm" else x
 
         def write(layer: int, output: Any) -> Any:
             whole = output if isinstance(output, torch.Tensor) else output[0]
-            changed = edits[layer](layer, whole[0].clone()) if layer in edits else whole[0]
-            self.written[layer] = changed
-            return changed[None] if isinstance(output, torch.Tensor) else (changed[None], *output[1:])
+            rows = rows_of(whole)
+            self.written[layer] = edits[layer](layer, rows.clone()) if layer in edits else rows
+            changed = self.written[layer].view_as(whole)
+            return changed if isinstance(output, torch.Tensor) else (changed, *output[1:])
 
         def embed(_: object, __: object, output: torch.Tensor) -> torch.Tensor:
             scaled = output.clone()
@@ -125,9 +152,8 @@ class PlainPass:
             return scaled
 
         handles.append(self.network.get_input_embeddings().register_forward_hook(embed))
-        readers = self.mlps if self.transcoders.input_site == "mlp_input" else self.norms
-        for layer, (reader, writer) in enumerate(zip(readers, self.writers, strict=True)):
-            handles.append(reader.register_forward_pre_hook(lambda _, args, layer=layer: read(layer, args[0][0])))
+        for layer, (reader, writer) in enumerate(zip(self.readers, self.writers, strict=True)):
+            handles.append(reader.register_forward_pre_hook(lambda _, args, layer=layer: read(layer, rows_of(args[0]))))
             handles.append(writer.register_forward_hook(lambda _, __, output, layer=layer: write(layer, output)))
         try:
             with torch.inference_mode():

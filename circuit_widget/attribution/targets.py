@@ -80,8 +80,10 @@ class ChosenTarget:
     """A target with its direction after the final norm.
 
     `token_id` is at or above the vocabulary size for a target that is not a token. `probability` is the weight in
-    influence and scores: the token's probability, 1 for contrasts and directions. `logit` is the token's logit, or the dot
-    product of the direction and the residual stream after the final norm. `choice` is the target, with tokens as ids.
+    influence and scores: the token's probability, 1 for contrasts and directions. `logit` is the token's logit, the
+    difference of two logits before any softcap, or the dot product of the direction and the residual stream after the final
+    norm. `choice` is the target, with tokens as ids. `constant` is the part of a contrast that is in the biases of its two
+    tokens.
     """
 
     name: str
@@ -90,26 +92,29 @@ class ChosenTarget:
     logit: float
     direction: Float[Tensor, " d_model"]
     choice: TargetChoice
+    constant: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class TargetSource:
     """The logits at the traced position, the unembedding, and the texts of tokens, from which targets are chosen.
 
-    `normed` is the residual stream after the final norm, float32; the unembedding may have another dtype and device.
-    `find_tokens` returns the ids of the tokens that a text can mean.
+    `normed` is the residual stream after the final norm, float32. Before any softcap, the logit of a token is the product of
+    its unembedding vector with it, plus a bias; `unembedding_row` and `unembedding_bias` return these two, the first in
+    float32 on any device. `find_tokens` returns the ids of the tokens that a text can mean.
     """
 
     logits: Float[Tensor, " vocabulary"]
     normed: Float[Tensor, " d_model"]
-    unembedding: Float[Tensor, "vocabulary d_model"]
+    unembedding_row: Callable[[int], Float[Tensor, " d_model"]]
+    unembedding_bias: Callable[[int], float]
     mean_unembedding: Float[Tensor, " d_model"]
     token_text: Callable[[int], str]
     find_tokens: Callable[[str], Sequence[int]]
 
     def row(self, token: int) -> Float[Tensor, " d_model"]:
         """Return the unembedding vector of a token in float32, on the device of the residual stream."""
-        return self.unembedding[token].detach().to(device=self.normed.device, dtype=torch.float32)
+        return self.unembedding_row(token).to(self.normed.device)
 
     def row_above_mean(self, token: int) -> Float[Tensor, " d_model"]:
         """Return the unembedding vector of a token minus the mean over the vocabulary."""
@@ -230,7 +235,9 @@ def _contrast(source: TargetSource, contrast: Contrast, beyond: int) -> ChosenTa
     if token == other:
         raise PromptError(f"The contrast {name!r} is of a token with itself, which is always 0; name two tokens.")
     vector = source.row(token) - source.row(other)
-    return ChosenTarget(name, beyond, 1.0, float(vector @ source.normed), vector, Contrast(token, other))
+    constant = source.unembedding_bias(token) - source.unembedding_bias(other)
+    value = float(vector @ source.normed) + constant
+    return ChosenTarget(name, beyond, 1.0, value, vector, Contrast(token, other), constant)
 
 
 def _numbers(direction: Direction) -> Tensor:

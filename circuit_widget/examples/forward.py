@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from circuit_widget.errors import PromptError
 from circuit_widget.examples.batch import WindowBatch
 from circuit_widget.examples.layer_state import LayerState
 from circuit_widget.model.block import module_device
-from circuit_widget.model.capture import first, hook_input_site
+from circuit_widget.model.capture import first, hook_input_site, in_batch
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.neuron_set import Neurons
@@ -44,7 +45,8 @@ def run_batch(
                     joint.set_hooks(hooks, model, layer)
                 elif states[layer].n_features:
                     receive = _LayerEncoding(transcoders, layer, batch, states[layer])
-                    hook_input_site(hooks, block, model.sites.norm, transcoders.input_site, receive)
+                    norm, n_windows = model.sites.norm, len(batch.tokens)
+                    hook_input_site(hooks, block, norm, transcoders.input_site, receive, batch=n_windows)
             # Without a mask for the padding: it is behind the texts, where attention does not look.
             model.body(input_ids=batch.tokens.to(module_device(model.network.get_input_embeddings())), use_cache=False)
         if joint is not None:
@@ -92,9 +94,13 @@ class _JointEncoding:
             _check_finite(x, layer)
             self._inputs[layer] = x
 
-        hook_input_site(hooks, block, model.sites.norm, sites.input_site, receive)
-        writer = block.writer(sites.output_site)
-        hooks.after(writer, lambda _, output: self._outputs.update({layer: first(output).float()}))
+        n_windows = len(self._batch.tokens)
+        hook_input_site(hooks, block, model.sites.norm, sites.input_site, receive, batch=n_windows)
+
+        def write(_: tuple[Any, ...], output: Any) -> None:
+            self._outputs[layer] = in_batch(first(output), n_windows).float()
+
+        hooks.after(block.writer(sites.output_site), write)
 
     def finish(self) -> None:
         """Add the activations of all layers to their states."""

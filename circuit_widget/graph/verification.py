@@ -1,4 +1,4 @@
-"""The result of `verify`: edges of a graph beside their measured values."""
+"""The result of `verify`: edges of a graph beside their measured values, and what no node has a share in."""
 
 from __future__ import annotations
 
@@ -38,16 +38,44 @@ class MeasuredEdge:
         return self.absolute / max(abs(self.weight), abs(self.measured), SMALLEST)
 
 
+@dataclass(frozen=True)
+class TargetSum:
+    """The value of a target in the model, beside the sums of the edges into it from features, errors and tokens.
+
+    `value` is the token's logit less the mean over the vocabulary, before any softcap, or the value of a contrast or
+    direction. The `rest` is in what is no node: biases, position embeddings, and what the MLPs write at tokens whose
+    features do not count, such as the first.
+    """
+
+    target: str
+    value: float
+    features: float
+    errors: float
+    tokens: float
+
+    @property
+    def nodes(self) -> float:
+        """What the edges from all nodes add up to."""
+        return self.features + self.errors + self.tokens
+
+    @property
+    def rest(self) -> float:
+        """What no node has a share in."""
+        return self.value - self.nodes
+
+
 @dataclass(frozen=True, repr=False)
 class Verification:
-    """The strongest edges of a graph beside their measured values.
+    """The strongest edges of a graph beside their measured values, and what its edges add up to for each target.
 
+    `target_sums` has none for a pruned graph, which lacks edges, nor for targets that the graph's recipe does not describe.
     `dtype` is that of the model's weights. If it has 16 bits, each edge was also computed with all weights in float32,
     unless the memory was too small; the difference to the graph is the effect of rounding.
     """
 
     edges: tuple[MeasuredEdge, ...]
     dtype: str
+    target_sums: tuple[TargetSum, ...] = ()
 
     @property
     def worst(self) -> MeasuredEdge | None:
@@ -79,6 +107,15 @@ class Verification:
         names = ("source", "target", "weight", "measured", "absolute", "relative", "in_float32")
         return pandas.DataFrame([[getattr(edge, name) for name in names] for edge in self.edges], columns=list(names))
 
+    def targets_to_frame(self) -> pandas.DataFrame:
+        """The sums of edges as a pandas frame: target, value, features, errors, tokens, nodes, rest."""
+        import pandas
+
+        names = ("target", "value", "features", "errors", "tokens", "nodes", "rest")
+        return pandas.DataFrame(
+            [[getattr(one, name) for name in names] for one in self.target_sums], columns=list(names)
+        )
+
     def __repr__(self) -> str:
         if self.worst is None or self.worst_relative is None:
             return "There was no edge to measure."
@@ -93,6 +130,12 @@ class Verification:
             )
         elif self.dtype in ("bfloat16", "float16"):
             lines.append(f"The memory was too small to compute them in float32 instead of {self.dtype}.")
+        if self.target_sums:
+            first = self.target_sums[0]
+            lines.append(
+                f"The edges into {first.target!r} add up to {first.nodes:.4g} of {first.value:.4g}. No node has a share in "
+                f"the other {first.rest:.4g}: biases, and MLPs at tokens whose features do not count."
+            )
         return "\n".join(lines)
 
 

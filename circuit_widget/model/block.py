@@ -33,16 +33,21 @@ class Modules:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The modules of one layer; post-norms are None where the architecture has none."""
+    """The modules of one layer; norms are None where the architecture has none.
+
+    `mlp` is given the MLP's input and `mlp_end` gives its output. They are one module, unless the layer has none for the
+    whole MLP.
+    """
 
     whole: nn.Module
-    attention_norm: nn.Module
+    attention_norm: nn.Module | None
     attention: nn.Module
     value: nn.Module
     output: nn.Module
     attention_post_norm: nn.Module | None
-    mlp_norm: nn.Module
+    mlp_norm: nn.Module | None
     mlp: nn.Module
+    mlp_end: nn.Module
     mlp_post_norm: nn.Module | None
 
     @property
@@ -50,9 +55,19 @@ class Block:
         """Device of the layer."""
         return module_device(self.value)
 
+    @property
+    def mlp_modules(self) -> tuple[nn.Module, ...]:
+        """The MLP, or its first and its last module."""
+        return (self.mlp,) if self.mlp_end is self.mlp else (self.mlp, self.mlp_end)
+
+    @property
+    def mlp_owner(self) -> nn.Module:
+        """The module that has the parts of the MLP: the MLP itself, or the layer."""
+        return self.mlp if self.mlp_end is self.mlp else self.whole
+
     def writer(self, output_site: str) -> nn.Module:
         """Return the module whose output is at an output site."""
-        return self.mlp_post_norm if output_site == "mlp_update" and self.mlp_post_norm is not None else self.mlp
+        return self.mlp_post_norm if output_site == "mlp_update" and self.mlp_post_norm is not None else self.mlp_end
 
 
 @dataclass(frozen=True)
@@ -80,9 +95,10 @@ class Heads:
 class AttentionWeights:
     """W_V and W_O of one layer's attention, in float32, with the norms around it folded in.
 
-    Weight and centring of the norm before attention are folded into `value`, those of a norm after it into `output`.
-    `value_bias` and `output_bias` are the biases of norms and projections: attention multiplies the first by the row sums
-    of its pattern; the second is added before the norm after attention divides.
+    Weight and centring of the norm before attention are folded into `value`, those of a norm after it into `output`, and
+    the residual multiplier into `output` and `output_bias`. `value_bias` and `output_bias` are the biases of norms and
+    projections: attention multiplies the first by the row sums of its pattern; the second is added before the norm after
+    attention divides.
     """
 
     value: Float[Tensor, "value_heads head_width d_model"]
@@ -125,19 +141,23 @@ def find_block(block: nn.Module, sites: Sites) -> Block:
     """
     attention = find_module(block, sites.attention)
 
-    def post_norm(path: str | None) -> nn.Module | None:
+    def norm(path: str | None) -> nn.Module | None:
         return None if path is None else find_module(block, path)
+
+    old = sites.mlp_before_5
+    mlp = old if old is not None and hasattr(block, old) else sites.mlp
 
     return Block(
         whole=block,
-        attention_norm=find_module(block, sites.attention_norm),
+        attention_norm=norm(sites.attention_norm),
         attention=attention,
         value=find_module(attention, sites.value),
         output=find_module(attention, sites.output),
-        attention_post_norm=post_norm(sites.attention_post_norm),
-        mlp_norm=find_module(block, sites.mlp_norm),
-        mlp=find_module(block, sites.mlp),
-        mlp_post_norm=post_norm(sites.mlp_post_norm),
+        attention_post_norm=norm(sites.attention_post_norm),
+        mlp_norm=norm(sites.mlp_norm),
+        mlp=find_module(block, mlp),
+        mlp_end=find_module(block, sites.mlp_end or mlp),
+        mlp_post_norm=norm(sites.mlp_post_norm),
     )
 
 
@@ -171,7 +191,7 @@ def projection_weight(projection: nn.Module) -> Float[Tensor, "inputs outputs"]:
     return weight if isinstance(projection, Conv1D) else weight.T
 
 
-def attention_weights(block: Block, heads: Heads, kind: NormKind) -> AttentionWeights:
+def attention_weights(block: Block, heads: Heads, kind: NormKind, residual_multiplier: float = 1.0) -> AttentionWeights:
     """Return the linear part of a layer's attention."""
     norm = linear_norm(block.attention_norm, kind)
     weight = heads.values(projection_weight(block.value)).float()
@@ -186,9 +206,9 @@ def attention_weights(block: Block, heads: Heads, kind: NormKind) -> AttentionWe
         output, output_bias = after.apply(output), after.apply(output_bias[None])[0]
     return AttentionWeights(
         value=value.reshape(heads.n_value, heads.width, -1).contiguous(),
-        output=output.T.reshape(-1, heads.n, heads.width).contiguous(),
+        output=residual_multiplier * output.T.reshape(-1, heads.n, heads.width).contiguous(),
         value_bias=value_bias,
-        output_bias=output_bias,
+        output_bias=residual_multiplier * output_bias,
     )
 
 

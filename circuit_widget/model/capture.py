@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from circuit_widget.errors import Cancelled, LoadError, PromptError
-from circuit_widget.model.block import Block, module_device
+from circuit_widget.model.block import Block
 from circuit_widget.model.frozen import FrozenLayer, FrozenModel, FrozenNorm
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
@@ -96,10 +96,18 @@ class _RecordedLayer:
         """Set the hooks that record the activations of `block`."""
         self.parts |= {"attention_output_scale": None, "writing": FrozenNorm()}
         hooks.before(block.whole, lambda args, kwargs: self._whole(block, cache, args, kwargs))
+        if "output_attentions" in inspect.signature(type(block.attention).forward).parameters:
+            hooks.add_argument(
+                block.attention, "output_attentions", True
+            )  # else some of transformers 4 give no pattern
         hooks.after(block.attention, lambda _, output: self.parts.update(pattern=output[1][0]))
-        hooks.before(block.mlp_norm, lambda args, _: self._mlp_norm(block.mlp_norm, input_site, args[0][0]))
-        hook_input_site(hooks, block, self.kind, input_site, lambda x: self.parts.update(mlp_input=x[0]))
-        hooks.after(block.writer(output_site), lambda _, output: self.parts.update(mlp_output=first(output)[0].float()))
+        norm = block.mlp_norm
+        hooks.before(norm or block.mlp, lambda args, _: self._mlp_norm(norm, input_site, in_batch(args[0], 1)[0]))
+        hook_input_site(hooks, block, self.kind, input_site, lambda x: self.parts.update(mlp_input=x[0]), batch=1)
+        hooks.after(
+            block.writer(output_site),
+            lambda _, output: self.parts.update(mlp_output=in_batch(first(output), 1)[0].float()),
+        )
         if block.attention_post_norm is not None:
             hooks.before(block.attention_post_norm, lambda args, _: self._attention_output(block, args[0][0]))
         if block.mlp_post_norm is not None and output_site == "mlp_output":
@@ -120,7 +128,7 @@ class _RecordedLayer:
         self.parts["arguments"] = rest
         self.parts["cache_argument"] = name
 
-    def _mlp_norm(self, norm: nn.Module, input_site: str, x: Float[Tensor, "positions d_model"]) -> None:
+    def _mlp_norm(self, norm: nn.Module | None, input_site: str, x: Float[Tensor, "positions d_model"]) -> None:
         frozen = frozen_norm(norm, self.kind, x)
         norms = {
             "mlp_input": frozen,
@@ -144,21 +152,28 @@ def hook_input_site(
     kind: NormKind,
     input_site: str,
     receive: Callable[[Float[Tensor, "batch positions d_model"]], None],
+    *,
+    batch: int,
 ) -> None:
-    """Call `receive` with the values at an input site of a block, in float32, whenever the block runs."""
-    if input_site == "mlp_input":
-        hooks.before(block.mlp, lambda args, _: receive(args[0].float()))
+    """Call `receive` with the values at an input site of a block, in float32, whenever the block runs on such a batch."""
+    norm = block.mlp_norm
+    if input_site == "mlp_input" or norm is None:
+        hooks.before(block.mlp, lambda args, _: receive(in_batch(args[0], batch).float()))
         return
 
     def before_norm(args: tuple[Any, ...], _: dict[str, Any]) -> None:
-        x: Tensor = args[0].float()
+        x = in_batch(args[0], batch).float()
         if input_site == "mlp_norm":
             rows = x.flatten(0, 1)
-            norm = FrozenNorm(norm_scale(block.mlp_norm, kind, rows), centred=kind is NormKind.LAYER)
-            x = norm.apply(rows).view_as(x)
+            x = FrozenNorm(norm_scale(norm, kind, rows), centred=kind.centred).apply(rows).view_as(x)
         receive(x)
 
-    hooks.before(block.mlp_norm, before_norm)
+    hooks.before(norm, before_norm)
+
+
+def in_batch(x: Float[Tensor, "*rows d_model"], batch: int) -> Float[Tensor, "{batch} positions d_model"]:
+    """Return what a module in a block is given or gives, by positions of a batch; some blocks pass all in one sequence."""
+    return x if x.ndim == 3 else x.reshape(batch, -1, x.shape[-1])
 
 
 def first(output: Any) -> Any:
@@ -218,7 +233,7 @@ def capture(
     if not bool(torch.isfinite(uncapped).all()):
         raise PromptError("The model's logits for this prompt are not finite; try another dtype, or check its weights.")
     layers = tuple(
-        LayerCapture(**record.parts, keys=cache.recorded[layer][0], values=cache.recorded[layer][1])
+        LayerCapture(**_multiplied(record.parts, model), keys=cache.recorded[layer][0], values=cache.recorded[layer][1])
         for layer, record in enumerate(recorded)
     )
     embedding = layers[0].residual.float()
@@ -231,10 +246,19 @@ def capture(
         output_site=output_site,
         embedding=embedding,
         layers=layers,
-        final_residual=recorded_ends["final"].to(module_device(model.final_norm)).float(),
+        final_residual=recorded_ends["final"].to(model.final_device).float(),
         uncapped_logits=uncapped,
         logits=model.capped(uncapped),
     )
+
+
+def _multiplied(parts: Mapping[str, Any], model: LanguageModel) -> dict[str, Any]:
+    """Return the parts of a layer with the model's residual multiplier in `writing`."""
+    if model.residual_multiplier == 1:
+        return dict(parts)
+    writing: FrozenNorm = parts["writing"]
+    weight = torch.ones_like(parts["mlp_output"][0]) if writing.weight is None else writing.weight
+    return {**parts, "writing": replace(writing, weight=model.residual_multiplier * weight)}
 
 
 def frozen_layer(model: LanguageModel, captured: LayerCapture, layer: int) -> FrozenLayer:

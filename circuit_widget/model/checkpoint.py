@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import transformers
 from safetensors import SafetensorError, safe_open
+from transformers import CONFIG_MAPPING
 
 from circuit_widget.arguments import first_line
 from circuit_widget.errors import LoadError
+from circuit_widget.model.sites import row_of
 from circuit_widget.system.file_kind import LFS_START, PICKLE_ENDINGS
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
@@ -33,10 +36,11 @@ LISTED = 5
 
 
 def check_directory(root: Path, what: str) -> None:
-    """Check that a directory contains a transformers model, by the names of its files and its configuration.
+    """Check that a directory contains a model of a supported architecture, by its files' names and its configuration.
 
     Raises:
-        LoadError: it contains something else, which is named where it is recognised, or an unreadable configuration.
+        LoadError: it contains something else, which is named where it is recognised, or an unreadable configuration; its
+            architecture is not supported, or the installed transformers does not have it.
     """
     files = _names(root)
     if ADAPTER in files:
@@ -51,6 +55,13 @@ def check_directory(root: Path, what: str) -> None:
         raise LoadError(f"{path}: not readable as JSON ({first_line(error)}); get the file again.") from error
     if not isinstance(document, dict) or not isinstance(document.get("model_type"), str):
         raise LoadError(f"{path}: no model_type is named in it; expected the configuration of a model of transformers.")
+    model_type = document["model_type"]
+    since = row_of(model_type).since
+    if since is not None and model_type not in CONFIG_MAPPING:
+        raise LoadError(
+            f"{what} is of the architecture {model_type!r}, which transformers has from version {since} on; installed is "
+            f"{transformers.__version__}. Install a newer one: pip install -U 'transformers>={since}'."
+        )
 
 
 def check_weights(root: Path, what: str) -> None:

@@ -54,6 +54,15 @@ class Hooks:
         self._set.append((module, guarded))
         module.register_forward_pre_hook(guarded)
 
+    def add_argument(self, module: nn.Module, name: str, value: object) -> None:
+        """Run `module` with a keyword argument of this value, whatever its caller gives."""
+
+        def guarded(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return (args, {**kwargs, name: value}) if threading.get_ident() == self._thread else None
+
+        self._set.append((module, guarded))
+        module.register_forward_pre_hook(guarded, with_kwargs=True)
+
     def _remove(self) -> None:
         """Remove the hooks that were set. They are found by the function they call: an interrupt can prevent a handle."""
         for module, hook in self._set:

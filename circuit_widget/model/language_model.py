@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 import transformers
-from huggingface_hub import constants
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 import circuit_widget
-from circuit_widget.arguments import first_line
 from circuit_widget.errors import LoadError
 from circuit_widget.model.block import (
     AttentionWeights,
@@ -28,17 +23,13 @@ from circuit_widget.model.block import (
     module_device,
     projection_weight,
 )
-from circuit_widget.model.checkpoint import check_tokenizer, check_weights, has_tokenizer, unreadable_weights
 from circuit_widget.model.fingerprint import Fingerprint
-from circuit_widget.model.loading_changes import evaluating, parsing_gguf_once, reading_network, without_progress_bar
-from circuit_widget.model.mlp_adapters import attach_adapters
+from circuit_widget.model.loading_changes import evaluating
 from circuit_widget.model.module_checks import check_plain, has_hooked_mlps
 from circuit_widget.model.norm import linear_norm
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
-from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.system.linear_backend import linear, linear_maps
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.transcoder.folder import directory_name
 
 if TYPE_CHECKING:
     from circuit_widget.model.tokens.tokenizer import Tokenizer
@@ -55,18 +46,20 @@ class LanguageModel:
 
     Attributes:
         network: the model itself.
-        sites: the row of its architecture.
+        sites: the row of its architecture, for its settings.
         body: the text model without its unembedding.
         blocks: the modules of each layer.
         positions: learned position embeddings, or None.
         final_norm, unembedding: the last modules.
         heads: shape of the attention.
         softcap: the cap on logits, or None.
+        logit_scale: by what logits are multiplied after the unembedding, before any cap.
+        residual_multiplier: by what the writes of attention and MLPs are multiplied.
         parallel: whether MLPs read the residual stream from before attention.
     """
 
     def __init__(self, network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None:
-        self.sites = sites_of(str(network.config.model_type))
+        self.sites = sites_of(network.config)
         evaluating(network).keep()
         self.network = network
         self.tokenizer = tokenizer
@@ -85,11 +78,16 @@ class LanguageModel:
             layout=self.sites.value_layout,
         )
         self.softcap: float | None = None if self.sites.softcap is None else getattr(config, self.sites.softcap)
-        self.parallel = self.sites.parallel is not None and bool(getattr(config, self.sites.parallel))
+        self.logit_scale = self._multiplier(self.sites.logit_multiplier) / self._multiplier(self.sites.logit_divisor)
+        self.residual_multiplier = self._multiplier(self.sites.residual_multiplier)
+        self.parallel = bool(self.sites.parallel)
 
     @property
     def _config(self) -> Any:
         return self.network.config.get_text_config()
+
+    def _multiplier(self, entry: str | None) -> float:
+        return 1.0 if entry is None else float(getattr(self._config, entry))
 
     def _find_modules(self) -> None:
         """Find the modules of the network and check that they are those of its architecture."""
@@ -190,6 +188,11 @@ class LanguageModel:
         """Type of the weights."""
         return self.unembedding.weight.dtype
 
+    @property
+    def final_device(self) -> torch.device:
+        """Device of the final norm; that of the last layer where the norm has no weight."""
+        return next((each.device for each in self.final_norm.parameters()), self.blocks[-1].device)
+
     def layer_device(self, layer: int) -> torch.device:
         """Return the device of a layer; a model loaded with a `device_map` is spread over several devices."""
         return self.blocks[layer].device
@@ -215,14 +218,15 @@ class LanguageModel:
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     def unembed(self, normed: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n vocabulary"]:
-        """Return the product of the unembedding with a residual stream after the final norm, or a change of it; float32.
+        """Return the logits of a change of the residual stream after the final norm, in float32: without a bias.
 
-        The softcap is not applied: see `capped`.
+        The logit scale is applied, the softcap is not: see `capped`.
         """
         normed = normed.to(self.device)
         with inference():
             pieces = torch.split(self.unembedding.weight, UNEMBEDDING_ROWS)
-            return torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
+            logits = torch.cat([linear(normed, rows.float()) for rows in pieces], dim=-1)
+            return logits if self.logit_scale == 1 else self.logit_scale * logits
 
     def direct_logits(
         self, written: Float[Tensor, " d_model"], layer: int, output_site: str
@@ -232,9 +236,8 @@ class LanguageModel:
         Norms do not divide, and the softcap is not applied: an edge to a logit is this times a positive number.
         """
         after_mlp = self.blocks[layer].mlp_post_norm if output_site == "mlp_output" else None
-        for norm in (after_mlp, self.final_norm):
-            if norm is not None:
-                written = linear_norm(norm, self.sites.norm).apply(written.to(module_device(norm))[None])[0]
+        for norm, device in ((after_mlp, self.layer_device(layer)), (self.final_norm, self.final_device)):
+            written = linear_norm(norm, self.sites.norm).apply(written.to(device)[None])[0]
         written = written.to(self.device)
         return self.unembed(written) - self.mean_unembedding @ written
 
@@ -251,17 +254,28 @@ class LanguageModel:
         normed: Tensor = self.final_norm(residual)
         return normed.to(self.device)
 
-    def logits_of(self, normed: Float[Tensor, "n d_model"]) -> Float[Tensor, "n vocabulary"]:
+    def logits_of(self, normed: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n vocabulary"]:
         """Return the logits of a residual stream after the final norm, before any softcap, in float32."""
         logits: Tensor = self.unembedding(normed)
-        return logits.float()
+        return logits.float() if self.logit_scale == 1 else self.logit_scale * logits.float()
+
+    def unembedding_row(self, token: int) -> Float[Tensor, " d_model"]:
+        """Return the gradient of a token's logit, before any softcap, after the final norm, in float32.
+
+        It is the token's row of the unembedding, times the logit scale.
+        """
+        return self.logit_scale * self.unembedding.weight[token].detach().float()
+
+    def unembedding_bias(self, token: int) -> float:
+        """Return what the bias of the unembedding adds to a token's logit, before any softcap; 0 where it has none."""
+        return 0.0 if self.unembedding.bias is None else self.logit_scale * float(self.unembedding.bias[token])
 
     def attention_weights(self, layer: int) -> AttentionWeights:
         """Return W_V and W_O of a layer's attention; cached until `refresh` finds that weights have changed."""
         cached = self._attention_weights.get(layer)
         if cached is None:
             with inference():
-                cached = attention_weights(self.blocks[layer], self.heads, self.sites.norm)
+                cached = attention_weights(self.blocks[layer], self.heads, self.sites.norm, self.residual_multiplier)
             self._attention_weights[layer] = cached
         return cached
 
@@ -272,113 +286,9 @@ class LanguageModel:
 
     @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
-        """Mean row of the unembedding, in float32."""
+        """Mean of `unembedding_row` over all tokens."""
         with inference():
-            return self.unembedding.weight.mean(0, dtype=torch.float32)
-
-
-def load_language_model(
-    model: str | os.PathLike[str] | PreTrainedModel,
-    *,
-    tokenizer: Tokenizer | None,
-    device: torch.device,
-    dtype: torch.dtype,
-    name: str | None = None,
-    gguf: str | None = None,
-) -> LanguageModel:
-    """Load a model from a local directory, or by its hub id `[org/]name[@revision]` from the local cache.
-
-    Only safetensors and GGUF files are read; `gguf` is the name of one in the directory. No remote code is run, and nothing
-    is downloaded. `model` can also be a loaded model: it keeps its device and dtype, and its attention implementation is
-    set to eager.
-
-    Raises:
-        LoadError: the model or its tokenizer cannot be read, or its architecture is not supported.
-    """
-    if isinstance(model, PreTrainedModel):
-        if tokenizer is None:
-            raise LoadError("A loaded model was given without its tokenizer; pass tokenizer= as well.")
-        named = str(model.config.name_or_path or model.config.model_type)
-        return LanguageModel(model, tokenizer, directory_name(Path(named)))
-    source = find_model(model, gguf)
-    if source.gguf is None:
-        return _read_model(source, tokenizer, device, dtype, name)
-    with parsing_gguf_once():
-        return _read_model(source, tokenizer, device, dtype, name)
-
-
-def _read_model(
-    source: ModelSource, tokenizer: Tokenizer | None, device: torch.device, dtype: torch.dtype, name: str | None
-) -> LanguageModel:
-    local: dict[str, Any] = {
-        "trust_remote_code": False,
-        "local_files_only": True,
-        "revision": source.revision,
-        "cache_dir": constants.HF_HUB_CACHE,  # the cache that was searched; that of transformers 4 may be another
-    }
-    generation = {**local}
-    if source.gguf is not None:
-        local["gguf_file"] = source.gguf.path.name
-    with _as_load_error(source, "its configuration"):
-        config = transformers.AutoConfig.from_pretrained(source.reference, **local)
-    sites_of(str(config.model_type))
-    if tokenizer is None:
-        tokenizer = _own_tokenizer(source, generation)
-    if source.gguf is None:
-        check_weights(source.root, source.what)
-    reading_network().keep()
-    with _as_load_error(source, "the files in this directory"), without_progress_bar():
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            source.reference,
-            dtype=dtype,
-            use_safetensors=None if source.gguf is not None else True,
-            generation_config=_generation_settings(source.reference, config, generation),
-            **local,
-            attn_implementation="eager",
-            output_loading_info=True,
-        )
-    network, report = loaded
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise LoadError(
-            f"{source.what}: tensor {missing[0]!r} is missing ({len(missing)} in all); get the whole checkpoint."
-        )
-    attach_adapters(network, report["unexpected_keys"], source.root, dtype)
-    return LanguageModel(network.to(device), tokenizer, name or source.name)
-
-
-def _own_tokenizer(source: ModelSource, local: Mapping[str, Any]) -> Tokenizer:
-    """Return the tokenizer in a model's directory, or in its GGUF file where the directory has none."""
-    if source.gguf is None:
-        check_tokenizer(source.root, source.what)
-    elif not has_tokenizer(source.root):
-        local = {**local, "gguf_file": source.gguf.path.name}
-    with _as_load_error(source, "its tokenizer (pass another one as tokenizer=)"):
-        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(source.reference, **local)
-    return tokenizer
-
-
-def _generation_settings(reference: str, config: PretrainedConfig, local: Mapping[str, Any]) -> GenerationConfig:
-    """Return the generation settings in a model's files.
-
-    transformers 4, when it reads them itself, runs `custom_generate/generate.py` of the directory even without
-    `trust_remote_code`.
-    """
-    try:
-        return GenerationConfig.from_pretrained(reference, **local)
-    except OSError:
-        return GenerationConfig.from_model_config(config)
-
-
-@contextmanager
-def _as_load_error(source: ModelSource, what: str) -> Iterator[None]:
-    """Turn every error inside the context into a LoadError about a part of the model."""
-    try:
-        yield
-    except Exception as error:
-        damaged = unreadable_weights(source.root)
-        cause = "" if damaged is None else f"{damaged} is cut off or damaged: "
-        raise LoadError(f"{source.what}: {what} could not be read ({cause}{first_line(error)}).") from error
+            return self.logit_scale * self.unembedding.weight.mean(0, dtype=torch.float32)
 
 
 def versions() -> dict[str, str]:

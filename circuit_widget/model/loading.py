@@ -14,13 +14,14 @@ import torch
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.model.device import choose_device, choose_dtype
-from circuit_widget.model.language_model import LanguageModel, Network, load_language_model
+from circuit_widget.model.language_model import LanguageModel, Network
 from circuit_widget.model.mlp_adapters import adapter_encoder
 from circuit_widget.model.model_argument import check_model_argument
+from circuit_widget.model.network_loading import load_language_model
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.origin import origin_of
 from circuit_widget.model.self_check import check_neurons, check_pieces
-from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, NormKind, check_site
+from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, check_site
 from circuit_widget.model.source import find_model
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenizer
 from circuit_widget.system.warning import warn
@@ -115,7 +116,7 @@ def read_parts(
         if transcoders is None:
             _warn_of_known_sets(model)
         return Parts(language_model, neurons, None, {"model": origin, "transcoders": {"name": neurons.name}})
-    sites = HookSites(language_model.sites.norm is NormKind.LAYER, input_site, output_site)
+    sites = HookSites(language_model.sites.norm.centred, input_site, output_site)
     found = read_transcoders(
         folder,
         Loading(lambda layer: _device_of(language_model, layer), encoders, download, sites, language_model.n_layers),

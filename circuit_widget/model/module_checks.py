@@ -22,7 +22,7 @@ from torch.nn.utils import parametrize
 from transformers.pytorch_utils import Conv1D
 
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
-from circuit_widget.model.block import Modules
+from circuit_widget.model.block import Block, Modules
 from circuit_widget.model.sites import MlpSites, NormKind
 from circuit_widget.system.plain_torch import inference
 
@@ -74,12 +74,12 @@ def check_plain(
     read = _read_modules(modules, kind) | _read_within_mlps(modules, neurons)
     containers = {id(module) for module in _containers(modules)}
     if neurons is not None:
-        containers |= {id(block.mlp) for block in modules.blocks}
-    within_mlps = {id(part) for block in modules.blocks for part in block.mlp.modules()}
+        containers |= {id(block.mlp_owner) for block in modules.blocks}
+    within_mlps = {id(part) for block in modules.blocks for mlp in block.mlp_modules for part in mlp.modules()}
     for path, module in _relevant(modules):
         expected = read.get(id(module))
         if expected is not None:
-            fault = _class_fault(module, expected) or _call_fault(module, KNOWN) or _tensor_fault(module)
+            fault = _class_fault(module, expected) or _call_fault(module, KNOWN) or _tensor_fault(module, expected)
         elif id(module) in containers:
             fault = _container_fault(module) or _call_fault(
                 module, KNOWN, but_hooks=loaded and module is modules.network
@@ -94,20 +94,24 @@ def check_plain(
     if hooked is not None:
         warnings.warn(f"{name}: {type(modules.network).__name__} {hooked}", CircuitWidgetWarning, stacklevel=2)
     for layer, block in enumerate(modules.blocks):
-        _check_mlp(f"{name}: the MLP of layer {layer}", block.mlp, modules.unembedding.weight, block.device)
+        _check_mlp(f"{name}: the MLP of layer {layer}", block, modules.unembedding.weight)
 
 
 def has_hooked_mlps(modules: Modules) -> bool:
     """Return whether any MLP has hooks or another `forward`, whose effect may change from run to run."""
-    return any(_has_hooks_or_forwards(block.mlp) for block in modules.blocks)
+    return any(_has_hooks_or_forwards(mlp) for block in modules.blocks for mlp in block.mlp_modules)
 
 
 @dataclass(frozen=True)
 class _ExpectedClass:
-    """The classes a module whose weights are used may have; `own` allows those of transformers' modelling files."""
+    """The classes a module whose weights are used may have; `own` allows those of transformers' modelling files.
+
+    A module that is `unweighted` may have no weight.
+    """
 
     classes: tuple[type[nn.Module], ...]
     own: bool = False
+    unweighted: bool = False
 
     def __str__(self) -> str:
         return " or ".join(map(_named, self.classes)) or "the norm of its architecture"
@@ -119,7 +123,8 @@ class _ExpectedClass:
 def _read_modules(modules: Modules, kind: NormKind) -> dict[int, _ExpectedClass]:
     """Return the expected classes of the modules whose weights are used, by the ids of the modules."""
     embedding = _ExpectedClass((nn.Embedding,), own=True)
-    norm = _ExpectedClass((nn.LayerNorm,)) if kind is NormKind.LAYER else _ExpectedClass((), own=True)
+    classes = (nn.LayerNorm,) if kind.of_torch else ()
+    norm = _ExpectedClass(classes, own=not kind.of_torch, unweighted=True)
     read = {id(module): embedding for module in (modules.embedding, modules.positions) if module is not None}
     read |= {id(modules.unembedding): _ExpectedClass((nn.Linear,)), id(modules.final_norm): norm}
     for block in modules.blocks:
@@ -134,7 +139,7 @@ def _read_within_mlps(modules: Modules, neurons: MlpSites | None) -> dict[int, _
     if neurons is None:
         return {}
     names = [name for name in (neurons.gate, neurons.up, neurons.down) if name is not None]
-    found = (getattr(block.mlp, name, None) for block in modules.blocks for name in names)
+    found = (getattr(block.mlp_owner, name, None) for block in modules.blocks for name in names)
     return {id(module): _ExpectedClass((nn.Linear, Conv1D)) for module in found if module is not None}
 
 
@@ -190,7 +195,10 @@ def _container_fault(module: nn.Module) -> str | None:
         return f"is a {_named(type(module))} around a module of transformers; use that module, its .{inner}, instead."
     implementation = getattr(getattr(module, "config", None), "_attn_implementation", "eager")
     if implementation != "eager":
-        return f"has the attention {implementation!r}, which shows no patterns; set its config to that of the model."
+        return (
+            f"has the attention {implementation!r}, which shows no patterns; set its config to that of the model, or load "
+            "the model with attn_implementation='eager'."
+        )
     return None if _comes_from(type(module).forward, ("transformers.",)) else _patched_fault(type(module))
 
 
@@ -238,11 +246,11 @@ def _hook_fault(hook: Callable[..., Any], what: str) -> str:
     )
 
 
-def _tensor_fault(module: nn.Module) -> str | None:
+def _tensor_fault(module: nn.Module, expected: _ExpectedClass) -> str | None:
     """Return what is wrong with the weight or bias of a module of the expected class, or None."""
     for name in ("weight", "bias"):
         tensor: Any = getattr(module, name, None)
-        if tensor is None and name == "bias":
+        if tensor is None and (name == "bias" or expected.unweighted):
             continue
         if not isinstance(tensor, Tensor):
             return f"has no {name} tensor ({_named(type(tensor))}), which the tracer reads; load the plain model."
@@ -260,25 +268,32 @@ def _tensor_fault(module: nn.Module) -> str | None:
     return None
 
 
-def _check_mlp(what: str, mlp: nn.Module, like: Tensor, device: torch.device) -> None:
+def _check_mlp(what: str, block: Block, like: Tensor) -> None:
     """Check that nothing changes the input of an MLP, and that it treats each position by itself.
 
     Re-runs run an MLP at some positions only, where a hook that changes, for example, the last position would change another one.
     """
-    foreign = next((hook for hook in mlp._forward_pre_hooks.values() if not _comes_from(hook, KNOWN)), None)
+    foreign = next((hook for hook in block.mlp._forward_pre_hooks.values() if not _comes_from(hook, KNOWN)), None)
     if foreign is not None:
         raise LoadError(f"{what} {_hook_fault(foreign, 'forward pre-hook')}")
-    if getattr(mlp, "_compiled_call_impl", None) is not None:
-        raise LoadError(f"{what} {_call_fault(mlp, KNOWN)}")
-    if not _has_hooks_or_forwards(mlp):
+    for mlp in block.mlp_modules:
+        if getattr(mlp, "_compiled_call_impl", None) is not None:
+            raise LoadError(f"{what} {_call_fault(mlp, KNOWN)}")
+    if not any(map(_has_hooks_or_forwards, block.mlp_modules)):
         return
+
+    def run(x: Tensor) -> Tensor:
+        for mlp in block.mlp_modules:
+            x = _first(mlp(x))
+        return x
+
     x = torch.randn(
         1, PROBED_ROWS, like.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float32, device="cpu"
     )
     with inference():
-        x = x.to(device, like.dtype)
-        together = _first(mlp(x)).float()
-        alone = torch.cat([_first(mlp(x[:, row : row + 1])) for row in range(PROBED_ROWS)], dim=1).float()
+        x = x.to(block.device, like.dtype)
+        together = run(x).float()
+        alone = torch.cat([run(x[:, row : row + 1]) for row in range(PROBED_ROWS)], dim=1).float()
     difference = float((together - alone).abs().max()) / max(1.0, float(together.abs().max()))
     if not difference <= (1e-4 if like.dtype.itemsize >= 4 else 5e-2):
         raise LoadError(

@@ -121,10 +121,10 @@ def find_neurons(block: Block, sites: MlpSites) -> NeuronLayer:
     """
 
     def part(name: str) -> nn.Module:
-        found = getattr(block.mlp, name, None)
+        found = getattr(block.mlp_owner, name, None)
         if found is None:
             raise LoadError(
-                f"{type(block.mlp).__name__} has no part {name!r}, expected by circuit_widget/model/sites.py."
+                f"{type(block.mlp_owner).__name__} has no part {name!r}, expected by circuit_widget/model/sites.py."
             )
         return found  # type: ignore[no-any-return]
 
@@ -142,6 +142,9 @@ def find_neurons(block: Block, sites: MlpSites) -> NeuronLayer:
     if sites.gate is not None:
         gate = part(sites.gate)
         up_rows, up_bias, gate_rows, gate_bias = gate_rows, gate_bias, rows(gate), bias(gate)
+    if sites.fused:
+        gate_rows, up_rows = gate_rows.chunk(2)
+        gate_bias, up_bias = (None, None) if gate_bias is None else gate_bias.chunk(2)
     return NeuronLayer(
         gate=gate_rows,
         up=up_rows,

@@ -32,11 +32,13 @@ class CapturedOutput:
         return filled
 
 
-def run_at_rows(hooks: Hooks, mlp: nn.Module, rows: Sequence[range], n_rows: int) -> Int[Tensor, " n"] | None:
+def run_at_rows(
+    hooks: Hooks, mlp: nn.Module, mlp_end: nn.Module, rows: Sequence[range], n_rows: int
+) -> Int[Tensor, " n"] | None:
     """Set hooks with which an MLP runs only at `rows` of each re-run of a batch and returns zeros at its other rows.
 
-    Every re-run has `n_rows` rows. Returns the indices of the rows where it runs, as `CapturedOutput` counts them, or None
-    for all rows.
+    `mlp` is given its input, and `mlp_end` gives its output, of the same shape. Every re-run has `n_rows` rows. Returns the
+    indices of the rows where it runs, as `CapturedOutput` counts them, or None for all rows.
     """
     if all(len(re_run) == n_rows for re_run in rows):
         return None
@@ -48,12 +50,17 @@ def run_at_rows(hooks: Hooks, mlp: nn.Module, rows: Sequence[range], n_rows: int
         ]
     )
 
+    shapes: list[torch.Size] = []
+
+    def gather(x: Tensor) -> Tensor:
+        shapes[:] = [x.shape]
+        return x.reshape(-1, x.shape[-1])[None, index]
+
     def scatter(_: tuple[Any, ...], output: Any) -> Any:
         own: Tensor = first(output)
-        whole = own.new_zeros(len(rows) * n_rows, own.shape[-1]).index_copy_(0, index, own[0])
-        whole = whole.unflatten(0, (len(rows), n_rows))
+        whole = own.new_zeros(len(rows) * n_rows, own.shape[-1]).index_copy_(0, index, own[0]).view(shapes[0])
         return (whole, *output[1:]) if isinstance(output, tuple) else whole
 
-    hooks.replace_input(mlp, lambda x: x.flatten(0, 1)[None, index])
-    hooks.after(mlp, scatter)
+    hooks.replace_input(mlp, gather)
+    hooks.after(mlp_end, scatter)
     return index

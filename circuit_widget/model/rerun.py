@@ -17,7 +17,7 @@ from torch import Tensor
 
 from circuit_widget.errors import Cancelled
 from circuit_widget.model.block import Block
-from circuit_widget.model.capture import Capture, LayerCapture, first, hook_input_site
+from circuit_widget.model.capture import Capture, LayerCapture, first, hook_input_site, in_batch
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.partial_mlp import CapturedOutput, run_at_rows
@@ -161,10 +161,12 @@ def _run(
     """Run one layer with its edits and record its features' inputs; return the residual stream that leaves it."""
     block, pieces = model.blocks[layer], captured.layers[layer]
     with Hooks() as hooks:
-        hook_input_site(hooks, block, model.sites.norm, captured.input_site, _store_in(mlp_inputs, layer))
+        hook_input_site(
+            hooks, block, model.sites.norm, captured.input_site, _store_in(mlp_inputs, layer), batch=len(edits)
+        )
         clamped = layer in conditions.clamped
         rows_to_run = [range(0) if clamped else _rows_to_run(edit, layer, model.n_layers, rows) for edit in edits]
-        indices = run_at_rows(hooks, block.mlp, rows_to_run, rows.stop - rows.start)
+        indices = run_at_rows(hooks, block.mlp, block.mlp_end, rows_to_run, rows.stop - rows.start)
         unchanged = None if indices is None else CapturedOutput(indices, pieces.mlp_output[rows])
         hooks.after(block.writer(captured.output_site), _edit_hook(edits, layer, mlp_inputs, rows.start, unchanged))
         if conditions.frozen_attention:
@@ -189,10 +191,12 @@ def _leaving_residual(
         added = edit.added(layer, pieces.mlp_input[here])
         if added is not None:
             change = added.to(left.device)
-            if norm is not None:
+            if norm is None:
+                change = pieces.writing.apply(change, edit.first_position)
+            else:
                 before = pieces.mlp_output[here]
                 before, after = (norm(x.to(left.dtype)).float() for x in (before, before + change))
-                change = after - before
+                change = model.residual_multiplier * (after - before)
             left[row, edit.first_position - rows.start :] += change.to(left.dtype)
     return left
 
@@ -236,7 +240,8 @@ def _edit_hook(
     """Return a hook that fills in the captured output at rows that did not run, and adds the results of the edits."""
 
     def add_edits(_: tuple[Any, ...], output: Any) -> Any:
-        own: Tensor = first(output)
+        whole: Tensor = first(output)
+        own = in_batch(whole, len(edits))
         written = None if unchanged is None else unchanged.filled(own)
         for row, edit in enumerate(edits):
             start = edit.first_position - first_position
@@ -246,7 +251,8 @@ def _edit_hook(
                 written[row, start:] += added.to(own.device, own.dtype)
         if written is None:
             return None
-        return (written, *output[1:]) if isinstance(output, tuple) else written
+        changed = written.view_as(whole)
+        return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
     return add_edits
 

@@ -230,10 +230,10 @@ def _hook_edit(hooks: Hooks, model: LanguageModel, edit: StepEdit, first_positio
             if added is None:
                 return None
             written: Tensor = first(output)
-            changed = written + added.to(written.device, written.dtype)
+            changed = (written + added.to(written.device, written.dtype)).view_as(written)
             return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
-        hook_input_site(hooks, block, model.sites.norm, edit.input_site, lambda x: read.update(x=x))
+        hook_input_site(hooks, block, model.sites.norm, edit.input_site, lambda x: read.update(x=x), batch=1)
         hooks.after(block.writer(edit.output_site), write)
 
     for layer, block in enumerate(model.blocks):

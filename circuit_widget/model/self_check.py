@@ -165,8 +165,8 @@ def _logits_of(
     with inference():
         normed = frozen.final.apply(residual[None].to(frozen.device))[0]
         bias = norm_bias(model.final_norm)
-        logits: Tensor = model.unembedding((normed if bias is None else normed + bias).to(model.device, model.dtype))
-        return model.capped(logits.float())
+        whole = normed if bias is None else normed + bias
+        return model.capped(model.logits_of(whole.to(model.device, model.dtype)))
 
 
 def _difference(rebuilt: Tensor, own: Tensor) -> float:

@@ -49,11 +49,12 @@ def verify(
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Verification:
-    """Return the `n` edges of largest absolute weight beside their measured values.
+    """Return the `n` edges of largest absolute weight beside their measured values, and what all edges add up to.
 
     Each source (a feature, error or token) is set to zero in mode "direct", and the change of its targets'
     pre-activations or logits is compared with the graph. For a model with 16-bit weights the same is also computed with
-    all weights in float32.
+    all weights in float32. For each target the sums of all edges are beside its value in the model: what is left is in
+    biases, and in MLPs at tokens whose features do not count.
 
     Raises:
         InterventionError: the graph is not of this model, or n is not a whole number from 1 up.

@@ -50,7 +50,8 @@ def target_source_of(model: LanguageModel, run: Run) -> TargetSource:
     return TargetSource(
         logits=run.captured.logits,
         normed=final_normed(model, run),
-        unembedding=model.unembedding.weight,
+        unembedding_row=model.unembedding_row,
+        unembedding_bias=model.unembedding_bias,
         mean_unembedding=model.mean_unembedding,
         token_text=lambda token: token_text(model.tokenizer, token),
         find_tokens=lambda text: find_tokens(model.tokenizer, text),

@@ -16,13 +16,14 @@ from torch import nn
 
 from circuit_widget.errors import Cancelled
 from circuit_widget.graph import Graph
-from circuit_widget.graph.verification import MeasuredEdge, Verification
+from circuit_widget.graph.verification import MeasuredEdge, TargetSum, Verification
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.system.restoring import Change
 from circuit_widget.tracing.direct_effects import DirectEffects
 from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.target_source import chosen_targets
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 LOW_PRECISION = (torch.bfloat16, torch.float16)
@@ -66,7 +67,24 @@ def verify_graph(
             for index, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True))
         ),
         str(model.dtype).removeprefix("torch."),
+        () if graph.pruned else _target_sums(model, run, graph),
     )
+
+
+def _target_sums(model: LanguageModel, run: Run, graph: Graph) -> tuple[TargetSum, ...]:
+    """Return the value of each target in a run beside the sums of its edges, for a graph that lacks none."""
+    chosen = chosen_targets(model, run, graph)
+    logits = run.captured.uncapped_logits
+    found = []
+    for row, target in enumerate(graph.targets, graph.n_features):
+        if target.token_id not in chosen:
+            continue
+        is_token = target.token_id < model.vocabulary_size
+        value = float(logits[target.token_id] - logits.mean()) if is_token else chosen[target.token_id].logit
+        ends = np.cumsum([graph.n_features, graph.n_errors])
+        features, errors, tokens = (float(part.sum(dtype=np.float64)) for part in np.split(graph.weights[row], ends))
+        found.append(TargetSum(target.token, value, features, errors, tokens))
+    return tuple(found)
 
 
 class _Steps:

@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from circuit_widget.graph.node_table import feature_at
-from tests.cases import CASES, TOKENS, Case, assert_close, case_of, spread
+from tests.cases import ALL_CASES, TOKENS, Case, assert_close, case_of, spread
 from tests.models import PROMPT_IDS
+from tests.plain_pass import rows_of
 
 
-@pytest.fixture(params=CASES, ids="-".join)
+@pytest.fixture(params=ALL_CASES)
 def case(request: pytest.FixtureRequest) -> Case:
     return case_of(*request.param)
 
@@ -31,7 +32,7 @@ def test_edges_are_gradients_of_the_model_itself(case: Case, monkeypatch: pytest
             read = reads[feature.layer][feature.position] @ reader
             assert_close(graph.weights[node], gradients(read, probes, embedding, sources))
         for row, token in enumerate(TOKENS):
-            logit = final[-1] @ case.model.model.unembedding.weight[token].detach()
+            logit = case.scale * final[-1] @ case.model.model.unembedding.weight[token].detach()
             assert_close(graph.weights[graph.n_features + row], gradients(logit, probes, embedding, sources))
 
 
@@ -54,11 +55,23 @@ def source_vectors(case: Case, embedding: torch.Tensor) -> torch.Tensor:
             error = error - plain.plain_read[layer] @ skip.T
         for position in range(first, n_positions):
             columns[graph.n_features + layer * n_positions + position, layer, position] = error[position]
-    gpt2 = getattr(case.model.model.network, "transformer", None)
-    learned = 0 if gpt2 is None else gpt2.wpe.weight.detach()[:n_positions]
+    learned = learned_positions(case.model.model.network, n_positions)
     tokens = graph.n_features + n_layers * n_positions + torch.arange(n_positions)
     columns[tokens, n_layers, torch.arange(n_positions)] = embedding.detach() - learned
     return columns.flatten(1)
+
+
+def learned_positions(network: Any, n_positions: int) -> torch.Tensor | float:
+    """Learned position embeddings; those of OPT begin at the third row."""
+    match network.config.model_type:
+        case "gpt2":
+            table, first = network.transformer.wpe.weight, 0
+        case "opt":
+            table, first = network.model.decoder.embed_positions.weight, 2
+        case _:
+            return 0.0
+    rows: torch.Tensor = table.detach()[first : first + n_positions]
+    return rows
 
 
 def gradients(
@@ -88,33 +101,29 @@ def frozen_pass(case: Case, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[A
     with ExitStack() as stack, monkeypatch.context() as patch:
         patch.setattr(nn.functional, "softmax", lambda *args, **kwargs: softmax(*args, **kwargs).detach())
         for name, module in network.named_modules():
-            if type(module).__name__.endswith(("RMSNorm", "LayerNorm")) and not name.endswith(("q_norm", "k_norm")):
-                patch.setattr(module, "forward", frozen_forward(module))
+            is_norm = type(module).__name__.endswith(("RMSNorm", "LayerNorm", "LayerNorm1P"))
+            if is_norm and not name.endswith(("q_norm", "k_norm")):
+                patch.setattr(module, "forward", frozen_forward(module, plain.centred))
 
         def enter(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
             seen["embedding"] = args[0][0].detach().requires_grad_()
             return (seen["embedding"][None], *args[1:])
 
         def read(layer: int, x: torch.Tensor) -> None:
-            if transcoders.input_site == "mlp_norm":
-                norm = plain.norms[layer]
-                x = x - x.mean(-1, keepdim=True) if plain.centred else x
-                epsilon = norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps
-                x = x / (x.detach().square().mean(-1, keepdim=True) + epsilon).sqrt()
-            seen[layer] = x
+            seen[layer] = plain.before_norm_weight(layer, x) if transcoders.input_site == "mlp_norm" else x
 
         def write(layer: int, output: Any) -> Any:
             whole = output if isinstance(output, torch.Tensor) else output[0]
-            changed = whole[0].detach() + probes[layer]
+            changed = rows_of(whole).detach() + probes[layer]
             skip = transcoders.skip(layer)
             if skip is not None:
                 changed = changed + (seen[layer] - seen[layer].detach()) @ skip.T
-            return changed[None] if isinstance(output, torch.Tensor) else (changed[None], *output[1:])
+            changed = changed.view_as(whole)
+            return changed if isinstance(output, torch.Tensor) else (changed, *output[1:])
 
-        readers = plain.mlps if transcoders.input_site == "mlp_input" else plain.norms
-        for layer, (reader, writer) in enumerate(zip(readers, plain.writers, strict=True)):
+        for layer, (reader, writer) in enumerate(zip(plain.readers, plain.writers, strict=True)):
             stack.callback(
-                reader.register_forward_pre_hook(lambda _, args, layer=layer: read(layer, args[0][0])).remove
+                reader.register_forward_pre_hook(lambda _, args, layer=layer: read(layer, rows_of(args[0]))).remove
             )
             stack.callback(writer.register_forward_hook(lambda _, __, out, layer=layer: write(layer, out)).remove)
         stack.callback(plain.layers[0].register_forward_pre_hook(enter).remove)
@@ -126,16 +135,20 @@ def frozen_pass(case: Case, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[A
             yield probes, seen["embedding"], [seen[layer] for layer in range(len(plain.mlps))], seen["final"]
 
 
-def frozen_forward(module: nn.Module) -> Any:
+def frozen_forward(module: nn.Module, centred: bool) -> Any:
     """A norm whose denominators gradients do not see."""
-    plain, layer_norm = module.forward, isinstance(module, nn.LayerNorm)
+    plain = module.forward
+    found: Any = getattr(module, "bias", None)
+    bias = 0.0 if found is None else found.detach()
 
     def forward(x: torch.Tensor) -> torch.Tensor:
+        moving = x - x.mean(-1, keepdim=True) if centred else x
         with torch.no_grad():
-            bias = module.bias if layer_norm else 0.0
-            centred = x - x.mean(-1, keepdim=True) if layer_norm else x
-            factor = (plain(x) - bias) / centred
-        moving = x - x.mean(-1, keepdim=True) if layer_norm else x
+            # Numbers of mean 0 and root mean square 1 so large that epsilon is nothing: they give the weight.
+            signs = 1.0 - 2.0 * (torch.arange(x.shape[-1]) % 2)
+            weight = signs * (plain(1000 * signs) - bias)
+            largest = (moving * weight).abs().argmax(-1, keepdim=True)
+            factor = weight * ((plain(x) - bias) / (moving * weight)).gather(-1, largest)
         frozen: torch.Tensor = moving * factor + bias
         return frozen
 

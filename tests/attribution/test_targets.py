@@ -66,7 +66,8 @@ def test_a_text_means_the_likelier_of_the_tokens_with_this_text() -> None:
     reading = TargetSource(
         logits=logits,
         normed=torch.ones(2),
-        unembedding=torch.eye(3, 2),
+        unembedding_row=lambda token: torch.eye(3, 2)[token],
+        unembedding_bias=lambda _: 0.0,
         mean_unembedding=torch.zeros(2),
         token_text=str,
         find_tokens=lambda text: (0, 2, 1),
@@ -74,12 +75,13 @@ def test_a_text_means_the_likelier_of_the_tokens_with_this_text() -> None:
     assert [target.token_id for target in choose_targets(reading, "tea")] == [2]
 
 
-def test_the_unembedding_may_be_of_another_type_and_need_no_gradient() -> None:
+def test_directions_of_tokens_are_float32_and_need_no_gradient() -> None:
     low = torch.nn.Parameter(torch.randn(7, 4).to(torch.bfloat16))
     reading = TargetSource(
         logits=torch.randn(7, dtype=torch.float64),
         normed=torch.randn(4),
-        unembedding=low,
+        unembedding_row=lambda token: low[token].detach().float(),
+        unembedding_bias=lambda _: 0.0,
         mean_unembedding=low.detach().float().mean(0),
         token_text=str,
         find_tokens=lambda text: (1,),
@@ -95,7 +97,8 @@ def test_the_sampled_token_is_a_target_even_if_it_is_unlikely() -> None:
     reading = TargetSource(
         logits=torch.tensor([9.0, 0.0, -3.0]),
         normed=torch.ones(2),
-        unembedding=torch.eye(3, 2),
+        unembedding_row=lambda token: torch.eye(3, 2)[token],
+        unembedding_bias=lambda _: 0.0,
         mean_unembedding=torch.zeros(2),
         token_text=str,
         find_tokens=lambda text: (1,),

@@ -14,7 +14,7 @@ from circuit_widget.model.rerun import Conditions, rerun
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.run import Run
-from tests.cases import CASES, TOKENS, TUNED, Case, assert_close, case_of, in_turn, spread
+from tests.cases import ALL_CASES, CASES, TOKENS, TUNED, Case, assert_close, case_of, in_turn, spread
 from tests.models import PROMPT_IDS, run_of
 
 
@@ -23,7 +23,13 @@ def case(request: pytest.FixtureRequest) -> Case:
     return case_of(*request.param)
 
 
-def test_a_row_sums_to_what_is_read_less_what_no_node_owns(case: Case) -> None:
+@pytest.fixture(params=ALL_CASES)
+def any_case(request: pytest.FixtureRequest) -> Case:
+    return case_of(*request.param)
+
+
+def test_a_row_sums_to_what_is_read_less_what_no_node_owns(any_case: Case) -> None:
+    case = any_case
     graph, run = case.graph, run_of(case.model, PROMPT_IDS)
     unowned, final = read_from_no_node(case.model, run)
     expected = np.zeros(graph.n_features)
@@ -36,11 +42,25 @@ def test_a_row_sums_to_what_is_read_less_what_no_node_owns(case: Case) -> None:
         owned = pieces.mlp_input - unowned[layer]
         expected[here] = (readers * owned[graph.feature_position[here]]).sum(-1)
     assert_close(graph.weights[: graph.n_features].sum(1), expected)
-    rows = case.model.model.unembedding.weight.detach()[list(TOKENS)]
+    rows = case.scale * case.model.model.unembedding.weight.detach()[list(TOKENS)]
     stream = run.captured.final_residual[run.position] - final
     assert_close(graph.weights[graph.n_features :].sum(1), rows @ run.frozen.final.apply(stream[None])[0])
     largest = max(float(x.abs().max()) for x in unowned)
     assert largest > 0.05  # biases matter here, so counting them in or out would show
+
+
+@in_turn
+def test_what_no_node_has_a_share_in_is_reported_for_each_target(case: Case) -> None:
+    model, run = case.model, run_of(case.model, PROMPT_IDS)
+    final = read_from_no_node(model, run)[1]
+    bias = getattr(model.model.final_norm, "bias", None)
+    unowned = run.frozen.final.apply(final[None])[0] + (0 if bias is None else bias.detach())
+    rows = case.scale * model.model.unembedding.weight.detach()[list(TOKENS)]
+    sums = model.verify(case.graph, 1).target_sums
+    assert_close([one.rest for one in sums], rows @ unowned)
+    for one, weights in zip(sums, case.graph.weights[case.graph.n_features :], strict=True):
+        ends = (case.graph.n_features, case.graph.n_features + case.graph.n_errors)
+        assert_close([one.features, one.errors, one.tokens], [part.sum() for part in np.split(weights, ends)])
 
 
 def read_from_no_node(model: ReplacementModel, run: Run) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -76,7 +96,8 @@ def attention_bias(model: ReplacementModel, layer: int, frozen: FrozenLayer) -> 
     return added if frozen.output_scale is None else added * frozen.output_scale[:, None]
 
 
-def test_a_feature_taken_away_takes_its_edges_away(case: Case) -> None:
+def test_a_feature_taken_away_takes_its_edges_away(any_case: Case) -> None:
+    case = any_case
     model, graph = case.model, case.graph
     captured = run_of(model, PROMPT_IDS).captured
     for source in spread(12, graph.n_features):
@@ -89,7 +110,8 @@ def test_a_feature_taken_away_takes_its_edges_away(case: Case) -> None:
         assert_close(effect.logits_after[list(TOKENS)], expected)
 
 
-def test_a_feature_taken_away_for_good_is_a_plain_pass_with_a_hook(case: Case) -> None:
+def test_a_feature_taken_away_for_good_is_a_plain_pass_with_a_hook(any_case: Case) -> None:
+    case = any_case
     for source in spread(8, case.graph.n_features):
         effect = case.model.intervene(case.graph, Ablate(case.graph.node_ids[source]))
         assert_close(effect.logits_before, case.plain.logits)

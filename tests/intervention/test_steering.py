@@ -18,8 +18,9 @@ from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES
 from circuit_widget.nodes import Everywhere, Feature
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.generation import Generation
-from tests.architectures import CONFIGURATIONS, model_of
+from tests.architectures import CONFIGURATIONS, THOROUGH, model_of
 from tests.models import PROMPT_IDS, hooks_of, reference_model, tiny_model, tiny_transcoders
+from tests.plain_pass import rows_of
 
 PROMPT = "the capital of France is"
 N_PROMPT = len(PROMPT_IDS)
@@ -46,9 +47,11 @@ def whole_pass(
     before, transcoders = model.activations(PROMPT_IDS), model.transcoders
     written = [torch.zeros(len(tokens), transcoders.d_model) for _ in range(transcoders.n_layers)]
 
+    read: dict[int, torch.Tensor] = {}
+
     def hold(layer: int) -> Callable[..., Any]:
-        def held(_: object, args: tuple[torch.Tensor, ...], output: Any) -> Any:
-            _, activation = transcoders.encode(layer, args[0][0])
+        def held(_: object, __: object, output: Any) -> Any:
+            _, activation = transcoders.encode(layer, read[layer])
             for (reader, feature), value in values.items():
                 if reader != layer:
                     continue
@@ -68,14 +71,19 @@ def whole_pass(
 
     with torch.inference_mode(), ExitStack() as stack:
         for layer, block in enumerate(model.model.blocks):
-            stack.callback(block.mlp.register_forward_hook(hold(layer)).remove)
+            stack.callback(
+                block.mlp.register_forward_pre_hook(
+                    lambda _, args, layer=layer: read.update({layer: rows_of(args[0])})
+                ).remove
+            )
+            stack.callback(block.mlp_end.register_forward_hook(hold(layer)).remove)
         output = model.model.network(input_ids=torch.tensor([list(tokens)]), use_cache=False)
     logits: torch.Tensor = output.logits[0, -1].float()
     return logits
 
 
 @pytest.mark.parametrize("new_tokens", [False, True])
-@pytest.mark.parametrize("name", [*CONFIGURATIONS, "cross-layer", "top-k", "jump"])
+@pytest.mark.parametrize("name", [*THOROUGH, "granite", "opt", "cross-layer", "top-k", "jump"])
 @pytest.mark.filterwarnings("ignore:.* has a forward hook on it")
 def test_kept_keys_and_values_change_nothing(name: str, new_tokens: bool) -> None:
     model = model_named(name)

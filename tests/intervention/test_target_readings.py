@@ -15,11 +15,13 @@ from circuit_widget.intervention import Ablate, Scale
 from tests.cases import CASES, Case, assert_close, case_of, in_turn, spread
 from tests.models import PROMPT_IDS, tiny_model
 
+BIASED_OR_SCALED = (("gptj", "per-layer"), ("cohere", "top-k with skip"))
+"""Cases whose unembeddings have biases, and whose logits are multiplied."""
 VECTOR = torch.randn(32, generator=torch.Generator().manual_seed(9))
 TARGETS = [7, Contrast(11, 190), Direction("mine", VECTOR), 3]
 
 
-@pytest.fixture(params=CASES, ids="-".join)
+@pytest.fixture(params=(*CASES, *BIASED_OR_SCALED), ids="-".join)
 def case(request: pytest.FixtureRequest) -> Case:
     """The model of a case, with a graph of targets of every kind."""
     found = case_of(*request.param)
@@ -27,12 +29,12 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def normed_by_hand(case: Case, held: dict[Any, float]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Uncapped logits, and what the final norm gives at the last position, in a plain pass with hooks."""
+    """Logits but for a cap, and what the final norm gives at the last position, in a plain pass with hooks."""
     kept: list[torch.Tensor] = []
     handle = case.model.model.final_norm.register_forward_hook(lambda _, __, output: kept.append(output[0, -1]))
     case.plain.clamping(held)
     handle.remove()
-    return kept[0] @ case.model.model.unembedding.weight.T, kept[0]
+    return case.scale * case.model.model.unembedding(kept[0]), kept[0]
 
 
 def test_every_target_is_measured_as_a_plain_pass_with_hooks_has_it(case: Case) -> None:

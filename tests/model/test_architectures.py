@@ -12,18 +12,23 @@ from circuit_widget.model.capture import capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.self_check import check_pieces, rebuild_logits
 from circuit_widget.model.sites import ARCHITECTURES, INPUT_SITES, OUTPUT_SITES
-from tests.architectures import CONFIGURATIONS, model_of, network_of
+from tests.architectures import CONFIGURATIONS, THOROUGH, every_configuration, model_of, network_of
 from tests.models import hooks_of, tokenizer
 
 PROMPT = (1, 17, 42, 5, 99, 17, 120, 8, 9)
 PARALLEL = "gpt_neox"
-every_architecture = pytest.mark.parametrize("name", CONFIGURATIONS)
+BESIDE_ATTENTION = (PARALLEL, "stablelm-parallel", "cohere", "cohere2", "gptj", "phi")
+"""Configurations whose MLPs run beside attention, so that there is no residual stream between the two."""
 
 
 def site_pairs(name: str) -> list[tuple[str, str]]:
     """The sites at which features of a configuration can read and write."""
-    inputs = [site for site in INPUT_SITES if name != PARALLEL or site != "residual_mid"]
+    inputs = [site for site in INPUT_SITES if name not in BESIDE_ATTENTION or site != "residual_mid"]
     return list(itertools.product(inputs, OUTPUT_SITES))
+
+
+POST_NORMED = ("gemma2", "gemma3", "gemma3_text", "glm4", "olmo2", "olmo3", "exaone4")
+PLUS_ONE = ("gemma", "gemma2", "gemma3", "gemma3_text", "nemotron")
 
 
 def own_logits(model: LanguageModel, position: int) -> Tensor:
@@ -37,11 +42,11 @@ def test_the_configurations_cover_the_table() -> None:
     assert {model_type for model_type, _ in CONFIGURATIONS.values()} == set(ARCHITECTURES)
 
 
-@every_architecture
+@every_configuration
 def test_the_captured_pieces_rebuild_the_models_own_logits_at_any_position_and_site(name: str) -> None:
     model = model_of(name)
     check_pieces(model)
-    for position in (4, 8):
+    for position in (4, 8) if name in THOROUGH else (8,):
         own = own_logits(model, position)
         assert float(own.abs().max()) > 1
         for input_site, output_site in site_pairs(name):
@@ -51,23 +56,25 @@ def test_the_captured_pieces_rebuild_the_models_own_logits_at_any_position_and_s
     assert hooks_of(model.network) == 0
 
 
-@every_architecture
+@every_configuration
 @torch.inference_mode()
 def test_the_sites_are_what_stands_between_one_layer_and_the_next(name: str) -> None:
     model = model_of(name)
     at = {pair: capture(model, PROMPT, 8, input_site=pair[0], output_site=pair[1]) for pair in site_pairs(name)}
     written = at["mlp_input", "mlp_output"], at["mlp_input", "mlp_update"]
+    multiplier = getattr(model.network.config, "residual_multiplier", 1.0)
     for layer in range(model.n_layers):
-        update = written[1].layers[layer].mlp_output
-        torch.testing.assert_close(written[0].layers[layer].writing.apply(written[0].layers[layer].mlp_output), update)
-        assert ("gemma" in name) != torch.equal(written[0].layers[layer].mlp_output, update)
+        update = multiplier * written[1].layers[layer].mlp_output
+        for each in written:
+            torch.testing.assert_close(each.layers[layer].writing.apply(each.layers[layer].mlp_output), update)
+        assert (name in POST_NORMED) != torch.equal(multiplier * written[0].layers[layer].mlp_output, update)
         normed = at["mlp_norm", "mlp_output"].layers[layer].mlp_input
         norm: Any = model.blocks[layer].mlp_norm
-        weight = norm.weight + 1 if "gemma" in name else norm.weight
-        bias = getattr(norm, "bias", None)
-        given = normed * weight if bias is None else normed * weight + bias
+        weight, bias = (getattr(norm, part, None) for part in ("weight", "bias"))
+        given = normed if weight is None else normed * (weight + 1 if name in PLUS_ONE else weight)
+        given = given if bias is None else given + bias
         torch.testing.assert_close(given, written[0].layers[layer].mlp_input, atol=1e-5, rtol=1e-5)
-        if name == PARALLEL:
+        if name in BESIDE_ATTENTION:
             continue
         middle = at["residual_mid", "mlp_output"].layers[layer].mlp_input
         leaves = written[0].layers[layer + 1].residual if layer + 1 < model.n_layers else written[0].final_residual
@@ -76,16 +83,17 @@ def test_the_sites_are_what_stands_between_one_layer_and_the_next(name: str) -> 
         torch.testing.assert_close(reading.apply(middle), normed, atol=1e-5, rtol=1e-5)
 
 
-@every_architecture
+@every_configuration
 def test_a_token_source_is_its_embedding_as_it_enters_the_residual_stream_without_its_position(name: str) -> None:
     model = model_of(name)
     embeddings: Any = model.network.get_input_embeddings()
     rows = embeddings.weight.detach()[list(PROMPT)]
-    expected = rows * model.d_model**0.5 if "gemma" in name else rows
+    config = model.network.config
+    expected = rows * (model.d_model**0.5 if "gemma" in name else getattr(config, "embedding_multiplier", 1.0))
     torch.testing.assert_close(capture(model, PROMPT, 8).embedding, expected, atol=1e-5, rtol=1e-5)
 
 
-@every_architecture
+@pytest.mark.parametrize("name", THOROUGH)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_accumulated_in_float32(name: str, dtype: torch.dtype) -> None:
     model = model_of(name, dtype=dtype)
@@ -98,17 +106,28 @@ def test_half_precision_is_accumulated_in_float32(name: str, dtype: torch.dtype)
     torch.testing.assert_close(captured.logits, own_logits(model, 8).float(), atol=0.1, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["mistral", "gemma2", "gemma3", "gpt_oss"])
+@pytest.mark.parametrize("name", ["mistral", "gemma2", "gemma3", "gpt_oss", "smollm3", "phi3", "cohere2", "starcoder2"])
 def test_a_window_shorter_than_the_prompt_is_in_the_patterns(name: str) -> None:
     captured = capture(model_of(name), PROMPT, 8)
     beyond = [bool((pieces.pattern.tril(-4) == 0).all()) for pieces in captured.layers]
-    assert beyond == ([True] * 3 if name == "mistral" else [True, False, True])
+    assert beyond == ([True] * 3 if name in ("mistral", "phi3", "starcoder2") else [True, False, True])
 
 
 def test_sinks_leave_rows_that_sum_to_less_than_1() -> None:
     sums = torch.stack([pieces.pattern.sum(-1) for pieces in capture(model_of("gpt_oss"), PROMPT, 8).layers])
     assert float(sums.max()) <= 1 + 1e-6
     assert float(sums.mean()) < 0.9
+
+
+def test_norms_that_divide_the_residual_stream_itself_are_refused() -> None:
+    for entries, why in (
+        ({"do_layer_norm_before": False}, "do_layer_norm_before=False: its norms divide the residual stream itself"),
+        ({"_remove_final_layer_norm": True}, "it has no norm before its unembedding"),
+        ({"word_embed_proj_dim": 16}, r"word_embed_proj_dim=16: it projects .* with word_embed_proj_dim=32 can be"),
+    ):
+        network = network_of("opt", changes=entries)
+        with pytest.raises(LoadError, match=f"The architecture 'opt' cannot be traced with .*{why}"):
+            LanguageModel(network, tokenizer(), "opt")
 
 
 def test_logits_go_through_the_models_cap() -> None:

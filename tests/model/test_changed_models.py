@@ -14,7 +14,7 @@ from circuit_widget.model.fingerprint import Fingerprint
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
-from tests.architectures import CONFIGURATIONS, network_of
+from tests.architectures import THOROUGH, network_of
 from tests.models import PROMPT_IDS, tiny_model, tiny_network, tiny_transcoders, tokenizer
 
 
@@ -177,7 +177,7 @@ def test_runs_are_kept_while_nothing_changes() -> None:
     assert model.model.refresh() == revision
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", THOROUGH)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_any_change_of_any_tensor_of_any_architecture_is_detected(name: str, dtype: torch.dtype) -> None:
     network = network_of(name, dtype=dtype)

@@ -13,10 +13,14 @@ from circuit_widget.model.norm import norm_weight
 from circuit_widget.model.sites import ARCHITECTURES
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.replacement_model import ReplacementModel
-from tests.architectures import CONFIGURATIONS, model_of
+from tests.architectures import CONFIGURATIONS, THOROUGH, model_of
 from tests.models import per_layer, reference_model
 
-WITH_NEURONS = [name for name, (kind, _) in CONFIGURATIONS.items() if ARCHITECTURES[kind].neurons is not None]
+WITH_NEURONS = [
+    name
+    for name in (*THOROUGH, "cohere", "granite", "olmo", "olmo2")
+    if ARCHITECTURES[CONFIGURATIONS[name][0]].neurons is not None
+]
 
 DOCUMENT = {
     "sentences": [[1, 4, 32, 6], [1, 100]],
@@ -43,6 +47,7 @@ def test_promoted_tokens_are_those_whose_logits_the_decoder_row_raises() -> None
     model = reference_model()
     card = model.feature_card(2, 7)
     weight = norm_weight(model.model.final_norm, model.model.sites.norm)
+    assert weight is not None
     row = per_layer(model).layers[2].decoder[7] * weight
     logits = model.model.unembedding.weight.detach() @ row
     logits -= logits.mean()

@@ -13,7 +13,7 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.sampling import generate
 from circuit_widget.model.tokens.prompt import read_prompt
 from circuit_widget.tracing.generation import Generation
-from tests.architectures import CONFIGURATIONS, model_of
+from tests.architectures import THOROUGH, model_of
 from tests.models import PROMPT_IDS, reference_model, tiny_model
 
 PROMPT = "the capital of France is"
@@ -31,7 +31,7 @@ def logits_after(model: LanguageModel, token_ids: Sequence[int]) -> torch.Tensor
     return logits
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", THOROUGH)
 def test_cached_keys_and_values_do_not_change_the_tokens(name: str) -> None:
     model = model_of(name)
     prompt = read_prompt(model.tokenizer, PROMPT_IDS, vocabulary_size=206, context_length=32)

@@ -12,11 +12,12 @@ from circuit_widget.errors import LoadError, PromptError
 from circuit_widget.loading import load
 from circuit_widget.model.capture import capture
 from circuit_widget.model.device import choose_device, choose_dtype
-from circuit_widget.model.language_model import LanguageModel, load_language_model
+from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.network_loading import load_language_model
 from circuit_widget.model.self_check import check_pieces
 from circuit_widget.model.sites import ARCHITECTURES, Sites
 from circuit_widget.replacement_model import ReplacementModel
-from tests.architectures import CONFIGURATIONS, network_of
+from tests.architectures import THOROUGH, network_of
 from tests.models import PROMPT_IDS, REFERENCE, tiny_network, tiny_transcoders, tokenizer
 
 MODEL, TRANSCODERS = REFERENCE / "models/llama", REFERENCE / "llama-relu/transcoders"
@@ -61,7 +62,7 @@ def test_a_loaded_model_is_accepted_with_its_tokenizer() -> None:
         load(network, TRANSCODERS)
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", THOROUGH)
 def test_a_checkpoint_of_any_architecture_is_loaded_from_its_directory(name: str, tmp_path: Path) -> None:
     network = network_of(name)
     network.save_pretrained(tmp_path)

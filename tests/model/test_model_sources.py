@@ -110,7 +110,7 @@ def test_a_model_without_a_language_models_head_is_refused(cls: type[Any]) -> No
 
 def test_an_encoder_with_a_decoder_is_refused() -> None:
     config = transformers.T5Config(vocab_size=10, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=1)
-    assert "The architecture 't5' is not supported" in refusal(
+    assert "The architecture 't5' cannot be traced: it has an encoder beside its decoder" in refusal(
         transformers.T5ForConditionalGeneration(config), tokenizer=tokenizer()
     )
 

@@ -15,7 +15,7 @@ from circuit_widget.loading import load
 from circuit_widget.model.self_check import check_pieces
 from circuit_widget.nodes import error_id
 from circuit_widget.replacement_model import ReplacementModel
-from tests.architectures import CONFIGURATIONS, model_of
+from tests.architectures import THOROUGH, model_of
 from tests.model.process_state import network_state, process_state
 from tests.models import PROMPT_IDS, REFERENCE, reference_model, tiny_model, tiny_transcoders
 
@@ -157,7 +157,7 @@ def test_a_model_is_loaded_the_same_under_every_setting(name: str) -> None:
     assert all(weight.grad is not None for weight in loaded.model.network.parameters())
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", THOROUGH)
 def test_no_architecture_depends_on_settings(name: str) -> None:
     language_model = model_of(name)
     subject = ReplacementModel(language_model, tiny_transcoders(language_model.n_layers, language_model.d_model))
@@ -180,7 +180,7 @@ def test_no_architecture_depends_on_settings(name: str) -> None:
             assert network_state(language_model.network) == before
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGURATIONS if name != "gpt_oss"])
+@pytest.mark.parametrize("name", [name for name in THOROUGH if name != "gpt_oss"])
 def test_a_model_in_float64_is_traced_as_in_float32(name: str) -> None:
     graphs, effects, generated = [], [], []
     for dtype in (torch.float32, torch.float64):

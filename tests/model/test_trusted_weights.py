@@ -19,10 +19,10 @@ from circuit_widget.model.capture import capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.self_check import check_pieces
 from circuit_widget.replacement_model import ReplacementModel
-from tests.architectures import CONFIGURATIONS, network_of
+from tests.architectures import THOROUGH, network_of
 from tests.models import PROMPT_IDS, tiny_network, tiny_transcoders, tokenizer
 
-every_architecture = pytest.mark.parametrize("name", CONFIGURATIONS)
+every_architecture = pytest.mark.parametrize("name", THOROUGH)
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 

@@ -160,6 +160,26 @@ def test_a_verification_has_a_table_and_summary_numbers(graph: Graph) -> None:
     assert frame["relative"].max() == checked.worst_relative.relative
 
 
+def test_what_all_edges_add_up_to_is_beside_each_targets_value(graph: Graph) -> None:
+    checked = graph.verify(1)
+    frame = checked.targets_to_frame()
+    assert list(frame) == ["target", "value", "features", "errors", "tokens", "nodes", "rest"]
+    assert frame["target"].tolist() == [target.token for target in graph.targets]
+    logits = reference_model()._run_of(graph, None).captured.uncapped_logits
+    values = [float(logits[target.token_id] - logits.mean()) for target in graph.targets]
+    np.testing.assert_allclose(frame["value"], values, rtol=1e-6)
+    np.testing.assert_allclose(frame["nodes"], graph.weights[graph.n_features :].sum(1), rtol=1e-4)
+    np.testing.assert_allclose(frame["nodes"] + frame["rest"], values, rtol=1e-6)
+    first = frame.iloc[0]
+    assert f"The edges into {first.target!r} add up to {first.nodes:.4g} of {first.value:.4g}." in repr(checked)
+
+
+def test_a_pruned_graph_has_no_sums_since_it_lacks_edges(graph: Graph) -> None:
+    checked = graph.prune().verify(1)
+    assert checked.target_sums == ()
+    assert "add up" not in repr(checked)
+
+
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, "all"])
 def test_an_invalid_number_of_edges_is_refused(graph: Graph, n: object) -> None:
     with pytest.raises(InterventionError, match="the number of edges to measure, is a whole number from 1 up"):

@@ -361,8 +361,8 @@ MUTATIONS = (
     Mutation(
         "cards leave out the norm after an MLP",
         "circuit_widget/model/language_model.py",
-        "for norm in (after_mlp, self.final_norm):",
-        "for norm in (self.final_norm,):",
+        "for norm, device in ((after_mlp, self.layer_device(layer)), (self.final_norm, self.final_device)):",
+        "for norm, device in ((self.final_norm, self.final_device),):",
         ("tests/model/test_feature_card.py",),
     ),
 )

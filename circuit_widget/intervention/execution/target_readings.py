@@ -19,7 +19,7 @@ from circuit_widget.tracing.target_source import chosen_targets
 
 @dataclass(frozen=True)
 class TargetReading:
-    """The product of a target's direction with the normed residual stream at the traced position.
+    """The product of a target's direction with the normed residual stream at the traced position, plus its constant.
 
     Before the intervention, after it, and after it as the graph predicts.
     """
@@ -50,7 +50,7 @@ class TargetReaders:
             target.token_id: TargetReading(
                 "contrast" if isinstance(target.choice, Contrast) else "direction",
                 target.logit,
-                value,
+                value + target.constant,
                 target.logit + moved,
             )
             for target, value, moved in zip(self._targets, *products, strict=True)
