@@ -127,6 +127,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     # Of what a model returns.
     "Generation.position_of.token": FROM_ZERO | {"-1"},
     "Generation.trace.token": FROM_ZERO | {"-1"} | NONE,
+    "FeatureCard.at.activation": NUMBER,
     "Activations.at.layer": FROM_ZERO | HUGE,
     "Activations.at.position": FROM_ZERO | HUGE,
     "Effect.ratio.nodes": EMPTY,

@@ -173,6 +173,7 @@ def make_entries() -> dict[str, Entry]:
         (model.sweep_groups(graph, [node]), {"to_frame": {"tokens": [token]}, "plot": {"token": token}}),
         (model.validate(graph, n=3), {"plot": {"kind": "logit"}}),
         (cw.Everywhere(0, 0), {"at": {"position": 1}}),
+        (model.feature_card(0, 0), {"at": {"activation": -1.5}}),
         (
             model.faithfulness(graph, [node]),
             {"necessity": {"token": token}, "sufficiency": {"token": token}, "to_frame": {"tokens": [token]}},
