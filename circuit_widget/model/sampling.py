@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuit_widget.arguments import check_callable, finite_number, whole_number
+from circuit_widget.characters import repaired
 from circuit_widget.errors import Cancelled, PromptError
 from circuit_widget.model.block import Block, module_device
 from circuit_widget.model.capture import first, hook_input_site
@@ -247,10 +248,10 @@ def _fraction_done(samplers: Sequence[_Sampler], index: int, count: int) -> floa
 
 
 def _sample_of(model: LanguageModel, sampler: _Sampler, temperature: float, seed: int | None) -> Sample:
-    text = model.tokenizer.decode([token.token_id for token in sampler.sampled], skip_special_tokens=True)
+    text = str(model.tokenizer.decode([token.token_id for token in sampler.sampled], skip_special_tokens=True))
     return Sample(
         tokens=tuple(sampler.sampled),
-        text=str(text),
+        text=repaired(text),
         temperature=float(temperature),
         seed=seed if temperature > 0 else None,
         ended=sampler.ended,

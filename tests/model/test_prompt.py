@@ -11,6 +11,7 @@ from transformers.models.gemma3 import Gemma3TextConfig
 
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
 from circuit_widget.model.tokens.prompt import Prompt, first_position, read_prompt
+from circuit_widget.model.tokens.tokenizer import token_text
 from tests.models import REFERENCE, reference_model
 from tests.tokenizer_kinds import FAST, ROLES, tokenizer_of
 
@@ -247,6 +248,13 @@ def test_a_special_token_is_known_however_the_tokenizer_normalises_it() -> None:
 def test_half_a_character_is_refused(prompt: object) -> None:
     with pytest.raises(PromptError, match=r"has half of a character, U\+D[0-9A-F]{3}; give whole characters"):
         read(prompt)
+
+
+def test_half_a_character_that_a_tokenizer_returns_is_displayed_as_the_replacement_character() -> None:
+    """Those written in Python may return it; no file can have it, nor a table where pyarrow is installed."""
+    tokens = chat_tokenizer()
+    tokens.decode = lambda *_, **__: "a\ud83d"  # type: ignore[method-assign]
+    assert token_text(tokens, 7) == "a\ufffd"
 
 
 def test_a_template_that_writes_bos_leaves_one() -> None:

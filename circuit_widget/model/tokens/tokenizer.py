@@ -10,6 +10,7 @@ import tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from circuit_widget.arguments import first_line, quoted
+from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError
 
 Tokenizer: TypeAlias = PreTrainedTokenizerBase
@@ -88,7 +89,8 @@ def keeps_offsets(tokenizer: Tokenizer) -> bool:
 def token_text(tokenizer: Tokenizer, token_id: int) -> str:
     """Return the displayed text of a token: the name of a special token, else its text with its leading space.
 
-    A token that the tokenizer does not have is displayed by its id, as "<7>".
+    A token that the tokenizer does not have is displayed by its id, as "<7>". Half of a character, which tokenizers
+    written in Python may return, becomes the replacement character: no file and no table can have it.
     """
     piece = _piece(tokenizer, token_id)
     if piece is None:
@@ -97,7 +99,7 @@ def token_text(tokenizer: Tokenizer, token_id: int) -> str:
         return piece
     if "▁" in piece:
         return piece.replace("▁", " ")
-    return str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False)) or piece
+    return repaired(str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False))) or piece
 
 
 def unknown_text(token_id: int) -> str:
@@ -120,4 +122,4 @@ def _piece(tokenizer: Tokenizer, token_id: int) -> str | None:
         piece: Any = tokenizer.convert_ids_to_tokens(token_id)
     except (IndexError, KeyError, ValueError, OverflowError):
         return None
-    return None if piece is None else str(piece)
+    return None if piece is None else repaired(str(piece))

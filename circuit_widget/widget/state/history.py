@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from circuit_widget.arguments import plain_number, quoted
-from circuit_widget.characters import half_character
+from circuit_widget.characters import half_character, repaired
 from circuit_widget.errors import NodeError
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
@@ -162,9 +162,10 @@ def _row(one: HistoryEntry) -> dict[str, object]:
         "mode": effect.mode,
         "frozen": effect.frozen,
         "interventions": effect.name,
-        **{name: first[name] for name in ("token", "before", "after", "predicted")},
+        "token": repaired(first["token"]),
+        **{name: first[name] for name in ("before", "after", "predicted")},
         **{name: first[name] for name in ("logit_before", "logit_after", "logit_predicted")},
-        "likeliest": entry.likeliest,
+        "likeliest": repaired(entry.likeliest),
         "likeliest_probability": entry.likeliest_probability,
         "kl": effect.kl,
         "p_value": float("nan") if one.controls is None else one.controls.p_value(int(first["token_id"])),
