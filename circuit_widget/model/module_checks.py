@@ -106,12 +106,12 @@ def has_hooked_mlps(modules: Modules) -> bool:
 class _ExpectedClass:
     """The classes a module whose weights are used may have; `own` allows those of transformers' modelling files.
 
-    A module that is `unweighted` may have no weight.
+    `weighted`: whether it must have a weight.
     """
 
     classes: tuple[type[nn.Module], ...]
     own: bool = False
-    unweighted: bool = False
+    weighted: bool = True
 
     def __str__(self) -> str:
         return " or ".join(map(_named, self.classes)) or "the norm of its architecture"
@@ -124,7 +124,7 @@ def _read_modules(modules: Modules, kind: NormKind) -> dict[int, _ExpectedClass]
     """Return the expected classes of the modules whose weights are used, by the ids of the modules."""
     embedding = _ExpectedClass((nn.Embedding,), own=True)
     classes = (nn.LayerNorm,) if kind.of_torch else ()
-    norm = _ExpectedClass(classes, own=not kind.of_torch, unweighted=True)
+    norm = _ExpectedClass(classes, own=not kind.of_torch, weighted=kind.weighted)
     read = {id(module): embedding for module in (modules.embedding, modules.positions) if module is not None}
     read |= {id(modules.unembedding): _ExpectedClass((nn.Linear,)), id(modules.final_norm): norm}
     for block in modules.blocks:
@@ -250,7 +250,7 @@ def _tensor_fault(module: nn.Module, expected: _ExpectedClass) -> str | None:
     """Return what is wrong with the weight or bias of a module of the expected class, or None."""
     for name in ("weight", "bias"):
         tensor: Any = getattr(module, name, None)
-        if tensor is None and (name == "bias" or expected.unweighted):
+        if tensor is None and (name == "bias" or not expected.weighted):
             continue
         if not isinstance(tensor, Tensor):
             return f"has no {name} tensor ({_named(type(tensor))}), which the tracer reads; load the plain model."

@@ -22,12 +22,14 @@ class NormKind:
     Attributes:
         centred: whether the mean is subtracted.
         plus_one: whether the weight is one more than the stored one.
+        weighted: whether it has a weight.
         of_torch: whether its class is torch's LayerNorm, and not one of transformers.
         epsilon: epsilon, where the module does not name it `variance_epsilon` or `eps`.
     """
 
     centred: bool = False
     plus_one: bool = False
+    weighted: bool = True
     of_torch: bool = False
     epsilon: float | None = None
 
@@ -177,7 +179,7 @@ ARCHITECTURES: dict[str, Sites] = {
     "glm": Sites(neurons=_FUSED),
     "glm4": Sites(attention_post_norm="post_self_attn_layernorm", mlp_post_norm="post_mlp_layernorm", neurons=_FUSED),
     "olmo": Sites(
-        norm=NormKind(centred=True, epsilon=1e-5),
+        norm=NormKind(centred=True, weighted=False, epsilon=1e-5),
         requirements=(Requirement("clip_qkv", None, "attention clips its values, so it is not linear in them"),),
     ),
     "olmo2": _POST_NORMS,
