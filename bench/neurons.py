@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from circuit_widget import Ablate, Graph, load
+from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention.studies.validation import spearman
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.estimate import product_rate
@@ -142,17 +143,24 @@ def gradient_times_activation(model: ReplacementModel, graph: Graph, token: int)
 
 
 def sizes(model: ReplacementModel, prompts: Sequence[str]) -> None:
-    """Print what is left of the likeliest token without the strongest neurons, and with them alone."""
+    """Print what is left of the likeliest token without the strongest neurons, and with all others at zero."""
     print("\nshare of the likeliest token's probability left, median over prompts")
     print(f"{'neurons':>8} {'without them':>13} {'with them alone':>16} {'replacement':>12} {'completeness':>13}")
     for count in (50, 200, 500, 1_000, 2_000):
         rows = []
         for prompt in prompts:
             graph = model.trace(prompt, max_features=count, progress=False)
-            groups = {"all": graph.node_ids[: graph.n_features]}
-            faithfulness = model.faithfulness(graph, groups, progress=False)
+            nodes = [feature_at(graph, node) for node in range(graph.n_features)]
+            others = sorted(set(model.activations(prompt)) - set(nodes))
+            shares = [
+                after / before
+                for before, after in (
+                    model.intervene(graph, Ablate(some), progress=False).probability(graph.targets[0].token_id)
+                    for some in (nodes, others)
+                )
+            ]
             scores = graph.recorded_scores
-            rows.append((faithfulness.necessity(), faithfulness.sufficiency(), scores.replacement, scores.completeness))
+            rows.append((*shares, scores.replacement, scores.completeness))
         without, alone, replacement, completeness = np.median(np.array(rows), axis=0)
         print(f"{count:>8,} {without:>13.2f} {alone:>16.2f} {replacement:>12.2f} {completeness:>13.2f}")
 
@@ -166,7 +174,7 @@ def main() -> None:
     model = load(model_directory(), "neurons", device="cpu", dtype="float32")
     speed(model)
     quality(model, PROMPTS[: chosen.prompts], chosen.neurons)
-    sizes(model, PROMPTS[: chosen.prompts])
+    sizes(model, PROMPTS[: min(chosen.prompts, 3)])
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class _LayerEncoding:
 
     def __call__(self, x: Float[Tensor, "windows positions d_model"]) -> None:
         """Receive the values at the input site."""
-        _check_finite(x, self._layer)
+        _check_finite(x, f"What the features of layer {self._layer} read is")
         batch = self._batch.to(x.device)
         n_windows, length, _ = x.shape
         at_once = max(1, ENCODED_NUMBERS // (length * self._state.n_features))
@@ -72,6 +72,7 @@ class _LayerEncoding:
             part = slice(start, start + at_once)
             rows = x[part]
             _, activations = self._transcoders.encode(self._layer, rows.flatten(0, 1))
+            _check_finite(activations, f"Activations of the features of layer {self._layer} are")
             some = batch if at_once >= n_windows else batch.part(part)
             self._state.add(some, activations.unflatten(0, rows.shape[:2]))
 
@@ -91,7 +92,7 @@ class _JointEncoding:
         block, sites = model.blocks[layer], self._transcoders
 
         def receive(x: Float[Tensor, "windows positions d_model"]) -> None:
-            _check_finite(x, layer)
+            _check_finite(x, f"What the features of layer {layer} read is")
             self._inputs[layer] = x
 
         n_windows = len(self._batch.tokens)
@@ -116,12 +117,9 @@ class _JointEncoding:
                 state.add(self._batch.to(x.device).part(slice(window, window + 1)), activations)
 
 
-def _check_finite(x: Tensor, layer: int) -> None:
+def _check_finite(x: Tensor, what: str) -> None:
     if not all_finite(x):
-        raise PromptError(
-            f"What the features of layer {layer} read is not finite on these texts; try another dtype, or check the "
-            "model's weights."
-        )
+        raise PromptError(f"{what} not finite on these texts; try another dtype, or check the model's weights.")
 
 
 def empty_states(model: LanguageModel, transcoders: TranscoderSet) -> list[LayerState]:

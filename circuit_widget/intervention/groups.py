@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from circuit_widget.arguments import quoted, whole_number
+from circuit_widget.characters import half_character
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
@@ -62,6 +63,10 @@ def _found(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
         for name in groups:
             if not isinstance(name, str):
                 raise InterventionError(f"The name of a group is a text; given {quoted(name)}.")
+            if (half := half_character(name)) is not None:
+                raise InterventionError(
+                    f"The name of the group {quoted(name)} has half of a character, {half}; give whole characters."
+                )
         return {name: _features(graph, nodes) for name, nodes in groups.items()}
     return _singles(graph, _features(graph, groups))
 

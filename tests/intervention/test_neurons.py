@@ -102,5 +102,13 @@ def test_unlikely_targets_have_the_same_neurons(case: Case, probability: float) 
     assert trace_run(run, unlikely, max_features=12).node_ids[:12] == wanted.node_ids[:12]
 
 
+def test_neurons_that_are_no_nodes_count_as_errors_where_a_circuit_is_judged(case: Case) -> None:
+    graph = case.graph
+    alone = case.model.faithfulness(graph, {"some": graph.node_ids[:5]})
+    assert (alone.inside, alone.outside, alone.errors) == (5, graph.n_features - 5, 0)
+    others = case.model.intervene(graph, Ablate(graph.node_ids[5 : graph.n_features]))
+    np.testing.assert_allclose(alone.only.logits_after, others.logits_after, atol=1e-5)
+
+
 def test_a_graph_of_neurons_says_so(case: Case) -> None:
     assert f"{case.graph.n_features:,} neurons ({case.graph.left_out:,} more are left out)" in repr(case.graph)

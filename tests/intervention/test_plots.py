@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from circuit_widget.characters import half_character
+from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate
 from circuit_widget.intervention.plot_text import plain
@@ -17,6 +19,8 @@ from tests.models import PROMPT_IDS, tiny_model
 
 MODEL = tiny_model()
 TEXTS = list(HOSTILE.values())
+WHOLE = [text for text in TEXTS if half_character(text) is None]
+"""Those that can be texts of a graph, names of groups, and columns of a table where pyarrow is installed."""
 
 
 def shown(text: str) -> str:
@@ -28,18 +32,18 @@ def shown(text: str) -> str:
 def graph() -> Graph:
     """A traced graph whose targets have hostile texts."""
     traced = MODEL.trace(PROMPT_IDS)
-    renamed = [replace(target, token=TEXTS[at]) for at, target in enumerate(traced.targets)]
+    renamed = [replace(target, token=WHOLE[at]) for at, target in enumerate(traced.targets)]
     return replace(traced, targets=tuple(renamed))
 
 
 def groups(graph: Graph) -> dict[str, list[str]]:
-    first = np.flatnonzero(graph.feature_position > 1)[: len(TEXTS)]
-    return {text: [graph.node_ids[place]] for text, place in zip(TEXTS, first, strict=False)}
+    first = np.flatnonzero(graph.feature_position > 1)[: len(WHOLE)]
+    return {text: [graph.node_ids[place]] for text, place in zip(WHOLE, first, strict=False)}
 
 
 def effect_plot(graph: Graph) -> tuple[Any, set[str]]:
     effect = MODEL.intervene(graph, Ablate(graph.node_ids[0]))
-    texts = TEXTS[-len(effect.tokens) :]
+    texts = WHOLE[-len(effect.tokens) :]
     return replace(effect, tokens=effect.tokens.assign(token=texts)).plot(), set(texts)
 
 
@@ -111,6 +115,13 @@ def test_the_title_quotes_its_token(pairs: bool, graph: Graph) -> None:
     make = pair_plot if pairs else group_plot
     figure, _ = make(graph)
     assert repr(graph.targets[0].token) in html.unescape(figure.layout.title.text)
+
+
+def test_half_a_character_in_the_name_of_a_group_is_refused(graph: Graph) -> None:
+    with pytest.raises(
+        InterventionError, match=r"The name of the group '.*' has half of a character, U\+D83D; give whole"
+    ):
+        MODEL.sweep_groups(graph, {"\ud83d": [graph.node_ids[0]]})
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=list(HOSTILE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from circuit_widget.arguments import truth_value
@@ -107,13 +108,15 @@ def faithfulness(
 
     One run ablates the circuit's features, another all other features. `groups` are as in `sweep_groups`. All features
     that are active on the prompt count, also those that the graph left out. Attention, embeddings and errors stay as the
-    model has them; with `ablate_errors` the second run also ablates the errors of all layers and positions.
+    model has them; with `ablate_errors` the second run also ablates the errors of all layers and positions. Of neurons,
+    which are all active, those that are no nodes count as errors.
     """
     ablate_errors = truth_value(ablate_errors, "ablate_errors", InterventionError)
     inside = {index for indices in groups_of(graph, groups, n).values() for index in indices}
     features = [feature_at(graph, index) for index in sorted(inside)]
     activations = model._activations_of(graph, cancelled=cancelled)
-    others = sorted(set(activations) - set(features))
+    nodes = map(partial(feature_at, graph), range(graph.n_features)) if graph.basis == "neurons" else activations
+    others = sorted(set(nodes) - set(features))
     positions = range(activations.first_position, graph.position + 1) if ablate_errors else range(0)
     errors = [error_id(layer, position) for layer in range(graph.n_layers) for position in positions]
     # With nothing to ablate, the second run is the model as it is.
