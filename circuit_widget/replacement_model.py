@@ -44,6 +44,7 @@ from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
+from circuit_widget.tracing.changed_weights import warn_of_changed_weights
 from circuit_widget.tracing.checks import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limit
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
@@ -383,6 +384,8 @@ class ReplacementModel:
         run = self._runs.of(self.prompt_of(graph.tokens), graph.position, cancelled)
         if graph.model is not self and not run.activations.agree_with(graph):
             raise foreign
+        if graph.model is self:
+            warn_of_changed_weights(graph, run, self.model.dtype)
         return run
 
     def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:

@@ -70,6 +70,8 @@ def find_model(given: str | os.PathLike[str], gguf: str | None = None) -> ModelS
         )
     if is_address(text):
         raise LoadError(f"{what} is an address, and nothing is downloaded. {_advice_for_address(text)}")
+    if path.suffix.lower() == ".gguf" and gguf is None:
+        raise LoadError(_no_gguf_file(path, what))
     reference = parse_repository(text) if isinstance(given, str) else None
     if reference is None or _is_path(text):
         where = f" ({path})" if str(path) != text and text.startswith("~") else ""
@@ -96,6 +98,16 @@ def _gguf_source(root: Path, name: str) -> ModelSource:
         raise LoadError(f"gguf={quoted(name)} is no file in {str(root)!r:.300}; GGUF files there: {listed}.")
     check_is_file(path)
     return ModelSource(root, str(root), None, path.stem, what, read_gguf(path, what))
+
+
+def _no_gguf_file(path: Path, what: str) -> str:
+    """Return the error for a GGUF file that is not there, with those beside it."""
+    folder = path.parent
+    found = (
+        sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() == ".gguf") if folder.is_dir() else []
+    )
+    listed = f"GGUF files there: {', '.join(map(repr, found[:5])) or 'none'}" if folder.is_dir() else "no such folder"
+    return f"{what}: there is no such file in {str(folder.absolute())!r:.300} ({listed}). Pass the path of the file."
 
 
 _EXPECTED = "expected a local directory, or a hub id such as 'google/gemma-2-2b' or 'EleutherAI/pythia-70m@step3000'"

@@ -1,5 +1,6 @@
 """A model that changes after it was loaded: every run uses its present state, or is refused."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -74,9 +75,22 @@ def test_an_intervention_after_a_change_uses_the_present_weights() -> None:
     graph = model.trace(PROMPT_IDS)
     with torch.no_grad():
         model.model.network.lm_head.weight.mul_(0.5)
-    effect = model.intervene(graph, Ablate(Feature(*_first_feature(graph))))
+    with pytest.warns(
+        CircuitWidgetWarning, match=r"gives '.*' the logit .* when this graph was traced: its weights have"
+    ):
+        effect = model.intervene(graph, Ablate(Feature(*_first_feature(graph))))
     now = model.trace(PROMPT_IDS, targets=[graph.targets[0].token_id])
     assert float(effect.logits_before[graph.targets[0].token_id]) == pytest.approx(now.targets[0].logit, abs=1e-4)
+
+
+def test_a_graph_of_the_present_weights_gives_no_warning() -> None:
+    model = tiny_model()
+    with torch.no_grad():
+        model.model.network.lm_head.weight.mul_(0.5)
+    graph = model.trace(PROMPT_IDS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.intervene(graph, Ablate(graph.node_ids[0]))
 
 
 def _first_feature(graph: object) -> tuple[int, int, int]:

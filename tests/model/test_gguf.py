@@ -230,3 +230,12 @@ def test_a_directory_of_gguf_files_says_which_to_name(tmp_path: Path) -> None:
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
     with pytest.raises(LoadError, match=r"contains GGUF files\. Name the one to load: load\('.*', gguf='a\.gguf'\)\."):
         load(tmp_path)
+
+
+def test_a_file_that_is_not_there_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "other.gguf").touch()
+    for folder, found in ((tmp_path, "'other.gguf'"), (tmp_path / "none", "no such folder")):
+        with pytest.raises(
+            LoadError, match=f"m.Q4.gguf': there is no such file in .*{found}.*Pass the path of the file"
+        ):
+            load(folder / "m.Q4.gguf")
