@@ -134,7 +134,9 @@ def test_a_flood_is_bounded_settled_once_each_and_leaves_nothing(show: Open, mod
     del queue
     wait_for(lambda: not [thread for thread in threading.enumerate() if thread.name == "circuit-widget"])
     # A collection that another thread has begun lets this one do nothing.
-    wait_for(lambda: gc.collect() >= 0 and not [one for one in gc.get_objects() if type(one) is Job])
+    wait_for(
+        lambda: gc.collect() >= 0 and not [one for one in gc.get_objects() if type(one) is Job and one.owner is widget]
+    )
 
 
 def test_a_flood_for_many_widgets_on_one_model_is_settled_by_closing_them(show: Open, model: LinearModel) -> None:
