@@ -106,3 +106,16 @@ def same_for_some(found: AnyTranscoders, x: torch.Tensor) -> None:
         torch.testing.assert_close(
             (rows * 0.5).sum(1), moved[torch.arange(3), features] - before[positions, features], rtol=1e-4, atol=1e-5
         )
+
+
+# Sets in one file for all layers.
+
+LAYERS, TOKENS = 3, 7
+PAIRS = [(source, target) for source in range(LAYERS) for target in range(source, LAYERS)]
+X = normal(LAYERS, TOKENS, D_MODEL, seed=9)
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+def save(root: Path, name: str, found: Tensors) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    save_file({key: tensor.contiguous() for key, tensor in found.items()}, root / name)

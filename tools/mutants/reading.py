@@ -6,6 +6,7 @@ TRANSCODER = "circuit_widget/transcoder/"
 FORMATS = TRANSCODER + "formats/"
 
 CROSS_LAYER = ("tests/transcoder/test_cross_layer_formats.py",)
+DECODE_CLT = ("tests/transcoder/test_decode_clt_format.py",)
 JOINT = ("tests/transcoder/test_joint_top_k.py",)
 JOINT_RUNS = ("tests/intervention/test_joint_top_k.py",)
 
@@ -57,7 +58,7 @@ MUTATIONS = (
         FORMATS + "decode_clt.py",
         "bias = bias - times(encoder, mean * scale_in)",
         "bias = bias * 1",
-        CROSS_LAYER,
+        DECODE_CLT,
     ),
     Mutation(
         "TopK ignores the norms of what features write",
