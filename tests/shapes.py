@@ -1,75 +1,166 @@
-"""The type checker that executes circuit_widget's annotated shapes while the tests run.
+"""Annotated shapes of circuit_widget are executed while the tests run.
 
-conftest.py hands it to jaxtyping's import hook, which calls it for every function and every dataclass and gives each
-call its own dimension names. It looks at annotations that contain a shape and at no other: mypy reads the rest.
+`install` has every function and every dataclass of the package decorated with `checked` as its module is imported. Each
+call gives the names of dimensions sizes of its own. Only annotations that contain a shape are looked at: mypy reads the
+rest. jaxtyping has an import hook that does the same; it costs each call of each function so much that the tests would
+take five times as long.
 """
 
 from __future__ import annotations
 
+import ast
+import sys
 import types
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import is_dataclass
-from functools import cache
-from inspect import Parameter, signature
-from typing import Any, ParamSpec, TypeAlias, TypeVar, Union, get_args, get_origin
+from functools import cache, wraps
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from inspect import Parameter, isclass, signature
+from os import PathLike, fspath
+from typing import Any, Union, get_args, get_origin
 
-from jaxtyping import AbstractArray
+from jaxtyping import AbstractArray, TypeCheckError, jaxtyped
 
-CHECKER = "tests.shapes.checked"
-"""The name by which the import hook finds `checked`."""
-
-Parameters = ParamSpec("Parameters")
-Returned = TypeVar("Returned")
+DECORATOR = "__import__('tests.shapes').shapes.checked"
+ABSENT = object()
 
 
-def checked(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
-    """Return a function that calls `function` with arguments and a result of the annotated shapes.
+def install(package: str) -> None:
+    """Execute the shapes of a package that is not imported yet."""
+    if package in sys.modules:
+        raise RuntimeError(f"{package} is imported before its annotated shapes could be executed.")
+    sys.meta_path.insert(0, _Finder(package))
 
-    It raises TypeError for any other. A function without shapes is returned as it is. Of a dataclass, the fields are
-    checked once `__init__` has set them, so that it may refuse or convert what it is given.
+
+class _Finder(MetaPathFinder):
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.split(".")[0] != self.package:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Compiles a module with its functions and dataclasses decorated, and keeps no bytecode of that."""
+
+    def path_stats(self, path: Any) -> Any:
+        raise OSError("There is no bytecode of decorated modules.")
+
+    def source_to_code(self, data: Any, path: str | PathLike[str], *, _optimize: int = -1) -> types.CodeType:  # type: ignore[override]
+        tree = _Decorated().visit(ast.parse(data, fspath(path)))
+        return compile(tree, path, "exec", dont_inherit=True, optimize=_optimize)
+
+
+class _Decorated(ast.NodeTransformer):
+    """Has `checked` stand below all other decorators of a function, and above those of a class."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.decorator_list.append(_decorator_at(node))
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.decorator_list.insert(0, _decorator_at(node))
+        return self.generic_visit(node)
+
+
+def _decorator_at(node: ast.stmt) -> ast.expr:
+    expression = ast.parse(DECORATOR, mode="eval").body
+    for part in ast.walk(expression):
+        ast.copy_location(part, node)
+    return expression
+
+
+def checked(decorated: Any) -> Any:
+    """Return a function that raises TypeCheckError for arguments or a result of other shapes than those annotated.
+
+    A function without shapes is returned as it is, and so is a class. The fields of a dataclass are checked once its
+    `__init__` has set them, so that it may refuse or convert what it is given.
     """
-    expected = signature(function)
-    shaped = {name: one for name, one in expected.parameters.items() if has_shape(one.annotation)}
-    returned = expected.return_annotation
-    if not shaped and not has_shape(returned):
-        return function
+    if not isclass(decorated):
+        return _checked_function(decorated)
+    if is_dataclass(decorated) and "__init__" in vars(decorated):
+        shaped = {name: annotation for name, annotation in _annotations(decorated.__init__).items() if name != "return"}
+        if shaped:
+            setattr(decorated, "__init__", _checked_init(decorated, shaped))  # noqa: B010, mypy knows no other way
+    return decorated
 
-    def check(*given: Parameters.args, **named: Parameters.kwargs) -> Returned:
-        arguments = expected.bind(*given, **named).arguments
-        is_new = function.__name__ == "__init__" and is_dataclass(arguments["self"])
-        for name, value in _fields(arguments["self"], shaped) if is_new else _arguments(arguments, shaped):
-            require(name, value, shaped[name].annotation)
-        result = function(*given, **named)
-        require("the result", result, returned)
-        return result
+
+def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    shaped = _annotations(function)
+    if not shaped:
+        return function
+    parameters = enumerate(signature(function).parameters.items())
+    places = [(number, one, shaped[name]) for number, (name, one) in parameters if name in shaped]
+    returned = shaped.get("return")
+    name = f"{function.__module__}.{function.__qualname__}"
+
+    @wraps(function)
+    def check(*given: Any, **named: Any) -> Any:
+        with jaxtyped("context"):
+            for number, parameter, annotation in places:
+                for value in _arguments(number, parameter, given, named):
+                    require(f"{parameter.name} of {name}", value, annotation)
+            result = function(*given, **named)
+            if returned is not None:
+                require(f"the result of {name}", result, returned)
+            return result
 
     return check
 
 
-Named: TypeAlias = Iterator[tuple[str, Any]]
+def _checked_init(kind: type, shaped: dict[str, Any]) -> Callable[..., None]:
+    init: Callable[..., None] = vars(kind)["__init__"]
+
+    @wraps(init)
+    def check(self: object, *given: Any, **named: Any) -> None:
+        init(self, *given, **named)
+        with jaxtyped("context"):
+            for name, annotation in shaped.items():
+                if (value := getattr(self, name, ABSENT)) is not ABSENT:
+                    require(f"{name} of {kind.__module__}.{kind.__qualname__}", value, annotation)
+
+    return check
 
 
-def _arguments(arguments: Mapping[str, Any], shaped: Mapping[str, Parameter]) -> Named:
-    for name, parameter in shaped.items():
-        if name in arguments:
-            value = arguments[name]
-            if parameter.kind is Parameter.VAR_POSITIONAL:
-                yield from ((name, one) for one in value)
-            elif parameter.kind is Parameter.VAR_KEYWORD:
-                yield from ((name, one) for one in value.values())
-            else:
-                yield name, value
+def _arguments(number: int, parameter: Parameter, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """The values that a call gives to a parameter: none where its default is taken."""
+    if parameter.kind is Parameter.VAR_POSITIONAL:
+        return given[number:]
+    if parameter.kind is Parameter.VAR_KEYWORD:
+        raise TypeError(f"The shapes of **{parameter.name} cannot be executed.")
+    if parameter.name in named:
+        return (named[parameter.name],)
+    is_given = number < len(given) and parameter.kind is not Parameter.KEYWORD_ONLY
+    return (given[number],) if is_given else ()
 
 
-def _fields(instance: Any, shaped: Mapping[str, Parameter]) -> Named:
-    """Yield the fields that an instance has by now: none before its `__init__` ran."""
-    yield from ((name, vars(instance)[name]) for name in shaped if name in vars(instance))
+def _annotations(function: Any) -> dict[str, Any]:
+    """The annotations of a function that name a shape; those that only a type checker understands do not."""
+    found = {}
+    for name, annotation in function.__annotations__.items():
+        value = annotation
+        if isinstance(annotation, str):
+            try:
+                value = eval(annotation, function.__globals__)
+            except Exception:
+                continue
+        if has_shape(value):
+            found[name] = value
+    return found
 
 
 def require(name: str, value: object, annotation: Any) -> None:
-    """Raise TypeError unless a value has the shapes that an annotation names."""
+    """Raise TypeCheckError unless a value has the shapes that an annotation names."""
     if not fits(value, annotation):
-        raise TypeError(f"{name} is {_described(value)}, which is not {annotation}.")
+        raise TypeCheckError(f"{name} is {_described(value)}, which is not {annotation}.")
 
 
 def has_shape(annotation: Any) -> bool:

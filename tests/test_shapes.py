@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
-from jaxtyping import Float, Int, TypeCheckError, jaxtyped
-from packaging.version import Version
+from jaxtyping import Float, Int, TypeCheckError
 from torch import Tensor
 
 from circuit_widget.circuit.box_edges import NodeEdges
@@ -30,18 +28,15 @@ def test_an_argument_of_another_width_raises() -> None:
 
 
 def test_an_argument_of_another_type_raises() -> None:
-    with pytest.raises(TypeCheckError, match="'x'"):
+    with pytest.raises(TypeCheckError, match=r"x of \S+linear_backend.linear is Tensor of torch.int32"):
         linear(ROWS.int(), torch.zeros(5, 4))
 
 
 def test_a_method_is_executed_with_its_shapes_too() -> None:
-    with pytest.raises(TypeCheckError, match="preactivation"):
+    with pytest.raises(TypeCheckError, match=r"features of \S+JumpReLU\.of"):
         JumpReLU(torch.zeros(4)).of(ROWS, torch.zeros(3, dtype=torch.long))
 
 
-@pytest.mark.skipif(
-    Version(jaxtyping.__version__) < Version("0.3"), reason="jaxtyping before 0.3 checks no fields of dataclasses"
-)
 def test_fields_of_a_dataclass_that_do_not_fit_together_raise() -> None:
     two, three = np.zeros(2, dtype=np.int64), np.zeros(3, dtype=np.int64)
     with pytest.raises(TypeCheckError, match="target"):
@@ -55,7 +50,7 @@ def run(shape: Any, value: object, returned: object = None) -> object:
         return result
 
     function.__annotations__ = {"given": shape, "return": shape}
-    return jaxtyped(function, typechecker=checked)(value, value if returned is None else returned)
+    return checked(function)(value, value if returned is None else returned)
 
 
 FITTING: list[tuple[Any, object]] = [
@@ -88,12 +83,12 @@ def test_what_fits_an_annotation_is_returned(shape: Any, value: object) -> None:
 
 @pytest.mark.parametrize(("shape", "value"), CONTRADICTING)
 def test_what_contradicts_an_annotation_raises(shape: Any, value: object) -> None:
-    with pytest.raises(TypeCheckError, match="parameters"):
+    with pytest.raises(TypeCheckError, match="given of"):
         run(shape, value)
 
 
 def test_a_result_that_contradicts_an_argument_raises() -> None:
-    with pytest.raises(TypeCheckError, match="return value"):
+    with pytest.raises(TypeCheckError, match="the result of"):
         run(Float[Tensor, "a b"], ROWS, ROWS.T)
 
 

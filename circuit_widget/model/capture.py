@@ -171,7 +171,7 @@ def hook_input_site(
     hooks.before(norm, before_norm)
 
 
-def in_batch(x: Float[Tensor, "*rows d_model"], batch: int) -> Float[Tensor, "{batch} positions d_model"]:
+def in_batch(x: Float[Tensor, "*rows d_model"], batch: int) -> Float[Tensor, "batch positions d_model"]:
     """Return what a module in a block is given or gives, by positions of a batch; some blocks pass all in one sequence."""
     return x if x.ndim == 3 else x.reshape(batch, -1, x.shape[-1])
 

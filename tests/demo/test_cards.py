@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,18 +65,14 @@ def test_cards_are_made_from_the_training_split_alone() -> None:
     assert {sentence.split for sentence in card_sentences()} == {Split.TRAIN}
 
 
-def test_the_same_weights_give_the_same_bytes(tmp_path: Any) -> None:
+def test_cards_made_again_are_of_the_same_features(tmp_path: Path) -> None:
+    """Of the first layer, which has the most of them: each layer takes as long again."""
     model, tokenizer = plain_model(MODEL)
-    for path in TRANSCODERS.glob("layer_*.safetensors"):
-        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "layer_0.safetensors").symlink_to(TRANSCODERS / "layer_0.safetensors")
     write_cards(model, tokenizer, tmp_path)
-    for layer in LAYERS:
-        name = f"features/layer_{layer}.json.gz"
-        assert (
-            json.loads(gzip.decompress((tmp_path / name).read_bytes()))["features"].keys()
-            == cards(layer)["features"].keys()
-        )
-        assert (tmp_path / name).read_bytes()[4:8] == bytes(4)
+    packed = (tmp_path / "features" / "layer_0.json.gz").read_bytes()
+    assert json.loads(gzip.decompress(packed))["features"].keys() == cards(0)["features"].keys()
+    assert packed[4:8] == bytes(4), "the time stands in the file"
 
 
 def test_the_features_of_the_quickstart_are_labelled() -> None:

@@ -1,5 +1,6 @@
 """Code that is copied does in a fresh kernel exactly what was done here."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,13 +30,25 @@ def graph(demo: ReplacementModel) -> cw.Graph:
     return demo.trace(PROMPT)
 
 
-def run(code: str, result: str, folder: Path) -> np.ndarray:
-    """Run lines in a fresh interpreter, elsewhere, and return the array that an expression has after them."""
-    file = folder / "result.npy"
-    lines = f"{code}\nimport numpy\nnumpy.save({str(file)!r}, {result})\n"
-    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, cwd=folder, check=False)
+PROGRAM = """
+import json
+import numpy
+for number, (code, result) in enumerate(json.load(open("copied.json"))):
+    names = {}
+    exec(code, names)
+    numpy.save(f"{number}.npy", eval(result, names))
+"""
+
+
+def run(copied: list[tuple[str, str]], folder: Path) -> list[np.ndarray]:
+    """Run texts of code in a fresh interpreter, elsewhere, and return the array that an expression has after each.
+
+    No text has the names of another.
+    """
+    (folder / "copied.json").write_text(json.dumps(copied), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr
-    return np.asarray(np.load(file))
+    return [np.load(folder / f"{number}.npy") for number in range(len(copied))]
 
 
 def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
@@ -55,12 +68,12 @@ def interventions(graph: cw.Graph) -> list[tuple[list[Intervention], str]]:
     ]
 
 
-@pytest.mark.parametrize("case", range(5))
-def test_an_effect_comes_out_the_same(demo: ReplacementModel, graph: cw.Graph, case: int, tmp_path: Path) -> None:
-    asked, mode = interventions(graph)[case]
-    effect = demo.intervene(graph, asked, mode=mode)
-    code = effect_code(graph, effect.interventions, effect.mode)
-    assert_same(run(code, "effect.logits_after", tmp_path), effect.logits_after)
+def test_effects_come_out_the_same(demo: ReplacementModel, graph: cw.Graph, tmp_path: Path) -> None:
+    effects = [demo.intervene(graph, asked, mode=mode) for asked, mode in interventions(graph)]
+    codes = [effect_code(graph, effect.interventions, effect.mode) for effect in effects]
+    found = run([(code, "effect.logits_after") for code in codes], tmp_path)
+    for after, effect in zip(found, effects, strict=True):
+        assert_same(after, effect.logits_after)
 
 
 def test_a_limited_and_pruned_graph_of_given_targets_is_traced_again_as_it_was(tmp_path: Path) -> None:
@@ -69,28 +82,36 @@ def test_a_limited_and_pruned_graph_of_given_targets_is_traced_again_as_it_was(t
     small = graph.prune(node_threshold=0.7, edge_threshold=0.9)
     effect = model.intervene(small, cw.Ablate(small.node_ids[0]))
     code = effect_code(small, effect.interventions, effect.mode)
-    ids = run(code, "graph.node_ids", tmp_path)
+    results = ("graph.node_ids", "effect.nodes['after']", "graph.weights")
+    ids, after, weights = run([(code, result) for result in results], tmp_path)
     assert ids.tolist() == list(small.node_ids)
-    assert_same(run(code, "effect.nodes['after']", tmp_path), effect.nodes["after"].to_numpy())
-    assert_same(run(code, "graph.weights", tmp_path), small.weights)
+    assert_same(after, effect.nodes["after"].to_numpy())
+    assert_same(weights, small.weights)
 
 
-def test_a_sweep_and_a_generation_come_out_the_same(demo: ReplacementModel, graph: cw.Graph, tmp_path: Path) -> None:
+def test_studies_and_a_generation_come_out_the_same(demo: ReplacementModel, graph: cw.Graph, tmp_path: Path) -> None:
     nodes = list(graph.node_ids[:2])
-    sweep = demo.sweep(graph, nodes, [0.0, 2.0], mode="frozen_attention")
-    code = study_code(graph, "sweep", [repr(nodes), repr([0.0, 2.0]), "mode='frozen_attention'"])
-    after = run(code, "[one.logits_after for one in sweep.effects]", tmp_path)
-    assert_same(after, np.stack([one.logits_after for one in sweep.effects]))
-
     groups = {"one 'group'": nodes[:1], "other": nodes[1:]}
-    code = study_code(graph, "sweep_groups", [groups_code(groups)])
-    assert run(code, "list(sweep_groups.singles)", tmp_path).tolist() == list(groups)
-
     options: dict[str, Any] = {"max_new_tokens": 3, "temperature": 0.8, "seed": 5, "new_tokens": True}
+    sweep = demo.sweep(graph, nodes, [0.0, 2.0], mode="frozen_attention")
     steered = demo.generate(PROMPT, interventions=cw.Scale(nodes, 3.0), **options)
-    code = generation_code(graph, steered.interventions, options)
-    ids = [token.token_id for token in steered.steered.tokens]
-    assert run(code, "[token.token_id for token in steered.steered.tokens]", tmp_path).tolist() == ids
+    after, singles, ids = run(
+        [
+            (
+                study_code(graph, "sweep", [repr(nodes), repr([0.0, 2.0]), "mode='frozen_attention'"]),
+                "[one.logits_after for one in sweep.effects]",
+            ),
+            (study_code(graph, "sweep_groups", [groups_code(groups)]), "list(sweep_groups.singles)"),
+            (
+                generation_code(graph, steered.interventions, options),
+                "[token.token_id for token in steered.steered.tokens]",
+            ),
+        ],
+        tmp_path,
+    )
+    assert_same(after, np.stack([one.logits_after for one in sweep.effects]))
+    assert singles.tolist() == list(groups)
+    assert ids.tolist() == [token.token_id for token in steered.steered.tokens]
 
 
 def test_a_model_that_was_given_loaded_is_left_to_be_filled_in(graph: cw.Graph) -> None:
