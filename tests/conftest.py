@@ -1,8 +1,14 @@
 """Shapes in annotations are executed, properties are tried on the same examples everywhere, a busy machine is no failure."""
 
+from importlib.metadata import version
+
+from packaging.version import Version
+
 from tests import shapes
 
-shapes.install("circuit_widget")
+# With an older jaxtyping, checks take three times as long as what they check.
+if Version(version("jaxtyping")) >= Version("0.3"):
+    shapes.install("circuit_widget")
 
 from hypothesis import settings  # noqa: E402
 
