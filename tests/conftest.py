@@ -10,9 +10,9 @@ from tests import shapes
 if Version(version("jaxtyping")) >= Version("0.3"):
     shapes.install("circuit_widget")
 
-from hypothesis import settings  # noqa: E402
+from hypothesis import settings
 
-from circuit_widget.system import warning  # noqa: E402
+from circuit_widget.system import warning
 
 # The functions that check shapes stand between ours and the test that a warning points to.
 warning.PASSED_OVER += (shapes.__name__,)
