@@ -18,8 +18,7 @@ from torch import Tensor
 from circuit_widget.arguments import finite_number, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
-from circuit_widget.examples.reader import ExampleReader
-from circuit_widget.examples.record import CardRecord, Example, Histogram, Level
+from circuit_widget.examples.record import CardRecord, Example, ExampleSource, Histogram, Level
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.nodes import Everywhere
@@ -155,15 +154,32 @@ class FeatureCards:
         self._model = model
         self._transcoders = transcoders
         self._records = FeatureRecords(directory, lambda token: token_text(model.tokenizer, token))
-        self._examples: ExampleReader | None = None
+        self._examples: ExampleSource | None = None
+        self._imported: dict[int, dict[int, str]] = {}
 
-    def use(self, examples: ExampleReader) -> None:
+    def use(self, examples: ExampleSource) -> None:
         """Show these examples, in place of those that come with the transcoders; labels stay."""
         self._examples = examples
 
+    def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str]) -> None:
+        """Show examples, if there are any, and labels that others published, before those that come with the transcoders."""
+        if examples is not None:
+            self._examples = examples
+        for feature, label in labels.items():
+            self._imported.setdefault(feature.layer, {})[feature.feature] = label
+
+    def record(self, layer: int, feature: int) -> CardRecord:
+        """Return the examples and the label of a feature, without what its weights promote.
+
+        Raises:
+            LoadError: the file with its layer's examples is malformed.
+        """
+        known = self._records if self._examples is None else self._examples
+        return replace(known.of(layer, feature), label=self.label(layer, feature))
+
     def label(self, layer: int, feature: int) -> str | None:
         """Return the label of a feature, if it has one."""
-        return self._records.label(layer, feature)
+        return self._imported.get(layer, {}).get(feature) or self._records.label(layer, feature)
 
     def card(self, layer: int, feature: int) -> FeatureCard:
         """Return the card of a feature.
@@ -177,9 +193,8 @@ class FeatureCards:
 
     def _card(self, layer: int, feature: int) -> FeatureCard:
         self._check_exists(layer, feature)
-        known = self._records if self._examples is None else self._examples
         promoted, suppressed = self._promoted_and_suppressed(layer, feature)
-        recorded = replace(known.of(layer, feature), label=self._records.label(layer, feature))
+        recorded = self.record(layer, feature)
         return FeatureCard(layer=layer, feature=feature, promoted=promoted, suppressed=suppressed, **vars(recorded))
 
     def _check_exists(self, layer: int, feature: int) -> None:

@@ -33,8 +33,8 @@ const COLLECTED = {
   mean: 0.5,
   lowest: [{ tokens: ["x", "y"], activations: [-2, 1] }],
   levels: [
-    { least: 2, most: 4, share: 0.25, examples: CARD.examples },
-    { least: -2, most: -1, share: 0.5, examples: [{ tokens: ["low"], activations: [-1.5] }] },
+    { least: 2, most: 4, share: 0.25, examples: CARD.examples, name: null },
+    { least: -2, most: -1, share: 0.5, examples: [{ tokens: ["low"], activations: [-1.5] }], name: null },
   ],
   histogram: { least: -2, width: 1, counts: [4, 4, 0, 6, 2, 2] },
   origin: "120 tokens of <b>texts</b>.jsonl",
