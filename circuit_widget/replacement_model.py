@@ -393,9 +393,6 @@ class ReplacementModel:
     def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:
         return self._runs.of(self.read_prompt(prompt), -1)
 
-    def _label(self, layer: int, feature: int) -> str | None:
-        return self._cards.label(layer, feature)
-
     def _labels(self, graph: Graph) -> dict[str, str]:
         features = zip(graph.node_ids, graph.feature_layer.tolist(), graph.feature_index.tolist(), strict=False)
         found = ((node, self._cards.label(layer, feature)) for node, layer, feature in features)

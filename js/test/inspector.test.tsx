@@ -181,6 +181,15 @@ describe("a feature's card", () => {
     expect(texts(all(root, "card-level"))).toEqual(["2.00 to 4.00 · 25% of its activations…bcdefTexas<script>."]);
   });
 
+  it("names groups of examples that others published, as text, without a share that is not known", async () => {
+    const level = { least: 0, most: 1.5, share: null, examples: CARD.examples, name: "<b>Random</b>" };
+    const root = await card("1_8_4", { ...COLLECTED, levels: [level, { ...level, least: -1, name: "mixed" }] });
+    expect(texts(all(root, "card-level"))).toEqual([
+      "<b>Random</b> · 0.00 to 1.50…bcdefTexas<script>.",
+      "mixed · −1.00 to 1.50…bcdefTexas<script>.",
+    ]);
+  });
+
   it("places an activation among those of its own sign", () => {
     const { histogram } = COLLECTED;
     expect(standing(histogram, 2.5)).toBe("here 2.50, stronger than 70%");

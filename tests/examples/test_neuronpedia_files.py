@@ -150,7 +150,7 @@ def with_line(second: object) -> bytes:
         ({**TOP, "layer": "blocks.1"}, r"layer begins with a number, as in .*; found \'blocks\.1\'"),
         ({**TOP, "binMin": "low"}, "binMin is a finite number, found 'low'"),
         (feature_line(1, 7, frac_nonzero=25), "frac_nonzero is a share between 0 and 1, found 25"),
-        (explanation(1, 7, "a", description=3), "a label is a text, found 3"),
+        ({**explanation(1, 7, "a"), "description": 3}, "a label is a text, found 3"),
         ({**TOP, "layer": "1-another-set"}, "it is of another set of sources than the lines before"),
         ({**TOP, "modelId": "large"}, "it is of another set of sources than the lines before"),
     ],
@@ -199,10 +199,10 @@ def test_a_reading_that_is_cancelled_changes_nothing(tmp_path: Path) -> None:
     export = write_export(tmp_path / "export", EXPORT)
     seen: list[float] = []
     for calls in range(1, 6):
-        left = iter([False] * calls)
+        cancelled = iter([*[False] * calls, *[True] * 100]).__next__
         with pytest.raises(Cancelled):
             model.read_examples(
-                export, tmp_path / "own", progress=lambda done, _: seen.append(done), cancelled=lambda: next(left, True)
+                export, tmp_path / "own", progress=lambda done, _: seen.append(done), cancelled=cancelled
             )
         assert [path.name for path in tmp_path.iterdir()] == ["export"]
         assert model.feature_card(1, 7).examples == ()

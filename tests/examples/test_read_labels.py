@@ -101,7 +101,7 @@ def test_explanations_are_read(tmp_path: Path) -> None:
 
 
 def test_explanations_of_two_sets_are_refused(tmp_path: Path) -> None:
-    lines = [explanation(1, 7, "a"), explanation(1, 7, "b", layer="1-residual")]
+    lines = [explanation(1, 7, "a"), {**explanation(1, 7, "b"), "layer": "1-residual"}]
     with pytest.raises(
         LoadError, match=r"Line 2 of .* there are explanations of several sets, 'tiny a-transcoder-40', 'ti"
     ):
@@ -119,7 +119,7 @@ def test_explanations_of_two_sets_are_refused(tmp_path: Path) -> None:
         ('{"nodes": [], "qParams": {"clerps": [["a"]]}}', "its clerps are a list of pairs of a name and a label"),
         ('{"nodes": [], "qParams": {"clerps": [["a", 1]]}}', "a label is a text, found 1"),
         (
-            json.dumps({"nodes": [node(0, 1, 0, 5, layer="x")]}),
+            json.dumps({"nodes": [{**node(0, 1, 0, 5), "layer": "x"}]}),
             "the layer of a node is a whole number from 0, found 'x'",
         ),
     ],

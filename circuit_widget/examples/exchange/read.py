@@ -7,16 +7,16 @@ memory: they are sorted on the disk and written once as circuit-tracer's set for
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 from weakref import finalize
 
 from circuit_widget.errors import Cancelled, LoadError
+from circuit_widget.examples.collect import CollectingModel
 from circuit_widget.examples.exchange.circuit_tracer import (
     FOLDER,
     INDEX,
@@ -38,7 +38,6 @@ from circuit_widget.nodes import Everywhere
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.system.atomic_folder import check_new_folder, new_folder
 from circuit_widget.system.paths import quoted_path, require_path
-from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 SHARE_OF_READING = 0.7
 """How much of the progress is reading an export; the rest is writing it as a set."""
@@ -47,23 +46,6 @@ WHAT = "folder of examples"
 
 Labels: TypeAlias = Mapping[Everywhere, str]
 Opened: TypeAlias = IndexedFeatures | FeatureFiles
-
-
-class Cards(Protocol):
-    """Where cards come from; see FeatureCards."""
-
-    def use_published(self, examples: ExampleSource | None, labels: Labels) -> None:
-        """Show these examples and labels."""
-
-
-class ReadingModel(Protocol):
-    """The parts of a ReplacementModel that `read_examples` uses."""
-
-    transcoders: TranscoderSet
-    lock: threading.RLock
-
-    @property
-    def _cards(self) -> Cards: ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +79,7 @@ class PublishedExamples:
 
 @runs_model
 def read_examples(
-    model: ReadingModel,
+    model: CollectingModel,
     path: str | os.PathLike[str],
     folder: str | os.PathLike[str] | None = None,
     *,
@@ -106,7 +88,7 @@ def read_examples(
 ) -> PublishedExamples:
     """Show on the cards of this model the examples and labels of its features that circuit-tracer or Neuronpedia published.
 
-    Tokens stay the texts that were published. Labels that come along are shown in place of those beside the transcoders.
+    Tokens stay the texts that were published. Labels that come along replace those beside the transcoders.
 
     Args:
         path: circuit-tracer's folder `features` of a set (index.json.gz and a file for each layer), or of single files
