@@ -80,7 +80,7 @@ class FeatureCard:
         Raises:
             NodeError: the activation is not a finite number.
         """
-        negative = finite_number(activation, "activation of a feature", NodeError) < 0
+        negative = finite_number(activation, "The activation of a feature", NodeError) < 0
         if negative == self.negative:
             return self
         return replace(
