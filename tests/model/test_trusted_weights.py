@@ -228,10 +228,15 @@ def test_complex_and_missing_weights_are_named() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+class Linear8bit(nn.Linear):
+    """A class with the name of one whose weights are quantised."""
+
+
 def test_quantised_mlps_are_no_neurons() -> None:
     network = tiny_network()
-    down = network.model.layers[1].mlp.down_proj
-    down.weight = nn.Parameter(torch.zeros(down.weight.shape, dtype=torch.int8), requires_grad=False)
+    down: Any = network.model.layers[1].mlp.down_proj
+    down.__class__ = Linear8bit
+    ReplacementModel(LanguageModel(network, tokenizer(), "mine"), tiny_transcoders())
     with pytest.raises(LoadError, match=r"mlp\.down_proj has weights that are quantised .*and only with transcoders"):
         load(network, "neurons", tokenizer=tokenizer())
 
