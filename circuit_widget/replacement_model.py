@@ -192,7 +192,7 @@ class ReplacementModel:
                 progress=lambda done: report(0.2 + 0.75 * done, "Following edges"),
                 cancelled=cancelled,
             )
-            labels = self._labels(graph)
+            labels = self._cards.labels_of(graph)
             report(1.0, "Traced")
         recipe = recipe_of(self.model, self.transcoders, run, chosen, files=self._provenance, started=started)
         typed = {"prompt": request.prompt} if isinstance(request.prompt, str) else {}
@@ -389,10 +389,5 @@ class ReplacementModel:
     def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:
         return self._runs.of(self.read_prompt(prompt), -1)
 
-    def _label(self, layer: int, feature: int) -> str | None:
-        return self._cards.label(layer, feature)
-
-    def _labels(self, graph: Graph) -> dict[str, str]:
-        features = zip(graph.node_ids, graph.feature_layer.tolist(), graph.feature_index.tolist(), strict=False)
-        found = ((node, self._cards.label(layer, feature)) for node, layer, feature in features)
-        return {node: label for node, label in found if label}
+    def _label(self, layer: int, feature: int, activation: float) -> str | None:
+        return self._cards.label(layer, feature, activation)

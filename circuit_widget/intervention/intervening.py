@@ -45,8 +45,8 @@ class Intervenable(Runner, Protocol):
     def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:
         """Return the run of another prompt, up to its last token."""
 
-    def _label(self, layer: int, feature: int) -> str | None:
-        """Return the label of a feature, if it has one."""
+    def _label(self, layer: int, feature: int, activation: float) -> str | None:
+        """Return the label of a feature for activations of this sign, if it has one."""
 
 
 def intervene(

@@ -54,14 +54,14 @@ def run_experiments(
     regime: Regime,
     *,
     run_prompt: RunPrompt,
-    label: Callable[[int, int], str | None],
+    label: Callable[[int, int, float], str | None],
     progress: Callable[[float], None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> tuple[Effect, ...]:
     """Return the effect of each of several experiments on the prompt of `run`.
 
     Each experiment is one or more interventions at once. `graph_features` are those of `graph`. `run_prompt` runs another
-    prompt, to swap in from; `label` returns the label of a feature, given its layer and number. All experiments are
+    prompt, to swap in from; `label` returns the label of a feature, given layer, number and activation. All experiments are
     checked before the first one runs.
 
     Raises:
@@ -125,7 +125,7 @@ class _EffectMaker:
     run: Run
     graph: Graph
     regime: Regime
-    label: Callable[[int, int], str | None]
+    label: Callable[[int, int, float], str | None]
 
     def __call__(self, interventions: tuple[Intervention, ...], plan: ClampPlan, numbers: _Numbers) -> Effect:
         """Return the effect of one experiment."""
@@ -141,7 +141,8 @@ class _EffectMaker:
                 (numbers.predicted_features, outside_value),
             )
         )
-        texts = map(self.label, clamped.features[:, 0].tolist(), clamped.features[:, 2].tolist())
+        signs = np.where(clamped.before != 0, clamped.before, clamped.value)
+        texts = map(self.label, clamped.features[:, 0].tolist(), clamped.features[:, 2].tolist(), signs.tolist())
         injected = clamped.where((clamped.before == 0) & (clamped.value != 0))
         return Effect(
             graph=graph,
