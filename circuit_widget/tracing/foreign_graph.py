@@ -18,7 +18,7 @@ def foreign_graph(graph: Graph, model: LanguageModel, transcoders: TranscoderSet
     `fits` is whether the graph has the model's layers and tokens, and only activations differ. A dtype rounds them.
     """
     traced_in, loaded_in = graph.recipe.get("dtype"), dtype_name(model.dtype)
-    other_dtype = traced_in in map(dtype_name, DTYPES) and traced_in != loaded_in
+    other_dtype = traced_in != loaded_in and traced_in in [dtype_name(dtype) for dtype in DTYPES]
     same_names = (graph.recipe.get("model"), graph.recipe.get("transcoders")) == (model.name, transcoders.name)
     if fits and other_dtype and same_names:
         return InterventionError(
