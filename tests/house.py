@@ -24,6 +24,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"examples": "what features fire on: collected from texts, kept in a folder, read for cards"},
     {"attribution": "the sweep that computes edges; influence, pruning, scores: functions of tensors"},
     {"graph": "Graph: node table, weights, files"},
+    {"labels": "labels of features: by rule and how accurate, by a language model, imported; where they are kept"},
     {"circuit": "Circuit: the user's document, its rules, its JSON, edges between its boxes"},
     {"tracing": "one run of a prompt through the replacement model, and its graph; verification, fidelity"},
     {
