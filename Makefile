@@ -14,7 +14,7 @@ TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 IS_OLDEST := $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 OLDEST_INSTALLED := $(OLDEST)/.installed-torch-$(TORCH)
 COMPUTING := $(addprefix tests/,attribution circuit figure graph intervention model reference tracing transcoder test_promotion.py)
-# One thread for each worker: two workers that use all cores each take longer than one. WORKERS= runs everything in one.
+# One thread for each worker of Python units: two workers that use all cores each take longer than one. WORKERS= runs everything in one.
 WORKERS ?= -n 2 --dist loadfile
 PACKAGES := js/node_modules/.package-lock.json
 BUNDLE := circuit_widget/widget/static/widget.js
@@ -77,7 +77,7 @@ test-oldest: $(OLDEST_INSTALLED) ## Python units on the oldest versions promised
 .PHONY: test-browser
 test-browser: setup chromium ## JupyterLab and Notebook in a browser (ARGS= goes to pytest)
 	$(call say,"pytest tests/browser")
-	@$(BIN)/python -m pytest tests/browser $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) tests/browser $(ARGS)
 
 .PHONY: chromium
 chromium: $(INSTALLED)

@@ -25,6 +25,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"examples.exchange": "examples and labels in circuit-tracer's and Neuronpedia's formats, read and written"},
     {"attribution": "the sweep that computes edges; influence, pruning, scores: functions of tensors"},
     {"graph": "Graph: node table, weights, files"},
+    {"labels": "labels of features: by rule and how accurate, by a language model, imported; where they are kept"},
     {"circuit": "Circuit: the user's document, its rules, its JSON, edges between its boxes"},
     {"tracing": "one run of a prompt through the replacement model, and its graph; verification, fidelity"},
     {

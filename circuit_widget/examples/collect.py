@@ -54,10 +54,10 @@ SHARE_OF_SAVING = 0.05
 class Cards(Protocol):
     """Where cards come from; see FeatureCards."""
 
-    def use(self, examples: ExampleSource) -> None:
+    def use(self, examples: ExampleReader) -> None:
         """Show these examples."""
 
-    def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str]) -> None:
+    def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str], source: str) -> None:
         """Show these examples and labels, which others published."""
 
 

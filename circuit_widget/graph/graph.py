@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from circuit_widget.attribution.strongest import strongest
 from circuit_widget.errors import NodeError, NoModelError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
+from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
 from circuit_widget.graph.node_table import Edges
 from circuit_widget.graph.subgraph import pruned, scores_of_circuit
 from circuit_widget.graph.tracing_model import TracingModel
@@ -252,6 +253,13 @@ class Graph:
     def labelled(self, label: str) -> tuple[str, ...]:
         """Ids of the features with exactly this label. Raises NodeError, naming the nearest labels, where there is none."""
         return nodes.labelled(self, label)
+
+    def with_labels(self, labels: GivenLabels) -> Graph:
+        """A copy with these labels besides its own: by node id, Feature or Everywhere, or what `label_features` returns.
+
+        Raises NodeError for a node that is not in the graph or is no feature, or a label that is no text of one line.
+        """
+        return replace(self, labels={**self.labels, **labelled_nodes(self, labels)})
 
     def strongest_edges(self, count: int | None = None, among: Iterable[int] | None = None) -> Edges:
         """The edges with the highest score `Â[t, s] (I_t + w_t)`, the strongest first.

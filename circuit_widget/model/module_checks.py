@@ -42,7 +42,10 @@ WEIGHTS = ("torch.nn.utils.",)
 """Packages whose hooks compute the weight of a module, the same for every input."""
 
 QUANTISED_WEIGHTS = "has weights that are quantised"
-NO_QUANTISED = "load the model in bfloat16 or float32. Only MLPs may be quantised."
+NO_QUANTISED = (
+    "load the model in bfloat16 or float32. Only MLPs may be quantised, and only with transcoders: neurons as features are "
+    "read from the weights of the MLPs."
+)
 
 REMOVERS = {
     "WeightNorm": "torch.nn.utils.remove_weight_norm(module)",

@@ -25,6 +25,8 @@ const CARD = {
   levels: [],
   histogram: null,
   origin: "texts that come with the transcoders",
+  label_origin: null,
+  label_is_automatic: false,
 };
 
 const COLLECTED = {
@@ -202,6 +204,23 @@ describe("a feature's card", () => {
     expect([side.peak, side.examples, side.levels.length]).toEqual([-2, COLLECTED.lowest, 1]);
     const root = mount(<ExampleLine example={side.examples[0]} peak={side.peak} />);
     expect(texts([...root.querySelectorAll(".warm")])).toEqual(["x"]);
+  });
+
+  it("shows where a label is from, and that a rule made it", async () => {
+    const origin = "by rule: 91% of 120 tokens that it names, 64% of where it is active";
+    const labelled = { ...CARD, label: "<b>Texas", label_origin: origin, label_is_automatic: true };
+    const root = await card("1_8_4", labelled);
+    expect(get(root, "card-label").textContent).toBe(`automatic label · ${origin}`);
+    const imported = await card("1_1_5", { ...labelled, label_origin: "imported: a.json", label_is_automatic: false });
+    expect(get(imported, "card-label").textContent).toBe("label “<b>Texas” · imported: a.json");
+  });
+
+  it("shows no origin of a label that the user typed", async () => {
+    const { root, model } = inspector("1_8_4", { circuit: { ...CIRCUIT, labels: { "1_8_4": "mine" } } });
+    await eventually(() => expect(model.sent.length).toBe(1));
+    model.answer({ type: "reply", body: { ...CARD, label: "theirs", label_origin: "by rule, not measured" } });
+    await eventually(() => get(root, "feature-card"));
+    expect(root.textContent).not.toContain("by rule");
   });
 
   it("tells a feature that never fired from one that nobody has examples of", async () => {

@@ -101,7 +101,7 @@ def open_notebook(
         else:
             on.write(name, cells)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.goto(on.url(name), timeout=START_TIMEOUT)
         notebook = Notebook(page)
         notebook.wait_for_kernel()

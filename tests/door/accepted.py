@@ -59,6 +59,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Circuit.supernodes": EMPTY,
     "Circuit.labels": EMPTY_MAPPING,
     "Circuit.positions": EMPTY_MAPPING,
+    "Graph.with_labels.labels": EMPTY_MAPPING,
     "Circuit.revision": FROM_ZERO,
     "Circuit.node_threshold": SHARE,
     "Circuit.edge_threshold": SHARE,

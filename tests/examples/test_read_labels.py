@@ -10,6 +10,7 @@ import pytest
 import circuit_widget as cw
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from tests.examples.published import HOSTILE, activation, explanation, write_export
+from tests.models import tiny_model
 
 
 def node(layer: int, feature: int, position: int, number: int, clerp: str = "", **changes: Any) -> dict[str, Any]:
@@ -134,3 +135,16 @@ def test_a_malformed_graph_is_refused(tmp_path: Path, content: str, message: str
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"There are no labels in .*none\.json; expected the \.json of a graph"):
         cw.read_labels(tmp_path / "none.json")
+
+
+def test_a_graph_takes_the_labels_of_its_nodes(tmp_path: Path) -> None:
+    traced = tiny_model().trace([1, 17, 42, 5], progress=False)
+    place = cw.Everywhere(int(traced.feature_layer[0]), int(traced.feature_index[0]))
+    lines = [explanation(place.layer, place.feature, "a label"), explanation(26, 9, "of a layer that it does not have")]
+    labelled = traced.with_labels(cw.read_labels(write_export(tmp_path, {"a.jsonl": lines})))
+    expected = [
+        node
+        for node, *numbers in zip(traced.node_ids, traced.feature_layer, traced.feature_index, strict=False)
+        if cw.Everywhere(*map(int, numbers)) == place
+    ]
+    assert labelled.labels == dict.fromkeys(expected, "a label")

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from circuit_widget.errors import LoadError
+from circuit_widget.loading import load
 from circuit_widget.model.capture import capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.self_check import check_pieces
@@ -227,6 +228,19 @@ def test_complex_and_missing_weights_are_named() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+class Linear8bit(nn.Linear):
+    """A class with the name of one whose weights are quantised."""
+
+
+def test_quantised_mlps_are_no_neurons() -> None:
+    network = tiny_network()
+    down: Any = network.model.layers[1].mlp.down_proj
+    down.__class__ = Linear8bit
+    ReplacementModel(LanguageModel(network, tokenizer(), "mine"), tiny_transcoders())
+    with pytest.raises(LoadError, match=r"mlp\.down_proj has weights that are quantised .*and only with transcoders"):
+        load(network, "neurons", tokenizer=tokenizer())
+
+
 def test_torchs_own_quantised_modules_are_named() -> None:
     quantised = torch.ao.quantization.quantize_dynamic(tiny_network(), {nn.Linear}, dtype=torch.qint8)
     assert "model.layers.0.self_attn.v_proj has weights that are quantised (torch.ao.nn.quantized" in refusal(quantised)

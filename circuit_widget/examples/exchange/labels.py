@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from circuit_widget.arguments import first_line, quoted
 from circuit_widget.errors import LoadError
@@ -27,8 +27,31 @@ MOST_OF_A_GRAPH = 1 << 30
 Found: TypeAlias = tuple[Everywhere, str]
 
 
-def read_labels(path: str | os.PathLike[str]) -> dict[Everywhere, str]:
-    """Return the labels of features in a graph file, or in what Neuronpedia exports.
+class NodesOfFeatures(Protocol):
+    """The parts of a Graph that labels are looked up with."""
+
+    @property
+    def node_ids(self) -> tuple[str, ...]: ...
+
+    @property
+    def feature_layer(self) -> Any: ...
+
+    @property
+    def feature_index(self) -> Any: ...
+
+
+class PublishedLabels(dict[Everywhere, str]):
+    """The labels of features, for `graph.with_labels`: a dictionary of which a graph takes what it has nodes of."""
+
+    def of_graph(self, graph: NodesOfFeatures) -> dict[str, str]:
+        """Return the labels of a graph's nodes, by node id."""
+        features = zip(graph.node_ids, graph.feature_layer.tolist(), graph.feature_index.tolist(), strict=False)
+        found = {node: self.get(Everywhere(layer, feature)) for node, layer, feature in features}
+        return {node: label for node, label in found.items() if label is not None}
+
+
+def read_labels(path: str | os.PathLike[str]) -> PublishedLabels:
+    """Return the labels of features in a graph file, or in what Neuronpedia exports, for `graph.with_labels`.
 
     Of a graph (.json) these are its `clerps`, written by whoever saved it, and otherwise the labels of its nodes. An export
     is a file of JSON lines (.jsonl, .jsonl.gz) or a folder of them, of one set of sources; of several explanations of one
@@ -40,7 +63,7 @@ def read_labels(path: str | os.PathLike[str]) -> dict[Everywhere, str]:
     """
     given = require_path(path, LoadError)
     left_out: Counter[str] = Counter()
-    labels: dict[Everywhere, str] = {}
+    labels = PublishedLabels()
     for feature, label in _found(given, left_out):
         if labels.setdefault(feature, label) != label:
             left_out["further labels of a feature that has one"] += 1

@@ -112,7 +112,7 @@ def read_examples(
         else:
             found, examples, labels = _of_set(opened, counts, made, report, cancelled)
         report(1.0, "Read")
-    model._cards.use_published(examples, labels)
+    model._cards.use_published(examples, labels, found.source)
     return found
 
 

@@ -65,6 +65,8 @@ def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
         levels=tuple(map(_level, known.levels)),
         histogram=None if known.histogram is None else CardHistogram(**vars(known.histogram)),
         origin=known.origin,
+        label_origin=known.label_origin if known.label is not None and label in (None, known.label) else None,
+        label_is_automatic=known.label_is_automatic,
     )
 
 

@@ -104,6 +104,8 @@ class Card:
     levels: Listed[CardLevel]
     histogram: CardHistogram | None
     origin: Text | None
+    label_origin: Text | None
+    label_is_automatic: bool
 
 
 @message

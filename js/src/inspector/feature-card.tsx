@@ -51,6 +51,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
   const unit = card.negative ? "unit of activation below zero" : "unit of activation";
   return (
     <>
+      <LabelOrigin store={store} id={id} card={card} />
       <section data-test="feature-card">
         <h3 title={card.origin === null ? undefined : `its strongest examples in ${printable(card.origin)}`}>
           fires on
@@ -81,6 +82,19 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
         </section>
       )}
     </>
+  );
+}
+
+/** Where the label is from, unless the user typed it; with its text, where the graph was traced before it had the label. */
+function LabelOrigin({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
+  if (card.label === null || card.label_origin === null || store.circuit.value.labels[id] !== undefined) return null;
+  const what = card.label_is_automatic ? "automatic label" : "label";
+  const text = store.snapshot.labels.has(store.snapshot.index.get(id) ?? -1) ? "" : ` “${printable(card.label)}”`;
+  return (
+    <p class="origin" data-test="card-label">
+      {what}
+      {text} · {printable(card.label_origin)}
+    </p>
   );
 }
 

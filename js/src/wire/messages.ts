@@ -87,6 +87,8 @@ export interface Card {
   readonly levels: readonly CardLevel[];
   readonly histogram: CardHistogram | null;
   readonly origin: string | null;
+  readonly label_origin: string | null;
+  readonly label_is_automatic: boolean;
 }
 
 /** A file's name and media type; its bytes are the reply's one buffer. */
