@@ -84,6 +84,7 @@ def make_entries() -> dict[str, Entry]:
             "max_tokens": None,
             **silent,
         },
+        "export_examples": {"folder": folder / "exported", "format": "neuronpedia", **silent},
         "read_examples": {"path": published, "folder": None, **silent},
         "feature_card": {"layer": 0, "feature": 0},
         "read_prompt": {"prompt": PROMPT},
