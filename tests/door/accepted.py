@@ -117,7 +117,9 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "window": NONE,
     "max_tokens": ONE | HUGE | NONE,
     "ReplacementModel.export_examples.format": NOTHING,
-    "ReplacementModel.read_examples.folder": TEXT | NONE,
+    # Refused where there is something of this name, as another entry may have written.
+    "ReplacementModel.read_examples.folder": frozenset({"everything"}),
+    "ReplacementModel.export_examples.folder": frozenset({"everything"}),
     "ReplacementModel.feature_card.layer": FROM_ZERO,
     "ReplacementModel.feature_card.feature": FROM_ZERO,
     "same_position": FLAG,

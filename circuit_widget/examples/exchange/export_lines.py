@@ -24,7 +24,7 @@ FOLDERS: Mapping[LineKind, str] = {
 
 _NOT_IN_NAMES = re.compile("[^A-Za-z0-9_.]+")
 
-Line: TypeAlias = tuple[LineKind, dict[str, Any]]
+KindAndFields: TypeAlias = tuple[LineKind, dict[str, Any]]
 
 
 def write_lines(folder: Path, model: str, transcoders: str, features: Iterable[FeatureFacts]) -> None:
@@ -48,7 +48,7 @@ def name_of(given: str) -> str:
     return _NOT_IN_NAMES.sub("-", given.strip()).strip("-.")[:80] or "unnamed"
 
 
-def lines_of_feature(facts: FeatureFacts, model_id: str, source: str) -> Iterator[Line]:
+def lines_of_feature(facts: FeatureFacts, model_id: str, source: str) -> Iterator[KindAndFields]:
     """Yield the lines of a feature: its numbers, an explanation where it has a label, and one for each example."""
     record = facts.record
     common = {"modelId": model_id, "layer": source, "index": str(facts.feature)}
