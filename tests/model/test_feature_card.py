@@ -78,7 +78,9 @@ def test_a_cross_layer_feature_promotes_what_all_its_writes_together_raise(archi
             row = transcoders.decoder_rows(layer, numbers, written)[0]
             after = language_model.blocks[written].mlp_post_norm
             if after is not None:
-                row = row * norm_weight(after, language_model.sites.norm)
+                weight = norm_weight(after, language_model.sites.norm)
+                assert weight is not None
+                row = row * weight
             if centred:
                 row = row - row.mean()
             total += language_model.unembedding.weight.detach() @ (row * final)

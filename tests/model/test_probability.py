@@ -37,5 +37,5 @@ def test_graph_generation_and_effect_report_the_same_probability() -> None:
     generated = model.generate(PROMPT, max_new_tokens=1)
     assert first.probability == exact
     assert effect.probability(first.token_id)[0] == pytest.approx(exact, rel=1e-14)
-    assert generated.sampled[0].token_id == first.token_id
-    assert generated.sampled[0].probability == pytest.approx(exact, rel=1e-5)
+    assert generated.tokens[len(graph.tokens)].token_id == first.token_id
+    assert generated.probabilities[0] == pytest.approx(exact, rel=1e-5)
