@@ -17,7 +17,10 @@ import type { Brush } from "./paint";
 import { type Camera, type Scene, spotOf } from "./scene";
 
 /** Width of the ground around letters, on which edges do not show. */
-const HALO = 3;
+const HALO = 4;
+
+/** Where the button is that shows the whole map again. */
+const SHOW_ALL: Area = { x0: 34, y0: 4, x1: 108, y1: 32 };
 
 /** The labels that have found a place, and what they were placed among. */
 export interface Labels {
@@ -29,7 +32,7 @@ export interface Labels {
 }
 
 /** Places labels for the present view, those of selected and pinned nodes before others. */
-export function placeLabels(store: Store, scene: Scene, camera: Camera, taken: readonly Area[]): Labels {
+export function placeLabels(store: Store, scene: Scene, camera: Camera, answers: readonly Area[]): Labels {
   const { snapshot } = store;
   const circuit = store.circuit.value;
   const first = new Set([...store.selected.value, ...circuit.pinned]);
@@ -43,6 +46,7 @@ export function placeLabels(store: Store, scene: Scene, camera: Camera, taken: r
     };
   });
   const frame = labelFrame(scene.layout, scene.width);
+  const taken = camera.k > 1 ? [...answers, SHOW_ALL] : answers;
   return { dots, frame, taken, zoom: camera.k, placed: mapLabels(dots, frame, taken, camera.k, CAPTION_SIZE) };
 }
 
