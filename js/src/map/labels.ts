@@ -67,21 +67,17 @@ export function labelData(labels: readonly MapLabel[], idOf: (index: number) => 
 }
 
 /** Draws labels, each with a halo, and the lines to their nodes; those of the `strong` nodes in full ink. */
-export function paintLabels(
-  brush: Brush,
-  labels: readonly MapLabel[],
-  dots: readonly MapDot[],
-  strong: (index: number) => boolean,
-): void {
+export function paintLabels(brush: Brush, labels: readonly MapLabel[], strong: (index: number) => boolean): void {
   const { context, palette } = brush;
   context.save();
   context.lineWidth = LEAD_WIDTH;
   context.strokeStyle = palette.muted;
   context.beginPath();
-  for (const { dot, lead } of labels) {
-    if (lead.length === 0) continue;
-    context.moveTo(dots[dot].x, lead[0]);
-    context.lineTo(dots[dot].x, lead[1]);
+  for (const { lead } of labels) {
+    for (let at = 0; at < lead.length; at += 2) {
+      if (at === 0) context.moveTo(lead[0], lead[1]);
+      else context.lineTo(lead[at], lead[at + 1]);
+    }
   }
   context.stroke();
   context.font = `${CAPTION_SIZE}px ${brush.interfaceFont}`;
