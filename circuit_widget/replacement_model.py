@@ -14,6 +14,7 @@ import torch
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.examples.collect import collect_examples
+from circuit_widget.examples.exchange.read import read_examples
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -106,6 +107,7 @@ class ReplacementModel:
     verify = verify
     fidelity = fidelity
     collect_examples = collect_examples
+    read_examples = read_examples
 
     def __repr__(self) -> str:
         if self.closed:
