@@ -152,7 +152,8 @@ def _candidates(space: "_Space", index: int, dot: MapDot, text: str, size: float
         for up in (-1, 1):
             rim = dot.y + up * dot.radius
             end = rim + up * length
-            y, lead = end + up * half, (x, rim, x, end)
+            y = end + up * half
+            lead: tuple[float, ...] = (x, rim, x, end)
             if not space.blocks(lead, index):
                 yield MapLabel(index, text, x - w / 2, y, w, "middle", lead)
                 yield MapLabel(index, text, x - LABEL_OVERHANG, y, w, "start", lead)
