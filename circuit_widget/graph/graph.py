@@ -361,6 +361,16 @@ class Graph:
 
         return load_graph(path)
 
+    def export(self, path: str | Path, *, slug: str | None = None, scan: str | None = None) -> Path:
+        """Write the JSON that circuit-tracer, Neuronpedia and Anthropic's viewer show, and return its path.
+
+        `slug` names the graph there (by default as the file) and `scan` the model. Raises GraphFileError for a path that does
+        not end in .json or cannot be written, and for names with other characters than letters, digits, and `_.-`.
+        """
+        from circuit_widget.graph.formats.viewer_writing import export_graph
+
+        return export_graph(self, path, slug, scan)
+
     def show(self, model: TracingModel | None = None, **settings: Any) -> CircuitWidget:
         """A widget on this graph; `model` defaults to the one that traced it. Interventions need a model."""
         from circuit_widget.widget.widget import CircuitWidget

@@ -108,6 +108,7 @@ def make_entries() -> dict[str, Entry]:
         "validate": {"groups": [node]},
         "save": {"path": folder / "graph.safetensors"},
         "load": {"path": folder / "graph.safetensors"},
+        "export": {"path": folder / "graph.json", "slug": "a", "scan": "b"},
         "show": {"model": None},
         "figure": {"circuit": None, "effect": None, "part": "map", "width": 3, "title": None},
     }
@@ -127,6 +128,7 @@ def make_entries() -> dict[str, Entry]:
         "from_json": {"value": circuit.to_json()},
         "save": {"path": folder / "circuit.json"},
         "load": {"path": folder / "circuit.json"},
+        "export": {"path": folder / "graph.json", "graph": graph, "slug": "a", "scan": "b"},
     }
     of_widget: dict[str, dict[str, Any]] = {
         "group": {"name": "name", "nodes": node},
@@ -243,7 +245,12 @@ def make_entries() -> dict[str, Entry]:
         "gguf": None,
         "examples": None,
     }
-    return {**entries, **{name: Entry(*one) for name, one in made.items()}, "load": Entry(cw.load, loaded)}
+    return {
+        **entries,
+        **{name: Entry(*one) for name, one in made.items()},
+        "load": Entry(cw.load, loaded),
+        "open": Entry(cw.open, {"path": folder / "graph.safetensors"}),
+    }
 
 
 def _unchanged(widget: cw.CircuitWidget, circuit: cw.Circuit, name: str) -> Callable[..., Any]:
