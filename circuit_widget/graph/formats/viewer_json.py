@@ -18,6 +18,7 @@ from circuit_widget.graph.consistency import check_consistency
 from circuit_widget.graph.document import LARGEST
 from circuit_widget.graph.formats.viewer_nodes import ViewerNode, read_nodes
 from circuit_widget.graph.graph import JSON, Graph
+from circuit_widget.graph.recipe import LOG_PROBABILITIES
 from circuit_widget.nodes import UNKNOWN_TOKEN, NodeKind, PromptToken, Target
 from circuit_widget.system.memory import available_memory
 from circuit_widget.system.paths import quoted_path
@@ -35,8 +36,8 @@ def read_viewer_json(path: Path, document: object) -> Graph:
 
     Its edges are those in the file. Influence, shares and scores are computed from them; a file has been pruned before it
     was written, so they describe what is left. The file has no logits, only probabilities: the logit of a target is the
-    logarithm of its probability, which is the logit up to a constant. `recipe["file"]` keeps the file's metadata, its saved
-    view and its own shares of influence.
+    logarithm of its probability, which is the logit up to a constant, and `recipe["logits"]` says so. `recipe["file"]` keeps
+    the file's metadata, its saved view and its own shares of influence.
 
     Raises GraphFileError, naming the place, for whatever contradicts itself or cannot be read.
     """
@@ -212,13 +213,14 @@ def _recipe(
 ) -> dict[str, JSON]:
     view = whole.get("qParams")
     recipe: dict[str, JSON] = {
+        "logits": LOG_PROBABILITIES,
         "file": {
             "format": FORMAT,
             "metadata": _plain(metadata),
             "qParams": _plain(view) if isinstance(view, dict) else {},
             "share": [one.share for one in sources],
             "without_activation": [one.id for one in features if one.activation is None],
-        }
+        },
     }
     for key, name in (("scan", "model"), ("prompt", "prompt")):
         if isinstance(metadata.get(key), str):
