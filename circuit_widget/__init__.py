@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from circuit_widget.attribution.targets import Contrast, Direction
     from circuit_widget.circuit.document import Circuit
     from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning
+    from circuit_widget.examples.exchange.labels import read_labels
     from circuit_widget.figure.figure import Figure
     from circuit_widget.graph import Feature, Graph
     from circuit_widget.graph.opening import open as open  # noqa: A004, users call it cw.open
@@ -41,6 +42,7 @@ _MODULE_OF = {
     "SwapIn": "intervention",
     "load": "loading",
     "open": "graph.opening",
+    "read_labels": "examples.exchange.labels",
 }
 
 # Not `open`: after `from circuit_widget import *`, Python's own has to be there.
@@ -64,6 +66,7 @@ __all__ = [
     "SwapIn",
     "__version__",
     "load",
+    "read_labels",
 ]
 
 

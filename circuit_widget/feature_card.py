@@ -19,7 +19,10 @@ from circuit_widget.arguments import finite_number, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.examples.reader import ExampleReader
-from circuit_widget.examples.record import CardRecord, Example, Histogram, Level
+from circuit_widget.examples.record import CardRecord, Example, ExampleSource, Histogram, Level
+from circuit_widget.graph import Graph
+from circuit_widget.labels.label import ORIGIN_WITH_TRANSCODERS, FeatureLabel, LabelKind
+from circuit_widget.labels.store import LabelStore
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.nodes import Everywhere
@@ -33,6 +36,11 @@ CARD_TOKENS = 10
 
 WITH_TRANSCODERS = "texts that come with the transcoders"
 
+CardLabel: TypeAlias = tuple[str | None, str | None, bool]
+"""A label, where it is from, and whether this package made it."""
+
+NO_LABEL: CardLabel = (None, None, False)
+
 TokenLogits: TypeAlias = tuple[tuple[str, float], ...]
 """Tokens, each with the direct effect of a feature on its logit."""
 
@@ -42,7 +50,10 @@ class FeatureCard:
     """What is known about a feature.
 
     Attributes:
-        label: a name given to it, if any.
+        label: a name given to it, if any, for activations of this sign.
+        label_origin: where the label is from, in a few words; a label by rule has its measured accuracy here.
+        label_is_automatic: whether a rule or a labeller of `label_features` made it.
+        other_label: label, its origin and whether it is automatic, for activations of the other sign; None: the same ones.
         frequency: share of the corpus's tokens at which it is active; `maximum`: its largest activation there; `minimum`:
             its lowest one below zero; `mean`: its mean activation where it is active. None where that is not known.
         examples: its strongest examples, those of different words first.
@@ -71,21 +82,29 @@ class FeatureCard:
     levels: tuple[Level, ...] = ()
     histogram: Histogram | None = None
     origin: str | None = None
+    label_origin: str | None = None
+    label_is_automatic: bool = False
+    other_label: CardLabel | None = None
 
     def at(self, activation: float) -> FeatureCard:
         """Return the card for an activation of this sign: a negative one promotes what a positive one suppresses.
 
-        Changes of logits are then for each unit of activation below zero.
+        Its label is that of this sign. Changes of logits are then for each unit of activation below zero.
 
         Raises:
             NodeError: the activation is not a finite number.
         """
-        negative = finite_number(activation, "activation of a feature", NodeError) < 0
+        negative = finite_number(activation, "The activation of a feature", NodeError) < 0
         if negative == self.negative:
             return self
-        return replace(
+        card = replace(
             self, promoted=_reversed(self.suppressed), suppressed=_reversed(self.promoted), negative=negative
         )
+        if self.other_label is None:
+            return card
+        own = (self.label, self.label_origin, self.label_is_automatic)
+        label, origin, automatic = self.other_label
+        return replace(card, label=label, label_origin=origin, label_is_automatic=automatic, other_label=own)
 
 
 class FeatureRecords:
@@ -155,15 +174,47 @@ class FeatureCards:
         self._model = model
         self._transcoders = transcoders
         self._records = FeatureRecords(directory, lambda token: token_text(model.tokenizer, token))
-        self._examples: ExampleReader | None = None
+        self.examples: ExampleSource | None = None
+        self.labels = LabelStore()
 
     def use(self, examples: ExampleReader) -> None:
-        """Show these examples, in place of those that come with the transcoders; labels stay."""
-        self._examples = examples
+        """Show these examples and the labels beside them, in place of the examples that come with the transcoders.
 
-    def label(self, layer: int, feature: int) -> str | None:
-        """Return the label of a feature, if it has one."""
-        return self._records.label(layer, feature)
+        Raises:
+            LoadError: labels that were made before cannot be kept with these examples.
+        """
+        labels = LabelStore(examples.folder)
+        if self.labels.folder is None:
+            self.labels.copy_to(labels)
+        self.examples, self.labels = examples, labels
+
+    def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str], source: str) -> None:
+        """Show examples, if there are any, and labels that others published; labels of rules and writers stay behind them.
+
+        Raises:
+            LoadError: the labels cannot be kept beside the examples that were collected before.
+        """
+        imported = ((place.layer, place.feature, text, LabelKind.IMPORTED, source) for place, text in labels.items())
+        self.labels.add(FeatureLabel(*one) for one in imported)
+        if examples is not None:
+            self.examples = examples
+
+    def label(self, layer: int, feature: int, activation: float = 1.0) -> str | None:
+        """Return the label of a feature for activations of this sign, if it has one."""
+        return self._label(layer, feature, negative=activation < 0)[0]
+
+    def labels_of(self, graph: Graph) -> dict[str, str]:
+        """Return the labels of a graph's features, each for the sign of its activation, by node id."""
+        features = (graph.feature_layer.tolist(), graph.feature_index.tolist(), graph.activation.tolist())
+        found = {node: self.label(*numbers) for node, *numbers in zip(graph.node_ids, *features, strict=False)}
+        return {node: label for node, label in found.items() if label}
+
+    def _label(self, layer: int, feature: int, *, negative: bool) -> CardLabel:
+        own = self.labels.find(layer, feature, negative=negative)
+        if own is not None:
+            return own.text, own.origin, own.automatic
+        given = self._records.label(layer, feature)
+        return NO_LABEL if given is None else (given, ORIGIN_WITH_TRANSCODERS, False)
 
     def card(self, layer: int, feature: int) -> FeatureCard:
         """Return the card of a feature.
@@ -177,10 +228,19 @@ class FeatureCards:
 
     def _card(self, layer: int, feature: int) -> FeatureCard:
         self._check_exists(layer, feature)
-        known = self._records if self._examples is None else self._examples
+        known = self._records if self.examples is None else self.examples
         promoted, suppressed = self._promoted_and_suppressed(layer, feature)
-        recorded = replace(known.of(layer, feature), label=self._records.label(layer, feature))
-        return FeatureCard(layer=layer, feature=feature, promoted=promoted, suppressed=suppressed, **vars(recorded))
+        label, label_origin, automatic = self._label(layer, feature, negative=False)
+        return FeatureCard(
+            layer=layer,
+            feature=feature,
+            promoted=promoted,
+            suppressed=suppressed,
+            label_origin=label_origin,
+            label_is_automatic=automatic,
+            other_label=self._label(layer, feature, negative=True),
+            **vars(replace(known.of(layer, feature), label=label)),
+        )
 
     def _check_exists(self, layer: int, feature: int) -> None:
         n_layers = self._transcoders.n_layers

@@ -14,6 +14,7 @@ import torch
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.examples.collect import collect_examples
+from circuit_widget.examples.exchange.read import read_examples
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -29,6 +30,7 @@ from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last
 from circuit_widget.intervention.studies.validation import validate
 from circuit_widget.model.closed import Closed
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.running import runs_model
 from circuit_widget.model.sampling import Options, SampledToken, generate
 from circuit_widget.model.tokens.prompt import (
@@ -46,7 +48,8 @@ from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.changed_weights import warn_of_changed_weights
 from circuit_widget.tracing.checks import fidelity, verify
-from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limit
+from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limits
+from circuit_widget.tracing.foreign_graph import foreign_graph
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.run import Run
@@ -104,6 +107,7 @@ class ReplacementModel:
     verify = verify
     fidelity = fidelity
     collect_examples = collect_examples
+    read_examples = read_examples
 
     def __repr__(self) -> str:
         if self.closed:
@@ -166,7 +170,7 @@ class ReplacementModel:
             position: the position whose next token is explained; -1 is the last one.
             token: the sampled token of a generation to explain, from 0; -1 is the last one.
             max_features: keep the most influential features; the others become part of the error of their layer and
-                position. By default all, if memory allows; of neurons 2,000, those of largest total attribution.
+                position. By default all, if memory allows; of neurons the 2,000 of largest total attribution.
             step: with max_features, how many features are chosen before all are ranked again; not for neurons.
 
         Raises:
@@ -175,7 +179,7 @@ class ReplacementModel:
             Cancelled: `cancelled()` became true.
         """
         started = time.perf_counter()
-        max_features, step = require_limit(max_features, "max_features"), require_limit(step, "step")
+        max_features, step = require_limits(max_features, step, neurons=isinstance(self.transcoders, Neurons))
         with reporting(progress) as report:
             report(0.0, "Running the model")
             request = trace_request(prompt, position, token, self.prompt_of)
@@ -190,7 +194,7 @@ class ReplacementModel:
                 progress=lambda done: report(0.2 + 0.75 * done, "Following edges"),
                 cancelled=cancelled,
             )
-            labels = self._labels(graph)
+            labels = self._cards.labels_of(graph)
             report(1.0, "Traced")
         recipe = recipe_of(self.model, self.transcoders, run, chosen, files=self._provenance, started=started)
         typed = {"prompt": request.prompt} if isinstance(request.prompt, str) else {}
@@ -375,15 +379,11 @@ class ReplacementModel:
     def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
         """Return the run of a graph's prompt; checked against the graph if another model object traced it."""
         ids = [token.token_id for token in require_graph(graph, InterventionError).tokens]
-        foreign = InterventionError(
-            "This graph was traced with another model or other transcoders: its features are not those of "
-            f"{self.model.name!r} with {self.transcoders.name!r}. Load the model it was traced with."
-        )
         if graph.n_layers != self.model.n_layers or not 0 <= min(ids) <= max(ids) < self.model.n_embeddings:
-            raise foreign
+            raise foreign_graph(graph, self.model, self.transcoders, fits=False)
         run = self._runs.of(self.prompt_of(graph.tokens), graph.position, cancelled)
         if graph.model is not self and not run.activations.agree_with(graph):
-            raise foreign
+            raise foreign_graph(graph, self.model, self.transcoders, fits=True)
         if graph.model is self:
             warn_of_changed_weights(graph, run, self.model.dtype)
         return run
@@ -391,10 +391,5 @@ class ReplacementModel:
     def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:
         return self._runs.of(self.read_prompt(prompt), -1)
 
-    def _label(self, layer: int, feature: int) -> str | None:
-        return self._cards.label(layer, feature)
-
-    def _labels(self, graph: Graph) -> dict[str, str]:
-        features = zip(graph.node_ids, graph.feature_layer.tolist(), graph.feature_index.tolist(), strict=False)
-        found = ((node, self._cards.label(layer, feature)) for node, layer, feature in features)
-        return {node: label for node, label in found if label}
+    def _label(self, layer: int, feature: int, activation: float) -> str | None:
+        return self._cards.label(layer, feature, activation)

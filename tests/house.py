@@ -15,6 +15,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "arguments": "checks of arguments, and how errors quote them",
         "characters": "counting and cutting text by whole characters",
         "nodes": "the kinds of nodes in a graph, and their ids",
+        "feature_ids": "the numbers by which other tools' files name a feature",
         "progress": "progress and cancellation of runs",
     },
     {"system": "the machine and the process: memory, atomic writes, torch's settings, the linear backend"},
@@ -22,8 +23,10 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"model.tokens": "from a prompt, a target or a tokenizer to token ids"},
     {"model": "the language model: the sites of each architecture, capture, the frozen model, re-runs, generation"},
     {"examples": "what features fire on: collected from texts, kept in a folder, read for cards"},
+    {"examples.exchange": "examples and labels in circuit-tracer's and Neuronpedia's formats, read and written"},
     {"attribution": "the sweep that computes edges; influence, pruning, scores: functions of tensors"},
     {"graph": "Graph: node table, weights, files"},
+    {"labels": "labels of features: by rule and how accurate, by a language model, imported; where they are kept"},
     {"circuit": "Circuit: the user's document, its rules, its JSON, edges between its boxes"},
     {"tracing": "one run of a prompt through the replacement model, and its graph; verification, fidelity"},
     {

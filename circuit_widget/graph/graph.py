@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,12 +16,13 @@ from circuit_widget.arguments import whole_number
 from circuit_widget.attribution.influence import cumulative_share, flow, input_totals
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.attribution.strongest import strongest
-from circuit_widget.errors import NodeError, NoModelError
+from circuit_widget.errors import NodeError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
+from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
 from circuit_widget.graph.node_table import Edges
 from circuit_widget.graph.subgraph import pruned, scores_of_circuit
-from circuit_widget.graph.tracing_model import TracingModel
+from circuit_widget.graph.tracing_model import TracingModel, required
 from circuit_widget.graph.verification import Verification
 from circuit_widget.nodes import Feature, NodeKind, PromptToken, Scores, Target, no_such_node, several_nodes
 
@@ -253,6 +254,13 @@ class Graph:
         """Ids of the features with exactly this label. Raises NodeError, naming the nearest labels, where there is none."""
         return nodes.labelled(self, label)
 
+    def with_labels(self, labels: GivenLabels) -> Graph:
+        """A copy with these labels besides its own: by node id, Feature or Everywhere, or what `label_features` returns.
+
+        Raises NodeError for a node that is not in the graph or is no feature, or a label that is no text of one line.
+        """
+        return replace(self, labels={**self.labels, **labelled_nodes(self, labels)})
+
     def strongest_edges(self, count: int | None = None, among: Iterable[int] | None = None) -> Edges:
         """The edges with the highest score `Â[t, s] (I_t + w_t)`, the strongest first.
 
@@ -305,11 +313,7 @@ class Graph:
 
         Raises NoModelError when the graph came from a file, without its model: then `model.verify(graph)` does it.
         """
-        if self.model is None:
-            raise NoModelError(
-                "This graph has no model with it; load the model it was traced with: model.verify(graph)."
-            )
-        return self.model.verify(self, n)
+        return required(self.model, "verify").verify(self, n)
 
     def validate(self, groups: Any = None, **settings: Any) -> Any:
         """How well this graph predicts ablations, of a circuit's boxes or of the most influential features.
@@ -317,11 +321,7 @@ class Graph:
         Returns the Validation of `model.validate(graph, groups, ...)`, with the same settings. Raises NoModelError when
         the graph came from a file.
         """
-        if self.model is None:
-            raise NoModelError(
-                "This graph has no model with it; load the model it was traced with: model.validate(graph)."
-            )
-        return self.model.validate(self, groups, **settings)
+        return required(self.model, "validate").validate(self, groups, **settings)
 
     def to_frames(self) -> tuple[pandas.DataFrame, pandas.DataFrame]:
         """Nodes and edges as pandas frames.

@@ -45,8 +45,8 @@ class Intervenable(Runner, Protocol):
     def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:
         """Return the run of another prompt, up to its last token."""
 
-    def _label(self, layer: int, feature: int) -> str | None:
-        """Return the label of a feature, if it has one."""
+    def _label(self, layer: int, feature: int, activation: float) -> str | None:
+        """Return the label of a feature for activations of this sign, if it has one."""
 
 
 def intervene(
@@ -126,7 +126,7 @@ def align(model: Intervenable, graph: Graph, prompt: PromptInput) -> Alignment:
     and at the end, and between these from the last token backwards. Positions left over have no counterpart.
 
     Raises:
-        InterventionError: the lengths differ and the prompts neither begin nor end alike.
+        InterventionError: the lengths differ and the prompts share neither their beginning nor their end.
         PromptError: the other prompt cannot be used.
     """
     return alignment_between(require_graph(graph, InterventionError).tokens, model.tokenize(prompt))

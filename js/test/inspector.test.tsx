@@ -25,6 +25,8 @@ const CARD = {
   levels: [],
   histogram: null,
   origin: "texts that come with the transcoders",
+  label_origin: null,
+  label_is_automatic: false,
 };
 
 const COLLECTED = {
@@ -33,8 +35,8 @@ const COLLECTED = {
   mean: 0.5,
   lowest: [{ tokens: ["x", "y"], activations: [-2, 1] }],
   levels: [
-    { least: 2, most: 4, share: 0.25, examples: CARD.examples },
-    { least: -2, most: -1, share: 0.5, examples: [{ tokens: ["low"], activations: [-1.5] }] },
+    { least: 2, most: 4, share: 0.25, examples: CARD.examples, name: null },
+    { least: -2, most: -1, share: 0.5, examples: [{ tokens: ["low"], activations: [-1.5] }], name: null },
   ],
   histogram: { least: -2, width: 1, counts: [4, 4, 0, 6, 2, 2] },
   origin: "120 tokens of <b>texts</b>.jsonl",
@@ -181,6 +183,15 @@ describe("a feature's card", () => {
     expect(texts(all(root, "card-level"))).toEqual(["2.00 to 4.00 · 25% of its activations…bcdefTexas<script>."]);
   });
 
+  it("names groups of examples that others published, as text, without a share that is not known", async () => {
+    const level = { least: 0, most: 1.5, share: null, examples: CARD.examples, name: "<b>Random</b>" };
+    const root = await card("1_8_4", { ...COLLECTED, levels: [level, { ...level, least: -1, name: "mixed" }] });
+    expect(texts(all(root, "card-level"))).toEqual([
+      "<b>Random</b> · 0.00 to 1.50…bcdefTexas<script>.",
+      "mixed · −1.00 to 1.50…bcdefTexas<script>.",
+    ]);
+  });
+
   it("places an activation among those of its own sign", () => {
     const { histogram } = COLLECTED;
     expect(standing(histogram, 2.5)).toBe("here 2.50, stronger than 70%");
@@ -193,6 +204,23 @@ describe("a feature's card", () => {
     expect([side.peak, side.examples, side.levels.length]).toEqual([-2, COLLECTED.lowest, 1]);
     const root = mount(<ExampleLine example={side.examples[0]} peak={side.peak} />);
     expect(texts([...root.querySelectorAll(".warm")])).toEqual(["x"]);
+  });
+
+  it("shows where a label is from, and that a rule made it", async () => {
+    const origin = "by rule: 91% of 120 tokens that it names, 64% of where it is active";
+    const labelled = { ...CARD, label: "<b>Texas", label_origin: origin, label_is_automatic: true };
+    const root = await card("1_8_4", labelled);
+    expect(get(root, "card-label").textContent).toBe(`automatic label · ${origin}`);
+    const imported = await card("1_1_5", { ...labelled, label_origin: "imported: a.json", label_is_automatic: false });
+    expect(get(imported, "card-label").textContent).toBe("label “<b>Texas” · imported: a.json");
+  });
+
+  it("shows no origin of a label that the user typed", async () => {
+    const { root, model } = inspector("1_8_4", { circuit: { ...CIRCUIT, labels: { "1_8_4": "mine" } } });
+    await eventually(() => expect(model.sent.length).toBe(1));
+    model.answer({ type: "reply", body: { ...CARD, label: "theirs", label_origin: "by rule, not measured" } });
+    await eventually(() => get(root, "feature-card"));
+    expect(root.textContent).not.toContain("by rule");
   });
 
   it("tells a feature that never fired from one that nobody has examples of", async () => {

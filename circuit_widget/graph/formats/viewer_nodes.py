@@ -10,6 +10,7 @@ from typing import Any
 
 from circuit_widget.arguments import quoted
 from circuit_widget.characters import repaired
+from circuit_widget.feature_ids import DECIMAL, PAIRED
 from circuit_widget.nodes import UNKNOWN_TOKEN, NodeKind, error_id, feature_id, logit_id, token_id
 
 MOST_LAYERS = 4096
@@ -169,24 +170,9 @@ def _logit_text(label: str, number: int) -> str:
     return found[1] if found is not None else label or f"token {number}"
 
 
-def unpaired(number: int) -> tuple[int, int]:
-    """Return layer and feature of a number that Cantor's pairing function made of them.
-
-    z = (l + i)(l + i + 1) / 2 + i, with the layer l and the feature i (circuit-tracer, schema version 1).
-    """
-    total = (math.isqrt(8 * number + 1) - 1) // 2
-    feature = number - total * (total + 1) // 2
-    return total - feature, feature
-
-
-def paired(layer: int, feature: int) -> int:
-    """Return the number that Cantor's pairing function makes of a layer and a feature."""
-    return (layer + feature) * (layer + feature + 1) // 2 + feature
-
-
 def _by_pairing(place: str, entry: Mapping[str, Any]) -> int:
     number = whole(f"{place}.feature", entry.get("feature"), 2**62)
-    layer, feature = unpaired(number)
+    layer, feature = PAIRED.split(number)
     if layer != layer_of(place, entry):
         raise ValueError(
             f"{place}.feature is {number}, which encodes feature {feature} of layer {layer}, but its layer is "
@@ -198,9 +184,10 @@ def _by_pairing(place: str, entry: Mapping[str, Any]) -> int:
 def _by_digits(place: str, entry: Mapping[str, Any]) -> int:
     """Layer, then the feature in five digits: what Neuronpedia wrote for Gemma-2-2B before schema version 1."""
     number = whole(f"{place}.feature", entry.get("feature"), 2**62)
-    if number // 100_000 != layer_of(place, entry):
+    layer, feature = DECIMAL.split(number)
+    if layer != layer_of(place, entry):
         raise ValueError(f"{place}.feature is {number}, which does not begin with its layer")
-    return number % 100_000
+    return feature
 
 
 def _by_name(place: str, entry: Mapping[str, Any]) -> int:

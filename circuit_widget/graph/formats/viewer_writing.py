@@ -13,7 +13,7 @@ import numpy as np
 
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import GraphFileError
-from circuit_widget.graph.formats.viewer_nodes import paired
+from circuit_widget.feature_ids import PAIRED
 from circuit_widget.nodes import NodeKind
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import quoted_path, require_path
@@ -119,7 +119,7 @@ def _nodes(graph: Graph, recorded: list[float | None] | None, labels: Mapping[st
             case NodeKind.FEATURE:
                 feature = int(graph.feature_index[number])
                 entry |= {
-                    "feature": paired(layer, feature),
+                    "feature": PAIRED.join(layer, feature),
                     "layer": str(layer),
                     "feature_type": "cross layer transcoder",
                     "jsNodeId": f"{layer}_{feature}-0",

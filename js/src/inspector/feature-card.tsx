@@ -51,6 +51,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
   const unit = card.negative ? "unit of activation below zero" : "unit of activation";
   return (
     <>
+      <LabelOrigin store={store} id={id} card={card} />
       <section data-test="feature-card">
         <h3 title={card.origin === null ? undefined : `its strongest examples in ${printable(card.origin)}`}>
           fires on
@@ -81,6 +82,19 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
         </section>
       )}
     </>
+  );
+}
+
+/** Where the label is from, unless the user typed it; with its text, where the graph was traced before it had the label. */
+function LabelOrigin({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
+  if (card.label === null || card.label_origin === null || store.circuit.value.labels[id] !== undefined) return null;
+  const what = card.label_is_automatic ? "automatic label" : "label";
+  const text = store.snapshot.labels.has(store.snapshot.index.get(id) ?? -1) ? "" : ` “${printable(card.label)}”`;
+  return (
+    <p class="origin" data-test="card-label">
+      {what}
+      {text} · {printable(card.label_origin)}
+    </p>
   );
 }
 
@@ -128,10 +142,12 @@ function Levels({ levels, peak }: { levels: Card["levels"]; peak: number }) {
         by activation
         {all > levels.length && <More whole={whole} all={count(all, "example")} title="by activation" />}
       </h3>
-      {levels.map(({ least, most, share, examples }) => (
-        <div class="level" key={least} data-test="card-level">
+      {levels.map(({ least, most, share, examples, name }, place) => (
+        <div class="level" key={place} data-test="card-level">
           <p class="range">
-            {decimal(least)} to {decimal(most)} · {percent(share)} of its activations
+            {name !== null && `${printable(name)} · `}
+            {decimal(least)} to {decimal(most)}
+            {share !== null && ` · ${percent(share)} of its activations`}
           </p>
           {(whole.value ? examples : examples.slice(0, 1)).map((example, at) => (
             <ExampleLine key={at} example={example} peak={peak} />

@@ -47,12 +47,13 @@ export interface CardExample {
   readonly activations: readonly number[];
 }
 
-/** Examples of a range of activations, and the share of all activations that is in it. */
+/** Examples of a range of activations, and the share of all activations that is in it; or a group with a name. */
 export interface CardLevel {
   readonly least: number;
   readonly most: number;
-  readonly share: number;
+  readonly share: number | null;
   readonly examples: readonly CardExample[];
+  readonly name: string | null;
 }
 
 /** How many tokens have which activation: bin `i` begins at `least + i * width`. */
@@ -86,6 +87,8 @@ export interface Card {
   readonly levels: readonly CardLevel[];
   readonly histogram: CardHistogram | null;
   readonly origin: string | null;
+  readonly label_origin: string | null;
+  readonly label_is_automatic: boolean;
 }
 
 /** A file's name and media type; its bytes are the reply's one buffer. */

@@ -1,0 +1,143 @@
+"""The label of a feature: its text, where it is from, and how well it names the tokens at which the feature is active."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from circuit_widget.arguments import ACTING, finite_number, of_type, quoted, truth_value, whole_number
+from circuit_widget.errors import NodeError
+from circuit_widget.nodes import Everywhere
+
+LONGEST_LABEL = 200
+"""Most characters of a label."""
+
+ORIGIN_WITH_TRANSCODERS = "with the transcoders"
+"""The origin of labels in the files of transcoders."""
+
+
+class LabelKind(IntEnum):
+    """How a label was made; of two labels of one feature, the one of the higher kind is displayed."""
+
+    RULE = 0
+    WRITTEN = 1
+    IMPORTED = 2
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How well a rule names the tokens at which a feature is active, on texts that it was not made from.
+
+    Attributes:
+        named: number of tokens that the rule names.
+        hits: number of those at which the feature is active.
+        active: number of tokens at which the feature is active.
+        level: the size of activation above which the feature counts as active.
+
+    Raises NodeError for anything else.
+    """
+
+    named: int
+    hits: int
+    active: int
+    level: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("named", "hits", "active"):
+            object.__setattr__(self, name, whole_number(getattr(self, name), f"{name} of an accuracy", NodeError))
+        object.__setattr__(self, "level", finite_number(self.level, "level of an accuracy", NodeError, least=0.0))
+        if self.hits > min(self.named, self.active):
+            raise NodeError(
+                f"hits of an accuracy is {self.hits}, more than its {self.named} named or {self.active} active tokens."
+            )
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the tokens that the rule names at which the feature is active; None where it names none."""
+        return self.hits / self.named if self.named else None
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the tokens at which the feature is active that the rule names; None where it is active at none."""
+        return self.hits / self.active if self.active else None
+
+
+@dataclass(frozen=True)
+class FeatureLabel:
+    """The label of one feature, for activations of one sign.
+
+    Attributes:
+        text: one line of at most 200 characters.
+        kind: how it was made.
+        source: who wrote it, or the file that it was imported from; empty for a rule.
+        negative: whether it is of activations below zero, which only neurons and a few transcoders have.
+        accuracy: how well the rule fits, where that was measured.
+
+    Raises NodeError for anything else.
+    """
+
+    layer: int
+    feature: int
+    text: str
+    kind: LabelKind
+    source: str = ""
+    negative: bool = False
+    accuracy: Accuracy | None = None
+
+    def __post_init__(self) -> None:
+        place = Everywhere(self.layer, self.feature)
+        object.__setattr__(self, "layer", place.layer)
+        object.__setattr__(self, "feature", place.feature)
+        object.__setattr__(self, "text", checked_label(self.text, place))
+        object.__setattr__(self, "negative", truth_value(self.negative, "negative of a label", NodeError))
+        of_type(self.kind, LabelKind, "kind of a label is a LabelKind", NodeError)
+        source = of_type(self.source, str, "source of a label is a text", NodeError)
+        if ACTING.search(source):
+            raise NodeError(f"source of a label is one line without control characters; given {quoted(source)}.")
+
+    @property
+    def origin(self) -> str:
+        """Where the label is from, in a few words."""
+        if self.kind is LabelKind.IMPORTED:
+            return f"imported: {self.source}"
+        if self.kind is LabelKind.WRITTEN:
+            return f"written by {self.source}"
+        return f"by rule{self._measured()}"
+
+    @property
+    def automatic(self) -> bool:
+        """Whether this package made it, by a rule or with a language model."""
+        return self.kind is not LabelKind.IMPORTED
+
+    def _measured(self) -> str:
+        found = self.accuracy
+        if found is None:
+            return ", not measured"
+        named = (
+            "the texts that measure it have none of the tokens that it names"
+            if found.precision is None
+            else f"{found.precision:.0%} of {found.named:,} {'token' if found.named == 1 else 'tokens'} that it names"
+        )
+        level = -found.level if self.negative else found.level
+        where = f"{'below' if self.negative else 'above'} {level:.2g}" if found.level or self.negative else "active"
+        recall = f"never {where} there" if found.recall is None else f"{found.recall:.0%} of where it is {where}"
+        return f": {named}, {recall}"
+
+
+def checked_label(text: object, place: Everywhere) -> str:
+    """Return the text of a label without the spaces around it.
+
+    Raises:
+        NodeError: it is no text of one line with 1 to 200 characters; names the feature.
+    """
+    whose = f"The label of feature {place.feature} of layer {place.layer}"
+    if not isinstance(text, str):
+        raise NodeError(f"{whose} is a text; given {quoted(text)}.")
+    stripped = text.strip()
+    if not stripped:
+        raise NodeError(f"{whose} is empty; expected a text.")
+    if ACTING.search(stripped):
+        raise NodeError(f"{whose} is one line without control characters; given {quoted(stripped)}.")
+    if len(stripped) > LONGEST_LABEL:
+        raise NodeError(f"{whose} has {len(stripped):,} characters; expected at most {LONGEST_LABEL}.")
+    return stripped
