@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
-from circuit_widget.examples.exchange.feature_id import DECIMAL, PAIRED
 from circuit_widget.examples.record import Example, Level
+from circuit_widget.feature_ids import DECIMAL, PAIRED
 from circuit_widget.loading import load
 from circuit_widget.replacement_model import ReplacementModel
 from tests.examples.published import HOSTILE, document, member, write_files, write_indexed

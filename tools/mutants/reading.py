@@ -95,7 +95,7 @@ MUTATIONS = (
     ),
     Mutation(
         "layer and feature of a published number change places",
-        EXCHANGE + "feature_id.py",
+        "circuit_widget/feature_ids.py",
         "return total - feature, feature",
         "return feature, total - feature",
         SETS,
