@@ -27,6 +27,7 @@ from circuit_widget.intervention.studies.group_sweep import sweep_groups
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last_layer
 from circuit_widget.intervention.studies.validation import validate
+from circuit_widget.labels.label_features import label_features
 from circuit_widget.model.closed import Closed
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.running import runs_model
@@ -104,6 +105,7 @@ class ReplacementModel:
     verify = verify
     fidelity = fidelity
     collect_examples = collect_examples
+    label_features = label_features
 
     def __repr__(self) -> str:
         if self.closed:
