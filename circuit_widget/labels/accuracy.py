@@ -10,6 +10,7 @@ from torch import Tensor
 
 from circuit_widget.examples.batch import WindowBatch
 from circuit_widget.labels.rule import Reading, Rules
+from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 POSITIONS_AT_ONCE = 4_096
 """Positions at which named features are looked up together."""
@@ -51,8 +52,9 @@ class _Index:
 class SideCounts:
     """Counts of one sign of a layer's features: tokens named, tokens active, and both."""
 
-    def __init__(self, rules: Rules, sign: int, levels: Float[Tensor, " features"]) -> None:
+    def __init__(self, rules: Rules, sign: int, levels: Float[Tensor, " features"], vocabulary: Vocabulary) -> None:
         self.rules = rules
+        self._vocabulary = vocabulary
         self.levels = levels
         self.sign = sign
         self._indices = {reading: _Index.of(rules, reading) for reading in Reading}
@@ -62,24 +64,26 @@ class SideCounts:
         """Count the tokens of a batch."""
         active = (self.sign * activations > self.levels).flatten(0, 1)
         for reading, index in self._indices.items():
-            words, known = words_at(batch, reading)
+            tokens, known = tokens_at(batch, reading)
             of_reading = self.rules.found & (self.rules.readings == int(reading))
             places = torch.nonzero(known)[:, 0]
             self.active += torch.where(of_reading, active[places].sum(0), 0)
             for some in places.split(POSITIONS_AT_ONCE):
-                where, features = index.named(words[some])
-                hits = active[some[where], features]
-                self.named += torch.bincount(features, minlength=len(self.named))
-                self.hits += torch.bincount(features[hits], minlength=len(self.named))
+                # A rule has words of one spelling, whose numbers are not among those of the other.
+                for spelling in Spelling:
+                    where, features = index.named(self._vocabulary.words(tokens[some], spelling))
+                    hits = active[some[where], features]
+                    self.named += torch.bincount(features, minlength=len(self.named))
+                    self.hits += torch.bincount(features[hits], minlength=len(self.named))
 
 
-def words_at(batch: WindowBatch, reading: Reading) -> tuple[Int[Tensor, " places"], Bool[Tensor, " places"]]:
-    """Return the word that a reading reads at each position of a batch, and where there is one and the position is used."""
+def tokens_at(batch: WindowBatch, reading: Reading) -> tuple[Int[Tensor, " places"], Bool[Tensor, " places"]]:
+    """Return the token that a reading reads at each position of a batch, and where there is one and the position is used."""
     place = int(reading)
-    words = batch.words.roll(-place, dims=1)
-    positions = torch.arange(batch.words.shape[1], device=words.device) + place
+    tokens = batch.tokens.roll(-place, dims=1)
+    positions = torch.arange(tokens.shape[1], device=tokens.device) + place
     exists = (positions >= 0) & (positions < batch.lengths[:, None])
-    return words.flatten(), (exists & batch.used).flatten()
+    return tokens.flatten(), (exists & batch.used).flatten()
 
 
 class LayerAccuracy:

@@ -23,7 +23,7 @@ from circuit_widget.examples.reader import check_identity
 from circuit_widget.examples.stream import TextStream, WindowReader
 from circuit_widget.examples.texts import read_texts
 from circuit_widget.labels.accuracy import LayerAccuracy, SideCounts
-from circuit_widget.labels.evidence import evidence_of, levels_of
+from circuit_widget.labels.evidence import WordCounts, evidence_of, levels_of
 from circuit_widget.labels.label import Accuracy, FeatureLabel, LabelKind
 from circuit_widget.labels.labelling_model import LabellingModel
 from circuit_widget.labels.promoted import promotes
@@ -128,7 +128,7 @@ def _rules_of_layer(
     assert model._cards.examples is not None
     path = manifest.file_of(model._cards.examples.folder, layer)
     state = read_layer(path, layer, signed=manifest.signed, device=model.model.layer_device(layer))
-    rules = rules_of(model.model, model.transcoders, state, layer, vocabulary)
+    rules = rules_of(model.model, model.transcoders, state, layer, vocabulary, manifest.n_tokens)
     if numbers is not None:
         chosen = torch.zeros_like(rules[0].found)
         chosen[torch.from_numpy(numbers).to(chosen.device)] = True
@@ -137,17 +137,26 @@ def _rules_of_layer(
     return LayerAccuracy(
         state.n_features,
         tuple(
-            SideCounts(one, side.sign, levels_of(side, signed=manifest.signed))
+            SideCounts(one, side.sign, levels_of(side, signed=manifest.signed), vocabulary)
             for one, side in zip(rules, state.sides, strict=True)
         ),
     )
 
 
 def rules_of(
-    model: LanguageModel, transcoders: TranscoderSet, state: LayerState, layer: int, vocabulary: Vocabulary
+    model: LanguageModel,
+    transcoders: TranscoderSet,
+    state: LayerState,
+    layer: int,
+    vocabulary: Vocabulary,
+    n_tokens: int,
 ) -> tuple[Rules, ...]:
-    """Return the labels by rule of all features of a layer, for each sign of activations that it has."""
+    """Return the labels by rule of all features of a layer, for each sign of activations that it has.
+
+    `n_tokens` is the number of tokens of the texts that the examples are from.
+    """
     signed = len(state.sides) > 1
+    counts = WordCounts(state, vocabulary, n_tokens)
     found = []
     for side in state.sides:
         parts = []
@@ -157,7 +166,7 @@ def rules_of(
             def are_promoted(rows: Tensor, words: Tensor, start: int = start, sign: int = side.sign) -> Tensor:
                 return promotes(model, transcoders, vocabulary, layer, rows + start, words, sign)
 
-            parts.append(find_rules(evidence_of(side, vocabulary, some, signed=signed), are_promoted))
+            parts.append(find_rules(evidence_of(side, vocabulary, counts, some, signed=signed), are_promoted))
         found.append(Rules(*(torch.cat([getattr(part, name) for part in parts]) for name in Rules.__annotations__)))
     return tuple(found)
 

@@ -39,6 +39,6 @@ def promotes(
     found = []
     at_once = max(1, LOGITS_AT_ONCE // model.unembedding.weight.shape[0])
     for some, of_some in zip(features.split(at_once), words.split(at_once), strict=True):
-        promoted, _ = vocabulary.words(promoted_tokens(model, transcoders, layer, some, sign).to(words.device))
+        promoted = vocabulary.words(promoted_tokens(model, transcoders, layer, some, sign).to(words.device))
         found.append((of_some[:, :, None] == promoted[:, None, :]).any(-1))
     return torch.cat(found)

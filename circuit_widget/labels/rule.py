@@ -1,14 +1,20 @@
 """Labels by one written rule from the examples of features: of words that are in the data, and no other ones.
 
 A reading names tokens by a word: the token itself ("Paris"), the one that follows ("say Paris"), or the one before
-("after Paris"). A word fits a reading if it has most of the weight of the examples there, occurs in two of them, and the
-feature is active at most of the tokens of the examples that the reading names by it: a feature that is active at one "the"
-of ten is not one of "the". The label is that of the first reading that fits:
+("after Paris"). A word fits a reading if
 
-1. the token, since this is what the feature reads, and the least that can be claimed;
+- it has most of the weight of the examples there, and is in at least three of them: one or two may be chance;
+- the feature is active at so many tokens that these can be most of those with the word in all texts: a feature that is
+  active at 10 tokens is not one of "the";
+- it is active at most of the tokens beside the peaks in the examples that the reading names by the word.
+
+The label is that of the first reading that fits:
+
+1. the token in any case, then in exactly this case ("The" where a sentence begins): what the feature reads, the least that
+   can be claimed;
 2. the token that follows, if the feature also promotes it: what is written agrees with what comes;
 3. the token before;
-4. up to three tokens that together have most of the weight, each of them in two examples;
+4. up to three tokens that together have most of the weight and each fit in the other respects;
 5. up to three tokens that follow, if the feature promotes each.
 
 A feature for which none fits has no label.
@@ -26,15 +32,15 @@ from torch import Tensor
 
 from circuit_widget.examples.batch import BEFORE
 from circuit_widget.labels.evidence import Evidence
-from circuit_widget.labels.vocabulary import Vocabulary
+from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 MOST = 0.6
 """Share of the weight that the words of a label have at least."""
 
 PRECISE = 0.5
-"""Share of the tokens named in the examples, apart from their peaks, at which the feature is active at least."""
+"""Share of the tokens named, in the examples and about in all texts, at which the feature is active at least."""
 
-SUPPORT = 2
+SUPPORT = 3
 """Number of examples in which a word occurs at least."""
 
 NAMED_WORDS = 3
@@ -52,13 +58,14 @@ class Reading(IntEnum):
 TEXTS = {Reading.TOKEN: "{}", Reading.NEXT: "say {}", Reading.BEFORE: "after {}"}
 
 ORDER = (
-    (Reading.TOKEN, 1),
-    (Reading.NEXT, 1),
-    (Reading.BEFORE, 1),
-    (Reading.TOKEN, NAMED_WORDS),
-    (Reading.NEXT, NAMED_WORDS),
+    (Reading.TOKEN, Spelling.ANY_CASE, 1),
+    (Reading.TOKEN, Spelling.EXACT, 1),
+    (Reading.NEXT, Spelling.ANY_CASE, 1),
+    (Reading.BEFORE, Spelling.ANY_CASE, 1),
+    (Reading.TOKEN, Spelling.ANY_CASE, NAMED_WORDS),
+    (Reading.NEXT, Spelling.ANY_CASE, NAMED_WORDS),
 )
-"""The readings in their order, each with the most words that it may have."""
+"""The readings in their order, each with the spelling of its words, and with how many it may have."""
 
 Promotes = Callable[[Int[Tensor, " n"], Int[Tensor, "n named"]], Bool[Tensor, "n named"]]
 """Returns, for rows of the evidence and words, whether the feature promotes each word."""
@@ -105,9 +112,10 @@ def find_rules(evidence: Evidence, promotes: Promotes) -> Rules:
         torch.zeros(count, NAMED_WORDS, dtype=torch.long, device=device),
         torch.full((count, NAMED_WORDS), -1, dtype=torch.long, device=device),
     )
-    candidates = {reading: _heaviest(evidence, reading) for reading in Reading}
-    for reading, most in ORDER:
-        found = candidates[reading]
+    kinds = dict.fromkeys((reading, spelling) for reading, spelling, _ in ORDER)
+    candidates = {kind: _heaviest(evidence, *kind) for kind in kinds}
+    for reading, spelling, most in ORDER:
+        found = candidates[reading, spelling]
         fits = found.fits(most) & ~rules.found
         rows = torch.nonzero(fits)[:, 0]
         used = found.used(most)[rows]
@@ -143,10 +151,12 @@ class _Candidates:
         return ((self.shares * used).sum(1) >= MOST) & (self.usable | ~used).all(1)
 
 
-def _heaviest(evidence: Evidence, reading: Reading) -> _Candidates:
+def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Candidates:
     """Return the heaviest words at a place beside the peaks."""
     place = BEFORE + int(reading)
-    words, tokens = evidence.words[:, :, place], evidence.tokens[:, :, place]
+    all_words = evidence.words[spelling]
+    words, tokens = all_words[:, :, place], evidence.tokens[:, :, place]
+    occurrences = evidence.occurrences[spelling][:, :, 1 + int(reading)]
     nameable = evidence.nameable[:, :, place]
     same = (words[:, :, None] == words[:, None, :]) & nameable[:, None, :]
     weights = evidence.weights * nameable
@@ -156,23 +166,28 @@ def _heaviest(evidence: Evidence, reading: Reading) -> _Candidates:
     found: list[tuple[Tensor, ...]] = []
     for _ in range(NAMED_WORDS):
         # Of one word, the example of most weight has the token that is written in the label.
-        share, first = torch.where(left, shares + 1e-6 * weights, -1.0).max(1)
+        first = torch.where(left, shares + 1e-6 * weights, -1.0).argmax(1)
         column = first[:, None]
-        word = torch.gather(words, 1, column)[:, 0]
-        usable = (
-            (torch.gather(support, 1, column)[:, 0] >= SUPPORT) & (share > 0) & _is_precise(evidence, reading, word)
+        word, token, examples, occurrence = (
+            torch.gather(column_of, 1, column)[:, 0] for column_of in (words, tokens, support, occurrences)
         )
-        found.append(
-            (word, torch.gather(tokens, 1, column)[:, 0], torch.gather(shares, 1, column)[:, 0] * (share > 0), usable)
-        )
+        share = torch.gather(torch.where(left, shares, 0.0), 1, column)[:, 0]
+        frequent = evidence.active * share >= PRECISE * occurrence
+        usable = (share > 0) & (examples >= SUPPORT) & frequent & _is_precise(evidence, reading, all_words, word)
+        found.append((word, token, share, usable))
         left &= words != word[:, None]
     return _Candidates(*(torch.stack(parts, 1) for parts in zip(*found, strict=True)))
 
 
-def _is_precise(evidence: Evidence, reading: Reading, word: Int[Tensor, " features"]) -> Bool[Tensor, " features"]:
+def _is_precise(
+    evidence: Evidence,
+    reading: Reading,
+    words: Int[Tensor, "features examples context"],
+    word: Int[Tensor, " features"],
+) -> Bool[Tensor, " features"]:
     """Return whether the feature is active at most tokens that a word names in the examples, apart from the peaks."""
     named = torch.zeros_like(evidence.nameable)
-    match = (evidence.words == word[:, None, None]) & (evidence.tokens >= 0)
+    match = (words == word[:, None, None]) & (evidence.tokens >= 0)
     width = match.shape[2]
     if reading is Reading.NEXT:
         named[:, :, : width - 1] = match[:, :, 1:]

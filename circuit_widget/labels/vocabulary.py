@@ -2,26 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import Enum
+
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from circuit_widget.arguments import ACTING
 from circuit_widget.characters import REPLACEMENT, shortened
-from circuit_widget.examples.words import WordNumbers
+from circuit_widget.examples.words import WordNumbers, number_of
 from circuit_widget.model.tokens.tokenizer import Tokenizer, token_text
 
 LONGEST_WORD = 24
 """Most characters of a word in a label."""
 
 
+class Spelling(Enum):
+    """Which tokens are one word: in any case, ` Paris` and `paris`, or in the same case, ` Paris` and `Paris`."""
+
+    ANY_CASE = "any case"
+    EXACT = "exact"
+
+
+class _TokenTable:
+    """A value for each token, computed when it is first needed; 0 or False where there is no token."""
+
+    def __init__(self, compute: Callable[[int], int | bool], dtype: torch.dtype) -> None:
+        self._compute = compute
+        self._values = torch.zeros(1, dtype=dtype, device="cpu")
+        self._known = torch.ones(1, dtype=torch.bool, device="cpu")
+
+    def __call__(self, tokens: Int[Tensor, "*shape"]) -> Tensor:
+        """Return the values of tokens; -1 is no token."""
+        places = tokens.to("cpu", torch.long) + 1
+        missing = int(places.max()) + 1 - len(self._known) if places.numel() else 0
+        if missing > 0:
+            self._values = torch.cat([self._values, self._values.new_zeros(missing)])
+            self._known = torch.cat([self._known, self._known.new_zeros(missing)])
+        new = places[~self._known[places]]
+        for place in torch.unique(new).tolist():
+            self._values[place] = self._compute(place - 1)
+            self._known[place] = True
+        return self._values[places].to(tokens.device)
+
+
 class Vocabulary:
-    """Looks up the words of tokens; ` Paris` and `paris` are one word."""
+    """Looks up the words of tokens."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self.word_of = WordNumbers(tokenizer)
         self._texts: dict[int, str] = {}
+        self._words = {
+            Spelling.ANY_CASE: _TokenTable(self.word_of, torch.long),
+            Spelling.EXACT: _TokenTable(self._exact, torch.long),
+        }
+        self._nameable = _TokenTable(self._is_nameable, torch.bool)
 
     def text(self, token: int) -> str:
         """Return a token as a label has it: without the spaces around it, with signs for what acts on a page."""
@@ -33,19 +70,16 @@ class Vocabulary:
             self._texts[token] = shortened(visible, LONGEST_WORD)
         return self._texts[token]
 
-    def words(self, tokens: Int[Tensor, "*shape"]) -> tuple[Int[Tensor, "*shape"], Bool[Tensor, "*shape"]]:
-        """Return the numbers of the tokens' words, and which of them a label can name.
+    def words(self, tokens: Int[Tensor, "*shape"], spelling: Spelling = Spelling.ANY_CASE) -> Int[Tensor, "*shape"]:
+        """Return the numbers of the tokens' words, 0 where there is no token; no number is of both spellings."""
+        return self._words[spelling](tokens)
 
-        Spaces, parts of characters, and where there is no token, cannot be named.
-        """
-        distinct, index = torch.unique(tokens, return_inverse=True)
-        known = distinct.tolist()
-        numbers = [self.word_of(token) if token >= 0 else 0 for token in known]
-        nameable = [token >= 0 and self._is_nameable(token) for token in known]
-        return (
-            torch.tensor(numbers, dtype=torch.long, device=tokens.device)[index],
-            torch.tensor(nameable, dtype=torch.bool, device=tokens.device)[index],
-        )
+    def nameable(self, tokens: Int[Tensor, "*shape"]) -> Bool[Tensor, "*shape"]:
+        """Return which tokens a label can name: not spaces, parts of characters, or where there is no token."""
+        return self._nameable(tokens)
+
+    def _exact(self, token: int) -> int:
+        return number_of(f"exactly {token_text(self._tokenizer, token).strip()}")
 
     def _is_nameable(self, token: int) -> bool:
         text = self.text(token)
