@@ -113,9 +113,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "on_token": CALLBACK,
     "ReplacementModel.collect_examples.texts": NONE,
     "column": ANY_TEXT,
-    "features": EMPTY | FEATURE,
-    "labeller": NONE,
-    "ReplacementModel.label_features.labeller": NONE | {"failing callable", "class"},
+    "ReplacementModel.label_features.features": EMPTY,
+    "ReplacementModel.label_features.labeller": NOTHING,  # what a labeller raises is named with its feature
     "ReplacementModel.label_features.texts": NONE,
     "ChatLabeller.model": NOTHING,
     "ChatLabeller.tokenizer": NOTHING,
