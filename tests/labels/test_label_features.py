@@ -201,3 +201,19 @@ def test_features_are_labelled_in_parts(model: ReplacementModel, monkeypatch: py
     whole = list(model.label_features(progress=False).labels())
     monkeypatch.setattr(by_rule, "FEATURES_AT_ONCE", 7)
     assert list(model.label_features(progress=False).labels()) == whole
+
+
+def test_the_command_line_labels_a_folder_of_examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from circuit_widget.cli import main
+
+    for name, texts in (("texts", TEXTS), ("other", HELD_OUT)):
+        (tmp_path / f"{name}.txt").write_text("\n\n".join(texts))
+    folder = str(tmp_path / "out")
+    common = ["demo", "--device", "cpu", "-o", folder]
+    assert main(["examples", *common, str(tmp_path / "texts.txt")]) == 0
+    assert main(["labels", *common, "--held-out", str(tmp_path / "other.txt")]) == 0
+    printed = capsys.readouterr().out
+    assert f"features in {folder}" in printed
+    assert "precision " in printed
+    assert main(["labels", "demo", "--device", "cpu", "-o", str(tmp_path / "none")]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
