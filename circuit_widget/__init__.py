@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from circuit_widget.attribution.targets import Contrast, Direction
     from circuit_widget.circuit.document import Circuit
     from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning
+    from circuit_widget.examples.exchange.labels import read_labels
     from circuit_widget.figure.figure import Figure
     from circuit_widget.graph import Feature, Graph
     from circuit_widget.intervention import Ablate, Add, Effect, Scale, Set, SwapIn
@@ -41,6 +42,7 @@ _MODULE_OF = {
     "Set": "intervention",
     "SwapIn": "intervention",
     "load": "loading",
+    "read_labels": "examples.exchange.labels",
 }
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "SwapIn",
     "__version__",
     "load",
+    "read_labels",
 ]
 
 

@@ -31,12 +31,14 @@ Circuit tracing for language models: which features lead to a model's prediction
 TRACE = """\
 Trace one prompt and write its attribution graph to a file.
 
-The embedded model is used unless --model names another one: a local directory, or the name of a
-model already in the local Hugging Face cache, together with --transcoders. Nothing is downloaded,
+The embedded model is used unless --model names another one: a local directory, a GGUF file, or the
+name of a model already in the local Hugging Face cache. Features are those of --transcoders; without
+it, or with --transcoders neurons, they are the neurons of the model's own MLPs. Nothing is downloaded,
 except, with --download, transcoders that are not in the cache.
 
   circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
   circuit-widget trace "Hello" --model ./llama --transcoders ./llama-transcoders -o hello.safetensors
+  circuit-widget trace "Hello" --model ./model.Q4_1.gguf --transcoders neurons -o hello.safetensors
   circuit-widget trace "The capital of Texas is" --model google/gemma-2-2b --transcoders gemma \\
       --contrast Austin Dallas --verify 50 -o texas.safetensors
 """
@@ -53,11 +55,14 @@ A circuit is saved from a notebook with widget.circuit.save("dallas.json").
 EXAMPLES = """\
 Run your texts once and write what feature cards show to a folder: examples, frequency, histogram.
 
+Features are those of --transcoders; without it, or with --transcoders neurons, they are the neurons of the model's MLPs.
+
 TEXTS is a .txt file (a text ends at an empty line), a .jsonl file or a Parquet file. Without it the model's own samples
 are used. Stopped at any time, the same command goes on; with further texts it adds to the folder.
 
   circuit-widget examples ./llama texts.jsonl --transcoders ./llama-transcoders -o llama-examples
   circuit-widget examples ./llama --max-tokens 50000 -o llama-examples
+  circuit-widget examples ./model.Q4_1.gguf texts.jsonl --transcoders neurons -o model-examples
 
 In a notebook: cw.load("./llama", "./llama-transcoders", examples="llama-examples")
 """
@@ -115,7 +120,9 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, required=True, metavar="FILE", help="graph file to write (.safetensors)"
     )
     trace.add_argument(
-        "--model", default="demo", help='directory or hub id[@revision] of a model (default: the embedded one, "demo")'
+        "--model",
+        default="demo",
+        help='directory, GGUF file or hub id[@revision] of a model (default: the embedded one, "demo")',
     )
     _add_loading(trace)
     trace.add_argument("--position", type=int, default=-1, metavar="N", help="where the next token is explained")
@@ -125,7 +132,12 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument(
         "--contrast", nargs=2, metavar=("TOKEN", "OTHER"), help="explain why the one token rather than the other"
     )
-    trace.add_argument("--max-features", type=int, metavar="N", help="keep the N features of most influence")
+    trace.add_argument(
+        "--max-features",
+        type=int,
+        metavar="N",
+        help="keep the N features of most influence (default: all; of neurons 2,000)",
+    )
     trace.add_argument(
         "--node-threshold", type=_share, metavar="SHARE", help="prune to the nodes that have this share of influence"
     )
@@ -153,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     figure.set_defaults(run=_figure)
 
     examples = _command(commands, "examples", "texts to examples of every feature", EXAMPLES)
-    examples.add_argument("model", help='directory or hub id[@revision] of a model, or "demo"')
+    examples.add_argument("model", help='directory, GGUF file or hub id[@revision] of a model, or "demo"')
     examples.add_argument("texts", nargs="?", help="file of texts: .txt, .jsonl or .parquet (default: samples)")
     examples.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the examples")
     _add_loading(examples)
@@ -174,7 +186,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_loading(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--transcoders", help="directory of its transcoders, hub reference, or short name of a known set"
+        "--transcoders",
+        help='directory of its transcoders, hub reference, short name of a known set, or "neurons" (default: neurons)',
     )
     command.add_argument("--download", action="store_true", help="fetch transcoders that are not in the local cache")
     command.add_argument("--device", help="cpu, cuda, mps (default: CUDA, else MPS, else the CPU)")

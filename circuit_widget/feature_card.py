@@ -19,9 +19,9 @@ from circuit_widget.arguments import finite_number, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.examples.reader import ExampleReader
-from circuit_widget.examples.record import CardRecord, Example, Histogram, Level
+from circuit_widget.examples.record import CardRecord, Example, ExampleSource, Histogram, Level
 from circuit_widget.graph import Graph
-from circuit_widget.labels.label import ORIGIN_WITH_TRANSCODERS
+from circuit_widget.labels.label import ORIGIN_WITH_TRANSCODERS, FeatureLabel, LabelKind
 from circuit_widget.labels.promoted import CARD_TOKENS
 from circuit_widget.labels.store import LabelStore
 from circuit_widget.model.language_model import LanguageModel
@@ -91,7 +91,7 @@ class FeatureCard:
         Raises:
             NodeError: the activation is not a finite number.
         """
-        negative = finite_number(activation, "activation of a feature", NodeError) < 0
+        negative = finite_number(activation, "The activation of a feature", NodeError) < 0
         if negative == self.negative:
             return self
         card = replace(
@@ -171,7 +171,7 @@ class FeatureCards:
         self._model = model
         self._transcoders = transcoders
         self._records = FeatureRecords(directory, lambda token: token_text(model.tokenizer, token))
-        self.examples: ExampleReader | None = None
+        self.examples: ExampleSource | None = None
         self.labels = LabelStore()
 
     def use(self, examples: ExampleReader) -> None:
@@ -184,6 +184,17 @@ class FeatureCards:
         if self.labels.folder is None:
             self.labels.copy_to(labels)
         self.examples, self.labels = examples, labels
+
+    def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str], source: str) -> None:
+        """Show examples, if there are any, and labels that others published; labels of rules and writers stay behind them.
+
+        Raises:
+            LoadError: the labels cannot be kept beside the examples that were collected before.
+        """
+        imported = ((place.layer, place.feature, text, LabelKind.IMPORTED, source) for place, text in labels.items())
+        self.labels.add(FeatureLabel(*one) for one in imported)
+        if examples is not None:
+            self.examples = examples
 
     def label(self, layer: int, feature: int, activation: float = 1.0) -> str | None:
         """Return the label of a feature for activations of this sign, if it has one."""

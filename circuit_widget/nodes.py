@@ -22,6 +22,14 @@ class NodeKind(StrEnum):
     LOGIT = "logit"
 
 
+FEATURE_NUMBERS = {
+    "layer": "The layer of a feature",
+    "position": "The position of a feature",
+    "feature": "The number of a feature in its layer",
+}
+"""What errors call the three numbers of a feature."""
+
+
 @dataclass(frozen=True, order=True)
 class Feature:
     """One transcoder feature at one position of a prompt, active or not; all three numbers count from 0.
@@ -34,11 +42,11 @@ class Feature:
     feature: int
 
     def __post_init__(self) -> None:
-        for name in ("layer", "position", "feature"):
+        for name in FEATURE_NUMBERS:
             number = getattr(self, name)
             # Features are made by the thousand, nearly always of Python's own numbers.
             if type(number) is not int or number < 0:
-                object.__setattr__(self, name, whole_number(number, f"The {name} of a feature", NodeError))
+                object.__setattr__(self, name, whole_number(number, FEATURE_NUMBERS[name], NodeError))
 
     @property
     def id(self) -> str:

@@ -14,6 +14,7 @@ import torch
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.examples.collect import collect_examples
+from circuit_widget.examples.exchange.read import read_examples
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -30,6 +31,7 @@ from circuit_widget.intervention.studies.validation import validate
 from circuit_widget.labels.label_features import label_features
 from circuit_widget.model.closed import Closed
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.running import runs_model
 from circuit_widget.model.sampling import Options, SampledToken, generate
 from circuit_widget.model.tokens.prompt import (
@@ -47,7 +49,8 @@ from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.changed_weights import warn_of_changed_weights
 from circuit_widget.tracing.checks import fidelity, verify
-from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limit
+from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limits
+from circuit_widget.tracing.foreign_graph import foreign_graph
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.run import Run
@@ -106,6 +109,7 @@ class ReplacementModel:
     fidelity = fidelity
     collect_examples = collect_examples
     label_features = label_features
+    read_examples = read_examples
 
     def __repr__(self) -> str:
         if self.closed:
@@ -168,7 +172,7 @@ class ReplacementModel:
             position: the position whose next token is explained; -1 is the last one.
             token: the sampled token of a generation to explain, from 0; -1 is the last one.
             max_features: keep the most influential features; the others become part of the error of their layer and
-                position. By default all, if memory allows; of neurons 2,000, those of largest total attribution.
+                position. By default all, if memory allows; of neurons the 2,000 of largest total attribution.
             step: with max_features, how many features are chosen before all are ranked again; not for neurons.
 
         Raises:
@@ -177,7 +181,7 @@ class ReplacementModel:
             Cancelled: `cancelled()` became true.
         """
         started = time.perf_counter()
-        max_features, step = require_limit(max_features, "max_features"), require_limit(step, "step")
+        max_features, step = require_limits(max_features, step, neurons=isinstance(self.transcoders, Neurons))
         with reporting(progress) as report:
             report(0.0, "Running the model")
             request = trace_request(prompt, position, token, self.prompt_of)
@@ -377,15 +381,11 @@ class ReplacementModel:
     def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
         """Return the run of a graph's prompt; checked against the graph if another model object traced it."""
         ids = [token.token_id for token in require_graph(graph, InterventionError).tokens]
-        foreign = InterventionError(
-            "This graph was traced with another model or other transcoders: its features are not those of "
-            f"{self.model.name!r} with {self.transcoders.name!r}. Load the model it was traced with."
-        )
         if graph.n_layers != self.model.n_layers or not 0 <= min(ids) <= max(ids) < self.model.n_embeddings:
-            raise foreign
+            raise foreign_graph(graph, self.model, self.transcoders, fits=False)
         run = self._runs.of(self.prompt_of(graph.tokens), graph.position, cancelled)
         if graph.model is not self and not run.activations.agree_with(graph):
-            raise foreign
+            raise foreign_graph(graph, self.model, self.transcoders, fits=True)
         if graph.model is self:
             warn_of_changed_weights(graph, run, self.model.dtype)
         return run

@@ -22,6 +22,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"model.tokens": "from a prompt, a target or a tokenizer to token ids"},
     {"model": "the language model: the sites of each architecture, capture, the frozen model, re-runs, generation"},
     {"examples": "what features fire on: collected from texts, kept in a folder, read for cards"},
+    {"examples.exchange": "examples and labels in circuit-tracer's and Neuronpedia's formats, read and written"},
     {"attribution": "the sweep that computes edges; influence, pruning, scores: functions of tensors"},
     {"graph": "Graph: node table, weights, files"},
     {"labels": "labels of features: by rule and how accurate, by a language model, imported; where they are kept"},

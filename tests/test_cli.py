@@ -122,7 +122,18 @@ def test_a_graph_file_cut_in_half_is_refused(
     assert "half.safetensors" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["demo", "trace", "figure"])
+@pytest.mark.parametrize("command", ["trace", "examples"])
+def test_help_says_which_models_and_features_there_are(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "they are the neurons of the model's" in text
+    assert "directory, GGUF file or hub id[@revision] of a model" in text
+    assert '"neurons" (default: neurons)' in text
+    assert ".gguf" in text
+
+
+@pytest.mark.parametrize("command", ["demo", "trace", "figure", "examples"])
 def test_help_shows_an_example_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

@@ -20,6 +20,7 @@ from circuit_widget.examples.layer_state import LayerState
 from circuit_widget.examples.manifest import NAME, Manifest, Source, read_manifest
 from circuit_widget.examples.parquet import arrow
 from circuit_widget.examples.reader import ExampleReader, check_identity
+from circuit_widget.examples.record import ExampleSource
 from circuit_widget.examples.samples import DEFAULT_TOKENS, FIRST, samples_of
 from circuit_widget.examples.samples import NAME as SAMPLES
 from circuit_widget.examples.stream import Round, TextStream, WindowReader, different_texts
@@ -29,6 +30,7 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.running import runs_model
 from circuit_widget.model.tokens.prompt import first_position
 from circuit_widget.model.tokens.tokenizer import token_text
+from circuit_widget.nodes import Everywhere
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.system.paths import require_path
@@ -55,9 +57,12 @@ class Cards(Protocol):
     def use(self, examples: ExampleReader) -> None:
         """Show these examples."""
 
+    def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str], source: str) -> None:
+        """Show these examples and labels, which others published."""
+
 
 class CollectingModel(Protocol):
-    """The parts of a ReplacementModel that `collect_examples` uses."""
+    """The parts of a ReplacementModel that `collect_examples` uses, and what reads and writes published examples."""
 
     model: LanguageModel
     transcoders: TranscoderSet

@@ -182,6 +182,11 @@ def open_examples(given: object, model: LanguageModel, transcoders: TranscoderSe
         LoadError: as `find_examples` does.
     """
     folder = require_path(given, LoadError)  # type: ignore[arg-type]
+    if folder.is_file():
+        raise LoadError(
+            f"examples is {quoted_path(folder)}, which is a file; give the folder that collect_examples(texts, folder) "
+            "wrote."
+        )
     if not folder.is_dir():
         raise LoadError(
             f"examples is {quoted_path(folder)}, and there is no such folder; collect_examples(texts, folder) makes one."

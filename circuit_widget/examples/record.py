@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -15,17 +16,19 @@ class Example:
 
 @dataclass(frozen=True)
 class Level:
-    """Examples of one range of activations, drawn at random.
+    """Examples of one range of activations, drawn at random, or of a group that others published under a name.
 
     Attributes:
         least, most: the range; the strongest activation of each example is in it.
-        share: share of the tokens at which the feature is active whose activation is in the range.
+        share: share of the tokens at which the feature is active whose activation is in the range; None if not known.
+        name: the name of a published group. Its range is that of its examples.
     """
 
     least: float
     most: float
-    share: float
+    share: float | None
     examples: tuple[Example, ...]
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,15 @@ class CardRecord:
     levels: tuple[Level, ...] = ()
     histogram: Histogram | None = None
     origin: str | None = None
+
+    @property
+    def n_examples(self) -> int:
+        """Number of examples, of all levels."""
+        return len(self.examples) + len(self.lowest) + sum(len(level.examples) for level in self.levels)
+
+
+class ExampleSource(Protocol):
+    """Where the records of a model's features come from."""
+
+    def of(self, layer: int, feature: int) -> CardRecord:
+        """Return what is known of a feature; raises LoadError where its file is damaged."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, Int32
+from jaxtyping import Bool, Float32, Int, Int32, Int64
 
 from circuit_widget.arguments import entries_of, one_line, quoted, whole_number
 from circuit_widget.errors import NodeError
@@ -62,6 +62,12 @@ def feature_at(graph: Graph, index: int) -> Feature:
     """The feature at an index in node order."""
     columns = (graph.feature_layer, graph.feature_position, graph.feature_index)
     return Feature(*(int(column[index]) for column in columns))
+
+
+def feature_numbers(graph: Graph) -> Int64[np.ndarray, "features 3"]:
+    """The layer, position and number of each feature, in node order."""
+    columns = (graph.feature_layer, graph.feature_position, graph.feature_index)
+    return np.stack(columns, axis=1).astype(np.int64)
 
 
 def among(graph: Graph, indices: Iterable[int] | None) -> Bool[np.ndarray, " nodes"]:

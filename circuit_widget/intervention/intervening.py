@@ -126,7 +126,7 @@ def align(model: Intervenable, graph: Graph, prompt: PromptInput) -> Alignment:
     and at the end, and between these from the last token backwards. Positions left over have no counterpart.
 
     Raises:
-        InterventionError: the lengths differ and the prompts neither begin nor end alike.
+        InterventionError: the lengths differ and the prompts share neither their beginning nor their end.
         PromptError: the other prompt cannot be used.
     """
     return alignment_between(require_graph(graph, InterventionError).tokens, model.tokenize(prompt))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 from circuit_widget.arguments import entries_of, finite_number, quoted
 from circuit_widget.characters import shortened
@@ -39,7 +39,7 @@ class Intervention(ABC):
     @property
     def members(self) -> tuple[NodeEntry, ...]:
         """The nodes, as a tuple."""
-        return node_tuple(self.nodes)
+        return cast(tuple[NodeEntry, ...], self.nodes)
 
     @property
     @abstractmethod
@@ -171,7 +171,7 @@ class SwapIn(Intervention):
     @property
     def incoming(self) -> tuple[NodeEntry, ...]:
         """`features` as a tuple, empty where the other prompt decides."""
-        return () if self.features is None else node_tuple(self.features)
+        return () if self.features is None else cast(tuple[NodeEntry, ...], self.features)
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...] | None:

@@ -94,14 +94,14 @@ def _part_of(report: ReportProgress, begun: float, fraction: float, text: str) -
 
 
 def _manifest_of(model: LabellingModel) -> Manifest:
-    examples = model._cards.examples
-    if examples is None:
+    folder = model._cards.labels.folder
+    if folder is None:
         raise LoadError(
-            "Labels by rule are made from examples, and this model has none: collect them with "
+            "Labels by rule are made from examples collected on this machine, and this model has none: collect them with "
             "model.collect_examples(texts, folder), or load them with load(..., examples=folder)."
         )
-    manifest = read_manifest(examples.folder)
-    check_identity(manifest, identity_of(model.model, model.transcoders), examples.folder)
+    manifest = read_manifest(folder)
+    check_identity(manifest, identity_of(model.model, model.transcoders), folder)
     return manifest
 
 
@@ -125,8 +125,8 @@ def _rules_of_layer(
     numbers: Int[np.ndarray, " n"] | None,
     vocabulary: Vocabulary,
 ) -> LayerAccuracy:
-    assert model._cards.examples is not None
-    path = manifest.file_of(model._cards.examples.folder, layer)
+    assert model._cards.labels.folder is not None
+    path = manifest.file_of(model._cards.labels.folder, layer)
     state = read_layer(path, layer, signed=manifest.signed, device=model.model.layer_device(layer))
     rules = rules_of(model.model, model.transcoders, state, layer, vocabulary, manifest.n_tokens)
     if numbers is not None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from circuit_widget.examples.reader import ExampleReader
 from circuit_widget.labels.store import LabelStore
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
 class LabelledCards(Protocol):
-    """Where examples and labels are; see FeatureCards."""
+    """Where labels are; see FeatureCards."""
 
-    examples: ExampleReader | None
     labels: LabelStore
 
 

@@ -31,8 +31,9 @@ class Neurons:
         sites = model.sites.neurons
         if sites is None:
             raise LoadError(
-                f"{model.name}: the MLPs of {model.network.config.model_type!r} are not made of one layer of neurons "
-                "between two projections, so neurons cannot be its features; load it with transcoders."
+                f"{model.name}: the MLPs of {model.network.config.model_type!r} are mixtures of experts, so neurons cannot "
+                "be its features: a router that reads the residual stream decides which experts run, so a neuron's activation "
+                "can change without its inputs, and no direction that a neuron reads describes that. Load it with transcoders."
             )
         self.model = model
         self._sites = sites

@@ -100,7 +100,7 @@ class Sites:
         parallel: whether the MLP reads `x` instead of `h`; a text names the configuration's entry that decides.
         shared_norm: whether an MLP that reads `x` reads the output of the norm before attention.
         residual_multiplier, logit_multiplier, logit_divisor: names of the configuration's entries for `m`, `s` and `1 / s`.
-        neurons: the parts of the MLP, None where it is not of the kind that `MlpSites` describes.
+        neurons: the parts of the MLP, None for a mixture of experts, whose neurons depend on a router as well.
         sinks: whether rows of the attention pattern may sum to less than 1.
         softcap: name of the configuration's entry for the cap on logits; None: logits have none.
         requirements: what the configuration must state for this to be all.
@@ -268,21 +268,26 @@ def check_site(argument: str, site: object, known: tuple[str, ...]) -> None:
         )
 
 
+SIMILAR_NAMES = 0.75
+"""Least similarity of two names of architectures (difflib's ratio) at which one is offered for the other."""
+
+
 def row_of(model_type: str) -> Sites:
     """Return the row of an architecture.
 
     Raises:
-        LoadError: names the architecture, and why it cannot be traced, or the nearest supported one and the file to extend.
+        LoadError: names the architecture, and why it cannot be traced, or what is supported and the file to extend.
     """
     if model_type in ARCHITECTURES:
         return ARCHITECTURES[model_type]
     reason = why_untraceable(model_type)
     if reason is not None:
         raise LoadError(f"The architecture {model_type!r} cannot be traced: {reason}.")
-    nearest = difflib.get_close_matches(model_type, ARCHITECTURES, n=1, cutoff=0.0)
+    nearest = difflib.get_close_matches(model_type, ARCHITECTURES, n=1, cutoff=SIMILAR_NAMES)
     raise LoadError(
-        f"The architecture {model_type!r} is not supported; supported are {', '.join(ARCHITECTURES)} "
-        f"(nearest: {nearest[0]}). To add it, add a row to ARCHITECTURES in circuit_widget/model/sites.py."
+        f"The architecture {model_type!r} is not supported; supported are {', '.join(ARCHITECTURES)}"
+        f"{f' (nearest: {nearest[0]})' if nearest else ''}. "
+        "To add it, add a row to ARCHITECTURES in circuit_widget/model/sites.py."
     )
 
 

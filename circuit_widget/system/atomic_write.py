@@ -76,7 +76,7 @@ def write_whole(
     except CircuitWidgetError:
         raise
     except Exception as problem:
-        raise error(f"The {what} cannot be written to {quoted_path(file)}: {_reason(problem)}") from problem
+        raise error(f"The {what} cannot be written to {quoted_path(file)}: {reason_of(problem)}") from problem
     return file
 
 
@@ -95,7 +95,7 @@ def check_destination(path: str | os.PathLike[str], what: str, error: type[Circu
         if not os.access(destination.parent, os.W_OK | os.X_OK):
             raise _os_error(errno.EACCES)
     except OSError as problem:
-        raise error(f"The {what} cannot be written to {quoted_path(file)}: {_reason(problem)}") from problem
+        raise error(f"The {what} cannot be written to {quoted_path(file)}: {reason_of(problem)}") from problem
     return file
 
 
@@ -209,7 +209,7 @@ def _os_error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def _reason(problem: Exception) -> str:
+def reason_of(problem: Exception) -> str:
     """Return why a file could not be written, and what to do about it, in two sentences."""
     number, text = None, str(problem)
     if isinstance(problem, OSError):

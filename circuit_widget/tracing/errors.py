@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from circuit_widget.tracing.activations import rows_at
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -27,16 +29,16 @@ def errors_at(run: Run, transcoders: TranscoderSet, layer: int, positions: Seque
         errors -= pieces.mlp_input[rows] @ skip.T
     for source in range(layer + 1):
         if layer in transcoders.written_layers(source):
-            found = [run.activations.at(source, position) for position in positions]
-            rows_of_features = [row for row, active in enumerate(found) for _ in active]
-            numbers = torch.tensor([one.feature for active in found for one in active], dtype=torch.long, device=device)
-            values = torch.tensor(
-                [value for active in found for value in active.values()], dtype=torch.float32, device=device
-            )
+            found = run.activations
+            active = [rows_at(found, source, position) for position in positions]
+            which = np.concatenate([np.arange(here.start, here.stop) for here in active]).astype(np.int64)
+            counts = np.array([here.stop - here.start for here in active], dtype=np.int64)
+            numbers = torch.as_tensor(found.feature[which].astype(np.int64), device=device)
+            values = torch.as_tensor(found.value[which], device=device)
             directions = transcoders.decoder_rows(source, numbers, layer).to(device)
             errors.index_add_(
                 0,
-                torch.tensor(rows_of_features, dtype=torch.long, device=device),
+                torch.as_tensor(np.repeat(np.arange(len(active)), counts), device=device),
                 directions * values[:, None].to(directions.dtype),
                 alpha=-1,
             )

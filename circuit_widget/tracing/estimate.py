@@ -91,15 +91,30 @@ def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> E
     )
 
 
-def require_limit(limit: object, name: str) -> int | None:
-    """Return a limit that a user gave, None for no limit.
+def require_limits(max_features: object, step: object = None, *, neurons: bool) -> tuple[int | None, int | None]:
+    """Return how many features or neurons a user wants as nodes, and after how many they are ranked again, or None.
+
+    Raises:
+        PromptError: neither None nor a whole number from 1 up.
+    """
+    without = (
+        f"the {DEFAULT_NEURONS:,} neurons with the largest total attribution" if neurons else "as many as memory allows"
+    )
+    return (
+        _require_limit(max_features, "max_features", without),
+        _require_limit(step, "step", "steps that grow with the number of features chosen"),
+    )
+
+
+def _require_limit(limit: object, name: str, otherwise: str) -> int | None:
+    """Return a limit that a user gave, None for no limit; `otherwise` says what None means.
 
     Raises:
         PromptError: not None, and not a whole number from 1 up.
     """
     number = plain_number(limit)
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
-        raise PromptError(f"{name} is a whole number from 1 up, or None for all; given {quoted(limit)}.")
+        raise PromptError(f"{name} is a whole number from 1 up, or None for {otherwise}; given {quoted(limit)}.")
     return number
 
 
@@ -110,7 +125,7 @@ def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
         PromptError: max_features is not a whole number from 1 up.
     """
     n_active = len(run.activations)
-    limit = require_limit(max_features, "max_features")
+    limit, _ = require_limits(max_features, neurons=run.neurons is not None)
     if run.neurons is not None and limit is None:
         limit = DEFAULT_NEURONS
     n_features = n_active if limit is None else min(n_active, limit)

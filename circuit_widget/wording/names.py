@@ -19,11 +19,16 @@ def kind_word(graph: Graph, kind: str) -> str:
     return BASIS_WORDS[graph.basis].get(kind, kind)
 
 
+def node_label(graph: Graph, circuit: Circuit, node: str) -> str:
+    """Return the circuit's label of a node, else the graph's, else an empty text."""
+    return printable(circuit.labels.get(node) or graph.labels.get(node) or "")
+
+
 def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
     """The circuit's label, else the graph's, else what the node is; the graph may lack it."""
-    label = circuit.labels.get(node) or graph.labels.get(node)
+    label = node_label(graph, circuit, node)
     if label:
-        return printable(label)
+        return label
     index = graph.find(node)
     if index is None:
         _, number, *_ = node.split("_")

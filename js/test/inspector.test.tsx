@@ -35,8 +35,8 @@ const COLLECTED = {
   mean: 0.5,
   lowest: [{ tokens: ["x", "y"], activations: [-2, 1] }],
   levels: [
-    { least: 2, most: 4, share: 0.25, examples: CARD.examples },
-    { least: -2, most: -1, share: 0.5, examples: [{ tokens: ["low"], activations: [-1.5] }] },
+    { least: 2, most: 4, share: 0.25, examples: CARD.examples, name: null },
+    { least: -2, most: -1, share: 0.5, examples: [{ tokens: ["low"], activations: [-1.5] }], name: null },
   ],
   histogram: { least: -2, width: 1, counts: [4, 4, 0, 6, 2, 2] },
   origin: "120 tokens of <b>texts</b>.jsonl",
@@ -181,6 +181,15 @@ describe("a feature's card", () => {
     expect(bins[3]).toBe("100%");
     expect(bins[2]).toBe("0%");
     expect(texts(all(root, "card-level"))).toEqual(["2.00 to 4.00 · 25% of its activations…bcdefTexas<script>."]);
+  });
+
+  it("names groups of examples that others published, as text, without a share that is not known", async () => {
+    const level = { least: 0, most: 1.5, share: null, examples: CARD.examples, name: "<b>Random</b>" };
+    const root = await card("1_8_4", { ...COLLECTED, levels: [level, { ...level, least: -1, name: "mixed" }] });
+    expect(texts(all(root, "card-level"))).toEqual([
+      "<b>Random</b> · 0.00 to 1.50…bcdefTexas<script>.",
+      "mixed · −1.00 to 1.50…bcdefTexas<script>.",
+    ]);
   });
 
   it("places an activation among those of its own sign", () => {

@@ -5,6 +5,7 @@ import recorded from "../../tests/fixtures/layout.json";
 import { circuitLayout, type LayoutBox, type PlacedBox } from "../src/layout/circuit-layout";
 import { FAINT_WIDTHS } from "../src/layout/constants";
 import { injectedBox } from "../src/layout/injected";
+import { type Area, labelArea, type MapDot, type MapLabel, mapLabels } from "../src/layout/map-labels";
 import { type MapNode, mapLayout } from "../src/layout/map-layout";
 import { type BoxLink, mapEdge, type Route, routeEdges, visibleLinks } from "../src/layout/routing";
 import {
@@ -40,6 +41,14 @@ interface Fixture {
     readonly width: number;
     readonly height: number;
     readonly expected: Record<string, unknown>;
+  }[];
+  readonly map_labels: readonly {
+    readonly dots: readonly MapDot[];
+    readonly frame: Area;
+    readonly taken: readonly Area[];
+    readonly zoom: number;
+    readonly size: number;
+    readonly expected: readonly (MapLabel & { readonly area: Area })[];
   }[];
   readonly map_edge: readonly {
     readonly input: readonly [number, number, number, number, number, number];
@@ -107,6 +116,12 @@ describe("map", () => {
     const layout = mapLayout(entry.nodes, entry.token_texts, entry.n_layers, entry.width, entry.height);
     const { tokenY, ...rest } = layout;
     expectSame({ ...rest, token_y: tokenY }, entry.expected, "map");
+  });
+
+  test.each(fixture.map_labels.map((entry, at) => ({ at, entry })))("labels $at", ({ entry }) => {
+    const labels = mapLabels(entry.dots, entry.frame, entry.taken, entry.zoom, entry.size);
+    const found = labels.map((label) => ({ ...label, area: labelArea(label, entry.size) }));
+    expectSame(found, entry.expected, "labels");
   });
 
   test.each(fixture.map_edge)("edge $input", ({ input, path }) => {

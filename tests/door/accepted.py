@@ -121,6 +121,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "folder": TEXT,
     "window": NONE,
     "max_tokens": ONE | HUGE | NONE,
+    "ReplacementModel.read_examples.folder": TEXT | NONE,
     "ReplacementModel.feature_card.layer": FROM_ZERO,
     "ReplacementModel.feature_card.feature": FROM_ZERO,
     "same_position": FLAG,

@@ -10,6 +10,7 @@ import numpy as np
 
 import circuit_widget as cw
 from circuit_widget.circuit import Supernode
+from tests.examples.published import explanation, write_export
 from tests.models import tiny_model
 
 PROMPT = (1, 17, 42, 5)
@@ -45,6 +46,7 @@ def make_entries() -> dict[str, Entry]:
     folder = Path(tempfile.mkdtemp(prefix="door"))
     graph.save(folder / "graph.safetensors")
     circuit.save(folder / "circuit.json")
+    published = write_export(folder / "published", {"lines.jsonl": [explanation(0, 1, "a label")]})
     arrays = ("feature_layer", "feature_position", "feature_index", "activation", "error_layer", "error_position")
     build = {name: getattr(graph, name) for name in (*arrays, "token_position", "weights", "position", "n_layers")}
     tokens: dict[str, Any] = {
@@ -82,6 +84,7 @@ def make_entries() -> dict[str, Entry]:
             "max_tokens": None,
             **silent,
         },
+        "read_examples": {"path": published, "folder": None, **silent},
         "feature_card": {"layer": 0, "feature": 0},
         "label_features": {
             "features": "0_0_1",
@@ -256,7 +259,8 @@ def make_entries() -> dict[str, Entry]:
         "gguf": None,
         "examples": None,
     }
-    return {**entries, **{name: Entry(*one) for name, one in made.items()}, "load": Entry(cw.load, loaded)}
+    functions = {"load": Entry(cw.load, loaded), "read_labels": Entry(cw.read_labels, {"path": published})}
+    return {**entries, **{name: Entry(*one) for name, one in made.items()}, **functions}
 
 
 def _unchanged(widget: cw.CircuitWidget, circuit: cw.Circuit, name: str) -> Callable[..., Any]:

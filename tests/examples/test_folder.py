@@ -134,6 +134,9 @@ def test_a_broken_manifest_is_refused(copied: Path, change: Callable[[Any], str]
 def test_without_a_folder_or_examples_in_it_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="there is no such folder"):
         reader(tiny_model(), tmp_path / "none")
+    (tmp_path / "texts.jsonl").write_text("{}")
+    with pytest.raises(LoadError, match=r"texts.jsonl.*, which is a file; give the folder that collect_examples"):
+        reader(tiny_model(), tmp_path / "texts.jsonl")
     with pytest.raises(LoadError, match=r"There are no examples in .*it has no examples.json"):
         reader(tiny_model(), tmp_path)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
 from circuit_widget.figure.layout.injected import injected_box
+from circuit_widget.figure.layout.map_labels import Area, MapDot, label_area, label_frame, map_labels
 from circuit_widget.figure.layout.map_layout import MapNode, map_layout
 from circuit_widget.figure.layout.routing import Link, map_edge, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import (
@@ -68,6 +69,42 @@ def map_nodes(seed: int, count: int, tokens: int, n_layers: int, logits: int = 2
     ]
     nodes += [MapNode("token", -1, position, round(rng.random(), 4)) for position in range(1, tokens)]
     return [*nodes, *[MapNode("logit", n_layers, tokens - 1, 0.0)] * logits]
+
+
+LABELS = (
+    "Texas",
+    "Texas",
+    "state",
+    "say a capital",
+    "",
+    "",
+    "Texas, West Virginia, Czechia",
+    "東京 の 州",
+    "мост",
+    *SCRIPTS,
+)
+
+
+def map_dots(
+    seed: int, count: int, width: float, height: float, zoom: float = 1.0, share: float = 1.0
+) -> tuple[list[MapDot], Area]:
+    """The nodes of a map, some of them labelled, drawn by a camera on its middle; and the frame of their labels."""
+    rng = random.Random(seed)
+    nodes = map_nodes(seed, count, 9, 12, logits=5)
+    layout = map_layout(nodes, DALLAS, 12, width, height)
+    scale = zoom**0.45
+    dots = [
+        MapDot(
+            zoom * x - (zoom - 1) * width / 2,
+            zoom * y - (zoom - 1) * height / 2,
+            scale * radius,
+            rng.choice(LABELS) if rng.random() < share else "",
+            node.influence,
+            rng.random() < 0.02,
+        )
+        for node, x, y, radius in zip(nodes, layout.x, layout.y, layout.radius, strict=True)
+    ]
+    return dots, label_frame(layout, width)
 
 
 def boxes_and_links(
@@ -135,6 +172,16 @@ def fixture() -> dict[str, Any]:
             for text in texts
         ],
         "map": maps,
+        "map_labels": [
+            _label_case(*case)
+            for case in (
+                (6, 60, 740.0, 400.0, 1.0),
+                (7, 300, 740.0, 400.0, 1.0),
+                (7, 300, 740.0, 400.0, 2.6, 0.5),
+                (8, 80, 351.0, 300.0, 1.0),
+                (9, 0, 200.0, 120.0, 1.0),
+            )
+        ],
         "map_edge": [
             {"input": list(case), "path": list(map_edge(*case))}
             for case in (
@@ -196,6 +243,20 @@ def _map_case(
             "slanted": layout.slanted,
             "token_y": layout.token_y,
         },
+    }
+
+
+def _label_case(seed: int, count: int, width: float, height: float, zoom: float, share: float = 1.0) -> dict[str, Any]:
+    dots, frame = map_dots(seed, count, width, height, zoom, share)
+    taken = [Area(width / 2, 10.0, width / 2 + 120, 26.0)]
+    labels = map_labels(dots, frame, taken, zoom, 10.5)
+    return {
+        "dots": [dot._asdict() for dot in dots],
+        "frame": frame._asdict(),
+        "taken": [area._asdict() for area in taken],
+        "zoom": zoom,
+        "size": 10.5,
+        "expected": [{**label._asdict(), "area": label_area(label, 10.5)._asdict()} for label in labels],
     }
 
 

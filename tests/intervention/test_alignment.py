@@ -35,7 +35,7 @@ def test_a_prompt_that_goes_on_is_aligned_from_its_beginning() -> None:
 
 
 def test_prompts_without_anything_in_common_are_refused() -> None:
-    with pytest.raises(InterventionError, match="have 3 and 4 tokens and neither begin nor end alike"):
+    with pytest.raises(InterventionError, match="have 3 and 4 tokens and share neither their beginning nor their end"):
         align([0, 1, 2], [0, 5, 6, 7])
 
 
@@ -126,5 +126,7 @@ def test_an_alignment_that_does_not_fit_the_prompts_is_explained(
 def test_prompts_that_cannot_be_aligned_or_read_are_refused(graph: Graph) -> None:
     with pytest.raises(PromptError, match="The prompt is empty"):
         reference_model().align(graph, "")
-    with pytest.raises(InterventionError, match="neither begin nor end alike, so their positions cannot be aligned"):
+    with pytest.raises(
+        InterventionError, match="share neither their beginning nor their end, so their positions cannot be aligned"
+    ):
         reference_model().align(graph, "tea tea tea tea tea tea tea")

@@ -1,5 +1,6 @@
 """Intervening through the public interface: what is held, what is reported, what is refused."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -140,6 +141,23 @@ def test_a_graph_of_another_model_is_refused(graph: Graph) -> None:
     foreign = tiny_model(seed=4).trace([1, 5, 6])
     with pytest.raises(InterventionError, match="traced with another model or other transcoders"):
         tiny_model().intervene(foreign, Ablate(strongest(foreign, 1)))
+
+
+def test_a_graph_of_the_same_model_in_another_dtype_is_refused_with_both_dtypes(graph: Graph) -> None:
+    other = dataclasses.replace(
+        graph, activation=graph.activation * np.float32(1.1), recipe={**graph.recipe, "dtype": "bfloat16"}, model=None
+    )
+    with pytest.raises(InterventionError) as refusal:
+        reference_model().intervene(other, Ablate(strongest(graph, 1)))
+    assert str(refusal.value) == (
+        f"This graph was traced with weights in bfloat16, and {reference_model().name!r} is loaded in float32: its features "
+        "have other activations here, by more than is usual for rounding. Load the model with dtype='bfloat16', or trace the "
+        "prompt again with this one."
+    )
+    for recipe in ({"dtype": "float32"}, {"dtype": "bfloat16", "model": "another"}, {"dtype": "[1](x)"}):
+        changed = dataclasses.replace(other, recipe={**other.recipe, **recipe})
+        with pytest.raises(InterventionError, match="traced with another model or other transcoders"):
+            reference_model().intervene(changed, Ablate(strongest(graph, 1)))
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,9 @@ def test_everywhere_survives_json(interventions: Intervention) -> None:
 def test_a_feature_that_cannot_be_anywhere_is_refused() -> None:
     with pytest.raises(NodeError, match="The layer of a feature is a whole number from 0 up; given -1"):
         Everywhere(-1, 3)
-    with pytest.raises(NodeError, match=r"The feature of a feature is a whole number from 0 up; given 2\.5"):
+    with pytest.raises(
+        NodeError, match=r"The number of a feature in its layer is a whole number from 0 up; given 2\.5"
+    ):
         intervention_from_json({"kind": "ablate", "nodes": [{"layer": 1, "feature": 2.5}]})
 
 

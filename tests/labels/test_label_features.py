@@ -164,7 +164,7 @@ def test_texts_of_the_examples_give_a_warning(model: ReplacementModel) -> None:
 
 
 def test_what_cannot_be_labelled_is_refused(model: ReplacementModel) -> None:
-    with pytest.raises(LoadError, match="Labels by rule are made from examples, and this model has none"):
+    with pytest.raises(LoadError, match="Labels by rule are made from examples collected on this machine"):
         tiny_model().label_features(progress=False)
     with pytest.raises(NodeError, match="This model has no feature 48 in layer 1; layer 1 has 48 features"):
         model.label_features([cw.Everywhere(1, 48)], progress=False)
@@ -183,7 +183,7 @@ def test_what_cannot_be_labelled_is_refused(model: ReplacementModel) -> None:
 def test_labels_are_refused_for_another_model(model: ReplacementModel, tmp_path: Path) -> None:
     model.label_features(progress=False)
     other = neuron_model(seed=1)
-    other._cards.examples = model._cards.examples
+    other._cards.labels = model._cards.labels
     with pytest.raises(LoadError, match="are of another model"):
         other.label_features(progress=False)
 
@@ -210,7 +210,7 @@ def test_the_command_line_labels_a_folder_of_examples(tmp_path: Path, capsys: py
         (tmp_path / f"{name}.txt").write_text("\n\n".join(texts))
     folder = str(tmp_path / "out")
     common = ["demo", "--device", "cpu", "-o", folder]
-    assert main(["examples", *common, str(tmp_path / "texts.txt")]) == 0
+    assert main(["examples", "demo", str(tmp_path / "texts.txt"), *common[1:]]) == 0
     assert main(["labels", *common, "--held-out", str(tmp_path / "other.txt")]) == 0
     printed = capsys.readouterr().out
     assert f"features in {folder}" in printed

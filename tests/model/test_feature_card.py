@@ -77,7 +77,7 @@ def test_a_negative_activation_promotes_what_a_positive_one_suppresses() -> None
 
 @pytest.mark.parametrize("given", [float("nan"), "1", True])
 def test_the_activation_of_a_card_is_a_finite_number(given: float) -> None:
-    with pytest.raises(NodeError, match="activation of a feature is a finite number; given"):
+    with pytest.raises(NodeError, match=r"^The activation of a feature is a finite number; given"):
         CARD.at(given)
 
 

@@ -108,6 +108,16 @@ def test_an_unknown_architecture_is_named_with_the_nearest_and_the_file_to_exten
     assert "circuit_widget/model/sites.py" in str(refusal.value)
 
 
+@pytest.mark.parametrize("name", ["falcon", "dbrx", "whale", "x"])
+def test_no_architecture_is_called_nearest_whose_name_is_another(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": name}))
+    with pytest.raises(LoadError) as refusal:
+        load(tmp_path, TRANSCODERS)
+    assert f"'{name}' is not supported; supported are" in str(refusal.value)
+    assert "nearest" not in str(refusal.value)
+    assert "To add it, add a row to ARCHITECTURES" in str(refusal.value)
+
+
 def test_a_directory_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"config\.json: the file is missing"):
         load(tmp_path, TRANSCODERS)

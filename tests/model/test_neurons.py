@@ -97,7 +97,10 @@ def test_an_activation_function_that_is_not_zero_at_zero_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["gpt_oss", "mixtral", "qwen3_moe"])
 def test_experts_are_refused_with_what_to_do(name: str) -> None:
-    with pytest.raises(LoadError, match=rf"'{name}' are not made of one layer of neurons.*load it with transcoders"):
+    with pytest.raises(
+        LoadError,
+        match=rf"'{name}' are mixtures of experts.*a router.*decides which experts run.* Load it with transcoders",
+    ):
         Neurons(model_of(name))
 
 

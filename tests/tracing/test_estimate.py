@@ -15,6 +15,7 @@ from circuit_widget.tracing import estimate
 from circuit_widget.tracing.estimate import Estimate, estimate_run, most_that_fit, plan, product_rate, sweep_operations
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.activation import JumpReLU
+from tests.cases import case_of
 from tests.models import PROMPT_IDS, per_layer, run_of, tiny_model
 from tests.work import operations
 
@@ -121,8 +122,20 @@ def test_a_prompt_on_which_nothing_is_active_is_refused(model: ReplacementModel)
 
 @pytest.mark.parametrize("limit", [0, -3, 2.5, True, "many"])
 def test_a_limit_that_is_no_number_is_refused(run: Run, limit: object) -> None:
-    with pytest.raises(PromptError, match=re.escape(f"a whole number from 1 up, or None for all; given {limit!r}")):
+    message = f"max_features is a whole number from 1 up, or None for as many as memory allows; given {limit!r}."
+    with pytest.raises(PromptError, match=re.escape(message)):
         estimate_run(run, 1, limit)
+
+
+@pytest.mark.parametrize("limit", [0, "many"])
+def test_of_neurons_no_limit_is_the_2000_largest_and_errors_say_so(limit: object) -> None:
+    model = case_of("llama", "neurons").model
+    message = f"None for the 2,000 neurons with the largest total attribution; given {limit!r}."
+    for work in (model.trace, model.estimate):
+        with pytest.raises(PromptError, match=re.escape(message)):
+            work(PROMPT_IDS, max_features=limit)
+    with pytest.raises(PromptError, match=r"^step is a whole number from 1 up, or None for steps that grow with"):
+        model.trace(PROMPT_IDS, step=limit)
 
 
 def test_progress_of_a_limited_trace_rises_to_one(model: ReplacementModel) -> None:

@@ -159,7 +159,7 @@ def test_controls_of_an_experiment_that_is_deleted_meanwhile_are_dropped(show: O
     widget.forget(1)
     model.gate.set()
     wait_for(lambda: page.heard(rid))
-    assert page.last(rid)["message"] == "There is no experiment 1; those kept are none yet."
+    assert page.last(rid)["message"] == "There is no experiment 1; no experiment was made yet, or all were deleted."
     assert widget.effect is None
 
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from circuit_widget.circuit import box_edges, rules
 from circuit_widget.circuit.document import Circuit
-from circuit_widget.figure.layout import circuit_layout, detour, injected, map_layout, routing, strokes
+from circuit_widget.figure.layout import circuit_layout, detour, injected, map_labels, map_layout, routing, strokes
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style
 from circuit_widget.figure.scene.palette import Palette
 from circuit_widget.intervention import mode
@@ -101,6 +101,7 @@ def _wording() -> list[str]:
 def _layout() -> list[str]:
     return [
         *_all_of(map_layout),
+        *_all_of(map_labels),
         *_all_of(circuit_layout),
         *_all_of(routing),
         *_all_of(detour),

@@ -291,15 +291,15 @@ MUTATIONS = (
     Mutation(
         "Add replaces the activation",
         INTERVENTION + "execution/clamp.py",
-        "before.get(feature, 0.0) + added for",
-        "added for",
+        "before + _given(intervention, nodes)",
+        "_given(intervention, nodes)",
         ("tests/intervention/test_neurons.py", *INTERVENING),
     ),
     Mutation(
         "Scale multiplies twice",
         INTERVENTION + "execution/clamp.py",
-        "feature: factor * setting.run.activations.get(feature, 0.0) for",
-        "feature: factor * factor * setting.run.activations.get(feature, 0.0) for",
+        "factor * before, dict",
+        "factor * factor * before, dict",
         INTERVENING,
     ),
     Mutation(
@@ -354,8 +354,8 @@ MUTATIONS = (
     Mutation(
         "a swap takes the values of this prompt",
         INTERVENTION + "execution/clamp.py",
-        "= other.activations.get(counterpart, 0.0)",
-        "= setting.run.activations.get(feature, 0.0)",
+        "values_of(other.activations, counterparts)",
+        "values_of(run.activations, features)",
         ("tests/intervention/test_model.py", "tests/intervention/test_alignment.py"),
     ),
     Mutation(

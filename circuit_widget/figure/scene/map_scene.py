@@ -1,12 +1,13 @@
 """The map of a figure: tokens across, layers up, as on the screen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.layout.map_labels import LEAD_WIDTH, Area, MapDot, label_area, label_frame, map_labels
 from circuit_widget.figure.layout.map_layout import SLANT, MapLayout, MapNode, map_layout
 from circuit_widget.figure.layout.routing import Route, map_edge
 from circuit_widget.figure.layout.strokes import (
@@ -28,7 +29,7 @@ from circuit_widget.figure.scene.shapes import edge, node_shape
 from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.wording.names import token_text
+from circuit_widget.wording.names import node_label, token_text
 from circuit_widget.wording.numbers import LIKELY, probability
 from circuit_widget.wording.text import apart, mono_width
 
@@ -90,7 +91,14 @@ def draw_map(
     _signed_edges(pen, graph, layout, visible, index_of, marks, signed)
     for node, index in reversed(index_of.items()):
         _node(pen, nodes[index].kind, graph.node_ids[node], layout, index, marks)
-    _answers(pen, graph, layout, index_of, effect)
+    answers = _answers(pen, graph, layout, index_of, effect)
+    texts = [node_label(graph, circuit, graph.node_ids[node]) for node in visible.nodes]
+    first = [graph.node_ids[node] in marks.pinned for node in visible.nodes]
+    dots = [
+        MapDot(x, y, radius, text, node.influence, pinned)
+        for x, y, radius, text, node, pinned in zip(layout.x, layout.y, layout.radius, texts, nodes, first, strict=True)
+    ]
+    _labels(pen, dots, label_frame(layout, width), answers)
     return nodes
 
 
@@ -184,12 +192,28 @@ def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: 
     node_shape(pen, kind, x, y, radius, Paint(fill, rim, PINNED_RIM_WIDTH if pinned else RIM_WIDTH, opacity=opacity))
 
 
-def _answers(pen: Pen, graph: Graph, layout: MapLayout, index_of: Mapping[int, int], effect: Effect | None) -> None:
-    """Draw the likeliest explained tokens beside their pentagons, as many as there is room for."""
+def _labels(pen: Pen, dots: Sequence[MapDot], frame: Area, taken: Sequence[Area]) -> None:
+    """Draw labels beside their nodes, on a ground that edges shine through a little."""
+    labels = map_labels(dots, frame, taken, 1.0, style.CAPTION_SIZE)
+    leads = [(dots[label.dot].x, label.lead) for label in labels if label.lead]
+    pen.lines([(x, ends[0], x, ends[1]) for x, ends in leads], Paint(stroke=style.MUTED, width=LEAD_WIDTH))
+    for label in labels:
+        x0, y0, x1, y1 = label_area(label, style.CAPTION_SIZE)
+        pen.rectangle(x0 - 1, y0, x1 - x0 + 2, y1 - y0, Paint(fill=style.BACKGROUND, opacity=0.8), 3.0)
+    for label in labels:
+        x = label.x + {"start": 0.0, "middle": label.w / 2, "end": label.w}[label.anchor]
+        color = style.INK if dots[label.dot].first else style.MUTED
+        pen.label(x, label.y, label.text, style.CAPTION_SIZE, color, label.anchor)
+
+
+def _answers(
+    pen: Pen, graph: Graph, layout: MapLayout, index_of: Mapping[int, int], effect: Effect | None
+) -> list[Area]:
+    """Draw the likeliest explained tokens beside their pentagons, as many as there is room for; return their areas."""
     first = graph.weights.shape[1]
     logits = [index_of[first + index] for index in range(len(graph.targets)) if first + index in index_of]
     if not logits:
-        return
+        return []
     left = min(layout.x[index] - layout.radius[index] for index in logits) - 7
     y = layout.y[logits[0]]
     after = {} if effect is None else dict(zip(effect.tokens["token_id"], effect.tokens["after"], strict=True))
@@ -203,8 +227,11 @@ def _answers(pen: Pen, graph: Graph, layout: MapLayout, index_of: Mapping[int, i
         texts.append(f"{apart(token_text(target.token))} {number}")
     while texts and left - mono_width("   ".join(texts), style.TOKEN_SIZE) < 40:
         texts.pop()
+    areas = []
     for text in reversed(texts):
         room = mono_width(text, style.TOKEN_SIZE)
         pen.rectangle(left - room - 3, y - 8, room + 6, 16, Paint(fill=style.BACKGROUND))
         pen.label(left, y, text, style.TOKEN_SIZE, style.ANSWER, "end", mono=True)
+        areas.append(Area(left - room - 3, y - 8, left + 3, y + 8))
         left -= room + mono_width("   ", style.TOKEN_SIZE)
+    return areas

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float64, Int64
 
 from circuit_widget.errors import InterventionError
 from circuit_widget.intervention.alignment import alignment_between
@@ -14,38 +17,38 @@ from circuit_widget.intervention.execution.constant_nodes import (
     clamped_errors,
     clamped_tokens,
 )
-from circuit_widget.intervention.execution.resolve import Constant, Resolved, Setting, resolve
-from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Node, NodeEntry, Scale, Set, SwapIn
+from circuit_widget.intervention.execution.feature_clamps import FeatureClamps, latest
+from circuit_widget.intervention.execution.resolve import (
+    Constant,
+    Resolved,
+    ResolvedNodes,
+    Setting,
+    resolve,
+    resolve_all,
+)
+from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Node, Scale, Set, SwapIn
 from circuit_widget.nodes import ErrorNode, Everywhere, Feature, TokenNode
-from circuit_widget.tracing.activations import Activations
+from circuit_widget.tracing.activations import Activations, active_rows, by_place, features_at, values_of
 from circuit_widget.tracing.run import Run
 from circuit_widget.tracing.trace import prompt_tokens
-
-
-@dataclass(frozen=True)
-class ClampedFeature:
-    """A feature, its activation on the prompt, and the value at which it is clamped."""
-
-    feature: Feature
-    before: float
-    value: float
 
 
 @dataclass(frozen=True, eq=False)
 class ClampedNodes:
     """Everything that interventions clamp: features, errors and tokens, each sorted."""
 
-    features: tuple[ClampedFeature, ...]
+    features: FeatureClamps
     errors: tuple[ClampedError, ...] = ()
     tokens: tuple[ClampedToken, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class _Changes:
-    """The values at which one intervention clamps features, and errors and tokens."""
+    """The values at which one intervention clamps features (layer, position and number), and errors and tokens."""
 
-    features: Mapping[Feature, float]
-    constants: Mapping[Constant, ConstantValue]
+    features: Int64[np.ndarray, "n 3"]
+    values: Float64[np.ndarray, " n"]
+    constants: Mapping[Constant, ConstantValue] = field(default_factory=dict)
 
 
 def clamp(interventions: Sequence[Intervention], setting: Setting) -> ClampedNodes:
@@ -56,16 +59,14 @@ def clamp(interventions: Sequence[Intervention], setting: Setting) -> ClampedNod
             a position that cannot be changed, prompts that cannot be aligned.
         NodeError: a node that is not in the graph, a feature that does not exist.
     """
-    features: dict[Feature, float] = {}
-    constants: dict[Constant, ConstantValue] = {}
-    for intervention in interventions:
-        changes = _changes(intervention, setting)
-        features.update(changes.features)
-        constants.update(changes.constants)
-    before = setting.run.activations
+    changes = [_changes(intervention, setting) for intervention in interventions]
+    constants = {node: value for one in changes for node, value in one.constants.items()}
+    features, values = latest(
+        np.concatenate([one.features for one in changes]), np.concatenate([one.values for one in changes])
+    )
     return ClampedNodes(
-        tuple(ClampedFeature(feature, before.get(feature, 0.0), features[feature]) for feature in sorted(features)),
-        clamped_errors(constants, features.keys(), setting),
+        FeatureClamps(features, values_of(setting.run.activations, features), values),
+        clamped_errors(constants, features, setting),
         clamped_tokens(constants, setting.run),
     )
 
@@ -78,7 +79,7 @@ def without_everywhere(intervention: Intervention, setting: Setting) -> Interven
     if not any(isinstance(entry, Everywhere) for entry in intervention.members):
         return intervention
     nodes: list[tuple[Node, ...]] = [
-        tuple(_features(resolve(entry, setting))) if isinstance(entry, Everywhere) else (entry,)
+        _features(resolve(entry, setting)) if isinstance(entry, Everywhere) else (entry,)
         for entry in intervention.members
     ]
     if isinstance(intervention, Set | Add):
@@ -92,100 +93,90 @@ def without_everywhere(intervention: Intervention, setting: Setting) -> Interven
     )
 
 
+def _features(nodes: Sequence[Resolved]) -> tuple[Feature, ...]:
+    return tuple(node for node in nodes if isinstance(node, Feature))
+
+
 def _changes(intervention: Intervention, setting: Setting) -> _Changes:
-    resolved = [resolve(entry, setting) for entry in intervention.members]
-    before = setting.run.activations
+    nodes = resolve_all(intervention.members, setting)
     match intervention:
         case Ablate():
-            return _scaled(intervention.members, resolved, setting, "ablate", 0.0)
+            return _scaled(intervention, nodes, setting, 0.0)
         case Scale(factor=factor):
-            return _scaled(intervention.members, resolved, setting, "scale", factor)
-        case Set(value=value):
-            pairs = zip(_only_features(intervention, resolved), _one_for_each(value, len(resolved)), strict=True)
-            return _Changes({feature: new for features, new in pairs for feature in features}, {})
-        case Add(value=value):
-            pairs = zip(_only_features(intervention, resolved), _one_for_each(value, len(resolved)), strict=True)
-            return _Changes(
-                {feature: before.get(feature, 0.0) + added for features, added in pairs for feature in features}, {}
-            )
+            return _scaled(intervention, nodes, setting, factor)
+        case Set():
+            return _Changes(nodes.features, _given(intervention, nodes))
+        case Add():
+            before = values_of(setting.run.activations, nodes.features)
+            return _Changes(nodes.features, before + _given(intervention, nodes))
         case SwapIn():
-            return _swapped(intervention, [node for some in resolved for node in some], setting)
+            return _swapped(intervention, nodes, setting)
         case _:
             raise InterventionError(f"{type(intervention).__name__} is not an intervention this model knows.")
 
 
-def _scaled(
-    entries: Sequence[NodeEntry],
-    resolved: Sequence[Sequence[Resolved]],
-    setting: Setting,
-    verb: str,
-    factor: float,
-) -> _Changes:
+def _scaled(intervention: Ablate | Scale, nodes: ResolvedNodes, setting: Setting, factor: float) -> _Changes:
     """Return nodes at a factor times what they are, if every entry that is a feature is active at some position."""
-    values: dict[Feature, float] = {}
-    for entry, nodes in zip(entries, resolved, strict=True):
-        features = _features(nodes)
+    entries, activations = intervention.members, setting.run.activations
+    inactive = np.bincount(nodes.entries, minlength=len(entries)) > 0
+    inactive[nodes.entries[active_rows(activations, nodes.features) >= 0]] = False
+    for index in np.flatnonzero(inactive).tolist():
+        entry = entries[index]
         may_become_active = setting.open_ended and isinstance(entry, Everywhere)
-        if features and not may_become_active and not any(one in setting.run.activations for one in features):
-            named = entry if isinstance(entry, Everywhere) else features[0]
+        if not may_become_active:
+            first = nodes.features[np.searchsorted(nodes.entries, index)]
+            named = entry if isinstance(entry, Everywhere) else Feature(*first.tolist())
             raise InterventionError(
-                f"{named} is not active on this prompt, so there is nothing to {verb}; Set and Add can make it active."
+                f"{named} is not active on this prompt, so there is nothing to {intervention.kind}; Set and Add can make "
+                "it active."
             )
-        values.update({feature: factor * setting.run.activations.get(feature, 0.0) for feature in features})
-    constants = _constants(node for nodes in resolved for node in nodes)
-    return _Changes(values, dict.fromkeys(constants, ConstantValue(factor)))
+    before = values_of(activations, nodes.features)
+    return _Changes(nodes.features, factor * before, dict.fromkeys(nodes.constants, ConstantValue(factor)))
 
 
-def _features(nodes: Iterable[Resolved]) -> list[Feature]:
-    return [node for node in nodes if isinstance(node, Feature)]
-
-
-def _constants(nodes: Iterable[Resolved]) -> list[Constant]:
-    return [node for node in nodes if isinstance(node, ErrorNode | TokenNode)]
-
-
-def _only_features(intervention: Intervention, resolved: Sequence[Sequence[Resolved]]) -> list[list[Feature]]:
-    """Return the features that each entry of an intervention resolves to; an error or a token is refused."""
-    for node in _constants(node for nodes in resolved for node in nodes):
+def _given(intervention: Set | Add, nodes: ResolvedNodes) -> Float64[np.ndarray, " n"]:
+    """Return the value that an intervention has for each feature; an error or a token is refused."""
+    for node in nodes.constants:
         what = "an error" if isinstance(node, ErrorNode) else "a token"
         raise InterventionError(
             f"{node.id!r} is {what}, which has no activation that {type(intervention).__name__} could change; "
             "Ablate, Scale and SwapIn take errors and tokens."
         )
-    return [_features(nodes) for nodes in resolved]
+    each = np.array(_one_for_each(intervention.value, len(intervention.members)), dtype=np.float64)
+    values: Float64[np.ndarray, " n"] = each[nodes.entries]
+    return values
 
 
 def _one_for_each(value: float | Sequence[float], count: int) -> Sequence[float]:
     return (value,) * count if isinstance(value, float | int) else value
 
 
-def _swapped(swap: SwapIn, resolved: Sequence[Resolved], setting: Setting) -> _Changes:
-    other, features = setting.run_prompt(swap.prompt), _features(resolved)
-    pairs = alignment_between(prompt_tokens(setting.run), prompt_tokens(other), swap.pairs).pairs
+def _swapped(swap: SwapIn, nodes: ResolvedNodes, setting: Setting) -> _Changes:
+    run, other = setting.run, setting.run_prompt(swap.prompt)
+    pairs = alignment_between(prompt_tokens(run), prompt_tokens(other), swap.pairs).pairs
     if swap.features is None:
-        injected = _newly_active(features, setting.run.activations, other.activations, pairs)
+        injected = _newly_active(nodes.features, run.activations, other.activations, pairs)
     else:
         injected = _incoming(swap, setting)
-    values: dict[Feature, float] = {}
-    for feature in [*features, *injected]:
-        counterpart = Feature(feature.layer, _counterpart(feature, pairs, setting.run, other), feature.feature)
-        values[feature] = other.activations.get(counterpart, 0.0)
+    features = np.concatenate([nodes.features, injected])
+    counterparts = features.copy()
+    for number in dict.fromkeys(features[:, 1].tolist()):
+        first = Feature(*features[np.argmax(features[:, 1] == number)].tolist())
+        counterparts[features[:, 1] == number, 1] = _counterpart(first, pairs, run, other)
     return _Changes(
-        values,
-        {
-            node: ConstantValue(0.0, (other, _counterpart(node, pairs, setting.run, other)))
-            for node in _constants(resolved)
-        },
+        features,
+        values_of(other.activations, counterparts),
+        {node: ConstantValue(0.0, (other, _counterpart(node, pairs, run, other))) for node in nodes.constants},
     )
 
 
-def _incoming(swap: SwapIn, setting: Setting) -> list[Feature]:
-    nodes = [node for entry in swap.incoming for node in resolve(entry, setting)]
-    for node in _constants(nodes):
+def _incoming(swap: SwapIn, setting: Setting) -> Int64[np.ndarray, "n 3"]:
+    nodes = resolve_all(swap.incoming, setting)
+    for node in nodes.constants:
         raise InterventionError(
             f"The features to swap in are features; {node.id!r} is none. Name it among the nodes of SwapIn."
         )
-    return _features(nodes)
+    return nodes.features
 
 
 def _counterpart(node: Resolved, pairs: Mapping[int, int], run: Run, other: Run) -> int:
@@ -205,13 +196,13 @@ def _counterpart(node: Resolved, pairs: Mapping[int, int], run: Run, other: Run)
 
 
 def _newly_active(
-    features: Sequence[Feature], activations: Activations, others: Activations, pairs: Mapping[int, int]
-) -> list[Feature]:
+    features: Int64[np.ndarray, "n 3"], activations: Activations, others: Activations, pairs: Mapping[int, int]
+) -> Int64[np.ndarray, "new 3"]:
     """Return the features active in the other prompt and not in this one, at the layers and positions of `features`."""
-    changed = sorted({(feature.layer, feature.position) for feature in features if feature.position in pairs})
-    return [
-        feature
-        for layer, position in changed
-        for counterpart in others.at(layer, pairs[position])
-        if (feature := Feature(layer, position, counterpart.feature)) not in activations
-    ]
+    found = [np.zeros((0, 3), dtype=np.int64)]
+    for (layer, position), _ in by_place(features):
+        if position in pairs:
+            there = features_at(others, layer, pairs[position])
+            there[:, 1] = position
+            found.append(there[active_rows(activations, there) < 0])
+    return np.concatenate(found)

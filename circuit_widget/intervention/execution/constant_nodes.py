@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from circuit_widget.intervention.execution.resolve import Constant, Setting
-from circuit_widget.nodes import ErrorNode, Feature, TokenNode
+from circuit_widget.nodes import ErrorNode, TokenNode
+from circuit_widget.tracing.activations import values_of
 from circuit_widget.tracing.errors import errors_at
 from circuit_widget.tracing.run import Run
 
@@ -46,12 +48,13 @@ class ClampedToken:
 
 
 def clamped_errors(
-    constants: Mapping[Constant, ConstantValue], clamped: Collection[Feature], setting: Setting
+    constants: Mapping[Constant, ConstantValue], clamped: Int64[np.ndarray, "n 3"], setting: Setting
 ) -> tuple[ClampedError, ...]:
     """Return the errors among some nodes, sorted, with the vectors that are added to change them.
 
     The features that a graph left out belong to the error of their layer and position and are scaled with it, unless
-    they are among the `clamped` features themselves. In a swap, they take the values they have in the other run.
+    they are among the `clamped` features (layer, position, number) themselves. In a swap, they take the values they have
+    in the other run.
 
     Raises:
         InterventionError: as `left_out_lookup` does.
@@ -96,19 +99,20 @@ def _errors(sources: Mapping[ErrorNode, tuple[Run, int]], setting: Setting) -> d
 
 
 def _left_out_writes(
-    error: ErrorNode, value: ConstantValue, clamped: Collection[Feature], setting: Setting
+    error: ErrorNode, value: ConstantValue, clamped: Int64[np.ndarray, "n 3"], setting: Setting
 ) -> Iterator[tuple[int, Float[Tensor, " d_model"]]]:
     """Yield, for each layer they write to, by how much the output of the left-out features of an error changes."""
     features = setting.left_out(error, clamped)
-    if not features:
+    if not len(features):
         return
-    changes = [(value.factor - 1) * setting.run.activations[feature] for feature in features]
+    changes = (value.factor - 1) * values_of(setting.run.activations, features)
     if value.counterpart is not None:
         other, position = value.counterpart
-        for index, feature in enumerate(features):
-            changes[index] += other.activations.get(Feature(feature.layer, position, feature.feature), 0.0)
+        there = features.copy()
+        there[:, 1] = position
+        changes += values_of(other.activations, there)
     for layer in setting.transcoders.written_layers(error.layer):
         device = setting.run.captured.layers[layer].mlp_output.device
-        numbers = torch.tensor([feature.feature for feature in features], dtype=torch.long, device=device)
+        numbers = torch.as_tensor(features[:, 2], device=device)
         rows = setting.transcoders.decoder_rows(error.layer, numbers, layer).to(device)
         yield layer, torch.tensor(changes, dtype=torch.float32, device=device) @ rows

@@ -12,8 +12,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.graph import Graph
-from circuit_widget.intervention.execution.clamp import ClampedFeature, ClampedNodes
+from circuit_widget.graph.node_table import feature_numbers
+from circuit_widget.intervention.execution.clamp import ClampedNodes
 from circuit_widget.intervention.execution.constant_nodes import ClampedError, ClampedToken
+from circuit_widget.intervention.execution.feature_clamps import FeatureClamps, rows_in
 from circuit_widget.intervention.execution.graph_features import GraphFeatures
 
 
@@ -59,12 +61,12 @@ class ClampPlan:
         error_writes: what clamped errors add, by the layer they write to.
     """
 
-    clamped: tuple[ClampedFeature, ...]
+    clamped: FeatureClamps
     before: Float[Tensor, " clamped"]
     values: Float[Tensor, " clamped"]
     columns: Int[Tensor, " of_graph"]
     of_graph: Int[Tensor, " of_graph"]
-    outside_graph: tuple[ClampedFeature, ...]
+    outside_graph: FeatureClamps
     layers: dict[int, LayerClamps]
     errors: tuple[ClampedError, ...]
     tokens: tuple[ClampedToken, ...]
@@ -78,9 +80,13 @@ class ClampPlan:
     @cached_property
     def first_position(self) -> int:
         """The earliest position with a clamped node."""
-        features = [item.feature.position for item in self.clamped]
+        features = self.clamped.features[:, 1]
         return min(
-            [*features, *(item.node.position for item in self.errors), *(item.node.position for item in self.tokens)]
+            [
+                *([int(features.min())] if len(features) else []),
+                *(item.node.position for item in self.errors),
+                *(item.node.position for item in self.tokens),
+            ]
         )
 
     def embedding_change(self, rows: range) -> Float[Tensor, "rows d_model"] | None:
@@ -96,28 +102,25 @@ class ClampPlan:
 def plan(graph: Graph, graph_features: GraphFeatures, nodes: ClampedNodes) -> ClampPlan:
     """Return the plan that clamps some nodes."""
     clamped = nodes.features
-    found = [graph.find(item.feature) for item in clamped]
-    layer, position, feature = (
-        np.array([getattr(item.feature, part) for item in clamped], dtype=np.int64)
-        for part in ("layer", "position", "feature")
-    )
+    layer, position, feature = clamped.features.T
+    # A graph has far fewer nodes than may be clamped, so they are looked up among these.
+    found = rows_in(clamped.features, feature_numbers(graph))
+    in_graph = np.flatnonzero(found >= 0)
+    in_graph = in_graph[np.argsort(found[in_graph])]
+    outside = np.ones(len(clamped), dtype=bool)
+    outside[found[in_graph]] = False
     device = graph_features.before.device
     before, values = (
-        torch.tensor([getattr(item, part) for item in clamped], dtype=torch.float32, device=device)
-        for part in ("before", "value")
+        torch.as_tensor(numbers, device=device).to(torch.float32) for numbers in (clamped.before, clamped.value)
     )
     by_layer = {number: np.flatnonzero(layer == number) for number in np.unique(layer).tolist()}
     return ClampPlan(
         clamped=clamped,
         before=before,
         values=values,
-        columns=graph_features.column[
-            torch.tensor([index for index in found if index is not None], dtype=torch.long, device="cpu")
-        ],
-        of_graph=torch.tensor(
-            [number for number, index in enumerate(found) if index is not None], dtype=torch.long, device=device
-        ),
-        outside_graph=tuple(item for item, index in zip(clamped, found, strict=True) if index is None),
+        columns=graph_features.column[torch.as_tensor(in_graph, device="cpu")],
+        of_graph=torch.as_tensor(found[in_graph], device=device),
+        outside_graph=clamped.where(outside),
         layers={
             number: _layer_clamps(index, position, feature, device, graph_features.devices[number])
             for number, index in by_layer.items()

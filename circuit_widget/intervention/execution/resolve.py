@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress, repeat
+from operator import attrgetter
 from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Int64, Shaped
 
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.graph import Graph
-from circuit_widget.graph.node_table import feature_at
+from circuit_widget.graph.node_table import feature_at, feature_numbers
+from circuit_widget.intervention.execution.feature_clamps import rows_in
 from circuit_widget.intervention.kinds import NodeEntry
 from circuit_widget.nodes import ErrorNode, Everywhere, Feature, NodeKind, TokenNode, read_constant
-from circuit_widget.tracing.activations import Activations
+from circuit_widget.tracing.activations import Activations, features_at, numbers_of
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -27,13 +33,16 @@ RunPrompt: TypeAlias = Callable[[str | Sequence[int]], Run]
 NodeLookup: TypeAlias = Callable[[str], Resolved]
 """From a node id to the node; raises NodeError or InterventionError where it cannot be changed."""
 
-LeftOutLookup: TypeAlias = Callable[[ErrorNode, Collection[Feature]], Sequence[Feature]]
-"""From an error to the active features that the graph left out and added to it, without those that are clamped."""
+LeftOutLookup: TypeAlias = Callable[[ErrorNode, Int64[np.ndarray, "n 3"]], Int64[np.ndarray, "left_out 3"]]
+"""From an error to the active features that the graph left out and added to it, without those that are clamped.
+
+Features are layer, position and number.
+"""
 
 
-def nothing_left_out(*_: object) -> Sequence[Feature]:
+def nothing_left_out(*_: object) -> Int64[np.ndarray, "0 3"]:
     """Return no feature."""
-    return ()
+    return np.zeros((0, 3), dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +92,14 @@ def left_out_lookup(graph: Graph, activations: Activations) -> LeftOutLookup:
         InterventionError: when looked up in a graph that was limited and then pruned, where it is no longer known.
     """
 
-    def left_out(error: ErrorNode, clamped: Collection[Feature]) -> Sequence[Feature]:
-        if not graph.left_out:
-            return ()
-        active = activations.at(error.layer, error.position)
-        found = [feature for feature in active if graph.find(feature) is None and feature not in clamped]
-        if found and graph.pruned:
+    if not graph.left_out:
+        return nothing_left_out
+    nodes = feature_numbers(graph)
+
+    def left_out(error: ErrorNode, clamped: Int64[np.ndarray, "n 3"]) -> Int64[np.ndarray, "left_out 3"]:
+        active = features_at(activations, error.layer, error.position)
+        found = active[(rows_in(nodes, active) < 0) & (rows_in(clamped, active) < 0)]
+        if len(found) and graph.pruned:
             raise InterventionError(
                 "This graph was limited to some features and then pruned, so it is no longer known which other features "
                 f"belong to the error {error.id!r}. Change the error on the graph as it was before pruning."
@@ -126,6 +137,53 @@ def resolve(entry: NodeEntry, setting: Setting) -> Sequence[Resolved]:
             "(later positions do not reach the traced one)."
         )
     return (node,)
+
+
+@dataclass(frozen=True, eq=False)
+class ResolvedNodes:
+    """What the entries of an intervention's nodes name.
+
+    Attributes:
+        features: layer, position and number of each feature, in the order of the entries.
+        entries: for each of them, the index of the entry that names it.
+        constants: the errors and tokens.
+    """
+
+    features: Int64[np.ndarray, "n 3"]
+    entries: Int64[np.ndarray, " n"]
+    constants: tuple[Constant, ...]
+
+
+def resolve_all(entries: Sequence[NodeEntry], setting: Setting) -> ResolvedNodes:
+    """Return the nodes that the entries of an intervention name, checked as `resolve` does, all Features at once.
+
+    Raises:
+        InterventionError, NodeError: as `resolve` does, of the first entry that cannot be changed.
+    """
+    at_once = np.fromiter(map(isinstance, entries, repeat(Feature)), dtype=bool, count=len(entries))
+    # A number that is too large for NumPy makes these objects.
+    listed = np.array([*map(attrgetter("layer", "position", "feature"), compress(entries, at_once))]).reshape(-1, 3)
+    can_be_changed = _can_be_changed(listed, setting)
+    at_once[at_once] = can_be_changed
+    features, indices = [listed[can_be_changed].astype(np.int64)], [np.flatnonzero(at_once)]
+    constants: list[Constant] = []
+    for index in np.flatnonzero(~at_once).tolist():
+        nodes = resolve(entries[index], setting)
+        constants.extend(node for node in nodes if not isinstance(node, Feature))
+        features.append(numbers_of(node for node in nodes if isinstance(node, Feature)))
+        indices.append(np.full(len(features[-1]), index, dtype=np.int64))
+    order = np.argsort(np.concatenate(indices), kind="stable")
+    return ResolvedNodes(np.concatenate(features)[order], np.concatenate(indices)[order], tuple(constants))
+
+
+def _can_be_changed(features: Shaped[np.ndarray, "n 3"], setting: Setting) -> Bool[np.ndarray, " n"]:
+    """Return which features, given as layer, position and number, exist and are at a position that can be changed."""
+    transcoders = setting.transcoders
+    sizes = np.array([transcoders.n_features(layer) for layer in range(transcoders.n_layers)], dtype=np.int64)
+    layer, position, number = features.T
+    exists = number < sizes[np.minimum(layer, len(sizes) - 1).astype(np.int64)]
+    first, last = setting.run.activations.first_position, setting.run.position
+    return np.asarray((layer < len(sizes)) & exists & (first <= position) & (position <= last), dtype=bool)
 
 
 def _check_feature(feature: Feature | Everywhere, transcoders: TranscoderSet) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 
 from circuit_widget.errors import InterventionError
@@ -129,32 +130,33 @@ class _EffectMaker:
     def __call__(self, interventions: tuple[Intervention, ...], plan: ClampPlan, numbers: _Numbers) -> Effect:
         """Return the effect of one experiment."""
         graph, clamped, outside = self.graph, plan.clamped, plan.outside_graph
-        extra = np.array([[item.before, item.value] for item in outside], dtype=np.float32).reshape(-1, 2)
+        outside_before, outside_value = (
+            torch.as_tensor(part).to(torch.float32).numpy() for part in (outside.before, outside.value)
+        )
         before, after, predicted = (
             np.concatenate([of_graph, of_others])
             for of_graph, of_others in (
-                (graph.activation, extra[:, 0]),
-                (numbers.features, extra[:, 1]),
-                (numbers.predicted_features, extra[:, 1]),
+                (graph.activation, outside_before),
+                (numbers.features, outside_value),
+                (numbers.predicted_features, outside_value),
             )
         )
-        labels = (
-            (item.feature.id, self.label(item.feature.layer, item.feature.feature, item.before or item.value))
-            for item in clamped
-        )
+        signs = np.where(clamped.before != 0, clamped.before, clamped.value)
+        texts = map(self.label, clamped.features[:, 0].tolist(), clamped.features[:, 2].tolist(), signs.tolist())
+        injected = clamped.where((clamped.before == 0) & (clamped.value != 0))
         return Effect(
             graph=graph,
             interventions=interventions,
             mode=self.regime.name,
             frozen=self.regime.frozen,
-            nodes=node_frame(self._ids + tuple(item.feature.id for item in outside), before, after, predicted),
+            nodes=node_frame([*self._ids, *outside.ids()], before, after, predicted),
             tokens=token_frame(self._before, numbers.logits, numbers.predicted_logits, self._token_texts),
             logits_before=self._before,
             logits_after=numbers.logits,
             logits_predicted=numbers.predicted_logits,
             readings=numbers.readings,
-            injected=tuple((item.feature, item.value) for item in clamped if item.before == 0 and item.value != 0),
-            labels={node: text for node, text in labels if text},
+            injected=tuple((item.feature, item.value) for item in injected),
+            labels={node: text for node, text in zip(clamped.ids(), texts, strict=True) if text},
             seconds=numbers.seconds,
             device=str(self.model.device),
             dtype=str(self.model.dtype).removeprefix("torch."),

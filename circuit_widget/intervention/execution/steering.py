@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from circuit_widget.arguments import one_line, plain_number, quoted
 from circuit_widget.errors import InterventionError, NodeError
-from circuit_widget.intervention.execution.clamp import ClampedFeature, clamp
+from circuit_widget.intervention.execution.clamp import clamp
+from circuit_widget.intervention.execution.feature_clamps import ClampedFeature
 from circuit_widget.intervention.execution.resolve import RunPrompt, Setting
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.nodes import Everywhere, Feature, read_constant
@@ -144,7 +145,7 @@ class Steering:
     def __init__(
         self,
         transcoders: TranscoderSet,
-        clamped: Sequence[ClampedFeature],
+        clamped: Iterable[ClampedFeature],
         rules: Mapping[tuple[int, int], ClampRule],
         n_prompt: int,
     ) -> None:

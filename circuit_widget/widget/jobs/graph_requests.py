@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from circuit_widget.examples.record import Example
+from circuit_widget.examples.record import Example, Level
 from circuit_widget.feature_card import FeatureCard
 from circuit_widget.figure.figure import make_figure
 from circuit_widget.graph import Feature
@@ -22,6 +22,12 @@ from circuit_widget.widget.wire.messages import (
     FigureBody,
     FileReply,
 )
+
+TOKENS_AROUND = 32
+"""Most tokens of an example that are sent on each side of its peak."""
+
+MOST_EXAMPLES = 200
+"""Most examples of a kind that are sent."""
 
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
@@ -49,14 +55,14 @@ def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
         label=label or known.label,
         frequency=known.frequency,
         maximum=known.maximum,
-        examples=_examples(known.examples),
+        examples=_examples(known.examples, 1),
         promoted=_tokens(known.promoted),
         suppressed=_tokens(known.suppressed),
         negative=known.negative,
         minimum=known.minimum,
         mean=known.mean,
-        lowest=_examples(known.lowest),
-        levels=tuple(CardLevel(one.least, one.most, one.share, _examples(one.examples)) for one in known.levels),
+        lowest=_examples(known.lowest, -1),
+        levels=tuple(map(_level, known.levels)),
         histogram=None if known.histogram is None else CardHistogram(**vars(known.histogram)),
         origin=known.origin,
         label_origin=known.label_origin if known.label is not None and label in (None, known.label) else None,
@@ -64,8 +70,21 @@ def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
     )
 
 
-def _examples(examples: Sequence[Example]) -> tuple[CardExample, ...]:
-    return tuple(CardExample(one.tokens, one.activations) for one in examples)
+def _level(level: Level) -> CardLevel:
+    examples = _examples(level.examples, -1 if level.most <= 0 else 1)
+    return CardLevel(level.least, level.most, level.share, examples, level.name)
+
+
+def _examples(examples: Sequence[Example], sign: int) -> tuple[CardExample, ...]:
+    """Return examples as the page shows them: published ones may be long, of which it shows the part at the peak."""
+    return tuple(_example(one, sign) for one in examples[:MOST_EXAMPLES])
+
+
+def _example(example: Example, sign: int) -> CardExample:
+    values = example.activations
+    peak = max(range(len(values)), key=lambda place: sign * values[place], default=0)
+    part = slice(max(0, peak - TOKENS_AROUND), peak + TOKENS_AROUND + 1)
+    return CardExample(example.tokens[part], values[part])
 
 
 def _tokens(effects: Sequence[tuple[str, float]]) -> tuple[CardToken, ...]:

@@ -62,8 +62,9 @@ class History:
         wanted = plain_number(number)
         found = self._recorded.get(wanted) if isinstance(wanted, int) and not isinstance(wanted, bool) else None
         if found is None:
-            known = ", ".join(map(str, self._recorded)) or "none yet"
-            raise NodeError(f"There is no experiment {quoted(number)}; those kept are {known:.200}.")
+            known = ", ".join(map(str, self._recorded))
+            kept = f"those kept are {known:.200}" if known else "no experiment was made yet, or all were deleted"
+            raise NodeError(f"There is no experiment {quoted(number)}; {kept}.")
         return found
 
     def rename(self, number: int, name: str) -> None:

@@ -58,12 +58,13 @@ class CardExample:
 
 @message
 class CardLevel:
-    """Examples of a range of activations, and the share of all activations that is in it."""
+    """Examples of a range of activations, and the share of all activations that is in it; or a group with a name."""
 
     least: float
     most: float
-    share: float
+    share: float | None
     examples: Listed[CardExample]
+    name: Text | None
 
 
 @message

@@ -18,7 +18,7 @@ export function sideOf(card: Card, activation: number): CardSide {
   const strongest = Math.max(0, ...card.examples.flatMap(({ activations }) => activations));
   return {
     examples: card.examples,
-    levels: card.levels.filter(({ least }) => least >= 0),
+    levels: card.levels.filter(({ least, most }) => least >= 0 || most > 0),
     peak: card.maximum ?? strongest,
   };
 }

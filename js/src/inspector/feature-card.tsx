@@ -142,10 +142,12 @@ function Levels({ levels, peak }: { levels: Card["levels"]; peak: number }) {
         by activation
         {all > levels.length && <More whole={whole} all={count(all, "example")} title="by activation" />}
       </h3>
-      {levels.map(({ least, most, share, examples }) => (
-        <div class="level" key={least} data-test="card-level">
+      {levels.map(({ least, most, share, examples, name }, place) => (
+        <div class="level" key={place} data-test="card-level">
           <p class="range">
-            {decimal(least)} to {decimal(most)} · {percent(share)} of its activations
+            {name !== null && `${printable(name)} · `}
+            {decimal(least)} to {decimal(most)}
+            {share !== null && ` · ${percent(share)} of its activations`}
           </p>
           {(whole.value ? examples : examples.slice(0, 1)).map((example, at) => (
             <ExampleLine key={at} example={example} peak={peak} />

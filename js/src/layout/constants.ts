@@ -25,6 +25,45 @@ export const ROW_LABEL_SPACE = 11;
 
 export const MANY_LOGITS = 4;
 
+/** Width to which labels are cut on a map that is not zoomed: about 14 characters of 10.5 pixels. */
+export const LABEL_ROOM = 86;
+
+/** Height of a label, in em. */
+export const LABEL_LINE = 1.15;
+
+/** Between a node and its label. */
+export const LABEL_GAP = 3;
+
+/** Lengths of the line between a node and a label above or below it, the best first. */
+export const LABEL_LEADS = [6, 20] as const;
+
+/** How far a label that begins or ends above or below its node extends to the other side of the line. */
+export const LABEL_OVERHANG = 3;
+
+/** Width of the line between a node and its label. */
+export const LEAD_WIDTH = 0.8;
+
+/** Least distance of a label from other nodes. */
+export const LABEL_CLEAR = 1.5;
+
+/** Least distance of two labels side by side. */
+export const LABEL_SPACE = 5;
+
+/** Least distance of a label from the edge of the map. */
+export const LABEL_EDGE = 2;
+
+/** Distance of two nodes up to which the same label is not written twice. */
+export const LABEL_REPEAT = 90;
+
+/** How many of the most influential nodes in view get labels, where there is room, on a map that is not zoomed. */
+export const MOST_LABELS = 60;
+
+/** How far labels reach below the lowest row where token texts are slanted. */
+export const UNDER_SLANTED = 5;
+
+/** How far labels reach below the lowest row where token texts are upright. */
+export const UNDER_UPRIGHT = 8;
+
 export const BOX_HEIGHT = 30;
 
 export const BOX_TEXT = 12;

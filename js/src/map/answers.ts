@@ -1,45 +1,75 @@
 /** The likeliest explained tokens, written beside their nodes in the top row. */
 
 import { MOST_ANSWERS } from "../layout/constants";
+import type { Area } from "../layout/map-labels";
 import { TOKEN_SIZE } from "../page/constants";
 import { apart } from "../text/width";
 import type { EffectMessage } from "../wire/types";
 import { LIKELY } from "../wording/constants";
 import { probability, tokenText } from "../wording/words";
 import type { Brush } from "./paint";
-import { frameOf, type Scene, spotOf } from "./scene";
+import { type Camera, frameOf, type Scene, spotOf } from "./scene";
 
 const SPACE = 14;
 
-/** Draws as many answers as there is room for left of the output nodes; with an effect, how likely each is after it. */
-export function paintAnswers(brush: Brush, scene: Scene, effect: EffectMessage | null): void {
-  const { context, palette, camera } = brush;
+/** A token and its probability, written with its right end and middle height at (x, y). */
+export interface Answer {
+  readonly text: string;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+}
+
+/** As many answers as there is room for left of the output nodes; with an effect, how likely each is after it. */
+export function placeAnswers(
+  scene: Scene,
+  camera: Camera,
+  effect: EffectMessage | null,
+  measure: (text: string) => number,
+): readonly Answer[] {
   const { indexOf, snapshot } = scene;
   const indices = snapshot.targets.map((target) => indexOf[target.node]).filter((index) => index >= 0);
-  if (indices.length === 0) return;
+  if (indices.length === 0) return [];
   const spots = indices.map((index) => spotOf(scene, camera, index));
   const { y } = spots[0];
-  let right = Math.min(...spots.map(({ x, radius }) => x - radius)) - 7;
-  context.save();
-  context.font = `${TOKEN_SIZE}px ${brush.tokenFont}`;
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  const widths: number[] = [];
+  let x = Math.min(...spots.map(({ x: middle, radius }) => middle - radius)) - 7;
   const words = answers(scene, effect);
-  for (const text of words) widths.push(context.measureText(text).width);
-  while (words.length > 0 && right - widths.reduce((sum, width) => sum + width + SPACE, 0) < frameOf(scene).left) {
+  const widths = words.map(measure);
+  while (words.length > 0 && x - widths.reduce((sum, width) => sum + width + SPACE, 0) < frameOf(scene).left) {
     words.pop();
     widths.pop();
   }
+  const placed: Answer[] = [];
   // The likeliest is farthest left, as one reads.
   for (let at = words.length - 1; at >= 0; at--) {
+    placed.push({ text: words[at], x, y, width: widths[at] });
+    x -= widths[at] + SPACE;
+  }
+  return placed;
+}
+
+/** The ground of an answer, on which edges do not show. */
+export function answerArea({ x, y, width }: Answer): Area {
+  return { x0: x - width - 3, y0: y - 8, x1: x + 3, y1: y + 8 };
+}
+
+export function paintAnswers({ context, palette, tokenFont }: Brush, placed: readonly Answer[]): void {
+  context.save();
+  context.font = answerFont(tokenFont);
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const answer of placed) {
+    const { x0, y0, x1, y1 } = answerArea(answer);
     context.fillStyle = palette.background;
-    context.fillRect(right - widths[at] - 3, y - 8, widths[at] + 6, 16);
+    context.fillRect(x0, y0, x1 - x0, y1 - y0);
     context.fillStyle = palette.answer;
-    context.fillText(words[at], right, y + 0.5);
-    right -= widths[at] + SPACE;
+    context.fillText(answer.text, answer.x, answer.y + 0.5);
   }
   context.restore();
+}
+
+export function answerFont(tokenFont: string): string {
+  return `${TOKEN_SIZE}px ${tokenFont}`;
 }
 
 function answers({ snapshot }: Scene, effect: EffectMessage | null): string[] {

@@ -17,14 +17,16 @@ export function Tooltip({ store, view }: { store: Store; view: MapView }) {
   const spot = id === null || store.drag.value?.dropped === false ? null : view.positionOf(id);
   const { width, height } = view.size.value;
 
-  // Beside the node, on the side where there is room.
+  const label = id === null ? undefined : view.labels.value.find(({ dot }) => dot === view.indexOf(id));
+
+  // Beside the node and its label, on the side where there is room.
   useLayoutEffect(() => {
     if (card.current === null || spot === null) return;
     const { offsetWidth, offsetHeight } = card.current;
-    const right = spot.x + spot.radius + GAP;
-    const left = right + offsetWidth > width ? spot.x - spot.radius - GAP - offsetWidth : right;
+    const right = Math.max(spot.x + spot.radius, label === undefined ? 0 : label.x + label.w) + GAP;
+    const left = Math.min(spot.x - spot.radius, label?.x ?? width) - GAP - offsetWidth;
     const top = clamp(spot.y - offsetHeight / 2, 4, height - offsetHeight - 4);
-    card.current.style.transform = `translate(${Math.round(Math.max(4, left))}px, ${Math.round(top)}px)`;
+    card.current.style.transform = `translate(${Math.round(right + offsetWidth > width ? Math.max(4, left) : right)}px, ${Math.round(top)}px)`;
   });
 
   const node = id === null ? undefined : store.snapshot.index.get(id);

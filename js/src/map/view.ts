@@ -3,11 +3,13 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { edgesOf } from "../core/snapshot";
 import { MAP_EDGE_OPACITY } from "../layout/constants";
+import type { MapLabel } from "../layout/map-labels";
 import { PALETTES } from "../page/constants";
 import type { Size } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import { paintAnswers } from "./answers";
+import { type Answer, answerArea, answerFont, paintAnswers, placeAnswers } from "./answers";
+import { type Labels, labelData, labelsWith, paintLabels, placeLabels } from "./labels";
 import { nodeMarks } from "./marks";
 import {
   type Brush,
@@ -46,10 +48,14 @@ export class MapView {
   /** The node under a dragged one, onto which it would be dropped. */
   readonly dropTarget: Signal<NodeId | null> = signal(null);
   readonly scene: ReadonlySignal<Scene>;
+  /** The labels on show. */
+  readonly labels: ReadonlySignal<readonly MapLabel[]>;
 
   readonly #canvas: HTMLCanvasElement;
   readonly #store: Store;
   readonly #marks: ReadonlySignal<Marks>;
+  readonly #answers: ReadonlySignal<readonly Answer[]>;
+  readonly #labels: ReadonlySignal<Labels>;
   readonly #ground: HTMLCanvasElement;
   readonly #nodes: HTMLCanvasElement;
   readonly #onFrame: () => void;
@@ -70,6 +76,13 @@ export class MapView {
       return buildScene(store.snapshot, store.visible.value, width, height);
     });
     this.#marks = computed(() => nodeMarks(store));
+    this.#answers = computed(() =>
+      placeAnswers(this.scene.value, this.camera.value, store.effect.value, this.#measure()),
+    );
+    this.#labels = computed(() =>
+      placeLabels(store, this.scene.value, this.camera.value, this.#answers.value.map(answerArea)),
+    );
+    this.labels = computed(() => labelsWith(this.#labels.value, this.#pointed()));
     const stops = [
       effect(() => {
         this.scene.value;
@@ -82,6 +95,7 @@ export class MapView {
       effect(() => {
         store.hovered.value;
         store.selected.value;
+        this.labels.value;
         this.cursor.value;
         this.walking.value;
         this.rectangle.value;
@@ -122,6 +136,24 @@ export class MapView {
     return node === undefined ? -1 : this.scene.value.indexOf[node];
   }
 
+  /** The index of the hovered or walked-to node; -1 if there is none. */
+  #pointed(): number {
+    const walked = this.walking.value ? this.cursor.value : null;
+    const id = this.#store.hovered.value ?? walked;
+    return id === null ? -1 : this.indexOf(id);
+  }
+
+  /** Measures token texts as they are painted. */
+  #measure(): (text: string) => number {
+    const context = this.#nodes.getContext("2d");
+    const font = answerFont(getComputedStyle(this.#canvas).getPropertyValue("--token-font"));
+    return (text) => {
+      if (context === null) return 0;
+      context.font = font;
+      return context.measureText(text).width;
+    };
+  }
+
   #id(index: number): NodeId {
     return this.#store.snapshot.ids[this.scene.value.visible.nodes[index]];
   }
@@ -145,6 +177,7 @@ export class MapView {
     brush.context.drawImage(this.#ground, 0, 0, width, height);
     this.#paintEdges(brush, scene);
     brush.context.drawImage(this.#nodes, 0, 0, width, height);
+    this.#paintLabels(brush);
     this.#paintOutlines(brush, scene);
     this.#paintRectangle(brush);
     this.#onFrame();
@@ -155,7 +188,7 @@ export class MapView {
     clearTimeout(this.#settling);
     this.#paintGround(scene, EDGES_IN_MOTION);
     const nodes = this.#brush(this.#nodes);
-    paintAnswers(nodes, scene, this.#store.effect.peek());
+    paintAnswers(nodes, this.#answers.value);
     paintNodes(nodes, scene, this.#marks.value);
     if (scene.visible.edges.length <= EDGES_IN_MOTION) return;
     this.#settling = window.setTimeout(() => {
@@ -227,6 +260,14 @@ export class MapView {
         scene.visible.mask[snapshot.edgeSource[edge]] === 1 &&
         scene.visible.mask[snapshot.edgeTarget[edge]] === 1,
     );
+  }
+
+  #paintLabels(brush: Brush): void {
+    const labels = this.labels.peek();
+    const { dots } = this.#labels.peek();
+    const pointed = this.#pointed();
+    paintLabels(brush, labels, dots, (index) => dots[index].first || index === pointed);
+    this.#canvas.dataset.labels = labelData(labels, (index) => this.#id(index));
   }
 
   #paintOutlines(brush: Brush, scene: Scene): void {

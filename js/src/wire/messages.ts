@@ -47,12 +47,13 @@ export interface CardExample {
   readonly activations: readonly number[];
 }
 
-/** Examples of a range of activations, and the share of all activations that is in it. */
+/** Examples of a range of activations, and the share of all activations that is in it; or a group with a name. */
 export interface CardLevel {
   readonly least: number;
   readonly most: number;
-  readonly share: number;
+  readonly share: number | null;
   readonly examples: readonly CardExample[];
+  readonly name: string | null;
 }
 
 /** How many tokens have which activation: bin `i` begins at `least + i * width`. */

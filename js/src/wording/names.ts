@@ -6,11 +6,16 @@ import { printable } from "../text/width";
 import type { NodeId } from "../wire/types";
 import { kindWord, tokenAt, tokenText } from "./words";
 
+/** The user's label, else the graph's, else an empty text. */
+export function nodeLabel(snapshot: Snapshot, { labels }: Pick<Circuit, "labels">, id: NodeId): string {
+  return printable(labels[id] || snapshot.labels.get(snapshot.index.get(id) ?? -1) || "");
+}
+
 /** The user's label, else the graph's, else what the node is; the snapshot may lack it. */
 export function nodeName(snapshot: Snapshot, circuit: Circuit, id: NodeId): string {
   const node = snapshot.index.get(id);
-  const label = circuit.labels[id] ?? (node === undefined ? undefined : snapshot.labels.get(node));
-  if (label !== undefined) return printable(label);
+  const label = nodeLabel(snapshot, circuit, id);
+  if (label !== "") return label;
   if (node === undefined) return nameById(snapshot, id);
   switch (snapshot.kind[node]) {
     case KIND.token:

@@ -1,0 +1,99 @@
+/** The labels beside the most influential nodes of the map. */
+
+import { LEAD_WIDTH } from "../layout/constants";
+import {
+  type Area,
+  labelArea,
+  labelFrame,
+  type MapDot,
+  type MapLabel,
+  mapLabels,
+  withLabelOf,
+} from "../layout/map-labels";
+import { CAPTION_SIZE } from "../page/constants";
+import type { Store } from "../store/store";
+import { nodeLabel } from "../wording/names";
+import type { Brush } from "./paint";
+import { type Camera, type Scene, spotOf } from "./scene";
+
+/** Width of the ground around letters, on which edges do not show. */
+const HALO = 3;
+
+/** The labels that have found a place, and what they were placed among. */
+export interface Labels {
+  readonly dots: readonly MapDot[];
+  readonly frame: Area;
+  readonly taken: readonly Area[];
+  readonly zoom: number;
+  readonly placed: readonly MapLabel[];
+}
+
+/** Places labels for the present view, those of selected and pinned nodes before others. */
+export function placeLabels(store: Store, scene: Scene, camera: Camera, taken: readonly Area[]): Labels {
+  const { snapshot } = store;
+  const circuit = store.circuit.value;
+  const first = new Set([...store.selected.value, ...circuit.pinned]);
+  const dots = Array.from(scene.visible.nodes, (node, index) => {
+    const id = snapshot.ids[node];
+    return {
+      ...spotOf(scene, camera, index),
+      text: nodeLabel(snapshot, circuit, id),
+      influence: snapshot.influence[node],
+      first: first.has(id),
+    };
+  });
+  const frame = labelFrame(scene.layout, scene.width);
+  return { dots, frame, taken, zoom: camera.k, placed: mapLabels(dots, frame, taken, camera.k, CAPTION_SIZE) };
+}
+
+/** The labels on show while the node of an index is pointed to; -1 while none is. */
+export function labelsWith({ dots, frame, taken, zoom, placed }: Labels, index: number): readonly MapLabel[] {
+  return index < 0 ? placed : withLabelOf(index, placed, dots, frame, taken, zoom, CAPTION_SIZE);
+}
+
+/** Labels as data of the page: node, text and the ends of the area, in CSS pixels. */
+export function labelData(labels: readonly MapLabel[], idOf: (index: number) => string): string {
+  const round = (value: number) => Math.round(10 * value) / 10;
+  return JSON.stringify(
+    labels.map((label) => {
+      const { x0, y0, x1, y1 } = labelArea(label, CAPTION_SIZE);
+      return [idOf(label.dot), label.text, round(x0), round(y0), round(x1), round(y1)];
+    }),
+  );
+}
+
+/** Draws labels, each with a halo, and the lines to their nodes; those of the `strong` nodes in full ink. */
+export function paintLabels(
+  brush: Brush,
+  labels: readonly MapLabel[],
+  dots: readonly MapDot[],
+  strong: (index: number) => boolean,
+): void {
+  const { context, palette } = brush;
+  context.save();
+  context.lineWidth = LEAD_WIDTH;
+  context.strokeStyle = palette.muted;
+  context.beginPath();
+  for (const { dot, lead } of labels) {
+    if (lead.length === 0) continue;
+    context.moveTo(dots[dot].x, lead[0]);
+    context.lineTo(dots[dot].x, lead[1]);
+  }
+  context.stroke();
+  context.font = `${CAPTION_SIZE}px ${brush.interfaceFont}`;
+  context.textBaseline = "middle";
+  context.lineJoin = "round";
+  context.lineWidth = HALO;
+  context.strokeStyle = palette.background;
+  for (const { dot, text, x, y, w, anchor } of labels) {
+    const [align, left] = ALIGNED[anchor];
+    context.textAlign = align;
+    context.fillStyle = strong(dot) ? palette.ink : palette.muted;
+    // A font of the page that is wider than that of figures is squeezed into the same area.
+    context.strokeText(text, x + left * w, y + 0.5, w);
+    context.fillText(text, x + left * w, y + 0.5, w);
+  }
+  context.restore();
+}
+
+const ALIGNED = { start: ["left", 0], middle: ["center", 0.5], end: ["right", 1] } as const;
