@@ -28,7 +28,7 @@ ENCODED_NUMBERS = 1 << 26
 """Activations of one layer that are in memory together."""
 
 
-class Receiver(Protocol):
+class ActivationReceiver(Protocol):
     """What the activations of a layer's features are added to, as to a LayerState."""
 
     @property
@@ -38,7 +38,9 @@ class Receiver(Protocol):
         """Add the activations of a batch; those that are not used may be changed in place."""
 
 
-def run_batch(model: LanguageModel, transcoders: TranscoderSet, batch: WindowBatch, states: Sequence[Receiver]) -> None:
+def run_batch(
+    model: LanguageModel, transcoders: TranscoderSet, batch: WindowBatch, states: Sequence[ActivationReceiver]
+) -> None:
     """Run a model on a batch and add the activations of its features to their states, or other receivers.
 
     Raises:
@@ -64,7 +66,7 @@ def run_batch(model: LanguageModel, transcoders: TranscoderSet, batch: WindowBat
 class _LayerEncoding:
     """Encodes what the features of one layer read, and adds their activations to the layer's state."""
 
-    def __init__(self, transcoders: TranscoderSet, layer: int, batch: WindowBatch, state: Receiver) -> None:
+    def __init__(self, transcoders: TranscoderSet, layer: int, batch: WindowBatch, state: ActivationReceiver) -> None:
         self._transcoders = transcoders
         self._layer = layer
         self._batch = batch
@@ -88,7 +90,9 @@ class _LayerEncoding:
 class _JointEncoding:
     """Encodes what features of all layers read, where those of all layers compete, one window after the other."""
 
-    def __init__(self, transcoders: JointTopKTranscoders, batch: WindowBatch, states: Sequence[Receiver]) -> None:
+    def __init__(
+        self, transcoders: JointTopKTranscoders, batch: WindowBatch, states: Sequence[ActivationReceiver]
+    ) -> None:
         self._transcoders = transcoders
         self._batch = batch
         self._states = states

@@ -43,7 +43,7 @@ class _Index:
         first, behind = self.starts[entry[places]], self.starts[entry[places] + 1]
         counts = behind - first
         pairs = torch.repeat_interleave(places, counts)
-        within = torch.arange(len(pairs), device=words.device) - torch.repeat_interleave(
+        within = torch.arange(len(pairs), dtype=torch.long, device=words.device) - torch.repeat_interleave(
             counts.cumsum(0) - counts, counts
         )
         return pairs, self.features[torch.repeat_interleave(first, counts) + within]
@@ -81,7 +81,7 @@ def tokens_at(batch: WindowBatch, reading: Reading) -> tuple[Int[Tensor, " place
     """Return the token that a reading reads at each position of a batch, and where there is one and the position is used."""
     place = int(reading)
     tokens = batch.tokens.roll(-place, dims=1)
-    positions = torch.arange(tokens.shape[1], device=tokens.device) + place
+    positions = torch.arange(tokens.shape[1], dtype=torch.long, device=tokens.device) + place
     exists = (positions >= 0) & (positions < batch.lengths[:, None])
     return tokens.flatten(), (exists & batch.used).flatten()
 

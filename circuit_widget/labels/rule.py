@@ -131,7 +131,7 @@ def find_rules(evidence: Evidence, promotes: Promotes) -> Rules:
 
 
 @dataclass(frozen=True, eq=False)
-class _Candidates:
+class _HeaviestWords:
     """The heaviest words of a reading: their shares of the weight, and which are supported and precise."""
 
     words: Int[Tensor, "features named"]
@@ -142,7 +142,7 @@ class _Candidates:
     def used(self, most: int) -> Bool[Tensor, "features named"]:
         """Return the first words that together have enough weight."""
         before = self.shares.cumsum(1) - self.shares
-        number = torch.arange(self.words.shape[1], device=before.device)
+        number = torch.arange(self.words.shape[1], dtype=torch.long, device=before.device)
         return (before < MOST) & (number < most)
 
     def fits(self, most: int) -> Bool[Tensor, " features"]:
@@ -151,7 +151,7 @@ class _Candidates:
         return ((self.shares * used).sum(1) >= MOST) & (self.usable | ~used).all(1)
 
 
-def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Candidates:
+def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _HeaviestWords:
     """Return the heaviest words at a place beside the peaks."""
     place = BEFORE + int(reading)
     all_words = evidence.words[spelling]
@@ -176,7 +176,7 @@ def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Cand
         usable = (share > 0) & (examples >= SUPPORT) & frequent & _is_precise(evidence, reading, all_words, word)
         found.append((word, token, share, usable))
         left &= words != word[:, None]
-    return _Candidates(*(torch.stack(parts, 1) for parts in zip(*found, strict=True)))
+    return _HeaviestWords(*(torch.stack(parts, 1) for parts in zip(*found, strict=True)))
 
 
 def _is_precise(
