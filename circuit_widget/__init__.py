@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from circuit_widget.examples.exchange.labels import read_labels
     from circuit_widget.figure.figure import Figure
     from circuit_widget.graph import Feature, Graph
+    from circuit_widget.graph.opening import open as open  # noqa: A004, users call it cw.open
     from circuit_widget.intervention import Ablate, Add, Effect, Scale, Set, SwapIn
     from circuit_widget.labels.chat_labeller import ChatLabeller
     from circuit_widget.loading import load
@@ -42,9 +43,11 @@ _MODULE_OF = {
     "Set": "intervention",
     "SwapIn": "intervention",
     "load": "loading",
+    "open": "graph.opening",
     "read_labels": "examples.exchange.labels",
 }
 
+# Not `open`: after `from circuit_widget import *`, Python's own has to be there.
 __all__ = [
     "Ablate",
     "Add",
@@ -81,4 +84,4 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     """Return the public names, imported or not."""
-    return sorted(__all__)
+    return sorted({*__all__, *_MODULE_OF})

@@ -100,6 +100,10 @@ class TokenNode:
         return token_id(self.token_id, self.position)
 
 
+UNKNOWN_TOKEN = -1
+"""Id of a prompt's token in a graph from a file of another tool that does not give it."""
+
+
 @dataclass(frozen=True)
 class PromptToken:
     """A token of the prompt, with its displayed text."""

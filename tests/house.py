@@ -15,6 +15,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "arguments": "checks of arguments, and how errors quote them",
         "characters": "counting and cutting text by whole characters",
         "nodes": "the kinds of nodes in a graph, and their ids",
+        "feature_ids": "the numbers by which other tools' files name a feature",
         "progress": "progress and cancellation of runs",
     },
     {"system": "the machine and the process: memory, atomic writes, torch's settings, the linear backend"},

@@ -19,6 +19,7 @@ from circuit_widget.errors import CircuitError, GraphFileError
 from circuit_widget.graph import Graph
 from tests.figure.graphs import dallas
 from tests.graph.graphs import random_graph
+from tests.graph.viewer_files import document
 
 NEURONPEDIA: dict[str, Any] = {
     "metadata": {"slug": "a", "scan": "gemma-2-2b", "prompt": "The capital\nof \ud800 Texas is", "prompt_tokens": []},
@@ -70,22 +71,6 @@ KINDS: dict[str, tuple[Callable[[Path], object], str, str]] = {
         lambda path: torch.save({"weight": torch.zeros(1)}, path),
         "a PyTorch file",
         "Pickles can run code",
-    ),
-    "Neuronpedia": (
-        as_json(NEURONPEDIA),
-        "a Neuronpedia graph",
-        "Trace the prompt again with the same transcoders.*model “gemma-2-2b” and prompt “The capital of \ufffd Texas is”",
-    ),
-    "circuit-tracer's JSON": (
-        as_json({**NEURONPEDIA, "metadata": {"schema_version": 1, "transcoder_list": ["a"]}}),
-        "circuit-tracer",
-        "Its recipe is in the file",
-    ),
-    "cut off": (write(json.dumps(NEURONPEDIA)[:-20]), "a Neuronpedia graph", "Trace the prompt again"),
-    "no metadata": (
-        as_json({"nodes": [], "links": [], "metadata": [7]}),
-        "a Neuronpedia graph",
-        "Its recipe is in the file",
     ),
     "a subgraph": (as_json(NEURONPEDIA["qParams"]), "a Neuronpedia subgraph", "make its groups"),
     "Transluce": (
@@ -153,11 +138,22 @@ def test_a_circuit_and_a_graph_are_told_apart(tmp_path: Path) -> None:
         Circuit.load(tmp_path / "weights")
 
 
-def test_a_large_graph_of_another_tool_is_no_large_circuit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("metadata", [NEURONPEDIA["metadata"], {"schema_version": 1, "transcoder_list": ["a"]}, [7]])
+def test_a_graph_of_another_tool_is_named_with_what_opens_it(metadata: object, tmp_path: Path) -> None:
+    path = tmp_path / "given"
+    text = json.dumps({**NEURONPEDIA, "metadata": metadata})
+    for content in (text, text[:-20]):
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(
+            GraphFileError, match=r"given is a Neuronpedia graph \(the JSON of .*\)\. Open it with cw\.open"
+        ):
+            Graph.load(path)
+
+
+def test_a_large_graph_of_another_tool_is_read_for_its_circuit(tmp_path: Path) -> None:
     path = tmp_path / "large.json"
-    path.write_text(json.dumps({**NEURONPEDIA, "links": ["x" * 100] * 200_000}))
-    with pytest.raises(CircuitError, match="is a Neuronpedia graph"):
-        Circuit.load(path)
+    path.write_text(json.dumps({**document(), "unknown": ["x" * 100] * 200_000}), encoding="utf-8")
+    assert Circuit.load(path) == Circuit()
 
 
 def test_a_mistake_in_our_own_circuit_is_named(tmp_path: Path) -> None:

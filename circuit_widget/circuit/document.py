@@ -278,9 +278,22 @@ class Circuit:
 
         return save_circuit(self, path)
 
+    def export(self, path: str | Path, graph: Graph, *, slug: str | None = None, scan: str | None = None) -> Path:
+        """Write a graph with this circuit on it as the JSON that circuit-tracer and Neuronpedia show; see `Graph.export`.
+
+        Raises NodeError or CircuitError for a circuit that does not fit the graph, GraphFileError as `Graph.export` does.
+        """
+        from circuit_widget.circuit.saved_view import export_circuit
+        from circuit_widget.graph.graph_argument import require_graph
+
+        return export_circuit(self, require_graph(graph, CircuitError), path, slug, scan)
+
     @classmethod
     def load(cls, path: str | Path) -> Circuit:
-        """Read a document that `save` or the frontend wrote. Raises CircuitError for a file that is not one."""
+        """Read a document that `save` or the frontend wrote, or what is pinned, grouped and labelled in a graph's JSON.
+
+        That JSON is of circuit-tracer or Neuronpedia; `cw.open` opens its graph. Raises CircuitError for another file.
+        """
         from circuit_widget.circuit.document_json import load_circuit
 
         return load_circuit(path)

@@ -10,9 +10,10 @@ from typing import Any
 
 from circuit_widget.circuit.document import Circuit, Supernode
 from circuit_widget.circuit.rules import MOST, displayed
+from circuit_widget.circuit.saved_view import circuit_in
 from circuit_widget.errors import CircuitError
 from circuit_widget.system.atomic_write import write_bytes
-from circuit_widget.system.file_kind import file_kind, foreign, json_kind, missing_file
+from circuit_widget.system.file_kind import VIEWER_GRAPH, file_kind, foreign, json_kind, missing_file
 from circuit_widget.system.paths import quoted_path, require_path
 
 VERSION = 1
@@ -20,6 +21,9 @@ LARGEST_FILE = 16 * 2**20
 """Bytes; a circuit with the largest number of nodes is smaller."""
 
 LONGEST_PROBLEM = 120
+
+READABLE = ("Circuit.load", VIEWER_GRAPH)
+"""Readers of the kinds of files that have a circuit in them."""
 
 KEYS = ("version", "revision", "pinned", "supernodes", "labels", "positions", "node_threshold", "edge_threshold")
 SUPERNODE_KEYS = ("id", "name", "color", "nodes")
@@ -120,11 +124,13 @@ def load_circuit(path: str | os.PathLike[str]) -> Circuit:
         raise CircuitError(
             f"{quoted} is not a JSON file: {str(problem)[:LONGEST_PROBLEM]}. It may have been cut off."
         ) from problem
+    kind = json_kind(value)
     try:
+        if kind is not None and kind.reader == VIEWER_GRAPH and isinstance(value, dict):
+            return circuit_in(value)
         return circuit(value)
     except CircuitError as problem:
-        kind = json_kind(value)
-        if kind is not None and kind.reader != "Circuit.load":
+        if kind is not None and kind.reader not in READABLE:
             raise CircuitError(foreign(file, kind, "a circuit")) from problem
         raise CircuitError(f"{quoted}: {problem}") from problem
 
@@ -133,7 +139,7 @@ def _read(file: Path) -> object:
     """Return the JSON in a file. Raises CircuitError for another known kind of file, ValueError for an unknown one."""
     if file.exists() and not file.is_file():
         raise CircuitError(foreign(file, file_kind(file), "a circuit"))
-    if file.stat().st_size <= LARGEST_FILE:
+    if file.stat().st_size <= LARGEST_FILE or _is_viewer_graph(file):
         try:
             return json.loads(file.read_bytes().decode())
         except (ValueError, RecursionError):
@@ -145,3 +151,8 @@ def _read(file: Path) -> object:
     if kind is None or kind.reader == "Circuit.load":
         raise CircuitError(f"{quoted_path(file)} is larger than {LARGEST_FILE // 2**20} MB, too large for a circuit.")
     raise CircuitError(foreign(file, kind, "a circuit"))
+
+
+def _is_viewer_graph(file: Path) -> bool:
+    kind = file_kind(file)
+    return kind is not None and kind.reader == VIEWER_GRAPH

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from circuit_widget.nodes import PromptToken, Scores, Target
+from circuit_widget.nodes import UNKNOWN_TOKEN, PromptToken, Scores, Target
 
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
@@ -61,7 +61,8 @@ def parts(document: object) -> dict[str, Any]:
     labels = _object(whole.get("labels"), "labels")
     return {
         "tokens": tuple(
-            PromptToken(_text(token, "text"), _whole_number(token, "token_id")) for token in _objects(whole, "tokens")
+            PromptToken(_text(token, "text"), _whole_number(token, "token_id", UNKNOWN_TOKEN))
+            for token in _objects(whole, "tokens")
         ),
         "targets": tuple(
             Target(
@@ -136,10 +137,10 @@ def _text(entry: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _whole_number(entry: Mapping[str, Any], key: str) -> int:
+def _whole_number(entry: Mapping[str, Any], key: str, least: int = 0) -> int:
     value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-        raise ValueError(f"{key!r} is not a whole number from 0 up")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+        raise ValueError(f"{key!r} is not a whole number from {least} up")
     return value
 
 

@@ -16,13 +16,13 @@ from circuit_widget.arguments import whole_number
 from circuit_widget.attribution.influence import cumulative_share, flow, input_totals
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.attribution.strongest import strongest
-from circuit_widget.errors import NodeError, NoModelError
+from circuit_widget.errors import NodeError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
 from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
 from circuit_widget.graph.node_table import Edges
 from circuit_widget.graph.subgraph import pruned, scores_of_circuit
-from circuit_widget.graph.tracing_model import TracingModel
+from circuit_widget.graph.tracing_model import TracingModel, required
 from circuit_widget.graph.verification import Verification
 from circuit_widget.nodes import Feature, NodeKind, PromptToken, Scores, Target, no_such_node, several_nodes
 
@@ -313,11 +313,7 @@ class Graph:
 
         Raises NoModelError when the graph came from a file, without its model: then `model.verify(graph)` does it.
         """
-        if self.model is None:
-            raise NoModelError(
-                "This graph has no model with it; load the model it was traced with: model.verify(graph)."
-            )
-        return self.model.verify(self, n)
+        return required(self.model, "verify").verify(self, n)
 
     def validate(self, groups: Any = None, **settings: Any) -> Any:
         """How well this graph predicts ablations, of a circuit's boxes or of the most influential features.
@@ -325,11 +321,7 @@ class Graph:
         Returns the Validation of `model.validate(graph, groups, ...)`, with the same settings. Raises NoModelError when
         the graph came from a file.
         """
-        if self.model is None:
-            raise NoModelError(
-                "This graph has no model with it; load the model it was traced with: model.validate(graph)."
-            )
-        return self.model.validate(self, groups, **settings)
+        return required(self.model, "validate").validate(self, groups, **settings)
 
     def to_frames(self) -> tuple[pandas.DataFrame, pandas.DataFrame]:
         """Nodes and edges as pandas frames.
@@ -368,6 +360,16 @@ class Graph:
         from circuit_widget.graph.file import load_graph
 
         return load_graph(path)
+
+    def export(self, path: str | Path, *, slug: str | None = None, scan: str | None = None) -> Path:
+        """Write the JSON that circuit-tracer, Neuronpedia and Anthropic's viewer show, and return its path.
+
+        `slug` names the graph there (by default as the file) and `scan` the model. Raises GraphFileError for a path that does
+        not end in .json or cannot be written, and for names with other characters than letters, digits, and `_.-`.
+        """
+        from circuit_widget.graph.formats.viewer_writing import export_graph
+
+        return export_graph(self, path, slug, scan)
 
     def show(self, model: TracingModel | None = None, **settings: Any) -> CircuitWidget:
         """A widget on this graph; `model` defaults to the one that traced it. Interventions need a model."""

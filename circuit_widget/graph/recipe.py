@@ -6,11 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+LOG_PROBABILITIES = "log probabilities"
+"""The entry `logits` of a graph whose targets have the logarithms of their probabilities in place of logits."""
+
 
 def check_recipe(recipe: Mapping[str, Any], n_features: int) -> None:
     """Raise ValueError, with a sentence, where a recipe has an entry of the wrong kind or contradicts the graph.
 
     All entries are optional; unknown ones may be any JSON. basis: "neurons" if neurons of the model are the features.
+    logits: "log probabilities" if that is what targets have as their logits.
     model, transcoders, device, dtype, time, and input_site and output_site if they were arguments of load: texts.
     provenance: an object for each of the two, whose `files` give a hash by name. versions: a text for each library.
     seconds: a number. prompt: a text or whole numbers. prompt_token_ids: whole numbers. targets: a list of tokens,
@@ -105,6 +109,7 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
         ("first_position", "active_features", "left_out_features", "left_out_for_memory"),
         (_count, "a whole number from 0 up"),
     ),
+    "logits": (lambda value: value == LOG_PROBABILITIES, f'"{LOG_PROBABILITIES}"'),
     "seconds": (_number, "a number from 0 up"),
     "step": (_step, "a whole number from 1 up"),
     "prompt": (_prompt, "a text or a list of whole numbers from 0 up"),

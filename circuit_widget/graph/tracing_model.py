@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from circuit_widget.errors import NoModelError
+
 if TYPE_CHECKING:
     from circuit_widget.graph.graph import Graph
     from circuit_widget.graph.verification import Verification
@@ -21,3 +23,12 @@ class TracingModel(Protocol):
 
     def validate(self, graph: Graph, *arguments: Any, **settings: Any) -> Any:
         """Return how well a graph predicts ablations."""
+
+
+def required(model: TracingModel | None, method: str) -> TracingModel:
+    """Return the model of a graph. Raises NoModelError, naming the method to call, for a graph without one."""
+    if model is None:
+        raise NoModelError(
+            f"This graph has no model with it; load the model it was traced with: model.{method}(graph)."
+        )
+    return model

@@ -7,10 +7,8 @@ import os
 import pickletools
 import re
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from circuit_widget.system.paths import quoted_path
 
@@ -19,6 +17,9 @@ MOST_READ = 64 << 20
 
 MOST_OF_A_PICKLE = 4 << 20
 LONGEST_QUOTED = 60
+
+VIEWER_GRAPH = "cw.open"
+"""The `reader` of the graph JSON of circuit-tracer, Neuronpedia and Anthropic's viewer."""
 
 GRAPH_FORMAT = "circuit-widget graph"
 """The `format` in the metadata of a graph file that `graph.save` wrote."""
@@ -76,9 +77,14 @@ def missing_file(path: Path) -> str:
 
 
 def foreign(path: Path, kind: FileKind | None, wanted: str) -> str:
-    """Return the error message for a file of another kind than the expected one, `wanted`, as in "a graph"."""
+    """Return the error message for a file of another kind than the expected one, `wanted`, as in "a graph".
+
+    A graph of another tool is named alone: it can be read, but in another way.
+    """
     if kind is None:
         return f"{quoted_path(path)} cannot be read as {wanted}."
+    if kind.reader == VIEWER_GRAPH:
+        return f"{quoted_path(path)} is {kind.name}. {kind.advice}"
     return f"{quoted_path(path)} is {kind.name}, which cannot be read as {wanted}. {kind.advice}"
 
 
@@ -194,7 +200,7 @@ def _json(content: bytes) -> FileKind | None:
     except (ValueError, RecursionError):
         # Too large to be read here, or truncated: recognised by the keys at its start.
         keys = (b'"metadata"', b'"qParams"') if b'"metadata"' in content[:4096] else (b'"nodes"', b'"links"')
-        return _other_graph({}) if all(key in content for key in keys) else None
+        return _other_graph() if all(key in content for key in keys) else None
     return json_kind(document)
 
 
@@ -204,7 +210,7 @@ def json_kind(document: object) -> FileKind | None:
         return None
     keys = document.keys()
     if {"nodes", "links"} <= keys:
-        return _other_graph(document)
+        return _other_graph()
     if {"pinned", "supernodes", "node_threshold"} <= keys:
         return FileKind("a circuit that circuit.save() wrote", "Read it with cw.Circuit.load(path).", "Circuit.load")
     if {"pinnedIds", "supernodes"} <= keys or {"pinnedIds", "clerps"} <= keys:
@@ -218,12 +224,11 @@ def json_kind(document: object) -> FileKind | None:
     return None
 
 
-def _other_graph(document: Mapping[str, Any]) -> FileKind:
-    metadata = document.get("metadata")
-    known = metadata if isinstance(metadata, dict) else {}
+def _other_graph() -> FileKind:
     return FileKind(
         "a Neuronpedia graph (the JSON of Neuronpedia, circuit-tracer and Anthropic's viewer)",
-        _trace_again(known.get("scan"), known.get("prompt")),
+        "Open it with cw.open(path).",
+        VIEWER_GRAPH,
     )
 
 

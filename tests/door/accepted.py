@@ -88,6 +88,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.scores.keep": EMPTY | NONE,
     "Graph.verify.n": ONE | HUGE,
     "Graph.save.path": TEXT,
+    "slug": NONE | TEXT,
+    "scan": NONE | TEXT,
     "Graph.show.model": NONE,
     "Graph.figure.circuit": NONE,
     "Graph.figure.effect": NONE,

@@ -119,6 +119,7 @@ def make_entries() -> dict[str, Entry]:
         "validate": {"groups": [node]},
         "save": {"path": folder / "graph.safetensors"},
         "load": {"path": folder / "graph.safetensors"},
+        "export": {"path": folder / "graph.json", "slug": "a", "scan": "b"},
         "show": {"model": None},
         "figure": {"circuit": None, "effect": None, "part": "map", "width": 3, "title": None},
     }
@@ -138,6 +139,7 @@ def make_entries() -> dict[str, Entry]:
         "from_json": {"value": circuit.to_json()},
         "save": {"path": folder / "circuit.json"},
         "load": {"path": folder / "circuit.json"},
+        "export": {"path": folder / "graph.json", "graph": graph, "slug": "a", "scan": "b"},
     }
     of_widget: dict[str, dict[str, Any]] = {
         "group": {"name": "name", "nodes": node},
@@ -259,7 +261,11 @@ def make_entries() -> dict[str, Entry]:
         "gguf": None,
         "examples": None,
     }
-    functions = {"load": Entry(cw.load, loaded), "read_labels": Entry(cw.read_labels, {"path": published})}
+    functions = {
+        "load": Entry(cw.load, loaded),
+        "open": Entry(cw.open, {"path": folder / "graph.safetensors"}),
+        "read_labels": Entry(cw.read_labels, {"path": published}),
+    }
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, **functions}
 
 

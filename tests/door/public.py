@@ -70,7 +70,8 @@ def returned(one: Any) -> Iterator[str]:
 
 def parameters() -> Iterator[tuple[str, str]]:
     """Yield (entry, parameter) for each argument that a user can give: `Graph.prune`, `edge_threshold`."""
-    yield from (("load", name) for name in inspect.signature(circuit_widget.load).parameters)
+    for function in (circuit_widget.load, circuit_widget.open):
+        yield from ((function.__name__, name) for name in inspect.signature(function).parameters)
     for one in public_classes():
         for base in one.__mro__:
             if not base.__module__.startswith("circuit_widget") or base.__name__ in OF_A_BASE_CLASS:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from circuit_widget.errors import LoadError
-from circuit_widget.examples.exchange.feature_id import DECIMAL, PAIRED
 from circuit_widget.examples.record import Example, Level
+from circuit_widget.feature_ids import DECIMAL, PAIRED
 from circuit_widget.replacement_model import ReplacementModel
 from tests.examples.published import HOSTILE, document, member, write_files, write_indexed
 from tests.models import tiny_model

@@ -12,6 +12,7 @@ from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.figure import Figure, make_figure
 from circuit_widget.figure.layout.map_labels import (
     LABEL_CLEAR,
+    LABEL_GAP,
     LABEL_REPEAT,
     LABEL_ROOM,
     MOST_LABELS,
@@ -19,7 +20,7 @@ from circuit_widget.figure.layout.map_labels import (
     MapDot,
     MapLabel,
     label_area,
-    lead_area,
+    lead_areas,
     map_labels,
 )
 from circuit_widget.figure.scene import style
@@ -51,7 +52,8 @@ ZOOM = st.floats(1, 12)
 
 
 def overlap(one: Area, other: Area) -> bool:
-    return one.x0 < other.x1 and other.x0 < one.x1 and one.y0 < other.y1 and other.y0 < one.y1
+    across = min(one.x1, other.x1) - max(one.x0, other.x0)
+    return across > 1e-9 and min(one.y1, other.y1) - max(one.y0, other.y0) > 1e-9
 
 
 def gap(area: Area, dot: MapDot) -> float:
@@ -66,16 +68,23 @@ def test_labels_overlap_nothing_and_stay_in_their_frame(dots: list[MapDot], take
     labels = map_labels(dots, FRAME, taken, zoom, SIZE)
     areas = [label_area(label, SIZE) for label in labels]
     assert not any(overlap(*pair) for pair in itertools.combinations(areas, 2))
-    leads = [area for one in labels if (area := lead_area(one, dots[one.dot]))]
-    assert not any(overlap(*pair) for pair in itertools.combinations(leads, 2))
-    assert not any(overlap(lead, area) for lead in leads for area in areas)
-    assert not any(overlap(area, other) for area in (*areas, *leads) for other in taken)
+    leads = [(one.dot, area) for one in labels for area in lead_areas(one.lead)]
+    pairs = itertools.combinations(leads, 2)
+    assert not any(overlap(one, other) for (dot, one), (other_dot, other) in pairs if dot != other_dot)
+    assert not any(overlap(lead, area) for _, lead in leads for area in areas)
+    assert not any(gap(lead, dot) < 0 for own, lead in leads for index, dot in enumerate(dots) if index != own)
+    assert not any(overlap(area, other) for area in (*areas, *(lead for _, lead in leads)) for other in taken)
     for label, area in zip(labels, areas, strict=True):
         assert FRAME.x0 <= area.x0 <= area.x1 <= FRAME.x1
         assert FRAME.y0 <= area.y0 <= area.y1 <= FRAME.y1
         others = [dot for index, dot in enumerate(dots) if index != label.dot]
         assert all(gap(area, dot) >= LABEL_CLEAR - 1e-9 for dot in others)
-        assert 0 < gap(area, dots[label.dot]) < 21
+        own = dots[label.dot]
+        if label.lead:
+            assert math.hypot(label.lead[0] - own.x, label.lead[1] - own.y) == pytest.approx(own.radius)
+            end = own._replace(x=label.lead[-2], y=label.lead[-1], radius=0.0)
+            assert gap(area, end) <= LABEL_GAP + 1e-9
+        assert 0 < gap(area, own) <= (LABEL_GAP + 1e-9 if not label.lead else 140)
 
 
 @given(DOTS, ZOOM)

@@ -3,17 +3,20 @@
 import base64
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import circuit_widget as cw
 from circuit_widget.errors import MessageError, NodeError
 from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.widget.wire import snapshot
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.snapshot import snapshot_of
+from tests.graph.viewer_files import document
 from tests.widget.small_graph import FIXTURES, expected, small_graph
 
 KINDS = ("feature", "error", "token", "logit")
@@ -84,6 +87,15 @@ def test_targets_point_at_their_logit_nodes() -> None:
         ("Dallas", 0.125, 7.75),
     ]
     assert header["model"] == {"name": "small", "transcoders": "small/relu", "device": "cpu", "dtype": "float32"}
+
+
+def test_logits_that_a_file_does_not_have_are_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "graph.json").write_text(json.dumps(document()), encoding="utf-8")
+    header, _ = unpack(pack(cw.open(tmp_path / "graph.json")))
+    assert [(one["token"], one["probability"], one["logit"]) for one in header["targets"]] == [
+        (" Paris", 0.6, None),
+        (" Lyon", 0.25, None),
+    ]
 
 
 def test_the_fixture_of_the_frontend_is_up_to_date() -> None:

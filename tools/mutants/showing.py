@@ -179,14 +179,14 @@ MUTATIONS = (
     Mutation(
         "labels of figures cover nodes",
         "circuit_widget/figure/layout/map_labels.py",
-        "return dx * dx + dy * dy < reach * reach",
-        "return dx * dx + dy * dy < 0",
+        "reach = dot.radius + clear",
+        "reach = 0",
         ("tests/figure/test_map_labels.py",),
     ),
     Mutation(
         "a hovered node's label covers those of others",
         JS + "layout/map-labels.ts",
-        "labels.filter((other) => space.free(other, size))",
+        "labels.filter((other) => space.free(other, size) && !space.blocks(other.lead, other.dot))",
         "labels",
         MAP,
     ),

@@ -20,7 +20,6 @@ from jaxtyping import Int64
 
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
-from circuit_widget.examples.exchange.feature_id import DECIMAL, PAIRED, FeatureIds
 from circuit_widget.examples.exchange.published import (
     LARGEST_DOCUMENT,
     Unusable,
@@ -32,6 +31,7 @@ from circuit_widget.examples.exchange.published import (
 )
 from circuit_widget.examples.exchange.record_json import index_agrees, record_of
 from circuit_widget.examples.record import CardRecord
+from circuit_widget.feature_ids import DECIMAL, PAIRED, FeatureIds
 from circuit_widget.system.paths import quoted_path
 
 INDEX = "index.json.gz"

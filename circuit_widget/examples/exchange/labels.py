@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeAlias
 
 from circuit_widget.arguments import first_line, quoted
 from circuit_widget.errors import LoadError
-from circuit_widget.examples.exchange.feature_id import DECIMAL, PAIRED
 from circuit_widget.examples.exchange.neuronpedia import LineKind, files_of, label_in, published_lines
 from circuit_widget.examples.exchange.published import Unusable, index_of, label_of, listed, refused
+from circuit_widget.feature_ids import DECIMAL, PAIRED
 from circuit_widget.nodes import Everywhere
 from circuit_widget.system.paths import quoted_path, require_path
 from circuit_widget.system.warning import warn

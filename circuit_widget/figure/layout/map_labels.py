@@ -22,6 +22,12 @@ LABEL_OVERHANG: Final = 3.0
 """How far a label that begins or ends above or below its node extends to the other side of the line."""
 LEAD_WIDTH: Final = 0.8
 """Width of the line between a node and its label."""
+LEAD_CLEAR: Final = 0.5
+"""Least distance of such a line from other nodes."""
+LEAD_RISES: Final = (1.8, 3.6, 7.0)
+"""How far above or below its node a line turns to a side, to pass between two rows."""
+LEAD_RUNS: Final = (16.0, 32.0, 56.0, 88.0, 128.0)
+"""How far a line goes to the side, out of a crowd of nodes."""
 LABEL_CLEAR: Final = 1.5
 """Least distance of a label from other nodes."""
 LABEL_SPACE: Final = 5.0
@@ -65,8 +71,8 @@ class Area(NamedTuple):
 class MapLabel(NamedTuple):
     """A label by the index of its dot, its text as it is cut, left end, middle height and width.
 
-    `anchor` is the end of the text that is nearest to the dot. `lead` has the upper and the lower end of a vertical line
-    between the dot and a label above or below it; it is empty for a label at the side.
+    `anchor` is the end of the text that is nearest to the dot. `lead` is the line from the dot to a label that is not
+    right beside it, as the x and y of its points.
     """
 
     dot: int
@@ -75,7 +81,7 @@ class MapLabel(NamedTuple):
     y: float
     w: float
     anchor: Literal["start", "middle", "end"]
-    lead: tuple[float, float] | tuple[()] = ()
+    lead: tuple[float, ...] = ()
 
 
 def label_frame(layout: MapLayout, width: float) -> Area:
@@ -84,12 +90,17 @@ def label_frame(layout: MapLayout, width: float) -> Area:
     return Area(GUTTER, LABEL_EDGE, width - LABEL_EDGE, layout.rows[0].y + under)
 
 
-def lead_area(label: MapLabel, dot: MapDot) -> Area | None:
-    """Return the rectangle of the line between a dot and its label, None where there is none."""
-    if not label.lead:
-        return None
-    upper, lower = label.lead
-    return Area(dot.x - LEAD_WIDTH / 2, upper, dot.x + LEAD_WIDTH / 2, lower)
+def lead_areas(lead: Sequence[float]) -> list[Area]:
+    """Return the rectangles of the strokes of the line between a dot and its label, none where there is no line."""
+    half = LEAD_WIDTH / 2
+    areas = []
+    for at in range(2, len(lead), 2):
+        x0, y0, x1, y1 = lead[at - 2 : at + 2]
+        if x0 == x1:
+            areas.append(Area(x0 - half, min(y0, y1), x0 + half, max(y0, y1)))
+        else:
+            areas.append(Area(min(x0, x1), y0 - half, max(x0, x1), y0 + half))
+    return areas
 
 
 def label_area(label: MapLabel, size: float) -> Area:
@@ -103,9 +114,9 @@ def map_labels(
 ) -> tuple[MapLabel, ...]:
     """Place labels one after the other, those of `first` dots before others, then by influence, each where there is room.
 
-    A label is right of its dot, else left of it, else above or below at the end of a line. Neither label nor line
-    overlaps another dot, label, line, or one of the `taken` areas; without such a place the label is left out. The same
-    label is not repeated nearby.
+    A label is right of its dot, else left of it, else above or below at the end of a line, else where a line between two
+    rows leads out of a crowd. Neither label nor line overlaps another dot, label, line, or one of the `taken` areas;
+    without such a place the label is left out. The same label is not repeated nearby.
     """
     space = _Space(dots, frame, taken)
     placed: list[MapLabel] = []
@@ -114,10 +125,10 @@ def map_labels(
         text = shorten(dot.text, LABEL_ROOM * zoom, size)
         if text == "…" or (not dot.first and any(_repeats(dot, text, dots[one.dot], one.text) for one in placed)):
             continue
-        label = next((one for one in _candidates(index, dot, text, size) if space.free(one, dot, size)), None)
+        label = next((one for one in _candidates(space, index, dot, text, size) if space.free(one, size)), None)
         if label is not None:
             placed.append(label)
-            space.take(label, dot, size)
+            space.take(label, size)
     return tuple(placed)
 
 
@@ -131,17 +142,36 @@ def _order(dots: Sequence[MapDot], frame: Area) -> list[int]:
     return sorted(labelled, key=lambda index: (not dots[index].first, -dots[index].influence, index))
 
 
-def _candidates(index: int, dot: MapDot, text: str, size: float) -> Iterator[MapLabel]:
-    """Yield the places of a label around its dot, the best first."""
+def _candidates(space: "_Space", index: int, dot: MapDot, text: str, size: float) -> Iterator[MapLabel]:
+    """Yield the places of a label around its dot to which nothing blocks its line, the best first."""
     w, side, half = text_width(text, size), dot.radius + LABEL_GAP, LABEL_LINE * size / 2
     yield MapLabel(index, text, dot.x + side, dot.y, w, "start")
     yield MapLabel(index, text, dot.x - side - w, dot.y, w, "end")
+    x = dot.x
     for length in LABEL_LEADS:
-        top, bottom = dot.y - dot.radius - length, dot.y + dot.radius + length
-        for y, lead in ((top - half, (top, top + length)), (bottom + half, (bottom - length, bottom))):
-            yield MapLabel(index, text, dot.x - w / 2, y, w, "middle", lead)
-            yield MapLabel(index, text, dot.x - LABEL_OVERHANG, y, w, "start", lead)
-            yield MapLabel(index, text, dot.x + LABEL_OVERHANG - w, y, w, "end", lead)
+        for up in (-1, 1):
+            rim = dot.y + up * dot.radius
+            end = rim + up * length
+            y = end + up * half
+            lead: tuple[float, ...] = (x, rim, x, end)
+            if not space.blocks(lead, index):
+                yield MapLabel(index, text, x - w / 2, y, w, "middle", lead)
+                yield MapLabel(index, text, x - LABEL_OVERHANG, y, w, "start", lead)
+                yield MapLabel(index, text, x + LABEL_OVERHANG - w, y, w, "end", lead)
+    lines = [(rise, up, side) for rise in LEAD_RISES for up in (-1, 1) for side in (-1, 1)]
+    for run in LEAD_RUNS:
+        for line in list(lines):
+            rise, up, side = line
+            rim = dot.y + up * dot.radius
+            y, end = rim + up * rise, x + side * (dot.radius + run)
+            lead = (x, rim, x, y, end, y)
+            if space.blocks(lead, index):
+                # A longer one is blocked, too.
+                lines.remove(line)
+            elif side < 0:
+                yield MapLabel(index, text, end - LABEL_GAP - w, y, w, "end", lead)
+            else:
+                yield MapLabel(index, text, end + LABEL_GAP, y, w, "start", lead)
 
 
 def _repeats(dot: MapDot, text: str, other: MapDot, other_text: str) -> bool:
@@ -152,10 +182,10 @@ def _inside(area: Area, frame: Area) -> bool:
     return area.x0 >= frame.x0 and area.x1 <= frame.x1 and area.y0 >= frame.y0 and area.y1 <= frame.y1
 
 
-def _covers(area: Area, dot: MapDot) -> bool:
+def _covers(area: Area, dot: MapDot, clear: float) -> bool:
     dx = max(area.x0 - dot.x, 0.0, dot.x - area.x1)
     dy = max(area.y0 - dot.y, 0.0, dot.y - area.y1)
-    reach = dot.radius + LABEL_CLEAR
+    reach = dot.radius + clear
     return dx * dx + dy * dy < reach * reach
 
 
@@ -197,23 +227,24 @@ class _Space:
         for area in taken:
             self._taken_grid.add(area, area)
 
-    def take(self, label: MapLabel, dot: MapDot, size: float) -> None:
-        for area in (label_area(label, size), lead_area(label, dot)):
-            if area is not None:
-                self._taken_grid.add(area, area)
+    def take(self, label: MapLabel, size: float) -> None:
+        for area in (label_area(label, size), *lead_areas(label.lead)):
+            self._taken_grid.add(area, area)
 
-    def free(self, label: MapLabel, dot: MapDot, size: float) -> bool:
-        """Return whether there is room for a label, with space at its sides, and for its line."""
-        area, lead = label_area(label, size), lead_area(label, dot)
+    def free(self, label: MapLabel, size: float) -> bool:
+        """Return whether there is room for a label, with space at its sides."""
+        area = label_area(label, size)
         wider = Area(area.x0 - LABEL_SPACE, area.y0, area.x1 + LABEL_SPACE, area.y1)
-        return (
-            _inside(area, self._frame)
-            and not self._blocked(wider, area, label.dot)
-            and not (lead is not None and self._blocked(lead, lead, label.dot))
+        return _inside(area, self._frame) and not self._blocked(wider, area, label.dot, LABEL_CLEAR)
+
+    def blocks(self, lead: Sequence[float], dot: int) -> bool:
+        """Return whether something is in the way of the line from a dot to its label."""
+        return any(
+            not _inside(area, self._frame) or self._blocked(area, area, dot, LEAD_CLEAR) for area in lead_areas(lead)
         )
 
-    def _blocked(self, wider: Area, area: Area, dot: int) -> bool:
+    def _blocked(self, wider: Area, area: Area, dot: int, clear: float) -> bool:
         """Return whether what is placed overlaps the wider area, or another dot the area itself."""
         return any(_overlap(wider, other) for other in self._taken_grid.near(wider)) or any(
-            _covers(area, self._dots[other]) for other in self._dot_grid.near(area) if other != dot
+            _covers(area, self._dots[other], clear) for other in self._dot_grid.near(area) if other != dot
         )

@@ -195,8 +195,8 @@ def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: 
 def _labels(pen: Pen, dots: Sequence[MapDot], frame: Area, taken: Sequence[Area]) -> None:
     """Draw labels beside their nodes, on a ground that edges shine through a little."""
     labels = map_labels(dots, frame, taken, 1.0, style.CAPTION_SIZE)
-    leads = [(dots[label.dot].x, label.lead) for label in labels if label.lead]
-    pen.lines([(x, ends[0], x, ends[1]) for x, ends in leads], Paint(stroke=style.MUTED, width=LEAD_WIDTH))
+    strokes = [label.lead[at : at + 4] for label in labels for at in range(0, len(label.lead) - 2, 2)]
+    pen.lines([(x0, y0, x1, y1) for x0, y0, x1, y1 in strokes], Paint(stroke=style.MUTED, width=LEAD_WIDTH))
     for label in labels:
         x0, y0, x1, y1 = label_area(label, style.CAPTION_SIZE)
         pen.rectangle(x0 - 1, y0, x1 - x0 + 2, y1 - y0, Paint(fill=style.BACKGROUND, opacity=0.8), 3.0)

@@ -15,6 +15,7 @@ from circuit_widget.errors import MessageError
 from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
+from circuit_widget.graph.recipe import LOG_PROBABILITIES
 from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.widget.wire.snapshot_messages import (
     VERSION,
@@ -82,7 +83,13 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         prompt=recipe["prompt"],
         tokens=tuple(SnapshotToken(token.text, token.token_id) for token in graph.tokens),
         targets=tuple(
-            SnapshotTarget(first_logit + index, target.token, target.token_id, target.probability, target.logit)
+            SnapshotTarget(
+                first_logit + index,
+                target.token,
+                target.token_id,
+                target.probability,
+                None if graph.recipe.get("logits") == LOG_PROBABILITIES else target.logit,
+            )
             for index, target in enumerate(graph.targets)
         ),
         model=SnapshotModel(recipe["model"], recipe["transcoders"], recipe["device"], recipe["dtype"]),

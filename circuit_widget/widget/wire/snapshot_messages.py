@@ -21,13 +21,13 @@ class SnapshotToken:
 
 @message
 class SnapshotTarget:
-    """A target token; `node` is the index of its logit."""
+    """A target token; `node` is the index of its logit, whose value is None where the graph does not have it."""
 
     node: int
     token: str
     token_id: int
     probability: float
-    logit: float
+    logit: float | None
 
 
 @message

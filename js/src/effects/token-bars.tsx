@@ -18,7 +18,11 @@ export function tokenRows(
   rows: number = TOKEN_ROWS,
 ): readonly TokenRow[] {
   if (effect === null) {
-    const targets = snapshot.targets.map((one) => ({ ...one, before: one.probability, logit_before: one.logit }));
+    const targets = snapshot.targets.map((one) => ({
+      ...one,
+      before: one.probability,
+      logit_before: one.logit ?? undefined,
+    }));
     return likeliest(targets, rows);
   }
   if (compared === null) return likeliest(effect.tokens, rows);
@@ -41,13 +45,14 @@ interface Props {
 
 /** The next token's probabilities and logits; with an effect before and after, and as predicted. */
 export function TokenBars({ snapshot, effect, compared }: Props) {
+  const hasLogits = effect !== null || snapshot.targets.some((one) => one.logit !== null);
   return (
     <section>
       <h3 class="row token-row">
         next token
         <span />
         <span class="number">probability</span>
-        <span class="number">{compared === null ? "logit" : "compared"}</span>
+        <span class="number">{compared !== null ? "compared" : hasLogits ? "logit" : ""}</span>
       </h3>
       <ul>
         {tokenRows(snapshot, effect, compared).map((row) => (

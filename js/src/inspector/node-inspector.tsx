@@ -79,7 +79,10 @@ function logitFacts(snapshot: Snapshot, node: number, effect: EffectMessage | nu
   if (target === undefined) return [];
   const after = effect?.tokens.find((other) => other.token_id === target.token_id);
   const predicted = effect?.targets.find((other) => other.token_id === target.token_id);
-  if (after === undefined) return [`probability ${probability(target.probability)}`, `logit ${logit(target.logit)}`];
+  if (after === undefined) {
+    const known = target.logit === null ? [] : [`logit ${logit(target.logit)}`];
+    return [`probability ${probability(target.probability)}`, ...known];
+  }
   const guess = predicted === undefined ? "" : ` (predicted ${logit(predicted.predicted_logit)})`;
   return [
     `probability ${probability(after.before)} → ${probability(after.after)}`,

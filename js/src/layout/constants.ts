@@ -43,6 +43,15 @@ export const LABEL_OVERHANG = 3;
 /** Width of the line between a node and its label. */
 export const LEAD_WIDTH = 0.8;
 
+/** Least distance of such a line from other nodes. */
+export const LEAD_CLEAR = 0.5;
+
+/** How far above or below its node a line turns to a side, to pass between two rows. */
+export const LEAD_RISES = [1.8, 3.6, 7] as const;
+
+/** How far a line goes to the side, out of a crowd of nodes. */
+export const LEAD_RUNS = [16, 32, 56, 88, 128] as const;
+
 /** Least distance of a label from other nodes. */
 export const LABEL_CLEAR = 1.5;
 

@@ -15,6 +15,9 @@ import {
   LABEL_REPEAT,
   LABEL_ROOM,
   LABEL_SPACE,
+  LEAD_CLEAR,
+  LEAD_RISES,
+  LEAD_RUNS,
   LEAD_WIDTH,
   MOST_LABELS,
   UNDER_SLANTED,
@@ -34,8 +37,6 @@ export interface MapDot {
   readonly first: boolean;
 }
 
-type Pair = readonly [number, number];
-
 /** An upright rectangle by its left, upper, right and lower end. */
 export interface Area {
   readonly x0: number;
@@ -53,8 +54,8 @@ export interface MapLabel {
   readonly w: number;
   /** The end of the text that is nearest to the dot. */
   readonly anchor: "start" | "middle" | "end";
-  /** The upper and the lower end of a vertical line between the dot and a label above or below it; else empty. */
-  readonly lead: Pair | readonly [];
+  /** The line from the dot to a label that is not right beside it, as the x and y of its points. */
+  readonly lead: readonly number[];
 }
 
 /** The part of the map that labels may be in: between the row labels and the token texts. */
@@ -63,10 +64,16 @@ export function labelFrame({ slanted, rows }: MapLayout, width: number): Area {
   return { x0: GUTTER, y0: LABEL_EDGE, x1: width - LABEL_EDGE, y1: rows[0].y + under };
 }
 
-/** The rectangle of the line between a dot and its label, null where there is none. */
-export function leadArea({ lead }: MapLabel, { x }: MapDot): Area | null {
-  if (lead.length === 0) return null;
-  return { x0: x - LEAD_WIDTH / 2, y0: lead[0], x1: x + LEAD_WIDTH / 2, y1: lead[1] };
+/** The rectangles of the strokes of the line between a dot and its label, none where there is no line. */
+export function leadAreas(lead: readonly number[]): Area[] {
+  const half = LEAD_WIDTH / 2;
+  const areas: Area[] = [];
+  for (let at = 2; at < lead.length; at += 2) {
+    const [x0, y0, x1, y1] = lead.slice(at - 2, at + 2);
+    if (x0 === x1) areas.push({ x0: x0 - half, y0: Math.min(y0, y1), x1: x0 + half, y1: Math.max(y0, y1) });
+    else areas.push({ x0: Math.min(x0, x1), y0: y0 - half, x1: Math.max(x0, x1), y1: y0 + half });
+  }
+  return areas;
 }
 
 /** The rectangle that a label of this size of text covers. */
@@ -78,9 +85,9 @@ export function labelArea({ x, y, w }: MapLabel, size: number): Area {
 /**
  * Places labels one after the other, those of `first` dots before others, then by influence, each where there is room.
  *
- * A label is right of its dot, else left of it, else above or below at the end of a line. Neither label nor line
- * overlaps another dot, label, line, or one of the `taken` areas; without such a place the label is left out. The same
- * label is not repeated nearby.
+ * A label is right of its dot, else left of it, else above or below at the end of a line, else where a line between two
+ * rows leads out of a crowd. Neither label nor line overlaps another dot, label, line, or one of the `taken` areas;
+ * without such a place the label is left out. The same label is not repeated nearby.
  */
 export function mapLabels(
   dots: readonly MapDot[],
@@ -95,7 +102,7 @@ export function mapLabels(
     const dot = dots[index];
     const text = shorten(dot.text, LABEL_ROOM * zoom, size);
     if (text === "…" || (!dot.first && placed.some((one) => repeats(dot, text, dots[one.dot], one.text)))) continue;
-    const label = candidates(index, dot, text, size).find((one) => space.free(one, size));
+    const label = place(space, dots, index, text, size);
     if (label === undefined) continue;
     placed.push(label);
     space.take(label, size);
@@ -116,10 +123,10 @@ export function withLabelOf(
   if (labels.some(({ dot }) => dot === index) || dots[index].text.trim() === "") return labels;
   const text = shorten(dots[index].text, LABEL_ROOM * zoom, size);
   const space = spaceOf(dots, frame, taken);
-  const label = candidates(index, dots[index], text, size).find((one) => space.free(one, size));
+  const label = place(space, dots, index, text, size);
   if (label === undefined) return labels;
   space.take(label, size);
-  return [...labels.filter((other) => space.free(other, size)), label];
+  return [...labels.filter((other) => space.free(other, size) && !space.blocks(other.lead, other.dot)), label];
 }
 
 /** The dots with labels within the frame, in the order in which they get a place. */
@@ -134,31 +141,47 @@ function orderOf(dots: readonly MapDot[], frame: Area): number[] {
   );
 }
 
-/** The places of a label around its dot, the best first. */
-function candidates(dot: number, { x, y, radius }: MapDot, text: string, size: number): MapLabel[] {
+/** The first place of a label around its dot where there is room for it and nothing blocks its line. */
+function place(space: Space, dots: readonly MapDot[], index: number, text: string, size: number): MapLabel | undefined {
+  for (const label of candidates(space, index, dots[index], text, size)) if (space.free(label, size)) return label;
+  return undefined;
+}
+
+/** The places of a label around its dot to which nothing blocks its line, the best first. */
+function* candidates(space: Space, dot: number, from: MapDot, text: string, size: number): Generator<MapLabel> {
+  const { x, radius } = from;
   const w = textWidth(text, size);
-  const side = radius + LABEL_GAP;
   const half = (LABEL_LINE * size) / 2;
-  const places: MapLabel[] = [
-    { dot, text, x: x + side, y, w, anchor: "start", lead: [] },
-    { dot, text, x: x - side - w, y, w, anchor: "end", lead: [] },
-  ];
+  yield { dot, text, x: x + radius + LABEL_GAP, y: from.y, w, anchor: "start", lead: [] };
+  yield { dot, text, x: x - radius - LABEL_GAP - w, y: from.y, w, anchor: "end", lead: [] };
   for (const length of LABEL_LEADS) {
-    const top = y - radius - length;
-    const bottom = y + radius + length;
-    const beyond: readonly (readonly [number, Pair])[] = [
-      [top - half, [top, top + length]],
-      [bottom + half, [bottom - length, bottom]],
-    ];
-    for (const [middle, lead] of beyond) {
-      places.push(
-        { dot, text, x: x - w / 2, y: middle, w, anchor: "middle", lead },
-        { dot, text, x: x - LABEL_OVERHANG, y: middle, w, anchor: "start", lead },
-        { dot, text, x: x + LABEL_OVERHANG - w, y: middle, w, anchor: "end", lead },
-      );
+    for (const up of [-1, 1]) {
+      const rim = from.y + up * radius;
+      const end = rim + up * length;
+      const y = end + up * half;
+      const lead = [x, rim, x, end];
+      if (space.blocks(lead, dot)) continue;
+      yield { dot, text, x: x - w / 2, y, w, anchor: "middle", lead };
+      yield { dot, text, x: x - LABEL_OVERHANG, y, w, anchor: "start", lead };
+      yield { dot, text, x: x + LABEL_OVERHANG - w, y, w, anchor: "end", lead };
     }
   }
-  return places;
+  const lines = new Set(
+    LEAD_RISES.flatMap((rise) => [-1, 1].flatMap((up) => [-1, 1].map((side) => ({ rise, up, side })))),
+  );
+  for (const run of LEAD_RUNS) {
+    for (const line of lines) {
+      const { rise, up, side } = line;
+      const rim = from.y + up * radius;
+      const y = rim + up * rise;
+      const end = x + side * (radius + run);
+      const lead = [x, rim, x, y, end, y];
+      // A longer one is blocked, too.
+      if (space.blocks(lead, dot)) lines.delete(line);
+      else if (side < 0) yield { dot, text, x: end - LABEL_GAP - w, y, w, anchor: "end", lead };
+      else yield { dot, text, x: end + LABEL_GAP, y, w, anchor: "start", lead };
+    }
+  }
 }
 
 function repeats(dot: MapDot, text: string, other: MapDot, otherText: string): boolean {
@@ -169,10 +192,10 @@ function inside(area: Area, frame: Area): boolean {
   return area.x0 >= frame.x0 && area.x1 <= frame.x1 && area.y0 >= frame.y0 && area.y1 <= frame.y1;
 }
 
-function covers(area: Area, { x, y, radius }: MapDot): boolean {
+function covers(area: Area, { x, y, radius }: MapDot, clear: number): boolean {
   const dx = Math.max(area.x0 - x, 0, x - area.x1);
   const dy = Math.max(area.y0 - y, 0, y - area.y1);
-  const reach = radius + LABEL_CLEAR;
+  const reach = radius + clear;
   return dx * dx + dy * dy < reach * reach;
 }
 
@@ -190,57 +213,61 @@ interface Grid<Thing> {
   some(area: Area, test: (thing: Thing) => boolean): boolean;
 }
 
-/** Things by the cells of a grid that they reach into. */
-function gridOf<Thing>(): Grid<Thing> {
-  const cells = new Map<number, Thing[]>();
-  const some = ({ x0, y0, x1, y1 }: Area, test: (cell: number) => boolean): boolean => {
-    for (let column = Math.floor(x0 / CELL); column <= Math.floor(x1 / CELL); column++) {
-      for (let row = Math.floor(y0 / CELL); row <= Math.floor(y1 / CELL); row++) {
-        if (test(column * 65_536 + row)) return true;
+/** Things by the cells of a grid over the frame that they reach into. */
+function gridOf<Thing>(frame: Area): Grid<Thing> {
+  const columns = Math.floor((frame.x1 - frame.x0) / CELL) + 1;
+  const rows = Math.floor((frame.y1 - frame.y0) / CELL) + 1;
+  const cells: Thing[][] = Array.from({ length: Math.max(0, columns * rows) }, () => []);
+  const some = ({ x0, y0, x1, y1 }: Area, test: (things: Thing[]) => boolean): boolean => {
+    const right = Math.min(columns - 1, Math.floor((x1 - frame.x0) / CELL));
+    const bottom = Math.min(rows - 1, Math.floor((y1 - frame.y0) / CELL));
+    for (let row = Math.max(0, Math.floor((y0 - frame.y0) / CELL)); row <= bottom; row++) {
+      for (let column = Math.max(0, Math.floor((x0 - frame.x0) / CELL)); column <= right; column++) {
+        if (test(cells[row * columns + column])) return true;
       }
     }
     return false;
   };
   return {
     add(area, thing) {
-      some(area, (cell) => {
-        const things = cells.get(cell);
-        if (things === undefined) cells.set(cell, [thing]);
-        else things.push(thing);
+      some(area, (things) => {
+        things.push(thing);
         return false;
       });
     },
-    some: (area, test) => some(area, (cell) => cells.get(cell)?.some(test) === true),
+    some: (area, test) => some(area, (things) => things.some(test)),
   };
 }
 
 /** What is left of the map's frame beside dots, taken areas and the labels placed so far. */
-function spaceOf(dots: readonly MapDot[], frame: Area, taken: readonly Area[]) {
-  const dotGrid = gridOf<number>();
-  const takenGrid = gridOf<Area>();
+interface Space {
+  take(label: MapLabel, size: number): void;
+  /** Whether there is room for a label, with space at its sides. */
+  free(label: MapLabel, size: number): boolean;
+  /** Whether something is in the way of the line from a dot to its label. */
+  blocks(lead: readonly number[], dot: number): boolean;
+}
+
+function spaceOf(dots: readonly MapDot[], frame: Area, taken: readonly Area[]): Space {
+  const dotGrid = gridOf<number>(frame);
+  const takenGrid = gridOf<Area>(frame);
   for (const [index, { x, y, radius }] of dots.entries()) {
     const reach = radius + LABEL_CLEAR;
-    // The many that zooming moves out of the frame are in nobody's way.
-    if (x + reach < frame.x0 || x - reach > frame.x1 || y + reach < frame.y0 || y - reach > frame.y1) continue;
     dotGrid.add({ x0: x - reach, y0: y - reach, x1: x + reach, y1: y + reach }, index);
   }
   for (const area of taken) takenGrid.add(area, area);
   /** Whether what is placed overlaps the wider area, or another dot the area itself. */
-  const blocked = (around: Area, area: Area, dot: number) =>
+  const blocked = (around: Area, area: Area, dot: number, clear: number) =>
     takenGrid.some(around, (other) => overlap(around, other)) ||
-    dotGrid.some(area, (other) => other !== dot && covers(area, dots[other]));
+    dotGrid.some(area, (other) => other !== dot && covers(area, dots[other], clear));
   return {
-    take(label: MapLabel, size: number) {
-      for (const area of [labelArea(label, size), leadArea(label, dots[label.dot])]) {
-        if (area !== null) takenGrid.add(area, area);
-      }
+    take(label, size) {
+      for (const area of [labelArea(label, size), ...leadAreas(label.lead)]) takenGrid.add(area, area);
     },
-    /** Whether there is room for a label, with space at its sides, and for its line. */
-    free(label: MapLabel, size: number): boolean {
+    free(label, size) {
       const area = labelArea(label, size);
-      const lead = leadArea(label, dots[label.dot]);
-      if (!inside(area, frame) || blocked(wider(area), area, label.dot)) return false;
-      return lead === null || !blocked(lead, lead, label.dot);
+      return inside(area, frame) && !blocked(wider(area), area, label.dot, LABEL_CLEAR);
     },
+    blocks: (lead, dot) => leadAreas(lead).some((area) => !inside(area, frame) || blocked(area, area, dot, LEAD_CLEAR)),
   };
 }

@@ -17,7 +17,10 @@ import type { Brush } from "./paint";
 import { type Camera, type Scene, spotOf } from "./scene";
 
 /** Width of the ground around letters, on which edges do not show. */
-const HALO = 3;
+const HALO = 4;
+
+/** Where the button is that shows the whole map again. */
+const SHOW_ALL: Area = { x0: 34, y0: 4, x1: 108, y1: 32 };
 
 /** The labels that have found a place, and what they were placed among. */
 export interface Labels {
@@ -29,7 +32,7 @@ export interface Labels {
 }
 
 /** Places labels for the present view, those of selected and pinned nodes before others. */
-export function placeLabels(store: Store, scene: Scene, camera: Camera, taken: readonly Area[]): Labels {
+export function placeLabels(store: Store, scene: Scene, camera: Camera, answers: readonly Area[]): Labels {
   const { snapshot } = store;
   const circuit = store.circuit.value;
   const first = new Set([...store.selected.value, ...circuit.pinned]);
@@ -43,6 +46,7 @@ export function placeLabels(store: Store, scene: Scene, camera: Camera, taken: r
     };
   });
   const frame = labelFrame(scene.layout, scene.width);
+  const taken = camera.k > 1 ? [...answers, SHOW_ALL] : answers;
   return { dots, frame, taken, zoom: camera.k, placed: mapLabels(dots, frame, taken, camera.k, CAPTION_SIZE) };
 }
 
@@ -63,21 +67,17 @@ export function labelData(labels: readonly MapLabel[], idOf: (index: number) => 
 }
 
 /** Draws labels, each with a halo, and the lines to their nodes; those of the `strong` nodes in full ink. */
-export function paintLabels(
-  brush: Brush,
-  labels: readonly MapLabel[],
-  dots: readonly MapDot[],
-  strong: (index: number) => boolean,
-): void {
+export function paintLabels(brush: Brush, labels: readonly MapLabel[], strong: (index: number) => boolean): void {
   const { context, palette } = brush;
   context.save();
   context.lineWidth = LEAD_WIDTH;
   context.strokeStyle = palette.muted;
   context.beginPath();
-  for (const { dot, lead } of labels) {
-    if (lead.length === 0) continue;
-    context.moveTo(dots[dot].x, lead[0]);
-    context.lineTo(dots[dot].x, lead[1]);
+  for (const { lead } of labels) {
+    for (let at = 0; at < lead.length; at += 2) {
+      if (at === 0) context.moveTo(lead[0], lead[1]);
+      else context.lineTo(lead[at], lead[at + 1]);
+    }
   }
   context.stroke();
   context.font = `${CAPTION_SIZE}px ${brush.interfaceFont}`;

@@ -266,7 +266,7 @@ export class MapView {
     const labels = this.labels.peek();
     const { dots } = this.#labels.peek();
     const pointed = this.#pointed();
-    paintLabels(brush, labels, dots, (index) => dots[index].first || index === pointed);
+    paintLabels(brush, labels, (index) => dots[index].first || index === pointed);
     this.#canvas.dataset.labels = labelData(labels, (index) => this.#id(index));
   }
 

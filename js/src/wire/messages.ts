@@ -167,13 +167,13 @@ export interface SnapshotToken {
   readonly token_id: number;
 }
 
-/** A target token; `node` is the index of its logit. */
+/** A target token; `node` is the index of its logit, whose value is None where the graph does not have it. */
 export interface SnapshotTarget {
   readonly node: number;
   readonly token: string;
   readonly token_id: number;
   readonly probability: number;
-  readonly logit: number;
+  readonly logit: number | null;
 }
 
 /** The names of what the graph was traced with; empty where they are not known. */

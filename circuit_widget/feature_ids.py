@@ -1,4 +1,4 @@
-"""The numbers by which circuit-tracer's files name a feature: layer and feature in one number."""
+"""The numbers by which files of circuit-tracer and Neuronpedia name a feature: layer and feature in one number."""
 
 from __future__ import annotations
 

@@ -1,0 +1,160 @@
+"""The circuit in the graph JSON of circuit-tracer and Neuronpedia: pinned nodes, supernodes and labels of its `qParams`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from circuit_widget.arguments import ACTING
+from circuit_widget.characters import repaired, shortened
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.rules import LONGEST_NAME, SPACE, displayed
+from circuit_widget.errors import CircuitError
+from circuit_widget.graph.formats.viewer_json import last_layer
+from circuit_widget.graph.formats.viewer_nodes import ViewerNode, read_nodes
+from circuit_widget.graph.formats.viewer_writing import export_graph
+from circuit_widget.nodes import NodeKind
+from circuit_widget.system.warning import warn
+
+if TYPE_CHECKING:
+    from circuit_widget.graph import Graph
+
+UNNAMED = "group"
+
+
+def circuit_in(document: Mapping[str, Any]) -> Circuit:
+    """Return the circuit that is saved in a graph's JSON: its lists as lists, or as the texts of an address.
+
+    A supernode whose name is taken gets a number after it. A node in two supernodes stays in the first, and logits, which
+    are in none here, are pinned; a warning says so. Raises CircuitError for nodes that the file does not have.
+    """
+    metadata, view = document.get("metadata"), document.get("qParams")
+    if not isinstance(metadata, dict):
+        raise CircuitError("The file has no metadata.")
+    if not isinstance(view, dict):
+        return Circuit()
+    try:
+        nodes = read_nodes(document.get("nodes"), metadata.get("schema_version"))
+        n_layers = last_layer(nodes)
+    except ValueError as problem:
+        raise CircuitError(f"The nodes of the file cannot be read: {problem}.") from problem
+    ids = {node.id: node.id_here(n_layers) for node in nodes}
+    logits = {node.id_here(n_layers) for node in nodes if node.kind is NodeKind.LOGIT}
+    circuit = Circuit()
+    if pinned := [_here(one, ids) for one in _entries(view, "pinnedIds")]:
+        circuit = circuit.pin(pinned)
+    circuit = _with_supernodes(circuit, [_supernode(entry, ids) for entry in _entries(view, "supernodes")], logits)
+    for node, text in _labels(_entries(view, "clerps"), nodes, n_layers):
+        circuit = circuit.label(node, text)
+    return circuit
+
+
+def view_of(circuit: Circuit) -> dict[str, Any]:
+    """Return a circuit as the saved view of a graph's JSON, as Neuronpedia writes it."""
+    return {
+        "pinnedIds": list(
+            dict.fromkeys([*circuit.pinned, *(node for one in circuit.supernodes for node in one.nodes)])
+        ),
+        "supernodes": [[one.name, *one.nodes] for one in circuit.supernodes],
+        "linkType": "both",
+        "clickedId": "",
+        "sg_pos": "",
+    }
+
+
+def export_circuit(
+    circuit: Circuit, graph: Graph, path: str | os.PathLike[str], slug: str | None, scan: str | None
+) -> Path:
+    """Write a graph with a circuit on it as JSON for other viewers; see `Circuit.export`."""
+    circuit.check(graph)
+    return export_graph(graph, path, slug, scan, view=view_of(circuit), labels=circuit.labels)
+
+
+def _entries(view: Mapping[str, Any], key: str) -> Sequence[Any]:
+    """Return a list of the saved view; circuit-tracer writes it as a text, joined by commas or as JSON."""
+    value = view.get(key)
+    if isinstance(value, str):
+        if key == "pinnedIds":
+            return [part for part in value.split(",") if part]
+        try:
+            value = json.loads(value) if value.strip() else []
+        except ValueError as problem:
+            raise CircuitError(f"The {key} of the file are not JSON: {displayed(value)}.") from problem
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise CircuitError(f"The {key} of the file are a list; given {displayed(value)}.")
+    return value
+
+
+def _here(node: object, ids: Mapping[str, str]) -> str:
+    found = ids.get(node) if isinstance(node, str) else None
+    if found is None:
+        raise CircuitError(
+            f"The saved view of the file names the node {displayed(node)}, which the file does not have."
+        )
+    return found
+
+
+def _supernode(entry: object, ids: Mapping[str, str]) -> tuple[str, list[str]]:
+    if not isinstance(entry, list) or len(entry) < 2 or not all(isinstance(part, str) for part in entry):
+        raise CircuitError(f"A supernode of the file is a list of a name and node ids; given {displayed(entry)}.")
+    return _one_line(entry[0]) or UNNAMED, [_here(node, ids) for node in entry[1:]]
+
+
+def _one_line(text: str) -> str:
+    return shortened(ACTING.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
+
+
+def _with_supernodes(circuit: Circuit, groups: Sequence[tuple[str, list[str]]], logits: set[str]) -> Circuit:
+    taken: set[str] = set()
+    names: set[str] = set()
+    left: list[str] = []
+    for name, nodes in groups:
+        own = [node for node in nodes if node not in taken and node not in logits]
+        left += [node for node in nodes if node not in own]
+        if not own:
+            continue
+        taken.update(own)
+        unique = _unique(name, names)
+        names.add(unique)
+        circuit = circuit.group(unique, own)
+    outside = [node for node in left if node in logits]
+    if left:
+        if outside:
+            circuit = circuit.pin(outside)
+        warn(
+            f"{len(left)} members of the file's supernodes are not in them here: a node is in one supernode only, and logits "
+            f"are in none ({', '.join(left[:3])}{' …' if len(left) > 3 else ''})."
+        )
+    return circuit
+
+
+def _unique(name: str, names: set[str]) -> str:
+    number, found = 2, name
+    while found in names:
+        found = f"{shortened(name, LONGEST_NAME - 6)} ({number})"
+        number += 1
+    return found
+
+
+def _labels(entries: Sequence[Any], nodes: Sequence[ViewerNode], n_layers: int) -> list[tuple[str, str]]:
+    """Return node ids with their labels: keyed by layer, number and position (Neuronpedia), or by number (circuit-tracer)."""
+    by_key: dict[str, list[ViewerNode]] = {}
+    for node in nodes:
+        if node.kind is NodeKind.FEATURE:
+            keys = {str(node.encoded), f"{node.layer}_{node.encoded}_{node.position}"}
+            for key in keys | {f"{node.layer}_{node.number}_{node.position}", node.id}:
+                by_key.setdefault(key, []).append(node)
+        else:
+            by_key.setdefault(node.id, []).append(node)
+    found = []
+    for entry in entries:
+        if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(part, str) for part in entry):
+            raise CircuitError(f"A label of the file is a list of a node and a text; given {displayed(entry)}.")
+        text = _one_line(entry[1])
+        found += [(node.id_here(n_layers), text) for node in by_key.get(entry[0], []) if text]
+    return found

@@ -1,0 +1,1 @@
+"""Graph files of other tools: one file for each layout."""
