@@ -60,7 +60,8 @@ class FeatureCard:
         origin: where examples, frequency and the rest come from, in a few words; None where there are none.
         promoted, suppressed: tokens whose logits it raises and lowers most against the mean logit, as (token, change of
             logit for each unit of activation, before norms divide). Its decoder row, of a neuron the row of the MLP's
-            last projection, goes through the weights of the norms after it and the unembedding alone.
+            last projection, goes through the weights of the norms after it and the unembedding alone. A cross-layer
+            feature has a decoder row for each layer that it writes to, and the changes of logits by all of them are added.
         negative: whether they are those of a negative activation, which reverses what is written. Only neurons have one.
     """
 
@@ -255,8 +256,10 @@ class FeatureCards:
         """Return the tokens a feature promotes and those it suppresses; see FeatureCard."""
         transcoders = self._transcoders
         wanted = torch.tensor([feature], dtype=torch.long, device=self._model.device)
-        row = transcoders.decoder_rows(layer, wanted, layer)[0]
-        logits = self._model.direct_logits(row, layer, transcoders.output_site)
+        logits = torch.zeros(self._model.vocabulary_size, dtype=torch.float32, device=self._model.device)
+        for written in transcoders.written_layers(layer):
+            row = transcoders.decoder_rows(layer, wanted, written)[0]
+            logits += self._model.direct_logits(row, written, transcoders.output_site)
         count = min(CARD_TOKENS, len(logits))
         promoted, suppressed = torch.topk(logits, count), torch.topk(-logits, count)
         return (

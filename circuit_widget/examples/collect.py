@@ -120,8 +120,8 @@ def collect_examples(
 
     Raises:
         PromptError: there is no text, or texts cannot be read.
-        LoadError: the folder has examples of another model or other transcoders, another process writes in it, it cannot
-            be written to or is damaged; or pyarrow is not installed.
+        LoadError: the folder has examples of another model or other transcoders, or other files alone, another process
+            writes in it, it cannot be written to or is damaged; or pyarrow is not installed.
         OutOfMemory: the memory of a device, or of the machine, is full.
         Cancelled: `cancelled()` became true between two batches; what was collected is saved.
     """

@@ -223,14 +223,14 @@ MUTATIONS = (
         MODEL + "hooks.py",
         "return hook(args, output) if threading.get_ident() == self._thread else None",
         "return hook(args, output)",
-        ("tests/model/test_rerun.py", "tests/model/test_language_model.py", "tests/model/test_hook_sites.py"),
+        ("tests/model/test_hooks.py",),
     ),
     Mutation(
         "a hook before a module acts in every thread",
         MODEL + "hooks.py",
         "            if threading.get_ident() == self._thread:\n                hook(args, kwargs)",
         "            hook(args, kwargs)",
-        ("tests/model/test_rerun.py", "tests/model/test_language_model.py", "tests/model/test_hook_sites.py"),
+        ("tests/model/test_hooks.py",),
     ),
     Mutation(
         "hooks stay after a run",
@@ -244,7 +244,7 @@ MUTATIONS = (
         "circuit_widget/tracing/run_cache.py",
         "self._cached.move_to_end(key)",
         "self._cached.move_to_end(key, last=True) if len(self._cached) == 1 else None",
-        ("tests/intervention/test_model.py", "tests/test_replacement_model.py"),
+        ("tests/tracing/test_run_cache.py",),
     ),
     Mutation(
         "the cache of runs drops the newest",
