@@ -22,6 +22,7 @@ from circuit_widget.examples.reader import ExampleReader
 from circuit_widget.examples.record import CardRecord, Example, ExampleSource, FeatureFacts, Histogram, Level
 from circuit_widget.graph import Graph
 from circuit_widget.labels.label import ORIGIN_WITH_TRANSCODERS, FeatureLabel, LabelKind
+from circuit_widget.labels.promoted import CARD_TOKENS
 from circuit_widget.labels.store import LabelStore
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.tokenizer import token_text
@@ -29,10 +30,6 @@ from circuit_widget.nodes import Everywhere
 from circuit_widget.system.plain_torch import in_plain_torch
 from circuit_widget.system.restoring import Change
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
-
-CARD_TOKENS = 10
-"""Number of tokens that a card lists as promoted, and as suppressed."""
-
 
 WITH_TRANSCODERS = "texts that come with the transcoders"
 

@@ -29,6 +29,7 @@ from circuit_widget.intervention.studies.group_sweep import sweep_groups
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last_layer
 from circuit_widget.intervention.studies.validation import validate
+from circuit_widget.labels.label_features import label_features
 from circuit_widget.model.closed import Closed
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.neuron_set import Neurons
@@ -108,6 +109,7 @@ class ReplacementModel:
     verify = verify
     fidelity = fidelity
     collect_examples = collect_examples
+    label_features = label_features
     read_examples = read_examples
     export_examples = export_examples
 

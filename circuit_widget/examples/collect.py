@@ -242,7 +242,7 @@ class _Collector:
             PromptError: the texts are not those that an earlier call began with.
         """
         known = self.manifest.sources[number]
-        size = known.batch_tokens or self._batch_tokens()
+        size = known.batch_tokens or batch_tokens(self._model)
         reader = WindowReader(self._model.tokenizer, self.manifest.window, self._model.n_embeddings, self._first)
         left = None if most is None else max(0, most - known.tokens)
         ran = False
@@ -301,9 +301,6 @@ class _Collector:
         self.manifest = self.manifest.with_source(number, source)
         return source
 
-    def _batch_tokens(self) -> int:
-        return BATCH_TOKENS if self._model.device.type == "cpu" else DEVICE_BATCH_TOKENS
-
     def _save_sometimes(self) -> None:
         """Save where the last time is long enough ago, compared with how long saving takes."""
         since = time.monotonic() - self._saved_at
@@ -316,6 +313,11 @@ class _Collector:
         self._n_saved = self.manifest.n_tokens
         self._saved_at = time.monotonic()
         self._saving = self._saved_at - started
+
+
+def batch_tokens(model: LanguageModel) -> int:
+    """Return the tokens of a batch on a model's device."""
+    return BATCH_TOKENS if model.device.type == "cpu" else DEVICE_BATCH_TOKENS
 
 
 def _stopped(source: Source) -> Cancelled:

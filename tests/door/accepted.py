@@ -115,6 +115,11 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "on_token": CALLBACK,
     "ReplacementModel.collect_examples.texts": NONE,
     "column": ANY_TEXT,
+    "ReplacementModel.label_features.features": EMPTY,
+    "ReplacementModel.label_features.labeller": NOTHING,  # what a labeller raises is named with its feature
+    "ReplacementModel.label_features.texts": NONE,
+    "ChatLabeller.model": NOTHING,
+    "ChatLabeller.tokenizer": NOTHING,
     "folder": TEXT,
     "window": NONE,
     "max_tokens": ONE | HUGE | NONE,

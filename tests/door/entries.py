@@ -87,6 +87,13 @@ def make_entries() -> dict[str, Entry]:
         },
         "read_examples": {"path": published, "folder": None, **silent},
         "feature_card": {"layer": 0, "feature": 0},
+        "label_features": {
+            "features": "0_0_1",
+            "labeller": lambda _: "a label",
+            "texts": None,
+            "column": "text",
+            **silent,
+        },
         "read_prompt": {"prompt": PROMPT},
         "prompt_of": {"tokens": graph.tokens},
         "intervene": {**on_graph, "interventions": ablate},
@@ -181,6 +188,7 @@ def make_entries() -> dict[str, Entry]:
         (model.validate(graph, n=3), {"plot": {"kind": "logit"}}),
         (cw.Everywhere(0, 0), {"at": {"position": 1}}),
         (model.feature_card(0, 0), {"at": {"activation": -1.5}}),
+        (model.label_features(node, labeller=lambda _: "a label", progress=False), {"of_graph": {"graph": graph}}),
         (
             model.faithfulness(graph, [node]),
             {"necessity": {"token": token}, "sufficiency": {"token": token}, "to_frame": {"tokens": [token]}},
@@ -233,6 +241,10 @@ def make_entries() -> dict[str, Entry]:
         "Add": (cw.Add, {"nodes": node, "value": 0}),
         "SwapIn": (cw.SwapIn, swapped),
         "Feature": (cw.Feature, {"layer": 0, "position": 0, "feature": 0}),
+        "ChatLabeller": (
+            cw.ChatLabeller,
+            {"model": model.model.network, "tokenizer": model.model.tokenizer, "max_new_tokens": 4},
+        ),
         "Everywhere": (cw.Everywhere, {"layer": 0, "feature": 0}),
         "Contrast": (cw.Contrast, {"token": 5, "other": 6}),
         "Direction": (cw.Direction, {"name": "name", "vector": [1.0] * 32}),
