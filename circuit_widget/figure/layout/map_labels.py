@@ -26,7 +26,7 @@ LEAD_CLEAR: Final = 0.5
 """Least distance of such a line from other nodes."""
 LEAD_RISES: Final = (1.8, 3.6, 7.0)
 """How far above or below its node a line turns to a side, to pass between two rows."""
-LEAD_RUNS: Final = (16.0, 32.0, 56.0, 88.0, 128.0)
+LEAD_RUNS: Final = (16.0, 32.0, 56.0, 88.0)
 """How far a line goes to the side, out of a crowd of nodes."""
 LABEL_CLEAR: Final = 1.5
 """Least distance of a label from other nodes."""

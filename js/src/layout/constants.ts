@@ -50,7 +50,7 @@ export const LEAD_CLEAR = 0.5;
 export const LEAD_RISES = [1.8, 3.6, 7] as const;
 
 /** How far a line goes to the side, out of a crowd of nodes. */
-export const LEAD_RUNS = [16, 32, 56, 88, 128] as const;
+export const LEAD_RUNS = [16, 32, 56, 88] as const;
 
 /** Least distance of a label from other nodes. */
 export const LABEL_CLEAR = 1.5;
