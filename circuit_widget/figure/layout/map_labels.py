@@ -14,8 +14,8 @@ LABEL_ROOM: Final = 86.0
 """Width to which labels are cut on a map that is not zoomed: about 14 characters of 10.5 pixels."""
 LABEL_LINE: Final = 1.15
 """Height of a label, in em."""
-LABEL_GAP: Final = 3.0
-"""Between a node and its label."""
+LABEL_GAP: Final = 4.5
+"""Between a node and its label: room for the outline of a selected node."""
 LABEL_LEADS: Final = (6.0, 20.0)
 """Lengths of the line between a node and a label above or below it, the best first."""
 LABEL_OVERHANG: Final = 3.0

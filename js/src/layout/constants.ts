@@ -31,8 +31,8 @@ export const LABEL_ROOM = 86;
 /** Height of a label, in em. */
 export const LABEL_LINE = 1.15;
 
-/** Between a node and its label. */
-export const LABEL_GAP = 3;
+/** Between a node and its label: room for the outline of a selected node. */
+export const LABEL_GAP = 4.5;
 
 /** Lengths of the line between a node and a label above or below it, the best first. */
 export const LABEL_LEADS = [6, 20] as const;
