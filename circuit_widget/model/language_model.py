@@ -238,8 +238,8 @@ class LanguageModel:
             return logits if self.logit_scale == 1 else self.logit_scale * logits
 
     def direct_logits(
-        self, written: Float[Tensor, " d_model"], layer: int, output_site: str
-    ) -> Float[Tensor, " vocabulary"]:
+        self, written: Float[Tensor, "*n d_model"], layer: int, output_site: str
+    ) -> Float[Tensor, "*n vocabulary"]:
         """Return the change of logits, less its mean, due to what is written at a site of a layer, past all later layers.
 
         Norms do not divide, and the softcap is not applied: an edge to a logit is this times a positive number.
@@ -248,7 +248,7 @@ class LanguageModel:
         for norm, device in ((after_mlp, self.layer_device(layer)), (self.final_norm, self.final_device)):
             written = linear_norm(norm, self.sites.norm).apply(written.to(device)[None])[0]
         written = written.to(self.device)
-        return self.unembed(written) - self.mean_unembedding @ written
+        return self.unembed(written) - (written @ self.mean_unembedding)[..., None]
 
     def capped(self, logits: Float[Tensor, "*n vocabulary"]) -> Float[Tensor, "*n vocabulary"]:
         """Return logits with the model's softcap, where it has one."""
