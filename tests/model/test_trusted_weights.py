@@ -38,7 +38,7 @@ def test_outputs_without_names_are_refused_when_a_model_is_loaded_and_before_a_r
     network.config.return_dict = False
     for run in (model.trace, model.generate):
         with pytest.raises(LoadError, match="return_dict=False"):
-            run(PROMPT_IDS)  # type: ignore[operator]
+            run(PROMPT_IDS)
     network.config.return_dict = True
     assert model.trace(PROMPT_IDS, max_features=20).n_features == 20
 
