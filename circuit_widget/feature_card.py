@@ -19,7 +19,7 @@ from circuit_widget.arguments import finite_number, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.examples.reader import ExampleReader
-from circuit_widget.examples.record import CardRecord, Example, ExampleSource, Histogram, Level
+from circuit_widget.examples.record import CardRecord, Example, ExampleSource, FeatureFacts, Histogram, Level
 from circuit_widget.graph import Graph
 from circuit_widget.labels.label import ORIGIN_WITH_TRANSCODERS, FeatureLabel, LabelKind
 from circuit_widget.labels.promoted import CARD_TOKENS
@@ -197,6 +197,20 @@ class FeatureCards:
         if examples is not None:
             self.examples = examples
 
+    def facts(self, layer: int, feature: int) -> FeatureFacts:
+        """Return what is known of a feature for positive activations; without examples, not what its weights promote.
+
+        Raises:
+            LoadError: the file with its layer's examples is malformed.
+        """
+        record = replace(self._known.of(layer, feature), label=self.label(layer, feature))
+        tokens = self._promoted_and_suppressed(layer, feature) if record.n_examples else ((), ())
+        return FeatureFacts(layer, feature, record, *tokens)
+
+    @property
+    def _known(self) -> ExampleSource:
+        return self._records if self.examples is None else self.examples
+
     def label(self, layer: int, feature: int, activation: float = 1.0) -> str | None:
         """Return the label of a feature for activations of this sign, if it has one."""
         return self._label(layer, feature, negative=activation < 0)[0]
@@ -226,7 +240,6 @@ class FeatureCards:
 
     def _card(self, layer: int, feature: int) -> FeatureCard:
         self._check_exists(layer, feature)
-        known = self._records if self.examples is None else self.examples
         promoted, suppressed = self._promoted_and_suppressed(layer, feature)
         label, label_origin, automatic = self._label(layer, feature, negative=False)
         return FeatureCard(
@@ -237,7 +250,7 @@ class FeatureCards:
             label_origin=label_origin,
             label_is_automatic=automatic,
             other_label=self._label(layer, feature, negative=True),
-            **vars(replace(known.of(layer, feature), label=label)),
+            **vars(replace(self._known.of(layer, feature), label=label)),
         )
 
     def _check_exists(self, layer: int, feature: int) -> None:

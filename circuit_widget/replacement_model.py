@@ -14,6 +14,7 @@ import torch
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.examples.collect import collect_examples
+from circuit_widget.examples.exchange.export import export_examples
 from circuit_widget.examples.exchange.read import read_examples
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
@@ -110,6 +111,7 @@ class ReplacementModel:
     collect_examples = collect_examples
     label_features = label_features
     read_examples = read_examples
+    export_examples = export_examples
 
     def __repr__(self) -> str:
         if self.closed:

@@ -20,7 +20,7 @@ from circuit_widget.examples.layer_state import LayerState
 from circuit_widget.examples.manifest import NAME, Manifest, Source, read_manifest
 from circuit_widget.examples.parquet import arrow
 from circuit_widget.examples.reader import ExampleReader, check_identity
-from circuit_widget.examples.record import ExampleSource
+from circuit_widget.examples.record import ExampleSource, FeatureFacts
 from circuit_widget.examples.samples import DEFAULT_TOKENS, FIRST, samples_of
 from circuit_widget.examples.samples import NAME as SAMPLES
 from circuit_widget.examples.stream import Round, TextStream, WindowReader, different_texts
@@ -59,6 +59,9 @@ class Cards(Protocol):
 
     def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str], source: str) -> None:
         """Show these examples and labels, which others published."""
+
+    def facts(self, layer: int, feature: int) -> FeatureFacts:
+        """Return what is known of a feature."""
 
 
 class CollectingModel(Protocol):

@@ -123,7 +123,10 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "folder": TEXT,
     "window": NONE,
     "max_tokens": ONE | HUGE | NONE,
-    "ReplacementModel.read_examples.folder": TEXT | NONE,
+    "ReplacementModel.export_examples.format": NOTHING,
+    # Refused where there is something of this name, as another entry may have written.
+    "ReplacementModel.read_examples.folder": frozenset({"everything"}),
+    "ReplacementModel.export_examples.folder": frozenset({"everything"}),
     "ReplacementModel.feature_card.layer": FROM_ZERO,
     "ReplacementModel.feature_card.feature": FROM_ZERO,
     "same_position": FLAG,

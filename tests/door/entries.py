@@ -1,5 +1,6 @@
 """Every entry of the public interface on a tiny model, with arguments that are right."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -228,6 +229,8 @@ def make_entries() -> dict[str, Entry]:
     }
     for name, right in of_widget.items():
         entries[f"CircuitWidget.{name}"] = Entry(_unchanged(widget, circuit, name), right)
+    exported = {"folder": folder / "exported", "format": "neuronpedia", **silent}
+    entries["ReplacementModel.export_examples"] = Entry(_exporting(model, folder / "exported"), exported)
     entries["CircuitWidget.forget"] = Entry(_forgetting(graph, effect), {"number": 1})
     swapped = {"nodes": node, "prompt": PROMPT, "features": None, "alignment": None}
     whole: dict[str, Any] = {"pinned": (), "supernodes": (), "labels": {}, "positions": {}}
@@ -277,6 +280,17 @@ def _unchanged(widget: cw.CircuitWidget, circuit: cw.Circuit, name: str) -> Call
         return getattr(widget, name)(**given)
 
     return call
+
+
+def _exporting(model: cw.ReplacementModel, folder: Path) -> Callable[..., None]:
+    """Return `export_examples` of a model with a label, without the folder that it wrote before."""
+    model.read_examples(write_export(folder.with_name("labels"), {"a.jsonl": [explanation(0, 1, "a label")]}))
+
+    def export(**given: Any) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        model.export_examples(**given)
+
+    return export
 
 
 def _forgetting(graph: cw.Graph, effect: cw.Effect) -> Callable[..., None]:
