@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from circuit_widget.graph import Feature, Graph
     from circuit_widget.graph.opening import open as open  # noqa: A004, users call it cw.open
     from circuit_widget.intervention import Ablate, Add, Effect, Scale, Set, SwapIn
+    from circuit_widget.labels.chat_labeller import ChatLabeller
     from circuit_widget.loading import load
     from circuit_widget.nodes import Everywhere
     from circuit_widget.replacement_model import ReplacementModel
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "Ablate": "intervention",
     "Add": "intervention",
+    "ChatLabeller": "labels.chat_labeller",
     "Circuit": "circuit",
     "CircuitWidget": "widget.widget",
     "CircuitWidgetError": "errors",
@@ -49,6 +51,7 @@ _MODULE_OF = {
 __all__ = [
     "Ablate",
     "Add",
+    "ChatLabeller",
     "Circuit",
     "CircuitWidget",
     "CircuitWidgetError",

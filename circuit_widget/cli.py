@@ -1,4 +1,4 @@
-"""The command line: `circuit-widget demo`, `trace`, `figure` and `examples`."""
+"""The command line: `circuit-widget demo`, `trace`, `figure`, `examples` and `labels`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from circuit_widget.attribution.targets import TargetChoice
     from circuit_widget.graph import Graph, Target
+    from circuit_widget.labels.feature_labels import FeatureLabels
 
 DESCRIPTION = """\
 Circuit tracing for language models: which features lead to a model's prediction?
@@ -24,6 +25,7 @@ Circuit tracing for language models: which features lead to a model's prediction
   circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
   circuit-widget figure dallas.safetensors -o dallas.pdf
   circuit-widget examples ./llama texts.jsonl -o llama-examples
+  circuit-widget labels ./llama -o llama-examples --held-out other-texts.jsonl
 """
 
 TRACE = """\
@@ -63,6 +65,15 @@ are used. Stopped at any time, the same command goes on; with further texts it a
   circuit-widget examples ./model.Q4_1.gguf texts.jsonl --transcoders neurons -o model-examples
 
 In a notebook: cw.load("./llama", "./llama-transcoders", examples="llama-examples")
+"""
+
+LABELS = """\
+Label features by a rule from their examples, and keep the labels in the folder of the examples.
+
+A label is made of words that are in the examples: "Paris", "say Paris", "after Paris". With --held-out, other texts than
+those of the examples measure each label: which share of the tokens that it names the feature is active at, and the reverse.
+
+  circuit-widget labels ./llama -o llama-examples --transcoders ./llama-transcoders --held-out other-texts.jsonl
 """
 
 DEMO = """\
@@ -162,6 +173,14 @@ def _parser() -> argparse.ArgumentParser:
     examples.add_argument("--window", type=int, metavar="N", help="most tokens that run together (default: 256)")
     examples.add_argument("--max-tokens", type=int, metavar="N", help="end after about N tokens of these texts")
     examples.set_defaults(run=_examples)
+
+    labels = _command(commands, "labels", "labels of features from their examples", LABELS)
+    labels.add_argument("model", help='directory or hub id[@revision] of a model, or "demo"')
+    labels.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the examples")
+    _add_loading(labels)
+    labels.add_argument("--held-out", metavar="TEXTS", help="file of texts that measure the labels")
+    labels.add_argument("--column", default="text", metavar="NAME", help="name of the text in a row (default: text)")
+    labels.set_defaults(run=_labels)
     return parser
 
 
@@ -266,6 +285,31 @@ def _examples(options: argparse.Namespace) -> int:
     if left_out:
         print(f"texts and lines left out: {left_out[2:]}")
     return 0
+
+
+def _labels(options: argparse.Namespace) -> int:
+    from circuit_widget.loading import load
+
+    model = load(
+        options.model,
+        options.transcoders,
+        device=options.device,
+        dtype=options.dtype,
+        download=options.download,
+        examples=options.output,
+    )
+    found = model.label_features(texts=options.held_out, column=options.column)
+    print(f"labels of {len(found):,} features in {options.output}")
+    if options.held_out is not None:
+        print(f"precision {_mean(found, 'precision')}, recall {_mean(found, 'recall')}, on average")
+    return 0
+
+
+def _mean(labels: FeatureLabels, measure: str) -> str:
+    """Return the mean of a measure over the labels that have it."""
+    found = [getattr(label.accuracy, measure) for label in labels.labels()]
+    known = [value for value in found if value is not None]
+    return f"{sum(known) / len(known):.0%} ({len(known):,} labels)" if known else "not measured"
 
 
 def _can_write(path: Path, what: str, endings: tuple[str, ...]) -> None:

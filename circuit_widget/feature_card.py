@@ -19,9 +19,10 @@ from circuit_widget.arguments import finite_number, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.examples.reader import ExampleReader
-from circuit_widget.examples.record import CardRecord, Example, ExampleSource, Histogram, Level
+from circuit_widget.examples.record import CardRecord, Example, ExampleSource, FeatureFacts, Histogram, Level
 from circuit_widget.graph import Graph
 from circuit_widget.labels.label import ORIGIN_WITH_TRANSCODERS, FeatureLabel, LabelKind
+from circuit_widget.labels.promoted import CARD_TOKENS
 from circuit_widget.labels.store import LabelStore
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.tokenizer import token_text
@@ -29,10 +30,6 @@ from circuit_widget.nodes import Everywhere
 from circuit_widget.system.plain_torch import in_plain_torch
 from circuit_widget.system.restoring import Change
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
-
-CARD_TOKENS = 10
-"""Number of tokens that a card lists as promoted, and as suppressed."""
-
 
 WITH_TRANSCODERS = "texts that come with the transcoders"
 
@@ -63,7 +60,8 @@ class FeatureCard:
         origin: where examples, frequency and the rest come from, in a few words; None where there are none.
         promoted, suppressed: tokens whose logits it raises and lowers most against the mean logit, as (token, change of
             logit for each unit of activation, before norms divide). Its decoder row, of a neuron the row of the MLP's
-            last projection, goes through the weights of the norms after it and the unembedding alone.
+            last projection, goes through the weights of the norms after it and the unembedding alone. A cross-layer
+            feature has a decoder row for each layer that it writes to, and the changes of logits by all of them are added.
         negative: whether they are those of a negative activation, which reverses what is written. Only neurons have one.
     """
 
@@ -199,6 +197,20 @@ class FeatureCards:
         if examples is not None:
             self.examples = examples
 
+    def facts(self, layer: int, feature: int) -> FeatureFacts:
+        """Return what is known of a feature for positive activations; without examples, not what its weights promote.
+
+        Raises:
+            LoadError: the file with its layer's examples is malformed.
+        """
+        record = replace(self._known.of(layer, feature), label=self.label(layer, feature))
+        tokens = self._promoted_and_suppressed(layer, feature) if record.n_examples else ((), ())
+        return FeatureFacts(layer, feature, record, *tokens)
+
+    @property
+    def _known(self) -> ExampleSource:
+        return self._records if self.examples is None else self.examples
+
     def label(self, layer: int, feature: int, activation: float = 1.0) -> str | None:
         """Return the label of a feature for activations of this sign, if it has one."""
         return self._label(layer, feature, negative=activation < 0)[0]
@@ -228,7 +240,6 @@ class FeatureCards:
 
     def _card(self, layer: int, feature: int) -> FeatureCard:
         self._check_exists(layer, feature)
-        known = self._records if self.examples is None else self.examples
         promoted, suppressed = self._promoted_and_suppressed(layer, feature)
         label, label_origin, automatic = self._label(layer, feature, negative=False)
         return FeatureCard(
@@ -239,7 +250,7 @@ class FeatureCards:
             label_origin=label_origin,
             label_is_automatic=automatic,
             other_label=self._label(layer, feature, negative=True),
-            **vars(replace(known.of(layer, feature), label=label)),
+            **vars(replace(self._known.of(layer, feature), label=label)),
         )
 
     def _check_exists(self, layer: int, feature: int) -> None:
@@ -258,8 +269,10 @@ class FeatureCards:
         """Return the tokens a feature promotes and those it suppresses; see FeatureCard."""
         transcoders = self._transcoders
         wanted = torch.tensor([feature], dtype=torch.long, device=self._model.device)
-        row = transcoders.decoder_rows(layer, wanted, layer)[0]
-        logits = self._model.direct_logits(row, layer, transcoders.output_site)
+        logits = torch.zeros(self._model.vocabulary_size, dtype=torch.float32, device=self._model.device)
+        for written in transcoders.written_layers(layer):
+            row = transcoders.decoder_rows(layer, wanted, written)[0]
+            logits += self._model.direct_logits(row, written, transcoders.output_site)
         count = min(CARD_TOKENS, len(logits))
         promoted, suppressed = torch.topk(logits, count), torch.topk(-logits, count)
         return (

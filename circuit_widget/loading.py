@@ -9,12 +9,15 @@ import torch
 
 from circuit_widget.arguments import quoted, truth_value
 from circuit_widget.errors import LoadError
+from circuit_widget.examples.exchange.read import is_set
 from circuit_widget.examples.reader import find_examples
 from circuit_widget.model.language_model import Network
 from circuit_widget.model.loading import read_parts
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.system.paths import require_path
 from circuit_widget.system.plain_torch import in_plain_torch
+from circuit_widget.system.warning import warn
 from circuit_widget.transcoder.loading import EncoderPlacement
 
 
@@ -50,8 +53,8 @@ def load(
             MLP), "mlp_norm" (the same before the norm's weight and bias) or "residual_mid" (before that norm).
         output_site: where features write: "mlp_output" (the output of the MLP) or "mlp_update" (after a norm behind it).
         gguf: the name of a GGUF file in the directory `model`; its weights are dequantised to `dtype`.
-        examples: the folder with the examples of features that `collect_examples` wrote; by default the folder "examples"
-            beside the transcoders, if there is one.
+        examples: the folder with the examples of features that `collect_examples` wrote, or circuit-tracer's feature files;
+            by default the folder "examples" or else "features" beside the transcoders, if there is one.
 
     Raises:
         LoadError: names the file and tensor that cannot be used, what was found and what was expected.
@@ -80,12 +83,31 @@ def load(
                 None if transcoders is None else _as_text(transcoders),
             )
         loaded = ReplacementModel(parts.model, parts.transcoders, parts.directory, parts.provenance, source, sites)
-        found = find_examples(examples, parts.directory, parts.model, parts.transcoders)
-        if found is not None:
-            loaded._cards.use(found)
+        _show_examples(loaded, examples, parts.directory)
         return loaded
 
     return in_plain_torch(read, gradients=True)
+
+
+def _show_examples(loaded: ReplacementModel, given: object, directory: Path | None) -> None:
+    """Show the examples in a folder that a user gave, else those beside the transcoders in `directory`.
+
+    Those beside the transcoders that cannot be used give a CircuitWidgetWarning.
+
+    Raises:
+        LoadError: the folder that was given has no examples, or those of another model or other transcoders.
+    """
+    if given is not None and is_set(require_path(given, LoadError)):  # type: ignore[arg-type]
+        loaded.read_examples(given, progress=False)  # type: ignore[arg-type]
+        return
+    found = find_examples(given, directory, loaded.model, loaded.transcoders)
+    if found is not None:
+        loaded._cards.use(found)
+    elif directory is not None and is_set(directory):
+        try:
+            loaded.read_examples(directory, progress=False)
+        except LoadError as error:
+            warn(f"The feature files beside the transcoders are left out. {error}")
 
 
 def _check_gguf(model: object, gguf: object) -> None:

@@ -14,6 +14,7 @@ import torch
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
 from circuit_widget.errors import InterventionError
 from circuit_widget.examples.collect import collect_examples
+from circuit_widget.examples.exchange.export import export_examples
 from circuit_widget.examples.exchange.read import read_examples
 from circuit_widget.feature_card import FeatureCard, FeatureCards
 from circuit_widget.graph import JSON, Graph
@@ -28,6 +29,7 @@ from circuit_widget.intervention.studies.group_sweep import sweep_groups
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last_layer
 from circuit_widget.intervention.studies.validation import validate
+from circuit_widget.labels.label_features import label_features
 from circuit_widget.model.closed import Closed
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.neuron_set import Neurons
@@ -107,7 +109,9 @@ class ReplacementModel:
     verify = verify
     fidelity = fidelity
     collect_examples = collect_examples
+    label_features = label_features
     read_examples = read_examples
+    export_examples = export_examples
 
     def __repr__(self) -> str:
         if self.closed:

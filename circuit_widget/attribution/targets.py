@@ -14,6 +14,7 @@ from torch import Tensor
 from circuit_widget.arguments import plain_number, quoted, whole_number
 from circuit_widget.characters import half_character
 from circuit_widget.errors import PromptError
+from circuit_widget.model.probability import probabilities_of
 from circuit_widget.model.tokens.prompt_input import listed
 from circuit_widget.model.tokens.tokenizer import not_embedded, unknown_text
 
@@ -132,7 +133,7 @@ def choose_targets(
     Raises:
         PromptError: a token that does not exist or is named twice, an empty list, a direction of the wrong width.
     """
-    probabilities = torch.softmax(source.logits.float(), dim=-1)
+    probabilities = probabilities_of(source.logits)
     if choices is None:
         likely = _most_likely(probabilities)
         tokens = likely if sampled is None or sampled in likely else [*likely, sampled]

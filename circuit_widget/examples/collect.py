@@ -20,7 +20,7 @@ from circuit_widget.examples.layer_state import LayerState
 from circuit_widget.examples.manifest import NAME, Manifest, Source, read_manifest
 from circuit_widget.examples.parquet import arrow
 from circuit_widget.examples.reader import ExampleReader, check_identity
-from circuit_widget.examples.record import ExampleSource
+from circuit_widget.examples.record import ExampleSource, FeatureFacts
 from circuit_widget.examples.samples import DEFAULT_TOKENS, FIRST, samples_of
 from circuit_widget.examples.samples import NAME as SAMPLES
 from circuit_widget.examples.stream import Round, TextStream, WindowReader, different_texts
@@ -59,6 +59,9 @@ class Cards(Protocol):
 
     def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str], source: str) -> None:
         """Show these examples and labels, which others published."""
+
+    def facts(self, layer: int, feature: int) -> FeatureFacts:
+        """Return what is known of a feature."""
 
 
 class CollectingModel(Protocol):
@@ -120,8 +123,8 @@ def collect_examples(
 
     Raises:
         PromptError: there is no text, or texts cannot be read.
-        LoadError: the folder has examples of another model or other transcoders, another process writes in it, it cannot
-            be written to or is damaged; or pyarrow is not installed.
+        LoadError: the folder has examples of another model or other transcoders, or other files alone, another process
+            writes in it, it cannot be written to or is damaged; or pyarrow is not installed.
         OutOfMemory: the memory of a device, or of the machine, is full.
         Cancelled: `cancelled()` became true between two batches; what was collected is saved.
     """
@@ -239,7 +242,7 @@ class _Collector:
             PromptError: the texts are not those that an earlier call began with.
         """
         known = self.manifest.sources[number]
-        size = known.batch_tokens or self._batch_tokens()
+        size = known.batch_tokens or batch_tokens(self._model)
         reader = WindowReader(self._model.tokenizer, self.manifest.window, self._model.n_embeddings, self._first)
         left = None if most is None else max(0, most - known.tokens)
         ran = False
@@ -298,9 +301,6 @@ class _Collector:
         self.manifest = self.manifest.with_source(number, source)
         return source
 
-    def _batch_tokens(self) -> int:
-        return BATCH_TOKENS if self._model.device.type == "cpu" else DEVICE_BATCH_TOKENS
-
     def _save_sometimes(self) -> None:
         """Save where the last time is long enough ago, compared with how long saving takes."""
         since = time.monotonic() - self._saved_at
@@ -313,6 +313,11 @@ class _Collector:
         self._n_saved = self.manifest.n_tokens
         self._saved_at = time.monotonic()
         self._saving = self._saved_at - started
+
+
+def batch_tokens(model: LanguageModel) -> int:
+    """Return the tokens of a batch on a model's device."""
+    return BATCH_TOKENS if model.device.type == "cpu" else DEVICE_BATCH_TOKENS
 
 
 def _stopped(source: Source) -> Cancelled:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import torch
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
 from circuit_widget.examples.layer_file import read_layer, write_layer
 from circuit_widget.examples.layer_state import LayerState
@@ -18,6 +20,11 @@ from circuit_widget.system.file_lock import Locked, locked
 from circuit_widget.system.paths import quoted_path
 
 LOCK = ".lock"
+OWN = (NAME, "layer_*.parquet", "labels_*.parquet")
+"""Names of files of examples, of which a killed process may have written some."""
+
+NAMED_FILES = 3
+"""Most files that an error names."""
 
 
 @contextmanager
@@ -25,9 +32,10 @@ def writing(folder: Path) -> Iterator[None]:
     """Make the folder if it is missing, and keep other writers out until the context ends.
 
     Raises:
-        LoadError: another process or thread writes in it, or it cannot be made.
+        LoadError: another process or thread writes in it, it cannot be made, or it is a folder of something else.
     """
     try:
+        _check_own(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / LOCK):
             yield
@@ -41,6 +49,26 @@ def writing(folder: Path) -> Iterator[None]:
     finally:
         if folder.is_dir() and not (folder / NAME).exists():
             _remove_empty(folder)
+
+
+def _check_own(folder: Path) -> None:
+    """Check that a folder has examples, is empty or is missing; hidden files, which systems leave, do not count.
+
+    Raises:
+        LoadError: it has files, and none of them is of examples.
+    """
+    if not folder.is_dir():
+        return
+    names = sorted(path.name for path in folder.iterdir())
+    if any(fnmatch(name, pattern) for name in names for pattern in OWN):
+        return
+    others = [quoted(name) for name in names if not name.startswith(".")]
+    if others:
+        more = f" and {len(others) - NAMED_FILES:,} more" if len(others) > NAMED_FILES else ""
+        raise LoadError(
+            f"{quoted_path(folder)} is a folder with {', '.join(others[:NAMED_FILES])}{more} in it, and without examples. "
+            "Give a folder that is new, empty, or that has examples; nothing was written."
+        )
 
 
 def _remove_empty(folder: Path) -> None:

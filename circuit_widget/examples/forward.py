@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -28,10 +28,20 @@ ENCODED_NUMBERS = 1 << 26
 """Activations of one layer that are in memory together."""
 
 
+class ActivationReceiver(Protocol):
+    """What the activations of a layer's features are added to, as to a LayerState."""
+
+    @property
+    def n_features(self) -> int: ...
+
+    def add(self, batch: WindowBatch, activations: Float[Tensor, "windows positions features"]) -> None:
+        """Add the activations of a batch; those that are not used may be changed in place."""
+
+
 def run_batch(
-    model: LanguageModel, transcoders: TranscoderSet, batch: WindowBatch, states: Sequence[LayerState]
+    model: LanguageModel, transcoders: TranscoderSet, batch: WindowBatch, states: Sequence[ActivationReceiver]
 ) -> None:
-    """Run a model on a batch and add the activations of its features to their states.
+    """Run a model on a batch and add the activations of its features to their states, or other receivers.
 
     Raises:
         PromptError: the values that features read are not finite.
@@ -56,7 +66,7 @@ def run_batch(
 class _LayerEncoding:
     """Encodes what the features of one layer read, and adds their activations to the layer's state."""
 
-    def __init__(self, transcoders: TranscoderSet, layer: int, batch: WindowBatch, state: LayerState) -> None:
+    def __init__(self, transcoders: TranscoderSet, layer: int, batch: WindowBatch, state: ActivationReceiver) -> None:
         self._transcoders = transcoders
         self._layer = layer
         self._batch = batch
@@ -80,7 +90,9 @@ class _LayerEncoding:
 class _JointEncoding:
     """Encodes what features of all layers read, where those of all layers compete, one window after the other."""
 
-    def __init__(self, transcoders: JointTopKTranscoders, batch: WindowBatch, states: Sequence[LayerState]) -> None:
+    def __init__(
+        self, transcoders: JointTopKTranscoders, batch: WindowBatch, states: Sequence[ActivationReceiver]
+    ) -> None:
         self._transcoders = transcoders
         self._batch = batch
         self._states = states

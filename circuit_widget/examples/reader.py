@@ -42,6 +42,7 @@ class ExampleReader:
         self.manifest = manifest
         self._token_text = token_text
         self._files: dict[int, Any] = {}
+        self._group: tuple[tuple[int, int], Any] | None = None
         self._lock = threading.Lock()
 
     def of(self, layer: int, feature: int) -> CardRecord:
@@ -67,15 +68,17 @@ class ExampleReader:
         check_identity(manifest, self.manifest.identity, self.folder)
         self.manifest = manifest
         self._files.clear()
+        self._group = None
 
     def _row(self, layer: int, path: Path, feature: int) -> Mapping[str, Any]:
         if layer not in self._files:
             self._files[layer] = arrow().parquet.ParquetFile(path, memory_map=True)
         file = self._files[layer]
         group, place = divmod(feature, file.metadata.row_group(0).num_rows)
-        columns = [name for name in file.schema_arrow.names if not name.endswith(ONLY_FOR_COLLECTING)]
-        table = file.read_row_group(group, columns, use_threads=False)
-        row: Mapping[str, Any] = table.slice(place, 1).to_pylist()[0]
+        if self._group is None or self._group[0] != (layer, group):
+            columns = [name for name in file.schema_arrow.names if not name.endswith(ONLY_FOR_COLLECTING)]
+            self._group = (layer, group), file.read_row_group(group, columns, use_threads=False)
+        row: Mapping[str, Any] = self._group[1].slice(place, 1).to_pylist()[0]
         if row["feature"] != feature:
             raise LoadError(f"{quoted_path(path)}: found feature {row['feature']} in the row of feature {feature}.")
         return row

@@ -64,6 +64,17 @@ class CardRecord:
         return len(self.examples) + len(self.lowest) + sum(len(level.examples) for level in self.levels)
 
 
+@dataclass(frozen=True)
+class FeatureFacts:
+    """What is known of one feature: its record, and the tokens that it promotes and suppresses, with changes of logits."""
+
+    layer: int
+    feature: int
+    record: CardRecord
+    promoted: tuple[tuple[str, float], ...] = ()
+    suppressed: tuple[tuple[str, float], ...] = ()
+
+
 class ExampleSource(Protocol):
     """Where the records of a model's features come from."""
 

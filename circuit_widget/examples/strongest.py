@@ -54,14 +54,14 @@ def choose(
     """Return the columns of the strongest examples in their order, and where there is one; earlier ones win a tie."""
     order = values.argsort(dim=1, descending=True, stable=True)
     values, texts, words = (torch.gather(one, 1, order) for one in (values, texts, words))
-    present = (values > 0) & ~_repeated(texts, values > 0)
-    first = present & ~_repeated(words, present) & (values >= NEAR_MAXIMUM * values[:, :1])
+    present = (values > 0) & ~repeated(texts, values > 0)
+    first = present & ~repeated(words, present) & (values >= NEAR_MAXIMUM * values[:, :1])
     rank = torch.where(first, 0, torch.where(present, 1, 2))
     best = rank.argsort(dim=1, stable=True)[:, :count]
     return torch.gather(order, 1, best), torch.gather(rank, 1, best) < 2
 
 
-def _repeated(numbers: Int[Tensor, "n examples"], present: Bool[Tensor, "n examples"]) -> Bool[Tensor, "n examples"]:
+def repeated(numbers: Int[Tensor, "n examples"], present: Bool[Tensor, "n examples"]) -> Bool[Tensor, "n examples"]:
     """Return which numbers stand before in the same row, where they are present."""
     count = numbers.shape[1]
     before = torch.ones(count, count, dtype=torch.bool, device=numbers.device).tril(-1)
@@ -71,7 +71,7 @@ def _repeated(numbers: Int[Tensor, "n examples"], present: Bool[Tensor, "n examp
 
 def _are_first(values: Float[Tensor, "n slots"], words: Int[Tensor, "n slots"]) -> Bool[Tensor, "n slots"]:
     present = values > 0
-    return present & ~_repeated(words, present) & (values >= NEAR_MAXIMUM * values.amax(1, keepdim=True))
+    return present & ~repeated(words, present) & (values >= NEAR_MAXIMUM * values.amax(1, keepdim=True))
 
 
 def _floor_of(values: Float[Tensor, "n slots"], first: Bool[Tensor, "n slots"]) -> Float[Tensor, " n"]:

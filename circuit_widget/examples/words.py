@@ -17,7 +17,11 @@ class WordNumbers:
     def __call__(self, token: int) -> int:
         """Return the number of a token's word: a hash, so that it is the same in every call."""
         if token not in self._known:
-            word = token_text(self._tokenizer, token).strip().lower()
-            digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            self._known[token] = int.from_bytes(digest, "little", signed=True)
+            self._known[token] = number_of(token_text(self._tokenizer, token).strip().lower())
         return self._known[token]
+
+
+def number_of(word: str) -> int:
+    """Return the number of a word: a hash of 64 bits."""
+    digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)

@@ -16,6 +16,7 @@ from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.groups import Groups, groups_of, summed
 from circuit_widget.intervention.plot_text import plain
+from circuit_widget.model.probability import log_softmax, softmax
 from circuit_widget.nodes import Feature, NodeKind, several_nodes
 
 if TYPE_CHECKING:
@@ -353,14 +354,3 @@ def most_likely(logits: Float32[np.ndarray, " vocabulary"], count: int = TOP_TOK
     if count < len(logits):
         candidates = np.flatnonzero(logits >= np.partition(logits, -count)[-count])
     return candidates[np.argsort(-logits[candidates], kind="stable")][:count]
-
-
-def softmax(logits: Float32[np.ndarray, " vocabulary"]) -> np.ndarray:
-    """Return probabilities, computed in float64."""
-    return np.asarray(np.exp(log_softmax(logits)))
-
-
-def log_softmax(logits: Float32[np.ndarray, " vocabulary"]) -> np.ndarray:
-    """Return logarithms of probabilities, computed in float64."""
-    above = logits.astype(np.float64) - float(logits.max())
-    return np.asarray(above - np.log(np.exp(above).sum()))

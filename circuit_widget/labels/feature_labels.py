@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from circuit_widget.errors import NodeError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.labels.label import FeatureLabel
 from circuit_widget.labels.table import LabelTable
 from circuit_widget.nodes import Everywhere
@@ -49,7 +51,12 @@ class FeatureLabels(Mapping[Everywhere, tuple[FeatureLabel, ...]]):
         return (label for table in self._tables.values() for label in table)
 
     def of_graph(self, graph: Graph) -> dict[str, str]:
-        """Return the labels of a graph's features, each for the sign of its activation, by node id."""
+        """Return the labels of a graph's features, each for the sign of its activation, by node id.
+
+        Raises:
+            NodeError: it is no graph.
+        """
+        graph = require_graph(graph, NodeError)
         features = zip(
             graph.feature_layer.tolist(), graph.feature_index.tolist(), graph.activation.tolist(), strict=True
         )

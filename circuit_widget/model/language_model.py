@@ -91,6 +91,7 @@ class LanguageModel:
 
     def _find_modules(self) -> None:
         """Find the modules of the network and check that they are those of its architecture."""
+        self._check_named_outputs()
         for name, parameter in self.network.named_parameters():
             if parameter.device.type == "meta":
                 raise LoadError(
@@ -104,6 +105,13 @@ class LanguageModel:
         self.final_norm, self.unembedding = modules.final_norm, modules.unembedding
         self._has_hooked_mlps = has_hooked_mlps(modules)
         self._fingerprint = Fingerprint(self.network)
+
+    def _check_named_outputs(self) -> None:
+        if not getattr(self.network.config, "return_dict", True):
+            raise LoadError(
+                f"{self.name}: its configuration has return_dict=False, with which outputs have no names and transformers' own "
+                "models fail. Set model.config.return_dict = True."
+            )
 
     def _use_eager_attention(self) -> None:
         if self.network.config._attn_implementation != "eager":
@@ -122,6 +130,7 @@ class LanguageModel:
                 f"{self.name}: the model was put into training mode, in which dropout may change what it computes; "
                 "call eval() on it first."
             )
+        self._check_named_outputs()
         self._use_eager_attention()
         known = self._fingerprint
         if known is None or known.has_other_modules() or known.has_other_weights():
@@ -229,8 +238,8 @@ class LanguageModel:
             return logits if self.logit_scale == 1 else self.logit_scale * logits
 
     def direct_logits(
-        self, written: Float[Tensor, " d_model"], layer: int, output_site: str
-    ) -> Float[Tensor, " vocabulary"]:
+        self, written: Float[Tensor, "*n d_model"], layer: int, output_site: str
+    ) -> Float[Tensor, "*n vocabulary"]:
         """Return the change of logits, less its mean, due to what is written at a site of a layer, past all later layers.
 
         Norms do not divide, and the softcap is not applied: an edge to a logit is this times a positive number.
@@ -239,7 +248,7 @@ class LanguageModel:
         for norm, device in ((after_mlp, self.layer_device(layer)), (self.final_norm, self.final_device)):
             written = linear_norm(norm, self.sites.norm).apply(written.to(device)[None])[0]
         written = written.to(self.device)
-        return self.unembed(written) - self.mean_unembedding @ written
+        return self.unembed(written) - (written @ self.mean_unembedding)[..., None]
 
     def capped(self, logits: Float[Tensor, "*n vocabulary"]) -> Float[Tensor, "*n vocabulary"]:
         """Return logits with the model's softcap, where it has one."""

@@ -18,6 +18,7 @@ from circuit_widget.model.block import Block, module_device
 from circuit_widget.model.capture import first, hook_input_site
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.probability import probabilities_of
 from circuit_widget.model.tokens.prompt import Prompt, check_embedded
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.progress import IsCancelled, ProgressChoice
@@ -189,7 +190,7 @@ class _Sampler:
         with inference():
             logits = self._logits()
             token = self._draw(logits)
-            probability = float(torch.softmax(logits, dim=-1)[token])
+            probability = float(probabilities_of(logits)[token])
         text = token_text(self._model.tokenizer, token)
         self.sampled.append(SampledToken(text, token, probability, len(self.sampled), self._edit is not None))
         self._next_input = (token,)

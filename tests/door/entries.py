@@ -1,5 +1,6 @@
 """Every entry of the public interface on a tiny model, with arguments that are right."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -86,6 +87,13 @@ def make_entries() -> dict[str, Entry]:
         },
         "read_examples": {"path": published, "folder": None, **silent},
         "feature_card": {"layer": 0, "feature": 0},
+        "label_features": {
+            "features": "0_0_1",
+            "labeller": lambda _: "a label",
+            "texts": None,
+            "column": "text",
+            **silent,
+        },
         "read_prompt": {"prompt": PROMPT},
         "prompt_of": {"tokens": graph.tokens},
         "intervene": {**on_graph, "interventions": ablate},
@@ -180,6 +188,7 @@ def make_entries() -> dict[str, Entry]:
         (model.validate(graph, n=3), {"plot": {"kind": "logit"}}),
         (cw.Everywhere(0, 0), {"at": {"position": 1}}),
         (model.feature_card(0, 0), {"at": {"activation": -1.5}}),
+        (model.label_features(node, labeller=lambda _: "a label", progress=False), {"of_graph": {"graph": graph}}),
         (
             model.faithfulness(graph, [node]),
             {"necessity": {"token": token}, "sufficiency": {"token": token}, "to_frame": {"tokens": [token]}},
@@ -220,6 +229,8 @@ def make_entries() -> dict[str, Entry]:
     }
     for name, right in of_widget.items():
         entries[f"CircuitWidget.{name}"] = Entry(_unchanged(widget, circuit, name), right)
+    exported = {"folder": folder / "exported", "format": "neuronpedia", **silent}
+    entries["ReplacementModel.export_examples"] = Entry(_exporting(model, folder / "exported"), exported)
     entries["CircuitWidget.forget"] = Entry(_forgetting(graph, effect), {"number": 1})
     swapped = {"nodes": node, "prompt": PROMPT, "features": None, "alignment": None}
     whole: dict[str, Any] = {"pinned": (), "supernodes": (), "labels": {}, "positions": {}}
@@ -230,6 +241,10 @@ def make_entries() -> dict[str, Entry]:
         "Add": (cw.Add, {"nodes": node, "value": 0}),
         "SwapIn": (cw.SwapIn, swapped),
         "Feature": (cw.Feature, {"layer": 0, "position": 0, "feature": 0}),
+        "ChatLabeller": (
+            cw.ChatLabeller,
+            {"model": model.model.network, "tokenizer": model.model.tokenizer, "max_new_tokens": 4},
+        ),
         "Everywhere": (cw.Everywhere, {"layer": 0, "feature": 0}),
         "Contrast": (cw.Contrast, {"token": 5, "other": 6}),
         "Direction": (cw.Direction, {"name": "name", "vector": [1.0] * 32}),
@@ -265,6 +280,17 @@ def _unchanged(widget: cw.CircuitWidget, circuit: cw.Circuit, name: str) -> Call
         return getattr(widget, name)(**given)
 
     return call
+
+
+def _exporting(model: cw.ReplacementModel, folder: Path) -> Callable[..., None]:
+    """Return `export_examples` of a model with a label, without the folder that it wrote before."""
+    model.read_examples(write_export(folder.with_name("labels"), {"a.jsonl": [explanation(0, 1, "a label")]}))
+
+    def export(**given: Any) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        model.export_examples(**given)
+
+    return export
 
 
 def _forgetting(graph: cw.Graph, effect: cw.Effect) -> Callable[..., None]:

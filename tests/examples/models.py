@@ -1,5 +1,6 @@
 """Texts for tiny models, and what is in a folder of examples."""
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ def random_texts(count: int, *, seed: int = 0, longest: int = 20) -> list[str]:
         return " ".join(words[number] for number in torch.randint(len(words), (length,), generator=generator))
 
     return [text() for _ in range(count)]
+
+
+def texts_of_few_words(count: int, *, seed: int = 0) -> list[str]:
+    """Short texts of eight words, so that even features of a random model fire on some of these words again and again."""
+    draw = random.Random(seed)
+    words = [word for word in sorted(tokenizer().get_vocab()) if word.isalpha()][:8]
+    texts = (" ".join(draw.choices(words, k=draw.randint(2, 5))) for _ in range(count))
+    return list(dict.fromkeys(texts))
 
 
 def neuron_model(seed: int = 0) -> ReplacementModel:

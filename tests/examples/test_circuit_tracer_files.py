@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.errors import LoadError
+from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.examples.record import Example, Level
 from circuit_widget.feature_ids import DECIMAL, PAIRED
+from circuit_widget.loading import load
 from circuit_widget.replacement_model import ReplacementModel
 from tests.examples.published import HOSTILE, document, member, write_files, write_indexed
-from tests.models import tiny_model
+from tests.models import REFERENCE, tiny_model
 
 
 def a_set(folder: Path, **changes: Any) -> Path:
@@ -276,3 +278,35 @@ def test_examples_of_this_package_have_a_method_of_their_own(tmp_path: Path) -> 
     model.collect_examples(["alpha beta"], tmp_path / "collected", progress=False)
     with pytest.raises(LoadError, match=r"give it to load\(\.\.\., examples=folder\)"):
         model.read_examples(tmp_path / "collected", progress=False)
+
+
+def test_files_beside_transcoders_are_found(tmp_path: Path) -> None:
+    network, own = (
+        REFERENCE / "models/llama",
+        Path(shutil.copytree(REFERENCE / "llama-relu/transcoders", tmp_path / "own")),
+    )
+    transcoders = load(network, own, device="cpu").transcoders
+    counts = [transcoders.n_features(layer) for layer in range(transcoders.n_layers)]
+    members = [{3: member(document(3))}, *({} for _ in counts[1:])]
+    write_indexed(own / "features", members, counts)
+    check_values(load(network, own, device="cpu"), 0, 3)
+    given = load(network, REFERENCE / "llama-relu/transcoders", device="cpu", examples=own / "features")
+    check_values(given, 0, 3)
+    (own / "features/layer_0.bin").write_bytes(b"")
+    with pytest.warns(
+        CircuitWidgetWarning, match="The feature files beside the transcoders are left out. .* truncated"
+    ):
+        assert load(network, own, device="cpu").feature_card(0, 3).examples == ()
+    with pytest.raises(LoadError, match="one of them is truncated"):
+        load(network, own, device="cpu", examples=own)
+
+
+def test_collected_examples_come_before_files_beside_transcoders(tmp_path: Path) -> None:
+    network, own = (
+        REFERENCE / "models/llama",
+        Path(shutil.copytree(REFERENCE / "llama-relu/transcoders", tmp_path / "own")),
+    )
+    model = load(network, own, device="cpu")
+    model.collect_examples(["alpha beta"], own / "examples", progress=False)
+    write_indexed(own / "features", [{3: b""}], [1])
+    assert load(network, own, device="cpu").feature_card(0, 3) == model.feature_card(0, 3)

@@ -29,6 +29,22 @@ TEXTS = random_texts(6)
 DEMO_TEXTS = [f"the capital of {place} is {city}" for place, city in (("France", "Paris"), ("Italy", "Rome"))]
 
 
+def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.py", "c.txt", "d.txt", ".hidden"):
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(LoadError) as refusal:
+        tiny_model().collect_examples(random_texts(2), tmp_path, progress=False)
+    assert str(refusal.value).endswith(
+        " is a folder with 'a.py', 'b.txt', 'c.txt' and 1 more in it, and without examples. Give a folder "
+        "that is new, empty, or that has examples; nothing was written."
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "a.py", "b.txt", "c.txt", "d.txt"]
+    for path in tmp_path.glob("*.*"):
+        path.unlink()
+    (tmp_path / ".hidden").write_text("of the system")
+    assert tiny_model().collect_examples(random_texts(2), tmp_path, progress=False).n_tokens > 0
+
+
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the examples of the tiny model; copy it before a change."""

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.feature_card import FeatureCard
@@ -14,7 +15,7 @@ from circuit_widget.model.sites import ARCHITECTURES
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import CONFIGURATIONS, THOROUGH, model_of
-from tests.models import per_layer, reference_model
+from tests.models import per_layer, reference_model, tiny_transcoders
 
 WITH_NEURONS = [
     name
@@ -59,6 +60,36 @@ def test_promoted_tokens_are_those_whose_logits_the_decoder_row_raises() -> None
         assert logit == pytest.approx(float(logits[expected]), abs=1e-5)
     assert len(card.promoted) == len(card.suppressed) == 10
     assert (card.label, card.frequency, card.maximum, card.examples) == (None, None, None, ())
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3_text", "gpt2"])
+def test_a_cross_layer_feature_promotes_what_all_its_writes_together_raise(architecture: str) -> None:
+    """The sum over its layers of `W_U (w_f * w_p * d)`, with the weights of final norm and norm after the MLP."""
+    language_model = model_of(architecture)
+    transcoders = tiny_transcoders(cross_layer=True, input_site="mlp_norm", output_site="mlp_output")
+    model = ReplacementModel(language_model, transcoders)
+    final = norm_weight(language_model.final_norm, language_model.sites.norm)
+    assert final is not None
+    centred = language_model.sites.norm.centred
+    numbers = torch.tensor([5])
+    for layer in range(3):
+        total = torch.zeros(language_model.vocabulary_size)
+        for written in range(layer, 3):
+            row = transcoders.decoder_rows(layer, numbers, written)[0]
+            after = language_model.blocks[written].mlp_post_norm
+            if after is not None:
+                weight = norm_weight(after, language_model.sites.norm)
+                assert weight is not None
+                row = row * weight
+            if centred:
+                row = row - row.mean()
+            total += language_model.unembedding.weight.detach() @ (row * final)
+        total -= total.mean()
+        card = model.feature_card(layer, 5)
+        assert [logit for _, logit in card.promoted] == pytest.approx(
+            total.sort(descending=True).values[:10].tolist(), abs=1e-4
+        )
+        assert [logit for _, logit in card.suppressed] == pytest.approx(total.sort().values[:10].tolist(), abs=1e-4)
 
 
 CARD = FeatureCard(1, 3, "a", 0.5, 2.0, (), (("up", 1.5), ("higher", 0.5)), (("down", -2.0), ("lower", -1.0)))

@@ -177,6 +177,8 @@ def test_effects_and_cards_of_the_wrong_shape_would_be_noticed() -> None:
         "levels": [],
         "histogram": None,
         "origin": None,
+        "label_origin": None,
+        "label_is_automatic": False,
     }
     assert parse(Card, card, "The card").promoted[0].logit == 1.5
     with pytest.raises(MessageError, match="lacks id, name"):

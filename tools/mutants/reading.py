@@ -8,6 +8,11 @@ FORMATS = TRANSCODER + "formats/"
 CROSS_LAYER = ("tests/transcoder/test_cross_layer_formats.py",)
 DECODE_CLT = ("tests/transcoder/test_decode_clt_format.py",)
 JOINT = ("tests/transcoder/test_joint_top_k.py",)
+EXCHANGE = "circuit_widget/examples/exchange/"
+SETS = ("tests/examples/test_circuit_tracer_files.py",)
+EXPORTS = ("tests/examples/test_neuronpedia_files.py",)
+LABELS = ("tests/examples/test_read_labels.py",)
+WRITTEN = ("tests/examples/test_export.py",)
 JOINT_RUNS = ("tests/intervention/test_joint_top_k.py",)
 
 MUTATIONS = (
@@ -87,5 +92,47 @@ MUTATIONS = (
         "isinstance(output, tuple) else output + written",
         "isinstance(output, tuple) else output",
         ("tests/transcoder/test_adapters.py",),
+    ),
+    Mutation(
+        "layer and feature of a published number change places",
+        "circuit_widget/feature_ids.py",
+        "return total - feature, feature",
+        "return feature, total - feature",
+        SETS,
+    ),
+    Mutation(
+        "published examples of a set with more features are taken for those of this one",
+        EXCHANGE + "circuit_tracer.py",
+        "if count != expected[layer]:",
+        "if count < expected[layer]:",
+        SETS,
+    ),
+    Mutation(
+        "examples of two sets of sources are mixed",
+        EXCHANGE + "neuronpedia.py",
+        "if len(self._sets) > 1:",
+        "if len(self._sets) > 2:",
+        EXPORTS,
+    ),
+    Mutation(
+        "the examples of a range pass for the strongest ones",
+        EXCHANGE + "neuronpedia.py",
+        "return float(least), float(most)",
+        "return STRONGEST",
+        EXPORTS,
+    ),
+    Mutation(
+        "the label that a user wrote yields to that of the node",
+        EXCHANGE + "labels.py",
+        "places.setdefault(f\"{node.get('feature')}\", place)",
+        "pass",
+        LABELS,
+    ),
+    Mutation(
+        "a feature without examples gets those of its neighbour",
+        EXCHANGE + "store.py",
+        "(feature + 1 - len(starts))",
+        "(feature - len(starts)) + [file.tell()]",
+        WRITTEN,
     ),
 )

@@ -230,16 +230,20 @@ def _group(fields: Mapping[str, Any]) -> tuple[float, float] | str:
         return STRONGEST
     if share == NO_RANGE:
         return LOWEST if least < 0 and most <= 0 else STRONGEST
-    if least > most or least == most == 0 or (least == NO_RANGE and share is None):
+    if least > most or least == most == 0 or (least == NO_RANGE and share is None and not _is_own(fields)):
         return STRONGEST
     return float(least), float(most)
 
 
 def _ordered(activations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return lines in the order in which this package wrote them, those of others by their strongest activation."""
-    if all(str(fields.get("id")).startswith(OWN_ID) for fields in activations):
+    if all(map(_is_own, activations)):
         return sorted(activations, key=lambda fields: str(fields["id"]))
     return sorted(activations, key=lambda fields: max(map(abs, fields["values"])), reverse=True)
+
+
+def _is_own(fields: Mapping[str, Any]) -> bool:
+    return str(fields.get("id")).startswith(OWN_ID)
 
 
 def _farthest_first(bounds: tuple[float, float]) -> tuple[bool, float]:

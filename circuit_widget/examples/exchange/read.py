@@ -116,17 +116,28 @@ def read_examples(
     return found
 
 
-def is_set(folder: Path) -> bool:
-    """Return whether a folder has circuit-tracer's feature files."""
-    return folder.is_dir() and ((folder / INDEX).is_file() or bool(numbers_in(folder, most=1)))
+def is_set(path: Path) -> bool:
+    """Return whether a folder has circuit-tracer's feature files, itself or in its folder `features`."""
+    return any(_is_indexed(folder) or _has_files(folder) for folder in (path, path / FOLDER))
+
+
+def _is_indexed(folder: Path) -> bool:
+    return (folder / INDEX).is_file()
+
+
+def _has_files(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and bool(numbers_in(folder, most=1))
+    except PermissionError:
+        return False
 
 
 def _opened(path: Path, counts: Sequence[int]) -> Opened | None:
-    """Return circuit-tracer's features in a folder, or in its folder `features`; None where Neuronpedia's lines are."""
+    """Return circuit-tracer's features in a folder, or in its folder `features`; None where there are none."""
     for folder in (path, path / FOLDER):
-        if folder.is_dir() and (folder / INDEX).is_file():
+        if _is_indexed(folder):
             return open_indexed(folder, counts)
-        if is_set(folder):
+        if _has_files(folder):
             return open_files(folder, counts)
     if (path / MANIFEST).is_file():
         raise LoadError(

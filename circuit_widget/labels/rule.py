@@ -1,0 +1,201 @@
+"""Labels by one written rule from the examples of features: of words that are in the data, and no other ones.
+
+A reading names tokens by a word: the token itself ("Paris"), the one that follows ("say Paris"), or the one before
+("after Paris"). A word fits a reading if
+
+- it has most of the weight of the examples there, and is in at least three of them: one or two may be chance;
+- the feature is active at so many tokens that these can be most of those with the word in all texts: a feature that is
+  active at 10 tokens is not one of "the";
+- it is active at most of the tokens beside the peaks in the examples that the reading names by the word.
+
+The label is that of the first reading that fits:
+
+1. the token in any case, then in exactly this case ("The" where a sentence begins): what the feature reads, the least that
+   can be claimed;
+2. the token that follows, if the feature also promotes it: what is written agrees with what comes;
+3. the token before;
+4. up to three tokens that together have most of the weight and each fit in the other respects;
+5. up to three tokens that follow, if the feature promotes each.
+
+A feature for which none fits has no label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from circuit_widget.examples.batch import BEFORE
+from circuit_widget.labels.evidence import Evidence
+from circuit_widget.labels.vocabulary import Spelling, Vocabulary
+
+MOST = 0.6
+"""Share of the weight that the words of a label have at least."""
+
+PRECISE = 0.5
+"""Share of the tokens named, in the examples and about in all texts, at which the feature is active at least."""
+
+SUPPORT = 3
+"""Number of examples in which a word occurs at least."""
+
+NAMED_WORDS = 3
+"""Most words of a label."""
+
+
+class Reading(IntEnum):
+    """Which token a word of a label is: its place, from the one that the label names."""
+
+    BEFORE = -1
+    TOKEN = 0
+    NEXT = 1
+
+
+TEXTS = {Reading.TOKEN: "{}", Reading.NEXT: "say {}", Reading.BEFORE: "after {}"}
+
+ORDER = (
+    (Reading.TOKEN, Spelling.ANY_CASE, 1),
+    (Reading.TOKEN, Spelling.EXACT, 1),
+    (Reading.NEXT, Spelling.ANY_CASE, 1),
+    (Reading.BEFORE, Spelling.ANY_CASE, 1),
+    (Reading.TOKEN, Spelling.ANY_CASE, NAMED_WORDS),
+    (Reading.NEXT, Spelling.ANY_CASE, NAMED_WORDS),
+)
+"""The readings in their order, each with the spelling of its words, and with how many it may have."""
+
+Promotes = Callable[[Int[Tensor, " n"], Int[Tensor, "n named"]], Bool[Tensor, "n named"]]
+"""Returns, for rows of the evidence and words, whether the feature promotes each word."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What the labels of features by rule are.
+
+    Attributes:
+        found: whether the feature has a label.
+        readings: the reading of each.
+        words: numbers of the words, `tokens` a token of each word; -1 in `tokens` where there are fewer.
+    """
+
+    found: Bool[Tensor, " features"]
+    readings: Int[Tensor, " features"]
+    words: Int[Tensor, "features named"]
+    tokens: Int[Tensor, "features named"]
+
+    def texts(self, vocabulary: Vocabulary) -> list[str | None]:
+        """Return the labels as texts."""
+        return [
+            label_text(Reading(reading), [vocabulary.text(token) for token in tokens if token >= 0]) if found else None
+            for found, reading, tokens in zip(
+                self.found.tolist(), self.readings.tolist(), self.tokens.tolist(), strict=True
+            )
+        ]
+
+
+def label_text(reading: Reading, words: Sequence[str]) -> str:
+    """Return the label of a reading with words; signs among them are quoted."""
+    listed = ", ".join(word if word[0].isalnum() and "," not in word else f"“{word}”" for word in words)
+    return TEXTS[reading].format(listed)
+
+
+def find_rules(evidence: Evidence, promotes: Promotes) -> Rules:
+    """Return the labels by rule of features with their examples."""
+    count = len(evidence.weights)
+    device = evidence.weights.device
+    rules = Rules(
+        torch.zeros(count, dtype=torch.bool, device=device),
+        torch.zeros(count, dtype=torch.long, device=device),
+        torch.zeros(count, NAMED_WORDS, dtype=torch.long, device=device),
+        torch.full((count, NAMED_WORDS), -1, dtype=torch.long, device=device),
+    )
+    kinds = dict.fromkeys((reading, spelling) for reading, spelling, _ in ORDER)
+    candidates = {kind: _heaviest(evidence, *kind) for kind in kinds}
+    for reading, spelling, most in ORDER:
+        found = candidates[reading, spelling]
+        fits = found.fits(most) & ~rules.found
+        rows = torch.nonzero(fits)[:, 0]
+        used = found.used(most)[rows]
+        if reading is Reading.NEXT and len(rows):
+            promoted = promotes(rows, found.words[rows, :most])
+            chosen = (promoted | ~used[:, :most]).all(1)
+            rows, used = rows[chosen], used[chosen]
+        rules.found[rows] = True
+        rules.readings[rows] = int(reading)
+        rules.words[rows] = found.words[rows]
+        rules.tokens[rows] = torch.where(used, found.tokens[rows], -1)
+    return rules
+
+
+@dataclass(frozen=True, eq=False)
+class _HeaviestWords:
+    """The heaviest words of a reading: their shares of the weight, and which are supported and precise."""
+
+    words: Int[Tensor, "features named"]
+    tokens: Int[Tensor, "features named"]
+    shares: Float[Tensor, "features named"]
+    usable: Bool[Tensor, "features named"]
+
+    def used(self, most: int) -> Bool[Tensor, "features named"]:
+        """Return the first words that together have enough weight."""
+        before = self.shares.cumsum(1) - self.shares
+        number = torch.arange(self.words.shape[1], dtype=torch.long, device=before.device)
+        return (before < MOST) & (number < most)
+
+    def fits(self, most: int) -> Bool[Tensor, " features"]:
+        """Return where the first words have enough weight, and each is usable."""
+        used = self.used(most)
+        return ((self.shares * used).sum(1) >= MOST) & (self.usable | ~used).all(1)
+
+
+def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _HeaviestWords:
+    """Return the heaviest words at a place beside the peaks."""
+    place = BEFORE + int(reading)
+    all_words = evidence.words[spelling]
+    words, tokens = all_words[:, :, place], evidence.tokens[:, :, place]
+    occurrences = evidence.occurrences[spelling][:, :, 1 + int(reading)]
+    nameable = evidence.nameable[:, :, place]
+    same = (words[:, :, None] == words[:, None, :]) & nameable[:, None, :]
+    weights = evidence.weights * nameable
+    shares = (same * weights[:, None, :]).sum(-1)
+    support = (same & evidence.fresh[:, None, :]).sum(-1)
+    left = nameable.clone()
+    found: list[tuple[Tensor, ...]] = []
+    for _ in range(NAMED_WORDS):
+        # Of one word, the example of most weight has the token that is written in the label.
+        first = torch.where(left, shares + 1e-6 * weights, -1.0).argmax(1)
+        column = first[:, None]
+        word, token, examples, occurrence = (
+            torch.gather(column_of, 1, column)[:, 0] for column_of in (words, tokens, support, occurrences)
+        )
+        share = torch.gather(torch.where(left, shares, 0.0), 1, column)[:, 0]
+        frequent = evidence.active * share >= PRECISE * occurrence
+        usable = (share > 0) & (examples >= SUPPORT) & frequent & _is_precise(evidence, reading, all_words, word)
+        found.append((word, token, share, usable))
+        left &= words != word[:, None]
+    return _HeaviestWords(*(torch.stack(parts, 1) for parts in zip(*found, strict=True)))
+
+
+def _is_precise(
+    evidence: Evidence,
+    reading: Reading,
+    words: Int[Tensor, "features examples context"],
+    word: Int[Tensor, " features"],
+) -> Bool[Tensor, " features"]:
+    """Return whether the feature is active at most tokens that a word names in the examples, apart from the peaks."""
+    named = torch.zeros_like(evidence.nameable)
+    match = (words == word[:, None, None]) & (evidence.tokens >= 0)
+    width = match.shape[2]
+    if reading is Reading.NEXT:
+        named[:, :, : width - 1] = match[:, :, 1:]
+    elif reading is Reading.BEFORE:
+        named[:, :, 1:] = match[:, :, : width - 1]
+    else:
+        named = match
+    named = named & evidence.fresh[:, :, None] & (evidence.tokens >= 0)
+    named[:, :, BEFORE] = False
+    hits = (named & (evidence.strengths > evidence.levels[:, None, None])).sum((1, 2))
+    return hits + 1 >= PRECISE * (named.sum((1, 2)) + 1)

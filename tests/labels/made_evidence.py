@@ -1,0 +1,52 @@
+"""Evidence made by hand: a tokenizer of given words, and examples with given tokens around their peaks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
+
+from circuit_widget.examples.batch import BEFORE, CONTEXT
+from circuit_widget.labels.evidence import Evidence
+from circuit_widget.labels.vocabulary import Spelling, Vocabulary
+
+
+def vocabulary_of(words: Sequence[str]) -> Vocabulary:
+    """A vocabulary with one token for each word, in their order."""
+    made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=words[0]))
+    return Vocabulary(PreTrainedTokenizerFast(tokenizer_object=made))
+
+
+@dataclass(frozen=True)
+class Made:
+    """An example: the tokens around its peak, by their place from it, and further places where it is active."""
+
+    tokens: dict[int, int]
+    weight: float = 1.0
+    active: tuple[int, ...] = field(default=(0,))
+
+
+def evidence_of_one(examples: Sequence[Made], vocabulary: Vocabulary, occurrences: float = 1.0) -> Evidence:
+    """The evidence of a single feature with these examples, all different, that is active at 10 tokens of all texts."""
+    count = len(examples)
+    tokens = torch.full((1, count, CONTEXT), -1, dtype=torch.long)
+    strengths = torch.zeros(1, count, CONTEXT)
+    for number, example in enumerate(examples):
+        for place, token in example.tokens.items():
+            tokens[0, number, BEFORE + place] = token
+        for place in example.active:
+            strengths[0, number, BEFORE + place] = 2.0
+    weights = torch.tensor([[example.weight for example in examples]])
+    words = {spelling: vocabulary.words(tokens, spelling) for spelling in Spelling}
+    return Evidence(
+        tokens=tokens,
+        words=words,
+        occurrences={spelling: torch.full((1, count, 3), occurrences) for spelling in Spelling},
+        nameable=vocabulary.nameable(tokens),
+        strengths=strengths,
+        weights=weights / weights.sum(),
+        fresh=torch.ones(1, count, dtype=torch.bool),
+        levels=torch.zeros(1),
+        active=torch.tensor([10.0]),
+    )

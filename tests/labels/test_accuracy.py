@@ -1,0 +1,100 @@
+"""Precision and recall of rules are those of a count token by token."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from circuit_widget.examples.batch import batches_of
+from circuit_widget.examples.forward import run_batch
+from circuit_widget.labels.accuracy import LayerAccuracy, SideCounts
+from circuit_widget.labels.rule import NAMED_WORDS, Rules
+from circuit_widget.labels.vocabulary import Spelling, Vocabulary
+from circuit_widget.replacement_model import ReplacementModel
+from tests.examples.models import neuron_model, random_texts, texts_of_few_words
+from tests.models import run_of, tiny_model
+
+TEXTS = random_texts(30, seed=3)
+
+
+def random_rules(vocabulary: Vocabulary, tokens: list[int], count: int) -> Rules:
+    """A rule for three features of four, of each reading and spelling, with one to three words."""
+    generator = torch.Generator().manual_seed(count)
+    drawn = torch.randint(len(tokens), (count, NAMED_WORDS), generator=generator)
+    ids = torch.tensor(tokens)[drawn]
+    words = vocabulary.words(ids)
+    exact = torch.arange(count) % 5 == 0
+    words[exact] = vocabulary.words(ids[exact], Spelling.EXACT)
+    for place in range(1, NAMED_WORDS):
+        same = (words[:, :place] == words[:, place : place + 1]).any(1) | (torch.arange(count) % 3 < place)
+        ids[:, place] = torch.where(same, -1, ids[:, place])
+    return Rules(torch.arange(count) % 4 != 0, torch.arange(count) % 3 - 1, words, ids)
+
+
+@pytest.mark.parametrize("kind", ["transcoders", "neurons"])
+def test_counts_are_those_of_plain_loops(kind: str) -> None:
+    model = tiny_model(jump=True) if kind == "transcoders" else neuron_model()
+    vocabulary = Vocabulary(model.model.tokenizer)
+    ids = [list(model.read_prompt(text).token_ids) for text in TEXTS]
+    known = sorted({token for window in ids for token in window[1:]})[:12]
+    layers = range(model.n_layers)
+    counts = []
+    for layer in layers:
+        n_features = model.transcoders.n_features(layer)
+        levels = torch.linspace(0.0, 0.2, n_features)
+        sides = [SideCounts(random_rules(vocabulary, known, n_features), sign, levels, vocabulary) for sign in (1, -1)]
+        counts.append(LayerAccuracy(n_features, tuple(sides)))
+    with torch.inference_mode():
+        for batch in batches_of(ids, 64, 1, vocabulary.word_of):
+            run_batch(model.model, model.transcoders, batch, counts)
+    for layer in layers:
+        for side in counts[layer].sides:
+            assert plain_counts(model, ids, layer, side) == list(
+                zip(side.named.tolist(), side.hits.tolist(), side.active.tolist(), strict=True)
+            )
+            assert sum(side.hits.tolist()) > 0 or side.sign < 0
+
+
+def plain_counts(
+    model: ReplacementModel, windows: list[list[int]], layer: int, side: SideCounts
+) -> list[tuple[int, int, int]]:
+    """Named, hit and active tokens of each feature, from a run of each text alone and the texts of tokens."""
+    n_features = model.transcoders.n_features(layer)
+    counts = [[0, 0, 0] for _ in range(n_features)]
+    rules, vocabulary = side.rules, Vocabulary(model.model.tokenizer)
+    exact = [
+        bool(torch.isin(vocabulary.words(rules.tokens[n, :1], Spelling.EXACT), rules.words[n]))
+        for n in range(n_features)
+    ]
+    for window in windows:
+        found = run_of(model, window).activations
+        dense = torch.zeros(len(window), n_features)
+        here = found.layer == layer
+        dense[found.position[here], found.feature[here]] = torch.from_numpy(found.value[here]).float()
+        for position in range(1, len(window)):
+            for feature in range(n_features):
+                place = position + int(rules.readings[feature])
+                if not rules.found[feature] or not 0 <= place < len(window):
+                    continue
+                texts = [vocabulary.text(int(token)) for token in rules.tokens[feature] if token >= 0]
+                text = vocabulary.text(window[place])
+                named = text in texts if exact[feature] else text.lower() in [one.lower() for one in texts]
+                active = float(side.sign * dense[position, feature]) > float(side.levels[feature])
+                counts[feature][0] += named
+                counts[feature][1] += named and active
+                counts[feature][2] += active
+    return [tuple(one) for one in counts]  # type: ignore[misc]
+
+
+def test_what_is_measured_is_displayed(tmp_path: Path) -> None:
+    model = neuron_model()
+    model.collect_examples(texts_of_few_words(150), tmp_path, progress=False)
+    labels = model.label_features(texts=texts_of_few_words(20, seed=1), progress=False)
+    assert len(labels) > 0
+    for label in labels.labels():
+        card = model.feature_card(label.layer, label.feature).at(-1.0 if label.negative else 1.0)
+        assert (card.label, card.label_origin, card.label_is_automatic) == (label.text, label.origin, True)
+        assert label.accuracy is not None
+        maximum = card.minimum if label.negative else card.maximum
+        assert maximum is not None
+        assert label.accuracy.level == pytest.approx(abs(maximum) / 2)

@@ -1,0 +1,144 @@
+"""The rule: each reading on examples made for it, and no label with a word that is not in the data."""
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from circuit_widget.labels.rule import Promotes, Reading, find_rules, label_text
+from circuit_widget.labels.vocabulary import Spelling, Vocabulary
+from tests.hostile import HOSTILE
+from tests.labels.made_evidence import Made, evidence_of_one, vocabulary_of
+
+WORDS = (" Paris", "paris", " London", " the", " of", " is", ",", " Rome", " a", " b", " c", " d", "\n")
+PARIS, LOWER, LONDON, THE, OF, IS, COMMA, ROME, A, B, C, D, LINE = range(len(WORDS))
+OTHERS = (A, B, C, D)
+
+
+def nothing(_: Tensor, words: Tensor) -> Tensor:
+    """Promotes nothing."""
+    return torch.zeros_like(words, dtype=torch.bool)
+
+
+def promoting(vocabulary: Vocabulary, *tokens: int) -> Promotes:
+    """Promotes some tokens."""
+    known = vocabulary.words(torch.tensor(tokens))
+    return lambda _, words: torch.isin(words, known)
+
+
+def label(examples: Sequence[Made], promotes: Callable[[Vocabulary], Promotes] = lambda _: nothing) -> str | None:
+    """The label by rule of a feature with these examples."""
+    vocabulary = vocabulary_of(WORDS)
+    return find_rules(evidence_of_one(examples, vocabulary), promotes(vocabulary)).texts(vocabulary)[0]
+
+
+def test_a_word_that_is_far_more_frequent_than_the_feature_is_no_label() -> None:
+    vocabulary = vocabulary_of(WORDS)
+    examples = peaks(THE, THE, THE)
+    found = [find_rules(evidence_of_one(examples, vocabulary, occurrences=n), nothing) for n in (20.0, 21.0)]
+    assert [rules.texts(vocabulary)[0] for rules in found] == ["the", None]
+
+
+def test_the_case_counts_where_only_one_case_is_precise() -> None:
+    vocabulary = vocabulary_of([*WORDS, "The", " The"])
+    small, capital, spaced = THE, len(WORDS), len(WORDS) + 1
+    peaks_and_next = ((capital, A), (spaced, B), (capital, C))
+    examples = [Made({-5: small, -2: small, 0: token, 1: other}) for token, other in peaks_and_next]
+    rules = find_rules(evidence_of_one(examples, vocabulary), nothing)
+    assert rules.texts(vocabulary) == ["The"]
+    assert torch.isin(vocabulary.words(torch.tensor([capital, spaced]), Spelling.EXACT), rules.words).all()
+    assert not torch.isin(vocabulary.words(torch.tensor([small]), Spelling.EXACT), rules.words).any()
+
+
+def peaks(*tokens: int) -> list[Made]:
+    """Examples with these tokens at their peaks and different ones around."""
+    return [Made({-1: OTHERS[n % 4], 0: token, 1: OTHERS[(n + 1) % 4]}) for n, token in enumerate(tokens)]
+
+
+def test_the_token_where_it_peaks_whatever_its_case_and_space() -> None:
+    assert label(peaks(PARIS, PARIS, LOWER, LONDON)) == "Paris"
+    assert label(peaks(LOWER, LOWER, PARIS, LONDON)) == "paris"
+
+
+def test_a_word_needs_three_examples_and_most_of_the_weight() -> None:
+    assert label(peaks(PARIS, PARIS)) is None
+    assert label(peaks(PARIS, PARIS, PARIS)) == "Paris"
+    assert label(peaks(PARIS, PARIS, PARIS, LONDON, ROME, IS)) is None
+    assert label([Made({0: PARIS}, weight=9.0), Made({0: PARIS}, weight=9.0), Made({0: LONDON})]) is None
+
+
+def test_the_weights_decide_and_not_the_number_of_examples() -> None:
+    heavy = [Made({0: PARIS}, weight=4.0)] * 3
+    assert label([*heavy, *peaks(LONDON, ROME, IS, OF)]) == "Paris"
+
+
+def test_a_word_at_which_it_is_mostly_inactive_is_no_label() -> None:
+    once_of_three = [Made({-6: THE, -3: THE, 0: THE, 1: other, 4: THE}) for other in OTHERS]
+    assert label(once_of_three) is None
+    always = [Made({-6: THE, -3: THE, 0: THE, 1: other}, active=(-6, -3, 0)) for other in OTHERS]
+    assert label(always) == "the"
+
+
+def test_the_token_that_follows_if_it_is_promoted() -> None:
+    before_paris = [Made({0: token, 1: PARIS}) for token in (IS, OF, THE, COMMA)]
+    assert label(before_paris, lambda vocabulary: promoting(vocabulary, LOWER)) == "say Paris"
+    assert label(before_paris, lambda vocabulary: promoting(vocabulary, LONDON)) is None
+
+
+def test_the_token_before() -> None:
+    after_the = [Made({-1: THE, 0: token}) for token in (PARIS, LONDON, ROME, A)]
+    assert label(after_the) == "after the"
+
+
+def test_the_token_goes_before_what_follows_and_what_is_before() -> None:
+    both = [Made({-1: OF, 0: THE, 1: PARIS})] * 3
+    assert label(both, lambda vocabulary: promoting(vocabulary, PARIS)) == "the"
+
+
+def test_up_to_three_tokens_together() -> None:
+    paris, london, rome = [PARIS] * 3, [LONDON] * 3, [ROME] * 3
+    assert label(peaks(*paris, LONDON, LONDON)) == "Paris"
+    assert label(peaks(*paris, *london)) == "Paris, London"
+    assert label(peaks(*paris, *london, *rome, A, B, C)) == "Paris, London, Rome"
+    assert label(peaks(*paris, *london, ROME, A, B, C)) == "Paris, London"
+    assert label(peaks(*paris, LONDON, LONDON, ROME, A, B, C)) is None
+    assert label(peaks(*paris, *london, *rome, *[A] * 3, *[B] * 3, *[C] * 3)) is None
+
+
+def test_up_to_three_tokens_that_follow() -> None:
+    here = (IS, OF, THE, COMMA, LONDON, A)
+    following = [Made({-1: n, 0: n, 1: after}) for n, after in zip(here, [PARIS] * 3 + [ROME] * 3, strict=True)]
+    assert label(following, lambda vocabulary: promoting(vocabulary, PARIS, ROME)) == "say Paris, Rome"
+    assert label(following, lambda vocabulary: promoting(vocabulary, PARIS)) is None
+
+
+def test_signs_are_quoted_and_white_space_has_no_label() -> None:
+    assert label(peaks(COMMA, COMMA, COMMA)) == "“,”"
+    assert label(peaks(LINE, LINE, LINE)) is None
+    assert label_text(Reading.BEFORE, ["a,b", "c"]) == "after “a,b”, c"
+
+
+def test_a_feature_without_examples_has_no_label() -> None:
+    assert label([Made({}, weight=0.0, active=())] * 3) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_label_has_a_word_that_is_not_in_the_examples(seed: int) -> None:
+    """Also of tokens with hostile texts: what remains of a label without its fixed words is texts of its tokens."""
+    hostile = [text for text in HOSTILE.values() if text.strip() and text.isascii() and "\x00" not in text]
+    vocabulary = vocabulary_of(["<unk>", *hostile, "say", "after", "\ufffd", "\u202eevil"])
+    draw = random.Random(seed)
+    favourites = draw.choices(range(1, len(hostile) + 5), k=3)
+    examples = [Made({place: draw.choice(favourites) for place in (-1, 0, 1)}, draw.random()) for _ in range(8)]
+    rules = find_rules(evidence_of_one(examples, vocabulary), lambda _, words: torch.ones_like(words, dtype=torch.bool))
+    for text in rules.texts(vocabulary):
+        if text is None:
+            continue
+        tokens = [token for token in rules.tokens[0].tolist() if token >= 0]
+        assert set(tokens) <= {token for example in examples for token in example.tokens.values()}
+        assert text == label_text(Reading(int(rules.readings[0])), [vocabulary.text(token) for token in tokens])
+        assert text.isprintable()
+        assert "\ufffd" not in text
+        assert len(text) <= 100
