@@ -91,6 +91,7 @@ class LanguageModel:
 
     def _find_modules(self) -> None:
         """Find the modules of the network and check that they are those of its architecture."""
+        self._check_named_outputs()
         for name, parameter in self.network.named_parameters():
             if parameter.device.type == "meta":
                 raise LoadError(
@@ -104,6 +105,13 @@ class LanguageModel:
         self.final_norm, self.unembedding = modules.final_norm, modules.unembedding
         self._has_hooked_mlps = has_hooked_mlps(modules)
         self._fingerprint = Fingerprint(self.network)
+
+    def _check_named_outputs(self) -> None:
+        if not getattr(self.network.config, "return_dict", True):
+            raise LoadError(
+                f"{self.name}: its configuration has return_dict=False, with which outputs have no names and transformers' own "
+                "models fail. Set model.config.return_dict = True."
+            )
 
     def _use_eager_attention(self) -> None:
         if self.network.config._attn_implementation != "eager":
@@ -122,6 +130,7 @@ class LanguageModel:
                 f"{self.name}: the model was put into training mode, in which dropout may change what it computes; "
                 "call eval() on it first."
             )
+        self._check_named_outputs()
         self._use_eager_attention()
         known = self._fingerprint
         if known is None or known.has_other_modules() or known.has_other_weights():

@@ -14,6 +14,13 @@ BASIS_WORDS: Mapping[str, Mapping[str, str]] = {
 """What features and errors are called, by the basis of a graph."""
 
 
+BASIS_CAUTIONS: Mapping[str, str] = {
+    "features": "",
+    "neurons": "of neurons, a predicted indirect effect may have the wrong sign",
+}
+"""What to keep in mind of an effect that a graph predicts, by its basis."""
+
+
 def kind_word(graph: Graph, kind: str) -> str:
     """Return what nodes of a kind are called, one of them: the errors of neurons are those that are not nodes."""
     return BASIS_WORDS[graph.basis].get(kind, kind)

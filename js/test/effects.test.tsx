@@ -56,6 +56,14 @@ describe("with an effect", () => {
     expect(get(root, "frozen").textContent).toBe("nothing frozen");
   });
 
+  it("says of predictions for neurons that they may have the wrong sign, and nothing of those for features", () => {
+    expect(all(effects({ effect: EFFECT }).root, "caution")).toEqual([]);
+    const { store } = setUp({ effect: EFFECT });
+    const onNeurons = { ...store, snapshot: { ...store.snapshot, basis: "neurons" as const } };
+    const root = mount(<Effects store={onNeurons} />);
+    expect(get(root, "caution").textContent).toBe("of neurons, a predicted indirect effect may have the wrong sign");
+  });
+
   it("puts what was predicted as a tick on each output bar", () => {
     const { root } = effects({ effect: EFFECT });
     const ticks = all(root, "token-row").map((row) => row.querySelector<HTMLElement>(".tick")?.style.left);

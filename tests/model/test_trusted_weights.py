@@ -28,6 +28,21 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 
 
+def test_outputs_without_names_are_refused_when_a_model_is_loaded_and_before_a_run() -> None:
+    network = tiny_network()
+    network.config.return_dict = False
+    with pytest.raises(LoadError, match=r"return_dict=False.*Set model\.config\.return_dict = True\."):
+        load(network, "neurons", tokenizer=tokenizer())
+    network.config.return_dict = True
+    model = load(network, "neurons", tokenizer=tokenizer())
+    network.config.return_dict = False
+    for run in (model.trace, model.generate):
+        with pytest.raises(LoadError, match="return_dict=False"):
+            run(PROMPT_IDS)
+    network.config.return_dict = True
+    assert model.trace(PROMPT_IDS, max_features=20).n_features == 20
+
+
 class Adapter(nn.Module):
     """A low-rank change beside a linear map, as adapters replace the map."""
 

@@ -5,6 +5,7 @@ import { FARTHEST, LEAST_SCALE } from "../layout/constants";
 import { featuresOf } from "../store/running";
 import type { Store } from "../store/store";
 import type { ComparisonMessage, EffectMessage } from "../wire/types";
+import { BASIS_CAUTIONS } from "../wording/constants";
 import { percent } from "../wording/words";
 import { Band } from "./token-bars";
 
@@ -57,6 +58,7 @@ interface Props {
 export function ActivationBars({ store, effect, compared }: Props) {
   const rows = activationRows(store.snapshot, store.boxes.value, effect, compared);
   const scale = scaleOf(rows);
+  const caution = BASIS_CAUTIONS[store.snapshot.basis];
   return (
     <section>
       <h3>activation after, % of before</h3>
@@ -77,6 +79,11 @@ export function ActivationBars({ store, effect, compared }: Props) {
           )}
         </span>
       </p>
+      {caution !== "" && (
+        <p class="frozen" data-test="caution">
+          {caution}
+        </p>
+      )}
     </section>
   );
 }

@@ -32,3 +32,9 @@ export const BASIS_WORDS = {
   features: { feature: "feature", error: "error" },
   neurons: { feature: "neuron", error: "other neurons" },
 } as const;
+
+/** What to keep in mind of an effect that a graph predicts, by its basis. */
+export const BASIS_CAUTIONS = {
+  features: "",
+  neurons: "of neurons, a predicted indirect effect may have the wrong sign",
+} as const;
