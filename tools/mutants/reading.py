@@ -122,17 +122,17 @@ MUTATIONS = (
         EXPORTS,
     ),
     Mutation(
-        "the label that a user wrote yields to that of the node",
+        "the number of a feature that contradicts its layer is taken",
         EXCHANGE + "labels.py",
-        "places.setdefault(f\"{node.get('feature')}\", place)",
-        "pass",
+        "if ids is None or ids.split(number)[0] != layer:",
+        "if ids is None:",
         LABELS,
     ),
     Mutation(
         "a feature without examples gets those of its neighbour",
         EXCHANGE + "store.py",
         "(feature + 1 - len(starts))",
-        "(feature - len(starts)) + [file.tell()]",
+        "(feature + 2 - len(starts))",
         WRITTEN,
     ),
 )
