@@ -1,10 +1,11 @@
-"""Mistakes in attribution, the model and interventions."""
+"""Mistakes in attribution, the model, interventions and labels."""
 
 from tools.mutants.mutation import Mutation
 
 ATTRIBUTION = "circuit_widget/attribution/"
 MODEL = "circuit_widget/model/"
 INTERVENTION = "circuit_widget/intervention/"
+LABELS = "circuit_widget/labels/"
 
 SWEEP = ("tests/attribution/test_frozen_sweep.py",)
 INFLUENCE = ("tests/graph/test_influence.py",)
@@ -364,5 +365,26 @@ MUTATIONS = (
         "for norm, device in ((after_mlp, self.layer_device(layer)), (self.final_norm, self.final_device)):",
         "for norm, device in ((self.final_norm, self.final_device),):",
         ("tests/model/test_feature_card.py",),
+    ),
+    Mutation(
+        "tokens that a label names count only where the feature is active",
+        LABELS + "accuracy.py",
+        "self.named += torch.bincount(features, minlength",
+        "self.named += torch.bincount(features[hits], minlength",
+        ("tests/labels/test_accuracy.py",),
+    ),
+    Mutation(
+        "a label says what the feature does not promote",
+        LABELS + "rule.py",
+        "chosen = (promoted | ~used[:, :most]).all(1)",
+        "chosen = torch.ones_like(promoted[:, 0])",
+        ("tests/labels/test_rule.py",),
+    ),
+    Mutation(
+        "the strongest examples alone make labels",
+        LABELS + "evidence.py",
+        "STRONGEST_SHARE = 1 / 3",
+        "STRONGEST_SHARE = 1.0",
+        ("tests/labels/test_evidence.py",),
     ),
 )
