@@ -84,7 +84,7 @@ def test_labels_overlap_nothing_and_stay_in_their_frame(dots: list[MapDot], take
             assert math.hypot(label.lead[0] - own.x, label.lead[1] - own.y) == pytest.approx(own.radius)
             end = own._replace(x=label.lead[-2], y=label.lead[-1], radius=0.0)
             assert gap(area, end) <= LABEL_GAP + 1e-9
-        assert 0 < gap(area, own) <= (LABEL_GAP + 1e-9 if not label.lead else 140)
+        assert 0 < gap(area, own) <= (LABEL_GAP + 1e-9 if not label.lead else 100)
 
 
 @given(DOTS, ZOOM)

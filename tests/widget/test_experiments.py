@@ -9,6 +9,7 @@ import pytest
 
 from circuit_widget import Ablate, Add, Everywhere, Feature, Scale
 from circuit_widget.errors import CircuitError, CircuitWidgetError, NodeError
+from circuit_widget.examples.record import Example, Level
 from circuit_widget.widget.state.experiment import changed_name, experiment_name
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.experiment_messages import EffectMessage
@@ -214,6 +215,32 @@ def test_a_card_says_what_a_negative_activation_promotes(show: Open, model: Line
     assert negative["promoted"] == [{"token": "is", "logit": 0.5}]
     assert negative["suppressed"] == [{"token": "Austin", "logit": -1.5}]
     assert positive["promoted"] == [{"token": "Austin", "logit": 1.5}]
+
+
+def test_long_examples_are_sent_around_their_peaks(
+    show: Open, model: LinearModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = model.feature_card
+    tokens = tuple(map(str, range(3_000)))
+    high = Example(tokens, (*[0.0] * 2_000, 5.0, *[-7.0] * 999))
+    low = Example(tokens, (-3.0, *[9.0] * 2_999))
+    groups = (Level(5.0, 5.0, None, (high,), "a group"), Level(-4.0, -2.0, 0.5, (low,)))
+    monkeypatch.setattr(
+        model,
+        "feature_card",
+        lambda layer, feature: replace(
+            own(layer, feature), examples=(high,) * 1_500, lowest=(low,), levels=groups, minimum=-3.0
+        ),
+    )
+    _, page = show()
+    card = parse(Card, answered(page, page.request("card", {"node": "1_8_4"}))["body"], "The card")
+    assert len(card.examples) == 200
+    for example in (card.examples[0], card.levels[0].examples[0]):
+        assert example.tokens == tokens[1_968:2_033]
+        assert example.activations == high.activations[1_968:2_033]
+    for example in (card.lowest[0], card.levels[1].examples[0]):
+        assert (example.tokens, example.activations[0]) == (tokens[:33], -3.0)
+    assert [(level.name, level.share) for level in card.levels] == [("a group", None), (None, 0.5)]
 
 
 def test_the_label_of_the_graph_goes_before_that_of_the_model(

@@ -137,14 +137,14 @@ MUTATIONS = (
     Mutation(
         "the strongest node may leave the snapshot",
         WIDGET + "wire/snapshot.py",
-        "sent[order[:1]] = True\n",
+        "    sent[order[:1]] = True\n",
         "",
         SNAPSHOT,
     ),
     Mutation(
         "nodes of the circuit may leave the snapshot",
         WIDGET + "wire/snapshot.py",
-        "sent[list(graph.resolve(also))] = True\n",
+        "    sent[list(graph.resolve(also))] = True\n",
         "",
         SNAPSHOT,
     ),

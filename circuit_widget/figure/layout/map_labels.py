@@ -14,8 +14,8 @@ LABEL_ROOM: Final = 86.0
 """Width to which labels are cut on a map that is not zoomed: about 14 characters of 10.5 pixels."""
 LABEL_LINE: Final = 1.15
 """Height of a label, in em."""
-LABEL_GAP: Final = 3.0
-"""Between a node and its label."""
+LABEL_GAP: Final = 4.5
+"""Between a node and its label: room for the outline of a selected node."""
 LABEL_LEADS: Final = (6.0, 20.0)
 """Lengths of the line between a node and a label above or below it, the best first."""
 LABEL_OVERHANG: Final = 3.0
@@ -26,7 +26,7 @@ LEAD_CLEAR: Final = 0.5
 """Least distance of such a line from other nodes."""
 LEAD_RISES: Final = (1.8, 3.6, 7.0)
 """How far above or below its node a line turns to a side, to pass between two rows."""
-LEAD_RUNS: Final = (16.0, 32.0, 56.0, 88.0, 128.0)
+LEAD_RUNS: Final = (16.0, 32.0, 56.0, 88.0)
 """How far a line goes to the side, out of a crowd of nodes."""
 LABEL_CLEAR: Final = 1.5
 """Least distance of a label from other nodes."""

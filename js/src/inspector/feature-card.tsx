@@ -138,7 +138,13 @@ function Levels({ levels, peak }: { levels: Card["levels"]; peak: number }) {
   const all = levels.reduce((sum, { examples }) => sum + examples.length, 0);
   return (
     <section data-test="card-levels">
-      <h3 title="drawn at random among texts whose strongest activation is in the range">
+      <h3
+        title={
+          levels.some(({ name }) => name !== null)
+            ? "as they were published; the range is that of their strongest activations"
+            : "drawn at random among texts whose strongest activation is in the range"
+        }
+      >
         by activation
         {all > levels.length && <More whole={whole} all={count(all, "example")} title="by activation" />}
       </h3>

@@ -31,8 +31,8 @@ export const LABEL_ROOM = 86;
 /** Height of a label, in em. */
 export const LABEL_LINE = 1.15;
 
-/** Between a node and its label. */
-export const LABEL_GAP = 3;
+/** Between a node and its label: room for the outline of a selected node. */
+export const LABEL_GAP = 4.5;
 
 /** Lengths of the line between a node and a label above or below it, the best first. */
 export const LABEL_LEADS = [6, 20] as const;
@@ -50,7 +50,7 @@ export const LEAD_CLEAR = 0.5;
 export const LEAD_RISES = [1.8, 3.6, 7] as const;
 
 /** How far a line goes to the side, out of a crowd of nodes. */
-export const LEAD_RUNS = [16, 32, 56, 88, 128] as const;
+export const LEAD_RUNS = [16, 32, 56, 88] as const;
 
 /** Least distance of a label from other nodes. */
 export const LABEL_CLEAR = 1.5;
