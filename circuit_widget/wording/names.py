@@ -16,7 +16,7 @@ BASIS_WORDS: Mapping[str, Mapping[str, str]] = {
 
 BASIS_CAUTIONS: Mapping[str, str] = {
     "features": "",
-    "neurons": "of neurons, a predicted indirect effect may have the wrong sign",
+    "neurons": "predicted indirect effects may have the wrong sign",
 }
 """What to keep in mind of an effect that a graph predicts, by its basis."""
 

@@ -61,7 +61,7 @@ describe("with an effect", () => {
     const { store } = setUp({ effect: EFFECT });
     const onNeurons = { ...store, snapshot: { ...store.snapshot, basis: "neurons" as const } };
     const root = mount(<Effects store={onNeurons} />);
-    expect(get(root, "caution").textContent).toBe("of neurons, a predicted indirect effect may have the wrong sign");
+    expect(get(root, "caution").textContent).toBe("predicted indirect effects may have the wrong sign");
   });
 
   it("puts what was predicted as a tick on each output bar", () => {

@@ -5,7 +5,7 @@ import { labelArea, type MapDot, mapLabels, withLabelOf } from "../src/layout/ma
 import { attachGestures } from "../src/map/gestures";
 import { attachKeys } from "../src/map/keys";
 import { paintFaintEdges } from "../src/map/paint";
-import { AT_REST } from "../src/map/scene";
+import { AT_REST, type Scene, strongestEdges } from "../src/map/scene";
 import { MapView } from "../src/map/view";
 import { attachZoom } from "../src/map/zoom";
 import { PALETTES } from "../src/page/constants";
@@ -313,6 +313,21 @@ describe("a label of a hovered node", () => {
     const crowd = [90, 100, 110].flatMap((x) => [90, 100, 110].map((y) => dot(x, y, x === y ? `${x}` : "", 1)));
     const frameOfCrowd = { x0: 80, y0: 80, x1: 120, y1: 120 };
     expect(withLabelOf(4, [], crowd, frameOfCrowd, [], 1, 10.5)).toEqual([]);
+  });
+});
+
+describe("the edges of a moving map", () => {
+  const scene = {
+    snapshot: { edgeShare: Float32Array.of(0.9, 0.2, 0.6, 0.4) },
+    visible: { edges: Uint32Array.of(0, 1, 2, 3) },
+  } as unknown as Scene;
+
+  it("are the strongest, whose cumulative shares are smallest", () => {
+    expect([...strongestEdges(scene, 2)]).toEqual([1, 3]);
+  });
+
+  it("are all where there are no more", () => {
+    expect([...strongestEdges(scene, 4)]).toEqual([0, 1, 2, 3]);
   });
 });
 

@@ -11,10 +11,20 @@ import numpy as np
 
 import circuit_widget as cw
 from circuit_widget.circuit import Supernode
+from circuit_widget.examples.exchange.labels import PublishedLabels
 from tests.examples.published import explanation, write_export
 from tests.models import tiny_model
 
 PROMPT = (1, 17, 42, 5)
+
+LABELLING: Mapping[str, Any] = {
+    "features": "0_0_1",
+    "labeller": lambda _: "a label",
+    "texts": None,
+    "column": "text",
+    "progress": False,
+    "cancelled": None,
+}
 
 
 @dataclass(frozen=True)
@@ -87,13 +97,6 @@ def make_entries() -> dict[str, Entry]:
         },
         "read_examples": {"path": published, "folder": None, **silent},
         "feature_card": {"layer": 0, "feature": 0},
-        "label_features": {
-            "features": "0_0_1",
-            "labeller": lambda _: "a label",
-            "texts": None,
-            "column": "text",
-            **silent,
-        },
         "read_prompt": {"prompt": PROMPT},
         "prompt_of": {"tokens": graph.tokens},
         "intervene": {**on_graph, "interventions": ablate},
@@ -188,6 +191,9 @@ def make_entries() -> dict[str, Entry]:
         (model.validate(graph, n=3), {"plot": {"kind": "logit"}}),
         (cw.Everywhere(0, 0), {"at": {"position": 1}}),
         (model.feature_card(0, 0), {"at": {"activation": -1.5}}),
+        # Without examples, so that labels by rule are refused whatever other entries collect.
+        (tiny_model(), {"label_features": dict(LABELLING)}),
+        (PublishedLabels(), {"of_graph": {"graph": graph}}),
         (model.label_features(node, labeller=lambda _: "a label", progress=False), {"of_graph": {"graph": graph}}),
         (
             model.faithfulness(graph, [node]),

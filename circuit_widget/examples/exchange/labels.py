@@ -7,10 +7,10 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from circuit_widget.arguments import first_line, quoted
-from circuit_widget.errors import LoadError
+from circuit_widget.arguments import first_line, of_type, quoted
+from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.examples.exchange.neuronpedia import LineKind, files_of, label_in, published_lines
 from circuit_widget.examples.exchange.published import Unusable, index_of, label_of, listed, refused
 from circuit_widget.feature_ids import DECIMAL, PAIRED
@@ -27,6 +27,7 @@ MOST_OF_A_GRAPH = 1 << 30
 Found: TypeAlias = tuple[Everywhere, str]
 
 
+@runtime_checkable
 class NodesOfFeatures(Protocol):
     """The parts of a Graph that labels are looked up with."""
 
@@ -44,7 +45,8 @@ class PublishedLabels(dict[Everywhere, str]):
     """The labels of features, for `graph.with_labels`: a dictionary of which a graph takes what it has nodes of."""
 
     def of_graph(self, graph: NodesOfFeatures) -> dict[str, str]:
-        """Return the labels of a graph's nodes, by node id."""
+        """Return the labels of a graph's nodes, by node id. Raises NodeError for anything but a graph."""
+        of_type(graph, NodesOfFeatures, "graph is a Graph", NodeError)
         features = zip(graph.node_ids, graph.feature_layer.tolist(), graph.feature_index.tolist(), strict=False)
         found = {node: self.get(Everywhere(layer, feature)) for node, layer, feature in features}
         return {node: label for node, label in found.items() if label is not None}

@@ -36,5 +36,5 @@ export const BASIS_WORDS = {
 /** What to keep in mind of an effect that a graph predicts, by its basis. */
 export const BASIS_CAUTIONS = {
   features: "",
-  neurons: "of neurons, a predicted indirect effect may have the wrong sign",
+  neurons: "predicted indirect effects may have the wrong sign",
 } as const;
