@@ -107,7 +107,7 @@ def test_experts_without_transcoders_are_refused_with_the_known_sets(tmp_path: P
     network_of("gpt_oss").save_pretrained(model)
     tokenizer().save_pretrained(model)
     with pytest.raises(
-        LoadError, match=r"load it with transcoders\. Known for this model: 'mntss/clt-131k' \(or 'gpt-oss'\)"
+        LoadError, match=r"Load it with transcoders\. Known for this model: 'mntss/clt-131k' \(or 'gpt-oss'\)"
     ):
         read_parts(model, None, tokenizer=None, device="cpu", dtype="float32")
 
