@@ -32,11 +32,18 @@ def changed(set_to: Callable[[Any], object], value: Any, before: Any) -> Iterato
         set_to(before)
 
 
+def set_default_device(device: str | None) -> None:
+    """Set torch's default device; torch 2.6 cannot load any model once None was set, unless that leaves nothing."""
+    torch.set_default_device(device)
+    if device is None:
+        vars(torch._GLOBAL_DEVICE_CONTEXT).pop("device_context")
+
+
 SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "float64": lambda: changed(torch.set_default_dtype, torch.float64, torch.float32),
     "float16": lambda: changed(torch.set_default_dtype, torch.float16, torch.float32),
     "bfloat16": lambda: changed(torch.set_default_dtype, torch.bfloat16, torch.float32),
-    "default-device": lambda: changed(torch.set_default_device, "meta", None),
+    "default-device": lambda: changed(set_default_device, "meta", None),
     "device-context": lambda: torch.device("meta"),
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
     "autocast-float16": lambda: torch.autocast("cpu", dtype=torch.float16),
