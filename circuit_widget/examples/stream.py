@@ -115,9 +115,12 @@ class WindowReader:
     def _enough(self, entries: Iterator[str | TokenIds], stream: TextStream, enough: int) -> list[TokenIds]:
         """Return the windows of the next texts, until they have `enough` tokens or there is no further text."""
         windows: list[TokenIds] = []
+        first, count = stream.texts, 0
         while (missing := enough - self._tokens(windows)) > 0:
-            # Few texts at a time where few tokens are missing, since a round ends at the end of a text.
-            count, texts = max(1, min(TEXTS_AT_ONCE, missing // self._length)), stream.texts
+            # As many texts as are missing if they are as long as those before: a round ends at the end of a text.
+            length = self._tokens(windows) // max(1, stream.texts - first)
+            count = max(1, min(TEXTS_AT_ONCE, 2 * count, missing // max(1, length)))
+            texts = stream.texts
             windows += self._windows(entries, stream, count)
             if stream.texts < texts + count:
                 break

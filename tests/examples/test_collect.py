@@ -250,6 +250,18 @@ def test_max_tokens_ends_early_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     assert whole.n_tokens == count_tokens(model, TEXTS)
 
 
+def test_max_tokens_ends_within_one_text_where_texts_are_longer_than_a_window(tmp_path: Path) -> None:
+    model = tiny_model()
+    texts = [" ".join(random_texts(40, seed=seed)) for seed in range(12)]
+    lengths = [len(model.model.tokenizer(text, add_special_tokens=False).input_ids) for text in texts]
+    longest = max(lengths)
+    assert longest > 3 * model.model.context_length
+    found = model.collect_examples(texts, tmp_path, max_tokens=longest + 1, progress=False)
+    assert longest < found.n_tokens <= 2 * longest
+    whole = model.collect_examples(texts, tmp_path, progress=False)
+    assert whole.n_tokens == sum(lengths)
+
+
 def test_without_texts_the_model_is_sampled_and_the_card_says_so(tmp_path: Path) -> None:
     model = tiny_model()
     found = model.collect_examples(None, tmp_path / "a", max_tokens=100, progress=False)
