@@ -3,7 +3,7 @@ import type { Size } from "../page/size";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import type { Sheet } from "./attention";
+import type { Sheet } from "./active-box";
 import { Dial } from "./dial";
 import { Members } from "./members";
 import type { Placed } from "./scene";
@@ -21,7 +21,7 @@ interface Props {
   readonly onLeave: () => void;
 }
 
-/** What is drawn at the box that has the attention: its dial, and the sheet that was opened from it. */
+/** What is drawn at the active box: its dial, and the sheet that was opened from it. */
 export function AtHand({ store, placed, size, sheet, onSheet, onLook, onGrab, onLeave }: Props) {
   const close = () => {
     onSheet(null);

@@ -5,8 +5,8 @@ import { isToggle } from "../page/listen";
 import { type Size, watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import { kindWord } from "../wording/words";
+import { useActiveBox } from "./active-box";
 import { AtHand, RenameBox } from "./at-hand";
-import { useAttention } from "./attention";
 import { BoxMark } from "./box-mark";
 import { type Dragged, useGestures } from "./gestures";
 import { InjectedMark, placeInjected, tieBetween } from "./injected-mark";
@@ -26,8 +26,8 @@ export function CircuitPane({ store }: { store: Store }) {
       size.value = measured;
     });
   }, [size]);
-  const attention = useAttention();
-  const { looked, focused, inside, opened } = attention;
+  const active = useActiveBox();
+  const { looked, focused, inside, opened } = active;
 
   const resting = useComputed(() =>
     placeBoxes(store.snapshot, store.circuit.value, store.boxes.value, store.nameOf, size.value),
@@ -69,12 +69,12 @@ export function CircuitPane({ store }: { store: Store }) {
   const find = (id: string | null): Placed | undefined => placed.value.find((one) => one.box.id === id);
   const first = (ids: readonly (string | null)[]): Placed | undefined =>
     ids.map(find).find((found) => found !== undefined);
-  const dialled = hand === null ? first([...attention.order(), store.inspected.value]) : undefined;
+  const dialled = hand === null ? first([...active.order(), store.inspected.value]) : undefined;
   const renamed = find(store.renaming.value);
   const tabStop = first([focused.value]) ?? placed.value[0];
   const isLit = (link: Link): boolean =>
     hand === null &&
-    (link.key === attention.link.value || [link.source.box.id, link.target.box.id].includes(looked.value ?? ""));
+    (link.key === active.link.value || [link.source.box.id, link.target.box.id].includes(looked.value ?? ""));
   const lit = links.value.filter(isLit);
 
   function focus(box: Box | undefined): void {
@@ -93,7 +93,7 @@ export function CircuitPane({ store }: { store: Store }) {
   function onBoxKey(event: KeyboardEvent, at: number): void {
     const { box } = placed.value[at];
     // Who uses keys means the focused box, not the one the pointer happens to rest on.
-    attention.forget();
+    active.forget();
     const handled = pressKey(event, at, {
       store,
       placed: placed.value,
@@ -101,7 +101,7 @@ export function CircuitPane({ store }: { store: Store }) {
       focus,
       focusSoon: (ids) => requestAnimationFrame(() => focus(first(ids)?.box)),
       openDial: () => requestAnimationFrame(() => pane.current?.querySelector<HTMLElement>(".dial button")?.focus()),
-      openMembers: () => attention.open(box.id, "members"),
+      openMembers: () => active.open(box.id, "members"),
     });
     if (!handled) return;
     event.preventDefault();
@@ -151,7 +151,7 @@ export function CircuitPane({ store }: { store: Store }) {
             faded={outcomeAt(link.source).faded}
             dimmed={lit.length > 0 && !lit.includes(link)}
             onLook={(looks) => {
-              attention.link.value = looks ? link.key : null;
+              active.link.value = looks ? link.key : null;
             }}
           />
         ))}
@@ -170,8 +170,8 @@ export function CircuitPane({ store }: { store: Store }) {
             renaming={one === renamed}
             on={{
               onPointerDown: (event) => gestures.grabBox(one, event),
-              onPointerEnter: () => attention.look(one.box.id),
-              onPointerLeave: () => attention.look(null),
+              onPointerEnter: () => active.look(one.box.id),
+              onPointerLeave: () => active.look(null),
               onFocus: () => {
                 focused.value = one.box.id;
               },
@@ -206,8 +206,8 @@ export function CircuitPane({ store }: { store: Store }) {
           placed={dialled}
           size={size.value}
           sheet={opened.value?.box === dialled.box.id ? opened.value.sheet : null}
-          onSheet={(sheet) => attention.open(dialled.box.id, sheet)}
-          onLook={(looks) => attention.look(looks ? dialled.box.id : null)}
+          onSheet={(sheet) => active.open(dialled.box.id, sheet)}
+          onLook={(looks) => active.look(looks ? dialled.box.id : null)}
           onGrab={(node, event) => gestures.grabMember(dialled.box, node, event)}
           onLeave={() => focus(dialled.box)}
         />

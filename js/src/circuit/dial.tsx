@@ -5,7 +5,7 @@ import { changeableOf, everywhere, featuresOf, intervene } from "../store/runnin
 import type { Store } from "../store/store";
 import type { InterventionJson, NodeId } from "../wire/types";
 import { count, plainNumber } from "../wording/words";
-import type { Sheet } from "./attention";
+import type { Sheet } from "./active-box";
 import { removeBox } from "./edits";
 import type { Placed } from "./scene";
 

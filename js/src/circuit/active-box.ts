@@ -1,11 +1,11 @@
-/** Which box the hand, the focus or an open sheet is at. */
+/** The active box of the circuit: the one under the pointer, with the focus, or with an open sheet. */
 
 import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 
 export type Sheet = "members" | "swap";
 
-export interface Attention {
+export interface ActiveBox {
   /** The box under the pointer, or that was a moment ago. */
   readonly looked: Signal<string | null>;
   /** The link under the pointer. */
@@ -18,19 +18,19 @@ export interface Attention {
   readonly opened: Signal<{ readonly box: string; readonly sheet: Sheet } | null>;
   /** The pointer came to a box, or left it. */
   look(box: string | null): void;
-  /** Pays no attention to the pointer until it moves on. */
+  /** Ignores the pointer until it moves on. */
   forget(): void;
   open(box: string, sheet: Sheet | null): void;
-  /** Boxes in the order in which they have the attention. */
+  /** Boxes in the order in which they have the active. */
   order(): readonly (string | null)[];
 }
 
-/** Milliseconds the hand rests on a box before the dial comes, so that passing by shows nothing. */
+/** Milliseconds the pointer rests on a box before the dial comes, so that passing by shows nothing. */
 const ARRIVE = 70;
-/** Milliseconds the dial stays after the hand has left, so that the hand can reach it. */
+/** Milliseconds the dial stays after the pointer has left, so that it can be reached. */
 const LINGER = 280;
 
-export function useAttention(): Attention {
+export function useActiveBox(): ActiveBox {
   const looked = useSignal<string | null>(null);
   const link = useSignal<string | null>(null);
   const focused = useSignal<string | null>(null);
