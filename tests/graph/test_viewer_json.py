@@ -123,6 +123,19 @@ def test_files_without_a_schema_version_say_in_one_of_three_ways_which_feature_i
     assert opened(tmp_path, whole).node_ids[:2] == ("0_57794_1", "1_9_2")
 
 
+def test_numbers_that_suit_both_ways_of_encoding_are_settled_by_names(tmp_path: Path) -> None:
+    whole = document()
+    del whole["metadata"]["schema_version"]
+    whole["nodes"] = [one for one in whole["nodes"] if one["node_id"] not in ("0_57794_1", "1_9_2")]
+    # 2 is the pair of layer 0 and feature 1, and in digits feature 2 of layer 0.
+    whole["nodes"].append(node("0_2_1", "cross layer transcoder", "0", 1, 2, jsNodeId="0_2-0"))
+    whole["links"] = []
+    assert opened(tmp_path, whole).node_ids[0] == "0_2_1"
+    whole["nodes"][-1]["jsNodeId"] = "x"
+    with pytest.raises(GraphFileError, match=r"nodes\[\d\] does not say which feature it is"):
+        opened(tmp_path, whole)
+
+
 def test_layers_may_be_numbers_and_pairs_are_those_that_are_published(tmp_path: Path) -> None:
     assert pairing(1, 57794) == 1670217704
     whole = document()

@@ -11,7 +11,7 @@ EFFECT_FIGURE = ("tests/figure/test_effect_figure.py", "tests/figure/test_truth.
 STROKES = ("tests/figure/test_layout.py",)
 SNAPSHOT = ("tests/widget/test_snapshot.py",)
 SPREADSHEET = ("tests/widget/test_spreadsheet.py",)
-MAP = ("js/test/map.test.ts",)
+MAP = ("js/test/map.test.ts", "js/test/map-labels.test.ts", "js/test/map-painting.test.ts")
 LAYOUT = ("js/test/layout.test.ts",)
 
 MUTATIONS = (
@@ -196,7 +196,7 @@ MUTATIONS = (
         'labels[id] || snapshot.labels.get(snapshot.index.get(id) ?? -1) || ""',
         'snapshot.labels.get(snapshot.index.get(id) ?? -1) || labels[id] || ""',
         (
-            "js/test/map.test.ts",
+            "js/test/map-labels.test.ts",
             "js/test/wording.test.ts",
             "js/test/store.test.ts",
             "js/test/search.test.ts",

@@ -202,7 +202,9 @@ def _by_name(place: str, entry: Mapping[str, Any]) -> int:
 
 
 def _encoding(objects: Sequence[Mapping[str, Any]], schema_version: object) -> Callable[[str, Mapping[str, Any]], int]:
-    """Return how features are encoded: as the schema version says, else in the first way that suits all of them.
+    """Return how features are encoded: as the schema version says, else in the one way that suits all of them.
+
+    Where both ways suit, as they do for small numbers of layer 0, the names that the viewer uses decide.
 
     Raises ValueError for a schema version that is not known.
     """
@@ -215,7 +217,8 @@ def _encoding(objects: Sequence[Mapping[str, Any]], schema_version: object) -> C
         for number, entry in enumerate(objects)
         if kind_of(f"nodes[{number}]", entry) is NodeKind.FEATURE
     ]
-    return next((way for way in (_by_pairing, _by_digits) if _suits(way, features)), _by_name)
+    suiting = [way for way in (_by_pairing, _by_digits) if _suits(way, features)]
+    return suiting[0] if len(suiting) == 1 else _by_name
 
 
 def _suits(way: Callable[[str, Mapping[str, Any]], int], features: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
