@@ -1,5 +1,7 @@
 """The bars of an effect: what was predicted is a tick on each, and what random controls did a band behind it."""
 
+from dataclasses import replace
+
 import pytest
 
 import circuit_widget as cw
@@ -73,3 +75,20 @@ def test_what_was_pruned_and_changed_all_the_same_is_named(model: cw.Replacement
     pen = Pen(0, 0)
     draw_effect(pen, small, Circuit(), effect, None, WIDTH, 1)
     assert "ablate error ×0" in [item.text for item in pen.items if isinstance(item, Label)]
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_predictions_for_neurons_come_with_a_caution_below_them(controls: Controls, columns: int) -> None:
+    effect = controls.effect
+    circuit = Circuit().group("some", [node for node in effect.graph.node_ids if node.startswith("1_")][:3])
+    of_neurons = replace(effect.graph, recipe={**effect.graph.recipe, "basis": "neurons"}, model=None)
+    caution = "predicted indirect effects may have the wrong sign"
+    height = {}
+    for graph in (effect.graph, of_neurons):
+        pen = Pen(0, 0)
+        height[graph.basis] = draw_effect(pen, graph, circuit, effect, None, 2 * WIDTH, columns)
+        texts = [item for item in pen.items if isinstance(item, Label)]
+        cautions = [item for item in texts if item.text == caution]
+        assert len(cautions) == (graph.basis == "neurons")
+        assert all(one.y >= max(item.y for item in texts) for one in cautions)
+    assert height["neurons"] == height["features"] + 20

@@ -6,7 +6,7 @@ from circuit_widget.figure.scene.scene import Paint, Pen
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.wording.names import token_text
+from circuit_widget.wording.names import BASIS_CAUTIONS, token_text
 from circuit_widget.wording.numbers import LIKELY, percent, probability
 from circuit_widget.wording.outcome import BoxActivation, activations, description, probability_tone
 from circuit_widget.wording.text import printable, shorten, text_width
@@ -44,8 +44,17 @@ def draw_effect(
         across = Pen(pen.x + column + gap, pen.y)
         other = _activations(across, rows, y, column)
         pen.items += across.items
-        return max(below, other)
-    return _activations(pen, rows, below + 14, column)
+        return _caution(pen, graph, max(below, other), width)
+    return _caution(pen, graph, _activations(pen, rows, below + 14, column), width)
+
+
+def _caution(pen: Pen, graph: Graph, y: float, width: float) -> float:
+    """Draw what to keep in mind of the predictions, where there is something; return the height with it."""
+    caution = BASIS_CAUTIONS[graph.basis]
+    if not caution:
+        return y
+    pen.label(0, y + 12, shorten(caution, width, style.CAPTION_SIZE), style.CAPTION_SIZE, style.MUTED)
+    return y + 20
 
 
 def _interventions(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: float) -> float:
