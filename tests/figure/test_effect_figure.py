@@ -92,3 +92,6 @@ def test_predictions_for_neurons_come_with_a_caution_below_them(controls: Contro
         assert len(cautions) == (graph.basis == "neurons")
         assert all(one.y >= max(item.y for item in texts) for one in cautions)
     assert height["neurons"] == height["features"] + 20
+    pen = Pen(0, 0)
+    draw_effect(pen, of_neurons, Circuit(), effect, None, WIDTH, columns)
+    assert caution in [item.text for item in pen.items if isinstance(item, Label)]

@@ -39,7 +39,7 @@ def draw_effect(
     below = _tokens(pen, effect, controls, y, column)
     rows = activations(graph, circuit, effect, controls)[:ACTIVATIONS]
     if not rows:
-        return below
+        return _caution(pen, graph, below, width)
     if columns == 2:
         across = Pen(pen.x + column + gap, pen.y)
         other = _activations(across, rows, y, column)
