@@ -21,7 +21,7 @@ SPACE = " \t\n\r"
 
 
 @dataclass(frozen=True)
-class Entry:
+class JsonPiece:
     """A value at the top of a file: that of a key, or one entry of the list of a key, with its number.
 
     `number` is None for a value that is not taken apart. A list that is taken apart comes as -1 first, and is [] there.
@@ -32,7 +32,7 @@ class Entry:
     value: Any
 
 
-def entries(read: Callable[[int], str], lists: frozenset[str]) -> Iterator[Entry]:
+def entries(read: Callable[[int], str], lists: frozenset[str]) -> Iterator[JsonPiece]:
     """Yield what a JSON object has at its top; the lists of some keys entry by entry.
 
     `read` returns so many characters or fewer, and none at the end. Raises ValueError for what is no JSON object, or has a
@@ -52,17 +52,17 @@ def entries(read: Callable[[int], str], lists: frozenset[str]) -> Iterator[Entry
         if key in lists and text.next() == "[":
             yield from _list(text, key)
         else:
-            yield Entry(key, None, text.value())
+            yield JsonPiece(key, None, text.value())
     if text.next():
         raise ValueError(f"something follows its end, at character {text.place:,}")
 
 
-def _list(text: _Text, key: str) -> Iterator[Entry]:
+def _list(text: _Text, key: str) -> Iterator[JsonPiece]:
     text.expect("[")
-    yield Entry(key, -1, [])
+    yield JsonPiece(key, -1, [])
     number = 0
     while text.another(number, "]"):
-        yield Entry(key, number, text.value())
+        yield JsonPiece(key, number, text.value())
         number += 1
 
 

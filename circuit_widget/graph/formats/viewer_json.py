@@ -14,7 +14,7 @@ from circuit_widget.arguments import quoted
 from circuit_widget.characters import repaired
 from circuit_widget.graph.consistency import check_consistency
 from circuit_widget.graph.document import check_plain
-from circuit_widget.graph.formats.json_stream import Entry
+from circuit_widget.graph.formats.json_stream import JsonPiece
 from circuit_widget.graph.formats.viewer_layers import Layered, layered
 from circuit_widget.graph.formats.viewer_links import Links, weights_of
 from circuit_widget.graph.formats.viewer_nodes import ViewerNode, read_nodes
@@ -39,7 +39,7 @@ class ViewerFile:
     links: Links | None = None
     rest: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: JsonPiece) -> None:
         """Add what comes next in the file. Raises ValueError, naming the place, for what cannot be a link."""
         if entry.key == "nodes" and entry.number is not None:
             if entry.number < 0:

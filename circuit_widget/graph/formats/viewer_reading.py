@@ -54,7 +54,7 @@ def _file_of(path: Path, report: ReportProgress, cancelled: IsCancelled | None) 
         with _characters(path, report, cancelled) as read:
             stream = entries(read, LISTS)
             while True:
-                # What is wrong with a link is told apart from what is wrong with the JSON.
+                # What is wrong with a link differs from what is wrong with the JSON.
                 try:
                     entry = next(stream)
                 except StopIteration:
