@@ -60,7 +60,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "circuit-tracer's .pt": (
         torch_graph,
         "a circuit-tracer graph",
-        "Trace the prompt again.*model “gemma” and prompt “x is”",
+        r"Open it with cw\.open\(path\)",
     ),
     "an old .pt": (
         lambda path: torch.save({"adjacency_matrix": torch.zeros(1)}, path, _use_new_zipfile_serialization=False),

@@ -146,8 +146,8 @@ def _labels(entries: Sequence[Any], nodes: Sequence[ViewerNode], n_layers: int) 
     by_key: dict[str, list[ViewerNode]] = {}
     for node in nodes:
         if node.kind is NodeKind.FEATURE:
-            keys = {str(node.encoded), f"{node.layer}_{node.encoded}_{node.position}"}
-            for key in keys | {f"{node.layer}_{node.number}_{node.position}", node.id}:
+            keys = {str(node.encoded), f"{node.layer_in_file}_{node.encoded}_{node.position}"}
+            for key in keys | {f"{node.layer_in_file}_{node.number}_{node.position}", node.id}:
                 by_key.setdefault(key, []).append(node)
         else:
             by_key.setdefault(node.id, []).append(node)
