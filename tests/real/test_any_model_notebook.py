@@ -139,7 +139,7 @@ def check(found: dict[str, Any]) -> None:
     measured, predicted = found["slightly"]
     assert measured > 0 > predicted
     ordinary, contrast = found["at France"]
-    assert contrast > 1.5 * ordinary
+    assert contrast > 1.4 * ordinary
     before, after = found["lead"]["say a city"]
     assert after > 0.95 * before
     before, after = found["lead"]["France"]
