@@ -109,11 +109,11 @@ def _one_line(text: str) -> str:
     return shortened(ACTING.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
 
 
-def _with_supernodes(circuit: Circuit, groups: Sequence[tuple[str, list[str]]], logits: set[str]) -> Circuit:
+def _with_supernodes(circuit: Circuit, given: Sequence[tuple[str, list[str]]], logits: set[str]) -> Circuit:
     taken: set[str] = set()
     names: set[str] = set()
     left: list[str] = []
-    for name, nodes in groups:
+    for name, nodes in given:
         own = [node for node in nodes if node not in taken and node not in logits]
         left += [node for node in nodes if node not in own]
         if not own:
