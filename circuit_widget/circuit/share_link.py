@@ -11,7 +11,7 @@ from circuit_widget.arguments import quoted
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.saved_view import circuit_in, view_of
 from circuit_widget.errors import CircuitError
-from circuit_widget.graph.formats.viewer_writing import viewer_document
+from circuit_widget.graph.formats.viewer_writing import identifier, viewer_document
 from circuit_widget.nodes import NodeKind
 
 if TYPE_CHECKING:
@@ -58,27 +58,31 @@ def link_of(circuit: Circuit, graph: Graph, slug: str | None, scan: str | None) 
     circuit.check(graph)
     file: Any = graph.recipe.get("file", {})
     before = file.get("metadata", {}) if isinstance(file, Mapping) else {}
-    known = {"slug": slug or before.get("slug"), "scan": scan or before.get("scan")}
-    for what, value in known.items():
-        if value is None:
-            raise CircuitError(
-                f"Give the {what} that the graph has on Neuronpedia, {what}=…; this graph came from no file that names it."
-            )
-    document = viewer_document(graph, known["slug"], known["scan"], view_of(circuit), circuit.labels)
+    names = _name("slug", slug or before.get("slug")), _name("scan", scan or before.get("scan"))
+    document = viewer_document(graph, *names, view_of(circuit), circuit.labels)
     view, entries = document["qParams"], dict(zip(graph.node_ids, document["nodes"], strict=True))
     query = {
-        "slug": known["slug"],
+        "slug": names[0],
         "pinnedIds": ",".join(view["pinnedIds"]),
         "supernodes": _json(view["supernodes"]),
         "clerps": _json([[_key(graph, node, entries[node]), text] for node, text in circuit.labels.items()]),
         "pruningThreshold": f"{circuit.node_threshold:g}",
     }
-    return f"{SITE}/{quote(str(known['scan']), safe='')}/graph?{urlencode(query, quote_via=quote)}"
+    return f"{SITE}/{quote(names[1], safe='')}/graph?{urlencode(query, quote_via=quote)}"
+
+
+def _name(what: str, value: object) -> str:
+    if value is None:
+        raise CircuitError(
+            f"Give the {what} that the graph has on Neuronpedia, {what}=…; this graph came from no file that names it."
+        )
+    return identifier(what, value)
 
 
 def _key(graph: Graph, node: str, entry: Mapping[str, Any]) -> str:
     """Return what stands for a node beside its label there: layer, number and position of a feature, or the id."""
-    if graph.node_kinds[graph.index(node)] is not NodeKind.FEATURE:
+    # Where attention has features, too, one of them and one of the MLP may have the same three numbers.
+    if graph.node_kinds[graph.index(node)] is not NodeKind.FEATURE or "layer_names" in graph.recipe:
         return str(entry["node_id"])
     return f"{entry['layer']}_{entry['feature']}_{entry['ctx_idx']}"
 

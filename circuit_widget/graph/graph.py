@@ -49,8 +49,7 @@ class Graph:
     (0 for logits). `share[n]` is the share of all influence of n and every node with more influence (0 for logits).
     Both, and `recorded_scores`, describe the whole graph also after `prune`.
 
-    Raises ValueError when the arrays do not fit together, or a token or label has half of a character, which cannot be
-    saved or sent.
+    Raises ValueError when the arrays do not fit together, or a token or label has half of a character.
     """
 
     tokens: tuple[PromptToken, ...]
@@ -342,9 +341,9 @@ class Graph:
     @classmethod
     def from_networkx(cls, net: networkx.DiGraph[str]) -> Graph:
         """The graph that `to_networkx` made a network of. Raises GraphFileError for another network."""
-        from circuit_widget.graph import tables
+        from circuit_widget.graph.tables import graph_of_network
 
-        return tables.graph_of_network(net)
+        return graph_of_network(net)
 
     def save(self, path: str | Path) -> Path:
         """Write the graph to a safetensors file, completely or not at all, and return its path. The model is not saved.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from circuit_widget.system.file_kind import PARQUET, TORCH_GRAPH, file_kind, for
 from circuit_widget.system.paths import quoted_path, require_path
 
 FIRST_BYTES = 4096
+AS_GZIP = 31
+"""The number by which zlib knows gzip."""
 
 SPACE = b"\xef\xbb\xbf \t\r\n"
 """A byte order mark and spaces, which may be before a text."""
@@ -63,11 +65,9 @@ def _start(file: Path) -> bytes:
             return b""
         with file.open("rb") as opened:
             start = opened.read(FIRST_BYTES)
-        if not start.startswith(GZIP):
-            return start
-        with gzip.open(file) as unpacked:
-            return unpacked.read(FIRST_BYTES)
-    except (OSError, EOFError) as problem:
+        # A file that was cut off has first bytes, too.
+        return zlib.decompressobj(AS_GZIP).decompress(start, FIRST_BYTES) if start.startswith(GZIP) else start
+    except (OSError, zlib.error) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise GraphFileError(f"{quoted_path(file)} cannot be read: {reason}.") from problem
 

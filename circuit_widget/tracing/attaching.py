@@ -34,10 +34,10 @@ def attach(model: ReplacementModel, graph: Graph) -> Graph:
         return graph
     model._run_of(graph, None)
     texts = model.prompt_of(graph.tokens).texts
-    tokens = [
+    tokens = tuple(
         PromptToken(text, token.token_id) if token.text == token_name(token.token_id) else token
         for token, text in zip(graph.tokens, texts, strict=True)
-    ]
+    )
     return replace(graph, tokens=tokens, model=model)
 
 

@@ -217,7 +217,8 @@ def _weights(
     constant = matrix[n_features : expected - n_logits]
     if bool(constant.any()) or bool(matrix[:, expected - n_logits :].any()):
         raise ValueError("adjacency_matrix has edges into errors or tokens, or out of logits")
-    return matrix[torch.from_numpy(rows)][:, torch.from_numpy(columns)].to(torch.float32).numpy()
+    chosen = matrix[torch.from_numpy(rows)][:, torch.from_numpy(columns)].to(torch.float32)
+    return np.asarray(chosen)
 
 
 def _settings(cfg: object) -> Mapping[str, Any]:
