@@ -58,7 +58,7 @@ def link_of(circuit: Circuit, graph: Graph, slug: str | None, scan: str | None) 
     circuit.check(graph)
     file: Any = graph.recipe.get("file", {})
     before = file.get("metadata", {}) if isinstance(file, Mapping) else {}
-    names = _name("slug", slug or before.get("slug")), _name("scan", scan or before.get("scan"))
+    names = _name("slug", slug, before), _name("scan", scan, before)
     document = viewer_document(graph, *names, view_of(circuit), circuit.labels)
     view, entries = document["qParams"], dict(zip(graph.node_ids, document["nodes"], strict=True))
     query = {
@@ -71,7 +71,8 @@ def link_of(circuit: Circuit, graph: Graph, slug: str | None, scan: str | None) 
     return f"{SITE}/{quote(names[1], safe='')}/graph?{urlencode(query, quote_via=quote)}"
 
 
-def _name(what: str, value: object) -> str:
+def _name(what: str, given: object, before: Mapping[str, Any]) -> str:
+    value = before.get(what) if given is None else given
     if value is None:
         raise CircuitError(
             f"Give the {what} that the graph has on Neuronpedia, {what}=…; this graph came from no file that names it."

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from circuit_widget.arguments import check_callable
 from circuit_widget.errors import GraphFileError
 from circuit_widget.graph.exporting import tables_at
 from circuit_widget.graph.file import load_graph
@@ -15,7 +16,7 @@ from circuit_widget.graph.formats.graphml import read_graphml
 from circuit_widget.graph.formats.parquet import read_parquet
 from circuit_widget.graph.formats.viewer_reading import GZIP, read_viewer_json
 from circuit_widget.graph.graph import Graph
-from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
+from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.system.file_kind import PARQUET, TORCH_GRAPH, file_kind, foreign
 from circuit_widget.system.paths import quoted_path, require_path
 
@@ -49,10 +50,15 @@ def open(  # noqa: A001, users call it cw.open
     Raises GraphFileError for a file that is missing, of another kind, cut off, or contradicts itself; it names the place.
     """
     file = require_path(path, GraphFileError)
+    check_callable(cancelled, "cancelled is a function that returns True to end the reading,", GraphFileError)
+    with reporting(progress) as report:
+        return _opened(file, report, cancelled)
+
+
+def _opened(file: Path, report: ReportProgress, cancelled: IsCancelled | None) -> Graph:
     start = _start(file)
     if start.lstrip(SPACE)[:1] in (b"{", b"["):
-        with reporting(progress) as report:
-            return read_viewer_json(file, report, cancelled)
+        return read_viewer_json(file, report, cancelled)
     if start.lstrip(SPACE).startswith(b"<") and b"<graphml" in start:
         return read_graphml(file)
     return _READERS.get(_kind(file, start), load_graph)(file)

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
+from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.running import runs_model
+from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.nodes import UNKNOWN_TOKEN, PromptToken, token_name
+from circuit_widget.progress import IsCancelled
+from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
-if TYPE_CHECKING:
-    from circuit_widget.replacement_model import ReplacementModel
+FOREIGN = "This graph was traced with another model or other transcoders"
+
+
+class AttachableModel(TracingModel, Protocol):
+    """The parts of a ReplacementModel that are used here."""
+
+    model: LanguageModel
+    transcoders: TranscoderSet
+
+    lock: threading.RLock
+
+    def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
+        """Return the prompt of exactly these tokens."""
+
+    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
+        """Return the run that a graph was traced from."""
 
 
 @runs_model
-def attach(model: ReplacementModel, graph: Graph) -> Graph:
+def attach(model: AttachableModel, graph: Graph) -> Graph:
     """Return a graph from a file with this model, which then runs its interventions.
 
     Layers, token ids, numbers of features and the activations of the graph's features on its prompt have to be those of
@@ -50,8 +71,8 @@ def check_fits(graph: Graph, model: LanguageModel, transcoders: TranscoderSet) -
         )
     if graph.n_layers != model.n_layers:
         raise InterventionError(
-            f"The graph has {graph.n_layers} layers and the model {model.n_layers}: another model traced it. "
-            "Load the model it was traced with."
+            f"{FOREIGN}: it has {graph.n_layers} layers, and {quoted(model.name)} has {model.n_layers}. Load the model it was "
+            "traced with."
         )
     ids = [token.token_id for token in graph.tokens]
     unknown = [position for position, number in enumerate(ids) if number == UNKNOWN_TOKEN]
@@ -62,13 +83,13 @@ def check_fits(graph: Graph, model: LanguageModel, transcoders: TranscoderSet) -
         )
     if max(ids) >= model.n_embeddings:
         raise InterventionError(
-            f"The graph has the token id {max(ids):,}, and the model's ids end at {model.n_embeddings - 1:,}: another model "
-            "traced it. Load the model it was traced with."
+            f"{FOREIGN}: it has the token id {max(ids):,}, and those of {quoted(model.name)} end at "
+            f"{model.n_embeddings - 1:,}. Load the model it was traced with."
         )
     for layer in np.unique(graph.feature_layer).tolist():
         most, count = int(graph.feature_index[graph.feature_layer == layer].max()), transcoders.n_features(layer)
         if most >= count:
             raise InterventionError(
-                f"The graph has feature {most:,} of layer {layer}, and these transcoders have {count:,} features there: it "
-                "was traced with other transcoders. Load the model with those."
+                f"{FOREIGN}: it has feature {most:,} of layer {layer}, and {quoted(transcoders.name)} has {count:,} features "
+                "there. Load the model with the transcoders it was traced with."
             )

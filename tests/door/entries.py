@@ -146,7 +146,7 @@ def make_entries() -> dict[str, Entry]:
         "save": {"path": folder / "circuit.json"},
         "load": {"path": folder / "circuit.json"},
         "export": {"path": folder / "graph.json", "graph": graph, "slug": "a", "scan": "b"},
-        "to_link": {"graph": graph, "slug": "a", "scan": "b"},
+        "to_link": {"graph": cw.open(graph.export(folder / "opened.json")), "slug": "a", "scan": "b"},
         "from_link": {"link": "?pinnedIds=" + node, "graph": graph},
     }
     of_widget: dict[str, dict[str, Any]] = {
@@ -276,7 +276,7 @@ def make_entries() -> dict[str, Entry]:
     }
     functions = {
         "load": Entry(cw.load, loaded),
-        "open": Entry(cw.open, {"path": folder / "graph.safetensors", **silent}),
+        "open": Entry(cw.open, {"path": graph.export(folder / "opened.json"), **silent}),
         "read_labels": Entry(cw.read_labels, {"path": published}),
     }
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, **functions}

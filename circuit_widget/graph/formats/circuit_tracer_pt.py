@@ -172,7 +172,8 @@ def _activations(
 ) -> Float32[np.ndarray, " features"]:
     values = _numbers(saved, "activation_values", 1)
     if len(values) == n_active:
-        return values[selected]
+        chosen: np.ndarray = values[selected]
+        return chosen
     if len(values) == len(selected):
         return values
     raise ValueError(f"activation_values has {len(values):,} numbers, but {n_active:,} features are active")
@@ -218,7 +219,7 @@ def _weights(
     if bool(constant.any()) or bool(matrix[:, expected - n_logits :].any()):
         raise ValueError("adjacency_matrix has edges into errors or tokens, or out of logits")
     chosen = matrix[torch.from_numpy(rows)][:, torch.from_numpy(columns)].to(torch.float32)
-    return np.asarray(chosen)
+    return chosen.numpy()
 
 
 def _settings(cfg: object) -> Mapping[str, Any]:
