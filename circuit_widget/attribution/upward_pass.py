@@ -20,7 +20,10 @@ from circuit_widget.attribution.propagation import LayerJacobian, PropagatedVect
 from circuit_widget.model.frozen import FrozenModel
 
 STRETCH_POSITIONS = 8
-"""Most positions of a stretch, consecutive positions whose sources are propagated together: all its vectors have values at all positions from its first on."""
+"""Most positions of a stretch: consecutive positions whose sources are propagated together.
+
+All its vectors have values at all positions from its first on.
+"""
 
 STRETCH_SOURCES = 64
 """Number of sources from which a stretch needs no further position."""
