@@ -22,10 +22,11 @@ GIVEN_UP = {
     "meant": "intended",
     "stood": "was",
     "shown": "visible, displayed",
+    "regime": "mode",
 }
 """What to write in their place."""
 
-FINE = re.compile("held[-_ ]out|shown_outcome|shown_experiment|data-test=.*|data-deed", re.IGNORECASE)
+FINE = re.compile("held[-_ ]out|shown_outcome|shown_experiment|data-test=.*", re.IGNORECASE)
 """The field's own term, names that notebooks may use, and marks that tests find elements by."""
 
 
