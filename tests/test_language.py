@@ -33,7 +33,8 @@ FINE = re.compile("held[-_ ]out|shown_outcome|shown_experiment|data-test=.*", re
 def texts() -> list[Path]:
     """Sources and documents that people read."""
     sources = [path for ending in ("ts", "tsx", "css") for path in (ROOT / "js/src").rglob(f"*.{ending}")]
-    python = [path for path in (ROOT / "circuit_widget").rglob("*.py") if "static" not in path.parts]
+    roots = [ROOT / "circuit_widget", ROOT / "tools"]
+    python = [path for root in roots for path in root.rglob("*.py") if "static" not in path.parts]
     return sorted([*python, *sources, ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
 
