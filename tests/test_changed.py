@@ -53,7 +53,7 @@ def test_two_rooms_are_both_changed_the_lower_one_first() -> None:
 
 
 def test_a_test_file_calls_for_itself_and_a_helper_for_those_that_use_it() -> None:
-    assert called_for(["tests/graph/test_prune.py"]).touched == (*ALWAYS, "tests/graph/test_prune.py")
+    assert called_for(["tests/graph/test_prune.py"]).own == (*ALWAYS, "tests/graph/test_prune.py")
     assert called_for(["tests/graph/test_prune.py"]).above == ()
     assert "tests/graph/test_graph_file.py" in using("tests/graph/graphs.py")
     assert "tests/model/test_rerun.py" in using("tests/models.py")
