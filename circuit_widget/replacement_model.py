@@ -52,7 +52,7 @@ from circuit_widget.tracing.attaching import attach, check_fits
 from circuit_widget.tracing.changed_weights import warn_of_changed_weights
 from circuit_widget.tracing.checks import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limits
-from circuit_widget.tracing.foreign_graph import foreign_graph
+from circuit_widget.tracing.foreign_graph import foreign_graph, is_of_model
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
 from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.run import Run
@@ -386,7 +386,7 @@ class ReplacementModel:
         """Return the run of a graph's prompt; checked against the graph if another model object traced it."""
         check_fits(require_graph(graph, InterventionError), self.model, self.transcoders)
         run = self._runs.of(self.prompt_of(graph.tokens), graph.position, cancelled)
-        if graph.model is not self and not run.activations.agree_with(graph):
+        if graph.model is not self and not is_of_model(graph, run.activations, self.model.dtype):
             raise foreign_graph(graph, self.model, self.transcoders)
         if graph.model is self:
             warn_of_changed_weights(graph, run, self.model.dtype)

@@ -14,6 +14,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "errors": "the tree of errors that users see",
         "arguments": "checks of arguments, and how errors quote them",
         "characters": "counting and cutting text by whole characters",
+        "spreadsheet": "tables as CSV, in which no text is a formula",
         "nodes": "the kinds of nodes in a graph, and their ids",
         "feature_ids": "the numbers by which other tools' files name a feature",
         "progress": "progress and cancellation of runs",

@@ -315,7 +315,8 @@ class Circuit:
     def load(cls, path: str | Path) -> Circuit:
         """Read a document that `save` or the frontend wrote, or what is pinned, grouped and labelled in a graph's JSON.
 
-        That JSON is of circuit-tracer or Neuronpedia; `cw.open` opens its graph. Raises CircuitError for another file.
+        That JSON is of circuit-tracer or Neuronpedia, also compressed with gzip; `cw.open` opens its graph. Raises
+        CircuitError for another file.
         """
         from circuit_widget.circuit.document_json import load_circuit
 

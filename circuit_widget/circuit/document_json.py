@@ -11,9 +11,12 @@ from typing import Any
 from circuit_widget.circuit.document import Circuit, Supernode
 from circuit_widget.circuit.rules import MOST_ENTRIES, displayed
 from circuit_widget.circuit.saved_view import circuit_in
-from circuit_widget.errors import CircuitError
+from circuit_widget.errors import CircuitError, GraphFileError
+from circuit_widget.graph.formats.viewer_json import ViewerFile
+from circuit_widget.graph.formats.viewer_reading import SPACE, first_bytes, viewer_file
+from circuit_widget.progress import reporting
 from circuit_widget.system.atomic_write import write_bytes
-from circuit_widget.system.file_kind import VIEWER_GRAPH, file_kind, foreign, json_kind, missing_file
+from circuit_widget.system.file_kind import GZIPPED, VIEWER_GRAPH, file_kind, foreign, json_kind, missing_file
 from circuit_widget.system.paths import quoted_path, require_path
 
 VERSION = 1
@@ -21,9 +24,6 @@ LARGEST_FILE = 16 * 2**20
 """Bytes; a circuit with the largest number of nodes is smaller."""
 
 LONGEST_PROBLEM = 120
-
-READABLE = ("Circuit.load", VIEWER_GRAPH)
-"""Readers of the kinds of files that have a circuit in them."""
 
 KEYS = ("version", "revision", "pinned", "supernodes", "labels", "positions", "node_threshold", "edge_threshold")
 SUPERNODE_KEYS = ("id", "name", "color", "nodes")
@@ -125,33 +125,43 @@ def load_circuit(path: str | os.PathLike[str]) -> Circuit:
         ) from problem
     kind = json_kind(value)
     try:
-        if kind is not None and kind.reader == VIEWER_GRAPH and isinstance(value, dict):
-            return circuit_in(value)
-        return circuit(value)
+        return circuit_in(value) if isinstance(value, ViewerFile) else circuit(value)
     except CircuitError as problem:
-        if kind is not None and kind.reader not in READABLE:
+        if kind is not None and kind.reader != "Circuit.load":
             raise CircuitError(foreign(file, kind, "a circuit")) from problem
         raise CircuitError(f"{quoted}: {problem}") from problem
 
 
 def _read(file: Path) -> object:
-    """Return the JSON in a file. Raises CircuitError for another known kind of file, ValueError for an unknown one."""
-    if file.exists() and not file.is_file():
+    """Return what is in a file: its JSON, or a ViewerFile where it is a graph that may have a circuit on it.
+
+    Raises CircuitError for another known kind of file and for one that is too large, ValueError for an unknown one.
+    """
+    if not file.is_file() and file.exists():
         raise CircuitError(foreign(file, file_kind(file), "a circuit"))
-    if file.stat().st_size <= LARGEST_FILE or _is_viewer_graph(file):
-        try:
-            return json.loads(file.read_bytes().decode())
-        except (ValueError, RecursionError):
-            kind = file_kind(file)
-            if kind is None or kind.reader == "Circuit.load":
-                raise
-            raise CircuitError(foreign(file, kind, "a circuit")) from None
+    large = file.stat().st_size > LARGEST_FILE
+    kind = None if large else file_kind(file)
+    if large or kind == GZIPPED or (kind is not None and kind.reader == VIEWER_GRAPH):
+        return _graph_in(file)
+    try:
+        return json.loads(file.read_bytes().decode())
+    except (ValueError, RecursionError):
+        if kind is None or kind.reader == "Circuit.load":
+            raise
+        raise CircuitError(foreign(file, kind, "a circuit")) from None
+
+
+def _graph_in(file: Path) -> ViewerFile:
+    """Return the graph in a file. Raises CircuitError for a file that is cut off or has no graph."""
+    try:
+        if first_bytes(file).lstrip(SPACE).startswith(b"{"):
+            with reporting(None) as report:
+                found = viewer_file(file, report, None)
+            if {"nodes", "links"} <= found.keys:
+                return found
+    except GraphFileError as problem:
+        raise CircuitError(str(problem)) from problem
     kind = file_kind(file)
     if kind is None or kind.reader == "Circuit.load":
         raise CircuitError(f"{quoted_path(file)} is larger than {LARGEST_FILE // 2**20} MB, too large for a circuit.")
     raise CircuitError(foreign(file, kind, "a circuit"))
-
-
-def _is_viewer_graph(file: Path) -> bool:
-    kind = file_kind(file)
-    return kind is not None and kind.reader == VIEWER_GRAPH

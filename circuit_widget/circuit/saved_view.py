@@ -13,6 +13,7 @@ from circuit_widget.characters import repaired, shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.rules import LONGEST_NAME, SPACE, displayed
 from circuit_widget.errors import CircuitError
+from circuit_widget.graph.formats.viewer_json import ViewerFile
 from circuit_widget.graph.formats.viewer_layers import layered
 from circuit_widget.graph.formats.viewer_nodes import ViewerNode, read_nodes
 from circuit_widget.graph.formats.viewer_writing import export_graph
@@ -25,19 +26,19 @@ if TYPE_CHECKING:
 UNNAMED = "group"
 
 
-def circuit_in(document: Mapping[str, Any]) -> Circuit:
+def circuit_in(file: ViewerFile) -> Circuit:
     """Return the circuit that is saved in a graph's JSON: its lists as lists, or as the texts of an address.
 
     A supernode whose name is taken gets a number after it. A node in two supernodes stays in the first, and logits, which
     are in none here, are pinned; a warning says so. Raises CircuitError for nodes that the file does not have.
     """
-    metadata, view = document.get("metadata"), document.get("qParams")
+    metadata, view = file.rest.get("metadata"), file.rest.get("qParams")
     if not isinstance(metadata, dict):
         raise CircuitError("The file has no metadata.")
     if not isinstance(view, dict):
         return Circuit()
     try:
-        layers = layered(read_nodes(document.get("nodes"), metadata.get("schema_version")))
+        layers = layered(read_nodes(file.nodes, metadata.get("schema_version")))
         nodes, n_layers = layers.nodes, layers.n_layers
     except ValueError as problem:
         raise CircuitError(f"The nodes of the file cannot be read: {problem}.") from problem

@@ -11,6 +11,7 @@ from circuit_widget.arguments import quoted
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.saved_view import circuit_in, view_of
 from circuit_widget.errors import CircuitError
+from circuit_widget.graph.formats.viewer_json import ViewerFile
 from circuit_widget.graph.formats.viewer_writing import identifier, viewer_document
 from circuit_widget.nodes import NodeKind
 
@@ -38,7 +39,11 @@ def circuit_of_link(link: object, graph: Graph) -> Circuit:
             f"The link {quoted(link)} shares no circuit: it has none of {', '.join(VIEW)} after its question mark."
         )
     document = viewer_document(graph, ANY, ANY)
-    circuit = circuit_in({**document, "qParams": {key: values[key] for key in VIEW if key in values}})
+    circuit = circuit_in(
+        ViewerFile(
+            document["nodes"], None, {**document, "qParams": {key: values[key] for key in VIEW if key in values}}
+        )
+    )
     if "pruningThreshold" in values:
         circuit = circuit.threshold(node=_share(values["pruningThreshold"]))
     return circuit.check(graph)

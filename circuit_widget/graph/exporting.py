@@ -12,6 +12,7 @@ from circuit_widget.graph.formats.graphml import graphml
 from circuit_widget.graph.formats.parquet import write_parquet
 from circuit_widget.graph.formats.viewer_writing import export_graph
 from circuit_widget.graph.tables import edge_frame, node_frame
+from circuit_widget.spreadsheet import comma_separated
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import quoted_path, require_path
 
@@ -49,10 +50,13 @@ def _graphml(graph: Graph, file: Path) -> Path:
 
 def _csv(graph: Graph, file: Path) -> Path:
     nodes, edges = tables_at(file)
-    write_bytes(edges, edge_frame(graph).to_csv(index=False, lineterminator="\n").encode(), "graph", GraphFileError)
-    return write_bytes(
-        nodes, node_frame(graph).to_csv(index=False, lineterminator="\n").encode(), "graph", GraphFileError
+    tables = (
+        (edges, comma_separated(edge_frame(graph), ())),
+        (nodes, comma_separated(node_frame(graph), ("token", "label"))),
     )
+    for path, text in tables:
+        write_bytes(path, text.encode(), "graph", GraphFileError)
+    return nodes
 
 
 def _parquet(graph: Graph, file: Path) -> Path:

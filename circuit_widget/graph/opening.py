@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,18 +13,11 @@ from circuit_widget.graph.file import load_graph
 from circuit_widget.graph.formats.circuit_tracer_pt import read_circuit_tracer_graph
 from circuit_widget.graph.formats.graphml import read_graphml
 from circuit_widget.graph.formats.parquet import read_parquet
-from circuit_widget.graph.formats.viewer_reading import GZIP, read_viewer_json
+from circuit_widget.graph.formats.viewer_reading import SPACE, first_bytes, read_viewer_json
 from circuit_widget.graph.graph import Graph
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.system.file_kind import PARQUET, TORCH_GRAPH, file_kind, foreign
 from circuit_widget.system.paths import quoted_path, require_path
-
-FIRST_BYTES = 4096
-AS_GZIP = 31
-"""The number by which zlib knows gzip."""
-
-SPACE = b"\xef\xbb\xbf \t\r\n"
-"""A byte order mark and spaces, which may be before a text."""
 
 KNOWN = (
     "what graph.save wrote, the JSON of circuit-tracer, Neuronpedia and Anthropic's viewer (also .json.gz), a circuit-tracer "
@@ -56,26 +48,12 @@ def open(  # noqa: A001, users call it cw.open
 
 
 def _opened(file: Path, report: ReportProgress, cancelled: IsCancelled | None) -> Graph:
-    start = _start(file)
+    start = first_bytes(file)
     if start.lstrip(SPACE)[:1] in (b"{", b"["):
         return read_viewer_json(file, report, cancelled)
     if start.lstrip(SPACE).startswith(b"<") and b"<graphml" in start:
         return read_graphml(file)
     return _READERS.get(_kind(file, start), load_graph)(file)
-
-
-def _start(file: Path) -> bytes:
-    """Return the first bytes of a file, as they are unpacked; none of what is no file."""
-    try:
-        if not file.is_file():
-            return b""
-        with file.open("rb") as opened:
-            start = opened.read(FIRST_BYTES)
-        # A file that was cut off has first bytes, too.
-        return zlib.decompressobj(AS_GZIP).decompress(start, FIRST_BYTES) if start.startswith(GZIP) else start
-    except (OSError, zlib.error) as problem:
-        reason = getattr(problem, "strerror", None) or problem
-        raise GraphFileError(f"{quoted_path(file)} cannot be read: {reason}.") from problem
 
 
 def _kind(file: Path, start: bytes) -> str:

@@ -52,6 +52,8 @@ class FileKind:
 
 LFS_POINTER = FileKind("a Git LFS pointer, not the file itself", "Fetch the file with: git lfs pull.")
 
+GZIPPED = FileKind("compressed with gzip", "Unpack it first with: gzip -d.")
+
 LFS_START = b"version https://git-lfs"
 """First bytes of a pointer to a file in Git LFS."""
 
@@ -60,7 +62,7 @@ MAGIC: tuple[tuple[bytes, FileKind], ...] = (
     (b"GGUF", FileKind("a GGUF file: a language model for llama.cpp", "Give the file that save() wrote.")),
     (b"\x89HDF\r\n\x1a\n", FileKind("an HDF5 file", "Give the file that save() wrote.")),
     (b"PAR1", FileKind("a Parquet table", "Tables that graph.export wrote are opened with cw.open(path).", PARQUET)),
-    (b"\x1f\x8b", FileKind("compressed with gzip", "Unpack it first with: gzip -d.")),
+    (b"\x1f\x8b", GZIPPED),
     (b"\x28\xb5\x2f\xfd", FileKind("compressed with zstd", "Unpack it first with: zstd -d.")),
     (b"BZh", FileKind("compressed with bzip2", "Unpack it first with: bzip2 -d.")),
     (b"\xfd7zXZ\x00", FileKind("compressed with xz", "Unpack it first with: xz -d.")),

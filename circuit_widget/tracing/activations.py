@@ -68,10 +68,14 @@ class Activations(Mapping[Feature, float]):
 
         Raises InterventionError for anything but a graph.
         """
-        require_graph(graph, InterventionError)
-        here = values_of(self, feature_numbers(graph)).astype(np.float32)
-        tolerance = SAME_ACTIVATION * max(1.0, float(np.abs(graph.activation).max(initial=0.0)))
-        return bool((np.abs(here - graph.activation) <= tolerance).all())
+        return share_that_differs(self, require_graph(graph, InterventionError)) == 0
+
+
+def share_that_differs(found: Activations, graph: Graph) -> float:
+    """Return the share of a graph's features that have other activations on its prompt here, by more than rounding."""
+    here = values_of(found, feature_numbers(graph)).astype(np.float32)
+    tolerance = SAME_ACTIVATION * max(1.0, float(np.abs(graph.activation).max(initial=0.0)))
+    return float((np.abs(here - graph.activation) > tolerance).mean()) if len(here) else 0.0
 
 
 def numbers_of(features: Iterable[Feature]) -> Int64[np.ndarray, "n 3"]:

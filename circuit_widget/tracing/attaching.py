@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from circuit_widget.arguments import quoted
+from circuit_widget.arguments import one_line, quoted
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -19,6 +19,8 @@ from circuit_widget.model.running import runs_model
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.nodes import UNKNOWN_TOKEN, PromptToken, token_name
 from circuit_widget.progress import IsCancelled
+from circuit_widget.system.warning import warn
+from circuit_widget.tracing.foreign_graph import dtype_name
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -45,7 +47,8 @@ def attach(model: AttachableModel, graph: Graph) -> Graph:
     """Return a graph from a file with this model, which then runs its interventions.
 
     Layers, token ids, numbers of features and the activations of the graph's features on its prompt have to be those of
-    the model. Tokens whose texts the file does not give get those of the tokenizer.
+    the model; if the graph was traced in another dtype, nearly all of them, and a warning says so. Tokens whose texts the
+    file does not give get those of the tokenizer.
 
     Raises:
         InterventionError: the graph is not of this model; the text says in what they differ.
@@ -54,6 +57,13 @@ def attach(model: AttachableModel, graph: Graph) -> Graph:
     if graph.model is model:
         return graph
     model._run_of(graph, None)
+    traced_in, computes_in = graph.recipe.get("dtype"), dtype_name(model.model.dtype)
+    if traced_in is not None and traced_in != computes_in:
+        warn(
+            f"This graph was traced with weights in {one_line(str(traced_in), 40)}, and {quoted(model.model.name)} is loaded in "
+            f"{computes_in}: what is measured differs from the numbers of the graph by rounding, and a few features may be "
+            "active in one of the two only."
+        )
     texts = model.prompt_of(graph.tokens).texts
     tokens = tuple(
         PromptToken(text, token.token_id) if token.text == token_name(token.token_id) else token

@@ -1,11 +1,15 @@
-"""The names of nodes and tokens."""
+"""The names of nodes, layers and tokens."""
 
 from collections.abc import Mapping
+from typing import Any, Final
 
+from circuit_widget.characters import shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.nodes import NodeKind
 from circuit_widget.wording.text import printable, token_label
+
+LONGEST_LAYER_NAME: Final = 24
 
 BASIS_WORDS: Mapping[str, Mapping[str, str]] = {
     "features": {"feature": "feature", "error": "error"},
@@ -50,6 +54,23 @@ def node_name(graph: Graph, circuit: Circuit, node: str) -> str:
             return kind_word(graph, "error")
         case NodeKind.FEATURE:
             return f"{kind_word(graph, 'feature')} {graph.feature_index[index]}"
+
+
+def layer_names(graph: Graph) -> tuple[str, ...]:
+    """Return what each layer is called: its number, or, where layers are parts of the model's, which part of which."""
+    return tuple(layer_name(graph, layer) for layer in range(graph.n_layers))
+
+
+def layer_name(graph: Graph, layer: int) -> str:
+    """Return what a layer is called, as "5" or "5 attention"."""
+    names = names_in_recipe(graph)
+    return printable(shortened(names[layer], LONGEST_LAYER_NAME)) if layer < len(names) else str(layer)
+
+
+def names_in_recipe(graph: Graph) -> tuple[str, ...]:
+    """Return the names that a graph gives its layers; none where these are the layers of the model."""
+    names: Any = graph.recipe.get("layer_names")
+    return tuple(names or ())
 
 
 def token_text(text: str) -> str:

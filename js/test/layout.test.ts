@@ -37,7 +37,7 @@ interface Fixture {
   readonly map: readonly {
     readonly nodes: readonly MapNode[];
     readonly token_texts: readonly string[];
-    readonly n_layers: number;
+    readonly layers: readonly string[];
     readonly width: number;
     readonly height: number;
     readonly expected: Record<string, unknown>;
@@ -113,7 +113,7 @@ describe("text", () => {
 
 describe("map", () => {
   test.each(fixture.map.map((entry, at) => ({ at, entry })))("layout $at", ({ entry }) => {
-    const layout = mapLayout(entry.nodes, entry.token_texts, entry.n_layers, entry.width, entry.height);
+    const layout = mapLayout(entry.nodes, entry.token_texts, entry.layers, entry.width, entry.height);
     const { tokenY, ...rest } = layout;
     expectSame({ ...rest, token_y: tokenY }, entry.expected, "map");
   });

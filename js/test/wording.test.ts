@@ -18,6 +18,20 @@ const snapshot = readSnapshot(fixtureSnapshot());
 
 type Case = [number | string, string];
 
+test.each(wording.layer_name as [string[], number, string][])("layer of %o: %s", (layerNames, layer, expected) => {
+  expect(words.layerName({ layerNames }, layer)).toBe(expected);
+});
+
+test("several layers, and where a node is, by the names of layers", () => {
+  expect(words.layersBetween(snapshot, 1, 1)).toBe("layer 1");
+  expect(words.layersBetween(snapshot, 0, 2)).toBe("layers 0–2");
+  const parts = { ...snapshot, layerNames: ["0 attention", "0 MLP", "1 attention"] };
+  const node = parts.ids.indexOf("1_8_4");
+  expect(words.layersBetween(parts, 0, 2)).toBe("layers 0 attention – 1 attention");
+  expect(words.placeOf(parts, node)).toBe("L0 MLP Texas");
+  expect(words.identityOf(parts, node)).toEqual(["feature 8", "layer 0 MLP", "at “Texas”"]);
+});
+
 describe("numbers", () => {
   test.each(wording.percent as unknown as Case[])("share %s", (share, expected) => {
     expect(words.percent(Number(share))).toBe(expected);

@@ -47,10 +47,11 @@ PLACES = """
 def places(widget, width, height):
     from circuit_widget.figure.layout.map_layout import map_layout
     from circuit_widget.figure.scene.visible import map_nodes, visible_graph
+    from circuit_widget.wording.names import layer_names
     graph, circuit = widget.graph, widget.circuit
     visible = visible_graph(graph, circuit.pin(widget.selected) if widget.selected else circuit).nodes
     texts = [token.text for token in graph.tokens]
-    layout = map_layout(map_nodes(graph, visible), texts, graph.n_layers, width, height)
+    layout = map_layout(map_nodes(graph, visible), texts, layer_names(graph), width, height)
     return {graph.node_ids[node]: [x, y] for node, x, y in zip(visible, layout.x, layout.y)}
 """
 

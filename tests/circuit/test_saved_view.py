@@ -1,5 +1,6 @@
 """What is pinned, grouped and labelled in the JSON of circuit-tracer and Neuronpedia is a circuit here, and goes back."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,17 @@ def test_both_ways_of_writing_give_the_same_circuit(view: dict[str, Any], tmp_pa
     }
     assert circuit.labels == {"0_57794_1": "the", "E_50_1": "article"}
     assert circuit.check(cw.open(file)) is circuit
+
+
+def test_the_circuit_of_a_compressed_graph_is_read_as_it_is(tmp_path: Path) -> None:
+    file = file_with(tmp_path, AS_LISTS)
+    packed = tmp_path / "graph.json.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    assert cw.Circuit.load(packed) == cw.Circuit.load(file)
+    for path in (packed, file):
+        path.write_bytes(path.read_bytes()[:-20])
+        with pytest.raises(CircuitError, match=r"graph\.json(\.gz)?\W+is not whole JSON"):
+            cw.Circuit.load(path)
 
 
 def test_a_circuit_goes_out_and_comes_back(tmp_path: Path) -> None:

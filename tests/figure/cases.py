@@ -1,6 +1,7 @@
 """Deterministic inputs of the layout, shared by the fixture and the property tests."""
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
@@ -55,6 +56,15 @@ SCRIPTS = (
 )
 
 
+PARTS = tuple(f"{layer} {part}" for layer in range(2) for part in ("bias lorsa_bQ", "attention", "bias tc_bD", "MLP"))
+PARTS_OF_26 = tuple(f"{layer} {part}" for layer in range(26) for part in ("attention", "MLP"))
+
+
+def numbered(n_layers: int) -> tuple[str, ...]:
+    """The names of layers that have none but their numbers."""
+    return tuple(map(str, range(n_layers)))
+
+
 def map_nodes(seed: int, count: int, tokens: int, n_layers: int, logits: int = 2) -> list[MapNode]:
     """Features crowding towards the last positions, an error now and then, all tokens, some logits."""
     rng = random.Random(seed)
@@ -91,7 +101,7 @@ def map_dots(
     """The nodes of a map, some of them labelled, drawn by a camera on its middle; and the frame of their labels."""
     rng = random.Random(seed)
     nodes = map_nodes(seed, count, 9, 12, logits=5)
-    layout = map_layout(nodes, DALLAS, 12, width, height)
+    layout = map_layout(nodes, DALLAS, numbered(12), width, height)
     scale = zoom**0.45
     dots = [
         MapDot(
@@ -143,11 +153,14 @@ def stored(boxes: list[LayoutBox], seed: int) -> list[LayoutBox]:
 def fixture() -> dict[str, Any]:
     """What tests/fixtures/layout.json holds: inputs, and what the functions make of them."""
     maps = [
-        _map_case(map_nodes(1, 60, 9, 4), DALLAS, 4, 740.0, 400.0),
-        _map_case(map_nodes(2, 260, 10, 26, logits=10), STRANGE, 26, 740.0, 420.0),
-        _map_case(map_nodes(3, 60, 9, 4), DALLAS, 4, 351.0, 300.0),
-        _map_case(map_nodes(4, 0, 2, 1), DALLAS, 1, 200.0, 120.0),
-        _map_case(map_nodes(5, 300, 40, 12), tuple(f" token{i}" for i in range(40)), 12, 900.0, 500.0),
+        _map_case(map_nodes(1, 60, 9, 4), DALLAS, numbered(4), 740.0, 400.0),
+        _map_case(map_nodes(2, 260, 10, 26, logits=10), STRANGE, numbered(26), 740.0, 420.0),
+        _map_case(map_nodes(3, 60, 9, 4), DALLAS, numbered(4), 351.0, 300.0),
+        _map_case(map_nodes(4, 0, 2, 1), DALLAS, numbered(1), 200.0, 120.0),
+        _map_case(map_nodes(5, 300, 40, 12), tuple(f" token{i}" for i in range(40)), numbered(12), 900.0, 500.0),
+        _map_case(map_nodes(6, 60, 9, 8), DALLAS, PARTS, 740.0, 400.0),
+        _map_case(map_nodes(7, 60, 9, 52), DALLAS, PARTS_OF_26, 740.0, 420.0),
+        _map_case(map_nodes(8, 20, 9, 2), DALLAS, ("0 a long name of a layer", "\u202e層"), 340.0, 300.0),
     ]
     circuits = []
     for seed, count, width, height in ((1, 1, 460.0, 400.0), (2, 7, 460.0, 400.0), (3, 22, 460.0, 400.0),
@@ -225,13 +238,13 @@ def fixture() -> dict[str, Any]:
 
 
 def _map_case(
-    nodes: list[MapNode], texts: tuple[str, ...], n_layers: int, width: float, height: float
+    nodes: list[MapNode], texts: tuple[str, ...], layers: Sequence[str], width: float, height: float
 ) -> dict[str, Any]:
-    layout = map_layout(nodes, texts, n_layers, width, height)
+    layout = map_layout(nodes, texts, layers, width, height)
     return {
         "nodes": [node._asdict() for node in nodes],
         "token_texts": list(texts),
-        "n_layers": n_layers,
+        "layers": list(layers),
         "width": width,
         "height": height,
         "expected": {
@@ -242,6 +255,7 @@ def _map_case(
             "rows": [row._asdict() for row in layout.rows],
             "slanted": layout.slanted,
             "token_y": layout.token_y,
+            "left": layout.left,
         },
     }
 

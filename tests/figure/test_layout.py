@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, PlacedBox, circuit_layout
 from circuit_widget.figure.layout.map_layout import MapLayout, MapNode, map_layout
 from circuit_widget.wording.text import mono_width, printable, shorten, text_width, token_label
-from tests.figure.cases import DALLAS, boxes_and_links, fixture, map_nodes, stored
+from tests.figure.cases import DALLAS, boxes_and_links, fixture, map_nodes, numbered, stored
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "layout.json"
 
@@ -44,7 +44,7 @@ def distance(layout: MapLayout, one: int, other: int) -> float:
 @pytest.mark.parametrize("seed", range(6))
 def test_nodes_do_not_overlap_where_there_is_room(seed: int) -> None:
     nodes = map_nodes(seed, 70, 9, 4)
-    layout = map_layout(nodes, DALLAS, 4, 740, 400)
+    layout = map_layout(nodes, DALLAS, numbered(4), 740, 400)
     for one, other in itertools.combinations(range(len(nodes)), 2):
         assert distance(layout, one, other) >= layout.radius[one] + layout.radius[other] - 1e-6
 
@@ -53,7 +53,7 @@ def test_nodes_do_not_overlap_where_there_is_room(seed: int) -> None:
 @pytest.mark.parametrize("count", [0, 5, 80, 400])
 def test_nodes_stay_in_their_cell(count: int, width: float, height: float) -> None:
     nodes = map_nodes(11, count, 9, 12)
-    layout = map_layout(nodes, DALLAS, 12, width, height)
+    layout = map_layout(nodes, DALLAS, numbered(12), width, height)
     columns = {column.position: column for column in layout.columns}
     pitch = layout.rows[0].y - layout.rows[1].y
     for index, node in enumerate(nodes):
@@ -67,7 +67,7 @@ def test_nodes_stay_in_their_cell(count: int, width: float, height: float) -> No
 def test_the_most_influential_node_of_a_cell_is_largest_and_first() -> None:
     influences = (0.1, 0.5, 0.02, 0.3)
     nodes = [MapNode("feature", 1, 2, influence) for influence in influences]
-    layout = map_layout(nodes, DALLAS, 4, 740, 400)
+    layout = map_layout(nodes, DALLAS, numbered(4), 740, 400)
     by_place = sorted(range(4), key=lambda index: layout.x[index])
     assert by_place == [1, 3, 0, 2]
     assert sorted(layout.radius, reverse=True) == [layout.radius[index] for index in by_place]
@@ -75,13 +75,13 @@ def test_the_most_influential_node_of_a_cell_is_largest_and_first() -> None:
 
 def test_a_position_without_visible_nodes_has_no_column() -> None:
     nodes = [MapNode("token", -1, position, 0.1) for position in (1, 4)]
-    layout = map_layout(nodes, DALLAS, 4, 740, 400)
+    layout = map_layout(nodes, DALLAS, numbered(4), 740, 400)
     assert [column.position for column in layout.columns] == [1, 4]
     assert layout.columns[0].x1 == pytest.approx(layout.columns[1].x0)
 
 
 def test_layer_labels_thin_out_before_they_touch() -> None:
-    layout = map_layout(map_nodes(1, 10, 9, 48), DALLAS, 48, 740, 300)
+    layout = map_layout(map_nodes(1, 10, 9, 48), DALLAS, numbered(48), 740, 300)
     shown = [row for row in layout.rows if row.label]
     assert (shown[0].label, shown[-1].label) == ("emb", "out")
     assert all(low.y - high.y >= 10.9 for low, high in itertools.pairwise(shown))
@@ -89,8 +89,8 @@ def test_layer_labels_thin_out_before_they_touch() -> None:
 
 
 def test_tokens_too_wide_for_the_map_are_slanted_and_stay_inside() -> None:
-    upright = map_layout(map_nodes(1, 10, 9, 4), DALLAS, 4, 740, 300)
-    narrow = map_layout(map_nodes(1, 10, 9, 4), DALLAS, 4, 300, 300)
+    upright = map_layout(map_nodes(1, 10, 9, 4), DALLAS, numbered(4), 740, 300)
+    narrow = map_layout(map_nodes(1, 10, 9, 4), DALLAS, numbered(4), 300, 300)
     assert (upright.slanted, narrow.slanted) == (False, True)
     for column in narrow.columns:
         length = mono_width(column.text, 11.5)
@@ -187,7 +187,7 @@ def test_token_text_becomes_one_visible_line() -> None:
 @pytest.mark.parametrize("width", [900, 740, 594])
 def test_outputs_are_in_one_line_side_by_side(width: float) -> None:
     nodes = map_nodes(4, 120, 9, 4, logits=10)
-    layout = map_layout(nodes, DALLAS, 4, width, 360)
+    layout = map_layout(nodes, DALLAS, numbered(4), width, 360)
     outputs = [index for index, node in enumerate(nodes) if node.kind == "logit"]
     assert {layout.y[index] for index in outputs} == {layout.rows[-1].y}
     for one, other in itertools.pairwise(outputs):

@@ -20,6 +20,7 @@ from circuit_widget.figure.scene.scene import Circle, Curves, Item, Label, Lines
 from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Effect
+from circuit_widget.wording.names import layer_names
 from tests.figure.graphs import circuit_of_dallas, dallas, effect_on, features, texas_ablated
 
 GRAPH = dallas()
@@ -45,7 +46,7 @@ def drawn_map(circuit: Circuit, effect: Effect | None) -> tuple[Sequence[Item], 
     draw_map(pen, GRAPH, circuit, effect, WIDTH, HEIGHT)
     visible = visible_graph(GRAPH, circuit)
     texts = [token.text for token in GRAPH.tokens]
-    layout = map_layout(map_nodes(GRAPH, visible.nodes), texts, GRAPH.n_layers, WIDTH, HEIGHT, style.TOKEN_SIZE)
+    layout = map_layout(map_nodes(GRAPH, visible.nodes), texts, layer_names(GRAPH), WIDTH, HEIGHT, style.TOKEN_SIZE)
     return pen.items, visible, layout
 
 

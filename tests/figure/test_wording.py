@@ -11,7 +11,7 @@ from circuit_widget.circuit.document import Circuit
 from circuit_widget.intervention.kinds import intervention_from_json
 from circuit_widget.intervention.mode import read_mode
 from circuit_widget.widget.state.experiment import experiment_name
-from circuit_widget.wording.names import node_name
+from circuit_widget.wording.names import layer_name, node_name
 from circuit_widget.wording.numbers import mark, percent, plain_number, probability
 from circuit_widget.wording.outcome import description, probability_tone, ratio_tone
 from tests.widget.small_graph import small_graph
@@ -21,6 +21,11 @@ GRAPH = small_graph()
 NAMES = json.loads((FIXTURES / "names.json").read_text(encoding="utf-8"))
 EXPERIMENTS = json.loads((FIXTURES / "experiments.json").read_text(encoding="utf-8"))
 WORDING = json.loads((FIXTURES / "wording.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("names", "layer", "words"), WORDING["layer_name"])
+def test_names_of_layers(names: list[str], layer: int, words: str) -> None:
+    assert layer_name(dataclasses.replace(GRAPH, recipe={"layer_names": names}), layer) == words
 
 
 @pytest.mark.parametrize(("share", "words"), WORDING["percent"])

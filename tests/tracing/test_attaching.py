@@ -1,15 +1,16 @@
 """A model is put with a graph from a file only where it is the one that traced it; the error says what differs."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.errors import InterventionError
+from circuit_widget.errors import CircuitWidgetWarning, InterventionError
 from circuit_widget.nodes import PromptToken
-from tests.models import PROMPT_IDS, reference_model, tiny_model
+from tests.models import PROMPT_IDS, REFERENCE, reference_model, tiny_model
 
 
 def from_file(folder: Path) -> cw.Graph:
@@ -19,12 +20,35 @@ def from_file(folder: Path) -> cw.Graph:
 def test_the_model_that_traced_a_graph_runs_it(tmp_path: Path) -> None:
     graph, model = from_file(tmp_path), reference_model()
     assert graph.model is None
-    widget = graph.show(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        widget = graph.show(model)
+        widget.ablate(graph.node_ids[0])
     assert widget.graph.model is model
     assert len(widget.ablate(graph.node_ids[0]).logits_after) > 0
     attached = model.attach(graph)
     assert attached.node_ids == graph.node_ids
     assert model.attach(attached) is attached
+
+
+@pytest.mark.parametrize("case", ["llama-relu", "gpt2-jumprelu"])
+def test_the_same_weights_in_another_dtype_run_a_graph_with_a_warning(case: str, tmp_path: Path) -> None:
+    architecture, model = case.split("-")[0], reference_model(case)
+    rounded = cw.load(
+        REFERENCE / "models" / architecture, REFERENCE / case / "transcoders", device="cpu", dtype="bfloat16"
+    )
+    graph = cw.open(rounded.trace(PROMPT_IDS).save(tmp_path / "graph.safetensors"))
+    with pytest.warns(CircuitWidgetWarning, match=r"traced with weights in bfloat16, and .* is loaded in float32"):
+        widget = graph.show(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(widget.ablate(graph.node_ids[0]).logits_after) > 0
+    # The same dtype leaves no room for features that differ, and no dtype makes up for other weights.
+    named = dataclasses.replace(graph, recipe={**graph.recipe, "dtype": "float32"})
+    changed = dataclasses.replace(graph, activation=graph.activation * 1.1)
+    for other in (named, changed):
+        with pytest.raises(InterventionError, match="other activations"):
+            model.attach(other)
 
 
 Change = Callable[[cw.Graph], cw.Graph]

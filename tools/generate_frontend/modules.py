@@ -94,7 +94,7 @@ def _wording() -> list[str]:
         *_taken(mode, "RANGE_FROZEN"),
         *_taken(numbers, "NO_NUMBER", "LARGEST_FIXED", "LIKELY", "VISIBLE_CHANGE", "VISIBLE_SHARE"),
         *_taken(outcome, "FADED_BELOW"),
-        *_taken(names, "BASIS_WORDS", "BASIS_CAUTIONS"),
+        *_taken(names, "LONGEST_LAYER_NAME", "BASIS_WORDS", "BASIS_CAUTIONS"),
     ]
 
 

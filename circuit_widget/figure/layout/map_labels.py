@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
-from circuit_widget.figure.layout.map_layout import GUTTER, MapLayout
+from circuit_widget.figure.layout.map_layout import MapLayout
 from circuit_widget.wording.text import shorten, text_width
 
 LABEL_ROOM: Final = 86.0
@@ -87,7 +87,7 @@ class MapLabel(NamedTuple):
 def label_frame(layout: MapLayout, width: float) -> Area:
     """Return the part of the map that labels may be in: between the row labels and the token texts."""
     under = UNDER_SLANTED if layout.slanted else UNDER_UPRIGHT
-    return Area(GUTTER, LABEL_EDGE, width - LABEL_EDGE, layout.rows[0].y + under)
+    return Area(layout.left, LABEL_EDGE, width - LABEL_EDGE, layout.rows[0].y + under)
 
 
 def lead_areas(lead: Sequence[float]) -> list[Area]:

@@ -8,9 +8,15 @@ import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from circuit_widget.wording.text import mono_width, shorten, token_label
+from circuit_widget.wording.text import mono_width, shorten, text_width, token_label
 
 GUTTER: Final = 34.0
+"""Width of the row labels, and the most that longer names of layers get, in pixels and as a share of the map."""
+MOST_GUTTER: Final = 96.0
+MOST_GUTTER_SHARE: Final = 0.25
+ROW_LABEL_SIZE: Final = 10.5
+ROW_LABEL_MARGIN: Final = 10.0
+"""Space left and right of a row label."""
 RIGHT: Final = 10.0
 TOP: Final = 18.0
 BOTTOM: Final = 30.0
@@ -53,7 +59,8 @@ class Row(NamedTuple):
 class MapLayout(NamedTuple):
     """Centres and radii of the nodes, columns, rows (bottom to top), and the direction of the token texts.
 
-    Horizontal texts are centred in their column at token_y; slanted ones end there, turned by -40 degrees.
+    `left` is where the columns begin, right of the row labels. Horizontal texts are centred in their column at token_y;
+    slanted ones end there, turned by -40 degrees.
     """
 
     x: tuple[float, ...]
@@ -63,31 +70,33 @@ class MapLayout(NamedTuple):
     rows: tuple[Row, ...]
     slanted: bool
     token_y: float
+    left: float
 
 
 def map_layout(
     nodes: Sequence[MapNode],
     token_texts: Sequence[str],
-    n_layers: int,
+    layers: Sequence[str],
     width: float,
     height: float,
     token_size: float = 11.5,
 ) -> MapLayout:
-    """Lay out tokens across and layers upwards.
+    """Lay out tokens across and layers upwards; `layers` are the names of the layers.
 
     Each node is in the cell of its position and layer, the largest first, without overlaps if they fit.
     """
     positions = sorted({node.position for node in nodes})
     texts = [token_label(token_texts[position]) for position in positions]
     text_widths = [mono_width(text, token_size) for text in texts]
-    available = max(1.0, width - GUTTER - RIGHT)
+    n_layers, gutter = len(layers), _gutter(layers, width)
+    available = max(1.0, width - gutter - RIGHT)
     slanted = math.fsum(text + TOKEN_SPACE for text in text_widths) > available
     bottom = min(BOTTOM - 8 + SLANT_SIN * max(text_widths, default=0.0), 0.4 * height) if slanted else BOTTOM
     pitch = max(1.0, height - TOP - bottom) / (n_layers + 1)
     radius = _radii(nodes, pitch)
     cells = _cells(nodes)
     base = [SLANTED_SPACE if slanted else text + TOKEN_SPACE for text in text_widths]
-    columns = _columns(positions, base, cells, radius, available, n_layers + 1)
+    columns = _columns(positions, base, cells, radius, gutter, available, n_layers + 1)
 
     base_y = height - bottom
     x, y = [0.0] * len(nodes), [0.0] * len(nodes)
@@ -108,10 +117,18 @@ def map_layout(
             Column(position, left, right, _column_text(text, left, right, slanted, token_size))
             for position, (left, right), text in zip(positions, columns, texts, strict=True)
         ),
-        _rows(n_layers, base_y, pitch),
+        _rows(layers, gutter, base_y, pitch),
         slanted,
         base_y + (12.0 if slanted else 19.0),
+        gutter,
     )
+
+
+def _gutter(layers: Sequence[str], width: float) -> float:
+    """Return the width of the row labels: more than usual where layers have long names."""
+    widest = max((text_width(name, ROW_LABEL_SIZE) for name in layers), default=0.0)
+    most = max(GUTTER, min(MOST_GUTTER, MOST_GUTTER_SHARE * width))
+    return min(max(GUTTER, widest + ROW_LABEL_MARGIN), most)
 
 
 def _radii(nodes: Sequence[MapNode], pitch: float) -> list[float]:
@@ -147,6 +164,7 @@ def _columns(
     base: Sequence[float],
     cells: dict[tuple[int, int], list[int]],
     radius: Sequence[float],
+    left: float,
     available: float,
     top: int,
 ) -> list[tuple[float, float]]:
@@ -168,7 +186,6 @@ def _columns(
         widths = stage
     total = math.fsum(widths)
     columns = []
-    left = GUTTER
     for column in widths:
         right = left + column * available / total
         columns.append((left, right))
@@ -226,11 +243,12 @@ def _column_text(text: str, left: float, right: float, slanted: bool, size: floa
     return shorten(text, room, size, True)
 
 
-def _rows(n_layers: int, base_y: float, pitch: float) -> tuple[Row, ...]:
+def _rows(layers: Sequence[str], gutter: float, base_y: float, pitch: float) -> tuple[Row, ...]:
     step = next((step for step in (1, 2, 5, 10, 20) if step * pitch >= ROW_LABEL_SPACE), 50)
     labels = ["emb"]
-    for layer in range(n_layers):
-        clear = (layer + 1) * pitch >= ROW_LABEL_SPACE and (n_layers - layer) * pitch >= ROW_LABEL_SPACE
-        labels.append(str(layer) if layer % step == 0 and clear else "")
+    for layer, name in enumerate(layers):
+        clear = (layer + 1) * pitch >= ROW_LABEL_SPACE and (len(layers) - layer) * pitch >= ROW_LABEL_SPACE
+        fits = layer % step == 0 and clear
+        labels.append(shorten(name, gutter - ROW_LABEL_MARGIN, ROW_LABEL_SIZE) if fits else "")
     labels.append("out")
     return tuple(Row(label, base_y - row * pitch) for row, label in enumerate(labels))

@@ -29,7 +29,7 @@ from circuit_widget.figure.scene.shapes import edge, node_shape
 from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.wording.names import node_label, token_text
+from circuit_widget.wording.names import layer_names, node_label, token_text
 from circuit_widget.wording.numbers import LIKELY, probability
 from circuit_widget.wording.text import apart, mono_width
 
@@ -82,7 +82,7 @@ def draw_map(
     visible = visible_graph(graph, circuit)
     nodes = map_nodes(graph, visible.nodes)
     texts = [token.text for token in graph.tokens]
-    layout = map_layout(nodes, texts, graph.n_layers, width, height, style.TOKEN_SIZE)
+    layout = map_layout(nodes, texts, layer_names(graph), width, height, style.TOKEN_SIZE)
     index_of = {int(node): index for index, node in enumerate(visible.nodes)}
     marks = node_marks(graph, circuit, effect)
     _axes(pen, layout, width)

@@ -18,7 +18,7 @@ from circuit_widget.arguments import quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import GraphFileError
 from circuit_widget.graph.consistency import check_consistency
-from circuit_widget.graph.document import check_plain
+from circuit_widget.graph.document import LARGEST, check_plain
 from circuit_widget.graph.graph import JSON, Graph
 from circuit_widget.graph.recipe import LOG_PROBABILITIES
 from circuit_widget.nodes import PromptToken, Target, token_name
@@ -29,6 +29,9 @@ FORMAT = "circuit-tracer graph (.pt)"
 
 STANDING_IN = ("circuit_tracer.", "transformer_lens.", "transformers.models.")
 """Packages whose classes a file may name: an empty object, which keeps what is saved of it, stands in for each."""
+
+LARGEST_ID = 2**31 - 1
+"""Largest id of a token."""
 
 SMALLEST_PROBABILITY = 1e-38
 SHARE_OF_MEMORY = 0.5
@@ -112,6 +115,8 @@ def _first_line(problem: BaseException) -> str:
 
 def _graph(saved: Mapping[str, Any]) -> Graph:
     ids = _whole(saved, "input_tokens", 1)
+    if not len(ids) or not 0 <= ids.min() <= ids.max() <= LARGEST_ID:
+        raise ValueError(f"input_tokens is {quoted(ids.tolist())}, expected the ids of the prompt's tokens")
     active, selected = _whole(saved, "active_features", 2), _whole(saved, "selected_features", 1)
     if active.shape[1] != 3:
         raise ValueError(f"active_features has shape {active.shape}, expected layer, position and feature of each")
@@ -122,6 +127,8 @@ def _graph(saved: Mapping[str, Any]) -> Graph:
     if isinstance(n_layers, bool) or not isinstance(n_layers, int) or n_layers < 1:
         raise ValueError(f"cfg.n_layers is {quoted(n_layers)}, expected the number of layers")
     probabilities = _numbers(saved, "logit_probabilities", 1).astype(np.float64)
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("logit_probabilities has values that are not between 0 and 1")
     targets = _targets(saved, probabilities)
     features = active[selected]
     order = np.lexsort((features[:, 2], features[:, 1], features[:, 0]))
@@ -194,7 +201,7 @@ def _target(given: object) -> tuple[str, int]:
     """Return text and id of a target: the fields of a LogitTarget, or an id alone."""
     parts = given.arguments if isinstance(given, _Saved) else given if isinstance(given, tuple) else ("", given)
     match parts:
-        case (str(text), int(number)) if not isinstance(number, bool) and 0 <= number < 2**31:
+        case (str(text), int(number)) if not isinstance(number, bool) and 0 <= number <= LARGEST_ID:
             return repaired(text) or token_name(number), number
     raise ValueError(f"a target is {quoted(parts)}, expected a text and a token id")
 
@@ -219,6 +226,8 @@ def _weights(
     if bool(constant.any()) or bool(matrix[:, expected - n_logits :].any()):
         raise ValueError("adjacency_matrix has edges into errors or tokens, or out of logits")
     chosen = matrix[torch.from_numpy(rows)][:, torch.from_numpy(columns)].to(torch.float32)
+    if not bool((chosen.abs() <= LARGEST).all()):
+        raise ValueError(f"adjacency_matrix has values that are not finite, or above {LARGEST:g}")
     return chosen.numpy()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,31 @@ from circuit_widget.graph.formats.json_stream import entries
 from circuit_widget.graph.formats.viewer_json import LISTS, ViewerFile, graph_of
 from circuit_widget.graph.graph import Graph
 from circuit_widget.progress import IsCancelled, ReportProgress
-from circuit_widget.system.file_kind import VIEWER_GRAPH, file_kind, foreign, json_kind
+from circuit_widget.system.file_kind import GZIPPED, VIEWER_GRAPH, file_kind, foreign, json_kind
 from circuit_widget.system.paths import quoted_path
 from circuit_widget.system.warning import warn
 
 GZIP = b"\x1f\x8b"
+FIRST_BYTES = 4096
+AS_GZIP = 31
+"""The number by which zlib knows gzip."""
+
+SPACE = b"\xef\xbb\xbf \t\r\n"
+"""A byte order mark and spaces, which may be before a text."""
+
+
+def first_bytes(file: Path) -> bytes:
+    """Return the first bytes of a file, as they are unpacked; none of what is no file."""
+    try:
+        if not file.is_file():
+            return b""
+        with file.open("rb") as opened:
+            start = opened.read(FIRST_BYTES)
+        # A file that was cut off has first bytes, too.
+        return zlib.decompressobj(AS_GZIP).decompress(start, FIRST_BYTES) if start.startswith(GZIP) else start
+    except (OSError, zlib.error) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise GraphFileError(f"{quoted_path(file)} cannot be read: {reason}.") from problem
 
 
 def read_viewer_json(path: Path, report: ReportProgress, cancelled: IsCancelled | None) -> Graph:
@@ -26,7 +47,7 @@ def read_viewer_json(path: Path, report: ReportProgress, cancelled: IsCancelled 
 
     Raises GraphFileError, naming the place, for whatever contradicts itself or cannot be read, Cancelled once `cancelled`.
     """
-    file = _file_of(path, report, cancelled)
+    file = viewer_file(path, report, cancelled)
     if not {"nodes", "links"} <= file.keys:
         raise GraphFileError(foreign(path, json_kind({**file.rest, **dict.fromkeys(file.keys)}), "a graph"))
     try:
@@ -48,7 +69,8 @@ def read_viewer_json(path: Path, report: ReportProgress, cancelled: IsCancelled 
     return graph
 
 
-def _file_of(path: Path, report: ReportProgress, cancelled: IsCancelled | None) -> ViewerFile:
+def viewer_file(path: Path, report: ReportProgress, cancelled: IsCancelled | None) -> ViewerFile:
+    """Return what a JSON file has, with its nodes and links apart, where it has these. Raises as `read_viewer_json` does."""
     found = ViewerFile()
     try:
         with _characters(path, report, cancelled) as read:
@@ -88,7 +110,7 @@ def _characters(path: Path, report: ReportProgress, cancelled: IsCancelled | Non
 
 def _not_whole(path: Path, problem: BaseException) -> str:
     kind = file_kind(path) if path.stat().st_size else None
-    if kind is not None and kind.reader != VIEWER_GRAPH and "gzip" not in kind.name:
+    if kind is not None and kind.reader != VIEWER_GRAPH and kind != GZIPPED:
         return foreign(path, kind, "a graph")
     reason = " ".join(str(problem).split())[:120] or "it is nested too deep"
     return f"{quoted_path(path)} is not whole JSON: {reason}. It may have been cut off while it was copied."

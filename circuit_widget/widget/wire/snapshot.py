@@ -27,6 +27,7 @@ from circuit_widget.widget.wire.snapshot_messages import (
     SnapshotTarget,
     SnapshotToken,
 )
+from circuit_widget.wording.names import names_in_recipe
 
 NODE_SHARE = 0.98
 EDGE_SHARE = 0.995
@@ -79,6 +80,7 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         version=VERSION,
         basis=graph.basis,
         n_layers=graph.n_layers,
+        layer_names=tuple(shortened(name, LONGEST_TEXT) for name in names_in_recipe(graph)),
         position=graph.position,
         prompt=recipe["prompt"],
         tokens=tuple(SnapshotToken(token.text, token.token_id) for token in graph.tokens),

@@ -60,12 +60,14 @@ class SnapshotColumn:
 class SnapshotMessage:
     """A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
 
-    `basis` is what the features are: of transcoders, or neurons of the model.
+    `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
+    those of the model, and else has one for each.
     """
 
     version: int
     basis: Literal["features", "neurons"]
     n_layers: int
+    layer_names: tuple[str, ...]
     position: int
     prompt: str
     tokens: tuple[SnapshotToken, ...]

@@ -11,6 +11,7 @@ import {
   differentWords,
   interventionMark,
   kindWord,
+  layersBetween,
   percent,
   probability,
   probabilityTone,
@@ -94,7 +95,11 @@ export function injectedBy(snapshot: Snapshot, boxes: readonly Box[], effect: Ef
   return {
     name: named || differentWords(snapshot, text ?? "") || "swapped in",
     title: effect.injected
-      .map((one) => one.label ?? `${kindWord(snapshot, "feature")} ${one.feature}, layer ${one.layer}`)
+      .map(
+        (one) =>
+          one.label ??
+          `${kindWord(snapshot, "feature")} ${one.feature}, ${layersBetween(snapshot, one.layer, one.layer)}`,
+      )
       .join("\n"),
     features: effect.injected.length,
     beside: boxes.filter((box) => box.nodes.some((id) => changed.has(id))).map((box) => box.id),

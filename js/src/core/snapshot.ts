@@ -59,6 +59,7 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
   return {
     basis: header.basis,
     nLayers: header.n_layers,
+    layerNames: header.layer_names,
     position: header.position,
     prompt: header.prompt,
     tokens: header.tokens,

@@ -10,6 +10,8 @@ export interface Snapshot {
   /** What the features are: of transcoders, or neurons of the model, whose errors are the other neurons. */
   readonly basis: SnapshotMessage["basis"];
   readonly nLayers: number;
+  /** What the layers are called where they are parts of the model's layers; else empty. */
+  readonly layerNames: readonly string[];
   readonly position: number;
   /** The prompt as it was typed; empty where only its tokens are known. */
   readonly prompt: string;

@@ -16,6 +16,13 @@ const UNEXPLAINED = {
   neurons: "What those neurons of this MLP write that are no nodes of the graph.",
 } as const;
 
+/** What the part of a layer is that no feature of it stands for, where layers are parts of the model's. */
+const UNEXPLAINED_PART = "What no feature of this part of the layer stands for: a reconstruction error, or a bias.";
+
+function unexplained(snapshot: Snapshot): string {
+  return snapshot.layerNames.length > 0 ? UNEXPLAINED_PART : UNEXPLAINED[snapshot.basis];
+}
+
 /** A feature, error, token or logit: what it is, what feeds it and what it feeds. */
 export function NodeInspector({ store, node }: { store: Store; node: number }) {
   const { snapshot } = store;
@@ -34,7 +41,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
       </p>
       {kind === KIND.feature && <FeatureCard store={store} id={id} />}
       {kind === KIND.error && (
-        <p class="explanation">{UNEXPLAINED[snapshot.basis]} It acts on what follows, but it is not explained.</p>
+        <p class="explanation">{unexplained(snapshot)} It acts on what follows, but it is not explained.</p>
       )}
       <Contributions
         store={store}

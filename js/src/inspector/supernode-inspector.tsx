@@ -4,7 +4,7 @@ import { KIND } from "../core/constants";
 import type { Box, Snapshot } from "../core/types";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import { count, decimal, kindWord, percent } from "../wording/words";
+import { count, decimal, kindWord, layersBetween, percent } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { contributionsOf } from "./contributions";
 import { Title } from "./inspector";
@@ -55,7 +55,7 @@ export function factsOfGroup(store: Store, box: Box): readonly string[] {
   ];
   if (layers.length > 0) {
     const [low, high] = [Math.min(...layers), Math.max(...layers)];
-    facts.push(low === high ? `layer ${low}` : `layers ${low}–${high}`);
+    facts.push(layersBetween(snapshot, low, high));
   }
   if (features.length > 0) {
     const activations = features.map((node) => snapshot.activation[node]);

@@ -1,6 +1,16 @@
 /** Measures of screen and figure, in pixels unless they say otherwise; written by `python -m tools.generate_frontend`. */
 
+/** Width of the row labels, and the most that longer names of layers get, in pixels and as a share of the map. */
 export const GUTTER = 34;
+
+export const MOST_GUTTER = 96;
+
+export const MOST_GUTTER_SHARE = 0.25;
+
+export const ROW_LABEL_SIZE = 10.5;
+
+/** Space left and right of a row label. */
+export const ROW_LABEL_MARGIN = 10;
 
 export const RIGHT = 10;
 

@@ -5,7 +5,6 @@
 
 import { shorten, textWidth } from "../text/width";
 import {
-  GUTTER,
   LABEL_CLEAR,
   LABEL_EDGE,
   LABEL_GAP,
@@ -59,9 +58,9 @@ export interface MapLabel {
 }
 
 /** The part of the map that labels may be in: between the row labels and the token texts. */
-export function labelFrame({ slanted, rows }: MapLayout, width: number): Area {
+export function labelFrame({ slanted, rows, left }: MapLayout, width: number): Area {
   const under = slanted ? UNDER_SLANTED : UNDER_UPRIGHT;
-  return { x0: GUTTER, y0: LABEL_EDGE, x1: width - LABEL_EDGE, y1: rows[0].y + under };
+  return { x0: left, y0: LABEL_EDGE, x1: width - LABEL_EDGE, y1: rows[0].y + under };
 }
 
 /** The rectangles of the strokes of the line between a dot and its label, none where there is no line. */

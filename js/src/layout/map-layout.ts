@@ -5,13 +5,17 @@
 
 import { clamp, sum } from "../core/scales";
 import { TOKEN_SIZE } from "../page/constants";
-import { monoWidth, shorten, tokenLabel } from "../text/width";
+import { monoWidth, shorten, textWidth, tokenLabel } from "../text/width";
 import {
   BOTTOM,
   GUTTER,
   MANY_LOGITS,
+  MOST_GUTTER,
+  MOST_GUTTER_SHARE,
   NODE_GAP,
   RIGHT,
+  ROW_LABEL_MARGIN,
+  ROW_LABEL_SIZE,
   ROW_LABEL_SPACE,
   SLANT_COS,
   SLANT_SIN,
@@ -44,7 +48,7 @@ export interface Row {
 
 /**
  * Centres and radii of the nodes, columns, rows (bottom to top), and the angle of the token texts.
- * Upright texts are centred in their column at tokenY; slanted ones end there, turned by -40 degrees.
+ * `left` is where the columns begin, right of the row labels. Upright texts are centred in their column at tokenY; slanted ones end there, turned by -40 degrees.
  */
 export interface MapLayout {
   readonly x: readonly number[];
@@ -54,6 +58,7 @@ export interface MapLayout {
   readonly rows: readonly Row[];
   readonly slanted: boolean;
   readonly tokenY: number;
+  readonly left: number;
 }
 
 type NumberPair = readonly [number, number];
@@ -64,11 +69,11 @@ interface Cell {
   readonly members: number[];
 }
 
-/** Tokens across, layers up: each node in the cell of its position and layer, largest first, apart if they fit. */
+/** Tokens across, layers up by name: each node in the cell of its position and layer, largest first, apart if they fit. */
 export function mapLayout(
   nodes: readonly MapNode[],
   tokenTexts: readonly string[],
-  nLayers: number,
+  layers: readonly string[],
   width: number,
   height: number,
   tokenSize: number = TOKEN_SIZE,
@@ -77,14 +82,16 @@ export function mapLayout(
   const place = new Map(positions.map((position, index) => [position, index]));
   const texts = positions.map((position) => tokenLabel(tokenTexts[position]));
   const textWidths = texts.map((text) => monoWidth(text, tokenSize));
-  const available = Math.max(1, width - GUTTER - RIGHT);
+  const nLayers = layers.length;
+  const gutter = gutterOf(layers, width);
+  const available = Math.max(1, width - gutter - RIGHT);
   const slanted = sum(textWidths.map((text) => text + TOKEN_SPACE)) > available;
   const bottom = slanted ? Math.min(BOTTOM - 8 + SLANT_SIN * Math.max(0, ...textWidths), 0.4 * height) : BOTTOM;
   const pitch = Math.max(1, height - TOP - bottom) / (nLayers + 1);
   const radius = radii(nodes, pitch);
   const cells = cellsOf(nodes);
   const base = textWidths.map((text) => (slanted ? SLANTED_SPACE : text + TOKEN_SPACE));
-  const columns = shareWidth(place, base, cells, radius, available, nLayers + 1);
+  const columns = shareWidth(place, base, cells, radius, gutter, available, nLayers + 1);
 
   const baseY = height - bottom;
   const x = new Array<number>(nodes.length).fill(0);
@@ -110,10 +117,18 @@ export function mapLayout(
       const [x0, x1] = columns[index];
       return { position, x0, x1, text: columnText(texts[index], x0, x1, slanted, tokenSize) };
     }),
-    rows: rowsOf(nLayers, baseY, pitch),
+    rows: rowsOf(layers, gutter, baseY, pitch),
     slanted,
     tokenY: baseY + (slanted ? 12 : 19),
+    left: gutter,
   };
+}
+
+/** The width of the row labels: more than usual where layers have long names. */
+function gutterOf(layers: readonly string[], width: number): number {
+  const widest = layers.reduce((most, name) => Math.max(most, textWidth(name, ROW_LABEL_SIZE)), 0);
+  const most = Math.max(GUTTER, Math.min(MOST_GUTTER, MOST_GUTTER_SHARE * width));
+  return Math.min(Math.max(GUTTER, widest + ROW_LABEL_MARGIN), most);
 }
 
 function radii(nodes: readonly MapNode[], pitch: number): number[] {
@@ -159,6 +174,7 @@ function shareWidth(
   base: readonly number[],
   cells: readonly Cell[],
   radius: readonly number[],
+  gutter: number,
   available: number,
   top: number,
 ): NumberPair[] {
@@ -184,7 +200,7 @@ function shareWidth(
     widths = stage;
   }
   const total = sum(widths);
-  let left = GUTTER;
+  let left = gutter;
   return widths.map((column) => {
     const right = left + (column * available) / total;
     const strip: NumberPair = [left, right];
@@ -242,12 +258,13 @@ function columnText(text: string, left: number, right: number, slanted: boolean,
   return shorten(text, room, size, true);
 }
 
-function rowsOf(nLayers: number, baseY: number, pitch: number): Row[] {
+function rowsOf(layers: readonly string[], gutter: number, baseY: number, pitch: number): Row[] {
   const step = [1, 2, 5, 10, 20].find((candidate) => candidate * pitch >= ROW_LABEL_SPACE) ?? 50;
   const labels = ["emb"];
-  for (let layer = 0; layer < nLayers; layer++) {
-    const clear = (layer + 1) * pitch >= ROW_LABEL_SPACE && (nLayers - layer) * pitch >= ROW_LABEL_SPACE;
-    labels.push(layer % step === 0 && clear ? String(layer) : "");
+  for (const [layer, name] of layers.entries()) {
+    const clear = (layer + 1) * pitch >= ROW_LABEL_SPACE && (layers.length - layer) * pitch >= ROW_LABEL_SPACE;
+    const fits = layer % step === 0 && clear;
+    labels.push(fits ? shorten(name, gutter - ROW_LABEL_MARGIN, ROW_LABEL_SIZE) : "");
   }
   labels.push("out");
   return labels.map((label, row) => ({ label, y: baseY - row * pitch }));

@@ -4,6 +4,7 @@ import { KIND_NAMES } from "../core/constants";
 import type { Snapshot, Visible } from "../core/types";
 import { type HitGrid, hitGrid } from "../layout/hit";
 import { type MapLayout, mapLayout } from "../layout/map-layout";
+import { layerNames } from "../wording/words";
 
 export interface Scene {
   readonly snapshot: Snapshot;
@@ -25,7 +26,7 @@ export function buildScene(snapshot: Snapshot, visible: Visible, width: number, 
     influence: snapshot.influence[node],
   }));
   const texts = snapshot.tokens.map((token) => token.text);
-  const layout = mapLayout(nodes, texts, snapshot.nLayers, width, height);
+  const layout = mapLayout(nodes, texts, layerNames(snapshot), width, height);
   const indexOf = new Int32Array(snapshot.ids.length).fill(-1);
   for (const [index, node] of visible.nodes.entries()) indexOf[node] = index;
   const grid = hitGrid(layout.x, layout.y, layout.radius);
@@ -79,5 +80,5 @@ export interface Frame {
 
 export function frameOf(scene: Scene): Frame {
   const emb = scene.layout.rows[0]?.y ?? scene.height;
-  return { left: 33, bottom: Math.min(scene.height, emb + 9) };
+  return { left: scene.layout.left - 1, bottom: Math.min(scene.height, emb + 9) };
 }

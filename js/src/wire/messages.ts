@@ -198,12 +198,14 @@ export interface SnapshotColumn {
 
 /** A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
 
-    `basis` is what the features are: of transcoders, or neurons of the model.
+    `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
+    those of the model, and else has one for each.
      */
 export interface SnapshotMessage {
   readonly version: number;
   readonly basis: "features" | "neurons";
   readonly n_layers: number;
+  readonly layer_names: readonly string[];
   readonly position: number;
   readonly prompt: string;
   readonly tokens: readonly SnapshotToken[];

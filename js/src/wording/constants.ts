@@ -27,6 +27,8 @@ export const VISIBLE_SHARE = 0.05;
 /** Share of activation, or of probability, below which a box is faded. */
 export const FADED_BELOW = 0.3;
 
+export const LONGEST_LAYER_NAME = 24;
+
 /** What features and errors are called, by the basis of a graph. */
 export const BASIS_WORDS = {
   features: { feature: "feature", error: "error" },

@@ -2,20 +2,47 @@
 
 import { KIND } from "../core/constants";
 import type { Snapshot } from "../core/types";
+import { shortened } from "../text/characters";
 import { apart, printable, tokenLabel } from "../text/width";
 import type { InterventionJson, Mode, NodeId, SwapInJson } from "../wire/types";
-import { BASIS_WORDS, LARGEST_FIXED, MODES, NO_NUMBER, VISIBLE_CHANGE, VISIBLE_SHARE } from "./constants";
+import {
+  BASIS_WORDS,
+  LARGEST_FIXED,
+  LONGEST_LAYER_NAME,
+  MODES,
+  NO_NUMBER,
+  VISIBLE_CHANGE,
+  VISIBLE_SHARE,
+} from "./constants";
 
 /** A token's text as one short visible line. */
 export function tokenText(text: string): string {
   return tokenLabel(text) || "∅";
 }
 
+/** What each layer is called: its number, or, where layers are parts of the model's, which part of which. */
+export function layerNames(snapshot: Pick<Snapshot, "nLayers" | "layerNames">): readonly string[] {
+  return Array.from({ length: snapshot.nLayers }, (_, layer) => layerName(snapshot, layer));
+}
+
+/** What a layer is called, as "5" or "5 attention". */
+export function layerName({ layerNames }: Pick<Snapshot, "layerNames">, layer: number): string {
+  const name = layerNames[layer];
+  return name === undefined ? String(layer) : printable(shortened(name, LONGEST_LAYER_NAME));
+}
+
+/** Several layers, from the lowest to the highest: "layer 3", "layers 3–5", "layers 3 MLP – 5 attention". */
+export function layersBetween(snapshot: Snapshot, low: number, high: number): string {
+  if (low === high) return `layer ${layerName(snapshot, low)}`;
+  const dash = snapshot.layerNames.length > 0 ? " – " : "–";
+  return `layers ${layerName(snapshot, low)}${dash}${layerName(snapshot, high)}`;
+}
+
 /** Where a node is: "L2 is", "input", "output". */
 export function placeOf(snapshot: Snapshot, node: number): string {
   if (snapshot.kind[node] === KIND.logit) return "output";
   if (snapshot.kind[node] === KIND.token) return "input";
-  return `L${snapshot.layer[node]} ${tokenAt(snapshot, snapshot.nodePosition[node])}`;
+  return `L${layerName(snapshot, snapshot.layer[node])} ${tokenAt(snapshot, snapshot.nodePosition[node])}`;
 }
 
 /** The visible text of the prompt's token at a position. */
@@ -42,7 +69,11 @@ export function identityOf(snapshot: Snapshot, node: number): readonly string[] 
         snapshot.kind[node] === KIND.error
           ? kindWord(snapshot, "error")
           : `${kindWord(snapshot, "feature")} ${snapshot.feature[node]}`;
-      return [what, `layer ${snapshot.layer[node]}`, `at “${tokenAt(snapshot, position)}”`];
+      return [
+        what,
+        layersBetween(snapshot, snapshot.layer[node], snapshot.layer[node]),
+        `at “${tokenAt(snapshot, position)}”`,
+      ];
     }
   }
 }

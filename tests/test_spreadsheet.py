@@ -1,14 +1,10 @@
 """A table that a spreadsheet opens holds texts, and nothing that it runs."""
 
-import csv
-import io
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.widget.state.spreadsheet import spreadsheet_text
-from tests.widget.conftest import Open
+from circuit_widget.spreadsheet import spreadsheet_text
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -35,14 +31,3 @@ def test_no_text_begins_a_formula_or_breaks_the_file(text: str) -> None:
     assert "\0" not in safe
     for separator in ";|\t\r\n":
         assert not [cell for cell in safe.split(separator) if cell.strip(" \u00a0")[:1] in {"=", "+", "-", "@"}]
-
-
-@pytest.mark.parametrize("start", STARTS)
-def test_names_and_tokens_in_the_table_are_texts(show: Open, start: str) -> None:
-    widget, _ = show()
-    widget.ablate(["0_2_4"])
-    widget.rename_experiment(1, f"x;{start}1+1")
-    rows = list(csv.DictReader(io.StringIO(widget.history_file(), newline="")))
-    assert rows[0]["name"] == f"x;'{start}1+1"
-    (number,) = (row["kl"] for row in rows)
-    assert float(number) == pytest.approx(widget.effects[0].kl)
