@@ -10,7 +10,7 @@ FIGURE = ("tests/figure/test_truth.py", "tests/figure/test_figure.py")
 EFFECT_FIGURE = ("tests/figure/test_effect_figure.py", "tests/figure/test_truth.py")
 STROKES = ("tests/figure/test_layout.py",)
 SNAPSHOT = ("tests/widget/test_snapshot.py",)
-SPREADSHEET = ("tests/widget/test_spreadsheet.py",)
+SPREADSHEET = ("tests/graph/test_spreadsheet.py",)
 MAP = ("js/test/map.test.ts", "js/test/map-labels.test.ts", "js/test/map-painting.test.ts")
 LAYOUT = ("js/test/layout.test.ts",)
 
@@ -115,21 +115,21 @@ MUTATIONS = (
     ),
     Mutation(
         "a cell that begins with @ is a formula",
-        WIDGET + "state/spreadsheet.py",
+        "circuit_widget/graph/formats/spreadsheet.py",
         'FORMULA = "=+\\\\-@\\t\\r\\n',
         'FORMULA = "=+\\\\-\\t\\r\\n',
         SPREADSHEET,
     ),
     Mutation(
         "a cell that begins with a tab is a formula",
-        WIDGET + "state/spreadsheet.py",
+        "circuit_widget/graph/formats/spreadsheet.py",
         'FORMULA = "=+\\\\-@\\t\\r\\n',
         'FORMULA = "=+\\\\-@\\r\\n',
         SPREADSHEET,
     ),
     Mutation(
         "a cell that begins with CR is a formula",
-        WIDGET + "state/spreadsheet.py",
+        "circuit_widget/graph/formats/spreadsheet.py",
         'FORMULA = "=+\\\\-@\\t\\r\\n',
         'FORMULA = "=+\\\\-@\\t\\n',
         SPREADSHEET,

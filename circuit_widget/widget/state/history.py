@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.characters import half_character, repaired
 from circuit_widget.errors import NodeError
+from circuit_widget.graph.formats.spreadsheet import spreadsheet_text
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.widget.state.spreadsheet import spreadsheet_text
 from circuit_widget.widget.wire.experiment_messages import ExperimentEntry
 from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.wording.text import printable
