@@ -99,23 +99,38 @@ def test_a_widget_scrolled_out_of_sight_comes_back_whole(open_notebook: OpenNote
     view.ablate("capital")
 
 
-def test_a_study_whose_output_is_cleared_goes_on_and_is_displayed_again(dallas: WidgetView) -> None:
+def test_a_study_whose_output_is_cleared_goes_on_and_the_next_view_says_so(dallas: WidgetView) -> None:
     notebook = dallas.notebook
     notebook.tell(SLOWLY)
-    dallas.box("Texas").click()
     dallas.open("sweep")
-    dallas.part("run-sweep").click()
-    dallas.part("cancel").first.wait_for()
+    dallas.part("sweep-whom").select_option(label="Texas")
+    dallas.part("sweep-run").click()
+    dallas.part("job").wait_for()
     notebook.page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
     notebook.execute("notebook:clear-cell-output")
-    dallas.root.wait_for(state="detached")
+    notebook.page.locator(".circuit-widget").wait_for(state="detached")
     assert notebook.python("widget._worker.pending(widget) != () and widget.study is None")
     notebook.run(2)
     again = WidgetView(notebook)
-    # The widget in another cell says that the study goes on, and lets it be cancelled.
-    again.part("cancel").first.wait_for()
+    again.part("job").filter(has_text="Sweep: Texas").wait_for()
     notebook.tell(AT_FULL_SPEED)
     notebook.wait_until("widget.study is not None and widget.study['kind'] == 'sweep'")
-    again.part("cancel").first.wait_for(state="detached")
+    again.part("job").wait_for(state="detached")
     again.open("sweep")
-    again.part("sweep").wait_for()
+    again.part("sweep", done="21", total="21").wait_for()
+
+
+def test_the_next_view_can_cancel_what_goes_on(dallas: WidgetView) -> None:
+    notebook = dallas.notebook
+    notebook.tell(SLOWLY)
+    dallas.open("sweep")
+    dallas.part("sweep-run").click()
+    dallas.part("job").wait_for()
+    notebook.run(2)
+    other = WidgetView(notebook, 1)
+    other.part("job").filter(has_text="Sweep").locator("[data-test='cancel']").click()
+    for view in (dallas, other):
+        view.part("job").wait_for(state="detached")
+    notebook.tell(AT_FULL_SPEED)
+    notebook.wait_until("widget._worker.pending(widget) == ()")
+    assert notebook.python("widget.study") is None

@@ -20,6 +20,9 @@ T = TypeVar("T")
 LONGEST_TEXT = 200
 """Most characters of a text in a message, such as a label or the name of an experiment, where nothing else is declared."""
 
+DEEPEST = 32
+"""Most levels of lists and objects in a message; every message that is declared has far fewer."""
+
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=LONGEST_TEXT)
 """What every message keeps to: no conversion, no unknown key, finite numbers, short texts."""
 
@@ -73,13 +76,21 @@ def parse(kind: type[T], value: object, where: str) -> T:
     """Return `value`, decoded JSON, as an instance of the message `kind`.
 
     `where` names the value in the sentence of the MessageError, raised for unknown or missing keys, wrong types, texts
-    and lists over their limit, texts that have half of a character, and numbers that are not finite.
+    and lists over their limit, texts that have half of a character, numbers that are not finite, and too deep nesting.
     """
+    if _is_deeper(value, DEEPEST):
+        raise MessageError(f"{where} is nested more than {DEEPEST} levels deep.")
     try:
         parsed: T = _adapter(kind).validate_python(value)  # type: ignore[arg-type] # classes are hashable
     except ValidationError as error:
         raise MessageError(_sentence(error.errors(include_url=False), value, where)) from None
     return parsed
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list | tuple):
+        return False
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in (value.values() if isinstance(value, dict) else value))
 
 
 def plain(value: Any) -> Any:
