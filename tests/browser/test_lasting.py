@@ -64,8 +64,10 @@ def test_a_widget_in_a_hidden_tab_is_as_it_was_when_the_tab_is_displayed(dallas:
     dallas.root.wait_for(state="hidden")
     notebook.page.evaluate("() => window.jupyterapp.shell.activateById(window.ownPanel)")
     dallas.root.wait_for()
-    notebook.page.wait_for_function("([root, height]) => Math.round(root.getBoundingClientRect().height) === height",
-        arg=[dallas.root.element_handle(), list(before.values())[-1][1]])
+    notebook.page.wait_for_function(
+        "([root, height]) => Math.round(root.getBoundingClientRect().height) === height",
+        arg=[dallas.root.element_handle(), list(before.values())[-1][1]],
+    )
     assert sizes(dallas) == before
     # What changes meanwhile is there, too.
     notebook.execute("launcher:create")
@@ -89,12 +91,16 @@ def test_a_widget_scrolled_out_of_sight_comes_back_whole(open_notebook: OpenNote
     before = sizes(view)
     for _ in range(3):
         notebook.page.get_by_text("tall").last.scroll_into_view_if_needed()
-        notebook.page.wait_for_function("(root) => root.getBoundingClientRect().bottom < 0 || !root.checkVisibility({ contentVisibilityAuto: true })",
-            arg=view.root.element_handle())
+        notebook.page.wait_for_function(
+            "(root) => root.getBoundingClientRect().bottom < 0 || !root.checkVisibility({ contentVisibilityAuto: true })",
+            arg=view.root.element_handle(),
+        )
         notebook.tell("widget.recall(1)")
         view.root.scroll_into_view_if_needed()
-        notebook.page.wait_for_function("([root, height]) => Math.round(root.getBoundingClientRect().height) === height",
-            arg=[view.root.element_handle(), list(before.values())[-1][1]])
+        notebook.page.wait_for_function(
+            "([root, height]) => Math.round(root.getBoundingClientRect().height) === height",
+            arg=[view.root.element_handle(), list(before.values())[-1][1]],
+        )
         assert sizes(view) == before
     view.ablate("capital")
 

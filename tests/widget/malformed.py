@@ -3,7 +3,7 @@
 import copy
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -18,16 +18,15 @@ def _nested(depth: int, end: Any) -> Any:
     return end
 
 
-WRONG: tuple[Callable[[], Any], ...] = tuple(
-    (lambda value: lambda: copy.deepcopy(value))(value)
-    for value in (
-        None, True, False, 0, -1, 0.5, -0.0, 1e308, -1e308, 5e-324, 10**9, 2**63, -(2**63), 10**400, math.nan, math.inf,
-        -math.inf, "", " ", "x", "1", "nan", "null", "x" * 10_000, "\ud800", "a\x00b", "\u202e", "<script>", "__proto__",
-        "../../etc/passwd", "/etc/passwd", "9_9_9", "1_1_*", "s1", "0-99", "total", "ablate", b"bytes", bytearray(10_000),
-        [], {}, [[]], [None], [1, 2], ["x"], {"x": 1}, {"__class__": "x"}, {1: 2}, {"kind": "ablate"}, {"type": "request"},
-        [0.5] * 30_000, ["x"] * 30_000, {str(number): number for number in range(3_000)},
-    )
-) + (lambda: _nested(90, 1), lambda: _nested(5_000, 1), lambda: memoryview(bytes(64)))  # fmt: skip
+WRONG: tuple[Any, ...] = (
+    None, True, False, 0, -1, 0.5, -0.0, 1e308, -1e308, 5e-324, 10**9, 2**63, -(2**63), 10**400, math.nan, math.inf,
+    -math.inf, "", " ", "x", "1", "nan", "null", "x" * 10_000, "\ud800", "a\x00b", "\u202e", "<script>", "__proto__",
+    "../../etc/passwd", "/etc/passwd", "9_9_9", "1_1_*", "s1", "0-99", "total", "ablate", b"bytes", bytearray(10_000),
+    [], {}, [[]], [None], [1, 2], ["x"], {"x": 1}, {"__class__": "x"}, {1: 2}, {"kind": "ablate"}, {"type": "request"},
+    [0.5] * 30_000, ["x"] * 30_000, {str(number): number for number in range(3_000)},
+    lambda: _nested(30, 1), lambda: _nested(90, 1), lambda: _nested(5_000, 1), lambda: memoryview(bytes(64)),
+)  # fmt: skip
+"""Values, and functions that make those that cannot be copied."""
 
 KEYS = ("type", "rid", "name", "body", "kind", "nodes", "__class__", "__proto__", "", "x" * 300, "\ud800", "method")
 
@@ -85,14 +84,19 @@ def spoiled(value: Any, chance: random.Random) -> Any:
             case 0 if holder is not changed:
                 del holder[key]
             case 1 if isinstance(holder, dict):
-                holder[chance.choice(KEYS)] = chance.choice(WRONG)()
+                holder[chance.choice(KEYS)] = _wrong(chance)
             case 2 if isinstance(holder, list) and holder is not changed:
                 holder.extend([holder[key]] * chance.choice((1, 200)))
             case 3:
                 holder[key] = [holder[key]]
             case _:
-                holder[key] = chance.choice(WRONG)()
+                holder[key] = _wrong(chance)
     return changed[0]
+
+
+def _wrong(chance: random.Random) -> Any:
+    value = chance.choice(WRONG)
+    return value() if callable(value) else copy.deepcopy(value)
 
 
 def _places(value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
@@ -111,7 +115,11 @@ def message(chance: random.Random, asked: list[dict[str, Any]], traits: Mapping[
             state = {name: spoiled(traits[name], chance) for name in [chance.choice(list(traits))]}
             return Malformed({"method": "update", "state": state, "buffer_paths": []}, buffers)
         case 1:
-            whole = {"method": "update", "state": {"circuit": traits["circuit"]}, "buffer_paths": [["circuit", "pinned"]]}
+            whole = {
+                "method": "update",
+                "state": {"circuit": traits["circuit"]},
+                "buffer_paths": [["circuit", "pinned"]],
+            }
             return Malformed(spoiled(whole, chance), buffers)
         case 2:
             return Malformed(spoiled({"method": "custom", "content": chance.choice(asked)}, chance), buffers)

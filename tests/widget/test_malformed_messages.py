@@ -14,7 +14,7 @@ import circuit_widget as cw
 from circuit_widget.graph import Graph
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open
-from tests.widget.frontend import Page, answered
+from tests.widget.frontend import answered
 from tests.widget.linear_model import wait_for
 from tests.widget.malformed import message, requests
 
@@ -30,7 +30,14 @@ def graph() -> Graph:
 def state(widget: CircuitWidget) -> tuple[Any, ...]:
     """What a user would miss or find changed."""
     # A refused circuit is answered by the present one under a higher revision.
-    return replace(widget.circuit, revision=0), widget.selected, widget.effect, widget.study, widget.experiments, widget.settings
+    return (
+        replace(widget.circuit, revision=0),
+        widget.selected,
+        widget.effect,
+        widget.study,
+        widget.experiments,
+        widget.settings,
+    )
 
 
 def test_malformed_messages_are_refused_and_change_nothing(
@@ -46,8 +53,19 @@ def test_malformed_messages_are_refused_and_change_nothing(
     widget.ablate([second])
     page.hear()
     known = {"node": first, "nodes": [first, second], "id": 1, "beside": 1, "mode": "total", "features": None, "n": 1}
-    known |= {"max_new_tokens": 1, "prompt": PROMPT, "format": "svg", "alignment": None, "width": 3.25, "rid": "r", "name": "x"}
-    asked, traits = requests(known), {**page.traits, "snapshot": {"version": 1, "columns": {}}, "_esm": "", "layout": "x"}
+    known |= {
+        "max_new_tokens": 1,
+        "prompt": PROMPT,
+        "format": "svg",
+        "alignment": None,
+        "width": 3.25,
+        "rid": "r",
+        "name": "x",
+    }
+    asked, traits = (
+        requests(known),
+        {**page.traits, "snapshot": {"version": 1, "columns": {}}, "_esm": "", "layout": "x"},
+    )
     chance, outcomes, refused, sent = random.Random(0), Counter[str](), 0, 0
     before = state(widget)
     while refused < REFUSALS:
@@ -77,6 +95,8 @@ def test_malformed_messages_are_refused_and_change_nothing(
     print(outcomes)
     assert not caplog.records
     assert not list(tmp_path.iterdir())
-    effect = answered(page, page.request("intervene", {"interventions": [{"kind": "ablate", "nodes": [first]}], "mode": "total"}))
+    effect = answered(
+        page, page.request("intervene", {"interventions": [{"kind": "ablate", "nodes": [first]}], "mode": "total"})
+    )
     assert effect["type"] == "reply"
     json.dumps(page.traits["effect"])

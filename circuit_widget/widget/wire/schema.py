@@ -90,7 +90,9 @@ def parse(kind: type[T], value: object, where: str) -> T:
 def _is_deeper(value: object, levels: int) -> bool:
     if not isinstance(value, dict | list | tuple):
         return False
-    return levels == 0 or any(_is_deeper(one, levels - 1) for one in (value.values() if isinstance(value, dict) else value))
+    return levels == 0 or any(
+        _is_deeper(one, levels - 1) for one in (value.values() if isinstance(value, dict) else value)
+    )
 
 
 def plain(value: Any) -> Any:
