@@ -246,8 +246,8 @@ def test_what_is_tested_elsewhere_is_there(test: str) -> None:
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_hostile_texts_come_out_as_texts(output: str, tmp_path: Path) -> None:
     texts = list(TEXTS.values())
-    if output in ("figure .pdf", "figure .png"):
+    if output in ("figure .pdf", "figure .png", "output of a notebook"):
         # They take a second each, and tests/figure/test_hostile_text.py has all texts.
-        texts = [TEXTS["end of a pdf"], TEXTS["typst code"], TEXTS["formula of a spreadsheet"]]
+        texts = [TEXTS[name] for name in ("end of a pdf", "typst code", "attribute", "controls")]
     for text in texts:
         OUTPUTS[output](displayed(text), tmp_path)

@@ -195,7 +195,8 @@ def test_names_in_a_graph_are_texts(outside: Path, tmp_path: Path, name: str, mo
     cw.Graph.load("graph.safetensors")
     cw.Circuit.load("graph.json").check(graph).save("circuit.json")
     circuit = cw.Circuit.load("circuit.json")
-    assert name in {one.name for one in circuit.supernodes}
+    # A long name is cut.
+    assert name[:60] in {one.name[:60] for one in circuit.supernodes}
     made_figure = graph.figure(circuit=circuit)
     read_recipe(made_figure.save("figure.svg"))
     with pytest.raises(CircuitWidgetError):
@@ -264,5 +265,6 @@ def test_a_file_that_leads_out_is_read_by_itself_or_refused(outside: Path, tmp_p
             continue
         assert "a-capital" not in str(found) or name.endswith(".gz")
     assert [one.name for one in folder.iterdir()] == [name]
-    put(lambda: None)
-    assert [one.name for one in outside.iterdir()] == ["secret.json"]
+    left: list[str] = []
+    put(lambda: left.extend(one.name for one in outside.iterdir()))
+    assert left == ["secret.json"]

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from circuit_widget.errors import GraphFileError
 from circuit_widget.graph.formats.graphml import graphml
 from circuit_widget.graph.formats.parquet import write_parquet
-from circuit_widget.graph.formats.spreadsheet import spreadsheet_text
+from circuit_widget.graph.formats.spreadsheet import comma_separated
 from circuit_widget.graph.formats.viewer_writing import export_graph
 from circuit_widget.graph.tables import edge_frame, node_frame
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import quoted_path, require_path
 
 if TYPE_CHECKING:
-    import pandas
-
     from circuit_widget.graph.graph import Graph
 
 ENDINGS = ".json, .graphml, .csv or .parquet"
@@ -52,15 +50,8 @@ def _graphml(graph: Graph, file: Path) -> Path:
 
 def _csv(graph: Graph, file: Path) -> Path:
     nodes, edges = tables_at(file)
-    write_bytes(edges, _comma_separated(edge_frame(graph)), "graph", GraphFileError)
-    return write_bytes(nodes, _comma_separated(node_frame(graph)), "graph", GraphFileError)
-
-
-def _comma_separated(frame: pandas.DataFrame) -> bytes:
-    """Return a table as CSV, with an apostrophe before each text that a spreadsheet would run as a formula."""
-    columns = frame.select_dtypes(exclude="number")
-    safe = frame.assign(**{str(name): [spreadsheet_text(text) for text in frame[name]] for name in columns})
-    return safe.to_csv(index=False, lineterminator="\n").encode()
+    write_bytes(edges, comma_separated(edge_frame(graph)).encode(), "graph", GraphFileError)
+    return write_bytes(nodes, comma_separated(node_frame(graph)).encode(), "graph", GraphFileError)
 
 
 def _parquet(graph: Graph, file: Path) -> Path:

@@ -9,8 +9,8 @@ from circuit_widget.widget.opening import BUNDLE
 NAMESPACES = {"http://www.w3.org/1998/Math/MathML", "http://www.w3.org/1999/xhtml", "http://www.w3.org/2000/svg"}
 """Names of namespaces, which nothing loads."""
 
-PAGE = {"document.createElement", "navigator.clipboard", "window.setTimeout"}
-"""What the bundle uses of the page around it."""
+PAGE = {"document.createElement", "navigator.clipboard", "window.setTimeout", "window.__PREACT_SIGNALS_DEVTOOLS__"}
+"""What the bundle uses of the page around it; the tools for developers are set by a browser's extension alone."""
 
 LOADS = (
     r"\bimport\s*[({*\"'\w]", r"\bimport\.meta\b", r"\bfetch\s*\(", r"\bXMLHttpRequest\b", r"\bWebSocket\b", r"\bEventSource\b",

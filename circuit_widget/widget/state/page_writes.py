@@ -105,7 +105,7 @@ def is_widget_message(data: object) -> bool:
     if data.get("method") == "update":
         # What is no list, ipywidgets would go through all the same.
         return isinstance(data.get("state"), dict) and data.get("buffer_paths", []) == []
-    return data.get("method") in ("custom", "request_state")
+    return data.get("method") == "request_state" or (data.get("method") == "custom" and "content" in data)
 
 
 def nodes_in(circuit: Circuit) -> frozenset[str]:

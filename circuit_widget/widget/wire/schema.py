@@ -23,6 +23,8 @@ LONGEST_TEXT = 200
 DEEPEST = 32
 """Most levels of lists and objects in a message; every message that is declared has far fewer."""
 
+_CONTAINERS = (dict, list, tuple)
+
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=LONGEST_TEXT)
 """What every message keeps to: no conversion, no unknown key, finite numbers, short texts."""
 
@@ -88,11 +90,17 @@ def parse(kind: type[T], value: object, where: str) -> T:
 
 
 def _is_deeper(value: object, levels: int) -> bool:
-    if not isinstance(value, dict | list | tuple):
-        return False
-    return levels == 0 or any(
-        _is_deeper(one, levels - 1) for one in (value.values() if isinstance(value, dict) else value)
-    )
+    """Return whether a value has more levels; by level and not by recursion, since a message may have millions of items."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, _CONTAINERS)
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, _CONTAINERS)
+        ]
+    return bool(level)
 
 
 def plain(value: Any) -> Any:
