@@ -7,9 +7,9 @@ from typing import Any
 from circuit_widget.errors import MessageError
 from circuit_widget.intervention.mode import read_mode
 from circuit_widget.widget.jobs.exchange import Context, Task
-from circuit_widget.widget.jobs.file_names import file_stem
 from circuit_widget.widget.jobs.interventions import read_interventions
 from circuit_widget.widget.jobs.worker import Answer, Job
+from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.wire.experiment_messages import (
     CompareBody,
     ComparisonMessage,

@@ -45,6 +45,7 @@ REQUESTS: Mapping[str, Exchange[Any, Any]] = MappingProxyType(
         "validate": Exchange(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
         "card": Exchange(m.CardBody, m.Card, graph.card, "Feature card"),
         "figure": Exchange(m.FigureBody, m.FileReply, graph.figure, "Figure"),
+        "html": Exchange(Empty, m.FileReply, graph.html, "HTML file"),
         "cancel": Exchange(m.CancelBody, Empty, cancel, "Cancel"),
     }
 )

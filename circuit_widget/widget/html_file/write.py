@@ -1,0 +1,56 @@
+"""Makes the HTML file of what a widget displays."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from circuit_widget import __version__
+from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.progress import IsCancelled, ReportProgress, reporting
+from circuit_widget.system.atomic_write import check_destination, write_bytes
+from circuit_widget.system.paths import require_path
+from circuit_widget.widget.html_file.content import content_of
+from circuit_widget.widget.html_file.page import Parts, Picture, html_page
+from circuit_widget.widget.html_file.shown import Shown
+
+STATIC = Path(__file__).parents[1] / "static"
+
+
+def html_of(shown: Shown, progress: ReportProgress, cancelled: IsCancelled = lambda: False) -> str:
+    """Return the HTML file of what is displayed, dated today.
+
+    Raises CircuitWidgetError where the frontend has not been built; MessageError for graphs that no page can show;
+    Cancelled.
+    """
+    parts = Parts(_static("widget.js"), _static("LICENSES.txt"), __version__)
+    figure = shown.figure()
+    picture = Picture(figure.svg(), figure.scene.title, f"{figure.scene.title}. {figure.scene.description}")
+    recipe = {name: str(shown.graph.recipe.get(name) or "") for name in ("model", "transcoders")}
+    made = f"made on {datetime.datetime.now(datetime.UTC).date().isoformat()} with circuit-widget {__version__}"
+    facts = (figure.scene.description, recipe["model"], recipe["transcoders"], made)
+    return html_page(content_of(shown, progress, cancelled), picture, facts, parts)
+
+
+def write_html(shown: Shown, path: str | Path) -> Path:
+    """Write the HTML file of what is displayed, whole or not at all, and return its path.
+
+    Raises CircuitWidgetError for another ending than .html, for a file that cannot be written, and as `html_of`.
+    """
+    file = require_path(path, CircuitWidgetError)
+    if file.suffix.lower() != ".html":
+        raise CircuitWidgetError(f"An HTML file ends in .html; given {file.name!r}.")
+    check_destination(file, "HTML file", CircuitWidgetError)
+    with reporting(None) as progress:
+        content = html_of(shown, progress)
+    return write_bytes(file, content.encode(), "HTML file", CircuitWidgetError)
+
+
+def _static(name: str) -> str:
+    try:
+        return (STATIC / name).read_text(encoding="utf-8")
+    except OSError as problem:
+        raise CircuitWidgetError(
+            f"The widget's frontend is missing: there is no {name} in {STATIC}. In a source checkout build it with "
+            "`npm ci && npm run build` in the folder js; otherwise install the package again."
+        ) from problem
