@@ -10,7 +10,7 @@ import { attachKeyboard } from "./shell/keyboard";
 import { styles } from "./shell/styles";
 import { createStore } from "./store/store";
 import type { RenderContext, WidgetModel } from "./wire/host";
-import { isHtmlFile, readHtmlFile, VIEW } from "./wire/html-file";
+import { readHtmlFile } from "./wire/html-file";
 import { Rpc } from "./wire/rpc";
 import type { Settings, SnapshotMessage } from "./wire/types";
 
@@ -132,7 +132,7 @@ function listen(model: WidgetModel, event: string, listener: () => void): () => 
 
 /** Shows the widget of an HTML file in its page, or one sentence where the file is not whole. */
 async function showFile(page: Document): Promise<void> {
-  const el = page.getElementById(VIEW) ?? page.body;
+  const el = page.getElementById("circuit-widget-view") ?? page.body.appendChild(page.createElement("main"));
   try {
     render({ model: await readHtmlFile(page), el });
   } catch (error) {
@@ -140,6 +140,7 @@ async function showFile(page: Document): Promise<void> {
   }
 }
 
-if (isHtmlFile(globalThis.document, import.meta.url)) void showFile(document);
+// A notebook loads this module from an address of its own; in an HTML file it is part of the page.
+if (import.meta.url === globalThis.document?.baseURI) void showFile(document);
 
 export default { render };

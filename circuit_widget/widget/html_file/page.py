@@ -1,7 +1,8 @@
 """The page of an HTML file: the widget's bundle, its content, a picture for readers without JavaScript, and a policy.
 
 The content security policy in the page lets run the bundle and nothing else, and lets the page load nothing. The content
-is compressed JSON in base64: no text in it can end its element.
+is compressed JSON in base64: no text in it can end its element. The code comes first, so that it can report a file that
+was cut off.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ STYLE = f"""\
 body {{ max-width: 1600px; margin: 0 auto; padding: 16px; background: {LIGHT.background}; color: {LIGHT.ink};
   font: 14px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }}
 h1 {{ margin: 0; font-size: 18px; line-height: 1.3; }}
-p {{ margin: 4px 0 12px; }}
+p {{ margin: 4px 0; }}
+main {{ margin-top: 12px; }}
 .facts {{ color: {LIGHT.muted}; }}
 img {{ max-width: 100%; background: #fff; }}
 @media (prefers-color-scheme: dark) {{
@@ -38,12 +40,12 @@ img {{ max-width: 100%; background: #fff; }}
   .facts {{ color: {DARK.muted}; }}
 }}
 @media (scripting: enabled) {{ #circuit-widget-picture {{ display: none; }} }}
+@media (scripting: none) {{ .what {{ display: none; }} }}
 """
 
-WHAT = (
-    "This file is for reading, with no network and no Python: look at nodes, group them, search, and show the recorded "
-    "experiments again. It has no model; to run experiments, open the graph in Python."
-)
+WHAT = "This file needs no network and no Python: look at nodes, search, and group them."
+REPLAY = "The history has the recorded experiments with their numbers."
+NO_RUNS = "It has no model; to run experiments, open the graph in Python."
 NO_SCRIPT = "JavaScript is off, so this is a picture of the circuit as it was when the file was made."
 
 
@@ -84,7 +86,8 @@ def html_page(content: HtmlContent, picture: Picture, facts: tuple[str, ...], pa
             "form-action 'none'",
         )
     )
-    title, line = _text(picture.title), _text(" · ".join(fact for fact in facts if fact))
+    title, made = _text(picture.title), _text(" · ".join(fact for fact in facts if fact))
+    what = " ".join((WHAT, *([REPLAY] if content.effects else []), NO_RUNS))
     return f"""\
 <!DOCTYPE html>
 <html lang="en">
@@ -96,17 +99,18 @@ def html_page(content: HtmlContent, picture: Picture, facts: tuple[str, ...], pa
 <meta name="generator" content="circuit-widget {html.escape(parts.version)}">
 <title>{title}</title>
 <style>{STYLE}</style>
+<script type="module">{code}</script>
 </head>
 <body>
 <h1>{title}</h1>
-<p class="facts">{line}</p>
-<p>{WHAT}</p>
+<p>{_text(picture.description)}</p>
+<p class="facts">{made}</p>
+<p class="what">{what}</p>
 <noscript><p><strong>{NO_SCRIPT}</strong></p></noscript>
-<img id="circuit-widget-picture" alt="{_text(picture.description)}" src="data:image/svg+xml;base64,{source}">
+<img id="circuit-widget-picture" alt="{title}. {_text(picture.description)}" src="data:image/svg+xml;base64,{source}">
 <main id="circuit-widget-view"></main>
 <script type="text/plain" id="circuit-widget-licences">{_embeddable(parts.licences)}</script>
 <script type="application/octet-stream" id="circuit-widget-content">{_packed(content)}</script>
-<script type="module">{code}</script>
 </body>
 </html>
 """

@@ -25,10 +25,10 @@ def html_of(shown: Shown, progress: ReportProgress, cancelled: IsCancelled = lam
     """
     parts = Parts(_static("widget.js"), _static("LICENSES.txt"), __version__)
     figure = shown.figure()
-    picture = Picture(figure.svg(), figure.scene.title, f"{figure.scene.title}. {figure.scene.description}")
+    picture = Picture(figure.svg(), figure.scene.title, figure.scene.description)
     recipe = {name: str(shown.graph.recipe.get(name) or "") for name in ("model", "transcoders")}
     made = f"made on {datetime.datetime.now(datetime.UTC).date().isoformat()} with circuit-widget {__version__}"
-    facts = (figure.scene.description, recipe["model"], recipe["transcoders"], made)
+    facts = (recipe["model"], recipe["transcoders"], made)
     return html_page(content_of(shown, progress, cancelled), picture, facts, parts)
 
 

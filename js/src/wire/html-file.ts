@@ -3,10 +3,9 @@
 import type { WidgetModel } from "./host";
 import type { Failed, HtmlContent, Reply, Request, RequestName, Requests, SnapshotMessage } from "./types";
 
-/** The ids of the page's elements: packed content, picture, and where the widget goes. */
-export const CONTENT = "circuit-widget-content";
-export const PICTURE = "circuit-widget-picture";
-export const VIEW = "circuit-widget-view";
+// The ids of the page's elements: packed content, and picture.
+const CONTENT = "circuit-widget-content";
+const PICTURE = "circuit-widget-picture";
 
 const VERSION = 1;
 
@@ -19,11 +18,6 @@ type Answers = { readonly [Name in RequestName]?: (body: Requests[Name]["body"])
 interface Recorded<Name extends RequestName> {
   readonly body: Requests[Name]["reply"];
   readonly buffers?: readonly DataView[];
-}
-
-/** Whether a module's code is in the page itself, as in an HTML file, rather than loaded by a notebook. */
-export function isHtmlFile(page: Document | undefined, module: string): page is Document {
-  return page !== undefined && module === page.baseURI && page.getElementById(CONTENT) !== null;
 }
 
 /** Reads the content of an HTML file; throws where it was cut off or is of another version. */
