@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from circuit_widget.figure.figure import make_figure
 from circuit_widget.widget.html_file.write import html_of
-from circuit_widget.widget.jobs.exchange import Context, Task
-from circuit_widget.widget.jobs.worker import Answer, Job
+from circuit_widget.widget.jobs.request_kind import Context, Task
+from circuit_widget.widget.jobs.worker import Job, JobResult
 from circuit_widget.widget.state.card import card_message
 from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.wire.messages import Card, CardBody, Empty, FigureBody, FileReply
@@ -19,7 +19,7 @@ def card(context: Context, body: CardBody) -> Task[Card]:
     """Return what is known of a feature beyond this prompt, with what it promotes here."""
     experiments = context.experiments
     feature = experiments.feature_of(body.node)
-    return Task(lambda _: card_message(experiments.graph, experiments.model, body.node, feature), Answer)
+    return Task(lambda _: card_message(experiments.graph, experiments.model, body.node, feature), JobResult)
 
 
 def figure(context: Context, body: FigureBody) -> Task[FileReply]:
@@ -35,7 +35,7 @@ def figure(context: Context, body: FigureBody) -> Task[FileReply]:
         return drawn.encode() if isinstance(drawn, str) else drawn
 
     reply = FileReply(f"{file_stem(experiments.graph)}.{body.format}", MIME[body.format])
-    return Task(draw, lambda data: Answer(reply, (data,)))
+    return Task(draw, lambda data: JobResult(reply, (data,)))
 
 
 def html(context: Context, _: Empty) -> Task[FileReply]:
@@ -47,4 +47,4 @@ def html(context: Context, _: Empty) -> Task[FileReply]:
         return html_of(shown, job.progress, job.cancelled).encode()
 
     reply = FileReply(f"{file_stem(experiments.graph)}.html", "text/html")
-    return Task(write, lambda data: Answer(reply, (data,)))
+    return Task(write, lambda data: JobResult(reply, (data,)))
