@@ -28,7 +28,7 @@ NO_MODEL = "This file has no model: open the graph in Python to run it."
 MOST_CARDS = 300
 """Most feature cards in a file: each takes a product with the unembedding."""
 
-CARDS_SIZE = 150_000
+CARDS_SIZE = 120_000
 """Most bytes of all feature cards in a file, each compressed by itself."""
 
 FEW_EXAMPLES = 8

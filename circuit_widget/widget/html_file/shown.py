@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from circuit_widget.circuit.document import Circuit
@@ -44,9 +44,15 @@ class Shown:
     study: Mapping[str, Any] | None = None
     table: str = ""
 
-    def figure(self) -> Figure:
-        """Return the figure of what is displayed; without the circuit where it has too many boxes for a figure."""
+    def figure(self, edge_threshold: float | None = None, title: str | None = None) -> Figure:
+        """Return the figure of what is displayed; without the circuit where it has too many boxes for a figure.
+
+        `edge_threshold` replaces the circuit's; `title` is a line above the figure.
+        """
         entry = next((one for one in self.history if one.number == self.displayed), None)
         outcome = None if entry is None else entry.controls or entry.effect
         part: Part = "both" if len(self.circuit.boxes()) <= MOST_BOXES else "map"
-        return make_figure(self.graph, self.circuit, outcome, part)
+        circuit = self.circuit
+        if edge_threshold is not None:
+            circuit = replace(circuit, edge_threshold=edge_threshold)
+        return make_figure(self.graph, circuit, outcome, part, title=title)

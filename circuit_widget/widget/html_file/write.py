@@ -14,6 +14,12 @@ from circuit_widget.widget.html_file.content import content_of
 from circuit_widget.widget.html_file.page import Parts, Picture, html_page
 from circuit_widget.widget.html_file.shown import Shown
 
+LARGEST_PICTURE = 150_000
+"""Bytes of a picture that has all edges."""
+
+FEWER_EDGES = (0.8, 0.5, 0.25, 0.1, 0.0)
+"""Edge thresholds that are tried one after the other where a picture is too large."""
+
 STATIC = Path(__file__).parents[1] / "static"
 
 
@@ -25,7 +31,7 @@ def html_of(shown: Shown, progress: ReportProgress, cancelled: IsCancelled = lam
     """
     parts = Parts(_static("widget.js"), _static("LICENSES.txt"), __version__)
     figure = shown.figure()
-    picture = Picture(figure.svg(), figure.scene.title, figure.scene.description)
+    picture = Picture(_small_enough(shown, figure.svg()), figure.scene.title, figure.scene.description)
     recipe = {name: str(shown.graph.recipe.get(name) or "") for name in ("model", "transcoders")}
     made = f"made on {datetime.datetime.now(datetime.UTC).date().isoformat()} with circuit-widget {__version__}"
     facts = (recipe["model"], recipe["transcoders"], made)
@@ -44,6 +50,15 @@ def write_html(shown: Shown, path: str | Path) -> Path:
     with reporting(None) as progress:
         content = html_of(shown, progress)
     return write_bytes(file, content.encode(), "HTML file", CircuitWidgetError)
+
+
+def _small_enough(shown: Shown, svg: str) -> str:
+    """Return the figure of what is displayed, with its strongest edges alone where all make it too large; it says so."""
+    for threshold in FEWER_EDGES:
+        if len(svg.encode()) <= LARGEST_PICTURE:
+            break
+        svg = shown.figure(min(threshold, shown.circuit.edge_threshold), "Strongest edges alone").svg()
+    return svg
 
 
 def _static(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_widget.widget.wire.experiment_messages import ComparedToken, EffectMessage
+from circuit_widget.widget.wire.experiment_messages import Code, ComparedToken, EffectMessage
 from circuit_widget.widget.wire.messages import Card
 from circuit_widget.widget.wire.schema import Listed, Many, message
 
@@ -30,5 +30,5 @@ class HtmlContent:
     effects: Many[EffectMessage]
     comparisons: Many[RecordedComparison]
     cards: Many[Card]
-    table: str
+    table: Code
     name: str
