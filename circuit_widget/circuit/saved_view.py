@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuit_widget.arguments import ACTING
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS
 from circuit_widget.characters import repaired, shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.rules import LONGEST_NAME, SPACE, displayed
@@ -106,7 +106,7 @@ def _supernode(entry: object, ids: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def _one_line(text: str) -> str:
-    return shortened(ACTING.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
+    return shortened(FORBIDDEN_CHARACTERS.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
 
 
 def _with_supernodes(circuit: Circuit, given: Sequence[tuple[str, list[str]]], logits: set[str]) -> Circuit:
