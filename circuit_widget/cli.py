@@ -295,12 +295,12 @@ def _html(options: argparse.Namespace) -> int:
     _can_write(options.output, "HTML file", (".html",))
     from circuit_widget.circuit.document import Circuit
     from circuit_widget.graph.opening import open as open_graph
-    from circuit_widget.widget.html_file.shown import Shown
+    from circuit_widget.widget.html_file.widget_state import WidgetState
     from circuit_widget.widget.html_file.write import write_html
 
     graph = open_graph(options.graph)
     circuit = Circuit() if options.circuit is None else Circuit.load(options.circuit)
-    written = write_html(Shown(graph, None, circuit), options.output)
+    written = write_html(WidgetState(graph, None, circuit), options.output)
     print(f"written to {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0
 

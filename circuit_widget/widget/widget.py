@@ -298,7 +298,7 @@ class CircuitWidget(anywidget.AnyWidget):
 
     def to_html(self, path: str | Path) -> Path:
         """Write what the widget displays as one file that opens without Python or a network; raises as `write_html`."""
-        return write_html(self._experiments.shown(), path)
+        return write_html(self._experiments.state(), path)
 
     def close(self) -> None:
         """Cancel what runs for this widget, release the model's thread, and take the widget off the page."""
@@ -393,7 +393,7 @@ class CircuitWidget(anywidget.AnyWidget):
         if mimebundle is None:
             return None
         bundle, metadata = mimebundle
-        return {**bundle, **static_bundle(lambda: self._experiments.shown().figure())}, metadata
+        return {**bundle, **static_bundle(lambda: self._experiments.state().figure())}, metadata
 
     def __repr__(self) -> str:
         words = " ".join(token.text.strip() for token in self.graph.tokens)

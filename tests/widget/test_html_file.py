@@ -22,7 +22,7 @@ from circuit_widget.feature_card import FeatureCard
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.widget.html_file import page
 from circuit_widget.widget.html_file.content import CARDS_SIZE, MOST_CARDS, content_of
-from circuit_widget.widget.html_file.shown import Shown
+from circuit_widget.widget.html_file.widget_state import WidgetState
 from circuit_widget.widget.html_file.write import html_of, write_html
 from circuit_widget.widget.wire.html_messages import HtmlContent
 from circuit_widget.widget.wire.schema import parse
@@ -159,7 +159,7 @@ def test_the_file_has_the_widget_as_it_is(show: Open) -> None:
 
 def test_the_page_lets_run_its_bundle_alone_and_loads_nothing(show: Open) -> None:
     widget, _ = show()
-    text = html_of(widget._experiments.shown(), silent)
+    text = html_of(widget._experiments.state(), silent)
     elements = Elements(text)
     (policy,) = (
         one["content"] for one, _ in elements.all("meta") if one.get("http-equiv") == "Content-Security-Policy"
@@ -184,7 +184,7 @@ def test_the_page_lets_run_its_bundle_alone_and_loads_nothing(show: Open) -> Non
 def test_the_page_names_what_it_is(show: Open) -> None:
     widget, _ = show()
     widget.group("Texas", TEXAS)
-    elements = Elements(html_of(widget._experiments.shown(), silent))
+    elements = Elements(html_of(widget._experiments.state(), silent))
     ((_, title),) = elements.all("title")
     assert title == "Attribution graph of “the capital of Texas is”"
     words = " ".join(text for tag, _, text in elements.found if tag not in ("script", "style"))
@@ -196,14 +196,14 @@ def test_the_page_names_what_it_is(show: Open) -> None:
     assert drawn == widget.figure().svg()
     assert "recorded experiments" not in words
     widget.ablate("Texas")
-    assert "recorded experiments" in html_of(widget._experiments.shown(), silent)
+    assert "recorded experiments" in html_of(widget._experiments.state(), silent)
 
 
 @pytest.mark.parametrize(
     "text", [*HOSTILE.values(), "</script><script>alert(1)</script>"], ids=[*HOSTILE, "script end"]
 )
 def test_hostile_text_adds_no_element_to_the_page(text: str) -> None:
-    plain = Elements(html_of(Shown(small_graph(), None, Circuit()), silent))
+    plain = Elements(html_of(WidgetState(small_graph(), None, Circuit()), silent))
     graph, whole = small_graph(), repaired(text)
     graph = replace(
         graph,
@@ -212,7 +212,7 @@ def test_hostile_text_adds_no_element_to_the_page(text: str) -> None:
         labels={"1_8_4": whole} if whole else {},
         recipe={**graph.recipe, "model": text, "transcoders": text, "prompt": text},
     )
-    written = html_of(Shown(graph, None, Circuit()), silent)
+    written = html_of(WidgetState(graph, None, Circuit()), silent)
     elements = Elements(written.encode().decode())
     assert [tag for tag, *_ in elements.found] == [tag for tag, *_ in plain.found]
     assert [sorted(one) for _, one, _ in elements.found] == [sorted(one) for _, one, _ in plain.found]
@@ -223,8 +223,8 @@ def test_hostile_text_adds_no_element_to_the_page(text: str) -> None:
 
 def test_a_file_of_a_thousand_nodes_is_under_a_megabyte() -> None:
     graph = large_graph(1_300)
-    shown = Shown(graph, Cards(), Circuit())
-    written = html_of(shown, silent)
+    state = WidgetState(graph, Cards(), Circuit())
+    written = html_of(state, silent)
     content = content_in(written)
     assert len(content["traits"]["snapshot"]["ids"]) > 1_000
     assert len(content["cards"]) > 50
@@ -232,15 +232,15 @@ def test_a_file_of_a_thousand_nodes_is_under_a_megabyte() -> None:
     (picture,) = Elements(written).all("img")
     drawn = base64.b64decode((picture[0]["src"] or "").split("base64,")[1]).decode()
     assert "Strongest edges alone" in drawn
-    assert "Strongest edges alone" not in Shown(small_graph(), None, Circuit()).figure().svg()
+    assert "Strongest edges alone" not in WidgetState(small_graph(), None, Circuit()).figure().svg()
 
 
 def test_cards_are_those_a_reader_sees_first_and_end_at_their_budget() -> None:
     graph, model = large_graph(600), Cards()
     last = graph.node_ids[int(np.argmin(graph.influence[: graph.n_features]))]
-    shown = Shown(graph, model, Circuit().pin([last]))
+    state = WidgetState(graph, model, Circuit().pin([last]))
     reports: list[float] = []
-    content = content_of(shown, lambda fraction, _: reports.append(fraction), never)
+    content = content_of(state, lambda fraction, _: reports.append(fraction), never)
     assert content.cards[0].node == last
     assert len(content.cards) <= model.made <= MOST_CARDS
     assert all(len(card.examples) == 8 for card in content.cards)
@@ -248,11 +248,11 @@ def test_cards_are_those_a_reader_sees_first_and_end_at_their_budget() -> None:
     assert sum(sizes) <= CARDS_SIZE < sum(sizes) + 2 * max(sizes)
     assert reports == sorted(reports)
     with pytest.raises(Cancelled):
-        content_of(shown, silent, lambda: True)
+        content_of(state, silent, lambda: True)
 
 
 def test_without_a_model_every_feature_has_the_card_that_the_widget_has() -> None:
-    content = content_of(Shown(small_graph(), None, Circuit()), silent, never)
+    content = content_of(WidgetState(small_graph(), None, Circuit()), silent, never)
     assert len(content.cards) == len([node for node in content.cards if node.frequency is None]) == 16
     assert {card.label for card in content.cards} == {None, "Texas <b>", "say “Austin” 🤠"}
 
@@ -264,14 +264,14 @@ def test_what_cannot_be_written_is_refused_with_what_to_do(show: Open, tmp_path:
     with pytest.raises(CircuitWidgetError, match="HTML file cannot be written"):
         widget.to_html(tmp_path / "nowhere" / "circuit.html")
     with pytest.raises(NodeError, match="no node “0_99_1”"):
-        write_html(Shown(small_graph(), None, Circuit().pin(["0_99_1"])), tmp_path / "circuit.html")
+        write_html(WidgetState(small_graph(), None, Circuit().pin(["0_99_1"])), tmp_path / "circuit.html")
     assert list(tmp_path.iterdir()) == []
     assert widget.to_html(str(tmp_path / "circuit.html")) == tmp_path / "circuit.html"
 
 
 def test_code_that_would_end_its_element_is_refused() -> None:
-    content = content_of(Shown(small_graph(), None, Circuit()), silent, never)
+    content = content_of(WidgetState(small_graph(), None, Circuit()), silent, never)
     picture = page.Picture("<svg/>", "", "")
     for code in ("'</SCRIPT>'", "a <!-- b"):
         with pytest.raises(CircuitWidgetError, match="which HTML cannot have there"):
-            page.html_page(content, picture, (), page.Parts(code, "", ""))
+            page.html_page(content, picture, (), page.Frontend(code, "", ""))

@@ -9,7 +9,7 @@ import pytest
 
 from circuit_widget.errors import FigureError
 from circuit_widget.graph import PromptToken
-from circuit_widget.widget.html_file.shown import Shown
+from circuit_widget.widget.html_file.widget_state import WidgetState
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.messages import FileReply
 from circuit_widget.widget.wire.schema import parse
@@ -79,7 +79,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_hide_the_widget(
     def fail(*_: object) -> None:
         raise RuntimeError("no fonts")
 
-    monkeypatch.setattr(Shown, "figure", fail)
+    monkeypatch.setattr(WidgetState, "figure", fail)
     bundle, _ = widget._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "text/html" not in bundle

@@ -12,7 +12,7 @@ from circuit_widget.errors import Cancelled
 from circuit_widget.figure.scene.visible import visible_graph
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.progress import IsCancelled, ReportProgress
-from circuit_widget.widget.html_file.shown import Shown
+from circuit_widget.widget.html_file.widget_state import WidgetState
 from circuit_widget.widget.state.card import card_message
 from circuit_widget.widget.state.experiment import comparison_message, effect_message
 from circuit_widget.widget.state.file_names import file_stem
@@ -35,28 +35,28 @@ FEW_EXAMPLES = 8
 """Most examples of a kind on a card in a file."""
 
 
-def content_of(shown: Shown, progress: ReportProgress, cancelled: IsCancelled) -> HtmlContent:
+def content_of(state: WidgetState, progress: ReportProgress, cancelled: IsCancelled) -> HtmlContent:
     """Return the content of a file; raises Cancelled between feature cards, MessageError as `snapshot_of`."""
-    snapshot = snapshot_of(shown.graph, [*_circuit_nodes(shown), *shown.sent])
+    snapshot = snapshot_of(state.graph, [*_circuit_nodes(state), *state.sent])
     sent = frozenset(snapshot.ids)
-    effects = {one.number: effect_message(one, shown.circuit, sent) for one in shown.history}
+    effects = {one.number: effect_message(one, state.circuit, sent) for one in state.history}
     return HtmlContent(
         version=VERSION,
         traits={
             "snapshot": _without_buffers(plain(snapshot)),
-            "circuit": shown.circuit.to_json(),
-            "selected": list(shown.selected),
-            "effect": _displayed(effects, shown.displayed),
-            "study": shown.study,
-            "experiments": [plain(entry_of(one)) for one in shown.history],
-            "settings": {"theme": "auto", "height": shown.height},
+            "circuit": state.circuit.to_json(),
+            "selected": list(state.selected),
+            "effect": _displayed(effects, state.displayed),
+            "study": state.study,
+            "experiments": [plain(entry_of(one)) for one in state.history],
+            "settings": {"theme": "auto", "height": state.height},
             "capabilities": plain(Capabilities(intervene=False, why_not=NO_MODEL, figure=False, recorded=True)),
         },
         effects=tuple(effects.values()),
-        comparisons=tuple(_comparisons(shown)),
-        cards=tuple(_cards(shown, sent, progress, cancelled)),
-        table=shown.table,
-        name=file_stem(shown.graph),
+        comparisons=tuple(_comparisons(state)),
+        cards=tuple(_cards(state, sent, progress, cancelled)),
+        table=state.table,
+        name=file_stem(state.graph),
     )
 
 
@@ -73,41 +73,43 @@ def _without_buffers(snapshot: dict[str, Any]) -> dict[str, Any]:
     return {**snapshot, "columns": columns}
 
 
-def _comparisons(shown: Shown) -> Iterator[RecordedComparison]:
-    for other in shown.history:
-        for one in shown.history:
+def _comparisons(state: WidgetState) -> Iterator[RecordedComparison]:
+    for other in state.history:
+        for one in state.history:
             if one is not other:
                 made = comparison_message(one, other, ())
                 yield RecordedComparison(made.id, made.beside, made.tokens)
 
 
-def _cards(shown: Shown, sent: frozenset[str], progress: ReportProgress, cancelled: IsCancelled) -> Iterator[Card]:
+def _cards(
+    state: WidgetState, sent: frozenset[str], progress: ReportProgress, cancelled: IsCancelled
+) -> Iterator[Card]:
     """Yield the cards of features, those a reader sees first before others, until there are too many or they are too large."""
-    graph, size = shown.graph, 0
-    nodes = _by_interest(shown, sent)
-    most = len(nodes) if shown.model is None else MOST_CARDS
+    graph, size = state.graph, 0
+    nodes = _by_interest(state, sent)
+    most = len(nodes) if state.model is None else MOST_CARDS
     for made, index in enumerate(nodes[:most]):
         if cancelled():
             raise Cancelled("The HTML file was not made: it was cancelled.")
         progress(made / min(len(nodes), most), "feature cards")
         node, feature = graph.node_ids[index], feature_at(graph, index)
-        card = card_message(graph, shown.model, node, feature, FEW_EXAMPLES)
+        card = card_message(graph, state.model, node, feature, FEW_EXAMPLES)
         size += len(zlib.compress(json.dumps(plain(card)).encode("utf-8", "replace")))
         if size > CARDS_SIZE:
             return
         yield card
 
 
-def _by_interest(shown: Shown, sent: frozenset[str]) -> list[int]:
+def _by_interest(state: WidgetState, sent: frozenset[str]) -> list[int]:
     """Return the features of the file: those of the circuit, selected ones, visible ones, then the most influential."""
-    graph = shown.graph
-    known = [node for node in (*shown.selected, *_circuit_nodes(shown)) if graph.find(node) is not None]
+    graph = state.graph
+    known = [node for node in (*state.selected, *_circuit_nodes(state)) if graph.find(node) is not None]
     first = [graph.index(node) for node in known]
-    visible = sorted(visible_graph(graph, shown.circuit).nodes.tolist(), key=lambda node: -graph.influence[node])
+    visible = sorted(visible_graph(graph, state.circuit).nodes.tolist(), key=lambda node: -graph.influence[node])
     others = sorted((graph.index(node) for node in sent), key=lambda node: -graph.influence[node])
     return [node for node in dict.fromkeys([*first, *visible, *others]) if node < graph.n_features]
 
 
-def _circuit_nodes(shown: Shown) -> list[str]:
-    grouped = [node for supernode in shown.circuit.supernodes for node in supernode.nodes]
-    return [*grouped, *shown.circuit.pinned, *shown.circuit.labels]
+def _circuit_nodes(state: WidgetState) -> list[str]:
+    grouped = [node for supernode in state.circuit.supernodes for node in supernode.nodes]
+    return [*grouped, *state.circuit.pinned, *state.circuit.labels]

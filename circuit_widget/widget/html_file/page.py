@@ -59,7 +59,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Frontend:
     """What comes with the package: the frontend's code, the licences of what is in it, and the package's version."""
 
     code: str
@@ -67,14 +67,14 @@ class Parts:
     version: str
 
 
-def html_page(content: HtmlContent, picture: Picture, facts: tuple[str, ...], parts: Parts) -> str:
+def html_page(content: HtmlContent, picture: Picture, facts: tuple[str, ...], frontend: Frontend) -> str:
     """Return the page; `facts` are a few words each, such as the model's name and the date.
 
     Raises:
         CircuitWidgetError: the frontend's code has text that would end its element.
         MessageError: the content is larger than 64 MB, or has numbers that are not finite.
     """
-    code = _embeddable(parts.code)
+    code = _embeddable(frontend.code)
     source = base64.b64encode(repaired(picture.svg).encode()).decode("ascii")
     policy = "; ".join(
         (
@@ -96,7 +96,7 @@ def html_page(content: HtmlContent, picture: Picture, facts: tuple[str, ...], pa
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<meta name="generator" content="circuit-widget {html.escape(parts.version)}">
+<meta name="generator" content="circuit-widget {html.escape(frontend.version)}">
 <title>{title}</title>
 <style>{STYLE}</style>
 <script type="module">{code}</script>
@@ -109,7 +109,7 @@ def html_page(content: HtmlContent, picture: Picture, facts: tuple[str, ...], pa
 <noscript><p><strong>{NO_SCRIPT}</strong></p></noscript>
 <img id="circuit-widget-picture" alt="{title}. {_text(picture.description)}" src="data:image/svg+xml;base64,{source}">
 <main id="circuit-widget-view"></main>
-<script type="text/plain" id="circuit-widget-licences">{_embeddable(parts.licences)}</script>
+<script type="text/plain" id="circuit-widget-licences">{_embeddable(frontend.licences)}</script>
 <script type="application/octet-stream" id="circuit-widget-content">{_packed(content)}</script>
 </body>
 </html>

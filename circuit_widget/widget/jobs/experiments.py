@@ -15,7 +15,7 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import intervention_tuple
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.model.sampling import Options
-from circuit_widget.widget.html_file.shown import Shown
+from circuit_widget.widget.html_file.widget_state import WidgetState
 from circuit_widget.widget.jobs.study_runs import (
     Callbacks,
     Study,
@@ -132,10 +132,10 @@ class Experiments:
         validation: Validation = self._display(study)
         return validation
 
-    def shown(self) -> Shown:
+    def state(self) -> WidgetState:
         """Return what the widget displays, as it is now."""
         with self.traits.lock:
-            return Shown(
+            return WidgetState(
                 self.graph,
                 self.model,
                 self.traits.circuit,

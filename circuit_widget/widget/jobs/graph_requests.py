@@ -41,10 +41,10 @@ def figure(context: Context, body: FigureBody) -> Task[FileReply]:
 def html(context: Context, _: Empty) -> Task[FileReply]:
     """Return what the widget displays as one HTML file that opens without a kernel."""
     experiments = context.experiments
-    shown = experiments.shown()
+    state = experiments.state()
 
     def write(job: Job) -> bytes:
-        return html_of(shown, job.progress, job.cancelled).encode()
+        return html_of(state, job.progress, job.cancelled).encode()
 
     reply = FileReply(f"{file_stem(experiments.graph)}.html", "text/html")
     return Task(write, lambda data: JobResult(reply, (data,)))

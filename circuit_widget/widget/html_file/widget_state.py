@@ -19,7 +19,7 @@ HEIGHT = 420
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class WidgetState:
     """A graph, its circuit, and the experiments made on it.
 
     Attributes:
