@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from circuit_widget.arguments import entries_of, of_type, plain_number, quoted
 from circuit_widget.circuit.rules import (
     COLORS,
-    MOST,
+    MOST_ENTRIES,
     SUPERNODE_ID,
     checked_label,
     checked_name,
@@ -102,8 +102,8 @@ class Circuit:
         object.__setattr__(self, "revision", checked_revision(self.revision))
         self._check_supernodes()
         for what in ("pinned", "supernodes", "labels", "positions"):
-            if (count := len(getattr(self, what))) > MOST:
-                raise CircuitError(f"A circuit has at most {MOST:,} {what}; given {count:,}.")
+            if (count := len(getattr(self, what))) > MOST_ENTRIES:
+                raise CircuitError(f"A circuit has at most {MOST_ENTRIES:,} {what}; given {count:,}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Circuit.from_json, (self.to_json(),)

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuit_widget.arguments import ACTING
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS
 from circuit_widget.characters import repaired, shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.rules import LONGEST_NAME, SPACE, displayed
 from circuit_widget.errors import CircuitError
-from circuit_widget.graph.formats.viewer_json import last_layer
+from circuit_widget.graph.formats.viewer_layers import layered
 from circuit_widget.graph.formats.viewer_nodes import ViewerNode, read_nodes
 from circuit_widget.graph.formats.viewer_writing import export_graph
 from circuit_widget.nodes import NodeKind
@@ -37,8 +37,8 @@ def circuit_in(document: Mapping[str, Any]) -> Circuit:
     if not isinstance(view, dict):
         return Circuit()
     try:
-        nodes = read_nodes(document.get("nodes"), metadata.get("schema_version"))
-        n_layers = last_layer(nodes)
+        layers = layered(read_nodes(document.get("nodes"), metadata.get("schema_version")))
+        nodes, n_layers = layers.nodes, layers.n_layers
     except ValueError as problem:
         raise CircuitError(f"The nodes of the file cannot be read: {problem}.") from problem
     ids = {node.id: node.id_here(n_layers) for node in nodes}
@@ -106,7 +106,7 @@ def _supernode(entry: object, ids: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def _one_line(text: str) -> str:
-    return shortened(ACTING.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
+    return shortened(FORBIDDEN_CHARACTERS.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
 
 
 def _with_supernodes(circuit: Circuit, given: Sequence[tuple[str, list[str]]], logits: set[str]) -> Circuit:

@@ -15,7 +15,7 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from circuit_widget.arguments import whole_number
 from circuit_widget.attribution.influence import cumulative_share, flow, input_totals
 from circuit_widget.attribution.scores import scores_of
-from circuit_widget.attribution.strongest import strongest
+from circuit_widget.attribution.strongest_edges import strongest_edges
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
@@ -274,7 +274,7 @@ class Graph:
         if count is not None:
             count = whole_number(count, "count, the number of edges, or None for all,", NodeError)
         chosen = nodes.among(self, among)
-        found = strongest(
+        found = strongest_edges(
             self.weights,
             self.feature_layer,
             np.concatenate([self.influence[: self.n_features], self.target_weight]),

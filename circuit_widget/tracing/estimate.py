@@ -14,7 +14,7 @@ import torch
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.system.memory import available_memory
-from circuit_widget.tracing.neuron_nodes import DEFAULT_NEURONS
+from circuit_widget.tracing.neuron_nodes import DEFAULT_NEURONS, n_candidates
 from circuit_widget.tracing.run import Run
 
 USABLE_SHARE = 0.6
@@ -59,7 +59,7 @@ class Estimate:
         )
 
 
-class Plan(NamedTuple):
+class MemoryFit(NamedTuple):
     """How a trace fits into memory.
 
     `features` is the number of feature nodes, `memory` the bytes at the peak, of `available`. While features are chosen,
@@ -79,15 +79,15 @@ def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> E
     Raises:
         PromptError: max_features is not a whole number from 1 up.
     """
-    planned = plan(run, n_targets, max_features)
+    fit = fit_to_memory(run, n_targets, max_features)
     return Estimate(
-        features=planned.features,
+        features=fit.features,
         active_features=len(run.activations),
-        rows=planned.features + n_targets,
-        memory=planned.memory,
-        available_memory=planned.available,
-        seconds=sweep_seconds(run, n_targets, planned.features),
-        fits=planned.fits,
+        rows=fit.features + n_targets,
+        memory=fit.memory,
+        available_memory=fit.available,
+        seconds=sweep_seconds(run, n_targets, fit.features),
+        fits=fit.fits,
     )
 
 
@@ -97,9 +97,7 @@ def require_limits(max_features: object, step: object = None, *, neurons: bool) 
     Raises:
         PromptError: neither None nor a whole number from 1 up.
     """
-    without = (
-        f"the {DEFAULT_NEURONS:,} neurons with the largest total attribution" if neurons else "as many as memory allows"
-    )
+    without = f"the {DEFAULT_NEURONS:,} neurons with most influence" if neurons else "as many as memory allows"
     return (
         _require_limit(max_features, "max_features", without),
         _require_limit(step, "step", "steps that grow with the number of features chosen"),
@@ -118,7 +116,7 @@ def _require_limit(limit: object, name: str, otherwise: str) -> int | None:
     return number
 
 
-def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
+def fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> MemoryFit:
     """Return how the edges of a run, with all features or at most `max_features`, fit into memory.
 
     Raises:
@@ -133,12 +131,10 @@ def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
     store = max(0, int(USABLE_SHARE * available) - WORKING_BYTES)
     others = _n_others(run)
     result = ITEM_BYTES * (n_features + n_targets) * (n_features + others)
-    wide = ITEM_BYTES * (n_features + n_targets) * (n_active + others)
-    if run.neurons is not None:
-        # Neurons are chosen before their edges are computed.
-        wide = result
-    memory = WORKING_BYTES + (wide if n_features == n_active else max(result, min(wide, store)))
-    return Plan(n_features, memory, available, store, result <= store)
+    n_sources = _n_sources(run, n_features)
+    wide = ITEM_BYTES * (n_features + n_targets) * (n_sources + others)
+    memory = WORKING_BYTES + (wide if n_features == n_sources else max(result, min(wide, store)))
+    return MemoryFit(n_features, memory, available, store, result <= store)
 
 
 def most_that_fit(run: Run, n_targets: int) -> int:
@@ -147,7 +143,7 @@ def most_that_fit(run: Run, n_targets: int) -> int:
     Positive root n of `(n + targets) (n + errors + tokens) = room`: the numbers of features, targets, errors and tokens,
     and of float32 numbers that fit.
     """
-    room = plan(run, n_targets, None).store_bytes / ITEM_BYTES
+    room = fit_to_memory(run, n_targets, None).store_bytes / ITEM_BYTES
     both, others = n_targets + _n_others(run), _n_others(run)
     root = (-both + math.sqrt(max(0.0, both**2 - 4 * (n_targets * others - room)))) / 2
     return max(0, min(len(run.activations), int(root)))
@@ -156,10 +152,11 @@ def most_that_fit(run: Run, n_targets: int) -> int:
 def sweep_seconds(run: Run, n_targets: int, n_features: int) -> float:
     """Return the approximate seconds for the edges into the targets and into `n_features` features.
 
-    The sources of these edges are all active features, of neurons only those `n_features`.
+    The sources of these edges are all active features, of neurons the candidates.
     """
-    share = n_features / max(1, len(run.activations))
-    of_features, of_targets = sweep_operations(run, n_targets, 1.0 if run.neurons is None else share)
+    n_active = max(1, len(run.activations))
+    share = n_features / n_active
+    of_features, of_targets = sweep_operations(run, n_targets, _n_sources(run, n_features) / n_active)
     return (share * of_features + of_targets) / (SWEEP_EFFICIENCY * product_rate(run.captured.embedding.device))
 
 
@@ -225,6 +222,12 @@ def _finish(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def _n_sources(run: Run, n_features: int) -> int:
+    """Return how many features are sources of edges while `n_features` of them are chosen as nodes."""
+    n_active = len(run.activations)
+    return n_active if run.neurons is None else n_candidates(n_features, n_active)
 
 
 def _n_others(run: Run) -> int:

@@ -10,14 +10,21 @@ from jaxtyping import Float32, Int64
 
 from circuit_widget.attribution.selection import Columns, Selection, select_features
 from circuit_widget.attribution.sweep import EdgeSweep
-from circuit_widget.attribution.targets import ChosenTarget
+from circuit_widget.attribution.targets import ChosenTarget, probability_shares
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.nodes import PromptToken, Target
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
-from circuit_widget.tracing.estimate import Plan, duration_text, memory_text, most_that_fit, plan, sweep_seconds
-from circuit_widget.tracing.neuron_nodes import choose_neurons
+from circuit_widget.tracing.estimate import (
+    MemoryFit,
+    duration_text,
+    fit_to_memory,
+    memory_text,
+    most_that_fit,
+    sweep_seconds,
+)
+from circuit_widget.tracing.neuron_nodes import candidate_neurons
 from circuit_widget.tracing.run import Run
 
 
@@ -33,7 +40,8 @@ def trace_run(
     """Return the attribution graph of a run, without labels; its recipe has only the number of features left out.
 
     With `max_features`, the most influential features become nodes; the others become part of the error of their layer and
-    position. They are ranked again after every `step` features; see `select_features`.
+    position. They are ranked again after every `step` features; see `select_features`. Of neurons, those with the largest
+    total attribution are ranked.
     Without a limit all active features become nodes, or as many as fit into memory, with a CircuitWidgetWarning.
 
     Raises:
@@ -41,20 +49,15 @@ def trace_run(
         Cancelled: `cancelled()` became true.
     """
     found = run.activations
-    if step is not None and run.neurons is not None:
-        raise PromptError(
-            f"step={step} is for features of transcoders, which are ranked again while they are chosen; neurons are ranked "
-            "once. Leave it out."
-        )
     if not len(found):
         raise PromptError(
             f"No feature is active on this prompt's {len(run.prompt)} tokens up to position {run.position}, so there is "
             "nothing to trace. Write a longer prompt, or check that the transcoders were trained on this model."
         )
-    planned = _plan(run, len(targets), max_features)
+    fit = _fit_to_memory(run, len(targets), max_features)
     n_positions, n_layers = len(run.prompt), len(run.captured.layers)
     grid_layer, grid_position = np.divmod(np.arange(n_layers * n_positions, dtype=np.int32), np.int32(n_positions))
-    selection = _select(run, targets, planned, step, progress, cancelled)
+    selection = _select(run, targets, fit, step, progress, cancelled)
     kept = selection.features
     return Graph.build(
         tokens=prompt_tokens(run),
@@ -79,65 +82,66 @@ def prompt_tokens(run: Run) -> tuple[PromptToken, ...]:
     return tuple(PromptToken(text, token_id) for text, token_id in pairs)
 
 
-def _plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
+def _fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> MemoryFit:
     """Return how the trace fits into memory; with a warning or a PromptError where it does not."""
-    planned = plan(run, n_targets, max_features)
-    if planned.fits:
-        return planned
+    fit = fit_to_memory(run, n_targets, max_features)
+    if fit.fits:
+        return fit
     n_active, fitting = len(run.activations), most_that_fit(run, n_targets)
-    wanted = f"The edges between {planned.features:,} features take {memory_text(planned.memory)}"
-    available = f"{memory_text(planned.available)} of memory are available"
+    wanted = f"The edges between {fit.features:,} features take {memory_text(fit.memory)}"
+    available = f"{memory_text(fit.available)} of memory are available"
     if not fitting:
         raise PromptError(f"{wanted}, and {available}, too little for any. Trace a shorter prompt, or free memory.")
     if max_features is not None:
         raise PromptError(f"{wanted}, and {available}: enough for max_features={fitting:,}. Request at most as many.")
     warn(
-        f"{n_active:,} features are active and their edges take {memory_text(planned.memory)}, but {available}: the "
+        f"{n_active:,} features are active and their edges take {memory_text(fit.memory)}, but {available}: the "
         f"{fitting:,} with most influence become nodes, in about {duration_text(sweep_seconds(run, n_targets, fitting))}; "
         "the others join the error of their layer and position. Pass max_features to choose how many.",
     )
-    return plan(run, n_targets, fitting)
+    return fit_to_memory(run, n_targets, fitting)
 
 
 def _select(
     run: Run,
     targets: Sequence[ChosenTarget],
-    planned: Plan,
+    fit: MemoryFit,
     step: int | None,
     progress: Callable[[float], None] | None,
     cancelled: IsCancelled | None,
 ) -> Selection:
     """Return the features that become nodes, and all edges."""
+    if run.neurons is None:
+        candidates, layers = np.arange(len(run.activations), dtype=np.int64), run.nodes
+    else:
+        neurons = candidate_neurons(run, run.neurons, targets, fit.features, cancelled)
+        candidates, layers = neurons.rows, neurons.layers
     directions = torch.stack([target.direction for target in targets])
-    n_rows = planned.features + len(targets)
-    if run.neurons is not None:
-        chosen = choose_neurons(run, run.neurons, targets, planned.features, cancelled)
-        sweep = EdgeSweep(run.frozen, chosen.layers, run.captured.embedding, directions, n_rows=n_rows)
-        return Selection(chosen.rows, sweep.edges(progress=progress, cancelled=cancelled).numpy(), 0)
-    edges = EdgeSweep(run.frozen, run.nodes, run.captured.embedding, directions, n_rows=n_rows).edges
-    found = run.activations
-    if planned.features == len(found):
-        weights = edges(progress=progress, cancelled=cancelled)
-        return Selection(np.arange(len(found), dtype=np.int64), weights.numpy(), 0)
+    n_rows = fit.features + len(targets)
+    edges = EdgeSweep(run.frozen, layers, run.captured.embedding, directions, n_rows=n_rows).edges
+    if fit.features == len(candidates):
+        return Selection(candidates, edges(progress=progress, cancelled=cancelled).numpy(), 0)
 
-    known, needed = 0, planned.features + len(targets)
+    known = 0
 
     def rows_of(rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows columns"]:
         nonlocal known
         before = known
         known += len(rows)
-        report = None if progress is None else lambda done: progress((before + done * len(rows)) / needed)
+        report = None if progress is None else lambda done: progress((before + done * len(rows)) / n_rows)
         return edges(torch.from_numpy(rows), progress=report, cancelled=cancelled).numpy()
 
     n_positions = len(run.prompt)
-    return select_features(
+    layer, position = run.activations.layer[candidates], run.activations.position[candidates]
+    selection = select_features(
         rows_of,
-        Columns(found.layer, n_positions * found.layer + found.position, len(run.nodes) * n_positions, n_positions),
-        np.array([target.probability for target in targets], dtype=np.float64),
-        planned.features,
+        Columns(layer, n_positions * layer + position, len(layers) * n_positions, n_positions),
+        probability_shares(targets),
+        fit.features,
         step=step,
-        store_bytes=planned.store_bytes,
+        store_bytes=fit.store_bytes,
     )
+    return Selection(candidates[selection.features], selection.weights, selection.dropped_candidates)
 
 
 def _recipe(selection: Selection, n_active: int, step: int | None) -> dict[str, JSON]:
