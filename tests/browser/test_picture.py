@@ -42,7 +42,7 @@ def wait_for_picture(notebook: Notebook) -> None:
 def file_of(notebook: Notebook, host: JupyterServer) -> Path:
     """Save a notebook and return its file."""
     notebook.save()
-    name = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+    name: str = notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
     return host.notebooks / name
 
 
@@ -64,7 +64,7 @@ def is_drawn(image: Locator) -> bool:
 
 
 def test_after_each_gesture_the_saved_picture_is_the_current_one(
-    open_notebook: OpenNotebook, host: JupyterServer
+    open_notebook: OpenNotebook, host: JupyterServer, complaints: list[str]
 ) -> None:
     notebook = shown_in(open_notebook, on=host)
     view = WidgetView(notebook)

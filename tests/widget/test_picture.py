@@ -109,7 +109,9 @@ def test_the_widget_comes_first_and_its_picture_once_it_is_drawn(widget: Circuit
     assert widget._picture.finish()
     assert [(id_ == published.sent[0][0], update) for id_, update, _ in published.sent] == [(True, False), (True, True)]
     assert "<img" in published.last
-    assert set(widget._repr_mimebundle_()[0]) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+    view = widget._repr_mimebundle_()
+    assert view is not None
+    assert set(view[0]) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
 
 
 def test_the_picture_is_drawn_again_after_changes_once_for_all_of_them(widget: CircuitWidget) -> None:
