@@ -288,6 +288,29 @@ class Circuit:
 
         return export_circuit(self, require_graph(graph, CircuitError), path, slug, scan)
 
+    def to_link(self, graph: Graph, *, slug: str | None = None, scan: str | None = None) -> str:
+        """Return the link that shows this circuit on Neuronpedia, on a graph that is there already.
+
+        `slug` and `scan` are the names of graph and model there, by default those in the file that the graph came from.
+        Raises CircuitError where there are none, or the circuit does not fit; GraphFileError for names it cannot have there.
+        """
+        from circuit_widget.circuit.share_link import link_of
+        from circuit_widget.graph.graph_argument import require_graph
+
+        return link_of(self, require_graph(graph, CircuitError), slug, scan)
+
+    @classmethod
+    def from_link(cls, link: str, graph: Graph) -> Circuit:
+        """Return what a link that Neuronpedia shares has pinned, grouped and labelled on this graph.
+
+        Nothing is downloaded: the graph is the file that the link is about. Raises CircuitError for another link, and for
+        nodes that the graph does not have.
+        """
+        from circuit_widget.circuit.share_link import circuit_of_link
+        from circuit_widget.graph.graph_argument import require_graph
+
+        return circuit_of_link(link, require_graph(graph, CircuitError))
+
     @classmethod
     def load(cls, path: str | Path) -> Circuit:
         """Read a document that `save` or the frontend wrote, or what is pinned, grouped and labelled in a graph's JSON.

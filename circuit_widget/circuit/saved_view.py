@@ -145,9 +145,9 @@ def _labels(entries: Sequence[Any], nodes: Sequence[ViewerNode], n_layers: int) 
     """Return node ids with their labels: keyed by layer, number and position (Neuronpedia), or by number (circuit-tracer)."""
     by_key: dict[str, list[ViewerNode]] = {}
     for node in nodes:
-        if node.kind is NodeKind.FEATURE:
-            keys = {str(node.encoded), f"{node.layer}_{node.encoded}_{node.position}"}
-            for key in keys | {f"{node.layer}_{node.number}_{node.position}", node.id}:
+        if node.kind is NodeKind.FEATURE and not node.part:
+            keys = {str(node.encoded), f"{node.layer_in_file}_{node.encoded}_{node.position}"}
+            for key in keys | {f"{node.layer_in_file}_{node.number}_{node.position}", node.id}:
                 by_key.setdefault(key, []).append(node)
         else:
             by_key.setdefault(node.id, []).append(node)
