@@ -112,7 +112,7 @@ def finish_pictures(*_: object) -> None:
 
     shell: Any = get_ipython()
     request = shell.kernel.get_parent("shell")
-    # Only what runs a notebook without a reader declares that nobody can be asked for input.
+    # Only what runs a notebook without a reader declares that nobody can give input.
     if not request.get("content", {}).get("allow_stdin", True):
         for picture in list(DISPLAYED):
             picture.finish()

@@ -21,7 +21,7 @@ from circuit_widget.figure.scene.scene import Curves, Item, Scene
 
 COLOURS = 32
 BITS = 5
-"""Bits of each channel by which colours are told apart before the palette is chosen."""
+"""Bits of each channel by which colours are distinguished before the palette is chosen."""
 
 AXES = np.array([[1.0, 1.0, 1.0], [2.0, -2.0, 0.0], [1.0, 1.0, -2.0]]).T
 """From red, green and blue to lightness and two differences of hue, which count more: they are the signs of edges."""
