@@ -4,6 +4,7 @@ import { signal as state } from "@preact/signals";
 import { render as mount } from "preact";
 import { readSnapshot } from "./core/snapshot";
 import type { Snapshot } from "./core/types";
+import { VIEW } from "./page/constants";
 import { hostTheme, type ThemeName, watchHostTheme } from "./page/theme";
 import { App } from "./shell/app";
 import { attachKeyboard } from "./shell/keyboard";
@@ -52,6 +53,8 @@ function kernelGone(model: WidgetModel, el: HTMLElement): boolean {
 function attachRoot(el: HTMLElement): HTMLElement {
   const page = el.ownerDocument;
   const host = page.createElement("div");
+  // Outside the shadow root, so that the picture in the notebook can tell whether the widget is displayed above it.
+  host.className = VIEW;
   const shadow = host.attachShadow({ mode: "open" });
   // A sheet made by script is allowed where a content security policy forbids style elements.
   const sheet = new (page.defaultView ?? window).CSSStyleSheet();
@@ -132,7 +135,7 @@ function listen(model: WidgetModel, event: string, listener: () => void): () => 
 
 /** Shows the widget of an HTML file in its page, or one sentence where the file is not whole. */
 async function showFile(page: Document): Promise<void> {
-  const el = page.getElementById("circuit-widget-view") ?? page.body.appendChild(page.createElement("main"));
+  const el = page.getElementById("circuit-widget-main") ?? page.body.appendChild(page.createElement("main"));
   try {
     render({ model: await readHtmlFile(page), el });
   } catch (error) {

@@ -110,7 +110,7 @@ def test_a_reader_sees_the_circuit_and_the_experiment_that_was_displayed(read: O
     text = reader.page.locator("body").inner_text()
     for words in ("“Austin”", "demo", "circuit-widget 0.", "recorded experiments with their numbers"):
         assert words in text
-    assert not reader.page.locator("#circuit-widget-picture").is_visible()
+    assert not reader.page.locator("#circuit-widget-figure").is_visible()
 
 
 def test_a_recorded_experiment_is_shown_again_with_its_numbers(
@@ -232,7 +232,7 @@ def test_without_javascript_there_is_the_picture_and_its_description(
     fresh = browser.new_context(**settings)
     page = fresh.new_page()
     page.goto(widget.to_html(tmp_path / "circuit.html").as_uri())
-    picture = page.locator("#circuit-widget-picture")
+    picture = page.locator("#circuit-widget-figure")
     assert picture.is_visible()
     assert "Supernodes: Texas, capital." in (picture.get_attribute("alt") or "")
     assert page.locator("noscript strong").is_visible()
@@ -246,7 +246,7 @@ def test_a_file_that_was_cut_off_is_named_as_such(
 ) -> None:
     path = widget.to_html(tmp_path / "circuit.html")
     text = path.read_text()
-    start = text.index('id="circuit-widget-picture"')
+    start = text.index('id="circuit-widget-figure"')
     path.write_text(text[: start + int((len(text) - start) * share)])
     page = context.new_page()
     page.goto(path.as_uri())

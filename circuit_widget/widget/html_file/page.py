@@ -39,7 +39,7 @@ img {{ max-width: 100%; background: #fff; }}
   body {{ background: {DARK.background}; color: {DARK.ink}; }}
   .facts {{ color: {DARK.muted}; }}
 }}
-@media (scripting: enabled) {{ #circuit-widget-picture {{ display: none; }} }}
+@media (scripting: enabled) {{ #circuit-widget-figure {{ display: none; }} }}
 @media (scripting: none) {{ .what {{ display: none; }} }}
 """
 
@@ -107,8 +107,8 @@ def html_page(content: HtmlContent, picture: Picture, facts: tuple[str, ...], fr
 <p class="facts">{made}</p>
 <p class="what">{what}</p>
 <noscript><p><strong>{NO_SCRIPT}</strong></p></noscript>
-<img id="circuit-widget-picture" alt="{title}. {_text(picture.description)}" src="data:image/svg+xml;base64,{source}">
-<main id="circuit-widget-view"></main>
+<img id="circuit-widget-figure" alt="{title}. {_text(picture.description)}" src="data:image/svg+xml;base64,{source}">
+<main id="circuit-widget-main"></main>
 <script type="text/plain" id="circuit-widget-licences">{_embeddable(frontend.licences)}</script>
 <script type="application/octet-stream" id="circuit-widget-content">{_packed(content)}</script>
 </body>

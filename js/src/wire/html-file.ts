@@ -5,7 +5,7 @@ import type { Failed, HtmlContent, Reply, Request, RequestName, Requests, Snapsh
 
 // The ids of the page's elements: packed content, and picture.
 const CONTENT = "circuit-widget-content";
-const PICTURE = "circuit-widget-picture";
+const PICTURE = "circuit-widget-figure";
 
 const VERSION = 1;
 
