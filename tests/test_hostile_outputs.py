@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 from xml.etree import ElementTree
 
 import pypdf
@@ -18,16 +17,15 @@ import pytest
 
 import circuit_widget as cw
 from circuit_widget.characters import REPLACEMENT, repaired
-from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import Figure, make_figure, read_recipe
 from circuit_widget.graph import exporting
 from circuit_widget.intervention.as_code import effect_code
-from circuit_widget.widget import picture
 from circuit_widget.widget.jobs import graph_requests
 from circuit_widget.widget.jobs.registry import REQUESTS
+from circuit_widget.widget.picture import picture_of
 from circuit_widget.widget.wire.messages import FileReply
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
-from tests.figure.test_hostile_text import ACTIVE, names_in
+from tests.figure.test_hostile_text import ACTIVE, labelled, names_in, renamed
 from tests.graph.test_spreadsheet import STARTS
 from tests.hostile import HOSTILE
 from tests.intervention.test_code_is_literal import assert_harmless
@@ -71,12 +69,7 @@ def displayed(text: str) -> Displayed:
         recipe={**graph.recipe, "model": whole, "transcoders": whole, "prompt": whole},
         model=None,
     )
-    circuit = circuit_of_dallas()
-    for edit in (lambda one: one.rename("Dallas", text), lambda one: one.label(graph.node_ids[0], text)):
-        try:
-            circuit = edit(circuit)
-        except CircuitWidgetError:
-            continue
+    circuit = labelled(renamed(circuit_of_dallas(), "Dallas", text), graph.node_ids[0], text)
     return Displayed(text, graph, circuit)
 
 
@@ -185,10 +178,8 @@ def code(given: Displayed, folder: Path) -> None:
 def output_of_a_notebook(given: Displayed, folder: Path) -> None:
     del folder
     figure = given.figure
-    make: Any = getattr(picture, "picture_of", None) or (lambda made: picture.static_bundle(lambda: made))
-    bundle = make(figure)
-    plain = Elements(make(displayed("x").figure)["text/html"]).found
-    found = Elements(bundle["text/html"]).found
+    plain = Elements(picture_of(displayed("x").figure)["text/html"]).found
+    found = Elements(picture_of(figure)["text/html"]).found
     assert [(tag, sorted(names)) for tag, names in found] == [(tag, sorted(names)) for tag, names in plain]
     ((_, image),) = [one for one in found if one[0] == "img"]
     assert (image["alt"] or "").startswith(
@@ -237,10 +228,7 @@ def test_no_format_is_forgotten() -> None:
 @pytest.mark.parametrize("test", ELSEWHERE.values())
 def test_what_is_tested_elsewhere_is_there(test: str) -> None:
     path, _, name = test.partition("::")
-    file = Path(__file__).parents[1] / path
-    if file.name == "test_html_file.py" and "html" not in REQUESTS:
-        pytest.skip("there is no HTML file")
-    assert f"def {name}(" in file.read_text(encoding="utf-8")
+    assert f"def {name}(" in (Path(__file__).parents[1] / path).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

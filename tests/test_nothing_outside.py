@@ -75,7 +75,8 @@ def test_a_name_stays_inside_on_every_system(name: str, inside: bool) -> None:
 @pytest.mark.parametrize("way", ["../outside/{}", "{outside}/{}", "below/../../outside/{}"])
 def test_weights_elsewhere_are_not_read(outside: Path, tmp_path: Path, way: str) -> None:
     folder, name = tmp_path / "model", "model.safetensors"
-    put(lambda: (shutil.copytree(MODEL, folder), (folder / name).rename(outside / name), (folder / "below").mkdir()))
+    put(lambda: (shutil.copytree(MODEL, folder), (folder / name).rename(outside / name)))
+    (folder / "below").mkdir()
     listed = way.format(name, outside=outside)
     changed(folder / f"{name}.index.json", metadata={}, weight_map=dict.fromkeys(load_names(outside / name), listed))
     with pytest.raises(LoadError, match=r"model\.safetensors is missing"):
@@ -120,7 +121,12 @@ def test_the_generation_of_a_manifest_is_a_number(outside: Path, tmp_path: Path,
         read_manifest(tmp_path)
 
 
-TOKENIZERS: dict[str, Callable[[Path, Path], None]] = {
+def named_otherwise(folder: Path, name: str) -> None:
+    for file in ("config.json", "tokenizer_config.json", "generation_config.json"):
+        changed(folder / file, name_or_path=name, _name_or_path=name)
+
+
+LEADS: dict[str, Callable[[Path, Path], None]] = {
     "files of a tokenizer": lambda folder, outside: changed(
         folder / "tokenizer_config.json",
         **dict.fromkeys(
@@ -128,13 +134,7 @@ TOKENIZERS: dict[str, Callable[[Path, Path], None]] = {
             str(outside / "tokenizer.json"),
         ),
     ),
-    "the name of a model": lambda folder, outside: (
-        [
-            changed(folder / name, name_or_path=str(outside), _name_or_path=str(outside))
-            for name in ("config.json", "tokenizer_config.json", "generation_config.json")
-        ]
-        and None
-    ),
+    "the name of a model": lambda folder, outside: named_otherwise(folder, str(outside)),
     "the base of an adapter": lambda folder, outside: changed(
         folder / "adapter_config.json",
         peft_type="LORA",
@@ -147,7 +147,7 @@ TOKENIZERS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("attempt", TOKENIZERS)
+@pytest.mark.parametrize("attempt", LEADS)
 def test_settings_of_a_model_lead_to_no_other_model(outside: Path, tmp_path: Path, attempt: str) -> None:
     folder = tmp_path / "model"
 
@@ -160,7 +160,7 @@ def test_settings_of_a_model_lead_to_no_other_model(outside: Path, tmp_path: Pat
         (outside / "tokenizer.json").write_text(json.dumps(words))
 
     put(copy)
-    TOKENIZERS[attempt](folder, outside)
+    LEADS[attempt](folder, outside)
     expected = cw.load("demo", device="cpu").tokenize("the capital of Texas is")
     try:
         model = cw.load(folder, TRANSCODERS, device="cpu")

@@ -26,7 +26,7 @@ def spreadsheet_text(text: str) -> str:
 def comma_separated(frame: pandas.DataFrame) -> str:
     """Return a table as CSV, with an apostrophe before each text that a spreadsheet would run as a formula."""
     safe = {
-        name: [spreadsheet_text(entry) if isinstance(entry, str) else entry for entry in column]
+        str(name): [spreadsheet_text(entry) if isinstance(entry, str) else entry for entry in column]
         for name, column in frame.items()
         if column.dtype.kind not in "biuf"
     }
