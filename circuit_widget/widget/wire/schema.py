@@ -23,8 +23,6 @@ LONGEST_TEXT = 200
 DEEPEST = 32
 """Most levels of lists and objects in a message; every message that is declared has far fewer."""
 
-_CONTAINERS = (dict, list, tuple)
-
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=LONGEST_TEXT)
 """What every message keeps to: no conversion, no unknown key, finite numbers, short texts."""
 
@@ -91,14 +89,13 @@ def parse(kind: type[T], value: object, where: str) -> T:
 
 def _is_deeper(value: object, levels: int) -> bool:
     """Return whether a value has more levels; by level and not by recursion, since a message may have millions of items."""
-    level = [value]
-    for _ in range(levels + 1):
+    level: list[Any] = [value] if type(value) is list or type(value) is dict else []
+    for _ in range(levels):
         level = [
             item
             for outer in level
-            if isinstance(outer, _CONTAINERS)
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(item, _CONTAINERS)
+            for item in (outer.values() if type(outer) is dict else outer)
+            if type(item) is list or type(item) is dict
         ]
     return bool(level)
 
