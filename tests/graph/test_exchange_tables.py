@@ -1,7 +1,5 @@
 """GraphML, tables and networkx: what a graph is written as is readable elsewhere, and comes back whole where it can."""
 
-import csv
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,8 @@ HOSTILE = '"><script>alert(1)</script>&lt;]]>\x00\x08\x0b\r\n\t\u202e\ufffe=1+1'
 
 
 def hostile_graph() -> cw.Graph:
+    import dataclasses
+
     graph = reference_model().trace(PROMPT_IDS).prune()
     tokens = [dataclasses.replace(graph.tokens[0], text=HOSTILE), *graph.tokens[1:]]
     targets = [dataclasses.replace(graph.targets[0], token=HOSTILE), *graph.targets[1:]]
@@ -72,24 +72,6 @@ def test_the_tables_have_the_frames(tmp_path: Path) -> None:
         assert len(found) == len(frame)
     with pytest.raises(GraphFileError, match=r"is a table .*does not contain everything"):
         cw.open(nodes)
-
-
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "a;=", "\uff1d"])
-def test_no_text_of_the_tables_is_a_formula_of_a_spreadsheet(start: str, tmp_path: Path) -> None:
-    text = f"{start}1+1\rb,"
-    graph = hostile_graph()
-    tokens = [dataclasses.replace(token, text=text) for token in graph.tokens]
-    targets = [dataclasses.replace(target, token=text) for target in graph.targets]
-    labels = {graph.node_ids[0]: f"{start}label"}
-    nodes = dataclasses.replace(graph, tokens=tokens, targets=targets, labels=labels).export(tmp_path / "graph.csv")
-    with nodes.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    safe = f"a;'{start[2:]}" if start.startswith("a;") else f"'{start}"
-    assert {row["token"] for row in rows} == {f"{safe}1+1\rb,"}
-    assert (rows[0]["label"], rows[1]["label"]) == (f"{safe}label", "")
-    assert [row["id"] for row in rows] == list(graph.node_ids)
-    assert rows[0]["feature"] == str(graph.feature_index[0])
-    assert float(rows[0]["activation"]) == pytest.approx(float(graph.activation[0]))
 
 
 def test_a_path_of_another_ending_is_refused_with_those_there_are(tmp_path: Path) -> None:

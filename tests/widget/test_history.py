@@ -125,17 +125,6 @@ def test_no_text_of_the_table_is_a_formula_of_a_spreadsheet(
     assert row["mode"] == "total"
 
 
-@pytest.mark.parametrize("start", ["=", "\uff1d", "\r"])
-def test_what_comes_after_a_separator_in_a_name_is_no_formula(show: Open, start: str) -> None:
-    widget, _ = show()
-    widget.ablate(["0_2_4"])
-    widget.rename_experiment(1, f"x;{start}1+1")
-    rows = list(csv.DictReader(io.StringIO(widget.history_file(), newline="")))
-    assert rows[0]["name"] == f"x;'{start}1+1"
-    (number,) = (row["kl"] for row in rows)
-    assert float(number) == pytest.approx(widget.effects[0].kl)
-
-
 def test_controls_come_with_their_experiment(show: Open) -> None:
     widget, page = show()
     widget.group("Austin", AUSTIN)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.characters import half_character, repaired
 from circuit_widget.errors import NodeError
+from circuit_widget.graph.formats.spreadsheet import comma_separated
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.spreadsheet import comma_separated
 from circuit_widget.widget.wire.experiment_messages import ExperimentEntry
 from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.wording.text import printable
@@ -99,8 +99,7 @@ class History:
 
     def to_csv(self) -> str:
         """Return `to_frame` as comma-separated values; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
-        texts = ("name", "mode", "frozen", "interventions", "token", "likeliest", "device", "dtype")
-        return comma_separated(self.to_frame(), texts)
+        return comma_separated(self.to_frame())
 
 
 def check_name(name: object) -> str:

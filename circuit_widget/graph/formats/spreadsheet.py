@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from circuit_widget.characters import REPLACEMENT, repaired
@@ -24,8 +23,12 @@ def spreadsheet_text(text: str) -> str:
     return STARTS_FORMULA.sub(r"\1\2'", repaired(text).replace("\x00", REPLACEMENT))
 
 
-def comma_separated(frame: pandas.DataFrame, texts: Sequence[str]) -> str:
-    """Return a frame as comma-separated values; the columns `texts` have texts, of which none is run as a formula."""
-    safe = frame.assign(**{column: [spreadsheet_text(text) for text in frame[column]] for column in texts})
+def comma_separated(frame: pandas.DataFrame) -> str:
+    """Return a table as CSV, with an apostrophe before each text that a spreadsheet would run as a formula."""
+    safe = {
+        str(name): [spreadsheet_text(entry) if isinstance(entry, str) else entry for entry in column]
+        for name, column in frame.items()
+        if column.dtype.kind not in "biuf"
+    }
     # A carriage return within a text would end the line if texts were not quoted.
-    return str(safe.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n"))
+    return str(frame.assign(**safe).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n"))
