@@ -97,6 +97,8 @@ def opened(context: BrowserContext, address: str) -> Page:
 
 
 def paints_and_runs_the_model(page: Page, probability: float) -> None:
+    # The host starts a kernel and runs the cells first.
+    page.locator(".circuit-widget[data-ready='true']").wait_for(timeout=START_TIMEOUT)
     view = WidgetView(Notebook(page))
     assert view.part("map").evaluate(COLOURS) > 20
     view.ablate("Texas")
@@ -131,7 +133,7 @@ def test_voila_displays_the_widget_and_runs_the_model(
 @pytest.fixture(scope="module")
 def executed() -> nbformat.NotebookNode:
     """The notebook after a run without a reader, with the state of its widgets."""
-    notebook = nbformat.reads(notebook_of(CELLS), as_version=4)
+    notebook: nbformat.NotebookNode = nbformat.reads(notebook_of(CELLS), as_version=4)
     NotebookClient(notebook, timeout=120, store_widget_state=True).execute()
     return notebook
 

@@ -137,11 +137,12 @@ class Accepted:
 
 @message
 class Progress:
-    """How far a request is, from 0 to 1; at most ten a second."""
+    """How far a request is, from 0 to 1; at most ten a second. `label` names it for views that did not request it."""
 
     rid: RequestId
     fraction: float
     text: Text
+    label: Text | None = None
     type: Literal["progress"] = "progress"
 
 
@@ -183,11 +184,15 @@ class Notice:
 
 @message
 class Capabilities:
-    """What the kernel can do for this graph; `why_not` is the reason why interventions are not possible."""
+    """What the kernel can do for this graph; `why_not` is the reason why interventions are not possible.
+
+    `recorded` is true in an HTML file for readers, which has recorded experiments and no kernel.
+    """
 
     intervene: bool
     why_not: Text
     figure: bool
+    recorded: bool = False
 
 
 @message

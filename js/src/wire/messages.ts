@@ -112,11 +112,12 @@ export interface Accepted {
   readonly type: "accepted";
 }
 
-/** How far a request is, from 0 to 1; at most ten a second. */
+/** How far a request is, from 0 to 1; at most ten a second. `label` names it for views that did not request it. */
 export interface Progress {
   readonly rid: string;
   readonly fraction: number;
   readonly text: string;
+  readonly label?: string | null;
   readonly type: "progress";
 }
 
@@ -148,11 +149,15 @@ export interface Notice {
   readonly type: "notice";
 }
 
-/** What the kernel can do for this graph; `why_not` is the reason why interventions are not possible. */
+/** What the kernel can do for this graph; `why_not` is the reason why interventions are not possible.
+
+    `recorded` is true in an HTML file for readers, which has recorded experiments and no kernel.
+     */
 export interface Capabilities {
   readonly intervene: boolean;
   readonly why_not: string;
   readonly figure: boolean;
+  readonly recorded: boolean;
 }
 
 /** How the widget looks; the height of the map is in CSS pixels. */
@@ -232,6 +237,7 @@ export interface Requests {
   readonly validate: { readonly body: ValidateBody; readonly reply: ValidationMessage };
   readonly card: { readonly body: CardBody; readonly reply: Card };
   readonly figure: { readonly body: FigureBody; readonly reply: FileReply };
+  readonly html: { readonly body: Empty; readonly reply: FileReply };
   readonly cancel: { readonly body: CancelBody; readonly reply: Empty };
 }
 
