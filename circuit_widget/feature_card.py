@@ -18,6 +18,7 @@ from torch import Tensor
 from circuit_widget.arguments import finite_number, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
+from circuit_widget.examples.exchange.published_labels import PublishedLabels
 from circuit_widget.examples.reader import ExampleReader
 from circuit_widget.examples.record import CardRecord, Example, ExampleSource, FeatureFacts, Histogram, Level
 from circuit_widget.graph import Graph
@@ -186,26 +187,29 @@ class FeatureCards:
             self.labels.copy_to(labels)
         self.examples, self.labels = examples, labels
 
-    def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str], source: str) -> None:
+    def use_published(self, examples: ExampleSource | None, labels: PublishedLabels, source: str) -> None:
         """Show examples, if there are any, and labels that others published; labels of rules and writers stay behind them.
 
         Raises:
             LoadError: the labels cannot be kept beside the examples that were collected before.
         """
-        imported = ((place.layer, place.feature, text, LabelKind.IMPORTED, source) for place, text in labels.items())
-        self.labels.add(FeatureLabel(*one) for one in imported)
+        self.labels.add(
+            FeatureLabel(place.layer, place.feature, text, LabelKind.IMPORTED, source, negative)
+            for negative, of_sign in ((False, labels), (True, labels.negative))
+            for place, text in of_sign.items()
+        )
         if examples is not None:
             self.examples = examples
 
     def facts(self, layer: int, feature: int) -> FeatureFacts:
-        """Return what is known of a feature for positive activations; without examples, not what its weights promote.
+        """Return what is known of a feature; without examples, not what its weights promote.
 
         Raises:
             LoadError: the file with its layer's examples is malformed.
         """
         record = replace(self._known.of(layer, feature), label=self.label(layer, feature))
         tokens = self._promoted_and_suppressed(layer, feature) if record.n_examples else ((), ())
-        return FeatureFacts(layer, feature, record, *tokens)
+        return FeatureFacts(layer, feature, record, *tokens, self.labels.text(layer, feature, negative=True))
 
     @property
     def _known(self) -> ExampleSource:
