@@ -56,10 +56,11 @@ def test_what_is_written_is_read_again(tmp_path: Path, kind: str, make: Callable
         if kind == "neuronpedia":
             before = replace(before, levels=tuple(replace(level, share=None) for level in before.levels), origin=None)
             after = replace(after, origin=None)
-        unknown: dict[str, Any] = {"mean": None, "histogram": None, "label_origin": None}
+        unknown: dict[str, Any] = {"mean": None, "histogram": None, "label_origin": None, "other_label": None}
         if not before.examples and not before.lowest:
             unknown |= {"frequency": None, "maximum": None, "minimum": None, "origin": None}
         assert replace(after, **unknown) == replace(before, **unknown)
+        assert after.at(-1).label == before.at(-1).label
     assert again.feature_card(0, 3).label == "of Texas"
     assert again.feature_card(0, 3).at(-1).label == ("of no state" if make is neuron_model else None)
     assert any(card.lowest for card, _ in cards) == (make is neuron_model)
