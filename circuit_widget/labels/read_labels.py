@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from circuit_widget.examples.exchange.neuronpedia import files_of
 from circuit_widget.examples.exchange.published import Unusable, label_of, refused
 from circuit_widget.examples.exchange.published_labels import PublishedLabel, PublishedLabels, first_of_each
 from circuit_widget.feature_ids import PAIRED
+from circuit_widget.graph.formats.viewer_layers import layered
 from circuit_widget.graph.formats.viewer_nodes import LARGEST_INDEX, MOST_LAYERS, ViewerNode, read_nodes
 from circuit_widget.graph.formats.viewer_view import named_labels, nodes_by_name
 from circuit_widget.nodes import Everywhere, NodeKind
@@ -64,9 +65,11 @@ def _of_graph(path: Path, left_out: Counter[str]) -> Iterator[PublishedLabel]:
     metadata, view = (_object(document.get(name)) for name in ("metadata", "qParams"))
     version = metadata.get("schema_version")
     try:
-        nodes = read_nodes(document["nodes"], version)
-        yield from _given_labels(nodes, named_labels(view), version, left_out)
-        yield from _labels_of_nodes(nodes)
+        read = read_nodes(document["nodes"], version)
+        nodes = layered(read).nodes if any(node.part for node in read) else read
+        features = {node.id: node for node in nodes if node.kind is NodeKind.FEATURE}
+        yield from _given_labels(features, nodes_by_name(read), named_labels(view), version, left_out)
+        yield from _labels_of_nodes(features.values())
     except (ValueError, Unusable) as problem:
         raise refused(path, problem) from problem
 
@@ -76,26 +79,29 @@ def _object(value: object) -> Mapping[str, Any]:
 
 
 def _given_labels(
-    nodes: list[ViewerNode], given: list[tuple[str, str]], version: object, left_out: Counter[str]
+    features: Mapping[str, ViewerNode],
+    names: Mapping[str, list[ViewerNode]],
+    given: list[tuple[str, str]],
+    version: object,
+    left_out: Counter[str],
 ) -> Iterator[PublishedLabel]:
     """Yield the labels that users gave, which viewers show before those of nodes."""
-    names = nodes_by_name(nodes)
     for name, text in given:
         label = label_of(text)
-        features = [node for node in names.get(name, ()) if node.kind is NodeKind.FEATURE]
+        named = [features[node.id] for node in names.get(name, ()) if node.id in features]
         pruned = None if name in names or version is None else _pruned(name)
-        if not features and pruned is None:
+        if not named and pruned is None:
             left_out["labels of nodes that are no feature of the graph"] += 1
         elif label is not None and pruned is not None:
             yield PublishedLabel(pruned, label)
         elif label is not None:
-            yield from (_label(node, label) for node in features)
+            yield from (_label(node, label) for node in named)
 
 
-def _labels_of_nodes(nodes: list[ViewerNode]) -> Iterator[PublishedLabel]:
-    for node in nodes:
+def _labels_of_nodes(features: Iterable[ViewerNode]) -> Iterator[PublishedLabel]:
+    for node in features:
         label = label_of(node.label)
-        if label is not None and node.kind is NodeKind.FEATURE:
+        if label is not None:
             yield _label(node, label)
 
 
