@@ -207,7 +207,7 @@ class FeatureCards:
         Raises:
             LoadError: the file with its layer's examples is malformed.
         """
-        record = replace(self._known.of(layer, feature), label=self.label(layer, feature))
+        record = replace(self._known.of(layer, feature), label=self._label(layer, feature, negative=False)[0])
         tokens = self._promoted_and_suppressed(layer, feature) if record.n_examples else ((), ())
         return FeatureFacts(layer, feature, record, *tokens, self.labels.text(layer, feature, negative=True))
 
@@ -215,12 +215,18 @@ class FeatureCards:
     def _known(self) -> ExampleSource:
         return self._records if self.examples is None else self.examples
 
-    def label(self, layer: int, feature: int, activation: float = 1.0) -> str | None:
-        """Return the label of a feature for activations of this sign, if it has one."""
+    def label(self, layer: int, feature: int, activation: float) -> str | None:
+        """Return the label of a feature for activations of this sign, if it has one that suits one of this size.
+
+        A label by rule does not suit an activation below three quarters of the rule's level.
+        """
+        own = self.labels.find(layer, feature, negative=activation < 0)
+        if own is not None and not own.suits(activation):
+            return None
         return self._label(layer, feature, negative=activation < 0)[0]
 
     def labels_of(self, graph: Graph) -> dict[str, str]:
-        """Return the labels of a graph's features, each for the sign of its activation, by node id."""
+        """Return the labels of a graph's features, each for its activation, by node id."""
         features = (graph.feature_layer.tolist(), graph.feature_index.tolist(), graph.activation.tolist())
         found = {node: self.label(*numbers) for node, *numbers in zip(graph.node_ids, *features, strict=False)}
         return {node: label for node, label in found.items() if label}

@@ -15,7 +15,10 @@ The label is that of the first reading that fits:
 2. the token that follows, if the feature also promotes it: what is written agrees with what comes;
 3. the token before;
 4. up to three tokens that together have most of the weight and each fit in the other respects;
-5. up to three tokens that follow, if the feature promotes each.
+5. up to three tokens that follow, if the feature promotes each;
+6. one token that follows, if the feature promotes it, that has less of the weight (40%) and is ten times as frequent there
+   as in all texts: a feature that writes "and" is not active wherever an "and" comes;
+7. words that are alike by the model's embeddings, if four of them are at peaks ("like Henry, Emily, Thomas").
 
 A feature for which none fits has no label.
 """
@@ -31,11 +34,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.examples.batch import BEFORE
+from circuit_widget.labels.alike import MOST_ALIKE, AlikeWords
 from circuit_widget.labels.evidence import Evidence
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 MOST = 0.6
 """Share of the weight that the words of a label have at least."""
+
+SAID, SAID_MORE = 0.4, 10.0
+"""Share of the weight that a promoted word has at least, and how many times its share of all texts that is."""
 
 PRECISE = 0.5
 """Share of the tokens named, in the examples and about in all texts, at which the feature is active at least."""
@@ -45,6 +52,9 @@ SUPPORT = 3
 
 NAMED_WORDS = 3
 """Most words of a label."""
+
+ALIKE_AT_ONCE = 1_024
+"""Features whose sets of words are compared with all words together."""
 
 
 class Reading(IntEnum):
@@ -57,6 +67,10 @@ class Reading(IntEnum):
 
 TEXTS = {Reading.TOKEN: "{}", Reading.NEXT: "say {}", Reading.BEFORE: "after {}"}
 
+LIKE = "like {}"
+NAMED_ALIKE = 3
+"""How many of the words that are alike a label names."""
+
 ORDER = (
     (Reading.TOKEN, Spelling.ANY_CASE, 1),
     (Reading.TOKEN, Spelling.EXACT, 1),
@@ -65,7 +79,7 @@ ORDER = (
     (Reading.TOKEN, Spelling.ANY_CASE, NAMED_WORDS),
     (Reading.NEXT, Spelling.ANY_CASE, NAMED_WORDS),
 )
-"""The readings in their order, each with the spelling of its words, and with how many it may have."""
+"""The readings by words in their order, each with the spelling of the words, and with how many it may have."""
 
 Promotes = Callable[[Int[Tensor, " n"], Int[Tensor, "n named"]], Bool[Tensor, "n named"]]
 """Returns, for rows of the evidence and words, whether the feature promotes each word."""
@@ -78,22 +92,29 @@ class Rules:
     Attributes:
         found: whether the feature has a label.
         readings: the reading of each.
+        alike: whether the words are a set of words that are alike, of which the label has the first.
         words: numbers of the words, `tokens` a token of each word; -1 in `tokens` where there are fewer.
     """
 
     found: Bool[Tensor, " features"]
     readings: Int[Tensor, " features"]
+    alike: Bool[Tensor, " features"]
     words: Int[Tensor, "features named"]
     tokens: Int[Tensor, "features named"]
 
     def texts(self, vocabulary: Vocabulary) -> list[str | None]:
         """Return the labels as texts."""
+        columns = (self.found, self.readings, self.alike, self.tokens)
         return [
-            label_text(Reading(reading), [vocabulary.text(token) for token in tokens if token >= 0]) if found else None
-            for found, reading, tokens in zip(
-                self.found.tolist(), self.readings.tolist(), self.tokens.tolist(), strict=True
-            )
+            _text(Reading(reading), [vocabulary.text(token) for token in tokens if token >= 0], alike=alike)
+            if found
+            else None
+            for found, reading, alike, tokens in zip(*(column.tolist() for column in columns), strict=True)
         ]
+
+
+def _text(reading: Reading, words: Sequence[str], *, alike: bool) -> str:
+    return LIKE.format(label_text(reading, words[:NAMED_ALIKE])) if alike else label_text(reading, words)
 
 
 def label_text(reading: Reading, words: Sequence[str]) -> str:
@@ -102,42 +123,82 @@ def label_text(reading: Reading, words: Sequence[str]) -> str:
     return TEXTS[reading].format(listed)
 
 
-def find_rules(evidence: Evidence, promotes: Promotes) -> Rules:
+def find_rules(evidence: Evidence, promotes: Promotes, alike: AlikeWords) -> Rules:
     """Return the labels by rule of features with their examples."""
     count = len(evidence.weights)
     device = evidence.weights.device
     rules = Rules(
         torch.zeros(count, dtype=torch.bool, device=device),
         torch.zeros(count, dtype=torch.long, device=device),
-        torch.zeros(count, NAMED_WORDS, dtype=torch.long, device=device),
-        torch.full((count, NAMED_WORDS), -1, dtype=torch.long, device=device),
+        torch.zeros(count, dtype=torch.bool, device=device),
+        torch.zeros(count, MOST_ALIKE, dtype=torch.long, device=device),
+        torch.full((count, MOST_ALIKE), -1, dtype=torch.long, device=device),
     )
     kinds = dict.fromkeys((reading, spelling) for reading, spelling, _ in ORDER)
     candidates = {kind: _heaviest(evidence, *kind) for kind in kinds}
     for reading, spelling, most in ORDER:
         found = candidates[reading, spelling]
-        fits = found.fits(most) & ~rules.found
-        rows = torch.nonzero(fits)[:, 0]
-        used = found.used(most)[rows]
-        if reading is Reading.NEXT and len(rows):
-            promoted = promotes(rows, found.words[rows, :most])
-            chosen = (promoted | ~used[:, :most]).all(1)
-            rows, used = rows[chosen], used[chosen]
-        rules.found[rows] = True
-        rules.readings[rows] = int(reading)
-        rules.words[rows] = found.words[rows]
-        rules.tokens[rows] = torch.where(used, found.tokens[rows], -1)
+        _add_words(rules, reading, found, found.fits(most), most, promotes)
+    said = candidates[Reading.NEXT, Spelling.ANY_CASE]
+    _add_words(rules, Reading.NEXT, said, said.said, 1, promotes)
+    _add_alike(rules, evidence, alike)
     return rules
+
+
+def _add_words(
+    rules: Rules,
+    reading: Reading,
+    found: _HeaviestWords,
+    fits: Bool[Tensor, " features"],
+    most: int,
+    promotes: Promotes,
+) -> None:
+    """Add the words of a reading to the features that they fit and that have no rule; following words must be promoted."""
+    rows = torch.nonzero(fits & ~rules.found)[:, 0]
+    used = found.used(most)[rows]
+    if reading is Reading.NEXT and len(rows):
+        promoted = promotes(rows, found.words[rows, :most])
+        chosen = (promoted | ~used[:, :most]).all(1)
+        rows, used = rows[chosen], used[chosen]
+    rules.found[rows] = True
+    rules.readings[rows] = int(reading)
+    rules.words[rows, :NAMED_WORDS] = found.words[rows]
+    rules.tokens[rows, :NAMED_WORDS] = torch.where(used, found.tokens[rows], -1)
+
+
+def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:
+    """Add sets of words that are alike to the features that have no rule."""
+    for some in torch.nonzero(~rules.found)[:, 0].split(ALIKE_AT_ONCE):
+        sets = alike.sets(evidence, some, MOST)
+        usable = sets.found & (evidence.active[some] * sets.shares >= PRECISE * sets.occurrences)
+        rows, words, tokens = some[usable], sets.words[usable], sets.tokens[usable]
+        members = evidence.words[Spelling.ANY_CASE][rows]
+        named = (
+            torch.stack([torch.isin(one, of_set) for one, of_set in zip(members, words, strict=True)])
+            if len(rows)
+            else members > 0
+        )
+        precise = _are_precise(evidence, rows, Reading.TOKEN, named)
+        rows, words, tokens = rows[precise], words[precise], tokens[precise]
+        rules.found[rows] = True
+        rules.readings[rows] = int(Reading.TOKEN)
+        rules.alike[rows] = True
+        rules.words[rows, : words.shape[1]] = words
+        rules.tokens[rows, : words.shape[1]] = tokens
 
 
 @dataclass(frozen=True, eq=False)
 class _HeaviestWords:
-    """The heaviest words of a reading: their shares of the weight, and which are supported and precise."""
+    """The heaviest words of a reading: their shares of the weight, and which are supported and precise.
+
+    `said` are features whose heaviest word is supported and far more frequent there than in all texts.
+    """
 
     words: Int[Tensor, "features named"]
     tokens: Int[Tensor, "features named"]
     shares: Float[Tensor, "features named"]
     usable: Bool[Tensor, "features named"]
+    said: Bool[Tensor, " features"]
 
     def used(self, most: int) -> Bool[Tensor, "features named"]:
         """Return the first words that together have enough weight."""
@@ -163,6 +224,7 @@ def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Heav
     shares = (same * weights[:, None, :]).sum(-1)
     support = (same & evidence.fresh[:, None, :]).sum(-1)
     left = nameable.clone()
+    everything = torch.arange(len(words), dtype=torch.long, device=words.device)
     found: list[tuple[Tensor, ...]] = []
     for _ in range(NAMED_WORDS):
         # Of one word, the example of most weight has the token that is written in the label.
@@ -173,21 +235,27 @@ def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Heav
         )
         share = torch.gather(torch.where(left, shares, 0.0), 1, column)[:, 0]
         frequent = evidence.active * share >= PRECISE * occurrence
-        usable = (share > 0) & (examples >= SUPPORT) & frequent & _is_precise(evidence, reading, all_words, word)
-        found.append((word, token, share, usable))
+        usable = (
+            (share > 0)
+            & (examples >= SUPPORT)
+            & frequent
+            & _are_precise(evidence, everything, reading, all_words == word[:, None, None])
+        )
+        often = evidence.n_tokens * share >= SAID_MORE * occurrence
+        said = (share >= SAID) & (examples >= SUPPORT) & often
+        found.append((word, token, share, usable, said))
         left &= words != word[:, None]
-    return _HeaviestWords(*(torch.stack(parts, 1) for parts in zip(*found, strict=True)))
+    *columns, said = (torch.stack(parts, 1) for parts in zip(*found, strict=True))
+    return _HeaviestWords(*columns, said[:, 0])
 
 
-def _is_precise(
-    evidence: Evidence,
-    reading: Reading,
-    words: Int[Tensor, "features examples context"],
-    word: Int[Tensor, " features"],
-) -> Bool[Tensor, " features"]:
-    """Return whether the feature is active at most tokens that a word names in the examples, apart from the peaks."""
-    named = torch.zeros_like(evidence.nameable)
-    match = (words == word[:, None, None]) & (evidence.tokens >= 0)
+def _are_precise(
+    evidence: Evidence, rows: Int[Tensor, " n"], reading: Reading, match: Bool[Tensor, "n examples context"]
+) -> Bool[Tensor, " n"]:
+    """Return which features are active at most tokens that a reading of matching tokens names, apart from the peaks."""
+    exists = evidence.tokens[rows] >= 0
+    match = match & exists
+    named = torch.zeros_like(match)
     width = match.shape[2]
     if reading is Reading.NEXT:
         named[:, :, : width - 1] = match[:, :, 1:]
@@ -195,7 +263,7 @@ def _is_precise(
         named[:, :, 1:] = match[:, :, : width - 1]
     else:
         named = match
-    named = named & evidence.fresh[:, :, None] & (evidence.tokens >= 0)
+    named = named & evidence.fresh[rows][:, :, None] & exists
     named[:, :, BEFORE] = False
-    hits = (named & (evidence.strengths > evidence.levels[:, None, None])).sum((1, 2))
+    hits = (named & (evidence.strengths[rows] > evidence.levels[rows][:, None, None])).sum((1, 2))
     return hits + 1 >= PRECISE * (named.sum((1, 2)) + 1)
