@@ -245,8 +245,8 @@ def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Heav
         said = (share >= SAID) & (examples >= SUPPORT) & often
         found.append((word, token, share, usable, said))
         left &= words != word[:, None]
-    *columns, said = (torch.stack(parts, 1) for parts in zip(*found, strict=True))
-    return _HeaviestWords(*columns, said[:, 0])
+    words, tokens, shares, usable, said = (torch.stack(parts, 1) for parts in zip(*found, strict=True))
+    return _HeaviestWords(words, tokens, shares, usable, said[:, 0])
 
 
 def _are_precise(

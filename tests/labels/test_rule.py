@@ -147,7 +147,8 @@ def test_signs_are_quoted_and_white_space_has_no_label() -> None:
 
 
 def test_a_promoted_token_that_follows_often_enough_to_tell() -> None:
-    sometimes = [Made({0: IS, -1: here, 1: PARIS}) for here in (A, B, C)] + [Made({0: OF, 1: n}) for n in (A, B, C, D)]
+    sometimes = [Made({0: here, 1: PARIS}) for here in (IS, OF, THE)]
+    sometimes += [Made({0: here, 1: there}) for here, there in zip((COMMA, A, B, C), OTHERS, strict=True)]
     assert label(sometimes, lambda vocabulary: promoting(vocabulary, LOWER)) == "say Paris"
     assert label(sometimes, lambda vocabulary: promoting(vocabulary, LONDON)) is None
     vocabulary = vocabulary_of(WORDS)
