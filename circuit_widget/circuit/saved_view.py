@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuit_widget.arguments import ACTING
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS
 from circuit_widget.characters import repaired, shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.rules import LONGEST_NAME, SPACE, displayed
@@ -37,8 +37,7 @@ def circuit_in(document: Mapping[str, Any]) -> Circuit:
     if not isinstance(view, dict):
         return Circuit()
     try:
-        read = read_nodes(document.get("nodes"), metadata.get("schema_version"))
-        layers = layered(read)
+        layers = layered(read_nodes(document.get("nodes"), metadata.get("schema_version")))
         nodes, n_layers = layers.nodes, layers.n_layers
     except ValueError as problem:
         raise CircuitError(f"The nodes of the file cannot be read: {problem}.") from problem
@@ -52,7 +51,7 @@ def circuit_in(document: Mapping[str, Any]) -> Circuit:
     if pinned:
         circuit = circuit.pin([_here(one, ids) for one in pinned])
     circuit = _with_supernodes(circuit, [_supernode(entry, ids) for entry in supernodes], logits)
-    names = nodes_by_name(read)
+    names = nodes_by_name(nodes)
     for name, text in labels:
         line = _one_line(text)
         for node in names.get(name, ()) if line else ():
@@ -97,7 +96,7 @@ def _supernode(entry: object, ids: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def _one_line(text: str) -> str:
-    return shortened(ACTING.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
+    return shortened(FORBIDDEN_CHARACTERS.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
 
 
 def _with_supernodes(circuit: Circuit, given: Sequence[tuple[str, list[str]]], logits: set[str]) -> Circuit:

@@ -67,9 +67,8 @@ def _of_graph(path: Path, left_out: Counter[str]) -> Iterator[PublishedLabel]:
     try:
         read = read_nodes(document["nodes"], version)
         nodes = layered(read).nodes if any(node.part for node in read) else read
-        features = {node.id: node for node in nodes if node.kind is NodeKind.FEATURE}
-        yield from _given_labels(features, nodes_by_name(read), named_labels(view), version, left_out)
-        yield from _labels_of_nodes(features.values())
+        yield from _given_labels(nodes_by_name(nodes), named_labels(view), version, left_out)
+        yield from _labels_of_nodes(nodes)
     except (ValueError, Unusable) as problem:
         raise refused(path, problem) from problem
 
@@ -79,7 +78,6 @@ def _object(value: object) -> Mapping[str, Any]:
 
 
 def _given_labels(
-    features: Mapping[str, ViewerNode],
     names: Mapping[str, list[ViewerNode]],
     given: list[tuple[str, str]],
     version: object,
@@ -88,7 +86,7 @@ def _given_labels(
     """Yield the labels that users gave, which viewers show before those of nodes."""
     for name, text in given:
         label = label_of(text)
-        named = [features[node.id] for node in names.get(name, ()) if node.id in features]
+        named = [node for node in names.get(name, ()) if node.kind is NodeKind.FEATURE]
         pruned = None if name in names or version is None else _pruned(name)
         if not named and pruned is None:
             left_out["labels of nodes that are no feature of the graph"] += 1
@@ -98,10 +96,10 @@ def _given_labels(
             yield from (_label(node, label) for node in named)
 
 
-def _labels_of_nodes(features: Iterable[ViewerNode]) -> Iterator[PublishedLabel]:
-    for node in features:
+def _labels_of_nodes(nodes: Iterable[ViewerNode]) -> Iterator[PublishedLabel]:
+    for node in nodes:
         label = label_of(node.label)
-        if label is not None:
+        if label is not None and node.kind is NodeKind.FEATURE:
             yield _label(node, label)
 
 

@@ -1,14 +1,14 @@
 """Labels by one written rule from the examples of features: of words that are in the data, and no other ones.
 
-A reading names tokens by a word: the token itself ("Paris"), the one that follows ("say Paris"), or the one before
-("after Paris"). A word fits a reading if
+A label names a token by a word: the token at which the feature is active ("Paris"), the next one ("say Paris"), or the one
+before ("after Paris"). A word fits if
 
 - it has most of the weight of the examples there, and is in at least three of them: one or two may be chance;
 - the feature is active at so many tokens that these can be most of those with the word in all texts: a feature that is
   active at 10 tokens is not one of "the";
-- it is active at most of the tokens beside the peaks in the examples that the reading names by the word.
+- it is active at most of the tokens beside the peaks in the examples that the label names by the word.
 
-The label is that of the first reading that fits:
+The label is the first of these that fits:
 
 1. the token in any case, then in exactly this case ("The" where a sentence begins): what the feature reads, the least that
    can be claimed;
@@ -38,7 +38,7 @@ from circuit_widget.labels.alike import MOST_ALIKE, AlikeWords
 from circuit_widget.labels.evidence import Evidence
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
-MOST = 0.6
+LEAST_WEIGHT = 0.6
 """Share of the weight that the words of a label have at least."""
 
 SAID, SAID_MORE = 0.4, 10.0
@@ -57,7 +57,7 @@ ALIKE_AT_ONCE = 1_024
 """Features whose sets of words are compared with all words together."""
 
 
-class Reading(IntEnum):
+class NamedToken(IntEnum):
     """Which token a word of a label is: its place, from the one that the label names."""
 
     BEFORE = -1
@@ -65,21 +65,21 @@ class Reading(IntEnum):
     NEXT = 1
 
 
-TEXTS = {Reading.TOKEN: "{}", Reading.NEXT: "say {}", Reading.BEFORE: "after {}"}
+TEXTS = {NamedToken.TOKEN: "{}", NamedToken.NEXT: "say {}", NamedToken.BEFORE: "after {}"}
 
 LIKE = "like {}"
 NAMED_ALIKE = 3
 """How many of the words that are alike a label names."""
 
 ORDER = (
-    (Reading.TOKEN, Spelling.ANY_CASE, 1),
-    (Reading.TOKEN, Spelling.EXACT, 1),
-    (Reading.NEXT, Spelling.ANY_CASE, 1),
-    (Reading.BEFORE, Spelling.ANY_CASE, 1),
-    (Reading.TOKEN, Spelling.ANY_CASE, NAMED_WORDS),
-    (Reading.NEXT, Spelling.ANY_CASE, NAMED_WORDS),
+    (NamedToken.TOKEN, Spelling.ANY_CASE, 1),
+    (NamedToken.TOKEN, Spelling.EXACT, 1),
+    (NamedToken.NEXT, Spelling.ANY_CASE, 1),
+    (NamedToken.BEFORE, Spelling.ANY_CASE, 1),
+    (NamedToken.TOKEN, Spelling.ANY_CASE, NAMED_WORDS),
+    (NamedToken.NEXT, Spelling.ANY_CASE, NAMED_WORDS),
 )
-"""The readings by words in their order, each with the spelling of the words, and with how many it may have."""
+"""What is tried, in this order: the named token, with the spelling of its words, and with how many it may have."""
 
 Promotes = Callable[[Int[Tensor, " n"], Int[Tensor, "n named"]], Bool[Tensor, "n named"]]
 """Returns, for rows of the evidence and words, whether the feature promotes each word."""
@@ -91,36 +91,36 @@ class Rules:
 
     Attributes:
         found: whether the feature has a label.
-        readings: the reading of each.
+        named_tokens: the named token of each.
         alike: whether the words are a set of words that are alike, of which the label has the first.
         words: numbers of the words, `tokens` a token of each word; -1 in `tokens` where there are fewer.
     """
 
     found: Bool[Tensor, " features"]
-    readings: Int[Tensor, " features"]
+    named_tokens: Int[Tensor, " features"]
     alike: Bool[Tensor, " features"]
     words: Int[Tensor, "features named"]
     tokens: Int[Tensor, "features named"]
 
     def texts(self, vocabulary: Vocabulary) -> list[str | None]:
         """Return the labels as texts."""
-        columns = (self.found, self.readings, self.alike, self.tokens)
+        columns = (self.found, self.named_tokens, self.alike, self.tokens)
         return [
-            _text(Reading(reading), [vocabulary.text(token) for token in tokens if token >= 0], alike=alike)
+            _text(NamedToken(named_token), [vocabulary.text(token) for token in tokens if token >= 0], alike=alike)
             if found
             else None
-            for found, reading, alike, tokens in zip(*(column.tolist() for column in columns), strict=True)
+            for found, named_token, alike, tokens in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
 
-def _text(reading: Reading, words: Sequence[str], *, alike: bool) -> str:
-    return LIKE.format(label_text(reading, words[:NAMED_ALIKE])) if alike else label_text(reading, words)
+def _text(named_token: NamedToken, words: Sequence[str], *, alike: bool) -> str:
+    return LIKE.format(label_text(named_token, words[:NAMED_ALIKE])) if alike else label_text(named_token, words)
 
 
-def label_text(reading: Reading, words: Sequence[str]) -> str:
-    """Return the label of a reading with words; signs among them are quoted."""
+def label_text(named_token: NamedToken, words: Sequence[str]) -> str:
+    """Return the label of a named token with words; signs among them are quoted."""
     listed = ", ".join(word if word[0].isalnum() and "," not in word else f"“{word}”" for word in words)
-    return TEXTS[reading].format(listed)
+    return TEXTS[named_token].format(listed)
 
 
 def find_rules(evidence: Evidence, promotes: Promotes, alike: AlikeWords) -> Rules:
@@ -134,34 +134,34 @@ def find_rules(evidence: Evidence, promotes: Promotes, alike: AlikeWords) -> Rul
         torch.zeros(count, MOST_ALIKE, dtype=torch.long, device=device),
         torch.full((count, MOST_ALIKE), -1, dtype=torch.long, device=device),
     )
-    kinds = dict.fromkeys((reading, spelling) for reading, spelling, _ in ORDER)
+    kinds = dict.fromkeys((named_token, spelling) for named_token, spelling, _ in ORDER)
     candidates = {kind: _heaviest(evidence, *kind) for kind in kinds}
-    for reading, spelling, most in ORDER:
-        found = candidates[reading, spelling]
-        _add_words(rules, reading, found, found.fits(most), most, promotes)
-    said = candidates[Reading.NEXT, Spelling.ANY_CASE]
-    _add_words(rules, Reading.NEXT, said, said.said, 1, promotes)
+    for named_token, spelling, most in ORDER:
+        found = candidates[named_token, spelling]
+        _add_words(rules, named_token, found, found.fits(most), most, promotes)
+    said = candidates[NamedToken.NEXT, Spelling.ANY_CASE]
+    _add_words(rules, NamedToken.NEXT, said, said.said, 1, promotes)
     _add_alike(rules, evidence, alike)
     return rules
 
 
 def _add_words(
     rules: Rules,
-    reading: Reading,
+    named_token: NamedToken,
     found: _HeaviestWords,
     fits: Bool[Tensor, " features"],
     most: int,
     promotes: Promotes,
 ) -> None:
-    """Add the words of a reading to the features that they fit and that have no rule; following words must be promoted."""
+    """Add the words of a named token to the features that they fit and that have no rule; next ones must be promoted."""
     rows = torch.nonzero(fits & ~rules.found)[:, 0]
     used = found.used(most)[rows]
-    if reading is Reading.NEXT and len(rows):
+    if named_token is NamedToken.NEXT and len(rows):
         promoted = promotes(rows, found.words[rows, :most])
         chosen = (promoted | ~used[:, :most]).all(1)
         rows, used = rows[chosen], used[chosen]
     rules.found[rows] = True
-    rules.readings[rows] = int(reading)
+    rules.named_tokens[rows] = int(named_token)
     rules.words[rows, :NAMED_WORDS] = found.words[rows]
     rules.tokens[rows, :NAMED_WORDS] = torch.where(used, found.tokens[rows], -1)
 
@@ -169,7 +169,7 @@ def _add_words(
 def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:
     """Add sets of words that are alike to the features that have no rule."""
     for some in torch.nonzero(~rules.found)[:, 0].split(ALIKE_AT_ONCE):
-        sets = alike.sets(evidence, some, MOST)
+        sets = alike.sets(evidence, some, LEAST_WEIGHT)
         usable = sets.found & (evidence.active[some] * sets.shares >= PRECISE * sets.occurrences)
         rows, words, tokens = some[usable], sets.words[usable], sets.tokens[usable]
         members = evidence.words[Spelling.ANY_CASE][rows]
@@ -178,10 +178,10 @@ def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:
             if len(rows)
             else members > 0
         )
-        precise = _are_precise(evidence, rows, Reading.TOKEN, named)
+        precise = _are_precise(evidence, rows, NamedToken.TOKEN, named)
         rows, words, tokens = rows[precise], words[precise], tokens[precise]
         rules.found[rows] = True
-        rules.readings[rows] = int(Reading.TOKEN)
+        rules.named_tokens[rows] = int(NamedToken.TOKEN)
         rules.alike[rows] = True
         rules.words[rows, : words.shape[1]] = words
         rules.tokens[rows, : words.shape[1]] = tokens
@@ -189,7 +189,7 @@ def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _HeaviestWords:
-    """The heaviest words of a reading: their shares of the weight, and which are supported and precise.
+    """The heaviest words of a named token: their shares of the weight, and which are supported and precise.
 
     `said` are features whose heaviest word is supported and far more frequent there than in all texts.
     """
@@ -204,20 +204,20 @@ class _HeaviestWords:
         """Return the first words that together have enough weight."""
         before = self.shares.cumsum(1) - self.shares
         number = torch.arange(self.words.shape[1], dtype=torch.long, device=before.device)
-        return (before < MOST) & (number < most)
+        return (before < LEAST_WEIGHT) & (number < most)
 
     def fits(self, most: int) -> Bool[Tensor, " features"]:
         """Return where the first words have enough weight, and each is usable."""
         used = self.used(most)
-        return ((self.shares * used).sum(1) >= MOST) & (self.usable | ~used).all(1)
+        return ((self.shares * used).sum(1) >= LEAST_WEIGHT) & (self.usable | ~used).all(1)
 
 
-def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _HeaviestWords:
+def _heaviest(evidence: Evidence, named_token: NamedToken, spelling: Spelling) -> _HeaviestWords:
     """Return the heaviest words at a place beside the peaks."""
-    place = BEFORE + int(reading)
+    place = BEFORE + int(named_token)
     all_words = evidence.words[spelling]
     words, tokens = all_words[:, :, place], evidence.tokens[:, :, place]
-    occurrences = evidence.occurrences[spelling][:, :, 1 + int(reading)]
+    occurrences = evidence.occurrences[spelling][:, :, 1 + int(named_token)]
     nameable = evidence.nameable[:, :, place]
     same = (words[:, :, None] == words[:, None, :]) & nameable[:, None, :]
     weights = evidence.weights * nameable
@@ -239,7 +239,7 @@ def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Heav
             (share > 0)
             & (examples >= SUPPORT)
             & frequent
-            & _are_precise(evidence, everything, reading, all_words == word[:, None, None])
+            & _are_precise(evidence, everything, named_token, all_words == word[:, None, None])
         )
         often = evidence.n_tokens * share >= SAID_MORE * occurrence
         said = (share >= SAID) & (examples >= SUPPORT) & often
@@ -250,16 +250,16 @@ def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Heav
 
 
 def _are_precise(
-    evidence: Evidence, rows: Int[Tensor, " n"], reading: Reading, match: Bool[Tensor, "n examples context"]
+    evidence: Evidence, rows: Int[Tensor, " n"], named_token: NamedToken, match: Bool[Tensor, "n examples context"]
 ) -> Bool[Tensor, " n"]:
-    """Return which features are active at most tokens that a reading of matching tokens names, apart from the peaks."""
+    """Return which features are active at most tokens that match as the named token, apart from the peaks."""
     exists = evidence.tokens[rows] >= 0
     match = match & exists
     named = torch.zeros_like(match)
     width = match.shape[2]
-    if reading is Reading.NEXT:
+    if named_token is NamedToken.NEXT:
         named[:, :, : width - 1] = match[:, :, 1:]
-    elif reading is Reading.BEFORE:
+    elif named_token is NamedToken.BEFORE:
         named[:, :, 1:] = match[:, :, : width - 1]
     else:
         named = match

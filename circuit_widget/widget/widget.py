@@ -28,7 +28,7 @@ from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.receiver import Receiver
 from circuit_widget.widget.jobs.study_runs import Study, SweepPlan
 from circuit_widget.widget.jobs.worker import Worker
-from circuit_widget.widget.opening import BUNDLE, check_bundle, fitting_model
+from circuit_widget.widget.opening import BUNDLE, check_bundle, with_model
 from circuit_widget.widget.picture import static_bundle
 from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.experiment import nodes_of
@@ -99,7 +99,7 @@ class CircuitWidget(anywidget.AnyWidget):
         require_graph(graph, CircuitWidgetError)
         if circuit is not None:
             of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError)
-        fitting, why_not = fitting_model(graph, model)
+        graph, fitting, why_not = with_model(graph, model)
         check_bundle(str(self._esm))
         self.graph, self.model = graph, fitting
         self._sent = SentGraph(graph)

@@ -50,9 +50,8 @@ def test_the_model_reads_two_worked_examples_before_the_card(template: str | Non
             return super().__call__(text, **options)
 
     known = tokenizer()
-    listening = Listening(
-        tokenizer_object=known.backend_tokenizer, bos_token=known.bos_token, eos_token=known.eos_token
-    )
+    make: Any = Listening
+    listening = make(tokenizer_object=known.backend_tokenizer, bos_token=known.bos_token, eos_token=known.eos_token)
     listening.chat_template = template
     cw.ChatLabeller(tiny_network(3), listening, max_new_tokens=1)(CARD)
     text = read[-1]

@@ -44,7 +44,8 @@ def nodes_by_name(nodes: Sequence[ViewerNode]) -> dict[str, list[ViewerNode]]:
     """Return nodes by the names that labels have for them.
 
     A feature is named by layer, number as the file writes it and position (Neuronpedia), by that number alone
-    (circuit-tracer), and by its id. A name with the file's number goes before an id that looks the same.
+    (circuit-tracer), and by its id; one of attention by its id alone, since one of the MLP may have the same number. A name
+    with the file's number goes before an id that looks the same.
     """
     found: dict[str, list[ViewerNode]] = {}
     for names_of in (_names_by_number, _names_by_id):
@@ -57,10 +58,12 @@ def nodes_by_name(nodes: Sequence[ViewerNode]) -> dict[str, list[ViewerNode]]:
 
 
 def _names_by_number(node: ViewerNode) -> Iterator[str]:
-    if node.kind is NodeKind.FEATURE and node.encoded is not None:
-        yield f"{node.layer}_{node.encoded}_{node.position}"
+    if node.kind is NodeKind.FEATURE and not node.part and node.encoded is not None:
+        yield f"{node.layer_in_file}_{node.encoded}_{node.position}"
         yield str(node.encoded)
 
 
 def _names_by_id(node: ViewerNode) -> set[str]:
-    return {node.id, f"{node.layer}_{node.number}_{node.position}"} if node.kind is NodeKind.FEATURE else {node.id}
+    if node.kind is not NodeKind.FEATURE or node.part:
+        return {node.id}
+    return {node.id, f"{node.layer_in_file}_{node.number}_{node.position}"}
