@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Protocol
 
@@ -33,29 +32,6 @@ TASK = (
 PROMOTED = " It makes these next tokens more likely: {tokens}."
 
 
-@dataclass(frozen=True)
-class WorkedExample:
-    """A task with its answer, which shows a model what is wanted: small ones repeat the question otherwise."""
-
-    texts: tuple[str, ...]
-    promoted: tuple[str, ...]
-    label: str
-
-
-WORKED = (
-    WorkedExample(
-        ("We met on «Monday» afternoon.", "The shop is closed on «Sundays».", "«Friday» was the last day."),
-        (" morning", " night", " evening"),
-        "days of the week",
-    ),
-    WorkedExample(
-        ("She took the train «to» Rome.", "He flew «to» Madrid in May.", "It is not far «to» Lisbon."),
-        (" Paris", " London", " Berlin"),
-        "“to” before the name of a city",
-    ),
-)
-
-
 class LabelledCard(Protocol):
     """The parts of a FeatureCard that a prompt has."""
 
@@ -76,8 +52,9 @@ class ChatLabeller:
     """Writes labels with a chat model of transformers, as the `labeller` of `label_features`.
 
     The model runs here, and nothing is sent anywhere. It generates greedily from a prompt with the feature's examples, in
-    which the tokens are marked at which the feature is active, and the tokens that it promotes, behind two worked examples;
-    the first line of what it writes is the label. A small model writes poor labels: read some of them before you rely on any.
+    which the tokens are marked at which the feature is active, and the tokens that it promotes; the first line of what it
+    writes is the label. A small model writes poor labels, one of 135 million parameters none of use: read some of them before
+    you rely on any.
     """
 
     def __init__(self, model: Network, tokenizer: TokenizerChoice, *, max_new_tokens: int = 24) -> None:
@@ -105,12 +82,12 @@ class ChatLabeller:
         return cleaned(self._generated(prompt_for(card)))
 
     def _generated(self, prompt: str) -> str:
-        worked = [(task_of(one.texts, one.promoted), one.label) for one in WORKED]
+        messages = [{"role": "user", "content": prompt}]
         has_template = bool(getattr(self._tokenizer, "chat_template", None))
         text = (
-            self._tokenizer.apply_chat_template(_messages(worked, prompt), tokenize=False, add_generation_prompt=True)
+            self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
             if has_template
-            else "\n\n".join([*(f"{task}\n\nLabel: {label}" for task, label in worked), f"{prompt}\n\nLabel:"])
+            else f"{prompt}\n\nLabel:"
         )
         device = next(self._model.parameters()).device
         ids = self._tokenizer(text, add_special_tokens=not has_template)["input_ids"]
@@ -128,21 +105,11 @@ class ChatLabeller:
         return str(self._tokenizer.decode(written[0, len(ids) :].tolist(), skip_special_tokens=True))
 
 
-def _messages(worked: Sequence[tuple[str, str]], prompt: str) -> list[dict[str, str]]:
-    turns = [text for pair in worked for text in pair]
-    return [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate([*turns, prompt])]
-
-
 def prompt_for(card: LabelledCard) -> str:
     """Return the prompt for a feature: its examples, and the tokens that it promotes."""
     examples = card.lowest if card.negative else card.examples
-    return task_of([_marked(one) for one in examples[:EXAMPLES]], [token for token, _ in card.promoted])
-
-
-def task_of(texts: Sequence[str], promoted: Sequence[str]) -> str:
-    """Return the task of labelling a feature with these texts, of which the tokens are marked, and promoted tokens."""
-    listed = "\n".join(f"{number}. {text}" for number, text in enumerate(texts, 1))
-    tokens = ", ".join(f"“{_line(token)}”" for token in promoted)
+    listed = "\n".join(f"{number}. {_marked(one)}" for number, one in enumerate(examples[:EXAMPLES], 1))
+    tokens = ", ".join(f"“{_line(token)}”" for token, _ in card.promoted)
     return TASK.format(
         examples=listed or "(there are no texts)", promoted=PROMOTED.format(tokens=tokens) if tokens else ""
     )

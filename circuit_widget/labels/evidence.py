@@ -35,7 +35,6 @@ class Evidence:
         strengths: activations in the direction of the sign.
         weights: of the examples, which add up to 1 for a feature, or to 0 without examples.
         fresh: whether the example is not one of those before it.
-        n_tokens: number of tokens of all texts.
         levels: strength above which the feature counts as active; `active` is at how many tokens of all texts it is.
     """
 
@@ -43,7 +42,6 @@ class Evidence:
     words: Mapping[Spelling, Int[Tensor, "features examples context"]]
     occurrences: Mapping[Spelling, Float[Tensor, "features examples 3"]]
     nameable: Bool[Tensor, "features examples context"]
-    n_tokens: int
     strengths: Float[Tensor, "features examples context"]
     weights: Float[Tensor, "features examples"]
     fresh: Bool[Tensor, "features examples"]
@@ -59,7 +57,6 @@ class WordCounts:
 
     def __init__(self, state: LayerState, vocabulary: Vocabulary, n_tokens: int) -> None:
         """`n_tokens` is the number of tokens of all texts; `tokens` are the different ones of the examples."""
-        self.n_tokens = n_tokens
         slots = [slots for side in state.sides for slots in (side.strongest.slots, side.levels.slots)]
         beside = [torch.cat([one.tokens[:, :, :BEFORE], one.tokens[:, :, BEFORE + 1 :]], 2).flatten() for one in slots]
         peaks = torch.unique(torch.cat([one.tokens[:, :, BEFORE].flatten() for one in slots]))
@@ -122,7 +119,6 @@ def evidence_of(side: Side, vocabulary: Vocabulary, counts: WordCounts, features
         words=words,
         occurrences={one: counts.of(words[one][:, :, BEFORE - 1 : BEFORE + 2], one) for one in Spelling},
         nameable=vocabulary.nameable(tokens) & present[:, :, None],
-        n_tokens=counts.n_tokens,
         strengths=side.sign * activations,
         weights=_shares(weights),
         fresh=present & ~repeated(texts, present),

@@ -16,9 +16,7 @@ The label is the first of these that fits:
 3. the token before;
 4. up to three tokens that together have most of the weight and each fit in the other respects;
 5. up to three tokens that follow, if the feature promotes each;
-6. one token that follows, if the feature promotes it, that has less of the weight (40%) and is ten times as frequent there
-   as in all texts: a feature that writes "and" is not active wherever an "and" comes;
-7. words that are alike by the model's embeddings, if four of them are at peaks ("like Henry, Emily, Thomas").
+6. words that are alike by the model's embeddings, if four of them are at peaks ("like Henry, Emily, Thomas").
 
 A feature for which none fits has no label.
 """
@@ -40,9 +38,6 @@ from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 LEAST_WEIGHT = 0.6
 """Share of the weight that the words of a label have at least."""
-
-SAID, SAID_MORE = 0.4, 10.0
-"""Share of the weight that a promoted word has at least, and how many times its share of all texts that is."""
 
 PRECISE = 0.5
 """Share of the tokens named, in the examples and about in all texts, at which the feature is active at least."""
@@ -138,32 +133,18 @@ def find_rules(evidence: Evidence, promotes: Promotes, alike: AlikeWords) -> Rul
     candidates = {kind: _heaviest(evidence, *kind) for kind in kinds}
     for named_token, spelling, most in ORDER:
         found = candidates[named_token, spelling]
-        _add_words(rules, named_token, found, found.fits(most), most, promotes)
-    said = candidates[NamedToken.NEXT, Spelling.ANY_CASE]
-    _add_words(rules, NamedToken.NEXT, said, said.said, 1, promotes)
+        rows = torch.nonzero(found.fits(most) & ~rules.found)[:, 0]
+        used = found.used(most)[rows]
+        if named_token is NamedToken.NEXT and len(rows):
+            promoted = promotes(rows, found.words[rows, :most])
+            chosen = (promoted | ~used[:, :most]).all(1)
+            rows, used = rows[chosen], used[chosen]
+        rules.found[rows] = True
+        rules.named_tokens[rows] = int(named_token)
+        rules.words[rows, :NAMED_WORDS] = found.words[rows]
+        rules.tokens[rows, :NAMED_WORDS] = torch.where(used, found.tokens[rows], -1)
     _add_alike(rules, evidence, alike)
     return rules
-
-
-def _add_words(
-    rules: Rules,
-    named_token: NamedToken,
-    found: _HeaviestWords,
-    fits: Bool[Tensor, " features"],
-    most: int,
-    promotes: Promotes,
-) -> None:
-    """Add the words of a named token to the features that they fit and that have no rule; next ones must be promoted."""
-    rows = torch.nonzero(fits & ~rules.found)[:, 0]
-    used = found.used(most)[rows]
-    if named_token is NamedToken.NEXT and len(rows):
-        promoted = promotes(rows, found.words[rows, :most])
-        chosen = (promoted | ~used[:, :most]).all(1)
-        rows, used = rows[chosen], used[chosen]
-    rules.found[rows] = True
-    rules.named_tokens[rows] = int(named_token)
-    rules.words[rows, :NAMED_WORDS] = found.words[rows]
-    rules.tokens[rows, :NAMED_WORDS] = torch.where(used, found.tokens[rows], -1)
 
 
 def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:
@@ -189,16 +170,12 @@ def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _HeaviestWords:
-    """The heaviest words of a named token: their shares of the weight, and which are supported and precise.
-
-    `said` are features whose heaviest word is supported and far more frequent there than in all texts.
-    """
+    """The heaviest words of a named token: their shares of the weight, and which are supported and precise."""
 
     words: Int[Tensor, "features named"]
     tokens: Int[Tensor, "features named"]
     shares: Float[Tensor, "features named"]
     usable: Bool[Tensor, "features named"]
-    said: Bool[Tensor, " features"]
 
     def used(self, most: int) -> Bool[Tensor, "features named"]:
         """Return the first words that together have enough weight."""
@@ -241,12 +218,9 @@ def _heaviest(evidence: Evidence, named_token: NamedToken, spelling: Spelling) -
             & frequent
             & _are_precise(evidence, everything, named_token, all_words == word[:, None, None])
         )
-        often = evidence.n_tokens * share >= SAID_MORE * occurrence
-        said = (share >= SAID) & (examples >= SUPPORT) & often
-        found.append((word, token, share, usable, said))
+        found.append((word, token, share, usable))
         left &= words != word[:, None]
-    words, tokens, shares, usable, said = (torch.stack(parts, 1) for parts in zip(*found, strict=True))
-    return _HeaviestWords(words, tokens, shares, usable, said[:, 0])
+    return _HeaviestWords(*(torch.stack(parts, 1) for parts in zip(*found, strict=True)))
 
 
 def _are_precise(

@@ -62,7 +62,6 @@ def evidence_of_one(examples: Sequence[Made], vocabulary: Vocabulary, occurrence
         words=words,
         occurrences={spelling: torch.full((1, count, 3), occurrences) for spelling in Spelling},
         nameable=vocabulary.nameable(tokens),
-        n_tokens=1_000,
         strengths=strengths,
         weights=weights / weights.sum(),
         fresh=torch.ones(1, count, dtype=torch.bool),

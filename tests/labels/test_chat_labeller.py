@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerFast as Tokenizer
 
 import circuit_widget as cw
 from circuit_widget.errors import LoadError
@@ -36,27 +35,6 @@ def test_the_prompt_of_a_negative_activation_has_the_lowest_examples() -> None:
 def test_words_without_spaces_of_their_own_are_apart() -> None:
     words = Example(("<bos>", "the", "capital", "of", "Texas"), (0.0, 0.0, 0.0, 1.0, 2.0))
     assert "1. <bos> the capital «of» «Texas»" in prompt_for(replace(CARD, examples=(words,)))
-
-
-@pytest.mark.parametrize(
-    "template", [None, "{% for one in messages %}[{{ one.role }}] {{ one.content }}\n{% endfor %}"]
-)
-def test_the_model_reads_two_worked_examples_before_the_card(template: str | None) -> None:
-    read: list[str] = []
-
-    class Listening(Tokenizer):
-        def __call__(self, text: str, **options: Any) -> Any:
-            read.append(text)
-            return super().__call__(text, **options)
-
-    known = tokenizer()
-    make: Any = Listening
-    listening = make(tokenizer_object=known.backend_tokenizer, bos_token=known.bos_token, eos_token=known.eos_token)
-    listening.chat_template = template
-    cw.ChatLabeller(tiny_network(3), listening, max_new_tokens=1)(CARD)
-    text = read[-1]
-    assert text.index("«Monday»") < text.index("days of the week") < text.index("«to» Rome") < text.index("«France»")
-    assert ("[assistant] days of the week" if template else "Label: days of the week") in text
 
 
 def test_a_card_without_examples_or_tokens_has_a_prompt() -> None:

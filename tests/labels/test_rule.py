@@ -146,22 +146,6 @@ def test_signs_are_quoted_and_white_space_has_no_label() -> None:
     assert label_text(NamedToken.BEFORE, ["a,b", "c"]) == "after “a,b”, c"
 
 
-def test_a_promoted_token_that_follows_often_enough_to_tell() -> None:
-    sometimes = [Made({0: here, 1: PARIS}) for here in (IS, OF, THE)]
-    sometimes += [Made({0: here, 1: there}) for here, there in zip((COMMA, A, B, C), OTHERS, strict=True)]
-    assert label(sometimes, lambda vocabulary: promoting(vocabulary, LOWER)) == "say Paris"
-    assert label(sometimes, lambda vocabulary: promoting(vocabulary, LONDON)) is None
-    vocabulary = vocabulary_of(WORDS)
-    found = [
-        find_rules(
-            evidence_of_one(sometimes, vocabulary, occurrences=n), promoting(vocabulary, PARIS), none_alike(vocabulary)
-        ).texts(vocabulary)[0]
-        for n in (42.0, 43.0)
-    ]
-    # It follows at three of seven peaks; that is ten times as often as 42.9 of 1,000 tokens.
-    assert found == ["say Paris", None]
-
-
 def test_words_that_are_alike() -> None:
     vocabulary = vocabulary_of(WORDS)
     # Cities are to one side, all others to another.
