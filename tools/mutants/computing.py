@@ -299,8 +299,8 @@ MUTATIONS = (
     Mutation(
         "Scale multiplies twice",
         INTERVENTION + "execution/clamp.py",
-        "factor * before, dict",
-        "factor * factor * before, dict",
+        "values = factor * before",
+        "values = factor * factor * before",
         INTERVENING,
     ),
     Mutation(
