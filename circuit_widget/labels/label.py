@@ -99,7 +99,7 @@ class FeatureLabel:
             raise NodeError(f"source of a label is one line without control characters; given {quoted(source)}.")
 
     def suits(self, activation: float) -> bool:
-        """Return whether the label is shown at a node with this activation.
+        """Return whether the label is displayed at a node with this activation.
 
         The rule is of activations above the level: what a neuron does at a fraction of it has often another reason.
         """
