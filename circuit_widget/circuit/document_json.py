@@ -13,10 +13,21 @@ from circuit_widget.circuit.rules import MOST, displayed
 from circuit_widget.circuit.saved_view import circuit_in
 from circuit_widget.errors import CircuitError
 from circuit_widget.system.atomic_write import write_bytes
-from circuit_widget.system.file_kind import VIEWER_GRAPH, file_kind, foreign, json_kind, missing_file
+from circuit_widget.system.file_kind import (
+    KEPT_WORK,
+    VIEWER_GRAPH,
+    WORK_FORMAT,
+    file_kind,
+    foreign,
+    json_kind,
+    missing_file,
+)
 from circuit_widget.system.paths import quoted_path, require_path
 
 VERSION = 1
+WORK_VERSION = 2
+"""Version of the file that keeps a widget's circuit and experiments; the first version is a circuit by itself."""
+
 LARGEST_FILE = 16 * 2**20
 """Bytes; a circuit with the largest number of nodes is smaller."""
 
@@ -104,6 +115,16 @@ def _pair(value: object) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
+def check_work_version(value: Mapping[str, Any], name: str) -> None:
+    """Raise CircuitError where a file that a widget kept is of a version that is not known here."""
+    version = value.get("version")
+    if type(version) is not int or version != WORK_VERSION:
+        raise CircuitError(
+            f"{name} is of version {displayed(version)}, and this package reads versions up to {WORK_VERSION}. "
+            "Update circuit-widget."
+        )
+
+
 def save_circuit(circuit: Circuit, path: str | os.PathLike[str]) -> Path:
     """Write a circuit, whole or not at all."""
     text = json.dumps(document(circuit), indent=1, ensure_ascii=False) + "\n"
@@ -128,6 +149,9 @@ def load_circuit(path: str | os.PathLike[str]) -> Circuit:
     try:
         if kind is not None and kind.reader == VIEWER_GRAPH and isinstance(value, dict):
             return circuit_in(value)
+        if isinstance(value, dict) and value.get("format") == WORK_FORMAT:
+            check_work_version(value, "The file")
+            return circuit(value.get("circuit"))
         return circuit(value)
     except CircuitError as problem:
         if kind is not None and kind.reader not in READABLE:
@@ -139,7 +163,7 @@ def _read(file: Path) -> object:
     """Return the JSON in a file. Raises CircuitError for another known kind of file, ValueError for an unknown one."""
     if file.exists() and not file.is_file():
         raise CircuitError(foreign(file, file_kind(file), "a circuit"))
-    if file.stat().st_size <= LARGEST_FILE or _is_viewer_graph(file):
+    if file.stat().st_size <= LARGEST_FILE or _has_more(file):
         try:
             return json.loads(file.read_bytes().decode())
         except (ValueError, RecursionError):
@@ -153,6 +177,7 @@ def _read(file: Path) -> object:
     raise CircuitError(foreign(file, kind, "a circuit"))
 
 
-def _is_viewer_graph(file: Path) -> bool:
+def _has_more(file: Path) -> bool:
+    """Return whether a file has more in it than a circuit, and so may be larger."""
     kind = file_kind(file)
-    return kind is not None and kind.reader == VIEWER_GRAPH
+    return kind is not None and (kind is KEPT_WORK or kind.reader == VIEWER_GRAPH)

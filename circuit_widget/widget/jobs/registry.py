@@ -38,6 +38,8 @@ REQUESTS: Mapping[str, Exchange[Any, Any]] = MappingProxyType(
         "compare": Exchange(e.CompareBody, e.ComparisonMessage, experiments.compare, "Comparison"),
         "rename": Exchange(e.RenameBody, Empty, experiments.rename, "Rename"),
         "forget": Exchange(e.ForgetBody, Empty, experiments.forget, "Delete"),
+        "start_afresh": Exchange(Empty, Empty, experiments.start_afresh, "Start afresh"),
+        "bring_back": Exchange(Empty, Empty, experiments.bring_back, "Bring back"),
         "table": Exchange(Empty, m.FileReply, experiments.table, "Table of experiments"),
         "align": Exchange(s.AlignBody, s.AlignmentMessage, studies.align, "Alignment", newest_only=True),
         "sweep": Exchange(s.SweepBody, s.SweepMessage, studies.sweep, "Sweep", newest_only=True),
