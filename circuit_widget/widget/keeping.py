@@ -180,8 +180,7 @@ class Keeping:
         """Keep the file no longer, since another widget does, and say so."""
         path = self.release()
         if path is not None:
-            self._display("")
-            self._experiments.traits.set("kept", plain(Kept(sentence=OTHER_KEEPS.format(path.name))))
+            self._experiments.traits.set("kept", plain(Kept(None, OTHER_KEEPS.format(path.name), None)))
 
     def close(self) -> None:
         """Write what is left, release the file, and remember the work for the next widget on this graph."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import MessageError
@@ -159,7 +160,8 @@ def _token_table(kept: KeptExperiment) -> pandas.DataFrame:
     logits = [f"logit_{name}" for name in COLUMNS]
     columns = ["token", "token_id", *COLUMNS, *logits]
     rows = [[getattr(token, name) for name in columns] for token in kept.tokens]
-    return pandas.DataFrame(rows, columns=columns).astype(dict.fromkeys(logits, np.float32))
+    table = pandas.DataFrame(rows, columns=columns)
+    return table.assign(**{name: _float32("logits", table[name]) for name in logits})
 
 
 def _read_logits(kept: KeptLogits, vocabulary: int) -> tuple[dict[str, np.ndarray], Mapping[int, tuple[int, int]]]:
@@ -174,7 +176,7 @@ def _read_logits(kept: KeptLogits, vocabulary: int) -> tuple[dict[str, np.ndarra
     logits = {}
     for name in COLUMNS:
         logits[name] = np.full(vocabulary, np.nan, dtype=np.float32)
-        logits[name][list(kept.token_ids)] = getattr(kept, name)
+        logits[name][list(kept.token_ids)] = _float32("logits", getattr(kept, name))
     pairs = zip(kept.rank_before, kept.rank_after, strict=True)
     return logits, dict(zip(kept.token_ids, pairs, strict=True))
 
@@ -188,8 +190,15 @@ def _read_nodes(kept: KeptNodes, graph: Graph) -> pandas.DataFrame:
         raise MessageError("a feature is listed twice")
     for node in kept.others:
         _feature(node)
-    columns = {name: np.array(getattr(kept, name), dtype=np.float32) for name in COLUMNS}
+    columns = {name: _float32("activations", getattr(kept, name)) for name in COLUMNS}
     return pandas.DataFrame({"id": ids, **columns})
+
+
+def _float32(what: str, values: Any) -> Float32[np.ndarray, " values"]:
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.size and np.abs(numbers).max() > np.finfo(np.float32).max:
+        raise MessageError(f"its {what} have numbers that are too large")
+    return numbers.astype(np.float32)
 
 
 def _check_lengths(what: str, expected: int, *columns: Sequence[object]) -> None:

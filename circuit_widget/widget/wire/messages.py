@@ -194,9 +194,9 @@ class Capabilities:
 class Kept:
     """Where the circuit and the history are kept: a file's name, and a sentence; one click does `step`."""
 
-    file: Text | None = None
-    sentence: Text = ""
-    step: Literal["start_afresh", "bring_back"] | None = None
+    file: Text | None
+    sentence: Text
+    step: Literal["start_afresh", "bring_back"] | None
 
 
 @message

@@ -157,9 +157,9 @@ export interface Capabilities {
 
 /** Where the circuit and the history are kept: a file's name, and a sentence; one click does `step`. */
 export interface Kept {
-  readonly file?: string | null;
+  readonly file: string | null;
   readonly sentence: string;
-  readonly step?: "start_afresh" | "bring_back" | null;
+  readonly step: "start_afresh" | "bring_back" | null;
 }
 
 /** How the widget looks; the height of the map is in CSS pixels. */
