@@ -174,8 +174,8 @@ class ReplacementModel:
             position: the position whose next token is explained; -1 is the last one.
             token: the sampled token of a generation to explain, from 0; -1 is the last one.
             max_features: keep the most influential features; the others become part of the error of their layer and
-                position. By default all, if memory allows; of neurons the 2,000 of largest total attribution.
-            step: with max_features, how many features are chosen before all are ranked again; not for neurons.
+                position. By default all, if memory allows; of neurons the 2,000 with most influence.
+            step: with max_features, how many features are chosen before all are ranked again.
 
         Raises:
             PromptError: the prompt, a target, the position or max_features cannot be used.

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from circuit_widget.arguments import plain_number, quoted, whole_number
@@ -94,6 +94,12 @@ class ChosenTarget:
     direction: Float[Tensor, " d_model"]
     choice: TargetChoice
     constant: float = 0.0
+
+
+def probability_shares(targets: Sequence[ChosenTarget]) -> Float64[np.ndarray, " targets"]:
+    """Return each target's share of the probability of all; equal shares where all have the probability zero."""
+    weights = np.array([target.probability for target in targets], dtype=np.float64)
+    return weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
 
 
 @dataclass(frozen=True, eq=False)

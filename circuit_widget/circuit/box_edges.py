@@ -42,7 +42,7 @@ def node_edges(graph: Graph) -> NodeEdges:
     return NodeEdges(source, graph.row_nodes[target], graph.weights[target, source], graph.input_total)
 
 
-def supernode_edges(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[BoxEdge]:
+def box_edges(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[BoxEdge]:
     """Return the signed share of each box's input from outside that each other box supplies, by source, then target.
 
     The edge from box S to box T is `sum_{s in S, t in T} (A[t,s] / I(t)) / sum_{t in T} f(t)`. Here `A[t,s]` is the edge

@@ -1,4 +1,4 @@
-"""The circuit: the nodes of a graph that a user keeps, their groups, names and layout. Plain data, edited by pure methods.
+"""The circuit: the nodes of a graph that a user keeps, their supernodes, names and layout. Plain data, edited by pure methods.
 
 The frontend edits the same document by the same rules (js/src/core/circuit.ts). Both are tested against one table of
 cases, tests/fixtures/circuit.json.
@@ -100,7 +100,7 @@ class Circuit:
         object.__setattr__(self, "node_threshold", checked_threshold("node", self.node_threshold))
         object.__setattr__(self, "edge_threshold", checked_threshold("edge", self.edge_threshold))
         object.__setattr__(self, "revision", checked_revision(self.revision))
-        self._check_groups()
+        self._check_supernodes()
         for what in ("pinned", "supernodes", "labels", "positions"):
             if (count := len(getattr(self, what))) > MOST:
                 raise CircuitError(f"A circuit has at most {MOST:,} {what}; given {count:,}.")
@@ -108,7 +108,7 @@ class Circuit:
     def __reduce__(self) -> tuple[Any, ...]:
         return Circuit.from_json, (self.to_json(),)
 
-    def _check_groups(self) -> None:
+    def _check_supernodes(self) -> None:
         for what in ("id", "name"):
             seen: set[str] = set()
             for supernode in self.supernodes:
@@ -141,7 +141,7 @@ class Circuit:
         """The boxes of the circuit pane: supernodes in their order, then pinned nodes outside them."""
         grouped = {node for supernode in self.supernodes for node in supernode.nodes}
         return (
-            *(Box(group.id, group.name, group.color, group.nodes) for group in self.supernodes),
+            *(Box(one.id, one.name, one.color, one.nodes) for one in self.supernodes),
             *(Box(node, None, None, (node,)) for node in self.pinned if node not in grouped),
         )
 

@@ -47,8 +47,7 @@ def document(circuit: Circuit) -> dict[str, Any]:
         "revision": circuit.revision,
         "pinned": list(circuit.pinned),
         "supernodes": [
-            {"id": group.id, "name": group.name, "color": group.color, "nodes": list(group.nodes)}
-            for group in circuit.supernodes
+            {"id": one.id, "name": one.name, "color": one.color, "nodes": list(one.nodes)} for one in circuit.supernodes
         ],
         "labels": dict(circuit.labels),
         "positions": {box: list(position) for box, position in circuit.positions.items()},

@@ -14,7 +14,7 @@ from circuit_widget.errors import CircuitError
 from circuit_widget.nodes import Feature, several_nodes
 
 COLORS = 6
-"""Number of group hues."""
+"""Number of hues that supernodes have."""
 
 LONGEST_NAME = 80
 LONGEST_NODE = 64

@@ -13,7 +13,7 @@ from circuit_widget.characters import repaired, shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.rules import LONGEST_NAME, SPACE, displayed
 from circuit_widget.errors import CircuitError
-from circuit_widget.graph.formats.viewer_json import last_layer
+from circuit_widget.graph.formats.viewer_layers import layered
 from circuit_widget.graph.formats.viewer_nodes import ViewerNode, read_nodes
 from circuit_widget.graph.formats.viewer_writing import export_graph
 from circuit_widget.nodes import NodeKind
@@ -37,8 +37,8 @@ def circuit_in(document: Mapping[str, Any]) -> Circuit:
     if not isinstance(view, dict):
         return Circuit()
     try:
-        nodes = read_nodes(document.get("nodes"), metadata.get("schema_version"))
-        n_layers = last_layer(nodes)
+        layers = layered(read_nodes(document.get("nodes"), metadata.get("schema_version")))
+        nodes, n_layers = layers.nodes, layers.n_layers
     except ValueError as problem:
         raise CircuitError(f"The nodes of the file cannot be read: {problem}.") from problem
     ids = {node.id: node.id_here(n_layers) for node in nodes}
@@ -109,11 +109,11 @@ def _one_line(text: str) -> str:
     return shortened(ACTING.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
 
 
-def _with_supernodes(circuit: Circuit, groups: Sequence[tuple[str, list[str]]], logits: set[str]) -> Circuit:
+def _with_supernodes(circuit: Circuit, given: Sequence[tuple[str, list[str]]], logits: set[str]) -> Circuit:
     taken: set[str] = set()
     names: set[str] = set()
     left: list[str] = []
-    for name, nodes in groups:
+    for name, nodes in given:
         own = [node for node in nodes if node not in taken and node not in logits]
         left += [node for node in nodes if node not in own]
         if not own:

@@ -47,6 +47,9 @@ def check_consistency(graph: Graph) -> None:
         if array.size and max(float(array.max()), -float(array.min())) > LARGEST:
             raise ValueError(f"{name} has values above {LARGEST:g}")
     check_recipe(graph.recipe, graph.n_features)
+    names: Any = graph.recipe.get("layer_names")
+    if names is not None and len(names) != graph.n_layers:
+        raise ValueError(f"the recipe names {len(names)} layers where the graph has {graph.n_layers}")
     _check_tokens(graph)
     _check_targets(graph)
     _check_ranges(graph)

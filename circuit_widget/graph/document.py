@@ -50,7 +50,7 @@ def read_description(text: str) -> dict[str, Any]:
     document = json.loads(
         text, parse_constant=_refuse_constant, parse_float=_finite_number, object_pairs_hook=_keys_once
     )
-    _check_plain(document)
+    check_plain(document)
     return parts(document)
 
 
@@ -99,7 +99,7 @@ def _keys_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_plain(value: object, depth: int = 0) -> None:
+def check_plain(value: object, depth: int = 0) -> None:
     """Raise ValueError where a value is nested too deep, a text cannot be written as UTF-8, or a number is too large."""
     if depth > DEEPEST:
         raise ValueError(f"objects and lists are nested more than {DEEPEST} deep")
@@ -109,10 +109,10 @@ def _check_plain(value: object, depth: int = 0) -> None:
     elif isinstance(value, dict):
         for key, entry in value.items():
             key.encode()
-            _check_plain(entry, depth + 1)
+            check_plain(entry, depth + 1)
     elif isinstance(value, list):
         for entry in value:
-            _check_plain(entry, depth + 1)
+            check_plain(entry, depth + 1)
     elif isinstance(value, int) and abs(value) > LARGEST_WHOLE_NUMBER:
         raise ValueError("a whole number has more than 64 bits")
 

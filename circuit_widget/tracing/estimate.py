@@ -14,7 +14,7 @@ import torch
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
 from circuit_widget.system.memory import available_memory
-from circuit_widget.tracing.neuron_nodes import DEFAULT_NEURONS
+from circuit_widget.tracing.neuron_nodes import DEFAULT_NEURONS, n_candidates
 from circuit_widget.tracing.run import Run
 
 USABLE_SHARE = 0.6
@@ -97,9 +97,7 @@ def require_limits(max_features: object, step: object = None, *, neurons: bool) 
     Raises:
         PromptError: neither None nor a whole number from 1 up.
     """
-    without = (
-        f"the {DEFAULT_NEURONS:,} neurons with the largest total attribution" if neurons else "as many as memory allows"
-    )
+    without = f"the {DEFAULT_NEURONS:,} neurons with most influence" if neurons else "as many as memory allows"
     return (
         _require_limit(max_features, "max_features", without),
         _require_limit(step, "step", "steps that grow with the number of features chosen"),
@@ -133,11 +131,9 @@ def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
     store = max(0, int(USABLE_SHARE * available) - WORKING_BYTES)
     others = _n_others(run)
     result = ITEM_BYTES * (n_features + n_targets) * (n_features + others)
-    wide = ITEM_BYTES * (n_features + n_targets) * (n_active + others)
-    if run.neurons is not None:
-        # Neurons are chosen before their edges are computed.
-        wide = result
-    memory = WORKING_BYTES + (wide if n_features == n_active else max(result, min(wide, store)))
+    n_sources = _n_sources(run, n_features)
+    wide = ITEM_BYTES * (n_features + n_targets) * (n_sources + others)
+    memory = WORKING_BYTES + (wide if n_features == n_sources else max(result, min(wide, store)))
     return Plan(n_features, memory, available, store, result <= store)
 
 
@@ -156,10 +152,11 @@ def most_that_fit(run: Run, n_targets: int) -> int:
 def sweep_seconds(run: Run, n_targets: int, n_features: int) -> float:
     """Return the approximate seconds for the edges into the targets and into `n_features` features.
 
-    The sources of these edges are all active features, of neurons only those `n_features`.
+    The sources of these edges are all active features, of neurons the candidates.
     """
-    share = n_features / max(1, len(run.activations))
-    of_features, of_targets = sweep_operations(run, n_targets, 1.0 if run.neurons is None else share)
+    n_active = max(1, len(run.activations))
+    share = n_features / n_active
+    of_features, of_targets = sweep_operations(run, n_targets, _n_sources(run, n_features) / n_active)
     return (share * of_features + of_targets) / (SWEEP_EFFICIENCY * product_rate(run.captured.embedding.device))
 
 
@@ -225,6 +222,12 @@ def _finish(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def _n_sources(run: Run, n_features: int) -> int:
+    """Return how many features are sources of edges while `n_features` of them are chosen as nodes."""
+    n_active = len(run.activations)
+    return n_active if run.neurons is None else n_candidates(n_features, n_active)
 
 
 def _n_others(run: Run) -> int:

@@ -1,4 +1,8 @@
-"""Which neurons of a run become nodes: those with the largest total attribution; the rest join the error of their place."""
+"""Which neurons of a run can become nodes: those with the largest total attribution.
+
+All neurons are active, far more than can have their edges computed. Total attributions of all are cheap, and the candidates
+they find are then ranked by influence, as transcoder features are; the rest join the error of their layer and position.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from circuit_widget.attribution.layer_nodes import LayerNodes, Writes
-from circuit_widget.attribution.targets import ChosenTarget
+from circuit_widget.attribution.targets import ChosenTarget, probability_shares
 from circuit_widget.attribution.total_attribution import total_attributions
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.progress import IsCancelled
@@ -21,26 +25,30 @@ from circuit_widget.tracing.run import Run, norm_at
 DEFAULT_NEURONS = 2_000
 """Neurons that become nodes where no other number is given."""
 
+CANDIDATES = 3
+"""Candidates for each neuron that becomes a node. On SmolLM2, graphs of 2,000 neurons have a replacement score of .31 with
+one, .39 with two, .42 with three and .44 with four, for which the trace takes 1, 1.6, 2 and 2.2 times as long."""
+
 
 @dataclass(frozen=True, eq=False)
-class ChosenNeurons:
-    """The neurons that become nodes: their rows in the run's activations, ascending, and what they read and write.
+class CandidateNeurons:
+    """The neurons that can become nodes: their rows in the run's activations, ascending, and what they read and write.
 
     The errors of `layers` are what all other neurons write.
     """
 
-    rows: Int64[np.ndarray, " chosen"]
+    rows: Int64[np.ndarray, " candidates"]
     layers: tuple[LayerNodes, ...]
 
 
-def choose_neurons(
+def candidate_neurons(
     run: Run,
     neurons: Neurons,
     targets: Sequence[ChosenTarget],
     count: int,
     cancelled: IsCancelled | None = None,
-) -> ChosenNeurons:
-    """Return the `count` neurons with the largest total attribution, or fewer where fewer are active.
+) -> CandidateNeurons:
+    """Return the candidates for `count` nodes: the neurons with the largest total attribution.
 
     It is that of the sum of all targets' logits, each weighted by its probability.
 
@@ -62,24 +70,24 @@ def choose_neurons(
                 ).neurons
             ]
         ).numpy()
-        rows = _largest(np.abs(attribution[_places(run, neurons)]), count)
+        rows = _largest(np.abs(attribution[_places(run, neurons)]), n_candidates(count, len(found)))
         bounds = np.searchsorted(found.layer[rows], np.arange(neurons.n_layers + 1))
         layers = tuple(
             _layer_nodes(run, neurons, layer, rows[bounds[layer] : bounds[layer + 1]])
             for layer in range(neurons.n_layers)
         )
-    return ChosenNeurons(rows, layers)
+    return CandidateNeurons(rows, layers)
+
+
+def n_candidates(count: int, n_active: int) -> int:
+    """Return how many of the active neurons are candidates for `count` nodes."""
+    return min(CANDIDATES * count, n_active)
 
 
 def weighted_direction(targets: Sequence[ChosenTarget]) -> Float[Tensor, " d_model"]:
-    """Return the sum of what targets read from the normed residual stream, each times its share of their probability.
-
-    Targets that all have the probability zero have equal shares.
-    """
+    """Return the sum of what targets read from the normed residual stream, each times its share of their probability."""
     directions = torch.stack([target.direction for target in targets])
-    weights = np.array([target.probability for target in targets], dtype=np.float64)
-    shares = weights / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
-    return torch.tensor(shares, dtype=torch.float32, device=directions.device) @ directions
+    return torch.tensor(probability_shares(targets), dtype=torch.float32, device=directions.device) @ directions
 
 
 def _places(run: Run, neurons: Neurons) -> Int64[np.ndarray, " active"]:
@@ -92,9 +100,9 @@ def _places(run: Run, neurons: Neurons) -> Int64[np.ndarray, " active"]:
     return places
 
 
-def _largest(values: Float[np.ndarray, " active"], count: int) -> Int64[np.ndarray, " chosen"]:
+def _largest(values: Float[np.ndarray, " active"], count: int) -> Int64[np.ndarray, " candidates"]:
     """Return the places of the largest values, ascending; of equal ones the first."""
-    order: Int64[np.ndarray, " chosen"] = np.sort(np.argsort(-values, kind="stable")[:count])
+    order: Int64[np.ndarray, " candidates"] = np.sort(np.argsort(-values, kind="stable")[:count])
     return order
 
 

@@ -10,14 +10,14 @@ from jaxtyping import Float32, Int64
 
 from circuit_widget.attribution.selection import Columns, Selection, select_features
 from circuit_widget.attribution.sweep import EdgeSweep
-from circuit_widget.attribution.targets import ChosenTarget
+from circuit_widget.attribution.targets import ChosenTarget, probability_shares
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.nodes import PromptToken, Target
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.estimate import Plan, duration_text, memory_text, most_that_fit, plan, sweep_seconds
-from circuit_widget.tracing.neuron_nodes import choose_neurons
+from circuit_widget.tracing.neuron_nodes import candidate_neurons
 from circuit_widget.tracing.run import Run
 
 
@@ -33,7 +33,8 @@ def trace_run(
     """Return the attribution graph of a run, without labels; its recipe has only the number of features left out.
 
     With `max_features`, the most influential features become nodes; the others become part of the error of their layer and
-    position. They are ranked again after every `step` features; see `select_features`.
+    position. They are ranked again after every `step` features; see `select_features`. Of neurons, those with the largest
+    total attribution are ranked.
     Without a limit all active features become nodes, or as many as fit into memory, with a CircuitWidgetWarning.
 
     Raises:
@@ -41,11 +42,6 @@ def trace_run(
         Cancelled: `cancelled()` became true.
     """
     found = run.activations
-    if step is not None and run.neurons is not None:
-        raise PromptError(
-            f"step={step} is for features of transcoders, which are ranked again while they are chosen; neurons are ranked "
-            "once. Leave it out."
-        )
     if not len(found):
         raise PromptError(
             f"No feature is active on this prompt's {len(run.prompt)} tokens up to position {run.position}, so there is "
@@ -108,36 +104,37 @@ def _select(
     cancelled: IsCancelled | None,
 ) -> Selection:
     """Return the features that become nodes, and all edges."""
+    if run.neurons is None:
+        candidates, layers = np.arange(len(run.activations), dtype=np.int64), run.nodes
+    else:
+        neurons = candidate_neurons(run, run.neurons, targets, planned.features, cancelled)
+        candidates, layers = neurons.rows, neurons.layers
     directions = torch.stack([target.direction for target in targets])
     n_rows = planned.features + len(targets)
-    if run.neurons is not None:
-        chosen = choose_neurons(run, run.neurons, targets, planned.features, cancelled)
-        sweep = EdgeSweep(run.frozen, chosen.layers, run.captured.embedding, directions, n_rows=n_rows)
-        return Selection(chosen.rows, sweep.edges(progress=progress, cancelled=cancelled).numpy(), 0)
-    edges = EdgeSweep(run.frozen, run.nodes, run.captured.embedding, directions, n_rows=n_rows).edges
-    found = run.activations
-    if planned.features == len(found):
-        weights = edges(progress=progress, cancelled=cancelled)
-        return Selection(np.arange(len(found), dtype=np.int64), weights.numpy(), 0)
+    edges = EdgeSweep(run.frozen, layers, run.captured.embedding, directions, n_rows=n_rows).edges
+    if planned.features == len(candidates):
+        return Selection(candidates, edges(progress=progress, cancelled=cancelled).numpy(), 0)
 
-    known, needed = 0, planned.features + len(targets)
+    known = 0
 
     def rows_of(rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows columns"]:
         nonlocal known
         before = known
         known += len(rows)
-        report = None if progress is None else lambda done: progress((before + done * len(rows)) / needed)
+        report = None if progress is None else lambda done: progress((before + done * len(rows)) / n_rows)
         return edges(torch.from_numpy(rows), progress=report, cancelled=cancelled).numpy()
 
     n_positions = len(run.prompt)
-    return select_features(
+    layer, position = run.activations.layer[candidates], run.activations.position[candidates]
+    selection = select_features(
         rows_of,
-        Columns(found.layer, n_positions * found.layer + found.position, len(run.nodes) * n_positions, n_positions),
-        np.array([target.probability for target in targets], dtype=np.float64),
+        Columns(layer, n_positions * layer + position, len(layers) * n_positions, n_positions),
+        probability_shares(targets),
         planned.features,
         step=step,
         store_bytes=planned.store_bytes,
     )
+    return Selection(candidates[selection.features], selection.weights, selection.dropped_candidates)
 
 
 def _recipe(selection: Selection, n_active: int, step: int | None) -> dict[str, JSON]:

@@ -38,7 +38,7 @@ DECLARED: Mapping[str, tuple[ModuleType, ...]] = {
 }
 """Where the interfaces of each are declared."""
 
-ANSWERS = (
+KERNEL_MESSAGES = (
     messages.Accepted, messages.Progress, messages.Partial, messages.Reply, messages.Failed, messages.Notice,
 )  # fmt: skip
 
@@ -66,7 +66,7 @@ def _message_module(name: str, homes: Mapping[str, str]) -> str:
     parts += [interface(kind) for kind in _interfaces(name)]
     if name == "messages":
         parts += [_requests(), "export type RequestName = keyof Requests;\n"]
-        parts.append(f"export type Answer = {' | '.join(kind.__name__ for kind in ANSWERS)};\n")
+        parts.append(f"export type KernelMessage = {' | '.join(kind.__name__ for kind in KERNEL_MESSAGES)};\n")
     text = "\n".join(parts)
     return "\n".join([HEAD.format("Messages between page and kernel"), *_imports(text, name, homes), text])
 

@@ -133,7 +133,7 @@ describe("the dial", () => {
   it("ablates and scales a token, which has no activation to set or to be anywhere else", async () => {
     const { root, model } = pane();
     const dial = await dialOf(root, "E_4_4");
-    expect(texts([...get(dial, "dial-deed").querySelectorAll("option")])).toEqual(["×"]);
+    expect(texts([...get(dial, "dial-kind").querySelectorAll("option")])).toEqual(["×"]);
     expect(all(dial, "dial-everywhere")).toEqual([]);
     get(dial, "dial-0").click();
     expect(model.sent.at(-1)).toMatchObject({ body: { interventions: [{ kind: "ablate", nodes: ["E_4_4"] }] } });
@@ -157,9 +157,9 @@ describe("the dial", () => {
   it("sets, adds to, and changes features everywhere", async () => {
     const { root, model } = pane();
     const dial = await dialOf(root, "s1");
-    const type = (deed: string, number: string) => {
-      const select = get<HTMLSelectElement>(dial, "dial-deed");
-      select.value = deed;
+    const type = (kind: string, number: string) => {
+      const select = get<HTMLSelectElement>(dial, "dial-kind");
+      select.value = kind;
       select.dispatchEvent(new Event("change", { bubbles: true }));
       const input = get<HTMLInputElement>(dial, "dial-custom");
       input.value = number;

@@ -23,7 +23,7 @@ describe("the edges of a moving map", () => {
 });
 
 describe("painting", () => {
-  const { excite, inhibit, groups } = PALETTES.light;
+  const { excite, inhibit, supernodes } = PALETTES.light;
 
   it("shows the selected node's edges with their signs: inhibition dashed with a flat end, excitation with a head", async () => {
     const { store, view } = setUp();
@@ -150,7 +150,7 @@ describe("painting", () => {
     const { store } = setUp();
     store.actions.edit((circuit) => group(circuit, "Texas", ["1_8_4", "1_15_4"]), "group");
     await frame();
-    expect(painted.filter(({ what, color }) => what === "stroke" && color === groups[0])).toHaveLength(2);
+    expect(painted.filter(({ what, color }) => what === "stroke" && color === supernodes[0])).toHaveLength(2);
   });
 
   it("draws no node again for a hover", async () => {

@@ -74,7 +74,7 @@ describe.each(Object.entries(PALETTES))("the %s palette", (_, palette) => {
   });
 
   it("has marks that stand out from the ground", () => {
-    for (const mark of [palette.nodeEdge, palette.selection, ...palette.groups]) {
+    for (const mark of [palette.nodeEdge, palette.selection, ...palette.supernodes]) {
       expect(contrast(mark, palette.background)).toBeGreaterThan(3);
     }
   });

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from circuit_widget.attribution.influence import flow
 from circuit_widget.attribution.total_attribution import TotalAttributions, total_attributions
 from circuit_widget.graph import Graph
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.tracing.neuron_nodes import CANDIDATES
 from circuit_widget.tracing.run import Run
 from tests.architectures import model_of
 from tests.cases import assert_close
@@ -63,10 +65,29 @@ def test_without_biases_the_embeddings_have_the_whole_target() -> None:
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2", "gpt_neox"])
-def test_the_neurons_that_become_nodes_are_those_with_the_largest(name: str) -> None:
+def test_the_neurons_that_become_nodes_are_the_most_influential_of_those_with_the_largest(name: str) -> None:
     model, _, _ = traced(name)
     whole = model.trace(PROMPT_IDS, targets=[TOKEN], max_features=100_000)
-    kept = model.trace(PROMPT_IDS, targets=[TOKEN], max_features=10)
-    largest = np.argsort(-np.abs(along_all_paths(whole)))[:10]
-    assert set(kept.node_ids[:10]) == {whole.node_ids[node] for node in largest}
+    kept = model.trace(PROMPT_IDS, targets=[TOKEN], max_features=10, step=1)
+    candidates = np.sort(np.argsort(-np.abs(along_all_paths(whole)))[: 10 * CANDIDATES])
+    chosen = chosen_one_by_one(whole, candidates, 10)
+    assert set(kept.node_ids[:10]) == {whole.node_ids[node] for node in chosen}
+    assert not set(chosen) <= set(np.argsort(-np.abs(along_all_paths(whole)))[:10])
     assert kept.left_out == whole.n_features - 10
+
+
+def chosen_one_by_one(whole: Graph, candidates: np.ndarray, count: int) -> list[int]:
+    """The candidates with most influence along the edges into the targets and into those chosen before."""
+    features = whole.weights[:, : whole.n_features]
+    weights = np.concatenate([features[:, candidates], whole.weights[:, whole.n_features :]], axis=1)
+    for node in np.setdiff1d(np.arange(whole.n_features), candidates):
+        place = whole.feature_layer[node] * len(whole.tokens) + whole.feature_position[node]
+        weights[:, len(candidates) + place] += features[:, node]
+    chosen: list[int] = []
+    while len(chosen) < count:
+        known = np.concatenate([weights[candidates], weights[whole.n_features :]])
+        known[: len(candidates)][~np.isin(candidates, chosen)] = 0
+        influence = flow(known, whole.feature_layer[candidates], whole.target_weight).influence[: len(candidates)]
+        influence[np.isin(candidates, chosen)] = -1
+        chosen.append(int(candidates[influence.argmax()]))
+    return chosen

@@ -185,11 +185,11 @@ def test_errors_and_tokens_are_ablated_by_their_own_dials(dallas: WidgetView) ->
 def test_a_supernode_is_set_and_added_to(dallas: WidgetView) -> None:
     nodes = dallas.notebook.python("list(widget.circuit.supernode('Texas').nodes)")
     dallas.box("Texas").click()
-    for number, (deed, typed, value) in enumerate([("set", "0,5", 0.5), ("add", "−0.25", -0.25)], start=1):
-        dallas.turn(deed, typed)
+    for number, (kind, typed, value) in enumerate([("set", "0,5", 0.5), ("add", "−0.25", -0.25)], start=1):
+        dallas.turn(kind, typed)
         dallas.part("effect", effect=str(number)).wait_for()
         done = last_intervention(dallas)
-        assert (done["kind"], done["value"]) == (deed, value)
+        assert (done["kind"], done["value"]) == (kind, value)
         assert dallas.notebook.python(f"set(widget.effect['interventions'][0]['nodes']) == set({nodes!r})")
     before, after = dallas.notebook.python(
         "widget.effects[0].nodes.set_index('id').loc[list(widget.circuit.supernode('Texas').nodes),"

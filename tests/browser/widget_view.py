@@ -130,9 +130,9 @@ class WidgetView:
         """Open one of the panels that have the model run."""
         self.part(f"panel-{panel}").click()
 
-    def turn(self, deed: str, number: str) -> None:
+    def turn(self, kind: str, number: str) -> None:
         """Type a number into the open dial: as a factor ("scale"), a value ("set"), or what is added ("add")."""
-        self.part("dial-deed").select_option(deed)
+        self.part("dial-kind").select_option(kind)
         self.part("dial-custom").fill(number)
         self.part("dial-custom").press("Enter")
 

@@ -265,7 +265,7 @@ def make_entries() -> dict[str, Entry]:
     }
     functions = {
         "load": Entry(cw.load, loaded),
-        "open": Entry(cw.open, {"path": folder / "graph.safetensors"}),
+        "open": Entry(cw.open, {"path": folder / "graph.safetensors", **silent}),
         "read_labels": Entry(cw.read_labels, {"path": published}),
     }
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, **functions}

@@ -170,7 +170,7 @@ def test_sign_is_color_and_form() -> None:
 def test_a_supernode_shows_its_hue_in_map_and_circuit() -> None:
     figure = make_figure(GRAPH, CIRCUIT)
     for group in CIRCUIT.supernodes:
-        hue = style.GROUPS[group.color]
+        hue = style.SUPERNODES[group.color]
         rings = [item for item in figure.scene.items if isinstance(item, Circle) and item.paint.stroke == hue]
         edges = [item for item in figure.scene.items if isinstance(item, Curves) and item.paint.fill == hue]
         assert (len(rings), len(edges)) == (len(group.nodes), 1)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuit_widget.circuit.box_edges import node_edges, supernode_edges
+from circuit_widget.circuit.box_edges import box_edges, node_edges
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.map_layout import MapLayout, map_layout
 from circuit_widget.figure.layout.routing import map_edge
@@ -146,7 +146,7 @@ def test_every_other_visible_edge_is_faint_and_as_wide_as_its_share(circuit: Cir
 def test_nodes_of_the_map_fade_as_their_activation_falls() -> None:
     effect = texas_and_answer(GRAPH)
     items, visible, layout = drawn_map(CIRCUIT, effect)
-    hues = {node: style.GROUPS[group.color] for group in CIRCUIT.supernodes for node in group.nodes}
+    hues = {node: style.SUPERNODES[supernode.color] for supernode in CIRCUIT.supernodes for node in supernode.nodes}
     opacities = set()
     for at, node in enumerate(visible.nodes):
         if node >= GRAPH.n_features:
@@ -179,7 +179,7 @@ def test_edges_of_the_circuit_show_sign_strength_and_fading(effect: Effect | Non
     pen = Pen()
     draw_circuit(pen, picture, WIDTH)
     members = [GRAPH.resolve(box.nodes) for box in CIRCUIT.boxes()]
-    shares = {(one.source, one.target): one.share for one in supernode_edges(node_edges(GRAPH), members)}
+    shares = {(one.source, one.target): one.share for one in box_edges(node_edges(GRAPH), members)}
     wanted = sorted(picture.links, key=lambda link: abs(link.share))
     edges = [item for item in strokes(pen.items) if not item.closed]
     assert len(edges) == len(wanted) > 5
@@ -336,4 +336,4 @@ def test_the_legend_names_each_group_beside_its_hue() -> None:
     for group in CIRCUIT.supernodes:
         (ring,) = signs_before(pen, group.name)
         assert isinstance(ring, Circle)
-        assert ring.paint.stroke == style.GROUPS[group.color]
+        assert ring.paint.stroke == style.SUPERNODES[group.color]

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from circuit_widget.attribution.targets import choose_targets
-from circuit_widget.errors import PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Add, Scale, Set, SwapIn
 from circuit_widget.tracing.target_source import target_source_of
@@ -85,11 +84,6 @@ def test_a_text_is_generated_with_neurons_changed(case: Case) -> None:
     steered = case.model.generate(PROMPT_IDS, interventions=Scale(nodes, -3), max_new_tokens=4, progress=False)
     assert len(steered.steered.sampled) == 4
     assert steered.steered.text != steered.unsteered.text
-
-
-def test_a_step_is_refused_since_neurons_are_ranked_once(case: Case) -> None:
-    with pytest.raises(PromptError, match=r"step=5 is for features of transcoders.*Leave it out"):
-        case.model.trace(PROMPT_IDS, max_features=10, step=5)
 
 
 @pytest.mark.parametrize("probability", [0.0, 1e-300])

@@ -130,7 +130,7 @@ def test_a_limit_that_is_no_number_is_refused(run: Run, limit: object) -> None:
 @pytest.mark.parametrize("limit", [0, "many"])
 def test_of_neurons_no_limit_is_the_2000_largest_and_errors_say_so(limit: object) -> None:
     model = case_of("llama", "neurons").model
-    message = f"None for the 2,000 neurons with the largest total attribution; given {limit!r}."
+    message = f"None for the 2,000 neurons with most influence; given {limit!r}."
     for work in (model.trace, model.estimate):
         with pytest.raises(PromptError, match=re.escape(message)):
             work(PROMPT_IDS, max_features=limit)

@@ -8,8 +8,8 @@ import pytest
 
 from circuit_widget.errors import MessageError
 from circuit_widget.widget import frontend_types
-from circuit_widget.widget.jobs.exchange import Task
 from circuit_widget.widget.jobs.registry import REQUESTS, read_request
+from circuit_widget.widget.jobs.request_kind import Task
 from circuit_widget.widget.wire import messages
 from circuit_widget.widget.wire.experiment_messages import (
     AblateJson,

@@ -13,7 +13,7 @@ import torch
 
 from circuit_widget.errors import Cancelled, InterventionError
 from circuit_widget.widget.jobs import worker as module
-from circuit_widget.widget.jobs.worker import Answer, Job, Worker
+from circuit_widget.widget.jobs.worker import Job, JobResult, Worker
 from tests.widget.linear_model import wait_for
 
 
@@ -35,7 +35,7 @@ class Owner:
         self.sent.append(content)
 
     def job(self, rid: str, work: Callable[[Job], Any] = lambda job: {}, name: str = "card", **settings: Any) -> Job:
-        return Job(self, rid, name, self.send, work, Answer, **settings)
+        return Job(self, rid, name, self.send, work, JobResult, **settings)
 
     def ask(self, rid: str, work: Callable[[Job], Any] = lambda job: {}, name: str = "card", **settings: Any) -> bool:
         return self.worker.submit(self.job(rid, work, name, **settings))
@@ -142,9 +142,9 @@ def test_a_job_that_ends_after_its_cancel_has_no_effect(owner: Owner) -> None:
         assert go.wait(10)
         return "done"
 
-    def deliver(value: object) -> Answer[dict[str, Any]]:
+    def deliver(value: object) -> JobResult[dict[str, Any]]:
         delivered.append(value)
-        return Answer({})
+        return JobResult({})
 
     job = Job(owner, "deaf", "intervene", owner.send, deaf, deliver)
     owner.worker.submit(job)
@@ -188,7 +188,7 @@ def test_every_failure_becomes_an_answer_and_the_worker_goes_on(
 
 
 def test_an_answer_that_cannot_be_worded_or_sent_does_not_end_the_worker(owner: Owner) -> None:
-    def speechless(value: object) -> Answer[object]:
+    def speechless(value: object) -> JobResult[object]:
         raise KeyError("no words")
 
     owner.worker.submit(Job(owner, "1", "card", owner.send, lambda job: 1, speechless))
@@ -196,7 +196,7 @@ def test_an_answer_that_cannot_be_worded_or_sent_does_not_end_the_worker(owner: 
     def closed(content: dict[str, Any], buffers: object = None) -> None:
         raise OSError("the connection is gone")
 
-    owner.worker.submit(Job(owner, "2", "card", closed, lambda job: {}, Answer))
+    owner.worker.submit(Job(owner, "2", "card", closed, lambda job: {}, JobResult))
     owner.ask("3")
     assert owner.worker.wait_until_idle(10)
     assert owner.ends() == [("1", "internal"), ("3", "reply")]

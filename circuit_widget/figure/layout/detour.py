@@ -25,7 +25,9 @@ class Lane(NamedTuple):
     bottom: float
 
 
-class _FreeBand(NamedTuple):
+class _BoxRow(NamedTuple):
+    """Boxes side by side: the height that they take together, and what each blocks of it, from left to right."""
+
     top: float
     bottom: float
     blocked: tuple[tuple[float, float], ...]
@@ -60,50 +62,49 @@ def rising_path(
         path = _curve((start, end), lean)
         if not near or is_clear(path, near, clearance):
             return path
-    bands = _bands(near, clearance)
+    rows = _rows(near, clearance)
     gates = [
-        (band, _lane(x, band, width, lanes, sign))
-        for band, x in zip(bands, _thread(start, end, bands, width), strict=True)
+        (row, _lane(x, row, width, lanes, sign)) for row, x in zip(rows, _thread(start, end, rows, width), strict=True)
     ]
     for index in range(len(gates) - 1, -1, -1):
         fewer = gates[:index] + gates[index + 1 :]
         if is_clear(_curve(_through(start, fewer, end)), near, clearance - 1.0):
             gates = fewer
-    lanes.extend(Lane(x, *_extent(band, sign)) for band, x in gates)
+    lanes.extend(Lane(x, *_extent(row, sign)) for row, x in gates)
     return _curve(_through(start, gates, end))
 
 
-def _extent(band: _FreeBand, sign: float) -> tuple[float, float]:
-    return min(sign * band.top, sign * band.bottom), max(sign * band.top, sign * band.bottom)
+def _extent(row: _BoxRow, sign: float) -> tuple[float, float]:
+    return min(sign * row.top, sign * row.bottom), max(sign * row.top, sign * row.bottom)
 
 
-def _through(start: _Point, gates: Sequence[tuple[_FreeBand, float]], end: _Point) -> list[_Point]:
+def _through(start: _Point, gates: Sequence[tuple[_BoxRow, float]], end: _Point) -> list[_Point]:
     points = [start]
-    for band, x in gates:
-        points += [(x, min(band.bottom, start[1])), (x, max(band.top, end[1]))]
+    for row, x in gates:
+        points += [(x, min(row.bottom, start[1])), (x, max(row.top, end[1]))]
     return [*points, end]
 
 
-def _bands(near: Sequence[PlacedBox], clearance: float) -> list[_FreeBand]:
-    """Return the bands of boxes from the bottom up; boxes side by side make one band."""
-    bands: list[_FreeBand] = []
+def _rows(near: Sequence[PlacedBox], clearance: float) -> list[_BoxRow]:
+    """Return the rows of boxes from the bottom up."""
+    rows: list[_BoxRow] = []
     for box in sorted(near, key=lambda box: (-box.y, box.x)):
         top, bottom = box.y - box.h / 2 - 2, box.y + box.h / 2 + 2
         span = (box.x - box.w / 2 - clearance, box.x + box.w / 2 + box.cards * CARD + clearance)
-        if bands and bottom > bands[-1].top:
-            last = bands[-1]
-            bands[-1] = _FreeBand(min(top, last.top), max(bottom, last.bottom), (*last.blocked, span))
+        if rows and bottom > rows[-1].top:
+            last = rows[-1]
+            rows[-1] = _BoxRow(min(top, last.top), max(bottom, last.bottom), (*last.blocked, span))
         else:
-            bands.append(_FreeBand(top, bottom, (span,)))
-    return bands
+            rows.append(_BoxRow(top, bottom, (span,)))
+    return rows
 
 
-def _gaps(band: _FreeBand, width: float) -> list[tuple[float, float]]:
-    """Return the free stretches of a band; if there are none, those that are free with less room around boxes."""
+def _gaps(row: _BoxRow, width: float) -> list[tuple[float, float]]:
+    """Return the free stretches of a row; if there are none, those that are free with less room around boxes."""
     for give in (0.0, 0.5, 0.9):
         gaps = []
         left = EDGE
-        for low, high in sorted(band.blocked):
+        for low, high in sorted(row.blocked):
             if low + give * CLEAR > left:
                 gaps.append((left, low + give * CLEAR))
             left = max(left, high - give * CLEAR)
@@ -114,14 +115,14 @@ def _gaps(band: _FreeBand, width: float) -> list[tuple[float, float]]:
     return gaps or [(EDGE, EDGE)]
 
 
-def _thread(start: _Point, end: _Point, bands: Sequence[_FreeBand], width: float) -> list[float]:
-    """Return one x for each band, free of boxes, so that the path strays and turns least (dynamic programming)."""
+def _thread(start: _Point, end: _Point, rows: Sequence[_BoxRow], width: float) -> list[float]:
+    """Return one x for each row, free of boxes, so that the path strays and turns least (dynamic programming)."""
     states = [_State(0.0, start[0], start[1], ())]
-    for band in bands:
-        middle = (band.top + band.bottom) / 2
+    for row in rows:
+        middle = (row.top + row.bottom) / 2
         line = start[0] + (end[0] - start[0]) * min(1.0, max(0.0, (start[1] - middle) / (start[1] - end[1])))
-        choices = sorted({min(max(x, low), high) for low, high in _gaps(band, width) for x in (line, start[0], end[0])})
-        states = [_cheapest(states, x, middle, 0.2 * abs(x - line) + _beside(x, band)) for x in choices]
+        choices = sorted({min(max(x, low), high) for low, high in _gaps(row, width) for x in (line, start[0], end[0])})
+        states = [_cheapest(states, x, middle, 0.2 * abs(x - line) + _beside(x, row)) for x in choices]
     return list(_cheapest(states, end[0], end[1], 0.0).path[:-1])
 
 
@@ -135,16 +136,16 @@ def _cheapest(states: Sequence[_State], x: float, y: float, price: float) -> _St
     return _State(least + price, x, y, (*best.path, x))
 
 
-def _beside(x: float, band: _FreeBand) -> float:
+def _beside(x: float, row: _BoxRow) -> float:
     """Return the cost of running through the percentage at the right of a box."""
-    return 6.0 if any(high - 1.0 <= x < high + 28.0 for _, high in band.blocked) else 0.0
+    return 6.0 if any(high - 1.0 <= x < high + 28.0 for _, high in row.blocked) else 0.0
 
 
-def _lane(x: float, band: _FreeBand, width: float, lanes: Sequence[Lane], sign: float) -> float:
+def _lane(x: float, row: _BoxRow, width: float, lanes: Sequence[Lane], sign: float) -> float:
     """Return the free x nearest to the given one that no earlier edge took at this height."""
-    top, bottom = _extent(band, sign)
+    top, bottom = _extent(row, sign)
     taken = [lane.x for lane in lanes if lane.top < bottom and lane.bottom > top]
-    low, high = next(((low, high) for low, high in _gaps(band, width) if low - 1e-6 <= x <= high + 1e-6), (x, x))
+    low, high = next(((low, high) for low, high in _gaps(row, width) if low - 1e-6 <= x <= high + 1e-6), (x, x))
     for step in range(8):
         for candidate in (x + step * LANE, x - step * LANE):
             inside = low - 1e-6 <= candidate <= high + 1e-6

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuit_widget.circuit.box_edges import node_edges, supernode_edges
+from circuit_widget.circuit.box_edges import box_edges, node_edges
 from circuit_widget.circuit.document import Box, Circuit
 from circuit_widget.figure.layout.circuit_layout import (
     BOX_TEXT,
@@ -72,7 +72,7 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
         height = min(1.15 * height, MOST_HEIGHT)
         layout = circuit_layout(described, width, height)
     members = [graph.resolve(box.nodes) for box in boxes]
-    edges = supernode_edges(node_edges(graph), members)
+    edges = box_edges(node_edges(graph), members)
     return CircuitPicture(
         boxes,
         names,
@@ -151,7 +151,7 @@ def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
         pen.rectangle(left + CARD * card, top - CARD * card, box.w, box.h, face, radius)
     pen.rectangle(left, top, box.w, box.h, face, radius)
     if color is not None:
-        color_edge(pen, left, top, box.h, radius, style.GROUPS[color], style.FADED if faded else 1.0)
+        color_edge(pen, left, top, box.h, radius, style.SUPERNODES[color], style.FADED if faded else 1.0)
     ink = style.MUTED if faded else style.ANSWER if kind is NodeKind.LOGIT else style.INK
     size = text_size * (style.TOKEN_SIZE / BOX_TEXT if plain else 1.0)
     pen.label(

@@ -118,7 +118,7 @@ def _description(graph: Graph, circuit: Circuit) -> str:
     text = (
         f"The model's answer is “{apart(token_text(answer.token))}” with probability {probability(answer.probability)}."
     )
-    names = [apart(printable(group.name)) for group in circuit.supernodes]
+    names = [apart(printable(supernode.name)) for supernode in circuit.supernodes]
     return f"{text} Supernodes: {', '.join(names)}." if names else text
 
 

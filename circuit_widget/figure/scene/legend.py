@@ -1,4 +1,4 @@
-"""The legend of a figure: shapes, signs, and the hues of groups where no box explains them."""
+"""The legend of a figure: shapes, signs, and the hues of supernodes where no box explains them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
@@ -50,12 +50,12 @@ def _sign(excites: bool) -> Callable[[Pen, float, float], None]:
 def group_entries(circuit: Circuit) -> list[Entry]:
     """Return an entry for each supernode."""
     entries: list[Entry] = []
-    for group in circuit.supernodes:
+    for supernode in circuit.supernodes:
 
-        def draw(pen: Pen, x: float, y: float, color: str = style.GROUPS[group.color]) -> None:
+        def draw(pen: Pen, x: float, y: float, color: str = style.SUPERNODES[supernode.color]) -> None:
             pen.circle(x + 5, y, 3.9, Paint(style.BACKGROUND, color, 1.8))
 
-        entries.append((shorten(printable(group.name), 120, style.CAPTION_SIZE), 10.0, draw))
+        entries.append((shorten(printable(supernode.name), 120, style.CAPTION_SIZE), 10.0, draw))
     return entries
 
 

@@ -44,7 +44,7 @@ STRONGEST = 40
 
 @dataclass(frozen=True)
 class NodeMarks:
-    """How nodes are marked, by node id: the group's hue, pins, and `presence`, the share left after an intervention."""
+    """How nodes are marked, by node id: the supernode's hue, pins, and `presence`, the share left after an intervention."""
 
     hue: Mapping[str, int]
     pinned: frozenset[str]
@@ -57,7 +57,7 @@ def node_marks(graph: Graph, circuit: Circuit, effect: Effect | None) -> NodeMar
     The presence of an output is the square root of its probability, at least 0.3. That of a feature that was active is
     its activation after / before, at least 0.18 and at most 1.
     """
-    hue = {node: group.color for group in circuit.supernodes for node in group.nodes}
+    hue = {node: supernode.color for supernode in circuit.supernodes for node in supernode.nodes}
     logits = graph.node_ids[graph.weights.shape[1] :]
     likely = {target.token_id: target.probability for target in graph.targets}
     if effect is not None:
@@ -180,7 +180,7 @@ def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: 
     if hue is not None:
         width = ring_width(radius)
         node_shape(pen, kind, x, y, radius - width / 2, Paint(fill=style.BACKGROUND))
-        ring = Paint(stroke=style.GROUPS[hue], width=width, opacity=opacity)
+        ring = Paint(stroke=style.SUPERNODES[hue], width=width, opacity=opacity)
         node_shape(pen, kind, x, y, radius - width / 2, ring)
         return
     pinned = node in marks.pinned

@@ -35,7 +35,7 @@ BOX_EDGE: Final = LIGHT.box_edge
 INJECTED: Final = LIGHT.injected
 INJECTED_GROUND: Final = LIGHT.injected_ground
 TRACK: Final = LIGHT.grid
-GROUPS: Final = LIGHT.groups
+SUPERNODES: Final = LIGHT.supernodes
 
 FADED: Final = 0.45
 """Opacity of the hue of a box that has faded."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from circuit_widget.arguments import quoted
+from circuit_widget.arguments import one_line, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.feature_ids import DECIMAL, PAIRED
 from circuit_widget.nodes import UNKNOWN_TOKEN, NodeKind, error_id, feature_id, logit_id, token_id
@@ -19,21 +19,34 @@ LARGEST_INDEX = 2**31 - 1
 FEATURE_TYPES = {
     "cross layer transcoder": NodeKind.FEATURE,
     "transcoder": NodeKind.FEATURE,
+    "lorsa": NodeKind.FEATURE,
     "mlp reconstruction error": NodeKind.ERROR,
+    "lorsa error": NodeKind.ERROR,
+    "bias": NodeKind.ERROR,
+    "unknown": NodeKind.ERROR,
     "embedding": NodeKind.TOKEN,
     "logit": NodeKind.LOGIT,
 }
+"""Lorsa features are those of attention. Biases are constants, as errors are; `unknown` are other constants."""
+
+ATTENTION = "attention"
+PARTS = {"lorsa": ATTENTION, "lorsa error": ATTENTION}
+
+_BIAS_ID = re.compile(r"\d{1,9}_(?:bias|unknown)_(.{1,60})_\d{1,9}")
+_OWN_LABEL = 'Logit "'
+"""Begins the labels of logits in files of complete replacement models, where logits are of the layer after the last."""
 
 _TOKEN_ID = re.compile(r"E_(\d{1,9})[-_](\d{1,9})")
 _NAMED_FEATURE = re.compile(r"(\d{1,9})_(\d{1,9})-\d+")
-_LOGIT_TEXT = re.compile(r'(?:Output\s+)?"(.*)"\s*\(p\s*=\s*[-+.0-9eE]+\)', re.DOTALL)
+_LOGIT_TEXT = re.compile(r'(?:(?:Output|Logit)\s+)?"(.*)"\s*\(p\s*=\s*[-+.0-9eE]+\)', re.DOTALL)
 
 
 @dataclass(frozen=True)
 class ViewerNode:
-    """One node of a file.
+    """One node of a file, the one with this index there.
 
-    `layer` is -1 for tokens and the layer as it is written for logits; `number` is the feature, or the id of a token or
+    `layer` is -1 for tokens and the number of layers for logits; `part` is the part of the layer that it belongs to:
+    nothing for the MLP, ATTENTION, or the name of a bias. `number` is the feature, or the id of a token or
     target in the vocabulary (UNKNOWN_TOKEN where the file does not give it). `text` is a logit's token. `share` is the
     cumulative share of influence, and `activation` a feature's, where the file has them; `encoded` is a feature's number as
     the file writes it.
@@ -51,6 +64,8 @@ class ViewerNode:
     activation: float | None
     share: float | None
     encoded: int | None = None
+    part: str = ""
+    index: int = 0
 
     def id_here(self, n_layers: int) -> str:
         """Return the id that a graph of so many layers gives to this node."""
@@ -71,7 +86,7 @@ def read_nodes(entries: object, schema_version: object) -> list[ViewerNode]:
         raise ValueError(f"its nodes are not a list but {quoted(entries)}")
     objects = [_object(f"nodes[{number}]", entry) for number, entry in enumerate(entries)]
     feature_of = _encoding(objects, schema_version)
-    return [_node(f"nodes[{number}]", entry, feature_of) for number, entry in enumerate(objects)]
+    return [_node(number, entry, feature_of) for number, entry in enumerate(objects)]
 
 
 def _object(place: str, entry: object) -> Mapping[str, Any]:
@@ -85,19 +100,19 @@ def kind_of(place: str, entry: Mapping[str, Any]) -> NodeKind:
     kind = FEATURE_TYPES.get(str(entry.get("feature_type")))
     if kind is None:
         raise ValueError(
-            f"{place} has the feature_type {quoted(entry.get('feature_type'))}; nodes here are features of transcoders, "
-            "their errors, tokens and logits"
+            f"{place} has the feature_type {quoted(entry.get('feature_type'))}; nodes here are features, errors, biases, "
+            "tokens and logits"
         )
     return kind
 
 
-def _node(place: str, entry: Mapping[str, Any], feature_of: Callable[[str, Mapping[str, Any]], int]) -> ViewerNode:
+def _node(index: int, entry: Mapping[str, Any], feature_of: Callable[[str, Mapping[str, Any]], int]) -> ViewerNode:
+    place = f"nodes[{index}]"
     kind = kind_of(place, entry)
     node = entry.get("node_id")
     if not isinstance(node, str) or not node:
         raise ValueError(f"{place} has no node_id")
-    clerp = entry.get("clerp")
-    label = repaired(clerp).strip() if isinstance(clerp, str) else ""
+    label = label_of(entry)
     match kind:
         case NodeKind.FEATURE:
             number = feature_of(place, entry)
@@ -111,7 +126,7 @@ def _node(place: str, entry: Mapping[str, Any], feature_of: Callable[[str, Mappi
         place,
         node,
         kind,
-        -1 if kind is NodeKind.TOKEN else layer_of(place, entry),
+        _layer(place, entry, kind, label),
         whole(f"{place}.ctx_idx", entry.get("ctx_idx"), LARGEST_INDEX),
         number,
         label if kind is NodeKind.FEATURE else "",
@@ -120,7 +135,32 @@ def _node(place: str, entry: Mapping[str, Any], feature_of: Callable[[str, Mappi
         _optional(f"{place}.activation", entry.get("activation")) if kind is NodeKind.FEATURE else None,
         _optional(f"{place}.influence", entry.get("influence")),
         entry.get("feature") if kind is NodeKind.FEATURE and isinstance(entry.get("feature"), int) else None,
+        _part(entry, node),
+        index,
     )
+
+
+def label_of(entry: Mapping[str, Any]) -> str:
+    """Return the label of a node; a feature's number is none, though some files have it in its place."""
+    clerp = entry.get("clerp")
+    label = repaired(clerp).strip() if isinstance(clerp, str) else ""
+    return "" if label == f"F{entry.get('feature')}" else label
+
+
+def _layer(place: str, entry: Mapping[str, Any], kind: NodeKind, label: str) -> int:
+    if kind is NodeKind.TOKEN:
+        return -1
+    layer = layer_of(place, entry)
+    return layer if kind is not NodeKind.LOGIT or label.startswith(_OWN_LABEL) else layer - 1
+
+
+def _part(entry: Mapping[str, Any], node: str) -> str:
+    """Return the part of its layer that a node is of; only its id says which bias it is."""
+    kind = str(entry.get("feature_type"))
+    if kind not in ("bias", "unknown"):
+        return PARTS.get(kind, "")
+    found = _BIAS_ID.fullmatch(node)
+    return f"{kind} {one_line(repaired(found[1]), 60)}" if found is not None else kind
 
 
 def layer_of(place: str, entry: Mapping[str, Any]) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import GraphFileError
 from circuit_widget.feature_ids import PAIRED
+from circuit_widget.graph.formats.viewer_origin import Origin, origin_of, restored
 from circuit_widget.nodes import NodeKind
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import quoted_path, require_path
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_.-]+")
 
+EMPTY_VIEW: Mapping[str, Any] = {"pinnedIds": [], "supernodes": [], "linkType": "both", "clickedId": "", "sg_pos": ""}
+
 
 def viewer_document(
     graph: Graph,
@@ -31,26 +35,23 @@ def viewer_document(
     view: Mapping[str, Any] | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return a graph as a JSON document of schema version 1.
+    """Return a graph as a JSON document of schema version 1, or as the file of another tool that it came from.
 
     Nodes are listed as circuit-tracer lists them: features, errors, tokens, logits; links are the edges that are not zero.
-    `influence` of a node is its cumulative share, as those viewers expect; for a graph that came from such a file, it is the
-    file's own. `view` is the saved view, by default that of the file it came from; `labels` go over those of the graph.
-    Neurons are written as features are; `metadata.info` says that they are neurons.
+    `influence` of a node is its cumulative share, as those viewers expect. What a graph's file had is written again as it
+    was there: ids, keys that are not known here, influence. `view` is the saved view, by node ids of the graph, by default
+    that of the file; `labels` go over those of the graph. Neurons are written as features are; `metadata.info` says that
+    they are neurons.
 
     Raises GraphFileError for a slug or scan with characters that Neuronpedia refuses.
     """
-    file = _origin(graph)
-    before: Mapping[str, Any] = file.get("metadata", {})
+    file = origin_of(graph)
+    before = file.rest.get("metadata", {})
     name = before.get("scan") if scan is None else scan
     metadata = {
-        **before,
+        **(before or _metadata(graph)),
         "slug": identifier("slug", slug),
         "scan": identifier("scan", _as_identifier(str(graph.recipe.get("model", "model"))) if name is None else name),
-        "transcoder_list": before.get("transcoder_list", []),
-        "prompt_tokens": [token.text for token in graph.tokens],
-        "prompt": _prompt(graph),
-        "schema_version": 1,
     }
     thresholds: Any = graph.recipe.get("thresholds")
     if thresholds is not None:
@@ -58,18 +59,53 @@ def viewer_document(
             "node_threshold": thresholds["node"],
             "pruning_settings": {"node_threshold": thresholds["node"], "edge_threshold": thresholds["edge"]},
         }
-    if "info" not in metadata:
-        metadata["info"] = {
+    nodes = [
+        restored(file, node, entry)
+        for node, entry in zip(graph.node_ids, written_nodes(graph, labels or {}), strict=True)
+    ]
+    ids = _unique(graph.node_ids, nodes)
+    return {
+        **file.rest,
+        "metadata": metadata,
+        "qParams": _view(file, view, dict(zip(graph.node_ids, ids, strict=True))),
+        "nodes": nodes,
+        "links": list(_links(graph, ids, file)),
+    }
+
+
+def _metadata(graph: Graph) -> dict[str, Any]:
+    return {
+        "slug": "",
+        "scan": "",
+        "transcoder_list": [],
+        "prompt_tokens": [token.text for token in graph.tokens],
+        "prompt": _prompt(graph),
+        "schema_version": 1,
+        "info": {
             "generator": {"name": "circuit-widget"},
             "description": f"The features of this graph are {graph.basis}.",
-        }
-    empty = {"pinnedIds": [], "supernodes": [], "linkType": "both", "clickedId": "", "sg_pos": ""}
-    return {
-        "metadata": metadata,
-        "qParams": view or file.get("qParams") or empty,
-        "nodes": list(_nodes(graph, file.get("share"), {**graph.labels, **(labels or {})})),
-        "links": list(_links(graph)),
+        },
     }
+
+
+def _view(file: Origin, view: Mapping[str, Any] | None, ids: Mapping[str, str]) -> Any:
+    """Return the saved view: what is given, by the ids that are written, else that of the file, else an empty one."""
+    if view is None:
+        return file.rest.get("qParams", EMPTY_VIEW)
+    return {
+        **view,
+        "pinnedIds": [ids.get(node, node) for node in view["pinnedIds"]],
+        "supernodes": [[name, *(ids.get(node, node) for node in nodes)] for name, *nodes in view["supernodes"]],
+    }
+
+
+def _unique(own: Sequence[str], nodes: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the ids that are written. An error of an older file that has the id of a feature gets its own."""
+    count = Counter(str(node["node_id"]) for node in nodes)
+    for node, entry in zip(own, nodes, strict=True):
+        if count[str(entry["node_id"])] > 1:
+            entry["node_id"] = node
+    return [str(node["node_id"]) for node in nodes]
 
 
 def identifier(what: str, text: object) -> str:
@@ -85,22 +121,15 @@ def _as_identifier(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text.rstrip("/").rsplit("/", 1)[-1]).strip("-") or "model"
 
 
-def _origin(graph: Graph) -> Mapping[str, Any]:
-    """Return what a graph keeps of the file of another tool that it was opened from; nothing once it has lost nodes."""
-    file: Any = graph.recipe.get("file", {})
-    share = file.get("share") if isinstance(file, Mapping) else None
-    if share is None:
-        return {}
-    return file if len(share) == graph.weights.shape[1] else {**file, "share": None}
-
-
 def _prompt(graph: Graph) -> str:
     prompt = graph.recipe.get("prompt")
     return prompt if isinstance(prompt, str) else "".join(token.text for token in graph.tokens)
 
 
-def _nodes(graph: Graph, recorded: list[float | None] | None, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    shares: list[float | None] = graph.share.tolist() if recorded is None else [*recorded, *[None] * len(graph.targets)]
+def written_nodes(graph: Graph, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of a graph as they are written where it came from no file; `labels` go over those of the graph."""
+    shares = graph.share.tolist()
+    labels = {**graph.labels, **labels}
     positions, layers = graph.node_position.tolist(), graph.node_layer.tolist()
     for number, (node, kind) in enumerate(zip(graph.node_ids, graph.node_kinds, strict=True)):
         position, layer = positions[number], layers[number]
@@ -154,10 +183,16 @@ def _nodes(graph: Graph, recorded: list[float | None] | None, labels: Mapping[st
         yield entry
 
 
-def _links(graph: Graph) -> Iterator[dict[str, Any]]:
-    ids, rows = graph.node_ids, graph.row_nodes
+def _links(graph: Graph, ids: Sequence[str], file: Origin) -> Iterator[dict[str, Any]]:
+    more = file.links(graph)
     for row, column in zip(*(found.tolist() for found in np.nonzero(graph.weights)), strict=True):
-        yield {"source": ids[column], "target": ids[int(rows[row])], "weight": float(graph.weights[row, column])}
+        source, target = column, int(graph.row_nodes[row])
+        written = {"source": ids[source], "target": ids[target], "weight": float(graph.weights[row, column])}
+        yield written | more.pop((source, target), {})
+    # Links whose weight is zero are no edges, and were in the file all the same.
+    for (source, target), keys in more.items():
+        if "weight" in keys:
+            yield {"source": ids[source], "target": ids[target], **keys}
 
 
 def export_graph(

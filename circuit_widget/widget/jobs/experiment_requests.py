@@ -6,10 +6,10 @@ from typing import Any
 
 from circuit_widget.errors import MessageError
 from circuit_widget.intervention.mode import read_mode
-from circuit_widget.widget.jobs.exchange import Context, Task
 from circuit_widget.widget.jobs.file_names import file_stem
 from circuit_widget.widget.jobs.interventions import read_interventions
-from circuit_widget.widget.jobs.worker import Answer, Job
+from circuit_widget.widget.jobs.request_kind import Context, Task
+from circuit_widget.widget.jobs.worker import Job, JobResult
 from circuit_widget.widget.wire.experiment_messages import (
     CompareBody,
     ComparisonMessage,
@@ -36,7 +36,7 @@ def intervene(context: Context, body: InterveneBody) -> Task[EffectMessage]:
         callbacks: dict[str, Any] = {"progress": job.progress, "cancelled": job.cancelled}
         return model.intervene(experiments.graph, interventions, mode=mode, **callbacks)
 
-    return Task(work, lambda effect: Answer(experiments.record(effect, name)), runs_model=True, label=name)
+    return Task(work, lambda effect: JobResult(experiments.record(effect, name)), runs_model=True, label=name)
 
 
 def controls(context: Context, body: ControlsBody) -> Task[EffectMessage]:
@@ -51,7 +51,7 @@ def controls(context: Context, body: ControlsBody) -> Task[EffectMessage]:
         return model.controls(experiments.graph, effect.interventions, n=body.n, mode=effect.mode, **callbacks)
 
     label = f"Controls of {experiments.history.find(body.id).name}"
-    return Task(work, lambda made: Answer(experiments.record_controls(body.id, made)), runs_model=True, label=label)
+    return Task(work, lambda made: JobResult(experiments.record_controls(body.id, made)), runs_model=True, label=label)
 
 
 def recall(context: Context, body: RecallBody) -> EffectMessage:
@@ -92,4 +92,4 @@ def table(context: Context, _: Empty) -> Task[FileReply]:
     """Return the table of experiments as a CSV file."""
     experiments = context.experiments
     reply = FileReply(f"{file_stem(experiments.graph)}-experiments.csv", "text/csv")
-    return Task(lambda _: experiments.to_csv().encode(), lambda data: Answer(reply, (data,)))
+    return Task(lambda _: experiments.to_csv().encode(), lambda data: JobResult(reply, (data,)))

@@ -8,10 +8,10 @@ from circuit_widget.examples.record import Example, Level
 from circuit_widget.feature_card import FeatureCard
 from circuit_widget.figure.figure import make_figure
 from circuit_widget.graph import Feature
-from circuit_widget.widget.jobs.exchange import Context, Task
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.file_names import file_stem
-from circuit_widget.widget.jobs.worker import Answer
+from circuit_widget.widget.jobs.request_kind import Context, Task
+from circuit_widget.widget.jobs.worker import JobResult
 from circuit_widget.widget.wire.messages import (
     Card,
     CardBody,
@@ -35,7 +35,7 @@ MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 def card(context: Context, body: CardBody) -> Task[Card]:
     """Return what is known of a feature beyond this prompt, with what it promotes here."""
     feature = context.experiments.feature_of(body.node)
-    return Task(lambda _: _card(context.experiments, body.node, feature), Answer)
+    return Task(lambda _: _card(context.experiments, body.node, feature), JobResult)
 
 
 def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
@@ -104,4 +104,4 @@ def figure(context: Context, body: FigureBody) -> Task[FileReply]:
         return drawn.encode() if isinstance(drawn, str) else drawn
 
     reply = FileReply(f"{file_stem(experiments.graph)}.{body.format}", MIME[body.format])
-    return Task(draw, lambda data: Answer(reply, (data,)))
+    return Task(draw, lambda data: JobResult(reply, (data,)))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuit_widget.errors import MessageError
-from circuit_widget.widget.jobs.exchange import Context, Task
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.registry import REQUESTS, read_request
+from circuit_widget.widget.jobs.request_kind import Context, Task
 from circuit_widget.widget.jobs.worker import Job, Worker
 from circuit_widget.widget.wire.messages import Accepted, Failed, Notice, Reply, request_id
 from circuit_widget.widget.wire.schema import plain
@@ -43,11 +43,11 @@ class Receiver:
 
     def _answer(self, rid: str, name: str, body: Any) -> None:
         context = Context(self.experiments, lambda other: self.worker.cancel(self.owner, other))
-        answer = REQUESTS[name].handler(context, body)
-        if isinstance(answer, Task):
-            self._enqueue(rid, name, answer)
+        reply = REQUESTS[name].handler(context, body)
+        if isinstance(reply, Task):
+            self._enqueue(rid, name, reply)
         else:
-            send_message(self.send, Reply(rid, plain(answer)))
+            send_message(self.send, Reply(rid, plain(reply)))
 
     def _enqueue(self, rid: str, name: str, task: Task[Any]) -> None:
         job = Job(

@@ -10,7 +10,7 @@ from circuit_widget.errors import MessageError
 from circuit_widget.widget.jobs import experiment_requests as experiments
 from circuit_widget.widget.jobs import graph_requests as graph
 from circuit_widget.widget.jobs import study_requests as studies
-from circuit_widget.widget.jobs.exchange import Context, Exchange
+from circuit_widget.widget.jobs.request_kind import Context, RequestKind
 from circuit_widget.widget.wire import experiment_messages as e
 from circuit_widget.widget.wire import messages as m
 from circuit_widget.widget.wire import study_messages as s
@@ -29,25 +29,27 @@ def cancel(context: Context, body: m.CancelBody) -> Empty:
     return Empty()
 
 
-REQUESTS: Mapping[str, Exchange[Any, Any]] = MappingProxyType(
+REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
     {
-        "ping": Exchange(Empty, Empty, ping, "Connection"),
-        "intervene": Exchange(e.InterveneBody, e.EffectMessage, experiments.intervene, "Experiment", newest_only=True),
-        "controls": Exchange(e.ControlsBody, e.EffectMessage, experiments.controls, "Controls", newest_only=True),
-        "recall": Exchange(e.RecallBody, e.EffectMessage, experiments.recall, "Experiment"),
-        "compare": Exchange(e.CompareBody, e.ComparisonMessage, experiments.compare, "Comparison"),
-        "rename": Exchange(e.RenameBody, Empty, experiments.rename, "Rename"),
-        "forget": Exchange(e.ForgetBody, Empty, experiments.forget, "Delete"),
-        "start_afresh": Exchange(Empty, Empty, experiments.start_afresh, "Start afresh"),
-        "bring_back": Exchange(Empty, Empty, experiments.bring_back, "Bring back"),
-        "table": Exchange(Empty, m.FileReply, experiments.table, "Table of experiments"),
-        "align": Exchange(s.AlignBody, s.AlignmentMessage, studies.align, "Alignment", newest_only=True),
-        "sweep": Exchange(s.SweepBody, s.SweepMessage, studies.sweep, "Sweep", newest_only=True),
-        "generate": Exchange(s.GenerateBody, s.GenerationMessage, studies.generate, "Text", newest_only=True),
-        "validate": Exchange(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
-        "card": Exchange(m.CardBody, m.Card, graph.card, "Feature card"),
-        "figure": Exchange(m.FigureBody, m.FileReply, graph.figure, "Figure"),
-        "cancel": Exchange(m.CancelBody, Empty, cancel, "Cancel"),
+        "ping": RequestKind(Empty, Empty, ping, "Connection"),
+        "intervene": RequestKind(
+            e.InterveneBody, e.EffectMessage, experiments.intervene, "Experiment", newest_only=True
+        ),
+        "controls": RequestKind(e.ControlsBody, e.EffectMessage, experiments.controls, "Controls", newest_only=True),
+        "recall": RequestKind(e.RecallBody, e.EffectMessage, experiments.recall, "Experiment"),
+        "compare": RequestKind(e.CompareBody, e.ComparisonMessage, experiments.compare, "Comparison"),
+        "rename": RequestKind(e.RenameBody, Empty, experiments.rename, "Rename"),
+        "forget": RequestKind(e.ForgetBody, Empty, experiments.forget, "Delete"),
+        "start_afresh": RequestKind(Empty, Empty, experiments.start_afresh, "Start afresh"),
+        "bring_back": RequestKind(Empty, Empty, experiments.bring_back, "Bring back"),
+        "table": RequestKind(Empty, m.FileReply, experiments.table, "Table of experiments"),
+        "align": RequestKind(s.AlignBody, s.AlignmentMessage, studies.align, "Alignment", newest_only=True),
+        "sweep": RequestKind(s.SweepBody, s.SweepMessage, studies.sweep, "Sweep", newest_only=True),
+        "generate": RequestKind(s.GenerateBody, s.GenerationMessage, studies.generate, "Text", newest_only=True),
+        "validate": RequestKind(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
+        "card": RequestKind(m.CardBody, m.Card, graph.card, "Feature card"),
+        "figure": RequestKind(m.FigureBody, m.FileReply, graph.figure, "Figure"),
+        "cancel": RequestKind(m.CancelBody, Empty, cancel, "Cancel"),
     }
 )
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from circuit_widget.intervention.mode import read_mode
 from circuit_widget.model.sampling import Options
-from circuit_widget.widget.jobs.exchange import Context, Task
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.interventions import read_interventions
+from circuit_widget.widget.jobs.request_kind import Context, Task
 from circuit_widget.widget.jobs.study_runs import (
     Callbacks,
     Study,
@@ -20,7 +20,7 @@ from circuit_widget.widget.jobs.study_runs import (
     run_validation,
     sweep_name,
 )
-from circuit_widget.widget.jobs.worker import Answer, Job
+from circuit_widget.widget.jobs.worker import Job, JobResult
 from circuit_widget.widget.wire.study_messages import (
     AlignBody,
     AlignmentMessage,
@@ -37,9 +37,9 @@ def align(context: Context, body: AlignBody) -> Task[AlignmentMessage]:
     """Align the positions of another prompt with those of this one."""
     model, graph = context.experiments.required_model(), context.experiments.graph
 
-    def message(found: Any) -> Answer[AlignmentMessage]:
+    def message(found: Any) -> JobResult[AlignmentMessage]:
         tokens, others = (tuple(token.text for token in some) for some in (found.tokens, found.other_tokens))
-        return Answer(AlignmentMessage(tokens, others, tuple(found.pairs.items())))
+        return JobResult(AlignmentMessage(tokens, others, tuple(found.pairs.items())))
 
     return Task(lambda _: model.align(graph, body.prompt), message, runs_model=True)
 
@@ -96,4 +96,4 @@ def _study(experiments: Experiments, run: Callable[[Callbacks], Study], label: s
     def work(job: Job) -> Study:
         return run(Callbacks(job.progress, job.cancelled, job.partial))
 
-    return Task(work, lambda study: Answer(experiments.record_study(study)), runs_model=True, label=label)
+    return Task(work, lambda study: JobResult(experiments.record_study(study)), runs_model=True, label=label)

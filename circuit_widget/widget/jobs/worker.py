@@ -39,8 +39,8 @@ Body = TypeVar("Body", covariant=True)
 
 
 @dataclass(frozen=True)
-class Answer(Generic[Body]):
-    """The body of a reply, a message, and its buffers."""
+class JobResult(Generic[Body]):
+    """What a job replies with: the body, a message, and its buffers."""
 
     body: Body
     buffers: tuple[bytes, ...] = ()
@@ -49,7 +49,7 @@ class Answer(Generic[Body]):
 class Job:
     """One request under way.
 
-    `work` computes, in the worker's thread; what it returns goes to `deliver`, which takes effect and makes the answer.
+    `work` computes, in the worker's thread; what it returns goes to `deliver`, which takes effect and makes the JobResult.
     `deliver` is called only if the job was not settled meanwhile. A job that `runs_model` has the model's lock. Of
     queued jobs that are `newest_only`, a newer one of the same name and owner replaces an older one.
     """
@@ -61,7 +61,7 @@ class Job:
         name: str,
         send: Send,
         work: Callable[[Job], Any],
-        deliver: Callable[[Any], Answer[Any]],
+        deliver: Callable[[Any], JobResult[Any]],
         *,
         runs_model: bool = False,
         newest_only: bool = False,
@@ -89,7 +89,7 @@ class Job:
         self._tell_before_the_end(Progress(rid=self.rid, fraction=known, text=sentence(str(text), LONGEST_PROGRESS)))
 
     def partial(self, body: Callable[[], object]) -> None:
-        """Send the page the answer as far as it is; `body` is called at most once in a tenth of a second."""
+        """Send the page the reply as far as it is; `body` is called at most once in a tenth of a second."""
         now = time.monotonic()
         if self._settled or now - self._partial_sent < PROGRESS_INTERVAL:
             return
@@ -109,14 +109,14 @@ class Job:
         if not self._settle():
             return
         try:
-            answer = self.deliver(value)
-            send_message(self._send, Reply(self.rid, plain(answer.body)), answer.buffers)
+            result = self.deliver(value)
+            send_message(self._send, Reply(self.rid, plain(result.body)), result.buffers)
         except BaseException as error:
             code, message = failure(error)
             send_message(self._send, Failed(rid=self.rid, code=code, message=message))
 
     def _tell_before_the_end(self, message: Progress | Partial) -> None:
-        # Settled under the same lock, so that nothing comes after the answer that settles the job.
+        # Settled under the same lock, so that nothing comes after the reply that settles the job.
         with self._settling:
             if not self._settled:
                 send_message(self._send, message)

@@ -118,7 +118,7 @@ class FileReply:
 
 @message
 class Request:
-    """A request of the page, which chooses `rid`; every answer has the same one."""
+    """A request of the page, which chooses `rid`; every message about it has the same one."""
 
     type: Literal["request"]
     rid: RequestId
@@ -147,7 +147,7 @@ class Progress:
 
 @message
 class Partial:
-    """The answer to a request as far as it is; at most ten a second, each replaces the last."""
+    """The reply to a request as far as it is; at most ten a second, each replaces the last."""
 
     rid: RequestId
     body: dict[str, object]
@@ -156,7 +156,7 @@ class Partial:
 
 @message
 class Reply:
-    """The answer to a request."""
+    """The reply to a request."""
 
     rid: RequestId
     body: dict[str, object]
@@ -165,7 +165,7 @@ class Reply:
 
 @message
 class Failed:
-    """Why a request has no answer, in a sentence for the user."""
+    """Why a request has no reply, in a sentence for the user."""
 
     rid: RequestId
     code: str
@@ -208,6 +208,6 @@ class Settings:
 
 
 def request_id(content: object) -> str | None:
-    """Return the id to answer a message under, also a malformed one, if it has a usable one."""
+    """Return the id to reply to a message under, also a malformed one, if it has a usable one."""
     rid = content.get("rid") if isinstance(content, dict) else None
     return rid if isinstance(rid, str) and 0 < len(rid) <= LONGEST_ID and half_character(rid) is None else None

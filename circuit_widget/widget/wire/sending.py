@@ -60,8 +60,8 @@ def send_message(
 ) -> None:
     """Send a message; in place of a reply that cannot be sent, send the reason. Other messages that fail are logged."""
     try:
-        content = sendable("The answer", plain(message))
-        _check_size("The answer", sum(len(buffer) for buffer in buffers))
+        content = sendable("The reply", plain(message))
+        _check_size("The reply", sum(len(buffer) for buffer in buffers))
         send(content, list(buffers) or None)
     except Exception as error:
         if isinstance(message, Reply):

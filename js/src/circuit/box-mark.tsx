@@ -55,7 +55,7 @@ export function BoxMark(props: Props) {
         tabIndex={props.focusable ? 0 : -1}
         aria-pressed={selected}
         aria-label={words}
-        style={box.color === null ? undefined : { "--hue": `var(--group-${box.color})` }}
+        style={box.color === null ? undefined : { "--hue": `var(--supernode-${box.color})` }}
         transform={place}
         {...on}
       >

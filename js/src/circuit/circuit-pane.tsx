@@ -6,8 +6,8 @@ import { type Size, watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import { kindWord } from "../wording/words";
 import { useActiveBox } from "./active-box";
-import { AtHand, RenameBox } from "./at-hand";
 import { BoxMark } from "./box-mark";
+import { BoxMenu, RenameBox } from "./box-menu";
 import { type Dragged, useGestures } from "./gestures";
 import { InjectedMark, placeInjected, tieBetween } from "./injected-mark";
 import { pressKey } from "./keys";
@@ -27,7 +27,7 @@ export function CircuitPane({ store }: { store: Store }) {
     });
   }, [size]);
   const active = useActiveBox();
-  const { looked, focused, inside, opened } = active;
+  const { hovered, focused, inside, opened } = active;
 
   const resting = useComputed(() =>
     placeBoxes(store.snapshot, store.circuit.value, store.boxes.value, store.nameOf, size.value),
@@ -40,18 +40,22 @@ export function CircuitPane({ store }: { store: Store }) {
     (box, event) => store.actions.select([box.id], isToggle(event) ? "toggle" : "replace"),
   );
   const placed = useComputed(() => {
-    const hand = gestures.dragged.value;
-    if (hand?.what !== "box" || !hand.moved) return resting.value.placed;
-    return resting.value.placed.map((one) => (one.box.id === hand.box?.id ? { ...one, x: hand.x, y: hand.y } : one));
+    const moving = gestures.dragged.value;
+    if (moving?.what !== "box" || !moving.moved) return resting.value.placed;
+    return resting.value.placed.map((one) =>
+      one.box.id === moving.box?.id ? { ...one, x: moving.x, y: moving.y } : one,
+    );
   });
   const shares = useComputed(() => sharesBetween(store.snapshot, store.boxes.value));
   const injected = useComputed(() => injectedBy(store.snapshot, store.boxes.value, store.effect.value));
   const straight = useComputed(() => routeLinks(shares.value, placed.value, size.value.width));
-  const stranger = useComputed(
+  const injectedPlace = useComputed(
     () => injected.value && placeInjected(injected.value, placed.value, straight.value, size.value),
   );
   const links = useComputed(() =>
-    stranger.value ? routeLinks(shares.value, placed.value, size.value.width, [stranger.value]) : straight.value,
+    injectedPlace.value
+      ? routeLinks(shares.value, placed.value, size.value.width, [injectedPlace.value])
+      : straight.value,
   );
   const selected = useComputed(() => new Set(store.selected.value));
 
@@ -60,21 +64,21 @@ export function CircuitPane({ store }: { store: Store }) {
   );
   const outcomeAt = (one: Placed): Outcome => outcomes.value.get(one.box.id) as Outcome;
   const dragged = gestures.dragged.value;
-  const hand = dragged?.moved ? dragged : null;
+  const moving = dragged?.moved ? dragged : null;
   const target = gestures.target(resting.value.placed);
 
   const host = placed.value.find((one) => one.box.id === injected.value?.beside[0]);
-  const tie = host && stranger.value && tieBetween(stranger.value, host, outcomeAt(host));
+  const tie = host && injectedPlace.value && tieBetween(injectedPlace.value, host, outcomeAt(host));
 
   const find = (id: string | null): Placed | undefined => placed.value.find((one) => one.box.id === id);
   const first = (ids: readonly (string | null)[]): Placed | undefined =>
     ids.map(find).find((found) => found !== undefined);
-  const dialled = hand === null ? first([...active.order(), store.inspected.value]) : undefined;
+  const withDial = moving === null ? first([...active.order(), store.inspected.value]) : undefined;
   const renamed = find(store.renaming.value);
   const tabStop = first([focused.value]) ?? placed.value[0];
   const isLit = (link: Link): boolean =>
-    hand === null &&
-    (link.key === active.link.value || [link.source.box.id, link.target.box.id].includes(looked.value ?? ""));
+    moving === null &&
+    (link.key === active.link.value || [link.source.box.id, link.target.box.id].includes(hovered.value ?? ""));
   const lit = links.value.filter(isLit);
 
   function focus(box: Box | undefined): void {
@@ -92,7 +96,7 @@ export function CircuitPane({ store }: { store: Store }) {
 
   function onBoxKey(event: KeyboardEvent, at: number): void {
     const { box } = placed.value[at];
-    // Who uses keys means the focused box, not the one the pointer happens to rest on.
+    // A key acts on the focused box, not on the one under the pointer.
     active.forget();
     const handled = pressKey(event, at, {
       store,
@@ -111,7 +115,7 @@ export function CircuitPane({ store }: { store: Store }) {
   return (
     <section
       ref={pane}
-      class={`circuit-pane${hand === null ? "" : " dragging"}${hand?.what === "map" ? " receiving" : ""}`}
+      class={`circuit-pane${moving === null ? "" : " dragging"}${moving?.what === "map" ? " receiving" : ""}`}
       aria-label="Circuit"
       data-test="circuit-pane"
       tabIndex={-1}
@@ -131,7 +135,7 @@ export function CircuitPane({ store }: { store: Store }) {
       }}
     >
       <p class={placed.value.length === 0 ? "hint empty" : "hint"} data-test="circuit-hint">
-        {hintOf(hand, target, placed.value.length)}
+        {hintOf(moving, target, placed.value.length)}
       </p>
       {/* biome-ignore lint/a11y/noSvgWithoutTitle: the pane has the label; a title would pop up under the pointer. */}
       <svg
@@ -150,8 +154,8 @@ export function CircuitPane({ store }: { store: Store }) {
             link={link}
             faded={outcomeAt(link.source).faded}
             dimmed={lit.length > 0 && !lit.includes(link)}
-            onLook={(looks) => {
-              active.link.value = looks ? link.key : null;
+            onHover={(hovers) => {
+              active.link.value = hovers ? link.key : null;
             }}
           />
         ))}
@@ -165,13 +169,13 @@ export function CircuitPane({ store }: { store: Store }) {
             selected={one.box.nodes.every((node) => selected.value.has(node))}
             hovered={store.hovered.value !== null && one.box.nodes.includes(store.hovered.value)}
             receiving={target?.box.id === one.box.id}
-            dragged={hand?.what === "box" && hand.box?.id === one.box.id}
+            dragged={moving?.what === "box" && moving.box?.id === one.box.id}
             focusable={one === tabStop}
             renaming={one === renamed}
             on={{
               onPointerDown: (event) => gestures.grabBox(one, event),
-              onPointerEnter: () => active.look(one.box.id),
-              onPointerLeave: () => active.look(null),
+              onPointerEnter: () => active.hover(one.box.id),
+              onPointerLeave: () => active.hover(null),
               onFocus: () => {
                 focused.value = one.box.id;
               },
@@ -182,11 +186,11 @@ export function CircuitPane({ store }: { store: Store }) {
             }}
           />
         ))}
-        {injected.value && stranger.value && (
+        {injected.value && injectedPlace.value && (
           <InjectedMark
             injected={injected.value}
             word={kindWord(store.snapshot, "feature")}
-            place={stranger.value}
+            place={injectedPlace.value}
             tie={tie}
           />
         )}
@@ -194,22 +198,22 @@ export function CircuitPane({ store }: { store: Store }) {
           <LinkLabel key={link.key} link={link} />
         ))}
       </svg>
-      {hand?.what === "member" && (
-        <span class="ghost" style={{ left: `${hand.x}px`, top: `${hand.y}px` }}>
-          {store.nameOf(hand.nodes[0])}
+      {moving?.what === "member" && (
+        <span class="ghost" style={{ left: `${moving.x}px`, top: `${moving.y}px` }}>
+          {store.nameOf(moving.nodes[0])}
         </span>
       )}
-      {dialled !== undefined && renamed === undefined && (
-        <AtHand
-          key={dialled.box.id}
+      {withDial !== undefined && renamed === undefined && (
+        <BoxMenu
+          key={withDial.box.id}
           store={store}
-          placed={dialled}
+          placed={withDial}
           size={size.value}
-          sheet={opened.value?.box === dialled.box.id ? opened.value.sheet : null}
-          onSheet={(sheet) => active.open(dialled.box.id, sheet)}
-          onLook={(looks) => active.look(looks ? dialled.box.id : null)}
-          onGrab={(node, event) => gestures.grabMember(dialled.box, node, event)}
-          onLeave={() => focus(dialled.box)}
+          popover={opened.value?.box === withDial.box.id ? opened.value.popover : null}
+          onPopover={(popover) => active.open(withDial.box.id, popover)}
+          onHover={(hovers) => active.hover(hovers ? withDial.box.id : null)}
+          onGrab={(node, event) => gestures.grabMember(withDial.box, node, event)}
+          onLeave={() => focus(withDial.box)}
         />
       )}
       {renamed !== undefined && (
@@ -220,10 +224,10 @@ export function CircuitPane({ store }: { store: Store }) {
 }
 
 /** What a drop would do; at rest, and as long as there is little, what can be done. */
-function hintOf(hand: Dragged | null, target: Placed | null, boxes: number): string {
-  if (hand !== null && target !== null) return `drop to group with ${target.name}`;
-  if (hand?.what === "map") return "drop to keep it here";
-  if (hand?.what === "member") return "drop to take it out of its supernode";
-  if (hand !== null) return "drop on a box to group";
+function hintOf(moving: Dragged | null, target: Placed | null, boxes: number): string {
+  if (moving !== null && target !== null) return `drop to group with ${target.name}`;
+  if (moving?.what === "map") return "drop to keep it here";
+  if (moving?.what === "member") return "drop to take it out of its supernode";
+  if (moving !== null) return "drop on a box to group";
   return boxes < 3 ? "drag nodes here · drop one on another to group" : "";
 }

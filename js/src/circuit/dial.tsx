@@ -5,21 +5,21 @@ import { changeableOf, everywhere, featuresOf, intervene } from "../store/runnin
 import type { Store } from "../store/store";
 import type { InterventionJson, NodeId } from "../wire/types";
 import { count, plainNumber } from "../wording/words";
-import type { Sheet } from "./active-box";
+import type { DialPopover } from "./active-box";
 import { removeBox } from "./edits";
 import type { Placed } from "./scene";
 
 interface Props {
   readonly store: Store;
   readonly placed: Placed;
-  readonly sheet: Sheet | null;
-  readonly onSheet: (sheet: Sheet | null) => void;
+  readonly popover: DialPopover | null;
+  readonly onPopover: (popover: DialPopover | null) => void;
   /** Closes what is open and goes back to the box. */
   readonly onLeave: () => void;
 }
 
-/** What can be done to a box, where the hand is: ×0, ×−1, ×2, any number, a swap; its members. */
-export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
+/** The dial of a box, a toolbar beside it: ×0, ×−1, ×2, any number, a swap; its members. */
+export function Dial({ store, placed, popover, onPopover, onLeave }: Props) {
   const { box, name } = placed;
   const { intervene: possible, why_not } = store.capabilities.value;
   const { snapshot } = store;
@@ -75,9 +75,9 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
           <AnyNumber name={name} why={why} valued={features.length > 0} onNumber={change} />
           <Button
             data-test="dial-swap"
-            aria-expanded={sheet === "swap"}
+            aria-expanded={popover === "swap"}
             title={why || "take the values it has in another prompt"}
-            onClick={() => onSheet(sheet === "swap" ? null : "swap")}
+            onClick={() => onPopover(popover === "swap" ? null : "swap")}
           >
             swap in…
           </Button>
@@ -102,8 +102,8 @@ export function Dial({ store, placed, sheet, onSheet, onLeave }: Props) {
       ) : (
         <Button
           data-test="dial-members"
-          aria-expanded={sheet === "members"}
-          onClick={() => onSheet(sheet === "members" ? null : "members")}
+          aria-expanded={popover === "members"}
+          onClick={() => onPopover(popover === "members" ? null : "members")}
         >
           {`${count(box.nodes.length, "member")} ▾`}
         </Button>
@@ -149,7 +149,7 @@ function AnyNumber({ name, why, valued, onNumber }: NumberProps) {
     <form onSubmit={submit}>
       <select
         aria-label={`How ${name} is changed`}
-        data-test="dial-deed"
+        data-test="dial-kind"
         value={kind.value}
         onChange={(event) => {
           kind.value = event.currentTarget.value as Kind;

@@ -10,7 +10,7 @@ import type { NodeId } from "../wire/types";
 import { dropOn, dropOnGround, mergeBoxes, moveBox, pullOut } from "./edits";
 import { boxAt, type Placed } from "./scene";
 
-/** What is in the hand, in the pane's pixels. */
+/** What is dragged, in the pane's pixels. */
 export interface Dragged {
   readonly what: "box" | "member" | "map";
   /** The box that is dragged, or the one a member is dragged out of; null for nodes from the map. */
@@ -18,7 +18,7 @@ export interface Dragged {
   readonly nodes: readonly NodeId[];
   readonly x: number;
   readonly y: number;
-  /** False until the pointer has moved far enough to mean it. */
+  /** False until the pointer has moved far enough for a drag. */
   readonly moved: boolean;
 }
 
@@ -72,14 +72,14 @@ export function useGestures(
   }
 
   function target(boxes: readonly Placed[]): Placed | null {
-    const hand = dragged.value;
-    if (hand === null || !hand.moved) return null;
+    const moving = dragged.value;
+    if (moving === null || !moving.moved) return null;
     const { offsetX, offsetY } = press.value ?? { offsetX: 0, offsetY: 0 };
-    return boxAt(boxes, hand.x - offsetX, hand.y - offsetY, hand.box?.id ?? null);
+    return boxAt(boxes, moving.x - offsetX, moving.y - offsetY, moving.box?.id ?? null);
   }
 
   function grab(
-    hand: Omit<Dragged, "x" | "y" | "moved">,
+    moving: Omit<Dragged, "x" | "y" | "moved">,
     centre: readonly [number, number] | null,
     event: PointerEvent,
   ) {
@@ -93,17 +93,17 @@ export function useGestures(
       offsetX: cx - x,
       offsetY: cy - y,
     };
-    dragged.value = { ...hand, x: cx, y: cy, moved: false };
+    dragged.value = { ...moving, x: cx, y: cy, moved: false };
   }
 
-  function drop(hand: Dragged, over: Placed | null): void {
-    const here = place(hand.x, hand.y);
+  function drop(moving: Dragged, over: Placed | null): void {
+    const here = place(moving.x, moving.y);
     if (over !== null) {
-      if (hand.what === "box" && hand.box !== null) mergeBoxes(store, hand.box, over.box, place(over.x, over.y));
-      else dropOn(store, over.box, hand.nodes);
-    } else if (hand.what === "map") dropOnGround(store, hand.nodes, here);
-    else if (hand.what === "member") pullOut(store, hand.nodes[0], here);
-    else if (hand.box !== null) moveBox(store, hand.box.id, here);
+      if (moving.what === "box" && moving.box !== null) mergeBoxes(store, moving.box, over.box, place(over.x, over.y));
+      else dropOn(store, over.box, moving.nodes);
+    } else if (moving.what === "map") dropOnGround(store, moving.nodes, here);
+    else if (moving.what === "member") pullOut(store, moving.nodes[0], here);
+    else if (moving.box !== null) moveBox(store, moving.box.id, here);
   }
 
   function letGo(): void {
@@ -124,9 +124,9 @@ export function useGestures(
       dragged.value = null;
       return;
     }
-    const hand: Dragged = { what: "map", box: null, nodes: drag.nodes, x, y, moved: true };
+    const moving: Dragged = { what: "map", box: null, nodes: drag.nodes, x, y, moved: true };
     if (!drag.dropped) {
-      dragged.value = hand;
+      dragged.value = moving;
       return;
     }
     dragged.value = null;
@@ -135,7 +135,7 @@ export function useGestures(
     queueMicrotask(() => {
       // Taken: what the drop changes would otherwise bring this effect back to the same drop.
       store.drag.value = null;
-      drop(hand, over);
+      drop(moving, over);
     });
   });
 
@@ -145,27 +145,27 @@ export function useGestures(
     grabBox: (one, event) => grab({ what: "box", box: one.box, nodes: one.box.nodes }, [one.x, one.y], event),
     grabMember: (box, node, event) => grab({ what: "member", box, nodes: [node] }, null, event),
     onPointerMove(event) {
-      const hand = dragged.value;
+      const moving = dragged.value;
       const start = press.value;
-      if (hand === null || start === null || event.pointerId !== start.pointer) return;
+      if (moving === null || start === null || event.pointerId !== start.pointer) return;
       if (event.buttons === 0) {
         // The button was released outside the page.
         letGo();
         return;
       }
       const far = Math.hypot(event.clientX - start.startX, event.clientY - start.startY) > SLOP;
-      if (!hand.moved && !far) return;
-      if (!hand.moved) pane.current?.setPointerCapture(start.pointer);
+      if (!moving.moved && !far) return;
+      if (!moving.moved) pane.current?.setPointerCapture(start.pointer);
       const [x, y] = local(event);
-      dragged.value = { ...hand, x: x + start.offsetX, y: y + start.offsetY, moved: true };
+      dragged.value = { ...moving, x: x + start.offsetX, y: y + start.offsetY, moved: true };
     },
     onPointerUp(event) {
-      const hand = dragged.value;
-      if (hand === null || press.value?.pointer !== event.pointerId) return;
+      const moving = dragged.value;
+      if (moving === null || press.value?.pointer !== event.pointerId) return;
       const over = target(placed());
       letGo();
-      if (hand.moved) drop(hand, over);
-      else if (hand.what === "box" && hand.box !== null) onPress(hand.box, event);
+      if (moving.moved) drop(moving, over);
+      else if (moving.what === "box" && moving.box !== null) onPress(moving.box, event);
     },
     cancel: letGo,
   };

@@ -8,13 +8,13 @@ interface Props {
   readonly link: Link;
   /** The box it comes from has little left. */
   readonly faded: boolean;
-  /** Another link or box is looked at. */
+  /** Another link or box is hovered. */
   readonly dimmed: boolean;
-  readonly onLook: (looks: boolean) => void;
+  readonly onHover: (hovers: boolean) => void;
 }
 
 /** An edge between boxes: solid with an arrowhead where it excites, dashed with a flat end where it inhibits. */
-export function LinkMark({ link, faded, dimmed, onLook }: Props) {
+export function LinkMark({ link, faded, dimmed, onHover }: Props) {
   const { route, share, source, target } = link;
   const excites = share > 0;
   const [tipX, tipY] = route.tip;
@@ -27,8 +27,8 @@ export function LinkMark({ link, faded, dimmed, onLook }: Props) {
       opacity={dimmed ? undefined : faded ? FADED_EDGE_OPACITY : EDGE_OPACITY}
       data-test="link"
       data-share={share.toFixed(4)}
-      onPointerEnter={() => onLook(true)}
-      onPointerLeave={() => onLook(false)}
+      onPointerEnter={() => onHover(true)}
+      onPointerLeave={() => onHover(false)}
     >
       <title>{`${source.name} ${excites ? "excites" : "inhibits"} ${target.name}: ${percent(Math.abs(share))} of its input`}</title>
       <path class="reach" d={line} />

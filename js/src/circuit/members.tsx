@@ -22,7 +22,7 @@ export function Members({ store, placed, onGrab, onClose }: Props) {
   useEffect(() => () => store.actions.hover(null), [store]);
   return (
     <section
-      class="popover sheet"
+      class="popover dial-popover"
       aria-label={`Members of ${name}`}
       data-test="member-list"
       onKeyDown={(event) => {
@@ -44,7 +44,7 @@ export function Members({ store, placed, onGrab, onClose }: Props) {
           />
         ))}
       </ul>
-      <div class="sheet-actions">
+      <div class="popover-actions">
         <Button
           class="link-button"
           data-test="rename-box"

@@ -1,6 +1,6 @@
 /** What the circuit pane draws: boxes at their positions, and the edges between them. */
 
-import { type BoxEdge, supernodeEdges } from "../core/aggregate";
+import { type BoxEdge, boxEdges } from "../core/box-edges";
 import { KIND } from "../core/constants";
 import type { Box, Circuit, Kind, Snapshot } from "../core/types";
 import { circuitLayout, type PlacedBox } from "../layout/circuit-layout";
@@ -64,7 +64,7 @@ export function placeBoxes(
 
 /** The edges between boxes that are worth drawing, by the boxes' indices in the list. */
 export function sharesBetween(snapshot: Snapshot, boxes: readonly Box[]): readonly BoxEdge[] {
-  return visibleLinks(supernodeEdges(snapshot, boxes));
+  return visibleLinks(boxEdges(snapshot, boxes));
 }
 
 /** The edges, routed around the boxes they do not belong to, and around everything else that is drawn. */

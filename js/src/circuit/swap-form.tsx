@@ -50,7 +50,7 @@ export function SwapForm({ store, placed, onClose }: Props) {
 
   return (
     <form
-      class="popover sheet"
+      class="popover dial-popover"
       data-test="swap-form"
       aria-label={`Swap ${placed.name} from another prompt`}
       onSubmit={submit}
@@ -76,7 +76,7 @@ export function SwapForm({ store, placed, onClose }: Props) {
         />
       </label>
       <Counterparts snapshot={snapshot} nodes={nodes} alignment={alignment.value} chosen={chosen} />
-      <div class="sheet-actions">
+      <div class="popover-actions">
         <span>{possible ? "features active there come in, this box's go" : why_not}</span>
         <Button class="button" onClick={onClose}>
           cancel

@@ -3,13 +3,13 @@ import type { Kind } from "../core/types";
 
 interface Props {
   readonly kind: Kind;
-  /** Index into the group hues; null for a node outside every supernode. */
+  /** Index into the hues of supernodes; null for a node outside every supernode. */
   readonly color: number | null;
 }
 
 /** A node's shape, as the map draws it: feature circle, error diamond, token square, logit pentagon. */
 export function Glyph({ kind, color }: Props) {
-  const fill = color === null ? "var(--node-edge)" : `var(--group-${color})`;
+  const fill = color === null ? "var(--node-edge)" : `var(--supernode-${color})`;
   return (
     <svg class="glyph" width="10" height="10" viewBox="-5 -5 10 10" aria-hidden="true" focusable="false">
       {kind === KIND.feature && <circle r="4.2" fill={fill} />}

@@ -61,7 +61,7 @@ export function NodeRow({
         actions.select([id], "replace");
       }}
     >
-      <Glyph kind={kind} color={box?.color ?? store.groupOf.value.get(id)?.color ?? null} />
+      <Glyph kind={kind} color={box?.color ?? store.supernodeOf.value.get(id)?.color ?? null} />
       <span class="clip">{name}</span>
       <span class="place clip">{place}</span>
       {children}

@@ -58,7 +58,7 @@ export function parseCircuit(value: unknown): Circuit {
     edge_threshold: checkedThreshold("edge", whole.edge_threshold),
     revision: checkedRevision(whole.revision),
   };
-  checkGroups(circuit);
+  checkSupernodes(circuit);
   return circuit;
 }
 
@@ -74,7 +74,7 @@ function parseSupernode(value: unknown): Supernode {
   };
 }
 
-function checkGroups({ supernodes, pinned, positions }: Circuit): void {
+function checkSupernodes({ supernodes, pinned, positions }: Circuit): void {
   for (const what of ["id", "name"] as const) {
     const seen = new Set<string>();
     for (const supernode of supernodes) {

@@ -71,7 +71,7 @@ export function add(circuit: Circuit, idOrName: string, nodes: readonly NodeId[]
 /** Takes nodes out of their supernodes; supernodes left empty vanish. Pinned nodes become boxes again. */
 export function remove(circuit: Circuit, nodes: readonly NodeId[]): Circuit {
   const wanted = checkedNodes(nodes);
-  const grouped = new Set(circuit.supernodes.flatMap((group) => group.nodes));
+  const grouped = new Set(circuit.supernodes.flatMap((one) => one.nodes));
   for (const node of wanted) {
     if (!grouped.has(node)) {
       refuse(`Node ${quoted(node)} is in no supernode, so it cannot be taken out of one.`);

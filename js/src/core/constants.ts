@@ -11,7 +11,7 @@ export const KIND = {
 /** The kinds of nodes, in the order of their codes. */
 export const KIND_NAMES = ["feature", "error", "token", "logit"] as const;
 
-/** Number of group hues. */
+/** Number of hues that supernodes have. */
 export const COLORS = 6;
 
 export const LONGEST_NAME = 80;

@@ -1,4 +1,4 @@
-/** What an effect did to a group of nodes, the same numbers as Effect.ratio in the kernel. */
+/** What an effect did to nodes together, the same numbers as Effect.ratio in the kernel. */
 
 import type { EffectMessage, NodeId } from "../wire/types";
 

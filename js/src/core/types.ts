@@ -52,7 +52,7 @@ export interface Adjacency {
 export interface Supernode {
   readonly id: string;
   readonly name: string;
-  /** Index into the six group hues. */
+  /** Index into the six hues of supernodes. */
   readonly color: number;
   readonly nodes: readonly NodeId[];
 }
@@ -76,7 +76,7 @@ export interface Box {
   readonly id: string;
   /** The supernode's name; null for a node, which goes by its own name. */
   readonly name: string | null;
-  /** Index into the six group hues; null for a node by itself. */
+  /** Index into the six hues of supernodes; null for a node by itself. */
   readonly color: number | null;
   readonly nodes: readonly NodeId[];
 }

@@ -16,7 +16,7 @@ export type Range = readonly [number, number];
 
 export interface PlotLine {
   readonly name: string;
-  /** Index into the group hues. */
+  /** Index into the hues of supernodes. */
   readonly hue: number;
   /** What it was before, drawn as a dotted level; null for none. */
   readonly before: number | null;
@@ -52,7 +52,7 @@ export function LinePlot({ label, axis, at, names, across, up, lines, onPick }: 
         {axis}
       </text>
       {lines.map(({ name, hue, before, measured, predicted }, number) => (
-        <g key={name} data-test="plot-line" data-name={name} style={{ "--hue": `var(--group-${hue % 6})` }}>
+        <g key={name} data-test="plot-line" data-name={name} style={{ "--hue": `var(--supernode-${hue % 6})` }}>
           {before !== null && <path class="level" d={`M${LEFT} ${y(clamp(before, up))}H${right}`} />}
           <path class="guess" d={path(predicted)} />
           <path d={path(measured)} />

@@ -55,7 +55,7 @@ function Result({ made }: { made: ValidationMessage }) {
   return (
     <section data-test="validation" data-groups={made.groups}>
       <h3>
-        {count(made.groups, "group")} ablated
+        {count(made.groups, "ablation")}
         <span class="number">pairs</span>
         <span class="number">Spearman</span>
         <span class="number">sign</span>

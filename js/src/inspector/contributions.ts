@@ -1,6 +1,6 @@
 /** What feeds a node or a supernode and what it feeds, as signed shares of the fed one's input. */
 
-import { supernodeEdges } from "../core/aggregate";
+import { boxEdges } from "../core/box-edges";
 import { edgesOf, shareOfInput } from "../core/snapshot";
 import type { Box, Snapshot } from "../core/types";
 import type { NodeId } from "../wire/types";
@@ -53,7 +53,7 @@ export function contributionsOf(
 ): { readonly inputs: readonly Contribution[]; readonly outputs: readonly Contribution[] } {
   const parts = partsOf(snapshot, boxes);
   const here = parts.findIndex(({ id }) => id === supernode);
-  const edges = supernodeEdges(snapshot, parts);
+  const edges = boxEdges(snapshot, parts);
   const at = (end: "source" | "target", other: "source" | "target") =>
     strongestFirst(
       edges.filter((edge) => edge[end] === here).map((edge) => ({ id: parts[edge[other]].id, share: edge.share })),

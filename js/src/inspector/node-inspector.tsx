@@ -93,17 +93,17 @@ function logitFacts(snapshot: Snapshot, node: number, effect: EffectMessage | nu
 /** Whether the node is in the circuit, and the button that changes it. */
 function Membership({ store, node }: { store: Store; node: number }) {
   const id = store.snapshot.ids[node];
-  const group = store.groupOf.value.get(id);
-  if (group !== undefined) {
+  const supernode = store.supernodeOf.value.get(id);
+  if (supernode !== undefined) {
     return (
       <Button
         class="chip membership grouped"
-        style={{ "--hue": `var(--group-${group.color ?? 0})` }}
+        style={{ "--hue": `var(--supernode-${supernode.color ?? 0})` }}
         data-test="inspector-group"
-        title={`in ${group.name}`}
-        onClick={() => store.actions.select([group.id], "replace")}
+        title={`in ${supernode.name}`}
+        onClick={() => store.actions.select([supernode.id], "replace")}
       >
-        {group.name}
+        {supernode.name}
       </Button>
     );
   }

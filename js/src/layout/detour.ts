@@ -1,5 +1,5 @@
 /**
- * How an edge that rises past other boxes avoids them: by leaning, else through the gaps between them.
+ * Detours: how an edge that rises past other boxes avoids them, by leaning or through the gaps between them.
  * The port of circuit_widget/figure/layout/detour.py.
  */
 
@@ -9,13 +9,14 @@ import { CARD, CLEAR, EDGE, LANE, LEANS, SAMPLES } from "./constants";
 
 export type Point = readonly [number, number];
 
-interface Band {
+/** Boxes side by side: the height that they take together, and what each blocks of it, from left to right. */
+interface BoxRow {
   readonly top: number;
   readonly bottom: number;
   readonly blocked: readonly Point[];
 }
 
-/** A place between boxes that an edge has taken. */
+/** A vertical stretch between boxes that an edge has taken. */
 export interface Lane {
   readonly x: number;
   readonly top: number;
@@ -23,8 +24,8 @@ export interface Lane {
 }
 
 /**
- * The cubics of an upward edge (y falling), upright at both ends; takes its places in `lanes`.
- * `sign` is -1 where the picture is mirrored, which lanes are not.
+ * The cubics of an upward edge (y falling), vertical at both ends; adds its lanes to `lanes`.
+ * `sign` is -1 if the picture is mirrored; lanes are not mirrored.
  */
 export function risingPath(
   start: Point,
@@ -41,56 +42,56 @@ export function risingPath(
     const path = curve([start, end], lean);
     if (near.length === 0 || isClear(path, near, clearance)) return path;
   }
-  const bands = bandsOf(near, clearance);
-  const xs = thread(start, end, bands, width);
-  let gates = bands.map((band, at) => ({ band, x: laneOf(xs[at], band, width, lanes, sign) }));
+  const rows = rowsOf(near, clearance);
+  const xs = thread(start, end, rows, width);
+  let gates = rows.map((row, at) => ({ row, x: laneOf(xs[at], row, width, lanes, sign) }));
   for (let index = gates.length - 1; index >= 0; index--) {
     const fewer = gates.filter((_, at) => at !== index);
     if (isClear(curve(through(start, fewer, end)), near, clearance - 1)) gates = fewer;
   }
-  for (const { band, x } of gates) lanes.push({ x, ...extent(band, sign) });
+  for (const { row, x } of gates) lanes.push({ x, ...extent(row, sign) });
   return curve(through(start, gates, end));
 }
 
-function through(start: Point, gates: readonly { readonly band: Band; readonly x: number }[], end: Point): Point[] {
-  const inner = gates.flatMap(({ band, x }): Point[] => [
-    [x, Math.min(band.bottom, start[1])],
-    [x, Math.max(band.top, end[1])],
+function through(start: Point, gates: readonly { readonly row: BoxRow; readonly x: number }[], end: Point): Point[] {
+  const inner = gates.flatMap(({ row, x }): Point[] => [
+    [x, Math.min(row.bottom, start[1])],
+    [x, Math.max(row.top, end[1])],
   ]);
   return [start, ...inner, end];
 }
 
-function extent(band: Band, sign: number): { top: number; bottom: number } {
+function extent(row: BoxRow, sign: number): { top: number; bottom: number } {
   return {
-    top: Math.min(sign * band.top, sign * band.bottom),
-    bottom: Math.max(sign * band.top, sign * band.bottom),
+    top: Math.min(sign * row.top, sign * row.bottom),
+    bottom: Math.max(sign * row.top, sign * row.bottom),
   };
 }
 
-/** Boxes side by side make one band; bands from the bottom up. */
-function bandsOf(near: readonly PlacedBox[], clearance: number): Band[] {
-  const bands: Band[] = [];
+/** The rows of boxes from the bottom up. */
+function rowsOf(near: readonly PlacedBox[], clearance: number): BoxRow[] {
+  const rows: BoxRow[] = [];
   for (const box of [...near].sort((a, b) => b.y - a.y || a.x - b.x)) {
     const top = box.y - box.h / 2 - 2;
     const bottom = box.y + box.h / 2 + 2;
     const span: Point = [box.x - box.w / 2 - clearance, box.x + box.w / 2 + box.cards * CARD + clearance];
-    const last = bands[bands.length - 1];
+    const last = rows[rows.length - 1];
     if (last && bottom > last.top) {
-      bands[bands.length - 1] = {
+      rows[rows.length - 1] = {
         top: Math.min(top, last.top),
         bottom: Math.max(bottom, last.bottom),
         blocked: [...last.blocked, span],
       };
     } else {
-      bands.push({ top, bottom, blocked: [span] });
+      rows.push({ top, bottom, blocked: [span] });
     }
   }
-  return bands;
+  return rows;
 }
 
-/** Free stretches of a band; where there are none, those left when less room is kept around boxes. */
-function gapsOf(band: Band, width: number): Point[] {
-  const blocked = [...band.blocked].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+/** Free stretches of a row; if there are none, those that are free with less room around boxes. */
+function gapsOf(row: BoxRow, width: number): Point[] {
+  const blocked = [...row.blocked].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   for (const give of [0, 0.5, 0.9]) {
     const gaps: Point[] = [];
     let left = EDGE;
@@ -111,25 +112,25 @@ interface State {
   readonly path: readonly number[];
 }
 
-/** One x for each band, free of boxes, so that the path strays and turns least (dynamic programming). */
-function thread(start: Point, end: Point, bands: readonly Band[], width: number): readonly number[] {
+/** One x for each row, free of boxes, so that the path strays and turns least (dynamic programming). */
+function thread(start: Point, end: Point, rows: readonly BoxRow[], width: number): readonly number[] {
   let states: readonly State[] = [{ cost: 0, x: start[0], y: start[1], path: [] }];
-  for (const band of bands) {
+  for (const row of rows) {
     const before = states;
-    const middle = (band.top + band.bottom) / 2;
+    const middle = (row.top + row.bottom) / 2;
     const part = Math.min(1, Math.max(0, (start[1] - middle) / (start[1] - end[1])));
     const line = start[0] + (end[0] - start[0]) * part;
-    const choices = gapsOf(band, width).flatMap(([low, high]) =>
+    const choices = gapsOf(row, width).flatMap(([low, high]) =>
       [line, start[0], end[0]].map((x) => clamp(x, low, high)),
     );
     states = [...new Set(choices)]
       .sort((a, b) => a - b)
-      .map((x) => cheapest(before, x, middle, 0.2 * Math.abs(x - line) + beside(x, band)));
+      .map((x) => cheapest(before, x, middle, 0.2 * Math.abs(x - line) + beside(x, row)));
   }
   return cheapest(states, end[0], end[1], 0).path.slice(0, -1);
 }
 
-/** The shortest way to (x, y); of equals, to within rounding, the leftmost. */
+/** The cheapest state that ends at (x, y); among equal ones, up to rounding, the leftmost. */
 function cheapest(states: readonly State[], x: number, y: number, price: number): State {
   let best = states[0];
   let least = Number.POSITIVE_INFINITY;
@@ -143,26 +144,26 @@ function cheapest(states: readonly State[], x: number, y: number, price: number)
   return { cost: least + price, x, y, path: [...best.path, x] };
 }
 
-/** The cost of a path through the percentage at the right of a box. */
-function beside(x: number, band: Band): number {
-  return band.blocked.some(([, high]) => high - 1 <= x && x < high + 28) ? 6 : 0;
+/** The cost of running through the percentage at the right of a box. */
+function beside(x: number, row: BoxRow): number {
+  return row.blocked.some(([, high]) => high - 1 <= x && x < high + 28) ? 6 : 0;
 }
 
-/** The free place nearest to x that no earlier edge took at this height. */
-function laneOf(x: number, band: Band, width: number, lanes: readonly Lane[], sign: number): number {
-  const { top, bottom } = extent(band, sign);
+/** The free x nearest to the given one that no earlier edge took at this height. */
+function laneOf(x: number, row: BoxRow, width: number, lanes: readonly Lane[], sign: number): number {
+  const { top, bottom } = extent(row, sign);
   const taken = lanes.filter((lane) => lane.top < bottom && lane.bottom > top).map((lane) => lane.x);
-  const [low, high] = gapsOf(band, width).find((gap) => gap[0] - 1e-6 <= x && x <= gap[1] + 1e-6) ?? [x, x];
+  const [low, high] = gapsOf(row, width).find((gap) => gap[0] - 1e-6 <= x && x <= gap[1] + 1e-6) ?? [x, x];
   for (let step = 0; step < 8; step++) {
-    for (const place of [x + step * LANE, x - step * LANE]) {
-      const inside = low - 1e-6 <= place && place <= high + 1e-6;
-      if (inside && taken.every((other) => Math.abs(place - other) >= LANE - 1e-6)) return place;
+    for (const candidate of [x + step * LANE, x - step * LANE]) {
+      const inside = low - 1e-6 <= candidate && candidate <= high + 1e-6;
+      if (inside && taken.every((other) => Math.abs(candidate - other) >= LANE - 1e-6)) return candidate;
     }
   }
   return x;
 }
 
-/** Cubics through the points, upright at each of them; `lean` is how far the handles reach along the rise. */
+/** Cubics through the points, vertical at each; `lean` is how far the handles reach along the rise. */
 function curve(points: readonly Point[], lean: Point = LEANS[0]): number[] {
   const path = [...points[0]];
   for (let at = 1; at < points.length; at++) {
@@ -173,7 +174,7 @@ function curve(points: readonly Point[], lean: Point = LEANS[0]): number[] {
   return path;
 }
 
-/** Whether cubics keep away from all boxes. */
+/** Whether cubics keep the clearance from all boxes. */
 export function isClear(path: readonly number[], boxes: readonly PlacedBox[], clearance: number): boolean {
   for (let start = 0; start < path.length - 2; start += 6) {
     const [x0, y0, x1, y1, x2, y2, x3, y3] = path.slice(start, start + 8);

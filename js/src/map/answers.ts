@@ -12,8 +12,8 @@ import { type Camera, frameOf, type Scene, spotOf } from "./scene";
 
 const SPACE = 14;
 
-/** A token and its probability, written with its right end and middle height at (x, y). */
-export interface Answer {
+/** One answer on the map: a token and its probability, written with its right end and middle height at (x, y). */
+export interface PlacedAnswer {
   readonly text: string;
   readonly x: number;
   readonly y: number;
@@ -26,7 +26,7 @@ export function placeAnswers(
   camera: Camera,
   effect: EffectMessage | null,
   measure: (text: string) => number,
-): readonly Answer[] {
+): readonly PlacedAnswer[] {
   const { indexOf, snapshot } = scene;
   const indices = snapshot.targets.map((target) => indexOf[target.node]).filter((index) => index >= 0);
   if (indices.length === 0) return [];
@@ -39,7 +39,7 @@ export function placeAnswers(
     words.pop();
     widths.pop();
   }
-  const placed: Answer[] = [];
+  const placed: PlacedAnswer[] = [];
   // The likeliest is farthest left, as one reads.
   for (let at = words.length - 1; at >= 0; at--) {
     placed.push({ text: words[at], x, y, width: widths[at] });
@@ -48,12 +48,12 @@ export function placeAnswers(
   return placed;
 }
 
-/** The ground of an answer, on which edges do not show. */
-export function answerArea({ x, y, width }: Answer): Area {
+/** The rectangle that an answer covers: no edge shows there. */
+export function answerArea({ x, y, width }: PlacedAnswer): Area {
   return { x0: x - width - 3, y0: y - 8, x1: x + 3, y1: y + 8 };
 }
 
-export function paintAnswers({ context, palette, tokenFont }: Brush, placed: readonly Answer[]): void {
+export function paintAnswers({ context, palette, tokenFont }: Brush, placed: readonly PlacedAnswer[]): void {
   context.save();
   context.font = answerFont(tokenFont);
   context.textAlign = "right";

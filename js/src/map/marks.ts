@@ -1,4 +1,4 @@
-/** How nodes are marked on the map: group hue, pin, and what an intervention left of them. */
+/** How nodes are marked on the map: the hue of their supernode, pin, and what an intervention left of them. */
 
 import { outputPresence, presence } from "../layout/strokes";
 import type { Store } from "../store/store";

@@ -28,7 +28,7 @@ export interface Brush {
 
 /** How nodes are marked, by node index. */
 export interface Marks {
-  /** Index of the group hue; -1 if not grouped. */
+  /** Index of the supernode's hue; -1 outside every supernode. */
   readonly hue: Int8Array;
   readonly pinned: Uint8Array;
   /** Opacity: below 1 for what an intervention suppressed. */
@@ -201,7 +201,7 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
       context.fill();
       context.globalAlpha = marks.presence[node];
       context.lineWidth = width;
-      context.strokeStyle = palette.groups[hue];
+      context.strokeStyle = palette.supernodes[hue];
     } else {
       traceNode(context, kind, x, y, radius - RIM_WIDTH / 2);
       if (marks.presence[node] < 1) {

@@ -24,8 +24,8 @@ export function describe(store: Store, id: NodeId): string {
   if (node === undefined) return "";
   const parts = [store.nameOf(id), identity(store, id).replace(/ · /g, ", ")];
   if (snapshot.kind[node] !== KIND.logit) parts.push(`influence ${percent(snapshot.influence[node])}`);
-  const group = store.groupOf.value.get(id);
-  if (group !== undefined) parts.push(`in ${group.name}`);
+  const supernode = store.supernodeOf.value.get(id);
+  if (supernode !== undefined) parts.push(`in ${supernode.name}`);
   if (store.circuit.value.pinned.includes(id)) parts.push("pinned");
   if (store.selected.value.includes(id)) parts.push("selected");
   return parts.join(", ");

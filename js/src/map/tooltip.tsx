@@ -32,7 +32,7 @@ export function Tooltip({ store, view }: { store: Store; view: MapView }) {
   const node = id === null ? undefined : store.snapshot.index.get(id);
   if (id === null || node === undefined || spot === null) return null;
   const { activation, influence, kind } = store.snapshot;
-  const group = store.groupOf.value.get(id);
+  const supernode = store.supernodeOf.value.get(id);
   return (
     <div ref={card} class="popover tooltip" data-test="tooltip">
       <b class="clip">{store.nameOf(id)}</b>
@@ -43,7 +43,9 @@ export function Tooltip({ store, view }: { store: Store; view: MapView }) {
           influence {percent(influence[node])}
         </div>
       )}
-      {group !== undefined && <b style={{ color: `var(--group-${group.color ?? 0})` }}>in {group.name}</b>}
+      {supernode !== undefined && (
+        <b style={{ color: `var(--supernode-${supernode.color ?? 0})` }}>in {supernode.name}</b>
+      )}
     </div>
   );
 }

@@ -8,7 +8,7 @@ import { PALETTES } from "../page/constants";
 import type { Size } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import { type Answer, answerArea, answerFont, paintAnswers, placeAnswers } from "./answers";
+import { answerArea, answerFont, type PlacedAnswer, paintAnswers, placeAnswers } from "./answers";
 import { type Labels, labelData, labelsWith, paintLabels, placeLabels } from "./labels";
 import { nodeMarks } from "./marks";
 import {
@@ -54,7 +54,7 @@ export class MapView {
   readonly #canvas: HTMLCanvasElement;
   readonly #store: Store;
   readonly #marks: ReadonlySignal<Marks>;
-  readonly #answers: ReadonlySignal<readonly Answer[]>;
+  readonly #answers: ReadonlySignal<readonly PlacedAnswer[]>;
   readonly #labels: ReadonlySignal<Labels>;
   readonly #ground: HTMLCanvasElement;
   readonly #nodes: HTMLCanvasElement;

@@ -9,7 +9,7 @@ const FONTS = {
   token: "var(--jp-code-font-family, ui-monospace, monospace)",
 } as const;
 
-/** The palettes as custom properties of the root element: `--ink`, `--node-edge`, `--group-0`. */
+/** The palettes as custom properties of the root element: `--ink`, `--node-edge`, `--supernode-0`. */
 export function paletteStyles(): string {
   return Object.entries(PALETTES)
     .map(([name, palette]) => `.circuit-widget[data-theme="${name}"] {${properties(palette)}color-scheme: ${name};}`)
@@ -21,7 +21,7 @@ function properties(palette: Palette): string {
   text += `--text-size: ${TEXT_SIZE}px;--token-size: ${TOKEN_SIZE}px;--caption-size: ${CAPTION_SIZE}px;--faded: ${FADED};`;
   for (const [name, value] of Object.entries(palette)) {
     if (Array.isArray(value)) {
-      for (const [index, hue] of value.entries()) text += `--group-${index}: ${hue};`;
+      for (const [index, hue] of value.entries()) text += `--supernode-${index}: ${hue};`;
     } else {
       text += `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${value};`;
     }

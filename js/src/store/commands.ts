@@ -10,7 +10,7 @@ import type { Store } from "./store";
 
 /** Puts nodes together with another: into its supernode if it has one, else into a new one, whose name opens for editing. */
 export function dropOnNode(store: Store, nodes: readonly NodeId[], target: NodeId): void {
-  const box = store.groupOf.value.get(target);
+  const box = store.supernodeOf.value.get(target);
   if (box === undefined) groupNodes(store, [target, ...nodes]);
   else store.actions.edit((circuit) => circuits.add(circuit, box.id, nodes), `add to ${box.name}`);
 }
@@ -46,7 +46,7 @@ export function giveName(store: Store, id: string, name: string): void {
 
 /** Takes nodes out of their supernodes; they stay in the circuit by themselves. */
 export function ungroupNodes(store: Store, nodes: readonly NodeId[]): void {
-  const grouped = nodes.filter((node) => store.groupOf.value.has(node));
+  const grouped = nodes.filter((node) => store.supernodeOf.value.has(node));
   if (grouped.length > 0)
     store.actions.edit((circuit) => circuits.pin(circuits.remove(circuit, grouped), grouped), "ungroup");
 }

@@ -126,7 +126,7 @@ export function experiments(
       requested += 1;
       const number = requested;
       const reply = await kernel.intervene({ interventions, mode });
-      // An answer that comes after a newer one's is out of date.
+      // A reply that comes after a newer one's is out of date.
       if (reply === null || number < displayed) return;
       displayed = number;
       effect.write(reply.body);

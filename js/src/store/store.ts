@@ -56,7 +56,7 @@ export interface Store
   readonly thresholds: ReadonlySignal<Thresholds>;
   readonly boxes: ReadonlySignal<readonly Box[]>;
   /** The supernode of each grouped node. */
-  readonly groupOf: ReadonlySignal<ReadonlyMap<NodeId, Box>>;
+  readonly supernodeOf: ReadonlySignal<ReadonlyMap<NodeId, Box>>;
   readonly failure: ReadonlySignal<Failure | null>;
   readonly capabilities: ReadonlySignal<Capabilities>;
   readonly settings: ReadonlySignal<Settings>;
@@ -94,7 +94,7 @@ export function createStore(
   const document = circuitDocument(trait<unknown>("circuit"), snapshot, fail);
   const { circuit } = document;
   const boxes = computed(() => boxesOf(circuit.value));
-  const supernodes = computed(() => new Map(circuit.value.supernodes.map((group) => [group.id, group.nodes])));
+  const supernodes = computed(() => new Map(circuit.value.supernodes.map(({ id, nodes }) => [id, nodes])));
   const chosen = selection(trait<readonly NodeId[]>("selected"), supernodes);
   const capabilities = trait<Capabilities>("capabilities");
   const { effect, study, compared, job, kernel, ...running } = experiments(
@@ -120,9 +120,9 @@ export function createStore(
     if (latest === null || !sameVisible(latest, next)) latest = next;
     return latest;
   });
-  const groupOf = computed(() => {
-    const groups = boxes.value.filter((box) => box.name !== null);
-    return new Map(groups.flatMap((box) => box.nodes.map((node) => [node, box] as const)));
+  const supernodeOf = computed(() => {
+    const supernodes = boxes.value.filter((box) => box.name !== null);
+    return new Map(supernodes.flatMap((box) => box.nodes.map((node) => [node, box] as const)));
   });
   rpc.onNotice(({ message }) => fail({ code: "notice", message }));
 
@@ -141,7 +141,7 @@ export function createStore(
     visible,
     thresholds,
     boxes,
-    groupOf,
+    supernodeOf,
     failure,
     capabilities: capabilities.value,
     settings: settings.value,

@@ -97,7 +97,7 @@ export interface FileReply {
   readonly mime: string;
 }
 
-/** A request of the page, which chooses `rid`; every answer has the same one. */
+/** A request of the page, which chooses `rid`; every message about it has the same one. */
 export interface Request {
   readonly type: "request";
   readonly rid: string;
@@ -120,21 +120,21 @@ export interface Progress {
   readonly type: "progress";
 }
 
-/** The answer to a request as far as it is; at most ten a second, each replaces the last. */
+/** The reply to a request as far as it is; at most ten a second, each replaces the last. */
 export interface Partial {
   readonly rid: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly type: "partial";
 }
 
-/** The answer to a request. */
+/** The reply to a request. */
 export interface Reply {
   readonly rid: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly type: "reply";
 }
 
-/** Why a request has no answer, in a sentence for the user. */
+/** Why a request has no reply, in a sentence for the user. */
 export interface Failed {
   readonly rid: string;
   readonly code: string;
@@ -246,4 +246,4 @@ export interface Requests {
 
 export type RequestName = keyof Requests;
 
-export type Answer = Accepted | Progress | Partial | Reply | Failed | Notice;
+export type KernelMessage = Accepted | Progress | Partial | Reply | Failed | Notice;

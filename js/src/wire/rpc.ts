@@ -1,7 +1,7 @@
 /** Requests to the kernel over the notebook's widget messages: ids, progress, replies, errors, cancelling. */
 
 import { allRepaired } from "../text/characters";
-import type { Answer, Notice, Request, RequestName, Requests } from "./messages";
+import type { KernelMessage, Notice, Request, RequestName, Requests } from "./messages";
 
 /** The part of the notebook's widget model that sends and receives messages. */
 export interface Transport {
@@ -27,7 +27,7 @@ export interface RequestStatus {
 /** What is called while a request is under way. */
 export interface Listeners<Name extends RequestName> {
   onStatus?(status: RequestStatus): void;
-  /** With the answer as far as it is; each replaces the last. */
+  /** With the reply as far as it is; each replaces the last. */
   onPartial?(body: Requests[Name]["reply"]): void;
 }
 
@@ -45,7 +45,7 @@ export type Send = <Name extends RequestName>(
 ) => Promise<Reply<Name> | null>;
 
 export interface SendOptions<Name extends RequestName> {
-  /** With the answer as far as it is; each replaces the last. */
+  /** With the reply as far as it is; each replaces the last. */
   onPartial?(body: Requests[Name]["reply"]): void;
 }
 
@@ -58,7 +58,7 @@ export interface Pending<Name extends RequestName> {
   cancel(): void;
 }
 
-/** Why a request has no answer: the kernel's code and sentence, or "cancelled", "closed" and "unreachable" from the page. */
+/** Why a request has no reply: the kernel's code and sentence, or "cancelled", "closed" and "unreachable" from the page. */
 export class RpcError extends Error {
   constructor(
     readonly code: string,
@@ -71,7 +71,7 @@ export class RpcError extends Error {
 
 /** Milliseconds of silence after which a request counts as waiting for a running cell. */
 export const ACCEPT_PATIENCE = 500;
-/** Milliseconds of silence after which the kernel counts as not answering; a late answer is still taken. */
+/** Milliseconds of silence after which the kernel counts as not answering; a late reply is still taken. */
 export const KERNEL_PATIENCE = 5_000;
 /** Milliseconds after which a cancelled request no longer waits for the kernel. */
 export const CANCEL_PATIENCE = 2_000;
@@ -99,7 +99,7 @@ type Timer = ReturnType<typeof setTimeout>;
 
 /**
  * One view's requests. Ids start with a part drawn at random for each instance: the views of one widget all receive every
- * message, and each takes only its own answers.
+ * message, and each takes only the messages about its own requests.
  */
 export class Rpc {
   readonly #transport: Transport;
@@ -214,30 +214,33 @@ export class Rpc {
 
   #receive(content: unknown, buffers: readonly DataView[]): void {
     if (typeof content !== "object" || content === null || !("type" in content)) return;
-    const answer = content as Answer;
-    if (answer.type === "notice") {
-      for (const listener of this.#noticed) listener(answer);
+    const message = content as KernelMessage;
+    if (message.type === "notice") {
+      for (const listener of this.#noticed) listener(message);
       return;
     }
-    const entry = this.#pending.get(answer.rid);
+    const entry = this.#pending.get(message.rid);
     if (entry === undefined) return;
-    switch (answer.type) {
+    switch (message.type) {
       case "accepted":
         quiet(entry);
-        update(entry, { waiting: false, text: "", label: answer.label ?? entry.status.label });
+        update(entry, { waiting: false, text: "", label: message.label ?? entry.status.label });
         break;
       case "progress":
         quiet(entry);
-        update(entry, { waiting: false, fraction: answer.fraction, text: answer.text });
+        update(entry, { waiting: false, fraction: message.fraction, text: message.text });
         break;
       case "partial":
-        entry.listeners.onPartial?.(answer.body as unknown as Requests[RequestName]["reply"]);
+        entry.listeners.onPartial?.(message.body as unknown as Requests[RequestName]["reply"]);
         break;
       case "reply":
-        this.#settle(answer.rid)?.resolve({ body: answer.body as unknown as Requests[RequestName]["reply"], buffers });
+        this.#settle(message.rid)?.resolve({
+          body: message.body as unknown as Requests[RequestName]["reply"],
+          buffers,
+        });
         break;
       case "error":
-        this.#settle(answer.rid)?.reject(new RpcError(answer.code, answer.message));
+        this.#settle(message.rid)?.reject(new RpcError(message.code, message.message));
         break;
     }
   }

@@ -174,7 +174,7 @@ export function count(number: number, noun: string): string {
   return number === 1 ? `one ${noun}` : `${number.toLocaleString("en")} ${noun}s`;
 }
 
-/** The name nodes go by when no one has named their group: the commonest of their names. */
+/** The name of a new supernode: the commonest of the names of its nodes. */
 export function commonName(nodes: readonly NodeId[], nameOf: (node: NodeId) => string): string {
   const votes = new Map<string, number>();
   for (const node of nodes) votes.set(nameOf(node), (votes.get(nameOf(node)) ?? 0) + 1);

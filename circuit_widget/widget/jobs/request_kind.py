@@ -1,4 +1,4 @@
-"""What declares a request of the page, and what a handler returns of one that takes time."""
+"""The declaration of a kind of request, and the work that a handler leaves to the worker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from circuit_widget.widget.jobs.experiments import Experiments
-from circuit_widget.widget.jobs.worker import Answer, Job
+from circuit_widget.widget.jobs.worker import Job, JobResult
 
 Body = TypeVar("Body")
 Reply = TypeVar("Reply")
@@ -23,20 +23,20 @@ class Context:
 
 @dataclass(frozen=True)
 class Task(Generic[Reply]):
-    """Work for the worker: `work` computes in its thread, `deliver` takes effect and makes the answer.
+    """Work for the worker: `work` computes in its thread, `deliver` takes effect and makes the JobResult.
 
     `label` names it for the reader while it runs, where it has a name of its own.
     """
 
     work: Callable[[Job], Any]
-    deliver: Callable[[Any], Answer[Reply]]
+    deliver: Callable[[Any], JobResult[Reply]]
     runs_model: bool = False
     label: str | None = None
 
 
 @dataclass(frozen=True)
-class Exchange(Generic[Body, Reply]):
-    """A request: the message that is its body, the message that is its reply, its handler, its label on the page.
+class RequestKind(Generic[Body, Reply]):
+    """One kind of request: the message that is its body, the message that is its reply, its handler, its label on the page.
 
     A handler returns the reply, or a Task where that takes time. Of queued requests that are `newest_only`, a newer one
     of the same name supersedes an older one.

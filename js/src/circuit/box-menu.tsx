@@ -3,7 +3,7 @@ import type { Size } from "../page/size";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import type { Sheet } from "./active-box";
+import type { DialPopover } from "./active-box";
 import { Dial } from "./dial";
 import { Members } from "./members";
 import type { Placed } from "./scene";
@@ -13,30 +13,30 @@ interface Props {
   readonly store: Store;
   readonly placed: Placed;
   readonly size: Size;
-  readonly sheet: Sheet | null;
-  readonly onSheet: (sheet: Sheet | null) => void;
-  readonly onLook: (looks: boolean) => void;
+  readonly popover: DialPopover | null;
+  readonly onPopover: (popover: DialPopover | null) => void;
+  readonly onHover: (hovers: boolean) => void;
   readonly onGrab: (node: NodeId, event: PointerEvent) => void;
   /** Gives the focus back to the box. */
   readonly onLeave: () => void;
 }
 
-/** What is drawn at the active box: its dial, and the sheet that was opened from it. */
-export function AtHand({ store, placed, size, sheet, onSheet, onLook, onGrab, onLeave }: Props) {
+/** What is drawn at the active box: its dial, and the popover that is opened from it. */
+export function BoxMenu({ store, placed, size, popover, onPopover, onHover, onGrab, onLeave }: Props) {
   const close = () => {
-    onSheet(null);
+    onPopover(null);
     onLeave();
   };
   return (
     <div
-      class="at-hand"
-      style={beside(placed, size, sheet === null ? 34 : 150)}
-      onPointerEnter={() => onLook(true)}
-      onPointerLeave={() => onLook(false)}
+      class="box-menu"
+      style={beside(placed, size, popover === null ? 34 : 150)}
+      onPointerEnter={() => onHover(true)}
+      onPointerLeave={() => onHover(false)}
     >
-      <Dial store={store} placed={placed} sheet={sheet} onSheet={onSheet} onLeave={close} />
-      {sheet === "swap" && <SwapForm store={store} placed={placed} onClose={close} />}
-      {sheet === "members" && <Members store={store} placed={placed} onGrab={onGrab} onClose={close} />}
+      <Dial store={store} placed={placed} popover={popover} onPopover={onPopover} onLeave={close} />
+      {popover === "swap" && <SwapForm store={store} placed={placed} onClose={close} />}
+      {popover === "members" && <Members store={store} placed={placed} onGrab={onGrab} onClose={close} />}
     </div>
   );
 }

@@ -20,7 +20,7 @@ type NodeEdges = Pick<Snapshot, "index" | "inputTotal" | "edgeSource" | "edgeTar
  * `f(t) = E(t) / I(t)`, the edge from S to T is `sum_{s in S, t in T} (A[t,s] / I(t)) / sum_{t in T} f(t)`. Nodes that
  * the snapshot lacks count for nothing.
  */
-export function supernodeEdges(
+export function boxEdges(
   graph: NodeEdges,
   boxes: readonly { readonly nodes: readonly NodeId[] }[],
 ): readonly BoxEdge[] {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import fixture from "../../tests/fixtures/aggregate.json";
-import { supernodeEdges } from "../src/core/aggregate";
+import fixture from "../../tests/fixtures/box_edges.json";
+import { boxEdges } from "../src/core/box-edges";
 
 interface Case {
   readonly case: string;
@@ -21,7 +21,7 @@ it.each(fixture.cases as unknown as Case[])("$case", ({ nodes, input_total, edge
     edgeTarget: Uint32Array.from(edges, ([, target]) => at(target)),
     edgeWeight: Float32Array.from(edges, ([, , weight]) => weight),
   };
-  const found = supernodeEdges(
+  const found = boxEdges(
     graph,
     boxes.map((ids) => ({ nodes: ids })),
   );
@@ -39,5 +39,5 @@ it("leaves out nodes that the snapshot does not hold", () => {
     edgeTarget: new Uint32Array(),
     edgeWeight: new Float32Array(),
   };
-  expect(supernodeEdges(graph, [{ nodes: ["gone", "c"] }, { nodes: ["other"] }])).toEqual([]);
+  expect(boxEdges(graph, [{ nodes: ["gone", "c"] }, { nodes: ["other"] }])).toEqual([]);
 });

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.circuit.box_edges import NodeEdges, supernode_edges
+from circuit_widget.circuit.box_edges import NodeEdges, box_edges
 
-FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/aggregate.json").read_text(encoding="utf-8"))
+FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/box_edges.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("case", FIXTURE["cases"], ids=lambda case: case["case"])
@@ -23,7 +23,7 @@ def test_case(case: dict[str, Any]) -> None:
         weight=np.array([weight for _, _, weight in case["edges"]], dtype=np.float32),
         input_total=np.array(case["input_total"], dtype=np.float32),
     )
-    found = supernode_edges(edges, [[index[node] for node in box] for box in case["boxes"]])
+    found = box_edges(edges, [[index[node] for node in box] for box in case["boxes"]])
     assert [(edge.source, edge.target) for edge in found] == [(source, target) for source, target, _ in case["expect"]]
     assert [edge.share for edge in found] == pytest.approx([share for _, _, share in case["expect"]], abs=1e-6)
 
@@ -37,7 +37,7 @@ def test_node_numbers_of_any_type_and_more_pairs_of_boxes_than_such_a_type_count
         weight=np.array([3, -1], dtype=np.float32),
         input_total=np.array([0] * (n - 1) + [4], dtype=np.float32),
     )
-    found = supernode_edges(edges, [[node] for node in range(n)])
+    found = box_edges(edges, [[node] for node in range(n)])
     assert [(edge.source, edge.target, edge.share) for edge in found] == [(0, n - 1, 0.75), (n - 2, n - 1, -0.25)]
 
 
@@ -63,7 +63,7 @@ def test_definition(seed: int, n_nodes: int, n_boxes: int) -> None:
         source, target, weights[target, source].astype(np.float32), np.abs(weights).sum(axis=1).astype(np.float64)
     )
 
-    found = {(edge.source, edge.target): edge.share for edge in supernode_edges(edges, boxes)}
+    found = {(edge.source, edge.target): edge.share for edge in box_edges(edges, boxes)}
 
     for one in range(n_boxes):
         for other in range(n_boxes):

@@ -1,0 +1,146 @@
+"""Reads a JSON file piece by piece: the entries of its long lists one at a time, so that it is never in memory whole."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+CHUNK = 1 << 20
+"""Characters that are read at once."""
+
+LONGEST_VALUE = 1 << 28
+"""Characters of the longest single value: an entry of a long list, or what is beside these lists."""
+
+NEAR_THE_END = 64
+"""An error so many characters before the end of what was read may come from the end and not from the file."""
+
+SPACE = " \t\n\r"
+
+
+@dataclass(frozen=True)
+class JsonPiece:
+    """A value at the top of a file: that of a key, or one entry of the list of a key, with its number.
+
+    `number` is None for a value that is not taken apart. A list that is taken apart comes as -1 first, and is [] there.
+    """
+
+    key: str
+    number: int | None
+    value: Any
+
+
+def entries(read: Callable[[int], str], lists: frozenset[str]) -> Iterator[JsonPiece]:
+    """Yield what a JSON object has at its top; the lists of some keys entry by entry.
+
+    `read` returns so many characters or fewer, and none at the end. Raises ValueError for what is no JSON object, or has a
+    key twice or a value that is too long; RecursionError for one that is nested too deep.
+    """
+    text = _Text(read)
+    text.expect("{")
+    keys: set[str] = set()
+    while text.another(len(keys), "}"):
+        key = text.value()
+        if not isinstance(key, str):
+            raise ValueError(f"a key is no text, before character {text.place:,}")
+        if key in keys:
+            raise ValueError(f"it has {key[:40]!r} twice")
+        keys.add(key)
+        text.expect(":")
+        if key in lists and text.next() == "[":
+            yield from _list(text, key)
+        else:
+            yield JsonPiece(key, None, text.value())
+    if text.next():
+        raise ValueError(f"something follows its end, at character {text.place:,}")
+
+
+def _list(text: _Text, key: str) -> Iterator[JsonPiece]:
+    text.expect("[")
+    yield JsonPiece(key, -1, [])
+    number = 0
+    while text.another(number, "]"):
+        yield JsonPiece(key, number, text.value())
+        number += 1
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is too large for a number")
+    return number
+
+
+@dataclass
+class _Text:
+    """The characters of a file from a place on."""
+
+    read: Callable[[int], str]
+    buffer: str = ""
+    at: int = 0
+    before: int = 0
+    ended: bool = False
+    decoder: json.JSONDecoder = field(default_factory=lambda: json.JSONDecoder(parse_float=_finite))
+
+    @property
+    def place(self) -> int:
+        """The number of characters before the next one."""
+        return self.before + self.at
+
+    def more(self, count: int) -> bool:
+        """Read on; False at the end of the file."""
+        chunk = self.read(count)
+        self.before += self.at
+        self.buffer, self.at = self.buffer[self.at :] + chunk, 0
+        self.ended = not chunk
+        return bool(chunk)
+
+    def next(self) -> str:
+        """The next character that is no space; nothing at the end of the file."""
+        while True:
+            while self.at < len(self.buffer) and self.buffer[self.at] in SPACE:
+                self.at += 1
+            if self.at < len(self.buffer):
+                return self.buffer[self.at]
+            if not self.more(CHUNK):
+                return ""
+
+    def expect(self, wanted: str) -> None:
+        """Go behind a character. Raises ValueError where it is not the next one."""
+        if (found := self.next()) != wanted:
+            raise ValueError(f"{wanted} is missing at character {self.place:,}" if found else "it ends too early")
+        self.at += 1
+
+    def another(self, number: int, end: str) -> bool:
+        """Go behind the comma before an entry, or behind the end of the list or object."""
+        if self.next() == end:
+            self.at += 1
+            return False
+        if number:
+            self.expect(",")
+        return True
+
+    def value(self) -> Any:
+        """The next value; the place is behind it."""
+        if not self.next():
+            raise ValueError("it ends too early")
+        count = CHUNK
+        while True:
+            try:
+                value, end = self.decoder.raw_decode(self.buffer, self.at)
+                # A number at the end of what was read may go on.
+                if end < len(self.buffer) or self.ended:
+                    self.at = end
+                    return value
+            except json.JSONDecodeError as problem:
+                cut = problem.msg.startswith("Unterminated string") or problem.pos > len(self.buffer) - NEAR_THE_END
+                if self.ended or not cut:
+                    if self.ended and cut:
+                        raise ValueError("it ends too early") from problem
+                    raise ValueError(f"{problem.msg} at character {self.before + problem.pos:,}") from problem
+            if len(self.buffer) - self.at > LONGEST_VALUE:
+                raise ValueError(f"the value at character {self.place:,} is longer than {LONGEST_VALUE >> 20} MB")
+            self.more(count)
+            count *= 2
