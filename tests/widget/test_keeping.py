@@ -321,7 +321,7 @@ def test_the_work_of_the_last_run_comes_back_and_is_taken_away_with_one_click(sh
     first, _ = show()
     work(first)
     before = first.circuit
-    second, page = show(model.trace())
+    second, page = show(model.trace(), after_last_run=True)
     assert second.circuit == before
     assert page.traits["kept"] == {
         "file": None,
@@ -353,9 +353,9 @@ def test_the_work_of_a_closed_widget_is_remembered_without_its_model(show: Open)
     work(first)
     table = first.history()
     first.close()
-    second, _ = show()
+    second, _ = show(after_last_run=True)
     assert second.history().equals(table)
-    given, page = show(circuit=cw.Circuit().pin("0_3_1"))
+    given, page = show(after_last_run=True, circuit=cw.Circuit().pin("0_3_1"))
     assert given.circuit.pinned == ("0_3_1",)
     assert len(given.history()) == 3
     assert page.traits["kept"]["sentence"] == "The history of the last run of this graph"
@@ -363,10 +363,10 @@ def test_the_work_of_a_closed_widget_is_remembered_without_its_model(show: Open)
 
 def test_another_graph_and_an_empty_circuit_start_empty(show: Open) -> None:
     first, _ = show()
-    second, page = show()
+    second, page = show(after_last_run=True)
     assert page.traits["kept"] == {"file": None, "sentence": "", "step": None}
     work(second)
-    other, _ = show(small_graph(position=4))
+    other, _ = show(small_graph(position=4), after_last_run=True)
     assert not other.circuit.boxes()
     assert first.circuit.boxes() == ()
 
@@ -375,7 +375,7 @@ def test_what_was_made_without_a_file_goes_into_one_that_is_given_later(show: Op
     first, _ = show()
     work(first)
     path = tmp_path / "kept.json"
-    second, page = show(keep=path)
+    second, page = show(after_last_run=True, keep=path)
     assert page.traits["kept"]["step"] == "start_afresh"
     second.close()
     assert len(kept(path)["experiments"]) == 3
