@@ -18,7 +18,7 @@ LONGEST_QUOTE = 60
 LARGEST_QUOTED = 10**LONGEST_QUOTE
 """Larger whole numbers are described, not written out, because Python does not convert numbers of many digits."""
 
-ACTING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+FORBIDDEN_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Control characters, halves of characters, line ends and direction overrides, which act on a page or terminal."""
 
 _SHORT = reprlib.Repr()
@@ -50,7 +50,7 @@ def first_line(error: BaseException) -> str:
 
 def one_line(text: str, most: int) -> str:
     """Return a text as errors quote it: its beginning, with replacement characters for those that act on a page."""
-    return shortened(ACTING.sub("\N{REPLACEMENT CHARACTER}", text[: 2 * most]), most)
+    return shortened(FORBIDDEN_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", text[: 2 * most]), most)
 
 
 def plain_number(given: object) -> Any:

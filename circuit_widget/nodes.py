@@ -104,6 +104,11 @@ UNKNOWN_TOKEN = -1
 """Id of a prompt's token in a graph from a file of another tool that does not give it."""
 
 
+def token_name(vocabulary_id: int) -> str:
+    """Return what stands for the text of a token that a file does not give."""
+    return f"[token {vocabulary_id}]"
+
+
 @dataclass(frozen=True)
 class PromptToken:
     """A token of the prompt, with its displayed text."""

@@ -48,6 +48,7 @@ from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
+from circuit_widget.tracing.attaching import attach, check_fits
 from circuit_widget.tracing.changed_weights import warn_of_changed_weights
 from circuit_widget.tracing.checks import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limits
@@ -107,6 +108,7 @@ class ReplacementModel:
     faithfulness = faithfulness
     validate = validate
     verify = verify
+    attach = attach
     fidelity = fidelity
     collect_examples = collect_examples
     label_features = label_features
@@ -382,12 +384,10 @@ class ReplacementModel:
 
     def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
         """Return the run of a graph's prompt; checked against the graph if another model object traced it."""
-        ids = [token.token_id for token in require_graph(graph, InterventionError).tokens]
-        if graph.n_layers != self.model.n_layers or not 0 <= min(ids) <= max(ids) < self.model.n_embeddings:
-            raise foreign_graph(graph, self.model, self.transcoders, fits=False)
+        check_fits(require_graph(graph, InterventionError), self.model, self.transcoders)
         run = self._runs.of(self.prompt_of(graph.tokens), graph.position, cancelled)
         if graph.model is not self and not run.activations.agree_with(graph):
-            raise foreign_graph(graph, self.model, self.transcoders, fits=True)
+            raise foreign_graph(graph, self.model, self.transcoders)
         if graph.model is self:
             warn_of_changed_weights(graph, run, self.model.dtype)
         return run

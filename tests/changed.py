@@ -47,7 +47,7 @@ TESTS_OF_PATHS: tuple[tuple[str, tuple[str, ...]], ...] = (
 class Called:
     """The tests that a change calls for: files and folders, in the order in which they are run."""
 
-    touched: tuple[str, ...]
+    own: tuple[str, ...]
     above: tuple[str, ...]
 
 
@@ -64,17 +64,17 @@ def called_for(changed: Iterable[str]) -> Called:
     """Return the tests that changed files call for, given as paths below the root, with slashes."""
     changed = sorted(changed)
     rooms = {room for path in changed if (room := room_of_path(path)) is not None}
-    touched = [*ALWAYS]
+    own = [*ALWAYS]
     for path in changed:
         if path.startswith("tests/") and path.endswith(".py"):
-            touched += using(path)
-        touched += [test for start, tests in TESTS_OF_PATHS if path.startswith(start) for test in tests]
+            own += using(path)
+        own += [test for start, tests in TESTS_OF_PATHS if path.startswith(start) for test in tests]
     for room in sorted(rooms, key=FLOOR.__getitem__):
-        touched += paths_of_room(room)
+        own += paths_of_room(room)
     lowest = min((FLOOR[room] for room in rooms), default=len(FLOOR))
     higher = [room for room in sorted(FLOOR, key=FLOOR.__getitem__) if FLOOR[room] > lowest and room not in rooms]
     above = [test for room in higher for test in paths_of_room(room)]
-    first = without_inner(touched)
+    first = without_inner(own)
     return Called(first, tuple(path for path in without_inner(above) if not _is_within(path, first)))
 
 

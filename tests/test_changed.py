@@ -35,7 +35,7 @@ def test_the_tables_name_rooms_and_paths_that_exist() -> None:
 
 def test_rooms_above_a_changed_one_come_after_it_from_the_lowest_on() -> None:
     called = called_for(["circuit_widget/intervention/kinds.py"])
-    assert called.touched == (*ALWAYS, "tests/intervention")
+    assert called.own == (*ALWAYS, "tests/intervention")
     assert called.above[:2] == ("tests/model/test_feature_card.py", "tests/test_replacement_model.py")
     assert called.above[-1] == "tests/test_cli.py"
     assert not {"tests/attribution", "tests/graph", "tests/model", "tests/intervention"} & set(called.above)
@@ -45,15 +45,15 @@ def test_the_highest_room_has_none_above_it() -> None:
     assert called_for(["circuit_widget/cli.py"]).above == ()
 
 
-def test_two_rooms_are_both_touched_the_lower_one_first() -> None:
+def test_two_rooms_are_both_changed_the_lower_one_first() -> None:
     called = called_for(["circuit_widget/widget/widget.py", "circuit_widget/graph/graph.py"])
-    assert called.touched == (*ALWAYS, "tests/graph", "tests/widget")
+    assert called.own == (*ALWAYS, "tests/graph", "tests/widget")
     assert "tests/figure" in called.above
     assert not any(path.startswith(("tests/widget", "tests/graph")) for path in called.above)
 
 
 def test_a_test_file_calls_for_itself_and_a_helper_for_those_that_use_it() -> None:
-    assert called_for(["tests/graph/test_prune.py"]).touched == (*ALWAYS, "tests/graph/test_prune.py")
+    assert called_for(["tests/graph/test_prune.py"]).own == (*ALWAYS, "tests/graph/test_prune.py")
     assert called_for(["tests/graph/test_prune.py"]).above == ()
     assert "tests/graph/test_graph_file.py" in using("tests/graph/graphs.py")
     assert "tests/model/test_rerun.py" in using("tests/models.py")
@@ -75,7 +75,7 @@ def test_a_file_belongs_to_its_innermost_room(path: str, room: str | None) -> No
     assert room_of_path(path) == room
 
 
-def test_the_frontend_is_checked_where_it_or_what_it_shares_is_touched() -> None:
+def test_the_frontend_is_checked_where_it_or_what_it_shares_is_changed() -> None:
     assert touches_frontend(["js/src/core/layout.ts"])
     assert touches_frontend(["tests/fixtures/layout.json"])
     assert not touches_frontend(["circuit_widget/graph/graph.py", "docs/widget.md"])

@@ -57,11 +57,6 @@ def arrays(path: Path) -> None:
 
 # How the file is made; what it is called; what to do.
 KINDS: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "circuit-tracer's .pt": (
-        torch_graph,
-        "a circuit-tracer graph",
-        "Trace the prompt again.*model “gemma” and prompt “x is”",
-    ),
     "an old .pt": (
         lambda path: torch.save({"adjacency_matrix": torch.zeros(1)}, path, _use_new_zipfile_serialization=False),
         "a pickle",
@@ -168,6 +163,13 @@ def test_an_address_is_not_a_missing_file(address: str) -> None:
     for load, error in ((Graph.load, GraphFileError), (Circuit.load, CircuitError)):
         with pytest.raises(error, match=r"is an address\. Nothing is downloaded here: save the file"):
             load(address)
+
+
+def test_a_graph_of_circuit_tracer_is_opened_in_another_way(tmp_path: Path) -> None:
+    torch_graph(tmp_path / "graph.pt")
+    for load, error in ((Graph.load, GraphFileError), (Circuit.load, CircuitError)):
+        with pytest.raises(error, match=r"is a circuit-tracer graph \(\.pt\)\. Open it with cw\.open\(path\)"):
+            load(tmp_path / "graph.pt")
 
 
 def test_a_pickle_is_parsed_and_never_executed(tmp_path: Path) -> None:

@@ -268,3 +268,32 @@ def test_one_name_means_one_thing() -> None:
             for name in defined_in(path):
                 homes.setdefault(name, []).append(named(path))
     assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+
+
+SAME_IN_BOTH = {
+    *("Alignment", "Area", "Box", "BoxEdge", "BoxRow", "Circuit", "CircuitError", "CircuitLayout", "Column", "DType"),
+    *("Example", "Experiments", "Grid", "History", "Injected", "Job", "Lane", "LayoutBox", "Line", "Link", "MapDot"),
+    *("MapLabel", "MapLayout", "MapNode", "NodeEdges", "NodeKind", "Outcome", "Pen", "PlacedBox", "Reply", "Route"),
+    *("Row", "Scene", "Send", "Space", "State", "Supernode", "Tone"),
+}
+"""Names of one thing in Python and in TypeScript; any other name is in one of them alone."""
+
+
+def defined_in_typescript(path: Path) -> list[str]:
+    """Return the types and classes of a module; the parameters of a component may be called Props, or end in it."""
+    text = path.read_text(encoding="utf-8")
+    if "written by `python" in text.splitlines()[0]:
+        return []
+    names = re.findall(r"^(?:export )?(?:interface|type|class) (\w+)", text, re.MULTILINE)
+    return [name for name in names if name != "Props"]
+
+
+def test_one_name_means_one_thing_in_typescript_and_beside_python() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in FRONTEND:
+        for name in defined_in_typescript(path) if path.suffix != ".css" else []:
+            homes.setdefault(name, []).append(named(path))
+    in_python = {name for path in SOURCES for name in defined_in(path)}
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+    assert {name: paths for name, paths in homes.items() if name in in_python - SAME_IN_BOTH} == {}
+    assert SAME_IN_BOTH - (homes.keys() & in_python) == set()

@@ -22,17 +22,19 @@ GIVEN_UP = {
     "meant": "intended",
     "stood": "was",
     "shown": "visible, displayed",
+    "regime": "mode",
 }
 """What to write in their place."""
 
-FINE = re.compile("held[-_ ]out|shown_outcome|shown_experiment|data-test=.*|data-deed", re.IGNORECASE)
+FINE = re.compile("held[-_ ]out|shown_outcome|shown_experiment|data-test=.*", re.IGNORECASE)
 """The field's own term, names that notebooks may use, and marks that tests find elements by."""
 
 
 def texts() -> list[Path]:
     """Sources and documents that people read."""
     sources = [path for ending in ("ts", "tsx", "css") for path in (ROOT / "js/src").rglob(f"*.{ending}")]
-    python = [path for path in (ROOT / "circuit_widget").rglob("*.py") if "static" not in path.parts]
+    roots = [ROOT / "circuit_widget", ROOT / "tools"]
+    python = [path for root in roots for path in root.rglob("*.py") if "static" not in path.parts]
     return sorted([*python, *sources, ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
 

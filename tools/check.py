@@ -42,7 +42,7 @@ def changed_files(root: Path = ROOT) -> tuple[str, ...]:
 
 
 def quick_steps(frontend: bool) -> list[Step]:
-    """Return the checks of style, and all of the frontend's where it is touched."""
+    """Return the checks of style, and all of the frontend's where it is changed."""
     python = sys.executable
     steps = [
         Step("ruff", (python, "-m", "ruff", "check", ".")),
@@ -65,7 +65,7 @@ def pytest_step(called: Called, seconds: float) -> Step:
     """Return the run of the tests that a change calls for, those of the rooms it touches first."""
     limit = ("-p", "tests.out_of_time", "--seconds", f"{max(1.0, seconds):.0f}")
     quiet = ("-q", "--no-header", "-rfE")
-    return Step("pytest", (sys.executable, "-m", "pytest", *quiet, *WORKERS, *limit, *called.touched, *called.above))
+    return Step("pytest", (sys.executable, "-m", "pytest", *quiet, *WORKERS, *limit, *called.own, *called.above))
 
 
 def check(
@@ -80,7 +80,7 @@ def check(
     `run` runs a step and returns whether it passed; `start` starts one and returns what waits for its end.
     """
     began, called = now(), called_for(changed)
-    say(f"{len(changed)} changed files. Tests: {' '.join(called.touched)}")
+    say(f"{len(changed)} changed files. Tests: {' '.join(called.own)}")
     say(f"and above them: {' '.join(called.above) or 'none'}")
     types = types_step()
     types_passed = start(types)

@@ -1,8 +1,9 @@
 """Products of vectors with the Jacobian of the frozen model, layer by layer, without autograd.
 
 Upwards, vectors are changes of the residual stream, multiplied by the Jacobian of each layer. Downwards they are
-gradients of targets with respect to the residual stream, multiplied by its transpose. Attention mixes positions: a vector
-starts at one position and spreads to later positions upwards, to earlier ones downwards.
+gradients of rows, the nodes that edges lead to, with respect to the residual stream, multiplied by its transpose.
+Attention mixes positions: a vector starts at one position and spreads to later positions upwards, to earlier ones
+downwards.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def select_features(
     """
     n_features, n_targets = len(columns.feature_layer), len(target_weight)
     count = min(count, n_features)
-    store = _Store(rows_of, columns, target_weight, count, store_bytes)
+    store = _RowStore(rows_of, columns, target_weight, count, store_bytes)
     store.add(np.arange(n_features, n_features + n_targets, dtype=np.int64))
     chosen = 0
     while chosen < count:
@@ -124,7 +124,7 @@ class _RowBlock:
     totals: Float64[np.ndarray, " rows"]
 
 
-class _Store:
+class _RowStore:
     """The rows computed so far; their columns are the features that can still be chosen (`candidates`), errors, tokens."""
 
     def __init__(

@@ -25,7 +25,7 @@ class Cost:
 class OperationCount:
     """The sizes that determine the cost of a sweep.
 
-    `targets` is the number of requested rows by layer (the logits one above the last) and position; `sources` that of
+    `rows` is the number of requested rows by layer (the logits one above the last) and position; `sources` that of
     tokens (first row), then of features and errors by layer; both from the first position with a feature to the traced
     one.
     """
@@ -35,13 +35,13 @@ class OperationCount:
     n_heads: int
     n_value_heads: int
     parallel: bool
-    targets: Counts
+    rows: Counts
     sources: Counts
 
     @property
     def n_layers(self) -> int:
         """Number of layers."""
-        return len(self.targets) - 1
+        return len(self.rows) - 1
 
     @property
     def step_operations(self) -> int:
@@ -70,25 +70,25 @@ class OperationCount:
         return float(counts @ (self.first_step(n_positions) + (steps - 1) * self.step(n_positions)))
 
     def reading(self) -> float:
-        """Return the operations of the products between targets and the sources below them."""
+        """Return the operations of the products between rows and the sources below them."""
         below = np.cumsum(np.cumsum(self.sources, axis=0), axis=1)
-        return float(2 * self.d_model * (self.targets * below).sum())
+        return float(2 * self.d_model * (self.rows * below).sum())
 
     def cost(self, split_layer: int) -> Cost:
         """Return the cost of a sweep that is split at the output of a layer; -1 means the embeddings."""
-        n_positions = self.targets.shape[1]
+        n_positions = self.rows.shape[1]
         reach = np.arange(1, n_positions + 1, dtype=np.float64)
         total = self.reading()
         for layer in range(split_layer + 1, self.n_layers + 1):
             steps = layer - split_layer - (1 if self.parallel or layer == self.n_layers else 0)
-            total += self.propagation(self.targets[layer], reach, steps)
+            total += self.propagation(self.rows[layer], reach, steps)
         if split_layer < 0:
             return Cost(total, 0.0)
         for layer in range(-1, split_layer):
             total += self.propagation(self.sources[layer + 1], reach[::-1], split_layer - layer)
         stored = self.sources[: split_layer + 1].sum(0)
-        above = self.targets[split_layer + 1 :].sum(0)
-        # A source at q and a target at p have p - q + 1 positions in common; `reading` counts one of their products.
+        above = self.rows[split_layer + 1 :].sum(0)
+        # A source at q and a row at p have p - q + 1 positions in common; `reading` counts one of their products.
         overlap = np.maximum(reach[:, None] - reach[None, :], 0)
         total += float(2 * self.d_model * (above @ overlap @ stored))
         edges = self.sources[: split_layer + 1].sum() ** 2 / 2
@@ -100,8 +100,8 @@ def operation_count(frozen: FrozenModel, layout: NodeLayout, n_rows: int | None)
     value_heads, head_width, d_model = frozen.layers[0].value.shape
     used = slice(layout.first_position, layout.traced + 1)
     features = np.diff(np.array(layout.bounds), axis=1)[:, used]
-    targets = np.concatenate([features, np.zeros_like(features[:1])])
-    targets[-1, -1] = layout.n_targets
+    rows = np.concatenate([features, np.zeros_like(features[:1])])
+    rows[-1, -1] = layout.n_targets
     share = 1.0 if n_rows is None else min(1.0, n_rows / max(1, layout.n_rows))
     return OperationCount(
         d_model=d_model,
@@ -109,8 +109,8 @@ def operation_count(frozen: FrozenModel, layout: NodeLayout, n_rows: int | None)
         n_heads=frozen.layers[0].pattern.shape[0],
         n_value_heads=value_heads,
         parallel=frozen.layers[0].parallel,
-        targets=share * targets,
-        sources=np.concatenate([np.ones_like(targets[:1]), features + 1]).astype(np.float64),
+        rows=share * rows,
+        sources=np.concatenate([np.ones_like(rows[:1]), features + 1]).astype(np.float64),
     )
 
 

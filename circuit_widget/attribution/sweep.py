@@ -1,14 +1,17 @@
 """The sweep: all edges of an attribution graph in one pass through the frozen model, without autograd.
 
+In this room a *row* is a node that edges lead to, a feature or a target; a *target* is an explained logit, contrast or
+direction.
+
 The frozen model is linear, because its attention patterns and norm denominators are constants. The direct effect of a
-source s on a target t is `A[t, s] = a_s <w_enc,t, J W_dec,s>`: `a_s` is the activation of s and `W_dec,s` its decoder row,
+source node s on a node t is `A[t, s] = a_s <w_enc,t, J W_dec,s>`: `a_s` is the activation of s and `W_dec,s` its decoder row,
 `w_enc,t` the encoder row of t, and `J` the Jacobian of the frozen model from where s writes to where t reads. For an error
 or a token, `a_s W_dec,s` is its vector; for a logit, `w_enc,t` is its direction after the final norm.
 
 The downward pass computes `J^T w_enc,t` layer by layer from the top: attention multiplies by the transposed `W_O`, the
 pattern and the transposed `W_V`. MLPs without a skip connection change nothing: their features and errors are sources, whose
-products with the vectors are computed on the way. Targets of neighbouring positions are propagated together; a target has no sources
-after its position nor above its layer. The upward pass computes `J W_dec,s` for the sources of the lowest layers. The two
+products with the vectors are computed on the way. Rows of neighbouring positions are propagated together; a row has no sources after
+its position nor above its layer. The upward pass computes `J W_dec,s` for the sources of the lowest layers. The two
 meet at the split layer, chosen for the fewest operations. (Ameisen et al. 2025, "Circuit Tracing", attribution graphs.)
 """
 
@@ -41,15 +44,15 @@ CHUNK_OPERATIONS = {"cpu": 5e9}
 
 ACCELERATOR_CHUNK_OPERATIONS = 5e11
 
-ENOUGH_TARGETS = {"cpu": 24}
-"""Number of targets from which a band needs no further position."""
+ENOUGH_ROWS = {"cpu": 24}
+"""Number of rows from which a stretch, consecutive positions propagated together, needs no further position."""
 
-ACCELERATOR_ENOUGH_TARGETS = 512
+ACCELERATOR_ENOUGH_ROWS = 512
 
-BAND_SHARE = {"cpu": 0.25}
-"""Largest band, as a share of all positions: vectors of its earlier positions have zeros at the later ones."""
+STRETCH_SHARE = {"cpu": 0.25}
+"""Largest stretch, as a share of all positions: vectors of its earlier positions have zeros at the later ones."""
 
-ACCELERATOR_BAND_SHARE = 0.5
+ACCELERATOR_STRETCH_SHARE = 0.5
 
 UPWARD_BYTES = 1 << 28
 """Memory of the upward vectors at the split layer."""
@@ -96,7 +99,7 @@ class EdgeSweep:
 
         Row numbers count features first (by layer), then targets; the result has the requested order. Columns are the
         features, then the errors (by layer, one for each position), then the tokens. Entries are `A[t, s]` of this
-        module's docstring, in units of the target's pre-activation or logit. When a device runs out of memory, fewer
+        module's docstring, in units of the pre-activation or logit of t. When a device runs out of memory, fewer
         vectors are propagated together.
 
         Raises:
@@ -180,7 +183,7 @@ class _Group:
 
 
 class _DownwardPass:
-    """Propagates the targets above the split layer downwards."""
+    """Propagates the rows above the split layer downwards."""
 
     def __init__(
         self,
@@ -196,10 +199,10 @@ class _DownwardPass:
         self.check_cancelled = check_cancelled
 
     def run(self) -> Iterator[tuple[int, Int[Tensor, " n"], Float[Tensor, "n columns"]]]:
-        """Yield the incoming edges of all targets above the split layer, in parts: layer, rows of the result, edges."""
+        """Yield the incoming edges of all rows above the split layer, in parts: layer, rows of the result, edges."""
         end = self.layout.traced
         while end >= self.layout.first_position:
-            start = self._band(end)
+            start = self._stretch(end)
             queue = [group for group in self._groups(start, end) if group.stop > group.start]
             while queue:
                 chunk, rest = self._chunk(queue, end)
@@ -219,16 +222,16 @@ class _DownwardPass:
                     first += len(result_rows)
             end = start - 1
 
-    def _band(self, end: int) -> int:
-        """Return the first of the positions whose targets are propagated together with those at `end`."""
-        enough = ENOUGH_TARGETS.get(self._device(-1).type, ACCELERATOR_ENOUGH_TARGETS)
+    def _stretch(self, end: int) -> int:
+        """Return the first of the positions whose rows are propagated together with those at `end`."""
+        enough = ENOUGH_ROWS.get(self._device(-1).type, ACCELERATOR_ENOUGH_ROWS)
         above = [rows.bounds for rows in self.requested[self.upward.split_layer + 1 :]]
-        share = BAND_SHARE.get(self._device(-1).type, ACCELERATOR_BAND_SHARE)
+        share = STRETCH_SHARE.get(self._device(-1).type, ACCELERATOR_STRETCH_SHARE)
         lowest = end - int(share * (end - self.layout.first_position))
         start = end
         while True:
-            n_targets = sum(bounds[end + 1] - bounds[start] for bounds in above)
-            if n_targets >= enough or start <= lowest:
+            n_rows = sum(bounds[end + 1] - bounds[start] for bounds in above)
+            if n_rows >= enough or start <= lowest:
                 return start
             start -= 1
 
@@ -238,7 +241,7 @@ class _DownwardPass:
             yield _Group(layer, bounds[start], bounds[end + 1])
 
     def _chunk(self, queue: Sequence[_Group], end: int) -> tuple[list[_Group], list[_Group]]:
-        """Split off as many targets, from the top layer down, as can be propagated together."""
+        """Split off as many rows, from the top layer down, as can be propagated together."""
         device = self._device(-1).type
         n_positions = end - self.layout.first_position + 1
         memory = CHUNK_BYTES.get(device, ACCELERATOR_CHUNK_BYTES) * self.sweep.chunk_share
@@ -259,7 +262,7 @@ class _DownwardPass:
         return chunk, []
 
     def _propagate(self, chunk: Sequence[_Group], end: int) -> Float[Tensor, "n columns"]:
-        """Propagate one chunk of targets downwards; return all their incoming edges, valid until the next chunk."""
+        """Propagate one chunk of rows downwards; return all their incoming edges, valid until the next chunk."""
         first = self.layout.first_position
         groups = {group.layer: group for group in chunk}
         top = min(chunk[0].layer, self.layout.n_layers - 1)
@@ -270,7 +273,7 @@ class _DownwardPass:
         count = sum(group.stop - group.start for group in chunk)
         out = self.sweep.scratch.take("edges", device, count, self.layout.n_columns).zero_()
         if self.layout.n_layers in groups:
-            self._add_targets(vectors, groups[self.layout.n_layers])
+            self._add_rows(vectors, groups[self.layout.n_layers])
         for layer in range(top, max(self.upward.split_layer, 0) - 1, -1):
             self.check_cancelled()
             vectors.to(self._device(layer))
@@ -281,14 +284,14 @@ class _DownwardPass:
             jacobian = self.sweep.jacobians[layer]
             vectors.skip(jacobian)
             if not jacobian.layer.parallel and layer in groups:
-                self._add_targets(vectors, groups[layer])
+                self._add_rows(vectors, groups[layer])
             vectors.attend(jacobian)
             if jacobian.layer.parallel and layer in groups:
-                self._add_targets(vectors, groups[layer])
+                self._add_rows(vectors, groups[layer])
         self._read_upward_vectors(vectors, out)
         return out.cpu()
 
-    def _add_targets(self, vectors: PropagatedVectors, group: _Group) -> None:
+    def _add_rows(self, vectors: PropagatedVectors, group: _Group) -> None:
         requested = self.requested[group.layer]
         local = requested.local[group.start : group.stop]
         spans = tuple(
@@ -305,7 +308,7 @@ class _DownwardPass:
         vectors.add(readers.to(vectors.fresh.device), spans)
 
     def _read(self, layer: int, vectors: PropagatedVectors, out: Float[Tensor, "n columns"]) -> None:
-        """Write the effects of one layer's features and errors on the propagated targets."""
+        """Write the effects of one layer's features and errors on the propagated rows."""
         nodes, layout = self.sweep.layers[layer], self.layout
         self._read_one_each(nodes.errors, layout.error(layer, 0), vectors, out)
         for position in range(vectors.first, vectors.first + vectors.n_positions):
@@ -339,16 +342,16 @@ class _DownwardPass:
         end = vectors.first + vectors.n_positions
         if self.upward.split_layer < 0:
             self._read_one_each(self.sweep.embedding.to(out.device), self.layout.token(0), vectors, out)
-        for band in self.upward.bands:
+        for stretch in self.upward.stretches:
             self.check_cancelled()
-            if band.first >= end:
+            if stretch.first >= end:
                 continue
-            products = self.sweep.scratch.take("products", out.device, len(out), len(band.vectors)).zero_()
-            for position in range(band.first, end):
+            products = self.sweep.scratch.take("products", out.device, len(out), len(stretch.vectors)).zero_()
+            for position in range(stretch.first, end):
                 for numbers, at_position in vectors.at(position):
-                    for source_numbers, sources in band.vectors.at(position):
+                    for source_numbers, sources in stretch.vectors.at(position):
                         products[numbers, source_numbers].addmm_(at_position, sources.T)
-            for block in band.blocks:
+            for block in stretch.blocks:
                 out[:, block.columns] += products[:, block.start : block.stop]
 
     def _device(self, layer: int) -> torch.device:

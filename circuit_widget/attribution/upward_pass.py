@@ -1,7 +1,7 @@
 """The upward pass of the sweep: sources of the lowest layers, propagated upwards to the split layer.
 
 A source is a change of the residual stream: the output of a feature, an error, or the embedding of a token. On the way up
-it is multiplied with the encoder rows of every layer it passes, which gives the edges to the features there. Targets above
+it is multiplied with the encoder rows of every layer it passes, which gives the edges to the features there. Rows above
 the split layer are propagated down to it and multiplied with the sources there.
 """
 
@@ -19,16 +19,19 @@ from circuit_widget.attribution.layer_nodes import LayerNodes, NodeLayout, Write
 from circuit_widget.attribution.propagation import LayerJacobian, PropagatedVectors, Scratch, Span, before_norm
 from circuit_widget.model.frozen import FrozenModel
 
-BAND_POSITIONS = 8
-"""Most positions of a band: all its vectors have values at all positions from its first on."""
+STRETCH_POSITIONS = 8
+"""Most positions of a stretch: consecutive positions whose sources are propagated together.
 
-BAND_SOURCES = 64
-"""Number of sources from which a band needs no further position."""
+All its vectors have values at all positions from its first on.
+"""
+
+STRETCH_SOURCES = 64
+"""Number of sources from which a stretch needs no further position."""
 
 
 @dataclass(frozen=True)
 class SourceBlock:
-    """Vectors `start` to `stop` of a band, whose columns are consecutive, from `column` on."""
+    """Vectors `start` to `stop` of a stretch, whose columns are consecutive, from `column` on."""
 
     start: int
     stop: int
@@ -41,7 +44,7 @@ class SourceBlock:
 
 
 @dataclass(eq=False)
-class LayerBand:
+class Stretch:
     """The sources at the positions from `first` to `last`, propagated upwards together.
 
     `blocks` map the vectors to columns. `first_of[layer]` is the index of the first vector of a feature of that layer.
@@ -60,7 +63,7 @@ class UpwardVectors:
 
     Attributes:
         split_layer: the layer at whose output downward and upward vectors are multiplied; -1 for the embeddings.
-        bands: the sources propagated to that output: tokens, and features and errors of the layers below `split_layer`;
+        stretches: the sources propagated to that output: tokens, and features and errors of the layers below `split_layer`;
             none with -1.
         low: for each layer up to `split_layer`, the incoming edges of its features; columns are the features and errors
             of lower layers, then the tokens.
@@ -68,7 +71,7 @@ class UpwardVectors:
     """
 
     split_layer: int
-    bands: list[LayerBand]
+    stretches: list[Stretch]
     low: list[Float[Tensor, "_features _low_columns"]]
     prefix: Float[Tensor, "rows tokens"]
 
@@ -99,18 +102,18 @@ class UpwardPass:
     def run(self, split_layer: int, targets: Float[Tensor, "targets d_model"]) -> UpwardVectors:
         """Propagate all sources below `split_layer` to its output; `targets` are directions before the final norm."""
         first, last = self.layout.first_position, self.layout.traced
-        bands = [self._tokens(*band, last) for band in self._bands(split_layer, first, last)]
+        stretches = [self._tokens(*stretch, last) for stretch in self._stretches(split_layer, first, last)]
         low = []
         for layer in range(split_layer + 1):
             width = self.layout.column_below(layer, self.layout.n_columns)
             n_features = len(self.layers[layer].positions)
             read = torch.zeros(n_features, width, dtype=torch.float32, device=self.frozen.layers[layer].device)
-            for band in bands:
-                self._pass(layer, band, read, partial(self.layout.column_below, layer))
+            for stretch in stretches:
+                self._pass(layer, stretch, read, partial(self.layout.column_below, layer))
                 if layer < split_layer:
-                    self._write(layer, band)
+                    self._write(layer, stretch)
             low.append(read.cpu())
-        return UpwardVectors(split_layer, bands, low, self._prefix(targets))
+        return UpwardVectors(split_layer, stretches, low, self._prefix(targets))
 
     def _prefix(self, targets: Float[Tensor, "targets d_model"]) -> Float[Tensor, "rows tokens"]:
         """Propagate the tokens before the first position with features through all layers.
@@ -120,90 +123,90 @@ class UpwardPass:
         first, last = self.layout.first_position, self.layout.traced
         if not first:
             return torch.empty(self.layout.n_rows, 0, dtype=torch.float32, device="cpu")
-        band = self._tokens(0, first - 1, last)
+        stretch = self._tokens(0, first - 1, last)
         found = []
         for layer, nodes in enumerate(self.layers):
             read = torch.zeros(
                 len(nodes.positions), first, dtype=torch.float32, device=self.frozen.layers[layer].device
             )
-            self._pass(layer, band, read, lambda column: column - self.layout.token(0))
+            self._pass(layer, stretch, read, lambda column: column - self.layout.token(0))
             found.append(read.cpu())
-        _, vectors = next(band.vectors.at(last))
+        _, vectors = next(stretch.vectors.at(last))
         return torch.cat([*found, (targets @ vectors.to(targets.device).T).cpu()])
 
-    def _bands(self, split_layer: int, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Yield the first and last position of each band between `first` and `last`."""
+    def _stretches(self, split_layer: int, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Yield the first and last position of each stretch between `first` and `last`."""
         bounds = self.layout.bounds[: max(0, split_layer)]
         while split_layer >= 0 and first <= last:
             stop, n_sources = first, 0
-            while stop <= last and stop - first < BAND_POSITIONS and n_sources < BAND_SOURCES:
+            while stop <= last and stop - first < STRETCH_POSITIONS and n_sources < STRETCH_SOURCES:
                 n_sources += 1 + sum(layer[stop + 1] - layer[stop] + 1 for layer in bounds)
                 stop += 1
             yield first, stop - 1
             first = stop
 
-    def _tokens(self, first: int, last: int, end: int) -> LayerBand:
-        """Return a band with the tokens from `first` to `last`; its vectors have values at positions up to `end`."""
+    def _tokens(self, first: int, last: int, end: int) -> Stretch:
+        """Return a stretch with the tokens from `first` to `last`; its vectors have values at positions up to `end`."""
         device, d_model = self.frozen.layers[0].device, self.embedding.shape[1]
         vectors = PropagatedVectors(first, end - first + 1, d_model, device, self.scratch, owns_memory=True)
         spans = tuple(Span(position, index, index + 1) for index, position in enumerate(range(first, last + 1)))
         vectors.add(self.embedding[first : last + 1].to(device), spans)
-        return LayerBand(first, last, vectors, [SourceBlock(0, last + 1 - first, self.layout.token(first))])
+        return Stretch(first, last, vectors, [SourceBlock(0, last + 1 - first, self.layout.token(first))])
 
     def _pass(
-        self, layer: int, band: LayerBand, read: Float[Tensor, "rows some_columns"], column_of: Callable[[int], int]
+        self, layer: int, stretch: Stretch, read: Float[Tensor, "rows some_columns"], column_of: Callable[[int], int]
     ) -> None:
-        """Propagate a band through one layer, and compute the edges to the layer's features on the way."""
+        """Propagate a stretch through one layer, and compute the edges to the layer's features on the way."""
         self.check_cancelled()
-        jacobian, vectors = self.jacobians[layer], band.vectors
+        jacobian, vectors = self.jacobians[layer], stretch.vectors
         vectors.to(self.frozen.layers[layer].device)
         if jacobian.layer.parallel:
-            self._read(layer, band, read, column_of)
+            self._read(layer, stretch, read, column_of)
         vectors.attend(jacobian)
         if not jacobian.layer.parallel:
-            self._read(layer, band, read, column_of)
+            self._read(layer, stretch, read, column_of)
         vectors.skip(jacobian)
 
     def _read(
-        self, layer: int, band: LayerBand, read: Float[Tensor, "rows some_columns"], column_of: Callable[[int], int]
+        self, layer: int, stretch: Stretch, read: Float[Tensor, "rows some_columns"], column_of: Callable[[int], int]
     ) -> None:
         nodes, norm, bounds = self.layers[layer], self.frozen.layers[layer].reading, self.layout.bounds[layer]
-        for position in range(band.first, self.layout.traced + 1):
+        for position in range(stretch.first, self.layout.traced + 1):
             start, stop = bounds[position : position + 2]
             if start == stop:
                 continue
             readers = before_norm(norm, nodes.encoder_rows[start:stop], nodes.positions[start:stop])
-            found = self.scratch.take("products", read.device, stop - start, len(band.vectors)).zero_()
-            for some, vectors in band.vectors.at(position):
+            found = self.scratch.take("products", read.device, stop - start, len(stretch.vectors)).zero_()
+            for some, vectors in stretch.vectors.at(position):
                 found[:, some] = readers @ vectors.T
-            for block in band.blocks:
+            for block in stretch.blocks:
                 column = column_of(block.column)
                 read[start:stop, column : column + block.stop - block.start] = found[:, block.start : block.stop]
 
-    def _write(self, layer: int, band: LayerBand) -> None:
-        """Add the sources of a layer to a band, and what features of lower layers write at this layer."""
-        nodes, layout, vectors = self.layers[layer], self.layout, band.vectors
+    def _write(self, layer: int, stretch: Stretch) -> None:
+        """Add the sources of a layer to a stretch, and what features of lower layers write at this layer."""
+        nodes, layout, vectors = self.layers[layer], self.layout, stretch.vectors
         own = torch.zeros(len(nodes.positions), nodes.errors.shape[1], dtype=torch.float32, device=nodes.errors.device)
         for writes in nodes.writes:
             if writes.layer == layer:
                 own = writes.rows
             else:
-                self._add(writes, band)
-        bounds, positions, n = layout.bounds[layer], range(band.first, band.last + 1), len(vectors)
-        start, stop = bounds[band.first], bounds[band.last + 1]
+                self._add(writes, stretch)
+        bounds, positions, n = layout.bounds[layer], range(stretch.first, stretch.last + 1), len(vectors)
+        start, stop = bounds[stretch.first], bounds[stretch.last + 1]
         features = (
             Span(at, bounds[at] - start, bounds[at + 1] - start) for at in positions if bounds[at] < bounds[at + 1]
         )
         errors = (Span(at, stop - start + index, stop - start + index + 1) for index, at in enumerate(positions))
-        vectors.add(torch.cat([own[start:stop], nodes.errors[band.first : band.last + 1]]), (*features, *errors))
-        band.first_of[layer] = n
-        band.blocks.append(SourceBlock(n, n + stop - start, layout.first_feature[layer] + start))
-        band.blocks.append(SourceBlock(n + stop - start, len(vectors), layout.error(layer, band.first)))
+        vectors.add(torch.cat([own[start:stop], nodes.errors[stretch.first : stretch.last + 1]]), (*features, *errors))
+        stretch.first_of[layer] = n
+        stretch.blocks.append(SourceBlock(n, n + stop - start, layout.first_feature[layer] + start))
+        stretch.blocks.append(SourceBlock(n + stop - start, len(vectors), layout.error(layer, stretch.first)))
 
-    def _add(self, writes: Writes, band: LayerBand) -> None:
+    def _add(self, writes: Writes, stretch: Stretch) -> None:
         """Add to the vectors of a lower layer's features what these features write at another layer."""
-        bounds, vectors = self.layout.bounds[writes.layer], band.vectors
-        offset = band.first_of[writes.layer] - bounds[band.first]
-        for position in range(band.first, band.last + 1):
+        bounds, vectors = self.layout.bounds[writes.layer], stretch.vectors
+        offset = stretch.first_of[writes.layer] - bounds[stretch.first]
+        for position in range(stretch.first, stretch.last + 1):
             start, stop = bounds[position : position + 2]
             vectors.dense[position - vectors.first, offset + start : offset + stop] += writes.rows[start:stop]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from circuit_widget.arguments import entries_of, of_type, plain_number, quoted
 from circuit_widget.circuit.rules import (
     COLORS,
-    MOST,
+    MOST_ENTRIES,
     SUPERNODE_ID,
     checked_label,
     checked_name,
@@ -102,8 +102,8 @@ class Circuit:
         object.__setattr__(self, "revision", checked_revision(self.revision))
         self._check_supernodes()
         for what in ("pinned", "supernodes", "labels", "positions"):
-            if (count := len(getattr(self, what))) > MOST:
-                raise CircuitError(f"A circuit has at most {MOST:,} {what}; given {count:,}.")
+            if (count := len(getattr(self, what))) > MOST_ENTRIES:
+                raise CircuitError(f"A circuit has at most {MOST_ENTRIES:,} {what}; given {count:,}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Circuit.from_json, (self.to_json(),)
@@ -287,6 +287,29 @@ class Circuit:
         from circuit_widget.graph.graph_argument import require_graph
 
         return export_circuit(self, require_graph(graph, CircuitError), path, slug, scan)
+
+    def to_link(self, graph: Graph, *, slug: str | None = None, scan: str | None = None) -> str:
+        """Return the link that shows this circuit on Neuronpedia, on a graph that is there already.
+
+        `slug` and `scan` are the names of graph and model there, by default those in the file that the graph came from.
+        Raises CircuitError where there are none, or the circuit does not fit; GraphFileError for names it cannot have there.
+        """
+        from circuit_widget.circuit.share_link import link_of
+        from circuit_widget.graph.graph_argument import require_graph
+
+        return link_of(self, require_graph(graph, CircuitError), slug, scan)
+
+    @classmethod
+    def from_link(cls, link: str, graph: Graph) -> Circuit:
+        """Return what a link that Neuronpedia shares has pinned, grouped and labelled on this graph.
+
+        Nothing is downloaded: the graph is the file that the link is about. Raises CircuitError for another link, and for
+        nodes that the graph does not have.
+        """
+        from circuit_widget.circuit.share_link import circuit_of_link
+        from circuit_widget.graph.graph_argument import require_graph
+
+        return circuit_of_link(link, require_graph(graph, CircuitError))
 
     @classmethod
     def load(cls, path: str | Path) -> Circuit:

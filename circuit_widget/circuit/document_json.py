@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from circuit_widget.circuit.document import Circuit, Supernode
-from circuit_widget.circuit.rules import MOST, displayed
+from circuit_widget.circuit.rules import MOST_ENTRIES, displayed
 from circuit_widget.circuit.saved_view import circuit_in
 from circuit_widget.errors import CircuitError
 from circuit_widget.system.atomic_write import write_bytes
@@ -86,16 +86,16 @@ def _supernode(value: object) -> Supernode:
 def _object(what: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise CircuitError(f"{what} is a JSON object; given {displayed(value)}.")
-    if len(value) > MOST:
-        raise CircuitError(f"{what} has at most {MOST} entries; given {len(value)}.")
+    if len(value) > MOST_ENTRIES:
+        raise CircuitError(f"{what} has at most {MOST_ENTRIES} entries; given {len(value)}.")
     return value
 
 
 def _list(what: str, value: object) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
         raise CircuitError(f"{what} is a list; given {displayed(value)}.")
-    if len(value) > MOST:
-        raise CircuitError(f"{what} has at most {MOST} entries; given {len(value)}.")
+    if len(value) > MOST_ENTRIES:
+        raise CircuitError(f"{what} has at most {MOST_ENTRIES} entries; given {len(value)}.")
     return value
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeGuard
 
-from circuit_widget.arguments import ACTING, plain_number
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS, plain_number
 from circuit_widget.characters import beginning
 from circuit_widget.errors import CircuitError
 from circuit_widget.nodes import Feature, several_nodes
@@ -21,7 +21,7 @@ LONGEST_NODE = 64
 LARGEST_DISPLAYED = 10**300
 """Absolute value up to which a whole number has a floating point number near it."""
 
-MOST = 20_000
+MOST_ENTRIES = 20_000
 """The largest number of entries in any list of a circuit."""
 
 SPACE = " \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
@@ -31,7 +31,7 @@ SUPERNODE_ID = re.compile(r"s([1-9][0-9]{0,8})")
 def displayed(value: object) -> str:
     """Return a given value as errors display it: short, on one line, harmless."""
     if isinstance(value, str):
-        text = ACTING.sub("\ufffd", beginning(value, LONGEST_NAME // 2))
+        text = FORBIDDEN_CHARACTERS.sub("\ufffd", beginning(value, LONGEST_NAME // 2))
         return f"“{text}…”" if len(value) > LONGEST_NAME // 2 else f"“{text}”"
     if isinstance(value, list | tuple):
         return "a list"
@@ -66,7 +66,7 @@ def checked_text(what: str, text: object) -> str:
     if not isinstance(text, str):
         raise CircuitError(f"A {what} is a text; given {displayed(text)}.")
     stripped = text.strip(SPACE)
-    if ACTING.search(stripped):
+    if FORBIDDEN_CHARACTERS.search(stripped):
         raise CircuitError(f"A {what} is one line without control characters; given {displayed(stripped)}.")
     return stripped
 
@@ -74,7 +74,7 @@ def checked_text(what: str, text: object) -> str:
 def checked_node(node: object) -> str:
     """Return the id of a node, which may be given as a Feature."""
     wanted = node.id if isinstance(node, Feature) else node
-    if not isinstance(wanted, str) or not 1 <= len(wanted) <= LONGEST_NODE or ACTING.search(wanted):
+    if not isinstance(wanted, str) or not 1 <= len(wanted) <= LONGEST_NODE or FORBIDDEN_CHARACTERS.search(wanted):
         raise CircuitError(
             f"A node is given by its id, a text of 1 to {LONGEST_NODE} characters; given {displayed(wanted)}."
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuit_widget.arguments import ACTING
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS
 from circuit_widget.characters import repaired, shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.rules import LONGEST_NAME, SPACE, displayed
@@ -106,7 +106,7 @@ def _supernode(entry: object, ids: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def _one_line(text: str) -> str:
-    return shortened(ACTING.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
+    return shortened(FORBIDDEN_CHARACTERS.sub(" ", repaired(text)).strip(SPACE), LONGEST_NAME)
 
 
 def _with_supernodes(circuit: Circuit, given: Sequence[tuple[str, list[str]]], logits: set[str]) -> Circuit:
@@ -145,9 +145,9 @@ def _labels(entries: Sequence[Any], nodes: Sequence[ViewerNode], n_layers: int) 
     """Return node ids with their labels: keyed by layer, number and position (Neuronpedia), or by number (circuit-tracer)."""
     by_key: dict[str, list[ViewerNode]] = {}
     for node in nodes:
-        if node.kind is NodeKind.FEATURE:
-            keys = {str(node.encoded), f"{node.layer}_{node.encoded}_{node.position}"}
-            for key in keys | {f"{node.layer}_{node.number}_{node.position}", node.id}:
+        if node.kind is NodeKind.FEATURE and not node.part:
+            keys = {str(node.encoded), f"{node.layer_in_file}_{node.encoded}_{node.position}"}
+            for key in keys | {f"{node.layer_in_file}_{node.number}_{node.position}", node.id}:
                 by_key.setdefault(key, []).append(node)
         else:
             by_key.setdefault(node.id, []).append(node)

@@ -25,7 +25,7 @@ from circuit_widget.examples.layer_state import LayerState, Side
 from circuit_widget.examples.levels import LEVELS, PER_LEVEL, Levels
 from circuit_widget.examples.parquet import arrow
 from circuit_widget.examples.slots import Slots
-from circuit_widget.examples.strongest import STRONGEST, StrongestExamples
+from circuit_widget.examples.strongest_examples import STRONGEST, StrongestExamples
 from circuit_widget.system.paths import quoted_path
 
 Result = TypeVar("Result")

@@ -12,7 +12,7 @@ from circuit_widget.examples.batch import WindowBatch
 from circuit_widget.examples.histogram import Histograms
 from circuit_widget.examples.levels import LEVELS, PER_LEVEL, Levels
 from circuit_widget.examples.slots import Candidates, Slots
-from circuit_widget.examples.strongest import STRONGEST, StrongestExamples
+from circuit_widget.examples.strongest_examples import STRONGEST, StrongestExamples
 
 FEW = 0.1
 """Share of activations that are not zero up to which these are looked up one by one."""

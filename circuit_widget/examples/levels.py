@@ -8,7 +8,7 @@ from torch import Tensor
 
 from circuit_widget.examples.batch import mixed
 from circuit_widget.examples.slots import NEVER, Candidates, Slots
-from circuit_widget.examples.strongest import FEATURES_AT_ONCE, WINDOWS_AT_ONCE
+from circuit_widget.examples.strongest_examples import FEATURES_AT_ONCE, WINDOWS_AT_ONCE
 
 LEVELS = 4
 """Number of ranges. The first ends at the power of two above the maximum, the last begins at zero."""

@@ -37,7 +37,7 @@ def save_graph(graph: Graph, path: str | os.PathLike[str]) -> Path:
     file = require_path(path, GraphFileError)
     try:
         text = json.dumps(description(graph), allow_nan=False)
-        _graph(text, {name: getattr(graph, name) for name in ARRAYS})
+        graph_of_parts(text, {name: getattr(graph, name) for name in ARRAYS})
     except (ValueError, TypeError, OverflowError, RecursionError) as problem:
         raise GraphFileError(f"The graph cannot be written to {quoted_path(file)}: {_short(problem)}.") from problem
 
@@ -71,7 +71,7 @@ def load_graph(path: str | os.PathLike[str]) -> Graph:
     try:
         if CHECKSUM in metadata and metadata[CHECKSUM] != checksum(text, arrays):
             raise ValueError("its content is not what was saved")
-        graph = _graph(text, arrays)
+        graph = graph_of_parts(text, arrays)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as problem:
         raise GraphFileError(f"{name} is damaged: {_short(problem)}. Save the graph again.") from problem
     return graph
@@ -87,7 +87,7 @@ def checksum(text: str, arrays: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _graph(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
+def graph_of_parts(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
     """Return the graph of a description and arrays. Raises ValueError, with a sentence, for contradictions."""
     from circuit_widget.graph.graph import Graph
 

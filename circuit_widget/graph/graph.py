@@ -15,7 +15,7 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from circuit_widget.arguments import whole_number
 from circuit_widget.attribution.influence import cumulative_share, flow, input_totals
 from circuit_widget.attribution.scores import scores_of
-from circuit_widget.attribution.strongest import strongest
+from circuit_widget.attribution.strongest_edges import strongest_edges
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
@@ -49,8 +49,7 @@ class Graph:
     (0 for logits). `share[n]` is the share of all influence of n and every node with more influence (0 for logits).
     Both, and `recorded_scores`, describe the whole graph also after `prune`.
 
-    Raises ValueError when the arrays do not fit together, or a token or label has half of a character, which cannot be
-    saved or sent.
+    Raises ValueError when the arrays do not fit together, or a token or label has half of a character.
     """
 
     tokens: tuple[PromptToken, ...]
@@ -274,7 +273,7 @@ class Graph:
         if count is not None:
             count = whole_number(count, "count, the number of edges, or None for all,", NodeError)
         chosen = nodes.among(self, among)
-        found = strongest(
+        found = strongest_edges(
             self.weights,
             self.feature_layer,
             np.concatenate([self.influence[: self.n_features], self.target_weight]),
@@ -318,18 +317,16 @@ class Graph:
     def validate(self, groups: Any = None, **settings: Any) -> Any:
         """How well this graph predicts ablations, of a circuit's boxes or of the most influential features.
 
-        Returns the Validation of `model.validate(graph, groups, ...)`, with the same settings. Raises NoModelError when
-        the graph came from a file.
+        Returns the Validation of `model.validate(graph, groups, ...)`. Raises NoModelError for a graph from a file.
         """
         return required(self.model, "validate").validate(self, groups, **settings)
 
     def to_frames(self) -> tuple[pandas.DataFrame, pandas.DataFrame]:
         """Nodes and edges as pandas frames.
 
-        Nodes, in node order: id, kind, layer (-1 for tokens, n_layers for logits), position, feature (missing where
-        there is none), token and token_id (of the prompt at that position; for a logit, the token of the logit),
-        activation (missing but for features), influence, label. Edges, one for each nonzero weight: source, target
-        (node ids), weight (signed direct effect).
+        Nodes, in node order: id, kind, layer (-1 for tokens, n_layers for logits), position, feature (missing where there
+        is none), token and token_id (of the prompt there, or the logit's own), activation (missing but for features),
+        influence, share, label. Edges, one for each nonzero weight: source, target (ids), weight (signed direct effect).
         """
         from circuit_widget.graph.tables import edge_frame, node_frame
 
@@ -340,6 +337,13 @@ class Graph:
         from circuit_widget.graph.tables import network
 
         return network(self)
+
+    @classmethod
+    def from_networkx(cls, net: networkx.DiGraph[str]) -> Graph:
+        """The graph that `to_networkx` made a network of. Raises GraphFileError for another network."""
+        from circuit_widget.graph.tables import graph_of_network
+
+        return graph_of_network(net)
 
     def save(self, path: str | Path) -> Path:
         """Write the graph to a safetensors file, completely or not at all, and return its path. The model is not saved.
@@ -354,25 +358,25 @@ class Graph:
     def load(cls, path: str | Path) -> Graph:
         """Read a graph that `save` wrote. Nothing in the file is executed.
 
-        Its numbers are checked against those computed from its weights. Raises GraphFileError for a missing, truncated,
-        changed, foreign, newer or contradictory file.
+        Its numbers are checked against those computed from its weights. Raises GraphFileError for any other file.
         """
         from circuit_widget.graph.file import load_graph
 
         return load_graph(path)
 
     def export(self, path: str | Path, *, slug: str | None = None, scan: str | None = None) -> Path:
-        """Write the JSON that circuit-tracer, Neuronpedia and Anthropic's viewer show, and return its path.
+        """Write the graph for other tools, by the end of the path, and return the path that was written.
 
-        `slug` names the graph there (by default as the file) and `scan` the model. Raises GraphFileError for a path that does
-        not end in .json or cannot be written, and for names with other characters than letters, digits, and `_.-`.
+        .json: what circuit-tracer, Neuronpedia and Anthropic's viewer show, with `slug` (by default as the file) and `scan`
+        as names of graph and model. .graphml. .csv and .parquet: two tables, `x.nodes` and `x.edges`, as in `to_frames`.
+        Raises GraphFileError for another or wrong path, and for names with other characters than letters, digits, `_.-`.
         """
-        from circuit_widget.graph.formats.viewer_writing import export_graph
+        from circuit_widget.graph.exporting import export
 
-        return export_graph(self, path, slug, scan)
+        return export(self, path, slug, scan)
 
     def show(self, model: TracingModel | None = None, **settings: Any) -> CircuitWidget:
-        """A widget on this graph; `model` defaults to the one that traced it. Interventions need a model."""
+        """A widget on this graph; `model`, by default the one that traced it, has to fit; see `model.attach`."""
         from circuit_widget.widget.widget import CircuitWidget
 
         return CircuitWidget(self, model=self.model if model is None else model, **settings)

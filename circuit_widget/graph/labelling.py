@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from circuit_widget.arguments import ACTING, of_type, one_line, quoted
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS, of_type, one_line, quoted
 from circuit_widget.errors import NodeError
 from circuit_widget.nodes import Everywhere, Feature
 
@@ -54,6 +54,6 @@ def _text(key: object, text: object) -> str:
     what = f"The label of {one_line(key, 40) if isinstance(key, str) else quoted(key)}"
     if not isinstance(text, str) or not text.strip():
         raise NodeError(f"{what} is a text with at least one letter; given {quoted(text)}.")
-    if ACTING.search(text.strip()):
+    if FORBIDDEN_CHARACTERS.search(text.strip()):
         raise NodeError(f"{what} is one line without control characters; given {quoted(text)}.")
     return text.strip()

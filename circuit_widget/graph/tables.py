@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from circuit_widget.arguments import quoted
+from circuit_widget.errors import GraphFileError
+from circuit_widget.graph.formats.node_edge_tables import DESCRIPTION, description_text, graph_of_tables
 
 if TYPE_CHECKING:
     import networkx
@@ -31,6 +35,7 @@ def node_frame(graph: Graph) -> pandas.DataFrame:
             "token_id": [*(token.token_id for token in prompt), *(target.token_id for target in graph.targets)],
             "activation": np.concatenate([graph.activation, np.full(len(without), np.nan, dtype=np.float32)]),
             "influence": graph.influence.copy(),
+            "share": graph.share.copy(),
             "label": [graph.labels.get(node, "") for node in graph.node_ids],
         }
     )
@@ -56,9 +61,25 @@ def network(graph: Graph) -> networkx.DiGraph[str]:
     import networkx
 
     net: networkx.DiGraph[str] = networkx.DiGraph()
+    net.graph[DESCRIPTION] = description_text(graph)
     nodes = node_frame(graph).astype(object)
     rows = nodes.where(nodes.notna(), None).to_dict(orient="records")
     net.add_nodes_from((row.pop("id"), row) for row in rows)
     edges = edge_frame(graph)
     net.add_weighted_edges_from(zip(edges["source"], edges["target"], edges["weight"].tolist(), strict=True))
     return net
+
+
+def graph_of_network(net: Any) -> Graph:
+    """Return the graph that `network` made this of. Raises GraphFileError, with a sentence, for any other."""
+    text = net.graph.get(DESCRIPTION) if isinstance(getattr(net, "graph", None), dict) else None
+    if not isinstance(text, str):
+        raise GraphFileError(
+            f"A graph is made of what graph.to_networkx() returned, which has graph[{DESCRIPTION!r}]; given {quoted(net)}."
+        )
+    nodes = [{"id": node, **attributes} for node, attributes in net.nodes(data=True)]
+    edges = [(source, target, attributes.get("weight")) for source, target, attributes in net.edges(data=True)]
+    try:
+        return graph_of_tables(text, nodes, edges)
+    except (ValueError, TypeError, OverflowError, RecursionError) as problem:
+        raise GraphFileError(f"The network cannot be read as a graph: {problem}.") from problem

@@ -100,7 +100,7 @@ def intervene_many(
         NodeError, OutOfMemory, Cancelled: as `intervene` does.
     """
     listed = experiment_tuple(experiments)
-    regime = read_mode(mode, model.n_layers)
+    checked_mode = read_mode(mode, model.n_layers)
     with reporting(progress) as report:
         run = model._run_of(graph, cancelled)
         mlp_inputs = [pieces.mlp_input for pieces in run.captured.layers]
@@ -111,7 +111,7 @@ def intervene_many(
             graph,
             model._graph_features.of(graph, run, lambda: GraphFeatures(graph, model.transcoders, mlp_inputs)),
             listed,
-            regime,
+            checked_mode,
             run_prompt=model._run_of_prompt,
             label=model._label,
             progress=lambda done: report(done, "Running the model"),

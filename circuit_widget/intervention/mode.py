@@ -30,8 +30,8 @@ LAYERS = re.compile(r"(\d{1,4})-(\d{1,4})")
 
 
 @dataclass(frozen=True)
-class Regime:
-    """A mode, read and checked: its name, what it freezes in words, and the conditions of its re-run.
+class CheckedMode:
+    """A mode that is checked: its name, what it freezes in words, and the conditions of its re-run.
 
     `direct` has no conditions: it is computed in the frozen model, without a re-run. `knock_on` are the layers whose MLP
     outputs pass indirect effects on: those of features that change because other features are clamped.
@@ -43,8 +43,8 @@ class Regime:
     knock_on: frozenset[int]
 
 
-def read_mode(mode: object, n_layers: int) -> Regime:
-    """Return the regime of a mode: "direct", "frozen_attention", "total", or a range of layers to constrain.
+def read_mode(mode: object, n_layers: int) -> CheckedMode:
+    """Return a mode, checked: "direct", "frozen_attention", "total", or a range of layers to constrain.
 
     A `range` excludes its end; a pair (first, last) and the text "first-last" include it.
 
@@ -53,9 +53,9 @@ def read_mode(mode: object, n_layers: int) -> Regime:
     """
     every = frozenset(range(n_layers))
     if isinstance(mode, str) and mode == "direct":
-        return Regime("direct", NAMED_MODES["direct"], None, frozenset())
+        return CheckedMode("direct", NAMED_MODES["direct"], None, frozenset())
     if isinstance(mode, str) and mode in NAMED_MODES:
-        return Regime(str(mode), NAMED_MODES[mode], Conditions(frozen_attention=mode == "frozen_attention"), every)
+        return CheckedMode(str(mode), NAMED_MODES[mode], Conditions(frozen_attention=mode == "frozen_attention"), every)
     layers = _layers(mode)
     if layers is None:
         raise InterventionError(
@@ -69,7 +69,7 @@ def read_mode(mode: object, n_layers: int) -> Regime:
     clamped = range(first, last + 1)
     which = f"outputs of layers {first} to {last}" if first < last else f"output of layer {first}"
     frozen = f"MLP {which} frozen"
-    return Regime(f"{first}-{last}", frozen, Conditions(clamped=clamped), every - set(clamped))
+    return CheckedMode(f"{first}-{last}", frozen, Conditions(clamped=clamped), every - set(clamped))
 
 
 def _layers(mode: object) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.examples.batch import WindowBatch
-from circuit_widget.labels.rule import Reading, Rules
+from circuit_widget.labels.rule import NamedToken, Rules
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 POSITIONS_AT_ONCE = 4_096
@@ -18,17 +18,17 @@ POSITIONS_AT_ONCE = 4_096
 
 @dataclass(frozen=True, eq=False)
 class _Index:
-    """The features that each word names by one reading: those of word `i` from `starts[i]` up to the next start."""
+    """The features that each word names at one named token: those of word `i` from `starts[i]` up to the next start."""
 
     words: Int[Tensor, " words"]
     starts: Int[Tensor, " words_and_one"]
     features: Int[Tensor, " entries"]
 
     @classmethod
-    def of(cls, rules: Rules, reading: Reading) -> _Index:
-        """Return the index of the rules with a reading."""
+    def of(cls, rules: Rules, named_token: NamedToken) -> _Index:
+        """Return the index of the rules with a named token."""
         row, column = torch.nonzero(
-            (rules.tokens >= 0) & (rules.found & (rules.readings == int(reading)))[:, None], as_tuple=True
+            (rules.tokens >= 0) & (rules.found & (rules.named_tokens == int(named_token)))[:, None], as_tuple=True
         )
         words, order = rules.words[row, column].sort(stable=True)
         distinct, counts = torch.unique_consecutive(words, return_counts=True)
@@ -57,17 +57,17 @@ class SideCounts:
         self._vocabulary = vocabulary
         self.levels = levels
         self.sign = sign
-        self._indices = {reading: _Index.of(rules, reading) for reading in Reading}
+        self._indices = {named_token: _Index.of(rules, named_token) for named_token in NamedToken}
         self.named, self.hits, self.active = (torch.zeros_like(levels, dtype=torch.int64) for _ in range(3))
 
     def add(self, batch: WindowBatch, activations: Float[Tensor, "windows positions features"]) -> None:
         """Count the tokens of a batch."""
         active = (self.sign * activations > self.levels).flatten(0, 1)
-        for reading, index in self._indices.items():
-            tokens, known = tokens_at(batch, reading)
-            of_reading = self.rules.found & (self.rules.readings == int(reading))
+        for named_token, index in self._indices.items():
+            tokens, known = tokens_at(batch, named_token)
+            of_named_token = self.rules.found & (self.rules.named_tokens == int(named_token))
             places = torch.nonzero(known)[:, 0]
-            self.active += torch.where(of_reading, active[places].sum(0), 0)
+            self.active += torch.where(of_named_token, active[places].sum(0), 0)
             for some in places.split(POSITIONS_AT_ONCE):
                 # A rule has words of one spelling, whose numbers are not among those of the other.
                 for spelling in Spelling:
@@ -77,9 +77,9 @@ class SideCounts:
                     self.hits += torch.bincount(features[hits], minlength=len(self.named))
 
 
-def tokens_at(batch: WindowBatch, reading: Reading) -> tuple[Int[Tensor, " places"], Bool[Tensor, " places"]]:
-    """Return the token that a reading reads at each position of a batch, and where there is one and the position is used."""
-    place = int(reading)
+def tokens_at(batch: WindowBatch, named_token: NamedToken) -> tuple[Int[Tensor, " places"], Bool[Tensor, " places"]]:
+    """Return the named token at each position of a batch, and where there is one and the position is used."""
+    place = int(named_token)
     tokens = batch.tokens.roll(-place, dims=1)
     positions = torch.arange(tokens.shape[1], dtype=torch.long, device=tokens.device) + place
     exists = (positions >= 0) & (positions < batch.lengths[:, None])

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from circuit_widget.arguments import ACTING, of_type, quoted, whole_number
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS, of_type, quoted, whole_number
 from circuit_widget.characters import shortened
 from circuit_widget.errors import LoadError
 from circuit_widget.examples.record import Example
@@ -126,12 +126,12 @@ def _marked(example: Example) -> str:
 
 
 def _line(text: str) -> str:
-    return ACTING.sub(" ", text).strip()
+    return FORBIDDEN_CHARACTERS.sub(" ", text).strip()
 
 
 def cleaned(written: str) -> str:
     """Return the first line of what a model wrote, without quotes, list signs and "Label:", at most 200 characters."""
-    lines = [ACTING.sub(" ", line).strip() for line in written.splitlines()]
+    lines = [FORBIDDEN_CHARACTERS.sub(" ", line).strip() for line in written.splitlines()]
     line = next((line for line in lines if line), "")
     line = line.strip(" *#-•\"'“”`")
     if line.lower().startswith("label:"):

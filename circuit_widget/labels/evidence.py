@@ -14,7 +14,7 @@ from circuit_widget.examples.batch import BEFORE
 from circuit_widget.examples.histogram import BINS
 from circuit_widget.examples.layer_state import LayerState, Side
 from circuit_widget.examples.levels import LEVELS
-from circuit_widget.examples.strongest import repeated
+from circuit_widget.examples.strongest_examples import repeated
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 STRONG = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from circuit_widget.arguments import ACTING, finite_number, of_type, quoted, truth_value, whole_number
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS, finite_number, of_type, quoted, truth_value, whole_number
 from circuit_widget.errors import NodeError
 from circuit_widget.nodes import Everywhere
 
@@ -92,7 +92,7 @@ class FeatureLabel:
         object.__setattr__(self, "negative", truth_value(self.negative, "negative of a label", NodeError))
         of_type(self.kind, LabelKind, "kind of a label is a LabelKind", NodeError)
         source = of_type(self.source, str, "source of a label is a text", NodeError)
-        if ACTING.search(source):
+        if FORBIDDEN_CHARACTERS.search(source):
             raise NodeError(f"source of a label is one line without control characters; given {quoted(source)}.")
 
     @property
@@ -136,7 +136,7 @@ def checked_label(text: object, place: Everywhere) -> str:
     stripped = text.strip()
     if not stripped:
         raise NodeError(f"{whose} is empty; expected a text.")
-    if ACTING.search(stripped):
+    if FORBIDDEN_CHARACTERS.search(stripped):
         raise NodeError(f"{whose} is one line without control characters; given {quoted(stripped)}.")
     if len(stripped) > LONGEST_LABEL:
         raise NodeError(f"{whose} has {len(stripped):,} characters; expected at most {LONGEST_LABEL}.")

@@ -1,14 +1,14 @@
 """Labels by one written rule from the examples of features: of words that are in the data, and no other ones.
 
-A reading names tokens by a word: the token itself ("Paris"), the one that follows ("say Paris"), or the one before
-("after Paris"). A word fits a reading if
+A label names a token by a word: the token at which the feature is active ("Paris"), the next one ("say Paris"), or the one
+before ("after Paris"). A word fits if
 
 - it has most of the weight of the examples there, and is in at least three of them: one or two may be chance;
 - the feature is active at so many tokens that these can be most of those with the word in all texts: a feature that is
   active at 10 tokens is not one of "the";
-- it is active at most of the tokens beside the peaks in the examples that the reading names by the word.
+- it is active at most of the tokens beside the peaks in the examples that the label names by the word.
 
-The label is that of the first reading that fits:
+The label is the first of these that fits:
 
 1. the token in any case, then in exactly this case ("The" where a sentence begins): what the feature reads, the least that
    can be claimed;
@@ -34,7 +34,7 @@ from circuit_widget.examples.batch import BEFORE
 from circuit_widget.labels.evidence import Evidence
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
-MOST = 0.6
+LEAST_WEIGHT = 0.6
 """Share of the weight that the words of a label have at least."""
 
 PRECISE = 0.5
@@ -47,25 +47,25 @@ NAMED_WORDS = 3
 """Most words of a label."""
 
 
-class Reading(IntEnum):
-    """Which token a word of a label is: its place, from the one that the label names."""
+class NamedToken(IntEnum):
+    """The token that a label names by a word, as its offset from the token at which the feature is active."""
 
     BEFORE = -1
     TOKEN = 0
     NEXT = 1
 
 
-TEXTS = {Reading.TOKEN: "{}", Reading.NEXT: "say {}", Reading.BEFORE: "after {}"}
+TEXTS = {NamedToken.TOKEN: "{}", NamedToken.NEXT: "say {}", NamedToken.BEFORE: "after {}"}
 
 ORDER = (
-    (Reading.TOKEN, Spelling.ANY_CASE, 1),
-    (Reading.TOKEN, Spelling.EXACT, 1),
-    (Reading.NEXT, Spelling.ANY_CASE, 1),
-    (Reading.BEFORE, Spelling.ANY_CASE, 1),
-    (Reading.TOKEN, Spelling.ANY_CASE, NAMED_WORDS),
-    (Reading.NEXT, Spelling.ANY_CASE, NAMED_WORDS),
+    (NamedToken.TOKEN, Spelling.ANY_CASE, 1),
+    (NamedToken.TOKEN, Spelling.EXACT, 1),
+    (NamedToken.NEXT, Spelling.ANY_CASE, 1),
+    (NamedToken.BEFORE, Spelling.ANY_CASE, 1),
+    (NamedToken.TOKEN, Spelling.ANY_CASE, NAMED_WORDS),
+    (NamedToken.NEXT, Spelling.ANY_CASE, NAMED_WORDS),
 )
-"""The readings in their order, each with the spelling of its words, and with how many it may have."""
+"""What is tried, in this order: the named token, with the spelling of its words, and with how many it may have."""
 
 Promotes = Callable[[Int[Tensor, " n"], Int[Tensor, "n named"]], Bool[Tensor, "n named"]]
 """Returns, for rows of the evidence and words, whether the feature promotes each word."""
@@ -77,29 +77,31 @@ class Rules:
 
     Attributes:
         found: whether the feature has a label.
-        readings: the reading of each.
+        named_tokens: the named token of each.
         words: numbers of the words, `tokens` a token of each word; -1 in `tokens` where there are fewer.
     """
 
     found: Bool[Tensor, " features"]
-    readings: Int[Tensor, " features"]
+    named_tokens: Int[Tensor, " features"]
     words: Int[Tensor, "features named"]
     tokens: Int[Tensor, "features named"]
 
     def texts(self, vocabulary: Vocabulary) -> list[str | None]:
         """Return the labels as texts."""
         return [
-            label_text(Reading(reading), [vocabulary.text(token) for token in tokens if token >= 0]) if found else None
-            for found, reading, tokens in zip(
-                self.found.tolist(), self.readings.tolist(), self.tokens.tolist(), strict=True
+            label_text(NamedToken(named_token), [vocabulary.text(token) for token in tokens if token >= 0])
+            if found
+            else None
+            for found, named_token, tokens in zip(
+                self.found.tolist(), self.named_tokens.tolist(), self.tokens.tolist(), strict=True
             )
         ]
 
 
-def label_text(reading: Reading, words: Sequence[str]) -> str:
-    """Return the label of a reading with words; signs among them are quoted."""
+def label_text(named_token: NamedToken, words: Sequence[str]) -> str:
+    """Return the label of a named token with words; signs among them are quoted."""
     listed = ", ".join(word if word[0].isalnum() and "," not in word else f"“{word}”" for word in words)
-    return TEXTS[reading].format(listed)
+    return TEXTS[named_token].format(listed)
 
 
 def find_rules(evidence: Evidence, promotes: Promotes) -> Rules:
@@ -112,19 +114,19 @@ def find_rules(evidence: Evidence, promotes: Promotes) -> Rules:
         torch.zeros(count, NAMED_WORDS, dtype=torch.long, device=device),
         torch.full((count, NAMED_WORDS), -1, dtype=torch.long, device=device),
     )
-    kinds = dict.fromkeys((reading, spelling) for reading, spelling, _ in ORDER)
+    kinds = dict.fromkeys((named_token, spelling) for named_token, spelling, _ in ORDER)
     candidates = {kind: _heaviest(evidence, *kind) for kind in kinds}
-    for reading, spelling, most in ORDER:
-        found = candidates[reading, spelling]
+    for named_token, spelling, most in ORDER:
+        found = candidates[named_token, spelling]
         fits = found.fits(most) & ~rules.found
         rows = torch.nonzero(fits)[:, 0]
         used = found.used(most)[rows]
-        if reading is Reading.NEXT and len(rows):
+        if named_token is NamedToken.NEXT and len(rows):
             promoted = promotes(rows, found.words[rows, :most])
             chosen = (promoted | ~used[:, :most]).all(1)
             rows, used = rows[chosen], used[chosen]
         rules.found[rows] = True
-        rules.readings[rows] = int(reading)
+        rules.named_tokens[rows] = int(named_token)
         rules.words[rows] = found.words[rows]
         rules.tokens[rows] = torch.where(used, found.tokens[rows], -1)
     return rules
@@ -132,7 +134,7 @@ def find_rules(evidence: Evidence, promotes: Promotes) -> Rules:
 
 @dataclass(frozen=True, eq=False)
 class _HeaviestWords:
-    """The heaviest words of a reading: their shares of the weight, and which are supported and precise."""
+    """The heaviest words of a named token: their shares of the weight, and which are supported and precise."""
 
     words: Int[Tensor, "features named"]
     tokens: Int[Tensor, "features named"]
@@ -143,20 +145,20 @@ class _HeaviestWords:
         """Return the first words that together have enough weight."""
         before = self.shares.cumsum(1) - self.shares
         number = torch.arange(self.words.shape[1], dtype=torch.long, device=before.device)
-        return (before < MOST) & (number < most)
+        return (before < LEAST_WEIGHT) & (number < most)
 
     def fits(self, most: int) -> Bool[Tensor, " features"]:
         """Return where the first words have enough weight, and each is usable."""
         used = self.used(most)
-        return ((self.shares * used).sum(1) >= MOST) & (self.usable | ~used).all(1)
+        return ((self.shares * used).sum(1) >= LEAST_WEIGHT) & (self.usable | ~used).all(1)
 
 
-def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _HeaviestWords:
+def _heaviest(evidence: Evidence, named_token: NamedToken, spelling: Spelling) -> _HeaviestWords:
     """Return the heaviest words at a place beside the peaks."""
-    place = BEFORE + int(reading)
+    place = BEFORE + int(named_token)
     all_words = evidence.words[spelling]
     words, tokens = all_words[:, :, place], evidence.tokens[:, :, place]
-    occurrences = evidence.occurrences[spelling][:, :, 1 + int(reading)]
+    occurrences = evidence.occurrences[spelling][:, :, 1 + int(named_token)]
     nameable = evidence.nameable[:, :, place]
     same = (words[:, :, None] == words[:, None, :]) & nameable[:, None, :]
     weights = evidence.weights * nameable
@@ -173,7 +175,7 @@ def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Heav
         )
         share = torch.gather(torch.where(left, shares, 0.0), 1, column)[:, 0]
         frequent = evidence.active * share >= PRECISE * occurrence
-        usable = (share > 0) & (examples >= SUPPORT) & frequent & _is_precise(evidence, reading, all_words, word)
+        usable = (share > 0) & (examples >= SUPPORT) & frequent & _is_precise(evidence, named_token, all_words, word)
         found.append((word, token, share, usable))
         left &= words != word[:, None]
     return _HeaviestWords(*(torch.stack(parts, 1) for parts in zip(*found, strict=True)))
@@ -181,7 +183,7 @@ def _heaviest(evidence: Evidence, reading: Reading, spelling: Spelling) -> _Heav
 
 def _is_precise(
     evidence: Evidence,
-    reading: Reading,
+    named_token: NamedToken,
     words: Int[Tensor, "features examples context"],
     word: Int[Tensor, " features"],
 ) -> Bool[Tensor, " features"]:
@@ -189,9 +191,9 @@ def _is_precise(
     named = torch.zeros_like(evidence.nameable)
     match = (words == word[:, None, None]) & (evidence.tokens >= 0)
     width = match.shape[2]
-    if reading is Reading.NEXT:
+    if named_token is NamedToken.NEXT:
         named[:, :, : width - 1] = match[:, :, 1:]
-    elif reading is Reading.BEFORE:
+    elif named_token is NamedToken.BEFORE:
         named[:, :, 1:] = match[:, :, : width - 1]
     else:
         named = match

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from circuit_widget.arguments import ACTING
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS
 from circuit_widget.characters import REPLACEMENT, shortened
 from circuit_widget.examples.words import WordNumbers, number_of
 from circuit_widget.model.tokens.tokenizer import Tokenizer, token_text
@@ -65,7 +65,8 @@ class Vocabulary:
         if token not in self._texts:
             text = token_text(self._tokenizer, token).strip()
             visible = "".join(
-                REPLACEMENT if not letter.isprintable() else letter for letter in ACTING.sub(REPLACEMENT, text)
+                REPLACEMENT if not letter.isprintable() else letter
+                for letter in FORBIDDEN_CHARACTERS.sub(REPLACEMENT, text)
             )
             self._texts[token] = shortened(visible, LONGEST_WORD)
         return self._texts[token]

@@ -21,6 +21,12 @@ LONGEST_QUOTED = 60
 VIEWER_GRAPH = "cw.open"
 """The `reader` of the graph JSON of circuit-tracer, Neuronpedia and Anthropic's viewer."""
 
+TORCH_GRAPH = "cw.open of a .pt"
+"""The `reader` of the graphs that circuit-tracer saves with torch."""
+
+PARQUET = "cw.open of tables"
+"""The `reader` of Parquet tables."""
+
 GRAPH_FORMAT = "circuit-widget graph"
 """The `format` in the metadata of a graph file that `graph.save` wrote."""
 
@@ -62,7 +68,7 @@ MAGIC: tuple[tuple[bytes, FileKind], ...] = (
     (LFS_START, LFS_POINTER),
     (b"GGUF", FileKind("a GGUF file: a language model for llama.cpp", "Give the file that save() wrote.")),
     (b"\x89HDF\r\n\x1a\n", FileKind("an HDF5 file", "Give the file that save() wrote.")),
-    (b"PAR1", FileKind("a Parquet table", "Give the file that save() wrote.")),
+    (b"PAR1", FileKind("a Parquet table", "Tables that graph.export wrote are opened with cw.open(path).", PARQUET)),
     (b"\x1f\x8b", FileKind("compressed with gzip", "Unpack it first with: gzip -d.")),
     (b"\x28\xb5\x2f\xfd", FileKind("compressed with zstd", "Unpack it first with: zstd -d.")),
     (b"BZh", FileKind("compressed with bzip2", "Unpack it first with: bzip2 -d.")),
@@ -92,7 +98,7 @@ def foreign(path: Path, kind: FileKind | None, wanted: str) -> str:
     """
     if kind is None:
         return f"{quoted_path(path)} cannot be read as {wanted}."
-    if kind.reader == VIEWER_GRAPH:
+    if kind.reader in (VIEWER_GRAPH, TORCH_GRAPH):
         return f"{quoted_path(path)} is {kind.name}. {kind.advice}"
     return f"{quoted_path(path)} is {kind.name}, which cannot be read as {wanted}. {kind.advice}"
 
@@ -148,18 +154,18 @@ def _archive(path: Path) -> FileKind:
 def _torch_file(pickled: bytes) -> FileKind:
     """Return the kind of a file that torch.save wrote, from the texts in its pickle, which is not unpickled."""
     if b"adjacency_matrix" in pickled:
-        texts = _pickled_texts(pickled)
-        return FileKind(
-            "a circuit-tracer graph (.pt, a pickle)",
-            f"{_trace_again(_after(texts, 'scan'), _after(texts, 'input_string'))} {PICKLE}",
-        )
+        return FileKind("a circuit-tracer graph (.pt)", "Open it with cw.open(path).", TORCH_GRAPH)
     return FileKind("a PyTorch file (a pickle)", PICKLE)
 
 
 def _pickle(content: bytes) -> FileKind:
     start = content[:MOST_OF_A_PICKLE]
     if b"adjacency_matrix" in start:
-        return _torch_file(start)
+        texts = _pickled_texts(start)
+        return FileKind(
+            "a circuit-tracer graph (a pickle)",
+            f"{_trace_again(_after(texts, 'scan'), _after(texts, 'input_string'))} {PICKLE}",
+        )
     if b"pandas" in start and (b"attr_map" in start or b"contrib_map" in start):
         return FileKind("a Transluce circuit (a pickle of data frames)", f"{_trace_again('', '')} {PICKLE}")
     return FileKind("a pickle", PICKLE)
@@ -229,7 +235,10 @@ def json_kind(document: object) -> FileKind | None:
     if {"cells", "nbformat"} <= keys:
         return FileKind("a notebook", "Give the file that was saved in it.")
     if "examples_quantiles" in keys:
-        return FileKind("the examples of one feature, as Neuronpedia has them", "Give the file of a graph.")
+        return FileKind(
+            "the examples of one feature, as Neuronpedia and circuit-tracer have them",
+            "model.read_examples(folder) shows those of all features in a folder. Here, give the file of a graph.",
+        )
     if "architectures" in keys or "model_type" in keys:
         return FileKind("the settings of a language model", "Load the model with cw.load().")
     return None

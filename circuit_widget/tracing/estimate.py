@@ -59,7 +59,7 @@ class Estimate:
         )
 
 
-class Plan(NamedTuple):
+class MemoryFit(NamedTuple):
     """How a trace fits into memory.
 
     `features` is the number of feature nodes, `memory` the bytes at the peak, of `available`. While features are chosen,
@@ -79,15 +79,15 @@ def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> E
     Raises:
         PromptError: max_features is not a whole number from 1 up.
     """
-    planned = plan(run, n_targets, max_features)
+    fit = fit_to_memory(run, n_targets, max_features)
     return Estimate(
-        features=planned.features,
+        features=fit.features,
         active_features=len(run.activations),
-        rows=planned.features + n_targets,
-        memory=planned.memory,
-        available_memory=planned.available,
-        seconds=sweep_seconds(run, n_targets, planned.features),
-        fits=planned.fits,
+        rows=fit.features + n_targets,
+        memory=fit.memory,
+        available_memory=fit.available,
+        seconds=sweep_seconds(run, n_targets, fit.features),
+        fits=fit.fits,
     )
 
 
@@ -116,7 +116,7 @@ def _require_limit(limit: object, name: str, otherwise: str) -> int | None:
     return number
 
 
-def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
+def fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> MemoryFit:
     """Return how the edges of a run, with all features or at most `max_features`, fit into memory.
 
     Raises:
@@ -134,7 +134,7 @@ def plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
     n_sources = _n_sources(run, n_features)
     wide = ITEM_BYTES * (n_features + n_targets) * (n_sources + others)
     memory = WORKING_BYTES + (wide if n_features == n_sources else max(result, min(wide, store)))
-    return Plan(n_features, memory, available, store, result <= store)
+    return MemoryFit(n_features, memory, available, store, result <= store)
 
 
 def most_that_fit(run: Run, n_targets: int) -> int:
@@ -143,7 +143,7 @@ def most_that_fit(run: Run, n_targets: int) -> int:
     Positive root n of `(n + targets) (n + errors + tokens) = room`: the numbers of features, targets, errors and tokens,
     and of float32 numbers that fit.
     """
-    room = plan(run, n_targets, None).store_bytes / ITEM_BYTES
+    room = fit_to_memory(run, n_targets, None).store_bytes / ITEM_BYTES
     both, others = n_targets + _n_others(run), _n_others(run)
     root = (-both + math.sqrt(max(0.0, both**2 - 4 * (n_targets * others - room)))) / 2
     return max(0, min(len(run.activations), int(root)))

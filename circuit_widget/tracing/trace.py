@@ -16,7 +16,14 @@ from circuit_widget.graph import JSON, Graph
 from circuit_widget.nodes import PromptToken, Target
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
-from circuit_widget.tracing.estimate import Plan, duration_text, memory_text, most_that_fit, plan, sweep_seconds
+from circuit_widget.tracing.estimate import (
+    MemoryFit,
+    duration_text,
+    fit_to_memory,
+    memory_text,
+    most_that_fit,
+    sweep_seconds,
+)
 from circuit_widget.tracing.neuron_nodes import candidate_neurons
 from circuit_widget.tracing.run import Run
 
@@ -47,10 +54,10 @@ def trace_run(
             f"No feature is active on this prompt's {len(run.prompt)} tokens up to position {run.position}, so there is "
             "nothing to trace. Write a longer prompt, or check that the transcoders were trained on this model."
         )
-    planned = _plan(run, len(targets), max_features)
+    fit = _fit_to_memory(run, len(targets), max_features)
     n_positions, n_layers = len(run.prompt), len(run.captured.layers)
     grid_layer, grid_position = np.divmod(np.arange(n_layers * n_positions, dtype=np.int32), np.int32(n_positions))
-    selection = _select(run, targets, planned, step, progress, cancelled)
+    selection = _select(run, targets, fit, step, progress, cancelled)
     kept = selection.features
     return Graph.build(
         tokens=prompt_tokens(run),
@@ -75,30 +82,30 @@ def prompt_tokens(run: Run) -> tuple[PromptToken, ...]:
     return tuple(PromptToken(text, token_id) for text, token_id in pairs)
 
 
-def _plan(run: Run, n_targets: int, max_features: int | None) -> Plan:
+def _fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> MemoryFit:
     """Return how the trace fits into memory; with a warning or a PromptError where it does not."""
-    planned = plan(run, n_targets, max_features)
-    if planned.fits:
-        return planned
+    fit = fit_to_memory(run, n_targets, max_features)
+    if fit.fits:
+        return fit
     n_active, fitting = len(run.activations), most_that_fit(run, n_targets)
-    wanted = f"The edges between {planned.features:,} features take {memory_text(planned.memory)}"
-    available = f"{memory_text(planned.available)} of memory are available"
+    wanted = f"The edges between {fit.features:,} features take {memory_text(fit.memory)}"
+    available = f"{memory_text(fit.available)} of memory are available"
     if not fitting:
         raise PromptError(f"{wanted}, and {available}, too little for any. Trace a shorter prompt, or free memory.")
     if max_features is not None:
         raise PromptError(f"{wanted}, and {available}: enough for max_features={fitting:,}. Request at most as many.")
     warn(
-        f"{n_active:,} features are active and their edges take {memory_text(planned.memory)}, but {available}: the "
+        f"{n_active:,} features are active and their edges take {memory_text(fit.memory)}, but {available}: the "
         f"{fitting:,} with most influence become nodes, in about {duration_text(sweep_seconds(run, n_targets, fitting))}; "
         "the others join the error of their layer and position. Pass max_features to choose how many.",
     )
-    return plan(run, n_targets, fitting)
+    return fit_to_memory(run, n_targets, fitting)
 
 
 def _select(
     run: Run,
     targets: Sequence[ChosenTarget],
-    planned: Plan,
+    fit: MemoryFit,
     step: int | None,
     progress: Callable[[float], None] | None,
     cancelled: IsCancelled | None,
@@ -107,12 +114,12 @@ def _select(
     if run.neurons is None:
         candidates, layers = np.arange(len(run.activations), dtype=np.int64), run.nodes
     else:
-        neurons = candidate_neurons(run, run.neurons, targets, planned.features, cancelled)
+        neurons = candidate_neurons(run, run.neurons, targets, fit.features, cancelled)
         candidates, layers = neurons.rows, neurons.layers
     directions = torch.stack([target.direction for target in targets])
-    n_rows = planned.features + len(targets)
+    n_rows = fit.features + len(targets)
     edges = EdgeSweep(run.frozen, layers, run.captured.embedding, directions, n_rows=n_rows).edges
-    if planned.features == len(candidates):
+    if fit.features == len(candidates):
         return Selection(candidates, edges(progress=progress, cancelled=cancelled).numpy(), 0)
 
     known = 0
@@ -130,9 +137,9 @@ def _select(
         rows_of,
         Columns(layer, n_positions * layer + position, len(layers) * n_positions, n_positions),
         probability_shares(targets),
-        planned.features,
+        fit.features,
         step=step,
-        store_bytes=planned.store_bytes,
+        store_bytes=fit.store_bytes,
     )
     return Selection(candidates[selection.features], selection.weights, selection.dropped_candidates)
 

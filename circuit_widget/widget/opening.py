@@ -29,23 +29,18 @@ def check_bundle(code: str) -> None:
         )
 
 
-def fitting_model(graph: Graph, given: Any) -> tuple[ReplacementModel | None, str]:
-    """Return the model that interventions on a graph run on, or None and the reason why they cannot run.
+def with_model(graph: Graph, given: Any) -> tuple[Graph, ReplacementModel | None, str]:
+    """Return a graph, with the model that interventions on it run on, or None and the reason why they cannot run.
 
     Raises CircuitWidgetError for what is no model, and for one that cannot have traced the graph.
     """
     model: Any = given if given is not None else graph.model
     if model is None:
-        return None, NO_MODEL
+        return graph, None, NO_MODEL
     if isinstance(model, type) or not hasattr(model, "intervene"):
         raise CircuitWidgetError(
             f"A model to intervene on comes from circuit_widget.load(); given {type(model).__name__}."
         )
     if getattr(model, "closed", False):
-        return None, CLOSED
-    if model.n_layers != graph.n_layers:
-        raise CircuitWidgetError(
-            f"The graph has {graph.n_layers} layers and the model {model.n_layers}: another model traced it. "
-            "Give that one, or none to look only."
-        )
-    return model, ""
+        return graph, None, CLOSED
+    return model.attach(graph), model, ""

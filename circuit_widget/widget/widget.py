@@ -30,7 +30,7 @@ from circuit_widget.widget.jobs.receiver import Receiver
 from circuit_widget.widget.jobs.study_runs import SweepPlan
 from circuit_widget.widget.jobs.worker import Worker
 from circuit_widget.widget.keeping import Keeping
-from circuit_widget.widget.opening import BUNDLE, check_bundle, fitting_model
+from circuit_widget.widget.opening import BUNDLE, check_bundle, with_model
 from circuit_widget.widget.picture import static_bundle
 from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.experiment import nodes_of
@@ -104,19 +104,17 @@ class CircuitWidget(anywidget.AnyWidget):
     ) -> None:
         require_graph(graph, CircuitWidgetError)
         if circuit is not None:
-            of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError)
-        fitting, why_not = fitting_model(graph, model)
+            of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError).check(graph)
+        graph, fitting, why_not = with_model(graph, model)
         check_bundle(str(self._esm))
         self.graph, self.model = graph, fitting
         self._sent = SentGraph(graph)
         self._experiments = Experiments(graph, fitting, why_not, Traits(self, self._state_lock), self._sent)
-        circuit = None if circuit is None else circuit.check(graph)
         settings = page.check_settings({"theme": theme, "height": plain_number(height)})
         self._keeping = Keeping(graph, keep, circuit, self._experiments, self._notify)
-        circuit = self._keeping.work.circuit
-        self._send_nodes(page.nodes_in(circuit))
+        self._send_nodes(page.nodes_in(self._keeping.work.circuit))
         self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
-        super().__init__(circuit=circuit, settings=settings)
+        super().__init__(circuit=self._keeping.work.circuit, settings=settings)
         self._keeping.start()
         self._worker = Worker.of(graph if fitting is None else fitting, self)
         receiver = Receiver(self, self._experiments, self._worker, self.send)

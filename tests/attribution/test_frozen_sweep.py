@@ -125,7 +125,7 @@ def test_edges_do_not_depend_on_the_size_of_a_chunk(
     case = random_case(skip=True, parallel=True)
     expected = edges(case)
     monkeypatch.setattr(sweep, "CHUNK_BYTES", {"cpu": chunk_bytes})
-    monkeypatch.setattr(sweep, "ENOUGH_TARGETS", {"cpu": enough})
+    monkeypatch.setattr(sweep, "ENOUGH_ROWS", {"cpu": enough})
     assert_same(edges(case), expected)
 
 

@@ -123,14 +123,14 @@ def test_with_little_memory_the_least_influential_columns_are_folded_first_and_n
     smallest = (count + 2) * (count + len(whole.columns) - whole.n_features)
     room = int(rows_of_store * smallest) * 4
     stored_bytes: list[int] = []
-    make_room = selection._Store._make_room
+    make_room = selection._RowStore._make_room
 
-    def recorded(store: selection._Store, n_rows: int) -> None:
+    def recorded(store: selection._RowStore, n_rows: int) -> None:
         make_room(store, n_rows)
         width = len(store.candidates) + len(whole.columns) - whole.n_features
         stored_bytes.append(4 * (store.n_rows + n_rows) * width)
 
-    monkeypatch.setattr(selection._Store, "_make_room", recorded)
+    monkeypatch.setattr(selection._RowStore, "_make_room", recorded)
     chosen = whole.select(count, step=10, store_bytes=room)
     assert max(stored_bytes) <= room
     assert len(chosen.features) == count

@@ -84,6 +84,7 @@ def make_entries() -> dict[str, Entry]:
             **silent,
         },
         "verify": {"graph": graph, "n": 1, **silent},
+        "attach": {"graph": graph},
         "fidelity": {"texts": [PROMPT, PROMPT], **silent},
         "activations": {"prompt": PROMPT},
         "collect_examples": {
@@ -123,6 +124,7 @@ def make_entries() -> dict[str, Entry]:
         "save": {"path": folder / "graph.safetensors"},
         "load": {"path": folder / "graph.safetensors"},
         "export": {"path": folder / "graph.json", "slug": "a", "scan": "b"},
+        "from_networkx": {"net": graph.to_networkx()},
         "show": {"model": None},
         "figure": {"circuit": None, "effect": None, "part": "map", "width": 3, "title": None},
     }
@@ -143,6 +145,8 @@ def make_entries() -> dict[str, Entry]:
         "save": {"path": folder / "circuit.json"},
         "load": {"path": folder / "circuit.json"},
         "export": {"path": folder / "graph.json", "graph": graph, "slug": "a", "scan": "b"},
+        "to_link": {"graph": cw.open(graph.export(folder / "opened.json")), "slug": "a", "scan": "b"},
+        "from_link": {"link": "?pinnedIds=" + node, "graph": graph},
     }
     of_widget: dict[str, dict[str, Any]] = {
         "group": {"name": "name", "nodes": node},
@@ -265,7 +269,7 @@ def make_entries() -> dict[str, Entry]:
     }
     functions = {
         "load": Entry(cw.load, loaded),
-        "open": Entry(cw.open, {"path": folder / "graph.safetensors", **silent}),
+        "open": Entry(cw.open, {"path": graph.export(folder / "opened.json"), **silent}),
         "read_labels": Entry(cw.read_labels, {"path": published}),
     }
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, **functions}

@@ -5,13 +5,13 @@ import itertools
 import pytest
 import torch
 
-from circuit_widget.examples import levels, strongest
+from circuit_widget.examples import levels, strongest_examples
 from circuit_widget.examples.batch import batches_of, mixed, passages_of
 from circuit_widget.examples.histogram import BINS, Histograms
 
 
 def chosen(values: list[float], texts: list[int], words: list[int], count: int = 3) -> list[float]:
-    order, filled = strongest.choose(
+    order, filled = strongest_examples.choose(
         torch.tensor([values], dtype=torch.float32), torch.tensor([texts]), torch.tensor([words]), count
     )
     return [values[column] for column, full in zip(order[0].tolist(), filled[0].tolist(), strict=True) if full]
@@ -35,7 +35,7 @@ def test_the_strongest_are_of_different_words_first(
 
 
 def test_of_equal_ones_the_earlier_is_kept() -> None:
-    order, _ = strongest.choose(
+    order, _ = strongest_examples.choose(
         torch.tensor([[2.0, 2.0, 2.0]]), torch.tensor([[1, 2, 3]]), torch.tensor([[1, 1, 1]]), 2
     )
     assert order.tolist() == [[0, 1]]

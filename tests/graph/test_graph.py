@@ -64,7 +64,7 @@ def test_features_made_of_numpy_numbers_are_the_same_features() -> None:
 
 def test_frames() -> None:
     nodes, edges = GRAPH.to_frames()
-    columns = "id kind layer position feature token token_id activation influence label"
+    columns = "id kind layer position feature token token_id activation influence share label"
     assert " ".join(nodes.columns) == columns
     assert list(edges.columns) == ["source", "target", "weight"]
     assert tuple(nodes["id"]) == GRAPH.node_ids

@@ -14,8 +14,8 @@ from circuit_widget.intervention.execution.clamp import clamp
 from circuit_widget.intervention.execution.constant_nodes import ConstantValue, clamped_errors
 from circuit_widget.intervention.execution.feature_clamps import rows_in
 from circuit_widget.intervention.execution.graph_features import GraphFeatures
-from circuit_widget.intervention.execution.plan import ClampPlan, plan
-from circuit_widget.intervention.execution.resolve import Setting, graph_lookup, left_out_lookup
+from circuit_widget.intervention.execution.plan import ClampPlan, plan_clamps
+from circuit_widget.intervention.execution.resolve import ResolveContext, graph_lookup, left_out_lookup
 from circuit_widget.intervention.kinds import Intervention
 from circuit_widget.nodes import ErrorNode, Everywhere, Feature
 from circuit_widget.tracing.activations import Activations, numbers_of, values_of
@@ -31,9 +31,9 @@ def case(request: pytest.FixtureRequest) -> Case:
     return case_of("llama", request.param)
 
 
-def setting_of(case: Case) -> Setting:
+def context_of(case: Case) -> ResolveContext:
     run = run_of(case.model, PROMPT_IDS)
-    return Setting(
+    return ResolveContext(
         run,
         graph_lookup(case.graph),
         case.model.transcoders,
@@ -90,7 +90,7 @@ def test_many_clamps_are_those_of_one_feature_at_a_time(case: Case) -> None:
         [SwapIn([*active[:50], nodes[2]], OTHER, features=[idle])],
     ]
     for interventions in experiments:
-        clamped = clamp(interventions, setting_of(case)).features
+        clamped = clamp(interventions, context_of(case)).features
         expected = one_by_one(case, interventions)
         if isinstance(interventions[0], SwapIn):
             expected[idle] = case.model.activations(OTHER).get(idle, 0.0)
@@ -109,7 +109,7 @@ def test_features_of_another_prompt_are_swapped_in_at_the_places_of_the_nodes(ca
         for feature in there
         if feature.layer == 1 and feature.position in (5, 6) and feature not in active and feature not in nodes
     ]
-    clamped = clamp([SwapIn(nodes, OTHER)], setting_of(case)).features
+    clamped = clamp([SwapIn(nodes, OTHER)], context_of(case)).features
     assert [one.feature for one in clamped] == sorted([*nodes, *new])
     assert [one.value for one in clamped] == [there.get(feature, 0.0) for feature in sorted([*nodes, *new])]
 
@@ -117,7 +117,7 @@ def test_features_of_another_prompt_are_swapped_in_at_the_places_of_the_nodes(ca
 def plan_of(case: Case, interventions: Sequence[Intervention]) -> ClampPlan:
     inputs = [pieces.mlp_input for pieces in run_of(case.model, PROMPT_IDS).captured.layers]
     features = GraphFeatures(case.graph, case.model.transcoders, inputs)
-    return plan(case.graph, features, clamp(interventions, setting_of(case)))
+    return plan_clamps(case.graph, features, clamp(interventions, context_of(case)))
 
 
 def test_a_plan_knows_which_clamps_are_nodes_of_the_graph(case: Case) -> None:
@@ -134,28 +134,28 @@ def test_a_plan_knows_which_clamps_are_nodes_of_the_graph(case: Case) -> None:
 
 def test_neurons_that_are_no_nodes_change_with_their_error_unless_they_are_clamped() -> None:
     case = case_of("llama", "neurons")
-    setting, place = setting_of(case), ErrorNode(1, 5)
+    context, place = context_of(case), ErrorNode(1, 5)
     here = [feature for feature in active_of(case) if (feature.layer, feature.position) == (1, 5)]
     outside = [feature for feature in here if case.graph.find(feature) is None]
     assert len(outside) > 4
     clamped = numbers_of([*outside[:3], Feature(0, 5, outside[3].feature)])
-    found = setting.left_out(place, clamped)
+    found = context.left_out(place, clamped)
     assert found.tolist() == numbers_of(outside[3:]).tolist()
-    (error,) = clamped_errors({place: ConstantValue(0.0)}, clamped, setting)
+    (error,) = clamped_errors({place: ConstantValue(0.0)}, clamped, context)
     layer = case.model.transcoders
     numbers = torch.tensor([feature.feature for feature in here if feature not in outside[3:]], dtype=torch.long)
     kept = torch.tensor([active_of(case)[feature] for feature in here if feature not in outside[3:]])
     rows = layer.decoder_rows(1, numbers, 1)
-    written = setting.run.captured.layers[1].mlp_output[5] - layer.decoder_bias(1) - kept @ rows
+    written = context.run.captured.layers[1].mlp_output[5] - layer.decoder_bias(1) - kept @ rows
     torch.testing.assert_close(error.writes[1], -written, atol=1e-5, rtol=0)
 
 
 def test_each_further_clamp_runs_no_further_line_of_the_package() -> None:
     case = case_of("llama", "neurons")
-    setting, active = setting_of(case), sorted(active_of(case))
+    context, active = context_of(case), sorted(active_of(case))
     few, many = Ablate(active[::8]), Ablate(active)
     # Both have features at every layer and position.
-    counts = [lines(partial(clamp, [one], setting)) for one in (few, many)]
+    counts = [lines(partial(clamp, [one], context)) for one in (few, many)]
     assert len(many.members) > 5 * len(few.members) > 500
     assert counts[0] == counts[1]
     assert lines(lambda: plan_of(case, [many])) == lines(lambda: plan_of(case, [few]))
@@ -198,7 +198,7 @@ def test_a_neuron_at_exactly_zero_is_active_and_can_be_changed() -> None:
     found = case.model.activations(PROMPT_IDS)
     zeros = [feature for feature, value in found.items() if value == 0]
     assert zeros
-    clamped = clamp([Scale(zeros, 2.0)], setting_of(case)).features
+    clamped = clamp([Scale(zeros, 2.0)], context_of(case)).features
     assert [(one.feature, one.value) for one in clamped] == [(feature, 0.0) for feature in sorted(zeros)]
 
 

@@ -18,7 +18,7 @@ TEXTS = random_texts(30, seed=3)
 
 
 def random_rules(vocabulary: Vocabulary, tokens: list[int], count: int) -> Rules:
-    """A rule for three features of four, of each reading and spelling, with one to three words."""
+    """A rule for three features of four, of each named token and spelling, with one to three words."""
     generator = torch.Generator().manual_seed(count)
     drawn = torch.randint(len(tokens), (count, NAMED_WORDS), generator=generator)
     ids = torch.tensor(tokens)[drawn]
@@ -73,7 +73,7 @@ def plain_counts(
         dense[found.position[here], found.feature[here]] = torch.from_numpy(found.value[here]).float()
         for position in range(1, len(window)):
             for feature in range(n_features):
-                place = position + int(rules.readings[feature])
+                place = position + int(rules.named_tokens[feature])
                 if not rules.found[feature] or not 0 <= place < len(window):
                     continue
                 texts = [vocabulary.text(int(token)) for token in rules.tokens[feature] if token >= 0]

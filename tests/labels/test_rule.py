@@ -1,4 +1,4 @@
-"""The rule: each reading on examples made for it, and no label with a word that is not in the data."""
+"""The rule: each named token on examples made for it, and no label with a word that is not in the data."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from circuit_widget.labels.rule import Promotes, Reading, find_rules, label_text
+from circuit_widget.labels.rule import NamedToken, Promotes, find_rules, label_text
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 from tests.hostile import HOSTILE
 from tests.labels.made_evidence import Made, evidence_of_one, vocabulary_of
@@ -117,7 +117,7 @@ def test_up_to_three_tokens_that_follow() -> None:
 def test_signs_are_quoted_and_white_space_has_no_label() -> None:
     assert label(peaks(COMMA, COMMA, COMMA)) == "“,”"
     assert label(peaks(LINE, LINE, LINE)) is None
-    assert label_text(Reading.BEFORE, ["a,b", "c"]) == "after “a,b”, c"
+    assert label_text(NamedToken.BEFORE, ["a,b", "c"]) == "after “a,b”, c"
 
 
 def test_a_feature_without_examples_has_no_label() -> None:
@@ -138,7 +138,7 @@ def test_no_label_has_a_word_that_is_not_in_the_examples(seed: int) -> None:
             continue
         tokens = [token for token in rules.tokens[0].tolist() if token >= 0]
         assert set(tokens) <= {token for example in examples for token in example.tokens.values()}
-        assert text == label_text(Reading(int(rules.readings[0])), [vocabulary.text(token) for token in tokens])
+        assert text == label_text(NamedToken(int(rules.named_tokens[0])), [vocabulary.text(token) for token in tokens])
         assert text.isprintable()
         assert "\ufffd" not in text
         assert len(text) <= 100

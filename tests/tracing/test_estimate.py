@@ -12,7 +12,14 @@ import torch
 from circuit_widget.errors import CircuitWidgetWarning, PromptError
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing import estimate
-from circuit_widget.tracing.estimate import Estimate, estimate_run, most_that_fit, plan, product_rate, sweep_operations
+from circuit_widget.tracing.estimate import (
+    Estimate,
+    estimate_run,
+    fit_to_memory,
+    most_that_fit,
+    product_rate,
+    sweep_operations,
+)
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.activation import JumpReLU
 from tests.cases import case_of
@@ -67,8 +74,8 @@ def test_a_limit_takes_less(run: Run) -> None:
 def test_most_that_fit_is_the_largest_number_that_fits(run: Run, with_memory: Callable[[int], None]) -> None:
     with_memory(edge_bytes(run, 20, 3) + 50)
     assert most_that_fit(run, 3) == 20
-    assert plan(run, 3, 20).fits
-    assert not plan(run, 3, 21).fits
+    assert fit_to_memory(run, 3, 20).fits
+    assert not fit_to_memory(run, 3, 21).fits
     with_memory(0)
     assert most_that_fit(run, 3) == 0
 

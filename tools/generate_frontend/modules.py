@@ -53,7 +53,7 @@ def _core() -> list[str]:
     return [
         constant("KIND", kinds, "The kinds of nodes by their codes in a snapshot."),
         constant("KIND_NAMES", tuple(kinds), "The kinds of nodes, in the order of their codes."),
-        *_taken(rules, "COLORS", "LONGEST_NAME", "LONGEST_NODE", "MOST"),
+        *_taken(rules, "COLORS", "LONGEST_NAME", "LONGEST_NODE", "MOST_ENTRIES"),
         constant("LONGEST_EXPERIMENT_NAME", schema.LONGEST_TEXT, "Most characters in the name of an experiment."),
         constant("NODE_THRESHOLD", Circuit().node_threshold, "Share of influence that visible nodes have at first."),
         constant("EDGE_THRESHOLD", Circuit().edge_threshold, "Share of edge score that visible edges have at first."),

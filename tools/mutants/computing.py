@@ -179,10 +179,10 @@ MUTATIONS = (
     ),
     Mutation(
         "the strongest edges are the weakest",
-        ATTRIBUTION + "strongest.py",
+        ATTRIBUTION + "strongest_edges.py",
         'np.argsort(-flat[indices], kind="stable")',
         'np.argsort(flat[indices], kind="stable")',
-        ("tests/graph/test_strongest.py",),
+        ("tests/graph/test_strongest_edges.py",),
     ),
     Mutation(
         "a contrast is a sum",

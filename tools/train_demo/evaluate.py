@@ -71,10 +71,10 @@ def behaviour_scores(folder: Path = MODEL, held_out: Split = Split.REPORT) -> It
     yield Score("two-hop, both: held-out cities", accuracy(select(TWO_HOP, held_out)), at_least=0.95)
     for kind in TWO_HOP:
         yield Score(f"{kind}: trained cities", accuracy(select(kind, Split.TRAIN)), at_least=0.98)
-        asked = select(kind, held_out)
-        yield Score(f"{kind}: held-out cities", accuracy(asked))
-        for relation in dict.fromkeys(s.relation for s in asked):
-            only = [s for s in asked if s.relation == relation and s.phrasing == 0]
+        questions = select(kind, held_out)
+        yield Score(f"{kind}: held-out cities", accuracy(questions))
+        for relation in dict.fromkeys(s.relation for s in questions):
+            only = [s for s in questions if s.relation == relation and s.phrasing == 0]
             yield Score(f"{kind}: held-out cities, {relation}, first phrasing", accuracy(only))
     yield Score("opposites: trained", accuracy(select(Kind.OPPOSITE, Split.TRAIN)), at_least=0.98)
     opposites = select(Kind.OPPOSITE, held_out)
@@ -130,8 +130,8 @@ def fidelity_scores(
     for kind in TWO_HOP:
         yield Score(f"{same}: {kind}, held out", agreement(model, tokenizer, layers, select(kind, held_out, 0)))
     for kind in (Kind.OPPOSITE, Kind.SUM):
-        asked = select(kind, held_out)
-        yield Score(f"same answer, all MLPs replaced: {kind}, held out", agreement(model, tokenizer, layers, asked))
+        questions = select(kind, held_out)
+        yield Score(f"same answer, all MLPs replaced: {kind}, held out", agreement(model, tokenizer, layers, questions))
 
 
 def causal_scores(

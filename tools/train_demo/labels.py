@@ -1,6 +1,6 @@
 """Labels for features, by one written rule from where they are on in the corpus; none is made by hand.
 
-A *reading* gives some positions of the corpus a value: the token there, the state of the city there, the answer asked for there, ...
+A *reading* gives some positions of the corpus a value: the token there, the state of the city there, the expected answer there, ...
 For a feature and a value, `precision` is the share of the feature's summed activation at positions of that value, `recall` the share of
 that value's positions where it is on. The label is that of the first reading, in the order of `READINGS`, that fits:
 
@@ -9,11 +9,11 @@ that value's positions where it is on. The label is that of the first reading, i
   tokens: wherever a word of the place stands, its name, its cities, its abbreviation);
 - "say Austin": precision at least 0.8 over positions whose next token is Austin, recall at least 0.3, and Austin is among the ten tokens
   the feature promotes most;
-- a relation asked for anywhere in the sentence ("capital"): precision at least 0.8 and recall at least 0.1;
+- a relation anywhere in the sentence ("capital"): precision at least 0.8 and recall at least 0.1;
 - every other reading: precision at least 0.8 and recall at least 0.6.
 
-If none fits, up to three tokens are named: answers given where it is on that together hold 60% of its activation ("say Austin, Boston"),
-else tokens that hold 80% as where it is on ("Dallas, Waco"), else as what comes next; else the feature has no label.
+If none fits, up to three tokens are named: answers given where it is on that together have 60% of its activation ("say Austin, Boston"),
+else tokens that have 80% as where it is on ("Dallas, Waco"), else as what comes next; else the feature has no label.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ READINGS = (
     CITY_AT_END,
     TOKEN,
     CONCEPT,
-    Reading("concept asked", _at_end(WORD_KINDS, lambda s: s.topic), "{} (any language)"),
+    Reading("concept", _at_end(WORD_KINDS, lambda s: s.topic), "{} (any language)"),
     RELATION,
     Reading("answer's language", _at_end(WORD_KINDS, _answer_language), "say a word in {}"),
     Reading("ones", _at_end({Kind.SUM}, _ones), "ones {}"),

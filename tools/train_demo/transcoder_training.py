@@ -88,7 +88,7 @@ def training_prompts(recipe: TranscoderRecipe) -> list[WeightedPrompt]:
 def train_transcoder(rows: MlpRows, mlp: Mlp, recipe: TranscoderRecipe, layer: int) -> Transcoder:
     """Train one layer's transcoder on its MLP rows, both sides scaled to unit variance while training; layers count from the second.
 
-    Half of each batch is blended: moved some of the way to another row, `mlp` saying what is written there.
+    Half of each batch is blended: moved some of the way to another row, `mlp` gives what is written there.
     """
     share = rows.weight[:, None] / rows.weight.sum()
     read_scale, written_scale = (

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from circuit_widget.arguments import ACTING, first_line, quoted
+from circuit_widget.arguments import FORBIDDEN_CHARACTERS, first_line, quoted
 from circuit_widget.characters import REPLACEMENT, repaired, shortened
 from circuit_widget.errors import LoadError
 from circuit_widget.examples.record import Example
@@ -111,7 +111,7 @@ def label_of(given: object) -> str | None:
     """Return a label as one line of at most 200 characters, None for an empty one. Raises Unusable for anything else."""
     if not isinstance(given, str):
         raise Unusable(f"a label is a text, found {quoted(given)}")
-    line = ACTING.sub(REPLACEMENT, " ".join(repaired(given).split()))
+    line = FORBIDDEN_CHARACTERS.sub(REPLACEMENT, " ".join(repaired(given).split()))
     return shortened(line, LONGEST_LABEL) or None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,15 +61,9 @@ def _list(text: _Text, key: str) -> Iterator[JsonPiece]:
     yield JsonPiece(key, -1, [])
     number = 0
     while text.another(number, "]"):
-        yield JsonPiece(key, number, text.value())
-        number += 1
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text[:20]} is too large for a number")
-    return number
+        for value in text.several() or [text.value()]:
+            yield JsonPiece(key, number, value)
+            number += 1
 
 
 @dataclass
@@ -82,7 +75,8 @@ class _Text:
     at: int = 0
     before: int = 0
     ended: bool = False
-    decoder: json.JSONDecoder = field(default_factory=lambda: json.JSONDecoder(parse_float=_finite))
+    unclear: bool = False
+    decoder: json.JSONDecoder = field(default_factory=lambda: json.JSONDecoder())
 
     @property
     def place(self) -> int:
@@ -94,7 +88,7 @@ class _Text:
         chunk = self.read(count)
         self.before += self.at
         self.buffer, self.at = self.buffer[self.at :] + chunk, 0
-        self.ended = not chunk
+        self.ended, self.unclear = not chunk, False
         return bool(chunk)
 
     def next(self) -> str:
@@ -121,6 +115,24 @@ class _Text:
         if number:
             self.expect(",")
         return True
+
+    def several(self) -> list[Any]:
+        """The next entries of a list, as many as there are in what was read; none where it is not clear where one ends.
+
+        What is read as whole entries up to an end of one is what follows in the file, since JSON is read from its start.
+        """
+        end = self.buffer.rfind("},", self.at) + 1
+        if self.unclear or end <= self.at:
+            return []
+        try:
+            found, length = self.decoder.raw_decode(f"[{self.buffer[self.at : end]}]")
+        except ValueError:
+            # Tried once only: the entries that were read are then taken one by one.
+            self.unclear = True
+            return []
+        # The list may have ended before; then its bracket comes next.
+        self.at = min(end, self.at + length - len("[]"))
+        return list(found)
 
     def value(self) -> Any:
         """The next value; the place is behind it."""

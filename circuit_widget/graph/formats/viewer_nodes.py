@@ -66,6 +66,7 @@ class ViewerNode:
     encoded: int | None = None
     part: str = ""
     index: int = 0
+    layer_in_file: int = -1
 
     def id_here(self, n_layers: int) -> str:
         """Return the id that a graph of so many layers gives to this node."""
@@ -137,6 +138,7 @@ def _node(index: int, entry: Mapping[str, Any], feature_of: Callable[[str, Mappi
         entry.get("feature") if kind is NodeKind.FEATURE and isinstance(entry.get("feature"), int) else None,
         _part(entry, node),
         index,
+        -1 if kind is NodeKind.TOKEN else layer_of(place, entry),
     )
 
 

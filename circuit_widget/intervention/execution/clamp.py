@@ -19,10 +19,10 @@ from circuit_widget.intervention.execution.constant_nodes import (
 )
 from circuit_widget.intervention.execution.feature_clamps import FeatureClamps, latest
 from circuit_widget.intervention.execution.resolve import (
-    Constant,
+    ConstantNode,
+    ResolveContext,
     Resolved,
     ResolvedNodes,
-    Setting,
     resolve,
     resolve_all,
 )
@@ -48,10 +48,10 @@ class _Changes:
 
     features: Int64[np.ndarray, "n 3"]
     values: Float64[np.ndarray, " n"]
-    constants: Mapping[Constant, ConstantValue] = field(default_factory=dict)
+    constants: Mapping[ConstantNode, ConstantValue] = field(default_factory=dict)
 
 
-def clamp(interventions: Sequence[Intervention], setting: Setting) -> ClampedNodes:
+def clamp(interventions: Sequence[Intervention], context: ResolveContext) -> ClampedNodes:
     """Return what the interventions clamp; where two change the same node, the later one counts.
 
     Raises:
@@ -59,19 +59,19 @@ def clamp(interventions: Sequence[Intervention], setting: Setting) -> ClampedNod
             a position that cannot be changed, prompts that cannot be aligned.
         NodeError: a node that is not in the graph, a feature that does not exist.
     """
-    changes = [_changes(intervention, setting) for intervention in interventions]
+    changes = [_changes(intervention, context) for intervention in interventions]
     constants = {node: value for one in changes for node, value in one.constants.items()}
     features, values = latest(
         np.concatenate([one.features for one in changes]), np.concatenate([one.values for one in changes])
     )
     return ClampedNodes(
-        FeatureClamps(features, values_of(setting.run.activations, features), values),
-        clamped_errors(constants, features, setting),
-        clamped_tokens(constants, setting.run),
+        FeatureClamps(features, values_of(context.run.activations, features), values),
+        clamped_errors(constants, features, context),
+        clamped_tokens(constants, context.run),
     )
 
 
-def without_everywhere(intervention: Intervention, setting: Setting) -> Intervention:
+def without_everywhere(intervention: Intervention, context: ResolveContext) -> Intervention:
     """Return the same intervention with each Everywhere replaced by Features, at the positions that it changes.
 
     These are all positions for Set and Add, and those where the feature is active for the others.
@@ -79,7 +79,7 @@ def without_everywhere(intervention: Intervention, setting: Setting) -> Interven
     if not any(isinstance(entry, Everywhere) for entry in intervention.members):
         return intervention
     nodes: list[tuple[Node, ...]] = [
-        _features(resolve(entry, setting)) if isinstance(entry, Everywhere) else (entry,)
+        _features(resolve(entry, context)) if isinstance(entry, Everywhere) else (entry,)
         for entry in intervention.members
     ]
     if isinstance(intervention, Set | Add):
@@ -87,7 +87,7 @@ def without_everywhere(intervention: Intervention, setting: Setting) -> Interven
         values = {node: value for some, value in zip(nodes, each, strict=True) for node in some}
         value = intervention.value if isinstance(intervention.value, float) else tuple(values.values())
         return replace(intervention, nodes=tuple(values), value=value)
-    before = setting.run.activations
+    before = context.run.activations
     return replace(
         intervention, nodes=[node for some in nodes for node in some if isinstance(node, str) or node in before]
     )
@@ -97,32 +97,32 @@ def _features(nodes: Sequence[Resolved]) -> tuple[Feature, ...]:
     return tuple(node for node in nodes if isinstance(node, Feature))
 
 
-def _changes(intervention: Intervention, setting: Setting) -> _Changes:
-    nodes = resolve_all(intervention.members, setting)
+def _changes(intervention: Intervention, context: ResolveContext) -> _Changes:
+    nodes = resolve_all(intervention.members, context)
     match intervention:
         case Ablate():
-            return _scaled(intervention, nodes, setting, 0.0)
+            return _scaled(intervention, nodes, context, 0.0)
         case Scale(factor=factor):
-            return _scaled(intervention, nodes, setting, factor)
+            return _scaled(intervention, nodes, context, factor)
         case Set():
             return _Changes(nodes.features, _given(intervention, nodes))
         case Add():
-            before = values_of(setting.run.activations, nodes.features)
+            before = values_of(context.run.activations, nodes.features)
             return _Changes(nodes.features, before + _given(intervention, nodes))
         case SwapIn():
-            return _swapped(intervention, nodes, setting)
+            return _swapped(intervention, nodes, context)
         case _:
             raise InterventionError(f"{type(intervention).__name__} is not an intervention this model knows.")
 
 
-def _scaled(intervention: Ablate | Scale, nodes: ResolvedNodes, setting: Setting, factor: float) -> _Changes:
+def _scaled(intervention: Ablate | Scale, nodes: ResolvedNodes, context: ResolveContext, factor: float) -> _Changes:
     """Return nodes at a factor times what they are, if every entry that is a feature is active at some position."""
-    entries, activations = intervention.members, setting.run.activations
+    entries, activations = intervention.members, context.run.activations
     inactive = np.bincount(nodes.entries, minlength=len(entries)) > 0
     inactive[nodes.entries[active_rows(activations, nodes.features) >= 0]] = False
     for index in np.flatnonzero(inactive).tolist():
         entry = entries[index]
-        may_become_active = setting.open_ended and isinstance(entry, Everywhere)
+        may_become_active = context.open_ended and isinstance(entry, Everywhere)
         if not may_become_active:
             first = nodes.features[np.searchsorted(nodes.entries, index)]
             named = entry if isinstance(entry, Everywhere) else Feature(*first.tolist())
@@ -151,13 +151,13 @@ def _one_for_each(value: float | Sequence[float], count: int) -> Sequence[float]
     return (value,) * count if isinstance(value, float | int) else value
 
 
-def _swapped(swap: SwapIn, nodes: ResolvedNodes, setting: Setting) -> _Changes:
-    run, other = setting.run, setting.run_prompt(swap.prompt)
+def _swapped(swap: SwapIn, nodes: ResolvedNodes, context: ResolveContext) -> _Changes:
+    run, other = context.run, context.run_prompt(swap.prompt)
     pairs = alignment_between(prompt_tokens(run), prompt_tokens(other), swap.pairs).pairs
     if swap.features is None:
         injected = _newly_active(nodes.features, run.activations, other.activations, pairs)
     else:
-        injected = _incoming(swap, setting)
+        injected = _incoming(swap, context)
     features = np.concatenate([nodes.features, injected])
     counterparts = features.copy()
     for number in dict.fromkeys(features[:, 1].tolist()):
@@ -170,8 +170,8 @@ def _swapped(swap: SwapIn, nodes: ResolvedNodes, setting: Setting) -> _Changes:
     )
 
 
-def _incoming(swap: SwapIn, setting: Setting) -> Int64[np.ndarray, "n 3"]:
-    nodes = resolve_all(swap.incoming, setting)
+def _incoming(swap: SwapIn, context: ResolveContext) -> Int64[np.ndarray, "n 3"]:
+    nodes = resolve_all(swap.incoming, context)
     for node in nodes.constants:
         raise InterventionError(
             f"The features to swap in are features; {node.id!r} is none. Name it among the nodes of SwapIn."

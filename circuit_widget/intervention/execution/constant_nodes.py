@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from circuit_widget.intervention.execution.resolve import Constant, Setting
+from circuit_widget.intervention.execution.resolve import ConstantNode, ResolveContext
 from circuit_widget.nodes import ErrorNode, TokenNode
 from circuit_widget.tracing.activations import values_of
 from circuit_widget.tracing.errors import errors_at
@@ -48,7 +48,7 @@ class ClampedToken:
 
 
 def clamped_errors(
-    constants: Mapping[Constant, ConstantValue], clamped: Int64[np.ndarray, "n 3"], setting: Setting
+    constants: Mapping[ConstantNode, ConstantValue], clamped: Int64[np.ndarray, "n 3"], context: ResolveContext
 ) -> tuple[ClampedError, ...]:
     """Return the errors among some nodes, sorted, with the vectors that are added to change them.
 
@@ -60,19 +60,19 @@ def clamped_errors(
         InterventionError: as `left_out_lookup` does.
     """
     errors = {node: constants[node] for node in sorted(node for node in constants if isinstance(node, ErrorNode))}
-    own = _errors({node: (setting.run, node.position) for node in errors}, setting)
-    others = _errors({node: value.counterpart for node, value in errors.items() if value.counterpart}, setting)
+    own = _errors({node: (context.run, node.position) for node in errors}, context)
+    others = _errors({node: value.counterpart for node, value in errors.items() if value.counterpart}, context)
     found = []
     for node, value in errors.items():
         change = (value.factor - 1) * own[node]
         writes = {node.layer: change + others[node] if node in others else change}
-        for layer, written in _left_out_writes(node, value, clamped, setting):
+        for layer, written in _left_out_writes(node, value, clamped, context):
             writes[layer] = writes[layer] + written if layer in writes else written
         found.append(ClampedError(node, writes))
     return tuple(found)
 
 
-def clamped_tokens(constants: Mapping[Constant, ConstantValue], run: Run) -> tuple[ClampedToken, ...]:
+def clamped_tokens(constants: Mapping[ConstantNode, ConstantValue], run: Run) -> tuple[ClampedToken, ...]:
     """Return the tokens among some nodes, by position, with what is added to their embeddings."""
     found = []
     for node in sorted((node for node in constants if isinstance(node, TokenNode)), key=lambda node: node.position):
@@ -85,7 +85,7 @@ def clamped_tokens(constants: Mapping[Constant, ConstantValue], run: Run) -> tup
     return tuple(found)
 
 
-def _errors(sources: Mapping[ErrorNode, tuple[Run, int]], setting: Setting) -> dict[ErrorNode, Tensor]:
+def _errors(sources: Mapping[ErrorNode, tuple[Run, int]], context: ResolveContext) -> dict[ErrorNode, Tensor]:
     """Return for each error node the error vector of its layer in the given run, at the given position."""
     groups: dict[tuple[int, int], list[ErrorNode]] = {}
     for node, (run, _) in sources.items():
@@ -93,26 +93,26 @@ def _errors(sources: Mapping[ErrorNode, tuple[Run, int]], setting: Setting) -> d
     found: dict[ErrorNode, Tensor] = {}
     for (_, layer), nodes in groups.items():
         run = sources[nodes[0]][0]
-        vectors = errors_at(run, setting.transcoders, layer, [sources[node][1] for node in nodes])
+        vectors = errors_at(run, context.transcoders, layer, [sources[node][1] for node in nodes])
         found.update(zip(nodes, vectors, strict=True))
     return found
 
 
 def _left_out_writes(
-    error: ErrorNode, value: ConstantValue, clamped: Int64[np.ndarray, "n 3"], setting: Setting
+    error: ErrorNode, value: ConstantValue, clamped: Int64[np.ndarray, "n 3"], context: ResolveContext
 ) -> Iterator[tuple[int, Float[Tensor, " d_model"]]]:
     """Yield, for each layer they write to, by how much the output of the left-out features of an error changes."""
-    features = setting.left_out(error, clamped)
+    features = context.left_out(error, clamped)
     if not len(features):
         return
-    changes = (value.factor - 1) * values_of(setting.run.activations, features)
+    changes = (value.factor - 1) * values_of(context.run.activations, features)
     if value.counterpart is not None:
         other, position = value.counterpart
         there = features.copy()
         there[:, 1] = position
         changes += values_of(other.activations, there)
-    for layer in setting.transcoders.written_layers(error.layer):
-        device = setting.run.captured.layers[layer].mlp_output.device
+    for layer in context.transcoders.written_layers(error.layer):
+        device = context.run.captured.layers[layer].mlp_output.device
         numbers = torch.as_tensor(features[:, 2], device=device)
-        rows = setting.transcoders.decoder_rows(error.layer, numbers, layer).to(device)
+        rows = context.transcoders.decoder_rows(error.layer, numbers, layer).to(device)
         yield layer, torch.tensor(changes, dtype=torch.float32, device=device) @ rows

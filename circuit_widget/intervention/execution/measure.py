@@ -19,7 +19,7 @@ from circuit_widget.intervention.execution.predict import (
     predict,
     set_clamped,
 )
-from circuit_widget.intervention.mode import Regime
+from circuit_widget.intervention.mode import CheckedMode
 from circuit_widget.model.capture import Capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Batch, Conditions, Edit, rerun_batch
@@ -49,7 +49,7 @@ def measure(
     run: Run,
     graph_features: GraphFeatures,
     plans: Sequence[ClampPlan],
-    regime: Regime,
+    mode: CheckedMode,
     *,
     progress: Callable[[float], None] | None = None,
     cancelled: IsCancelled | None = None,
@@ -62,7 +62,7 @@ def measure(
     Raises:
         Cancelled: `cancelled()` became true between two layers.
     """
-    conditions = regime.conditions
+    conditions = mode.conditions
     if conditions is None:
         direct = predict(run.frozen, transcoders, graph_features, plans, knock_on=())
         normed = final_normed(model, run) + direct.normed.to(model.device)

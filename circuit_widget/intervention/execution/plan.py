@@ -99,7 +99,7 @@ class ClampPlan:
         return change
 
 
-def plan(graph: Graph, graph_features: GraphFeatures, nodes: ClampedNodes) -> ClampPlan:
+def plan_clamps(graph: Graph, graph_features: GraphFeatures, nodes: ClampedNodes) -> ClampPlan:
     """Return the plan that clamps some nodes."""
     clamped = nodes.features
     layer, position, feature = clamped.features.T

@@ -22,10 +22,10 @@ from circuit_widget.tracing.activations import Activations, features_at, numbers
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
-Constant: TypeAlias = ErrorNode | TokenNode
+ConstantNode: TypeAlias = ErrorNode | TokenNode
 """A node without an activation: a vector that is constant in the graph's linear model, whatever else changes."""
 
-Resolved: TypeAlias = Feature | Constant
+Resolved: TypeAlias = Feature | ConstantNode
 
 RunPrompt: TypeAlias = Callable[[str | Sequence[int]], Run]
 """Runs another prompt, to swap in from."""
@@ -46,7 +46,7 @@ def nothing_left_out(*_: object) -> Int64[np.ndarray, "0 3"]:
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class ResolveContext:
     """What the nodes of interventions are resolved against.
 
     Attributes:
@@ -109,28 +109,28 @@ def left_out_lookup(graph: Graph, activations: Activations) -> LeftOutLookup:
     return left_out
 
 
-def resolve(entry: NodeEntry, setting: Setting) -> Sequence[Resolved]:
+def resolve(entry: NodeEntry, context: ResolveContext) -> Sequence[Resolved]:
     """Return the nodes that one entry of an intervention names, checked against prompt and transcoders.
 
     Raises:
         InterventionError: a position that cannot be changed, or a node of a kind that cannot.
         NodeError: a node that is not in the graph, a layer or feature that does not exist.
     """
-    first, last = setting.run.activations.first_position, setting.run.position
+    first, last = context.run.activations.first_position, context.run.position
     if isinstance(entry, Everywhere):
-        _check_feature(entry, setting.transcoders)
+        _check_feature(entry, context.transcoders)
         return [entry.at(position) for position in range(first, last + 1)]
     if isinstance(entry, Feature):
-        _check_feature(entry, setting.transcoders)
+        _check_feature(entry, context.transcoders)
         if not first <= entry.position <= last:
             raise InterventionError(
                 f"{entry} cannot be changed; positions {first} to {last} can "
                 "(features before them are not read, later positions do not reach the traced one)."
             )
         return (entry,)
-    node = setting.lookup(entry)
+    node = context.lookup(entry)
     if isinstance(node, ErrorNode):
-        _check_error(node, setting)
+        _check_error(node, context)
     elif isinstance(node, TokenNode) and node.position > last:
         raise InterventionError(
             f"The token {node.id!r} cannot be changed; those at positions 0 to {last} can "
@@ -151,10 +151,10 @@ class ResolvedNodes:
 
     features: Int64[np.ndarray, "n 3"]
     entries: Int64[np.ndarray, " n"]
-    constants: tuple[Constant, ...]
+    constants: tuple[ConstantNode, ...]
 
 
-def resolve_all(entries: Sequence[NodeEntry], setting: Setting) -> ResolvedNodes:
+def resolve_all(entries: Sequence[NodeEntry], context: ResolveContext) -> ResolvedNodes:
     """Return the nodes that the entries of an intervention name, checked as `resolve` does, all Features at once.
 
     Raises:
@@ -163,12 +163,12 @@ def resolve_all(entries: Sequence[NodeEntry], setting: Setting) -> ResolvedNodes
     at_once = np.fromiter(map(isinstance, entries, repeat(Feature)), dtype=bool, count=len(entries))
     # A number that is too large for NumPy makes these objects.
     listed = np.array([*map(attrgetter("layer", "position", "feature"), compress(entries, at_once))]).reshape(-1, 3)
-    can_be_changed = _can_be_changed(listed, setting)
+    can_be_changed = _can_be_changed(listed, context)
     at_once[at_once] = can_be_changed
     features, indices = [listed[can_be_changed].astype(np.int64)], [np.flatnonzero(at_once)]
-    constants: list[Constant] = []
+    constants: list[ConstantNode] = []
     for index in np.flatnonzero(~at_once).tolist():
-        nodes = resolve(entries[index], setting)
+        nodes = resolve(entries[index], context)
         constants.extend(node for node in nodes if not isinstance(node, Feature))
         features.append(numbers_of(node for node in nodes if isinstance(node, Feature)))
         indices.append(np.full(len(features[-1]), index, dtype=np.int64))
@@ -176,13 +176,13 @@ def resolve_all(entries: Sequence[NodeEntry], setting: Setting) -> ResolvedNodes
     return ResolvedNodes(np.concatenate(features)[order], np.concatenate(indices)[order], tuple(constants))
 
 
-def _can_be_changed(features: Shaped[np.ndarray, "n 3"], setting: Setting) -> Bool[np.ndarray, " n"]:
+def _can_be_changed(features: Shaped[np.ndarray, "n 3"], context: ResolveContext) -> Bool[np.ndarray, " n"]:
     """Return which features, given as layer, position and number, exist and are at a position that can be changed."""
-    transcoders = setting.transcoders
+    transcoders = context.transcoders
     sizes = np.array([transcoders.n_features(layer) for layer in range(transcoders.n_layers)], dtype=np.int64)
     layer, position, number = features.T
     exists = number < sizes[np.minimum(layer, len(sizes) - 1).astype(np.int64)]
-    first, last = setting.run.activations.first_position, setting.run.position
+    first, last = context.run.activations.first_position, context.run.position
     return np.asarray((layer < len(sizes)) & exists & (first <= position) & (position <= last), dtype=bool)
 
 
@@ -196,8 +196,8 @@ def _check_feature(feature: Feature | Everywhere, transcoders: TranscoderSet) ->
         raise NodeError(f"{feature} does not exist; layer {feature.layer} has features 0 to {last}.")
 
 
-def _check_error(error: ErrorNode, setting: Setting) -> None:
-    first, last, n_layers = setting.run.activations.first_position, setting.run.position, setting.transcoders.n_layers
+def _check_error(error: ErrorNode, context: ResolveContext) -> None:
+    first, last, n_layers = context.run.activations.first_position, context.run.position, context.transcoders.n_layers
     if error.layer >= n_layers:
         raise NodeError(f"The error {error.id!r} does not exist; the model has layers 0 to {n_layers - 1}.")
     if not first <= error.position <= last:

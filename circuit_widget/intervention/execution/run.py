@@ -17,12 +17,12 @@ from circuit_widget.intervention.effect import Effect, node_frame, token_frame
 from circuit_widget.intervention.execution.clamp import clamp, without_everywhere
 from circuit_widget.intervention.execution.graph_features import GraphFeatures
 from circuit_widget.intervention.execution.measure import measure
-from circuit_widget.intervention.execution.plan import ClampPlan, plan
+from circuit_widget.intervention.execution.plan import ClampPlan, plan_clamps
 from circuit_widget.intervention.execution.predict import logits_after, predict
-from circuit_widget.intervention.execution.resolve import RunPrompt, Setting, graph_lookup, left_out_lookup
+from circuit_widget.intervention.execution.resolve import ResolveContext, RunPrompt, graph_lookup, left_out_lookup
 from circuit_widget.intervention.execution.target_readings import TargetReaders, TargetReading
 from circuit_widget.intervention.kinds import Intervention
-from circuit_widget.intervention.mode import Regime
+from circuit_widget.intervention.mode import CheckedMode
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import batches
 from circuit_widget.model.tokens.tokenizer import token_text
@@ -51,7 +51,7 @@ def run_experiments(
     graph: Graph,
     graph_features: GraphFeatures,
     experiments: Sequence[tuple[Intervention, ...]],
-    regime: Regime,
+    mode: CheckedMode,
     *,
     run_prompt: RunPrompt,
     label: Callable[[int, int, float], str | None],
@@ -70,8 +70,10 @@ def run_experiments(
         Cancelled: `cancelled()` became true between two layers.
     """
     with inference():
-        setting = Setting(run, graph_lookup(graph), transcoders, run_prompt, left_out_lookup(graph, run.activations))
-        plans = [plan(graph, graph_features, clamp(interventions, setting)) for interventions in experiments]
+        context = ResolveContext(
+            run, graph_lookup(graph), transcoders, run_prompt, left_out_lookup(graph, run.activations)
+        )
+        plans = [plan_clamps(graph, graph_features, clamp(interventions, context)) for interventions in experiments]
         starts = [(one.first_layer, one.first_position) for one in plans]
         readers, found = TargetReaders(model, run, graph), dict[int, _Numbers]()
         for batch in batches(model, run.captured, starts):
@@ -82,12 +84,12 @@ def run_experiments(
                     progress((done + share * size) / len(experiments))
 
             measured = measure(
-                model, transcoders, run, graph_features, together, regime, progress=report, cancelled=cancelled
+                model, transcoders, run, graph_features, together, mode, progress=report, cancelled=cancelled
             )
             features, logits = measured.features.cpu().numpy(), measured.logits.cpu().numpy()
             seconds = (time.perf_counter() - started) / len(batch)
             _require_finite(logits, [experiments[number] for number in batch])
-            predicted = predict(run.frozen, transcoders, graph_features, together, knock_on=regime.knock_on)
+            predicted = predict(run.frozen, transcoders, graph_features, together, knock_on=mode.knock_on)
             predicted_logits = logits_after(model, run.captured, predicted).cpu().numpy()
             for row, number in enumerate(batch):
                 found[number] = _Numbers(
@@ -98,9 +100,9 @@ def run_experiments(
                     readers.read(measured.normed[row], predicted.normed[row]),
                     seconds,
                 )
-    effect_of = _EffectMaker(model, run, graph, regime, label)
+    effect_of = _EffectMaker(model, run, graph, mode, label)
     return tuple(
-        effect_of(tuple(without_everywhere(one, setting) for one in interventions), plans[number], found[number])
+        effect_of(tuple(without_everywhere(one, context) for one in interventions), plans[number], found[number])
         for number, interventions in enumerate(experiments)
     )
 
@@ -124,7 +126,7 @@ class _EffectMaker:
     model: LanguageModel
     run: Run
     graph: Graph
-    regime: Regime
+    mode: CheckedMode
     label: Callable[[int, int, float], str | None]
 
     def __call__(self, interventions: tuple[Intervention, ...], plan: ClampPlan, numbers: _Numbers) -> Effect:
@@ -147,8 +149,8 @@ class _EffectMaker:
         return Effect(
             graph=graph,
             interventions=interventions,
-            mode=self.regime.name,
-            frozen=self.regime.frozen,
+            mode=self.mode.name,
+            frozen=self.mode.frozen,
             nodes=node_frame([*self._ids, *outside.ids()], before, after, predicted),
             tokens=token_frame(self._before, numbers.logits, numbers.predicted_logits, self._token_texts),
             logits_before=self._before,

@@ -13,7 +13,7 @@ from circuit_widget.arguments import one_line, plain_number, quoted
 from circuit_widget.errors import InterventionError, NodeError
 from circuit_widget.intervention.execution.clamp import clamp
 from circuit_widget.intervention.execution.feature_clamps import ClampedFeature
-from circuit_widget.intervention.execution.resolve import RunPrompt, Setting
+from circuit_widget.intervention.execution.resolve import ResolveContext, RunPrompt
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.nodes import Everywhere, Feature, read_constant
 from circuit_widget.tracing.activations import Activations
@@ -55,8 +55,8 @@ def steer(
             "the layers above a feature have not run yet, so its activation there is not known. Use new_tokens=False."
         )
     lookup = feature_lookup(run.activations)
-    setting = Setting(run, lookup, transcoders, run_prompt, open_ended=new_tokens)
-    clamped = clamp(interventions, setting).features
+    context = ResolveContext(run, lookup, transcoders, run_prompt, open_ended=new_tokens)
+    clamped = clamp(interventions, context).features
     rules: dict[tuple[int, int], ClampRule] = {}
     if new_tokens:
         for intervention in interventions:

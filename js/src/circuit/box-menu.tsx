@@ -47,31 +47,40 @@ function beside(placed: Placed, size: Size, height: number): Record<string, stri
   const above = Math.round(size.height - (placed.y - placed.h / 2 - 4 * placed.cards) + 5);
   const x = Math.round(placed.x);
   const fits = below + height <= size.height || placed.y < size.height / 2;
-  const across = `clamp(${4 - x}px, -50%, calc(${size.width - 4 - x}px - 100%))`;
   const room = size.height - 4 - (fits ? below : above);
   const along = fits ? `min(0px, calc(${room}px - 100%))` : `max(0px, calc(100% - ${room}px))`;
   return {
     left: `${x}px`,
     [fits ? "top" : "bottom"]: `${fits ? below : above}px`,
     maxHeight: `${size.height - 8}px`,
-    transform: `translate(${across}, ${along})`,
+    transform: `translate(${across(x, size)}, ${along})`,
   };
 }
+
+/** How far something at x is moved to the left: by half its width, as far as it stays inside the pane. */
+const across = (x: number, { width }: Size): string => `clamp(${4 - x}px, -50%, calc(${width - 4 - x}px - 100%))`;
 
 interface RenameProps {
   readonly store: Store;
   readonly placed: Placed;
+  readonly size: Size;
   readonly onLeave: () => void;
 }
 
 /** The name of a box while it is edited, over the box. */
-export function RenameBox({ store, placed, onLeave }: RenameProps) {
+export function RenameBox({ store, placed, size, onLeave }: RenameProps) {
   const { x, y, h, name, box } = placed;
   const width = Math.max(placed.w, 110);
   return (
     <div
-      class="rename-box"
-      style={{ left: `${x - width / 2}px`, top: `${y - h / 2}px`, width: `${width}px`, height: `${h}px` }}
+      class={y > size.height / 2 ? "rename-box low" : "rename-box"}
+      style={{
+        left: `${x - width / 2}px`,
+        top: `${y - h / 2}px`,
+        width: `${width}px`,
+        height: `${h}px`,
+        "--across": across(Math.round(x), size),
+      }}
     >
       <NameField
         name={name}

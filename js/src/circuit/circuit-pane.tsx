@@ -217,7 +217,13 @@ export function CircuitPane({ store }: { store: Store }) {
         />
       )}
       {renamed !== undefined && (
-        <RenameBox key={renamed.box.id} store={store} placed={renamed} onLeave={() => focus(renamed.box)} />
+        <RenameBox
+          key={renamed.box.id}
+          store={store}
+          placed={renamed}
+          size={size.value}
+          onLeave={() => focus(renamed.box)}
+        />
       )}
     </section>
   );

@@ -29,7 +29,7 @@ export function Dial({ store, placed, popover, onPopover, onLeave }: Props) {
   const nodes = at(changeableOf(snapshot, box.nodes));
   const bar = useRef<HTMLDivElement>(null);
 
-  function change(kind: Kind, number: number, event: Event): void {
+  function change(kind: ChangeKind, number: number, event: Event): void {
     if (!Number.isFinite(number)) {
       store.actions.fail({ code: "intervention", message: "Type a number, such as 0.5 or −2, then press Enter." });
       return;
@@ -112,15 +112,15 @@ export function Dial({ store, placed, popover, onPopover, onLeave }: Props) {
   );
 }
 
-type Kind = "scale" | "set" | "add";
+type ChangeKind = "scale" | "set" | "add";
 
-const KINDS: readonly (readonly [Kind, string, string])[] = [
+const KINDS: readonly (readonly [ChangeKind, string, string])[] = [
   ["scale", "×", "scale by a factor"],
   ["set", "=", "set to a value"],
   ["add", "+", "add a value"],
 ];
 
-function interventionOf(kind: Kind, number: number, nodes: readonly NodeId[]): InterventionJson {
+function interventionOf(kind: ChangeKind, number: number, nodes: readonly NodeId[]): InterventionJson {
   if (kind !== "scale") return { kind, nodes, value: number };
   return number === 0 ? { kind: "ablate", nodes } : { kind: "scale", nodes, factor: number };
 }
@@ -130,13 +130,13 @@ interface NumberProps {
   readonly why: string;
   /** Whether it has activations, which can be set and added to. */
   readonly valued: boolean;
-  readonly onNumber: (kind: Kind, number: number, event: SubmitEvent) => void;
+  readonly onNumber: (kind: ChangeKind, number: number, event: SubmitEvent) => void;
 }
 
 /** A number to type, as a factor, a value, or what is added; Enter runs it. */
 function AnyNumber({ name, why, valued, onNumber }: NumberProps) {
   const input = useRef<HTMLInputElement>(null);
-  const kind = useSignal<Kind>("scale");
+  const kind = useSignal<ChangeKind>("scale");
 
   function submit(event: SubmitEvent): void {
     event.preventDefault();
@@ -152,7 +152,7 @@ function AnyNumber({ name, why, valued, onNumber }: NumberProps) {
         data-test="dial-kind"
         value={kind.value}
         onChange={(event) => {
-          kind.value = event.currentTarget.value as Kind;
+          kind.value = event.currentTarget.value as ChangeKind;
           input.current?.focus({ preventScroll: true });
         }}
       >

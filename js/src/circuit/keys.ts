@@ -2,7 +2,7 @@
 
 import { clamp } from "../core/scales";
 import type { Box } from "../core/types";
-import { ARROWS, type Direction, step } from "../layout/hit";
+import { ARROWS, type ArrowDirection, step } from "../layout/hit";
 import { ablate, groupNodes, ungroupNodes } from "../store/commands";
 import type { Store } from "../store/store";
 import { moveBox, removeBox } from "./edits";
@@ -83,7 +83,7 @@ function nearest(placed: readonly Placed[], at: number): readonly string[] {
     .map(({ box }) => box.id);
 }
 
-function walk({ placed, focus }: Surroundings, at: number, direction: Direction): void {
+function walk({ placed, focus }: Surroundings, at: number, direction: ArrowDirection): void {
   const x = placed.map((one) => one.x);
   const y = placed.map((one) => one.y);
   const next = step(x, y, at, direction);

@@ -2,7 +2,7 @@
 
 import { type BoxEdge, boxEdges } from "../core/box-edges";
 import { KIND } from "../core/constants";
-import type { Box, Circuit, Kind, Snapshot } from "../core/types";
+import type { Box, Circuit, NodeKind, Snapshot } from "../core/types";
 import { circuitLayout, type PlacedBox } from "../layout/circuit-layout";
 import { type Route, routeEdges, visibleLinks } from "../layout/routing";
 import type { Size } from "../page/size";
@@ -12,7 +12,7 @@ export interface Placed extends PlacedBox {
   readonly box: Box;
   readonly name: string;
   /** The kind of its nodes; null for a supernode. */
-  readonly kind: Kind | null;
+  readonly kind: NodeKind | null;
 }
 
 export interface Link {
@@ -25,9 +25,9 @@ export interface Link {
 }
 
 /** The kind of a box that is a node by itself. */
-export function kindOf(snapshot: Snapshot, box: Box): Kind | null {
+export function kindOf(snapshot: Snapshot, box: Box): NodeKind | null {
   const node = box.name === null ? snapshot.index.get(box.id) : undefined;
-  return node === undefined ? null : (snapshot.kind[node] as Kind);
+  return node === undefined ? null : (snapshot.kind[node] as NodeKind);
 }
 
 /** Places the boxes by layer and position, or where the user left them. */

@@ -1,8 +1,8 @@
 import { KIND } from "../core/constants";
-import type { Kind } from "../core/types";
+import type { NodeKind } from "../core/types";
 
 interface Props {
-  readonly kind: Kind;
+  readonly kind: NodeKind;
   /** Index into the hues of supernodes; null for a node outside every supernode. */
   readonly color: number | null;
 }

@@ -1,6 +1,7 @@
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { LONGEST_NAME } from "../core/constants";
-import { beginning, repaired } from "../text/characters";
+import { lengthOf, repaired } from "../text/characters";
 
 interface Props {
   readonly name: string;
@@ -11,53 +12,70 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** A name being edited in place: Enter and leaving the field keep it, Escape does not. */
+/**
+ * A name being edited in place. Enter and leaving the field keep the name and close the field, Escape closes it alone. A name
+ * that is too long is neither kept nor cut: the field stays open, with a sentence below it.
+ */
 export function NameField({ name, label, longest = LONGEST_NAME, onName, onClose }: Props) {
   const input = useRef<HTMLInputElement>(null);
   const closed = useRef(false);
+  const length = useSignal(0);
+  const fault = useId();
 
   useLayoutEffect(() => {
     input.current?.focus({ preventScroll: true });
     input.current?.select();
   }, []);
 
-  function close(keep: boolean): void {
-    if (closed.current) return;
+  function close(): void {
     closed.current = true;
-    const given = beginning(repaired(input.current?.value ?? "").trim(), longest);
-    if (keep && given !== name) onName(given);
     onClose();
   }
 
+  function keep(): void {
+    if (closed.current) return;
+    const given = nameIn(input.current);
+    length.value = lengthOf(given);
+    if (length.value > longest) return;
+    if (given !== name) onName(given);
+    close();
+  }
+
+  const tooLong = length.value > longest;
   return (
-    <input
-      ref={input}
-      class="name-field"
-      type="text"
-      spellcheck={false}
-      autocomplete="off"
-      aria-label={label}
-      data-test="rename"
-      defaultValue={name}
-      onInput={(event) => {
-        if (!event.isComposing) keepWithin(event.currentTarget, longest);
-      }}
-      onBlur={() => close(true)}
-      onKeyDown={(event) => {
-        event.stopPropagation();
-        if (event.key === "Enter") close(true);
-        if (event.key === "Escape") close(false);
-      }}
-      onPointerDown={(event) => event.stopPropagation()}
-    />
+    <span class="name-editor">
+      <input
+        ref={input}
+        class="name-field"
+        type="text"
+        spellcheck={false}
+        autocomplete="off"
+        aria-label={label}
+        aria-invalid={tooLong}
+        aria-describedby={tooLong ? fault : undefined}
+        data-test="rename"
+        defaultValue={name}
+        onInput={(event) => {
+          length.value = lengthOf(nameIn(event.currentTarget));
+        }}
+        onBlur={keep}
+        onKeyDown={(event) => {
+          event.stopPropagation();
+          if (event.key === "Enter") keep();
+          if (event.key === "Escape") close();
+        }}
+        onPointerDown={(event) => event.stopPropagation()}
+      />
+      {tooLong && (
+        <span id={fault} class="name-fault" role="alert" data-test="name-fault">
+          A name has at most {longest} characters; given {length.value}.
+        </span>
+      )}
+    </span>
   );
 }
 
-/** Takes away what a field has too much; the browser's own limit counts half characters, and may leave one. */
-function keepWithin(field: HTMLInputElement, longest: number): void {
-  const given = beginning(field.value, longest);
-  if (given === field.value) return;
-  const caret = field.selectionStart;
-  field.value = given;
-  field.setSelectionRange(caret, caret);
+/** The name in the field as the kernel reads it: whole characters, without the spaces around it. */
+function nameIn(field: HTMLInputElement | null): string {
+  return repaired(field?.value ?? "").trim();
 }

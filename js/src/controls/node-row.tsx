@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { remove } from "../core/circuit";
 import { KIND } from "../core/constants";
-import type { Box, Kind } from "../core/types";
+import type { Box, NodeKind } from "../core/types";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { count, kindWord, placeOf } from "../wording/words";
@@ -37,7 +37,7 @@ export function NodeRow({
   const box = store.boxes.value.find((other) => other.id === id && other.name !== null);
   const name = box?.name ?? store.nameOf(id);
   const place = box === undefined ? placeOfNode(store, id) : count(box.nodes.length, "node");
-  const kind = node === undefined ? KIND.feature : (snapshot.kind[node] as Kind);
+  const kind = node === undefined ? KIND.feature : (snapshot.kind[node] as NodeKind);
   const detail =
     node !== undefined && kind === KIND.feature ? ` · ${kindWord(snapshot, "feature")} ${snapshot.feature[node]}` : "";
   const light = () => actions.hover(node === undefined ? null : id);

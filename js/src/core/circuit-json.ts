@@ -14,7 +14,7 @@ import {
   quoted,
   refuse,
 } from "./circuit-rules";
-import { MOST } from "./constants";
+import { MOST_ENTRIES } from "./constants";
 import type { Circuit, Supernode } from "./types";
 
 const VERSION = 1;
@@ -114,7 +114,7 @@ function list(what: string, value: unknown): readonly unknown[] {
 }
 
 function atMost(what: string, length: number): void {
-  if (length > MOST) refuse(`${what} has at most ${MOST} entries; given ${length}.`);
+  if (length > MOST_ENTRIES) refuse(`${what} has at most ${MOST_ENTRIES} entries; given ${length}.`);
 }
 
 function keys(what: string, value: Record<string, unknown>, expected: readonly string[]): void {

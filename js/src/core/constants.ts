@@ -19,7 +19,7 @@ export const LONGEST_NAME = 80;
 export const LONGEST_NODE = 64;
 
 /** The largest number of entries in any list of a circuit. */
-export const MOST = 20000;
+export const MOST_ENTRIES = 20000;
 
 /** Most characters in the name of an experiment. */
 export const LONGEST_EXPERIMENT_NAME = 200;

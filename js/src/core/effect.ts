@@ -9,13 +9,13 @@ export interface Ratio {
 }
 
 /** What has activations before, after and as predicted: an effect, or one that it is compared with. */
-type Activations = Pick<EffectMessage, "nodes">;
+type NodeActivations = Pick<EffectMessage, "nodes">;
 
 /**
  * The ratio of some nodes: sum of after * sign(before) by sum of |before|, since neurons have either sign; null when none of
  * them is in the effect or they were not active before.
  */
-export function ratio(effect: Activations, nodes: Iterable<NodeId>): Ratio | null {
+export function ratio(effect: NodeActivations, nodes: Iterable<NodeId>): Ratio | null {
   const rows = rowsOf(effect);
   let before = 0;
   let after = 0;
@@ -31,9 +31,9 @@ export function ratio(effect: Activations, nodes: Iterable<NodeId>): Ratio | nul
   return before === 0 ? null : { measured: after / before, predicted: predicted / before };
 }
 
-const ROWS = new WeakMap<Activations, ReadonlyMap<NodeId, number>>();
+const ROWS = new WeakMap<NodeActivations, ReadonlyMap<NodeId, number>>();
 
-function rowsOf(effect: Activations): ReadonlyMap<NodeId, number> {
+function rowsOf(effect: NodeActivations): ReadonlyMap<NodeId, number> {
   let rows = ROWS.get(effect);
   if (rows === undefined) {
     rows = new Map(effect.nodes.ids.map((id, row) => [id, row]));

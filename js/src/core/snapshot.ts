@@ -33,7 +33,7 @@ const EDGE_COLUMNS = {
 
 type DType = SnapshotColumn["dtype"];
 type Spec = Readonly<Record<string, readonly [name: string, dtype: DType]>>;
-type Columns<Wanted extends Spec> = {
+type SnapshotColumns<Wanted extends Spec> = {
   [Name in keyof Wanted]: InstanceType<(typeof ARRAY_TYPES)[Wanted[Name][1]]>;
 };
 
@@ -87,7 +87,7 @@ function readColumns<Wanted extends Spec>(
   columns: SnapshotMessage["columns"],
   wanted: Wanted,
   length: number,
-): Columns<Wanted> {
+): SnapshotColumns<Wanted> {
   const read: Record<string, unknown> = {};
   for (const [ours, [name, dtype]] of Object.entries(wanted)) {
     const column = columns?.[name];
@@ -100,7 +100,7 @@ function readColumns<Wanted extends Spec>(
     if (!values.every(Number.isFinite)) throw new Error(`The graph's column "${name}" has values that are not finite.`);
     read[ours] = values;
   }
-  return read as Columns<Wanted>;
+  return read as SnapshotColumns<Wanted>;
 }
 
 function requireNodes(what: string, nodes: Iterable<number>, count: number): void {

@@ -3,7 +3,7 @@
 import type { NodeId, SnapshotMessage } from "../wire/types";
 import type { KIND } from "./constants";
 
-export type Kind = (typeof KIND)[keyof typeof KIND];
+export type NodeKind = (typeof KIND)[keyof typeof KIND];
 
 /** The graph as the frontend sees it: columns over nodes and columns over edges. */
 export interface Snapshot {

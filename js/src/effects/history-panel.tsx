@@ -32,13 +32,13 @@ export function HistoryPanel({ store }: { store: Store }) {
   );
 }
 
-interface LineProps {
+interface EntryProps {
   readonly store: Store;
   readonly entry: ExperimentEntry;
   readonly renaming: { value: number | null };
 }
 
-function Line({ store, entry, renaming }: LineProps) {
+function Line({ store, entry, renaming }: EntryProps) {
   const { actions, kernel, effect, compared } = store;
   const { id, name, token, before, after, likeliest, likeliest_probability } = entry;
   const displayed = effect.value?.id === id;

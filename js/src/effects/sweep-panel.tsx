@@ -16,8 +16,8 @@ const AXES: readonly (readonly [Axis, string])[] = [
   ["pairs", "pairs of boxes"],
 ];
 
-type Quantity = "probability" | "logit" | "activation";
-const QUANTITIES: readonly Quantity[] = ["probability", "logit", "activation"];
+type PlottedQuantity = "probability" | "logit" | "activation";
+const QUANTITIES: readonly PlottedQuantity[] = ["probability", "logit", "activation"];
 
 /** A sweep: interventions over a range of strengths, frozen layers, boxes or pairs of boxes. */
 export function SweepPanel({ store }: { store: Store }) {
@@ -97,7 +97,7 @@ function pointedAt(store: Store, boxes: readonly Box[]): Box | undefined {
 }
 
 function SweepResult({ store, sweep }: { store: Store; sweep: SweepMessage }) {
-  const plotted = useSignal<Quantity>("probability");
+  const plotted = useSignal<PlottedQuantity>("probability");
   const quantity = plotted.value;
   const numbers = sweep.values.length > 0;
   const done = sweep.labels.length;
@@ -111,7 +111,7 @@ function SweepResult({ store, sweep }: { store: Store; sweep: SweepMessage }) {
           data-test="sweep-quantity"
           value={quantity}
           onChange={(event) => {
-            plotted.value = event.currentTarget.value as Quantity;
+            plotted.value = event.currentTarget.value as PlottedQuantity;
           }}
         >
           {QUANTITIES.filter((one) => one !== "activation" || sweep.boxes.length > 0).map((one) => (
@@ -151,7 +151,7 @@ function acrossOf(store: Store, { axis, values }: SweepMessage): Range {
   return [Math.min(whole[0], ...values), Math.max(whole[1], ...values)];
 }
 
-function linesOf({ tokens, boxes }: SweepMessage, quantity: Quantity): readonly PlotLine[] {
+function linesOf({ tokens, boxes }: SweepMessage, quantity: PlottedQuantity): readonly PlotLine[] {
   if (quantity === "activation") {
     return boxes.map(({ name, measured, predicted }, hue) => ({ name, hue, before: 1, measured, predicted }));
   }
@@ -175,7 +175,7 @@ function linesOf({ tokens, boxes }: SweepMessage, quantity: Quantity): readonly 
 }
 
 /** Wide enough for all that was measured; predictions are linear and may leave it. */
-function upOf(sweep: SweepMessage, quantity: Quantity): Range {
+function upOf(sweep: SweepMessage, quantity: PlottedQuantity): Range {
   if (quantity === "probability") return [0, 1];
   const values = linesOf(sweep, quantity).flatMap(({ measured, before }) => [...measured, before ?? 0]);
   return [Math.min(0, ...values), Math.max(quantity === "activation" ? 1.25 : 1, ...values)];
@@ -187,7 +187,7 @@ function pick(store: Store, { nodes, mode }: SweepMessage, factor: number): void
 }
 
 /** One row for each box or pair: a token after its ablation, beside the prediction and the value before. */
-function GroupRows({ sweep, quantity }: { sweep: SweepMessage; quantity: Quantity }) {
+function GroupRows({ sweep, quantity }: { sweep: SweepMessage; quantity: PlottedQuantity }) {
   const lines = linesOf(sweep, quantity);
   const name = useSignal<string | null>(null);
   const line = lines.find((other) => other.name === name.value) ?? lines[0];

@@ -54,7 +54,7 @@ interface Line {
 }
 
 type Boxes = readonly LayoutBox[];
-type Numbers = readonly number[];
+type NumberList = readonly number[];
 
 /** Width of a box at full size: its name and room around it, within limits. */
 export function boxWidth(name: string): number {
@@ -98,12 +98,12 @@ function fitted(boxes: Boxes, width: number, height: number): { scale: number; w
   return best;
 }
 
-function content(members: Numbers, widths: Numbers, scale: number): number {
+function content(members: NumberList, widths: NumberList, scale: number): number {
   return sum(members.map((index) => widths[index])) + (members.length - 1) * BOX_GAP * scale;
 }
 
 /** Boxes of one rounded layer in one line, or in as many as their widths need, lower layers below. */
-function linesOf(boxes: Boxes, widths: Numbers, width: number, scale: number): Line[] {
+function linesOf(boxes: Boxes, widths: NumberList, width: number, scale: number): Line[] {
   const rows = new Map<number, number[]>();
   for (const [index, box] of boxes.entries()) {
     const layer = Math.floor(box.layer + 0.5);
@@ -116,20 +116,20 @@ function linesOf(boxes: Boxes, widths: Numbers, width: number, scale: number): L
         (a, b) => boxes[a].layer - boxes[b].layer || boxes[a].position - boxes[b].position || a - b,
       );
       let parts = 1;
-      const tooWide = (part: Numbers) => content(part, widths, scale) > width - 2 * MARGIN;
+      const tooWide = (part: NumberList) => content(part, widths, scale) > width - 2 * MARGIN;
       while (parts < members.length && split(members, parts).some(tooWide)) parts++;
       return split(members, parts).map((part) => lineOf(boxes, part, layer));
     });
 }
 
-function split(members: Numbers, parts: number): Numbers[] {
+function split(members: NumberList, parts: number): NumberList[] {
   const size = members.length;
   return Array.from({ length: parts }, (_, part) =>
     members.slice(Math.floor((part * size) / parts), Math.floor(((part + 1) * size) / parts)),
   );
 }
 
-function lineOf(boxes: Boxes, members: Numbers, layer: number): Line {
+function lineOf(boxes: Boxes, members: NumberList, layer: number): Line {
   const order = [...members].sort(
     (a, b) => boxes[a].position - boxes[b].position || boxes[a].layer - boxes[b].layer || a - b,
   );
@@ -137,7 +137,7 @@ function lineOf(boxes: Boxes, members: Numbers, layer: number): Line {
 }
 
 /** Join neighbouring lines, nearest layers first, until there are at most `most`. */
-function join(boxes: Boxes, lines: Line[], widths: Numbers, width: number, scale: number, most: number): Line[] {
+function join(boxes: Boxes, lines: Line[], widths: NumberList, width: number, scale: number, most: number): Line[] {
   let joined = lines;
   while (joined.length > most) {
     let best = -1;
@@ -158,7 +158,7 @@ function join(boxes: Boxes, lines: Line[], widths: Numbers, width: number, scale
   return joined;
 }
 
-function across(boxes: Boxes, widths: Numbers, lines: readonly Line[], width: number, scale: number): number[] {
+function across(boxes: Boxes, widths: NumberList, lines: readonly Line[], width: number, scale: number): number[] {
   const centres = columnCentres(boxes, widths, lines, width, scale);
   const x = new Array<number>(boxes.length).fill(0);
   for (const { members } of lines) {
@@ -182,7 +182,13 @@ function across(boxes: Boxes, widths: Numbers, lines: readonly Line[], width: nu
 type Halves = readonly (readonly [column: number, half: number])[];
 
 /** Boxes at nearly the same position share a column; columns that meet in a line keep room for what is in it. */
-function columnCentres(boxes: Boxes, widths: Numbers, lines: readonly Line[], width: number, scale: number): number[] {
+function columnCentres(
+  boxes: Boxes,
+  widths: NumberList,
+  lines: readonly Line[],
+  width: number,
+  scale: number,
+): number[] {
   const column = columnOf(boxes);
   const count = Math.max(...column) + 1;
   let low: number[] = [];
@@ -215,7 +221,7 @@ function columnOf(boxes: Boxes): number[] {
   return column;
 }
 
-function halvesOf(members: Numbers, column: Numbers, widths: Numbers, gap: number): Halves {
+function halvesOf(members: NumberList, column: NumberList, widths: NumberList, gap: number): Halves {
   const totals = new Map<number, number>();
   for (const index of members) {
     totals.set(column[index], (totals.get(column[index]) ?? -gap) + widths[index] + gap);
@@ -243,7 +249,7 @@ function leftmost(halves: readonly Halves[], count: number, gap: number, scale: 
 }
 
 /** Centres nearest to the targets in the least-squares sense, in order, `gap` apart, inside [low, high]. */
-function spread(targets: Numbers, widths: Numbers, gap: number, low: number, high: number): number[] {
+function spread(targets: NumberList, widths: NumberList, gap: number, low: number, high: number): number[] {
   const offsets = [0];
   for (let at = 1; at < widths.length; at++) {
     offsets.push(offsets[at - 1] + (widths[at - 1] + widths[at]) / 2 + gap);

@@ -58,10 +58,10 @@ export function hitGrid(x: ArrayLike<number>, y: ArrayLike<number>, radius: Arra
 }
 
 /** A unit step across and down. */
-export type Direction = readonly [number, number];
+export type ArrowDirection = readonly [number, number];
 
 /** Where the arrow keys point. */
-export const ARROWS: Readonly<Record<string, Direction>> = {
+export const ARROWS: Readonly<Record<string, ArrowDirection>> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
   ArrowUp: [0, -1],
@@ -72,7 +72,12 @@ export const ARROWS: Readonly<Record<string, Direction>> = {
  * The next index when walking from one in a direction: the closest of those that lie within 60 degrees
  * of it, where a step aside costs twice a step ahead.
  */
-export function step(x: ArrayLike<number>, y: ArrayLike<number>, from: number, [dx, dy]: Direction): number | null {
+export function step(
+  x: ArrayLike<number>,
+  y: ArrayLike<number>,
+  from: number,
+  [dx, dy]: ArrowDirection,
+): number | null {
   let best: number | null = null;
   let bestCost = Number.POSITIVE_INFINITY;
   for (let i = 0; i < x.length; i++) {

@@ -56,7 +56,7 @@ export interface MapLayout {
   readonly tokenY: number;
 }
 
-type Pair = readonly [number, number];
+type NumberPair = readonly [number, number];
 
 interface Cell {
   readonly position: number;
@@ -161,7 +161,7 @@ function shareWidth(
   radius: readonly number[],
   available: number,
   top: number,
-): Pair[] {
+): NumberPair[] {
   const first = [...base];
   const wrapped = [...base];
   const packed = [...base];
@@ -187,19 +187,19 @@ function shareWidth(
   let left = GUTTER;
   return widths.map((column) => {
     const right = left + (column * available) / total;
-    const strip: Pair = [left, right];
+    const strip: NumberPair = [left, right];
     left = right;
     return strip;
   });
 }
 
 /** Offsets from the centre of a cell: one line, else staggered ones up to `most`, squeezed if they do not fit. */
-function pack(sizes: readonly number[], room: number, pitch: number, most: number): Pair[] {
+function pack(sizes: readonly number[], room: number, pitch: number, most: number): NumberPair[] {
   const largest = Math.max(...sizes);
   const spread = Math.max(0, Math.min(pitch / 3, pitch / 2 - largest - 0.75));
   const half = Math.min(2 * spread, 2 * largest + NODE_GAP) / 2;
   const step = Math.min(spread, 2 * largest + NODE_GAP);
-  let placed: Pair[] = [];
+  let placed: NumberPair[] = [];
   for (const lanes of [[0], [-half, half], [0, -step, step]].slice(0, most)) {
     placed = fill(sizes, lanes);
     const left = Math.min(...placed.map(([x], at) => x - sizes[at]));
@@ -213,8 +213,8 @@ function pack(sizes: readonly number[], room: number, pitch: number, most: numbe
 }
 
 /** Put circles, in order, where each reaches least far to the right without touching those placed. */
-function fill(sizes: readonly number[], lanes: readonly number[]): Pair[] {
-  const ends: Pair[][] = lanes.map(() => []);
+function fill(sizes: readonly number[], lanes: readonly number[]): NumberPair[] {
+  const ends: NumberPair[][] = lanes.map(() => []);
   return sizes.map((size) => {
     let bestLane = 0;
     let bestX = Number.POSITIVE_INFINITY;

@@ -25,8 +25,8 @@ export interface Route {
   readonly width: number;
 }
 
-type Side = "top" | "bottom" | "left" | "right";
-type Sides = readonly [Side, Side];
+type BoxSide = "top" | "bottom" | "left" | "right";
+type Sides = readonly [BoxSide, BoxSide];
 
 interface Port {
   readonly slope: number;
@@ -114,7 +114,7 @@ function portsOf(
   sides: readonly Sides[],
   towards: readonly (readonly [Point, Point])[],
 ): [Point[], Point[]] {
-  const groups = new Map<string, { readonly box: number; readonly side: Side; readonly ports: Port[] }>();
+  const groups = new Map<string, { readonly box: number; readonly side: BoxSide; readonly ports: Port[] }>();
   for (const [index, link] of links.entries()) {
     for (const end of [0, 1] as const) {
       const box = end === 0 ? link.source : link.target;
@@ -148,13 +148,13 @@ function portsOf(
 }
 
 /** In millionths, so that rounding cannot part equals. */
-function slopeOf(box: PlacedBox, towards: Point, side: Side): number {
+function slopeOf(box: PlacedBox, towards: Point, side: BoxSide): number {
   const upright = side === "left" || side === "right";
   const slope = upright ? towards[1] - box.y : (towards[0] - box.x) / Math.max(12, Math.abs(towards[1] - box.y));
   return Math.floor(1e6 * slope + 0.5);
 }
 
-function onSide(box: PlacedBox, side: Side, shift: number): Point {
+function onSide(box: PlacedBox, side: BoxSide, shift: number): Point {
   switch (side) {
     case "top":
       return [box.x + shift, box.y - box.h / 2 - box.cards * CARD];

@@ -10,14 +10,14 @@ import type { MapView } from "./view";
 const DRAG_DISTANCE = 4;
 
 /** What the pressed pointer is doing. */
-type Press =
+type MapPress =
   | { readonly kind: "node"; readonly node: NodeId; readonly x: number; readonly y: number; dragging: boolean }
   | { readonly kind: "rectangle"; readonly x: number; readonly y: number }
   | { readonly kind: "ground"; readonly x: number; readonly y: number };
 
 export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: Store, signal: AbortSignal): void {
   const listen = listenOn(canvas, signal);
-  let press: Press | null = null;
+  let press: MapPress | null = null;
 
   const at = (event: MouseEvent) => pointOn(canvas, event);
 
@@ -32,7 +32,7 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     if (event.button !== 0) return;
     const point = at(event);
     const node = view.nodeAt(point.x, point.y);
-    const pressed: Press =
+    const pressed: MapPress =
       node !== null
         ? { kind: "node", node, ...point, dragging: false }
         : { kind: event.shiftKey ? "rectangle" : "ground", ...point };

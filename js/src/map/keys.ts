@@ -1,7 +1,7 @@
 /** The map by keyboard: arrows walk the nodes, the rest acts on the node or the selection. */
 
 import { KIND } from "../core/constants";
-import { ARROWS, type Direction, step } from "../layout/hit";
+import { ARROWS, type ArrowDirection, step } from "../layout/hit";
 import { listenOn } from "../page/listen";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
@@ -48,7 +48,7 @@ function onKey(event: KeyboardEvent, view: MapView, zooming: Zooming, store: Sto
 }
 
 /** Moves the cursor to the next visible node; with Shift the nodes passed are added to the selection. */
-function walk(view: MapView, store: Store, direction: Direction, extend: boolean): void {
+function walk(view: MapView, store: Store, direction: ArrowDirection, extend: boolean): void {
   const { layout, visible } = view.scene.value;
   const { ids } = store.snapshot;
   const from = view.cursor.value === null ? -1 : view.indexOf(view.cursor.value);

@@ -23,7 +23,7 @@ const HALO = 4;
 const SHOW_ALL: Area = { x0: 34, y0: 4, x1: 108, y1: 32 };
 
 /** The labels that have found a place, and what they were placed among. */
-export interface Labels {
+export interface PlacedLabels {
   readonly dots: readonly MapDot[];
   readonly frame: Area;
   readonly taken: readonly Area[];
@@ -32,7 +32,7 @@ export interface Labels {
 }
 
 /** Places labels for the present view, those of selected and pinned nodes before others. */
-export function placeLabels(store: Store, scene: Scene, camera: Camera, answers: readonly Area[]): Labels {
+export function placeLabels(store: Store, scene: Scene, camera: Camera, answers: readonly Area[]): PlacedLabels {
   const { snapshot } = store;
   const circuit = store.circuit.value;
   const first = new Set([...store.selected.value, ...circuit.pinned]);
@@ -51,7 +51,7 @@ export function placeLabels(store: Store, scene: Scene, camera: Camera, answers:
 }
 
 /** The labels on show while the node of an index is pointed to; -1 while none is. */
-export function labelsWith({ dots, frame, taken, zoom, placed }: Labels, index: number): readonly MapLabel[] {
+export function labelsWith({ dots, frame, taken, zoom, placed }: PlacedLabels, index: number): readonly MapLabel[] {
   return index < 0 ? placed : withLabelOf(index, placed, dots, frame, taken, zoom, CAPTION_SIZE);
 }
 

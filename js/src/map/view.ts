@@ -9,7 +9,7 @@ import type { Size } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { answerArea, answerFont, type PlacedAnswer, paintAnswers, placeAnswers } from "./answers";
-import { type Labels, labelData, labelsWith, paintLabels, placeLabels } from "./labels";
+import { labelData, labelsWith, type PlacedLabels, paintLabels, placeLabels } from "./labels";
 import { nodeMarks } from "./marks";
 import {
   type Brush,
@@ -28,7 +28,7 @@ const EDGES_AT_REST = 20_000;
 /** Milliseconds without a change after which the map rests. */
 const SETTLE = 120;
 
-export interface Rectangle {
+export interface DraggedFrame {
   readonly x0: number;
   readonly y0: number;
   readonly x1: number;
@@ -44,7 +44,7 @@ export class MapView {
   /** True while the cursor is moved by keys, until the pointer takes over. */
   readonly walking: Signal<boolean> = signal(false);
   /** The rectangle being drawn to select, in canvas coordinates. */
-  readonly rectangle: Signal<Rectangle | null> = signal(null);
+  readonly rectangle: Signal<DraggedFrame | null> = signal(null);
   /** The node under a dragged one, onto which it would be dropped. */
   readonly dropTarget: Signal<NodeId | null> = signal(null);
   readonly scene: ReadonlySignal<Scene>;
@@ -55,7 +55,7 @@ export class MapView {
   readonly #store: Store;
   readonly #marks: ReadonlySignal<Marks>;
   readonly #answers: ReadonlySignal<readonly PlacedAnswer[]>;
-  readonly #labels: ReadonlySignal<Labels>;
+  readonly #labels: ReadonlySignal<PlacedLabels>;
   readonly #ground: HTMLCanvasElement;
   readonly #nodes: HTMLCanvasElement;
   readonly #onFrame: () => void;
@@ -118,7 +118,7 @@ export class MapView {
     return index === null ? null : this.#id(index);
   }
 
-  nodesIn({ x0, y0, x1, y1 }: Rectangle): NodeId[] {
+  nodesIn({ x0, y0, x1, y1 }: DraggedFrame): NodeId[] {
     const { k, x, y } = this.camera.value;
     const indices = this.scene.value.grid.within((x0 - x) / k, (y0 - y) / k, (x1 - x) / k, (y1 - y) / k);
     return indices.map((index) => this.#id(index));

@@ -1,7 +1,7 @@
 /** The map's camera by pointer: pan by dragging the ground, zoom by wheel or with two fingers; the map fills its frame. */
 
 import { clamp } from "../core/scales";
-import { listenOn, type Point, pointOn } from "../page/listen";
+import { type ClientPoint, listenOn, pointOn } from "../page/listen";
 import { AT_REST } from "./scene";
 import type { MapView } from "./view";
 
@@ -16,7 +16,7 @@ export interface Zooming {
 /** Listens on the canvas. The wheel zooms once the map has focus, or with Ctrl or Cmd; else it scrolls the page. */
 export function attachZoom(canvas: HTMLCanvasElement, view: MapView, signal: AbortSignal): Zooming {
   const listen = listenOn(canvas, signal);
-  const down = new Map<number, Point>();
+  const down = new Map<number, ClientPoint>();
 
   const at = (event: MouseEvent) => pointOn(canvas, event);
   const overNode = (event: MouseEvent) => view.nodeAt(at(event).x, at(event).y) !== null;
@@ -69,13 +69,13 @@ function wheelStep(event: WheelEvent): number {
 }
 
 /** The middle of the first two pressed pointers and the distance between them; of one pointer, where it is and 0. */
-function spanOf(down: ReadonlyMap<number, Point>): { readonly middle: Point; readonly length: number } {
+function spanOf(down: ReadonlyMap<number, ClientPoint>): { readonly middle: ClientPoint; readonly length: number } {
   const [a, b = a] = down.values();
   return { middle: { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 }, length: Math.hypot(a.x - b.x, a.y - b.y) };
 }
 
 /** Scales the map while a point of it stays in place; false at the end of the range. */
-function zoomAbout(view: MapView, point: Point, factor: number): boolean {
+function zoomAbout(view: MapView, point: ClientPoint, factor: number): boolean {
   const { k: from, x, y } = view.camera.peek();
   const k = clamp(from * factor, 1, MOST_ZOOM);
   if (k === from) return false;

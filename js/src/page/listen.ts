@@ -1,6 +1,6 @@
 /** How the map's gestures and keys listen: until the view goes away, and in the canvas' own coordinates. */
 
-export interface Point {
+export interface ClientPoint {
   readonly x: number;
   readonly y: number;
 }
@@ -21,7 +21,7 @@ export function isToggle(event: PointerEvent): boolean {
 }
 
 /** Where on an element an event happened, in CSS pixels from its top left corner. */
-export function pointOn(element: HTMLElement, event: MouseEvent): Point {
+export function pointOn(element: HTMLElement, event: MouseEvent): ClientPoint {
   const { left, top } = element.getBoundingClientRect();
   return { x: event.clientX - left, y: event.clientY - top };
 }

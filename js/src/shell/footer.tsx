@@ -12,7 +12,7 @@ export function Footer({ store }: { store: Store }) {
     return (
       <footer class="footer" data-test="footer">
         <span>{[model.name, model.transcoders].filter(Boolean).join(" · ")}</span>
-        <span>{`${model.device} · ${model.dtype}`}</span>
+        <span>{[model.device, model.dtype].filter(Boolean).join(" · ")}</span>
         <KeptWork store={store} />
       </footer>
     );

@@ -1,6 +1,7 @@
 /** The one style sheet of the shadow root. */
 
 import circuit from "../circuit/circuit.css";
+import nameField from "../controls/name-field.css";
 import rows from "../controls/rows.css";
 import effects from "../effects/effects.css";
 import studies from "../effects/studies.css";
@@ -21,6 +22,7 @@ export const styles = [
   status,
   map,
   rows,
+  nameField,
   circuit,
   inspector,
   effects,

@@ -5,7 +5,7 @@ import type { Trait } from "../wire/traits";
 import type { NodeId } from "../wire/types";
 import type { SelectMode } from "./store";
 
-export interface Selection {
+export interface NodeSelection {
   readonly selected: ReadonlySignal<readonly NodeId[]>;
   readonly inspected: ReadonlySignal<string | null>;
   select(ids: readonly string[], mode: SelectMode): void;
@@ -15,7 +15,7 @@ export interface Selection {
 export function selection(
   trait: Trait<readonly NodeId[]>,
   supernodes: ReadonlySignal<ReadonlyMap<string, readonly NodeId[]>>,
-): Selection {
+): NodeSelection {
   const selected = trait.value;
   const last = signal<string | null>(null);
 

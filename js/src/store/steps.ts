@@ -7,7 +7,7 @@ import type { EffectMessage } from "../wire/types";
 import type { CircuitDocument } from "./document";
 import type { Experiments } from "./experiments";
 
-export interface Steps {
+export interface UndoSteps {
   /** What undo would take back and redo bring back, in words; null for nothing. */
   readonly undoName: ReadonlySignal<string | null>;
   readonly redoName: ReadonlySignal<string | null>;
@@ -35,7 +35,7 @@ interface Present {
 export function steps(
   document: CircuitDocument,
   experiments: Pick<Experiments, "effect" | "kernel" | "clearEffect">,
-): Steps {
+): UndoSteps {
   const history = new History<Present>();
   const changed = signal(0);
   const numberOf = (effect: EffectMessage | null) => effect?.id ?? null;

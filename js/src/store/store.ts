@@ -12,7 +12,7 @@ import { nodeName } from "../wording/names";
 import { circuitDocument } from "./document";
 import { type Experiments, experiments } from "./experiments";
 import { selection } from "./selection";
-import { type Steps, steps } from "./steps";
+import { steps, type UndoSteps } from "./steps";
 
 export type SelectMode = "replace" | "toggle" | "add";
 export type Popover = "search" | "export" | "help";
@@ -29,7 +29,7 @@ export interface Thresholds {
 export type Panel = "effect" | "sweep" | "generate" | "validate" | "history";
 
 export interface Actions
-  extends Pick<Steps, "edit" | "undo" | "redo" | "replaceWork">,
+  extends Pick<UndoSteps, "edit" | "undo" | "redo" | "replaceWork">,
     Omit<Experiments, "effect" | "study" | "compared" | "job" | "kernel"> {
   /** Selects nodes; a supernode's id selects its members. The last id becomes the inspected one. */
   select(ids: readonly string[], mode: SelectMode): void;
@@ -44,7 +44,7 @@ export interface Actions
 
 export interface Store
   extends Pick<Experiments, "effect" | "study" | "compared" | "job" | "kernel">,
-    Pick<Steps, "undoName" | "redoName"> {
+    Pick<UndoSteps, "undoName" | "redoName"> {
   readonly snapshot: Snapshot;
   readonly circuit: ReadonlySignal<Circuit>;
   readonly selected: ReadonlySignal<readonly NodeId[]>;

@@ -83,7 +83,7 @@ export const NO_KERNEL =
   "No kernel is connected. Run the notebook's cells to bring the model back; looking and grouping work without it.";
 const STOPPED = "The kernel stopped before it answered. Run the notebook's cells again and repeat.";
 
-interface Entry {
+interface PendingRequest {
   status: RequestStatus;
   readonly name: RequestName;
   readonly resolve: (reply: Reply<RequestName>) => void;
@@ -105,7 +105,7 @@ export class Rpc {
   readonly #transport: Transport;
   readonly #signal: AbortSignal;
   readonly #prefix = randomText();
-  readonly #pending = new Map<string, Entry>();
+  readonly #pending = new Map<string, PendingRequest>();
   readonly #noticed = new Set<(notice: Notice) => void>();
   #count = 0;
 
@@ -152,12 +152,12 @@ export class Rpc {
         reject(new RpcError("unreachable", NO_KERNEL));
         return;
       }
-      const entry: Entry = {
+      const entry: PendingRequest = {
         status: { rid, fraction: 0, text: "", waiting: false },
         name,
-        resolve: resolve as Entry["resolve"],
+        resolve: resolve as PendingRequest["resolve"],
         reject,
-        listeners: listeners as Entry["listeners"],
+        listeners: listeners as PendingRequest["listeners"],
         silence: [],
         giveUp: undefined,
       };
@@ -203,7 +203,7 @@ export class Rpc {
     this.#send({ type: "request", rid, name: "cancel", body: { rid: target } });
   }
 
-  #settle(rid: string): Entry | undefined {
+  #settle(rid: string): PendingRequest | undefined {
     const entry = this.#pending.get(rid);
     if (entry === undefined) return undefined;
     quiet(entry);
@@ -259,11 +259,11 @@ export class Rpc {
   }
 }
 
-function quiet(entry: Entry): void {
+function quiet(entry: PendingRequest): void {
   for (const timer of entry.silence) clearTimeout(timer);
 }
 
-function update(entry: Entry, change: Partial<RequestStatus>): void {
+function update(entry: PendingRequest, change: Partial<RequestStatus>): void {
   entry.status = { ...entry.status, ...change };
   entry.listeners.onStatus?.(entry.status);
 }

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32, Float64, Int
 from circuit_widget.attribution.influence import layers_from_top, rows_at_once, score_scale, slices
 
 
-class Strongest(NamedTuple):
+class StrongestEdges(NamedTuple):
     """Rows and columns of edges in a matrix of weights, the strongest first, and the cumulative share of each.
 
     The share of an edge is the share of the whole graph's edge score of this edge and all edges at least as strong.
@@ -21,7 +21,7 @@ class Strongest(NamedTuple):
     share: Float32[np.ndarray, " edges"]
 
 
-def strongest(
+def strongest_edges(
     weights: Float[np.ndarray, "targets sources"],
     feature_layer: Int[np.ndarray, " features"],
     effect: Float[np.ndarray, " targets"],
@@ -29,7 +29,7 @@ def strongest(
     rows: Int[np.ndarray, " some_targets"],
     columns: Int[np.ndarray, " some_sources"],
     count: int | None = None,
-) -> Strongest:
+) -> StrongestEdges:
     """Return the strongest edges from `columns` to `rows`, at most `count`; of equals, those first in the matrix.
 
     The score of an edge from s to t is `Â[t, s] * effect[t]`: `Â` the absolute weights with each row scaled to sum 1,
@@ -51,7 +51,7 @@ def strongest(
         ranked = _at_least(flat[indices[-1]], weights, feature_layer, scale)
         reached = np.cumsum(ranked[::-1], dtype=np.float64)[::-1] / (effect * (totals > 0)).sum()
         shares = np.minimum(reached[np.searchsorted(ranked, flat[indices])], 1.0).astype(np.float32)
-    return Strongest(rows[row], columns[column], shares)
+    return StrongestEdges(rows[row], columns[column], shares)
 
 
 def _largest(values: Float32[np.ndarray, " values"], count: int) -> Float32[np.ndarray, " count"]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.attribution.strongest import strongest
+from circuit_widget.attribution.strongest_edges import strongest_edges
 from circuit_widget.graph import Graph
 from tests.graph.graphs import dense, random_graph
 
@@ -41,7 +41,7 @@ def test_weights_of_double_precision_have_the_same_strongest_edges(seed: int) ->
     every = (np.arange(len(graph.row_nodes)), np.arange(graph.weights.shape[1]), 10)
     effect, totals = np.concatenate([graph.influence[: graph.n_features], graph.target_weight]), graph.input_total
     found = [
-        strongest(weights, graph.feature_layer, effect, totals[graph.row_nodes], *every)
+        strongest_edges(weights, graph.feature_layer, effect, totals[graph.row_nodes], *every)
         for weights in (graph.weights, graph.weights.astype(np.float64))
     ]
     for single, double in zip(*found, strict=True):
