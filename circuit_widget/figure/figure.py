@@ -13,9 +13,9 @@ from circuit_widget.figure.output.glyphs import Coverage, cover, missing_glyphs
 from circuit_widget.figure.output.pdf import write_pdf
 from circuit_widget.figure.output.png import write_png
 from circuit_widget.figure.output.recipe import make_recipe, read_recipe
-from circuit_widget.figure.output.svg import allowed, write_svg
+from circuit_widget.figure.output.svg import texts_of, write_svg
 from circuit_widget.figure.scene.compose import Part, compose
-from circuit_widget.figure.scene.scene import Label, Scene
+from circuit_widget.figure.scene.scene import Scene
 from circuit_widget.figure.scene.style import PX_PER_INCH
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -92,7 +92,7 @@ class Figure:
         It does not apply to SVG, which is drawn with the fonts of the viewer's machine. Raises FigureError for a folder
         that does not exist, and where a library is missing.
         """
-        return cover(self._texts(), chosen_folders(fonts)).missing
+        return cover(texts_of(self.scene), chosen_folders(fonts)).missing
 
     def save(self, path: str | Path, fonts: Fonts = ()) -> Path:
         """Write the figure, whole or not at all, in the format of the file's ending: .svg, .pdf or .png; return the path.
@@ -115,13 +115,10 @@ class Figure:
 
     def _coverage(self, fonts: Fonts) -> Coverage:
         """Return fonts for the text; the warning points to the caller of the public method that calls this."""
-        coverage = cover(self._texts(), chosen_folders(fonts))
+        coverage = cover(texts_of(self.scene), chosen_folders(fonts))
         if coverage.missing:
             warn(missing_glyphs(coverage.missing))
         return coverage
-
-    def _texts(self) -> list[str]:
-        return [allowed(item.text) for item in self.scene.items if isinstance(item, Label)]
 
     def _repr_svg_(self) -> str:
         return self.svg()

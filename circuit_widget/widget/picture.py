@@ -1,46 +1,79 @@
-"""The output of a saved notebook where no widget can run: a static picture of the graph, and a description of it."""
+"""The picture of a widget in its notebook, for readers where no widget can run: an output of its own below the widget's."""
 
 from __future__ import annotations
 
 import base64
 import html
 import logging
-from collections.abc import Callable
 
-from circuit_widget.arguments import quoted
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure
+from circuit_widget.figure.output.small_png import thinned, write_small_png
+from circuit_widget.figure.output.svg import write_svg
+from circuit_widget.figure.scene.scene import Scene
 
 LOG = logging.getLogger(__name__)
 
-SCALE = 1.5
-"""Dots per unit of the scene: enough to read on a dense screen, small enough to lie in a notebook twice."""
+Bundle = dict[str, str]
+"""An output by its media types."""
+
+SCALE = 1.25
+"""Dots per unit of the scene: about 900 in all, enough to read on a dense screen."""
+
+MOST_FAINT = (4_000, 500)
+"""Edges without sign in a picture: of tens of thousands, which take seconds, and of one that is too long."""
+
+VIEW = "circuit-widget-view"
+"""Class of the element in which the page displays a widget."""
+
+PICTURE = "circuit-widget-picture"
+
+LONGEST_COPY = 125_000
+"""Most characters of a PNG that is in the notebook twice: in the HTML and by itself, for readers that show no HTML."""
+
+# Where the widget is displayed, it hides the picture; where it is not, the picture hides the host's note that it is not.
+STYLE = (
+    f".jp-OutputArea-child:has(.{VIEW}) + .jp-OutputArea-child:has(.{PICTURE}), "
+    f".jp-OutputArea-child:not(:has(.{VIEW})):has(+ .jp-OutputArea-child .{PICTURE}) {{ display: none; }}"
+)
 
 
-def static_bundle(make_figure: Callable[[], Figure]) -> dict[str, str]:
-    """Return a figure as `text/html`, and as `image/png` where a PNG can be drawn with every character.
+def picture_of(figure: Figure) -> Bundle:
+    """Return a figure as an output: `text/html` with the picture inside, and `image/png` where that is not too long.
 
-    A PNG needs a library, and fonts for the text: without, the picture is an SVG, which the viewer's fonts draw. The
-    picture is inside the HTML, so that it needs no network; viewers of saved notebooks prefer the HTML. Where no figure
-    can be made at all, which is logged, the bundle is empty: that is no reason not to display the widget.
+    The picture is a PNG; of one that is too long, fewer edges without sign are drawn. Without the library that draws
+    one, it is an SVG, which the reader's fonts draw.
     """
-    try:
-        return _bundle(make_figure())
-    except Exception:
-        LOG.exception("The static picture could not be drawn.")
-        return {}
+    for most in MOST_FAINT:
+        scene = thinned(figure.scene, most)
+        try:
+            png = _text(write_small_png(scene, figure.recipe, SCALE))
+        except FigureError as error:
+            LOG.debug("The picture is SVG: %s", error)
+            return _image(scene, "svg+xml", _text(write_svg(scene, figure.recipe).encode()))
+        if len(png) <= LONGEST_COPY:
+            return {**_image(scene, "png", png), "image/png": png}
+    return _image(scene, "png", png)
 
 
-def _bundle(figure: Figure) -> dict[str, str]:
-    bundle = {}
-    try:
-        if missing := figure.missing_glyphs():
-            raise FigureError(f"no font has {quoted(missing)}")
-        bundle["image/png"] = base64.b64encode(figure.png(SCALE)).decode("ascii")
-        source = f"data:image/png;base64,{bundle['image/png']}"
-    except FigureError as error:
-        LOG.debug("The static picture is SVG: %s", error)
-        source = f"data:image/svg+xml;base64,{base64.b64encode(figure.svg().encode()).decode('ascii')}"
-    words = html.escape(f"{figure.scene.title}. {figure.scene.description}", quote=True)
-    size = f'width="{figure.scene.width:.0f}" style="max-width: 100%"'
-    return {**bundle, "text/html": f'<img src="{source}" alt="{words}" {size}>'}
+def words_instead(words: str) -> Bundle:
+    """Return a text in place of a picture: one that is not drawn yet, or cannot be drawn."""
+    return _output(f"<p>{_escaped(words)}</p>", words)
+
+
+def _image(scene: Scene, kind: str, data: str) -> Bundle:
+    words = f"{scene.title}. {scene.description}"
+    size = f'width="{scene.width:.0f}" style="max-width: 100%"'
+    return _output(f'<img src="data:image/{kind};base64,{data}" alt="{_escaped(words)}" {size}>', words)
+
+
+def _output(content: str, words: str) -> Bundle:
+    return {"text/html": f'<div class="{PICTURE}"><style>{STYLE}</style>{content}</div>', "text/plain": words}
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=True)

@@ -16,7 +16,7 @@ from circuit_widget.arguments import of_type, plain_number, truth_value
 from circuit_widget.characters import beginning
 from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import CircuitWidgetError, InterventionError
-from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
+from circuit_widget.figure.figure import Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.graph.tracing_model import TracingModel
@@ -31,7 +31,7 @@ from circuit_widget.widget.jobs.study_runs import SweepPlan
 from circuit_widget.widget.jobs.worker import Worker
 from circuit_widget.widget.keeping import Keeping
 from circuit_widget.widget.opening import BUNDLE, check_bundle, with_model
-from circuit_widget.widget.picture import static_bundle
+from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.experiment import nodes_of
 from circuit_widget.widget.state.sent_graph import SentGraph
@@ -115,6 +115,8 @@ class CircuitWidget(anywidget.AnyWidget):
         self._send_nodes(page.nodes_in(self._keeping.work.circuit))
         self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
         super().__init__(circuit=self._keeping.work.circuit, settings=settings)
+        self._picture = SavedPicture(self)
+        self.observe(lambda _: self._picture.changed(), ["circuit", "effect"])
         self._keeping.start()
         self._worker = Worker.of(graph if fitting is None else fitting, self)
         receiver = Receiver(self, self._experiments, self._worker, self.send)
@@ -300,6 +302,7 @@ class CircuitWidget(anywidget.AnyWidget):
             keeping.close()
         if (worker := self.__dict__.pop("_worker", None)) is not None:
             worker.release(self)
+            self._picture.close()
         super().close()
 
     def setup_instance(self, *args: Any, **kwargs: Any) -> None:
@@ -384,14 +387,9 @@ class CircuitWidget(anywidget.AnyWidget):
         else:
             self._notify("A message from the page was ignored: it is not one that this widget knows.")
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        mimebundle = super()._repr_mimebundle_(**kwargs)
-        if mimebundle is None:
-            return None
-        bundle, metadata = mimebundle
-        # A circuit of too many boxes for a picture is left out of it.
-        part: Part = "both" if len(self.circuit.boxes()) <= MOST_BOXES else "map"
-        return {**bundle, **static_bundle(lambda: self.figure(part))}, metadata
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        view, metadata = self._repr_mimebundle_(**kwargs) or ({}, {})
+        display_in_notebook(view, metadata, self._picture)
 
     def __repr__(self) -> str:
         words = " ".join(token.text.strip() for token in self.graph.tokens)

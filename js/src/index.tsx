@@ -4,6 +4,7 @@ import { signal as state } from "@preact/signals";
 import { render as mount } from "preact";
 import { readSnapshot } from "./core/snapshot";
 import type { Snapshot } from "./core/types";
+import { VIEW } from "./page/constants";
 import { hostTheme, type ThemeName, watchHostTheme } from "./page/theme";
 import { App } from "./shell/app";
 import { attachKeyboard } from "./shell/keyboard";
@@ -51,6 +52,8 @@ function kernelGone(model: WidgetModel, el: HTMLElement): boolean {
 function attachRoot(el: HTMLElement): HTMLElement {
   const page = el.ownerDocument;
   const host = page.createElement("div");
+  // Outside the shadow root, so that the picture in the notebook can tell whether the widget is displayed above it.
+  host.className = VIEW;
   const shadow = host.attachShadow({ mode: "open" });
   const style = page.createElement("style");
   style.textContent = styles;

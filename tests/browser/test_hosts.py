@@ -1,6 +1,5 @@
-"""What surrounds the widget: other widgets, reloads, restarts, saved files, Notebook 7."""
+"""What surrounds the widget: other widgets, reloads, restarts, Notebook 7."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -130,20 +129,6 @@ def test_a_running_ablation_can_be_cancelled(open_notebook: OpenNotebook) -> Non
     notebook.tell("release.set()")
     view.ablate("kept")
     assert notebook.python("len(widget.effects)") == 1
-
-
-def test_a_saved_notebook_carries_a_static_picture(open_notebook: OpenNotebook, server: JupyterServer) -> None:
-    notebook = opened(open_notebook, SHOW)
-    WidgetView(notebook)
-    notebook.save()
-    (saved,) = server.notebooks.glob("test_a_saved_notebook_carries_a_static_picture_*.ipynb")
-    (output,) = json.loads(saved.read_text())["cells"][1]["outputs"]
-    html = "".join(output["data"]["text/html"])
-    assert "<img" in html
-    assert "data:image/png;base64," in html or "data:image/svg+xml" in html
-    assert "alt=" in html
-    assert "".join(output["data"]["image/png"]).startswith("iVBOR")
-    assert "application/vnd.jupyter.widget-view+json" in output["data"]
 
 
 @pytest.fixture(scope="module")

@@ -117,8 +117,7 @@ def test_a_circuit_of_thousands_of_nodes_is_a_circuit_and_no_figure(graphs: dict
     with pytest.raises(cw.CircuitWidgetError, match=r"boxes; a figure shows at most 100\. Group nodes"):
         graph.figure(wide)
     assert graph.figure(wide, part="map").svg()
-    picture = cw.CircuitWidget(graph, circuit=wide)._repr_mimebundle_()
-    assert "text/html" in picture[0]
+    assert cw.CircuitWidget(graph, circuit=wide)._repr_mimebundle_()
 
 
 def test_a_circuit_that_could_not_be_read_back_is_refused() -> None:

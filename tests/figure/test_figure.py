@@ -318,7 +318,7 @@ def test_a_png_is_not_blank_and_every_chunk_is_whole() -> None:
     assert len(set(zlib.decompress(pixels))) > 50
 
 
-def test_the_picture_of_a_saved_notebook_is_900_dots_wide() -> None:
+def test_a_figure_of_900_pixels_is_900_dots_wide() -> None:
     assert struct.unpack(">I", make_figure(GRAPH, width=900 / 108).png(1)[16:20]) == (900,)
 
 

@@ -112,7 +112,7 @@ def test_a_restored_experiment_runs_again_to_the_same_numbers(show: Open, tmp_pa
     widget.close()
     again, _ = show(keep=path)
     for earlier, restored in zip(first, again.effects, strict=True):
-        repeated = again.intervene(restored.interventions, mode=restored.mode)  # type: ignore[arg-type]
+        repeated = again.intervene(restored.interventions, mode=restored.mode)
         assert repeated.tokens.equals(earlier.tokens)
         assert restored.kl == earlier.kl
         assert restored.name == earlier.name
@@ -331,13 +331,13 @@ def test_the_work_of_the_last_run_comes_back_and_is_taken_away_with_one_click(sh
     assert all(effect.graph is second.graph for effect in second.effects)
     answered(page, page.request("start_afresh", {}))
     assert not second.circuit.boxes()
-    assert page.traits["effect"] is None
+    assert second.effect is None
     assert page.traits["experiments"] == []
     assert page.traits["kept"]["sentence"] == "Started afresh"
     assert page.traits["kept"]["step"] == "bring_back"
     second.pin(AUSTIN)
     second.ablate(AUSTIN)
-    assert second.history()["id"].tolist() == [4]
+    assert second.history()["id"].tolist() == [4], "a number is not used again"
     answered(page, page.request("bring_back", {}))
     page.hear()
     assert second.history()["id"].tolist() == [1, 2, 3]

@@ -3,7 +3,7 @@
 import json
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from circuit_widget.figure.output.glyphs import Coverage
@@ -25,12 +25,21 @@ def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, scale
     per_metre = round(dots_per_inch / 0.0254)
     header_end = len(SIGNATURE) + 25
     text = f"{KEYWORD}\0{json.dumps(recipe, ensure_ascii=True, sort_keys=True)}".encode("latin-1")
-    chunks = _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)) + _chunk(b"tEXt", text)
-    return drawn[:header_end] + chunks + drawn[header_end:]
+    added = chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)) + chunk(b"tEXt", text)
+    return drawn[:header_end] + added + drawn[header_end:]
 
 
 def text_chunk(png: bytes) -> str | None:
     """Return the text under our keyword in a PNG, or None. Raises ValueError for what is not a PNG or is cut off."""
+    keyword = f"{KEYWORD}\0".encode("latin-1")
+    for kind, body in chunks(png):
+        if kind == b"tEXt" and body.startswith(keyword):
+            return body[len(keyword) :].decode("latin-1")
+    return None
+
+
+def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kind and the body of each chunk of a PNG. Raises ValueError for what is not a PNG or is cut off."""
     if not png.startswith(SIGNATURE):
         raise ValueError("not a PNG")
     at = len(SIGNATURE)
@@ -39,12 +48,10 @@ def text_chunk(png: bytes) -> str | None:
         body = png[at + 8 : at + 8 + length]
         if len(body) < length:
             raise ValueError("cut off")
-        keyword = f"{KEYWORD}\0".encode("latin-1")
-        if kind == b"tEXt" and body.startswith(keyword):
-            return body[len(keyword) :].decode("latin-1")
+        yield kind, body
         at += 12 + length
-    return None
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """Return a chunk of a PNG: its length, kind, body and checksum."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

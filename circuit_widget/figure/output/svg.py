@@ -39,6 +39,11 @@ def allowed(text: str) -> str:
     return "".join(character if _is_allowed(ord(character)) else "\ufffd" for character in text)
 
 
+def texts_of(scene: Scene) -> list[str]:
+    """Return the texts of a scene as they are drawn."""
+    return [allowed(item.text) for item in scene.items if isinstance(item, Label)]
+
+
 def _head(scene: Scene) -> str:
     inches = (scene.width / style.PX_PER_INCH, scene.height / style.PX_PER_INCH)
     return (

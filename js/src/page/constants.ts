@@ -92,3 +92,6 @@ export const CAPTION_SIZE = 10.5;
 
 /** Opacity of the hue of a box that has faded. */
 export const FADED = 0.45;
+
+/** Class of the element in which the page displays a widget. */
+export const VIEW = "circuit-widget-view";
