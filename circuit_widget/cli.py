@@ -1,4 +1,4 @@
-"""The command line: `circuit-widget demo`, `trace`, `figure`, `examples` and `labels`."""
+"""The command line: `circuit-widget demo`, `trace`, `figure`, `html`, `examples` and `labels`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ Circuit tracing for language models: which features lead to a model's prediction
   circuit-widget demo                               open the quickstart in JupyterLab
   circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
   circuit-widget figure dallas.safetensors -o dallas.pdf
+  circuit-widget html dallas.safetensors dallas.json -o dallas.html
   circuit-widget examples ./llama texts.jsonl -o llama-examples
   circuit-widget labels ./llama -o llama-examples --held-out other-texts.jsonl
 """
@@ -50,6 +51,19 @@ Draw a graph file, and the circuit someone made of it, as SVG, PDF or PNG: the e
   circuit-widget figure dallas.safetensors --circuit dallas.json --part circuit --width 3.25 -o dallas.pdf
 
 A circuit is saved from a notebook with widget.circuit.save("dallas.json").
+"""
+
+HTML = """\
+Write a graph, and the circuit someone made of it, as one HTML file for readers.
+
+The file opens in any recent browser, from disk, without Python and without a network. Readers look at nodes, search and
+group them. GRAPH is a graph file or the graph JSON of circuit-tracer or Neuronpedia. CIRCUIT is a circuit document,
+which a notebook saves with widget.circuit.save("dallas.json").
+
+  circuit-widget html dallas.safetensors -o dallas.html
+  circuit-widget html dallas.safetensors dallas.json -o dallas.html
+
+In a notebook, widget.to_html("dallas.html") has the experiments and the feature cards in the file, too.
 """
 
 EXAMPLES = """\
@@ -164,6 +178,12 @@ def _parser() -> argparse.ArgumentParser:
     figure.add_argument("--width", type=float, default=6.75, metavar="INCHES", help="2 to 12 (default: 6.75)")
     figure.set_defaults(run=_figure)
 
+    html = _command(commands, "html", "graph and circuit to one file for readers", HTML)
+    html.add_argument("graph", type=Path, help="graph file, or graph JSON of circuit-tracer or Neuronpedia")
+    html.add_argument("circuit", type=Path, nargs="?", help="circuit document, as written by circuit.save()")
+    html.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="file to write (.html)")
+    html.set_defaults(run=_html)
+
     examples = _command(commands, "examples", "texts to examples of every feature", EXAMPLES)
     examples.add_argument("model", help='directory, GGUF file or hub id[@revision] of a model, or "demo"')
     examples.add_argument("texts", nargs="?", help="file of texts: .txt, .jsonl or .parquet (default: samples)")
@@ -268,6 +288,20 @@ def _figure(options: argparse.Namespace) -> int:
     circuit = Circuit.load(options.circuit) if options.circuit else None
     graph.figure(circuit, part=options.part, width=options.width).save(options.output)
     print(f"written to {options.output}")
+    return 0
+
+
+def _html(options: argparse.Namespace) -> int:
+    _can_write(options.output, "HTML file", (".html",))
+    from circuit_widget.circuit.document import Circuit
+    from circuit_widget.graph.opening import open as open_graph
+    from circuit_widget.widget.html_file.widget_state import WidgetState
+    from circuit_widget.widget.html_file.write import write_html
+
+    graph = open_graph(options.graph)
+    circuit = Circuit() if options.circuit is None else Circuit.load(options.circuit)
+    written = write_html(WidgetState(graph, None, circuit), options.output)
+    print(f"written to {written} ({written.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 

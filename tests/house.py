@@ -46,6 +46,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"figure": "Figure"},
     {"widget.wire": "the messages between kernel and page, and the graph's snapshot"},
     {"widget.state": "traits and the history of experiments"},
+    {"widget.html_file": "the HTML file for readers: what is in it, and its page"},
     {"widget.jobs": "the requests of the page, and the worker thread that runs them"},
     {"widget": "CircuitWidget"},
     {"demo": "the embedded model, its facts, the quickstart"},

@@ -77,6 +77,24 @@ def test_figure_draws_the_groups_of_a_circuit(tmp_path: Path, graph_file: Path) 
     assert "a group of mine" in path.read_text()
 
 
+def test_html_writes_the_graph_and_the_circuit_as_one_file(
+    tmp_path: Path, graph_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from circuit_widget import Circuit, Graph
+
+    feature = Graph.load(graph_file).node_ids[0]
+    document, path = tmp_path / "circuit.json", tmp_path / "circuit.html"
+    Circuit().group("a group of mine", [feature]).save(document)
+    assert main(["html", str(graph_file), str(document), "-o", str(path)]) == 0
+    assert capsys.readouterr().out.startswith(f"written to {path} (0.")
+    assert "Supernodes: a group of mine." in path.read_text()
+    Circuit().pin(["0_99999_1"]).save(document)
+    before = path.read_text()
+    assert main(["html", str(graph_file), str(document), "-o", str(path)]) == 2
+    assert "no node “0_99999_1”" in capsys.readouterr().err
+    assert path.read_text() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -95,6 +113,9 @@ def test_figure_draws_the_groups_of_a_circuit(tmp_path: Path, graph_file: Path) 
         (["trace", PROMPT, "--model", "no/such", "--transcoders", ".", "-o", "x.safetensors"], "no/such"),
         (["figure", "missing.safetensors", "-o", "x.svg"], "missing.safetensors"),
         (["figure", "missing.safetensors", "-o", "x.docx"], "x.docx has to end in .svg or .pdf or .png"),
+        (["html", "missing.safetensors", "-o", "x.html"], "missing.safetensors"),
+        (["html", "missing.safetensors", "-o", "x.pdf"], "x.pdf has to end in .html"),
+        (["html", "missing.safetensors", "-o", "nowhere/x.html"], "no directory nowhere"),
     ],
 )
 def test_an_error_is_one_line_that_names_what_was_wrong(
@@ -133,7 +154,7 @@ def test_help_says_which_models_and_features_there_are(command: str, capsys: pyt
     assert ".gguf" in text
 
 
-@pytest.mark.parametrize("command", ["demo", "trace", "figure", "examples"])
+@pytest.mark.parametrize("command", ["demo", "trace", "figure", "html", "examples"])
 def test_help_shows_an_example_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

@@ -14,7 +14,7 @@ from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.widget.jobs.registry import REQUESTS
 from circuit_widget.widget.wire import experiment_messages as experiments
-from circuit_widget.widget.wire import messages, snapshot_messages
+from circuit_widget.widget.wire import html_messages, messages, snapshot_messages
 from circuit_widget.widget.wire import study_messages as studies
 from circuit_widget.widget.wire.typescript import interface, typescript
 
@@ -28,6 +28,7 @@ ALIASES: Mapping[str, Mapping[str, Any]] = {
     },
     "study-messages": {"Axis": studies.Axis, "StudyMessage": studies.StudyMessage},
     "messages": {},
+    "html-messages": {},
 }  # fmt: skip
 """The modules of messages, and their names for other types."""
 
@@ -35,6 +36,7 @@ DECLARED: Mapping[str, tuple[ModuleType, ...]] = {
     "experiment-messages": (experiments,),
     "study-messages": (studies,),
     "messages": (messages, snapshot_messages),
+    "html-messages": (html_messages,),
 }
 """Where the interfaces of each are declared."""
 

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import anywidget
@@ -25,6 +26,7 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.model.sampling import Options
+from circuit_widget.widget.html_file.write import write_html
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.receiver import Receiver
 from circuit_widget.widget.jobs.study_runs import SweepPlan
@@ -38,7 +40,7 @@ from circuit_widget.widget.state.sent_graph import SentGraph
 from circuit_widget.widget.state.traits import Traits
 from circuit_widget.widget.wire.messages import Capabilities, Notice
 from circuit_widget.widget.wire.schema import plain
-from circuit_widget.widget.wire.sending import json_of, send_message, sendable, sentence
+from circuit_widget.widget.wire.sending import LONGEST_NOTICE, json_of, send_message, sendable, sentence
 
 if TYPE_CHECKING:
     import pandas
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
     from circuit_widget.intervention.studies.validation import Validation
 
 LOG = logging.getLogger(__name__)
-LONGEST_NOTICE = 2_000
 
 
 class CircuitWidget(anywidget.AnyWidget):
@@ -107,8 +108,7 @@ class CircuitWidget(anywidget.AnyWidget):
             of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError).check(graph)
         graph, fitting, why_not = with_model(graph, model)
         check_bundle(str(self._esm))
-        self.graph, self.model = graph, fitting
-        self._sent = SentGraph(graph)
+        self.graph, self.model, self._sent = graph, fitting, SentGraph(graph)
         self._experiments = Experiments(graph, fitting, why_not, Traits(self, self._state_lock), self._sent)
         settings = page.check_settings({"theme": theme, "height": plain_number(height)})
         self._keeping = Keeping(graph, keep, circuit, self._experiments, self._notify)
@@ -220,13 +220,12 @@ class CircuitWidget(anywidget.AnyWidget):
 
     def sweep_last_layer(self, interventions: Intervention | Iterable[Intervention]) -> Any:
         """Make a change with the MLP outputs up to each layer frozen in turn, display the curve, and return the Sweep."""
-        plan = SweepPlan("last_layer", self._experiments.resolved(interventions))
-        return self._experiments.sweep(plan, "total")
+        return self._experiments.sweep(SweepPlan("last_layer", self._experiments.resolved(interventions)), "total")
 
     def sweep_groups(self, *, pairs: bool = False, mode: Mode = "total") -> Any:
         """Ablate each box of the circuit in turn, and each pair with `pairs`, display that, and return the GroupSweep."""
-        pairs = truth_value(pairs, "pairs", InterventionError)
-        return self._experiments.sweep(SweepPlan("pairs" if pairs else "groups"), mode)
+        plan = SweepPlan("pairs" if truth_value(pairs, "pairs", InterventionError) else "groups")
+        return self._experiments.sweep(plan, mode)
 
     def generate(
         self, interventions: Intervention | Iterable[Intervention] | None = None, **options: Unpack[Options]
@@ -295,6 +294,10 @@ class CircuitWidget(anywidget.AnyWidget):
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
         """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""
         return make_figure(self.graph, self.circuit, self.shown_outcome(), part, width)
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write what the widget displays as one file that opens without Python or a network; raises as `write_html`."""
+        return write_html(self._experiments.state(), path)
 
     def close(self) -> None:
         """Cancel what runs for this widget, release the model's thread, write what is kept, and take the widget off the page."""

@@ -11,6 +11,7 @@ import { attachKeyboard } from "./shell/keyboard";
 import { styles } from "./shell/styles";
 import { createStore } from "./store/store";
 import type { RenderContext, WidgetModel } from "./wire/host";
+import { readHtmlFile } from "./wire/html-file";
 import { Rpc } from "./wire/rpc";
 import type { Settings, SnapshotMessage } from "./wire/types";
 
@@ -55,11 +56,13 @@ function attachRoot(el: HTMLElement): HTMLElement {
   // Outside the shadow root, so that the picture in the notebook can tell whether the widget is displayed above it.
   host.className = VIEW;
   const shadow = host.attachShadow({ mode: "open" });
-  const style = page.createElement("style");
-  style.textContent = styles;
+  // A sheet made by script is allowed where a content security policy forbids style elements.
+  const sheet = new (page.defaultView ?? window).CSSStyleSheet();
+  sheet.replaceSync(styles);
+  shadow.adoptedStyleSheets = [sheet];
   const root = page.createElement("div");
   root.className = "circuit-widget";
-  shadow.append(style, root);
+  shadow.append(root);
   el.append(host);
   return root;
 }
@@ -129,5 +132,18 @@ function listen(model: WidgetModel, event: string, listener: () => void): () => 
   model.on(event, listener);
   return () => model.off(event, listener);
 }
+
+/** Shows the widget of an HTML file in its page, or one sentence where the file is not whole. */
+async function showFile(page: Document): Promise<void> {
+  const el = page.getElementById("circuit-widget-main") ?? page.body.appendChild(page.createElement("main"));
+  try {
+    render({ model: await readHtmlFile(page), el });
+  } catch (error) {
+    el.textContent = `This file cannot be displayed, it may have been cut off; get it again. ${(error as Error).message}`;
+  }
+}
+
+// A notebook loads this module from an address of its own; in an HTML file it is part of the page.
+if (import.meta.url === globalThis.document?.baseURI) void showFile(document);
 
 export default { render };

@@ -157,6 +157,7 @@ def make_entries() -> dict[str, Entry]:
         "label": {"node": node, "text": "text"},
         "select": {"nodes": node},
         "figure": {"part": "map", "width": 3},
+        "to_html": {"path": folder / "circuit.html"},
         "ablate": {"nodes": node, "mode": "direct"},
         "scale": {"nodes": node, "factor": 0, "mode": "direct"},
         "set": {"nodes": node, "value": 0, "mode": "direct"},

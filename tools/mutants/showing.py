@@ -170,8 +170,22 @@ MUTATIONS = (
         ("tests/widget/test_history.py", "tests/widget/test_experiments.py"),
     ),
     Mutation(
+        "the page of an HTML file may load anything",
+        WIDGET + "html_file/page.py",
+        "default-src 'none'",
+        "default-src *",
+        ("tests/widget/test_html_file.py",),
+    ),
+    Mutation(
+        "an experiment in an HTML file is not the one that was displayed",
+        WIDGET + "html_file/content.py",
+        "plain(effects[number])",
+        "plain(list(effects.values())[-1])",
+        ("tests/widget/test_html_file.py",),
+    ),
+    Mutation(
         "the card of a negative activation has the signs of a positive one",
-        WIDGET + "jobs/graph_requests.py",
+        WIDGET + "state/card.py",
         "known.at(graph.activation[place])",
         "known.at(abs(graph.activation[place]))",
         ("tests/widget/test_experiments.py",),

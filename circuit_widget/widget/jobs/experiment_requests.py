@@ -6,10 +6,10 @@ from typing import Any
 
 from circuit_widget.errors import MessageError
 from circuit_widget.intervention.mode import read_mode
-from circuit_widget.widget.jobs.file_names import file_stem
 from circuit_widget.widget.jobs.interventions import read_interventions
 from circuit_widget.widget.jobs.request_kind import Context, Task
 from circuit_widget.widget.jobs.worker import Job, JobResult
+from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.wire.experiment_messages import (
     CompareBody,
     ComparisonMessage,

@@ -15,6 +15,7 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import intervention_tuple
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.model.sampling import Options
+from circuit_widget.widget.html_file.widget_state import WidgetState
 from circuit_widget.widget.jobs.study_runs import (
     Callbacks,
     Study,
@@ -173,6 +174,22 @@ class Experiments:
         study = run_validation(self.required_model(), self.graph, self.traits.circuit, mode, Callbacks())
         validation: Validation = self._display(study)
         return validation
+
+    def state(self) -> WidgetState:
+        """Return what the widget displays, as it is now."""
+        with self.traits.lock:
+            return WidgetState(
+                self.graph,
+                self.model,
+                self.traits.circuit,
+                self.traits.selected,
+                self.traits.height,
+                self.sent.nodes,
+                tuple(self.history),
+                self.traits.displayed,
+                self.traits.study,
+                self.history.to_csv(),
+            )
 
     def displayed_interventions(self) -> tuple[Intervention, ...]:
         """Return the interventions of the displayed experiment; none where none is displayed."""

@@ -1,94 +1,25 @@
-"""Handlers of requests about the graph: what is known of a feature, and figures."""
+"""Handlers of requests about the graph: what is known of a feature, figures, and the HTML file for readers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from circuit_widget.examples.record import Example, Level
-from circuit_widget.feature_card import FeatureCard
 from circuit_widget.figure.figure import make_figure
-from circuit_widget.graph import Feature
-from circuit_widget.widget.jobs.experiments import Experiments
-from circuit_widget.widget.jobs.file_names import file_stem
+from circuit_widget.widget.html_file.write import html_of
 from circuit_widget.widget.jobs.request_kind import Context, Task
-from circuit_widget.widget.jobs.worker import JobResult
-from circuit_widget.widget.wire.messages import (
-    Card,
-    CardBody,
-    CardExample,
-    CardHistogram,
-    CardLevel,
-    CardToken,
-    FigureBody,
-    FileReply,
-)
-
-TOKENS_AROUND = 32
-"""Most tokens of an example that are sent on each side of its peak."""
-
-MOST_EXAMPLES = 200
-"""Most examples of a kind that are sent."""
+from circuit_widget.widget.jobs.worker import Job, JobResult
+from circuit_widget.widget.state.card import card_message
+from circuit_widget.widget.state.file_names import file_stem
+from circuit_widget.widget.wire.messages import Card, CardBody, Empty, FigureBody, FileReply
 
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
 
 def card(context: Context, body: CardBody) -> Task[Card]:
     """Return what is known of a feature beyond this prompt, with what it promotes here."""
-    feature = context.experiments.feature_of(body.node)
-    return Task(lambda _: _card(context.experiments, body.node, feature), JobResult)
-
-
-def _card(experiments: Experiments, node: str, feature: Feature) -> Card:
-    graph = experiments.graph
-    label, place = graph.labels.get(node), graph.find(node)
-    layer, number = feature.layer, feature.feature
-    if experiments.model is None:
-        known = FeatureCard(layer, number, label, None, None, (), (), ())
-    else:
-        known = experiments.model.feature_card(layer, number)
-        if place is not None:
-            known = known.at(graph.activation[place])
-    return Card(
-        node=node,
-        layer=known.layer,
-        feature=known.feature,
-        label=label or known.label,
-        frequency=known.frequency,
-        maximum=known.maximum,
-        examples=_examples(known.examples, 1),
-        promoted=_tokens(known.promoted),
-        suppressed=_tokens(known.suppressed),
-        negative=known.negative,
-        minimum=known.minimum,
-        mean=known.mean,
-        lowest=_examples(known.lowest, -1),
-        levels=tuple(map(_level, known.levels)),
-        histogram=None if known.histogram is None else CardHistogram(**vars(known.histogram)),
-        origin=known.origin,
-        label_origin=known.label_origin if known.label is not None and label in (None, known.label) else None,
-        label_is_automatic=known.label_is_automatic,
-    )
-
-
-def _level(level: Level) -> CardLevel:
-    examples = _examples(level.examples, -1 if level.most <= 0 else 1)
-    return CardLevel(level.least, level.most, level.share, examples, level.name)
-
-
-def _examples(examples: Sequence[Example], sign: int) -> tuple[CardExample, ...]:
-    """Return examples as the page shows them: published ones may be long, of which it shows the part at the peak."""
-    return tuple(_example(one, sign) for one in examples[:MOST_EXAMPLES])
-
-
-def _example(example: Example, sign: int) -> CardExample:
-    values = example.activations
-    peak = max(range(len(values)), key=lambda place: sign * values[place], default=0)
-    part = slice(max(0, peak - TOKENS_AROUND), peak + TOKENS_AROUND + 1)
-    return CardExample(example.tokens[part], values[part])
-
-
-def _tokens(effects: Sequence[tuple[str, float]]) -> tuple[CardToken, ...]:
-    return tuple(CardToken(token, logit) for token, logit in effects)
+    experiments = context.experiments
+    feature = experiments.feature_of(body.node)
+    return Task(lambda _: card_message(experiments.graph, experiments.model, body.node, feature), JobResult)
 
 
 def figure(context: Context, body: FigureBody) -> Task[FileReply]:
@@ -105,3 +36,15 @@ def figure(context: Context, body: FigureBody) -> Task[FileReply]:
 
     reply = FileReply(f"{file_stem(experiments.graph)}.{body.format}", MIME[body.format])
     return Task(draw, lambda data: JobResult(reply, (data,)))
+
+
+def html(context: Context, _: Empty) -> Task[FileReply]:
+    """Return what the widget displays as one HTML file that opens without a kernel."""
+    experiments = context.experiments
+    state = experiments.state()
+
+    def write(job: Job) -> bytes:
+        return html_of(state, job.progress, job.cancelled).encode()
+
+    reply = FileReply(f"{file_stem(experiments.graph)}.html", "text/html")
+    return Task(write, lambda data: JobResult(reply, (data,)))

@@ -49,6 +49,7 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "validate": RequestKind(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
         "card": RequestKind(m.CardBody, m.Card, graph.card, "Feature card"),
         "figure": RequestKind(m.FigureBody, m.FileReply, graph.figure, "Figure"),
+        "html": RequestKind(Empty, m.FileReply, graph.html, "HTML file"),
         "cancel": RequestKind(m.CancelBody, Empty, cancel, "Cancel"),
     }
 )

@@ -44,6 +44,22 @@ class Traits:
         with self.widget.hold_sync():  # type: ignore[attr-defined]
             yield
 
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """The ids of the selected nodes."""
+        return tuple(self.widget.selected)  # type: ignore[attr-defined]
+
+    @property
+    def height(self) -> int:
+        """The height of the map in CSS pixels."""
+        return int(self.widget.settings["height"])  # type: ignore[attr-defined]
+
+    @property
+    def study(self) -> dict[str, Any] | None:
+        """The message of the study made last, None for none."""
+        study: dict[str, Any] | None = self.widget.study  # type: ignore[attr-defined]
+        return study
+
     def set(self, name: str, value: Any) -> None:
         """Set a trait, also one that users can only read."""
         with self.lock:

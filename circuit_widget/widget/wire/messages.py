@@ -183,11 +183,15 @@ class Notice:
 
 @message
 class Capabilities:
-    """What the kernel can do for this graph; `why_not` is the reason why interventions are not possible."""
+    """What the kernel can do for this graph; `why_not` is the reason why interventions are not possible.
+
+    `recorded` is true in an HTML file for readers, which has recorded experiments and no kernel.
+    """
 
     intervene: bool
     why_not: Text
     figure: bool
+    recorded: bool = False
 
 
 @message

@@ -20,6 +20,7 @@ LARGEST_MESSAGE = 64 * 2**20
 """Bytes of a message and its buffers; a page can read no text that is much larger."""
 
 LONGEST_SENTENCE = 600
+LONGEST_NOTICE = 2_000
 DEEPEST = 100
 """The deepest level that is searched for values that cannot be sent."""
 

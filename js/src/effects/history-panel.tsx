@@ -43,6 +43,7 @@ function Line({ store, entry, renaming }: EntryProps) {
   const { id, name, token, before, after, likeliest, likeliest_probability } = entry;
   const displayed = effect.value?.id === id;
   const beside = compared.value?.id === id;
+  const { recorded } = store.capabilities.value;
   return (
     <li class="experiment" data-test="experiment-entry" data-id={id} aria-current={displayed}>
       {renaming.value === id ? (
@@ -82,25 +83,29 @@ function Line({ store, entry, renaming }: EntryProps) {
           >
             compare
           </Button>
-          <Button
-            class="link-button"
-            data-test="name-experiment"
-            aria-label={`Name experiment ${id}`}
-            onClick={() => {
-              renaming.value = id;
-            }}
-          >
-            name
-          </Button>
-          <Button
-            class="link-button"
-            data-test="forget"
-            aria-label={`Delete experiment ${id}`}
-            title="delete"
-            onClick={() => void actions.forget(id)}
-          >
-            ×
-          </Button>
+          {!recorded && (
+            <>
+              <Button
+                class="link-button"
+                data-test="name-experiment"
+                aria-label={`Name experiment ${id}`}
+                onClick={() => {
+                  renaming.value = id;
+                }}
+              >
+                name
+              </Button>
+              <Button
+                class="link-button"
+                data-test="forget"
+                aria-label={`Delete experiment ${id}`}
+                title="delete"
+                onClick={() => void actions.forget(id)}
+              >
+                ×
+              </Button>
+            </>
+          )}
         </div>
       )}
       <p class={`clip token-text ${probabilityTone(before, after)}`}>

@@ -37,6 +37,33 @@ export function ExportMenu({ store }: { store: Store }) {
 }
 
 function Menu({ store }: { store: Store }) {
+  return store.capabilities.value.recorded ? <RecordedFigure store={store} /> : <Formats store={store} />;
+}
+
+/** The one figure of an HTML file for readers: a circuit that they change is not in it. */
+function RecordedFigure({ store }: { store: Store }) {
+  return (
+    <>
+      <p class="none" data-test="export-why-not">
+        The figure as it was when this file was made. Others are drawn in Python.
+      </p>
+      <div class="formats">
+        <Button
+          class="button"
+          data-test="export-svg"
+          onClick={() => {
+            store.popover.value = null;
+            void store.actions.save(store.kernel.figure({ format: "svg", width: 6.75, part: "both" }));
+          }}
+        >
+          SVG
+        </Button>
+      </div>
+    </>
+  );
+}
+
+function Formats({ store }: { store: Store }) {
   const part = useSignal<FigureBody["part"]>("both");
   const width = useSignal<FigureBody["width"]>(6.75);
   const possible = store.capabilities.value.figure;
@@ -67,6 +94,21 @@ function Menu({ store }: { store: Store }) {
           </Button>
         ))}
       </div>
+      <fieldset>
+        <legend class="caption">for readers</legend>
+        <Button
+          class="button"
+          data-test="export-html"
+          title="the circuit and its experiments in one file that opens in a browser, without Python or a network"
+          disabled={!possible}
+          onClick={() => {
+            store.popover.value = null;
+            void store.actions.save(store.kernel.html({}));
+          }}
+        >
+          HTML
+        </Button>
+      </fieldset>
     </>
   );
 }

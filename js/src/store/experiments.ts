@@ -21,7 +21,7 @@ import type {
 export type StudyName = "sweep" | "generate" | "validate";
 
 /** The requests that end in a file. */
-export type FileName = "figure" | "table";
+export type FileName = "figure" | "table" | "html";
 
 export interface Experiments {
   readonly effect: ReadonlySignal<EffectMessage | null>;

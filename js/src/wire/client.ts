@@ -49,6 +49,8 @@ export function client(send: Send) {
     card: (body: CardBody, options?: SendOptions<"card">) => send("card", "Feature card", body, options),
     /** Return a figure of what the widget displays, as a file. */
     figure: (body: FigureBody, options?: SendOptions<"figure">) => send("figure", "Figure", body, options),
+    /** Return what the widget displays as one HTML file that opens without a kernel. */
+    html: (body: Empty, options?: SendOptions<"html">) => send("html", "HTML file", body, options),
     /** Stop another request. */
     cancel: (body: CancelBody, options?: SendOptions<"cancel">) => send("cancel", "Cancel", body, options),
   };

@@ -148,11 +148,15 @@ export interface Notice {
   readonly type: "notice";
 }
 
-/** What the kernel can do for this graph; `why_not` is the reason why interventions are not possible. */
+/** What the kernel can do for this graph; `why_not` is the reason why interventions are not possible.
+
+    `recorded` is true in an HTML file for readers, which has recorded experiments and no kernel.
+     */
 export interface Capabilities {
   readonly intervene: boolean;
   readonly why_not: string;
   readonly figure: boolean;
+  readonly recorded: boolean;
 }
 
 /** Where the circuit and the history are kept: a file's name, and a sentence; one click does `step`. */
@@ -241,6 +245,7 @@ export interface Requests {
   readonly validate: { readonly body: ValidateBody; readonly reply: ValidationMessage };
   readonly card: { readonly body: CardBody; readonly reply: Card };
   readonly figure: { readonly body: FigureBody; readonly reply: FileReply };
+  readonly html: { readonly body: Empty; readonly reply: FileReply };
   readonly cancel: { readonly body: CancelBody; readonly reply: Empty };
 }
 

@@ -1,5 +1,6 @@
 /** Every message; written by `python -m circuit_widget.widget.frontend_types`. */
 
 export type * from "./experiment-messages";
+export type * from "./html-messages";
 export type * from "./messages";
 export type * from "./study-messages";
