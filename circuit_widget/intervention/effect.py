@@ -165,13 +165,9 @@ class Effect:
         )
         return before, after, predicted
 
-    def knows(self, token: int) -> bool:
-        """Return whether the logits of a token, given by its id, are known; of an effect that was read, not all are."""
-        return self.saved is None or token in self.saved.ranks
-
     def _known(self, token: str | int) -> int:
         wanted = self.token_id(token)
-        if self.saved is not None and not self.knows(wanted):
+        if self.saved is not None and wanted not in self.saved.ranks:
             raise PromptError(
                 f"Token {wanted} is not among the likely tokens that were saved with this effect. Run its interventions "
                 "again to read it."

@@ -12,6 +12,7 @@ import numpy as np
 import circuit_widget as cw
 from circuit_widget.circuit import Supernode
 from circuit_widget.examples.exchange.labels import PublishedLabels
+from circuit_widget.widget import keeping
 from tests.examples.published import explanation, write_export
 from tests.models import tiny_model
 
@@ -301,6 +302,7 @@ def _forgetting(graph: cw.Graph, effect: cw.Effect) -> Callable[..., None]:
     """Return `forget` of a widget with one experiment, made each time: what was forgotten is gone."""
 
     def forget(**given: Any) -> None:
+        keeping._last.clear()
         widget = cw.CircuitWidget(graph)
         widget.record(effect, "name")
         widget.forget(**given)

@@ -164,10 +164,14 @@ def compared_tokens(first: Effect, second: Effect) -> pandas.DataFrame:
         for effect in (second, first)
         for token, text in zip(effect.tokens["token_id"], effect.tokens["token"], strict=True)
     }
-    known = {token: text for token, text in texts.items() if first.knows(token) and second.knows(token)}
+    known = {token: text for token, text in texts.items() if _knows(first, token) and _knows(second, token)}
     rows = [(text, token, *first.probability(token), second.probability(token)[1]) for token, text in known.items()]
     rows.sort(key=lambda row: max(row[2:]), reverse=True)
     return pandas.DataFrame(rows, columns=["token", "token_id", "before", "first", "second"])
+
+
+def _knows(effect: Effect, token: int) -> bool:
+    return effect.saved is None or token in effect.saved.ranks
 
 
 def entry_of(one: HistoryEntry) -> ExperimentEntry:
