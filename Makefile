@@ -75,7 +75,7 @@ test-oldest: $(OLDEST_INSTALLED) ## Python units on the oldest versions promised
 	@OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(WORKERS) --ignore tests/browser --durations 30 $(ARGS)
 
 .PHONY: test-browser
-test-browser: setup chromium ## JupyterLab and Notebook in a browser (ARGS= goes to pytest)
+test-browser: setup chromium ## JupyterLab, Notebook, marimo, Voilà in a browser (ARGS= goes to pytest)
 	$(call say,"pytest tests/browser")
 	@$(BIN)/python -m pytest $(WORKERS) tests/browser $(ARGS)
 

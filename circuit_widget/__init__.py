@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from circuit_widget.attribution.targets import Contrast, Direction
     from circuit_widget.circuit.document import Circuit
     from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning
-    from circuit_widget.examples.exchange.labels import read_labels
     from circuit_widget.figure.figure import Figure
     from circuit_widget.graph import Feature, Graph
     from circuit_widget.graph.opening import open as open  # noqa: A004, users call it cw.open
     from circuit_widget.intervention import Ablate, Add, Effect, Scale, Set, SwapIn
     from circuit_widget.labels.chat_labeller import ChatLabeller
+    from circuit_widget.labels.read_labels import read_labels
     from circuit_widget.loading import load
     from circuit_widget.nodes import Everywhere
     from circuit_widget.replacement_model import ReplacementModel
@@ -44,7 +44,7 @@ _MODULE_OF = {
     "SwapIn": "intervention",
     "load": "loading",
     "open": "graph.opening",
-    "read_labels": "examples.exchange.labels",
+    "read_labels": "labels.read_labels",
 }
 
 # Not `open`: after `from circuit_widget import *`, Python's own has to be there.

@@ -18,6 +18,7 @@ from torch import Tensor
 from circuit_widget.arguments import finite_number, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError, NodeError
+from circuit_widget.examples.exchange.published_labels import PublishedLabels
 from circuit_widget.examples.reader import ExampleReader
 from circuit_widget.examples.record import CardRecord, Example, ExampleSource, FeatureFacts, Histogram, Level
 from circuit_widget.graph import Graph
@@ -186,37 +187,46 @@ class FeatureCards:
             self.labels.copy_to(labels)
         self.examples, self.labels = examples, labels
 
-    def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str], source: str) -> None:
+    def use_published(self, examples: ExampleSource | None, labels: PublishedLabels, source: str) -> None:
         """Show examples, if there are any, and labels that others published; labels of rules and writers stay behind them.
 
         Raises:
             LoadError: the labels cannot be kept beside the examples that were collected before.
         """
-        imported = ((place.layer, place.feature, text, LabelKind.IMPORTED, source) for place, text in labels.items())
-        self.labels.add(FeatureLabel(*one) for one in imported)
+        self.labels.add(
+            FeatureLabel(place.layer, place.feature, text, LabelKind.IMPORTED, source, negative)
+            for negative, of_sign in ((False, labels), (True, labels.negative))
+            for place, text in of_sign.items()
+        )
         if examples is not None:
             self.examples = examples
 
     def facts(self, layer: int, feature: int) -> FeatureFacts:
-        """Return what is known of a feature for positive activations; without examples, not what its weights promote.
+        """Return what is known of a feature; without examples, not what its weights promote.
 
         Raises:
             LoadError: the file with its layer's examples is malformed.
         """
-        record = replace(self._known.of(layer, feature), label=self.label(layer, feature))
+        record = replace(self._known.of(layer, feature), label=self._label(layer, feature, negative=False)[0])
         tokens = self._promoted_and_suppressed(layer, feature) if record.n_examples else ((), ())
-        return FeatureFacts(layer, feature, record, *tokens)
+        return FeatureFacts(layer, feature, record, *tokens, self.labels.text(layer, feature, negative=True))
 
     @property
     def _known(self) -> ExampleSource:
         return self._records if self.examples is None else self.examples
 
-    def label(self, layer: int, feature: int, activation: float = 1.0) -> str | None:
-        """Return the label of a feature for activations of this sign, if it has one."""
+    def label(self, layer: int, feature: int, activation: float) -> str | None:
+        """Return the label of a feature for activations of this sign, if it has one that suits one of this size.
+
+        A label by rule does not suit an activation below three quarters of the rule's level.
+        """
+        own = self.labels.find(layer, feature, negative=activation < 0)
+        if own is not None and not own.suits(activation):
+            return None
         return self._label(layer, feature, negative=activation < 0)[0]
 
     def labels_of(self, graph: Graph) -> dict[str, str]:
-        """Return the labels of a graph's features, each for the sign of its activation, by node id."""
+        """Return the labels of a graph's features, each for its activation, by node id."""
         features = (graph.feature_layer.tolist(), graph.feature_index.tolist(), graph.activation.tolist())
         found = {node: self.label(*numbers) for node, *numbers in zip(graph.node_ids, *features, strict=False)}
         return {node: label for node, label in found.items() if label}

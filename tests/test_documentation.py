@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "MODEL_CARD.md", "docs/python.md", "docs/transcoders.md", "docs/widget.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "MODEL_CARD.md",
+    "docs/python.md",
+    "docs/transcoders.md",
+    "docs/widget.md",
+    "docs/hosts.md",
+)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 BLOCK = re.compile(r"(?P<skipped><!-- not run -->\n)?```python\n(?P<code>.*?)```", re.DOTALL)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.rules import LONGEST_NAME, SPACE, displayed
 from circuit_widget.errors import CircuitError
 from circuit_widget.graph.formats.viewer_layers import layered
-from circuit_widget.graph.formats.viewer_nodes import ViewerNode, read_nodes
+from circuit_widget.graph.formats.viewer_nodes import read_nodes
+from circuit_widget.graph.formats.viewer_view import entries, named_labels, nodes_by_name
 from circuit_widget.graph.formats.viewer_writing import export_graph
 from circuit_widget.nodes import NodeKind
 from circuit_widget.system.warning import warn
@@ -44,11 +44,18 @@ def circuit_in(document: Mapping[str, Any]) -> Circuit:
     ids = {node.id: node.id_here(n_layers) for node in nodes}
     logits = {node.id_here(n_layers) for node in nodes if node.kind is NodeKind.LOGIT}
     circuit = Circuit()
-    if pinned := [_here(one, ids) for one in _entries(view, "pinnedIds")]:
-        circuit = circuit.pin(pinned)
-    circuit = _with_supernodes(circuit, [_supernode(entry, ids) for entry in _entries(view, "supernodes")], logits)
-    for node, text in _labels(_entries(view, "clerps"), nodes, n_layers):
-        circuit = circuit.label(node, text)
+    try:
+        pinned, supernodes, labels = entries(view, "pinnedIds"), entries(view, "supernodes"), named_labels(view)
+    except ValueError as problem:
+        raise CircuitError(f"The saved view of the file cannot be read: {problem}.") from problem
+    if pinned:
+        circuit = circuit.pin([_here(one, ids) for one in pinned])
+    circuit = _with_supernodes(circuit, [_supernode(entry, ids) for entry in supernodes], logits)
+    names = nodes_by_name(nodes)
+    for name, text in labels:
+        line = _one_line(text)
+        for node in names.get(name, ()) if line else ():
+            circuit = circuit.label(ids[node.id], line)
     return circuit
 
 
@@ -71,23 +78,6 @@ def export_circuit(
     """Write a graph with a circuit on it as JSON for other viewers; see `Circuit.export`."""
     circuit.check(graph)
     return export_graph(graph, path, slug, scan, view=view_of(circuit), labels=circuit.labels)
-
-
-def _entries(view: Mapping[str, Any], key: str) -> Sequence[Any]:
-    """Return a list of the saved view; circuit-tracer writes it as a text, joined by commas or as JSON."""
-    value = view.get(key)
-    if isinstance(value, str):
-        if key == "pinnedIds":
-            return [part for part in value.split(",") if part]
-        try:
-            value = json.loads(value) if value.strip() else []
-        except ValueError as problem:
-            raise CircuitError(f"The {key} of the file are not JSON: {displayed(value)}.") from problem
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise CircuitError(f"The {key} of the file are a list; given {displayed(value)}.")
-    return value
 
 
 def _here(node: object, ids: Mapping[str, str]) -> str:
@@ -138,23 +128,4 @@ def _unique(name: str, names: set[str]) -> str:
     while found in names:
         found = f"{shortened(name, LONGEST_NAME - 6)} ({number})"
         number += 1
-    return found
-
-
-def _labels(entries: Sequence[Any], nodes: Sequence[ViewerNode], n_layers: int) -> list[tuple[str, str]]:
-    """Return node ids with their labels: keyed by layer, number and position (Neuronpedia), or by number (circuit-tracer)."""
-    by_key: dict[str, list[ViewerNode]] = {}
-    for node in nodes:
-        if node.kind is NodeKind.FEATURE and not node.part:
-            keys = {str(node.encoded), f"{node.layer_in_file}_{node.encoded}_{node.position}"}
-            for key in keys | {f"{node.layer_in_file}_{node.number}_{node.position}", node.id}:
-                by_key.setdefault(key, []).append(node)
-        else:
-            by_key.setdefault(node.id, []).append(node)
-    found = []
-    for entry in entries:
-        if not isinstance(entry, list) or len(entry) != 2 or not all(isinstance(part, str) for part in entry):
-            raise CircuitError(f"A label of the file is a list of a node and a text; given {displayed(entry)}.")
-        text = _one_line(entry[1])
-        found += [(node.id_here(n_layers), text) for node in by_key.get(entry[0], []) if text]
     return found

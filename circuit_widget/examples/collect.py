@@ -30,7 +30,6 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.running import runs_model
 from circuit_widget.model.tokens.prompt import first_position
 from circuit_widget.model.tokens.tokenizer import token_text
-from circuit_widget.nodes import Everywhere
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.system.paths import require_path
@@ -57,7 +56,7 @@ class Cards(Protocol):
     def use(self, examples: ExampleReader) -> None:
         """Show these examples."""
 
-    def use_published(self, examples: ExampleSource | None, labels: Mapping[Everywhere, str], source: str) -> None:
+    def use_published(self, examples: ExampleSource | None, labels: Any, source: str) -> None:
         """Show these examples and labels, which others published."""
 
     def facts(self, layer: int, feature: int) -> FeatureFacts:

@@ -77,6 +77,12 @@ class Manifest:
     sources: tuple[Source, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # The generation is part of the names of files.
+        for name, number in (("generation", self.generation), ("window", self.window)):
+            if type(number) is not int or number < 0:
+                raise TypeError(f"{name} is a whole number, found {quoted(number)}")
+
     @property
     def n_tokens(self) -> int:
         """Number of tokens that ran; a feature is active at some of them."""

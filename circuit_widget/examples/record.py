@@ -66,13 +66,22 @@ class CardRecord:
 
 @dataclass(frozen=True)
 class FeatureFacts:
-    """What is known of one feature: its record, and the tokens that it promotes and suppresses, with changes of logits."""
+    """What is known of one feature: its record, and the tokens that it promotes and suppresses, with changes of logits.
+
+    `negative_label` is its label for activations below zero; that of the record is for the others.
+    """
 
     layer: int
     feature: int
     record: CardRecord
     promoted: tuple[tuple[str, float], ...] = ()
     suppressed: tuple[tuple[str, float], ...] = ()
+    negative_label: str | None = None
+
+    @property
+    def has_label(self) -> bool:
+        """Whether it has a label for activations of any sign."""
+        return self.record.label is not None or self.negative_label is not None
 
 
 class ExampleSource(Protocol):

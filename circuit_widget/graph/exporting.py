@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from circuit_widget.errors import GraphFileError
 from circuit_widget.graph.formats.graphml import graphml
 from circuit_widget.graph.formats.parquet import write_parquet
+from circuit_widget.graph.formats.spreadsheet import comma_separated
 from circuit_widget.graph.formats.viewer_writing import export_graph
 from circuit_widget.graph.tables import edge_frame, node_frame
 from circuit_widget.system.atomic_write import write_bytes
@@ -49,10 +50,8 @@ def _graphml(graph: Graph, file: Path) -> Path:
 
 def _csv(graph: Graph, file: Path) -> Path:
     nodes, edges = tables_at(file)
-    write_bytes(edges, edge_frame(graph).to_csv(index=False, lineterminator="\n").encode(), "graph", GraphFileError)
-    return write_bytes(
-        nodes, node_frame(graph).to_csv(index=False, lineterminator="\n").encode(), "graph", GraphFileError
-    )
+    write_bytes(edges, comma_separated(edge_frame(graph)).encode(), "graph", GraphFileError)
+    return write_bytes(nodes, comma_separated(node_frame(graph)).encode(), "graph", GraphFileError)
 
 
 def _parquet(graph: Graph, file: Path) -> Path:

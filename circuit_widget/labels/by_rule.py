@@ -23,6 +23,7 @@ from circuit_widget.examples.reader import check_identity
 from circuit_widget.examples.stream import TextStream, WindowReader
 from circuit_widget.examples.texts import read_texts
 from circuit_widget.labels.accuracy import LayerAccuracy, SideCounts
+from circuit_widget.labels.alike import AlikeWords
 from circuit_widget.labels.evidence import WordCounts, evidence_of, levels_of
 from circuit_widget.labels.label import Accuracy, FeatureLabel, LabelKind
 from circuit_widget.labels.labelling_model import LabellingModel
@@ -157,6 +158,8 @@ def rules_of(
     """
     signed = len(state.sides) > 1
     counts = WordCounts(state, vocabulary, n_tokens)
+    embedding: Any = model.network.get_input_embeddings()
+    alike = AlikeWords(embedding.weight.detach(), vocabulary, counts)
     found = []
     for side in state.sides:
         parts = []
@@ -166,7 +169,7 @@ def rules_of(
             def are_promoted(rows: Tensor, words: Tensor, start: int = start, sign: int = side.sign) -> Tensor:
                 return promotes(model, transcoders, vocabulary, layer, rows + start, words, sign)
 
-            parts.append(find_rules(evidence_of(side, vocabulary, counts, some, signed=signed), are_promoted))
+            parts.append(find_rules(evidence_of(side, vocabulary, counts, some, signed=signed), are_promoted, alike))
         found.append(Rules(*(torch.cat([getattr(part, name) for part in parts]) for name in Rules.__annotations__)))
     return tuple(found)
 
@@ -200,13 +203,11 @@ def _measure(
 def _table(layer: int, counts: LayerAccuracy, vocabulary: Vocabulary, *, measured: bool) -> LabelTable:
     labels = []
     for side in counts.sides:
-        columns = (side.named, side.hits, side.active, side.levels)
-        for feature, (text, *numbers) in enumerate(
+        columns = (side.levels, side.named, side.hits, side.active)
+        for feature, (text, level, *numbers) in enumerate(
             zip(side.rules.texts(vocabulary), *(column.tolist() for column in columns), strict=True)
         ):
             if text is not None:
                 accuracy = Accuracy(*numbers) if measured else None
-                labels.append(
-                    FeatureLabel(layer, feature, text, LabelKind.RULE, negative=side.sign < 0, accuracy=accuracy)
-                )
+                labels.append(FeatureLabel(layer, feature, text, LabelKind.RULE, "", side.sign < 0, accuracy, level))
     return LabelTable.of(layer, labels)

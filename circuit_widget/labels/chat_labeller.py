@@ -53,7 +53,8 @@ class ChatLabeller:
 
     The model runs here, and nothing is sent anywhere. It generates greedily from a prompt with the feature's examples, in
     which the tokens are marked at which the feature is active, and the tokens that it promotes; the first line of what it
-    writes is the label. A small model writes poor labels: read some of them before you rely on any.
+    writes is the label. A small model writes poor labels, one of 135 million parameters none of use: read some of them before
+    you rely on any.
     """
 
     def __init__(self, model: Network, tokenizer: TokenizerChoice, *, max_new_tokens: int = 24) -> None:
@@ -122,7 +123,9 @@ def _marked(example: Example) -> str:
         marked = peak > 0 and sign * activation >= MARKED * peak
         text = token.strip() if marked else token
         parts.append(f"{token[: len(token) - len(token.lstrip())]}«{text}»" if marked and text else token)
-    return _line("".join(parts))
+    # Tokens of words have no space before them in tokenizers that split at spaces.
+    between = "" if any(token[:1].isspace() for token in example.tokens) else " "
+    return _line(between.join(parts))
 
 
 def _line(text: str) -> str:

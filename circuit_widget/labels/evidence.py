@@ -56,15 +56,14 @@ class WordCounts:
     """
 
     def __init__(self, state: LayerState, vocabulary: Vocabulary, n_tokens: int) -> None:
-        """`n_tokens` is the number of tokens of all texts."""
-        beside = [
-            torch.cat([slots.tokens[:, :, :BEFORE], slots.tokens[:, :, BEFORE + 1 :]], 2).flatten()
-            for side in state.sides
-            for slots in (side.strongest.slots, side.levels.slots)
-        ]
+        """`n_tokens` is the number of tokens of all texts; `tokens` are the different ones of the examples."""
+        slots = [slots for side in state.sides for slots in (side.strongest.slots, side.levels.slots)]
+        beside = [torch.cat([one.tokens[:, :, :BEFORE], one.tokens[:, :, BEFORE + 1 :]], 2).flatten() for one in slots]
+        peaks = torch.unique(torch.cat([one.tokens[:, :, BEFORE].flatten() for one in slots]))
         tokens, counts = torch.unique(torch.cat(beside), return_counts=True)
         tokens, counts = tokens[tokens >= 0], counts[tokens >= 0].double()
         shares = counts / counts.sum().clamp(min=1)
+        self.tokens = torch.unique(torch.cat([tokens, peaks[peaks >= 0]])).long()
         self._counts: dict[Spelling, tuple[Tensor, Tensor]] = {}
         for spelling in Spelling:
             words, index = torch.unique(vocabulary.words(tokens.long(), spelling), return_inverse=True)

@@ -53,6 +53,8 @@ class FeatureLabels(Mapping[Everywhere, tuple[FeatureLabel, ...]]):
     def of_graph(self, graph: Graph) -> dict[str, str]:
         """Return the labels of a graph's features, each for the sign of its activation, by node id.
 
+        A label by rule is left out where the activation is below three quarters of the rule's level.
+
         Raises:
             NodeError: it is no graph.
         """
@@ -64,7 +66,7 @@ class FeatureLabels(Mapping[Everywhere, tuple[FeatureLabel, ...]]):
         for node, (layer, feature, activation) in zip(graph.node_ids, features, strict=False):
             table = self._tables.get(layer)
             label = None if table is None else table.find(feature, negative=activation < 0)
-            if label is not None:
+            if label is not None and label.suits(activation):
                 found[node] = label.text
         return found
 

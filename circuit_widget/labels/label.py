@@ -9,6 +9,9 @@ from circuit_widget.arguments import FORBIDDEN_CHARACTERS, finite_number, of_typ
 from circuit_widget.errors import NodeError
 from circuit_widget.nodes import Everywhere
 
+SUITING = 0.75
+"""Share of a label's level that the activation of a node has at least if it shows the label."""
+
 LONGEST_LABEL = 200
 """Most characters of a label."""
 
@@ -32,7 +35,6 @@ class Accuracy:
         named: number of tokens that the rule names.
         hits: number of those at which the feature is active.
         active: number of tokens at which the feature is active.
-        level: the size of activation above which the feature counts as active.
 
     Raises NodeError for anything else.
     """
@@ -40,12 +42,10 @@ class Accuracy:
     named: int
     hits: int
     active: int
-    level: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("named", "hits", "active"):
             object.__setattr__(self, name, whole_number(getattr(self, name), f"{name} of an accuracy", NodeError))
-        object.__setattr__(self, "level", finite_number(self.level, "level of an accuracy", NodeError, least=0.0))
         if self.hits > min(self.named, self.active):
             raise NodeError(
                 f"hits of an accuracy is {self.hits}, more than its {self.named} named or {self.active} active tokens."
@@ -72,6 +72,7 @@ class FeatureLabel:
         source: who wrote it, or the file that it was imported from; empty for a rule.
         negative: whether it is of activations below zero, which only neurons and a few transcoders have.
         accuracy: how well the rule fits, where that was measured.
+        level: the size of activation above which the feature counts as active in a rule; 0 for other labels.
 
     Raises NodeError for anything else.
     """
@@ -83,6 +84,7 @@ class FeatureLabel:
     source: str = ""
     negative: bool = False
     accuracy: Accuracy | None = None
+    level: float = 0.0
 
     def __post_init__(self) -> None:
         place = Everywhere(self.layer, self.feature)
@@ -91,9 +93,17 @@ class FeatureLabel:
         object.__setattr__(self, "text", checked_label(self.text, place))
         object.__setattr__(self, "negative", truth_value(self.negative, "negative of a label", NodeError))
         of_type(self.kind, LabelKind, "kind of a label is a LabelKind", NodeError)
+        object.__setattr__(self, "level", finite_number(self.level, "level of a label", NodeError, least=0.0))
         source = of_type(self.source, str, "source of a label is a text", NodeError)
         if FORBIDDEN_CHARACTERS.search(source):
             raise NodeError(f"source of a label is one line without control characters; given {quoted(source)}.")
+
+    def suits(self, activation: float) -> bool:
+        """Return whether the label is displayed at a node with this activation.
+
+        The rule is of activations above the level: what a neuron does at a fraction of it has often another reason.
+        """
+        return abs(activation) >= SUITING * self.level
 
     @property
     def origin(self) -> str:
@@ -118,8 +128,8 @@ class FeatureLabel:
             if found.precision is None
             else f"{found.precision:.0%} of {found.named:,} {'token' if found.named == 1 else 'tokens'} that it names"
         )
-        level = -found.level if self.negative else found.level
-        where = f"{'below' if self.negative else 'above'} {level:.2g}" if found.level or self.negative else "active"
+        level = -self.level if self.negative else self.level
+        where = f"{'below' if self.negative else 'above'} {level:.2g}" if self.level or self.negative else "active"
         recall = f"never {where} there" if found.recall is None else f"{found.recall:.0%} of where it is {where}"
         return f": {named}, {recall}"
 

@@ -38,7 +38,8 @@ def label_features(
     """Label features by a rule from their examples, or with a labeller, and keep the labels beside the examples.
 
     The rule makes labels of words that are in the data: the token at which a feature is active ("Paris"), the one that
-    follows ("say Paris"), the one before ("after Paris"), or up to three; a feature that fits none has no label. With
+    follows ("say Paris"), the one before ("after Paris"), or up to three; else of words that are near each other in the
+    model's embeddings ("like Henry, Emily, Thomas"). A feature that fits none has no label. With
     `texts`, each label has its precision (share of the tokens that it names at which the feature is active) and its recall
     (share of the tokens at which the feature is active that it names). A feature is active above zero; where activations
     have both signs, as of neurons, above half of its largest one in the examples, each sign with a label of its own.

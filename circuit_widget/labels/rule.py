@@ -15,7 +15,8 @@ The label is the first of these that fits:
 2. the token that follows, if the feature also promotes it: what is written agrees with what comes;
 3. the token before;
 4. up to three tokens that together have most of the weight and each fit in the other respects;
-5. up to three tokens that follow, if the feature promotes each.
+5. up to three tokens that follow, if the feature promotes each;
+6. words that are alike by the model's embeddings, if four of them are at peaks ("like Henry, Emily, Thomas").
 
 A feature for which none fits has no label.
 """
@@ -31,6 +32,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.examples.batch import BEFORE
+from circuit_widget.labels.alike import MOST_ALIKE, AlikeWords
 from circuit_widget.labels.evidence import Evidence
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
@@ -46,9 +48,12 @@ SUPPORT = 3
 NAMED_WORDS = 3
 """Most words of a label."""
 
+ALIKE_AT_ONCE = 1_024
+"""Features whose sets of words are compared with all words together."""
+
 
 class NamedToken(IntEnum):
-    """The token that a label names by a word, as its offset from the token at which the feature is active."""
+    """Which token a word of a label is: its place, from the one that the label names."""
 
     BEFORE = -1
     TOKEN = 0
@@ -56,6 +61,10 @@ class NamedToken(IntEnum):
 
 
 TEXTS = {NamedToken.TOKEN: "{}", NamedToken.NEXT: "say {}", NamedToken.BEFORE: "after {}"}
+
+LIKE = "like {}"
+NAMED_ALIKE = 3
+"""How many of the words that are alike a label names."""
 
 ORDER = (
     (NamedToken.TOKEN, Spelling.ANY_CASE, 1),
@@ -78,24 +87,29 @@ class Rules:
     Attributes:
         found: whether the feature has a label.
         named_tokens: the named token of each.
+        alike: whether the words are a set of words that are alike, of which the label has the first.
         words: numbers of the words, `tokens` a token of each word; -1 in `tokens` where there are fewer.
     """
 
     found: Bool[Tensor, " features"]
     named_tokens: Int[Tensor, " features"]
+    alike: Bool[Tensor, " features"]
     words: Int[Tensor, "features named"]
     tokens: Int[Tensor, "features named"]
 
     def texts(self, vocabulary: Vocabulary) -> list[str | None]:
         """Return the labels as texts."""
+        columns = (self.found, self.named_tokens, self.alike, self.tokens)
         return [
-            label_text(NamedToken(named_token), [vocabulary.text(token) for token in tokens if token >= 0])
+            _text(NamedToken(named_token), [vocabulary.text(token) for token in tokens if token >= 0], alike=alike)
             if found
             else None
-            for found, named_token, tokens in zip(
-                self.found.tolist(), self.named_tokens.tolist(), self.tokens.tolist(), strict=True
-            )
+            for found, named_token, alike, tokens in zip(*(column.tolist() for column in columns), strict=True)
         ]
+
+
+def _text(named_token: NamedToken, words: Sequence[str], *, alike: bool) -> str:
+    return LIKE.format(label_text(named_token, words[:NAMED_ALIKE])) if alike else label_text(named_token, words)
 
 
 def label_text(named_token: NamedToken, words: Sequence[str]) -> str:
@@ -104,22 +118,22 @@ def label_text(named_token: NamedToken, words: Sequence[str]) -> str:
     return TEXTS[named_token].format(listed)
 
 
-def find_rules(evidence: Evidence, promotes: Promotes) -> Rules:
+def find_rules(evidence: Evidence, promotes: Promotes, alike: AlikeWords) -> Rules:
     """Return the labels by rule of features with their examples."""
     count = len(evidence.weights)
     device = evidence.weights.device
     rules = Rules(
         torch.zeros(count, dtype=torch.bool, device=device),
         torch.zeros(count, dtype=torch.long, device=device),
-        torch.zeros(count, NAMED_WORDS, dtype=torch.long, device=device),
-        torch.full((count, NAMED_WORDS), -1, dtype=torch.long, device=device),
+        torch.zeros(count, dtype=torch.bool, device=device),
+        torch.zeros(count, MOST_ALIKE, dtype=torch.long, device=device),
+        torch.full((count, MOST_ALIKE), -1, dtype=torch.long, device=device),
     )
     kinds = dict.fromkeys((named_token, spelling) for named_token, spelling, _ in ORDER)
     candidates = {kind: _heaviest(evidence, *kind) for kind in kinds}
     for named_token, spelling, most in ORDER:
         found = candidates[named_token, spelling]
-        fits = found.fits(most) & ~rules.found
-        rows = torch.nonzero(fits)[:, 0]
+        rows = torch.nonzero(found.fits(most) & ~rules.found)[:, 0]
         used = found.used(most)[rows]
         if named_token is NamedToken.NEXT and len(rows):
             promoted = promotes(rows, found.words[rows, :most])
@@ -127,9 +141,31 @@ def find_rules(evidence: Evidence, promotes: Promotes) -> Rules:
             rows, used = rows[chosen], used[chosen]
         rules.found[rows] = True
         rules.named_tokens[rows] = int(named_token)
-        rules.words[rows] = found.words[rows]
-        rules.tokens[rows] = torch.where(used, found.tokens[rows], -1)
+        rules.words[rows, :NAMED_WORDS] = found.words[rows]
+        rules.tokens[rows, :NAMED_WORDS] = torch.where(used, found.tokens[rows], -1)
+    _add_alike(rules, evidence, alike)
     return rules
+
+
+def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:
+    """Add sets of words that are alike to the features that have no rule."""
+    for some in torch.nonzero(~rules.found)[:, 0].split(ALIKE_AT_ONCE):
+        sets = alike.sets(evidence, some, LEAST_WEIGHT)
+        usable = sets.found & (evidence.active[some] * sets.shares >= PRECISE * sets.occurrences)
+        rows, words, tokens = some[usable], sets.words[usable], sets.tokens[usable]
+        members = evidence.words[Spelling.ANY_CASE][rows]
+        named = (
+            torch.stack([torch.isin(one, of_set) for one, of_set in zip(members, words, strict=True)])
+            if len(rows)
+            else members > 0
+        )
+        precise = _are_precise(evidence, rows, NamedToken.TOKEN, named)
+        rows, words, tokens = rows[precise], words[precise], tokens[precise]
+        rules.found[rows] = True
+        rules.named_tokens[rows] = int(NamedToken.TOKEN)
+        rules.alike[rows] = True
+        rules.words[rows, : words.shape[1]] = words
+        rules.tokens[rows, : words.shape[1]] = tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +201,7 @@ def _heaviest(evidence: Evidence, named_token: NamedToken, spelling: Spelling) -
     shares = (same * weights[:, None, :]).sum(-1)
     support = (same & evidence.fresh[:, None, :]).sum(-1)
     left = nameable.clone()
+    everything = torch.arange(len(words), dtype=torch.long, device=words.device)
     found: list[tuple[Tensor, ...]] = []
     for _ in range(NAMED_WORDS):
         # Of one word, the example of most weight has the token that is written in the label.
@@ -175,21 +212,24 @@ def _heaviest(evidence: Evidence, named_token: NamedToken, spelling: Spelling) -
         )
         share = torch.gather(torch.where(left, shares, 0.0), 1, column)[:, 0]
         frequent = evidence.active * share >= PRECISE * occurrence
-        usable = (share > 0) & (examples >= SUPPORT) & frequent & _is_precise(evidence, named_token, all_words, word)
+        usable = (
+            (share > 0)
+            & (examples >= SUPPORT)
+            & frequent
+            & _are_precise(evidence, everything, named_token, all_words == word[:, None, None])
+        )
         found.append((word, token, share, usable))
         left &= words != word[:, None]
     return _HeaviestWords(*(torch.stack(parts, 1) for parts in zip(*found, strict=True)))
 
 
-def _is_precise(
-    evidence: Evidence,
-    named_token: NamedToken,
-    words: Int[Tensor, "features examples context"],
-    word: Int[Tensor, " features"],
-) -> Bool[Tensor, " features"]:
-    """Return whether the feature is active at most tokens that a word names in the examples, apart from the peaks."""
-    named = torch.zeros_like(evidence.nameable)
-    match = (words == word[:, None, None]) & (evidence.tokens >= 0)
+def _are_precise(
+    evidence: Evidence, rows: Int[Tensor, " n"], named_token: NamedToken, match: Bool[Tensor, "n examples context"]
+) -> Bool[Tensor, " n"]:
+    """Return which features are active at most tokens that match as the named token, apart from the peaks."""
+    exists = evidence.tokens[rows] >= 0
+    match = match & exists
+    named = torch.zeros_like(match)
     width = match.shape[2]
     if named_token is NamedToken.NEXT:
         named[:, :, : width - 1] = match[:, :, 1:]
@@ -197,7 +237,7 @@ def _is_precise(
         named[:, :, 1:] = match[:, :, : width - 1]
     else:
         named = match
-    named = named & evidence.fresh[:, :, None] & (evidence.tokens >= 0)
+    named = named & evidence.fresh[rows][:, :, None] & exists
     named[:, :, BEFORE] = False
-    hits = (named & (evidence.strengths > evidence.levels[:, None, None])).sum((1, 2))
+    hits = (named & (evidence.strengths[rows] > evidence.levels[rows][:, None, None])).sum((1, 2))
     return hits + 1 >= PRECISE * (named.sum((1, 2)) + 1)

@@ -36,6 +36,11 @@ class LabelStore:
         """
         return self.layer(layer).find(feature, negative=negative)
 
+    def text(self, layer: int, feature: int, *, negative: bool) -> str | None:
+        """Return the text of that label. Raises LoadError as `find` does."""
+        found = self.find(layer, feature, negative=negative)
+        return None if found is None else found.text
+
     def layer(self, layer: int) -> LabelTable:
         """Return all labels of a layer. Raises LoadError where its file is cut off or damaged."""
         with self._lock:

@@ -70,9 +70,8 @@ class LabelTable:
             LabelKind(int(row["kind"])),
             str(row["source"]),
             bool(row["negative"]),
-            Accuracy(int(row["named"]), int(row["hits"]), int(row["active"]), float(row["level"]))
-            if measured
-            else None,
+            Accuracy(int(row["named"]), int(row["hits"]), int(row["active"])) if measured else None,
+            float(row["level"]),
         )
 
     def find(self, feature: int, *, negative: bool) -> FeatureLabel | None:
@@ -139,9 +138,9 @@ class LabelTable:
 def _row(label: FeatureLabel) -> dict[str, Any]:
     found = label.accuracy
     counts = (
-        {"named": NOT_MEASURED, "hits": NOT_MEASURED, "active": NOT_MEASURED, "level": 0.0}
+        {"named": NOT_MEASURED, "hits": NOT_MEASURED, "active": NOT_MEASURED}
         if found is None
-        else {"named": found.named, "hits": found.hits, "active": found.active, "level": found.level}
+        else {"named": found.named, "hits": found.hits, "active": found.active}
     )
     return {
         "feature": label.feature,
@@ -149,5 +148,6 @@ def _row(label: FeatureLabel) -> dict[str, Any]:
         "kind": int(label.kind),
         "text": label.text,
         "source": label.source,
+        "level": label.level,
         **counts,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from circuit_widget.errors import CircuitWidgetError
 
@@ -39,3 +39,9 @@ def quoted_path(path: str | os.PathLike[str]) -> str:
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in os.fspath(path)
     )
     return text if len(text) <= LONGEST_QUOTED else f"…{text[1 - LONGEST_QUOTED :]}"
+
+
+def stays_inside(name: str) -> bool:
+    """Return whether a name found in a file leads to a place below its folder on every system: relative, without `..`."""
+    kinds = (PurePosixPath(name), PureWindowsPath(name))
+    return "\0" not in name and all(path.name and not path.anchor and ".." not in path.parts for path in kinds)

@@ -5,7 +5,7 @@ import recorded from "../../tests/fixtures/layout.json";
 import { circuitLayout, type LayoutBox, type PlacedBox } from "../src/layout/circuit-layout";
 import { FAINT_WIDTHS } from "../src/layout/constants";
 import { injectedBox } from "../src/layout/injected";
-import { type Area, labelArea, type MapDot, type MapLabel, mapLabels } from "../src/layout/map-labels";
+import { type Area, type LabelledMap, labelArea, type MapLabel, mapLabels } from "../src/layout/map-labels";
 import { type MapNode, mapLayout } from "../src/layout/map-layout";
 import { type BoxLink, mapEdge, type Route, routeEdges, visibleLinks } from "../src/layout/routing";
 import {
@@ -42,14 +42,9 @@ interface Fixture {
     readonly height: number;
     readonly expected: Record<string, unknown>;
   }[];
-  readonly map_labels: readonly {
-    readonly dots: readonly MapDot[];
-    readonly frame: Area;
-    readonly taken: readonly Area[];
-    readonly zoom: number;
-    readonly size: number;
+  readonly map_labels: readonly (LabelledMap & {
     readonly expected: readonly (MapLabel & { readonly area: Area })[];
-  }[];
+  })[];
   readonly map_edge: readonly {
     readonly input: readonly [number, number, number, number, number, number];
     readonly path: readonly number[];
@@ -119,7 +114,7 @@ describe("map", () => {
   });
 
   test.each(fixture.map_labels.map((entry, at) => ({ at, entry })))("labels $at", ({ entry }) => {
-    const labels = mapLabels(entry.dots, entry.frame, entry.taken, entry.zoom, entry.size);
+    const labels = mapLabels(entry);
     const found = labels.map((label) => ({ ...label, area: labelArea(label, entry.size) }));
     expectSame(found, entry.expected, "labels");
   });

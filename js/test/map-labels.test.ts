@@ -66,10 +66,10 @@ describe("a label of a hovered node", () => {
 
   it("takes the place of those that it covers, and of no others", () => {
     const dots = [dot(100, 100, "most influential", 3), dot(160, 113, "hovered", 1), dot(300, 50, "far away", 2)];
-    const placed = mapLabels(dots, frame, [], 1, 10.5);
+    const placed = mapLabels({ dots, frame, taken: [], zoom: 1, size: 10.5 });
     const others = placed.filter((label) => label.dot !== 1);
     const room = { x0: 0, y0: 118, x1: 400, y1: 200 };
-    const shown = withLabelOf(1, others, dots, frame, [room], 1, 10.5);
+    const shown = withLabelOf(1, others, { dots, frame, taken: [room], zoom: 1, size: 10.5 });
     expect(shown.map((label) => label.dot)).toContain(1);
     expect(shown.map((label) => label.dot)).toContain(2);
     const areas = shown.map((label) => labelArea(label, 10.5));
@@ -83,6 +83,7 @@ describe("a label of a hovered node", () => {
   it("is left out where dots leave no room", () => {
     const crowd = [90, 100, 110].flatMap((x) => [90, 100, 110].map((y) => dot(x, y, x === y ? `${x}` : "", 1)));
     const frameOfCrowd = { x0: 80, y0: 80, x1: 120, y1: 120 };
-    expect(withLabelOf(4, [], crowd, frameOfCrowd, [], 1, 10.5)).toEqual([]);
+    const labelled = { dots: crowd, frame: frameOfCrowd, taken: [], zoom: 1, size: 10.5 };
+    expect(withLabelOf(4, [], labelled)).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import { attachZoom } from "../src/map/zoom";
 import { FakeModel, storeOn } from "./fake-model";
 
 export interface Stroke {
-  readonly what: "stroke" | "fill";
+  readonly what: "stroke" | "fill" | "text";
   readonly color: string;
   readonly dash: number;
   readonly width: number;
@@ -16,7 +16,7 @@ export interface Stroke {
   readonly path: readonly string[];
 }
 
-/** A 2d context that remembers what was stroked and filled. */
+/** A 2d context that remembers what was stroked and filled, and which texts were written. */
 function recorder(painted: Stroke[]) {
   const saved: object[] = [];
   const state = { strokeStyle: "", fillStyle: "", dash: 0, lineWidth: 1, globalAlpha: 1 };
@@ -36,6 +36,10 @@ function recorder(painted: Stroke[]) {
     restore: () => Object.assign(state, saved.pop()),
     stroke: () => note("stroke"),
     fill: () => note("fill"),
+    fillText: (text: string) => {
+      path = [text];
+      note("text");
+    },
     measureText: (text: string) => ({ width: 7 * text.length }),
   };
   return new Proxy(state as Record<string, unknown>, {

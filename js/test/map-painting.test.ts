@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { group, pin } from "../src/core/circuit";
+import { group, label, pin } from "../src/core/circuit";
 import { shareOfInput } from "../src/core/snapshot";
 import { paintFaintEdges } from "../src/map/paint";
 import { AT_REST, type Scene, strongestEdges } from "../src/map/scene";
@@ -102,6 +102,20 @@ describe("painting", () => {
     await frame();
     const beside = painted.filter(({ path }) => path.includes("bezierCurveTo")).slice(0, edges.length);
     expect(beside.map(({ opacity }) => opacity)).toEqual(faded.map((opacity) => 0.25 * opacity));
+  });
+
+  it("fades labels with their nodes", async () => {
+    const nodes = { ids: ["0_3_1", "1_8_4"], before: [2, 2], after: [1, 0], predicted: [1, 0] };
+    const { store, view } = setUp({ effect: { ...EFFECT, nodes } });
+    store.actions.edit((circuit) => label(circuit, "0_3_1", "halved"), "label");
+    await frame();
+    const opacityOf = (text: string) =>
+      painted.filter(({ what, path }) => what === "text" && path[0] === text).map(({ opacity }) => opacity);
+    const others = view.labels.value.map(({ text }) => text).filter((text) => !["halved", "Texas <b>"].includes(text));
+    expect(others.length).toBeGreaterThan(0);
+    expect(opacityOf("halved")).toEqual([0.5]);
+    expect(opacityOf("Texas <b>")).toEqual([Math.fround(0.18)]);
+    for (const text of others) expect(opacityOf(text)).toEqual([1]);
   });
 
   it("draws suppressed nodes fainter, outputs as they are likely, and pinned ones with a thicker rim", async () => {

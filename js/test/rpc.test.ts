@@ -240,15 +240,15 @@ describe("cancelling", () => {
 });
 
 describe("the end of a view", () => {
-  it("cancels what is under way, rejects it, and stops listening", async () => {
-    const { rid, reply } = rpc.request("intervene", ABLATE);
+  it("rejects what is under way, leaves it to the kernel, and stops listening", async () => {
+    const { reply } = rpc.request("intervene", ABLATE);
     const seen = outcome(reply);
     const heard: string[] = [];
     rpc.onNotice(({ message }) => heard.push(message));
     view.abort();
     await tick();
     expect(seen.error).toMatchObject({ code: "closed" });
-    expect(host.sent.at(-1)).toMatchObject({ name: "cancel", body: { rid } });
+    expect(host.sent.at(-1)).toMatchObject({ name: "intervene" });
     expect(host.listening).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
     host.answer({ type: "notice", message: "late" });
@@ -261,6 +261,31 @@ describe("the end of a view", () => {
     await tick();
     expect(seen.error).toMatchObject({ code: "closed" });
     expect(host.sent).toEqual([]);
+  });
+
+  it("is followed by the next view of the widget, which can cancel what goes on", () => {
+    const { rid, reply } = rpc.request("intervene", ABLATE);
+    outcome(reply);
+    view.abort();
+    const next = new Rpc(host, new AbortController().signal);
+    const heard: unknown[] = [];
+    next.onOther((other, status) => heard.push(status === null ? other : [status.fraction, status.label]));
+    host.answer({ type: "progress", rid, fraction: 0.5, text: "", label: "Texas ×0" });
+    next.cancelOther(rid);
+    expect(host.sent.at(-1)).toMatchObject({ name: "cancel", body: { rid } });
+    host.answer({ type: "error", rid, code: "cancelled", message: "Cancelled." });
+    host.answer({ type: "reply", rid, body: {} });
+    expect(heard).toEqual([[0.5, "Texas ×0"], rid]);
+  });
+
+  it("is followed by nothing late about its own requests", () => {
+    const heard: string[] = [];
+    rpc.onOther((other) => heard.push(other));
+    const { rid, reply } = rpc.request("intervene", ABLATE);
+    outcome(reply);
+    host.answer({ type: "error", rid, code: "cancelled", message: "Cancelled." });
+    host.answer({ type: "progress", rid, fraction: 0.5, text: "" });
+    expect(heard).toEqual([]);
   });
 
   it("is survived by the other views of the widget", async () => {

@@ -67,8 +67,8 @@ def test_what_a_circuit_here_cannot_have_is_named(tmp_path: Path) -> None:
     [
         ({"pinnedIds": ["9_9_9"]}, "names the node “9_9_9”, which the file does not have"),
         ({"pinnedIds": [3]}, "names the node 3, which the file does not have"),
-        ({"pinnedIds": 3}, "The pinnedIds of the file are a list; given 3"),
-        ({"supernodes": "[[1"}, "The supernodes of the file are not JSON"),
+        ({"pinnedIds": 3}, "its pinnedIds are a list; given 3"),
+        ({"supernodes": "[[1"}, "its supernodes are not JSON"),
         ({"supernodes": [["a"]]}, "is a list of a name and node ids; given a list"),
         ({"clerps": [["a", 1]]}, "is a list of a node and a text"),
     ],

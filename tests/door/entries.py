@@ -11,7 +11,7 @@ import numpy as np
 
 import circuit_widget as cw
 from circuit_widget.circuit import Supernode
-from circuit_widget.examples.exchange.labels import PublishedLabels
+from circuit_widget.examples.exchange.published_labels import PublishedLabels
 from circuit_widget.widget import keeping
 from tests.examples.published import explanation, write_export
 from tests.models import tiny_model

@@ -11,7 +11,8 @@ from circuit_widget.examples.manifest import read_manifest
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.replacement_model import ReplacementModel
-from tests.models import tiny_network, tokenizer
+from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
+from tests.models import tiny_model, tiny_network, tiny_transcoders, tokenizer
 
 
 def random_texts(count: int, *, seed: int = 0, longest: int = 20) -> list[str]:
@@ -38,6 +39,13 @@ def neuron_model(seed: int = 0) -> ReplacementModel:
     """The tiny model with its neurons."""
     model = LanguageModel(tiny_network(seed), tokenizer(), "tiny")
     return ReplacementModel(model, Neurons(model))
+
+
+def joint_model() -> ReplacementModel:
+    """The tiny model with features of all layers that compete."""
+    model, layers = tiny_model(), tiny_transcoders(cross_layer=True).layers
+    weights = tuple(torch.linspace(0.5, 1.5, 40) for _ in layers)
+    return ReplacementModel(model.model, JointTopKTranscoders("joint", layers, "mlp_input", "mlp_output", 9, weights))
 
 
 def rows_of(folder: Path, layer: int) -> dict[str, list[Any]]:

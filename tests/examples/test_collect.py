@@ -17,10 +17,9 @@ from circuit_widget.examples.batch import BEFORE
 from circuit_widget.examples.layer_file import write_layer
 from circuit_widget.examples.manifest import read_manifest
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
-from tests.examples.models import contents, neuron_model, random_texts, rows_of
-from tests.models import per_layer, run_of, tiny_model, tiny_transcoders
+from tests.examples.models import contents, joint_model, neuron_model, random_texts, rows_of
+from tests.models import per_layer, run_of, tiny_model
 
 TEXTS = random_texts(24)
 
@@ -43,13 +42,6 @@ def activations(model: ReplacementModel, text: str) -> list[torch.Tensor]:
 def count_tokens(model: ReplacementModel, texts: list[str]) -> int:
     """The number of tokens of texts, BOS left out."""
     return sum(len(model.read_prompt(text)) - 1 for text in texts)
-
-
-def joint_model() -> ReplacementModel:
-    """The tiny model with features of all layers that compete."""
-    model, layers = tiny_model(), tiny_transcoders(cross_layer=True).layers
-    weights = tuple(torch.linspace(0.5, 1.5, 40) for _ in layers)
-    return ReplacementModel(model.model, JointTopKTranscoders("joint", layers, "mlp_input", "mlp_output", 9, weights))
 
 
 MODELS: dict[str, Callable[[], ReplacementModel]] = {

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from circuit_widget.errors import Cancelled, LoadError
+from circuit_widget.examples.exchange.neuronpedia import NEGATIVE_NOTE
 from circuit_widget.feature_card import FeatureCard
 from circuit_widget.replacement_model import ReplacementModel
 from tests.examples.models import neuron_model, random_texts
@@ -21,10 +22,12 @@ FORMATS = ("circuit-tracer", "neuronpedia")
 
 
 def collected(make: Callable[[], ReplacementModel], folder: Path) -> ReplacementModel:
-    """A model with examples of its own and two labels."""
+    """A model with examples of its own and two labels; if its features have two signs, one has a label for each."""
     model = make()
     model.collect_examples(random_texts(6), folder / "collected", progress=False)
     labels = [explanation(0, 3, "of Texas"), explanation(2, 7, HOSTILE)]
+    if make is neuron_model:
+        labels.append(explanation(0, 3, "of no state", notes=NEGATIVE_NOTE))
     model.read_examples(write_export(folder / "labels", {"a.jsonl": labels}), progress=False)
     return model
 
@@ -53,11 +56,13 @@ def test_what_is_written_is_read_again(tmp_path: Path, kind: str, make: Callable
         if kind == "neuronpedia":
             before = replace(before, levels=tuple(replace(level, share=None) for level in before.levels), origin=None)
             after = replace(after, origin=None)
-        unknown: dict[str, Any] = {"mean": None, "histogram": None, "label_origin": None}
+        unknown: dict[str, Any] = {"mean": None, "histogram": None, "label_origin": None, "other_label": None}
         if not before.examples and not before.lowest:
             unknown |= {"frequency": None, "maximum": None, "minimum": None, "origin": None}
         assert replace(after, **unknown) == replace(before, **unknown)
+        assert after.at(-1).label == before.at(-1).label
     assert again.feature_card(0, 3).label == "of Texas"
+    assert again.feature_card(0, 3).at(-1).label == ("of no state" if make is neuron_model else None)
     assert any(card.lowest for card, _ in cards) == (make is neuron_model)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
 from circuit_widget.figure.layout.injected import injected_box
-from circuit_widget.figure.layout.map_labels import Area, MapDot, label_area, label_frame, map_labels
+from circuit_widget.figure.layout.map_labels import Area, LabelledMap, MapDot, label_area, label_frame, map_labels
 from circuit_widget.figure.layout.map_layout import MapNode, map_layout
 from circuit_widget.figure.layout.routing import Link, map_edge, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import (
@@ -249,7 +249,7 @@ def _map_case(
 def _label_case(seed: int, count: int, width: float, height: float, zoom: float, share: float = 1.0) -> dict[str, Any]:
     dots, frame = map_dots(seed, count, width, height, zoom, share)
     taken = [Area(width / 2, 10.0, width / 2 + 120, 26.0)]
-    labels = map_labels(dots, frame, taken, zoom, 10.5)
+    labels = map_labels(LabelledMap(dots, frame, taken, zoom, 10.5))
     return {
         "dots": [dot._asdict() for dot in dots],
         "frame": frame._asdict(),

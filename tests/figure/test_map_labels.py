@@ -17,6 +17,7 @@ from circuit_widget.figure.layout.map_labels import (
     LABEL_ROOM,
     MOST_LABELS,
     Area,
+    LabelledMap,
     MapDot,
     MapLabel,
     label_area,
@@ -65,7 +66,7 @@ def gap(area: Area, dot: MapDot) -> float:
 
 @given(DOTS, AREAS, ZOOM)
 def test_labels_overlap_nothing_and_stay_in_their_frame(dots: list[MapDot], taken: list[Area], zoom: float) -> None:
-    labels = map_labels(dots, FRAME, taken, zoom, SIZE)
+    labels = map_labels(LabelledMap(dots, FRAME, taken, zoom, SIZE))
     areas = [label_area(label, SIZE) for label in labels]
     assert not any(overlap(*pair) for pair in itertools.combinations(areas, 2))
     leads = [(one.dot, area) for one in labels for area in lead_areas(one.lead)]
@@ -89,16 +90,16 @@ def test_labels_overlap_nothing_and_stay_in_their_frame(dots: list[MapDot], take
 
 @given(DOTS, ZOOM)
 def test_labels_are_placed_first_ones_first_then_by_influence(dots: list[MapDot], zoom: float) -> None:
-    labels = map_labels(dots, FRAME, (), zoom, SIZE)
+    labels = map_labels(LabelledMap(dots, FRAME, (), zoom, SIZE))
     ranks = [(not dots[one.dot].first, -dots[one.dot].influence, one.dot) for one in labels]
     assert ranks == sorted(ranks)
     assert len(set(ranks)) == len(ranks) <= MOST_LABELS * zoom + 1
-    assert labels == map_labels(tuple(dots), FRAME, [], zoom, SIZE)
+    assert labels == map_labels(LabelledMap(tuple(dots), FRAME, [], zoom, SIZE))
 
 
 @given(DOTS, ZOOM)
 def test_a_label_is_the_text_or_its_beginning_as_wide_as_zoom_allows(dots: list[MapDot], zoom: float) -> None:
-    for label in map_labels(dots, FRAME, (), zoom, SIZE):
+    for label in map_labels(LabelledMap(dots, FRAME, (), zoom, SIZE)):
         whole = dots[label.dot].text
         assert label.text.strip()
         assert label.text == whole or (
@@ -117,9 +118,9 @@ def test_a_label_that_precedes_others_is_left_out_only_for_dots(dots: list[MapDo
     others = [dot._replace(first=False) for dot in dots]
     preferred = [dot._replace(first=index == chosen) for index, dot in enumerate(others)]
     alone = [dot._replace(text=dot.text if index == chosen else "") for index, dot in enumerate(others)]
-    assert map_labels(preferred, FRAME, (), 1.0, SIZE)[:1] == tuple(
-        label for label in map_labels(alone, FRAME, (), 1.0, SIZE) if label.dot == chosen
-    ) or not map_labels(alone, FRAME, (), 1.0, SIZE)
+    assert map_labels(LabelledMap(preferred, FRAME, (), 1.0, SIZE))[:1] == tuple(
+        label for label in map_labels(LabelledMap(alone, FRAME, (), 1.0, SIZE)) if label.dot == chosen
+    ) or not map_labels(LabelledMap(alone, FRAME, (), 1.0, SIZE))
 
 
 def lone(x: float, y: float, text: str = "Texas", influence: float = 1.0, first: bool = False) -> MapDot:
@@ -131,21 +132,21 @@ def anchors(labels: tuple[MapLabel, ...]) -> list[str]:
 
 
 def test_a_label_is_at_the_right_of_its_dot_or_where_else_there_is_room() -> None:
-    assert anchors(map_labels([lone(300, 200)], FRAME, (), 1.0, SIZE)) == ["start"]
-    assert anchors(map_labels([lone(555, 200)], FRAME, (), 1.0, SIZE)) == ["end"]
+    assert anchors(map_labels(LabelledMap([lone(300, 200)], FRAME, (), 1.0, SIZE))) == ["start"]
+    assert anchors(map_labels(LabelledMap([lone(555, 200)], FRAME, (), 1.0, SIZE))) == ["end"]
     between = [lone(300, 200), lone(320, 200, ""), lone(280, 200, "")]
-    (above,) = map_labels(between, FRAME, (), 1.0, SIZE)
+    (above,) = map_labels(LabelledMap(between, FRAME, (), 1.0, SIZE))
     assert (above.anchor, above.x + above.w / 2) == ("middle", 300)
     assert above.y < 190
-    (below,) = map_labels(between, FRAME, [Area(0, 150, 600, 195)], 1.0, SIZE)
+    (below,) = map_labels(LabelledMap(between, FRAME, [Area(0, 150, 600, 195)], 1.0, SIZE))
     assert below.y > 210
 
 
 def test_the_same_label_is_not_repeated_beside_itself_but_apart_from_it() -> None:
     near = [lone(100, 200, influence=2.0), lone(100 + LABEL_REPEAT - 1, 200), lone(100 + 2 * LABEL_REPEAT, 200)]
-    assert [label.dot for label in map_labels(near, FRAME, (), 1.0, SIZE)] == [0, 2]
+    assert [label.dot for label in map_labels(LabelledMap(near, FRAME, (), 1.0, SIZE))] == [0, 2]
     chosen = [*near[:1], near[1]._replace(first=True), *near[2:]]
-    assert {1, 2} <= {label.dot for label in map_labels(chosen, FRAME, (), 1.0, SIZE)}
+    assert {1, 2} <= {label.dot for label in map_labels(LabelledMap(chosen, FRAME, (), 1.0, SIZE))}
 
 
 def test_more_of_the_labels_in_view_are_there_when_zoomed_in() -> None:
@@ -153,7 +154,7 @@ def test_more_of_the_labels_in_view_are_there_when_zoomed_in() -> None:
     for zoom in (1.0, 2.0, 4.0, 8.0):
         dots, frame = map_dots(5, 250, 560, 360, zoom)
         within = [dot for dot in dots if dot.text and frame.x0 < dot.x < frame.x1 and frame.y0 < dot.y < frame.y1]
-        shares.append(len(map_labels(dots, frame, (), zoom, SIZE)) / len(within))
+        shares.append(len(map_labels(LabelledMap(dots, frame, (), zoom, SIZE))) / len(within))
     assert shares == sorted(shares)
     assert shares[-1] > 3 * shares[0]
 

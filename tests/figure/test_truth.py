@@ -121,6 +121,19 @@ def test_every_signed_edge_of_the_map_shows_sign_strength_and_fading(circuit: Ci
     )
 
 
+@pytest.mark.parametrize("effect", [None, texas_and_answer(GRAPH)], ids=["before", "after"])
+def test_labels_fade_with_their_nodes(effect: Effect | None) -> None:
+    named = [node for node in visible_graph(GRAPH, CIRCUIT).nodes.tolist() if node < GRAPH.n_features]
+    circuit = CIRCUIT
+    for node in named:
+        circuit = circuit.label(GRAPH.node_ids[node], f"n{node}")
+    items, _, _ = drawn_map(circuit, effect)
+    drawn = {int(item.text[1:]): item.opacity for item in items if isinstance(item, Label) and item.text[:1] == "n"}
+    assert len(drawn) > 5
+    assert drawn == pytest.approx({node: presence(effect, node) for node in drawn})
+    assert (min(drawn.values()) < 1) == (effect is not None)
+
+
 @pytest.mark.parametrize("circuit", [Circuit(), CIRCUIT], ids=["alone", "circuit"])
 def test_every_other_visible_edge_is_faint_and_as_wide_as_its_share(circuit: Circuit) -> None:
     items, visible, layout = drawn_map(circuit, None)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,6 +182,15 @@ def test_a_mode_that_does_not_exist_is_refused(graph: Graph, mode: object) -> No
     with pytest.raises(InterventionError) as refusal:
         reference_model().intervene(graph, Ablate(strongest(graph, 1)), mode=mode)
     assert "A mode is direct, frozen_attention, total" in str(refusal.value) or "lie in 0 to 3" in str(refusal.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("kind", "number"), [(Scale, 1e308), (Scale, -1e39), (Set, 1e39), (Add, -1e300)])
+def test_a_value_beyond_the_numbers_of_a_model_is_refused(graph: Graph, kind: Any, number: float) -> None:
+    with pytest.raises(
+        InterventionError, match=r"would be clamped at -?[\de.+-]+|inf, and the numbers of a model end at"
+    ):
+        reference_model().intervene(graph, kind(graph.node_ids[0], number))
 
 
 def test_no_intervention_is_refused(graph: Graph) -> None:

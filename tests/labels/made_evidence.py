@@ -4,18 +4,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer as Tokens
+from tokenizers import models
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from circuit_widget.examples.batch import BEFORE, CONTEXT
-from circuit_widget.labels.evidence import Evidence
+from circuit_widget.examples.layer_state import LayerState
+from circuit_widget.labels.alike import AlikeWords
+from circuit_widget.labels.evidence import Evidence, WordCounts
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 
 def vocabulary_of(words: Sequence[str]) -> Vocabulary:
     """A vocabulary with one token for each word, in their order."""
-    made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=words[0]))
+    made = Tokens(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=words[0]))
     return Vocabulary(PreTrainedTokenizerFast(tokenizer_object=made))
+
+
+def alike_in(vocabulary: Vocabulary, embeddings: Tensor) -> AlikeWords:
+    """The words of texts that have each token with an embedding once."""
+    state = LayerState.empty(0, 1, signed=False, device=torch.device("cpu"))
+    slots = state.sides[0].strongest.slots
+    for token in range(len(embeddings)):
+        slots.tokens[0, token // CONTEXT, token % CONTEXT] = token
+    return AlikeWords(embeddings, vocabulary, WordCounts(state, vocabulary, n_tokens=len(embeddings)))
+
+
+def none_alike(vocabulary: Vocabulary) -> AlikeWords:
+    """No words, so that none are alike."""
+    return alike_in(vocabulary, torch.zeros(0, 2))
 
 
 @dataclass(frozen=True)

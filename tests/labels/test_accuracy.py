@@ -1,5 +1,6 @@
 """Precision and recall of rules are those of a count token by token."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from circuit_widget.labels.accuracy import LayerAccuracy, SideCounts
 from circuit_widget.labels.rule import NAMED_WORDS, Rules
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 from circuit_widget.replacement_model import ReplacementModel
-from tests.examples.models import neuron_model, random_texts, texts_of_few_words
+from tests.examples.models import joint_model, neuron_model, random_texts, texts_of_few_words
 from tests.models import run_of, tiny_model
 
 TEXTS = random_texts(30, seed=3)
@@ -28,12 +29,21 @@ def random_rules(vocabulary: Vocabulary, tokens: list[int], count: int) -> Rules
     for place in range(1, NAMED_WORDS):
         same = (words[:, :place] == words[:, place : place + 1]).any(1) | (torch.arange(count) % 3 < place)
         ids[:, place] = torch.where(same, -1, ids[:, place])
-    return Rules(torch.arange(count) % 4 != 0, torch.arange(count) % 3 - 1, words, ids)
+    return Rules(
+        torch.arange(count) % 4 != 0, torch.arange(count) % 3 - 1, torch.zeros(count, dtype=torch.bool), words, ids
+    )
 
 
-@pytest.mark.parametrize("kind", ["transcoders", "neurons"])
+MODELS: dict[str, Callable[[], ReplacementModel]] = {
+    "transcoders": lambda: tiny_model(jump=True),
+    "neurons": neuron_model,
+    "features of all layers that compete": joint_model,
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
 def test_counts_are_those_of_plain_loops(kind: str) -> None:
-    model = tiny_model(jump=True) if kind == "transcoders" else neuron_model()
+    model = MODELS[kind]()
     vocabulary = Vocabulary(model.model.tokenizer)
     ids = [list(model.read_prompt(text).token_ids) for text in TEXTS]
     known = sorted({token for window in ids for token in window[1:]})[:12]
@@ -97,4 +107,4 @@ def test_what_is_measured_is_displayed(tmp_path: Path) -> None:
         assert label.accuracy is not None
         maximum = card.minimum if label.negative else card.maximum
         assert maximum is not None
-        assert label.accuracy.level == pytest.approx(abs(maximum) / 2)
+        assert label.level == pytest.approx(abs(maximum) / 2)

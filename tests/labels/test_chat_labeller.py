@@ -32,6 +32,11 @@ def test_the_prompt_of_a_negative_activation_has_the_lowest_examples() -> None:
     assert "France" not in prompt
 
 
+def test_words_without_spaces_of_their_own_are_apart() -> None:
+    words = Example(("<bos>", "the", "capital", "of", "Texas"), (0.0, 0.0, 0.0, 1.0, 2.0))
+    assert "1. <bos> the capital «of» «Texas»" in prompt_for(replace(CARD, examples=(words,)))
+
+
 def test_a_card_without_examples_or_tokens_has_a_prompt() -> None:
     prompt = prompt_for(replace(CARD, examples=(), promoted=()))
     assert "(there are no texts)" in prompt

@@ -217,3 +217,26 @@ def test_the_command_line_labels_a_folder_of_examples(tmp_path: Path, capsys: py
     assert "precision " in printed
     assert main(["labels", "demo", "--device", "cpu", "-o", str(tmp_path / "none")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
+
+
+def test_a_node_far_below_the_level_of_its_rule_has_no_label(model: ReplacementModel) -> None:
+    labels = model.label_features(progress=False)
+    graph = model.trace(PROMPT, progress=False)
+    features = zip(graph.feature_layer.tolist(), graph.feature_index.tolist(), graph.activation.tolist(), strict=True)
+    rules = {(label.layer, label.feature, label.negative): label for label in labels.labels()}
+    shown, weak = {}, 0
+    for node, (layer, feature, activation) in zip(graph.node_ids, features, strict=False):
+        rule = rules.get((layer, feature, activation < 0))
+        if rule is None:
+            continue
+        card = model.feature_card(layer, feature)
+        peak = abs((card.minimum if activation < 0 else card.maximum) or 0.0)
+        assert rule.level == pytest.approx(peak / 2)
+        if abs(activation) >= 0.75 * rule.level:
+            shown[node] = rule.text
+        else:
+            weak += 1
+    assert shown
+    assert weak
+    assert labels.of_graph(graph) == shown
+    assert graph.labels == shown

@@ -56,7 +56,7 @@ def test_a_label_takes_the_place_of_one_of_the_same_kind() -> None:
             "by rule: 0% of 1 token that it names, never active there",
         ),
         (
-            FeatureLabel(1, 3, "a", RULE, negative=True, accuracy=Accuracy(4, 2, 4, 1.25)),
+            FeatureLabel(1, 3, "a", RULE, negative=True, accuracy=Accuracy(4, 2, 4), level=1.25),
             "by rule: 50% of 4 tokens that it names, 50% of where it is below -1.2",
         ),
         (FeatureLabel(1, 3, "a", WRITTEN, "SmolLM2"), "written by SmolLM2"),

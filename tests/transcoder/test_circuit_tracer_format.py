@@ -119,11 +119,11 @@ def test_a_cross_layer_transcoder_is_known_by_its_files(tmp_path: Path) -> None:
 
 def test_a_list_of_files_is_read_in_its_order_and_layout(tmp_path: Path) -> None:
     above, below = tensors(1), tensors(2)
-    (tmp_path / "elsewhere").mkdir()
-    save_file(above, tmp_path / "elsewhere/a.safetensors")
+    (tmp_path / "below").mkdir()
+    save_file(above, tmp_path / "below/a.safetensors")
     save_file(below, tmp_path / "b.safetensors")
-    config = f"transcoders:\n- b.safetensors\n- {tmp_path}/elsewhere/a.safetensors\n"
-    found = read_circuit_tracer(write_layers(tmp_path / "set", config=config.replace("- b", "- ../b")), LOADING)
+    config = "transcoders:\n- b.safetensors\n- below/a.safetensors\n"
+    found = read_circuit_tracer(write_layers(tmp_path, config=config), LOADING)
     for layer, written in enumerate((below, above)):
         torch.testing.assert_close(found.decoder_bias(layer), written["b_dec"])
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 from collections import deque
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -79,10 +80,11 @@ class Page:
         """Edit the circuit as the frontend does: one revision up."""
         self.set("circuit", {**self.traits["circuit"], **changes, "revision": self.traits["circuit"]["revision"] + 1})
 
-    def post(self, data: Any) -> int:
+    def post(self, data: Any, buffers: Sequence[bytes] = ()) -> int:
         """Send anything at all to the kernel's comm."""
         number = next(self._sent)
-        self.outbox.append({"content": {"data": data, "comm_id": self.comm.comm_id}, "buffers": [], "number": number})
+        content = {"data": data, "comm_id": self.comm.comm_id}
+        self.outbox.append({"content": content, "buffers": list(buffers), "number": number})
         return number
 
     def last(self, rid: str) -> dict[str, Any]:

@@ -39,6 +39,14 @@ def partials(page: Page, rid: str) -> list[dict[str, Any]]:
     return [one["body"] for one in page.answers[rid] if one["type"] == "partial"]
 
 
+def test_the_progress_of_a_study_has_the_name_that_other_views_show(show: Open) -> None:
+    _, page = show()
+    rid = page.request("sweep", sweep_body())
+    assert answered(page, rid)["type"] == "reply"
+    progress = [one for one in page.answers[rid] if one["type"] == "progress"]
+    assert {one["label"] for one in progress} == {"Sweep: Texas"}
+
+
 def test_a_sweep_is_the_python_sweep(show: Open) -> None:
     widget, page = show()
     widget.group("Austin", AUSTIN)

@@ -299,8 +299,8 @@ MUTATIONS = (
     Mutation(
         "Scale multiplies twice",
         INTERVENTION + "execution/clamp.py",
-        "factor * before, dict",
-        "factor * factor * before, dict",
+        "values = factor * before",
+        "values = factor * factor * before",
         INTERVENING,
     ),
     Mutation(
@@ -386,5 +386,19 @@ MUTATIONS = (
         "STRONGEST_SHARE = 1 / 3",
         "STRONGEST_SHARE = 1.0",
         ("tests/labels/test_evidence.py",),
+    ),
+    Mutation(
+        "words that are far more frequent than the feature are a set",
+        LABELS + "rule.py",
+        "usable = sets.found & (evidence.active[some] * sets.shares >= PRECISE * sets.occurrences)",
+        "usable = sets.found",
+        ("tests/labels/test_rule.py",),
+    ),
+    Mutation(
+        "a label by rule stands at nodes that are hardly active",
+        LABELS + "label.py",
+        "return abs(activation) >= SUITING * self.level",
+        "return True",
+        ("tests/labels/test_label_features.py",),
     ),
 )

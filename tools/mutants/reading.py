@@ -11,7 +11,7 @@ JOINT = ("tests/transcoder/test_joint_top_k.py",)
 EXCHANGE = "circuit_widget/examples/exchange/"
 SETS = ("tests/examples/test_circuit_tracer_files.py",)
 EXPORTS = ("tests/examples/test_neuronpedia_files.py",)
-LABELS = ("tests/examples/test_read_labels.py",)
+LABELS = ("tests/labels/test_read_labels.py",)
 WRITTEN = ("tests/examples/test_export.py",)
 JOINT_RUNS = ("tests/intervention/test_joint_top_k.py",)
 
@@ -123,9 +123,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the number of a feature that contradicts its layer is taken",
-        EXCHANGE + "labels.py",
-        "if ids is None or ids.split(number)[0] != layer:",
-        "if ids is None:",
+        "circuit_widget/graph/formats/viewer_nodes.py",
+        'if layer != layer_of(place, entry):\n        raise ValueError(f"{place}.feature is {number}, which does',
+        'if False:\n        raise ValueError(f"{place}.feature is {number}, which does',
         LABELS,
     ),
     Mutation(

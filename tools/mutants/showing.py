@@ -10,7 +10,8 @@ FIGURE = ("tests/figure/test_truth.py", "tests/figure/test_figure.py")
 EFFECT_FIGURE = ("tests/figure/test_effect_figure.py", "tests/figure/test_truth.py")
 STROKES = ("tests/figure/test_layout.py",)
 SNAPSHOT = ("tests/widget/test_snapshot.py",)
-SPREADSHEET = ("tests/widget/test_spreadsheet.py",)
+MALFORMED = ("tests/widget/test_malformed_messages.py",)
+SPREADSHEET = ("tests/graph/test_spreadsheet.py",)
 MAP = ("js/test/map.test.ts", "js/test/map-labels.test.ts", "js/test/map-painting.test.ts")
 LAYOUT = ("js/test/layout.test.ts",)
 
@@ -115,24 +116,45 @@ MUTATIONS = (
     ),
     Mutation(
         "a cell that begins with @ is a formula",
-        WIDGET + "state/spreadsheet.py",
+        "circuit_widget/graph/formats/spreadsheet.py",
         'FORMULA = "=+\\\\-@\\t\\r\\n',
         'FORMULA = "=+\\\\-\\t\\r\\n',
         SPREADSHEET,
     ),
     Mutation(
         "a cell that begins with a tab is a formula",
-        WIDGET + "state/spreadsheet.py",
+        "circuit_widget/graph/formats/spreadsheet.py",
         'FORMULA = "=+\\\\-@\\t\\r\\n',
         'FORMULA = "=+\\\\-@\\r\\n',
         SPREADSHEET,
     ),
     Mutation(
         "a cell that begins with CR is a formula",
-        WIDGET + "state/spreadsheet.py",
+        "circuit_widget/graph/formats/spreadsheet.py",
         'FORMULA = "=+\\\\-@\\t\\r\\n',
         'FORMULA = "=+\\\\-@\\t\\n',
         SPREADSHEET,
+    ),
+    Mutation(
+        "buffers whose paths are no list reach ipywidgets",
+        WIDGET + "state/page_writes.py",
+        'data.get("buffer_paths", []) == []',
+        'not data.get("buffer_paths")',
+        MALFORMED,
+    ),
+    Mutation(
+        "a message may be nested as deep as it likes",
+        WIDGET + "wire/schema.py",
+        "    if _is_deeper(value, DEEPEST):\n",
+        "    if _is_deeper(value, 100_000):\n",
+        MALFORMED,
+    ),
+    Mutation(
+        "other views do not know what runs",
+        WIDGET + "jobs/receiver.py",
+        "label=task.label or REQUESTS[name].label",
+        "label=None",
+        ("tests/widget/test_studies.py",),
     ),
     Mutation(
         "the strongest node may leave the snapshot",

@@ -11,6 +11,7 @@ from circuit_widget.arguments import one_line, one_of
 from circuit_widget.errors import Cancelled, LoadError
 from circuit_widget.examples.collect import CollectingModel
 from circuit_widget.examples.exchange.export_lines import write_lines
+from circuit_widget.examples.exchange.published_labels import PublishedLabels
 from circuit_widget.examples.exchange.read import WHAT
 from circuit_widget.examples.exchange.record_json import document_of
 from circuit_widget.examples.exchange.store import Document, write_labels, write_set
@@ -51,8 +52,9 @@ def export_examples(
 ) -> ExportedExamples:
     """Write the examples and labels that cards of this model show, and the tokens that features promote, for other tools.
 
-    The folder is written completely or not at all; `read_examples` reads it. Histograms and means are in neither format,
-    nor are labels for negative activations.
+    The folder is written completely or not at all; `read_examples` reads it. Histograms and means are in neither format.
+    Neither has a field for the sign of activations: a label for those below zero says so in the `notes` of its line, which
+    `read_examples` and `read_labels` read and other tools show as a note, if at all.
 
     Args:
         folder: a folder that does not exist yet, or an empty one.
@@ -73,13 +75,13 @@ def export_examples(
         else:
             write_set(made, features.counts, _documents(features, name))
             write_labels(made, features.labels)
-        if not features.n_examples and not features.labels:
+        if not features.n_examples and not features.labels.n_features:
             raise LoadError(
                 "No feature of this model has examples or a label. Collect examples with collect_examples(texts, folder), or "
                 "read them with read_examples(path)."
             )
         report(1.0, "Written")
-    return ExportedExamples(Path(folder), features.n_features, features.n_examples, len(features.labels))
+    return ExportedExamples(Path(folder), features.n_features, features.n_examples, features.labels.n_features)
 
 
 def _documents(features: _Features, name: str) -> Iterator[Document]:
@@ -96,7 +98,7 @@ class _Features:
         self.counts: Sequence[int] = [
             model.transcoders.n_features(layer) for layer in range(model.transcoders.n_layers)
         ]
-        self.labels: dict[Everywhere, str] = {}
+        self.labels = PublishedLabels()
         self.n_features = self.n_examples = 0
         self._cards, self._report, self._cancelled = model._cards, report, cancelled
 
@@ -109,10 +111,14 @@ class _Features:
                 self._report(done / total, "Writing examples")
                 done += 1
                 facts = self._cards.facts(layer, feature)
-                if facts.record.label is not None:
-                    self.labels[Everywhere(layer, feature)] = facts.record.label
+                for of_sign, label in (
+                    (self.labels, facts.record.label),
+                    (self.labels.negative, facts.negative_label),
+                ):
+                    if label is not None:
+                        of_sign[Everywhere(layer, feature)] = label
                 if facts.record.n_examples:
                     self.n_features += 1
                     self.n_examples += facts.record.n_examples
-                if facts.record.n_examples or facts.record.label is not None:
+                if facts.record.n_examples or facts.has_label:
                     yield facts

@@ -11,7 +11,7 @@ from itertools import count, groupby
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from circuit_widget.examples.exchange.neuronpedia import NO_RANGE, OWN_ID, LineKind
+from circuit_widget.examples.exchange.neuronpedia import NEGATIVE_NOTE, NO_RANGE, OWN_ID, LineKind
 from circuit_widget.examples.record import Example, FeatureFacts, Level
 
 FEATURES_IN_FILE = 1024
@@ -54,6 +54,9 @@ def lines_of_feature(facts: FeatureFacts, model_id: str, source: str) -> Iterato
     common = {"modelId": model_id, "layer": source, "index": str(facts.feature)}
     if record.label is not None:
         yield LineKind.EXPLANATION, {**common, "id": _id(facts, 0), "description": record.label}
+    if facts.negative_label is not None:
+        noted = {"description": facts.negative_label, "notes": NEGATIVE_NOTE}
+        yield LineKind.EXPLANATION, {**common, "id": _id(facts, 1), **noted}
     if not record.n_examples:
         return
     yield (

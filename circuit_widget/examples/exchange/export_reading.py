@@ -20,9 +20,9 @@ from circuit_widget.examples.exchange.neuronpedia import (
     published_lines,
     record_of_lines,
 )
+from circuit_widget.examples.exchange.published_labels import PublishedLabels
 from circuit_widget.examples.exchange.sorted_lines import SortedLines
 from circuit_widget.examples.record import CardRecord
-from circuit_widget.nodes import Everywhere
 from circuit_widget.progress import IsCancelled
 
 MOST_UNKNOWN = 20
@@ -36,7 +36,7 @@ class ExportReading:
     """The lines of an export; `labels`, `skipped` and `n_kept`, the number of examples, are complete after `read`."""
 
     def __init__(self, folder: Path, n_features: Sequence[int]) -> None:
-        self.labels: dict[Everywhere, str] = {}
+        self.labels = PublishedLabels()
         self.skipped: Counter[str] = Counter()
         self.n_kept = 0
         self._n_lines = 0
@@ -104,7 +104,7 @@ class ExportReading:
         label = label_in(line)
         if label is None:
             self.skipped["empty labels"] += 1
-        elif self.labels.setdefault(Everywhere(line.layer, line.feature), label) != label:
+        elif not self.labels.keep(label):
             self.skipped["further labels of a feature that has one"] += 1
 
     def _count_unknown(self, name: str) -> None:

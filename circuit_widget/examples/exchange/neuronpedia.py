@@ -28,7 +28,9 @@ from circuit_widget.examples.exchange.published import (
     optional_number,
     refused,
 )
+from circuit_widget.examples.exchange.published_labels import PublishedLabel
 from circuit_widget.examples.record import CardRecord, Example, Level
+from circuit_widget.nodes import Everywhere
 from circuit_widget.system.paths import quoted_path
 
 _SOURCE = re.compile(r"([0-9]{1,9})(?:-(.*))?", re.DOTALL)
@@ -39,6 +41,9 @@ OF_HOSTS = ("inference_hosts.jsonl", "inference_hosts_on_source.jsonl")
 
 NO_RANGE = -1.0
 """The `binContains` of the strongest examples, and their `binMin`."""
+
+NEGATIVE_NOTE = "circuit-widget: for activations below zero"
+"""The `notes` of an explanation of activations below zero; the format has no field for their sign."""
 
 OWN_ID = "circuit-widget-"
 """How the ids of lines of activations begin that this package writes; their order is that of the examples."""
@@ -184,12 +189,14 @@ def example_in(line: PublishedLine) -> Example | None:
     return example if any(example.activations) else None
 
 
-def label_in(line: PublishedLine) -> str | None:
+def label_in(line: PublishedLine) -> PublishedLabel | None:
     """Return the label in a line of explanations, None where it is empty. Raises LoadError where it is no text."""
     try:
-        return label_of(line.fields.get("description"))
+        text = label_of(line.fields.get("description"))
     except Unusable as problem:
         raise refused(line.path, problem, line.number) from problem
+    negative = line.fields.get("notes") == NEGATIVE_NOTE
+    return None if text is None else PublishedLabel(Everywhere(line.layer, line.feature), text, negative)
 
 
 def check_statistics(line: PublishedLine) -> None:

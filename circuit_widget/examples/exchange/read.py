@@ -26,15 +26,15 @@ from circuit_widget.examples.exchange.circuit_tracer import (
     open_files,
     open_indexed,
 )
+from circuit_widget.examples.exchange.explanations import read_explanations
 from circuit_widget.examples.exchange.export_reading import ExportReading
-from circuit_widget.examples.exchange.labels import read_labels
 from circuit_widget.examples.exchange.neuronpedia import files_of
+from circuit_widget.examples.exchange.published_labels import PublishedLabels
 from circuit_widget.examples.exchange.record_json import document_of
 from circuit_widget.examples.exchange.store import LABELS, Document, write_labels, write_set
 from circuit_widget.examples.manifest import NAME as MANIFEST
 from circuit_widget.examples.record import CardRecord, ExampleSource
 from circuit_widget.model.running import runs_model
-from circuit_widget.nodes import Everywhere
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.system.atomic_folder import check_new_folder, new_folder
 from circuit_widget.system.paths import quoted_path, require_path
@@ -44,7 +44,6 @@ SHARE_OF_READING = 0.7
 
 WHAT = "folder of examples"
 
-Labels: TypeAlias = Mapping[Everywhere, str]
 Opened: TypeAlias = IndexedFeatures | FeatureFiles
 
 
@@ -148,11 +147,11 @@ def _opened(path: Path, counts: Sequence[int]) -> Opened | None:
 
 def _of_set(
     opened: Opened, counts: Sequence[int], folder: Path | None, report: ReportProgress, cancelled: IsCancelled | None
-) -> tuple[PublishedExamples, ExampleSource, Labels]:
+) -> tuple[PublishedExamples, ExampleSource, PublishedLabels]:
     labels_file = opened.folder / LABELS
-    labels = read_labels(labels_file) if labels_file.is_file() else {}
+    labels = read_explanations(labels_file, [labels_file]) if labels_file.is_file() else PublishedLabels()
     missing = {"layers whose file is missing": opened.missing} if opened.missing else {}
-    found = PublishedExamples(opened.origin, opened.folder, opened.n_features, None, len(labels), missing)
+    found = PublishedExamples(opened.origin, opened.folder, opened.n_features, None, labels.n_features, missing)
     if folder is None:
         return found, opened, labels
     written = _Counted(_all_records(opened, counts))
@@ -164,7 +163,7 @@ def _of_set(
 
 def _of_export(
     path: Path, counts: Sequence[int], folder: Path | None, report: ReportProgress, cancelled: IsCancelled | None
-) -> tuple[PublishedExamples, ExampleSource | None, Labels]:
+) -> tuple[PublishedExamples, ExampleSource | None, PublishedLabels]:
     files = files_of(path)
     if not files:
         raise LoadError(
@@ -198,7 +197,7 @@ def _of_export(
     if twice := reading.n_kept - records.n_examples:
         skipped["examples that are there twice"] = twice
     found = PublishedExamples(
-        reading.origin, folder, records.n_features, records.n_examples, len(reading.labels), skipped
+        reading.origin, folder, records.n_features, records.n_examples, reading.labels.n_features, skipped
     )
     return found, examples, reading.labels
 
@@ -207,7 +206,7 @@ def _write(
     records: Iterator[tuple[int, int, CardRecord]],
     folder: Path,
     counts: Sequence[int],
-    labels: Labels,
+    labels: PublishedLabels,
     name: str,
     report: Callable[[float], None],
     cancelled: IsCancelled | None,

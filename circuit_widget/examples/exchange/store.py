@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from circuit_widget.examples.exchange.circuit_tracer import INDEX, LENGTH_BYTES
-from circuit_widget.nodes import Everywhere
+from circuit_widget.examples.exchange.neuronpedia import NEGATIVE_NOTE
+from circuit_widget.examples.exchange.published_labels import PublishedLabels
 
 LABELS = "explanations.jsonl.gz"
 """Name of the file with the labels of a set: lines with `layer`, `index` and `description`, as Neuronpedia's."""
@@ -39,15 +40,15 @@ def write_set(folder: Path, n_features: Sequence[int], documents: Iterable[Docum
     (folder / INDEX).write_bytes(gzip.compress(_json(index), mtime=0))
 
 
-def write_labels(folder: Path, labels: Mapping[Everywhere, str]) -> None:
+def write_labels(folder: Path, labels: PublishedLabels) -> None:
     """Write the labels of a set beside its index; no file where there are none."""
-    if not labels:
+    if not labels.n_features:
         return
     with gzip.open(folder / LABELS, "xb") as file:
-        for feature, label in labels.items():
-            file.write(
-                _json({"layer": str(feature.layer), "index": str(feature.feature), "description": label}) + b"\n"
-            )
+        for of_sign, note in ((labels, {}), (labels.negative, {"notes": NEGATIVE_NOTE})):
+            for feature, label in of_sign.items():
+                place = {"layer": str(feature.layer), "index": str(feature.feature)}
+                file.write(_json({**place, "description": label, **note}) + b"\n")
 
 
 def _filename(layer: int) -> str:

@@ -68,6 +68,16 @@ class Area(NamedTuple):
     y1: float
 
 
+class LabelledMap(NamedTuple):
+    """What labels are placed on: the nodes, the frame, areas that are taken, the zoom and the size of the texts."""
+
+    dots: Sequence[MapDot]
+    frame: Area
+    taken: Sequence[Area]
+    zoom: float
+    size: float
+
+
 class MapLabel(NamedTuple):
     """A label by the index of its dot, its text as it is cut, left end, middle height and width.
 
@@ -109,15 +119,14 @@ def label_area(label: MapLabel, size: float) -> Area:
     return Area(label.x, label.y - half, label.x + label.w, label.y + half)
 
 
-def map_labels(
-    dots: Sequence[MapDot], frame: Area, taken: Sequence[Area], zoom: float, size: float
-) -> tuple[MapLabel, ...]:
+def map_labels(labelled: LabelledMap) -> tuple[MapLabel, ...]:
     """Place labels one after the other, those of `first` dots before others, then by influence, each where there is room.
 
     A label is right of its dot, else left of it, else above or below at the end of a line, else where a line between two
     rows leads out of a crowd. Neither label nor line overlaps another dot, label, line, or one of the `taken` areas;
     without such a place the label is left out. The same label is not repeated nearby.
     """
+    dots, frame, taken, zoom, size = labelled
     space = _Space(dots, frame, taken)
     placed: list[MapLabel] = []
     for index in _order(dots, frame)[: math.ceil(MOST_LABELS * zoom)]:

@@ -7,7 +7,15 @@ import numpy as np
 from jaxtyping import Bool
 
 from circuit_widget.circuit.document import Circuit
-from circuit_widget.figure.layout.map_labels import LEAD_WIDTH, Area, MapDot, label_area, label_frame, map_labels
+from circuit_widget.figure.layout.map_labels import (
+    LEAD_WIDTH,
+    Area,
+    LabelledMap,
+    MapDot,
+    label_area,
+    label_frame,
+    map_labels,
+)
 from circuit_widget.figure.layout.map_layout import SLANT, MapLayout, MapNode, map_layout
 from circuit_widget.figure.layout.routing import Route, map_edge
 from circuit_widget.figure.layout.strokes import (
@@ -98,7 +106,8 @@ def draw_map(
         MapDot(x, y, radius, text, node.influence, pinned)
         for x, y, radius, text, node, pinned in zip(layout.x, layout.y, layout.radius, texts, nodes, first, strict=True)
     ]
-    _labels(pen, dots, label_frame(layout, width), answers)
+    presence = [marks.presence.get(graph.node_ids[node], 1.0) for node in visible.nodes]
+    _labels(pen, LabelledMap(dots, label_frame(layout, width), answers, 1.0, style.CAPTION_SIZE), presence)
     return nodes
 
 
@@ -192,18 +201,20 @@ def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: 
     node_shape(pen, kind, x, y, radius, Paint(fill, rim, PINNED_RIM_WIDTH if pinned else RIM_WIDTH, opacity=opacity))
 
 
-def _labels(pen: Pen, dots: Sequence[MapDot], frame: Area, taken: Sequence[Area]) -> None:
-    """Draw labels beside their nodes, on a ground that edges shine through a little."""
-    labels = map_labels(dots, frame, taken, 1.0, style.CAPTION_SIZE)
-    strokes = [label.lead[at : at + 4] for label in labels for at in range(0, len(label.lead) - 2, 2)]
-    pen.lines([(x0, y0, x1, y1) for x0, y0, x1, y1 in strokes], Paint(stroke=style.MUTED, width=LEAD_WIDTH))
+def _labels(pen: Pen, labelled: LabelledMap, presence: Sequence[float]) -> None:
+    """Draw labels beside their nodes, on a ground that edges shine through a little, each faded with its node."""
+    labels = map_labels(labelled)
     for label in labels:
-        x0, y0, x1, y1 = label_area(label, style.CAPTION_SIZE)
+        strokes = [label.lead[at : at + 4] for at in range(0, len(label.lead) - 2, 2)]
+        paint = Paint(stroke=style.MUTED, width=LEAD_WIDTH, opacity=presence[label.dot])
+        pen.lines([(x0, y0, x1, y1) for x0, y0, x1, y1 in strokes], paint)
+    for label in labels:
+        x0, y0, x1, y1 = label_area(label, labelled.size)
         pen.rectangle(x0 - 1, y0, x1 - x0 + 2, y1 - y0, Paint(fill=style.BACKGROUND, opacity=0.8), 3.0)
     for label in labels:
         x = label.x + {"start": 0.0, "middle": label.w / 2, "end": label.w}[label.anchor]
-        color = style.INK if dots[label.dot].first else style.MUTED
-        pen.label(x, label.y, label.text, style.CAPTION_SIZE, color, label.anchor)
+        color = style.INK if labelled.dots[label.dot].first else style.MUTED
+        pen.label(x, label.y, label.text, labelled.size, color, label.anchor, opacity=presence[label.dot])
 
 
 def _answers(

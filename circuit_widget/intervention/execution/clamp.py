@@ -32,6 +32,9 @@ from circuit_widget.tracing.activations import Activations, active_rows, by_plac
 from circuit_widget.tracing.run import Run
 from circuit_widget.tracing.trace import prompt_tokens
 
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest activation that a model can compute with."""
+
 
 @dataclass(frozen=True, eq=False)
 class ClampedNodes:
@@ -56,7 +59,7 @@ def clamp(interventions: Sequence[Intervention], context: ResolveContext) -> Cla
 
     Raises:
         InterventionError: a kind of node that the intervention does not take, an inactive feature to ablate or scale,
-            a position that cannot be changed, prompts that cannot be aligned.
+            a value beyond the numbers of a model, a position that cannot be changed, prompts that cannot be aligned.
         NodeError: a node that is not in the graph, a feature that does not exist.
     """
     changes = [_changes(intervention, context) for intervention in interventions]
@@ -64,11 +67,22 @@ def clamp(interventions: Sequence[Intervention], context: ResolveContext) -> Cla
     features, values = latest(
         np.concatenate([one.features for one in changes]), np.concatenate([one.values for one in changes])
     )
+    _check_size(features, values)
     return ClampedNodes(
         FeatureClamps(features, values_of(context.run.activations, features), values),
         clamped_errors(constants, features, context),
         clamped_tokens(constants, context.run),
     )
+
+
+def _check_size(features: Int64[np.ndarray, "n 3"], values: Float64[np.ndarray, " n"]) -> None:
+    beyond = np.flatnonzero(~(np.abs(values) <= LARGEST))
+    if len(beyond):
+        feature = Feature(*features[beyond[0]].tolist())
+        raise InterventionError(
+            f"{feature} would be clamped at {values[beyond[0]]:g}, and the numbers of a model end at {LARGEST:.1e}; give a "
+            "factor or value that is nearer to usual ones."
+        )
 
 
 def without_everywhere(intervention: Intervention, context: ResolveContext) -> Intervention:
@@ -131,7 +145,9 @@ def _scaled(intervention: Ablate | Scale, nodes: ResolvedNodes, context: Resolve
                 "it active."
             )
     before = values_of(activations, nodes.features)
-    return _Changes(nodes.features, factor * before, dict.fromkeys(nodes.constants, ConstantValue(factor)))
+    with np.errstate(over="ignore"):
+        values = factor * before
+    return _Changes(nodes.features, values, dict.fromkeys(nodes.constants, ConstantValue(factor)))
 
 
 def _given(intervention: Set | Add, nodes: ResolvedNodes) -> Float64[np.ndarray, " n"]:

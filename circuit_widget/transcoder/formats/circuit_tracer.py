@@ -13,7 +13,9 @@ from pathlib import Path
 
 import torch
 
+from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
+from circuit_widget.system.paths import stays_inside
 from circuit_widget.system.warning import warn
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.activation import Activation, TopK
@@ -274,9 +276,15 @@ def _numbered(folder: Folder, expression: str, missing: str) -> list[Path]:
 
 
 def _listed(path: Path, listed: object, loading: Loading) -> list[Path]:
-    """Return the files that a config.yaml lists: those of the hub in its cache, local ones relative to it."""
+    """Return the files that a config.yaml lists: those of the hub in its cache, local ones in its folder."""
     if not isinstance(listed, list) or not listed or not all(isinstance(entry, str) and entry for entry in listed):
         raise LoadError(f"{path}: transcoders is {type(listed).__name__}, expected a list of files, one a layer.")
     of_hub = [entry for entry in listed if entry.startswith(hub.SCHEME)]
+    for entry in listed:
+        if entry not in of_hub and not stays_inside(entry):
+            raise LoadError(
+                f"{path}: transcoders lists {quoted(entry)}, and only files in its own folder are read. Put the file, or a "
+                "link to it, into the folder, and list it by its name."
+            )
     found = dict(zip(of_hub, hub.find_files(of_hub, download=loading.download), strict=True))
     return [found.get(entry, path.parent / entry) for entry in listed]

@@ -59,6 +59,7 @@ class Receiver:
             task.deliver,
             runs_model=task.runs_model,
             newest_only=REQUESTS[name].newest_only,
+            label=task.label or REQUESTS[name].label,
         )
         send_message(self.send, Accepted(rid, task.label))
         if not self.worker.submit(job):

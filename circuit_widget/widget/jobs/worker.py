@@ -50,7 +50,8 @@ class Job:
     """One request under way.
 
     `work` computes, in the worker's thread; what it returns goes to `deliver`, which takes effect and makes the JobResult.
-    `deliver` is called only if the job was not settled meanwhile. A job that `runs_model` has the model's lock. Of
+    `deliver` is called only if the job was not settled meanwhile. A job that `runs_model` has the model's lock. `label`
+    names the job for the reader. Of
     queued jobs that are `newest_only`, a newer one of the same name and owner replaces an older one.
     """
 
@@ -65,8 +66,9 @@ class Job:
         *,
         runs_model: bool = False,
         newest_only: bool = False,
+        label: str | None = None,
     ) -> None:
-        self.owner, self.rid, self.name = owner, rid, name
+        self.owner, self.rid, self.name, self.label = owner, rid, name, label
         self.work, self.deliver = work, deliver
         self.runs_model, self.newest_only = runs_model, newest_only
         self._send = send
@@ -86,7 +88,8 @@ class Job:
             return
         self._progress_sent = now
         known = min(max(float(fraction), 0.0), 1.0) if math.isfinite(fraction) else 0.0
-        self._tell_before_the_end(Progress(rid=self.rid, fraction=known, text=sentence(str(text), LONGEST_PROGRESS)))
+        words = sentence(str(text), LONGEST_PROGRESS)
+        self._tell_before_the_end(Progress(rid=self.rid, fraction=known, text=words, label=self.label))
 
     def partial(self, body: Callable[[], object]) -> None:
         """Send the page the reply as far as it is; `body` is called at most once in a tenth of a second."""

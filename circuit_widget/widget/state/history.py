@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.characters import half_character, repaired
 from circuit_widget.errors import NodeError
+from circuit_widget.graph.formats.spreadsheet import comma_separated
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.widget.state.spreadsheet import spreadsheet_text
 from circuit_widget.widget.wire.experiment_messages import ControlsMessage, ExperimentEntry
 from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.wording.text import printable
@@ -130,11 +129,7 @@ class History:
 
     def to_csv(self) -> str:
         """Return `to_frame` as comma-separated values; a text that a spreadsheet would run as a formula gets an apostrophe before it."""
-        frame = self.to_frame()
-        for column in ("name", "mode", "frozen", "interventions", "token", "likeliest", "device", "dtype"):
-            frame[column] = [spreadsheet_text(text) for text in frame[column]]
-        # A carriage return within a text would end the line if texts were not quoted.
-        return str(frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC))
+        return comma_separated(self.to_frame())
 
 
 def check_name(name: object) -> str:

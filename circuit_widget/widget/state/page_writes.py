@@ -103,8 +103,9 @@ def is_widget_message(data: object) -> bool:
     if not isinstance(data, dict):
         return False
     if data.get("method") == "update":
-        return isinstance(data.get("state"), dict) and not data.get("buffer_paths")
-    return data.get("method") in ("custom", "request_state")
+        # What is no list, ipywidgets would go through all the same.
+        return isinstance(data.get("state"), dict) and data.get("buffer_paths", []) == []
+    return data.get("method") == "request_state" or (data.get("method") == "custom" and "content" in data)
 
 
 def nodes_in(circuit: Circuit) -> frozenset[str]:

@@ -137,11 +137,12 @@ class Accepted:
 
 @message
 class Progress:
-    """How far a request is, from 0 to 1; at most ten a second."""
+    """How far a request is, from 0 to 1; at most ten a second. `label` names it for views that did not request it."""
 
     rid: RequestId
     fraction: float
     text: Text
+    label: Text | None = None
     type: Literal["progress"] = "progress"
 
 

@@ -20,6 +20,9 @@ T = TypeVar("T")
 LONGEST_TEXT = 200
 """Most characters of a text in a message, such as a label or the name of an experiment, where nothing else is declared."""
 
+DEEPEST = 32
+"""Most levels of lists and objects in a message; every message that is declared has far fewer."""
+
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=LONGEST_TEXT)
 """What every message keeps to: no conversion, no unknown key, finite numbers, short texts."""
 
@@ -73,13 +76,28 @@ def parse(kind: type[T], value: object, where: str) -> T:
     """Return `value`, decoded JSON, as an instance of the message `kind`.
 
     `where` names the value in the sentence of the MessageError, raised for unknown or missing keys, wrong types, texts
-    and lists over their limit, texts that have half of a character, and numbers that are not finite.
+    and lists over their limit, texts that have half of a character, numbers that are not finite, and too deep nesting.
     """
+    if _is_deeper(value, DEEPEST):
+        raise MessageError(f"{where} is nested more than {DEEPEST} levels deep.")
     try:
         parsed: T = _adapter(kind).validate_python(value)  # type: ignore[arg-type] # classes are hashable
     except ValidationError as error:
         raise MessageError(_sentence(error.errors(include_url=False), value, where)) from None
     return parsed
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether a value has more levels; by level and not by recursion, since a message may have millions of items."""
+    level: list[Any] = [value] if type(value) is list or type(value) is dict else []
+    for _ in range(levels):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if type(outer) is dict else outer)
+            if type(item) is list or type(item) is dict
+        ]
+    return bool(level)
 
 
 def plain(value: Any) -> Any:

@@ -45,6 +45,15 @@ export interface Area {
   readonly y1: number;
 }
 
+/** What labels are placed on: the nodes, the frame, areas that are taken, the zoom and the size of the texts. */
+export interface LabelledMap {
+  readonly dots: readonly MapDot[];
+  readonly frame: Area;
+  readonly taken: readonly Area[];
+  readonly zoom: number;
+  readonly size: number;
+}
+
 /** A label by the index of its dot, its text as it is cut, left end, middle height and width. */
 export interface MapLabel {
   readonly dot: number;
@@ -89,14 +98,9 @@ export function labelArea({ x, y, w }: MapLabel, size: number): Area {
  * rows leads out of a crowd. Neither label nor line overlaps another dot, label, line, or one of the `taken` areas;
  * without such a place the label is left out. The same label is not repeated nearby.
  */
-export function mapLabels(
-  dots: readonly MapDot[],
-  frame: Area,
-  taken: readonly Area[],
-  zoom: number,
-  size: number,
-): readonly MapLabel[] {
-  const space = spaceOf(dots, frame, taken);
+export function mapLabels(labelled: LabelledMap): readonly MapLabel[] {
+  const { dots, frame, zoom, size } = labelled;
+  const space = spaceOf(labelled);
   const placed: MapLabel[] = [];
   for (const index of orderOf(dots, frame).slice(0, Math.ceil(MOST_LABELS * zoom))) {
     const dot = dots[index];
@@ -111,18 +115,11 @@ export function mapLabels(
 }
 
 /** Labels with that of one dot among them, where it has one and there is a place; those that it covers are left out. */
-export function withLabelOf(
-  index: number,
-  labels: readonly MapLabel[],
-  dots: readonly MapDot[],
-  frame: Area,
-  taken: readonly Area[],
-  zoom: number,
-  size: number,
-): readonly MapLabel[] {
+export function withLabelOf(index: number, labels: readonly MapLabel[], labelled: LabelledMap): readonly MapLabel[] {
+  const { dots, zoom, size } = labelled;
   if (labels.some(({ dot }) => dot === index) || dots[index].text.trim() === "") return labels;
   const text = shorten(dots[index].text, LABEL_ROOM * zoom, size);
-  const space = spaceOf(dots, frame, taken);
+  const space = spaceOf(labelled);
   const label = place(space, dots, index, text, size);
   if (label === undefined) return labels;
   space.take(label, size);
@@ -248,7 +245,7 @@ interface Space {
   blocks(lead: readonly number[], dot: number): boolean;
 }
 
-function spaceOf(dots: readonly MapDot[], frame: Area, taken: readonly Area[]): Space {
+function spaceOf({ dots, frame, taken }: LabelledMap): Space {
   const dotGrid = gridOf<number>(frame);
   const takenGrid = gridOf<Area>(frame);
   for (const [index, { x, y, radius }] of dots.entries()) {

@@ -3,9 +3,9 @@
 import { LEAD_WIDTH } from "../layout/constants";
 import {
   type Area,
+  type LabelledMap,
   labelArea,
   labelFrame,
-  type MapDot,
   type MapLabel,
   mapLabels,
   withLabelOf,
@@ -24,10 +24,7 @@ const SHOW_ALL: Area = { x0: 34, y0: 4, x1: 108, y1: 32 };
 
 /** The labels that have found a place, and what they were placed among. */
 export interface PlacedLabels {
-  readonly dots: readonly MapDot[];
-  readonly frame: Area;
-  readonly taken: readonly Area[];
-  readonly zoom: number;
+  readonly labelled: LabelledMap;
   readonly placed: readonly MapLabel[];
 }
 
@@ -47,12 +44,13 @@ export function placeLabels(store: Store, scene: Scene, camera: Camera, answers:
   });
   const frame = labelFrame(scene.layout, scene.width);
   const taken = camera.k > 1 ? [...answers, SHOW_ALL] : answers;
-  return { dots, frame, taken, zoom: camera.k, placed: mapLabels(dots, frame, taken, camera.k, CAPTION_SIZE) };
+  const labelled = { dots, frame, taken, zoom: camera.k, size: CAPTION_SIZE };
+  return { labelled, placed: mapLabels(labelled) };
 }
 
 /** The labels on show while the node of an index is pointed to; -1 while none is. */
-export function labelsWith({ dots, frame, taken, zoom, placed }: PlacedLabels, index: number): readonly MapLabel[] {
-  return index < 0 ? placed : withLabelOf(index, placed, dots, frame, taken, zoom, CAPTION_SIZE);
+export function labelsWith({ labelled, placed }: PlacedLabels, index: number): readonly MapLabel[] {
+  return index < 0 ? placed : withLabelOf(index, placed, labelled);
 }
 
 /** Labels as data of the page: node, text and the ends of the area, in CSS pixels. */
@@ -66,20 +64,29 @@ export function labelData(labels: readonly MapLabel[], idOf: (index: number) => 
   );
 }
 
-/** Draws labels, each with a halo, and the lines to their nodes; those of the `strong` nodes in full ink. */
-export function paintLabels(brush: Brush, labels: readonly MapLabel[], strong: (index: number) => boolean): void {
+/**
+ * Draws labels, each with a halo, and the lines to their nodes, faded as these are; those of the `strong` nodes in full ink.
+ */
+export function paintLabels(
+  brush: Brush,
+  labels: readonly MapLabel[],
+  strong: (index: number) => boolean,
+  presence: (index: number) => number,
+): void {
   const { context, palette } = brush;
   context.save();
   context.lineWidth = LEAD_WIDTH;
   context.strokeStyle = palette.muted;
-  context.beginPath();
-  for (const { lead } of labels) {
+  for (const { dot, lead } of labels) {
+    if (lead.length === 0) continue;
+    context.globalAlpha = presence(dot);
+    context.beginPath();
     for (let at = 0; at < lead.length; at += 2) {
       if (at === 0) context.moveTo(lead[0], lead[1]);
       else context.lineTo(lead[at], lead[at + 1]);
     }
+    context.stroke();
   }
-  context.stroke();
   context.font = `${CAPTION_SIZE}px ${brush.interfaceFont}`;
   context.textBaseline = "middle";
   context.lineJoin = "round";
@@ -90,7 +97,9 @@ export function paintLabels(brush: Brush, labels: readonly MapLabel[], strong: (
     context.textAlign = align;
     context.fillStyle = strong(dot) ? palette.ink : palette.muted;
     // A font of the page that is wider than that of figures is squeezed into the same area.
+    context.globalAlpha = 1;
     context.strokeText(text, x + left * w, y + 0.5, w);
+    context.globalAlpha = presence(dot);
     context.fillText(text, x + left * w, y + 0.5, w);
   }
   context.restore();

@@ -264,9 +264,12 @@ export class MapView {
 
   #paintLabels(brush: Brush): void {
     const labels = this.labels.peek();
-    const { dots } = this.#labels.peek();
+    const { dots } = this.#labels.peek().labelled;
     const pointed = this.#pointed();
-    paintLabels(brush, labels, (index) => dots[index].first || index === pointed);
+    const { presence } = this.#marks.value;
+    const { nodes } = this.scene.value.visible;
+    const strong = (index: number) => dots[index].first || index === pointed;
+    paintLabels(brush, labels, strong, (index) => presence[nodes[index]]);
     this.#canvas.dataset.labels = labelData(labels, (index) => this.#id(index));
   }
 

@@ -69,6 +69,8 @@ export function experiments(
   let requested = 0;
   let displayed = 0;
   const running = new Map<string, { job: Job; cancel(): void }>();
+  /** What other views of the widget requested, those that are closed included. */
+  const elsewhere: typeof running = new Map();
 
   kept.subscribe((made) => {
     study.value = made;
@@ -85,11 +87,17 @@ export function experiments(
     return intervene;
   };
 
-  /** Of all that runs, the latest request. */
-  const latest = () => [...running.values()].at(-1);
+  /** Of all that runs, the latest request: this view's, or else another's. */
+  const latest = () => [...running.values()].at(-1) ?? [...elsewhere.values()].at(-1);
   const showJob = () => {
     job.value = latest()?.job ?? null;
   };
+
+  rpc.onOther((rid, status) => {
+    if (status === null) elsewhere.delete(rid);
+    else elsewhere.set(rid, { job: { ...status, label: status.label ?? "" }, cancel: () => rpc.cancelOther(rid) });
+    showJob();
+  });
 
   /** The reply to a request, which is the job until it settles; null where there is none, which is displayed as a failure. */
   const follow: Send = async (name, label, body, options = {}) => {

@@ -112,11 +112,12 @@ export interface Accepted {
   readonly type: "accepted";
 }
 
-/** How far a request is, from 0 to 1; at most ten a second. */
+/** How far a request is, from 0 to 1; at most ten a second. `label` names it for views that did not request it. */
 export interface Progress {
   readonly rid: string;
   readonly fraction: number;
   readonly text: string;
+  readonly label?: string | null;
   readonly type: "progress";
 }
 

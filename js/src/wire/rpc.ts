@@ -97,9 +97,12 @@ interface PendingRequest {
 
 type Timer = ReturnType<typeof setTimeout>;
 
+/** Called with how far a request of another view is, and with null once it has settled. */
+type OtherListener = (rid: string, status: RequestStatus | null) => void;
+
 /**
  * One view's requests. Ids start with a part drawn at random for each instance: the views of one widget all receive every
- * message, and each takes only the messages about its own requests.
+ * message, and each settles only its own requests.
  */
 export class Rpc {
   readonly #transport: Transport;
@@ -107,10 +110,12 @@ export class Rpc {
   readonly #prefix = randomText();
   readonly #pending = new Map<string, PendingRequest>();
   readonly #noticed = new Set<(notice: Notice) => void>();
+  readonly #others = new Set<string>();
+  #onOther: OtherListener = () => {};
   #count = 0;
 
   /**
-   * `signal` is the view's: when it aborts, requests under way are cancelled and later messages ignored. `kernelGone` is
+   * `signal` is the view's: when it aborts, requests under way are left to the kernel and later messages ignored. `kernelGone` is
    * called before each request, and again while the kernel is silent.
    */
   constructor(
@@ -180,6 +185,16 @@ export class Rpc {
     this.#noticed.add(listener);
   }
 
+  /** Calls `listener` about requests of other views of the widget, those that are closed included. */
+  onOther(listener: OtherListener): void {
+    this.#onOther = listener;
+  }
+
+  /** Requests the kernel to stop a request of another view. */
+  cancelOther(rid: string): void {
+    this.#sendCancel(rid);
+  }
+
   #send(request: Request): void {
     try {
       this.#transport.send(request);
@@ -220,7 +235,10 @@ export class Rpc {
       return;
     }
     const entry = this.#pending.get(message.rid);
-    if (entry === undefined) return;
+    if (entry === undefined) {
+      this.#hearOther(message);
+      return;
+    }
     switch (message.type) {
       case "accepted":
         quiet(entry);
@@ -245,17 +263,32 @@ export class Rpc {
     }
   }
 
+  /** Follows a request of another view; what comes late about one of this view's is ignored. */
+  #hearOther(message: Exclude<KernelMessage, Notice>): void {
+    const { rid } = message;
+    if (message.type === "progress" && !rid.startsWith(`${this.#prefix}-`)) {
+      this.#others.add(rid);
+      const { fraction, text, label } = message;
+      this.#onOther(rid, { rid, fraction, text, waiting: false, label: label ?? undefined });
+    } else if ((message.type === "reply" || message.type === "error") && this.#others.delete(rid)) {
+      this.#onOther(rid, null);
+    }
+  }
+
   /** The host announces that the kernel has gone, or is back with a state of its own: either way nothing under way will be answered. */
   #lose(): void {
     for (const rid of [...this.#pending.keys()]) this.#settle(rid)?.reject(new RpcError("unreachable", STOPPED));
+    for (const rid of this.#others) this.#onOther(rid, null);
+    this.#others.clear();
   }
 
+  /** What is under way goes on: a cleared output is no cancel, and the next view of the widget says how far it is. */
   #close(): void {
     for (const rid of [...this.#pending.keys()]) {
-      this.#sendCancel(rid);
       this.#settle(rid)?.reject(new RpcError("closed", "This view was closed."));
     }
     this.#noticed.clear();
+    this.#onOther = () => {};
   }
 }
 

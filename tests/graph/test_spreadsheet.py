@@ -1,14 +1,15 @@
 """A table that a spreadsheet opens holds texts, and nothing that it runs."""
 
 import csv
-import io
+import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.widget.state.spreadsheet import spreadsheet_text
-from tests.widget.conftest import Open
+from circuit_widget.graph.formats.spreadsheet import spreadsheet_text
+from tests.graph.graphs import random_graph
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -38,11 +39,17 @@ def test_no_text_begins_a_formula_or_breaks_the_file(text: str) -> None:
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_names_and_tokens_in_the_table_are_texts(show: Open, start: str) -> None:
-    widget, _ = show()
-    widget.ablate(["0_2_4"])
-    widget.rename_experiment(1, f"x;{start}1+1")
-    rows = list(csv.DictReader(io.StringIO(widget.history_file(), newline="")))
-    assert rows[0]["name"] == f"x;'{start}1+1"
-    (number,) = (row["kl"] for row in rows)
-    assert float(number) == pytest.approx(widget.effects[0].kl)
+def test_texts_in_the_tables_of_a_graph_are_no_formulas(start: str, tmp_path: Path) -> None:
+    graph, text = random_graph(3), f"{start}1+1"
+    tokens = (dataclasses.replace(graph.tokens[0], text=text), *graph.tokens[1:])
+    graph = dataclasses.replace(graph, tokens=tokens, labels={graph.node_ids[0]: f"x;{text}"})
+    path = graph.export(tmp_path / "graph.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    frame = graph.to_frames()[0]
+    for row, node in zip(rows, frame.to_dict(orient="records"), strict=True):
+        assert row["token"] == (f"'{text}" if node["token"] == text else node["token"])
+        assert (row["id"], row["kind"]) == (node["id"], node["kind"])
+        # Of numbers, a minus is no formula.
+        assert row["activation"] == "" or float(row["activation"]) == pytest.approx(node["activation"])
+    assert rows[0]["label"] == f"x;'{text}"

@@ -9,6 +9,8 @@ import pytest
 
 import circuit_widget as cw
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
+from circuit_widget.examples.exchange.neuronpedia import NEGATIVE_NOTE
+from tests.examples.models import neuron_model
 from tests.examples.published import HOSTILE, activation, explanation, write_export
 from tests.models import tiny_model
 
@@ -33,7 +35,15 @@ NODES = [
     node(0, 2, 3, 5, "say Austin"),
     {**node(0, 0, 3, -1, "an error"), "feature_type": "mlp reconstruction error"},
     {"node_id": "E_5_0", "feature": 0, "layer": "E", "ctx_idx": 0, "feature_type": "embedding", "clerp": "Emb"},
-    {"node_id": "27_22_7", "feature": 22, "layer": "27", "ctx_idx": 7, "feature_type": "logit", "clerp": "Output"},
+    {
+        "node_id": "27_22_7",
+        "feature": 22,
+        "layer": "27",
+        "ctx_idx": 7,
+        "feature_type": "logit",
+        "clerp": "Output",
+        "token_prob": 0.5,
+    },
 ]
 
 
@@ -81,10 +91,25 @@ def test_labels_of_features_that_were_pruned_are_read(tmp_path: Path) -> None:
 def test_older_files_have_decimal_numbers(tmp_path: Path) -> None:
     nodes = [node(23, 5458, 3, 2305458, "older")]
     assert cw.read_labels(graph(tmp_path, nodes, schema_version=None)) == {cw.Everywhere(23, 5458): "older"}
-    with pytest.warns(CircuitWidgetWarning, match="1 nodes whose number of a feature was made in no known way"):
-        assert cw.read_labels(graph(tmp_path, nodes, schema_version=None, scan="other")) == {}
-    with pytest.warns(CircuitWidgetWarning, match="no known way"):
-        assert cw.read_labels(graph(tmp_path, nodes)) == {}
+    with pytest.raises(
+        LoadError, match=r"nodes\[0\]\.feature is 2305458, which encodes feature .* but its layer is '23'"
+    ):
+        cw.read_labels(graph(tmp_path, nodes))
+
+
+def test_labels_are_those_of_the_features_that_the_graph_has(tmp_path: Path) -> None:
+    """The number 5 of layer 0 is feature 2 as a pair and feature 5 by digits: its other nodes or its name decide."""
+    nodes = [node(0, 5, 3, 5, "five")]
+    path = graph(tmp_path, nodes, clerps=[["0_5_3", "of a user"]], schema_version=None)
+    with pytest.warns(CircuitWidgetWarning, match="1 further labels"):
+        assert cw.read_labels(path) == {cw.Everywhere(0, 5): "of a user"}
+
+
+def test_labels_of_activations_below_zero_are_apart(tmp_path: Path) -> None:
+    nodes = [node(0, 2, 3, 5, "for others"), node(0, 2, 4, 5, "below zero", activation=-1.5)]
+    labels = cw.read_labels(graph(tmp_path, nodes))
+    assert labels == {cw.Everywhere(0, 2): "for others"}
+    assert labels.negative == {cw.Everywhere(0, 2): "below zero"}
 
 
 def test_explanations_are_read(tmp_path: Path) -> None:
@@ -115,13 +140,16 @@ def test_explanations_of_two_sets_are_refused(tmp_path: Path) -> None:
         ("{", "is not readable as JSON"),
         ("[" * 100_000, "is not readable as JSON"),
         ("[]", "is no graph file: expected an object with a list of nodes"),
-        ('{"nodes": [1]}', "is no graph file"),
-        ('{"nodes": [], "qParams": {"clerps": "["}}', "its clerps are not readable as JSON"),
-        ('{"nodes": [], "qParams": {"clerps": [["a"]]}}', "its clerps are a list of pairs of a name and a label"),
-        ('{"nodes": [], "qParams": {"clerps": [["a", 1]]}}', "a label is a text, found 1"),
+        ('{"nodes": [1]}', "nodes\\[0\\] is not an object but 1"),
+        ('{"nodes": [], "qParams": {"clerps": "["}}', "its clerps are not JSON: '\\['"),
+        ('{"nodes": [], "qParams": {"clerps": [["a"]]}}', "a label is a list of a node and a text"),
         (
-            json.dumps({"nodes": [{**node(0, 1, 0, 5), "layer": "x"}]}),
-            "the layer of a node is a whole number from 0, found 'x'",
+            '{"nodes": [], "qParams": {"clerps": [["a", 1]]}}',
+            "a label is a list of a node and a text; given \\['a', 1\\]",
+        ),
+        (
+            json.dumps({"nodes": [{**node(0, 1, 0, 5), "layer": "x"}], "metadata": {"schema_version": 1}}),
+            r"nodes\[0\]\.layer is 'x', expected a whole number",
         ),
     ],
 )
@@ -135,6 +163,17 @@ def test_a_malformed_graph_is_refused(tmp_path: Path, content: str, message: str
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"There are no labels in .*none\.json; expected the \.json of a graph"):
         cw.read_labels(tmp_path / "none.json")
+
+
+def test_a_node_takes_the_label_of_its_sign(tmp_path: Path) -> None:
+    traced = neuron_model().trace([1, 17, 42, 5], progress=False)
+    places = [cw.Everywhere(*place) for place in zip(traced.feature_layer, traced.feature_index, strict=True)]
+    lines = [explanation(place.layer, place.feature, "above") for place in places]
+    lines += [explanation(place.layer, place.feature, "below", notes=NEGATIVE_NOTE) for place in places]
+    labelled = traced.with_labels(cw.read_labels(write_export(tmp_path, {"a.jsonl": lines})))
+    signs = [labelled.labels[node] for node in traced.node_ids[: traced.n_features]]
+    assert signs == ["below" if activation < 0 else "above" for activation in traced.activation]
+    assert {*signs} == {"above", "below"}
 
 
 def test_a_graph_takes_the_labels_of_its_nodes(tmp_path: Path) -> None:
