@@ -1,7 +1,10 @@
 """Shapes in annotations are executed, properties are tried on the same examples everywhere, a busy machine is no failure."""
 
+import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 
+import pytest
 from packaging.version import Version
 
 from tests import shapes
@@ -19,3 +22,11 @@ warning.PASSED_OVER += (shapes.__name__,)
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def no_earlier_work() -> Iterator[None]:
+    """No widget starts with the circuit of another test's."""
+    yield
+    if (keeping := sys.modules.get("circuit_widget.widget.keeping")) is not None:
+        keeping._last.clear()

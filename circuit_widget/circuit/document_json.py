@@ -16,10 +16,22 @@ from circuit_widget.graph.formats.viewer_json import ViewerFile
 from circuit_widget.graph.formats.viewer_reading import SPACE, first_bytes, viewer_file
 from circuit_widget.progress import reporting
 from circuit_widget.system.atomic_write import write_bytes
-from circuit_widget.system.file_kind import GZIPPED, VIEWER_GRAPH, file_kind, foreign, json_kind, missing_file
+from circuit_widget.system.file_kind import (
+    GZIPPED,
+    KEPT_WORK,
+    VIEWER_GRAPH,
+    WORK_FORMAT,
+    file_kind,
+    foreign,
+    json_kind,
+    missing_file,
+)
 from circuit_widget.system.paths import quoted_path, require_path
 
 VERSION = 1
+WORK_VERSION = 2
+"""Version of the file that keeps a widget's circuit and experiments; the first version is a circuit by itself."""
+
 LARGEST_FILE = 16 * 2**20
 """Bytes; a circuit with the largest number of nodes is smaller."""
 
@@ -103,6 +115,16 @@ def _pair(value: object) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
+def check_work_version(value: Mapping[str, Any], name: str) -> None:
+    """Raise CircuitError where a file that a widget kept is of a version that is not known here."""
+    version = value.get("version")
+    if type(version) is not int or version != WORK_VERSION:
+        raise CircuitError(
+            f"{name} is of version {displayed(version)}, and this package reads versions up to {WORK_VERSION}. "
+            "Update circuit-widget."
+        )
+
+
 def save_circuit(circuit: Circuit, path: str | os.PathLike[str]) -> Path:
     """Write a circuit, whole or not at all."""
     text = json.dumps(document(circuit), indent=1, ensure_ascii=False) + "\n"
@@ -125,7 +147,12 @@ def load_circuit(path: str | os.PathLike[str]) -> Circuit:
         ) from problem
     kind = json_kind(value)
     try:
-        return circuit_in(value) if isinstance(value, ViewerFile) else circuit(value)
+        if isinstance(value, ViewerFile):
+            return circuit_in(value)
+        if isinstance(value, dict) and value.get("format") == WORK_FORMAT:
+            check_work_version(value, "The file")
+            return circuit(value.get("circuit"))
+        return circuit(value)
     except CircuitError as problem:
         if kind is not None and kind.reader != "Circuit.load":
             raise CircuitError(foreign(file, kind, "a circuit")) from problem
@@ -139,9 +166,9 @@ def _read(file: Path) -> object:
     """
     if not file.is_file() and file.exists():
         raise CircuitError(foreign(file, file_kind(file), "a circuit"))
-    large = file.stat().st_size > LARGEST_FILE
-    kind = None if large else file_kind(file)
-    if large or kind == GZIPPED or (kind is not None and kind.reader == VIEWER_GRAPH):
+    kind = file_kind(file)
+    is_graph = kind is not None and (kind == GZIPPED or kind.reader == VIEWER_GRAPH)
+    if is_graph or (kind is not KEPT_WORK and file.stat().st_size > LARGEST_FILE):
         return _graph_in(file)
     try:
         return json.loads(file.read_bytes().decode())

@@ -6,16 +6,17 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Int
 
-from circuit_widget.arguments import of_type, plain_number, quoted, whole_number
+from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.groups import Groups, groups_of, summed
 from circuit_widget.intervention.plot_text import plain
+from circuit_widget.intervention.saved_readings import SavedReadings
 from circuit_widget.model.probability import log_softmax, softmax
 from circuit_widget.nodes import Feature, NodeKind, several_nodes
 
@@ -47,6 +48,8 @@ class Effect:
         seconds, device, dtype: how long the measurement took, and where.
         readings: for the targets that are contrasts or directions, by id, their values before and after; `targets` has
             all targets.
+        saved: of an effect that was read from a file, what it has in place of the logits of unlikely tokens, which are
+            NaN; else None.
     """
 
     graph: Graph = field(repr=False)
@@ -64,6 +67,7 @@ class Effect:
     device: str
     dtype: str
     readings: Mapping[int, TargetReading] = field(default_factory=dict, repr=False)
+    saved: SavedReadings | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -112,6 +116,8 @@ class Effect:
 
         `p_v` is the probability of token v before the intervention and `q_v` after it. 0 where nothing changed.
         """
+        if self.saved is not None:
+            return self.saved.kl
         before, after = log_softmax(self.logits_before), log_softmax(self.logits_after)
         return max(0.0, float((np.exp(before) * (before - after)).sum()))
 
@@ -119,9 +125,11 @@ class Effect:
         """Return the rank of a token before and after, 1 the most likely; equally likely tokens have the same rank.
 
         Raises:
-            PromptError: as `token_id` does.
+            PromptError: as `token_id` does, and for a token that was not saved.
         """
-        wanted = self.token_id(token)
+        wanted = self._known(token)
+        if self.saved is not None:
+            return self.saved.ranks[wanted]
         before, after = (int((logits > logits[wanted]).sum()) + 1 for logits in (self.logits_before, self.logits_after))
         return before, after
 
@@ -129,7 +137,7 @@ class Effect:
         """Return the probability of a token before and after.
 
         Raises:
-            PromptError: as `token_id` does.
+            PromptError: as `rank` does.
         """
         before, after, _ = self._probabilities(token)
         return before, after
@@ -138,18 +146,33 @@ class Effect:
         """Return the probability of a token as the graph predicts it, from the predictions of all logits.
 
         Raises:
-            PromptError: as `token_id` does.
+            PromptError: as `rank` does.
         """
         return self._probabilities(token)[2]
 
     def _probabilities(self, token: str | int) -> list[float]:
-        wanted = self.token_id(token)
-        pairs = zip(self._logits.values(), self._log_totals, strict=True)
+        wanted = self._known(token)
+        pairs = zip(self._logits.values(), self.log_totals, strict=True)
         return [math.exp(float(logits[wanted]) - total) for logits, total in pairs]
 
     @cached_property
-    def _log_totals(self) -> list[float]:
-        return [float(logits.max()) - float(log_softmax(logits).max()) for logits in self._logits.values()]
+    def log_totals(self) -> tuple[float, float, float]:
+        """The logarithm of the summed exponentials of all logits: before, after, and as the graph predicts."""
+        if self.saved is not None:
+            return self.saved.log_totals
+        before, after, predicted = (
+            float(logits.max()) - float(log_softmax(logits).max()) for logits in self._logits.values()
+        )
+        return before, after, predicted
+
+    def _known(self, token: str | int) -> int:
+        wanted = self.token_id(token)
+        if self.saved is not None and wanted not in self.saved.ranks:
+            raise PromptError(
+                f"Token {wanted} is not among the likely tokens that were saved with this effect. Run its interventions "
+                "again to read it."
+            )
+        return wanted
 
     def token_id(self, token: str | int) -> int:
         """Return the id of a token: its id, or its text if it is a target or among the ten most likely, before or after.
@@ -242,49 +265,11 @@ class Effect:
     def _logits(self) -> dict[str, np.ndarray]:
         return {"before": self.logits_before, "after": self.logits_after, "predicted": self.logits_predicted}
 
-    def to_json(self, number: int = 0, name: str | None = None) -> dict[str, Any]:
-        """Return the effect as plain JSON, for the frontend and saved documents.
-
-        Raises PromptError for a number that is not whole, or a name that is not a text.
-        """
-        number = whole_number(number, "The number of an effect", PromptError)
-        if name is not None:
-            of_type(name, str, "The name of an effect is a text, or None", PromptError)
-        return {
-            "id": number,
-            "name": self.name if name is None else name,
-            "interventions": [intervention.to_json() for intervention in self.interventions],
-            "mode": self.mode,
-            "frozen": self.frozen,
-            "seconds": self.seconds,
-            "device": self.device,
-            "dtype": self.dtype,
-            "tokens": self.tokens.to_dict("records"),
-            "targets": [
-                {"token_id": token, "predicted_logit": logit} for token, logit in self.predicted_logits.items()
-            ],
-            "nodes": {
-                "ids": self.nodes["id"].tolist(),
-                **{column: self.nodes[column].tolist() for column in ("before", "after", "predicted")},
-            },
-            "injected": [
-                {
-                    "id": feature.id,
-                    "layer": feature.layer,
-                    "position": feature.position,
-                    "feature": feature.feature,
-                    "value": value,
-                    "label": self.labels.get(feature.id, ""),
-                }
-                for feature, value in self.injected
-            ],
-        }
-
     def plot(self) -> plotly.graph_objects.Figure:
         """Return a plotly figure: probabilities of the top tokens before and after, and a tick where predicted."""
         import plotly.graph_objects as go
 
-        tokens, predicted = [plain(token) for token in self.tokens["token"]], softmax(self.logits_predicted)
+        tokens = [plain(token) for token in self.tokens["token"]]
         traces = [
             go.Bar(name=when, y=tokens, x=self.tokens[when], orientation="h", marker_color=color)
             for when, color in (("before", "#b8b8b8"), ("after", "#2f6bba"))
@@ -295,7 +280,7 @@ class Effect:
             go.Scatter(
                 name="predicted by the graph",
                 y=[plain(token) for token in targets["token"]],
-                x=predicted[targets["token_id"].to_numpy()],
+                x=[self.predicted_probability(token) for token in targets["token_id"].tolist()],
                 mode="markers",
                 marker=ticks,
             )

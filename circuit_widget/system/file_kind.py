@@ -30,6 +30,9 @@ PARQUET = "cw.open of tables"
 GRAPH_FORMAT = "circuit-widget graph"
 """The `format` in the metadata of a graph file that `graph.save` wrote."""
 
+WORK_FORMAT = "circuit-widget work"
+"""The `format` of the file that keeps a widget's circuit and experiments."""
+
 PICKLE_ENDINGS = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 """Endings of files that are usually pickles."""
 
@@ -49,6 +52,12 @@ class FileKind:
     advice: str
     reader: str = ""
 
+
+KEPT_WORK = FileKind(
+    "the circuit and the experiments that a widget kept",
+    "Read its circuit with cw.Circuit.load(path), or show its graph with graph.show(keep=path).",
+    "Circuit.load",
+)
 
 LFS_POINTER = FileKind("a Git LFS pointer, not the file itself", "Fetch the file with: git lfs pull.")
 
@@ -221,6 +230,8 @@ def json_kind(document: object) -> FileKind | None:
         return _other_graph()
     if {"pinned", "supernodes", "node_threshold"} <= keys:
         return FileKind("a circuit that circuit.save() wrote", "Read it with cw.Circuit.load(path).", "Circuit.load")
+    if document.get("format") == WORK_FORMAT:
+        return KEPT_WORK
     if {"pinnedIds", "supernodes"} <= keys or {"pinnedIds", "clerps"} <= keys:
         return FileKind("a Neuronpedia subgraph", "Trace its prompt again, and make its groups with circuit.group().")
     if {"cells", "nbformat"} <= keys:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,8 +29,9 @@ from circuit_widget.model.sampling import Options
 from circuit_widget.widget.html_file.write import write_html
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.receiver import Receiver
-from circuit_widget.widget.jobs.study_runs import Study, SweepPlan
+from circuit_widget.widget.jobs.study_runs import SweepPlan
 from circuit_widget.widget.jobs.worker import Worker
+from circuit_widget.widget.keeping import Keeping
 from circuit_widget.widget.opening import BUNDLE, check_bundle, with_model
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
@@ -57,6 +59,8 @@ class CircuitWidget(anywidget.AnyWidget):
         model: the replacement model that interventions run on; by default the one that traced the graph. Without one,
             looking, grouping and figures work, and interventions raise NoModelError.
         circuit: the circuit to start from.
+        keep: a file for circuit, history and thresholds, written after each edit; if it exists, the widget starts with
+            what is in it. Without one, it starts with what the last widget on the same graph had in this process.
         theme: "auto" follows the notebook's.
         height: of the map, in CSS pixels.
 
@@ -66,7 +70,7 @@ class CircuitWidget(anywidget.AnyWidget):
     NoModelError where there is none, and InterventionError or CircuitError for what cannot be done.
 
     Raises CircuitWidgetError where the frontend has not been built, or the model cannot have traced the graph; CircuitError
-    or NodeError where the circuit does not fit the graph.
+    or NodeError where the circuit does not fit the graph, or `keep` is a file of another graph or in use elsewhere.
     """
 
     # A path, so that anywidget watches the file in a checkout with ANYWIDGET_HMR=1.
@@ -86,6 +90,7 @@ class CircuitWidget(anywidget.AnyWidget):
     experiments: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
     settings = traitlets.Dict().tag(sync=True, echo_update=False)
     capabilities = traitlets.Dict(read_only=True).tag(sync=True)
+    kept = traitlets.Dict(read_only=True).tag(sync=True)
     _page_writes = False
 
     def __init__(
@@ -94,21 +99,25 @@ class CircuitWidget(anywidget.AnyWidget):
         *,
         model: TracingModel | None = None,
         circuit: Circuit | None = None,
+        keep: str | os.PathLike[str] | None = None,
         theme: Literal["auto", "light", "dark"] = "auto",
         height: int = 420,
     ) -> None:
         require_graph(graph, CircuitWidgetError)
         if circuit is not None:
-            of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError)
+            of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError).check(graph)
         graph, fitting, why_not = with_model(graph, model)
         check_bundle(str(self._esm))
         self.graph, self.model, self._sent = graph, fitting, SentGraph(graph)
         self._experiments = Experiments(graph, fitting, why_not, Traits(self, self._state_lock), self._sent)
-        self._send_nodes(page.nodes_in((circuit := circuit or Circuit()).check(graph)))
+        settings = page.check_settings({"theme": theme, "height": plain_number(height)})
+        self._keeping = Keeping(graph, keep, circuit, self._experiments, self._notify)
+        self._send_nodes(page.nodes_in(self._keeping.work.circuit))
         self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
-        super().__init__(circuit=circuit, settings={"theme": theme, "height": plain_number(height)})
+        super().__init__(circuit=self._keeping.work.circuit, settings=settings)
         self._picture = SavedPicture(self)
         self.observe(lambda _: self._picture.changed(), ["circuit", "effect"])
+        self._keeping.start()
         self._worker = Worker.of(graph if fitting is None else fitting, self)
         receiver = Receiver(self, self._experiments, self._worker, self.send)
         self.on_msg(lambda _, content, __: receiver.receive(content))
@@ -250,6 +259,14 @@ class CircuitWidget(anywidget.AnyWidget):
         """Delete an experiment; a displayed one goes off the screen. Raises NodeError when there is none."""
         self._experiments.forget(number)
 
+    def start_afresh(self) -> None:
+        """Start with an empty circuit and history; `bring_back` returns what was there."""
+        self._experiments.start_afresh()
+
+    def bring_back(self) -> None:
+        """Put back the circuit and the history that `start_afresh` took away; what was made since is set aside."""
+        self._experiments.bring_back()
+
     def reset(self) -> None:
         """Take the effect off the screen; it stays in `effects`."""
         self.set_trait("effect", None)
@@ -257,14 +274,6 @@ class CircuitWidget(anywidget.AnyWidget):
     def record(self, effect: Effect, name: str) -> dict[str, Any]:
         """Keep an effect under a name, display it, and return its message; raises as `Experiments.record`."""
         return json_of(self._experiments.record(effect, name))
-
-    def record_controls(self, number: int, controls: Controls) -> dict[str, Any]:
-        """Keep controls with their experiment and return its message; raises as `Experiments.record_controls`."""
-        return json_of(self._experiments.record_controls(number, controls))
-
-    def record_study(self, study: Study) -> dict[str, Any]:
-        """Display a study and return its message. Raises MessageError where it could not be sent, or is none."""
-        return json_of(self._experiments.record_study(study))
 
     def effect_of(self, number: int) -> Effect:
         """Return the effect of an experiment. Raises NodeError when there is none."""
@@ -277,18 +286,6 @@ class CircuitWidget(anywidget.AnyWidget):
     def shown_experiment(self) -> int | None:
         """Return the number of the displayed experiment, None for none."""
         return self._experiments.traits.displayed
-
-    def experiment_message(self, number: int) -> dict[str, Any]:
-        """Return the message of an experiment. Raises NodeError when there is none."""
-        return json_of(self._experiments.message(number))
-
-    def comparison_message(self, number: int, beside: int) -> dict[str, Any]:
-        """Return the message of an experiment beside another. Raises NodeError when there is none of those numbers."""
-        return json_of(self._experiments.comparison(number, beside))
-
-    def show_experiment(self, number: int) -> dict[str, Any]:
-        """Display an experiment and return its message. Raises NodeError when there is none."""
-        return json_of(self._experiments.display(number))
 
     def feature_of(self, node: str) -> Feature:
         """Return the feature of a node id. Raises NodeError for other kinds of node, and for ids that are not known."""
@@ -303,7 +300,9 @@ class CircuitWidget(anywidget.AnyWidget):
         return write_html(self._experiments.state(), path)
 
     def close(self) -> None:
-        """Cancel what runs for this widget, release the model's thread, and take the widget off the page."""
+        """Cancel what runs for this widget, release the model's thread, write what is kept, and take the widget off the page."""
+        if (keeping := self.__dict__.pop("_keeping", None)) is not None:
+            keeping.close()
         if (worker := self.__dict__.pop("_worker", None)) is not None:
             worker.release(self)
             self._picture.close()
@@ -356,7 +355,7 @@ class CircuitWidget(anywidget.AnyWidget):
     def _valid_settings(self, proposal: Any) -> dict[str, Any]:
         return page.check_settings(proposal.value)
 
-    @traitlets.validate("effect", "study", "experiments", "capabilities")
+    @traitlets.validate("effect", "study", "experiments", "capabilities", "kept")
     def _valid_message(self, proposal: Any) -> Any:
         return sendable(f"The {proposal.trait.name}", proposal.value)
 

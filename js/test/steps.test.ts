@@ -54,6 +54,31 @@ describe("undo and redo", () => {
     expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 2 });
   });
 
+  it("take away the work of the last run as one step, and bring it back", async () => {
+    const { model, store, actions } = setUp();
+    const kept = store.circuit.value;
+    const { undoName } = store;
+    model.set("effect", numbered(1));
+    const before = undoName.value;
+    void actions.replaceWork("start_afresh");
+    expect(asked(model, "start_afresh")).toHaveLength(1);
+    model.set("circuit", { ...kept, pinned: [], revision: kept.revision + 1 });
+    model.set("effect", null);
+    model.answer({ type: "reply", body: {} });
+    await eventually(() => expect(undoName.value).toBe("starting afresh"));
+
+    actions.undo();
+    expect(asked(model, "bring_back")).toHaveLength(1);
+    expect(asked(model, "recall")).toHaveLength(0);
+    model.set("circuit", { ...kept, revision: kept.revision + 2 });
+    model.set("effect", numbered(1));
+    model.answer({ type: "reply", body: {} });
+    await eventually(() => expect(store.redoName.value).toBe("starting afresh"));
+    expect(undoName.value).toBe(before);
+    actions.redo();
+    expect(asked(model, "start_afresh")).toHaveLength(2);
+  });
+
   it("take no step where an experiment gets its controls or another name", () => {
     const { model, store } = setUp();
     model.set("effect", numbered(1));

@@ -145,8 +145,6 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Activations.at.layer": FROM_ZERO | HUGE,
     "Activations.at.position": FROM_ZERO | HUGE,
     "Effect.ratio.nodes": EMPTY,
-    "Effect.to_json.number": FROM_ZERO | {"10**30", "10**5000"},
-    "Effect.to_json.name": ANY_TEXT | NONE,
     **{f"Controls.{name}.token": FROM_ZERO | NONE for name in ("values", "share", "p_value")},
     "quantity": NOTHING,
     "Controls.band.values": frozenset({"tensor"}),
@@ -162,6 +160,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     # Of a widget.
     "CircuitWidget.model": NONE,
     "CircuitWidget.circuit": NONE,
+    "CircuitWidget.keep": NONE | TEXT,
     "theme": NOTHING,
     "height": NOTHING,
     "CircuitWidget.select.nodes": EMPTY,
@@ -177,10 +176,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "CircuitWidget.forget.number": ONE,
     "second": ONE,
     "CircuitWidget.compare.first": ONE,
-    "beside": ONE,
     "effect": NOTHING,
     "controls": NOTHING,
-    "study": NOTHING,
     # Of loading.
     "load.model": NOTHING,
     "transcoders": NONE,

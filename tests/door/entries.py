@@ -12,6 +12,7 @@ import numpy as np
 import circuit_widget as cw
 from circuit_widget.circuit import Supernode
 from circuit_widget.examples.exchange.published_labels import PublishedLabels
+from circuit_widget.widget import keeping
 from tests.examples.published import explanation, write_export
 from tests.models import tiny_model
 
@@ -52,7 +53,6 @@ def make_entries() -> dict[str, Entry]:
     widget = cw.CircuitWidget(graph, circuit=circuit)
     widget.ablate(node)
     widget.ablate(other)
-    study = _study_of(widget)
     figure = graph.figure(width=3)
     folder = Path(tempfile.mkdtemp(prefix="door"))
     graph.save(folder / "graph.safetensors")
@@ -175,12 +175,7 @@ def make_entries() -> dict[str, Entry]:
         "compare": {"first": 1, "second": 2},
         "rename_experiment": {"number": 1, "name": "name"},
         "record": {"effect": effect, "name": "name"},
-        "record_controls": {"number": 2, "controls": controls},
-        "record_study": {"study": study},
         "effect_of": {"number": 1},
-        "experiment_message": {"number": 1},
-        "comparison_message": {"number": 1, "beside": 2},
-        "show_experiment": {"number": 1},
         "feature_of": {"node": node},
     }
     of_token = {"token": token, "quantity": "logit"}
@@ -219,7 +214,6 @@ def make_entries() -> dict[str, Entry]:
                 **{name: {"token": token} for name in ("rank", "probability", "predicted_probability", "token_id")},
                 "ratio": {"nodes": [node]},
                 "to_frame": {"groups": [node]},
-                "to_json": {"number": 0, "name": None},
             },
         ),
         (
@@ -263,7 +257,7 @@ def make_entries() -> dict[str, Entry]:
         "Circuit": (cw.Circuit, {**whole, "node_threshold": 0, "edge_threshold": 0, "revision": 0}),
         "CircuitWidget": (
             cw.CircuitWidget,
-            {"graph": graph, "model": None, "circuit": None, "theme": "auto", "height": 420},
+            {"graph": graph, "model": None, "circuit": None, "keep": None, "theme": "auto", "height": 420},
         ),
     }
     loaded: dict[str, Any] = {"model": "demo", "transcoders": None, "tokenizer": None, "device": "cpu", "dtype": None}
@@ -308,14 +302,9 @@ def _forgetting(graph: cw.Graph, effect: cw.Effect) -> Callable[..., None]:
     """Return `forget` of a widget with one experiment, made each time: what was forgotten is gone."""
 
     def forget(**given: Any) -> None:
+        keeping._last.clear()
         widget = cw.CircuitWidget(graph)
         widget.record(effect, "name")
         widget.forget(**given)
 
     return forget
-
-
-def _study_of(widget: cw.CircuitWidget) -> Any:
-    from circuit_widget.widget.jobs.study_runs import Callbacks, run_validation
-
-    return run_validation(widget.model, widget.graph, widget.circuit, "total", Callbacks())

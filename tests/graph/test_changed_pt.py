@@ -38,7 +38,7 @@ def changed_tensor(tensor: torch.Tensor, chance: random.Random) -> torch.Tensor:
             return changed.to_sparse() if chance.random() < 0.5 else changed.unsqueeze(0)
         case _:
             flat = changed.reshape(-1)
-            values = [0, 1, -1, 7, 2**31 - 1, -(2**63), 2**62]
+            values: list[float] = [0, 1, -1, 7, 2**31 - 1, -(2**63), 2**62]
             if changed.is_floating_point():
                 values = [np.nan, np.inf, 1e-45, 3e38, -0.0, 0.25, -1.0]
             flat[chance.randrange(len(flat))] = chance.choice(values)

@@ -306,7 +306,7 @@ def test_an_effect_names_what_was_done_and_has_no_activations_of_errors_and_toke
     assert effect.name == "1 feature, 1 error and 1 token ×0, 1 error ×2"
     assert effect.interventions[0].members == ("1_-1_3", token, graph.node_ids[4])
     assert effect.nodes["id"].tolist() == list(graph.node_ids[: graph.n_features])
-    assert effect.to_json()["interventions"][1] == {"kind": "scale", "nodes": ["2_-1_3"], "factor": 2.0}
+    assert effect.interventions[1].to_json() == {"kind": "scale", "nodes": ["2_-1_3"], "factor": 2.0}
     assert effect.mode == "total"
 
 

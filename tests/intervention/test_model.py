@@ -1,7 +1,6 @@
 """Intervening through the public interface: what is held, what is reported, what is refused."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -197,17 +196,6 @@ def test_a_value_beyond_the_numbers_of_a_model_is_refused(graph: Graph, kind: An
 def test_no_intervention_is_refused(graph: Graph) -> None:
     with pytest.raises(InterventionError, match="There is no intervention"):
         reference_model().intervene(graph, [])
-
-
-def test_an_effect_is_plain_json(graph: Graph) -> None:
-    effect = reference_model().intervene(graph, [Ablate(strongest(graph, 2)), Set(Feature(2, 4, 11), 3.0)], mode=(1, 2))
-    document = json.loads(json.dumps(effect.to_json(7, "Texas ×0"), allow_nan=False))
-    assert (document["id"], document["name"], document["mode"]) == (7, "Texas ×0", "1-2")
-    assert document["frozen"] == "MLP outputs of layers 1 to 2 frozen"
-    assert len(document["nodes"]["ids"]) == len(document["nodes"]["predicted"]) == len(effect.nodes)
-    columns = {"before", "after", "predicted", "logit_before", "logit_after", "logit_predicted"}
-    assert set(document["tokens"][0]) == {"token", "token_id"} | columns
-    assert {target["token_id"] for target in document["targets"]} == set(effect.predicted_logits)
 
 
 def test_an_effect_can_be_plotted(graph: Graph) -> None:

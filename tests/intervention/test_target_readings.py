@@ -77,7 +77,7 @@ def test_a_prediction_with_knock_on_effects_follows_the_edges() -> None:
     assert not np.allclose(effect.targets["predicted"], effect.targets["after"])
 
 
-def test_the_frame_of_an_effect_has_every_target_and_json_keeps_to_tokens() -> None:
+def test_the_frame_of_an_effect_has_every_target_and_predicted_logits_keep_to_tokens() -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS, targets=TARGETS).prune()
     effect = model.intervene(graph, Ablate(graph.node_ids[0]))
@@ -85,7 +85,7 @@ def test_the_frame_of_an_effect_has_every_target_and_json_keeps_to_tokens() -> N
     logits = frame[frame["kind"] == "logit"]
     assert logits["label"].tolist() == [target.token for target in graph.targets]
     np.testing.assert_array_equal(logits["after"], effect.targets["after"])
-    assert [target["token_id"] for target in effect.to_json()["targets"]] == [7, 3]
+    assert list(effect.predicted_logits) == [7, 3]
 
 
 def test_a_graph_that_does_not_say_which_direction_has_no_value_for_it(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import comm
 import pytest
 
+from circuit_widget.widget import keeping
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.frontend import Page, RecordingComm
 from tests.widget.linear_model import LinearModel
@@ -29,11 +30,13 @@ def opened_widgets() -> list[CircuitWidget]:
 
 @pytest.fixture
 def show(monkeypatch: pytest.MonkeyPatch, model: LinearModel, opened_widgets: list[CircuitWidget]) -> Iterator[Open]:
-    """Show the small graph in a widget and return it with its page; by default the graph is the model's."""
+    """Show the small graph in a widget and return it with its page; by default the graph is the model's, and new here."""
     monkeypatch.setattr(comm, "create_comm", RecordingComm)
     monkeypatch.setattr(CircuitWidget, "_esm", "export default { render() {} };")
 
-    def open_widget(graph: Any = None, **settings: Any) -> tuple[CircuitWidget, Page]:
+    def open_widget(graph: Any = None, *, after_last_run: bool = False, **settings: Any) -> tuple[CircuitWidget, Page]:
+        if not after_last_run:
+            keeping._last.clear()
         widget = CircuitWidget(graph or model.trace(), **settings)
         opened_widgets.append(widget)
         page = Page(widget.comm)

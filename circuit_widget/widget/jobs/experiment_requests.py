@@ -76,6 +76,18 @@ def forget(context: Context, body: ForgetBody) -> Empty:
     return Empty()
 
 
+def start_afresh(context: Context, _: Empty) -> Empty:
+    """Put an empty circuit and history in place of those of the last run."""
+    context.experiments.start_afresh()
+    return Empty()
+
+
+def bring_back(context: Context, _: Empty) -> Empty:
+    """Put the circuit and the history back that were there before starting afresh."""
+    context.experiments.bring_back()
+    return Empty()
+
+
 def table(context: Context, _: Empty) -> Task[FileReply]:
     """Return the table of experiments as a CSV file."""
     experiments = context.experiments

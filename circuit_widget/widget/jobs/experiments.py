@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,9 @@ from circuit_widget.widget.state.experiment import (
 from circuit_widget.widget.state.history import History, HistoryEntry, check_name, compared_tokens, entry_of
 from circuit_widget.widget.state.sent_graph import SentGraph
 from circuit_widget.widget.state.traits import Traits
+from circuit_widget.widget.state.work import Work
 from circuit_widget.widget.wire.experiment_messages import ComparisonMessage, EffectMessage
+from circuit_widget.widget.wire.messages import Kept
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.sending import sendable
 from circuit_widget.widget.wire.study_messages import StudyMessage
@@ -48,9 +50,14 @@ if TYPE_CHECKING:
     from circuit_widget.replacement_model import ReplacementModel
 
 
+AFRESH = "Started afresh"
+
+
 @dataclass(frozen=True, eq=False)
 class Experiments:
     """The experiments of one widget: what runs the model, the history, and the traits that display them.
+
+    Each of `listeners` is called after a change of the history; `set_aside` is what starting afresh took away.
 
     What runs the model raises NoModelError where there is none; `why_not` is then its sentence.
     """
@@ -62,6 +69,8 @@ class Experiments:
     sent: SentGraph
     history: History = field(default_factory=History)
     injected: dict[str, Feature] = field(default_factory=dict)
+    set_aside: list[tuple[Work, Kept]] = field(default_factory=list)
+    listeners: list[Callable[[], object]] = field(default_factory=list)
 
     def effects(self) -> list[Effect]:
         """Return the effects of all experiments, the last one last."""
@@ -77,6 +86,40 @@ class Experiments:
         """Return the same as the text of a CSV file."""
         with self.traits.lock:
             return self.history.to_csv()
+
+    def work(self) -> Work:
+        """Return the circuit and the experiments as they are now."""
+        with self.traits.lock:
+            return Work(self.traits.circuit, tuple(self.history), self.history.made, self.traits.displayed)
+
+    def restore(self, work: Work) -> None:
+        """Put a circuit and experiments in place of the present ones, and display what was displayed."""
+        with self.traits.lock, self.traits.together():
+            self.traits.set("circuit", work.circuit)
+            self.history.replace(work.entries, work.made)
+            self.injected.update({feature.id: feature for one in work.entries for feature, _ in one.effect.injected})
+            self._list()
+            if work.displayed is None:
+                self.traits.set("effect", None)
+            else:
+                self.display(work.displayed)
+
+    def start_afresh(self) -> None:
+        """Put an empty circuit and history in place of the present ones, which `bring_back` returns."""
+        with self.traits.lock, self.traits.together():
+            self.set_aside.append((self.work(), self.traits.kept))
+            self.restore(Work())
+            self.traits.set("kept", plain(replace(self.traits.kept, sentence=AFRESH, step="bring_back")))
+
+    def bring_back(self) -> None:
+        """Put back what starting afresh took away; what was made since is set aside. Does nothing where there is nothing."""
+        with self.traits.lock, self.traits.together():
+            if not self.set_aside:
+                return
+            earlier, kept = self.set_aside.pop()
+            self.set_aside.append((self.work(), self.traits.kept))
+            self.restore(earlier)
+            self.traits.set("kept", plain(replace(self.traits.kept, sentence=kept.sentence, step=kept.step)))
 
     def required_model(self) -> ReplacementModel:
         """Return the model. Raises NoModelError where there is none."""
@@ -261,3 +304,5 @@ class Experiments:
 
     def _list(self) -> None:
         self.traits.set("experiments", [plain(entry) for entry in self.history.entries()])
+        for listener in self.listeners:
+            listener()

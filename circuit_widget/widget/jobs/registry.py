@@ -40,6 +40,8 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "compare": RequestKind(e.CompareBody, e.ComparisonMessage, experiments.compare, "Comparison"),
         "rename": RequestKind(e.RenameBody, Empty, experiments.rename, "Rename"),
         "forget": RequestKind(e.ForgetBody, Empty, experiments.forget, "Delete"),
+        "start_afresh": RequestKind(Empty, Empty, experiments.start_afresh, "Start afresh"),
+        "bring_back": RequestKind(Empty, Empty, experiments.bring_back, "Bring back"),
         "table": RequestKind(Empty, m.FileReply, experiments.table, "Table of experiments"),
         "align": RequestKind(s.AlignBody, s.AlignmentMessage, studies.align, "Alignment", newest_only=True),
         "sweep": RequestKind(s.SweepBody, s.SweepMessage, studies.sweep, "Sweep", newest_only=True),

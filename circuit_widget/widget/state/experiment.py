@@ -24,6 +24,7 @@ from circuit_widget.widget.wire.experiment_messages import (
     AddJson,
     ComparedToken,
     ComparisonMessage,
+    ControlsMessage,
     EffectMessage,
     EffectNodes,
     EffectTarget,
@@ -141,7 +142,7 @@ def effect_message(one: HistoryEntry, circuit: Circuit, sent: Collection[str]) -
         device=effect.device,
         dtype=effect.dtype,
         kl=effect.kl,
-        tokens=tuple(_token(effect, row) for row in effect.tokens.to_dict("records")),
+        tokens=tuple(effect_token(effect, row) for row in effect.tokens.to_dict("records")),
         targets=tuple(EffectTarget(token, logit) for token, logit in effect.predicted_logits.items()),
         nodes=_activations(effect, changed.union(sent)),
         injected=tuple(
@@ -151,11 +152,23 @@ def effect_message(one: HistoryEntry, circuit: Circuit, sent: Collection[str]) -
             for feature, value in effect.injected
         ),
         code=effect_code(effect.graph, effect.interventions, effect.mode),
-        controls=None if one.controls is None else controls_message(one.controls, circuit),
+        controls=_controls(one, circuit),
     )
 
 
-def _token(effect: Effect, row: Any) -> EffectToken:
+def _controls(one: HistoryEntry, circuit: Circuit) -> ControlsMessage | None:
+    """Return the controls of an experiment; of saved ones, the bands of boxes that still have the same nodes."""
+    if one.controls is not None:
+        return controls_message(one.controls, circuit)
+    if one.bands is None:
+        return None
+    now = {box.id: set(box.nodes) for box in circuit.boxes()}
+    pairs = zip(one.bands.displayed.boxes, one.bands.box_nodes, strict=True)
+    return replace(one.bands.displayed, boxes=tuple(box for box, nodes in pairs if now.get(box.id) == set(nodes)))
+
+
+def effect_token(effect: Effect, row: Any) -> EffectToken:
+    """Return a row of an effect's tokens as a message."""
     rank_before, rank_after = effect.rank(row["token_id"])
     return EffectToken(**row, rank_before=rank_before, rank_after=rank_after)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from circuit_widget.errors import NodeError
 from circuit_widget.graph.formats.spreadsheet import comma_separated
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.widget.wire.experiment_messages import ExperimentEntry
+from circuit_widget.widget.wire.experiment_messages import ControlsMessage, ExperimentEntry
 from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.wording.text import printable
 
@@ -20,14 +21,33 @@ if TYPE_CHECKING:
     import pandas
 
 
+@dataclass(frozen=True)
+class Bands:
+    """Controls as they were displayed before they were saved, with the nodes of each box then."""
+
+    displayed: ControlsMessage
+    box_nodes: tuple[tuple[str, ...], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class HistoryEntry:
-    """One experiment: its number, from 1 up and never used again, its name, its effect, and its controls once they ran."""
+    """One experiment: its number, from 1 up and never used again, its name, its effect, and its controls once they ran.
+
+    Of one that was read from a file, the `bands` of its controls are known, and no controls.
+    """
 
     number: int
     name: str
     effect: Effect
     controls: Controls | None = None
+    bands: Bands | None = None
+
+    def p_value(self, token: int) -> float:
+        """Return the p-value of one of the effect's likely tokens; NaN where no controls ran."""
+        if self.controls is not None:
+            return self.controls.p_value(token)
+        known = () if self.bands is None else self.bands.displayed.tokens
+        return next((one.p_value for one in known if one.token_id == token), math.nan)
 
 
 class History:
@@ -42,6 +62,16 @@ class History:
 
     def __len__(self) -> int:
         return len(self._recorded)
+
+    @property
+    def made(self) -> int:
+        """How many experiments were ever made: the number of the last one."""
+        return self._made
+
+    def replace(self, entries: Iterable[HistoryEntry], made: int) -> None:
+        """Put other experiments in place of all; numbers go on from `made`, and from those used here."""
+        self._recorded = {one.number: one for one in entries}
+        self._made = max(self._made, made, *self._recorded)
 
     def next(self, effect: Effect, name: str) -> HistoryEntry:
         """Return an effect under the number that it gets once it is kept."""
@@ -119,7 +149,8 @@ def check_name(name: object) -> str:
 def compared_tokens(first: Effect, second: Effect) -> pandas.DataFrame:
     """Return the likely tokens of two experiments on one prompt, the likeliest anywhere first.
 
-    Columns: token, token_id, before, first, second (probabilities).
+    Columns: token, token_id, before, first, second (probabilities). A token that one of them no longer knows, since it
+    was saved without, is left out.
     """
     import pandas
 
@@ -128,9 +159,14 @@ def compared_tokens(first: Effect, second: Effect) -> pandas.DataFrame:
         for effect in (second, first)
         for token, text in zip(effect.tokens["token_id"], effect.tokens["token"], strict=True)
     }
-    rows = [(text, token, *first.probability(token), second.probability(token)[1]) for token, text in texts.items()]
+    known = {token: text for token, text in texts.items() if _knows(first, token) and _knows(second, token)}
+    rows = [(text, token, *first.probability(token), second.probability(token)[1]) for token, text in known.items()]
     rows.sort(key=lambda row: max(row[2:]), reverse=True)
     return pandas.DataFrame(rows, columns=["token", "token_id", "before", "first", "second"])
+
+
+def _knows(effect: Effect, token: int) -> bool:
+    return effect.saved is None or token in effect.saved.ranks
 
 
 def entry_of(one: HistoryEntry) -> ExperimentEntry:
@@ -164,7 +200,7 @@ def _row(one: HistoryEntry) -> dict[str, object]:
         "likeliest": repaired(entry.likeliest),
         "likeliest_probability": entry.likeliest_probability,
         "kl": effect.kl,
-        "p_value": float("nan") if one.controls is None else one.controls.p_value(int(first["token_id"])),
+        "p_value": one.p_value(int(first["token_id"])),
         "seconds": effect.seconds,
         "device": effect.device,
         "dtype": effect.dtype,

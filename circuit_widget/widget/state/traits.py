@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import traitlets
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.widget.wire.messages import Kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,17 @@ class Traits:
         """The number of the displayed experiment, None for none."""
         effect = self.widget.effect  # type: ignore[attr-defined]
         return None if effect is None else int(effect["id"])
+
+    @property
+    def kept(self) -> Kept:
+        """Where the work of the widget is kept, as the page has it."""
+        return Kept(**self.widget.kept)  # type: ignore[attr-defined]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is set within the context as one message."""
+        with self.widget.hold_sync():  # type: ignore[attr-defined]
+            yield
 
     @property
     def selected(self) -> tuple[str, ...]:

@@ -196,6 +196,15 @@ class Capabilities:
 
 
 @message
+class Kept:
+    """Where the circuit and the history are kept: a file's name, and a sentence; one click does `step`."""
+
+    file: Text | None
+    sentence: Text
+    step: Literal["start_afresh", "bring_back"] | None
+
+
+@message
 class Settings:
     """How the widget looks; the height of the map is in CSS pixels."""
 

@@ -1,6 +1,7 @@
 import { Button } from "../controls/button";
 import { CopyCode } from "../controls/copy-code";
 import type { Store } from "../store/store";
+import { printable } from "../text/width";
 import { duration, modeName } from "../wording/words";
 
 /** The last experiment in words: what it was, how long it took, where it ran, and its code. */
@@ -12,6 +13,7 @@ export function Footer({ store }: { store: Store }) {
       <footer class="footer" data-test="footer">
         <span>{[model.name, model.transcoders].filter(Boolean).join(" · ")}</span>
         <span>{[model.device, model.dtype].filter(Boolean).join(" · ")}</span>
+        <KeptWork store={store} />
       </footer>
     );
   }
@@ -23,8 +25,30 @@ export function Footer({ store }: { store: Store }) {
       </span>
       <span>{modeName(effect.mode)}</span>
       <span data-test="cost">{[duration(effect.seconds), effect.device, effect.dtype].join(" · ")}</span>
+      <KeptWork store={store} />
       <CopyCode code={effect.code} />
     </footer>
+  );
+}
+
+const STEPS = { start_afresh: "Start afresh", bring_back: "Bring it back" };
+
+/** Where circuit and history are kept, or where they came from, and one click to do without them. */
+function KeptWork({ store }: { store: Store }) {
+  const { file, sentence, step } = store.kept.value;
+  if (file === null && sentence === "") return null;
+  return (
+    <span class="kept" data-test="kept">
+      {[sentence, file !== null && `kept in ${printable(file)}`].filter(Boolean).join(" · ")}
+      {step !== null && (
+        <>
+          {" · "}
+          <Button class="link-button" data-test={step} onClick={() => void store.actions.replaceWork(step)}>
+            {STEPS[step]}
+          </Button>
+        </>
+      )}
+    </span>
   );
 }
 

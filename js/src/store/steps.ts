@@ -15,12 +15,21 @@ export interface UndoSteps {
   edit(change: (circuit: Circuit) => Circuit, what: string): void;
   undo(): void;
   redo(): void;
+  /** Has the kernel take away the work of the last run, or bring it back, as one step. */
+  replaceWork(step: WorkStep): Promise<void>;
 }
+
+/** What the footer offers where a widget began with the work of the last run. */
+export type WorkStep = "start_afresh" | "bring_back";
+
+const WORK_STEPS: Record<WorkStep, string> = { start_afresh: "starting afresh", bring_back: "bringing it back" };
 
 interface Present {
   readonly circuit: Circuit;
   /** The number of the displayed experiment. */
   readonly experiment: number | null;
+  /** Whether the work of the last run was taken away. */
+  readonly afresh: boolean;
 }
 
 export function steps(
@@ -33,10 +42,13 @@ export function steps(
   let present: Present = {
     circuit: document.circuit.peek(),
     experiment: numberOf(experiments.effect.peek()),
+    afresh: false,
   };
+  /** While the kernel replaces circuit, effect and history, which come one after another. */
+  let replacing = false;
 
   const take = (next: Partial<Present>, what: string | null) => {
-    if (what !== null) history.push(present, what);
+    if (what !== null && !replacing) history.push(present, what);
     present = { ...present, ...next };
     changed.value += 1;
   };
@@ -48,9 +60,25 @@ export function steps(
     if (experiment !== present.experiment) take({ experiment }, effect?.name ?? "taking the effect away");
   });
 
+  /** Has the kernel replace the work; whether it did. */
+  const replace = async (step: WorkStep): Promise<boolean> => {
+    replacing = true;
+    try {
+      const { kernel } = experiments;
+      return (await (step === "start_afresh" ? kernel.start_afresh({}) : kernel.bring_back({}))) !== null;
+    } finally {
+      replacing = false;
+    }
+  };
+
   /** Brings a version back: the circuit under a new revision, the experiment from the kernel's history. */
   const bringBack = (version: Present | null) => {
     if (version === null) return;
+    if (version.afresh !== present.afresh) {
+      take({ afresh: version.afresh }, null);
+      void replace(version.afresh ? "start_afresh" : "bring_back");
+      return;
+    }
     const { circuit, experiment } = version;
     const restored = sameContent(circuit, present.circuit) ? present.circuit : document.put(circuit);
     const displayed = present.experiment;
@@ -79,6 +107,12 @@ export function steps(
     edit: (change, what) => {
       const circuit = document.edit(change);
       if (circuit !== null) take({ circuit }, what);
+    },
+    replaceWork: async (step) => {
+      const before = present;
+      if (!(await replace(step))) return;
+      history.push(before, WORK_STEPS[step]);
+      take({ afresh: step === "start_afresh" }, null);
     },
     undo: () => bringBack(history.undo(present)),
     redo: () => bringBack(history.redo(present)),

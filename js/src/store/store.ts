@@ -7,7 +7,7 @@ import { visible as visibleOf } from "../core/visible";
 import type { WidgetModel } from "../wire/host";
 import type { Rpc } from "../wire/rpc";
 import { traitSignal } from "../wire/traits";
-import type { Capabilities, EffectMessage, ExperimentEntry, NodeId, Settings, StudyMessage } from "../wire/types";
+import type { Capabilities, EffectMessage, ExperimentEntry, Kept, NodeId, Settings, StudyMessage } from "../wire/types";
 import { nodeName } from "../wording/names";
 import { circuitDocument } from "./document";
 import { type Experiments, experiments } from "./experiments";
@@ -16,6 +16,8 @@ import { steps, type UndoSteps } from "./steps";
 
 export type SelectMode = "replace" | "toggle" | "add";
 export type Popover = "search" | "export" | "help";
+
+const NOT_KEPT: Kept = { file: null, sentence: "", step: null };
 
 /** Thresholds while a slider moves, before they become part of the document. */
 export interface Thresholds {
@@ -27,7 +29,7 @@ export interface Thresholds {
 export type Panel = "effect" | "sweep" | "generate" | "validate" | "history";
 
 export interface Actions
-  extends Pick<UndoSteps, "edit" | "undo" | "redo">,
+  extends Pick<UndoSteps, "edit" | "undo" | "redo" | "replaceWork">,
     Omit<Experiments, "effect" | "study" | "compared" | "job" | "kernel"> {
   /** Selects nodes; a supernode's id selects its members. The last id becomes the inspected one. */
   select(ids: readonly string[], mode: SelectMode): void;
@@ -58,6 +60,8 @@ export interface Store
   readonly failure: ReadonlySignal<Failure | null>;
   readonly capabilities: ReadonlySignal<Capabilities>;
   readonly settings: ReadonlySignal<Settings>;
+  /** Where circuit and history are kept. */
+  readonly kept: ReadonlySignal<Kept>;
   readonly theme: Signal<"light" | "dark">;
   /** The last selected node or supernode. */
   readonly inspected: ReadonlySignal<string | null>;
@@ -102,6 +106,8 @@ export function createStore(
   );
   const { undoName, redoName, ...stepping } = steps(document, { effect, kernel, clearEffect: running.clearEffect });
   const settings = trait<Settings>("settings");
+  // A notebook that was saved by an earlier version has none.
+  const kept = trait<Partial<Kept> | undefined>("kept");
   const hovered = signal<NodeId | null>(null);
   const preview = signal<Thresholds | null>(null);
   const thresholds = computed(
@@ -139,6 +145,7 @@ export function createStore(
     failure,
     capabilities: capabilities.value,
     settings: settings.value,
+    kept: computed(() => ({ ...NOT_KEPT, ...kept.value.value })),
     theme,
     undoName,
     redoName,

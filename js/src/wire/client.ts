@@ -30,6 +30,11 @@ export function client(send: Send) {
     rename: (body: RenameBody, options?: SendOptions<"rename">) => send("rename", "Rename", body, options),
     /** Delete an experiment. */
     forget: (body: ForgetBody, options?: SendOptions<"forget">) => send("forget", "Delete", body, options),
+    /** Put an empty circuit and history in place of those of the last run. */
+    start_afresh: (body: Empty, options?: SendOptions<"start_afresh">) =>
+      send("start_afresh", "Start afresh", body, options),
+    /** Put the circuit and the history back that were there before starting afresh. */
+    bring_back: (body: Empty, options?: SendOptions<"bring_back">) => send("bring_back", "Bring back", body, options),
     /** Return the table of experiments as a CSV file. */
     table: (body: Empty, options?: SendOptions<"table">) => send("table", "Table of experiments", body, options),
     /** Align the positions of another prompt with those of this one. */

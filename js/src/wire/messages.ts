@@ -160,6 +160,13 @@ export interface Capabilities {
   readonly recorded: boolean;
 }
 
+/** Where the circuit and the history are kept: a file's name, and a sentence; one click does `step`. */
+export interface Kept {
+  readonly file: string | null;
+  readonly sentence: string;
+  readonly step: "start_afresh" | "bring_back" | null;
+}
+
 /** How the widget looks; the height of the map is in CSS pixels. */
 export interface Settings {
   readonly theme: "auto" | "light" | "dark";
@@ -232,6 +239,8 @@ export interface Requests {
   readonly compare: { readonly body: CompareBody; readonly reply: ComparisonMessage };
   readonly rename: { readonly body: RenameBody; readonly reply: Empty };
   readonly forget: { readonly body: ForgetBody; readonly reply: Empty };
+  readonly start_afresh: { readonly body: Empty; readonly reply: Empty };
+  readonly bring_back: { readonly body: Empty; readonly reply: Empty };
   readonly table: { readonly body: Empty; readonly reply: FileReply };
   readonly align: { readonly body: AlignBody; readonly reply: AlignmentMessage };
   readonly sweep: { readonly body: SweepBody; readonly reply: SweepMessage };
