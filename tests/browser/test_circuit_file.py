@@ -7,7 +7,6 @@ import pytest
 
 from circuit_widget.circuit.document import Circuit
 from tests.browser.conftest import OpenNotebook
-from tests.browser.notebook import KERNEL
 from tests.browser.widget_view import FEATURES, LOAD, SHOW, WidgetView
 
 GROUP = 'widget.group("Texas & <friends>", features("Dallas")[:2])\n'
@@ -71,7 +70,7 @@ def test_a_circuit_of_another_graph_changes_nothing_and_says_so(view: WidgetView
 
 
 def test_a_circuit_is_saved_and_opened_after_the_kernel_has_gone(view: WidgetView, tmp_path: Path) -> None:
-    view.page.evaluate(f"async () => {{ await {KERNEL}.shutdown(); }}")
+    view.notebook.execute("notebook:shutdown-kernel")
     path = save(view, tmp_path)
     assert [one.name for one in Circuit.load(path).supernodes] == ["Texas & <friends>"]
     Circuit.load(path).rename("Texas & <friends>", "Texas").save(path)
