@@ -22,8 +22,13 @@ LONGEST_LINE = 88
 
 def effect_code(graph: Graph, interventions: Sequence[Intervention], mode: str) -> str:
     """Return the lines that load the model, trace the graph and intervene on it."""
+    return program(graph, [*intervene_code(interventions, mode), "effect.tokens"])
+
+
+def intervene_code(interventions: Sequence[Intervention], mode: str) -> list[str]:
+    """Return the lines that intervene on `graph` with `model`, which the lines before them have made."""
     arguments = ["graph", _list(map(intervention_code, interventions)), keyword_code("mode", mode)]
-    return _program(graph, [*_call("effect = model.intervene", arguments), "effect.tokens"])
+    return call_code("effect = model.intervene", arguments)
 
 
 def study_code(graph: Graph, method: str, arguments: Sequence[str]) -> str:
@@ -31,7 +36,7 @@ def study_code(graph: Graph, method: str, arguments: Sequence[str]) -> str:
 
     `arguments` follow the graph; they are source text, as the functions of this module return it.
     """
-    return _program(graph, [*_call(f"{method} = model.{method}", ["graph", *arguments]), f"print({method})"])
+    return program(graph, [*call_code(f"{method} = model.{method}", ["graph", *arguments]), f"print({method})"])
 
 
 def generation_code(graph: Graph, interventions: Sequence[Intervention], options: Mapping[str, Any]) -> str:
@@ -39,7 +44,7 @@ def generation_code(graph: Graph, interventions: Sequence[Intervention], options
     keywords = [keyword_code(name, value) for name, value in options.items()]
     prompt = [token.token_id for token in graph.tokens[: graph.position + 1]]
     steering = f"interventions={_list(map(intervention_code, interventions))}"
-    call = _call("steered = model.generate", [value_code(prompt), steering, *keywords])
+    call = call_code("steered = model.generate", [value_code(prompt), steering, *keywords])
     return "\n".join([IMPORT, "", *_load(graph), *call, "print(steered)", ""])
 
 
@@ -75,7 +80,8 @@ def value_code(value: object) -> str:
     return literal(plain(value))
 
 
-def _program(graph: Graph, lines: Sequence[str]) -> str:
+def program(graph: Graph, lines: Sequence[str]) -> str:
+    """Return the lines that load the model and trace the graph, and some more after them."""
     return "\n".join([IMPORT, "", *_load(graph), *_trace(graph), *lines, ""])
 
 
@@ -91,7 +97,7 @@ def _load(graph: Graph) -> list[str]:
     arguments += [
         keyword_code(name, recipe[name]) for name in ("device", "dtype", "input_site", "output_site") if name in recipe
     ]
-    return _call("model = cw.load", arguments)
+    return call_code("model = cw.load", arguments)
 
 
 def _trace(graph: Graph) -> list[str]:
@@ -99,8 +105,7 @@ def _trace(graph: Graph) -> list[str]:
     if graph.position != len(graph.tokens) - 1:
         arguments.append(keyword_code("position", graph.position))
     arguments += [*_targets(graph.recipe), *_limits(graph)]
-    prompt = "".join(f" {token.text.strip()}" for token in graph.tokens)
-    lines = [comment(prompt), *_call("graph = model.trace", arguments)]
+    lines = [prompt_comment(graph), *call_code("graph = model.trace", arguments)]
     if "thresholds" in graph.recipe:
         shares: Any = graph.recipe["thresholds"]
         if not isinstance(shares, Mapping) or not {"node", "edge"} <= shares.keys():
@@ -108,6 +113,11 @@ def _trace(graph: Graph) -> list[str]:
         kept = [keyword_code(f"{name}_threshold", shares[name]) for name in ("node", "edge")]
         lines.append(f"graph = graph.prune({', '.join(kept)})")
     return lines
+
+
+def prompt_comment(graph: Graph) -> str:
+    """Return the comment that says what the prompt of a graph is."""
+    return comment("".join(f" {token.text.strip()}" for token in graph.tokens))
 
 
 def _targets(recipe: Mapping[str, Any]) -> list[str]:
@@ -157,7 +167,7 @@ def _list(parts: Iterable[str]) -> str:
     return f"[{', '.join(parts)}]"
 
 
-def _call(start: str, arguments: Sequence[str]) -> list[str]:
+def call_code(start: str, arguments: Sequence[str]) -> list[str]:
     """Return a call on one line where it is short enough, else with a line for each argument."""
     line = f"{start}({', '.join(arguments)})"
     if len(line) <= LONGEST_LINE:

@@ -210,6 +210,34 @@ describe("the export menu", () => {
     await eventually(() => expect(all(root, "export-menu")).toEqual([]));
   });
 
+  it("copies the lines that the kernel writes, and writes them again", async () => {
+    const written: string[] = [];
+    vi.stubGlobal("navigator", { clipboard: { writeText: async (text: string) => void written.push(text) } });
+    const { model, store } = setUp();
+    const root = mount(<ExportMenu store={store} />);
+    get(root, "export").click();
+    const button = await eventually(() => get(root, "copy-everything"));
+    for (const code of ["first", "second"]) {
+      button.click();
+      await eventually(() => expect(model.sent.at(-1)).toMatchObject({ name: "code", body: { what: "everything" } }));
+      model.answer({ type: "reply", body: { code } });
+      await eventually(() => expect(written.at(-1)).toBe(code));
+    }
+    expect([button.textContent, get(root, "copy-circuit").textContent]).toEqual(["copied", "Circuit"]);
+  });
+
+  it("copies nothing where the kernel cannot write the lines, and says why", async () => {
+    const { model, store } = setUp();
+    const root = mount(<ExportMenu store={store} />);
+    get(root, "export").click();
+    (await eventually(() => get(root, "copy-circuit"))).click();
+    await eventually(() => expect(model.sent.at(-1)).toMatchObject({ name: "code", body: { what: "circuit" } }));
+    model.answer({ type: "error", code: "intervention", message: "its targets are malformed" });
+    await eventually(() => expect(store.failure.value?.message).toBe("its targets are malformed"));
+    expect(get(root, "copy-circuit").textContent).toBe("Circuit");
+    expect(all(root, "code")).toEqual([]);
+  });
+
   it("says why not when there is no kernel", async () => {
     const why_not = "Run the notebook's cells to connect a kernel.";
     const { store } = setUp({ capabilities: { intervene: false, why_not, figure: false } });

@@ -80,3 +80,16 @@ def test_a_circuit_is_saved_and_opened_after_the_kernel_has_gone(view: WidgetVie
     choose(view, Circuit().pin("7_99_1").save(path))
     view.part("failure").filter(has_text="No kernel is connected.").wait_for()
     view.box("Texas").wait_for()
+
+
+def test_everything_is_copied_as_code_which_does_it_again(view: WidgetView) -> None:
+    view.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    view.ablate("Texas & <friends>")
+    view.notebook.wait_until("len(widget.effects) == 1")
+    view.part("export").click()
+    view.part("copy-everything").click()
+    view.part("copy-everything").filter(has_text="copied").wait_for()
+    code = view.page.evaluate("() => navigator.clipboard.readText()")
+    view.notebook.tell(f"again = {{}}; exec({code!r}, again); again = again['widget']")
+    assert view.notebook.python("again.circuit == widget.circuit and again.effects[-1].kl == widget.effects[0].kl")
+    assert view.notebook.python("again.history()['name'].tolist()[-1] == widget.history()['name'].tolist()[0]")

@@ -1,4 +1,4 @@
-"""Handlers of requests about experiments: run, display, compare, rename and delete them, and their table."""
+"""Handlers of requests about experiments: run, display, compare, rename and delete them, their table and their code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from circuit_widget.widget.jobs.interventions import read_interventions
 from circuit_widget.widget.jobs.request_kind import Context, Task
 from circuit_widget.widget.jobs.worker import Job, JobResult
 from circuit_widget.widget.state.file_names import file_stem
+from circuit_widget.widget.state.work_code import circuit_code, work_code
 from circuit_widget.widget.wire.experiment_messages import (
     CompareBody,
     ComparisonMessage,
@@ -20,7 +21,7 @@ from circuit_widget.widget.wire.experiment_messages import (
     RecallBody,
     RenameBody,
 )
-from circuit_widget.widget.wire.messages import Empty, FileReply
+from circuit_widget.widget.wire.messages import CodeBody, CodeReply, Empty, FileReply
 
 MOST_CONTROLS = 200
 
@@ -93,3 +94,9 @@ def table(context: Context, _: Empty) -> Task[FileReply]:
     experiments = context.experiments
     reply = FileReply(f"{file_stem(experiments.graph)}-experiments.csv", "text/csv")
     return Task(lambda _: experiments.to_csv().encode(), lambda data: JobResult(reply, (data,)))
+
+
+def code(context: Context, body: CodeBody) -> CodeReply:
+    """Return the circuit, or the trace with the circuit and all experiments, as Python lines."""
+    graph, work = context.experiments.graph, context.experiments.work()
+    return CodeReply(circuit_code(graph, work.circuit) if body.what == "circuit" else work_code(graph, work))

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from circuit_widget.characters import half_character
-from circuit_widget.widget.wire.experiment_messages import NodeId, Numbers, Text
+from circuit_widget.widget.wire.experiment_messages import Code, NodeId, Numbers, Text
 from circuit_widget.widget.wire.schema import Listed, Many, OneOf, message
 
 LONGEST_ID = 64
@@ -37,6 +37,20 @@ class CheckNodesBody:
     """Request whether the graph has nodes, which a circuit that was opened names and the page does not have."""
 
     nodes: Many[NodeId]
+
+
+@message
+class CodeBody:
+    """Request for Python lines: of the circuit on its graph, or of the trace, the circuit and all experiments."""
+
+    what: Literal["circuit", "everything"]
+
+
+@message
+class CodeReply:
+    """Python lines."""
+
+    code: Code
 
 
 @message

@@ -3,30 +3,33 @@ import { Button } from "./button";
 
 type Copied = "no" | "yes" | "by hand";
 
-/** Copies Python lines; where the page may not write to the clipboard, shows them to be copied by hand. */
-export function CopyCode({ code }: { code: string }) {
-  const copied = useSignal<{ readonly of: string; readonly how: Copied }>({ of: code, how: "no" });
-  const how = copied.value.of === code ? copied.value.how : "no";
+interface Props {
+  /** The lines, or the way to have the kernel write them, which returns null where it cannot. */
+  readonly code: string | (() => Promise<string | null>);
+  /** What the button says. */
+  readonly face?: string;
+  readonly look?: string;
+  readonly test?: string;
+}
 
-  function copy(): void {
-    const done = (result: Copied) => {
-      copied.value = { of: code, how: result };
-    };
-    if (how === "by hand") done("no");
-    // Pages that are not served over https have no clipboard.
-    else if (navigator.clipboard === undefined) done("by hand");
-    else {
-      navigator.clipboard.writeText(code).then(
-        () => done("yes"),
-        () => done("by hand"),
-      );
-    }
+/** Copies Python lines; where the page may not write to the clipboard, shows them to be copied by hand. */
+export function CopyCode({ code, face = "copy as code", look = "link-button", test = "copy-code" }: Props) {
+  const copied = useSignal<{ readonly of: Props["code"]; readonly how: Copied; readonly lines: string }>({
+    of: code,
+    how: "no",
+    lines: "",
+  });
+  const { how, lines } = copied.value.of === code ? copied.value : { how: "no", lines: "" };
+
+  async function copy(): Promise<void> {
+    const written = how === "by hand" ? null : typeof code === "string" ? code : await code();
+    copied.value = { of: code, how: written === null ? "no" : await toClipboard(written), lines: written ?? "" };
   }
 
   return (
     <span class="copy">
-      <Button class="link-button" data-test="copy-code" aria-expanded={how === "by hand"} onClick={copy}>
-        {how === "yes" ? "copied" : "copy as code"}
+      <Button class={look} data-test={test} aria-expanded={how === "by hand"} onClick={() => void copy()}>
+        {how === "yes" ? "copied" : face}
       </Button>
       <span class="spoken-only" role="status">
         {how === "yes" ? "The Python lines are on the clipboard." : ""}
@@ -37,11 +40,21 @@ export function CopyCode({ code }: { code: string }) {
           data-test="code"
           aria-label="Python lines that do the same"
           readOnly
-          rows={Math.min(12, code.split("\n").length)}
-          value={code}
+          rows={Math.min(12, lines.split("\n").length)}
+          value={lines}
           onFocus={(event) => event.currentTarget.select()}
         />
       )}
     </span>
   );
+}
+
+async function toClipboard(lines: string): Promise<Copied> {
+  try {
+    // Pages that are not served over https have no clipboard.
+    await navigator.clipboard.writeText(lines);
+    return "yes";
+  } catch {
+    return "by hand";
+  }
 }

@@ -1,10 +1,11 @@
 import { type Signal, useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
+import { CopyCode } from "../controls/copy-code";
 import { Popover } from "../controls/popover";
 import { openCircuit, saveCircuit } from "../store/circuit-file";
 import type { Store } from "../store/store";
-import type { FigureBody } from "../wire/types";
+import type { CodeBody, FigureBody } from "../wire/types";
 
 const PARTS: readonly (readonly [FigureBody["part"], string])[] = [
   ["both", "map and circuit"],
@@ -38,6 +39,7 @@ export function ExportMenu({ store }: { store: Store }) {
       <Popover store={store} name="export" label="Export, save and open" face={face} panel="export-menu">
         {store.capabilities.value.recorded ? <RecordedFigure store={store} /> : <Formats store={store} />}
         <CircuitFile store={store} onOpen={() => chooser.current?.click()} />
+        {!store.capabilities.value.recorded && <Code store={store} />}
       </Popover>
       <input
         ref={chooser}
@@ -61,7 +63,7 @@ function CircuitFile({ store, onOpen }: { store: Store; onOpen: () => void }) {
   return (
     <fieldset>
       <legend class="caption">circuit (JSON)</legend>
-      <div class="circuit-file">
+      <div class="pair">
         <Button
           class="button"
           data-test="save-circuit"
@@ -166,6 +168,23 @@ function whyNot(store: Store): string {
   return (
     store.capabilities.value.why_not ||
     "Figures are drawn by the kernel, and none is connected. Run the notebook's cells."
+  );
+}
+
+/** Copies Python lines that make the circuit again, or the graph, the circuit and all experiments. */
+function Code({ store }: { store: Store }) {
+  const written = useMemo(() => {
+    const of = (what: CodeBody["what"]) => async () => (await store.kernel.code({ what }))?.body.code ?? null;
+    return { circuit: of("circuit"), everything: of("everything") };
+  }, [store]);
+  return (
+    <fieldset>
+      <legend class="caption">copy as Python code</legend>
+      <div class="pair">
+        <CopyCode code={written.circuit} face="Circuit" look="button" test="copy-circuit" />
+        <CopyCode code={written.everything} face="Everything" look="button" test="copy-everything" />
+      </div>
+    </fieldset>
   );
 }
 

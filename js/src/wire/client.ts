@@ -8,7 +8,7 @@ import type {
   RecallBody,
   RenameBody,
 } from "./experiment-messages";
-import type { CancelBody, CardBody, CheckNodesBody, Empty, FigureBody } from "./messages";
+import type { CancelBody, CardBody, CheckNodesBody, CodeBody, Empty, FigureBody } from "./messages";
 import type { Send, SendOptions } from "./rpc";
 import type { AlignBody, GenerateBody, SweepBody, ValidateBody } from "./study-messages";
 
@@ -52,6 +52,8 @@ export function client(send: Send) {
       send("check_nodes", "Circuit", body, options),
     /** Return a figure of what the widget displays, as a file. */
     figure: (body: FigureBody, options?: SendOptions<"figure">) => send("figure", "Figure", body, options),
+    /** Return the circuit, or the trace with the circuit and all experiments, as Python lines. */
+    code: (body: CodeBody, options?: SendOptions<"code">) => send("code", "Code", body, options),
     /** Return what the widget displays as one HTML file that opens without a kernel. */
     html: (body: Empty, options?: SendOptions<"html">) => send("html", "HTML file", body, options),
     /** Stop another request. */

@@ -34,6 +34,16 @@ export interface CheckNodesBody {
   readonly nodes: readonly string[];
 }
 
+/** Request for Python lines: of the circuit on its graph, or of the trace, the circuit and all experiments. */
+export interface CodeBody {
+  readonly what: "circuit" | "everything";
+}
+
+/** Python lines. */
+export interface CodeReply {
+  readonly code: string;
+}
+
 /** Request for a figure of what the widget displays; the width is in inches. */
 export interface FigureBody {
   readonly format: "svg" | "pdf" | "png";
@@ -254,6 +264,7 @@ export interface Requests {
   readonly card: { readonly body: CardBody; readonly reply: Card };
   readonly check_nodes: { readonly body: CheckNodesBody; readonly reply: Empty };
   readonly figure: { readonly body: FigureBody; readonly reply: FileReply };
+  readonly code: { readonly body: CodeBody; readonly reply: CodeReply };
   readonly html: { readonly body: Empty; readonly reply: FileReply };
   readonly cancel: { readonly body: CancelBody; readonly reply: Empty };
 }
