@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 SET_UP = """
 import logging, threading, time
 logging.disable(logging.CRITICAL)
+from circuit_widget.widget import keeping
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.linear_model import LinearModel
 CircuitWidget._esm = "export default {};"
@@ -145,7 +146,8 @@ def kernel() -> Iterator[Notebook]:
 def notebook(kernel: Notebook) -> Notebook:
     """The kernel with a fresh widget and an open gate."""
     printed = kernel.run(
-        "widget.close(); model.gate.set(); model.running.clear(); widget = CircuitWidget(model.trace()); print(widget.model_id)"
+        "widget.close(); keeping._last.clear(); model.gate.set(); model.running.clear(); "
+        "widget = CircuitWidget(model.trace()); print(widget.model_id)"
     )
     kernel.comm = printed.strip()
     kernel.heard.clear()
@@ -182,7 +184,7 @@ def test_malformed_messages_are_answered_and_the_widget_goes_on(notebook: Notebo
     ping = notebook.request("ping", {})
     notebook.hear(notebook.settles(ping), 30)
     notices = [one["message"] for one in notebook.heard if one["type"] == "notice"]
-    assert sum("not one that this widget knows" in notice for notice in notices) == 7
+    assert sum("not one that this widget knows" in notice for notice in notices) == 8
     assert sum("ignored: The message is" in notice for notice in notices) == 1
     assert sum("A change of the circuit was not taken over" in notice for notice in notices) == 1
     assert notebook.answers("wrong") == ["message"]
