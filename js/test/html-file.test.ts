@@ -97,6 +97,11 @@ describe("an HTML file", () => {
     ["forget", { id: 1 }, WHY_NOT],
     ["recall", { id: 9 }, "This experiment is not in this file."],
     ["compare", { id: 9, beside: 1 }, "This experiment is not in this file."],
+    [
+      "check_nodes",
+      { nodes: ["9_9_1", "9_9_2", "9_9_3", "9_9_4"] },
+      "The circuit was not opened. It is of another graph, or names nodes that this file does not have: 9_9_1, 9_9_2, 9_9_3 …",
+    ],
     ["card", { node: "1_8_4" }, "This file has no card of this feature: open the graph in Python to see one."],
   ] as const)("refuses %s %j in one sentence", async (name, body, message) => {
     const { rpc } = opened();

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from circuit_widget.characters import half_character
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.demo.groups import capital_features, state_features
 from circuit_widget.graph import Graph
 from circuit_widget.loading import load
@@ -170,6 +171,24 @@ def test_what_needs_the_model_is_refused_in_one_sentence(read: Opening, widget: 
     svg = reader.download(reader.part("export-svg"), tmp_path)
     assert svg.name == "the-capital-of-the-state-containing-dallas-is.svg"
     assert svg.read_text() == widget.figure().svg()
+
+
+def test_a_reader_saves_the_circuit_and_opens_one(read: Opening, widget: CircuitWidget, tmp_path: Path) -> None:
+    reader = read(widget)
+    reader.part("export").click()
+    path = reader.download(reader.part("save-circuit"), tmp_path)
+    assert Circuit.load(path) == widget.circuit
+
+    def choose(circuit: Circuit) -> None:
+        reader.part("circuit-file").set_input_files(circuit.save(path))
+
+    choose(widget.circuit.rename("Texas", "the state"))
+    reader.part("box", name="the state", kind="supernode").wait_for()
+    choose(widget.circuit.pin("7_99_1"))
+    assert "names nodes that this file does not have: 7_99_1." in reader.part("failure").inner_text()
+    assert reader.part("box").count() == 2
+    reader.part("undo").click()
+    reader.part("box", name="Texas", kind="supernode").wait_for()
 
 
 def whole(text: str) -> bool:

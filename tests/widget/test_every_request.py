@@ -14,6 +14,7 @@ import pandas
 import pytest
 
 from circuit_widget.errors import MessageError
+from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.tracing.generation import Generation
@@ -205,6 +206,7 @@ def test_a_handler_that_fails_in_any_way_is_answered(
         patched.setattr("circuit_widget.widget.jobs.graph_requests.make_figure", fail)
         for method in ("align", "feature_card"):
             patched.setattr(widget.model, method, fail)
+        patched.setattr(Graph, "resolve", fail)
         rid = page.request(name, body_of(name))
         _speak(page)
         wait_for(lambda: page.heard(rid))

@@ -7,13 +7,14 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from types import ModuleType
 
-from circuit_widget.circuit import box_edges, rules
+from circuit_widget.circuit import box_edges, document_json, rules
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout import circuit_layout, detour, injected, map_labels, map_layout, routing, strokes
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style
 from circuit_widget.figure.scene.palette import Palette
 from circuit_widget.intervention import mode
 from circuit_widget.nodes import NodeKind
+from circuit_widget.system import file_kind
 from circuit_widget.widget import picture
 from circuit_widget.widget.wire import schema
 from circuit_widget.wording import names, numbers, outcome, text
@@ -59,6 +60,8 @@ def _core() -> list[str]:
         constant("NODE_THRESHOLD", Circuit().node_threshold, "Share of influence that visible nodes have at first."),
         constant("EDGE_THRESHOLD", Circuit().edge_threshold, "Share of edge score that visible edges have at first."),
         *_taken(box_edges, "LEAST_OUTSIDE"),
+        *_taken(file_kind, "WORK_FORMAT"),
+        *_taken(document_json, "WORK_VERSION"),
     ]
 
 

@@ -1,16 +1,17 @@
-"""Handlers of requests about the graph: what is known of a feature, figures, and the HTML file for readers."""
+"""Handlers of requests about the graph: its features and other nodes, figures, and the HTML file for readers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.figure.figure import make_figure
 from circuit_widget.widget.html_file.write import html_of
 from circuit_widget.widget.jobs.request_kind import Context, Task
 from circuit_widget.widget.jobs.worker import Job, JobResult
 from circuit_widget.widget.state.card import card_message
 from circuit_widget.widget.state.file_names import file_stem
-from circuit_widget.widget.wire.messages import Card, CardBody, Empty, FigureBody, FileReply
+from circuit_widget.widget.wire.messages import Card, CardBody, CheckNodesBody, Empty, FigureBody, FileReply
 
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
@@ -20,6 +21,15 @@ def card(context: Context, body: CardBody) -> Task[Card]:
     experiments = context.experiments
     feature = experiments.feature_of(body.node)
     return Task(lambda _: card_message(experiments.graph, experiments.model, body.node, feature), JobResult)
+
+
+def check_nodes(context: Context, body: CheckNodesBody) -> Empty:
+    """Answer where the graph has all of some nodes of a circuit that is opened; else raise CircuitError."""
+    try:
+        context.experiments.graph.resolve(body.nodes)
+    except NodeError as problem:
+        raise CircuitError(f"The circuit was not opened: it is of another graph. {problem}") from problem
+    return Empty()
 
 
 def figure(context: Context, body: FigureBody) -> Task[FileReply]:

@@ -48,6 +48,7 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "generate": RequestKind(s.GenerateBody, s.GenerationMessage, studies.generate, "Text", newest_only=True),
         "validate": RequestKind(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
         "card": RequestKind(m.CardBody, m.Card, graph.card, "Feature card"),
+        "check_nodes": RequestKind(m.CheckNodesBody, Empty, graph.check_nodes, "Circuit"),
         "figure": RequestKind(m.FigureBody, m.FileReply, graph.figure, "Figure"),
         "html": RequestKind(Empty, m.FileReply, graph.html, "HTML file"),
         "cancel": RequestKind(m.CancelBody, Empty, cancel, "Cancel"),

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from circuit_widget.characters import half_character
 from circuit_widget.widget.wire.experiment_messages import NodeId, Numbers, Text
-from circuit_widget.widget.wire.schema import Listed, OneOf, message
+from circuit_widget.widget.wire.schema import Listed, Many, OneOf, message
 
 LONGEST_ID = 64
 
@@ -30,6 +30,13 @@ class CardBody:
     """Request for what is known of a feature beyond this prompt."""
 
     node: NodeId
+
+
+@message
+class CheckNodesBody:
+    """Request whether the graph has nodes, which a circuit that was opened names and the page does not have."""
+
+    nodes: Many[NodeId]
 
 
 @message

@@ -32,3 +32,9 @@ export const EDGE_THRESHOLD = 0.98;
 
 /** Share of a box's input below which its input from outside counts as rounding error. */
 export const LEAST_OUTSIDE = 1e-6;
+
+/** The `format` of the file that keeps a widget's circuit and experiments. */
+export const WORK_FORMAT = "circuit-widget work";
+
+/** Version of the file that keeps a widget's circuit and experiments; the first version is a circuit by itself. */
+export const WORK_VERSION = 2;

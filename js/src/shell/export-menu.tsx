@@ -1,6 +1,8 @@
 import { type Signal, useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { Button } from "../controls/button";
 import { Popover } from "../controls/popover";
+import { openCircuit, saveCircuit } from "../store/circuit-file";
 import type { Store } from "../store/store";
 import type { FigureBody } from "../wire/types";
 
@@ -22,22 +24,69 @@ const FORMATS: readonly { readonly format: FigureBody["format"]; readonly what: 
   { format: "png", what: "for slides and messages" },
 ];
 
-/** The header's Export button and its menu of formats. */
+/** The header's Export button and its menu of formats, and of files of the circuit. */
 export function ExportMenu({ store }: { store: Store }) {
+  // Outside the menu, which closes when the browser asks for a file.
+  const chooser = useRef<HTMLInputElement>(null);
   const face = (
     <>
       Export <span aria-hidden="true">▾</span>
     </>
   );
   return (
-    <Popover store={store} name="export" label="Export a figure" face={face} panel="export-menu">
-      <Menu store={store} />
-    </Popover>
+    <>
+      <Popover store={store} name="export" label="Export, save and open" face={face} panel="export-menu">
+        {store.capabilities.value.recorded ? <RecordedFigure store={store} /> : <Formats store={store} />}
+        <CircuitFile store={store} onOpen={() => chooser.current?.click()} />
+      </Popover>
+      <input
+        ref={chooser}
+        type="file"
+        hidden
+        accept=".json,application/json"
+        data-test="circuit-file"
+        onChange={({ currentTarget }) => {
+          const file = currentTarget.files?.[0];
+          // The same file can be chosen again, also after it changed.
+          currentTarget.value = "";
+          if (file !== undefined) void openCircuit(store, file);
+        }}
+      />
+    </>
   );
 }
 
-function Menu({ store }: { store: Store }) {
-  return store.capabilities.value.recorded ? <RecordedFigure store={store} /> : <Formats store={store} />;
+/** Saves the circuit as a file that the page, and Circuit.load in Python, open again. */
+function CircuitFile({ store, onOpen }: { store: Store; onOpen: () => void }) {
+  return (
+    <fieldset>
+      <legend class="caption">circuit (JSON)</legend>
+      <div class="circuit-file">
+        <Button
+          class="button"
+          data-test="save-circuit"
+          title="download the circuit as a file; Circuit.load reads it in Python"
+          onClick={() => {
+            store.popover.value = null;
+            saveCircuit(store);
+          }}
+        >
+          Save
+        </Button>
+        <Button
+          class="button"
+          data-test="open-circuit"
+          title="replace the circuit by that in a file; undo brings this one back"
+          onClick={() => {
+            store.popover.value = null;
+            onOpen();
+          }}
+        >
+          Open…
+        </Button>
+      </div>
+    </fieldset>
+  );
 }
 
 /** The one figure of an HTML file for readers: a circuit that they change is not in it. */

@@ -8,7 +8,7 @@ import type {
   RecallBody,
   RenameBody,
 } from "./experiment-messages";
-import type { CancelBody, CardBody, Empty, FigureBody } from "./messages";
+import type { CancelBody, CardBody, CheckNodesBody, Empty, FigureBody } from "./messages";
 import type { Send, SendOptions } from "./rpc";
 import type { AlignBody, GenerateBody, SweepBody, ValidateBody } from "./study-messages";
 
@@ -47,6 +47,9 @@ export function client(send: Send) {
     validate: (body: ValidateBody, options?: SendOptions<"validate">) => send("validate", "Validation", body, options),
     /** Return what is known of a feature beyond this prompt, with what it promotes here. */
     card: (body: CardBody, options?: SendOptions<"card">) => send("card", "Feature card", body, options),
+    /** Answer where the graph has all of some nodes of a circuit that is opened; else raise CircuitError. */
+    check_nodes: (body: CheckNodesBody, options?: SendOptions<"check_nodes">) =>
+      send("check_nodes", "Circuit", body, options),
     /** Return a figure of what the widget displays, as a file. */
     figure: (body: FigureBody, options?: SendOptions<"figure">) => send("figure", "Figure", body, options),
     /** Return what the widget displays as one HTML file that opens without a kernel. */

@@ -10,6 +10,7 @@ const PICTURE = "circuit-widget-figure";
 const VERSION = 1;
 
 const NOT_RECORDED = "This experiment is not in this file.";
+const ELSEWHERE = "The circuit was not opened. It is of another graph, or names nodes that this file does not have: ";
 const NO_CARD = "This file has no card of this feature: open the graph in Python to see one.";
 
 type Answers = { readonly [Name in RequestName]?: (body: Requests[Name]["body"]) => Recorded<Name> | string };
@@ -103,6 +104,7 @@ export class RecordedModel implements WidgetModel {
         const body = card.get(node);
         return body === undefined ? NO_CARD : { body };
       },
+      check_nodes: ({ nodes }) => `${ELSEWHERE}${nodes.slice(0, 3).join(", ")}${nodes.length > 3 ? " …" : "."}`,
       table: () => ({
         body: { filename: `${name}-experiments.csv`, mime: "text/csv" },
         buffers: [view(new TextEncoder().encode(table))],

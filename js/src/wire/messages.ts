@@ -29,6 +29,11 @@ export interface CardBody {
   readonly node: string;
 }
 
+/** Request whether the graph has nodes, which a circuit that was opened names and the page does not have. */
+export interface CheckNodesBody {
+  readonly nodes: readonly string[];
+}
+
 /** Request for a figure of what the widget displays; the width is in inches. */
 export interface FigureBody {
   readonly format: "svg" | "pdf" | "png";
@@ -247,6 +252,7 @@ export interface Requests {
   readonly generate: { readonly body: GenerateBody; readonly reply: GenerationMessage };
   readonly validate: { readonly body: ValidateBody; readonly reply: ValidationMessage };
   readonly card: { readonly body: CardBody; readonly reply: Card };
+  readonly check_nodes: { readonly body: CheckNodesBody; readonly reply: Empty };
   readonly figure: { readonly body: FigureBody; readonly reply: FileReply };
   readonly html: { readonly body: Empty; readonly reply: FileReply };
   readonly cancel: { readonly body: CancelBody; readonly reply: Empty };
