@@ -22,7 +22,7 @@ from circuit_widget.examples.exchange.published_labels import PublishedLabels
 from circuit_widget.examples.reader import ExampleReader
 from circuit_widget.examples.record import CardRecord, Example, ExampleSource, FeatureFacts, Histogram, Level
 from circuit_widget.graph import Graph
-from circuit_widget.labels.label import ORIGIN_WITH_TRANSCODERS, FeatureLabel, LabelKind
+from circuit_widget.labels.label import ORIGIN_WITH_TRANSCODERS, FeatureLabel, LabelKind, suits
 from circuit_widget.labels.promoted import CARD_TOKENS
 from circuit_widget.labels.store import LabelStore
 from circuit_widget.model.language_model import LanguageModel
@@ -221,7 +221,7 @@ class FeatureCards:
         A label by rule does not suit an activation below three quarters of the rule's level.
         """
         own = self.labels.find(layer, feature, negative=activation < 0)
-        if own is not None and not own.suits(activation):
+        if own is not None and not suits(own, activation):
             return None
         return self._label(layer, feature, negative=activation < 0)[0]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
-from circuit_widget.labels.label import FeatureLabel
+from circuit_widget.labels.label import FeatureLabel, suits
 from circuit_widget.labels.table import LabelTable
 from circuit_widget.nodes import Everywhere
 
@@ -66,7 +66,7 @@ class FeatureLabels(Mapping[Everywhere, tuple[FeatureLabel, ...]]):
         for node, (layer, feature, activation) in zip(graph.node_ids, features, strict=False):
             table = self._tables.get(layer)
             label = None if table is None else table.find(feature, negative=activation < 0)
-            if label is not None and label.suits(activation):
+            if label is not None and suits(label, activation):
                 found[node] = label.text
         return found
 

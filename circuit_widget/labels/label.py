@@ -98,13 +98,6 @@ class FeatureLabel:
         if FORBIDDEN_CHARACTERS.search(source):
             raise NodeError(f"source of a label is one line without control characters; given {quoted(source)}.")
 
-    def suits(self, activation: float) -> bool:
-        """Return whether the label is displayed at a node with this activation.
-
-        The rule is of activations above the level: what a neuron does at a fraction of it has often another reason.
-        """
-        return abs(activation) >= SUITING * self.level
-
     @property
     def origin(self) -> str:
         """Where the label is from, in a few words."""
@@ -151,3 +144,11 @@ def checked_label(text: object, place: Everywhere) -> str:
     if len(stripped) > LONGEST_LABEL:
         raise NodeError(f"{whose} has {len(stripped):,} characters; expected at most {LONGEST_LABEL}.")
     return stripped
+
+
+def suits(label: FeatureLabel, activation: float) -> bool:
+    """Return whether a label is displayed at a node with this activation.
+
+    The rule is of activations above the level: what a neuron does at a fraction of it has often another reason.
+    """
+    return abs(activation) >= SUITING * label.level

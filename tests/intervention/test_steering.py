@@ -327,6 +327,12 @@ def test_a_token_of_a_steered_text_is_traced_in_the_model_as_it_is(tmp_path: Pat
         (
             Set(Everywhere(0, 1), 1e300),
             {},
+            InterventionError,
+            "would be clamped at 1e+300, and the numbers of a model end at 3.4e+38; give a factor or value that is nearer",
+        ),
+        (
+            Set([Everywhere(0, feature) for feature in range(40)], 3e38),
+            {},
             PromptError,
             "under these interventions are not finite; use smaller values.",
         ),

@@ -147,8 +147,9 @@ def test_the_file_has_the_widget_as_it_is(show: Open) -> None:
     assert traits["effect"] == widget.effect == content["effects"][0]
     assert traits["experiments"] == widget.experiments
     assert traits["capabilities"]["why_not"] == "This file has no model: open the graph in Python to run it."
-    assert content["effects"] == [widget.experiment_message(1), widget.experiment_message(2)]
-    compared = widget.comparison_message(1, 2)
+    widget.recall(2)
+    assert content["effects"][1] == widget.effect
+    compared = answered(browser, browser.request("compare", {"id": 1, "beside": 2}))["body"]
     assert content["comparisons"][0] == {name: compared[name] for name in ("id", "beside", "tokens")}
     assert content["table"] == widget.history_file()
     cards = {card["node"]: card for card in content["cards"]}

@@ -397,7 +397,7 @@ MUTATIONS = (
     Mutation(
         "a label by rule stands at nodes that are hardly active",
         LABELS + "label.py",
-        "return abs(activation) >= SUITING * self.level",
+        "return abs(activation) >= SUITING * label.level",
         "return True",
         ("tests/labels/test_label_features.py",),
     ),

@@ -20,7 +20,7 @@ from circuit_widget.examples.exchange.neuronpedia import (
     published_lines,
     record_of_lines,
 )
-from circuit_widget.examples.exchange.published_labels import PublishedLabels
+from circuit_widget.examples.exchange.published_labels import PublishedLabels, keep_first
 from circuit_widget.examples.exchange.sorted_lines import SortedLines
 from circuit_widget.examples.record import CardRecord
 from circuit_widget.progress import IsCancelled
@@ -104,7 +104,7 @@ class ExportReading:
         label = label_in(line)
         if label is None:
             self.skipped["empty labels"] += 1
-        elif not self.labels.keep(label):
+        elif not keep_first(self.labels, label):
             self.skipped["further labels of a feature that has one"] += 1
 
     def _count_unknown(self, name: str) -> None:

@@ -56,11 +56,6 @@ class PublishedLabels(dict[Everywhere, str]):
         """Number of features with a label."""
         return len(self.keys() | self.negative.keys())
 
-    def keep(self, label: PublishedLabel) -> bool:
-        """Keep a label if it is the first one of its feature and sign; return whether that is then its text."""
-        of_sign: dict[Everywhere, str] = self.negative if label.negative else self
-        return of_sign.setdefault(label.feature, label.text) == label.text
-
     def of_graph(self, graph: NodesOfFeatures) -> dict[str, str]:
         """Return the labels of a graph's nodes, each for the sign of its activation, by node id.
 
@@ -82,10 +77,16 @@ def first_of_each(found: Iterable[PublishedLabel], left_out: Counter[str], path:
     """
     labels = PublishedLabels()
     for one in found:
-        if not labels.keep(one):
+        if not keep_first(labels, one):
             left_out["further labels of a feature that has one"] += 1
     if left_out:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in sorted(left_out.items()))
         n_read = len(labels) + len(labels.negative)
         warn(f"Of the labels in {quoted_path(path)}, {n_read:,} were read, and these were left out: {counts}.")
     return labels
+
+
+def keep_first(labels: PublishedLabels, label: PublishedLabel) -> bool:
+    """Keep a label if it is the first one of its feature and sign; return whether that is then its text."""
+    of_sign: dict[Everywhere, str] = labels.negative if label.negative else labels
+    return of_sign.setdefault(label.feature, label.text) == label.text
