@@ -95,11 +95,11 @@ def test_everything_comes_out_the_same(widget: CircuitWidget, tmp_path: Path) ->
         assert again["kl"] == pytest.approx(one["kl"], abs=1e-5)
     for logits, effect in zip(found["logits"], widget.effects, strict=True):
         np.testing.assert_allclose(logits, effect.logits_after, atol=1e-5, rtol=0)
-    for logits, one in zip(found["controls"], work.entries, strict=True):
-        assert (logits is None) == (one.controls is None)
-        if one.controls is not None:
+    for logits, entry in zip(found["controls"], work.entries, strict=True):
+        assert (logits is None) == (entry.controls is None)
+        if entry.controls is not None:
             np.testing.assert_allclose(
-                logits, [other.logits_after for other in one.controls.controls], atol=1e-5, rtol=0
+                logits, [other.logits_after for other in entry.controls.controls], atol=1e-5, rtol=0
             )
     assert found["displayed"] == 1
 
