@@ -38,10 +38,10 @@ def work_code(graph: Graph, work: Work) -> str:
     Raises InterventionError for a recipe that cannot be written as code.
     """
     lines = [line for one in work.entries for line in _experiment(graph, one, one.number == work.displayed)]
-    shown = [] if not work.entries else ["widget.reset()"]
+    last = [] if not work.entries else ["widget.reset()"]
     if any(one.number == work.displayed and _is_on(graph, one) for one in work.entries):
-        shown = ["widget.recall(displayed['id'])"]
-    return program(graph, [*_circuit(work.circuit), SHOW, *lines, *shown, DISPLAY])
+        last = ["widget.recall(displayed['id'])"]
+    return program(graph, [*_circuit(work.circuit), SHOW, *lines, *last, DISPLAY])
 
 
 def _circuit(circuit: Circuit) -> Iterator[str]:
