@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from circuit_widget.widget.jobs.later import Later
+from circuit_widget.widget.jobs.later import Later, end_all
 
 HOUR = 3600.0
 SOON = 20.0
@@ -72,3 +72,21 @@ def test_work_that_fails_is_logged_and_does_not_end_what_comes_after() -> None:
         later.request()
         assert later.finish(SOON)
     assert done == [1, 1]
+
+
+def test_the_end_of_the_process_waits_for_the_work_under_way_which_is_outdated_then() -> None:
+    begun, outdated = threading.Event(), threading.Event()
+
+    def work(is_outdated: Callable[[], bool]) -> None:
+        begun.set()
+        while not is_outdated():
+            pass
+        outdated.set()
+
+    later, waiting = Later(work, 0.0), Later(lambda _: None, HOUR)
+    later.request()
+    waiting.request()
+    assert begun.wait(SOON)
+    end_all()
+    assert outdated.is_set()
+    assert threads() == []

@@ -5,10 +5,12 @@ It is not the worker's thread, in which it could delay a request. The thread end
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -16,6 +18,12 @@ LOG = logging.getLogger(__name__)
 
 Outdated: TypeAlias = Callable[[], bool]
 """Whether a newer change, or the end, has made the work under way useless."""
+
+
+MOST_AT_EXIT = 5.0
+"""Seconds that the end of the process waits for work under way, which cannot be stopped at every moment."""
+
+_open: weakref.WeakSet[Later] = weakref.WeakSet()
 
 
 class Later:
@@ -30,6 +38,7 @@ class Later:
         self._due = math.inf
         self._thread: threading.Thread | None = None
         self._closed = False
+        _open.add(self)
 
     def request(self) -> None:
         """Do the work later, counted from now."""
@@ -79,3 +88,16 @@ class Later:
     def _outdated(self) -> bool:
         with self._changed:
             return self._closed or self._due < math.inf
+
+
+@atexit.register
+def end_all() -> None:
+    """Drop what is requested, and wait for the work under way.
+
+    At the end of a process ipykernel sends from whatever thread has something to send: a thread of ours that still
+    published would tear the messages of another one.
+    """
+    for later in list(_open):
+        later.close()
+    for later in list(_open):
+        later.finish(MOST_AT_EXIT)
