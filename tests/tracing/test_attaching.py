@@ -21,7 +21,7 @@ def test_the_model_that_traced_a_graph_runs_it(tmp_path: Path) -> None:
     graph, model = from_file(tmp_path), reference_model()
     assert graph.model is None
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", CircuitWidgetWarning)
         widget = graph.show(model)
         widget.ablate(graph.node_ids[0])
     assert widget.graph.model is model
