@@ -1,11 +1,10 @@
-"""Mistakes in attribution, the model, interventions and labels."""
+"""Mistakes in attribution, the model and interventions."""
 
 from tools.mutants.mutation import Mutation
 
 ATTRIBUTION = "circuit_widget/attribution/"
 MODEL = "circuit_widget/model/"
 INTERVENTION = "circuit_widget/intervention/"
-LABELS = "circuit_widget/labels/"
 
 SWEEP = ("tests/attribution/test_frozen_sweep.py",)
 INFLUENCE = ("tests/graph/test_influence.py",)
@@ -360,45 +359,17 @@ MUTATIONS = (
         ("tests/intervention/test_model.py", "tests/intervention/test_alignment.py"),
     ),
     Mutation(
+        "neurons are ranked among too few candidates",
+        "circuit_widget/tracing/neuron_nodes.py",
+        "return min(CANDIDATES * count, n_active)",
+        "return min(count, n_active)",
+        ("tests/attribution/test_total_attribution.py",),
+    ),
+    Mutation(
         "cards leave out the norm after an MLP",
         "circuit_widget/model/language_model.py",
         "for norm, device in ((after_mlp, self.layer_device(layer)), (self.final_norm, self.final_device)):",
         "for norm, device in ((self.final_norm, self.final_device),):",
         ("tests/model/test_feature_card.py",),
-    ),
-    Mutation(
-        "tokens that a label names count only where the feature is active",
-        LABELS + "accuracy.py",
-        "self.named += torch.bincount(features, minlength",
-        "self.named += torch.bincount(features[hits], minlength",
-        ("tests/labels/test_accuracy.py",),
-    ),
-    Mutation(
-        "a label says what the feature does not promote",
-        LABELS + "rule.py",
-        "chosen = (promoted | ~used[:, :most]).all(1)",
-        "chosen = torch.ones_like(promoted[:, 0])",
-        ("tests/labels/test_rule.py",),
-    ),
-    Mutation(
-        "the strongest examples alone make labels",
-        LABELS + "evidence.py",
-        "STRONGEST_SHARE = 1 / 3",
-        "STRONGEST_SHARE = 1.0",
-        ("tests/labels/test_evidence.py",),
-    ),
-    Mutation(
-        "words that are far more frequent than the feature are a set",
-        LABELS + "rule.py",
-        "usable = sets.found & (evidence.active[some] * sets.shares >= PRECISE * sets.occurrences)",
-        "usable = sets.found",
-        ("tests/labels/test_rule.py",),
-    ),
-    Mutation(
-        "a label by rule stands at nodes that are hardly active",
-        LABELS + "label.py",
-        "return abs(activation) >= SUITING * label.level",
-        "return True",
-        ("tests/labels/test_label_features.py",),
     ),
 )

@@ -20,11 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tools.mutants import computing, reading, showing
+from tools.mutants import computing, labelling, reading, showing
 from tools.mutants.mutation import Mutation
 
 ROOT = Path(__file__).parents[2]
-MUTATIONS: tuple[Mutation, ...] = (*computing.MUTATIONS, *reading.MUTATIONS, *showing.MUTATIONS)
+MUTATIONS: tuple[Mutation, ...] = (
+    *computing.MUTATIONS,
+    *reading.MUTATIONS,
+    *labelling.MUTATIONS,
+    *showing.MUTATIONS,
+)
 SECONDS = 600
 """How long the tests of one mistake may take; what hangs is caught too."""
 SECONDS_WITHOUT = 3_000

@@ -1,0 +1,43 @@
+"""Mistakes in labels of features, with which a node would have the name of something else."""
+
+from tools.mutants.mutation import Mutation
+
+LABELS = "circuit_widget/labels/"
+
+MUTATIONS = (
+    Mutation(
+        "tokens that a label names count only where the feature is active",
+        LABELS + "accuracy.py",
+        "self.named += torch.bincount(features, minlength",
+        "self.named += torch.bincount(features[hits], minlength",
+        ("tests/labels/test_accuracy.py",),
+    ),
+    Mutation(
+        "a label says what the feature does not promote",
+        LABELS + "rule.py",
+        "chosen = (promoted | ~used[:, :most]).all(1)",
+        "chosen = torch.ones_like(promoted[:, 0])",
+        ("tests/labels/test_rule.py",),
+    ),
+    Mutation(
+        "the strongest examples alone make labels",
+        LABELS + "evidence.py",
+        "STRONGEST_SHARE = 1 / 3",
+        "STRONGEST_SHARE = 1.0",
+        ("tests/labels/test_evidence.py",),
+    ),
+    Mutation(
+        "words that are far more frequent than the feature are a set",
+        LABELS + "rule.py",
+        "usable = sets.found & (evidence.active[some] * sets.shares >= PRECISE * sets.occurrences)",
+        "usable = sets.found",
+        ("tests/labels/test_rule.py",),
+    ),
+    Mutation(
+        "a label by rule stands at nodes that are hardly active",
+        LABELS + "label.py",
+        "return abs(activation) >= SUITING * label.level",
+        "return True",
+        ("tests/labels/test_label_features.py",),
+    ),
+)
