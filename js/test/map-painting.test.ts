@@ -104,17 +104,19 @@ describe("painting", () => {
     expect(beside.map(({ opacity }) => opacity)).toEqual(faded.map((opacity) => 0.25 * opacity));
   });
 
-  it("fades labels with their nodes", async () => {
-    const nodes = { ids: ["0_3_1", "1_8_4"], before: [2, 2], after: [1, 0], predicted: [1, 0] };
+  it("fades labels with their nodes, but leaves them legible", async () => {
+    const nodes = { ids: ["0_3_1", "1_8_4"], before: [2, 2], after: [1.5, 0], predicted: [1.5, 0] };
     const { store, view } = setUp({ effect: { ...EFFECT, nodes } });
-    store.actions.edit((circuit) => label(circuit, "0_3_1", "halved"), "label");
+    store.actions.edit((circuit) => label(circuit, "0_3_1", "three quarters"), "label");
     await frame();
     const opacityOf = (text: string) =>
       painted.filter(({ what, path }) => what === "text" && path[0] === text).map(({ opacity }) => opacity);
-    const others = view.labels.value.map(({ text }) => text).filter((text) => !["halved", "Texas <b>"].includes(text));
+    const others = view.labels.value
+      .map(({ text }) => text)
+      .filter((text) => !["three quarters", "Texas <b>"].includes(text));
     expect(others.length).toBeGreaterThan(0);
-    expect(opacityOf("halved")).toEqual([0.5]);
-    expect(opacityOf("Texas <b>")).toEqual([Math.fround(0.18)]);
+    expect(opacityOf("three quarters")).toEqual([0.75]);
+    expect(opacityOf("Texas <b>")).toEqual([0.6]);
     for (const text of others) expect(opacityOf(text)).toEqual([1]);
   });
 

@@ -25,6 +25,8 @@ PINNED_RIM_WIDTH: Final = 1.8
 """Width of the rim of a pinned node."""
 LEAST_PRESENCE: Final = 0.18
 """Opacity of a feature of which an intervention left nothing."""
+LEAST_LABEL_PRESENCE: Final = 0.6
+"""Opacity of the label of a feature of which an intervention left nothing: less would not be legible."""
 LEAST_OUTPUT_PRESENCE: Final = 0.3
 """Opacity of an output that is never sampled."""
 

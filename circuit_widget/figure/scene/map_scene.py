@@ -20,6 +20,7 @@ from circuit_widget.figure.layout.map_layout import SLANT, MapLayout, MapNode, m
 from circuit_widget.figure.layout.routing import Route, map_edge
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
+    LEAST_LABEL_PRESENCE,
     MAP_EDGE_OPACITY,
     PINNED_RIM_WIDTH,
     RIM_WIDTH,
@@ -202,7 +203,7 @@ def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: 
 
 
 def _labels(pen: Pen, labelled: LabelledMap, presence: Sequence[float]) -> None:
-    """Draw labels beside their nodes, on a ground that edges shine through a little, each faded with its node."""
+    """Draw labels beside their nodes, on a ground that edges shine through a little, each faded with its node, but legible."""
     labels = map_labels(labelled)
     for label in labels:
         strokes = [label.lead[at : at + 4] for at in range(0, len(label.lead) - 2, 2)]
@@ -214,7 +215,15 @@ def _labels(pen: Pen, labelled: LabelledMap, presence: Sequence[float]) -> None:
     for label in labels:
         x = label.x + {"start": 0.0, "middle": label.w / 2, "end": label.w}[label.anchor]
         color = style.INK if labelled.dots[label.dot].first else style.MUTED
-        pen.label(x, label.y, label.text, labelled.size, color, label.anchor, opacity=presence[label.dot])
+        pen.label(
+            x,
+            label.y,
+            label.text,
+            labelled.size,
+            color,
+            label.anchor,
+            opacity=max(LEAST_LABEL_PRESENCE, presence[label.dot]),
+        )
 
 
 def _answers(

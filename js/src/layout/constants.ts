@@ -192,6 +192,9 @@ export const PINNED_RIM_WIDTH = 1.8;
 /** Opacity of a feature of which an intervention left nothing. */
 export const LEAST_PRESENCE = 0.18;
 
+/** Opacity of the label of a feature of which an intervention left nothing: less would not be legible. */
+export const LEAST_LABEL_PRESENCE = 0.6;
+
 /** Opacity of an output that is never sampled. */
 export const LEAST_OUTPUT_PRESENCE = 0.3;
 

@@ -1,6 +1,6 @@
 /** The labels beside the most influential nodes of the map. */
 
-import { LEAD_WIDTH } from "../layout/constants";
+import { LEAD_WIDTH, LEAST_LABEL_PRESENCE } from "../layout/constants";
 import {
   type Area,
   type LabelledMap,
@@ -65,7 +65,8 @@ export function labelData(labels: readonly MapLabel[], idOf: (index: number) => 
 }
 
 /**
- * Draws labels, each with a halo, and the lines to their nodes, faded as these are; those of the `strong` nodes in full ink.
+ * Draws labels, each with a halo, and the lines to their nodes. They fade with these, labels only while they are legible;
+ * those of the `strong` nodes are in full ink.
  */
 export function paintLabels(
   brush: Brush,
@@ -99,7 +100,7 @@ export function paintLabels(
     // A font of the page that is wider than that of figures is squeezed into the same area.
     context.globalAlpha = 1;
     context.strokeText(text, x + left * w, y + 0.5, w);
-    context.globalAlpha = presence(dot);
+    context.globalAlpha = Math.max(LEAST_LABEL_PRESENCE, presence(dot));
     context.fillText(text, x + left * w, y + 0.5, w);
   }
   context.restore();
