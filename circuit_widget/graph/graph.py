@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Union
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
-from circuit_widget.arguments import whole_number
-from circuit_widget.attribution.influence import cumulative_share, flow, input_totals
-from circuit_widget.attribution.scores import scores_of
-from circuit_widget.attribution.strongest_edges import strongest_edges
+from circuit_widget.attribution.influence import input_totals
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
+from circuit_widget.graph.edges_by_score import edges_by_score
+from circuit_widget.graph.flow_values import flow_of
 from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
-from circuit_widget.graph.node_table import Edges
+from circuit_widget.graph.node_table import Edges, described
 from circuit_widget.graph.subgraph import pruned, scores_of_circuit
 from circuit_widget.graph.tracing_model import TracingModel, required
 from circuit_widget.graph.verification import Verification
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     import pandas
 
     from circuit_widget.figure.figure import Figure, FigureCircuit, FigureEffect, Part
+    from circuit_widget.proposal import Proposals, ProposedCircuit
     from circuit_widget.widget.widget import CircuitWidget
 
 JSON: TypeAlias = Union[bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"], None]  # noqa: UP007
@@ -85,14 +85,7 @@ class Graph:
         check_arrays(self)
 
     def __repr__(self) -> str:
-        words = [f"{len(self.tokens)} tokens", f"{self.n_features:,} {self.basis}"]
-        if self.left_out:
-            words[1] += f" ({self.left_out:,} more are left out)"
-        words.append(f"targets {', '.join(repr(target.token) for target in self.targets)}")
-        scores = (
-            f"replacement {self.recorded_scores.replacement:.2f}, completeness {self.recorded_scores.completeness:.2f}"
-        )
-        return f"Graph({'; '.join([*words, scores])}{'; pruned' if self.pruned else ''})"
+        return described(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled or copied graph has no model, which stays in its process.
@@ -131,13 +124,8 @@ class Graph:
         feature_layer = exactly("feature_layer", feature_layer, np.int32)
         error_layer = exactly("error_layer", error_layer, np.int32)
         weights = exactly("weights", weights, np.float32)
-        target_weight = np.array([target.probability for target in targets], dtype=np.float64)
         check_weights(weights, feature_layer, len(targets))
-        solved = flow(weights, feature_layer, target_weight)
-        scores = scores_of(solved, weights, len(feature_layer), len(error_layer), target_weight)
-        by_source, logits = solved.influence.astype(np.float32), np.zeros(len(targets), dtype=np.float32)
-        influence = np.concatenate([by_source, logits])
-        share = np.concatenate([cumulative_share(by_source), logits])
+        found = flow_of(weights, feature_layer, len(error_layer), targets)
         return cls(
             tokens=tuple(tokens),
             targets=tuple(targets),
@@ -151,9 +139,9 @@ class Graph:
             error_position=error_position,
             token_position=token_position,
             weights=weights,
-            influence=influence,
-            share=share,
-            recorded_scores=Scores(*scores),
+            influence=found.influence,
+            share=found.share,
+            recorded_scores=found.scores,
             labels=labels,
             recipe=recipe,
             model=model,
@@ -270,20 +258,7 @@ class Graph:
         the whole graph's score of this edge and all edges at least as strong. Raises NodeError for another count,
         or an index that no node has.
         """
-        if count is not None:
-            count = whole_number(count, "count, the number of edges, or None for all,", NodeError)
-        chosen = nodes.among(self, among)
-        found = strongest_edges(
-            self.weights,
-            self.feature_layer,
-            np.concatenate([self.influence[: self.n_features], self.target_weight]),
-            self.input_total[self.row_nodes],
-            np.flatnonzero(chosen[self.row_nodes]),
-            np.flatnonzero(chosen[: self.weights.shape[1]]),
-            count,
-        )
-        weight = self.weights[found.row, found.column]
-        return Edges(found.column, self.row_nodes[found.row], weight, found.share)
+        return edges_by_score(self, count, among)
 
     def prune(self, node_threshold: float = 0.8, edge_threshold: float = 0.98) -> Graph:
         """The part with nearly all of the effect, as a graph of its own.
@@ -320,6 +295,29 @@ class Graph:
         Returns the Validation of `model.validate(graph, groups, ...)`. Raises NoModelError for a graph from a file.
         """
         return required(self.model, "validate").validate(self, groups, **settings)
+
+    def propose_groups(self, n: int = 12, **settings: Any) -> Proposals:
+        """At most `n` groups of features that may belong together, each with its reason and its evidence.
+
+        Features are alike that have the same inputs and the same outputs in this graph, each with its sign. `model`, by
+        default the one that traced the graph, adds what is in their examples and what they promote; `ablations=True` what
+        ablating each of the 64 most influential ones changes. `namer` is given the cards of a group's strongest features, at
+        most 12, and returns its name. `progress` and `cancelled` are as in `trace`.
+        Raises CircuitError for a wrong `n` or a graph without features, NoModelError where a model is needed.
+        """
+        from circuit_widget.proposal.grouping import propose_groups
+
+        return propose_groups(self, n, **settings)
+
+    def propose_circuit(self, n: int = 8, **settings: Any) -> ProposedCircuit:
+        """The `n` most influential of the groups that `propose_groups` finds as a circuit, with tokens and targets.
+
+        With a model: how necessary and sufficient it is, and what the best next group adds. `to_circuit()` of it is a
+        Circuit. Settings and errors are those of `propose_groups`.
+        """
+        from circuit_widget.proposal.proposed_circuit import propose_circuit
+
+        return propose_circuit(self, n, **settings)
 
     def to_frames(self) -> tuple[pandas.DataFrame, pandas.DataFrame]:
         """Nodes and edges as pandas frames.
