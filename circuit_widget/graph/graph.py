@@ -296,8 +296,8 @@ class Graph:
         """
         return required(self.model, "validate").validate(self, groups, **settings)
 
-    def propose_groups(self, n: int = 12, **settings: Any) -> Proposals:
-        """At most `n` groups of features that may belong together, each with its reason and its evidence.
+    def propose_groups(self, n: int | None = None, **settings: Any) -> Proposals:
+        """At most `n` groups, by default 12, of features that may belong together, each with its reason and its evidence.
 
         Features are alike that have the same inputs and the same outputs in this graph, each with its sign. `model`, by
         default the one that traced the graph, adds what is in their examples and what they promote; `ablations=True` what
@@ -309,8 +309,8 @@ class Graph:
 
         return propose_groups(self, n, **settings)
 
-    def propose_circuit(self, n: int = 8, **settings: Any) -> ProposedCircuit:
-        """The `n` most influential of the groups that `propose_groups` finds as a circuit, with tokens and targets.
+    def propose_circuit(self, n: int | None = None, **settings: Any) -> ProposedCircuit:
+        """The `n` most influential groups of `propose_groups`, by default 8, as a circuit with tokens and targets.
 
         With a model: how necessary and sufficient it is, and what the best next group adds. `to_circuit()` of it is a
         Circuit. Settings and errors are those of `propose_groups`.

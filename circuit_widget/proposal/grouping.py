@@ -27,6 +27,9 @@ MOST_FEATURES = 1_000
 INFLUENCE = 0.95
 """Share of the influence of all features that the clustered ones have, where they are no more than that."""
 
+GROUPS = 12
+"""How many groups are proposed at most, unless another number is given."""
+
 LEAST_ALIKE = 0.45
 """Mean similarity below which groups are not joined."""
 
@@ -54,7 +57,7 @@ class Alike:
 
 def propose_groups(
     graph: Graph,
-    n: int = 12,
+    n: int | None = None,
     *,
     model: ReplacementModel | None = None,
     ablations: bool = False,
@@ -64,20 +67,21 @@ def propose_groups(
 ) -> Proposals:
     """Return groups of features that may belong together, the most influential first; see `Graph.propose_groups`."""
     require_graph(graph, CircuitError)
-    n, model = check_arguments(graph, n, model, ablations, namer, cancelled)
+    number, model = check_arguments(graph, n, GROUPS, model, ablations, namer, cancelled)
     with reporting(progress) as report:
-        return groups_of_graph(graph, n, model, ablations, namer, report, cancelled)
+        return groups_of_graph(graph, number, model, ablations, namer, report, cancelled)
 
 
 def check_arguments(
     graph: Graph,
     n: object,
+    usual: int,
     model: ReplacementModel | None,
     ablations: object,
     namer: object,
     cancelled: object,
 ) -> tuple[int, ReplacementModel | None]:
-    """Return the number of groups, and the model: the one given, or the one that traced the graph if it is there still.
+    """Return the number of groups, `usual` for None, and the model: the one given, or the one that traced the graph if it is there still.
 
     Raises:
         CircuitError: `n` is no whole number from 1 to the number of nodes, `ablations` no truth value, `namer` no function,
@@ -85,7 +89,9 @@ def check_arguments(
         InterventionError: the model is none.
         NoModelError: `ablations` or `namer` without a model.
     """
-    n = whole_number(n, "n, the number of groups,", CircuitError, least=1, most=graph.n_nodes)
+    number = min(usual, graph.n_nodes)
+    if n is not None:
+        number = whole_number(n, "n, the number of groups,", CircuitError, least=1, most=graph.n_nodes)
     needs = truth_value(ablations, "ablations", CircuitError) or namer is not None
     check_callable(namer, "namer is a function that is given the cards of a group and returns a name", CircuitError)
     check_callable(cancelled, CANCELLED_IS, CircuitWidgetError)
@@ -100,7 +106,7 @@ def check_arguments(
         raise NoModelError(
             f"{what} a model, and this graph has none with it; give the one it was traced with as model=."
         )
-    return n, model
+    return number, model
 
 
 def groups_of_graph(

@@ -39,9 +39,10 @@ def name_by_rule(graph: Graph, profiles: Profiles, members: Sequence[int], promo
     - Otherwise, from a quarter of its influence passing to logits directly, it is again "say" and the word.
     - Otherwise it is "from" and the token it mostly reads: what it promotes directly has then no part in the answer.
 
-    Without a model, the word is the target that the group raises most.
+    Without a model, and of neurons, which seldom promote words, the word is the target that the group raises most.
     """
-    word, direct = promoted or _raised_target(graph, members), _share_to_logits(graph, members)
+    target, direct = _raised_target(graph, members), _share_to_logits(graph, members)
+    word = target or promoted if graph.basis == "neurons" else promoted or target
     label = _label(graph, members)
     if word is not None and (direct > MOSTLY_DIRECT or (label is None and direct > PARTLY_DIRECT)):
         return f"say {word}"

@@ -24,6 +24,9 @@ from circuit_widget.replacement_model import ReplacementModel
 if TYPE_CHECKING:
     import pandas
 
+GROUPS = 8
+"""How many groups a proposed circuit has at most, unless another number is given."""
+
 NEXT = 4
 """How many of the groups that are left are tried as the next one, the most influential ones."""
 
@@ -86,7 +89,7 @@ class ProposedCircuit:
 
 def propose_circuit(
     graph: Graph,
-    n: int = 8,
+    n: int | None = None,
     *,
     model: ReplacementModel | None = None,
     ablations: bool = False,
@@ -96,15 +99,15 @@ def propose_circuit(
 ) -> ProposedCircuit:
     """Return few groups with most of the influence as a circuit; see `Graph.propose_circuit`."""
     require_graph(graph, CircuitError)
-    n, model = check_arguments(graph, n, model, ablations, namer, cancelled)
+    number, model = check_arguments(graph, n, GROUPS, model, ablations, namer, cancelled)
     with reporting(progress) as report:
-        found = groups_of_graph(graph, n + NEXT, model, ablations, namer, part_of(report, 0.0, 0.5), cancelled)
-        groups, others = Proposals(found.groups[:n]), found.groups[n:]
+        found = groups_of_graph(graph, number + NEXT, model, ablations, namer, part_of(report, 0.0, 0.5), cancelled)
+        groups, others = Proposals(found.groups[:number]), found.groups[number:]
         measured: list[Faithfulness] = []
         if model is not None:
             circuits = [groups.groups, *((*groups.groups, other) for other in others)]
-            for number, circuit in enumerate(circuits):
-                part = part_of(report, 0.5 + 0.5 * number / len(circuits), 0.5 + 0.5 * (number + 1) / len(circuits))
+            for done, circuit in enumerate(circuits):
+                part = part_of(report, 0.5 + 0.5 * done / len(circuits), 0.5 + 0.5 * (done + 1) / len(circuits))
                 measure = partial(faithfulness, model, graph, progress=part, cancelled=cancelled)
                 measured.append(measure({one.name: one.nodes for one in circuit}))
         report(1.0, "Proposed")
