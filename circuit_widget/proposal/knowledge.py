@@ -130,7 +130,7 @@ def _word(vocabulary: Vocabulary, logits: Float32[np.ndarray, " vocabulary"]) ->
         if (
             logits[token] > 0
             and any(letter.isalnum() for letter in text)
-            and vocabulary.nameable(torch.tensor([token])).item()
+            and vocabulary.nameable(torch.tensor([token], dtype=torch.long, device="cpu")).item()
         ):
             return text
     return None

@@ -46,7 +46,7 @@ def name_by_rule(graph: Graph, profiles: Profiles, members: Sequence[int], promo
     label = _label(graph, members)
     if word is not None and (direct > MOSTLY_DIRECT or (label is None and direct > PARTLY_DIRECT)):
         return f"say {word}"
-    return label or f"from {origin_of(graph, profiles, members)[0]}"
+    return label or f"from “{origin_of(graph, profiles, members)[0]}”"
 
 
 def name_by(namer: Namer, cards: Sequence[Any], members: Sequence[str]) -> str:

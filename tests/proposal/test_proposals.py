@@ -109,7 +109,7 @@ def test_a_name_is_never_what_a_group_suppresses() -> None:
     lowered = made([[-1, -1], [2, 2]], [[1, 0], [1, 0]]).propose_groups(progress=False)[0]
     assert lowered.name == "say warm"
     assert "lower “cold”" in lowered.reason
-    assert made([[-1, -1]], [[1, 0], [1, 0]]).propose_groups(progress=False)[0].name == "from hot"
+    assert made([[-1, -1]], [[1, 0], [1, 0]]).propose_groups(progress=False)[0].name == "from “hot”"
 
 
 def test_neurons_below_zero_promote_what_their_weights_suppress() -> None:

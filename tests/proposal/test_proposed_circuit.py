@@ -1,7 +1,5 @@
 """A proposed circuit has the groups that a person makes, and what is measured of it is of its own features."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import pytest
 
@@ -36,7 +34,7 @@ def test_necessity_sufficiency_and_the_next_group_are_of_its_features() -> None:
     model = cw.load("demo")
     graph = model.trace(PROMPT, progress=False)
     proposed = graph.propose_circuit(4, progress=False)
-    groups: dict[str, Iterable[str | cw.Feature]] = {one.name: one.nodes for one in proposed.groups}
+    groups = {one.name: one.nodes for one in proposed.groups}
     expected = model.faithfulness(graph, groups, progress=False)
     assert proposed.faithfulness is not None
     assert proposed.faithfulness.necessity() == pytest.approx(expected.necessity())
@@ -45,10 +43,12 @@ def test_necessity_sufficiency_and_the_next_group_are_of_its_features() -> None:
     assert following is not None
     assert following.faithfulness is not None
     assert following.proposal.name not in groups
-    more = model.faithfulness(graph, {**groups, following.proposal.name: following.proposal.nodes}, progress=False)
+    grown = {**groups, following.proposal.name: following.proposal.nodes}
+    more = model.faithfulness(graph, grown, progress=False)
     assert following.faithfulness.sufficiency() == pytest.approx(more.sufficiency())
     for other in graph.propose_groups(8, progress=False).groups[4:]:
-        with_it = model.faithfulness(graph, {**groups, other.name: other.nodes}, progress=False)
+        tried = {**groups, other.name: other.nodes}
+        with_it = model.faithfulness(graph, tried, progress=False)
         assert with_it.sufficiency() <= more.sufficiency() + 1e-6
     assert "Next: " in repr(proposed)
 
