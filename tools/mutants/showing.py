@@ -8,6 +8,7 @@ JS = "js/src/"
 
 FIGURE = ("tests/figure/test_truth.py", "tests/figure/test_figure.py")
 EFFECT_FIGURE = ("tests/figure/test_effect_figure.py", "tests/figure/test_truth.py")
+VISIBLE = ("tests/circuit/test_visible.py", "tests/figure/test_visible_thresholds.py")
 STROKES = ("tests/figure/test_layout.py",)
 SNAPSHOT = ("tests/widget/test_snapshot.py",)
 MALFORMED = ("tests/widget/test_malformed_messages.py",)
@@ -96,9 +97,44 @@ MUTATIONS = (
     Mutation(
         "the figure shows edges above the threshold alone",
         SCENE + "visible.py",
-        "edges.share <= threshold",
-        "edges.share > threshold",
+        "strongest.share <= thresholds.edge",
+        "strongest.share > thresholds.edge",
         FIGURE,
+    ),
+    Mutation(
+        "the weakest edge of a node is kept",
+        SCENE + "visible.py",
+        "np.lexsort((target[candidates], share[candidates]))",
+        "np.lexsort((target[candidates], -share[candidates]))",
+        VISIBLE,
+    ),
+    Mutation(
+        "an edge is kept that leads nowhere",
+        SCENE + "visible.py",
+        "shown & reaching[target])",
+        "shown)",
+        VISIBLE,
+    ),
+    Mutation(
+        "more is visible at first than can be read",
+        SCENE + "visible.py",
+        "float(shares[shares < shares[most]][-1:].sum())",
+        "float(shares[most + 20])",
+        VISIBLE,
+    ),
+    Mutation(
+        "the page keeps the weakest edge of a node",
+        JS + "core/visible.ts",
+        "edgeShare[edge] < edgeShare[strongest[source]]",
+        "edgeShare[edge] > edgeShare[strongest[source]]",
+        ("js/test/visible.test.ts",),
+    ),
+    Mutation(
+        "the page swaps the colours of signs",
+        JS + "map/paint.ts",
+        "inhibits ? palette.inhibit : palette.excite",
+        "inhibits ? palette.excite : palette.inhibit",
+        MAP,
     ),
     Mutation(
         "widths of edges do not grow",
