@@ -7,7 +7,7 @@ import { FAINT_WIDTHS } from "../src/layout/constants";
 import { injectedBox } from "../src/layout/injected";
 import { type Area, type LabelledMap, labelArea, type MapLabel, mapLabels } from "../src/layout/map-labels";
 import { type MapNode, mapLayout } from "../src/layout/map-layout";
-import { type BoxLink, mapEdge, type Route, routeEdges, visibleLinks } from "../src/layout/routing";
+import { type BoxLink, mapEdge, type Route, routeEdges, type Trunk, visibleLinks } from "../src/layout/routing";
 import {
   barHalf,
   dashes,
@@ -48,6 +48,7 @@ interface Fixture {
   })[];
   readonly map_edge: readonly {
     readonly input: readonly [number, number, number, number, number, number];
+    readonly trunk: Trunk | null;
     readonly path: readonly number[];
   }[];
   readonly width: readonly {
@@ -120,8 +121,8 @@ describe("map", () => {
     expectSame(found, entry.expected, "labels");
   });
 
-  test.each(fixture.map_edge)("edge $input", ({ input, path }) => {
-    expectSame(mapEdge(...input), path, "edge");
+  test.each(fixture.map_edge)("edge $input, $trunk", ({ input, trunk, path }) => {
+    expectSame(mapEdge(...input, trunk), path, "edge");
   });
 });
 

@@ -9,7 +9,7 @@ import pytest
 from circuit_widget.circuit.box_edges import box_edges, node_edges
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.map_layout import MapLayout, map_layout
-from circuit_widget.figure.layout.routing import map_edge
+from circuit_widget.figure.layout.routing import Trunk, map_edge
 from circuit_widget.figure.layout.strokes import FAINT_WIDTHS, edge_width
 from circuit_widget.figure.scene import map_scene, style
 from circuit_widget.figure.scene.circuit_scene import circuit_picture, draw_circuit
@@ -52,7 +52,11 @@ def drawn_map(circuit: Circuit, effect: Effect | None) -> tuple[Sequence[Item], 
 def path_of(layout: MapLayout, visible: VisibleGraph, source: int, target: int) -> tuple[float, ...]:
     places = [int(np.flatnonzero(visible.nodes == node)[0]) for node in (source, target)]
     ends = [(layout.x[place], layout.y[place], layout.radius[place]) for place in places]
-    return map_edge(*ends[0], *ends[1])
+    one, other = (
+        next(c for c in layout.columns if c.position == GRAPH.node_position[node]) for node in (source, target)
+    )
+    middles = [(column.x0 + column.x1) / 2 for column in (one, other)]
+    return map_edge(*ends[0], *ends[1], None if one == other else Trunk(*middles, (one.y + other.y) / 2))
 
 
 def share_of(source: int, target: int) -> float:
@@ -71,7 +75,9 @@ def expected_edges(circuit: Circuit, visible: VisibleGraph) -> tuple[list[tuple[
 
 
 def presence(effect: Effect | None, node: int) -> float:
-    """How much is there of a feature after an effect, at least 0.18; of what has no activation, all."""
+    """How much is there of a feature after an effect, at least 0.18; of errors, what they always have; of others, all."""
+    if GRAPH.n_features <= node < GRAPH.n_features + GRAPH.n_errors and GRAPH.node_ids[node] not in CIRCUIT.pinned:
+        return 0.7
     if effect is None or node >= GRAPH.n_features:
         return 1.0
     row = effect.nodes.iloc[node]

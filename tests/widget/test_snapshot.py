@@ -60,6 +60,7 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
         "tokens": header["tokens"],
         "scores": header["scores"],
         "thresholds": header["thresholds"],
+        "error_influence": header["error_influence"],
         "total_nodes": header["total_nodes"],
     }
 

@@ -25,6 +25,8 @@ FAINT_EDGES: Final = 1200
 """Most edges that are drawn without sign behind them: more are a fog."""
 BEHIND: Final = 0.4
 """Opacity of all these behind the edges of the circuit, of the selection or of the hovered node."""
+ERROR_OPACITY: Final = 0.7
+"""Opacity of errors outside the circuit, and of their edges: features are what can be read."""
 RIM_WIDTH: Final = 1.0
 """Width of the rim of a node of the map."""
 PINNED_RIM_WIDTH: Final = 1.8

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TypeAlias
 
 import numpy as np
@@ -18,9 +19,10 @@ from circuit_widget.figure.layout.map_labels import (
     map_labels,
 )
 from circuit_widget.figure.layout.map_layout import SLANT, MapLayout, MapNode, map_layout
-from circuit_widget.figure.layout.routing import Route, map_edge
+from circuit_widget.figure.layout.routing import Route, Trunk, map_edge
 from circuit_widget.figure.layout.strokes import (
     BEHIND,
+    ERROR_OPACITY,
     FAINT_EDGES,
     FAINT_WIDTHS,
     LEAST_LABEL_PRESENCE,
@@ -43,6 +45,7 @@ from circuit_widget.figure.scene.shapes import edge, node_shape
 from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.nodes import NodeKind
 from circuit_widget.wording.names import layer_names, node_label, token_text
 from circuit_widget.wording.numbers import LIKELY, probability
 from circuit_widget.wording.text import apart, mono_width
@@ -59,7 +62,7 @@ MOST_ANSWERS = 3
 
 @dataclass(frozen=True)
 class NodeMarks:
-    """How nodes are marked, by node id: the supernode's hue, pins, and `presence`, the share left after an intervention."""
+    """How nodes are marked, by node id: the supernode's hue, pins, and `presence`, their opacity where it is not 1."""
 
     hue: Mapping[str, int]
     pinned: frozenset[str]
@@ -69,15 +72,18 @@ class NodeMarks:
 def node_marks(graph: Graph, circuit: Circuit, effect: Effect | None) -> NodeMarks:
     """Return the marks of nodes: hues of supernodes, pins, presence.
 
-    The presence of an output is the square root of its probability, at least 0.3. That of a feature that was active is
-    its activation after / before, at least 0.18 and at most 1.
+    The presence of an error outside the circuit is 0.7. That of an output is the square root of its probability, at
+    least 0.3. That of a feature that was active is its activation after / before, at least 0.18 and at most 1.
     """
     hue = {node: supernode.color for supernode in circuit.supernodes for node in supernode.nodes}
     logits = graph.node_ids[graph.weights.shape[1] :]
     likely = {target.token_id: target.probability for target in graph.targets}
     if effect is not None:
         likely.update(zip(effect.tokens["token_id"], effect.tokens["after"], strict=True))
-    left = {node: output_presence(likely[target.token_id]) for node, target in zip(logits, graph.targets, strict=True)}
+    circuit_nodes = {*hue, *circuit.pinned}
+    kinds = zip(graph.node_ids, graph.node_kinds, strict=True)
+    left = {node: ERROR_OPACITY for node, kind in kinds if kind == NodeKind.ERROR and node not in circuit_nodes}
+    left |= {node: output_presence(likely[target.token_id]) for node, target in zip(logits, graph.targets, strict=True)}
     if effect is not None:
         table = effect.nodes
         for node, before, after in zip(table["id"], table["before"], table["after"], strict=True):
@@ -101,11 +107,11 @@ def draw_map(
     index_of = {int(node): index for index, node in enumerate(visible.nodes)}
     marks = node_marks(graph, circuit, effect)
     _axes(pen, layout, width)
-    first, signed, faint = _drawn_edges(graph, visible, marks)
-    behind = BEHIND if len(first) else 1.0
+    inside, signed, faint = _drawn_edges(graph, visible, marks)
+    behind = BEHIND if len(inside) else 1.0
     _faint_edges(pen, layout, visible, index_of, faint, behind * faint_opacity(len(faint)))
     _signed_edges(pen, graph, layout, visible, index_of, marks, signed, behind * signed_opacity(len(signed)))
-    _signed_edges(pen, graph, layout, visible, index_of, marks, first, MAP_EDGE_OPACITY)
+    _signed_edges(pen, graph, layout, visible, index_of, marks, inside, MAP_EDGE_OPACITY)
     for node, index in reversed(index_of.items()):
         _node(pen, nodes[index].kind, graph.node_ids[node], layout, index, marks)
     answers = _answers(pen, graph, layout, index_of, effect)
@@ -122,7 +128,13 @@ def draw_map(
 
 def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
     left = layout.columns[0].x0 if layout.columns else 0.0
-    pen.lines([(left, row.y, width, row.y) for row in layout.rows], Paint(stroke=style.GRID, width=0.8))
+    for in_band, group in groupby(layout.rows, lambda row: row.in_band):
+        rows = list(group)
+        top, bottom = rows[-1].y - rows[-1].height / 2, rows[0].y + rows[0].height / 2
+        if in_band:
+            pen.rectangle(left, top + 1, width - left, bottom - top - 2, Paint(fill=style.GRID))
+    lines = [(left, row.y, width, row.y) for row in layout.rows if not row.in_band]
+    pen.lines(lines, Paint(stroke=style.GRID, width=0.8))
     top, bottom = layout.rows[-1].y - 8, layout.rows[0].y + 8
     pen.lines(
         [(column.x0, top, column.x0, bottom) for column in layout.columns[1:]],
@@ -151,9 +163,12 @@ def _drawn_edges(graph: Graph, visible: VisibleGraph, marks: NodeMarks) -> tuple
 
 
 def _curve(layout: MapLayout, source: int, target: int) -> tuple[float, ...]:
+    one, other = layout.columns[layout.column[source]], layout.columns[layout.column[target]]
+    trunk = Trunk((one.x0 + one.x1) / 2, (other.x0 + other.x1) / 2, (one.y + other.y) / 2)
     return map_edge(
         layout.x[source], layout.y[source], layout.radius[source],
         layout.x[target], layout.y[target], layout.radius[target],
+        None if one == other else trunk,
     )  # fmt: skip
 
 

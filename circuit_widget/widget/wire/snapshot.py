@@ -99,6 +99,7 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         model=SnapshotModel(recipe["model"], recipe["transcoders"], recipe["device"], recipe["dtype"]),
         scores=SnapshotScores(graph.recorded_scores.replacement, graph.recorded_scores.completeness),
         thresholds=SnapshotThresholds(thresholds.node, thresholds.edge),
+        error_influence=_error_influence(graph),
         total_nodes=graph.n_nodes,
         ids=ids,
         labels={
@@ -106,6 +107,12 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         },
         columns={name: _column(name, arrays[name], dtype) for name, dtype in _DTYPES.items()},
     )
+
+
+def _error_influence(graph: Graph) -> float:
+    total = float(graph.influence[: graph.weights.shape[1]].sum())
+    errors = float(graph.influence[graph.n_features : graph.n_features + graph.n_errors].sum())
+    return errors / total if total > 0 else 0.0
 
 
 def _column(name: str, values: Shaped[np.ndarray, " items"], dtype: DType) -> SnapshotColumn:

@@ -68,6 +68,8 @@ class SnapshotColumn:
 class SnapshotMessage:
     """A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
 
+    `error_influence` is the share of the summed influence that errors have.
+
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
     those of the model, and else has one for each.
     """
@@ -83,6 +85,7 @@ class SnapshotMessage:
     model: SnapshotModel
     scores: SnapshotScores
     thresholds: SnapshotThresholds
+    error_influence: float
     total_nodes: int
     ids: tuple[str, ...]
     labels: dict[str, str]

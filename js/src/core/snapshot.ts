@@ -69,6 +69,7 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
     scores: header.scores,
     // A notebook that was saved by an earlier version has none.
     thresholds: header.thresholds ?? { node: NODE_THRESHOLD, edge: EDGE_THRESHOLD },
+    errorInfluence: header.error_influence ?? null,
     totalNodes: header.total_nodes,
     ids: header.ids,
     index: new Map(header.ids.map((id, node) => [id, node])),

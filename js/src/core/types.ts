@@ -21,6 +21,8 @@ export interface Snapshot {
   readonly scores: SnapshotMessage["scores"];
   /** Those of a circuit that has none of its own. */
   readonly thresholds: Thresholds;
+  /** Share of the summed influence that errors have; null where an earlier version saved the notebook. */
+  readonly errorInfluence: number | null;
   /** Nodes of the whole graph, of which a snapshot has the most influential. */
   readonly totalNodes: number;
 

@@ -5,6 +5,7 @@ import { EDGE_THRESHOLD } from "../core/constants";
 import { edgesOf } from "../core/snapshot";
 import { BEHIND, MAP_EDGE_OPACITY } from "../layout/constants";
 import type { MapLabel } from "../layout/map-labels";
+import { bandsOf } from "../layout/map-rows";
 import { signedOpacity } from "../layout/strokes";
 import { PALETTES } from "../page/constants";
 import type { Size } from "../page/size";
@@ -23,6 +24,7 @@ import {
   paintSignedEdges,
 } from "./paint";
 import { AT_REST, buildScene, type Camera, type Scene, type Spot, shapeScale, spotOf } from "./scene";
+import { bandText } from "./speech";
 
 export interface DraggedFrame {
   readonly x0: number;
@@ -110,6 +112,15 @@ export class MapView {
     const scene = this.scene.value;
     const index = scene.grid.at((x - left) / k, (y - top) / k, slack / k, shapeScale(this.camera.value) / k);
     return index === null ? null : this.#id(index);
+  }
+
+  /** What is in the band of layers at a height; empty outside bands. */
+  bandTextAt(y: number): string {
+    const { k, y: top } = this.camera.value;
+    const { layout, snapshot } = this.scene.value;
+    const at = (y - top) / k;
+    const band = bandsOf(layout).find((one) => one.top <= at && at <= one.bottom);
+    return band === undefined ? "" : bandText(snapshot, band);
   }
 
   nodesIn({ x0, y0, x1, y1 }: DraggedFrame): NodeId[] {

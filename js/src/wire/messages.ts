@@ -231,6 +231,8 @@ export interface SnapshotColumn {
 
 /** A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
 
+    `error_influence` is the share of the summed influence that errors have.
+
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
     those of the model, and else has one for each.
      */
@@ -246,6 +248,7 @@ export interface SnapshotMessage {
   readonly model: SnapshotModel;
   readonly scores: SnapshotScores;
   readonly thresholds: SnapshotThresholds;
+  readonly error_influence: number;
   readonly total_nodes: number;
   readonly ids: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
