@@ -195,7 +195,12 @@ CONFIGURATIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "qwen2_moe",
         _ROTARY
         | _EXPERTS
-        | {"num_experts": 4, "moe_intermediate_size": 24, "shared_expert_intermediate_size": 40, "mlp_only_layers": [1]},
+        | {
+            "num_experts": 4,
+            "moe_intermediate_size": 24,
+            "shared_expert_intermediate_size": 40,
+            "mlp_only_layers": [1],
+        },
     ),
     "mixtral": ("mixtral", _ROTARY | _EXPERTS | {"num_local_experts": 4}),
     "qwen3_moe": (

@@ -238,7 +238,9 @@ ARCHITECTURES: dict[str, Sites] = {
     "gpt_neo": replace(_GPT2, attention="attn.attention", value="v_proj", output="out_proj"),
     "gpt_bigcode": replace(
         _GPT2,
-        requirements=(Requirement("multi_query", True, "its projection has queries, keys and values of each head together"),),
+        requirements=(
+            Requirement("multi_query", True, "its projection has queries, keys and values of each head together"),
+        ),
     ),
     "nanochat": Sites(
         norm=NormKind(weighted=False),

@@ -38,7 +38,7 @@ def test_a_row_sums_to_what_is_read_less_what_no_node_owns(any_case: Case) -> No
         numbers, positions = (
             torch.tensor(of[here], dtype=torch.long) for of in (graph.feature_index, graph.feature_position)
         )
-        readers = case.model.transcoders.encoder_rows_at(layer, numbers, positions, pieces.mlp_input).detach()
+        readers = case.model.transcoders.encoder_rows_at(layer, numbers, positions, pieces.mlp_input)
         owned = pieces.mlp_input - unowned[layer]
         expected[here] = (readers * owned[graph.feature_position[here]]).sum(-1)
     assert_close(graph.weights[: graph.n_features].sum(1), expected)
