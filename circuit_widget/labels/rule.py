@@ -156,9 +156,12 @@ def find_rules(evidence: Evidence, promotes: Promotes, alike: AlikeWords) -> Rul
 def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:
     """Add sets of words that are alike to the features that have no rule."""
     for some in torch.nonzero(~rules.found)[:, 0].split(ALIKE_AT_ONCE):
-        sets = alike.sets(evidence, some, LEAST_WEIGHT)
-        usable = sets.found & (evidence.active[some] * sets.shares >= PRECISE * sets.occurrences)
-        rows, words, tokens = some[usable], sets.words[usable], sets.tokens[usable]
+        likely = alike.likely(evidence, some, LEAST_WEIGHT)
+        if not len(likely):
+            continue
+        sets = alike.sets(evidence, likely, LEAST_WEIGHT)
+        usable = sets.found & (evidence.active[likely] * sets.shares >= PRECISE * sets.occurrences)
+        rows, words, tokens = likely[usable], sets.words[usable], sets.tokens[usable]
         members = evidence.words[Spelling.ANY_CASE][rows]
         named = (
             torch.stack([torch.isin(one, of_set) for one, of_set in zip(members, words, strict=True)])

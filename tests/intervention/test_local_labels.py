@@ -29,7 +29,7 @@ def test_a_label_names_what_an_ablation_lowers_and_raises(model: ReplacementMode
     for node, label in labels.items():
         tokens = model.intervene(unlabelled, cw.Ablate(node), progress=False).tokens
         lost = (tokens["before"] - tokens["after"]).set_axis(tokens["token"].str.strip())
-        named = {part[2:].strip("“”"): part[0] for part in re.split(r" (?=[+−] )", label.removeprefix("here: "))}
+        named = {part[1:].strip("“”"): part[0] for part in re.split(r" (?=[+−])", label.removeprefix("here: "))}
         assert label.startswith("here: ")
         assert 1 <= len(named) <= 2
         for word, sign in named.items():

@@ -35,7 +35,7 @@ def local_labels(
 
     Of the `n` most influential features, those that have no label are ablated one by one, with nothing frozen. The label
     names the token whose probability changes most, and the one that changes most the other way, if by at least 0.01:
-    "here: + Paris − the" makes " Paris" likelier on this prompt and " the" less likely. A feature that changes no token's
+    "here: +Paris −the" makes " Paris" likelier on this prompt and " the" less likely. A feature that changes no token's
     probability by so much gets no label. The labels are of this prompt alone: give them to the graph with
     `graph.with_labels(...)`; they are not kept with the features.
 
@@ -74,7 +74,7 @@ def _label(effect: Effect, vocabulary: Vocabulary) -> str | None:
     raised, lowered = known[lost[known].argmax()], known[lost[known].argmin()]
     signs = [("+", raised, lost[raised]), ("−", lowered, -lost[lowered])]
     strong = sorted((one for one in signs if one[2] >= LEAST_CHANGE), key=lambda one: -one[2])
-    words = [f"{sign} {_quoted(vocabulary.text(int(token_ids[place])))}" for sign, place, _ in strong]
+    words = [f"{sign}{_quoted(vocabulary.text(int(token_ids[place])))}" for sign, place, _ in strong]
     return f"here: {' '.join(words)}" if words else None
 
 
