@@ -64,7 +64,7 @@ def test_labels_are_given_to_a_graph_and_not_kept_with_the_features(model: Repla
 @pytest.mark.parametrize("n", [0, -1, 1.5, True, "all"])
 def test_a_number_of_features_that_is_none_is_refused(model: ReplacementModel, unlabelled: Graph, n: object) -> None:
     with pytest.raises(InterventionError, match="n, the number of features"):
-        model.local_labels(unlabelled, n, progress=False)  # type: ignore[arg-type]
+        model.local_labels(unlabelled, n, progress=False)
 
 
 def test_labelling_stops_when_it_is_cancelled(model: ReplacementModel, unlabelled: Graph) -> None:
