@@ -42,7 +42,9 @@ def test_an_empty_circuit_leaves_its_room_to_the_map(open_notebook: OpenNotebook
     view.part("box").wait_for()
     filled = _wait(view, lambda sizes: sizes["circuit"][1] > 200)
     assert abs(filled["map"][1] + filled["circuit"][1] - empty["map"][1] - empty["circuit"][1]) < 1
-    assert notebook.python("dict(widget.circuit.positions)") == {}, "a place in the strip says nothing of one in the pane"
+    assert notebook.python("dict(widget.circuit.positions)") == {}, (
+        "a place in the strip says nothing of one in the pane"
+    )
 
     edge = view.part("edge-map-circuit")
     x, y = view.centre(edge)
