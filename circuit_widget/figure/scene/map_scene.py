@@ -101,11 +101,11 @@ def draw_map(
     index_of = {int(node): index for index, node in enumerate(visible.nodes)}
     marks = node_marks(graph, circuit, effect)
     _axes(pen, layout, width)
-    first, signed, faint = _drawn_edges(graph, visible, marks)
-    behind = BEHIND if len(first) else 1.0
+    inside, signed, faint = _drawn_edges(graph, visible, marks)
+    behind = BEHIND if len(inside) else 1.0
     _faint_edges(pen, layout, visible, index_of, faint, behind * faint_opacity(len(faint)))
     _signed_edges(pen, graph, layout, visible, index_of, marks, signed, behind * signed_opacity(len(signed)))
-    _signed_edges(pen, graph, layout, visible, index_of, marks, first, MAP_EDGE_OPACITY)
+    _signed_edges(pen, graph, layout, visible, index_of, marks, inside, MAP_EDGE_OPACITY)
     for node, index in reversed(index_of.items()):
         _node(pen, nodes[index].kind, graph.node_ids[node], layout, index, marks)
     answers = _answers(pen, graph, layout, index_of, effect)
