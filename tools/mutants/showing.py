@@ -111,8 +111,8 @@ MUTATIONS = (
     Mutation(
         "an edge is kept that leads nowhere",
         SCENE + "visible.py",
-        "shown & reaching[target])",
-        "shown)",
+        "between & reaching[target])",
+        "between)",
         VISIBLE,
     ),
     Mutation(

@@ -94,11 +94,13 @@ def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
     ranked = graph.n_features + graph.n_errors
     visible = within & (reaching | kept)
     visible[ranked:] = True
-    shown = visible[source] & visible[target]
-    shown &= (strongest.share <= thresholds.edge) | _backbone(source, target, strongest.share, shown & reaching[target])
+    between = visible[source] & visible[target]
+    between &= (strongest.share <= thresholds.edge) | _backbone(
+        source, target, strongest.share, between & reaching[target]
+    )
     first = ranked + np.flatnonzero(graph.token_position == 0)
-    visible[first[~kept[first] & ~np.isin(first, source[shown])]] = False
-    order = np.flatnonzero(shown)[::-1]
+    visible[first[~kept[first] & ~np.isin(first, source[between])]] = False
+    order = np.flatnonzero(between)[::-1]
     source, target = source[order], target[order]
     share = strongest.weight[order] / graph.input_total[target]
     return VisibleGraph(np.flatnonzero(visible), source, target, share, strongest.share[order])
