@@ -41,15 +41,15 @@ MUTATIONS = (
     Mutation(
         "the faint edges of the figure are those with a sign",
         SCENE + "map_scene.py",
-        "index_of, ~signed)",
-        "index_of, signed)",
+        "others[:-SIGNED_EDGES][-FAINT_EDGES:]",
+        "others[-FAINT_EDGES:]",
         FIGURE,
     ),
     Mutation(
         "the weakest edges of the figure show their sign",
         SCENE + "map_scene.py",
-        "[-STRONGEST:]] = True",
-        "[:STRONGEST]] = True",
+        "others[-SIGNED_EDGES:], faint",
+        "others[:10], faint",
         FIGURE,
     ),
     Mutation(
@@ -62,8 +62,8 @@ MUTATIONS = (
     Mutation(
         "suppression does not fade an edge of the figure",
         SCENE + "map_scene.py",
-        "opacity = MAP_EDGE_OPACITY * marks.presence.get(graph.node_ids[source], 1.0)",
-        "opacity = MAP_EDGE_OPACITY",
+        "left = opacity * marks.presence.get(graph.node_ids[source], 1.0)",
+        "left = opacity",
         FIGURE,
     ),
     Mutation(
@@ -111,8 +111,8 @@ MUTATIONS = (
     Mutation(
         "an edge is kept that leads nowhere",
         SCENE + "visible.py",
-        "between & reaching[target])",
-        "between)",
+        "between & reaching[target]",
+        "between",
         VISIBLE,
     ),
     Mutation(
@@ -292,7 +292,7 @@ MUTATIONS = (
     Mutation(
         "many faint edges on the page do not fade",
         JS + "layout/strokes.ts",
-        "return clamp(8 / Math.sqrt(1 + count), 0.16, 0.5);",
+        "return clamp(4 / Math.sqrt(1 + count), 0.1, 0.4);",
         "return 0.5;",
         (*LAYOUT, *MAP),
     ),
