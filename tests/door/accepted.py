@@ -137,7 +137,10 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "first": FROM_ZERO,
     "pairs": FLAG,
     "ablate_errors": FLAG,
-    **{f"ReplacementModel.{study}.n": ONE | HUGE for study in ("verify", "sweep_groups", "faithfulness", "validate")},
+    **{
+        f"ReplacementModel.{study}.n": ONE | HUGE
+        for study in ("verify", "sweep_groups", "faithfulness", "validate", "local_labels")
+    },
     # Of what a model returns.
     "Generation.position_of.token": FROM_ZERO | {"-1"},
     "Generation.trace.token": FROM_ZERO | {"-1"} | NONE,
