@@ -137,6 +137,27 @@ MUTATIONS = (
         MAP,
     ),
     Mutation(
+        "edges of the figure's map are bundled at the wrong column",
+        SCENE + "map_scene.py",
+        "Trunk((one.x0 + one.x1) / 2, (other.x0 + other.x1) / 2,",
+        "Trunk((other.x0 + other.x1) / 2, (one.x0 + one.x1) / 2,",
+        FIGURE,
+    ),
+    Mutation(
+        "errors are as strong as features",
+        SCENE + "map_scene.py",
+        "left = {node: ERROR_OPACITY",
+        "left = {node: 1.0",
+        FIGURE,
+    ),
+    Mutation(
+        "rows with many nodes are no higher than others",
+        "circuit_widget/figure/layout/map_layout.py",
+        "else factor * height + spare for height",
+        "else available / (len(needs) - 1) for height",
+        STROKES,
+    ),
+    Mutation(
         "widths of edges do not grow",
         "circuit_widget/figure/layout/strokes.py",
         "5.0 * math.sqrt(abs(share)), 0.8), 5.0)",
