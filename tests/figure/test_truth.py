@@ -55,8 +55,8 @@ def path_of(layout: MapLayout, visible: VisibleGraph, source: int, target: int) 
     one, other = (
         next(c for c in layout.columns if c.position == GRAPH.node_position[node]) for node in (source, target)
     )
-    middles = [(column.x0 + column.x1) / 2 for column in (one, other)]
-    return map_edge(*ends[0], *ends[1], None if one == other else Trunk(*middles, (one.y + other.y) / 2))
+    trunk = Trunk((one.x0 + one.x1) / 2, (other.x0 + other.x1) / 2, (one.y + other.y) / 2)
+    return map_edge(*ends[0], *ends[1], None if one == other else trunk)
 
 
 def share_of(source: int, target: int) -> float:

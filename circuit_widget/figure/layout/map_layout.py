@@ -270,7 +270,7 @@ def _columns(
             break
         widths = stage
     spare = max(0.0, available - math.fsum(widths))
-    crowds = [0] * len(positions)
+    crowds = [0.0] * len(positions)
     for (position, _), members in cells.items():
         crowds[index_of[position]] += len(members) - 1 / 2
     columns = []
