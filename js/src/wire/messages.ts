@@ -84,6 +84,22 @@ export interface CardToken {
   readonly logit: number;
 }
 
+/** A query, a key or a pair of both: ids and labels, empty for none; ids of the file for what is no node. */
+export interface CardContributor {
+  readonly query: string;
+  readonly key: string;
+  readonly query_label: string;
+  readonly key_label: string;
+  readonly attribution: number;
+}
+
+/** What contributes to the attention scores of a feature, strongest first; `total` is how many its file lists. */
+export interface CardContributors {
+  readonly side: "pair" | "query" | "key";
+  readonly total: number;
+  readonly rows: readonly CardContributor[];
+}
+
 /** What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation. */
 export interface Card {
   readonly node: string;
@@ -104,6 +120,7 @@ export interface Card {
   readonly origin: string | null;
   readonly label_origin: string | null;
   readonly label_is_automatic: boolean;
+  readonly contributors: readonly CardContributors[];
 }
 
 /** A file's name and media type; its bytes are the reply's one buffer. */
