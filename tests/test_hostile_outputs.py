@@ -16,13 +16,16 @@ import pypdf
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.characters import REPLACEMENT, repaired
+from circuit_widget.characters import REPLACEMENT, beginning, repaired
 from circuit_widget.figure.figure import Figure, make_figure, read_recipe
 from circuit_widget.graph import exporting
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.widget.jobs import graph_requests
 from circuit_widget.widget.jobs.registry import REQUESTS
 from circuit_widget.widget.picture import picture_of
+from circuit_widget.widget.state.history import HistoryEntry
+from circuit_widget.widget.state.kept_file import Writing, read_file, read_work
+from circuit_widget.widget.state.work import Work
 from circuit_widget.widget.wire.messages import FileReply
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
 from tests.figure.test_hostile_text import ACTIVE, labelled, names_in, renamed
@@ -190,6 +193,18 @@ def output_of_a_notebook(given: Displayed, folder: Path) -> None:
     base64.b64decode(data, validate=True)
 
 
+def kept_work(given: Displayed, folder: Path) -> None:
+    path = folder / "x.json"
+    # The name of an experiment is a text of 1 to 200 characters.
+    name = beginning(repaired(given.text).strip(), 200).strip() or "x"
+    entry = HistoryEntry(1, name, texas_ablated(given.graph))
+    path.write_text(Writing(given.graph).text(Work(given.circuit, (entry,), 1, 1)), encoding="utf-8")
+    found = read_work(read_file(path), given.graph, path.name)
+    assert (found.circuit, found.entries[0].name) == (given.circuit, name)
+    assert found.entries[0].effect.tokens["token"].tolist() == entry.effect.tokens["token"].tolist()
+    assert cw.Circuit.load(path) == given.circuit
+
+
 OUTPUTS: Mapping[str, Callable[[Displayed, Path], None]] = MappingProxyType(
     {
         "figure .svg": svg,
@@ -201,6 +216,7 @@ OUTPUTS: Mapping[str, Callable[[Displayed, Path], None]] = MappingProxyType(
         "graph .csv": tables,
         "graph .parquet": exported(".parquet"),
         "circuit": circuit,
+        "kept work": kept_work,
         "link": link,
         "code": code,
         "output of a notebook": output_of_a_notebook,

@@ -96,6 +96,17 @@ describe("the inspector", () => {
     );
   });
 
+  it("says why a token is a number where the file of the graph has no texts", () => {
+    const snapshot = fixtureSnapshot();
+    const tokens = snapshot.tokens.map((token, at) =>
+      at === 4 ? { ...token, text: `[token ${token.token_id}]` } : token,
+    );
+    expect(inspector("E_4_4", { snapshot: { ...snapshot, tokens } }).root.textContent).toContain(
+      "The file of this graph has numbers of tokens and no texts",
+    );
+    expect(inspector("E_4_4").root.textContent).not.toContain("no texts");
+  });
+
   it("says that other neurons are those without a node", () => {
     const { root } = inspector("1_-1_3", { snapshot: onNeurons() });
     expect(root.textContent).toContain("What those neurons of this MLP write that are no nodes of the graph.");

@@ -69,7 +69,11 @@ function Name({ store, id, label }: { store: Store; id: string; label: string })
   if (id === "") return null;
   if (store.snapshot.index.has(id)) {
     return (
-      <Button class="link-button clip" title={store.nameOf(id)} onClick={() => store.actions.select([id], "replace")}>
+      <Button
+        class="link-button clip node"
+        title={store.nameOf(id)}
+        onClick={() => store.actions.select([id], "replace")}
+      >
         {store.nameOf(id)}
       </Button>
     );

@@ -9,6 +9,7 @@ import type {
   InterveneBody,
   RecallBody,
   RenameBody,
+  RepeatBody,
 } from "./experiment-messages";
 import type {
   AlignBody,
@@ -268,6 +269,7 @@ export interface Requests {
   readonly intervene: { readonly body: InterveneBody; readonly reply: EffectMessage };
   readonly controls: { readonly body: ControlsBody; readonly reply: EffectMessage };
   readonly recall: { readonly body: RecallBody; readonly reply: EffectMessage };
+  readonly repeat: { readonly body: RepeatBody; readonly reply: EffectMessage };
   readonly compare: { readonly body: CompareBody; readonly reply: ComparisonMessage };
   readonly rename: { readonly body: RenameBody; readonly reply: Empty };
   readonly forget: { readonly body: ForgetBody; readonly reply: Empty };
