@@ -32,6 +32,8 @@ from tests.figure.test_hostile_text import ACTIVE, labelled, names_in, renamed
 from tests.graph.test_spreadsheet import STARTS
 from tests.hostile import HOSTILE
 from tests.intervention.test_code_is_literal import assert_harmless
+from tests.widget.linear_model import LinearModel
+from tests.widget.small_graph import small_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:A box is drawn for each character")
 
@@ -194,15 +196,22 @@ def output_of_a_notebook(given: Displayed, folder: Path) -> None:
 
 
 def kept_work(given: Displayed, folder: Path) -> None:
-    path = folder / "x.json"
+    path, graph = folder / "x.json", small_graph()
+    graph = replace(
+        graph, tokens=(graph.tokens[0], replace(graph.tokens[1], text=repaired(given.text)), *graph.tokens[2:])
+    )
+    node, *others = graph.node_ids
+    made = cw.Circuit().group("a", [node])
+    for name, one in zip(given.names, others, strict=False):
+        made = made.group(name, [one])
     # The name of an experiment is a text of 1 to 200 characters.
     name = beginning(repaired(given.text).strip(), 200).strip() or "x"
-    entry = HistoryEntry(1, name, texas_ablated(given.graph))
-    path.write_text(Writing(given.graph).text(Work(given.circuit, (entry,), 1, 1)), encoding="utf-8")
-    found = read_work(read_file(path), given.graph, path.name)
-    assert (found.circuit, found.entries[0].name) == (given.circuit, name)
+    entry = HistoryEntry(1, name, LinearModel().intervene(graph, [cw.Ablate(node)]))
+    path.write_text(Writing(graph).text(Work(made, (entry,), 1, 1)), encoding="utf-8")
+    found = read_work(read_file(path), graph, path.name)
+    assert (found.circuit, found.entries[0].name) == (made, name)
     assert found.entries[0].effect.tokens["token"].tolist() == entry.effect.tokens["token"].tolist()
-    assert cw.Circuit.load(path) == given.circuit
+    assert cw.Circuit.load(path) == made
 
 
 OUTPUTS: Mapping[str, Callable[[Displayed, Path], None]] = MappingProxyType(

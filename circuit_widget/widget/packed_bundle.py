@@ -35,14 +35,14 @@ export default {{
 
 @dataclass(frozen=True)
 class PackedBundle:
-    """A module for anywidget, or the path of one that is watched, and the compressed code that the module unpacks."""
+    """A module for anywidget, or the path of one that anywidget follows, and the compressed code that the module unpacks."""
 
     module: str | Path
     code: bytes
 
 
 def packed_bundle(file: Path) -> PackedBundle:
-    """Return a bundle for notebooks; empty where there is no file, and the file itself where anywidget watches it."""
+    """Return a bundle for notebooks; empty where there is no file, and the file itself where anywidget follows its changes."""
     if not file.is_file():
         return PackedBundle("", b"")
     if os.environ.get("ANYWIDGET_HMR") == "1":
