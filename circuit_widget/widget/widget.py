@@ -62,7 +62,7 @@ class CircuitWidget(anywidget.AnyWidget):
         keep: a file for circuit, history and thresholds, written after each edit; if it exists, the widget starts with
             what is in it. Without one, it starts with what the last widget on the same graph had in this process.
         theme: "auto" follows the notebook's.
-        height: of the map, in CSS pixels.
+        height: of the map beside a circuit, in CSS pixels; all panes together are at least 1.35 times as high.
 
     `circuit` and `selected` (node ids) can be read, set, and followed with `observe`. `effect` is the displayed effect as
     the page has it, or None, and `study` the sweep, text or validation made last. Nodes of interventions may be named: a

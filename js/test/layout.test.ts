@@ -19,6 +19,7 @@ import {
   outputPresence,
   presence,
   ringWidth,
+  signedOpacity,
   signedWidth,
 } from "../src/layout/strokes";
 import { apart, monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/text/width";
@@ -57,7 +58,7 @@ interface Fixture {
     readonly head: readonly number[];
     readonly dashes: readonly number[];
   }[];
-  readonly faint_opacity: readonly { readonly edges: number; readonly opacity: number }[];
+  readonly opacity: readonly { readonly edges: number; readonly faint: number; readonly signed: number }[];
   readonly presence: readonly { readonly before: number; readonly after: number; readonly presence: number }[];
   readonly output_presence: readonly { readonly probability: number; readonly presence: number }[];
   readonly ring: readonly { readonly radius: number; readonly width: number }[];
@@ -132,8 +133,8 @@ describe("strokes", () => {
     expectSame({ width, signed: signedWidth(share), faint, head, dashes: dashes(width) }, expected, "line");
   });
 
-  test.each(fixture.faint_opacity)("opacity of $edges edges", ({ edges, opacity }) => {
-    expectSame(faintOpacity(edges), opacity, "opacity");
+  test.each(fixture.opacity)("opacity of $edges edges", ({ edges, ...expected }) => {
+    expectSame({ faint: faintOpacity(edges), signed: signedOpacity(edges) }, expected, "opacity");
   });
 
   test.each(fixture.presence)("presence of $before, now $after", (entry) => {

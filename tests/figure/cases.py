@@ -21,6 +21,7 @@ from circuit_widget.figure.layout.strokes import (
     output_presence,
     presence,
     ring_width,
+    signed_opacity,
     signed_width,
 )
 from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label
@@ -214,8 +215,9 @@ def fixture() -> dict[str, Any]:
             }
             for share in (0.0, 1e-300, -0.004, -0.01, 0.02, 0.07, 0.2, -0.9, 3.0)
         ],
-        "faint_opacity": [
-            {"edges": edges, "opacity": faint_opacity(edges)} for edges in (0, 1, 255, 600, 2499, 30_000)
+        "opacity": [
+            {"edges": edges, "faint": faint_opacity(edges), "signed": signed_opacity(edges)}
+            for edges in (0, 1, 80, 150, 255, 600, 2499, 30_000)
         ],
         "presence": [
             {"before": before, "after": after, "presence": presence(before, after)}

@@ -110,6 +110,7 @@ def expected(graph: Graph) -> dict[str, object]:
         "prompt": graph.recipe["prompt"],
         "tokens": [{"text": token.text, "token_id": token.token_id} for token in graph.tokens],
         "scores": {"replacement": graph.scores().replacement, "completeness": graph.scores().completeness},
+        "thresholds": {"node": 0.8, "edge": 0.98},
         "total_nodes": graph.n_nodes,
     }
 

@@ -236,7 +236,7 @@ def test_hostile_text_adds_no_element_to_the_page(text: str) -> None:
 
 def test_a_file_of_a_thousand_nodes_is_under_a_megabyte() -> None:
     graph = large_graph(1_300)
-    state = WidgetState(graph, Cards(), Circuit())
+    state = WidgetState(graph, Cards(), Circuit(node_threshold=0.8, edge_threshold=0.98))
     written = html_of(state, silent)
     content = content_in(written)
     assert len(content["traits"]["snapshot"]["ids"]) > 1_000

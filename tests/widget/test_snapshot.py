@@ -59,6 +59,7 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
         "prompt": header["prompt"],
         "tokens": header["tokens"],
         "scores": header["scores"],
+        "thresholds": header["thresholds"],
         "total_nodes": header["total_nodes"],
     }
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Int
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.map_labels import (
@@ -19,17 +20,21 @@ from circuit_widget.figure.layout.map_labels import (
 from circuit_widget.figure.layout.map_layout import SLANT, MapLayout, MapNode, map_layout
 from circuit_widget.figure.layout.routing import Route, map_edge
 from circuit_widget.figure.layout.strokes import (
+    BEHIND,
+    FAINT_EDGES,
     FAINT_WIDTHS,
     LEAST_LABEL_PRESENCE,
     MAP_EDGE_OPACITY,
     PINNED_RIM_WIDTH,
     RIM_WIDTH,
+    SIGNED_EDGES,
     faint_opacity,
     faint_step,
     head_length,
     output_presence,
     presence,
     ring_width,
+    signed_opacity,
     signed_width,
 )
 from circuit_widget.figure.scene import style
@@ -42,13 +47,14 @@ from circuit_widget.wording.names import layer_names, node_label, token_text
 from circuit_widget.wording.numbers import LIKELY, probability
 from circuit_widget.wording.text import apart, mono_width
 
+EdgeIndices: TypeAlias = Int[np.ndarray, " _drawn"]
+"""Indices of visible edges."""
+
 LEAST_HEIGHT = 190.0
 MOST_HEIGHT = 440.0
 ROW_PITCH = 54.0
 MOST_ANSWERS = 3
 """Most explained tokens written beside their pentagons."""
-STRONGEST = 40
-"""Most edges drawn with their sign."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,11 @@ def draw_map(
     index_of = {int(node): index for index, node in enumerate(visible.nodes)}
     marks = node_marks(graph, circuit, effect)
     _axes(pen, layout, width)
-    signed = _signed(graph, visible, marks)
-    _faint_edges(pen, layout, visible, index_of, ~signed)
-    _signed_edges(pen, graph, layout, visible, index_of, marks, signed)
+    inside, signed, faint = _drawn_edges(graph, visible, marks)
+    behind = BEHIND if len(inside) else 1.0
+    _faint_edges(pen, layout, visible, index_of, faint, behind * faint_opacity(len(faint)))
+    _signed_edges(pen, graph, layout, visible, index_of, marks, signed, behind * signed_opacity(len(signed)))
+    _signed_edges(pen, graph, layout, visible, index_of, marks, inside, MAP_EDGE_OPACITY)
     for node, index in reversed(index_of.items()):
         _node(pen, nodes[index].kind, graph.node_ids[node], layout, index, marks)
     answers = _answers(pen, graph, layout, index_of, effect)
@@ -132,13 +140,14 @@ def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
             pen.label(middle, layout.token_y - 4, column.text, style.TOKEN_SIZE, style.INK, "middle", mono=True)
 
 
-def _signed(graph: Graph, visible: VisibleGraph, marks: NodeMarks) -> Bool[np.ndarray, " edges"]:
-    """Return which edges are drawn with their sign: the strongest, within the circuit if there is one."""
+def _drawn_edges(graph: Graph, visible: VisibleGraph, marks: NodeMarks) -> tuple[EdgeIndices, EdgeIndices, EdgeIndices]:
+    """Return the edges within the circuit, of the others those drawn with their sign, and those without, weakest first."""
     chosen = set(marks.hue) | marks.pinned
-    inside = np.array([not chosen or node in chosen for node in graph.node_ids], dtype=bool)
-    signed = np.zeros(len(visible.source), dtype=bool)
-    signed[np.flatnonzero(inside[visible.source] & inside[visible.target])[-STRONGEST:]] = True
-    return signed
+    inside = np.array([node in chosen for node in graph.node_ids], dtype=bool)
+    within = inside[visible.source] & inside[visible.target]
+    others = np.flatnonzero(~within)
+    faint = others[:-SIGNED_EDGES][-FAINT_EDGES:]
+    return np.flatnonzero(within), others[-SIGNED_EDGES:], faint
 
 
 def _curve(layout: MapLayout, source: int, target: int) -> tuple[float, ...]:
@@ -149,14 +158,18 @@ def _curve(layout: MapLayout, source: int, target: int) -> tuple[float, ...]:
 
 
 def _faint_edges(
-    pen: Pen, layout: MapLayout, visible: VisibleGraph, index_of: Mapping[int, int], chosen: Bool[np.ndarray, " edges"]
+    pen: Pen,
+    layout: MapLayout,
+    visible: VisibleGraph,
+    index_of: Mapping[int, int],
+    chosen: EdgeIndices,
+    opacity: float,
 ) -> None:
     """Edges without sign, in a few widths, each drawn as one so that crossings do not darken."""
     paths: list[list[tuple[float, ...]]] = [[] for _ in FAINT_WIDTHS]
-    for edge_index in np.flatnonzero(chosen):
+    for edge_index in chosen:
         source, target = int(visible.source[edge_index]), int(visible.target[edge_index])
         paths[faint_step(float(visible.share[edge_index]))].append(_curve(layout, index_of[source], index_of[target]))
-    opacity = faint_opacity(int(chosen.sum()))
     for width, group in zip(FAINT_WIDTHS, paths, strict=True):
         pen.curves(group, Paint(stroke=style.FAINT, width=width, opacity=opacity))
 
@@ -168,19 +181,20 @@ def _signed_edges(
     visible: VisibleGraph,
     index_of: Mapping[int, int],
     marks: NodeMarks,
-    chosen: Bool[np.ndarray, " edges"],
+    chosen: EdgeIndices,
+    opacity: float,
 ) -> None:
     """Draw edges with their sign as colour and form, strength as width, the strongest on top, faded with their source."""
-    for index in np.flatnonzero(chosen):
+    for index in chosen[np.argsort(np.abs(visible.share[chosen]), kind="stable")]:
         source, target = int(visible.source[index]), int(visible.target[index])
         share = float(visible.share[index])
         width = signed_width(share)
         path = list(_curve(layout, index_of[source], index_of[target]))
         x, y = path[6], path[7]
         path[7] = y + head_length(width) - 1.0
-        opacity = MAP_EDGE_OPACITY * marks.presence.get(graph.node_ids[source], 1.0)
+        left = opacity * marks.presence.get(graph.node_ids[source], 1.0)
         color = style.EXCITE if share > 0 else style.INHIBIT
-        edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, opacity)
+        edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, left)
 
 
 def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: NodeMarks) -> None:

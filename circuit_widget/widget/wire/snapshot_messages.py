@@ -49,6 +49,14 @@ class SnapshotScores:
 
 
 @message
+class SnapshotThresholds:
+    """The thresholds of a circuit that has none of its own."""
+
+    node: float
+    edge: float
+
+
+@message
 class SnapshotColumn:
     """One number for each node, or for each edge: little-endian, of this type."""
 
@@ -74,6 +82,7 @@ class SnapshotMessage:
     targets: tuple[SnapshotTarget, ...]
     model: SnapshotModel
     scores: SnapshotScores
+    thresholds: SnapshotThresholds
     total_nodes: int
     ids: tuple[str, ...]
     labels: dict[str, str]

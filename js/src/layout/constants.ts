@@ -183,6 +183,15 @@ export const FADED_EDGE_OPACITY = 0.35;
 /** Opacity of an edge of the map with its sign, before it fades with its source. */
 export const MAP_EDGE_OPACITY = 0.75;
 
+/** Most edges of the map that are drawn with their sign while nothing is selected: the strongest. */
+export const SIGNED_EDGES = 300;
+
+/** Most edges that are drawn without sign behind them: more are a fog. */
+export const FAINT_EDGES = 1200;
+
+/** Opacity of all these behind the edges of the circuit, of the selection or of the hovered node. */
+export const BEHIND = 0.4;
+
 /** Width of the rim of a node of the map. */
 export const RIM_WIDTH = 1;
 

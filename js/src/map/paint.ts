@@ -126,7 +126,7 @@ export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array):
   context.save();
   clipToFrame(context, scene);
   context.strokeStyle = palette.faint;
-  context.globalAlpha = faintOpacity(scene.visible.edges.length);
+  context.globalAlpha = faintOpacity(edges.length);
   for (const [step, width] of FAINT_WIDTHS.entries()) {
     context.lineWidth = width;
     context.stroke(paths[step]);

@@ -10,6 +10,7 @@ import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { percent, probability, tokenText, withoutText } from "../wording/words";
 import { ExportMenu } from "./export-menu";
+import { FullscreenButton } from "./fullscreen-button";
 import { KeyboardHelp } from "./keyboard-help";
 import { Search } from "./search";
 
@@ -37,6 +38,7 @@ export function Header({ store }: { store: Store }) {
         <Step name="Redo" what={redoName.value} icon={<RedoIcon />} onClick={actions.redo} />
         <Search store={store} />
         <ExportMenu store={store} />
+        <FullscreenButton store={store} />
         <KeyboardHelp store={store} />
       </div>
     </header>

@@ -235,6 +235,12 @@ export interface SnapshotScores {
   readonly completeness: number;
 }
 
+/** The thresholds of a circuit that has none of its own. */
+export interface SnapshotThresholds {
+  readonly node: number;
+  readonly edge: number;
+}
+
 /** One number for each node, or for each edge: little-endian, of this type. */
 export interface SnapshotColumn {
   readonly dtype: "uint8" | "int16" | "int32" | "uint32" | "float32";
@@ -257,6 +263,7 @@ export interface SnapshotMessage {
   readonly targets: readonly SnapshotTarget[];
   readonly model: SnapshotModel;
   readonly scores: SnapshotScores;
+  readonly thresholds: SnapshotThresholds;
   readonly total_nodes: number;
   readonly ids: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
