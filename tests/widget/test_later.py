@@ -83,36 +83,10 @@ def test_the_end_of_the_process_waits_for_the_work_under_way_which_is_outdated_t
             pass
         outdated.set()
 
-    later = Later(work, 0.0)
+    later, waiting = Later(work, 0.0), Later(lambda _: None, HOUR)
     later.request()
+    waiting.request()
     assert begun.wait(SOON)
-    end_all(0.0)
+    end_all()
     assert outdated.is_set()
-    assert threads() == []
-
-
-def test_the_end_of_the_process_does_what_is_requested() -> None:
-    done: list[int] = []
-    later, other = Later(lambda _: done.append(1), HOUR), Later(lambda _: done.append(2), HOUR)
-    later.request()
-    other.request()
-    end_all(SOON)
-    assert sorted(done) == [1, 2]
-    later.request()
-    assert threads() == []
-
-
-def test_the_end_of_the_process_drops_what_it_has_no_time_for() -> None:
-    begun, done = threading.Event(), threading.Event()
-
-    def work(is_outdated: Callable[[], bool]) -> None:
-        begun.set()
-        while not is_outdated():
-            pass
-
-    slow, other = Later(work, 0.0), Later(lambda _: done.set(), HOUR)
-    slow.request()
-    assert begun.wait(SOON)
-    other.request()
-    end_all(0.0)
     assert threads() == []

@@ -20,11 +20,8 @@ Outdated: TypeAlias = Callable[[], bool]
 """Whether a newer change, or the end, has made the work under way useless."""
 
 
-MOST_AT_EXIT = 2.0
-"""Seconds that the end of the process gives to what is requested."""
-
-MOST_AFTER_IT = 5.0
-"""Seconds that it waits then for work under way, which cannot be stopped at every moment."""
+MOST_AT_EXIT = 5.0
+"""Seconds that the end of the process waits for work under way, which cannot be stopped at every moment."""
 
 _open: weakref.WeakSet[Later] = weakref.WeakSet()
 
@@ -94,16 +91,13 @@ class Later:
 
 
 @atexit.register
-def end_all(most: float = MOST_AT_EXIT) -> None:
-    """Do at once what is requested, as far as that takes at most so many seconds, and drop the rest.
+def end_all() -> None:
+    """Drop what is requested, and wait for the work under way.
 
-    The thread that sends a kernel's messages still runs, since it began before. Once it has ended, ipykernel sends from
-    whatever thread has something to send: a thread of ours that still published would tear the messages of another one.
+    At the end of a process ipykernel sends from whatever thread has something to send: a thread of ours that still
+    published would tear the messages of another one.
     """
-    until = time.monotonic() + most
-    for later in list(_open):
-        later.finish(max(0.0, until - time.monotonic()))
     for later in list(_open):
         later.close()
     for later in list(_open):
-        later.finish(MOST_AFTER_IT)
+        later.finish(MOST_AT_EXIT)
