@@ -16,10 +16,12 @@ from circuit_widget.attribution.influence import input_totals
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
+from circuit_widget.graph.description import described
 from circuit_widget.graph.edges_by_score import edges_by_score
 from circuit_widget.graph.flow_values import flow_of
 from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
-from circuit_widget.graph.node_table import Edges, described
+from circuit_widget.graph.node_table import Edges
+from circuit_widget.graph.qk_contributors import qk_frame
 from circuit_widget.graph.subgraph import pruned, scores_of_circuit
 from circuit_widget.graph.tracing_model import TracingModel, required
 from circuit_widget.graph.verification import Verification
@@ -84,8 +86,7 @@ class Graph:
         check_texts(self)
         check_arrays(self)
 
-    def __repr__(self) -> str:
-        return described(self)
+    __repr__ = described
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled or copied graph has no model, which stays in its process.
@@ -241,6 +242,15 @@ class Graph:
         """Ids of the features with exactly this label. Raises NodeError, naming the nearest labels, where there is none."""
         return nodes.labelled(self, label)
 
+    def qk_contributors(self, node: str | Feature | None = None) -> pandas.DataFrame:
+        """What contributes to the attention scores of a node, or of all nodes: kept from a file, listed, not drawn.
+
+        Columns: node, side ("pair" of a query and a key; one "query" or "key"), query, key (ids, those of the file for what
+        is no node here), query_label, key_label, attribution (largest first). Empty where the file lists none. Raises
+        NodeError for an unknown node, GraphFileError for a malformed list.
+        """
+        return qk_frame(self, node)
+
     def with_labels(self, labels: GivenLabels) -> Graph:
         """A copy with these labels besides its own: by node id, Feature or Everywhere, or what `label_features` returns.
 
@@ -278,9 +288,7 @@ class Graph:
         are always part of the circuit. Raises NodeError for unknown nodes, and CircuitError for a circuit of a pruned
         graph, which no longer has all the edges that the scores depend on.
         """
-        if keep is None:
-            return self.recorded_scores
-        return scores_of_circuit(self, self.resolve(keep))
+        return self.recorded_scores if keep is None else scores_of_circuit(self, self.resolve(keep))
 
     def verify(self, n: int = 50) -> Verification:
         """The `n` strongest edges beside their values when the model that traced this graph measures them again.

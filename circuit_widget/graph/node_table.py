@@ -26,17 +26,6 @@ class Edges(NamedTuple):
     share: Float32[np.ndarray, " edges"]
 
 
-def described(graph: Graph) -> str:
-    """Return a graph in one line."""
-    words = [f"{len(graph.tokens)} tokens", f"{graph.n_features:,} {graph.basis}"]
-    if graph.left_out:
-        words[1] += f" ({graph.left_out:,} more are left out)"
-    words.append(f"targets {', '.join(repr(target.token) for target in graph.targets)}")
-    scores = graph.recorded_scores
-    words.append(f"replacement {scores.replacement:.2f}, completeness {scores.completeness:.2f}")
-    return f"Graph({'; '.join(words)}{'; pruned' if graph.pruned else ''})"
-
-
 def node_ids(graph: Graph) -> tuple[str, ...]:
     """Ids of all nodes, in node order."""
     features = zip(

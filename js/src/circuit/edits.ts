@@ -29,12 +29,13 @@ export function mergeBoxes(store: Store, dragged: Box, target: Box, place: reado
   store.actions.select([dragged.id], "replace");
 }
 
-/** Keeps nodes in the circuit; one by itself is placed where it was dropped. */
+/** Keeps nodes in the circuit; one by itself is placed where it was dropped, unless it is the first: the pane has no room yet. */
 export function dropOnGround(store: Store, nodes: readonly NodeId[], place: readonly [number, number]): void {
   store.actions.edit((circuit) => {
     const pinned = pin(circuit, nodes);
     const grouped = pinned.supernodes.some((supernode) => supernode.nodes.includes(nodes[0]));
-    return nodes.length === 1 && !grouped ? move(pinned, nodes[0], ...place) : pinned;
+    const first = circuit.pinned.length === 0 && circuit.supernodes.length === 0;
+    return nodes.length === 1 && !grouped && !first ? move(pinned, nodes[0], ...place) : pinned;
   }, "pin");
 }
 

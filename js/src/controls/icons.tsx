@@ -42,3 +42,15 @@ export const ChevronIcon = () => (
     <path d="m4.5 6.5 3.5 3.5 3.5-3.5" />
   </Icon>
 );
+
+export const FullscreenIcon = () => (
+  <Icon>
+    <path d="M3 6.5V3h3.5M9.5 3H13v3.5M13 9.5V13H9.5M6.5 13H3V9.5" />
+  </Icon>
+);
+
+export const LeaveFullscreenIcon = () => (
+  <Icon>
+    <path d="M6.5 3v3.5H3M13 6.5H9.5V3M9.5 13V9.5H13M3 9.5h3.5V13" />
+  </Icon>
+);

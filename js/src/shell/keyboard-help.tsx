@@ -46,6 +46,7 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
     title: "everywhere",
     rows: [
       ["Ctrl Z · Ctrl Shift Z", "undo · redo an edit or an experiment"],
+      ["f · drag the edge of a pane", "full screen · resize"],
       ["/", "search nodes · all of a label"],
       ["Escape", "close, cancel, clear"],
       ["?", "this page"],

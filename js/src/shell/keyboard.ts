@@ -2,6 +2,7 @@
 
 import { ablate, groupNodes, togglePins, ungroupNodes } from "../store/commands";
 import type { Store } from "../store/store";
+import { toggleFullscreen } from "./fullscreen-button";
 
 const TEXT_FIELDS = "input:not([type='range']), textarea, select";
 
@@ -11,7 +12,7 @@ export function attachKeyboard(root: HTMLElement, store: Store, signal: AbortSig
     "keydown",
     (event) => {
       const typing = event.key !== "Escape" && (event.target as Element).matches(TEXT_FIELDS);
-      if (!event.defaultPrevented && !typing && act(event, store)) {
+      if (!event.defaultPrevented && !typing && act(event, root, store)) {
         event.preventDefault();
         event.stopPropagation();
       }
@@ -42,7 +43,7 @@ function keepFocus(root: HTMLElement, store: Store, signal: AbortSignal): void {
 }
 
 /** Does what a key means; false if it means nothing here. */
-function act(event: KeyboardEvent, store: Store): boolean {
+function act(event: KeyboardEvent, root: HTMLElement, store: Store): boolean {
   const { actions } = store;
   const nodes = store.selected.value;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -68,6 +69,9 @@ function act(event: KeyboardEvent, store: Store): boolean {
       return true;
     case "F2":
       store.renaming.value = store.inspected.value;
+      return true;
+    case "f":
+      void toggleFullscreen(root, store);
       return true;
     case "/":
       store.popover.value = "search";
