@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Union
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
-from circuit_widget.attribution.influence import input_totals
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
@@ -207,16 +206,12 @@ class Graph:
     @cached_property
     def row_nodes(self) -> Int64[np.ndarray, " targets"]:
         """Index in node order of each row of `weights`."""
-        features, logits = np.arange(self.n_features), np.arange(self.weights.shape[1], self.n_nodes)
-        return np.concatenate([features, logits], dtype=np.int64)
+        return nodes.row_nodes(self)
 
     @cached_property
     def input_total(self) -> Float64[np.ndarray, " nodes"]:
         """Summed absolute weight of all edges into each node, in node order; 0 for nodes without incoming edges."""
-        totals = np.zeros(self.n_nodes, dtype=np.float64)
-        totals[self.row_nodes] = input_totals(self.weights)
-        totals.setflags(write=False)
-        return totals
+        return nodes.input_total(self)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -320,8 +315,7 @@ class Graph:
     def propose_circuit(self, n: int | None = None, **settings: Any) -> ProposedCircuit:
         """The `n` most influential groups of `propose_groups`, by default 8, as a circuit with tokens and targets.
 
-        With a model: how necessary and sufficient it is, and what the best next group adds. `to_circuit()` of it is a
-        Circuit. Settings and errors are those of `propose_groups`.
+        With a model: how necessary and sufficient it is, and what the best next group adds. Settings and errors are alike.
         """
         from circuit_widget.proposal.proposed_circuit import propose_circuit
 
