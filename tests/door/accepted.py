@@ -83,6 +83,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.find.node": frozenset({"everything"}),  # None is the answer for what is no node
     "Graph.resolve.nodes": EMPTY,
     "Graph.labelled.label": NOTHING,
+    "Graph.qk_contributors.node": NONE,
     "Graph.strongest_edges.count": FROM_ZERO | HUGE | NONE,
     "Graph.strongest_edges.among": EMPTY | NONE,
     "Graph.prune.node_threshold": SHARE,

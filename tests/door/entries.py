@@ -117,6 +117,7 @@ def make_entries() -> dict[str, Entry]:
         "find": {"node": node},
         "resolve": {"nodes": [node]},
         "labelled": {"label": "a label"},
+        "qk_contributors": {"node": None},
         "with_labels": {"labels": {node: "a label"}},
         "strongest_edges": {"count": 1, "among": None},
         "prune": {"node_threshold": 0.5, "edge_threshold": 0.5},

@@ -8,7 +8,7 @@ import { KIND } from "../core/constants";
 import { watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import { percent, probability, tokenText } from "../wording/words";
+import { percent, probability, tokenText, withoutText } from "../wording/words";
 import { ExportMenu } from "./export-menu";
 import { FullscreenButton } from "./fullscreen-button";
 import { KeyboardHelp } from "./keyboard-help";
@@ -77,7 +77,7 @@ function Prompt({ store }: { store: Store }) {
     if (snapshot.kind[node] === KIND.token) tokenNodes.set(snapshot.nodePosition[node], id);
   }
   // The first token only marks the beginning of a text.
-  const words = snapshot.tokens.map((token, position) => ({ text: token.text, position })).slice(1);
+  const words = snapshot.tokens.map((token, position) => ({ token, position })).slice(1);
   const answer = [...snapshot.targets].sort((a, b) => b.probability - a.probability)[0];
   const others = snapshot.targets.length - 1;
 
@@ -94,8 +94,14 @@ function Prompt({ store }: { store: Store }) {
   return (
     <div class="prompt">
       <div class="prompt-tokens" ref={row}>
-        {words.map(({ text, position }) => (
-          <TokenChip key={position} store={store} node={tokenNodes.get(position)} text={tokenText(text)} />
+        {words.map(({ token, position }) => (
+          <TokenChip
+            key={position}
+            store={store}
+            node={tokenNodes.get(position)}
+            text={tokenText(token.text)}
+            title={withoutText(token) ?? undefined}
+          />
         ))}
       </div>
       <span class="muted" aria-hidden="true">
