@@ -1,10 +1,20 @@
 /**
- * Where the box of what was swapped in is: beside the box that it came in for.
- * The port of circuit_widget/figure/layout/injected.py.
+ * Where a box is that an experiment brings in, a swapped-in one or a new answer: beside the box that it belongs to.
+ * The port of circuit_widget/figure/layout/beside.py.
  */
 
 import { boxWidth, type PlacedBox } from "./circuit-layout";
-import { BOX_HEIGHT, CARD, CORNER, DIAGONAL, EDGE_CLEARANCE, INJECTED_MARGIN, LEFT_GAP, RIGHT_GAP } from "./constants";
+import {
+  ANSWER_GAP,
+  BOX_HEIGHT,
+  CARD,
+  CORNER,
+  DIAGONAL,
+  EDGE_CLEARANCE,
+  INJECTED_MARGIN,
+  LEFT_GAP,
+  RIGHT_GAP,
+} from "./constants";
 import { isClear } from "./detour";
 import type { Route } from "./routing";
 
@@ -12,26 +22,27 @@ import type { Route } from "./routing";
  * The box at the first of six places by the box of index `beside` that are free: right, left, above, below. A place that
  * no edge crosses goes before one that edges have to go around.
  */
-export function injectedBox(
+export function boxBeside(
   name: string,
-  features: number,
+  members: number,
   beside: number | null,
   placed: readonly PlacedBox[],
   routes: readonly Route[],
   width: number,
   height: number,
+  [rightGap, leftGap]: readonly [number, number] = [RIGHT_GAP, LEFT_GAP],
 ): PlacedBox {
   const w = boxWidth(name);
   const h = BOX_HEIGHT;
-  const cards = Math.min(features - 1, 2);
+  const cards = Math.min(members - 1, 2);
   if (beside === null) return { x: width - w / 2 - CORNER[0], y: h / 2 + CORNER[1], w, h, cards };
   const host = placed[beside];
   const aside = (host.w + w) / 2;
   const near = aside + DIAGONAL;
   const rise = (host.h + h) / 2 + DIAGONAL;
   const free = [
-    [aside + RIGHT_GAP, 0],
-    [-aside - LEFT_GAP, 0],
+    [aside + rightGap, 0],
+    [-aside - leftGap, 0],
     [near, -rise],
     [-near, -rise],
     [near, rise],
@@ -42,6 +53,25 @@ export function injectedBox(
   const clear = free.find((place) => routes.every(({ path }) => isClear(path, [place], EDGE_CLEARANCE)));
   const rightmost = width - w / 2 - CARD * cards - INJECTED_MARGIN;
   return clear ?? free[0] ?? { x: Math.min(rightmost, host.x + aside + 20), y: Math.max(h, host.y - h), w, h, cards };
+}
+
+/** The boxes of new answers, each beside the one before, the first beside the rightmost of the boxes in `outputs`. */
+export function answersBeside(
+  names: readonly string[],
+  outputs: readonly number[],
+  placed: readonly PlacedBox[],
+  routes: readonly Route[],
+  width: number,
+  height: number,
+): PlacedBox[] {
+  const boxes = [...placed];
+  let host: number | null = null;
+  for (const output of outputs) if (host === null || placed[output].x > placed[host].x) host = output;
+  for (const name of names) {
+    boxes.push(boxBeside(name, 1, host, boxes, routes, width, height, [ANSWER_GAP, ANSWER_GAP]));
+    host = boxes.length - 1;
+  }
+  return boxes.slice(placed.length);
 }
 
 /** Whether a box is inside the circuit and clear of the others. */
