@@ -9,6 +9,7 @@ import type { Snapshot } from "../core/types";
 import { watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
+import { FADED_BELOW } from "../wording/constants";
 import { percent, probability, tokenText } from "../wording/words";
 import { ExportMenu } from "./export-menu";
 import { FullscreenButton } from "./fullscreen-button";
@@ -110,6 +111,7 @@ function Prompt({ store }: { store: Store }) {
           store={store}
           node={snapshot.ids[answer.node]}
           text={`${tokenText(answer.token)} ${probability(answer.probability)}${row ? ` → ${probability(row.after)}` : ""}`}
+          faded={row !== undefined && row.after < FADED_BELOW * row.before}
           title={others > 0 ? `The likeliest of the ${others + 1} explained next tokens` : "The explained next token"}
           answer
         />
@@ -139,12 +141,14 @@ interface TokenChipProps {
   readonly text: string;
   readonly title?: string;
   readonly answer?: boolean;
+  readonly faded?: boolean;
 }
 
-function TokenChip({ store, node, text, title, answer = false }: TokenChipProps) {
+function TokenChip({ store, node, text, title, answer = false, faded = false }: TokenChipProps) {
   const { selected, hovered, actions } = store;
   const classes = ["token-chip"];
   if (answer) classes.push("answer");
+  if (faded) classes.push("faded");
   if (node !== undefined && selected.value.includes(node)) classes.push("selected");
   if (node !== undefined && hovered.value === node) classes.push("hovered");
   return (
