@@ -304,14 +304,14 @@ describe("several selected nodes", () => {
   it("are counted, and grouped or pinned together, outputs aside", () => {
     const { root, store } = inspector(null, { circuit: { ...CIRCUIT, pinned: [], supernodes: [] } });
     store.actions.select(["0_2_4", "4_40_5", "1_8_4"], "replace");
-    return eventually(() =>
-      expect(texts([get(root, "selection-bar")])).toEqual(["3 nodes selectedGroupPinclear"]),
-    ).then(async () => {
-      get(root, "pin-selected").click();
-      expect(store.circuit.value.pinned).toEqual(["0_2_4", "4_40_5", "1_8_4"]);
-      get(root, "group-selected").click();
-      expect(store.circuit.value.supernodes.map(({ nodes }) => nodes)).toEqual([["0_2_4", "1_8_4"]]);
-    });
+    return eventually(() => expect(texts([get(root, "selection-bar")])).toEqual(["3 nodes selectedGroupPin"])).then(
+      async () => {
+        get(root, "pin-selected").click();
+        expect(store.circuit.value.pinned).toEqual(["0_2_4", "4_40_5", "1_8_4"]);
+        get(root, "group-selected").click();
+        expect(store.circuit.value.supernodes.map(({ nodes }) => nodes)).toEqual([["0_2_4", "1_8_4"]]);
+      },
+    );
   });
 
   it("are not where one node, or a supernode, is selected", async () => {

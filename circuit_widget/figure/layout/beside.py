@@ -21,6 +21,10 @@ DIAGONAL: Final = 14.0
 INJECTED_MARGIN: Final = 4.0
 """Between the box and the ends of the circuit."""
 EDGE_CLEARANCE: Final = 5.0
+ANSWER_TOP: Final = 12.0
+"""Above a new answer that is beside no other."""
+ANSWER_STEP: Final = 12.0
+"""Between the places that are tried for it."""
 CORNER: Final = (12.0, 30.0)
 """From the right and from the top, of a box that belongs to none of the circuit."""
 
@@ -71,13 +75,31 @@ def answers_beside(
     width: float,
     height: float,
 ) -> list[PlacedBox]:
-    """The boxes of new answers, each beside the one before, the first beside the rightmost of the boxes in `outputs`."""
+    """The boxes of new answers, each beside the one before, the first beside the rightmost of the boxes in `outputs`.
+
+    Without outputs, the first is at the top, as far right as it is free.
+    """
     boxes = list(placed)
     host = max(outputs, key=lambda output: placed[output].x, default=None)
     for name in names:
-        boxes.append(box_beside(name, 1, host, boxes, routes, width, height, (ANSWER_GAP, ANSWER_GAP)))
+        if host is None:
+            boxes.append(_at_the_top(name, boxes, width, height))
+        else:
+            boxes.append(box_beside(name, 1, host, boxes, routes, width, height, (ANSWER_GAP, ANSWER_GAP)))
         host = len(boxes) - 1
     return boxes[len(placed) :]
+
+
+def _at_the_top(name: str, placed: Sequence[PlacedBox], width: float, height: float) -> PlacedBox:
+    """The box with room at its right for what is written there."""
+    w, y = box_width(name), BOX_HEIGHT / 2 + ANSWER_TOP
+    rightmost = width - w / 2 - ANSWER_GAP - INJECTED_MARGIN
+    steps = max(1, int((rightmost - w / 2) / ANSWER_STEP))
+    places = [PlacedBox(rightmost - ANSWER_STEP * step, y, w, BOX_HEIGHT, 0) for step in range(steps)]
+    for place in places:
+        if _is_free(place._replace(x=place.x + ANSWER_GAP / 2, w=w + ANSWER_GAP), placed, width, height):
+            return place
+    return places[0]
 
 
 def _is_free(place: PlacedBox, placed: Sequence[PlacedBox], width: float, height: float) -> bool:

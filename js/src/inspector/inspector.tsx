@@ -17,7 +17,7 @@ export function Inspector({ store }: { store: Store }) {
   const node = id === null ? undefined : store.snapshot.index.get(id);
   return (
     <aside class="inspector" aria-label="Inspector" data-test="inspector">
-      {box === undefined && store.selected.value.length > 1 && <SelectionBar store={store} />}
+      {store.selected.value.length > (box?.nodes.length ?? 1) && <SelectionBar store={store} />}
       {box !== undefined && <SupernodeInspector key={box.id} store={store} box={box} />}
       {box === undefined && node !== undefined && <NodeInspector key={node} store={store} node={node} />}
       {box === undefined && node === undefined && <Nothing />}
@@ -44,9 +44,6 @@ function SelectionBar({ store }: { store: Store }) {
       </Button>
       <Button class="button" title="p" data-test="pin-selected" onClick={() => togglePins(store, nodes)}>
         {pinned ? "Unpin" : "Pin"}
-      </Button>
-      <Button class="link-button" data-test="clear-selected" onClick={() => store.actions.select([], "replace")}>
-        clear
       </Button>
     </div>
   );

@@ -6,6 +6,8 @@
 import { boxWidth, type PlacedBox } from "./circuit-layout";
 import {
   ANSWER_GAP,
+  ANSWER_STEP,
+  ANSWER_TOP,
   BOX_HEIGHT,
   CARD,
   CORNER,
@@ -55,7 +57,10 @@ export function boxBeside(
   return clear ?? free[0] ?? { x: Math.min(rightmost, host.x + aside + 20), y: Math.max(h, host.y - h), w, h, cards };
 }
 
-/** The boxes of new answers, each beside the one before, the first beside the rightmost of the boxes in `outputs`. */
+/**
+ * The boxes of new answers, each beside the one before, the first beside the rightmost of the boxes in `outputs`. Without
+ * outputs, the first is at the top, as far right as it is free.
+ */
 export function answersBeside(
   names: readonly string[],
   outputs: readonly number[],
@@ -68,10 +73,30 @@ export function answersBeside(
   let host: number | null = null;
   for (const output of outputs) if (host === null || placed[output].x > placed[host].x) host = output;
   for (const name of names) {
-    boxes.push(boxBeside(name, 1, host, boxes, routes, width, height, [ANSWER_GAP, ANSWER_GAP]));
+    boxes.push(
+      host === null
+        ? atTheTop(name, boxes, width, height)
+        : boxBeside(name, 1, host, boxes, routes, width, height, [ANSWER_GAP, ANSWER_GAP]),
+    );
     host = boxes.length - 1;
   }
   return boxes.slice(placed.length);
+}
+
+/** The box with room at its right for what is written there. */
+function atTheTop(name: string, placed: readonly PlacedBox[], width: number, height: number): PlacedBox {
+  const w = boxWidth(name);
+  const rightmost = width - w / 2 - ANSWER_GAP - INJECTED_MARGIN;
+  const steps = Math.max(1, Math.trunc((rightmost - w / 2) / ANSWER_STEP));
+  const places = Array.from({ length: steps }, (_, step) => ({
+    x: rightmost - ANSWER_STEP * step,
+    y: BOX_HEIGHT / 2 + ANSWER_TOP,
+    w,
+    h: BOX_HEIGHT,
+    cards: 0,
+  }));
+  const withText = (place: PlacedBox) => ({ ...place, x: place.x + ANSWER_GAP / 2, w: w + ANSWER_GAP });
+  return places.find((place) => isFree(withText(place), placed, width, height)) ?? places[0];
 }
 
 /** Whether a box is inside the circuit and clear of the others. */

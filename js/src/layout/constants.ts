@@ -163,6 +163,12 @@ export const INJECTED_MARGIN = 4;
 
 export const EDGE_CLEARANCE = 5;
 
+/** Above a new answer that is beside no other. */
+export const ANSWER_TOP = 12;
+
+/** Between the places that are tried for it. */
+export const ANSWER_STEP = 12;
+
 /** From the right and from the top, of a box that belongs to none of the circuit. */
 export const CORNER = [12, 30] as const;
 
