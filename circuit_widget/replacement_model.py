@@ -26,6 +26,7 @@ from circuit_widget.intervention.kinds import Intervention, intervention_tuple
 from circuit_widget.intervention.studies.controls import controls
 from circuit_widget.intervention.studies.faithfulness import faithfulness
 from circuit_widget.intervention.studies.group_sweep import sweep_groups
+from circuit_widget.intervention.studies.local_labels import local_labels
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.intervention.studies.strength_sweep import sweep, sweep_last_layer
 from circuit_widget.intervention.studies.validation import validate
@@ -112,6 +113,7 @@ class ReplacementModel:
     fidelity = fidelity
     collect_examples = collect_examples
     label_features = label_features
+    local_labels = local_labels
     read_examples = read_examples
     export_examples = export_examples
 
@@ -287,15 +289,7 @@ class ReplacementModel:
             steering: list[Steering] = []
             if interventions is not None:
                 run = self._runs.of(read, -1, cancelled)
-                steering = [
-                    steer(
-                        listed,
-                        run,
-                        self.transcoders,
-                        self._run_of_prompt,
-                        new_tokens=new_tokens,
-                    )
-                ]
+                steering = [steer(listed, run, self.transcoders, self._run_of_prompt, new_tokens=new_tokens)]
             samples = generate(
                 self.model,
                 read,

@@ -152,6 +152,56 @@ CONFIGURATIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "max_position_embeddings": 32,
         },
     ),
+    "ministral": ("ministral", _ROTARY | _WINDOWS),
+    "cwm": ("cwm", _ROTARY | _WINDOWS | {"rope_scaling": None}),
+    "helium": ("helium", _ROTARY | {"attention_bias": True}),
+    "apertus": ("apertus", _ROTARY | {"attention_bias": True}),
+    "jais2": ("jais2", _ROTARY),
+    "vaultgemma": (
+        "vaultgemma",
+        _ROTARY
+        | _WINDOWS
+        | {"query_pre_attn_scalar": 8, "attn_logit_softcapping": 10.0, "final_logit_softcapping": 8.0},
+    ),
+    "hyperclovax": (
+        "hyperclovax",
+        _ROTARY
+        | {
+            "residual_multiplier": 0.6,
+            "attention_multiplier": 0.3,
+            "embedding_multiplier": 3.0,
+            "logits_scaling": 0.4,
+            "use_post_norm": False,
+        },
+    ),
+    "gpt_neo": (
+        "gpt_neo",
+        {
+            "hidden_size": 32,
+            "num_layers": 3,
+            "attention_types": [[["global", "local", "global"], 1]],
+            "num_heads": 4,
+            "window_size": 4,
+            "vocab_size": 206,
+            "max_position_embeddings": 32,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+        },
+    ),
+    "gpt_bigcode": ("gpt_bigcode", _GPT2),
+    "nanochat": ("nanochat", _ROTARY | {"final_logit_softcapping": 8.0}),
+    "olmoe": ("olmoe", _ROTARY | _EXPERTS | {"num_experts": 4}),
+    "qwen2_moe": (
+        "qwen2_moe",
+        _ROTARY
+        | _EXPERTS
+        | {
+            "num_experts": 4,
+            "moe_intermediate_size": 24,
+            "shared_expert_intermediate_size": 40,
+            "mlp_only_layers": [1],
+        },
+    ),
     "mixtral": ("mixtral", _ROTARY | _EXPERTS | {"num_local_experts": 4}),
     "qwen3_moe": (
         "qwen3_moe",

@@ -60,6 +60,11 @@ ONE_EACH = {
     "gptj": ("per-layer",),
     "opt": ("per-layer", NEURONS),
     "mixtral": ("per-layer",),
+    "gpt_neo": ("per-layer", NEURONS),
+    "gpt_bigcode": (NEURONS,),
+    "nanochat": ("per-layer", NEURONS),
+    "apertus": (NEURONS,),
+    "vaultgemma": (NEURONS,),
 }
 """For each thing that no architecture of `CASES` has, one that has it, with the kinds of features that it matters to."""
 

@@ -10,21 +10,21 @@ from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 
 LAYERS = {
-    "gpt2": "transformer.h",
-    "gptj": "transformer.h",
+    **dict.fromkeys(("gpt2", "gptj", "gpt_neo", "gpt_bigcode"), "transformer.h"),
     "opt": "model.decoder.layers",
     "gpt_neox": "gpt_neox.layers",
     "gemma3": "model.language_model.layers",
 }
 NORMS = {
-    "gpt2": "ln_2",
+    **dict.fromkeys(("gpt2", "gpt_neo", "gpt_bigcode"), "ln_2"),
+    "apertus": "feedforward_layernorm",
     "gptj": "ln_1",
     "opt": "final_layer_norm",
     "cohere": "input_layernorm",
     "olmo2": None,
-    **dict.fromkeys(("gemma2", "gemma3", "gemma3_text"), "pre_feedforward_layernorm"),
+    **dict.fromkeys(("gemma2", "gemma3", "gemma3_text", "vaultgemma"), "pre_feedforward_layernorm"),
 }
-CENTRED = ("cohere", "gpt2", "gptj", "gpt_neox", "nemotron", "olmo", "opt")
+CENTRED = ("cohere", "gpt2", "gpt_bigcode", "gpt_neo", "gptj", "gpt_neox", "nemotron", "olmo", "opt")
 
 
 def rows_of(x: torch.Tensor) -> torch.Tensor:

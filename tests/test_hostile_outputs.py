@@ -16,19 +16,24 @@ import pypdf
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.characters import REPLACEMENT, repaired
+from circuit_widget.characters import REPLACEMENT, beginning, repaired
 from circuit_widget.figure.figure import Figure, make_figure, read_recipe
 from circuit_widget.graph import exporting
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.widget.jobs import graph_requests
 from circuit_widget.widget.jobs.registry import REQUESTS
 from circuit_widget.widget.picture import picture_of
+from circuit_widget.widget.state.history import HistoryEntry
+from circuit_widget.widget.state.kept_file import Writing, read_file, read_work
+from circuit_widget.widget.state.work import Work
 from circuit_widget.widget.wire.messages import FileReply
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
 from tests.figure.test_hostile_text import ACTIVE, labelled, names_in, renamed
 from tests.graph.test_spreadsheet import STARTS
 from tests.hostile import HOSTILE
 from tests.intervention.test_code_is_literal import assert_harmless
+from tests.widget.linear_model import LinearModel
+from tests.widget.small_graph import small_graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:A box is drawn for each character")
 
@@ -190,6 +195,25 @@ def output_of_a_notebook(given: Displayed, folder: Path) -> None:
     base64.b64decode(data, validate=True)
 
 
+def kept_work(given: Displayed, folder: Path) -> None:
+    path, graph = folder / "x.json", small_graph()
+    graph = replace(
+        graph, tokens=(graph.tokens[0], replace(graph.tokens[1], text=repaired(given.text)), *graph.tokens[2:])
+    )
+    node, *others = graph.node_ids
+    made = cw.Circuit().group("a", [node])
+    for name, one in zip(given.names, others, strict=False):
+        made = made.group(name, [one])
+    # The name of an experiment is a text of 1 to 200 characters.
+    name = beginning(repaired(given.text).strip(), 200).strip() or "x"
+    entry = HistoryEntry(1, name, LinearModel().intervene(graph, [cw.Ablate(node)]))
+    path.write_text(Writing(graph).text(Work(made, (entry,), 1, 1)), encoding="utf-8")
+    found = read_work(read_file(path), graph, path.name)
+    assert (found.circuit, found.entries[0].name) == (made, name)
+    assert found.entries[0].effect.tokens["token"].tolist() == entry.effect.tokens["token"].tolist()
+    assert cw.Circuit.load(path) == made
+
+
 OUTPUTS: Mapping[str, Callable[[Displayed, Path], None]] = MappingProxyType(
     {
         "figure .svg": svg,
@@ -201,6 +225,7 @@ OUTPUTS: Mapping[str, Callable[[Displayed, Path], None]] = MappingProxyType(
         "graph .csv": tables,
         "graph .parquet": exported(".parquet"),
         "circuit": circuit,
+        "kept work": kept_work,
         "link": link,
         "code": code,
         "output of a notebook": output_of_a_notebook,

@@ -195,6 +195,11 @@ def test_names_in_a_graph_are_texts(outside: Path, tmp_path: Path, name: str, mo
     cw.Graph.load("graph.safetensors")
     cw.Circuit.load("graph.json").check(graph).save("circuit.json")
     circuit = cw.Circuit.load("circuit.json")
+    kept = graph.show(circuit=circuit, keep="kept.json")
+    kept.pin(list(graph.node_ids[:2]))
+    kept.close()
+    cw.Circuit.load("kept.json").check(graph)
+    graph.show(keep="kept.json").close()
     # A long name is cut.
     assert name[:60] in {one.name[:60] for one in circuit.supernodes}
     made_figure = graph.figure(circuit=circuit)
@@ -203,7 +208,7 @@ def test_names_in_a_graph_are_texts(outside: Path, tmp_path: Path, name: str, mo
         cw.Circuit.from_link(name, graph)
     link = f"https://www.neuronpedia.org/gemma-2-2b/graph?slug={name}&pinnedIds={made['nodes'][1]['node_id']}&clerps=[]"
     cw.Circuit.from_link(link, graph)
-    new = {"again.json", "graph.safetensors", "circuit.json", "figure.svg"}
+    new = {"again.json", "graph.safetensors", "circuit.json", "kept.json", "figure.svg"}
     assert {path.name for path in folder.iterdir()} == {*before, *new}
 
 

@@ -71,16 +71,16 @@ class Circuit:
 
     A node belongs to at most one supernode, and no supernode is empty. Pinned nodes outside supernodes are boxes of
     their own; members of supernodes need not be pinned. `positions` are centres of boxes in the circuit pane's unit
-    square, x to the right and y down, for those the user moved. Raises CircuitError, also from every edit, for what
-    breaks these rules.
+    square, x to the right and y down, for those the user moved. A threshold of None is the largest at which a person can
+    read the map of the graph: see docs/widget.md. Raises CircuitError, also from every edit, for what breaks these rules.
     """
 
     pinned: tuple[str, ...] = ()
     supernodes: tuple[Supernode, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     positions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    node_threshold: float = 0.8
-    edge_threshold: float = 0.98
+    node_threshold: float | None = None
+    edge_threshold: float | None = None
     revision: int = 0
 
     def __post_init__(self) -> None:

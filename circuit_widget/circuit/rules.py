@@ -101,8 +101,10 @@ def checked_position(x: object, y: object) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def checked_threshold(kind: str, share: object) -> float:
-    """Return a threshold of the display rule."""
+def checked_threshold(kind: str, share: object) -> float | None:
+    """Return a threshold of the display rule; None where the graph decides."""
+    if share is None:
+        return None
     share = plain_number(share)
     if not (is_number(share) and 0 <= share <= 1):
         raise CircuitError(f"The {kind} threshold is a share between 0 and 1; given {displayed(share)}.")

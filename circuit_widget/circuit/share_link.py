@@ -71,8 +71,9 @@ def link_of(circuit: Circuit, graph: Graph, slug: str | None, scan: str | None) 
         "pinnedIds": ",".join(view["pinnedIds"]),
         "supernodes": _json(view["supernodes"]),
         "clerps": _json([[_key(graph, node, entries[node]), text] for node, text in circuit.labels.items()]),
-        "pruningThreshold": f"{circuit.node_threshold:g}",
     }
+    if circuit.node_threshold is not None:
+        query["pruningThreshold"] = f"{circuit.node_threshold:g}"
     return f"{SITE}/{quote(names[1], safe='')}/graph?{urlencode(query, quote_via=quote)}"
 
 

@@ -19,8 +19,10 @@ from circuit_widget.attribution.strongest_edges import strongest_edges
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
+from circuit_widget.graph.description import described
 from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
 from circuit_widget.graph.node_table import Edges
+from circuit_widget.graph.qk_contributors import qk_frame
 from circuit_widget.graph.subgraph import pruned, scores_of_circuit
 from circuit_widget.graph.tracing_model import TracingModel, required
 from circuit_widget.graph.verification import Verification
@@ -84,15 +86,7 @@ class Graph:
         check_texts(self)
         check_arrays(self)
 
-    def __repr__(self) -> str:
-        words = [f"{len(self.tokens)} tokens", f"{self.n_features:,} {self.basis}"]
-        if self.left_out:
-            words[1] += f" ({self.left_out:,} more are left out)"
-        words.append(f"targets {', '.join(repr(target.token) for target in self.targets)}")
-        scores = (
-            f"replacement {self.recorded_scores.replacement:.2f}, completeness {self.recorded_scores.completeness:.2f}"
-        )
-        return f"Graph({'; '.join([*words, scores])}{'; pruned' if self.pruned else ''})"
+    __repr__ = described
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled or copied graph has no model, which stays in its process.
@@ -253,6 +247,15 @@ class Graph:
         """Ids of the features with exactly this label. Raises NodeError, naming the nearest labels, where there is none."""
         return nodes.labelled(self, label)
 
+    def qk_contributors(self, node: str | Feature | None = None) -> pandas.DataFrame:
+        """What contributes to the attention scores of a node, or of all nodes: kept from a file, listed, not drawn.
+
+        Columns: node, side ("pair" of a query and a key; one "query" or "key"), query, key (ids, those of the file for what
+        is no node here), query_label, key_label, attribution (largest first). Empty where the file lists none. Raises
+        NodeError for an unknown node, GraphFileError for a malformed list.
+        """
+        return qk_frame(self, node)
+
     def with_labels(self, labels: GivenLabels) -> Graph:
         """A copy with these labels besides its own: by node id, Feature or Everywhere, or what `label_features` returns.
 
@@ -282,8 +285,7 @@ class Graph:
             np.flatnonzero(chosen[: self.weights.shape[1]]),
             count,
         )
-        weight = self.weights[found.row, found.column]
-        return Edges(found.column, self.row_nodes[found.row], weight, found.share)
+        return Edges(found.column, self.row_nodes[found.row], self.weights[found.row, found.column], found.share)
 
     def prune(self, node_threshold: float = 0.8, edge_threshold: float = 0.98) -> Graph:
         """The part with nearly all of the effect, as a graph of its own.
@@ -303,9 +305,7 @@ class Graph:
         are always part of the circuit. Raises NodeError for unknown nodes, and CircuitError for a circuit of a pruned
         graph, which no longer has all the edges that the scores depend on.
         """
-        if keep is None:
-            return self.recorded_scores
-        return scores_of_circuit(self, self.resolve(keep))
+        return self.recorded_scores if keep is None else scores_of_circuit(self, self.resolve(keep))
 
     def verify(self, n: int = 50) -> Verification:
         """The `n` strongest edges beside their values when the model that traced this graph measures them again.

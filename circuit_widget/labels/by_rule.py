@@ -129,7 +129,7 @@ def _rules_of_layer(
     assert model._cards.labels.folder is not None
     path = manifest.file_of(model._cards.labels.folder, layer)
     state = read_layer(path, layer, signed=manifest.signed, device=model.model.layer_device(layer))
-    rules = rules_of(model.model, model.transcoders, state, layer, vocabulary, manifest.n_tokens)
+    rules = rules_of(model.model, model.transcoders, state, layer, vocabulary, manifest.n_tokens, _n_windows(manifest))
     if numbers is not None:
         chosen = torch.zeros_like(rules[0].found)
         chosen[torch.from_numpy(numbers).to(chosen.device)] = True
@@ -144,6 +144,12 @@ def _rules_of_layer(
     )
 
 
+def _n_windows(manifest: Manifest) -> int:
+    """Return about how many windows the texts ran in, at most: each text begins one, and long ones are split."""
+    texts = sum(source.texts + source.round_texts for source in manifest.sources)
+    return texts + manifest.n_tokens // manifest.window
+
+
 def rules_of(
     model: LanguageModel,
     transcoders: TranscoderSet,
@@ -151,13 +157,14 @@ def rules_of(
     layer: int,
     vocabulary: Vocabulary,
     n_tokens: int,
+    n_windows: int,
 ) -> tuple[Rules, ...]:
     """Return the labels by rule of all features of a layer, for each sign of activations that it has.
 
-    `n_tokens` is the number of tokens of the texts that the examples are from.
+    `n_tokens` and `n_windows` are of the texts that the examples are from.
     """
     signed = len(state.sides) > 1
-    counts = WordCounts(state, vocabulary, n_tokens)
+    counts = WordCounts(state, vocabulary, n_tokens, n_windows)
     embedding: Any = model.network.get_input_embeddings()
     alike = AlikeWords(embedding.weight.detach(), vocabulary, counts)
     found = []

@@ -52,11 +52,15 @@ class Evidence:
 class WordCounts:
     """About how often each word is in the texts, from the tokens beside the peaks of the examples of a layer.
 
-    Most of these are near no peak of any one feature, so they are about as frequent as in all texts.
+    Most of these are near no peak of any one feature, so they are about as frequent as in all texts. What begins every
+    text is not: many features peak behind it.
     """
 
-    def __init__(self, state: LayerState, vocabulary: Vocabulary, n_tokens: int) -> None:
-        """`n_tokens` is the number of tokens of all texts; `tokens` are the different ones of the examples."""
+    def __init__(self, state: LayerState, vocabulary: Vocabulary, n_tokens: int, n_windows: int) -> None:
+        """`tokens` are the different ones of the examples.
+
+        `n_tokens` and `n_windows` are the numbers of tokens and of windows, which begin alike, of all texts.
+        """
         slots = [slots for side in state.sides for slots in (side.strongest.slots, side.levels.slots)]
         beside = [torch.cat([one.tokens[:, :, :BEFORE], one.tokens[:, :, BEFORE + 1 :]], 2).flatten() for one in slots]
         peaks = torch.unique(torch.cat([one.tokens[:, :, BEFORE].flatten() for one in slots]))
@@ -68,7 +72,11 @@ class WordCounts:
         for spelling in Spelling:
             words, index = torch.unique(vocabulary.words(tokens.long(), spelling), return_inverse=True)
             summed = shares.new_zeros(len(words)).index_add_(0, index, shares)
-            self._counts[spelling] = words, (n_tokens * summed).float()
+            occurrences = (n_tokens * summed).float()
+            if vocabulary.start is not None:
+                start = vocabulary.words(torch.tensor([vocabulary.start], dtype=torch.long, device="cpu"), spelling)
+                occurrences[words == start.to(words.device)] = float(n_windows)
+            self._counts[spelling] = words, occurrences
 
     def of(self, words: Int[Tensor, "*shape"], spelling: Spelling) -> Float[Tensor, "*shape"]:
         """Return how often words are in the texts, at least once."""

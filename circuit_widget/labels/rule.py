@@ -13,7 +13,7 @@ The label is the first of these that fits:
 1. the token in any case, then in exactly this case ("The" where a sentence begins): what the feature reads, the least that
    can be claimed;
 2. the token that follows, if the feature also promotes it: what is written agrees with what comes;
-3. the token before;
+3. the token before, which for BOS is "first token";
 4. up to three tokens that together have most of the weight and each fit in the other respects;
 5. up to three tokens that follow, if the feature promotes each;
 6. words that are alike by the model's embeddings, if four of them are at peaks ("like Henry, Emily, Thomas").
@@ -62,6 +62,9 @@ class NamedToken(IntEnum):
 
 TEXTS = {NamedToken.TOKEN: "{}", NamedToken.NEXT: "say {}", NamedToken.BEFORE: "after {}"}
 
+FIRST = "first token"
+"""The label of what is behind BOS, or whatever begins the model's prompts."""
+
 LIKE = "like {}"
 NAMED_ALIKE = 3
 """How many of the words that are alike a label names."""
@@ -101,14 +104,17 @@ class Rules:
         """Return the labels as texts."""
         columns = (self.found, self.named_tokens, self.alike, self.tokens)
         return [
-            _text(NamedToken(named_token), [vocabulary.text(token) for token in tokens if token >= 0], alike=alike)
+            _text(NamedToken(named_token), [token for token in tokens if token >= 0], vocabulary, alike=alike)
             if found
             else None
             for found, named_token, alike, tokens in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
 
-def _text(named_token: NamedToken, words: Sequence[str], *, alike: bool) -> str:
+def _text(named_token: NamedToken, tokens: Sequence[int], vocabulary: Vocabulary, *, alike: bool) -> str:
+    if named_token is NamedToken.BEFORE and tokens[0] == vocabulary.start:
+        return FIRST
+    words = [vocabulary.text(token) for token in tokens]
     return LIKE.format(label_text(named_token, words[:NAMED_ALIKE])) if alike else label_text(named_token, words)
 
 
@@ -150,9 +156,12 @@ def find_rules(evidence: Evidence, promotes: Promotes, alike: AlikeWords) -> Rul
 def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:
     """Add sets of words that are alike to the features that have no rule."""
     for some in torch.nonzero(~rules.found)[:, 0].split(ALIKE_AT_ONCE):
-        sets = alike.sets(evidence, some, LEAST_WEIGHT)
-        usable = sets.found & (evidence.active[some] * sets.shares >= PRECISE * sets.occurrences)
-        rows, words, tokens = some[usable], sets.words[usable], sets.tokens[usable]
+        likely = alike.likely(evidence, some, LEAST_WEIGHT)
+        if not len(likely):
+            continue
+        sets = alike.sets(evidence, likely, LEAST_WEIGHT)
+        usable = sets.found & (evidence.active[likely] * sets.shares >= PRECISE * sets.occurrences)
+        rows, words, tokens = likely[usable], sets.words[usable], sets.tokens[usable]
         members = evidence.words[Spelling.ANY_CASE][rows]
         named = (
             torch.stack([torch.isin(one, of_set) for one, of_set in zip(members, words, strict=True)])

@@ -12,6 +12,7 @@ from torch import Tensor
 from circuit_widget.arguments import FORBIDDEN_CHARACTERS
 from circuit_widget.characters import REPLACEMENT, shortened
 from circuit_widget.examples.words import WordNumbers, number_of
+from circuit_widget.model.tokens.prompt import start_of_prompts
 from circuit_widget.model.tokens.tokenizer import Tokenizer, token_text
 
 LONGEST_WORD = 24
@@ -52,6 +53,8 @@ class Vocabulary:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self.start = next(iter(start_of_prompts(tokenizer)[-1:]), None)
+        """The last token of what begins every text, such as BOS; None where nothing does."""
         self.word_of = WordNumbers(tokenizer)
         self._texts: dict[int, str] = {}
         self._words = {

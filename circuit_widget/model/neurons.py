@@ -24,6 +24,9 @@ from circuit_widget.transcoder.at_positions import read_at
 NEAR_ZERO = 1e-6
 """Inputs of an activation function that are closer to zero have the quotient at zero."""
 
+ZERO_AT_ZERO = 1e-5
+"""Most of what an activation function may be at zero: some (xIELU) are not quite 0 there."""
+
 SMALL = 1e-3
 """Where the quotient at zero is measured."""
 
@@ -61,8 +64,8 @@ class NeuronLayer:
         Raises:
             LoadError: it is not zero at zero; `what` names the layer.
         """
-        at_zero = float(self.activation(torch.zeros(1, dtype=torch.float32, device=self.device)))
-        if not abs(at_zero) < NEAR_ZERO:
+        at_zero = float(self._acted(torch.zeros(1, dtype=torch.float32, device=self.device)))
+        if not abs(at_zero) < ZERO_AT_ZERO:
             raise LoadError(
                 f"{what}: the activation function of the MLP is {at_zero:.3g} at zero, expected 0, so what its neurons "
                 "read cannot be written as a direction; load the model with transcoders."
@@ -101,7 +104,7 @@ class NeuronLayer:
 
     def activations(self, inputs: NeuronInputs) -> Float[Tensor, "*rows neurons"]:
         """Return the activations `z` of neurons that are given `inputs`."""
-        acted = self.activation(inputs.gate)
+        acted = self._acted(inputs.gate)
         return acted if inputs.up is None else acted * inputs.up
 
     def outputs(self, activations: Float[Tensor, "*rows neurons"]) -> Float[Tensor, "*rows d_model"]:
@@ -144,7 +147,12 @@ class NeuronLayer:
     def _quotient(self, gate: Float[Tensor, "*rows neurons"]) -> Float[Tensor, "*rows neurons"]:
         small = gate.abs() < NEAR_ZERO
         here = torch.where(small, torch.full_like(gate, SMALL), gate)
-        return self.activation(here) / here
+        return self._acted(here) / here
+
+    def _acted(self, gate: Float[Tensor, "*rows neurons"]) -> Float[Tensor, "*rows neurons"]:
+        """Return what the activation function gives, outside autograd: some (xIELU) have weights of their own."""
+        acted: Tensor = self.activation(gate).detach()
+        return acted
 
 
 def _product(x: Tensor, weight: Float[Tensor, "neurons d_model"], bias: Tensor | None) -> Tensor:

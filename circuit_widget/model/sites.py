@@ -160,6 +160,21 @@ _PHI = Sites(
     neurons=MlpSites(up="fc1", down="fc2", gate=None, activation="activation_fn"),
 )
 
+_UNCLIPPED = Requirement("clip_qkv", None, "attention clips its values, so it is not linear in them")
+_GPT2 = Sites(
+    body="transformer",
+    blocks="h",
+    final_norm="ln_f",
+    positions="wpe",
+    attention_norm="ln_1",
+    attention="attn",
+    value="c_attn",
+    output="c_proj",
+    mlp_norm="ln_2",
+    norm=LAYER_NORM,
+    neurons=MlpSites(up="c_fc", down="c_proj", gate=None, activation="act"),
+)
+
 ARCHITECTURES: dict[str, Sites] = {
     "llama": Sites(),
     "mistral": Sites(),
@@ -169,10 +184,16 @@ ARCHITECTURES: dict[str, Sites] = {
     "smollm3": Sites(),
     "ernie4_5": Sites(),
     "hunyuan_v1_dense": Sites(),
+    "ministral": Sites(since="4.57"),
+    "cwm": Sites(since="5.0"),
+    "helium": Sites(),
     "seed_oss": Sites(),
     "arcee": Sites(neurons=_UNGATED),
+    "apertus": Sites(attention_norm="attention_layernorm", mlp_norm="feedforward_layernorm", neurons=_UNGATED),
+    "jais2": Sites(norm=LAYER_NORM, neurons=_UNGATED, since="5.0"),
     "gemma": Sites(norm=RMS_PLUS_ONE),
     "gemma2": _GEMMA,
+    "vaultgemma": replace(_GEMMA, attention_post_norm=None, mlp_post_norm=None, since="4.57"),
     "gemma3_text": _GEMMA,
     "gemma3": replace(_GEMMA, body="model.language_model"),
     "phi3": Sites(value="qkv_proj", neurons=_FUSED),
@@ -180,12 +201,18 @@ ARCHITECTURES: dict[str, Sites] = {
     "glm4": Sites(attention_post_norm="post_self_attn_layernorm", mlp_post_norm="post_mlp_layernorm", neurons=_FUSED),
     "olmo": Sites(
         norm=NormKind(centred=True, weighted=False, epsilon=1e-5),
-        requirements=(Requirement("clip_qkv", None, "attention clips its values, so it is not linear in them"),),
+        requirements=(_UNCLIPPED,),
     ),
     "olmo2": _POST_NORMS,
     "olmo3": replace(_POST_NORMS, since="4.57"),
     "exaone4": _POST_NORMS,
     "granite": Sites(residual_multiplier="residual_multiplier", logit_divisor="logits_scaling"),
+    "hyperclovax": Sites(
+        residual_multiplier="residual_multiplier",
+        logit_multiplier="logits_scaling",
+        requirements=(Requirement("use_post_norm", False, "its further norms are not in the table"),),
+        since="5.9",
+    ),
     "cohere": _COHERE,
     "cohere2": _COHERE,
     "nemotron": Sites(norm=NormKind(centred=True, plus_one=True), neurons=_UNGATED),
@@ -205,18 +232,21 @@ ARCHITECTURES: dict[str, Sites] = {
     "mixtral": Sites(mlp_before_5="block_sparse_moe", neurons=None),
     "qwen3_moe": Sites(neurons=None),
     "gpt_oss": Sites(sinks=True, neurons=None),
-    "gpt2": Sites(
-        body="transformer",
-        blocks="h",
-        final_norm="ln_f",
-        positions="wpe",
-        attention_norm="ln_1",
-        attention="attn",
-        value="c_attn",
-        output="c_proj",
-        mlp_norm="ln_2",
-        norm=LAYER_NORM,
-        neurons=MlpSites(up="c_fc", down="c_proj", gate=None, activation="act"),
+    "olmoe": Sites(neurons=None, requirements=(_UNCLIPPED,)),
+    "qwen2_moe": Sites(neurons=None),
+    "gpt2": _GPT2,
+    "gpt_neo": replace(_GPT2, attention="attn.attention", value="v_proj", output="out_proj"),
+    "gpt_bigcode": replace(
+        _GPT2,
+        requirements=(
+            Requirement("multi_query", True, "its projection has queries, keys and values of each head together"),
+        ),
+    ),
+    "nanochat": Sites(
+        norm=NormKind(weighted=False),
+        softcap="final_logit_softcapping",
+        neurons=MlpSites(up="fc1", down="fc2", gate=None, activation="activation_fn"),
+        since="5.0",
     ),
     "opt": Sites(
         body="model.decoder",

@@ -24,6 +24,9 @@ _REASONS: dict[str, str] = {
     ),
     "diffllama": "its attention subtracts two patterns, and its heads go through a norm of their own",
     "bloom mpt": "its attention or its MLPs add the residual stream themselves, so that what they write cannot be read",
+    "falcon": "its layers add the output of attention to that of the MLP in place, so that what each writes cannot be read",
+    "codegen": "its projection has the values of heads in four parts among queries and keys, which no row of the table has",
+    "bitnet": "its attention and its MLPs have norms inside, before their last projections",
     "openai-gpt": "its norms divide the residual stream itself, and not what attention and MLPs read of it",
     "reformer": "it has two residual streams",
 }

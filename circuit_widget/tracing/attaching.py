@@ -24,6 +24,10 @@ from circuit_widget.tracing.foreign_graph import dtype_name
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
+ATTENTION_NODES = (
+    "This graph has features of attention or biases as nodes, and models here have transcoders of MLPs alone: it can be "
+    "looked at, grouped and exported, not run."
+)
 FOREIGN = "This graph was traced with another model or other transcoders"
 
 
@@ -75,10 +79,7 @@ def attach(model: AttachableModel, graph: Graph) -> Graph:
 def check_fits(graph: Graph, model: LanguageModel, transcoders: TranscoderSet) -> None:
     """Raise InterventionError, with what differs, where a graph cannot be of a model with these transcoders."""
     if "layer_names" in graph.recipe:
-        raise InterventionError(
-            "This graph has features of attention or biases as nodes, and models here have transcoders of MLPs alone: it "
-            "can be looked at, grouped and exported, not run."
-        )
+        raise InterventionError(ATTENTION_NODES)
     if graph.n_layers != model.n_layers:
         raise InterventionError(
             f"{FOREIGN}: it has {graph.n_layers} layers, and {quoted(model.name)} has {model.n_layers}. Load the model it was "

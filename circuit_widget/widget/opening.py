@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.graph import Graph
 from circuit_widget.model.closed import CLOSED
+from circuit_widget.tracing.attaching import ATTENTION_NODES
+from circuit_widget.widget.packed_bundle import packed_bundle
 
 if TYPE_CHECKING:
     from circuit_widget.replacement_model import ReplacementModel
 
 BUNDLE = Path(__file__).parent / "static" / "widget.js"
+FRONTEND = packed_bundle(BUNDLE)
 NO_MODEL = (
     "This graph has no model to run: it was loaded from a file. Load the model it was traced with, and show the graph "
     "with graph.show(model)."
@@ -36,7 +39,7 @@ def with_model(graph: Graph, given: Any) -> tuple[Graph, ReplacementModel | None
     """
     model: Any = given if given is not None else graph.model
     if model is None:
-        return graph, None, NO_MODEL
+        return graph, None, ATTENTION_NODES if "layer_names" in graph.recipe else NO_MODEL
     if isinstance(model, type) or not hasattr(model, "intervene"):
         raise CircuitWidgetError(
             f"A model to intervene on comes from circuit_widget.load(); given {type(model).__name__}."

@@ -32,7 +32,7 @@ from circuit_widget.widget.jobs.receiver import Receiver
 from circuit_widget.widget.jobs.study_runs import SweepPlan
 from circuit_widget.widget.jobs.worker import Worker
 from circuit_widget.widget.keeping import Keeping
-from circuit_widget.widget.opening import BUNDLE, check_bundle, with_model
+from circuit_widget.widget.opening import FRONTEND, check_bundle, with_model
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.experiment import nodes_of
@@ -73,8 +73,8 @@ class CircuitWidget(anywidget.AnyWidget):
     or NodeError where the circuit does not fit the graph, or `keep` is a file of another graph or in use elsewhere.
     """
 
-    # A path, so that anywidget watches the file in a checkout with ANYWIDGET_HMR=1.
-    _esm = BUNDLE if BUNDLE.is_file() else ""
+    _esm = FRONTEND.module
+    _code = traitlets.Bytes(FRONTEND.code, read_only=True).tag(sync=True)
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
     circuit = traitlets.Instance(Circuit, ()).tag(

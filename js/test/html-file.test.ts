@@ -98,6 +98,11 @@ describe("an HTML file", () => {
     ["recall", { id: 9 }, "This experiment is not in this file."],
     ["compare", { id: 9, beside: 1 }, "This experiment is not in this file."],
     [
+      "compare",
+      { id: 2, beside: 1 },
+      "This file compares its latest experiments alone: open the graph in Python to compare these two.",
+    ],
+    [
       "check_nodes",
       { nodes: ["9_9_1", "9_9_2", "9_9_3", "9_9_4"] },
       "The circuit was not opened. It is of another graph, or names nodes that this file does not have: 9_9_1, 9_9_2, 9_9_3 …",

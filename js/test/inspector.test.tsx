@@ -27,6 +27,7 @@ const CARD = {
   origin: "texts that come with the transcoders",
   label_origin: null,
   label_is_automatic: false,
+  contributors: [],
 };
 
 const COLLECTED = {
@@ -93,6 +94,17 @@ describe("the inspector", () => {
     expect(facts(inspector("4_40_5", { effect: EFFECT }).root)).toBe(
       "logit · probability 0.75 → 0.13 · logit 9.5 → 6.3 (predicted 6.0)",
     );
+  });
+
+  it("says why a token is a number where the file of the graph has no texts", () => {
+    const snapshot = fixtureSnapshot();
+    const tokens = snapshot.tokens.map((token, at) =>
+      at === 4 ? { ...token, text: `[token ${token.token_id}]` } : token,
+    );
+    expect(inspector("E_4_4", { snapshot: { ...snapshot, tokens } }).root.textContent).toContain(
+      "The file of this graph has numbers of tokens and no texts",
+    );
+    expect(inspector("E_4_4").root.textContent).not.toContain("no texts");
   });
 
   it("says that other neurons are those without a node", () => {
@@ -259,6 +271,29 @@ describe("a feature's card", () => {
     expect(all(root, "card-reversed")).toEqual([]);
     const token = get(root, "promoted").querySelector<HTMLElement>(".token");
     expect(token?.title).toBe("1.50 to the logit, for each unit of activation");
+  });
+
+  it("lists what contributes to attention scores, as text, and a click goes to what is a node", async () => {
+    const row = { query: "", key: "", query_label: "", key_label: "", attribution: 0.5 };
+    const pair = { ...row, query: "9_cro_1_1", query_label: "<b>gone</b>", key: "0_2_4", attribution: -0.75 };
+    const queries = [1, 2, 3, 4].map((number) => ({ ...row, query: `9_cro_${number}_1` }));
+    const contributors = [
+      { side: "pair", total: 1, rows: [pair] },
+      { side: "query", total: 90, rows: queries },
+    ];
+    const { root, model, store } = inspector("1_8_4");
+    await eventually(() => expect(model.sent.length).toBe(1));
+    model.answer({ type: "reply", body: { ...CARD, contributors } });
+    const listed = await eventually(() => get(root, "qk-contributors"));
+    expect(listed.textContent).toContain("kept, not drawn");
+    expect(texts([...all(root, "qk-row")[0].children])).toEqual(["<b>gone</b>", "feature 2", "−0.75"]);
+    expect(listed.querySelector("b")).toBeNull();
+    expect(all(root, "qk-row").length).toBe(4);
+    const more = listed.querySelector<HTMLElement>('[aria-label^="4 of 90"]');
+    more?.click();
+    await eventually(() => expect(all(root, "qk-row").length).toBe(5));
+    all(root, "qk-row")[0].querySelector("button")?.click();
+    expect(store.inspected.value).toBe("0_2_4");
   });
 
   it("says why it could not be had", async () => {

@@ -7,7 +7,7 @@ import { circuitLayout, type LayoutBox, type PlacedBox } from "../src/layout/cir
 import { FAINT_WIDTHS } from "../src/layout/constants";
 import { type Area, type LabelledMap, labelArea, type MapLabel, mapLabels } from "../src/layout/map-labels";
 import { type MapNode, mapLayout } from "../src/layout/map-layout";
-import { type BoxLink, mapEdge, type Route, routeEdges, visibleLinks } from "../src/layout/routing";
+import { type BoxLink, mapEdge, type Route, routeEdges, type Trunk, visibleLinks } from "../src/layout/routing";
 import {
   barHalf,
   dashes,
@@ -19,6 +19,7 @@ import {
   outputPresence,
   presence,
   ringWidth,
+  signedOpacity,
   signedWidth,
 } from "../src/layout/strokes";
 import { apart, monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/text/width";
@@ -47,6 +48,7 @@ interface Fixture {
   })[];
   readonly map_edge: readonly {
     readonly input: readonly [number, number, number, number, number, number];
+    readonly trunk: Trunk | null;
     readonly path: readonly number[];
   }[];
   readonly width: readonly {
@@ -57,7 +59,7 @@ interface Fixture {
     readonly head: readonly number[];
     readonly dashes: readonly number[];
   }[];
-  readonly faint_opacity: readonly { readonly edges: number; readonly opacity: number }[];
+  readonly opacity: readonly { readonly edges: number; readonly faint: number; readonly signed: number }[];
   readonly presence: readonly { readonly before: number; readonly after: number; readonly presence: number }[];
   readonly output_presence: readonly { readonly probability: number; readonly presence: number }[];
   readonly ring: readonly { readonly radius: number; readonly width: number }[];
@@ -120,8 +122,8 @@ describe("map", () => {
     expectSame(found, entry.expected, "labels");
   });
 
-  test.each(fixture.map_edge)("edge $input", ({ input, path }) => {
-    expectSame(mapEdge(...input), path, "edge");
+  test.each(fixture.map_edge)("edge $input, $trunk", ({ input, trunk, path }) => {
+    expectSame(mapEdge(...input, trunk), path, "edge");
   });
 });
 
@@ -133,8 +135,8 @@ describe("strokes", () => {
     expectSame({ width, signed: signedWidth(share), faint, head, dashes: dashes(width) }, expected, "line");
   });
 
-  test.each(fixture.faint_opacity)("opacity of $edges edges", ({ edges, opacity }) => {
-    expectSame(faintOpacity(edges), opacity, "opacity");
+  test.each(fixture.opacity)("opacity of $edges edges", ({ edges, ...expected }) => {
+    expectSame({ faint: faintOpacity(edges), signed: signedOpacity(edges) }, expected, "opacity");
   });
 
   test.each(fixture.presence)("presence of $before, now $after", (entry) => {

@@ -2,23 +2,28 @@ import { describe, expect, it } from "vitest";
 import { group, label, pin } from "../src/core/circuit";
 import { shareOfInput } from "../src/core/snapshot";
 import { paintFaintEdges } from "../src/map/paint";
-import { AT_REST, type Scene, strongestEdges } from "../src/map/scene";
+import { AT_REST, restingEdges, type Scene } from "../src/map/scene";
 import { PALETTES } from "../src/page/constants";
 import { frame, painted, setUp } from "./map-page";
 import { EFFECT } from "./panels";
 
-describe("the edges of a moving map", () => {
-  const scene = {
-    snapshot: { edgeShare: Float32Array.of(0.9, 0.2, 0.6, 0.4) },
-    visible: { edges: Uint32Array.of(0, 1, 2, 3) },
-  } as unknown as Scene;
+describe("the edges of a map at rest", () => {
+  const ofShares = (shares: number[]) =>
+    restingEdges({
+      snapshot: { edgeShare: Float32Array.from(shares) },
+      visible: { edges: Uint32Array.from(shares.keys()) },
+    } as unknown as Scene);
 
-  it("are the strongest, whose cumulative shares are smallest", () => {
-    expect([...strongestEdges(scene, 2)]).toEqual([1, 3]);
+  it("have their signs where there are few", () => {
+    const { signed, faint } = ofShares([0.9, 0.2, 0.6, 0.4]);
+    expect([...signed]).toEqual([1, 3, 2, 0]);
+    expect([...faint]).toEqual([]);
   });
 
-  it("are all where there are no more", () => {
-    expect([...strongestEdges(scene, 4)]).toEqual([0, 1, 2, 3]);
+  it("have their signs where they are strongest, whose cumulative shares are smallest, and are never a fog", () => {
+    const many = Array.from({ length: 4000 }, (_, edge) => 1 - edge / 4000);
+    const { signed, faint } = ofShares(many);
+    expect([signed[0], signed.length, faint[0], faint.length]).toEqual([3999, 300, 3699, 1200]);
   });
 });
 
@@ -150,16 +155,15 @@ describe("painting", () => {
       painted.length = 0;
       const context = document.createElement("canvas").getContext("2d") as CanvasRenderingContext2D;
       const brush = { context, palette: PALETTES.light, camera: AT_REST, interfaceFont: "", tokenFont: "" };
-      const many = { ...scene, visible: { ...scene.visible, edges: new Uint32Array(edges) } };
-      paintFaintEdges(brush, many, scene.visible.edges);
+      paintFaintEdges(brush, scene, new Uint32Array(edges));
       return painted.map(({ width, opacity, color }) => [width, Math.round(1000 * opacity) / 1000, color]);
     };
     const color = PALETTES.light.faint;
     expect(store.snapshot.edgeShare.length).toBeGreaterThan(0);
     const strokes = (opacity: number) => [0.7, 1.1, 1.7].map((width) => [width, opacity, color]);
-    expect(faint(99)).toEqual(strokes(0.5));
-    expect(faint(1599)).toEqual(strokes(0.2));
-    expect(faint(30_000)).toEqual(strokes(0.16));
+    expect(faint(3)).toEqual(strokes(0.4));
+    expect(faint(399)).toEqual(strokes(0.2));
+    expect(faint(3000)).toEqual(strokes(0.1));
   });
 
   it("draws grouped nodes as rings in their hue", async () => {

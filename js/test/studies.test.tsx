@@ -238,6 +238,15 @@ describe("the history", () => {
     expect(store.panel.value).toBe("effect");
   });
 
+  it("runs one again where there is a model", async () => {
+    const { root, model, store } = open("history", traits);
+    get(get(root, "experiment-entry", { id: "1" }), "repeat").click();
+    expect(last(model)).toMatchObject({ name: "repeat", body: { id: 1 } });
+    expect(store.panel.value).toBe("effect");
+    const capabilities = { intervene: false, why_not: "no model", figure: true, recorded: false };
+    expect(all(open("history", { ...traits, capabilities }).root, "repeat")).toEqual([]);
+  });
+
   it("says that there is none yet", () => {
     const { root } = open("history");
     expect(get(root, "history").textContent).toBe("no experiment yet");

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import cases from "../../tests/fixtures/visible.json";
 import { EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
 import { KIND } from "../src/core/constants";
-import { readSnapshot } from "../src/core/snapshot";
+import { adjacency, readSnapshot } from "../src/core/snapshot";
 import type { Circuit, Snapshot } from "../src/core/types";
 import { visible } from "../src/core/visible";
 import { fixtureSnapshot } from "./fake-model";
@@ -22,6 +22,9 @@ const EDGES = [
   { source: "E_5_1", target: "0_1_1", share: 0.4 },
   { source: "0_1_1", target: "3_9_2", share: 0.98 },
   { source: "0_-1_1", target: "3_9_2", share: 0.99 },
+  { source: "1_3_2", target: "3_9_2", share: 0.6 },
+  { source: "0_1_1", target: "1_3_2", share: 0.7 },
+  { source: "E_5_1", target: "3_9_2", share: 0.995 },
 ];
 
 function snapshot(nodes = NODES): Snapshot {
@@ -36,6 +39,12 @@ function snapshot(nodes = NODES): Snapshot {
     edgeSource: Uint32Array.from(EDGES, ({ source }) => at(source)),
     edgeTarget: Uint32Array.from(EDGES, ({ target }) => at(target)),
     edgeShare: Float32Array.from(EDGES, ({ share }) => share),
+    inputs: adjacency(
+      Uint32Array.from(EDGES, ({ target }) => at(target)),
+      Uint32Array.from(EDGES.keys()),
+      nodes.length,
+    ),
+    thresholds: { node: 0.8, edge: 0.98 },
   } as unknown as Snapshot;
 }
 
@@ -60,11 +69,29 @@ it("always shows the strongest node", () => {
   expect(idsOf(snapshot(strongest), { ...EMPTY_CIRCUIT, node_threshold: 0 })).toEqual(["0_1_1", "3_9_2"]);
 });
 
-it("shows edges within the threshold between visible nodes", () => {
-  const found = visible(snapshot(), EMPTY_CIRCUIT);
-  expect([...found.edges]).toEqual([1, 2]);
-  expect([...visible(snapshot(), EMPTY_CIRCUIT, [], { node: 0.8, edge: 1 }).edges]).toEqual([1, 2, 3]);
-  expect([...found.mask]).toEqual([1, 0, 0, 1, 0, 0, 1, 1]);
+it("shows edges within the threshold between visible nodes, and the strongest of each node onward", () => {
+  const edgesAt = (edge: number) => [...visible(snapshot(), EMPTY_CIRCUIT, [], { node: 0.8, edge }).edges];
+  expect([...visible(snapshot(), EMPTY_CIRCUIT).edges]).toEqual([1, 2, 3]);
+  expect(edgesAt(0)).toEqual([1, 2, 3]);
+  expect(edgesAt(1)).toEqual([1, 2, 3, 6]);
+  expect([...visible(snapshot(), EMPTY_CIRCUIT).mask]).toEqual([1, 0, 0, 1, 0, 0, 1, 1]);
+});
+
+it("keeps the strongest edge onward of what is visible: another once a stronger one's target is", () => {
+  const edgesAt = (node: number) => [...visible(snapshot(), EMPTY_CIRCUIT, [], { node, edge: 0 }).edges];
+  expect(edgesAt(0.9)).toEqual([1, 2, 3]);
+  expect(edgesAt(0.95)).toEqual([0, 1, 3, 4, 5]);
+});
+
+it("shows no feature from which no path leads to an output, unless it is in the circuit", () => {
+  expect(idsOf(snapshot(), { ...EMPTY_CIRCUIT, node_threshold: 0.9 })).not.toContain("1_2_1");
+  expect(idsOf(snapshot(), pin({ ...EMPTY_CIRCUIT, node_threshold: 0.9 }, ["1_2_1"]))).toContain("1_2_1");
+});
+
+it("takes the thresholds of the graph where the circuit has none", () => {
+  const own = { ...snapshot(), thresholds: { node: 0.95, edge: 0.6 } };
+  expect(idsOf(own, EMPTY_CIRCUIT)).toContain("1_3_2");
+  expect(idsOf(own, { ...EMPTY_CIRCUIT, node_threshold: 0.8 })).not.toContain("1_3_2");
 });
 
 it.each(cases)("shows what the figure shows: $case", ({ circuit, nodes, edges }) => {

@@ -64,7 +64,7 @@ def source_vectors(case: Case, embedding: torch.Tensor) -> torch.Tensor:
 def learned_positions(network: Any, n_positions: int) -> torch.Tensor | float:
     """Learned position embeddings; those of OPT begin at the third row."""
     match network.config.model_type:
-        case "gpt2":
+        case "gpt2" | "gpt_neo" | "gpt_bigcode":
             table, first = network.transformer.wpe.weight, 0
         case "opt":
             table, first = network.model.decoder.embed_positions.weight, 2

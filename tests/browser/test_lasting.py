@@ -1,5 +1,7 @@
 """A notebook that stays open: cells run again and again, outputs cleared, widgets out of sight and back."""
 
+import pytest
+
 from tests.browser.conftest import OpenNotebook
 from tests.browser.notebook import Notebook
 from tests.browser.widget_view import AT_FULL_SPEED, FEATURES, GROUPS, LOAD, SHOW, SLOWLY, WidgetView
@@ -26,8 +28,9 @@ def heap(notebook: Notebook) -> int:
     return used
 
 
-def test_twenty_runs_of_a_cell_leave_nothing_behind(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook([LOAD, SHOW])
+@pytest.mark.parametrize("cell", [SHOW, "widget = graph.show()\nwidget"], ids=["same widget", "new widgets"])
+def test_twenty_runs_of_a_cell_leave_nothing_behind(cell: str, open_notebook: OpenNotebook) -> None:
+    notebook = open_notebook([LOAD, cell])
     notebook.run(0)
     before = 0
     for run in range(WARM_UP + RUNS):

@@ -17,6 +17,8 @@ FIXTURE = Path(__file__).parents[1] / "fixtures/visible.json"
 
 CASES: dict[str, dict[str, Any]] = {
     "thresholds of a new circuit": {},
+    "thresholds of its own": {"node_threshold": 0.8, "edge_threshold": 0.98},
+    "a node threshold alone": {"node_threshold": 0.5},
     "few nodes": {"node_threshold": 0.3},
     "no nodes but the strongest": {"node_threshold": 0},
     "all nodes of the snapshot": {"node_threshold": 0.97},
@@ -34,26 +36,37 @@ CASES: dict[str, dict[str, Any]] = {
 
 def visible(graph: Graph, circuit: Circuit) -> dict[str, Any]:
     """Ids of visible nodes, and source and target of visible edges."""
-    asked = {*circuit.pinned, *(node for group in circuit.supernodes for node in group.nodes)}
+    node_threshold, edge_threshold = (
+        given if given is not None else first
+        for given, first in ((circuit.node_threshold, 0.8), (circuit.edge_threshold, 0.98))
+    )
+    always = {*circuit.pinned, *(node for group in circuit.supernodes for node in group.nodes)}
     node_share = dict(zip(graph.node_ids, graph.share, strict=True))
     kind = dict(zip(graph.node_ids, map(str, graph.node_kinds), strict=True))
     strongest = min(node_share[node] for node in graph.node_ids if kind[node] != "logit")
-    limit = max(np.float32(circuit.node_threshold), strongest)
+    limit = max(np.float32(node_threshold), strongest)
     nodes = [
         node
         for node in graph.node_ids
-        if kind[node] in ("token", "logit") or node_share[node] <= limit or node in asked
+        if kind[node] in ("token", "logit") or node_share[node] <= limit or node in always
     ]
     every = graph.strongest_edges()
-    edges = [
-        [graph.node_ids[source], graph.node_ids[target]]
+    among = [
+        (graph.node_ids[source], graph.node_ids[target], share)
         for source, target, share in zip(every.source, every.target, every.share, strict=True)
-        if share <= np.float32(circuit.edge_threshold)
-        and graph.node_ids[source] in nodes
-        and graph.node_ids[target] in nodes
+        if graph.node_ids[source] in nodes and graph.node_ids[target] in nodes
     ]
+
+    def reaches(node: str) -> bool:
+        return kind[node] == "logit" or any(reaches(target) for source, target, _ in among if source == node)
+
+    nodes = [node for node in nodes if kind[node] == "token" or node in always or reaches(node)]
+    among = [edge for edge in among if edge[0] in nodes and edge[1] in nodes]
+    onward = {node: [edge for edge in among if edge[0] == node and reaches(edge[1])] for node in nodes}
+    backbone = {min(edges, key=lambda edge: edge[2]) for edges in onward.values() if edges}
+    edges = [list(edge[:2]) for edge in among if edge[2] <= np.float32(edge_threshold) or edge in backbone]
     first = graph.node_ids[graph.n_features + graph.n_errors]
-    if first not in asked and all(source != first for source, _ in edges):
+    if first not in always and all(source != first for source, _ in edges):
         nodes.remove(first)
     return {"nodes": nodes, "edges": sorted(edges)}
 

@@ -63,8 +63,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Circuit.positions": EMPTY_MAPPING,
     "Graph.with_labels.labels": EMPTY_MAPPING,
     "Circuit.revision": FROM_ZERO,
-    "Circuit.node_threshold": SHARE,
-    "Circuit.edge_threshold": SHARE,
+    "Circuit.node_threshold": SHARE | NONE,
+    "Circuit.edge_threshold": SHARE | NONE,
     "Circuit.threshold.node": SHARE | NONE,
     "Circuit.threshold.edge": SHARE | NONE,
     "Circuit.label.node": TEXT | FEATURE,
@@ -84,6 +84,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.find.node": frozenset({"everything"}),  # None is the answer for what is no node
     "Graph.resolve.nodes": EMPTY,
     "Graph.labelled.label": NOTHING,
+    "Graph.qk_contributors.node": NONE,
     "Graph.strongest_edges.count": FROM_ZERO | HUGE | NONE,
     "Graph.strongest_edges.among": EMPTY | NONE,
     "Graph.prune.node_threshold": SHARE,
@@ -138,7 +139,10 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "first": FROM_ZERO,
     "pairs": FLAG,
     "ablate_errors": FLAG,
-    **{f"ReplacementModel.{study}.n": ONE | HUGE for study in ("verify", "sweep_groups", "faithfulness", "validate")},
+    **{
+        f"ReplacementModel.{study}.n": ONE | HUGE
+        for study in ("verify", "sweep_groups", "faithfulness", "validate", "local_labels")
+    },
     # Of what a model returns.
     "Generation.position_of.token": FROM_ZERO | {"-1"},
     "Generation.trace.token": FROM_ZERO | {"-1"} | NONE,

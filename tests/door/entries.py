@@ -109,6 +109,7 @@ def make_entries() -> dict[str, Entry]:
         "sweep_groups": {**on_graph, "groups": [node], "factor": 0, "pairs": False, "n": 1, "on_effects": None},
         "faithfulness": {**on_graph, "groups": [node], "n": 1, "ablate_errors": False},
         "validate": {**on_graph, "groups": [node], "n": 1, "mode": "total"},
+        "local_labels": {"graph": graph, "n": 1, **silent},
     }
     of_graph: dict[str, dict[str, Any]] = {
         "build": {**build, **tokens},
@@ -116,6 +117,7 @@ def make_entries() -> dict[str, Entry]:
         "find": {"node": node},
         "resolve": {"nodes": [node]},
         "labelled": {"label": "a label"},
+        "qk_contributors": {"node": None},
         "with_labels": {"labels": {node: "a label"}},
         "strongest_edges": {"count": 1, "among": None},
         "prune": {"node_threshold": 0.5, "edge_threshold": 0.5},

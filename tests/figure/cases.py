@@ -8,7 +8,7 @@ from circuit_widget.figure.layout.beside import answers_beside, box_beside
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
 from circuit_widget.figure.layout.map_labels import Area, LabelledMap, MapDot, label_area, label_frame, map_labels
 from circuit_widget.figure.layout.map_layout import MapNode, map_layout
-from circuit_widget.figure.layout.routing import Link, map_edge, route_edges, visible_links
+from circuit_widget.figure.layout.routing import Link, Trunk, map_edge, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
     bar_half,
@@ -21,6 +21,7 @@ from circuit_widget.figure.layout.strokes import (
     output_presence,
     presence,
     ring_width,
+    signed_opacity,
     signed_width,
 )
 from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label
@@ -196,11 +197,19 @@ def fixture() -> dict[str, Any]:
             )
         ],
         "map_edge": [
-            {"input": list(case), "path": list(map_edge(*case))}
-            for case in (
-                (50.0, 300.0, 5.0, 50.0, 60.0, 8.0),
-                (50.0, 300.0, 5.0, 200.0, 60.0, 8.0),
-                (9.0, 90.0, 3.0, 12.0, 40.0, 4.0),
+            {
+                "input": list(case),
+                "trunk": None if trunk is None else trunk._asdict(),
+                "path": list(map_edge(*case, trunk)),
+            }
+            for case, trunk in (
+                ((50.0, 300.0, 5.0, 50.0, 60.0, 8.0), None),
+                ((50.0, 300.0, 5.0, 200.0, 60.0, 8.0), None),
+                ((9.0, 90.0, 3.0, 12.0, 40.0, 4.0), None),
+                ((50.0, 300.0, 5.0, 200.0, 60.0, 8.0), Trunk(60.0, 190.0, 220.0)),
+                ((50.0, 300.0, 5.0, 200.0, 60.0, 8.0), Trunk(60.0, 190.0, 20.0)),
+                ((250.0, 120.0, 5.0, 200.0, 60.0, 8.0), Trunk(260.0, 180.0, 90.0)),
+                ((250.0, 70.0, 9.0, 200.0, 60.0, 8.0), Trunk(260.0, 180.0, 90.0)),
             )
         ],
         "width": [
@@ -214,8 +223,9 @@ def fixture() -> dict[str, Any]:
             }
             for share in (0.0, 1e-300, -0.004, -0.01, 0.02, 0.07, 0.2, -0.9, 3.0)
         ],
-        "faint_opacity": [
-            {"edges": edges, "opacity": faint_opacity(edges)} for edges in (0, 1, 255, 600, 2499, 30_000)
+        "opacity": [
+            {"edges": edges, "faint": faint_opacity(edges), "signed": signed_opacity(edges)}
+            for edges in (0, 1, 80, 150, 255, 600, 2499, 30_000)
         ],
         "presence": [
             {"before": before, "after": after, "presence": presence(before, after)}
@@ -252,7 +262,10 @@ def _map_case(
             "y": list(layout.y),
             "radius": list(layout.radius),
             "columns": [column._asdict() for column in layout.columns],
-            "rows": [row._asdict() for row in layout.rows],
+            "column": list(layout.column),
+            "rows": [
+                {"label": row.label, "y": row.y, "height": row.height, "inBand": row.in_band} for row in layout.rows
+            ],
             "slanted": layout.slanted,
             "token_y": layout.token_y,
             "left": layout.left,

@@ -112,7 +112,10 @@ def test_the_display_rule_is_that_of_the_screen() -> None:
     kept = set(visible.nodes.tolist())
     assert fed <= kept
     assert set(visible.target.tolist()) <= kept
-    assert visible.score.max() <= 0.9
+    # Above the threshold is the strongest edge of a node, and nothing else.
+    above = visible.source[visible.score > 0.9].tolist()
+    assert len(above) == len(set(above)) > 0
+    assert all((visible.source[visible.score <= 0.9] != source).all() for source in above)
     rows = {int(node): row for row, node in enumerate(GRAPH.row_nodes)}
     for source, target, share in zip(visible.source, visible.target, visible.share, strict=True):
         row = GRAPH.weights[rows[int(target)]]

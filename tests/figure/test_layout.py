@@ -55,11 +55,11 @@ def test_nodes_stay_in_their_cell(count: int, width: float, height: float) -> No
     nodes = map_nodes(11, count, 9, 12)
     layout = map_layout(nodes, DALLAS, numbered(12), width, height)
     columns = {column.position: column for column in layout.columns}
-    pitch = layout.rows[0].y - layout.rows[1].y
     for index, node in enumerate(nodes):
         column, row = columns[node.position], layout.rows[node.layer + 1]
         assert column.x0 - 1e-6 <= layout.x[index] <= column.x1 + 1e-6
-        assert abs(layout.y[index] - row.y) <= pitch / 3 + 1e-6
+        assert abs(layout.y[index] - row.y) <= row.height / 2 + 1e-6
+        assert not row.in_band
     assert layout.columns[-1].x1 <= width
     assert [row.y for row in layout.rows] == sorted((row.y for row in layout.rows), reverse=True)
 
@@ -78,6 +78,31 @@ def test_a_position_without_visible_nodes_has_no_column() -> None:
     layout = map_layout(nodes, DALLAS, numbered(4), 740, 400)
     assert [column.position for column in layout.columns] == [1, 4]
     assert layout.columns[0].x1 == pytest.approx(layout.columns[1].x0)
+
+
+@pytest.mark.parametrize("height", [300, 900])
+def test_layers_without_nodes_are_thin_bands_and_rows_with_many_are_high(height: float) -> None:
+    few = [MapNode("feature", layer, 3, 0.01) for layer in (0, 1, 9, 20)]
+    crowd = [MapNode("feature", 9, 1, 0.01) for _ in range(40)]
+    ends = [MapNode("token", -1, 1, 0.1), MapNode("token", -1, 3, 0.1), MapNode("logit", 26, 3, 0.0)]
+    layout = map_layout([*few, *crowd, *ends], DALLAS, numbered(26), 240, height)
+    rows = layout.rows
+    assert [row.in_band for row in rows] == [layer not in (-1, 0, 1, 9, 20, 26) for layer in range(-1, 27)]
+    bands = [math.fsum(rows[layer + 1].height for layer in run) for run in (range(2, 9), range(10, 20), range(21, 26))]
+    assert bands == pytest.approx([7.0, 7.0, 7.0])
+    assert all(row.label == "" for row in rows if row.in_band)
+    assert rows[10].height > rows[1].height + 20
+    for below, above in itertools.pairwise(rows):
+        assert below.y - above.y == pytest.approx((below.height + above.height) / 2)
+    for one, other in itertools.combinations(range(4, 44), 2):
+        assert distance(layout, one, other) >= layout.radius[one] + layout.radius[other] - 1e-6
+
+
+def test_texts_are_slanted_where_nodes_need_their_room() -> None:
+    tokens = [MapNode("token", -1, position, 0.1) for position in range(9)]
+    crowd = [MapNode("feature", 1, 4, 0.01) for _ in range(90)]
+    assert not map_layout(tokens, DALLAS, numbered(4), 560, 300).slanted
+    assert map_layout([*tokens, *crowd], DALLAS, numbered(4), 560, 300).slanted
 
 
 def test_layer_labels_thin_out_before_they_touch() -> None:

@@ -16,10 +16,10 @@ from circuit_widget.labels.evidence import Evidence, WordCounts
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 
-def vocabulary_of(words: Sequence[str]) -> Vocabulary:
-    """A vocabulary with one token for each word, in their order."""
+def vocabulary_of(words: Sequence[str], *, start: str | None = None) -> Vocabulary:
+    """A vocabulary with one token for each word, in their order; `start` is the word that begins all texts."""
     made = Tokens(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=words[0]))
-    return Vocabulary(PreTrainedTokenizerFast(tokenizer_object=made))
+    return Vocabulary(PreTrainedTokenizerFast(tokenizer_object=made, bos_token=start))
 
 
 def alike_in(vocabulary: Vocabulary, embeddings: Tensor) -> AlikeWords:
@@ -28,7 +28,7 @@ def alike_in(vocabulary: Vocabulary, embeddings: Tensor) -> AlikeWords:
     slots = state.sides[0].strongest.slots
     for token in range(len(embeddings)):
         slots.tokens[0, token // CONTEXT, token % CONTEXT] = token
-    return AlikeWords(embeddings, vocabulary, WordCounts(state, vocabulary, n_tokens=len(embeddings)))
+    return AlikeWords(embeddings, vocabulary, WordCounts(state, vocabulary, n_tokens=len(embeddings), n_windows=1))
 
 
 def none_alike(vocabulary: Vocabulary) -> AlikeWords:

@@ -12,7 +12,7 @@ WORDS = ("<unk>", " Paris", " the", "The")
 PARIS, THE, CAPITAL_THE = 1, 2, 3
 
 
-def made(*, signed: bool) -> Evidence:
+def made(*, signed: bool, start: str | None = None) -> Evidence:
     """One feature with strongest examples at 8, 6 and 5, and one drawn at 7 and one at 3, that is active at 11 tokens."""
     state = LayerState.empty(0, 1, signed=signed, device=torch.device("cpu"))
     side = state.sides[0]
@@ -29,8 +29,8 @@ def made(*, signed: bool) -> Evidence:
     # Bins are 0.25 wide: one token near 7.1, ten near 3.1.
     side.histograms.counts[0, 28] = 1
     side.histograms.counts[0, 12] = 10
-    vocabulary = vocabulary_of(WORDS)
-    counts = WordCounts(state, vocabulary, n_tokens=230)
+    vocabulary = vocabulary_of(WORDS, start=start)
+    counts = WordCounts(state, vocabulary, n_tokens=230, n_windows=10)
     return evidence_of(side, vocabulary, counts, slice(0, 1), signed=signed)
 
 
@@ -62,3 +62,9 @@ def test_words_are_counted_beside_the_peaks() -> None:
     assert found.occurrences[Spelling.ANY_CASE][0, 0, 0].item() == pytest.approx(230)
     assert found.occurrences[Spelling.EXACT][0, 0, 0].item() == pytest.approx(220)
     assert found.occurrences[Spelling.EXACT][0, 0, 1].item() == 1.0
+
+
+def test_what_begins_all_texts_is_as_frequent_as_windows_are() -> None:
+    """Beside the peaks it is at nearly all places, in all texts at the beginning of each of the 10 windows."""
+    found = made(signed=False, start=WORDS[THE])
+    assert found.occurrences[Spelling.ANY_CASE][0, 0, 0].item() == 10.0

@@ -57,6 +57,17 @@ def label(examples: Sequence[Made], promotes: Callable[[Vocabulary], Promotes] =
     )[0]
 
 
+def test_what_is_behind_the_start_of_all_texts_is_a_first_token() -> None:
+    vocabulary = vocabulary_of(WORDS, start=" a")
+    examples = [Made({-1: A, 0: token}) for token in CITIES]
+    found = find_rules(evidence_of_one(examples, vocabulary), nothing, none_alike(vocabulary))
+    assert found.texts(vocabulary) == ["first token"]
+    assert NamedToken(int(found.named_tokens[0])) is NamedToken.BEFORE
+    elsewhere = [Made({-1: B, 0: token}) for token in CITIES]
+    found = find_rules(evidence_of_one(elsewhere, vocabulary), nothing, none_alike(vocabulary))
+    assert found.texts(vocabulary) == ["after b"]
+
+
 def test_a_word_that_is_far_more_frequent_than_the_feature_is_no_label() -> None:
     vocabulary = vocabulary_of(WORDS)
     examples = peaks(THE, THE, THE)

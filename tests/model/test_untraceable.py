@@ -27,6 +27,9 @@ def config_of(model_type: str, **entries: Any) -> Any:
         ("gemma3n", "its values go through a norm of their own, and its layers also multiply"),
         ("deepseek_v3", "its values come from a compressed vector"),
         ("bloom", "add the residual stream themselves"),
+        ("falcon", "add the output of attention to that of the MLP in place"),
+        ("codegen", "has the values of heads in four parts"),
+        ("bitnet", "have norms inside"),
     ],
 )
 def test_an_architecture_that_is_not_linear_is_refused_with_the_reason(model_type: str, why: str) -> None:

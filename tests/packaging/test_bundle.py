@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from circuit_widget.widget.opening import BUNDLE
+from circuit_widget.widget.opening import BUNDLE, FRONTEND
 
 NAMESPACES = {"http://www.w3.org/1998/Math/MathML", "http://www.w3.org/1999/xhtml", "http://www.w3.org/2000/svg"}
 """Names of namespaces, which nothing loads."""
@@ -44,3 +44,11 @@ def test_the_bundle_has_no_address(bundle: str) -> None:
 def test_the_bundle_looks_for_nothing_outside_of_its_element(bundle: str) -> None:
     used = re.findall(r"(?<![\w.$])(?:document|window|globalThis|navigator|location|parent|top)\.\w+", bundle)
     assert set(used) <= PAGE
+
+
+def test_the_module_of_a_notebook_imports_the_code_that_it_has_and_nothing_else() -> None:
+    module = str(FRONTEND.module)
+    assert module.count("import(address)") == 1
+    assert "URL.createObjectURL(script)" in module
+    others = module.replace("import(address)", "")
+    assert [expression for expression in LOADS if re.search(expression, others)] == []

@@ -77,6 +77,7 @@ def as_in_a_notebook(graph: Graph) -> dict[str, object]:
 def expected(graph: Graph) -> dict[str, object]:
     """What a decoder must read from the snapshot of a graph, without reading it from one."""
     nodes, edges = graph.to_frames()
+    nodes_influence = nodes[nodes.kind != "logit"].groupby("kind").influence.sum().to_dict()
     share = dict(zip(graph.node_ids, graph.share.tolist(), strict=True))
     rows = graph.node_ids[: graph.n_features] + graph.node_ids[-len(graph.targets) :]
     input_total = dict(zip(rows, np.abs(graph.weights.astype(np.float64)).sum(axis=1).tolist(), strict=True))
@@ -110,6 +111,8 @@ def expected(graph: Graph) -> dict[str, object]:
         "prompt": graph.recipe["prompt"],
         "tokens": [{"text": token.text, "token_id": token.token_id} for token in graph.tokens],
         "scores": {"replacement": graph.scores().replacement, "completeness": graph.scores().completeness},
+        "thresholds": {"node": 0.8, "edge": 0.98},
+        "error_influence": float(nodes_influence["error"] / sum(nodes_influence.values())),
         "total_nodes": graph.n_nodes,
     }
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,28 @@ from tests.widget.linear_model import LinearModel, wait_for
 
 TEXAS = ["0_2_4", "0_19_4", "1_8_4"]
 AUSTIN = ["2_9_5"]
+
+
+def test_an_experiment_runs_again_as_a_new_one(show: Open) -> None:
+    widget, page = show()
+    first = widget.scale(["0_2_4"], -2, mode="direct")
+    widget.rename_experiment(1, "doubled")
+    answer = answered(page, page.request("repeat", {"id": 1}))["body"]
+    assert (answer["id"], answer["name"], answer["mode"]) == (2, "doubled", "direct")
+    assert widget.effects[1].interventions == first.interventions
+    assert widget.effects[1] is not first
+    assert answered(page, page.request("repeat", {"id": 7}))["code"] == "node"
+
+
+def test_a_kept_experiment_runs_again_where_there_is_a_model(show: Open, model: LinearModel, tmp_path: Path) -> None:
+    widget, _ = show(keep=tmp_path / "x.json")
+    before = widget.swap(["0_2_4"], [1, 2, 3, 4, 5, 6])
+    widget.close()
+    again, page = show(model.trace(), keep=tmp_path / "x.json")
+    assert again.effects[0].saved is not None
+    assert answered(page, page.request("repeat", {"id": 1}))["body"]["id"] == 2
+    assert again.effects[1].saved is None
+    assert again.effects[1].interventions == before.interventions
 
 
 def click(page: Page, nodes: list[str], name: str = "x") -> dict[str, Any]:

@@ -21,7 +21,7 @@ from circuit_widget.examples.record import Example
 from circuit_widget.feature_card import FeatureCard
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.widget.html_file import page
-from circuit_widget.widget.html_file.content import CARDS_SIZE, MOST_CARDS, content_of
+from circuit_widget.widget.html_file.content import CARDS_SIZE, MOST_CARDS, MOST_COMPARED, content_of
 from circuit_widget.widget.html_file.widget_state import WidgetState
 from circuit_widget.widget.html_file.write import html_of, write_html
 from circuit_widget.widget.wire.html_messages import HtmlContent
@@ -128,6 +128,18 @@ class Cards:
         return FeatureCard(layer, feature, f"label {feature}", 0.01, 9.0, (Example(tokens, values),) * 50, (), ())
 
 
+def test_of_a_long_history_all_experiments_are_in_the_file_and_the_latest_are_compared(show: Open) -> None:
+    widget, browser = show()
+    for _ in range(MOST_COMPARED + 3):
+        widget.ablate("2_9_5")
+    rid = browser.request("html", {})
+    answered(browser, rid)
+    content = content_in(browser.buffers[rid][0].decode())
+    assert [one["id"] for one in content["effects"]] == list(range(1, MOST_COMPARED + 4))
+    assert {one["id"] for one in content["comparisons"]} == set(range(4, MOST_COMPARED + 4))
+    assert len(content["comparisons"]) == MOST_COMPARED * (MOST_COMPARED - 1)
+
+
 def test_the_file_has_the_widget_as_it_is(show: Open) -> None:
     widget, browser = show(circuit=Circuit().group("Texas", TEXAS))
     widget.ablate("Texas")
@@ -224,7 +236,7 @@ def test_hostile_text_adds_no_element_to_the_page(text: str) -> None:
 
 def test_a_file_of_a_thousand_nodes_is_under_a_megabyte() -> None:
     graph = large_graph(1_300)
-    state = WidgetState(graph, Cards(), Circuit())
+    state = WidgetState(graph, Cards(), Circuit(node_threshold=0.8, edge_threshold=0.98))
     written = html_of(state, silent)
     content = content_in(written)
     assert len(content["traits"]["snapshot"]["ids"]) > 1_000

@@ -179,6 +179,7 @@ def test_effects_and_cards_of_the_wrong_shape_would_be_noticed() -> None:
         "origin": None,
         "label_origin": None,
         "label_is_automatic": False,
+        "contributors": [],
     }
     assert parse(Card, card, "The card").promoted[0].logit == 1.5
     with pytest.raises(MessageError, match="lacks id, name"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.errors import FigureError
+from circuit_widget.errors import CircuitWidgetWarning, FigureError
 from circuit_widget.graph import PromptToken
 from circuit_widget.widget import picture, saved_picture
 from circuit_widget.widget.picture import picture_of
@@ -46,6 +46,17 @@ def test_the_figure_shows_the_effect_that_is_on_show(widget: CircuitWidget) -> N
     assert widget.figure().svg() == before
     with pytest.raises(FigureError):
         widget.figure(width=0.1)
+
+
+def test_the_picture_of_the_notebook_does_not_warn_of_characters_that_no_font_has(recwarn: Any) -> None:
+    graph = small_graph()
+    graph = replace(graph, tokens=(graph.tokens[0], PromptToken("\u1b05", 7), *graph.tokens[2:]))
+    figure = CircuitWidget(graph).figure("map")
+    assert "\u1b05" in figure.missing_glyphs()
+    assert "image/png" in picture_of(figure)
+    assert len(recwarn) == 0
+    with pytest.warns(CircuitWidgetWarning, match="no font here has"):
+        figure.png()
 
 
 class Published:

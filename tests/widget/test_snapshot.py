@@ -59,6 +59,8 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
         "prompt": header["prompt"],
         "tokens": header["tokens"],
         "scores": header["scores"],
+        "thresholds": header["thresholds"],
+        "error_influence": header["error_influence"],
         "total_nodes": header["total_nodes"],
     }
 

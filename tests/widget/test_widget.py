@@ -1,7 +1,9 @@
 """What a cell does is seen on the page, what the page does is a Python value, and what is wrong is said."""
 
 import gc
+import hashlib
 import weakref
+import zlib
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from circuit_widget import Circuit, Feature
 from circuit_widget.errors import CircuitWidgetError, MessageError, NodeError
 from circuit_widget.graph import Graph
-from circuit_widget.widget.opening import BUNDLE
+from circuit_widget.widget.opening import BUNDLE, FRONTEND
+from circuit_widget.widget.packed_bundle import PackedBundle, packed_bundle
 from circuit_widget.widget.widget import CircuitWidget
 from tests.models import tiny_model
 from tests.widget.conftest import Open
@@ -117,6 +120,7 @@ def test_the_page_cannot_set_what_is_the_kernels(show: Open) -> None:
         ("capabilities", {"intervene": False, "why_not": "", "figure": False}),
         ("effect", {"id": 7}),
         ("_esm", "alert(1)"),
+        ("_code", "x"),
         ("keys", []),
         ("_effects", []),
         ("graph", None),
@@ -248,8 +252,18 @@ def test_a_missing_bundle_is_an_error_that_says_how_to_build_it(show: Open, monk
         show()
 
 
-def test_the_frontend_is_the_file_that_the_build_writes() -> None:
-    assert str(CircuitWidget._esm) == BUNDLE.read_text(encoding="utf-8")
+def test_the_frontend_is_the_file_that_the_build_writes(show: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, page = show()
+    assert zlib.decompress(page.traits["_code"]) == BUNDLE.read_bytes()
+    monkeypatch.setenv("ANYWIDGET_HMR", "1")
+    assert packed_bundle(BUNDLE) == PackedBundle(BUNDLE, b"")
+    assert packed_bundle(BUNDLE.with_name("missing.js")) == PackedBundle("", b"")
+
+
+def test_what_a_page_keeps_of_each_widget_is_short_and_unpacks_that_code_alone() -> None:
+    module = str(FRONTEND.module)
+    assert len(module) < 1_000
+    assert hashlib.sha256(BUNDLE.read_bytes()).hexdigest()[:16] in module
 
 
 def test_graph_show_is_the_way_in(show: Open, model: LinearModel) -> None:

@@ -29,7 +29,7 @@ MUTATIONS = (
     Mutation(
         "words that are far more frequent than the feature are a set",
         LABELS + "rule.py",
-        "usable = sets.found & (evidence.active[some] * sets.shares >= PRECISE * sets.occurrences)",
+        "usable = sets.found & (evidence.active[likely] * sets.shares >= PRECISE * sets.occurrences)",
         "usable = sets.found",
         ("tests/labels/test_rule.py",),
     ),
@@ -39,5 +39,19 @@ MUTATIONS = (
         "return abs(activation) >= SUITING * label.level",
         "return True",
         ("tests/labels/test_label_features.py",),
+    ),
+    Mutation(
+        "a node raises what its ablation raises",
+        "circuit_widget/intervention/studies/local_labels.py",
+        'lost = (effect.tokens["before"] - effect.tokens["after"])',
+        'lost = (effect.tokens["after"] - effect.tokens["before"])',
+        ("tests/intervention/test_local_labels.py",),
+    ),
+    Mutation(
+        "what begins all texts counts as often as it is beside peaks",
+        LABELS + "evidence.py",
+        "= float(n_windows)",
+        "+= 0.0",
+        ("tests/labels/test_evidence.py",),
     ),
 )

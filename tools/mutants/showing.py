@@ -8,6 +8,7 @@ JS = "js/src/"
 
 FIGURE = ("tests/figure/test_truth.py", "tests/figure/test_figure.py")
 EFFECT_FIGURE = ("tests/figure/test_effect_figure.py", "tests/figure/test_truth.py")
+VISIBLE = ("tests/circuit/test_visible.py", "tests/figure/test_visible_thresholds.py")
 STROKES = ("tests/figure/test_layout.py",)
 SNAPSHOT = ("tests/widget/test_snapshot.py",)
 MALFORMED = ("tests/widget/test_malformed_messages.py",)
@@ -40,15 +41,15 @@ MUTATIONS = (
     Mutation(
         "the faint edges of the figure are those with a sign",
         SCENE + "map_scene.py",
-        "index_of, ~signed)",
-        "index_of, signed)",
+        "others[:-SIGNED_EDGES][-FAINT_EDGES:]",
+        "others[-FAINT_EDGES:]",
         FIGURE,
     ),
     Mutation(
         "the weakest edges of the figure show their sign",
         SCENE + "map_scene.py",
-        "[-STRONGEST:]] = True",
-        "[:STRONGEST]] = True",
+        "others[-SIGNED_EDGES:], faint",
+        "others[:10], faint",
         FIGURE,
     ),
     Mutation(
@@ -61,8 +62,8 @@ MUTATIONS = (
     Mutation(
         "suppression does not fade an edge of the figure",
         SCENE + "map_scene.py",
-        "opacity = MAP_EDGE_OPACITY * marks.presence.get(graph.node_ids[source], 1.0)",
-        "opacity = MAP_EDGE_OPACITY",
+        "left = opacity * marks.presence.get(graph.node_ids[source], 1.0)",
+        "left = opacity",
         FIGURE,
     ),
     Mutation(
@@ -96,9 +97,65 @@ MUTATIONS = (
     Mutation(
         "the figure shows edges above the threshold alone",
         SCENE + "visible.py",
-        "edges.share <= threshold",
-        "edges.share > threshold",
+        "strongest.share <= thresholds.edge",
+        "strongest.share > thresholds.edge",
         FIGURE,
+    ),
+    Mutation(
+        "the weakest edge of a node is kept",
+        SCENE + "visible.py",
+        "np.lexsort((target[candidates], share[candidates]))",
+        "np.lexsort((target[candidates], -share[candidates]))",
+        VISIBLE,
+    ),
+    Mutation(
+        "an edge is kept that leads nowhere",
+        SCENE + "visible.py",
+        "between & reaching[target]",
+        "between",
+        VISIBLE,
+    ),
+    Mutation(
+        "more is visible at first than can be read",
+        SCENE + "visible.py",
+        "float(shares[shares < shares[most]][-1:].sum())",
+        "float(shares[most + 20])",
+        VISIBLE,
+    ),
+    Mutation(
+        "the page keeps the weakest edge of a node",
+        JS + "core/visible.ts",
+        "edgeShare[edge] < edgeShare[strongest[source]]",
+        "edgeShare[edge] > edgeShare[strongest[source]]",
+        ("js/test/visible.test.ts",),
+    ),
+    Mutation(
+        "the page swaps the colours of signs",
+        JS + "map/paint.ts",
+        "inhibits ? palette.inhibit : palette.excite",
+        "inhibits ? palette.excite : palette.inhibit",
+        MAP,
+    ),
+    Mutation(
+        "edges of the figure's map are bundled at the wrong column",
+        SCENE + "map_scene.py",
+        "Trunk((one.x0 + one.x1) / 2, (other.x0 + other.x1) / 2,",
+        "Trunk((other.x0 + other.x1) / 2, (one.x0 + one.x1) / 2,",
+        FIGURE,
+    ),
+    Mutation(
+        "errors are as strong as features",
+        SCENE + "map_scene.py",
+        "left = {node: ERROR_OPACITY",
+        "left = {node: 1.0",
+        FIGURE,
+    ),
+    Mutation(
+        "rows with many nodes are no higher than others",
+        "circuit_widget/figure/layout/map_layout.py",
+        "else factor * height + spare for height",
+        "else available / (len(needs) - 1) for height",
+        STROKES,
     ),
     Mutation(
         "widths of edges do not grow",
@@ -256,7 +313,7 @@ MUTATIONS = (
     Mutation(
         "many faint edges on the page do not fade",
         JS + "layout/strokes.ts",
-        "return clamp(8 / Math.sqrt(1 + count), 0.16, 0.5);",
+        "return clamp(4 / Math.sqrt(1 + count), 0.1, 0.4);",
         "return 0.5;",
         (*LAYOUT, *MAP),
     ),

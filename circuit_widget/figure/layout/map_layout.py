@@ -5,7 +5,8 @@ Units are pixels of the screen; y grows downwards.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
 from circuit_widget.wording.text import mono_width, shorten, text_width, token_label
@@ -29,6 +30,12 @@ SLANT_SIN: Final = 0.643
 NODE_GAP: Final = 1.5
 ROW_LABEL_SPACE: Final = 11.0
 MANY_LOGITS: Final = 4
+LANES: Final = 6
+"""Lines of nodes in a row, at most."""
+BAND: Final = 7.0
+"""Height of a band of layers without visible nodes."""
+ROW_GAP: Final = 3.0
+"""Least space between the nodes of two rows."""
 
 
 class MapNode(NamedTuple):
@@ -41,23 +48,26 @@ class MapNode(NamedTuple):
 
 
 class Column(NamedTuple):
-    """The strip of one token position and the text under it."""
+    """The strip of one token position, the mean y of the nodes in it, and the text under it."""
 
     position: int
     x0: float
     x1: float
     text: str
-
-
-class Row(NamedTuple):
-    """The line of one layer; its label is empty where there is no room for it."""
-
-    label: str
     y: float
 
 
+class Row(NamedTuple):
+    """The line of one layer; its label is empty where there is no room for it. A layer without nodes is in a band."""
+
+    label: str
+    y: float
+    height: float
+    in_band: bool
+
+
 class MapLayout(NamedTuple):
-    """Centres and radii of the nodes, columns, rows (bottom to top), and the direction of the token texts.
+    """Centres and radii of the nodes, the index of each one's column, columns, rows (bottom to top), and how texts run.
 
     `left` is where the columns begin, right of the row labels. Horizontal texts are centred in their column at token_y;
     slanted ones end there, turned by -40 degrees.
@@ -66,6 +76,7 @@ class MapLayout(NamedTuple):
     x: tuple[float, ...]
     y: tuple[float, ...]
     radius: tuple[float, ...]
+    column: tuple[int, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     slanted: bool
@@ -83,45 +94,60 @@ def map_layout(
 ) -> MapLayout:
     """Lay out tokens across and layers upwards; `layers` are the names of the layers.
 
-    Each node is in the cell of its position and layer, the largest first, without overlaps if they fit.
+    Each node is in the cell of its position and layer, the largest first, without overlaps if they fit. Rows are as high
+    as their nodes need; layers without nodes are thin bands.
     """
     positions = sorted({node.position for node in nodes})
     texts = [token_label(token_texts[position]) for position in positions]
     text_widths = [mono_width(text, token_size) for text in texts]
     n_layers, gutter = len(layers), _gutter(layers, width)
     available = max(1.0, width - gutter - RIGHT)
-    slanted = math.fsum(text + TOKEN_SPACE for text in text_widths) > available
+    radius, cells = _radii(nodes), _cells(nodes)
+    # Texts are slanted where they would leave no room for the nodes of the others.
+    crowds = _crowds(positions, cells, radius, n_layers + 1)
+    upright = math.fsum(max(text + TOKEN_SPACE, crowd) for text, crowd in zip(text_widths, crowds, strict=True))
+    slanted = upright > available
     bottom = min(BOTTOM - 8 + SLANT_SIN * max(text_widths, default=0.0), 0.4 * height) if slanted else BOTTOM
-    pitch = max(1.0, height - TOP - bottom) / (n_layers + 1)
-    radius = _radii(nodes, pitch)
-    cells = _cells(nodes)
     base = [SLANTED_SPACE if slanted else text + TOKEN_SPACE for text in text_widths]
     columns = _columns(positions, base, cells, radius, gutter, available, n_layers + 1)
 
     base_y = height - bottom
+    rooms = {position: right - left - 4.0 for position, (left, right) in zip(positions, columns, strict=True)}
+    needs = _needs(cells, radius, rooms, n_layers + 2)
+    heights = _heights([need for need, _ in needs], max(1.0, base_y - TOP))
+    middles = _middles(heights, base_y)
+    most = [max(2.0, 0.88 * row / (lines + 1)) for row, (_, lines) in zip(heights, needs, strict=True)]
+    radius = [min(size, most[node.layer + 1]) for size, node in zip(radius, nodes, strict=True)]
     x, y = [0.0] * len(nodes), [0.0] * len(nodes)
     for (position, row), members in cells.items():
         left, right = columns[positions.index(position)]
         for index, (dx, dy) in zip(
             members,
-            _pack([radius[i] for i in members], right - left - 4.0, pitch, 1 if row > n_layers else 3),
+            _pack([radius[i] for i in members], rooms[position], heights[row], 1 if row > n_layers else LANES),
             strict=True,
         ):
             x[index] = (left + right) / 2 + dx
-            y[index] = base_y - row * pitch + dy
+            y[index] = middles[row] + dy
+    column = [positions.index(node.position) for node in nodes]
+    means = [_mean(y[i] for i, at in enumerate(column) if at == index) for index in range(len(positions))]
     return MapLayout(
         tuple(x),
         tuple(y),
         tuple(radius),
+        tuple(column),
         tuple(
-            Column(position, left, right, _column_text(text, left, right, slanted, token_size))
-            for position, (left, right), text in zip(positions, columns, texts, strict=True)
+            Column(position, left, right, _column_text(text, left, right, slanted, token_size), mean)
+            for position, (left, right), text, mean in zip(positions, columns, texts, means, strict=True)
         ),
-        _rows(layers, gutter, base_y, pitch),
+        _rows(layers, gutter, middles, heights, [lines == 0 for _, lines in needs]),
         slanted,
         base_y + (12.0 if slanted else 19.0),
         gutter,
     )
+
+
+def _mean(values: Iterable[float]) -> float:
+    return math.fsum(present := list(values)) / len(present)
 
 
 def _gutter(layers: Sequence[str], width: float) -> float:
@@ -131,9 +157,57 @@ def _gutter(layers: Sequence[str], width: float) -> float:
     return min(max(GUTTER, widest + ROW_LABEL_MARGIN), most)
 
 
-def _radii(nodes: Sequence[MapNode], pitch: float) -> list[float]:
+def _needs(
+    cells: dict[tuple[int, int], list[int]], radius: Sequence[float], rooms: Mapping[int, float], n_rows: int
+) -> list[tuple[float, int]]:
+    """Return the height that each row needs, and its lines of nodes: 0 for a layer without any, whose height is 0."""
+    needs = [(0.0, 0)] * n_rows
+    needs[0] = needs[-1] = (0.0, 1)
+    for (position, row), members in cells.items():
+        radii = [radius[i] for i in members]
+        step = 2 * max(radii) + NODE_GAP
+        most = 1 if row == n_rows - 1 else LANES
+        fits = (
+            lines for lines in range(1, most) if _extent(_fill(radii, _lanes(lines, step)), radii) <= rooms[position]
+        )
+        lines = next(fits, most)
+        needs[row] = max(needs[row], ((lines - 1) * step + 2 * max(radii) + ROW_GAP, lines))
+    return needs
+
+
+def _heights(needs: Sequence[float], available: float) -> list[float]:
+    """Share the height from the middle of the first row to that of the last one.
+
+    Each run of layers without nodes gets a band, each other row what it needs, and an equal part of the rest.
+    """
+    runs = [list(run) for empty, run in groupby(range(len(needs)), lambda row: _is_empty(needs, row)) if empty]
+    band = min(BAND, 0.3 * available / len(runs)) if runs else 0.0
+    heights = list(needs)
+    for run in runs:
+        for row in run:
+            heights[row] = band / len(run)
+    parts = [0.0 if _is_empty(needs, row) else 0.5 if row in (0, len(needs) - 1) else 1.0 for row in range(len(needs))]
+    room = available - band * len(runs)
+    needed = math.fsum(part * need for part, need in zip(parts, needs, strict=True))
+    spare = max(0.0, room - needed) / math.fsum(parts)
+    factor = min(1.0, room / needed) if needed > 0 else 1.0
+    return [height if part == 0 else factor * height + spare for height, part in zip(heights, parts, strict=True)]
+
+
+def _is_empty(needs: Sequence[float], row: int) -> bool:
+    return needs[row] == 0 and 0 < row < len(needs) - 1
+
+
+def _middles(heights: Sequence[float], base_y: float) -> list[float]:
+    """Return the y of the middle of each row, bottom to top."""
+    middles = [base_y]
+    for below, above in pairwise(heights):
+        middles.append(middles[-1] - (below + above) / 2)
+    return middles
+
+
+def _radii(nodes: Sequence[MapNode]) -> list[float]:
     total = math.fsum(node.influence for node in nodes if node.kind != "logit")
-    most = max(2.0, 0.44 * pitch)
     logit = 7.0 if sum(node.kind == "logit" for node in nodes) <= MANY_LOGITS else 5.0
     radii = []
     for node in nodes:
@@ -144,10 +218,10 @@ def _radii(nodes: Sequence[MapNode], pitch: float) -> list[float]:
             case "logit":
                 radius = logit
             case "error":
-                radius = min(max(size, 3.5), 7.0)
+                radius = min(max(0.7 * size, 2.8), 5.0)
             case _:
                 radius = min(max(size, 3.0), 11.0)
-        radii.append(min(radius, most))
+        radii.append(radius)
     return radii
 
 
@@ -157,6 +231,17 @@ def _cells(nodes: Sequence[MapNode]) -> dict[tuple[int, int], list[int]]:
     for index in sorted(range(len(nodes)), key=lambda i: (-nodes[i].influence, i)):
         cells.setdefault((nodes[index].position, nodes[index].layer + 1), []).append(index)
     return cells
+
+
+def _crowds(
+    positions: Sequence[int], cells: dict[tuple[int, int], list[int]], radius: Sequence[float], top: int
+) -> list[float]:
+    """Return the width of each column in which its cells are in three lines, the top row in one."""
+    widths = dict.fromkeys(positions, 0.0)
+    for (position, row), members in cells.items():
+        line = math.fsum(2 * radius[i] + NODE_GAP for i in members) + 6.0
+        widths[position] = max(widths[position], line if row == top else line / 3)
+    return list(widths.values())
 
 
 def _columns(
@@ -184,34 +269,40 @@ def _columns(
             widths = [low + (high - low) * part for low, high in zip(widths, stage, strict=True)]
             break
         widths = stage
-    total = math.fsum(widths)
+    spare = max(0.0, available - math.fsum(widths))
+    crowds = [0.0] * len(positions)
+    for (position, _), members in cells.items():
+        crowds[index_of[position]] += len(members) - 1 / 2
     columns = []
-    for column in widths:
-        right = left + column * available / total
+    for column, crowd in zip(widths, crowds, strict=True):
+        right = left + column + spare * crowd / math.fsum(crowds)
         columns.append((left, right))
         left = right
     return columns
 
 
-def _pack(radii: Sequence[float], room: float, pitch: float, most: int) -> list[tuple[float, float]]:
+def _lanes(lines: int, step: float) -> list[float]:
+    """Return the lines of a row, by their distance from its middle, the nearest first."""
+    lanes = [step * (line - (lines - 1) / 2) for line in range(lines)]
+    return sorted(lanes, key=lambda lane: (abs(lane), lane))
+
+
+def _extent(placed: Sequence[tuple[float, float]], radii: Sequence[float]) -> float:
+    """Return the width of circles that `_fill` placed: they begin at 0."""
+    return max(x + radius for (x, _), radius in zip(placed, radii, strict=True))
+
+
+def _pack(radii: Sequence[float], room: float, height: float, most: int) -> list[tuple[float, float]]:
     """Return offsets from the centre of a cell: in one line, else in staggered lines up to `most`, squeezed if need be."""
     largest = max(radii)
-    spread = max(0.0, min(pitch / 3, pitch / 2 - largest - 0.75))
+    spread = max(0.0, height / 2 - largest - 0.75)
     placed: list[tuple[float, float]] = []
     for lines in range(1, most + 1):
-        if lines == 1:
-            lanes = [0.0]
-        elif lines == 2:
-            half = min(2 * spread, 2 * largest + NODE_GAP) / 2
-            lanes = [-half, half]
-        else:
-            step = min(spread, 2 * largest + NODE_GAP)
-            lanes = [0.0, -step, step]
-        placed = _fill(radii, lanes)
-        left = min(x - r for (x, _), r in zip(placed, radii, strict=True))
-        right = max(x + r for (x, _), r in zip(placed, radii, strict=True))
-        if right - left <= room:
-            return [(x - (left + right) / 2, y) for x, y in placed]
+        step = min(2 * spread / (lines - 1), 2 * largest + NODE_GAP) if lines > 1 else 0.0
+        placed = _fill(radii, _lanes(lines, step))
+        extent = _extent(placed, radii)
+        if extent <= room:
+            return [(x - extent / 2, y) for x, y in placed]
     low, high = min(x for x, _ in placed), max(x for x, _ in placed)
     factor = max(0.0, room - 2 * largest) / (high - low) if high > low else 0.0
     return [((x - (low + high) / 2) * factor, y) for x, y in placed]
@@ -243,12 +334,20 @@ def _column_text(text: str, left: float, right: float, slanted: bool, size: floa
     return shorten(text, room, size, True)
 
 
-def _rows(layers: Sequence[str], gutter: float, base_y: float, pitch: float) -> tuple[Row, ...]:
-    step = next((step for step in (1, 2, 5, 10, 20) if step * pitch >= ROW_LABEL_SPACE), 50)
-    labels = ["emb"]
-    for layer, name in enumerate(layers):
-        clear = (layer + 1) * pitch >= ROW_LABEL_SPACE and (len(layers) - layer) * pitch >= ROW_LABEL_SPACE
-        fits = layer % step == 0 and clear
-        labels.append(shorten(name, gutter - ROW_LABEL_MARGIN, ROW_LABEL_SIZE) if fits else "")
-    labels.append("out")
-    return tuple(Row(label, base_y - row * pitch) for row, label in enumerate(labels))
+def _rows(
+    layers: Sequence[str],
+    gutter: float,
+    middles: Sequence[float],
+    heights: Sequence[float],
+    in_band: Sequence[bool],
+) -> tuple[Row, ...]:
+    last = len(middles) - 1
+    rows = [Row("emb", middles[0], heights[0], False)]
+    labelled = middles[0]
+    for row in range(1, last):
+        clear = min(labelled - middles[row], middles[row] - middles[last]) >= ROW_LABEL_SPACE
+        fits = clear and not in_band[row]
+        label = shorten(layers[row - 1], gutter - ROW_LABEL_MARGIN, ROW_LABEL_SIZE) if fits else ""
+        labelled = middles[row] if fits else labelled
+        rows.append(Row(label, middles[row], heights[row], in_band[row]))
+    return (*rows, Row("out", middles[last], heights[last], False))

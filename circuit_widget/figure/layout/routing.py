@@ -15,6 +15,10 @@ TIP_GAP: Final = 3.0
 INSET: Final = 10.0
 PORT_PITCH: Final = 16.0
 LEAST_SHARE: Final = 0.04
+BUNDLED: Final = 0.8
+"""How much of the way to their trunk edges between two columns of the map go."""
+BUNDLED_RISE: Final = 120.0
+"""Height from which they go that far."""
 
 
 class Link(NamedTuple):
@@ -47,10 +51,30 @@ def visible_links(links: Sequence[Link]) -> tuple[Link, ...]:
     )
 
 
-def map_edge(x0: float, y0: float, r0: float, x1: float, y1: float, r1: float) -> tuple[float, ...]:
-    """Return the cubic of a map edge, top of source to bottom of target, bowed if it would run along its own column."""
+class Trunk(NamedTuple):
+    """Where the edges from one column of the map to another run together: the middles of the columns, and a height."""
+
+    source: float
+    target: float
+    y: float
+
+
+def map_edge(
+    x0: float, y0: float, r0: float, x1: float, y1: float, r1: float, trunk: Trunk | None = None
+) -> tuple[float, ...]:
+    """Return the cubic of a map edge, top of source to bottom of target.
+
+    It is drawn towards the trunk of its columns, and bowed if it would run along its own column.
+    """
     start, end = y0 - r0, y1 + r1
     rise = start - end
+    if trunk is not None:
+        pull = BUNDLED * min(1.0, max(0.0, rise) / BUNDLED_RISE)
+        height = min(max(trunk.y, end + 0.3 * rise), start - 0.3 * rise) if rise > 0 else (start + end) / 2
+        middle = start - 0.5 * rise + pull * (height - (start - 0.5 * rise))
+        return (
+            x0, start, x0 + pull * (trunk.source - x0), middle, x1 + 0.6 * pull * (trunk.target - x1), middle, x1, end,
+        )  # fmt: skip
     bow = min(22.0, 0.1 * rise) * max(0.0, 1.0 - abs(x1 - x0) / 24.0) if rise > 90.0 else 0.0
     return (x0, start, x0 + bow, start - 0.5 * rise, x1 + bow, end + 0.5 * rise, x1, end)
 

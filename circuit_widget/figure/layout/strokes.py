@@ -19,6 +19,14 @@ FADED_EDGE_OPACITY: Final = 0.35
 """Opacity of an edge whose source has faded."""
 MAP_EDGE_OPACITY: Final = 0.75
 """Opacity of an edge of the map with its sign, before it fades with its source."""
+SIGNED_EDGES: Final = 300
+"""Most edges of the map that are drawn with their sign while nothing is selected: the strongest."""
+FAINT_EDGES: Final = 1200
+"""Most edges that are drawn without sign behind them: more are a fog."""
+BEHIND: Final = 0.4
+"""Opacity of all these behind the edges of the circuit, of the selection or of the hovered node."""
+ERROR_OPACITY: Final = 0.7
+"""Opacity of errors outside the circuit, and of their edges: features are what can be read."""
 RIM_WIDTH: Final = 1.0
 """Width of the rim of a node of the map."""
 PINNED_RIM_WIDTH: Final = 1.8
@@ -47,9 +55,14 @@ def faint_step(share: float) -> int:
     return next((step for step, limit in enumerate(FAINT_WIDTHS) if width <= limit), len(FAINT_WIDTHS) - 1)
 
 
+def signed_opacity(count: int) -> float:
+    """Opacity of edges with their sign where there are so many of them and nothing is selected."""
+    return min(0.7, max(0.3, 6.0 / math.sqrt(1 + count)))
+
+
 def faint_opacity(count: int) -> float:
-    """Opacity of the edges without sign where there are so many of them, so that nodes stay readable."""
-    return min(0.5, max(0.16, 8.0 / math.sqrt(1 + count)))
+    """Opacity of edges without sign where there are so many of them, so that nodes stay readable."""
+    return min(0.4, max(0.1, 4.0 / math.sqrt(1 + count)))
 
 
 def head_length(width: float) -> float:

@@ -11,6 +11,7 @@ from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.output import pdf, png
 from circuit_widget.figure.output.svg import RECIPE_NAMESPACE
+from circuit_widget.figure.scene.visible import thresholds_of
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
@@ -20,6 +21,7 @@ def make_recipe(
     graph: Graph, circuit: Circuit, effect: Effect | None, controls: Controls | None, part: str, width: float
 ) -> dict[str, Any]:
     """Return the recipe as plain JSON: model, transcoders, prompt, thresholds, circuit, interventions, versions, part."""
+    thresholds = thresholds_of(graph, circuit)
     recipe: dict[str, Any] = {
         **json.loads(json.dumps(dict(graph.recipe), default=_plain)),
         "prompt": {
@@ -28,7 +30,7 @@ def make_recipe(
             "position": graph.position,
         },
         "targets": [{"token": target.token, "token_id": target.token_id} for target in graph.targets],
-        "display": {"node_threshold": circuit.node_threshold, "edge_threshold": circuit.edge_threshold},
+        "display": {"node_threshold": thresholds.node, "edge_threshold": thresholds.edge},
         "circuit": circuit.to_json(),
         "figure": {"part": part, "width_inches": width, "circuit_widget": __version__},
     }

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Int
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.map_labels import (
@@ -17,19 +19,24 @@ from circuit_widget.figure.layout.map_labels import (
     map_labels,
 )
 from circuit_widget.figure.layout.map_layout import SLANT, MapLayout, MapNode, map_layout
-from circuit_widget.figure.layout.routing import Route, map_edge
+from circuit_widget.figure.layout.routing import Route, Trunk, map_edge
 from circuit_widget.figure.layout.strokes import (
+    BEHIND,
+    ERROR_OPACITY,
+    FAINT_EDGES,
     FAINT_WIDTHS,
     LEAST_LABEL_PRESENCE,
     MAP_EDGE_OPACITY,
     PINNED_RIM_WIDTH,
     RIM_WIDTH,
+    SIGNED_EDGES,
     faint_opacity,
     faint_step,
     head_length,
     output_presence,
     presence,
     ring_width,
+    signed_opacity,
     signed_width,
 )
 from circuit_widget.figure.scene import style
@@ -38,22 +45,24 @@ from circuit_widget.figure.scene.shapes import edge, node_shape
 from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.nodes import NodeKind
 from circuit_widget.wording.names import layer_names, node_label, token_text
 from circuit_widget.wording.numbers import LIKELY, probability
 from circuit_widget.wording.text import apart, mono_width
+
+EdgeIndices: TypeAlias = Int[np.ndarray, " _drawn"]
+"""Indices of visible edges."""
 
 LEAST_HEIGHT = 190.0
 MOST_HEIGHT = 440.0
 ROW_PITCH = 54.0
 MOST_ANSWERS = 3
 """Most explained tokens written beside their pentagons."""
-STRONGEST = 40
-"""Most edges drawn with their sign."""
 
 
 @dataclass(frozen=True)
 class NodeMarks:
-    """How nodes are marked, by node id: the supernode's hue, pins, and `presence`, the share left after an intervention."""
+    """How nodes are marked, by node id: the supernode's hue, pins, and `presence`, their opacity where it is not 1."""
 
     hue: Mapping[str, int]
     pinned: frozenset[str]
@@ -63,15 +72,18 @@ class NodeMarks:
 def node_marks(graph: Graph, circuit: Circuit, effect: Effect | None) -> NodeMarks:
     """Return the marks of nodes: hues of supernodes, pins, presence.
 
-    The presence of an output is the square root of its probability, at least 0.3. That of a feature that was active is
-    its activation after / before, at least 0.18 and at most 1.
+    The presence of an error outside the circuit is 0.7. That of an output is the square root of its probability, at
+    least 0.3. That of a feature that was active is its activation after / before, at least 0.18 and at most 1.
     """
     hue = {node: supernode.color for supernode in circuit.supernodes for node in supernode.nodes}
     logits = graph.node_ids[graph.weights.shape[1] :]
     likely = {target.token_id: target.probability for target in graph.targets}
     if effect is not None:
         likely.update(zip(effect.tokens["token_id"], effect.tokens["after"], strict=True))
-    left = {node: output_presence(likely[target.token_id]) for node, target in zip(logits, graph.targets, strict=True)}
+    circuit_nodes = {*hue, *circuit.pinned}
+    kinds = zip(graph.node_ids, graph.node_kinds, strict=True)
+    left = {node: ERROR_OPACITY for node, kind in kinds if kind == NodeKind.ERROR and node not in circuit_nodes}
+    left |= {node: output_presence(likely[target.token_id]) for node, target in zip(logits, graph.targets, strict=True)}
     if effect is not None:
         table = effect.nodes
         for node, before, after in zip(table["id"], table["before"], table["after"], strict=True):
@@ -95,9 +107,11 @@ def draw_map(
     index_of = {int(node): index for index, node in enumerate(visible.nodes)}
     marks = node_marks(graph, circuit, effect)
     _axes(pen, layout, width)
-    signed = _signed(graph, visible, marks)
-    _faint_edges(pen, layout, visible, index_of, ~signed)
-    _signed_edges(pen, graph, layout, visible, index_of, marks, signed)
+    inside, signed, faint = _drawn_edges(graph, visible, marks)
+    behind = BEHIND if len(inside) else 1.0
+    _faint_edges(pen, layout, visible, index_of, faint, behind * faint_opacity(len(faint)))
+    _signed_edges(pen, graph, layout, visible, index_of, marks, signed, behind * signed_opacity(len(signed)))
+    _signed_edges(pen, graph, layout, visible, index_of, marks, inside, MAP_EDGE_OPACITY)
     for node, index in reversed(index_of.items()):
         _node(pen, nodes[index].kind, graph.node_ids[node], layout, index, marks)
     answers = _answers(pen, graph, layout, index_of, effect)
@@ -114,7 +128,13 @@ def draw_map(
 
 def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
     left = layout.columns[0].x0 if layout.columns else 0.0
-    pen.lines([(left, row.y, width, row.y) for row in layout.rows], Paint(stroke=style.GRID, width=0.8))
+    for in_band, group in groupby(layout.rows, lambda row: row.in_band):
+        rows = list(group)
+        top, bottom = rows[-1].y - rows[-1].height / 2, rows[0].y + rows[0].height / 2
+        if in_band:
+            pen.rectangle(left, top + 1, width - left, bottom - top - 2, Paint(fill=style.GRID))
+    lines = [(left, row.y, width, row.y) for row in layout.rows if not row.in_band]
+    pen.lines(lines, Paint(stroke=style.GRID, width=0.8))
     top, bottom = layout.rows[-1].y - 8, layout.rows[0].y + 8
     pen.lines(
         [(column.x0, top, column.x0, bottom) for column in layout.columns[1:]],
@@ -132,31 +152,39 @@ def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
             pen.label(middle, layout.token_y - 4, column.text, style.TOKEN_SIZE, style.INK, "middle", mono=True)
 
 
-def _signed(graph: Graph, visible: VisibleGraph, marks: NodeMarks) -> Bool[np.ndarray, " edges"]:
-    """Return which edges are drawn with their sign: the strongest, within the circuit if there is one."""
+def _drawn_edges(graph: Graph, visible: VisibleGraph, marks: NodeMarks) -> tuple[EdgeIndices, EdgeIndices, EdgeIndices]:
+    """Return the edges within the circuit, of the others those drawn with their sign, and those without, weakest first."""
     chosen = set(marks.hue) | marks.pinned
-    inside = np.array([not chosen or node in chosen for node in graph.node_ids], dtype=bool)
-    signed = np.zeros(len(visible.source), dtype=bool)
-    signed[np.flatnonzero(inside[visible.source] & inside[visible.target])[-STRONGEST:]] = True
-    return signed
+    inside = np.array([node in chosen for node in graph.node_ids], dtype=bool)
+    within = inside[visible.source] & inside[visible.target]
+    others = np.flatnonzero(~within)
+    faint = others[:-SIGNED_EDGES][-FAINT_EDGES:]
+    return np.flatnonzero(within), others[-SIGNED_EDGES:], faint
 
 
 def _curve(layout: MapLayout, source: int, target: int) -> tuple[float, ...]:
+    one, other = layout.columns[layout.column[source]], layout.columns[layout.column[target]]
+    trunk = Trunk((one.x0 + one.x1) / 2, (other.x0 + other.x1) / 2, (one.y + other.y) / 2)
     return map_edge(
         layout.x[source], layout.y[source], layout.radius[source],
         layout.x[target], layout.y[target], layout.radius[target],
+        None if one == other else trunk,
     )  # fmt: skip
 
 
 def _faint_edges(
-    pen: Pen, layout: MapLayout, visible: VisibleGraph, index_of: Mapping[int, int], chosen: Bool[np.ndarray, " edges"]
+    pen: Pen,
+    layout: MapLayout,
+    visible: VisibleGraph,
+    index_of: Mapping[int, int],
+    chosen: EdgeIndices,
+    opacity: float,
 ) -> None:
     """Edges without sign, in a few widths, each drawn as one so that crossings do not darken."""
     paths: list[list[tuple[float, ...]]] = [[] for _ in FAINT_WIDTHS]
-    for edge_index in np.flatnonzero(chosen):
+    for edge_index in chosen:
         source, target = int(visible.source[edge_index]), int(visible.target[edge_index])
         paths[faint_step(float(visible.share[edge_index]))].append(_curve(layout, index_of[source], index_of[target]))
-    opacity = faint_opacity(int(chosen.sum()))
     for width, group in zip(FAINT_WIDTHS, paths, strict=True):
         pen.curves(group, Paint(stroke=style.FAINT, width=width, opacity=opacity))
 
@@ -168,19 +196,20 @@ def _signed_edges(
     visible: VisibleGraph,
     index_of: Mapping[int, int],
     marks: NodeMarks,
-    chosen: Bool[np.ndarray, " edges"],
+    chosen: EdgeIndices,
+    opacity: float,
 ) -> None:
     """Draw edges with their sign as colour and form, strength as width, the strongest on top, faded with their source."""
-    for index in np.flatnonzero(chosen):
+    for index in chosen[np.argsort(np.abs(visible.share[chosen]), kind="stable")]:
         source, target = int(visible.source[index]), int(visible.target[index])
         share = float(visible.share[index])
         width = signed_width(share)
         path = list(_curve(layout, index_of[source], index_of[target]))
         x, y = path[6], path[7]
         path[7] = y + head_length(width) - 1.0
-        opacity = MAP_EDGE_OPACITY * marks.presence.get(graph.node_ids[source], 1.0)
+        left = opacity * marks.presence.get(graph.node_ids[source], 1.0)
         color = style.EXCITE if share > 0 else style.INHIBIT
-        edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, opacity)
+        edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, left)
 
 
 def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: NodeMarks) -> None:

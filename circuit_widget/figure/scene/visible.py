@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.map_layout import MapNode
@@ -12,6 +12,15 @@ from circuit_widget.graph import Graph
 
 MOST_NODES = 1_500
 MOST_EDGES = 30_000
+
+NODE_THRESHOLD = 0.8
+"""Share of influence that visible nodes have at first, where that is not too much to read."""
+EDGE_THRESHOLD = 0.98
+"""Share of edge score that visible edges have at first, where that is not too much to read."""
+READABLE_NODES = 120
+"""Features and errors that are visible at first, at most."""
+READABLE_EDGES = 200
+"""Edges that are within the edge threshold at first, at most."""
 
 
 @dataclass(frozen=True)
@@ -29,36 +38,113 @@ class VisibleGraph:
     score: Float[np.ndarray, " edges"]
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """The share of influence that visible nodes have, and the share of edge score that visible edges have."""
+
+    node: float
+    edge: float
+
+
+def first_thresholds(graph: Graph) -> Thresholds:
+    """Return the thresholds of a circuit that has none of its own: the largest at which a person can read the map.
+
+    At most 120 features and errors are within the node threshold, which is at most 0.8, and at most 200 edges between
+    visible nodes are within the edge threshold, which is at most 0.98.
+    """
+    ranked = graph.share[: graph.n_features + graph.n_errors]
+    node = _largest(np.sort(ranked), READABLE_NODES, NODE_THRESHOLD)
+    visible = _within(graph, node, np.zeros(graph.n_nodes, dtype=bool))
+    edges = graph.strongest_edges(READABLE_EDGES + 1, among=np.flatnonzero(visible))
+    return Thresholds(node, _largest(edges.share, READABLE_EDGES, EDGE_THRESHOLD))
+
+
+def thresholds_of(graph: Graph, circuit: Circuit) -> Thresholds:
+    """Return the thresholds of a circuit on a graph: its own, or else the first ones."""
+    node, edge = circuit.node_threshold, circuit.edge_threshold
+    if node is not None and edge is not None:
+        return Thresholds(node, edge)
+    first = first_thresholds(graph)
+    return Thresholds(first.node if node is None else node, first.edge if edge is None else edge)
+
+
+def _largest(shares: Float[np.ndarray, " items"], most: int, limit: float) -> float:
+    """Return the largest threshold up to a limit that at most `most` of the shares, ascending, are within."""
+    if len(shares) <= most or shares[most] > limit:
+        return limit
+    return float(shares[shares < shares[most]][-1:].sum())
+
+
 def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
     """Return the nodes within the node threshold, tokens, logits and the circuit's nodes, and edges within theirs.
 
-    The token at position 0 is visible only with a visible edge or in the circuit. At most the 1,500 nodes with most
-    influence and the 30,000 strongest edges are visible.
+    Features and errors without a path of visible nodes to a logit are not visible unless they are in the circuit. The
+    strongest edge from each node on such a path is visible whatever the threshold. The token at position 0 is visible only
+    with a visible edge or in the circuit. At most the 1,500 nodes with most influence and the 30,000 strongest edges are
+    visible.
     """
+    thresholds = thresholds_of(graph, circuit)
     grouped = [node for supernode in circuit.supernodes for node in supernode.nodes]
     kept = np.zeros(graph.n_nodes, dtype=bool)
     kept[list(graph.resolve([*circuit.pinned, *grouped]))] = True
-    visible = kept.copy()
+    within = _within(graph, thresholds.node, kept)
+    strongest = graph.strongest_edges(MOST_EDGES, among=np.flatnonzero(within))
+    source, target = strongest.source, strongest.target
+    reaching = _reaching(graph, source, target)
+    ranked = graph.n_features + graph.n_errors
+    visible = within & (reaching | kept)
+    visible[ranked:] = True
+    between = visible[source] & visible[target]
+    between &= (strongest.share <= thresholds.edge) | _backbone(
+        source, target, strongest.share, between & reaching[target]
+    )
+    first = ranked + np.flatnonzero(graph.token_position == 0)
+    visible[first[~kept[first] & ~np.isin(first, source[between])]] = False
+    order = np.flatnonzero(between)[::-1]
+    source, target = source[order], target[order]
+    share = strongest.weight[order] / graph.input_total[target]
+    return VisibleGraph(np.flatnonzero(visible), source, target, share, strongest.share[order])
+
+
+def _within(graph: Graph, threshold: float, kept: Bool[np.ndarray, " nodes"]) -> Bool[np.ndarray, " nodes"]:
+    """Return which nodes are within a threshold, tokens, logits, or kept."""
+    within = kept.copy()
     ranked = graph.n_features + graph.n_errors
     sources = graph.weights.shape[1]
     if sources:
-        limit = max(circuit.node_threshold, float(graph.share[:sources].min()))
+        limit = max(threshold, float(graph.share[:sources].min()))
         strongest = np.argsort(-graph.influence[:ranked], kind="stable")[:MOST_NODES]
-        visible[strongest[graph.share[strongest] <= limit]] = True
-    visible[ranked:] = True
-    edges = _edges(graph, visible, circuit.edge_threshold)
-    first = ranked + np.flatnonzero(graph.token_position == 0)
-    visible[first[~kept[first] & ~np.isin(first, edges.source)]] = False
-    return VisibleGraph(np.flatnonzero(visible), edges.source, edges.target, edges.share, edges.score)
+        within[strongest[graph.share[strongest] <= limit]] = True
+    within[ranked:] = True
+    return within
 
 
-def _edges(graph: Graph, visible: np.ndarray, threshold: float) -> VisibleGraph:
-    edges = graph.strongest_edges(MOST_EDGES, among=np.flatnonzero(visible))
-    order = np.flatnonzero(edges.share <= threshold)[::-1]
-    source, target = edges.source[order], edges.target[order]
-    return VisibleGraph(
-        np.flatnonzero(visible), source, target, edges.weight[order] / graph.input_total[target], edges.share[order]
-    )
+def _reaching(
+    graph: Graph, source: Int[np.ndarray, " edges"], target: Int[np.ndarray, " edges"]
+) -> Bool[np.ndarray, " nodes"]:
+    """Return the nodes with a path over the edges to a logit, logits among them."""
+    reaching = np.zeros(graph.n_nodes, dtype=bool)
+    reaching[graph.weights.shape[1] :] = True
+    found = len(source)
+    while found:
+        found = int((reaching[target] & ~reaching[source]).sum())
+        reaching[source[reaching[target]]] = True
+    return reaching
+
+
+def _backbone(
+    source: Int[np.ndarray, " edges"],
+    target: Int[np.ndarray, " edges"],
+    share: Float[np.ndarray, " edges"],
+    onward: Bool[np.ndarray, " edges"],
+) -> Bool[np.ndarray, " edges"]:
+    """Return which edges are the strongest from their source, of those that lead onward."""
+    candidates = np.flatnonzero(onward)
+    ordered = candidates[np.lexsort((target[candidates], share[candidates]))]
+    _, strongest = np.unique(source[ordered], return_index=True)
+    backbone = np.zeros(len(source), dtype=bool)
+    backbone[ordered[strongest]] = True
+    return backbone
 
 
 def map_nodes(graph: Graph, nodes: Iterable[int]) -> list[MapNode]:

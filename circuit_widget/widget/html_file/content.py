@@ -31,6 +31,9 @@ MOST_CARDS = 300
 CARDS_SIZE = 120_000
 """Most bytes of all feature cards in a file, each compressed by itself."""
 
+MOST_COMPARED = 20
+"""Latest experiments that a file compares with each other: the comparisons of 100 would take 2 MB."""
+
 FEW_EXAMPLES = 8
 """Most examples of a kind on a card in a file."""
 
@@ -74,8 +77,9 @@ def _without_buffers(snapshot: dict[str, Any]) -> dict[str, Any]:
 
 
 def _comparisons(state: WidgetState) -> Iterator[RecordedComparison]:
-    for other in state.history:
-        for one in state.history:
+    latest = state.history[-MOST_COMPARED:]
+    for other in latest:
+        for one in latest:
             if one is not other:
                 made = comparison_message(one, other, ())
                 yield RecordedComparison(made.id, made.beside, made.tokens)

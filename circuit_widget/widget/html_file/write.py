@@ -7,6 +7,7 @@ from pathlib import Path
 
 from circuit_widget import __version__
 from circuit_widget.errors import CircuitWidgetError
+from circuit_widget.figure.scene.visible import thresholds_of
 from circuit_widget.progress import IsCancelled, ReportProgress, reporting
 from circuit_widget.system.atomic_write import check_destination, write_bytes
 from circuit_widget.system.paths import require_path
@@ -57,7 +58,8 @@ def _small_enough(state: WidgetState, svg: str) -> str:
     for threshold in FEWER_EDGES:
         if len(svg.encode()) <= LARGEST_PICTURE:
             break
-        svg = state.figure(min(threshold, state.circuit.edge_threshold), "Strongest edges alone").svg()
+        edge = min(threshold, thresholds_of(state.graph, state.circuit).edge)
+        svg = state.figure(edge, "Strongest edges alone").svg()
     return svg
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from circuit_widget.errors import MessageError
-from circuit_widget.intervention.mode import read_mode
+from circuit_widget.intervention import Intervention
+from circuit_widget.intervention.mode import Mode, read_mode
+from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.interventions import read_interventions
 from circuit_widget.widget.jobs.request_kind import Context, Task
 from circuit_widget.widget.jobs.worker import Job, JobResult
@@ -20,6 +23,7 @@ from circuit_widget.widget.wire.experiment_messages import (
     InterveneBody,
     RecallBody,
     RenameBody,
+    RepeatBody,
 )
 from circuit_widget.widget.wire.messages import CodeBody, CodeReply, Empty, FileReply
 
@@ -29,9 +33,20 @@ MOST_CONTROLS = 200
 def intervene(context: Context, body: InterveneBody) -> Task[EffectMessage]:
     """Run the model under interventions, and display their effect."""
     experiments = context.experiments
-    model, mode = experiments.required_model(), read_mode(body.mode, experiments.graph.n_layers).name
+    mode = read_mode(body.mode, experiments.graph.n_layers).name
     interventions = read_interventions(experiments, body.interventions)
-    name = body.name or experiments.name_of(interventions)
+    return _run(experiments, interventions, mode, body.name or experiments.name_of(interventions))
+
+
+def repeat(context: Context, body: RepeatBody) -> Task[EffectMessage]:
+    """Run an earlier experiment again, also one that another process kept, and display its effect as a new one."""
+    experiments = context.experiments
+    effect = experiments.effect_of(body.id)
+    return _run(experiments, effect.interventions, effect.mode, experiments.history.find(body.id).name)
+
+
+def _run(experiments: Experiments, interventions: Sequence[Intervention], mode: Mode, name: str) -> Task[EffectMessage]:
+    model = experiments.required_model()
 
     def work(job: Job) -> Any:
         callbacks: dict[str, Any] = {"progress": job.progress, "cancelled": job.cancelled}

@@ -37,6 +37,7 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         ),
         "controls": RequestKind(e.ControlsBody, e.EffectMessage, experiments.controls, "Controls", newest_only=True),
         "recall": RequestKind(e.RecallBody, e.EffectMessage, experiments.recall, "Experiment"),
+        "repeat": RequestKind(e.RepeatBody, e.EffectMessage, experiments.repeat, "Experiment", newest_only=True),
         "compare": RequestKind(e.CompareBody, e.ComparisonMessage, experiments.compare, "Comparison"),
         "rename": RequestKind(e.RenameBody, Empty, experiments.rename, "Rename"),
         "forget": RequestKind(e.ForgetBody, Empty, experiments.forget, "Delete"),

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from circuit_widget.characters import shortened
 from circuit_widget.examples.record import Example, Level
 from circuit_widget.feature_card import FeatureCard
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.widget.wire.messages import Card, CardExample, CardHistogram, CardLevel, CardToken
+from circuit_widget.graph.qk_contributors import QkContributor, qk_contributors
+from circuit_widget.widget.wire.messages import (
+    Card,
+    CardContributor,
+    CardContributors,
+    CardExample,
+    CardHistogram,
+    CardLevel,
+    CardToken,
+)
+from circuit_widget.widget.wire.schema import LONGEST_TEXT
 
 if TYPE_CHECKING:
     from circuit_widget.replacement_model import ReplacementModel
@@ -18,6 +29,9 @@ TOKENS_AROUND = 32
 
 MOST_EXAMPLES = 200
 """Most examples of a kind that are sent."""
+
+MOST_CONTRIBUTORS = 40
+"""Most contributors to attention scores of a kind that are sent."""
 
 
 def card_message(
@@ -51,7 +65,21 @@ def card_message(
         origin=known.origin,
         label_origin=known.label_origin if known.label is not None and label in (None, known.label) else None,
         label_is_automatic=known.label_is_automatic,
+        contributors=() if place is None else tuple(_contributors(graph, node)),
     )
+
+
+def _contributors(graph: Graph, node: str) -> Iterator[CardContributors]:
+    listed = qk_contributors(graph, node)
+    for side in dict.fromkeys(one.side for one in listed):
+        rows = [one for one in listed if one.side == side]
+        yield CardContributors(side, len(rows), tuple(map(_contributor, rows[:MOST_CONTRIBUTORS])))
+
+
+def _contributor(one: QkContributor) -> CardContributor:
+    texts = (one.query, one.key, one.query_label, one.key_label)
+    query, key, query_label, key_label = (shortened(text, LONGEST_TEXT) for text in texts)
+    return CardContributor(query, key, query_label, key_label, one.attribution)
 
 
 def _level(level: Level, most: int) -> CardLevel:

@@ -128,29 +128,42 @@ def _id(node: str | Feature) -> str:
     return node.id if isinstance(node, Feature) else node
 
 
+def recorded_facts(one: HistoryEntry) -> dict[str, Any]:
+    """Return what the message of an experiment and its kept form have alike: what was done, how it ran, and its tokens."""
+    effect = one.effect
+    return {
+        "id": one.number,
+        "name": one.name,
+        "interventions": tuple(intervention_json(done) for done in effect.interventions),
+        "mode": effect.mode,
+        "frozen": effect.frozen,
+        "seconds": effect.seconds,
+        "device": effect.device,
+        "dtype": effect.dtype,
+        "kl": effect.kl,
+        "tokens": tuple(_effect_token(effect, row) for row in effect.tokens.to_dict("records")),
+        "injected": tuple(
+            InjectedFeature(
+                feature.id,
+                feature.layer,
+                feature.position,
+                feature.feature,
+                value,
+                effect.labels.get(feature.id, ""),
+            )
+            for feature, value in effect.injected
+        ),
+    }
+
+
 def effect_message(one: HistoryEntry, circuit: Circuit, sent: Collection[str]) -> EffectMessage:
     """Return an experiment as a message, without the features that are neither among those sent nor changed."""
     effect = one.effect
     changed = {node for done in effect.interventions for node in changed_nodes(done)}
     return EffectMessage(
-        id=one.number,
-        name=one.name,
-        interventions=tuple(intervention_json(done) for done in effect.interventions),
-        mode=effect.mode,
-        frozen=effect.frozen,
-        seconds=effect.seconds,
-        device=effect.device,
-        dtype=effect.dtype,
-        kl=effect.kl,
-        tokens=tuple(effect_token(effect, row) for row in effect.tokens.to_dict("records")),
+        **recorded_facts(one),
         targets=tuple(EffectTarget(token, logit) for token, logit in effect.predicted_logits.items()),
         nodes=_activations(effect, changed.union(sent)),
-        injected=tuple(
-            InjectedFeature(
-                feature.id, feature.layer, feature.position, feature.feature, value, effect.labels.get(feature.id, "")
-            )
-            for feature, value in effect.injected
-        ),
         code=effect_code(effect.graph, effect.interventions, effect.mode),
         controls=_controls(one, circuit),
     )
@@ -167,7 +180,7 @@ def _controls(one: HistoryEntry, circuit: Circuit) -> ControlsMessage | None:
     return replace(one.bands.displayed, boxes=tuple(box for box, nodes in pairs if now.get(box.id) == set(nodes)))
 
 
-def effect_token(effect: Effect, row: Any) -> EffectToken:
+def _effect_token(effect: Effect, row: Any) -> EffectToken:
     """Return a row of an effect's tokens as a message."""
     rank_before, rank_after = effect.rank(row["token_id"])
     return EffectToken(**row, rank_before=rank_before, rank_after=rank_after)

@@ -17,10 +17,9 @@ from circuit_widget.intervention.effect import Effect, most_likely
 from circuit_widget.intervention.execution.target_readings import TargetReading
 from circuit_widget.intervention.mode import read_mode
 from circuit_widget.intervention.saved_readings import SavedReadings
-from circuit_widget.widget.state.experiment import effect_token, intervention_json
+from circuit_widget.widget.state.experiment import recorded_facts
 from circuit_widget.widget.state.history import Bands, HistoryEntry, check_name
 from circuit_widget.widget.state.study_results import controls_message
-from circuit_widget.widget.wire.experiment_messages import InjectedFeature
 from circuit_widget.widget.wire.kept_messages import (
     KeptControls,
     KeptExperiment,
@@ -44,31 +43,11 @@ def kept_experiment(one: HistoryEntry, circuit: Circuit) -> KeptExperiment:
     """Return the kept form of an experiment; the bands of its controls are those of the circuit's boxes."""
     effect = one.effect
     return KeptExperiment(
-        id=one.number,
-        name=one.name,
-        interventions=tuple(intervention_json(done) for done in effect.interventions),
-        mode=effect.mode,
-        frozen=effect.frozen,
-        seconds=float(effect.seconds),
-        device=effect.device,
-        dtype=effect.dtype,
+        **recorded_facts(one),
         vocabulary=len(effect.logits_before),
-        kl=float(effect.kl),
         log_totals=effect.log_totals,
-        tokens=tuple(effect_token(effect, row) for row in effect.tokens.to_dict("records")),
         logits=_logits(effect),
         nodes=_nodes(effect),
-        injected=tuple(
-            InjectedFeature(
-                feature.id,
-                feature.layer,
-                feature.position,
-                feature.feature,
-                float(value),
-                effect.labels.get(feature.id, ""),
-            )
-            for feature, value in effect.injected
-        ),
         readings=tuple(
             KeptReading(token, one.kind, float(one.before), float(one.after), float(one.predicted))
             for token, one in effect.readings.items()

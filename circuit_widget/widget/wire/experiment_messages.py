@@ -97,6 +97,13 @@ class RecallBody:
 
 
 @message
+class RepeatBody:
+    """Request to run an earlier experiment again, as a new one."""
+
+    id: int
+
+
+@message
 class CompareBody:
     """Request for the experiment `id` beside another, the displayed one."""
 

@@ -106,6 +106,26 @@ class CardToken:
 
 
 @message
+class CardContributor:
+    """A query, a key or a pair of both: ids and labels, empty for none; ids of the file for what is no node."""
+
+    query: Text
+    key: Text
+    query_label: Text
+    key_label: Text
+    attribution: float
+
+
+@message
+class CardContributors:
+    """What contributes to the attention scores of a feature, strongest first; `total` is how many its file lists."""
+
+    side: Literal["pair", "query", "key"]
+    total: int
+    rows: Listed[CardContributor]
+
+
+@message
 class Card:
     """What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation."""
 
@@ -127,6 +147,7 @@ class Card:
     origin: Text | None
     label_origin: Text | None
     label_is_automatic: bool
+    contributors: Listed[CardContributors]
 
 
 @message

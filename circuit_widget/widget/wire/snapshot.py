@@ -12,7 +12,7 @@ from jaxtyping import Int, Shaped
 
 from circuit_widget.characters import shortened
 from circuit_widget.errors import MessageError
-from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
+from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES, first_thresholds
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
 from circuit_widget.graph.recipe import LOG_PROBABILITIES
@@ -25,6 +25,7 @@ from circuit_widget.widget.wire.snapshot_messages import (
     SnapshotModel,
     SnapshotScores,
     SnapshotTarget,
+    SnapshotThresholds,
     SnapshotToken,
 )
 from circuit_widget.wording.names import names_in_recipe
@@ -74,6 +75,7 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
     sent = snapshot_nodes(graph, also)
     arrays = {**_node_columns(graph, sent), **_edge_columns(graph, sent)}
     ids = tuple(graph.node_ids[node] for node in sent)
+    thresholds = first_thresholds(graph)
     first_logit = len(sent) - len(graph.targets)
     recipe = {name: str(graph.recipe.get(name) or "") for name in ("prompt", "model", "transcoders", "device", "dtype")}
     return SnapshotMessage(
@@ -96,6 +98,8 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         ),
         model=SnapshotModel(recipe["model"], recipe["transcoders"], recipe["device"], recipe["dtype"]),
         scores=SnapshotScores(graph.recorded_scores.replacement, graph.recorded_scores.completeness),
+        thresholds=SnapshotThresholds(thresholds.node, thresholds.edge),
+        error_influence=_error_influence(graph),
         total_nodes=graph.n_nodes,
         ids=ids,
         labels={
@@ -103,6 +107,12 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         },
         columns={name: _column(name, arrays[name], dtype) for name, dtype in _DTYPES.items()},
     )
+
+
+def _error_influence(graph: Graph) -> float:
+    total = float(graph.influence[: graph.weights.shape[1]].sum())
+    errors = float(graph.influence[graph.n_features : graph.n_features + graph.n_errors].sum())
+    return errors / total if total > 0 else 0.0
 
 
 def _column(name: str, values: Shaped[np.ndarray, " items"], dtype: DType) -> SnapshotColumn:

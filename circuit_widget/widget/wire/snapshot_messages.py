@@ -49,6 +49,14 @@ class SnapshotScores:
 
 
 @message
+class SnapshotThresholds:
+    """The thresholds of a circuit that has none of its own."""
+
+    node: float
+    edge: float
+
+
+@message
 class SnapshotColumn:
     """One number for each node, or for each edge: little-endian, of this type."""
 
@@ -59,6 +67,8 @@ class SnapshotColumn:
 @message
 class SnapshotMessage:
     """A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
+
+    `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
     those of the model, and else has one for each.
@@ -74,6 +84,8 @@ class SnapshotMessage:
     targets: tuple[SnapshotTarget, ...]
     model: SnapshotModel
     scores: SnapshotScores
+    thresholds: SnapshotThresholds
+    error_influence: float
     total_nodes: int
     ids: tuple[str, ...]
     labels: dict[str, str]

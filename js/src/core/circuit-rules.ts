@@ -88,9 +88,9 @@ export function checkedPlace(x: unknown, y: unknown): readonly [number, number] 
   return [x, y];
 }
 
-/** A threshold of the display rule. */
-export function checkedThreshold(kind: "node" | "edge", share: unknown): number {
-  if (!isShare(share)) {
+/** A threshold of the display rule; null where the graph decides. */
+export function checkedThreshold(kind: "node" | "edge", share: unknown): number | null {
+  if (share !== null && !isShare(share)) {
     refuse(`The ${kind} threshold is a share between 0 and 1; given ${quoted(share)}.`);
   }
   return share;

@@ -15,7 +15,7 @@ import {
   quoted,
   refuse,
 } from "./circuit-rules";
-import { COLORS, EDGE_THRESHOLD, KIND, NODE_THRESHOLD } from "./constants";
+import { COLORS, KIND } from "./constants";
 import type { Box, Circuit, Snapshot, Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
@@ -25,8 +25,8 @@ export const EMPTY_CIRCUIT: Circuit = {
   supernodes: [],
   labels: {},
   positions: {},
-  node_threshold: NODE_THRESHOLD,
-  edge_threshold: EDGE_THRESHOLD,
+  node_threshold: null,
+  edge_threshold: null,
 };
 
 /** What the circuit pane shows: supernodes in their order, then pinned nodes outside them. */

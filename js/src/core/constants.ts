@@ -24,10 +24,10 @@ export const MOST_ENTRIES = 20000;
 /** Most characters in the name of an experiment. */
 export const LONGEST_EXPERIMENT_NAME = 200;
 
-/** Share of influence that visible nodes have at first. */
+/** Share of influence that visible nodes have at first, where that is not too much to read. */
 export const NODE_THRESHOLD = 0.8;
 
-/** Share of edge score that visible edges have at first. */
+/** Share of edge score that visible edges have at first, where that is not too much to read. */
 export const EDGE_THRESHOLD = 0.98;
 
 /** Share of a box's input below which its input from outside counts as rounding error. */

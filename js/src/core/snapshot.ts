@@ -2,7 +2,8 @@
 
 import { allRepaired } from "../text/characters";
 import type { SnapshotColumn, SnapshotMessage } from "../wire/types";
-import type { Adjacency, Snapshot } from "./types";
+import { EDGE_THRESHOLD, NODE_THRESHOLD } from "./constants";
+import type { Adjacency, Circuit, Snapshot, Thresholds } from "./types";
 
 const ARRAY_TYPES = {
   uint8: Uint8Array,
@@ -66,6 +67,9 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
     targets: header.targets,
     model: header.model,
     scores: header.scores,
+    // A notebook that was saved by an earlier version has none.
+    thresholds: header.thresholds ?? { node: NODE_THRESHOLD, edge: EDGE_THRESHOLD },
+    errorInfluence: header.error_influence ?? null,
     totalNodes: header.total_nodes,
     ids: header.ids,
     index: new Map(header.ids.map((id, node) => [id, node])),
@@ -116,7 +120,7 @@ function orderByStrength(weights: Float32Array): Uint32Array {
 }
 
 /** Groups edges by one of their ends, keeping the given order within each group. */
-function adjacency(ends: Uint32Array, order: Uint32Array, count: number): Adjacency {
+export function adjacency(ends: Uint32Array, order: Uint32Array, count: number): Adjacency {
   const start = new Uint32Array(count + 1);
   for (const end of ends) start[end + 1] += 1;
   for (let node = 0; node < count; node++) start[node + 1] += start[node];
@@ -133,6 +137,14 @@ function adjacency(ends: Uint32Array, order: Uint32Array, count: number): Adjace
 export function shareOfInput(snapshot: Snapshot, edge: number): number {
   const total = snapshot.inputTotal[snapshot.edgeTarget[edge]];
   return total > 0 ? snapshot.edgeWeight[edge] / total : 0;
+}
+
+/** The thresholds of a circuit on a graph: its own, or else those of the graph. */
+export function thresholdsOf(snapshot: Snapshot, circuit: Circuit): Thresholds {
+  return {
+    node: circuit.node_threshold ?? snapshot.thresholds.node,
+    edge: circuit.edge_threshold ?? snapshot.thresholds.edge,
+  };
 }
 
 /** The edges of one node within an adjacency. */

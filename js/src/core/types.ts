@@ -19,6 +19,10 @@ export interface Snapshot {
   readonly targets: SnapshotMessage["targets"];
   readonly model: SnapshotMessage["model"];
   readonly scores: SnapshotMessage["scores"];
+  /** Those of a circuit that has none of its own. */
+  readonly thresholds: Thresholds;
+  /** Share of the summed influence that errors have; null where an earlier version saved the notebook. */
+  readonly errorInfluence: number | null;
   /** Nodes of the whole graph, of which a snapshot has the most influential. */
   readonly totalNodes: number;
 
@@ -46,6 +50,12 @@ export interface Snapshot {
   readonly outputs: Adjacency;
 }
 
+/** The share of influence that visible nodes have, and the share of edge score that visible edges have. */
+export interface Thresholds {
+  readonly node: number;
+  readonly edge: number;
+}
+
 export interface Adjacency {
   readonly start: Uint32Array;
   readonly edges: Uint32Array;
@@ -68,8 +78,9 @@ export interface Circuit {
   readonly labels: Readonly<Record<NodeId, string>>;
   /** Box centres in the circuit pane's unit square, x right and y down. */
   readonly positions: Readonly<Record<string, readonly [number, number]>>;
-  readonly node_threshold: number;
-  readonly edge_threshold: number;
+  /** Thresholds of the display rule; null for those of the graph. */
+  readonly node_threshold: number | null;
+  readonly edge_threshold: number | null;
 }
 
 /** A box of the circuit pane: a supernode, or a pinned node by itself. */

@@ -2,26 +2,29 @@
 
 import type { NodeId } from "../wire/types";
 import { KIND } from "./constants";
-import type { Circuit, Snapshot, Visible } from "./types";
+import { edgesOf, thresholdsOf } from "./snapshot";
+import type { Circuit, Snapshot, Thresholds, Visible } from "./types";
 
 /**
- * A node is visible if its share of influence is within the node threshold (the strongest always is), if it is a token
- * or a logit, or if it is pinned, grouped or selected. An edge is visible if both its ends are and its share is within
- * the edge threshold. The token at the first position needs a visible edge, or a reason of its own. Shares are in single
+ * A node is visible if its share of influence is within the node threshold (the strongest always is) and a path of
+ * visible nodes leads from it to a logit, if it is a token or a logit, or if it is pinned, grouped or selected. An edge
+ * is visible if both its ends are, and its share is within the edge threshold or it is the strongest from its source to a
+ * node on such a path. The token at the first position needs a visible edge, or a reason of its own. Shares are in single
  * precision, so thresholds are compared in it.
  */
 export function visible(
   snapshot: Snapshot,
   circuit: Circuit,
   selected: readonly NodeId[] = [],
-  thresholds: { readonly node: number; readonly edge: number } = {
-    node: circuit.node_threshold,
-    edge: circuit.edge_threshold,
-  },
+  thresholds: Thresholds = thresholdsOf(snapshot, circuit),
 ): Visible {
   const kept = keptNodes(snapshot, circuit, selected);
   const mask = nodeMask(snapshot, kept, thresholds.node);
-  const edges = visibleEdges(snapshot, mask, thresholds.edge);
+  const reaching = reachingNodes(snapshot, mask);
+  for (let node = 0; node < mask.length; node++) {
+    if (graded(snapshot, node) && !reaching[node] && !kept.has(node)) mask[node] = 0;
+  }
+  const edges = visibleEdges(snapshot, mask, reaching, thresholds.edge);
   dropUnusedFirstToken(snapshot, kept, mask, edges);
   const nodes = Uint32Array.from(snapshot.ids.keys()).filter((node) => mask[node] === 1);
   return { nodes, edges, mask };
@@ -35,7 +38,6 @@ function keptNodes(snapshot: Snapshot, circuit: Circuit, selected: readonly Node
 
 function nodeMask(snapshot: Snapshot, kept: ReadonlySet<number>, threshold: number): Uint8Array {
   const { kind, share } = snapshot;
-  const graded = (node: number): boolean => kind[node] === KIND.feature || kind[node] === KIND.error;
   let least = Number.POSITIVE_INFINITY;
   for (let node = 0; node < kind.length; node++) {
     if (kind[node] !== KIND.logit && share[node] < least) least = share[node];
@@ -43,19 +45,51 @@ function nodeMask(snapshot: Snapshot, kept: ReadonlySet<number>, threshold: numb
   const limit = Math.max(Math.fround(threshold), least);
   const mask = new Uint8Array(kind.length);
   for (let node = 0; node < mask.length; node++) {
-    if (!graded(node) || share[node] <= limit || kept.has(node)) mask[node] = 1;
+    if (!graded(snapshot, node) || share[node] <= limit || kept.has(node)) mask[node] = 1;
   }
   return mask;
 }
 
-function visibleEdges(snapshot: Snapshot, mask: Uint8Array, threshold: number): Uint32Array {
+/** Whether a node is visible by its share of influence. */
+function graded({ kind }: Snapshot, node: number): boolean {
+  return kind[node] === KIND.feature || kind[node] === KIND.error;
+}
+
+/** The nodes from which a path of nodes in the mask leads to a logit, logits among them. */
+function reachingNodes(snapshot: Snapshot, mask: Uint8Array): Uint8Array {
+  const { kind, edgeSource, inputs } = snapshot;
+  const reaching = new Uint8Array(mask.length);
+  const next: number[] = [];
+  const reach = (node: number) => {
+    reaching[node] = 1;
+    next.push(node);
+  };
+  for (let node = 0; node < mask.length; node++) if (kind[node] === KIND.logit) reach(node);
+  for (let node = next.pop(); node !== undefined; node = next.pop()) {
+    for (const edge of edgesOf(inputs, node)) {
+      const source = edgeSource[edge];
+      if (mask[source] && !reaching[source]) reach(source);
+    }
+  }
+  return reaching;
+}
+
+function visibleEdges(snapshot: Snapshot, mask: Uint8Array, reaching: Uint8Array, threshold: number): Uint32Array {
   const { edgeSource, edgeTarget, edgeShare } = snapshot;
   const limit = Math.fround(threshold);
-  const edges: number[] = [];
+  const strongest = new Int32Array(mask.length).fill(-1);
+  const within: number[] = [];
   for (let edge = 0; edge < edgeShare.length; edge++) {
-    if (mask[edgeSource[edge]] && mask[edgeTarget[edge]] && edgeShare[edge] <= limit) edges.push(edge);
+    const source = edgeSource[edge];
+    const target = edgeTarget[edge];
+    if (!mask[source] || !mask[target]) continue;
+    if (edgeShare[edge] <= limit) within.push(edge);
+    if (reaching[target] && (strongest[source] < 0 || edgeShare[edge] < edgeShare[strongest[source]])) {
+      strongest[source] = edge;
+    }
   }
-  return Uint32Array.from(edges);
+  const backbone = strongest.filter((edge) => edge >= 0 && edgeShare[edge] > limit);
+  return Uint32Array.from([...within, ...backbone]).sort();
 }
 
 function dropUnusedFirstToken(

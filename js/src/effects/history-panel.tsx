@@ -43,7 +43,7 @@ function Line({ store, entry, renaming }: EntryProps) {
   const { id, name, token, before, after, likeliest, likeliest_probability } = entry;
   const displayed = effect.value?.id === id;
   const beside = compared.value?.id === id;
-  const { recorded } = store.capabilities.value;
+  const { recorded, intervene } = store.capabilities.value;
   return (
     <li class="experiment" data-test="experiment-entry" data-id={id} aria-current={displayed}>
       {renaming.value === id ? (
@@ -83,6 +83,20 @@ function Line({ store, entry, renaming }: EntryProps) {
           >
             compare
           </Button>
+          {intervene && (
+            <Button
+              class="link-button"
+              data-test="repeat"
+              aria-label={`Run experiment ${id} again`}
+              title="run again, as a new experiment"
+              onClick={() => {
+                store.panel.value = "effect";
+                void kernel.repeat({ id });
+              }}
+            >
+              again
+            </Button>
+          )}
           {!recorded && (
             <>
               <Button

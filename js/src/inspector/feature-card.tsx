@@ -8,6 +8,7 @@ import { Histogram } from "./card-histogram";
 import { directShare } from "./contributions";
 import { ExampleLine, sideOf } from "./example-line";
 import { More } from "./more";
+import { QkContributors } from "./qk-contributors";
 
 type CardState = { readonly card: Card } | { readonly failed: string } | "loading";
 
@@ -81,6 +82,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
           {card.negative && <Reversed activation={activation} />}
         </section>
       )}
+      {card.contributors.length > 0 && <QkContributors store={store} contributors={card.contributors} />}
     </>
   );
 }

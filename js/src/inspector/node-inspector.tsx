@@ -4,7 +4,7 @@ import type { Snapshot } from "../core/types";
 import { togglePins } from "../store/commands";
 import type { Store } from "../store/store";
 import type { EffectMessage } from "../wire/types";
-import { decimal, identityOf, logit, percent, probability } from "../wording/words";
+import { decimal, identityOf, logit, percent, probability, withoutText } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { inputsOf, outputsOf } from "./contributions";
 import { FeatureCard } from "./feature-card";
@@ -43,6 +43,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
       {kind === KIND.error && (
         <p class="explanation">{unexplained(snapshot)} It acts on what follows, but it is not explained.</p>
       )}
+      {kind === KIND.token && <WithoutText snapshot={snapshot} node={node} />}
       <Contributions
         store={store}
         inputs={kind === KIND.token || kind === KIND.error ? null : inputsOf(snapshot, node)}
@@ -50,6 +51,12 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
       />
     </>
   );
+}
+
+function WithoutText({ snapshot, node }: { snapshot: Snapshot; node: number }) {
+  const token = snapshot.tokens[snapshot.nodePosition[node]];
+  const why = token === undefined ? null : withoutText(token);
+  return why === null ? null : <p class="explanation">{why}</p>;
 }
 
 /** What a node is, as short phrases; with an effect, what became of its activation or probability. */

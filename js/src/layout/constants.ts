@@ -35,6 +35,15 @@ export const ROW_LABEL_SPACE = 11;
 
 export const MANY_LOGITS = 4;
 
+/** Lines of nodes in a row, at most. */
+export const LANES = 6;
+
+/** Height of a band of layers without visible nodes. */
+export const BAND = 7;
+
+/** Least space between the nodes of two rows. */
+export const ROW_GAP = 3;
+
 /** Width to which labels are cut on a map that is not zoomed: about 14 characters of 10.5 pixels. */
 export const LABEL_ROOM = 86;
 
@@ -128,6 +137,12 @@ export const PORT_PITCH = 16;
 
 export const LEAST_SHARE = 0.04;
 
+/** How much of the way to their trunk edges between two columns of the map go. */
+export const BUNDLED = 0.8;
+
+/** Height from which they go that far. */
+export const BUNDLED_RISE = 120;
+
 export const CLEAR = 7;
 
 export const LANE = 7;
@@ -191,6 +206,18 @@ export const FADED_EDGE_OPACITY = 0.35;
 
 /** Opacity of an edge of the map with its sign, before it fades with its source. */
 export const MAP_EDGE_OPACITY = 0.75;
+
+/** Most edges of the map that are drawn with their sign while nothing is selected: the strongest. */
+export const SIGNED_EDGES = 300;
+
+/** Most edges that are drawn without sign behind them: more are a fog. */
+export const FAINT_EDGES = 1200;
+
+/** Opacity of all these behind the edges of the circuit, of the selection or of the hovered node. */
+export const BEHIND = 0.4;
+
+/** Opacity of errors outside the circuit, and of their edges: features are what can be read. */
+export const ERROR_OPACITY = 0.7;
 
 /** Width of the rim of a node of the map. */
 export const RIM_WIDTH = 1;

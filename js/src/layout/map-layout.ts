@@ -9,6 +9,7 @@ import { monoWidth, shorten, textWidth, tokenLabel } from "../text/width";
 import {
   BOTTOM,
   GUTTER,
+  LANES,
   MANY_LOGITS,
   MOST_GUTTER,
   MOST_GUTTER_SHARE,
@@ -16,13 +17,13 @@ import {
   RIGHT,
   ROW_LABEL_MARGIN,
   ROW_LABEL_SIZE,
-  ROW_LABEL_SPACE,
   SLANT_COS,
   SLANT_SIN,
   SLANTED_SPACE,
   TOKEN_SPACE,
   TOP,
 } from "./constants";
+import { type Cell, type NumberPair, pack, type Row, rowHeights, rowMiddles, rowNeeds, rowsOf } from "./map-rows";
 
 /** A visible node of the map; layer is -1 for tokens and nLayers for logits. */
 export interface MapNode {
@@ -32,28 +33,24 @@ export interface MapNode {
   readonly influence: number;
 }
 
-/** The strip of one token position and the text under it. */
+/** The strip of one token position, the mean y of the nodes in it, and the text under it. */
 export interface Column {
   readonly position: number;
   readonly x0: number;
   readonly x1: number;
   readonly text: string;
-}
-
-/** The line of one layer; the label is empty where there is no room for it. */
-export interface Row {
-  readonly label: string;
   readonly y: number;
 }
 
 /**
- * Centres and radii of the nodes, columns, rows (bottom to top), and the angle of the token texts.
+ * Centres and radii of the nodes, the index of each one's column, columns, rows (bottom to top), and the angle of the token texts.
  * `left` is where the columns begin, right of the row labels. Upright texts are centred in their column at tokenY; slanted ones end there, turned by -40 degrees.
  */
 export interface MapLayout {
   readonly x: readonly number[];
   readonly y: readonly number[];
   readonly radius: readonly number[];
+  readonly column: readonly number[];
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
   readonly slanted: boolean;
@@ -61,15 +58,10 @@ export interface MapLayout {
   readonly left: number;
 }
 
-type NumberPair = readonly [number, number];
-
-interface Cell {
-  readonly position: number;
-  readonly row: number;
-  readonly members: number[];
-}
-
-/** Tokens across, layers up by name: each node in the cell of its position and layer, largest first, apart if they fit. */
+/**
+ * Tokens across, layers up by name: each node in the cell of its position and layer, largest first, apart if they fit.
+ * Rows are as high as their nodes need; layers without nodes are thin bands.
+ */
 export function mapLayout(
   nodes: readonly MapNode[],
   tokenTexts: readonly string[],
@@ -85,39 +77,62 @@ export function mapLayout(
   const nLayers = layers.length;
   const gutter = gutterOf(layers, width);
   const available = Math.max(1, width - gutter - RIGHT);
-  const slanted = sum(textWidths.map((text) => text + TOKEN_SPACE)) > available;
-  const bottom = slanted ? Math.min(BOTTOM - 8 + SLANT_SIN * Math.max(0, ...textWidths), 0.4 * height) : BOTTOM;
-  const pitch = Math.max(1, height - TOP - bottom) / (nLayers + 1);
-  const radius = radii(nodes, pitch);
+  const nominal = radii(nodes);
   const cells = cellsOf(nodes);
+  // Texts are slanted where they would leave no room for the nodes of the others.
+  const crowds = crowdsOf(place, cells, nominal, nLayers + 1);
+  const slanted = sum(textWidths.map((text, at) => Math.max(text + TOKEN_SPACE, crowds[at]))) > available;
+  const bottom = slanted ? Math.min(BOTTOM - 8 + SLANT_SIN * Math.max(0, ...textWidths), 0.4 * height) : BOTTOM;
   const base = textWidths.map((text) => (slanted ? SLANTED_SPACE : text + TOKEN_SPACE));
-  const columns = shareWidth(place, base, cells, radius, gutter, available, nLayers + 1);
+  const columns = shareWidth(place, base, cells, nominal, gutter, available, nLayers + 1);
 
   const baseY = height - bottom;
+  const roomAt = (position: number): number => {
+    const [left, right] = columns[place.get(position) as number];
+    return right - left - 4;
+  };
+  const needs = rowNeeds(cells, nominal, roomAt, nLayers + 2);
+  const heights = rowHeights(
+    needs.map(({ height: need }) => need),
+    Math.max(1, baseY - TOP),
+  );
+  const middles = rowMiddles(heights, baseY);
+  const radius = nodes.map(({ layer }, index) =>
+    Math.min(nominal[index], Math.max(2, (0.88 * heights[layer + 1]) / (needs[layer + 1].lines + 1))),
+  );
   const x = new Array<number>(nodes.length).fill(0);
   const y = new Array<number>(nodes.length).fill(0);
   for (const { position, row, members } of cells) {
     const [left, right] = columns[place.get(position) as number];
     const offsets = pack(
       members.map((index) => radius[index]),
-      right - left - 4,
-      pitch,
-      row > nLayers ? 1 : 3,
+      roomAt(position),
+      heights[row],
+      row > nLayers ? 1 : LANES,
     );
     for (const [order, index] of members.entries()) {
       x[index] = (left + right) / 2 + offsets[order][0];
-      y[index] = baseY - row * pitch + offsets[order][1];
+      y[index] = middles[row] + offsets[order][1];
     }
+  }
+  const column = nodes.map(({ position }) => place.get(position) as number);
+  const sums = positions.map(() => 0);
+  const counts = positions.map(() => 0);
+  for (const [index, at] of column.entries()) {
+    sums[at] += y[index];
+    counts[at] += 1;
   }
   return {
     x,
     y,
     radius,
+    column,
     columns: positions.map((position, index) => {
       const [x0, x1] = columns[index];
-      return { position, x0, x1, text: columnText(texts[index], x0, x1, slanted, tokenSize) };
+      const text = columnText(texts[index], x0, x1, slanted, tokenSize);
+      return { position, x0, x1, text, y: sums[index] / counts[index] };
     }),
-    rows: rowsOf(layers, gutter, baseY, pitch),
+    rows: rowsOf(layers, gutter, middles, heights, needs),
     slanted,
     tokenY: baseY + (slanted ? 12 : 19),
     left: gutter,
@@ -131,13 +146,12 @@ function gutterOf(layers: readonly string[], width: number): number {
   return Math.min(Math.max(GUTTER, widest + ROW_LABEL_MARGIN), most);
 }
 
-function radii(nodes: readonly MapNode[], pitch: number): number[] {
+function radii(nodes: readonly MapNode[]): number[] {
   const total = sum(nodes.filter((node) => node.kind !== "logit").map((node) => node.influence));
-  const most = Math.max(2, 0.44 * pitch);
   const logit = nodes.filter((node) => node.kind === "logit").length <= MANY_LOGITS ? 7 : 5;
   return nodes.map((node) => {
     const size = total > 0 && node.influence > 0 ? 2.5 + 26 * Math.sqrt(node.influence / total) : 0;
-    return Math.min(nominalRadius(node.kind, size, logit), most);
+    return nominalRadius(node.kind, size, logit);
   });
 }
 
@@ -148,7 +162,7 @@ function nominalRadius(kind: MapNode["kind"], size: number, logit: number): numb
     case "logit":
       return logit;
     case "error":
-      return clamp(size, 3.5, 7);
+      return clamp(0.7 * size, 2.8, 5);
     case "feature":
       return clamp(size, 3, 11);
   }
@@ -166,6 +180,22 @@ function cellsOf(nodes: readonly MapNode[]): Cell[] {
     else cells.set(key, { position, row: layer + 1, members: [index] });
   }
   return [...cells.values()];
+}
+
+/** The width of each column in which its cells are in three lines, the top row in one. */
+function crowdsOf(
+  place: ReadonlyMap<number, number>,
+  cells: readonly Cell[],
+  radius: readonly number[],
+  top: number,
+): number[] {
+  const widths = Array.from(place, () => 0);
+  for (const { position, row, members } of cells) {
+    const at = place.get(position) as number;
+    const line = sum(members.map((index) => 2 * radius[index] + NODE_GAP)) + 6;
+    widths[at] = Math.max(widths[at], row === top ? line : line / 3);
+  }
+  return widths;
 }
 
 /** Share the width: token texts and the top row first, then cells in three lines, then in one, then the rest. */
@@ -199,73 +229,20 @@ function shareWidth(
     }
     widths = stage;
   }
-  const total = sum(widths);
+  const spare = Math.max(0, available - sum(widths));
+  const crowds = base.map(() => 0);
+  for (const { position, members } of cells) crowds[place.get(position) as number] += members.length - 0.5;
+  const crowd = sum(crowds);
   let left = gutter;
-  return widths.map((column) => {
-    const right = left + (column * available) / total;
+  return widths.map((column, at) => {
+    const right = left + column + (spare * crowds[at]) / crowd;
     const strip: NumberPair = [left, right];
     left = right;
     return strip;
   });
 }
 
-/** Offsets from the centre of a cell: one line, else staggered ones up to `most`, squeezed if they do not fit. */
-function pack(sizes: readonly number[], room: number, pitch: number, most: number): NumberPair[] {
-  const largest = Math.max(...sizes);
-  const spread = Math.max(0, Math.min(pitch / 3, pitch / 2 - largest - 0.75));
-  const half = Math.min(2 * spread, 2 * largest + NODE_GAP) / 2;
-  const step = Math.min(spread, 2 * largest + NODE_GAP);
-  let placed: NumberPair[] = [];
-  for (const lanes of [[0], [-half, half], [0, -step, step]].slice(0, most)) {
-    placed = fill(sizes, lanes);
-    const left = Math.min(...placed.map(([x], at) => x - sizes[at]));
-    const right = Math.max(...placed.map(([x], at) => x + sizes[at]));
-    if (right - left <= room) return placed.map(([x, y]) => [x - (left + right) / 2, y]);
-  }
-  const low = Math.min(...placed.map(([x]) => x));
-  const high = Math.max(...placed.map(([x]) => x));
-  const factor = high > low ? Math.max(0, room - 2 * largest) / (high - low) : 0;
-  return placed.map(([x, y]) => [(x - (low + high) / 2) * factor, y]);
-}
-
-/** Put circles, in order, where each reaches least far to the right without touching those placed. */
-function fill(sizes: readonly number[], lanes: readonly number[]): NumberPair[] {
-  const ends: NumberPair[][] = lanes.map(() => []);
-  return sizes.map((size) => {
-    let bestLane = 0;
-    let bestX = Number.POSITIVE_INFINITY;
-    for (const [lane, offset] of lanes.entries()) {
-      let x = size;
-      for (const [at, other] of lanes.entries()) {
-        for (const [otherX, otherSize] of ends[at].slice(-3)) {
-          const reach = size + otherSize + NODE_GAP;
-          const apart = reach * reach - (offset - other) * (offset - other);
-          if (apart > 0) x = Math.max(x, otherX + Math.sqrt(apart));
-        }
-      }
-      if (x < bestX - 1e-9) {
-        bestLane = lane;
-        bestX = x;
-      }
-    }
-    ends[bestLane].push([bestX, size]);
-    return [bestX, lanes[bestLane]] as const;
-  });
-}
-
 function columnText(text: string, left: number, right: number, slanted: boolean, size: number): string {
   const room = slanted ? ((left + right) / 2 - 2) / SLANT_COS : right - left - 2;
   return shorten(text, room, size, true);
-}
-
-function rowsOf(layers: readonly string[], gutter: number, baseY: number, pitch: number): Row[] {
-  const step = [1, 2, 5, 10, 20].find((candidate) => candidate * pitch >= ROW_LABEL_SPACE) ?? 50;
-  const labels = ["emb"];
-  for (const [layer, name] of layers.entries()) {
-    const clear = (layer + 1) * pitch >= ROW_LABEL_SPACE && (layers.length - layer) * pitch >= ROW_LABEL_SPACE;
-    const fits = layer % step === 0 && clear;
-    labels.push(fits ? shorten(name, gutter - ROW_LABEL_MARGIN, ROW_LABEL_SIZE) : "");
-  }
-  labels.push("out");
-  return labels.map((label, row) => ({ label, y: baseY - row * pitch }));
 }

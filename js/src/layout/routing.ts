@@ -3,8 +3,9 @@
  * The port of circuit_widget/figure/layout/routing.py.
  */
 
+import { clamp } from "../core/scales";
 import type { PlacedBox } from "./circuit-layout";
-import { CARD, INSET, LEAST_SHARE, PORT_PITCH, TIP_GAP } from "./constants";
+import { BUNDLED, BUNDLED_RISE, CARD, INSET, LEAST_SHARE, PORT_PITCH, TIP_GAP } from "./constants";
 import { type Lane, type Point, risingPath } from "./detour";
 import { edgeWidth, headLength } from "./strokes";
 
@@ -46,11 +47,37 @@ export function visibleLinks<T extends BoxLink>(links: readonly T[]): T[] {
   });
 }
 
-/** The cubic of a map edge, top of source to bottom of target, bowed where it would run along its own column. */
-export function mapEdge(x0: number, y0: number, r0: number, x1: number, y1: number, r1: number): readonly number[] {
+/** Where the edges from one column of the map to another run together: the middles of the columns, and a height. */
+export interface Trunk {
+  readonly source: number;
+  readonly target: number;
+  readonly y: number;
+}
+
+/**
+ * The cubic of a map edge, top of source to bottom of target: drawn towards the trunk of its columns, and bowed where it
+ * would run along its own column.
+ */
+export function mapEdge(
+  x0: number,
+  y0: number,
+  r0: number,
+  x1: number,
+  y1: number,
+  r1: number,
+  trunk: Trunk | null = null,
+): readonly number[] {
   const start = y0 - r0;
   const end = y1 + r1;
   const rise = start - end;
+  if (trunk !== null) {
+    const pull = BUNDLED * clamp(rise / BUNDLED_RISE, 0, 1);
+    const half = start - 0.5 * rise;
+    const height = rise > 0 ? clamp(trunk.y, end + 0.3 * rise, start - 0.3 * rise) : half;
+    const middle = half + pull * (height - half);
+    const [ax, bx] = [x0 + pull * (trunk.source - x0), x1 + 0.6 * pull * (trunk.target - x1)];
+    return [x0, start, ax, middle, bx, middle, x1, end];
+  }
   const bow = rise > 90 ? Math.min(22, 0.1 * rise) * Math.max(0, 1 - Math.abs(x1 - x0) / 24) : 0;
   return [x0, start, x0 + bow, start - 0.5 * rise, x1 + bow, end + 0.5 * rise, x1, end];
 }

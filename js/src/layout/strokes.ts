@@ -30,9 +30,14 @@ export function faintStep(share: number): number {
   return step < 0 ? FAINT_WIDTHS.length - 1 : step;
 }
 
-/** Opacity of the edges without sign where there are so many of them, so that nodes stay readable. */
+/** Opacity of edges with their sign where there are so many of them and nothing is selected. */
+export function signedOpacity(count: number): number {
+  return clamp(6 / Math.sqrt(1 + count), 0.3, 0.7);
+}
+
+/** Opacity of edges without sign where there are so many of them, so that nodes stay readable. */
 export function faintOpacity(count: number): number {
-  return clamp(8 / Math.sqrt(1 + count), 0.16, 0.5);
+  return clamp(4 / Math.sqrt(1 + count), 0.1, 0.4);
 }
 
 /** Length of an arrowhead for a line of this width. */

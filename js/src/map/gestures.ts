@@ -44,7 +44,10 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     const point = at(event);
     view.walking.value = false;
     if (press === null || press.kind === "ground") {
-      if (event.buttons === 0) store.actions.hover(view.nodeAt(point.x, point.y));
+      if (event.buttons === 0) {
+        store.actions.hover(view.nodeAt(point.x, point.y));
+        canvas.title = store.hovered.peek() === null ? view.bandTextAt(point.y) : "";
+      }
       return;
     }
     if (press.kind === "rectangle") {

@@ -1,7 +1,7 @@
 import { Glyph } from "../controls/glyph";
 import { KIND } from "../core/constants";
 import type { Store } from "../store/store";
-import { kindWord } from "../wording/words";
+import { kindWord, percent } from "../wording/words";
 
 const SHAPES = [
   [KIND.feature, "feature"],
@@ -9,6 +9,11 @@ const SHAPES = [
   [KIND.token, "token"],
   [KIND.logit, "output"],
 ] as const;
+
+/** How much of the influence the errors have, those that are not visible included. */
+function errorShare({ snapshot }: Store): string {
+  return snapshot.errorInfluence === null ? "" : ` (${percent(snapshot.errorInfluence)} of influence)`;
+}
 
 /** What the shapes and strokes of the map mean; only shapes that the graph has. */
 export function Legend({ store }: { store: Store }) {
@@ -18,6 +23,7 @@ export function Legend({ store }: { store: Store }) {
         <span key={name} class={name}>
           <Glyph kind={kind} color={null} />
           {kind === KIND.feature || kind === KIND.error ? kindWord(store.snapshot, name) : name}
+          {kind === KIND.error && errorShare(store)}
         </span>
       ))}
       <span>

@@ -1,5 +1,7 @@
 /** How nodes are marked on the map: the hue of their supernode, pin, and what an intervention left of them. */
 
+import { KIND } from "../core/constants";
+import { ERROR_OPACITY } from "../layout/constants";
 import { outputPresence, presence } from "../layout/strokes";
 import type { Store } from "../store/store";
 import type { Marks } from "./paint";
@@ -24,6 +26,10 @@ export function nodeMarks(store: Store): Marks {
   each(pins, (node) => {
     pinned[node] = 1;
   });
+  const { kind } = store.snapshot;
+  for (let node = 0; node < kind.length; node++) {
+    if (kind[node] === KIND.error && hue[node] < 0 && pinned[node] === 0) presences[node] = ERROR_OPACITY;
+  }
   const effect = store.effect.value;
   // Outputs are marked by their probability.
   for (const { node, token_id, probability } of store.snapshot.targets) {

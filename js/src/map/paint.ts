@@ -3,7 +3,9 @@
 import { KIND } from "../core/constants";
 import { shareOfInput } from "../core/snapshot";
 import { FAINT_WIDTHS, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT } from "../layout/constants";
-import { mapEdge } from "../layout/routing";
+import type { Column } from "../layout/map-layout";
+import { bandsOf } from "../layout/map-rows";
+import { mapEdge, type Trunk } from "../layout/routing";
 import {
   barHalf,
   dashes,
@@ -31,7 +33,7 @@ export interface Marks {
   /** Index of the supernode's hue; -1 outside every supernode. */
   readonly hue: Int8Array;
   readonly pinned: Uint8Array;
-  /** Opacity: below 1 for what an intervention suppressed. */
+  /** Opacity: below 1 for what an intervention suppressed, for unlikely outputs, and for errors outside the circuit. */
   readonly presence: Float32Array;
 }
 
@@ -42,10 +44,16 @@ export function paintAxes(brush: Brush, scene: Scene): void {
   const frame = frameOf(scene);
   context.lineWidth = 1;
   context.strokeStyle = palette.grid;
+  context.fillStyle = palette.grid;
+  for (const { top, bottom } of bandsOf(layout)) {
+    const y = camera.k * top + camera.y;
+    const height = Math.min(camera.k * bottom + camera.y, frame.bottom) - y;
+    if (height > 0) context.fillRect(frame.left, y + 1, width - frame.left, height - 2);
+  }
   context.beginPath();
   for (const row of layout.rows) {
     const y = Math.round(camera.k * row.y + camera.y) + 0.5;
-    if (y > frame.bottom) continue;
+    if (y > frame.bottom || row.inBand) continue;
     context.moveTo(frame.left, y);
     context.lineTo(width, y);
   }
@@ -111,7 +119,16 @@ function curveOf(brush: Brush, scene: Scene, edge: number): Curve | null {
   if (source < 0 || target < 0) return null;
   const from = spotOf(scene, brush.camera, source);
   const to = spotOf(scene, brush.camera, target);
-  return mapEdge(from.x, from.y, from.radius, to.x, to.y, to.radius);
+  return mapEdge(from.x, from.y, from.radius, to.x, to.y, to.radius, trunkOf(brush.camera, scene, source, target));
+}
+
+/** The trunk of an edge between two columns; null within one. */
+function trunkOf({ k, x, y }: Camera, { layout }: Scene, source: number, target: number): Trunk | null {
+  const from = layout.columns[layout.column[source]];
+  const to = layout.columns[layout.column[target]];
+  if (from === to) return null;
+  const middle = (column: Column) => (k * (column.x0 + column.x1)) / 2 + x;
+  return { source: middle(from), target: middle(to), y: (k * (from.y + to.y)) / 2 + y };
 }
 
 /** Edges without sign, in a few widths. */
@@ -126,7 +143,7 @@ export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array):
   context.save();
   clipToFrame(context, scene);
   context.strokeStyle = palette.faint;
-  context.globalAlpha = faintOpacity(scene.visible.edges.length);
+  context.globalAlpha = faintOpacity(edges.length);
   for (const [step, width] of FAINT_WIDTHS.entries()) {
     context.lineWidth = width;
     context.stroke(paths[step]);

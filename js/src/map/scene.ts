@@ -2,6 +2,7 @@
 
 import { KIND_NAMES } from "../core/constants";
 import type { Snapshot, Visible } from "../core/types";
+import { FAINT_EDGES, SIGNED_EDGES } from "../layout/constants";
 import { type HitGrid, hitGrid } from "../layout/hit";
 import { type MapLayout, mapLayout } from "../layout/map-layout";
 import { layerNames } from "../wording/words";
@@ -16,6 +17,7 @@ export interface Scene {
   /** Index of each node among the visible ones, or -1 if it is not visible. */
   readonly indexOf: Int32Array;
   readonly grid: HitGrid;
+  readonly resting: RestingEdges;
 }
 
 export function buildScene(snapshot: Snapshot, visible: Visible, width: number, height: number): Scene {
@@ -30,17 +32,22 @@ export function buildScene(snapshot: Snapshot, visible: Visible, width: number, 
   const indexOf = new Int32Array(snapshot.ids.length).fill(-1);
   for (const [index, node] of visible.nodes.entries()) indexOf[node] = index;
   const grid = hitGrid(layout.x, layout.y, layout.radius);
-  return { snapshot, visible, width, height, layout, indexOf, grid };
+  return { snapshot, visible, width, height, layout, indexOf, grid, resting: restingEdges({ snapshot, visible }) };
 }
 
-/** The visible edges, or this many of the strongest. */
-export function strongestEdges({ snapshot, visible }: Scene, count: number): Uint32Array {
-  if (visible.edges.length <= count) return visible.edges;
+/** What is drawn of the visible edges while nothing is selected: the strongest with their sign, others without. */
+export interface RestingEdges {
+  readonly signed: Uint32Array;
+  readonly faint: Uint32Array;
+}
+
+export function restingEdges({ snapshot, visible }: Pick<Scene, "snapshot" | "visible">): RestingEdges {
   const { edgeShare } = snapshot;
-  return visible.edges
-    .slice()
-    .sort((a, b) => edgeShare[a] - edgeShare[b])
-    .subarray(0, count);
+  const ordered = visible.edges.slice().sort((a, b) => edgeShare[a] - edgeShare[b]);
+  return {
+    signed: ordered.subarray(0, SIGNED_EDGES),
+    faint: ordered.subarray(SIGNED_EDGES, SIGNED_EDGES + FAINT_EDGES),
+  };
 }
 
 /** Where the camera is: a point of the layout is drawn at `k * point + (x, y)`. */

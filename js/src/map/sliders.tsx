@@ -1,6 +1,8 @@
 /** How much of the graph is visible on the map: the share of influence of its nodes and of its edges. */
 
-import type { Store, Thresholds } from "../store/store";
+import type { Thresholds } from "../core/types";
+import { FAINT_EDGES, SIGNED_EDGES } from "../layout/constants";
+import type { Store } from "../store/store";
 import { percent } from "../wording/words";
 
 const STEPS = 1000;
@@ -25,10 +27,18 @@ export function ThresholdSliders({ store }: { store: Store }) {
         name="edges"
         label="Share of edge strength of the visible edges"
         value={edge}
-        reading={percent(edge)}
+        reading={`${percent(edge)} · ${edgeCount(store)}`}
       />
     </>
   );
+}
+
+/** How many edges are visible, and how many of them are drawn where these are not all. */
+function edgeCount(store: Store): string {
+  const count = store.visible.value.edges.length;
+  const drawn = SIGNED_EDGES + FAINT_EDGES;
+  const all = count.toLocaleString("en");
+  return count <= drawn ? all : `${drawn.toLocaleString("en")} strongest of ${all}`;
 }
 
 interface SliderProps {

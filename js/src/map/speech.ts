@@ -1,9 +1,11 @@
 /** A node in words. */
 
 import { KIND } from "../core/constants";
+import type { Snapshot } from "../core/types";
+import type { Band } from "../layout/map-rows";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import { identityOf, percent, probability } from "../wording/words";
+import { identityOf, layersBetween, percent, probability } from "../wording/words";
 
 /** What and where a node is, beside its name: "feature 1453 · layer 2 · at “is”". */
 export function identity(store: Store, id: NodeId): string {
@@ -15,6 +17,16 @@ export function identity(store: Store, id: NodeId): string {
   const parts =
     target === undefined ? identityOf(snapshot, node) : ["output", `probability ${probability(target.probability)}`];
   return parts.filter((part) => part !== name).join(" · ");
+}
+
+/** What a band of the map hides: "layers 3–5: none of 40 nodes is visible". */
+export function bandText(snapshot: Snapshot, { first, last }: Band): string {
+  const { ids, kind, layer, totalNodes } = snapshot;
+  const inBand = (node: number) => kind[node] === KIND.feature || kind[node] === KIND.error;
+  const count = ids.filter((_, node) => inBand(node) && layer[node] >= first && layer[node] <= last).length;
+  // The page has the strongest nodes of a large graph.
+  const atLeast = ids.length < totalNodes ? "at least " : "";
+  return `${layersBetween(snapshot, first, last)}: none of ${atLeast}${count.toLocaleString("en")} nodes is visible`;
 }
 
 /** A node as a screen reader reads it. */

@@ -1,9 +1,12 @@
 /** The map's canvas: keeps cached layers and repaints them in animation frames, only what has changed. */
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { EDGE_THRESHOLD } from "../core/constants";
 import { edgesOf } from "../core/snapshot";
-import { MAP_EDGE_OPACITY } from "../layout/constants";
+import { BEHIND, MAP_EDGE_OPACITY } from "../layout/constants";
 import type { MapLabel } from "../layout/map-labels";
+import { bandsOf } from "../layout/map-rows";
+import { signedOpacity } from "../layout/strokes";
 import { PALETTES } from "../page/constants";
 import type { Size } from "../page/size";
 import type { Store } from "../store/store";
@@ -20,13 +23,8 @@ import {
   paintOutlines,
   paintSignedEdges,
 } from "./paint";
-import { AT_REST, buildScene, type Camera, type Scene, type Spot, shapeScale, spotOf, strongestEdges } from "./scene";
-
-/** The most faint edges that are drawn while the map moves; once it rests, all up to the number beyond which more are not visible. */
-const EDGES_IN_MOTION = 1500;
-const EDGES_AT_REST = 20_000;
-/** Milliseconds without a change after which the map rests. */
-const SETTLE = 120;
+import { AT_REST, buildScene, type Camera, type Scene, type Spot, shapeScale, spotOf } from "./scene";
+import { bandText } from "./speech";
 
 export interface DraggedFrame {
   readonly x0: number;
@@ -57,19 +55,18 @@ export class MapView {
   readonly #answers: ReadonlySignal<readonly PlacedAnswer[]>;
   readonly #labels: ReadonlySignal<PlacedLabels>;
   readonly #ground: HTMLCanvasElement;
+  readonly #edges: HTMLCanvasElement;
   readonly #nodes: HTMLCanvasElement;
   readonly #onFrame: () => void;
   #staleLayers = true;
-  /** Whether the ground shows only the strongest edges and the map has come to rest. */
-  #edgesDue = false;
   #request = 0;
-  #settling = 0;
 
   constructor(canvas: HTMLCanvasElement, store: Store, onFrame: () => void, abort: AbortSignal) {
     this.#canvas = canvas;
     this.#store = store;
     this.#onFrame = onFrame;
     this.#ground = canvas.ownerDocument.createElement("canvas");
+    this.#edges = canvas.ownerDocument.createElement("canvas");
     this.#nodes = canvas.ownerDocument.createElement("canvas");
     this.scene = computed(() => {
       const { width, height } = this.size.value;
@@ -106,7 +103,6 @@ export class MapView {
     abort.addEventListener("abort", () => {
       for (const stop of stops) stop();
       cancelAnimationFrame(this.#request);
-      clearTimeout(this.#settling);
     });
   }
 
@@ -116,6 +112,15 @@ export class MapView {
     const scene = this.scene.value;
     const index = scene.grid.at((x - left) / k, (y - top) / k, slack / k, shapeScale(this.camera.value) / k);
     return index === null ? null : this.#id(index);
+  }
+
+  /** What is in the band of layers at a height; empty outside bands. */
+  bandTextAt(y: number): string {
+    const { k, y: top } = this.camera.value;
+    const { layout, snapshot } = this.scene.value;
+    const at = (y - top) / k;
+    const band = bandsOf(layout).find((one) => one.top <= at && at <= one.bottom);
+    return band === undefined ? "" : bandText(snapshot, band);
   }
 
   nodesIn({ x0, y0, x1, y1 }: DraggedFrame): NodeId[] {
@@ -171,10 +176,11 @@ export class MapView {
     if (width === 0 || height === 0) return;
     const scene = this.scene.value;
     if (this.#staleLayers) this.#paintLayers(scene);
-    else if (this.#edgesDue) this.#paintGround(scene, EDGES_AT_REST);
-    this.#edgesDue = false;
     const brush = this.#brush(this.#canvas);
     brush.context.drawImage(this.#ground, 0, 0, width, height);
+    brush.context.globalAlpha = this.#isResting(scene) ? 1 : BEHIND;
+    brush.context.drawImage(this.#edges, 0, 0, width, height);
+    brush.context.globalAlpha = 1;
     this.#paintEdges(brush, scene);
     brush.context.drawImage(this.#nodes, 0, 0, width, height);
     this.#paintLabels(brush);
@@ -185,22 +191,20 @@ export class MapView {
 
   #paintLayers(scene: Scene): void {
     this.#staleLayers = false;
-    clearTimeout(this.#settling);
-    this.#paintGround(scene, EDGES_IN_MOTION);
+    const { signed, faint } = scene.resting;
+    paintAxes(this.#brush(this.#ground), scene);
+    const edges = this.#brush(this.#edges);
+    paintFaintEdges(edges, scene, faint);
+    paintSignedEdges(edges, scene, signed, this.#marks.value.presence, signedOpacity(signed.length));
     const nodes = this.#brush(this.#nodes);
     paintAnswers(nodes, this.#answers.value);
     paintNodes(nodes, scene, this.#marks.value);
-    if (scene.visible.edges.length <= EDGES_IN_MOTION) return;
-    this.#settling = window.setTimeout(() => {
-      this.#edgesDue = true;
-      this.#schedule();
-    }, SETTLE);
   }
 
-  #paintGround(scene: Scene, edges: number): void {
-    const ground = this.#brush(this.#ground);
-    paintAxes(ground, scene);
-    paintFaintEdges(ground, scene, strongestEdges(scene, edges));
+  /** Whether no edges are in front of those of the map at rest. */
+  #isResting(scene: Scene): boolean {
+    const { hovered, selected } = this.#store;
+    return hovered.peek() === null && selected.peek().length === 0 && this.#circuitEdges(scene).length === 0;
   }
 
   /** A brush on a cleared canvas of the right size, in CSS pixels. */
@@ -253,7 +257,8 @@ export class MapView {
       for (const edge of edgesOf(snapshot.inputs, node)) found.add(edge);
       for (const edge of edgesOf(snapshot.outputs, node)) found.add(edge);
     }
-    const limit = this.#store.thresholds.peek().edge;
+    // All that the node has, even where few edges are drawn at rest.
+    const limit = Math.max(this.#store.thresholds.peek().edge, EDGE_THRESHOLD);
     return Uint32Array.from(found).filter(
       (edge) =>
         snapshot.edgeShare[edge] <= limit &&

@@ -10,7 +10,7 @@ import { watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { FADED_BELOW } from "../wording/constants";
-import { percent, probability, tokenText } from "../wording/words";
+import { percent, probability, tokenText, withoutText } from "../wording/words";
 import { ExportMenu } from "./export-menu";
 import { FullscreenButton } from "./fullscreen-button";
 import { KeyboardHelp } from "./keyboard-help";
@@ -79,7 +79,7 @@ function Prompt({ store }: { store: Store }) {
     if (snapshot.kind[node] === KIND.token) tokenNodes.set(snapshot.nodePosition[node], id);
   }
   // The first token only marks the beginning of a text.
-  const words = snapshot.tokens.map((token, position) => ({ text: token.text, position })).slice(1);
+  const words = snapshot.tokens.map((token, position) => ({ token, position })).slice(1);
   const answer = [...snapshot.targets].sort((a, b) => b.probability - a.probability)[0];
   const others = snapshot.targets.length - 1;
   const outcomes = store.effect.value?.tokens ?? [];
@@ -99,8 +99,14 @@ function Prompt({ store }: { store: Store }) {
   return (
     <div class="prompt">
       <div class="prompt-tokens" ref={line}>
-        {words.map(({ text, position }) => (
-          <TokenChip key={position} store={store} node={tokenNodes.get(position)} text={tokenText(text)} />
+        {words.map(({ token, position }) => (
+          <TokenChip
+            key={position}
+            store={store}
+            node={tokenNodes.get(position)}
+            text={tokenText(token.text)}
+            title={withoutText(token) ?? undefined}
+          />
         ))}
       </div>
       <span class="muted" aria-hidden="true">

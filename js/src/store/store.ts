@@ -2,7 +2,8 @@
 
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { boxes as boxesOf, threshold } from "../core/circuit";
-import type { Box, Circuit, Drag, Failure, Snapshot, Visible } from "../core/types";
+import { thresholdsOf } from "../core/snapshot";
+import type { Box, Circuit, Drag, Failure, Snapshot, Thresholds, Visible } from "../core/types";
 import { visible as visibleOf } from "../core/visible";
 import type { WidgetModel } from "../wire/host";
 import type { Rpc } from "../wire/rpc";
@@ -18,12 +19,6 @@ export type SelectMode = "replace" | "toggle" | "add";
 export type Popover = "search" | "export" | "help";
 
 const NOT_KEPT: Kept = { file: null, sentence: "", step: null };
-
-/** Thresholds while a slider moves, before they become part of the document. */
-export interface Thresholds {
-  readonly node: number;
-  readonly edge: number;
-}
 
 /** The panels at the side that have the model run. */
 export type Panel = "effect" | "sweep" | "generate" | "validate" | "history";
@@ -110,9 +105,7 @@ export function createStore(
   const kept = trait<Partial<Kept> | undefined>("kept");
   const hovered = signal<NodeId | null>(null);
   const preview = signal<Thresholds | null>(null);
-  const thresholds = computed(
-    () => preview.value ?? { node: circuit.value.node_threshold, edge: circuit.value.edge_threshold },
-  );
+  const thresholds = computed(() => preview.value ?? thresholdsOf(snapshot, circuit.value));
   let latest: Visible | null = null;
   const visible = computed(() => {
     const next = visibleOf(snapshot, circuit.value, chosen.selected.value, thresholds.value);

@@ -7,6 +7,7 @@ import type {
   InterveneBody,
   RecallBody,
   RenameBody,
+  RepeatBody,
 } from "./experiment-messages";
 import type { CancelBody, CardBody, CheckNodesBody, CodeBody, Empty, FigureBody } from "./messages";
 import type { Send, SendOptions } from "./rpc";
@@ -24,6 +25,8 @@ export function client(send: Send) {
     controls: (body: ControlsBody, options?: SendOptions<"controls">) => send("controls", "Controls", body, options),
     /** Display an earlier experiment. */
     recall: (body: RecallBody, options?: SendOptions<"recall">) => send("recall", "Experiment", body, options),
+    /** Run an earlier experiment again, also one that another process kept, and display its effect as a new one. */
+    repeat: (body: RepeatBody, options?: SendOptions<"repeat">) => send("repeat", "Experiment", body, options),
     /** Return an experiment beside another. */
     compare: (body: CompareBody, options?: SendOptions<"compare">) => send("compare", "Comparison", body, options),
     /** Give an experiment another name. */

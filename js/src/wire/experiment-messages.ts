@@ -60,6 +60,11 @@ export interface RecallBody {
   readonly id: number;
 }
 
+/** Request to run an earlier experiment again, as a new one. */
+export interface RepeatBody {
+  readonly id: number;
+}
+
 /** Request for the experiment `id` beside another, the displayed one. */
 export interface CompareBody {
   readonly id: number;

@@ -10,6 +10,7 @@ const PICTURE = "circuit-widget-figure";
 const VERSION = 1;
 
 const NOT_RECORDED = "This experiment is not in this file.";
+const NOT_COMPARED = "This file compares its latest experiments alone: open the graph in Python to compare these two.";
 const ELSEWHERE = "The circuit was not opened. It is of another graph, or names nodes that this file does not have: ";
 const NO_CARD = "This file has no card of this feature: open the graph in Python to see one.";
 
@@ -97,7 +98,8 @@ export class RecordedModel implements WidgetModel {
       },
       compare: ({ id, beside }) => {
         const [other, made] = [effect.get(id), comparison.get(`${id} ${beside}`)];
-        if (other === undefined || made === undefined) return NOT_RECORDED;
+        if (other === undefined) return NOT_RECORDED;
+        if (made === undefined) return NOT_COMPARED;
         return { body: { ...made, name: other.name, nodes: other.nodes } };
       },
       card: ({ node }) => {

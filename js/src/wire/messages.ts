@@ -9,6 +9,7 @@ import type {
   InterveneBody,
   RecallBody,
   RenameBody,
+  RepeatBody,
 } from "./experiment-messages";
 import type {
   AlignBody,
@@ -84,6 +85,22 @@ export interface CardToken {
   readonly logit: number;
 }
 
+/** A query, a key or a pair of both: ids and labels, empty for none; ids of the file for what is no node. */
+export interface CardContributor {
+  readonly query: string;
+  readonly key: string;
+  readonly query_label: string;
+  readonly key_label: string;
+  readonly attribution: number;
+}
+
+/** What contributes to the attention scores of a feature, strongest first; `total` is how many its file lists. */
+export interface CardContributors {
+  readonly side: "pair" | "query" | "key";
+  readonly total: number;
+  readonly rows: readonly CardContributor[];
+}
+
 /** What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation. */
 export interface Card {
   readonly node: string;
@@ -104,6 +121,7 @@ export interface Card {
   readonly origin: string | null;
   readonly label_origin: string | null;
   readonly label_is_automatic: boolean;
+  readonly contributors: readonly CardContributors[];
 }
 
 /** A file's name and media type; its bytes are the reply's one buffer. */
@@ -217,6 +235,12 @@ export interface SnapshotScores {
   readonly completeness: number;
 }
 
+/** The thresholds of a circuit that has none of its own. */
+export interface SnapshotThresholds {
+  readonly node: number;
+  readonly edge: number;
+}
+
 /** One number for each node, or for each edge: little-endian, of this type. */
 export interface SnapshotColumn {
   readonly dtype: "uint8" | "int16" | "int32" | "uint32" | "float32";
@@ -224,6 +248,8 @@ export interface SnapshotColumn {
 }
 
 /** A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
+
+    `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
     those of the model, and else has one for each.
@@ -239,6 +265,8 @@ export interface SnapshotMessage {
   readonly targets: readonly SnapshotTarget[];
   readonly model: SnapshotModel;
   readonly scores: SnapshotScores;
+  readonly thresholds: SnapshotThresholds;
+  readonly error_influence: number;
   readonly total_nodes: number;
   readonly ids: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
@@ -251,6 +279,7 @@ export interface Requests {
   readonly intervene: { readonly body: InterveneBody; readonly reply: EffectMessage };
   readonly controls: { readonly body: ControlsBody; readonly reply: EffectMessage };
   readonly recall: { readonly body: RecallBody; readonly reply: EffectMessage };
+  readonly repeat: { readonly body: RepeatBody; readonly reply: EffectMessage };
   readonly compare: { readonly body: CompareBody; readonly reply: ComparisonMessage };
   readonly rename: { readonly body: RenameBody; readonly reply: Empty };
   readonly forget: { readonly body: ForgetBody; readonly reply: Empty };

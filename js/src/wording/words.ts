@@ -20,6 +20,12 @@ export function tokenText(text: string): string {
   return tokenLabel(text) || "∅";
 }
 
+/** Why a token's text is its number: the file that the graph came from has no texts; null where it has one. */
+export function withoutText({ text, token_id }: Snapshot["tokens"][number]): string | null {
+  if (text !== `[token ${token_id}]`) return null;
+  return "The file of this graph has numbers of tokens and no texts: these come from its model, with graph.show(model).";
+}
+
 /** What each layer is called: its number, or, where layers are parts of the model's, which part of which. */
 export function layerNames(snapshot: Pick<Snapshot, "nLayers" | "layerNames">): readonly string[] {
   return Array.from({ length: snapshot.nLayers }, (_, layer) => layerName(snapshot, layer));
