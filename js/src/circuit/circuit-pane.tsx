@@ -206,7 +206,7 @@ export function CircuitPane({ store }: { store: Store }) {
         )}
         {answerPlaces.value.map((place, at) => (
           <AnswerMark
-            key={answers.value[at].tokenId}
+            key={answers.value[at].name}
             answer={answers.value[at]}
             place={place}
             paneWidth={size.value.width}

@@ -78,7 +78,6 @@ function logitOutcome(snapshot: Snapshot, node: number, effect: EffectMessage | 
 
 /** A next token that an intervention made likely and that has no box in the circuit. */
 export interface NewAnswer {
-  readonly tokenId: number;
   readonly name: string;
   /** What is written beside it: its probability before and after. */
   readonly text: string;
@@ -104,7 +103,6 @@ export function newAnswers(
     })
     .slice(0, MOST_NEW_ANSWERS)
     .map(({ token, token_id, before, after }) => ({
-      tokenId: token_id,
       name: tokenText(token),
       text: `${probability(before)} → ${probability(after)}`,
     }));
