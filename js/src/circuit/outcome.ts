@@ -102,7 +102,7 @@ export function newAnswers(
       return after >= least && probabilityTone(before, after) === "above" && !boxed.has(token_id);
     })
     .slice(0, MOST_NEW_ANSWERS)
-    .map(({ token, token_id, before, after }) => ({
+    .map(({ token, before, after }) => ({
       name: tokenText(token),
       text: `${probability(before)} → ${probability(after)}`,
     }));
