@@ -84,10 +84,12 @@ def test_a_position_without_visible_nodes_has_no_column() -> None:
 def test_texts_of_a_long_prompt_are_never_written_over_each_other(count: int) -> None:
     tokens = [MapNode("token", -1, position, 0.001) for position in range(count)]
     busy = [3, count // 2, count - 1]
+    outputs = [MapNode("logit", 4, count - 1, 0.0) for _ in range(3)]
     layout = map_layout(
-        [*tokens, *(MapNode("feature", 1, at, 0.1) for at in busy)], ["the"] * count, numbered(4), 500, 300
+        [*tokens, *(MapNode("feature", 1, at, 0.1) for at in busy), *outputs], ["the"] * count, numbered(4), 500, 300
     )
     assert layout.slanted
+    assert distance(layout, -1, -2) >= layout.radius[-1] + layout.radius[-2]
     found = columns_with_text(layout.columns)
     assert set(busy) <= set(found)
     assert len(found) > 10

@@ -279,16 +279,17 @@ def _columns(
     available: float,
     top: int,
 ) -> list[tuple[float, float]]:
-    """Share the width: token texts and the top row first, then cells in three lines, then in one, then the rest."""
+    """Share the width: the top row first, then token texts, cells in three lines, then in one, then the rest."""
     index_of = {position: index for index, position in enumerate(positions)}
-    first, wrapped, packed = list(base), list(base), list(base)
+    outputs, first, wrapped, packed = [0.0] * len(base), list(base), list(base), list(base)
     for (position, row), members in cells.items():
         at, line = index_of[position], math.fsum(2 * radius[i] + NODE_GAP for i in members) + 6.0
-        first[at] = max(first[at], line if row == top else 0.0)
+        outputs[at] = max(outputs[at], line if row == top else 0.0)
+        first[at] = max(first[at], outputs[at])
         wrapped[at] = max(wrapped[at], first[at], line / 3)
         packed[at] = max(packed[at], line)
     widths = [0.0] * len(positions)
-    for stage in (first, wrapped, packed):
+    for stage in (outputs, first, wrapped, packed):
         before, after = math.fsum(widths), math.fsum(stage)
         if after >= available:
             part = (available - before) / (after - before)

@@ -218,7 +218,7 @@ function crowdsOf(
   return widths;
 }
 
-/** Share the width: token texts and the top row first, then cells in three lines, then in one, then the rest. */
+/** Share the width: the top row first, then token texts, cells in three lines, then in one, then the rest. */
 function shareWidth(
   place: ReadonlyMap<number, number>,
   base: readonly number[],
@@ -228,18 +228,20 @@ function shareWidth(
   available: number,
   top: number,
 ): NumberPair[] {
+  const outputs = base.map(() => 0);
   const first = [...base];
   const wrapped = [...base];
   const packed = [...base];
   for (const { position, row, members } of cells) {
     const at = place.get(position) as number;
     const line = sum(members.map((index) => 2 * radius[index] + NODE_GAP)) + 6;
-    first[at] = Math.max(first[at], row === top ? line : 0);
+    outputs[at] = Math.max(outputs[at], row === top ? line : 0);
+    first[at] = Math.max(first[at], outputs[at]);
     wrapped[at] = Math.max(wrapped[at], first[at], line / 3);
     packed[at] = Math.max(packed[at], line);
   }
   let widths = base.map(() => 0);
-  for (const stage of [first, wrapped, packed]) {
+  for (const stage of [outputs, first, wrapped, packed]) {
     const before = sum(widths);
     const after = sum(stage);
     if (after >= available) {
