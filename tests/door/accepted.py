@@ -76,6 +76,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "id_or_name": NOTHING,
     "Circuit.save.path": TEXT,
     "Supernode.id": NOTHING,
+    "Circuit.recolor.color": FROM_ZERO,
     "Supernode.color": FROM_ZERO,
     "Supernode.nodes": TEXT | FEATURE,
     # Of a graph.

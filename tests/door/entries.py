@@ -141,6 +141,7 @@ def make_entries() -> dict[str, Entry]:
         "remove": {"nodes": node},
         "ungroup": {"id_or_name": "group"},
         "rename": {"id_or_name": "group", "name": "name"},
+        "recolor": {"id_or_name": "group", "color": 2},
         "label": {"node": node, "text": "text"},
         "pin": {"nodes": node},
         "unpin": {"nodes": node},
