@@ -6,12 +6,27 @@ from collections.abc import Callable
 
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.figure.figure import make_figure
+from circuit_widget.proposal.grouping import propose_groups
+from circuit_widget.proposal.proposed_circuit import GROUPS, pinned_nodes
+from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.widget.html_file.write import html_of
 from circuit_widget.widget.jobs.request_kind import Context, Task
 from circuit_widget.widget.jobs.worker import Job, JobResult
 from circuit_widget.widget.state.card import card_message
 from circuit_widget.widget.state.file_names import file_stem
-from circuit_widget.widget.wire.messages import Card, CardBody, CheckNodesBody, Empty, FigureBody, FileReply
+from circuit_widget.widget.state.proposals import proposals_message
+from circuit_widget.widget.wire.messages import (
+    Card,
+    CardBody,
+    CheckNodesBody,
+    Empty,
+    FigureBody,
+    FileReply,
+    ProposalsMessage,
+)
+
+LEAST_GROUPS = 3
+"""How many groups are proposed at most where the circuit has about as many as a proposed circuit."""
 
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
@@ -30,6 +45,21 @@ def check_nodes(context: Context, body: CheckNodesBody) -> Empty:
     except NodeError as problem:
         raise CircuitError(f"The circuit was not opened: it is of another graph. {problem}") from problem
     return Empty()
+
+
+def propose(context: Context, _: Empty) -> Task[ProposalsMessage]:
+    """Propose groups of features that are in none yet, and the tokens and outputs that belong to a circuit."""
+    experiments = context.experiments
+    graph, circuit, model = experiments.graph, experiments.traits.circuit, experiments.model
+    if not isinstance(model, ReplacementModel) or model.closed:
+        model = None
+    n = min(max(GROUPS - len(circuit.supernodes), LEAST_GROUPS), graph.n_nodes)
+
+    def work(job: Job) -> ProposalsMessage:
+        groups = propose_groups(graph, n, model=model, circuit=circuit, progress=job.progress, cancelled=job.cancelled)
+        return proposals_message(graph, circuit, groups, pinned_nodes(graph))
+
+    return Task(work, JobResult, runs_model=True)
 
 
 def figure(context: Context, body: FigureBody) -> Task[FileReply]:

@@ -50,6 +50,7 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "validate": RequestKind(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
         "card": RequestKind(m.CardBody, m.Card, graph.card, "Feature card"),
         "check_nodes": RequestKind(m.CheckNodesBody, Empty, graph.check_nodes, "Circuit"),
+        "propose": RequestKind(Empty, m.ProposalsMessage, graph.propose, "Proposals", newest_only=True),
         "figure": RequestKind(m.FigureBody, m.FileReply, graph.figure, "Figure"),
         "code": RequestKind(m.CodeBody, m.CodeReply, experiments.code, "Code"),
         "html": RequestKind(Empty, m.FileReply, graph.html, "HTML file"),

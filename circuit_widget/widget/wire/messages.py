@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from circuit_widget.characters import half_character
-from circuit_widget.widget.wire.experiment_messages import Code, NodeId, Numbers, Text
+from circuit_widget.widget.wire.experiment_messages import Code, NodeId, NodeIds, Numbers, Text
 from circuit_widget.widget.wire.schema import Listed, Many, OneOf, message
 
 LONGEST_ID = 64
@@ -60,6 +60,23 @@ class FigureBody:
     format: Literal["svg", "pdf", "png"]
     width: Annotated[float, OneOf((3.25, 5.5, 6.75))]
     part: Literal["map", "circuit", "both"]
+
+
+@message
+class ProposalMessage:
+    """A proposed group, with the reason in a sentence and the evidence in numbers; without a name, a node to pin."""
+
+    name: Text | None
+    nodes: NodeIds
+    reason: Text
+    evidence: Text
+
+
+@message
+class ProposalsMessage:
+    """What the circuit has not: groups, the most influential first, then tokens and outputs."""
+
+    proposals: Listed[ProposalMessage]
 
 
 @message

@@ -1,3 +1,4 @@
+import type { JSX } from "preact";
 import { KIND } from "../core/constants";
 import type { PlacedBox } from "../layout/circuit-layout";
 import { BOX_TEXT, CARD, NAME_INSET, ROUNDEST, STRIP } from "../layout/constants";
@@ -8,38 +9,36 @@ import type { Placed } from "./scene";
 
 interface Props {
   readonly placed: Placed;
+  /** It is proposed, and in no circuit. */
+  readonly ghost?: boolean;
   readonly outcome: Outcome;
   readonly textSize: number;
   readonly paneWidth: number;
-  readonly selected: boolean;
-  readonly hovered: boolean;
+  readonly selected?: boolean;
+  readonly hovered?: boolean;
   /** Something is dragged over it and would be merged into it. */
-  readonly receiving: boolean;
-  readonly dragged: boolean;
+  readonly receiving?: boolean;
+  readonly dragged?: boolean;
   readonly focusable: boolean;
   /** Its name is being edited over it. */
-  readonly renaming: boolean;
+  readonly renaming?: boolean;
   readonly on: BoxListeners;
 }
 
-export interface BoxListeners {
-  readonly onPointerDown: (event: PointerEvent) => void;
-  readonly onPointerEnter: () => void;
-  readonly onPointerLeave: () => void;
-  readonly onFocus: () => void;
-  readonly onKeyDown: (event: KeyboardEvent) => void;
-  readonly onDblClick: () => void;
-}
+export type BoxListeners = Pick<
+  JSX.IntrinsicElements["g"],
+  "onPointerDown" | "onPointerEnter" | "onPointerLeave" | "onFocus" | "onBlur" | "onKeyDown" | "onClick" | "onDblClick"
+>;
 
 /** A box of the circuit: a colour edge, cards behind it for several members, its name, and what an effect did to it. */
 export function BoxMark(props: Props) {
   const { placed, outcome, textSize, selected, on } = props;
   const { x, y, w, h, cards, box, name, kind } = placed;
-  const words = spoken(placed, outcome);
+  const words = spoken(placed, outcome, props.ghost);
   const mono = kind === KIND.token || kind === KIND.logit;
   const size = mono ? (textSize * TOKEN_SIZE) / BOX_TEXT : textSize;
   const radius = Math.min(ROUNDEST, h / 6);
-  const classes = ["box", KINDS[kind ?? -1], outcome.faded && "faded"];
+  const classes = ["box", KINDS[kind ?? -1], outcome.faded && "faded", props.ghost && "proposed"];
   for (const state of ["selected", "hovered", "receiving", "dragged"] as const) classes.push(props[state] && state);
   const place = `translate(${round(x - w / 2)} ${round(y - h / 2)})`;
   return (
@@ -47,14 +46,14 @@ export function BoxMark(props: Props) {
       {/* biome-ignore lint/a11y/useSemanticElements: SVG has no button. */}
       <g
         class={classes.filter(Boolean).join(" ")}
-        data-test="box"
+        data-test={props.ghost ? "ghost" : "box"}
         data-id={box.id}
         data-name={name}
         data-kind={KINDS[kind ?? -1]}
         data-percent={outcome.measured === null ? undefined : Math.round(100 * outcome.measured)}
         role="button"
         tabIndex={props.focusable ? 0 : -1}
-        aria-pressed={selected}
+        aria-pressed={props.ghost ? undefined : selected}
         aria-label={words}
         style={box.color === null ? undefined : { "--hue": `var(--supernode-${box.color})` }}
         transform={place}
@@ -145,9 +144,9 @@ export function Beside({ placed, outcome, paneWidth }: BesideProps) {
   );
 }
 
-function spoken({ name, box, kind }: Placed, outcome: Outcome): string {
+function spoken({ name, box, kind }: Placed, outcome: Outcome, ghost = false): string {
   const what = kind === null ? `supernode of ${box.nodes.length}` : KINDS[kind];
   const done = outcome.mark === null ? "" : `, ${outcome.mark}`;
   const after = outcome.text === "" ? "" : `, ${outcome.text}`;
-  return `${name}, ${what}${done}${after}`;
+  return `${name}, ${ghost ? "proposed " : ""}${what}${done}${after}`;
 }

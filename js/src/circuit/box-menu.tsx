@@ -42,7 +42,7 @@ export function BoxMenu({ store, placed, size, popover, onPopover, onHover, onGr
 }
 
 /** Below the box, or above it where there is no room, and over it where there is none either; never outside the pane. */
-function beside(placed: Placed, size: Size, height: number): Record<string, string> {
+export function beside(placed: Placed, size: Size, height: number): Record<string, string> {
   const below = Math.round(placed.y + placed.h / 2 + 5);
   const above = Math.round(size.height - (placed.y - placed.h / 2 - 4 * placed.cards) + 5);
   const x = Math.round(placed.x);

@@ -1,5 +1,6 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Ghost } from "../core/ghosts";
 import type { Box } from "../core/types";
 import { isToggle } from "../page/listen";
 import { type Size, watchSize } from "../page/size";
@@ -7,13 +8,15 @@ import type { Store } from "../store/store";
 import { kindWord } from "../wording/words";
 import { useActiveBox } from "./active-box";
 import { AnswerMark, placeAnswers } from "./answer-mark";
-import { BoxMark } from "./box-mark";
+import { type BoxListeners, BoxMark } from "./box-mark";
 import { BoxMenu, RenameBox } from "./box-menu";
 import { type Dragged, useGestures } from "./gestures";
+import { GhostMenu } from "./ghost-menu";
 import { InjectedMark, placeInjected, tieBetween } from "./injected-mark";
 import { pressKey } from "./keys";
 import { LinkLabel, LinkMark } from "./link-mark";
 import { injectedBy, newAnswers, type Outcome, outcomeOf } from "./outcome";
+import { Proposing } from "./proposing";
 import { type Link, type Placed, placeBoxes, routeLinks, sharesBetween } from "./scene";
 
 /** The circuit: boxes of grouped and pinned nodes, and the edges between them. */
@@ -30,52 +33,72 @@ export function CircuitPane({ store }: { store: Store }) {
   const active = useActiveBox();
   const { hovered, focused, inside, opened } = active;
 
-  const resting = useComputed(() =>
-    placeBoxes(store.snapshot, store.circuit.value, store.boxes.value, store.nameOf, size.value),
+  /** The ghost whose reason is displayed. */
+  const explained = useSignal<string | null>(null);
+
+  // Ghosts are placed with the boxes, so that accepting one moves nothing.
+  const boxes = useComputed(() => [...store.boxes.value, ...store.ghosts.value]);
+  const layout = useComputed(() =>
+    placeBoxes(store.snapshot, store.circuit.value, boxes.value, store.nameOf, size.value),
   );
+  const resting = useComputed(() => layout.value.placed.slice(0, store.boxes.value.length));
+  const ghosts = useComputed(() => layout.value.placed.slice(store.boxes.value.length));
   const gestures = useGestures(
     store,
     pane,
     size,
-    () => resting.value.placed,
+    () => resting.value,
     (box, event) => {
       // What is open at another box would keep the dial there.
       if (opened.value?.box !== box.id) opened.value = null;
+      explained.value = null;
       store.actions.select([box.id], isToggle(event) ? "toggle" : "replace");
     },
   );
   const placed = useComputed(() => {
     const moving = gestures.dragged.value;
-    if (moving?.what !== "box" || !moving.moved) return resting.value.placed;
-    return resting.value.placed.map((one) =>
-      one.box.id === moving.box?.id ? { ...one, x: moving.x, y: moving.y } : one,
-    );
+    if (moving?.what !== "box" || !moving.moved) return resting.value;
+    return resting.value.map((one) => (one.box.id === moving.box?.id ? { ...one, x: moving.x, y: moving.y } : one));
   });
-  const shares = useComputed(() => sharesBetween(store.snapshot, store.boxes.value));
+  const all = useComputed(() => [...placed.value, ...ghosts.value]);
+  const shares = useComputed(() => sharesBetween(store.snapshot, boxes.value));
   const injected = useComputed(() => injectedBy(store.snapshot, store.boxes.value, store.effect.value));
-  const straight = useComputed(() => routeLinks(shares.value, placed.value, size.value.width));
+  const straight = useComputed(() => routeLinks(shares.value, all.value, size.value.width));
   const injectedPlace = useComputed(
-    () => injected.value && placeInjected(injected.value, placed.value, straight.value, size.value),
+    () => injected.value && placeInjected(injected.value, all.value, straight.value, size.value),
   );
   const answers = useComputed(() =>
     store.boxes.value.length === 0 ? [] : newAnswers(store.snapshot, store.boxes.value, store.effect.value),
   );
   const answerPlaces = useComputed(() =>
-    placeAnswers(answers.value, placed.value, present(injectedPlace.value), straight.value, size.value),
+    placeAnswers(
+      answers.value,
+      placed.value,
+      [...present(injectedPlace.value), ...ghosts.value],
+      straight.value,
+      size.value,
+    ),
   );
   const links = useComputed(() => {
     const brought = [...present(injectedPlace.value), ...answerPlaces.value];
-    return brought.length > 0 ? routeLinks(shares.value, placed.value, size.value.width, brought) : straight.value;
+    return brought.length > 0 ? routeLinks(shares.value, all.value, size.value.width, brought) : straight.value;
   });
   const selected = useComputed(() => new Set(store.selected.value));
 
   const outcomes = useComputed(
-    () => new Map(store.boxes.value.map((box) => [box.id, outcomeOf(store.snapshot, box, store.effect.value)])),
+    () =>
+      new Map(
+        boxes.value.map((box) => [
+          box.id,
+          outcomeOf(store.snapshot, box, "proposal" in box ? null : store.effect.value),
+        ]),
+      ),
   );
   const outcomeAt = (one: Placed): Outcome => outcomes.value.get(one.box.id) as Outcome;
+  const isGhost = (one: Placed): boolean => "proposal" in one.box;
   const dragged = gestures.dragged.value;
   const moving = dragged?.moved ? dragged : null;
-  const target = gestures.target(resting.value.placed);
+  const target = gestures.target(resting.value);
 
   const host = placed.value.find((one) => one.box.id === injected.value?.beside[0]);
   const tie = host && injectedPlace.value && tieBetween(injectedPlace.value, host, outcomeAt(host));
@@ -83,13 +106,38 @@ export function CircuitPane({ store }: { store: Store }) {
   const find = (id: string | null): Placed | undefined => placed.value.find((one) => one.box.id === id);
   const first = (ids: readonly (string | null)[]): Placed | undefined =>
     ids.map(find).find((found) => found !== undefined);
-  const withDial = moving === null ? first([...active.order(), store.inspected.value]) : undefined;
+  const explanation = ghosts.value.find(({ box }) => box.id === explained.value);
+  const withDial =
+    moving === null && explanation === undefined ? first([...active.order(), store.inspected.value]) : undefined;
   const renamed = find(store.renaming.value);
   const tabStop = first([focused.value]) ?? placed.value[0];
   const isLit = (link: Link): boolean =>
     moving === null &&
     (link.key === active.link.value || [link.source.box.id, link.target.box.id].includes(hovered.value ?? ""));
   const lit = links.value.filter(isLit);
+
+  function ghostListeners(id: string): BoxListeners {
+    const point = (hovers: boolean) => () => {
+      store.pointed.value = hovers ? id : null;
+      active.hover(store.pointed.value);
+    };
+    const open = () => {
+      explained.value = id;
+    };
+    return {
+      onPointerEnter: point(true),
+      onPointerLeave: point(false),
+      onFocus: point(true),
+      onBlur: point(false),
+      onClick: open,
+      onKeyDown: (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        event.stopPropagation();
+        open();
+      },
+    };
+  }
 
   function focus(box: Box | undefined): void {
     const drawn = box && pane.current?.querySelector<SVGGElement>(`[data-id="${CSS.escape(box.id)}"]`);
@@ -144,9 +192,10 @@ export function CircuitPane({ store }: { store: Store }) {
         opened.value = null;
       }}
     >
-      <p class={placed.value.length === 0 ? "hint empty" : "hint"} data-test="circuit-hint">
-        {hintOf(moving, target, placed.value.length)}
-      </p>
+      <div class={all.value.length === 0 ? "hint empty" : "hint"}>
+        <span data-test="circuit-hint">{hintOf(moving, target, all.value.length)}</span>
+        <Proposing store={store} />
+      </div>
       {/* biome-ignore lint/a11y/noSvgWithoutTitle: the pane has the label; a title would pop up under the pointer. */}
       <svg
         class="circuit"
@@ -155,6 +204,7 @@ export function CircuitPane({ store }: { store: Store }) {
         onPointerDown={(event) => {
           if (event.target !== event.currentTarget) return;
           opened.value = null;
+          explained.value = null;
           store.actions.select([], "replace");
         }}
       >
@@ -162,11 +212,23 @@ export function CircuitPane({ store }: { store: Store }) {
           <LinkMark
             key={link.key}
             link={link}
-            faded={outcomeAt(link.source).faded}
+            faded={isGhost(link.source) || isGhost(link.target) || outcomeAt(link.source).faded}
             dimmed={lit.length > 0 && !lit.includes(link)}
             onHover={(hovers) => {
               active.link.value = hovers ? link.key : null;
             }}
+          />
+        ))}
+        {ghosts.value.map((one) => (
+          <BoxMark
+            key={one.box.id}
+            ghost
+            placed={one}
+            outcome={outcomeAt(one)}
+            textSize={layout.value.textSize}
+            paneWidth={size.value.width}
+            focusable
+            on={ghostListeners(one.box.id)}
           />
         ))}
         {placed.value.map((one, at) => (
@@ -174,7 +236,7 @@ export function CircuitPane({ store }: { store: Store }) {
             key={one.box.id}
             placed={one}
             outcome={outcomeAt(one)}
-            textSize={resting.value.textSize}
+            textSize={layout.value.textSize}
             paneWidth={size.value.width}
             selected={one.box.nodes.every((node) => selected.value.has(node))}
             hovered={store.hovered.value !== null && one.box.nodes.includes(store.hovered.value)}
@@ -232,6 +294,19 @@ export function CircuitPane({ store }: { store: Store }) {
           onHover={(hovers) => active.hover(hovers ? withDial.box.id : null)}
           onGrab={(node, event) => gestures.grabMember(withDial.box, node, event)}
           onLeave={() => focus(withDial.box)}
+        />
+      )}
+      {explanation !== undefined && (
+        <GhostMenu
+          key={explanation.box.id}
+          store={store}
+          ghost={explanation.box as Ghost}
+          placed={explanation}
+          size={size.value}
+          onClose={() => {
+            explained.value = null;
+            requestAnimationFrame(() => focus(explanation.box));
+          }}
         />
       )}
       {renamed !== undefined && (

@@ -92,6 +92,8 @@ export class MapView {
       effect(() => {
         store.hovered.value;
         store.selected.value;
+        store.pointed.value;
+        store.ghosts.value;
         this.labels.value;
         this.cursor.value;
         this.walking.value;
@@ -282,8 +284,13 @@ export class MapView {
     const { palette } = brush;
     const indices = (ids: readonly (NodeId | null)[]) =>
       ids.flatMap((id) => (id === null || this.indexOf(id) < 0 ? [] : [this.indexOf(id)]));
+    const pointed = this.#store.ghosts.peek().find(({ id }) => id === this.#store.pointed.peek())?.nodes ?? [];
     paintOutlines(brush, scene, indices(this.#store.selected.peek()), { color: palette.selection, width: 2, gap: 2.5 });
-    paintOutlines(brush, scene, indices([this.#store.hovered.peek()]), { color: palette.ink, width: 1.2, gap: 1 });
+    paintOutlines(brush, scene, indices([this.#store.hovered.peek(), ...pointed]), {
+      color: palette.ink,
+      width: 1.2,
+      gap: 1,
+    });
     paintOutlines(brush, scene, indices([this.dropTarget.peek()]), { color: palette.selection, width: 3, gap: 5 });
     if (this.walking.peek()) {
       const dash = [3, 2];

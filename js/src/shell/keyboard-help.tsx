@@ -22,6 +22,7 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
   {
     title: "circuit",
     rows: [
+      ["c · click a dashed box", "propose a circuit · why, accept, refuse"],
       ["drag a box", "move it · onto another: group"],
       ["drag out of the member list", "take a member out"],
       ["double-click · F2", "rename"],

@@ -1,6 +1,7 @@
 /** Keys that work anywhere inside one widget, and only there. */
 
 import { ablate, groupNodes, togglePins, ungroupNodes } from "../store/commands";
+import { propose } from "../store/proposals";
 import type { Store } from "../store/store";
 import { toggleFullscreen } from "./fullscreen-button";
 
@@ -66,6 +67,9 @@ function act(event: KeyboardEvent, root: HTMLElement, store: Store): boolean {
       return true;
     case "a":
       ablate(store, nodes);
+      return true;
+    case "c":
+      void propose(store);
       return true;
     case "F2":
       store.renaming.value = store.inspected.value;

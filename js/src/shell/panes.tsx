@@ -43,7 +43,7 @@ export function Panes({ store, onFrame }: Props) {
     const holder = store.boxes.value.some((box) => box.id === id) ? "circuit" : "inspector";
     folded.value = new Set([...folded.peek()].filter((name) => name !== holder));
   });
-  const empty = useComputed(() => store.boxes.value.length === 0);
+  const empty = useComputed(() => store.boxes.value.length + store.ghosts.value.length === 0);
 
   const pane = (name: PaneName, children: ComponentChildren) => (
     <Pane

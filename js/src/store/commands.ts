@@ -2,6 +2,7 @@
 
 import * as circuits from "../core/circuit";
 import { LONGEST_NAME } from "../core/constants";
+import type { Circuit } from "../core/types";
 import { shortened } from "../text/characters";
 import type { NodeId } from "../wire/types";
 import { commonName } from "../wording/words";
@@ -18,7 +19,7 @@ export function dropOnNode(store: Store, nodes: readonly NodeId[], target: NodeI
 /** Groups nodes under the commonest of their names, and opens the name for editing. */
 export function groupNodes(store: Store, nodes: readonly NodeId[]): void {
   if (nodes.length === 0) return;
-  const name = freshName(store, commonName(nodes, store.nameOf));
+  const name = freshName(store.circuit.value, commonName(nodes, store.nameOf));
   store.actions.edit((circuit) => circuits.group(circuit, name, nodes), `group ${name}`);
   const made = store.circuit.value.supernodes.find((supernode) => supernode.name === name);
   if (made === undefined) return;
@@ -27,8 +28,8 @@ export function groupNodes(store: Store, nodes: readonly NodeId[]): void {
 }
 
 /** The name, or the first of "name 2", "name 3" ... that no supernode has. */
-function freshName(store: Store, name: string): string {
-  const taken = new Set(store.circuit.value.supernodes.map((supernode) => supernode.name));
+export function freshName(circuit: Circuit, name: string): string {
+  const taken = new Set(circuit.supernodes.map((supernode) => supernode.name));
   let candidate = shortened(name, LONGEST_NAME);
   for (let number = 2; taken.has(candidate); number++) {
     candidate = `${shortened(name, LONGEST_NAME - 6)} ${number}`;

@@ -2,13 +2,23 @@
 
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { boxes as boxesOf, threshold } from "../core/circuit";
+import { type Ghost, ghostsOf } from "../core/ghosts";
 import { thresholdsOf } from "../core/snapshot";
 import type { Box, Circuit, Drag, Failure, Snapshot, Thresholds, Visible } from "../core/types";
 import { visible as visibleOf } from "../core/visible";
 import type { WidgetModel } from "../wire/host";
 import type { Rpc } from "../wire/rpc";
 import { traitSignal } from "../wire/traits";
-import type { Capabilities, EffectMessage, ExperimentEntry, Kept, NodeId, Settings, StudyMessage } from "../wire/types";
+import type {
+  Capabilities,
+  EffectMessage,
+  ExperimentEntry,
+  Kept,
+  NodeId,
+  ProposalMessage,
+  Settings,
+  StudyMessage,
+} from "../wire/types";
 import { nodeName } from "../wording/names";
 import { circuitDocument } from "./document";
 import { type Experiments, experiments } from "./experiments";
@@ -50,6 +60,12 @@ export interface Store
   /** The thresholds on screen: the document's, or those of a slider that moves. */
   readonly thresholds: ReadonlySignal<Thresholds>;
   readonly boxes: ReadonlySignal<readonly Box[]>;
+  /** What the kernel proposed last; seen in this view alone. */
+  readonly proposals: Signal<readonly ProposalMessage[]>;
+  /** The boxes of the proposals that are not accepted yet. */
+  readonly ghosts: ReadonlySignal<readonly Ghost[]>;
+  /** The ghost under the pointer, or with the focus. */
+  readonly pointed: Signal<string | null>;
   /** The supernode of each grouped node. */
   readonly supernodeOf: ReadonlySignal<ReadonlyMap<NodeId, Box>>;
   readonly failure: ReadonlySignal<Failure | null>;
@@ -104,6 +120,7 @@ export function createStore(
   // A notebook that was saved by an earlier version has none.
   const kept = trait<Partial<Kept> | undefined>("kept");
   const hovered = signal<NodeId | null>(null);
+  const proposals = signal<readonly ProposalMessage[]>([]);
   const preview = signal<Thresholds | null>(null);
   const thresholds = computed(() => preview.value ?? thresholdsOf(snapshot, circuit.value));
   let latest: Visible | null = null;
@@ -134,6 +151,9 @@ export function createStore(
     visible,
     thresholds,
     boxes,
+    proposals,
+    ghosts: computed(() => ghostsOf(proposals.value, circuit.value)),
+    pointed: signal(null),
     supernodeOf,
     failure,
     capabilities: capabilities.value,

@@ -53,6 +53,8 @@ export function client(send: Send) {
     /** Answer where the graph has all of some nodes of a circuit that is opened; else raise CircuitError. */
     check_nodes: (body: CheckNodesBody, options?: SendOptions<"check_nodes">) =>
       send("check_nodes", "Circuit", body, options),
+    /** Propose groups of features that are in none yet, and the tokens and outputs that belong to a circuit. */
+    propose: (body: Empty, options?: SendOptions<"propose">) => send("propose", "Proposals", body, options),
     /** Return a figure of what the widget displays, as a file. */
     figure: (body: FigureBody, options?: SendOptions<"figure">) => send("figure", "Figure", body, options),
     /** Return the circuit, or the trace with the circuit and all experiments, as Python lines. */

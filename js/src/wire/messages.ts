@@ -52,6 +52,19 @@ export interface FigureBody {
   readonly part: "map" | "circuit" | "both";
 }
 
+/** A proposed group, with the reason in a sentence and the evidence in numbers; without a name, a node to pin. */
+export interface ProposalMessage {
+  readonly name: string | null;
+  readonly nodes: readonly string[];
+  readonly reason: string;
+  readonly evidence: string;
+}
+
+/** What the circuit has not: groups, the most influential first, then tokens and outputs. */
+export interface ProposalsMessage {
+  readonly proposals: readonly ProposalMessage[];
+}
+
 /** Request to stop another request, which is queued or running. */
 export interface CancelBody {
   readonly rid: string;
@@ -292,6 +305,7 @@ export interface Requests {
   readonly validate: { readonly body: ValidateBody; readonly reply: ValidationMessage };
   readonly card: { readonly body: CardBody; readonly reply: Card };
   readonly check_nodes: { readonly body: CheckNodesBody; readonly reply: Empty };
+  readonly propose: { readonly body: Empty; readonly reply: ProposalsMessage };
   readonly figure: { readonly body: FigureBody; readonly reply: FileReply };
   readonly code: { readonly body: CodeBody; readonly reply: CodeReply };
   readonly html: { readonly body: Empty; readonly reply: FileReply };

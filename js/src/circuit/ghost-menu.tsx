@@ -1,0 +1,82 @@
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { Button } from "../controls/button";
+import { LONGEST_NAME } from "../core/constants";
+import type { Ghost } from "../core/ghosts";
+import type { Size } from "../page/size";
+import { accept, refuse } from "../store/proposals";
+import type { Store } from "../store/store";
+import { beside } from "./box-menu";
+import type { Placed } from "./scene";
+
+interface Props {
+  readonly store: Store;
+  readonly ghost: Ghost;
+  readonly placed: Placed;
+  readonly size: Size;
+  readonly onClose: () => void;
+}
+
+/** Why a box is proposed, how alike its features are, and what the user makes of it; a group is accepted under the name in the field. */
+export function GhostMenu({ store, ghost, placed, size, onClose }: Props) {
+  const field = useRef<HTMLInputElement>(null);
+  const actions = useRef<HTMLDivElement>(null);
+  const { proposal, nodes } = ghost;
+  useLayoutEffect(() => {
+    actions.current?.querySelector<HTMLElement>("button:last-child")?.focus({ preventScroll: true });
+  }, []);
+  const take = () => {
+    const name = field.current?.value ?? placed.name;
+    accept(store, [{ ...ghost, name: proposal.name && name }], name);
+    onClose();
+  };
+  return (
+    <div class="box-menu" style={beside(placed, size, 190)}>
+      <section
+        class="popover dial-popover proposal"
+        aria-label={`Proposal: ${placed.name}`}
+        data-test="proposal"
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && event.target === field.current) take();
+          else if (event.key !== "Escape") return;
+          else onClose();
+          event.stopPropagation();
+        }}
+      >
+        {proposal.name !== null && (
+          <input
+            ref={field}
+            class="name-field"
+            type="text"
+            aria-label="Name of the group"
+            data-test="proposal-name"
+            maxLength={LONGEST_NAME}
+            spellcheck={false}
+            autocomplete="off"
+            defaultValue={proposal.name}
+          />
+        )}
+        <p data-test="reason">{proposal.reason}</p>
+        {nodes.length < proposal.nodes.length && <p>{nodes.length} of them are in no group yet.</p>}
+        <p class="caption" data-test="evidence">
+          {proposal.evidence}
+        </p>
+        <div ref={actions} class="popover-actions">
+          <span />
+          <Button
+            class="button"
+            data-test="refuse"
+            onClick={() => {
+              refuse(store, [ghost]);
+              onClose();
+            }}
+          >
+            refuse
+          </Button>
+          <Button class="button" data-test="accept" onClick={take}>
+            accept
+          </Button>
+        </div>
+      </section>
+    </div>
+  );
+}
