@@ -9,7 +9,9 @@ from tests.graph.graphs import random_graph
 from tests.graph.test_prune import WEIGHTS, chain
 
 
-def by_pruning(graph: Graph, nodes: tuple[float, ...], edges: tuple[float, ...]) -> tuple[dict[str, int], dict[str, int]]:
+def by_pruning(
+    graph: Graph, nodes: tuple[float, ...], edges: tuple[float, ...]
+) -> tuple[dict[str, int], dict[str, int]]:
     """Return in how many prunings each node and each edge is, by pruning one by one."""
     node_kept = dict.fromkeys(graph.node_ids, 0)
     edge_kept: dict[str, int] = {}
