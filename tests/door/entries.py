@@ -122,6 +122,7 @@ def make_entries() -> dict[str, Entry]:
         "with_labels": {"labels": {node: "a label"}},
         "strongest_edges": {"count": 1, "among": None},
         "prune": {"node_threshold": 0.5, "edge_threshold": 0.5},
+        "stability": {"node_thresholds": [0.5], "edge_thresholds": [0.5, 1], **silent},
         "scores": {"keep": [node]},
         "verify": {"n": 1},
         "validate": {"groups": [node]},
