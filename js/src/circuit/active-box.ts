@@ -3,7 +3,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 
-export type DialPopover = "members" | "swap";
+export type DialPopover = "members" | "swap" | "reason";
 
 export interface ActiveBox {
   /** The box under the pointer, or that was a moment ago. */

@@ -33,9 +33,6 @@ export function CircuitPane({ store }: { store: Store }) {
   const active = useActiveBox();
   const { hovered, focused, inside, opened } = active;
 
-  /** The ghost whose reason is displayed. */
-  const explained = useSignal<string | null>(null);
-
   // Ghosts are placed with the boxes, so that accepting one moves nothing.
   const boxes = useComputed(() => [...store.boxes.value, ...store.ghosts.value]);
   const layout = useComputed(() =>
@@ -51,7 +48,6 @@ export function CircuitPane({ store }: { store: Store }) {
     (box, event) => {
       // What is open at another box would keep the dial there.
       if (opened.value?.box !== box.id) opened.value = null;
-      explained.value = null;
       store.actions.select([box.id], isToggle(event) ? "toggle" : "replace");
     },
   );
@@ -86,16 +82,10 @@ export function CircuitPane({ store }: { store: Store }) {
   const selected = useComputed(() => new Set(store.selected.value));
 
   const outcomes = useComputed(
-    () =>
-      new Map(
-        boxes.value.map((box) => [
-          box.id,
-          outcomeOf(store.snapshot, box, "proposal" in box ? null : store.effect.value),
-        ]),
-      ),
+    () => new Map(boxes.value.map((box) => [box.id, outcomeOf(store.snapshot, box, store.effect.value)])),
   );
   const outcomeAt = (one: Placed): Outcome => outcomes.value.get(one.box.id) as Outcome;
-  const isGhost = (one: Placed): boolean => "proposal" in one.box;
+  const isGhost = (one: Placed): boolean => "reason" in one.box;
   const dragged = gestures.dragged.value;
   const moving = dragged?.moved ? dragged : null;
   const target = gestures.target(resting.value);
@@ -106,7 +96,7 @@ export function CircuitPane({ store }: { store: Store }) {
   const find = (id: string | null): Placed | undefined => placed.value.find((one) => one.box.id === id);
   const first = (ids: readonly (string | null)[]): Placed | undefined =>
     ids.map(find).find((found) => found !== undefined);
-  const explanation = ghosts.value.find(({ box }) => box.id === explained.value);
+  const explanation = ghosts.value.find(({ box }) => box.id === opened.value?.box);
   const withDial =
     moving === null && explanation === undefined ? first([...active.order(), store.inspected.value]) : undefined;
   const renamed = find(store.renaming.value);
@@ -121,9 +111,7 @@ export function CircuitPane({ store }: { store: Store }) {
       store.pointed.value = hovers ? id : null;
       active.hover(store.pointed.value);
     };
-    const open = () => {
-      explained.value = id;
-    };
+    const open = () => active.open(id, "reason");
     return {
       onPointerEnter: point(true),
       onPointerLeave: point(false),
@@ -204,7 +192,6 @@ export function CircuitPane({ store }: { store: Store }) {
         onPointerDown={(event) => {
           if (event.target !== event.currentTarget) return;
           opened.value = null;
-          explained.value = null;
           store.actions.select([], "replace");
         }}
       >
@@ -304,7 +291,7 @@ export function CircuitPane({ store }: { store: Store }) {
           placed={explanation}
           size={size.value}
           onClose={() => {
-            explained.value = null;
+            opened.value = null;
             requestAnimationFrame(() => focus(explanation.box));
           }}
         />

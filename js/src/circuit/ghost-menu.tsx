@@ -20,13 +20,12 @@ interface Props {
 export function GhostMenu({ store, ghost, placed, size, onClose }: Props) {
   const field = useRef<HTMLInputElement>(null);
   const actions = useRef<HTMLDivElement>(null);
-  const { proposal, nodes } = ghost;
   useLayoutEffect(() => {
     actions.current?.querySelector<HTMLElement>("button:last-child")?.focus({ preventScroll: true });
   }, []);
   const take = () => {
     const name = field.current?.value ?? placed.name;
-    accept(store, [{ ...ghost, name: proposal.name && name }], name);
+    accept(store, [{ ...ghost, name: ghost.name && name }], name);
     onClose();
   };
   return (
@@ -42,31 +41,26 @@ export function GhostMenu({ store, ghost, placed, size, onClose }: Props) {
           event.stopPropagation();
         }}
       >
-        {proposal.name !== null && (
+        {ghost.name !== null && (
           <input
             ref={field}
             class="name-field"
-            type="text"
             aria-label="Name of the group"
             data-test="proposal-name"
             maxLength={LONGEST_NAME}
             spellcheck={false}
-            autocomplete="off"
-            defaultValue={proposal.name}
+            defaultValue={ghost.name}
           />
         )}
-        <p data-test="reason">{proposal.reason}</p>
-        {nodes.length < proposal.nodes.length && <p>{nodes.length} of them are in no group yet.</p>}
-        <p class="caption" data-test="evidence">
-          {proposal.evidence}
-        </p>
+        <p data-test="reason">{ghost.reason}</p>
+        <p data-test="evidence">{ghost.evidence}</p>
         <div ref={actions} class="popover-actions">
           <span />
           <Button
             class="button"
             data-test="refuse"
             onClick={() => {
-              refuse(store, [ghost]);
+              refuse(store, ghost);
               onClose();
             }}
           >

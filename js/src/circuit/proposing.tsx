@@ -1,5 +1,5 @@
 import { Button } from "../controls/button";
-import { accept, propose, refuse } from "../store/proposals";
+import { accept, propose } from "../store/proposals";
 import type { Store } from "../store/store";
 
 /** The button that has a circuit proposed; as long as there are proposals, what can be done with all of them. */
@@ -19,7 +19,13 @@ export function Proposing({ store }: { store: Store }) {
       <Button class="link-button" data-test="accept-all" onClick={() => accept(store, ghosts, "all proposals")}>
         accept all
       </Button>
-      <Button class="link-button" data-test="dismiss-proposals" onClick={() => refuse(store, ghosts)}>
+      <Button
+        class="link-button"
+        data-test="dismiss-proposals"
+        onClick={() => {
+          store.proposals.value = [];
+        }}
+      >
         dismiss
       </Button>
     </>

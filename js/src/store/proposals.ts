@@ -1,6 +1,7 @@
 /** Proposals: requested of the kernel, displayed as ghosts of boxes, and accepted or refused by the user. */
 
-import { accepted, type Ghost } from "../core/ghosts";
+import { group, pin } from "../core/circuit";
+import type { Ghost } from "../core/ghosts";
 import { freshName } from "./commands";
 import type { Store } from "./store";
 
@@ -13,11 +14,17 @@ export async function propose(store: Store): Promise<void> {
 
 /** Puts ghosts into the circuit as one step; what is accepted is a ghost no longer, until that is undone. */
 export function accept(store: Store, ghosts: readonly Ghost[], what: string): void {
-  store.actions.edit((circuit) => accepted(circuit, ghosts, freshName), `accept ${what}`);
+  store.actions.edit(
+    (circuit) =>
+      ghosts.reduce(
+        (made, { name, nodes }) => (name === null ? pin(made, nodes) : group(made, freshName(made, name), nodes)),
+        circuit,
+      ),
+    `accept ${what}`,
+  );
 }
 
-/** Takes proposals away; the circuit stays as it is. */
-export function refuse(store: Store, ghosts: readonly Ghost[]): void {
-  const refused = ghosts.map(({ proposal }) => proposal);
-  store.proposals.value = store.proposals.value.filter((proposal) => !refused.includes(proposal));
+/** Takes a proposal away; the circuit stays as it is. */
+export function refuse({ proposals }: Store, { nodes }: Ghost): void {
+  proposals.value = proposals.value.filter((proposal) => proposal.nodes !== nodes);
 }
