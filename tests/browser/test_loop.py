@@ -173,3 +173,22 @@ def test_a_word_the_model_does_not_know_is_named(view: WidgetView) -> None:
     view.part("failure").wait_for()
     assert "Xanadu" in view.part("failure").inner_text()
     assert view.notebook.python("len(widget.effects)") == 0
+
+
+def test_a_proposed_circuit_is_accepted_as_one_step(view: WidgetView) -> None:
+    view.part("propose").click()
+    view.part("ghost").first.wait_for()
+    names = [one.get_attribute("data-name") for one in view.part("ghost", kind="supernode").all()]
+    assert {"Texas", "say Austin", "capital"} <= set(names)
+    assert view.notebook.python("len(widget.circuit.supernodes) + len(widget.circuit.pinned)") == 0
+    view.part("ghost", name="Texas").click()
+    assert "they read mostly from “Dallas”" in view.part("reason").inner_text()
+    view.part("proposal").press("Escape")
+    view.part("accept-all").click()
+    view.notebook.wait_until(f"[group.name for group in widget.circuit.supernodes] == {names!r}")
+    assert view.notebook.python("len(widget.circuit.pinned)") > 1
+    assert view.part("ghost").count() == 0
+    view.part("undo").click()
+    view.notebook.wait_until("len(widget.circuit.supernodes) + len(widget.circuit.pinned) == 0")
+    view.part("dismiss-proposals").click()
+    view.part("ghost").first.wait_for(state="detached")

@@ -101,6 +101,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "scan": NONE | TEXT,
     "Graph.show.model": NONE,
     "Graph.figure.circuit": NONE,
+    "Graph.propose_groups.circuit": NONE,
     "Graph.figure.effect": NONE,
     "Graph.figure.title": ANY_TEXT | NONE,
     "part": NOTHING,

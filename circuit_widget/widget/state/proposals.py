@@ -36,12 +36,18 @@ def proposals_message(graph: Graph, circuit: Circuit, groups: Proposals, pinned:
 def _evidence(graph: Graph, one: Proposal) -> str:
     """Return the numbers behind a group, in words; a feature by itself is compared with no other."""
     numbers = one.evidence
-    effect = f"direct effect on “{one_line(graph.targets[0].token.strip(), 24)}” {numbers['first_target']:+.2f}"
+    effect = (
+        f"direct effect on “{one_line(graph.targets[0].token.strip(), 24)}” {_number(numbers['first_target'], '+.2f')}"
+    )
     if len(one.nodes) == 1:
         return effect
-    cosines = ", ".join(f"{kind} {numbers[kind]:.2f}" for kind in COSINES if kind in numbers)
-    return f"alike {numbers['alike']:.2f} ({cosines}) · {effect}"
+    cosines = ", ".join(f"{kind} {_number(numbers[kind], '.2f')}" for kind in COSINES if kind in numbers)
+    return f"alike {_number(numbers['alike'], '.2f')} ({cosines}) · {effect}"
 
 
 def _reason(graph: Graph, node: str) -> str:
     return TOKEN if graph.node_kinds[graph.index(node)] is NodeKind.TOKEN else OUTPUT
+
+
+def _number(number: float, form: str) -> str:
+    return format(number, form).replace("-", "−")
