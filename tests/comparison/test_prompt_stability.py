@@ -18,17 +18,20 @@ PROMPTS = ["the capital of the state containing Dallas is", "the capital of the 
 def test_features_are_matched_wherever_they_are_with_their_summed_influence() -> None:
     found = PromptStability(("one", "two"), (ONE, TWO), 1.0, 1.0)
     nodes = found.nodes[found.nodes["kind"] == "feature"].set_index("id")
-    assert nodes["prompts"].to_dict() == {"0_3": 2, "0_4": 1, "0_8": 1}
-    assert nodes["stability"].to_dict() == {"0_3": 1.0, "0_4": 0.5, "0_8": 0.5}
+    assert dict(zip(nodes.index, nodes["prompts"], strict=True)) == {"0_3": 2, "0_4": 1, "0_8": 1}
+    assert dict(zip(nodes.index, nodes["stability"], strict=True)) == {"0_3": 1.0, "0_4": 0.5, "0_8": 0.5}
     own = float(ONE.influence[ONE.index("0_3_1")] + ONE.influence[ONE.index("0_3_2")]) / ONE.influence[:3].sum()
     other = float(TWO.influence[TWO.index("0_3_3")]) / TWO.influence[:2].sum()
-    assert nodes.loc["0_3", ["influence_share_1", "influence_share_2"]].tolist() == pytest.approx([own, other])
+    assert list(nodes[["influence_share_1", "influence_share_2"]].to_dict("index")["0_3"].values()) == pytest.approx(
+        [own, other]
+    )
     assert (own, other) == pytest.approx((0.75, 0.5))
     assert nodes.loc["0_3", "influence_share"] == pytest.approx((own + other) / 2)
     assert nodes.loc["0_8", "influence_share_1"] == 0.0
     edges = found.edges.set_index(["source", "target"])
-    assert edges.loc[("0_3", "2_9"), ["prompts", "weight_1", "weight_2", "weight"]].tolist() == [2, 3.0, 4.0, 3.5]
-    assert edges.loc[("0_8", "2_9"), ["prompts", "weight_1", "weight_2"]].tolist() == [1, 0.0, 4.0]
+    numbers = edges[["prompts", "weight_1", "weight_2", "weight"]].to_dict("index")
+    assert list(numbers["0_3", "2_9"].values()) == [2, 3.0, 4.0, 3.5]
+    assert list(numbers["0_8", "2_9"].values()) == [1, 0.0, 4.0, 2.0]
     places = found.occurrences[found.occurrences["id"] == "0_3"]
     assert list(zip(places["prompt"], places["node"], strict=True)) == [(1, "0_3_1"), (1, "0_3_2"), (2, "0_3_3")]
 
