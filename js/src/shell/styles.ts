@@ -1,5 +1,6 @@
 /** The one style sheet of the shadow root. */
 
+import boxMenu from "../circuit/box-menu.css";
 import circuit from "../circuit/circuit.css";
 import nameField from "../controls/name-field.css";
 import rows from "../controls/rows.css";
@@ -24,6 +25,7 @@ export const styles = [
   rows,
   nameField,
   circuit,
+  boxMenu,
   inspector,
   effects,
   studies,
