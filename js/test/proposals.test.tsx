@@ -93,6 +93,7 @@ describe("proposals", () => {
     press(ghost(root, "Texas"), "Enter");
     const panel = await eventually(() => get(root, "proposal"));
     expect(document.activeElement).toBe(get(panel, "accept"));
+    expect(store.pointed.value).toBe(store.ghosts.value[0].id);
     press(get(panel, "accept"), "Escape");
     await eventually(() => expect(document.activeElement).toBe(ghost(root, "Texas")));
     expect(all(root, "proposal")).toEqual([]);

@@ -108,8 +108,9 @@ export function CircuitPane({ store }: { store: Store }) {
 
   function ghostListeners(id: string): BoxListeners {
     const point = (hovers: boolean) => () => {
-      store.pointed.value = hovers ? id : null;
-      active.hover(store.pointed.value);
+      active.hover(hovers ? id : null);
+      // A ghost whose reason is open stays lit.
+      store.pointed.value = hovers ? id : (opened.value?.box ?? null);
     };
     const open = () => active.open(id, "reason");
     return {

@@ -64,7 +64,7 @@ export interface Store
   readonly proposals: Signal<readonly ProposalMessage[]>;
   /** The boxes of the proposals that are not accepted yet. */
   readonly ghosts: ReadonlySignal<readonly Ghost[]>;
-  /** The ghost under the pointer, or with the focus. */
+  /** The ghost under the pointer, with the focus, or whose reason is open. */
   readonly pointed: Signal<string | null>;
   /** The supernode of each grouped node. */
   readonly supernodeOf: ReadonlySignal<ReadonlyMap<NodeId, Box>>;
