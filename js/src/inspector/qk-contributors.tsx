@@ -65,7 +65,7 @@ function Row({ store, row }: { store: Store; row: Contributor }) {
 }
 
 /** A node by its name, which a click selects; what is no node of the map has the id of the file and no click. */
-function Name({ store, id, label }: { store: Store; id: string; label: string }) {
+export function Name({ store, id, label }: { store: Store; id: string; label: string }) {
   if (id === "") return null;
   if (store.snapshot.index.has(id)) {
     return (
