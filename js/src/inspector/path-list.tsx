@@ -7,7 +7,7 @@ import { Name } from "./qk-contributors";
 export function PathList({ store }: { store: Store }) {
   const found = store.paths.value;
   if (found === null) return null;
-  const { title, paths } = found;
+  const { title, whole, paths } = found;
   const together = paths.reduce((sum, { share }) => sum + Math.abs(share), 0);
   return (
     <section class="paths" data-test="paths">
@@ -27,16 +27,16 @@ export function PathList({ store }: { store: Store }) {
       <p class="explanation">
         {paths.length === 0
           ? `${title}: no path leads there`
-          : `${title}: the ${count(paths.length, "strongest path")}, ${percent(together)} of all`}
+          : `${title}: the ${count(paths.length, "strongest path")}, ${percent(together)} of ${whole}`}
       </p>
       {paths.map(({ nodes, share }) => (
         <p key={nodes.join(" ")} class={`path ${share < 0 ? "inhibits" : "excites"}`} data-test="path">
           <span>
             {nodes.map((id, at) => (
-              <>
+              <span key={id}>
                 {at > 0 && " → "}
-                <Name key={id} store={store} id={id} label={store.nameOf(id)} />
-              </>
+                <Name store={store} id={id} label={store.nameOf(id)} />
+              </span>
             ))}
           </span>
           <span class="number">{signedPercent(share)}</span>

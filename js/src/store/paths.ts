@@ -5,8 +5,9 @@ import type { NodeId } from "../wire/types";
 import type { Store } from "./store";
 
 export interface FoundPaths {
-  /** What the paths are, in words. */
+  /** What the paths are, and what all such paths have together, in words. */
   readonly title: string;
+  readonly whole: string;
   /** The strongest first. */
   readonly paths: readonly Path[];
 }
@@ -25,12 +26,13 @@ const AROUND = 12;
 export async function findPaths(store: Store, source: End | null, target: End | null): Promise<void> {
   const k = source !== null && target !== null ? BETWEEN : AROUND;
   const reply = await store.kernel.paths({ sources: source?.nodes ?? [], targets: target?.nodes ?? [], k });
-  if (reply !== null) store.paths.value = { title: titleOf(source, target), paths: reply.body.paths };
+  if (reply !== null) store.paths.value = { ...wordsOf(source, target), paths: reply.body.paths };
 }
 
-function titleOf(source: End | null, target: End | null): string {
-  if (source === null) return `what feeds ${target?.name}`;
-  return target === null ? `what ${source.name} feeds` : `from ${source.name} to ${target.name}`;
+function wordsOf(source: End | null, target: End | null): Pick<FoundPaths, "title" | "whole"> {
+  if (source === null) return { title: `what feeds ${target?.name}`, whole: "its input" };
+  if (target === null) return { title: `what ${source.name} feeds`, whole: "its influence" };
+  return { title: `from ${source.name} to ${target.name}`, whole: "the influence over all paths" };
 }
 
 /** All nodes on some paths. */
