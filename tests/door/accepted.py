@@ -92,6 +92,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.strongest_edges.among": EMPTY | NONE,
     "Graph.prune.node_threshold": SHARE,
     "Graph.prune.edge_threshold": SHARE,
+    "Graph.stability.node_thresholds": NOTHING,
+    "Graph.stability.edge_thresholds": NOTHING,
     "Graph.scores.keep": EMPTY | NONE,
     "Graph.verify.n": ONE | HUGE,
     "Graph.propose_groups.n": ONE | NONE,

@@ -123,6 +123,7 @@ def make_entries() -> dict[str, Entry]:
         "paths": {"source": node, "target": graph.node_ids[-1], "k": 1},
         "strongest_edges": {"count": 1, "among": None},
         "prune": {"node_threshold": 0.5, "edge_threshold": 0.5},
+        "stability": {"node_thresholds": [0.5], "edge_thresholds": [0.5, 1], **silent},
         "scores": {"keep": [node]},
         "verify": {"n": 1},
         "validate": {"groups": [node]},
