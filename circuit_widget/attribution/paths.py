@@ -46,17 +46,22 @@ class PathWeights:
 
     def row(self, row: int) -> Float64[np.ndarray, " sources"]:
         """Return the weights of all edges into a row's node."""
-        return self.weights[row].astype(np.float64) * self._scale[row]
+        shares: Float64[np.ndarray, " sources"] = self.weights[row].astype(np.float64) * self._scale[row]
+        return shares
 
     def column(self, column: int) -> Float64[np.ndarray, " targets"]:
         """Return the weights of all edges out of a column's node."""
-        return self.weights[:, column].astype(np.float64) * self._scale
+        shares: Float64[np.ndarray, " targets"] = self.weights[:, column].astype(np.float64) * self._scale
+        return shares
 
     def absolute(
         self, rows: Int[np.ndarray, " some_targets"], columns: slice
     ) -> Float64[np.ndarray, "some_targets some_sources"]:
         """Return absolute weights of some rows."""
-        return np.abs(self.weights[rows, columns]) * self._scale[rows, None]
+        shares: Float64[np.ndarray, "some_targets some_sources"] = (
+            np.abs(self.weights[rows, columns]) * self._scale[rows, None]
+        )
+        return shares
 
     def node_of(self, row: int) -> int:
         """Return the node of a row."""
@@ -116,7 +121,7 @@ def paths_into(given: PathWeights, targets: Sequence[int], count: int) -> Strong
     """
     own = given.columns_of(targets)
     has_input = given.totals[: given.n_features] > 0
-    rows = np.flatnonzero(given.rows_of(targets))
+    rows: list[int] = np.flatnonzero(given.rows_of(targets)).tolist()
 
     def sources_of(row: int, strength: float) -> Float64[np.ndarray, " sources"]:
         return np.where(own, 0.0, strength * given.row(row))
@@ -140,8 +145,10 @@ def paths_into(given: PathWeights, targets: Sequence[int], count: int) -> Strong
     inside = np.abs(given.weights[: given.n_features, own]).sum(axis=1, dtype=np.float64)
     from_outside = np.ones(given.n_columns)
     from_outside[: given.n_features][has_input] = 1 - inside[has_input] / given.totals[: given.n_features][has_input]
-    total = sum(float(np.abs(sources_of(row, 1.0)) @ from_outside) for row in rows)
-    starts = [_Start(1.0, (given.node_of(row),), 1.0, False) for row in rows.tolist()]
+    total = 0.0
+    for row in rows:
+        total += float(np.abs(sources_of(row, 1.0)) @ from_outside)
+    starts = [_Start(1.0, (given.node_of(row),), 1.0, False) for row in rows]
     return StrongestPaths(_search(starts, go_on, count), total)
 
 

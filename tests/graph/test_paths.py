@@ -37,8 +37,8 @@ def walks(edges: np.ndarray, node: int, ends: set[int], never: set[int], longest
 def check(graph: Graph, expected: list[Walk], k: int, source: list[int] | None, target: list[int] | None) -> None:
     """See that `paths` finds the strongest of these walks, with their shares of all of them."""
     ids = np.array(graph.node_ids, dtype=object)
-    chosen = [None if nodes is None else list(ids[nodes]) for nodes in (source, target)]
-    frame = graph.paths(*chosen, k=k)
+    source_ids, target_ids = (None if nodes is None else list(ids[nodes]) for nodes in (source, target))
+    frame = graph.paths(source_ids, target_ids, k)
     total = sum(abs(strength) for _, strength in expected)
     ranked = sorted((abs(strength) for _, strength in expected), reverse=True)
     np.testing.assert_allclose(frame["strength"].abs(), ranked[:k], rtol=1e-6, atol=1e-12)
