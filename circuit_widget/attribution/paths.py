@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float64, Int
 from circuit_widget.attribution.influence import flow, layers_from_top, rows_at_once, slices
 
 
-class Path(NamedTuple):
+class WeightedPath(NamedTuple):
     """Nodes along edges, from source to target, and the signed product of the normalised weights of these edges.
 
     A node is its column, or, for a logit, the number of columns and its number among logits. For paths from a source to
@@ -26,7 +26,7 @@ class Path(NamedTuple):
 class StrongestPaths(NamedTuple):
     """The strongest paths, strongest first, and the summed absolute strength of all paths, of which these are a part."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[WeightedPath, ...]
     total: float
 
 
@@ -223,15 +223,15 @@ def _largest(bounds: Float64[np.ndarray, " values"], count: int) -> list[int]:
     return [int(at) for at in order if bounds[at] > 0]
 
 
-def _search(starts: Sequence[_Start], go_on: Callable[[_Start], list[_Start]], count: int) -> tuple[Path, ...]:
+def _search(starts: Sequence[_Start], go_on: Callable[[_Start], list[_Start]], count: int) -> tuple[WeightedPath, ...]:
     """Return the strongest complete paths: what begins with the highest bound goes on first."""
     heap = [(-start.bound, start.nodes, start) for start in starts]
     heapq.heapify(heap)
-    found: list[Path] = []
+    found: list[WeightedPath] = []
     while heap and len(found) < count:
         _, nodes, start = heapq.heappop(heap)
         if start.complete:
-            found.append(Path(nodes, float(start.strength)))
+            found.append(WeightedPath(nodes, float(start.strength)))
             continue
         for longer in go_on(start):
             heapq.heappush(heap, (-longer.bound, longer.nodes, longer))

@@ -19,7 +19,7 @@ from circuit_widget.widget.wire.messages import (
     Empty,
     FigureBody,
     FileReply,
-    Path,
+    PathMessage,
     PathsBody,
     PathsReply,
 )
@@ -42,7 +42,7 @@ def paths(context: Context, body: PathsBody) -> Task[PathsReply]:
         found = strongest_paths(graph, body.sources or None, body.targets or None, body.k)
         return PathsReply(
             tuple(
-                Path(
+                PathMessage(
                     tuple(graph.node_ids[node] for node in path.nodes),
                     tuple(edge_shares(graph, path.nodes)),
                     path.strength / found.total,

@@ -42,7 +42,7 @@ class PathsBody:
 
 
 @message
-class Path:
+class PathMessage:
     """Nodes from source to target, the signed share of input that each edge between them is, and that of all such paths."""
 
     nodes: Listed[NodeId]
@@ -54,7 +54,7 @@ class Path:
 class PathsReply:
     """The strongest paths, strongest first."""
 
-    paths: Listed[Path]
+    paths: Listed[PathMessage]
 
 
 @message

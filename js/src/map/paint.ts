@@ -116,14 +116,14 @@ function clipToFrame(context: CanvasRenderingContext2D, scene: Scene): void {
 }
 
 /** An edge between two nodes of the snapshot, with the signed share of the target's input that it is. */
-export interface Link {
+export interface DrawnEdge {
   readonly source: number;
   readonly target: number;
   readonly share: number;
 }
 
 /** Edges of the snapshot by their index. */
-export function linksOf(snapshot: Snapshot, edges: Uint32Array): readonly Link[] {
+export function drawnEdges(snapshot: Snapshot, edges: Uint32Array): readonly DrawnEdge[] {
   const { edgeSource, edgeTarget } = snapshot;
   return Array.from(edges, (edge) => ({
     source: edgeSource[edge],
@@ -132,7 +132,7 @@ export function linksOf(snapshot: Snapshot, edges: Uint32Array): readonly Link[]
   }));
 }
 
-function curveOf(brush: Brush, scene: Scene, link: Link): Curve | null {
+function curveOf(brush: Brush, scene: Scene, link: DrawnEdge): Curve | null {
   const source = scene.indexOf[link.source];
   const target = scene.indexOf[link.target];
   if (source < 0 || target < 0) return null;
@@ -154,7 +154,7 @@ function trunkOf({ k, x, y }: Camera, { layout }: Scene, source: number, target:
 export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array): void {
   const { context, palette } = brush;
   const paths = FAINT_WIDTHS.map(() => new Path2D());
-  for (const link of linksOf(scene.snapshot, edges)) {
+  for (const link of drawnEdges(scene.snapshot, edges)) {
     const shape = curveOf(brush, scene, link);
     if (shape !== null) traceCurve(paths[faintStep(link.share)], shape);
   }
@@ -173,7 +173,7 @@ export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array):
 export function paintSignedEdges(
   brush: Brush,
   scene: Scene,
-  links: readonly Link[],
+  links: readonly DrawnEdge[],
   presence: Float32Array,
   opacity: number,
 ): void {

@@ -17,8 +17,8 @@ import { labelData, labelsWith, type PlacedLabels, paintLabels, placeLabels } fr
 import { nodeMarks } from "./marks";
 import {
   type Brush,
-  type Link,
-  linksOf,
+  type DrawnEdge,
+  drawnEdges,
   type Marks,
   paintAxes,
   paintFaintEdges,
@@ -203,7 +203,7 @@ export class MapView {
     paintSignedEdges(
       edges,
       scene,
-      linksOf(scene.snapshot, signed),
+      drawnEdges(scene.snapshot, signed),
       this.#marks.value.presence,
       signedOpacity(signed.length),
     );
@@ -249,16 +249,16 @@ export class MapView {
     const paths = this.#store.paths.peek();
     const opacity = hovered === null ? 1 : 0.25;
     const { presence } = this.#marks.value;
-    if (paths !== null) paintSignedEdges(brush, scene, this.#pathLinks(paths), presence, opacity);
+    if (paths !== null) paintSignedEdges(brush, scene, this.#pathEdges(paths), presence, opacity);
     else if (resting.length > 0) paintSignedEdges(brush, scene, this.#edgesOf(resting, scene), presence, opacity);
     else paintSignedEdges(brush, scene, this.#circuitEdges(scene), presence, MAP_EDGE_OPACITY * opacity);
     if (hovered !== null) paintSignedEdges(brush, scene, this.#edgesOf([hovered], scene), presence, 1);
   }
 
   /** Each edge on some paths once, those between nodes that the page has. */
-  #pathLinks({ paths }: FoundPaths): readonly Link[] {
+  #pathEdges({ paths }: FoundPaths): readonly DrawnEdge[] {
     const { index } = this.#store.snapshot;
-    const links = new Map<string, Link>();
+    const links = new Map<string, DrawnEdge>();
     for (const { nodes, edges } of paths) {
       for (const [at, share] of edges.entries()) {
         const [source, target] = [index.get(nodes[at]), index.get(nodes[at + 1])];
@@ -269,16 +269,16 @@ export class MapView {
   }
 
   /** The visible edges within the circuit, which show while nothing is selected. */
-  #circuitEdges({ snapshot, visible }: Scene): readonly Link[] {
+  #circuitEdges({ snapshot, visible }: Scene): readonly DrawnEdge[] {
     const { hue, pinned } = this.#marks.value;
     const inside = (node: number) => hue[node] >= 0 || pinned[node] === 1;
     const edges = visible.edges.filter(
       (edge) => inside(snapshot.edgeSource[edge]) && inside(snapshot.edgeTarget[edge]),
     );
-    return linksOf(snapshot, edges);
+    return drawnEdges(snapshot, edges);
   }
 
-  #edgesOf(ids: readonly NodeId[], scene: Scene): readonly Link[] {
+  #edgesOf(ids: readonly NodeId[], scene: Scene): readonly DrawnEdge[] {
     const { snapshot } = this.#store;
     const found = new Set<number>();
     for (const id of ids) {
@@ -295,7 +295,7 @@ export class MapView {
         scene.visible.mask[snapshot.edgeSource[edge]] === 1 &&
         scene.visible.mask[snapshot.edgeTarget[edge]] === 1,
     );
-    return linksOf(snapshot, edges);
+    return drawnEdges(snapshot, edges);
   }
 
   #paintLabels(brush: Brush): void {

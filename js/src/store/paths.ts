@@ -1,6 +1,6 @@
 /** The strongest paths between nodes, into them or out of them, which the kernel finds over the whole graph. */
 
-import type { Path } from "../wire/messages";
+import type { PathMessage } from "../wire/messages";
 import type { NodeId } from "../wire/types";
 import type { Store } from "./store";
 
@@ -9,7 +9,7 @@ export interface FoundPaths {
   readonly title: string;
   readonly whole: string;
   /** The strongest first. */
-  readonly paths: readonly Path[];
+  readonly paths: readonly PathMessage[];
 }
 
 /** A node or a supernode as an end of paths. */

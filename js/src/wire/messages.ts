@@ -38,7 +38,7 @@ export interface PathsBody {
 }
 
 /** Nodes from source to target, the signed share of input that each edge between them is, and that of all such paths. */
-export interface Path {
+export interface PathMessage {
   readonly nodes: readonly string[];
   readonly edges: readonly number[];
   readonly share: number;
@@ -46,7 +46,7 @@ export interface Path {
 
 /** The strongest paths, strongest first. */
 export interface PathsReply {
-  readonly paths: readonly Path[];
+  readonly paths: readonly PathMessage[];
 }
 
 /** Request whether the graph has nodes, which a circuit that was opened names and the page does not have. */
