@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.figure.figure import make_figure
+from circuit_widget.graph.paths import edge_shares, strongest_paths
 from circuit_widget.proposal.grouping import propose_groups
 from circuit_widget.proposal.proposed_circuit import GROUPS, pinned_nodes
 from circuit_widget.replacement_model import ReplacementModel
@@ -22,6 +23,9 @@ from circuit_widget.widget.wire.messages import (
     Empty,
     FigureBody,
     FileReply,
+    PathMessage,
+    PathsBody,
+    PathsReply,
     ProposalsMessage,
 )
 
@@ -36,6 +40,26 @@ def card(context: Context, body: CardBody) -> Task[Card]:
     experiments = context.experiments
     feature = experiments.feature_of(body.node)
     return Task(lambda _: card_message(experiments.graph, experiments.model, body.node, feature), JobResult)
+
+
+def paths(context: Context, body: PathsBody) -> Task[PathsReply]:
+    """Return the strongest paths between nodes, into them or out of them, over all edges of the graph."""
+    graph = context.experiments.graph
+
+    def find(_: object) -> PathsReply:
+        found = strongest_paths(graph, body.sources or None, body.targets or None, body.k)
+        return PathsReply(
+            tuple(
+                PathMessage(
+                    tuple(graph.node_ids[node] for node in path.nodes),
+                    tuple(edge_shares(graph, path.nodes)),
+                    path.strength / found.total,
+                )
+                for path in found.paths
+            )
+        )
+
+    return Task(find, JobResult)
 
 
 def check_nodes(context: Context, body: CheckNodesBody) -> Empty:

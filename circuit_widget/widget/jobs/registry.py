@@ -49,6 +49,7 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "generate": RequestKind(s.GenerateBody, s.GenerationMessage, studies.generate, "Text", newest_only=True),
         "validate": RequestKind(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
         "card": RequestKind(m.CardBody, m.Card, graph.card, "Feature card"),
+        "paths": RequestKind(m.PathsBody, m.PathsReply, graph.paths, "Paths", newest_only=True),
         "check_nodes": RequestKind(m.CheckNodesBody, Empty, graph.check_nodes, "Circuit"),
         "propose": RequestKind(Empty, m.ProposalsMessage, graph.propose, "Proposals", newest_only=True),
         "figure": RequestKind(m.FigureBody, m.FileReply, graph.figure, "Figure"),

@@ -9,7 +9,7 @@ import type {
   RenameBody,
   RepeatBody,
 } from "./experiment-messages";
-import type { CancelBody, CardBody, CheckNodesBody, CodeBody, Empty, FigureBody } from "./messages";
+import type { CancelBody, CardBody, CheckNodesBody, CodeBody, Empty, FigureBody, PathsBody } from "./messages";
 import type { Send, SendOptions } from "./rpc";
 import type { AlignBody, GenerateBody, SweepBody, ValidateBody } from "./study-messages";
 
@@ -50,6 +50,8 @@ export function client(send: Send) {
     validate: (body: ValidateBody, options?: SendOptions<"validate">) => send("validate", "Validation", body, options),
     /** Return what is known of a feature beyond this prompt, with what it promotes here. */
     card: (body: CardBody, options?: SendOptions<"card">) => send("card", "Feature card", body, options),
+    /** Return the strongest paths between nodes, into them or out of them, over all edges of the graph. */
+    paths: (body: PathsBody, options?: SendOptions<"paths">) => send("paths", "Paths", body, options),
     /** Answer where the graph has all of some nodes of a circuit that is opened; else raise CircuitError. */
     check_nodes: (body: CheckNodesBody, options?: SendOptions<"check_nodes">) =>
       send("check_nodes", "Circuit", body, options),
