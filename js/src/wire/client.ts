@@ -9,7 +9,16 @@ import type {
   RenameBody,
   RepeatBody,
 } from "./experiment-messages";
-import type { CancelBody, CardBody, CheckNodesBody, CodeBody, Empty, FigureBody } from "./messages";
+import type {
+  CancelBody,
+  CardBody,
+  CheckNodesBody,
+  CodeBody,
+  DisplayGraphBody,
+  Empty,
+  FigureBody,
+  RetraceBody,
+} from "./messages";
 import type { Send, SendOptions } from "./rpc";
 import type { AlignBody, GenerateBody, SweepBody, ValidateBody } from "./study-messages";
 
@@ -48,6 +57,11 @@ export function client(send: Send) {
     generate: (body: GenerateBody, options?: SendOptions<"generate">) => send("generate", "Text", body, options),
     /** Ablate each box of the circuit in turn, and display how well the graph predicts the effects. */
     validate: (body: ValidateBody, options?: SendOptions<"validate">) => send("validate", "Validation", body, options),
+    /** Trace again with some settings changed, and display the graph with what fits it of the circuit. */
+    retrace: (body: RetraceBody, options?: SendOptions<"retrace">) => send("retrace", "Trace", body, options),
+    /** Display the graph before or after the displayed one, with its circuit and its experiments. */
+    display_graph: (body: DisplayGraphBody, options?: SendOptions<"display_graph">) =>
+      send("display_graph", "Graph", body, options),
     /** Return what is known of a feature beyond this prompt, with what it promotes here. */
     card: (body: CardBody, options?: SendOptions<"card">) => send("card", "Feature card", body, options),
     /** Answer where the graph has all of some nodes of a circuit that is opened; else raise CircuitError. */
