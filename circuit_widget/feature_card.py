@@ -211,6 +211,14 @@ class FeatureCards:
         tokens = self._promoted_and_suppressed(layer, feature) if record.n_examples else ((), ())
         return FeatureFacts(layer, feature, record, *tokens, self.labels.text(layer, feature, negative=True))
 
+    def record(self, layer: int, feature: int) -> CardRecord:
+        """Return the recorded statistics of a feature, with its examples.
+
+        Raises:
+            LoadError: the file with its layer's examples is malformed.
+        """
+        return self._known.of(layer, feature)
+
     @property
     def _known(self) -> ExampleSource:
         return self._records if self.examples is None else self.examples

@@ -39,6 +39,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "replacement_model": "ReplacementModel: trace(), generate(), intervene(), verify() from the rooms above",
         "loading": "load()",
     },
+    {"proposal": "groups and circuits proposed on a graph, with reasons: profiles, clusters, names"},
     {"wording": "texts for numbers, nodes and experiments, on screen and in figures; widths of text"},
     {"figure.layout": "the layout of map and circuit"},
     {"figure.scene": "a figure as shapes and texts: map, circuit, effect, legend"},

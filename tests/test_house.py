@@ -16,8 +16,8 @@ FRONTEND_ROOT = ROOT / "js/src"
 FRONTEND = sorted(path for ending in ("ts", "tsx", "css") for path in FRONTEND_ROOT.rglob(f"*.{ending}"))
 LONGEST_FILE = 400
 
-# `graph.show()` and `graph.figure()` import from above when they are called, and name what they return.
-UPWARD = {("graph", "figure"), ("graph", "widget")}
+# `graph.show()`, `graph.figure()` and proposals import from above when they are called, and name what they return.
+UPWARD = {("graph", "figure"), ("graph", "proposal"), ("graph", "widget")}
 
 ONLY_IN = {"transformers": {"model", "demo"}, "anywidget": {"widget"}, "ipywidgets": {"widget"}}
 

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Union
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
-from circuit_widget.arguments import whole_number
-from circuit_widget.attribution.influence import cumulative_share, flow, input_totals
-from circuit_widget.attribution.scores import scores_of
-from circuit_widget.attribution.strongest_edges import strongest_edges
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import node_table as nodes
 from circuit_widget.graph.arrays import ARRAYS, check_arrays, check_kinds, check_texts, check_weights, exactly
 from circuit_widget.graph.description import described
+from circuit_widget.graph.edges_by_score import edges_by_score
+from circuit_widget.graph.flow_values import flow_of
 from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
 from circuit_widget.graph.node_table import Edges
 from circuit_widget.graph.qk_contributors import qk_frame
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     import pandas
 
     from circuit_widget.figure.figure import Figure, FigureCircuit, FigureEffect, Part
+    from circuit_widget.proposal import Proposals, ProposedCircuit
     from circuit_widget.widget.widget import CircuitWidget
 
 JSON: TypeAlias = Union[bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"], None]  # noqa: UP007
@@ -125,13 +124,8 @@ class Graph:
         feature_layer = exactly("feature_layer", feature_layer, np.int32)
         error_layer = exactly("error_layer", error_layer, np.int32)
         weights = exactly("weights", weights, np.float32)
-        target_weight = np.array([target.probability for target in targets], dtype=np.float64)
         check_weights(weights, feature_layer, len(targets))
-        solved = flow(weights, feature_layer, target_weight)
-        scores = scores_of(solved, weights, len(feature_layer), len(error_layer), target_weight)
-        by_source, logits = solved.influence.astype(np.float32), np.zeros(len(targets), dtype=np.float32)
-        influence = np.concatenate([by_source, logits])
-        share = np.concatenate([cumulative_share(by_source), logits])
+        found = flow_of(weights, feature_layer, len(error_layer), targets)
         return cls(
             tokens=tuple(tokens),
             targets=tuple(targets),
@@ -145,9 +139,9 @@ class Graph:
             error_position=error_position,
             token_position=token_position,
             weights=weights,
-            influence=influence,
-            share=share,
-            recorded_scores=Scores(*scores),
+            influence=found.influence,
+            share=found.share,
+            recorded_scores=found.scores,
             labels=labels,
             recipe=recipe,
             model=model,
@@ -212,16 +206,12 @@ class Graph:
     @cached_property
     def row_nodes(self) -> Int64[np.ndarray, " targets"]:
         """Index in node order of each row of `weights`."""
-        features, logits = np.arange(self.n_features), np.arange(self.weights.shape[1], self.n_nodes)
-        return np.concatenate([features, logits], dtype=np.int64)
+        return nodes.row_nodes(self)
 
     @cached_property
     def input_total(self) -> Float64[np.ndarray, " nodes"]:
         """Summed absolute weight of all edges into each node, in node order; 0 for nodes without incoming edges."""
-        totals = np.zeros(self.n_nodes, dtype=np.float64)
-        totals[self.row_nodes] = input_totals(self.weights)
-        totals.setflags(write=False)
-        return totals
+        return nodes.input_total(self)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -273,19 +263,7 @@ class Graph:
         the whole graph's score of this edge and all edges at least as strong. Raises NodeError for another count,
         or an index that no node has.
         """
-        if count is not None:
-            count = whole_number(count, "count, the number of edges, or None for all,", NodeError)
-        chosen = nodes.among(self, among)
-        found = strongest_edges(
-            self.weights,
-            self.feature_layer,
-            np.concatenate([self.influence[: self.n_features], self.target_weight]),
-            self.input_total[self.row_nodes],
-            np.flatnonzero(chosen[self.row_nodes]),
-            np.flatnonzero(chosen[: self.weights.shape[1]]),
-            count,
-        )
-        return Edges(found.column, self.row_nodes[found.row], self.weights[found.row, found.column], found.share)
+        return edges_by_score(self, count, among)
 
     def prune(self, node_threshold: float = 0.8, edge_threshold: float = 0.98) -> Graph:
         """The part with nearly all of the effect, as a graph of its own.
@@ -320,6 +298,28 @@ class Graph:
         Returns the Validation of `model.validate(graph, groups, ...)`. Raises NoModelError for a graph from a file.
         """
         return required(self.model, "validate").validate(self, groups, **settings)
+
+    def propose_groups(self, n: int | None = None, **settings: Any) -> Proposals:
+        """At most `n` groups, by default 12, of features that may belong together, each with its reason and its evidence.
+
+        Features are alike that have the same inputs and the same outputs in this graph, each with its sign. `model`, by
+        default the one that traced the graph, adds what is in their examples and what they promote; `ablations=True` what
+        ablating each of the 64 most influential ones changes. `namer` is given the cards of a group's strongest features, at
+        most 12, and returns its name. `progress` and `cancelled` are as in `trace`.
+        Raises CircuitError for a wrong `n` or a graph without features, NoModelError where a model is needed.
+        """
+        from circuit_widget.proposal.grouping import propose_groups
+
+        return propose_groups(self, n, **settings)
+
+    def propose_circuit(self, n: int | None = None, **settings: Any) -> ProposedCircuit:
+        """The `n` most influential groups of `propose_groups`, by default 8, as a circuit with tokens and targets.
+
+        With a model: how necessary and sufficient it is, and what the best next group adds. Settings and errors are alike.
+        """
+        from circuit_widget.proposal.proposed_circuit import propose_circuit
+
+        return propose_circuit(self, n, **settings)
 
     def to_frames(self) -> tuple[pandas.DataFrame, pandas.DataFrame]:
         """Nodes and edges as pandas frames.

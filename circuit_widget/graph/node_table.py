@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int, Int32, Int64
 
 from circuit_widget.arguments import entries_of, one_line, quoted, whole_number
+from circuit_widget.attribution.influence import input_totals
 from circuit_widget.errors import NodeError
 from circuit_widget.nodes import Feature, NodeKind, error_id, feature_id, logit_id, token_id
 
@@ -56,6 +57,20 @@ def node_position(graph: Graph) -> Int32[np.ndarray, " nodes"]:
     """Positions of all nodes, in node order; the traced position for logits."""
     logits = np.full(len(graph.targets), graph.position)
     return np.concatenate([graph.feature_position, graph.error_position, graph.token_position, logits], dtype=np.int32)
+
+
+def row_nodes(graph: Graph) -> Int64[np.ndarray, " targets"]:
+    """Index in node order of each row of a graph's weights."""
+    features, logits = np.arange(graph.n_features), np.arange(graph.weights.shape[1], graph.n_nodes)
+    return np.concatenate([features, logits], dtype=np.int64)
+
+
+def input_total(graph: Graph) -> Float64[np.ndarray, " nodes"]:
+    """Summed absolute weight of all edges into each node, in node order; read-only."""
+    totals = np.zeros(graph.n_nodes, dtype=np.float64)
+    totals[graph.row_nodes] = input_totals(graph.weights)
+    totals.setflags(write=False)
+    return totals
 
 
 def feature_at(graph: Graph, index: int) -> Feature:

@@ -6,7 +6,7 @@ import { circuitLayout, type LayoutBox, type PlacedBox } from "../src/layout/cir
 import { FAINT_WIDTHS } from "../src/layout/constants";
 import { injectedBox } from "../src/layout/injected";
 import { type Area, type LabelledMap, labelArea, type MapLabel, mapLabels } from "../src/layout/map-labels";
-import { type MapNode, mapLayout } from "../src/layout/map-layout";
+import { columnsWithText, type MapNode, mapLayout } from "../src/layout/map-layout";
 import { type BoxLink, mapEdge, type Route, routeEdges, type Trunk, visibleLinks } from "../src/layout/routing";
 import {
   barHalf,
@@ -112,7 +112,8 @@ describe("map", () => {
   test.each(fixture.map.map((entry, at) => ({ at, entry })))("layout $at", ({ entry }) => {
     const layout = mapLayout(entry.nodes, entry.token_texts, entry.layers, entry.width, entry.height);
     const { tokenY, ...rest } = layout;
-    expectSame({ ...rest, token_y: tokenY }, entry.expected, "map");
+    const texts = [1, 2.5].map((zoom) => columnsWithText(layout.columns, zoom));
+    expectSame({ ...rest, token_y: tokenY, with_text: texts }, entry.expected, "map");
   });
 
   test.each(fixture.map_labels.map((entry, at) => ({ at, entry })))("labels $at", ({ entry }) => {

@@ -51,6 +51,8 @@ def test_neurons_of_a_real_model_are_looked_at_grouped_and_ablated(notebook: Not
 
     view.drag(view.place(second), view.place(first))
     view.name_group("say a city")
+    # A weaker one, which the map shows once it is in the circuit.
+    notebook.tell(f"widget.pin([{third!r}])")
     view.drag(view.place(third), view.centre(view.box("say a city")))
     notebook.wait_until("len(widget.circuit.supernode('say a city').nodes) == 3")
     assert set(notebook.python("list(widget.circuit.supernode('say a city').nodes)")) == set(CITY)

@@ -45,6 +45,7 @@ def make_entries() -> dict[str, Entry]:
     model = tiny_model()
     graph = model.trace(PROMPT, targets=[5, 6])
     node, other, token = graph.node_ids[0], graph.node_ids[1], graph.targets[0].token_id
+    token_node = graph.node_ids[graph.n_features + graph.n_errors]
     ablate = cw.Ablate(node)
     effect = model.intervene(graph, ablate)
     controls = model.controls(graph, ablate, n=2)
@@ -124,6 +125,8 @@ def make_entries() -> dict[str, Entry]:
         "scores": {"keep": [node]},
         "verify": {"n": 1},
         "validate": {"groups": [node]},
+        "propose_groups": {"n": 2, "progress": False},
+        "propose_circuit": {"n": 2, "progress": False},
         "save": {"path": folder / "graph.safetensors"},
         "load": {"path": folder / "graph.safetensors"},
         "export": {"path": folder / "graph.json", "slug": "a", "scan": "b"},
@@ -191,6 +194,7 @@ def make_entries() -> dict[str, Entry]:
         (model.sweep(graph, node, [0]), {"activation": {"groups": {"name": [node]}}}),
         (model.sweep_groups(graph, [node]), {"to_frame": {"tokens": [token]}, "plot": {"token": token}}),
         (model.validate(graph, n=3), {"plot": {"kind": "logit"}}),
+        (graph.propose_groups(2, progress=False), {"to_circuit": {"pinned": [token_node]}}),
         (cw.Everywhere(0, 0), {"at": {"position": 1}}),
         (model.feature_card(0, 0), {"at": {"activation": -1.5}}),
         # Without examples, so that labels by rule are refused whatever other entries collect.

@@ -23,6 +23,8 @@ NAMES = [".".join(pair) for pair in PARAMETERS]
 PASSED_ON = {
     "CircuitWidget.generate.options",
     "Generation.trace.options",
+    "Graph.propose_circuit.settings",
+    "Graph.propose_groups.settings",
     "Graph.show.settings",
     "Graph.validate.settings",
 }

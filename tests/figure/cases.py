@@ -7,7 +7,7 @@ from typing import Any
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
 from circuit_widget.figure.layout.injected import injected_box
 from circuit_widget.figure.layout.map_labels import Area, LabelledMap, MapDot, label_area, label_frame, map_labels
-from circuit_widget.figure.layout.map_layout import MapNode, map_layout
+from circuit_widget.figure.layout.map_layout import MapNode, columns_with_text, map_layout
 from circuit_widget.figure.layout.routing import Link, Trunk, map_edge, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
@@ -263,6 +263,7 @@ def _map_case(
             "radius": list(layout.radius),
             "columns": [column._asdict() for column in layout.columns],
             "column": list(layout.column),
+            "with_text": [columns_with_text(layout.columns, zoom) for zoom in (1.0, 2.5)],
             "rows": [
                 {"label": row.label, "y": row.y, "height": row.height, "inBand": row.in_band} for row in layout.rows
             ],

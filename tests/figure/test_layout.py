@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, PlacedBox, circuit_layout
-from circuit_widget.figure.layout.map_layout import MapLayout, MapNode, map_layout
+from circuit_widget.figure.layout.map_layout import MapLayout, MapNode, columns_with_text, map_layout
 from circuit_widget.wording.text import mono_width, printable, shorten, text_width, token_label
 from tests.figure.cases import DALLAS, boxes_and_links, fixture, map_nodes, numbered, stored
 
@@ -78,6 +78,27 @@ def test_a_position_without_visible_nodes_has_no_column() -> None:
     layout = map_layout(nodes, DALLAS, numbered(4), 740, 400)
     assert [column.position for column in layout.columns] == [1, 4]
     assert layout.columns[0].x1 == pytest.approx(layout.columns[1].x0)
+
+
+@pytest.mark.parametrize("count", [40, 200, 2_000])
+def test_texts_of_a_long_prompt_are_never_written_over_each_other(count: int) -> None:
+    tokens = [MapNode("token", -1, position, 0.001) for position in range(count)]
+    busy = [3, count // 2, count - 1]
+    outputs = [MapNode("logit", 4, count - 1, 0.0) for _ in range(3)]
+    layout = map_layout(
+        [*tokens, *(MapNode("feature", 1, at, 0.1) for at in busy), *outputs], ["the"] * count, numbered(4), 500, 300
+    )
+    assert layout.slanted
+    assert distance(layout, -1, -2) >= layout.radius[-1] + layout.radius[-2]
+    found = columns_with_text(layout.columns)
+    assert set(busy) <= set(found)
+    assert len(found) > 10
+    middles = [(layout.columns[at].x0 + layout.columns[at].x1) / 2 for at in found]
+    assert all(other - one >= 17 - 1e-6 for one, other in itertools.pairwise(middles))
+    assert {layout.y[at] for at in range(count)} == {layout.rows[0].y}
+    wide = [column.x1 - column.x0 for column in layout.columns]
+    assert min(wide[at] for at in busy) > 1.5 * min(wide)
+    assert len(columns_with_text(layout.columns, 3.0)) >= len(found)
 
 
 @pytest.mark.parametrize("height", [300, 900])

@@ -92,3 +92,31 @@ def test_every_visible_node_has_a_way_to_the_output() -> None:
             while node != logit:
                 node, steps = onward[node], steps + 1
             assert steps <= N_LAYERS + 1
+
+
+def test_the_edge_that_is_kept_leads_to_the_output_and_not_to_where_the_path_ends() -> None:
+    # a -> b -> c -> output carries more than a -> output, but c is not visible.
+    weights = np.zeros((4, 4), dtype=np.float32)
+    weights[1, 0] = weights[2, 1] = 1.0
+    weights[3, 2], weights[3, 0] = 0.6, 0.4
+    graph = Graph.build(
+        tokens=[PromptToken("The", 0)],
+        targets=[Target("end", 1, 0.5, 2.0)],
+        position=0,
+        n_layers=3,
+        feature_layer=np.arange(3, dtype=np.int32),
+        feature_position=np.zeros(3, dtype=np.int32),
+        feature_index=np.arange(3, dtype=np.int32),
+        activation=np.ones(3, dtype=np.float32),
+        error_layer=np.zeros(0, dtype=np.int32),
+        error_position=np.zeros(0, dtype=np.int32),
+        token_position=np.zeros(1, dtype=np.int32),
+        weights=weights,
+        labels={},
+        recipe={},
+    )
+    a, b, _ = graph.node_ids[:3]
+    found = visible_graph(graph, Circuit(node_threshold=0.0, edge_threshold=0.0).pin([b]))
+    edges = zip(found.source.tolist(), found.target.tolist(), strict=True)
+    assert [graph.node_ids[node] for node in found.nodes][:2] == [a, b]
+    assert list(edges) == [(0, graph.n_nodes - 1)]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tools.mutants import computing, labelling, reading, showing
+from tools.mutants import computing, labelling, proposing, reading, showing
 from tools.mutants.mutation import Mutation
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *computing.MUTATIONS,
     *reading.MUTATIONS,
     *labelling.MUTATIONS,
+    *proposing.MUTATIONS,
     *showing.MUTATIONS,
 )
 SECONDS = 600

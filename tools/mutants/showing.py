@@ -158,6 +158,13 @@ MUTATIONS = (
         STROKES,
     ),
     Mutation(
+        "texts of a long prompt are written over each other",
+        "circuit_widget/figure/layout/map_layout.py",
+        "middle) / 2 >= TEXT_SPACE",
+        "middle) >= TEXT_SPACE",
+        STROKES,
+    ),
+    Mutation(
         "widths of edges do not grow",
         "circuit_widget/figure/layout/strokes.py",
         "5.0 * math.sqrt(abs(share)), 0.8), 5.0)",

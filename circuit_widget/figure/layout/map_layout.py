@@ -5,7 +5,8 @@ Units are pixels of the screen; y grows downwards.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
@@ -22,7 +23,7 @@ RIGHT: Final = 10.0
 TOP: Final = 18.0
 BOTTOM: Final = 30.0
 TOKEN_SPACE: Final = 10.0
-SLANTED_SPACE: Final = 15.0
+SLANTED_SPACE: Final = 18.0
 SLANT: Final = 40.0
 """Degrees by which slanted texts are turned."""
 SLANT_COS: Final = 0.766
@@ -30,6 +31,12 @@ SLANT_SIN: Final = 0.643
 NODE_GAP: Final = 1.5
 ROW_LABEL_SPACE: Final = 11.0
 MANY_LOGITS: Final = 4
+QUIET: Final = 3.0
+"""Width of a column that has its token alone, where there is no room for all texts."""
+TEXT_SPACE: Final = 17.0
+"""Least distance of two slanted texts."""
+LEAST_COLUMN: Final = 6.0
+"""Width from which a column is marked off by a line."""
 LANES: Final = 6
 """Lines of nodes in a row, at most."""
 BAND: Final = 7.0
@@ -48,13 +55,14 @@ class MapNode(NamedTuple):
 
 
 class Column(NamedTuple):
-    """The strip of one token position, the mean y of the nodes in it, and the text under it."""
+    """The strip of one token position, the text under it, and of the nodes in it the mean y and, tokens aside, the number."""
 
     position: int
     x0: float
     x1: float
     text: str
     y: float
+    crowd: int
 
 
 class Row(NamedTuple):
@@ -98,6 +106,7 @@ def map_layout(
     as their nodes need; layers without nodes are thin bands.
     """
     positions = sorted({node.position for node in nodes})
+    place = {position: index for index, position in enumerate(positions)}
     texts = [token_label(token_texts[position]) for position in positions]
     text_widths = [mono_width(text, token_size) for text in texts]
     n_layers, gutter = len(layers), _gutter(layers, width)
@@ -108,7 +117,11 @@ def map_layout(
     upright = math.fsum(max(text + TOKEN_SPACE, crowd) for text, crowd in zip(text_widths, crowds, strict=True))
     slanted = upright > available
     bottom = min(BOTTOM - 8 + SLANT_SIN * max(text_widths, default=0.0), 0.4 * height) if slanted else BOTTOM
+    beside = Counter(node.position for node in nodes if node.kind != "token")
+    crowd = [beside[position] for position in positions]
     base = [SLANTED_SPACE if slanted else text + TOKEN_SPACE for text in text_widths]
+    if math.fsum(base) > available:
+        base = [SLANTED_SPACE if count else QUIET for count in crowd]
     columns = _columns(positions, base, cells, radius, gutter, available, n_layers + 1)
 
     base_y = height - bottom
@@ -117,10 +130,14 @@ def map_layout(
     heights = _heights([need for need, _ in needs], max(1.0, base_y - TOP))
     middles = _middles(heights, base_y)
     most = [max(2.0, 0.88 * row / (lines + 1)) for row, (_, lines) in zip(heights, needs, strict=True)]
-    radius = [min(size, most[node.layer + 1]) for size, node in zip(radius, nodes, strict=True)]
+    wide = {position: right - left for position, (left, right) in zip(positions, columns, strict=True)}
+    radius = [
+        min(size, most[node.layer + 1], max(1.5, wide[node.position] / 2) if node.kind == "token" else size)
+        for size, node in zip(radius, nodes, strict=True)
+    ]
     x, y = [0.0] * len(nodes), [0.0] * len(nodes)
     for (position, row), members in cells.items():
-        left, right = columns[positions.index(position)]
+        left, right = columns[place[position]]
         for index, (dx, dy) in zip(
             members,
             _pack([radius[i] for i in members], rooms[position], heights[row], 1 if row > n_layers else LANES),
@@ -128,16 +145,19 @@ def map_layout(
         ):
             x[index] = (left + right) / 2 + dx
             y[index] = middles[row] + dy
-    column = [positions.index(node.position) for node in nodes]
-    means = [_mean(y[i] for i, at in enumerate(column) if at == index) for index in range(len(positions))]
+    column = [place[node.position] for node in nodes]
+    inside: list[list[float]] = [[] for _ in positions]
+    for index, middle in zip(column, y, strict=True):
+        inside[index].append(middle)
+    means = [math.fsum(values) / len(values) for values in inside]
     return MapLayout(
         tuple(x),
         tuple(y),
         tuple(radius),
         tuple(column),
         tuple(
-            Column(position, left, right, _column_text(text, left, right, slanted, token_size), mean)
-            for position, (left, right), text, mean in zip(positions, columns, texts, means, strict=True)
+            Column(position, left, right, _column_text(text, left, right, slanted, token_size), mean, count)
+            for position, (left, right), text, mean, count in zip(positions, columns, texts, means, crowd, strict=True)
         ),
         _rows(layers, gutter, middles, heights, [lines == 0 for _, lines in needs]),
         slanted,
@@ -146,8 +166,14 @@ def map_layout(
     )
 
 
-def _mean(values: Iterable[float]) -> float:
-    return math.fsum(present := list(values)) / len(present)
+def columns_with_text(columns: Sequence[Column], zoom: float = 1.0) -> list[int]:
+    """Return the indices of the columns whose slanted texts have room, ascending; those with most nodes come first."""
+    chosen: list[int] = []
+    for index in sorted(range(len(columns)), key=lambda at: (-columns[at].crowd, at)):
+        middle = columns[index].x0 + columns[index].x1
+        if all(zoom * abs(columns[at].x0 + columns[at].x1 - middle) / 2 >= TEXT_SPACE for at in chosen):
+            chosen.append(index)
+    return sorted(chosen)
 
 
 def _gutter(layers: Sequence[str], width: float) -> float:
@@ -166,7 +192,7 @@ def _needs(
     for (position, row), members in cells.items():
         radii = [radius[i] for i in members]
         step = 2 * max(radii) + NODE_GAP
-        most = 1 if row == n_rows - 1 else LANES
+        most = 1 if row == n_rows - 1 else min(LANES, len(members))
         fits = (
             lines for lines in range(1, most) if _extent(_fill(radii, _lanes(lines, step)), radii) <= rooms[position]
         )
@@ -253,16 +279,17 @@ def _columns(
     available: float,
     top: int,
 ) -> list[tuple[float, float]]:
-    """Share the width: token texts and the top row first, then cells in three lines, then in one, then the rest."""
+    """Share the width: the top row first, then token texts, cells in three lines, then in one, then the rest."""
     index_of = {position: index for index, position in enumerate(positions)}
-    first, wrapped, packed = list(base), list(base), list(base)
+    outputs, first, wrapped, packed = [0.0] * len(base), list(base), list(base), list(base)
     for (position, row), members in cells.items():
         at, line = index_of[position], math.fsum(2 * radius[i] + NODE_GAP for i in members) + 6.0
-        first[at] = max(first[at], line if row == top else 0.0)
+        outputs[at] = max(outputs[at], line if row == top else 0.0)
+        first[at] = max(first[at], outputs[at])
         wrapped[at] = max(wrapped[at], first[at], line / 3)
         packed[at] = max(packed[at], line)
     widths = [0.0] * len(positions)
-    for stage in (first, wrapped, packed):
+    for stage in (outputs, first, wrapped, packed):
         before, after = math.fsum(widths), math.fsum(stage)
         if after >= available:
             part = (available - before) / (after - before)
@@ -297,7 +324,7 @@ def _pack(radii: Sequence[float], room: float, height: float, most: int) -> list
     largest = max(radii)
     spread = max(0.0, height / 2 - largest - 0.75)
     placed: list[tuple[float, float]] = []
-    for lines in range(1, most + 1):
+    for lines in range(1, min(most, len(radii)) + 1):
         step = min(2 * spread / (lines - 1), 2 * largest + NODE_GAP) if lines > 1 else 0.0
         placed = _fill(radii, _lanes(lines, step))
         extent = _extent(placed, radii)

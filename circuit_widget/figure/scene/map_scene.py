@@ -18,7 +18,14 @@ from circuit_widget.figure.layout.map_labels import (
     label_frame,
     map_labels,
 )
-from circuit_widget.figure.layout.map_layout import SLANT, MapLayout, MapNode, map_layout
+from circuit_widget.figure.layout.map_layout import (
+    LEAST_COLUMN,
+    SLANT,
+    MapLayout,
+    MapNode,
+    columns_with_text,
+    map_layout,
+)
 from circuit_widget.figure.layout.routing import Route, Trunk, map_edge
 from circuit_widget.figure.layout.strokes import (
     BEHIND,
@@ -137,12 +144,13 @@ def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
     pen.lines(lines, Paint(stroke=style.GRID, width=0.8))
     top, bottom = layout.rows[-1].y - 8, layout.rows[0].y + 8
     pen.lines(
-        [(column.x0, top, column.x0, bottom) for column in layout.columns[1:]],
+        [(one.x0, top, one.x0, bottom) for one in layout.columns[1:] if one.x1 - one.x0 >= LEAST_COLUMN],
         Paint(stroke=style.LINE, width=0.8, dash=(1.0, 3.0)),
     )
     for row in layout.rows:
         pen.label(left - 8, row.y, row.label, style.CAPTION_SIZE, style.MUTED, "end")
-    for column in layout.columns:
+    for index in columns_with_text(layout.columns) if layout.slanted else range(len(layout.columns)):
+        column = layout.columns[index]
         middle = (column.x0 + column.x1) / 2
         if layout.slanted:
             pen.label(

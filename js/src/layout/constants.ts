@@ -20,7 +20,7 @@ export const BOTTOM = 30;
 
 export const TOKEN_SPACE = 10;
 
-export const SLANTED_SPACE = 15;
+export const SLANTED_SPACE = 18;
 
 /** Degrees by which slanted texts are turned. */
 export const SLANT = 40;
@@ -34,6 +34,15 @@ export const NODE_GAP = 1.5;
 export const ROW_LABEL_SPACE = 11;
 
 export const MANY_LOGITS = 4;
+
+/** Width of a column that has its token alone, where there is no room for all texts. */
+export const QUIET = 3;
+
+/** Least distance of two slanted texts. */
+export const TEXT_SPACE = 17;
+
+/** Width from which a column is marked off by a line. */
+export const LEAST_COLUMN = 6;
 
 /** Lines of nodes in a row, at most. */
 export const LANES = 6;

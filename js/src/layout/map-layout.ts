@@ -14,12 +14,14 @@ import {
   MOST_GUTTER,
   MOST_GUTTER_SHARE,
   NODE_GAP,
+  QUIET,
   RIGHT,
   ROW_LABEL_MARGIN,
   ROW_LABEL_SIZE,
   SLANT_COS,
   SLANT_SIN,
   SLANTED_SPACE,
+  TEXT_SPACE,
   TOKEN_SPACE,
   TOP,
 } from "./constants";
@@ -33,13 +35,14 @@ export interface MapNode {
   readonly influence: number;
 }
 
-/** The strip of one token position, the mean y of the nodes in it, and the text under it. */
+/** The strip of one token position, the text under it, and of the nodes in it the mean y and, tokens aside, the number. */
 export interface Column {
   readonly position: number;
   readonly x0: number;
   readonly x1: number;
   readonly text: string;
   readonly y: number;
+  readonly crowd: number;
 }
 
 /**
@@ -83,7 +86,10 @@ export function mapLayout(
   const crowds = crowdsOf(place, cells, nominal, nLayers + 1);
   const slanted = sum(textWidths.map((text, at) => Math.max(text + TOKEN_SPACE, crowds[at]))) > available;
   const bottom = slanted ? Math.min(BOTTOM - 8 + SLANT_SIN * Math.max(0, ...textWidths), 0.4 * height) : BOTTOM;
-  const base = textWidths.map((text) => (slanted ? SLANTED_SPACE : text + TOKEN_SPACE));
+  const crowd = positions.map(() => 0);
+  for (const { kind, position } of nodes) if (kind !== "token") crowd[place.get(position) as number] += 1;
+  const upright = textWidths.map((text) => (slanted ? SLANTED_SPACE : text + TOKEN_SPACE));
+  const base = sum(upright) > available ? crowd.map((count) => (count > 0 ? SLANTED_SPACE : QUIET)) : upright;
   const columns = shareWidth(place, base, cells, nominal, gutter, available, nLayers + 1);
 
   const baseY = height - bottom;
@@ -97,9 +103,11 @@ export function mapLayout(
     Math.max(1, baseY - TOP),
   );
   const middles = rowMiddles(heights, baseY);
-  const radius = nodes.map(({ layer }, index) =>
-    Math.min(nominal[index], Math.max(2, (0.88 * heights[layer + 1]) / (needs[layer + 1].lines + 1))),
-  );
+  const radius = nodes.map(({ kind, layer, position }, index) => {
+    const inRow = Math.max(2, (0.88 * heights[layer + 1]) / (needs[layer + 1].lines + 1));
+    const inColumn = kind === "token" ? Math.max(1.5, (roomAt(position) + 4) / 2) : nominal[index];
+    return Math.min(nominal[index], inRow, inColumn);
+  });
   const x = new Array<number>(nodes.length).fill(0);
   const y = new Array<number>(nodes.length).fill(0);
   for (const { position, row, members } of cells) {
@@ -130,13 +138,25 @@ export function mapLayout(
     columns: positions.map((position, index) => {
       const [x0, x1] = columns[index];
       const text = columnText(texts[index], x0, x1, slanted, tokenSize);
-      return { position, x0, x1, text, y: sums[index] / counts[index] };
+      return { position, x0, x1, text, y: sums[index] / counts[index], crowd: crowd[index] };
     }),
     rows: rowsOf(layers, gutter, middles, heights, needs),
     slanted,
     tokenY: baseY + (slanted ? 12 : 19),
     left: gutter,
   };
+}
+
+/** The indices of the columns whose slanted texts have room, ascending; those with most nodes come first. */
+export function columnsWithText(columns: readonly Column[], zoom: number): number[] {
+  const order = [...columns.keys()].sort((a, b) => columns[b].crowd - columns[a].crowd || a - b);
+  const chosen: number[] = [];
+  for (const index of order) {
+    const middle = columns[index].x0 + columns[index].x1;
+    const apart = (at: number) => (zoom * Math.abs(columns[at].x0 + columns[at].x1 - middle)) / 2 >= TEXT_SPACE;
+    if (chosen.every(apart)) chosen.push(index);
+  }
+  return chosen.sort((a, b) => a - b);
 }
 
 /** The width of the row labels: more than usual where layers have long names. */
@@ -198,7 +218,7 @@ function crowdsOf(
   return widths;
 }
 
-/** Share the width: token texts and the top row first, then cells in three lines, then in one, then the rest. */
+/** Share the width: the top row first, then token texts, cells in three lines, then in one, then the rest. */
 function shareWidth(
   place: ReadonlyMap<number, number>,
   base: readonly number[],
@@ -208,18 +228,20 @@ function shareWidth(
   available: number,
   top: number,
 ): NumberPair[] {
+  const outputs = base.map(() => 0);
   const first = [...base];
   const wrapped = [...base];
   const packed = [...base];
   for (const { position, row, members } of cells) {
     const at = place.get(position) as number;
     const line = sum(members.map((index) => 2 * radius[index] + NODE_GAP)) + 6;
-    first[at] = Math.max(first[at], row === top ? line : 0);
+    outputs[at] = Math.max(outputs[at], row === top ? line : 0);
+    first[at] = Math.max(first[at], outputs[at]);
     wrapped[at] = Math.max(wrapped[at], first[at], line / 3);
     packed[at] = Math.max(packed[at], line);
   }
   let widths = base.map(() => 0);
-  for (const stage of [first, wrapped, packed]) {
+  for (const stage of [outputs, first, wrapped, packed]) {
     const before = sum(widths);
     const after = sum(stage);
     if (after >= available) {

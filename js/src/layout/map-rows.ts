@@ -62,7 +62,7 @@ export function rowNeeds(
     const sizes = members.map((index) => radius[index]);
     const largest = Math.max(...sizes);
     const step = 2 * largest + NODE_GAP;
-    const most = row === nRows - 1 ? 1 : LANES;
+    const most = row === nRows - 1 ? 1 : Math.min(LANES, members.length);
     const room = roomAt(position);
     let lines = 1;
     while (lines < most && extentOf(fill(sizes, lanesOf(lines, step)), sizes) > room) lines += 1;
@@ -121,7 +121,7 @@ export function pack(sizes: readonly number[], room: number, height: number, mos
   const largest = Math.max(...sizes);
   const spread = Math.max(0, height / 2 - largest - 0.75);
   let placed: NumberPair[] = [];
-  for (let lines = 1; lines <= most; lines++) {
+  for (let lines = 1; lines <= Math.min(most, sizes.length); lines++) {
     const step = lines > 1 ? Math.min((2 * spread) / (lines - 1), 2 * largest + NODE_GAP) : 0;
     placed = fill(sizes, lanesOf(lines, step));
     const extent = extentOf(placed, sizes);

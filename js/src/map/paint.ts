@@ -2,8 +2,8 @@
 
 import { KIND } from "../core/constants";
 import { shareOfInput } from "../core/snapshot";
-import { FAINT_WIDTHS, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT } from "../layout/constants";
-import type { Column } from "../layout/map-layout";
+import { FAINT_WIDTHS, LEAST_COLUMN, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT } from "../layout/constants";
+import { type Column, columnsWithText } from "../layout/map-layout";
 import { bandsOf } from "../layout/map-rows";
 import { mapEdge, type Trunk } from "../layout/routing";
 import {
@@ -62,7 +62,7 @@ export function paintAxes(brush: Brush, scene: Scene): void {
   context.beginPath();
   for (const column of layout.columns.slice(1)) {
     const x = Math.round(camera.k * column.x0 + camera.x) + 0.5;
-    if (x < frame.left) continue;
+    if (x < frame.left || camera.k * (column.x1 - column.x0) < LEAST_COLUMN) continue;
     context.moveTo(x, 6);
     context.lineTo(x, frame.bottom);
   }
@@ -89,7 +89,9 @@ function paintTokens({ context, palette, camera, tokenFont }: Brush, { layout, w
   context.font = `${TOKEN_SIZE}px ${tokenFont}`;
   context.textAlign = layout.slanted ? "right" : "center";
   context.textBaseline = "alphabetic";
-  for (const column of layout.columns) {
+  const indices = layout.slanted ? columnsWithText(layout.columns, camera.k) : layout.columns.keys();
+  for (const index of indices) {
+    const column = layout.columns[index];
     const x = (camera.k * (column.x0 + column.x1)) / 2 + camera.x;
     if (x < 24 || x > width) continue;
     if (layout.slanted) {
