@@ -74,7 +74,9 @@ class Graphs:
         traits = Traits(self._widget, self._lock)
         experiments = Experiments(graph, model, why_not, traits, SentGraph(graph))
         self._displayed = GraphWork(experiments, Keeping(graph, keep, circuit, experiments, self._notify), "")
-        return self._displayed.keeping.work.circuit
+        first = self._displayed.keeping.work.circuit
+        self.send_nodes(nodes_in(first))
+        return first
 
     @property
     def displayed(self) -> GraphWork:
@@ -95,6 +97,11 @@ class Graphs:
     def changed(self) -> None:
         """Write the work on the displayed graph soon."""
         self.displayed.keeping.changed()
+
+    def send_nodes(self, nodes: frozenset[str]) -> None:
+        """Send the displayed graph again if the page lacks some of these nodes."""
+        if (snapshot := self.experiments.sent.snapshot_with(nodes)) is not None:
+            self._widget.set_trait("snapshot", plain(snapshot))
 
     def retrace(self, changes: Changes) -> Graph:
         """Trace again with some settings changed, display the graph, and return it."""

@@ -41,7 +41,6 @@ from circuit_widget.widget.state.experiment import nodes_of
 from circuit_widget.widget.state.traits import circuit_trait
 from circuit_widget.widget.subshell import answer_where_requested
 from circuit_widget.widget.wire.messages import Capabilities, GraphSteps, Notice
-from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.sending import LONGEST_NOTICE, json_of, send_message, sendable, sentence
 
 if TYPE_CHECKING:
@@ -107,13 +106,12 @@ class CircuitWidget(anywidget.AnyWidget):
         self.model = fitting
         self._graphs = Graphs(self, self._state_lock, self._notify, lambda why: self._worker.end(self, why))
         first = self._graphs.start(graph, fitting, why_not, keep, circuit)
-        self._send_nodes(page.nodes_in(first))
         self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
         self.observe(answer_where_requested, "comm")
         super().__init__(circuit=first, settings=settings)
         self._picture = SavedPicture(self)
-        self.observe(lambda _: self._picture.changed(), ["circuit", "effect", "snapshot"])
         self._graphs.displayed.keeping.start()
+        self.observe(lambda _: self._picture.changed(), ["circuit", "effect", "snapshot"])
         self.observe(lambda _: self._graphs.changed(), ["circuit", "effect"])
         self._worker = Worker.of(graph if fitting is None else fitting, self)
         receiver = Receiver(self, self._graphs, self._worker, self.send)
@@ -351,7 +349,7 @@ class CircuitWidget(anywidget.AnyWidget):
     @traitlets.validate("circuit")
     def _valid_circuit(self, proposal: Any) -> Circuit:
         circuit: Circuit = proposal.value.check(self.graph)
-        self._send_nodes(page.nodes_in(circuit))
+        self._graphs.send_nodes(page.nodes_in(circuit))
         if circuit == self.circuit:
             return circuit
         return replace(circuit, revision=max(circuit.revision, self.circuit.revision + 1))
@@ -359,7 +357,7 @@ class CircuitWidget(anywidget.AnyWidget):
     @traitlets.validate("selected")
     def _valid_selection(self, proposal: Any) -> list[str]:
         nodes = [self.graph.node_ids[index] for index in self.graph.resolve(proposal.value)]
-        self._send_nodes(frozenset(nodes))
+        self._graphs.send_nodes(frozenset(nodes))
         return list(dict.fromkeys(nodes))
 
     @traitlets.validate("settings")
@@ -369,11 +367,6 @@ class CircuitWidget(anywidget.AnyWidget):
     @traitlets.validate("effect", "study", "experiments", "capabilities", "kept", "graphs")
     def _valid_message(self, proposal: Any) -> Any:
         return sendable(f"The {proposal.trait.name}", proposal.value)
-
-    def _send_nodes(self, nodes: frozenset[str]) -> None:
-        """Send the snapshot again if it lacks some of these nodes."""
-        if (snapshot := self._experiments.sent.snapshot_with(nodes)) is not None:
-            self.set_trait("snapshot", plain(snapshot))
 
     def _notify(self, message: str) -> None:
         """Show a sentence in the widget's message line."""
