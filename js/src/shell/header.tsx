@@ -12,6 +12,7 @@ import { percent, probability, tokenText, withoutText } from "../wording/words";
 import { ExportMenu } from "./export-menu";
 import { FullscreenButton } from "./fullscreen-button";
 import { KeyboardHelp } from "./keyboard-help";
+import { RetraceForm } from "./retrace-form";
 import { Search } from "./search";
 
 const REPLACEMENT =
@@ -116,6 +117,7 @@ function Prompt({ store }: { store: Store }) {
           answer
         />
       )}
+      <RetraceForm store={store} />
     </div>
   );
 }
