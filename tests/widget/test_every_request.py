@@ -190,7 +190,8 @@ def test_a_reply_that_the_transport_refuses_becomes_an_error(
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), Broken(), SystemExit(1), KeyboardInterrupt(), MemoryError()])
 @pytest.mark.parametrize(
-    "name", [name for name in REQUESTS if name not in ("ping", "cancel", "recall", "compare", "bring_back")]
+    "name",
+    [name for name in REQUESTS if name not in ("ping", "cancel", "recall", "compare", "bring_back", "display_graph")],
 )
 def test_a_handler_that_fails_in_any_way_is_answered(
     used: tuple[CircuitWidget, Page], monkeypatch: pytest.MonkeyPatch, name: str, error: BaseException
