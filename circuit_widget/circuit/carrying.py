@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CarriedCircuit:
+class CarryOver:
     """A circuit on another graph: what fits there, how many nodes it had before, and the ids there of those left out."""
 
     circuit: Circuit
@@ -32,7 +32,7 @@ class CarriedCircuit:
         return f"{len(self.left_out)} of {self.total} nodes of the circuit {verb} not in this graph"
 
 
-def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarriedCircuit:
+def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarryOver:
     """Return a circuit of one graph as far as it fits another of the same model.
 
     A feature or an error is the one of the same layer and number at the counterpart of its position (see `counterparts`), a
@@ -49,7 +49,7 @@ def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarriedC
     elsewhere = _elsewhere([node for node in circuit.labels if node not in there], old_graph, new_graph)
     boxes = {one.id for one in supernodes} | set(pinned)
     positions = {there.get(box, box): place for box, place in circuit.positions.items()}
-    carried = replace(
+    fitting = replace(
         circuit,
         supernodes=supernodes,
         pinned=pinned,
@@ -60,7 +60,7 @@ def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarriedC
         positions={box: place for box, place in positions.items() if box in boxes},
     )
     kept = there.keys() | (elsewhere.keys() - {*grouped, *circuit.pinned})
-    return CarriedCircuit(carried, len(named), tuple(node for node in named if node not in kept))
+    return CarryOver(fitting, len(named), tuple(node for node in named if node not in kept))
 
 
 def _found(nodes: Iterable[str], there: Mapping[str, str]) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class TraceableModel(Protocol):
 
 
 @dataclass(frozen=True)
-class Changes:
+class TraceChanges:
     """How a trace differs from an earlier one; None stands for what stays.
 
     `token_position` names a token of the earlier prompt: what comes before it is the prompt, and the token the target. Of
@@ -57,7 +57,7 @@ class Changes:
 def trace_again(
     model: TraceableModel,
     graph: Graph,
-    changes: Changes,
+    changes: TraceChanges,
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Graph:

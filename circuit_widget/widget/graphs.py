@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 import traitlets
 
-from circuit_widget.circuit.carrying import CarriedCircuit, carry_over
+from circuit_widget.circuit.carrying import CarryOver, carry_over
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.graph import Graph
-from circuit_widget.tracing.tracing_again import Changes, trace_again
+from circuit_widget.tracing.tracing_again import TraceChanges, trace_again
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.retracing import trace_name
 from circuit_widget.widget.keeping import Keeping
@@ -103,7 +103,7 @@ class Graphs:
         if (snapshot := self.experiments.sent.snapshot_with(nodes)) is not None:
             self._widget.set_trait("snapshot", plain(snapshot))
 
-    def retrace(self, changes: Changes) -> Graph:
+    def retrace(self, changes: TraceChanges) -> Graph:
         """Trace again with some settings changed, display the graph, and return it."""
         experiments = self.experiments
         graph = trace_again(experiments.required_model(), experiments.graph, changes)
@@ -117,8 +117,8 @@ class Graphs:
         """
         with self._lock:
             before = self.displayed
-            carried = carry_over(before.experiments.traits.circuit, before.experiments.graph, graph)
-            made = self._opened(graph, carried, name)
+            fitting = carry_over(before.experiments.traits.circuit, before.experiments.graph, graph)
+            made = self._opened(graph, fitting, name)
             forgotten = [*self._later, *self._earlier[: 1 - MOST_EARLIER]]
             self._earlier, self._later = [*self._earlier[1 - MOST_EARLIER :], before], []
             self._show(made)
@@ -139,14 +139,14 @@ class Graphs:
             if work is not None:
                 work.keeping.close()
 
-    def _opened(self, graph: Graph, carried: CarriedCircuit, name: str) -> GraphWork:
+    def _opened(self, graph: Graph, fitting: CarryOver, name: str) -> GraphWork:
         """Return a new graph with what is known of the work on it, which is not displayed yet."""
         before = self.experiments
         aside = {"circuit": Circuit(), "selected": [], "effect": None, "study": None, "experiments": [], "kept": {}}
         traits, sent = Traits(self._widget, self._lock, aside), SentGraph(graph, self._count + 1)
         experiments = Experiments(graph, before.model, before.why_not, traits, sent)
-        # Where nothing is carried over, what the last widget on this graph had is better than nothing.
-        circuit = carried.circuit if carried.total else None
+        # Where nothing is taken over, what the last widget on this graph had is better than nothing.
+        circuit = fitting.circuit if fitting.total else None
         keeping = Keeping(graph, None, circuit, experiments, self._notify)
         traits.set("circuit", keeping.work.circuit)
         sent.snapshot_with(nodes_in(keeping.work.circuit))
@@ -154,7 +154,7 @@ class Graphs:
         files = [one.keeping.file for one in (*self._earlier, self.displayed)]
         others = [f"not kept in {printable(file)}, which belongs to an earlier graph" for file in files if file]
         kept = traits.kept
-        sentence = " · ".join(words for words in (kept.sentence, str(carried), *others) if words)
+        sentence = " · ".join(words for words in (kept.sentence, str(fitting), *others) if words)
         traits.set("kept", plain(replace(kept, sentence=sentence)))
         self._count += 1
         return GraphWork(experiments, keeping, name)

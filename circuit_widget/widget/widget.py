@@ -27,7 +27,7 @@ from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.model.sampling import Options
 from circuit_widget.model.tokens.prompt import PromptInput
-from circuit_widget.tracing.tracing_again import Changes
+from circuit_widget.tracing.tracing_again import TraceChanges
 from circuit_widget.widget.graphs import Graphs
 from circuit_widget.widget.html_file.write import write_html
 from circuit_widget.widget.jobs.experiments import Experiments
@@ -141,7 +141,7 @@ class CircuitWidget(anywidget.AnyWidget):
         it fits (see `carry_over`); experiments stay with their graph. Raises as `ReplacementModel.trace`, and PromptError
         for settings that exclude each other; then everything stays as it was.
         """
-        return self._graphs.retrace(Changes(prompt, targets, token_position, max_features))
+        return self._graphs.retrace(TraceChanges(prompt, targets, token_position, max_features))
 
     def undo_retrace(self) -> None:
         """Display the graph before the last trace again, with its circuit and experiments; up to five are kept."""

@@ -35,9 +35,9 @@ def test_a_circuit_on_its_own_graph_stays_as_it_is() -> None:
     circuit = (
         Circuit().group("first", nodes[:3]).pin([nodes[5], nodes[-1]]).label(nodes[1], "one").move("first", 0.2, 0.3)
     )
-    carried = carry_over(circuit.threshold(node=0.5), graph(), graph())
-    assert carried.circuit == circuit.threshold(node=0.5)
-    assert (carried.total, carried.left_out, str(carried)) == (5, (), "")
+    fitting = carry_over(circuit.threshold(node=0.5), graph(), graph())
+    assert fitting.circuit == circuit.threshold(node=0.5)
+    assert (fitting.total, fitting.left_out, str(fitting)) == (5, (), "")
 
 
 def test_a_supernode_keeps_its_name_colour_and_place_and_loses_what_is_not_there() -> None:
@@ -45,14 +45,14 @@ def test_a_supernode_keeps_its_name_colour_and_place_and_loses_what_is_not_there
     there = [node for node in graph().node_ids[: graph().n_features] if node in few.node_ids]
     gone = [node for node in graph().node_ids[: graph().n_features] if node not in few.node_ids]
     circuit = Circuit().group("a", gone[:1]).group("kept", [there[0], gone[1]]).move("kept", 0.75, 0.25).pin(gone[2])
-    carried = carry_over(circuit, graph(), few)
-    (supernode,) = carried.circuit.supernodes
+    fitting = carry_over(circuit, graph(), few)
+    (supernode,) = fitting.circuit.supernodes
     assert (supernode.id, supernode.name, supernode.color, supernode.nodes) == ("s2", "kept", 1, (there[0],))
-    assert dict(carried.circuit.positions) == {"s2": (0.75, 0.25)}
-    assert carried.circuit.pinned == ()
-    assert set(carried.left_out) == set(gone[:3])
-    assert str(carried) == "3 of 4 nodes of the circuit are not in this graph"
-    carried.circuit.check(few)
+    assert dict(fitting.circuit.positions) == {"s2": (0.75, 0.25)}
+    assert fitting.circuit.pinned == ()
+    assert set(fitting.left_out) == set(gone[:3])
+    assert str(fitting) == "3 of 4 nodes of the circuit are not in this graph"
+    fitting.circuit.check(few)
 
 
 def test_a_feature_of_another_prompt_is_the_one_at_the_counterpart_of_its_position() -> None:
@@ -71,11 +71,11 @@ def test_a_feature_of_another_prompt_is_the_one_at_the_counterpart_of_its_positi
     circuit = (
         Circuit().pin([node, here.node_ids[here.index(f"E_{here.tokens[old].token_id}_{old}")]]).move(node, 0.5, 0.5)
     )
-    carried = carry_over(circuit, here, there).circuit
+    fitting = carry_over(circuit, here, there).circuit
     wanted = f"{layer}_{feature}_{pairs[old + 1]}"
-    assert carried.pinned == (wanted, f"E_{there.tokens[pairs[old]].token_id}_{pairs[old]}")
-    assert dict(carried.positions) == {wanted: (0.5, 0.5)}
-    assert not any(other.endswith(f"_{old + 1}") for other in carried.pinned)
+    assert fitting.pinned == (wanted, f"E_{there.tokens[pairs[old]].token_id}_{pairs[old]}")
+    assert dict(fitting.positions) == {wanted: (0.5, 0.5)}
+    assert not any(other.endswith(f"_{old + 1}") for other in fitting.pinned)
 
 
 def test_an_output_is_that_of_the_same_token_and_a_contrast_that_of_the_same_name() -> None:
@@ -85,10 +85,10 @@ def test_an_output_is_that_of_the_same_token_and_a_contrast_that_of_the_same_nam
     other = model().trace(DALLAS, targets=[Contrast("Albany", "Sacramento"), "Austin"], progress=False)
     contrast, austin = first.node_ids[-2:]
     assert contrast == other.node_ids[-2]
-    carried = carry_over(Circuit().pin([contrast, austin]), first, other)
-    assert carried.circuit.pinned == (austin,)
-    assert carried.left_out == (contrast,)
-    assert str(carried) == "1 of 2 nodes of the circuit is not in this graph"
+    fitting = carry_over(Circuit().pin([contrast, austin]), first, other)
+    assert fitting.circuit.pinned == (austin,)
+    assert fitting.left_out == (contrast,)
+    assert str(fitting) == "1 of 2 nodes of the circuit is not in this graph"
 
 
 def test_a_label_stays_with_its_feature_wherever_that_is() -> None:
@@ -101,9 +101,9 @@ def test_a_label_stays_with_its_feature_wherever_that_is() -> None:
         for node, layer, feature in zip(here.node_ids, here.feature_layer, here.feature_index, strict=False)
         if node not in there.node_ids and (int(layer), int(feature)) in features
     )
-    carried = carry_over(Circuit().label(node, "mine"), here, there)
-    assert dict(carried.circuit.labels) == dict.fromkeys(elsewhere, "mine")
-    assert carried.left_out == ()
+    fitting = carry_over(Circuit().label(node, "mine"), here, there)
+    assert dict(fitting.circuit.labels) == dict.fromkeys(elsewhere, "mine")
+    assert fitting.left_out == ()
     grouped = carry_over(Circuit().label(node, "mine").pin(node), here, there)
     assert (dict(grouped.circuit.labels), grouped.left_out) == (dict.fromkeys(elsewhere, "mine"), (node,))
 
@@ -111,8 +111,8 @@ def test_a_label_stays_with_its_feature_wherever_that_is() -> None:
 def test_prompts_that_share_nothing_leave_everything_out() -> None:
     here, there = graph(), graph("Oakland state Dallas")
     nodes = [here.node_ids[0], here.node_ids[here.n_features]]
-    carried = carry_over(Circuit().pin(nodes), here, there)
-    assert (carried.circuit.pinned, carried.left_out) == ((), tuple(nodes))
+    fitting = carry_over(Circuit().pin(nodes), here, there)
+    assert (fitting.circuit.pinned, fitting.left_out) == ((), tuple(nodes))
 
 
 def test_a_circuit_of_another_graph_is_refused() -> None:
@@ -122,7 +122,7 @@ def test_a_circuit_of_another_graph_is_refused() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_what_is_carried_over_fits_and_every_node_is_kept_or_counted(data: st.DataObject) -> None:
+def test_what_is_taken_over_fits_and_every_node_is_kept_or_counted(data: st.DataObject) -> None:
     here = graph(data.draw(st.sampled_from([DALLAS, OAKLAND, SHORTER])))
     there = graph(data.draw(st.sampled_from([DALLAS, OAKLAND, SHORTER])))
     n_sources = here.n_nodes - len(here.targets)
@@ -131,10 +131,10 @@ def test_what_is_carried_over_fits_and_every_node_is_kept_or_counted(data: st.Da
     for name in ("a", "b"):
         circuit = circuit.group(name, [here.node_ids[index] for index in data.draw(some)])
     circuit = circuit.pin([here.node_ids[index] for index in data.draw(some)])
-    carried = carry_over(circuit, here, there)
-    carried.circuit.check(there)
+    fitting = carry_over(circuit, here, there)
+    fitting.circuit.check(there)
     boxes = {node for one in circuit.supernodes for node in one.nodes} | set(circuit.pinned)
-    kept = {node for one in carried.circuit.supernodes for node in one.nodes} | set(carried.circuit.pinned)
-    assert len(boxes) == carried.total == len(kept) + len(carried.left_out)
+    kept = {node for one in fitting.circuit.supernodes for node in one.nodes} | set(fitting.circuit.pinned)
+    assert len(boxes) == fitting.total == len(kept) + len(fitting.left_out)
     names = {one.id: (one.name, one.color) for one in circuit.supernodes}
-    assert all(names[one.id] == (one.name, one.color) for one in carried.circuit.supernodes)
+    assert all(names[one.id] == (one.name, one.color) for one in fitting.circuit.supernodes)

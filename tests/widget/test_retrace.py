@@ -214,12 +214,12 @@ def test_edits_of_the_earlier_circuit_under_way_do_not_land_on_the_new_one(show:
     for name in ("one", "two", "three"):
         page.edit(labels={"2_9_5": name})
     widget.retrace(max_features=12)
-    carried = widget.circuit
+    fitting = widget.circuit
     page.speak()
     page.hear()
-    assert widget.circuit == carried
-    assert dict(carried.labels) == {}
-    assert page.traits["circuit"] == carried.to_json()
+    assert widget.circuit == fitting
+    assert dict(fitting.labels) == {}
+    assert page.traits["circuit"] == fitting.to_json()
 
 
 def test_the_kept_file_stays_with_its_graph(show: Open, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from circuit_widget.attribution.targets import Contrast, TargetChoice
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import Graph
-from circuit_widget.tracing.tracing_again import Changes, target_of, trace_again
+from circuit_widget.tracing.tracing_again import TraceChanges, target_of, trace_again
 from circuit_widget.widget.jobs.request_kind import Context, Task
 from circuit_widget.widget.jobs.worker import Job, JobResult
 from circuit_widget.widget.wire.messages import DisplayGraphBody, Empty, RetraceBody
@@ -18,7 +18,7 @@ def retrace(context: Context, body: RetraceBody) -> Task[Empty]:
     """Trace again with some settings changed, and display the graph with what fits it of the circuit."""
     experiments = context.experiments
     model = experiments.required_model()
-    changes = Changes(
+    changes = TraceChanges(
         prompt=body.prompt,
         targets=_targets(experiments.graph, body),
         token_position=body.token_position,
@@ -41,7 +41,7 @@ def display_graph(context: Context, body: DisplayGraphBody) -> Empty:
     return Empty()
 
 
-def trace_name(changes: Changes, graph: Graph) -> str:
+def trace_name(changes: TraceChanges, graph: Graph) -> str:
     """Return the name of the step to the graph of another trace: what undo takes back."""
     if changes.targets is not None or changes.token_position is not None:
         names = [printable(target.token.strip()) for target in graph.targets[:MOST_NAMED]]

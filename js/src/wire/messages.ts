@@ -52,7 +52,7 @@ export interface FigureBody {
   readonly part: "map" | "circuit" | "both";
 }
 
-/** Request for another trace; None stands for what stays, and `Changes` says what else is kept.
+/** Request for another trace; None stands for what stays, and `TraceChanges` says what else is kept.
 
     `token` is the id of a target, with `other` of their contrast. `token_position` is that of a token of the prompt which is
     the target.
