@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
-import { minified, options } from "./bundle.mjs";
+import { minified, options, shrunk } from "./bundle.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const watching = process.argv.includes("--watch");
@@ -41,7 +41,7 @@ const deliver = {
   setup(build) {
     build.onEnd(async ({ errors, metafile, outputFiles }) => {
       if (errors.length > 0) return;
-      const { contents } = outputFiles[0];
+      const contents = watching ? outputFiles[0].contents : Buffer.from(await shrunk(outputFiles[0].text));
       mkdirSync(target, { recursive: true });
       // A kernel that watches the file, for anywidget's hot reload, loses one that is moved away.
       (watching ? writeFileSync : writeAtomically)(join(target, "widget.js"), contents);

@@ -273,7 +273,19 @@ def test_one_name_means_one_thing() -> None:
 SAME_IN_BOTH = {
     *("Alignment", "Area", "Box", "BoxEdge", "BoxRow", "Circuit", "CircuitError", "CircuitLayout", "Column", "DType"),
     *("Example", "Experiments", "Grid", "History", "Injected", "Job", "Lane", "LayoutBox", "Line", "Link", "MapDot"),
-    *("MapLabel", "MapLayout", "MapNode", "NodeEdges", "NodeKind", "Outcome", "Pen", "PlacedBox", "Reply", "Route"),
+    *(
+        "MapLabel",
+        "MapLayout",
+        "MapNode",
+        "NewAnswer",
+        "NodeEdges",
+        "NodeKind",
+        "Outcome",
+        "Pen",
+        "PlacedBox",
+        "Reply",
+        "Route",
+    ),
     *("LabelledMap", "Row", "Scene", "Send", "Space", "State", "Supernode", "Thresholds", "Tone", "Trunk"),
 }
 """Names of one thing in Python and in TypeScript; any other name is in one of them alone."""

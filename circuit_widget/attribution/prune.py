@@ -5,51 +5,65 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32
+from jaxtyping import Bool, Float, Float32, Int32, Int64
 
 from circuit_widget.attribution.influence import edge_scores, fewest_reaching, flow
 
 
-class Pruned(NamedTuple):
-    """The pruned graph: masks of the remaining features and errors, and the weights between the remaining nodes."""
+class KeptPart(NamedTuple):
+    """The graph of the kept nodes: indices of its rows and columns in the whole one, its weights, and its edge scores."""
 
-    features: Bool[np.ndarray, " features"]
-    errors: Bool[np.ndarray, " errors"]
+    rows: Int64[np.ndarray, " kept_targets"]
+    columns: Int64[np.ndarray, " kept_sources"]
+    n_features: int
+    n_errors: int
     weights: Float32[np.ndarray, "kept_targets kept_sources"]
+    scores: Float32[np.ndarray, "kept_targets kept_sources"]
 
 
-def prune(
+class Remaining(NamedTuple):
+    """Masks of the rows, columns and edges of a `KeptPart` that stay."""
+
+    rows: Bool[np.ndarray, " kept_targets"]
+    columns: Bool[np.ndarray, " kept_sources"]
+    edges: Bool[np.ndarray, "kept_targets kept_sources"]
+
+
+def kept_part(
     weights: Float32[np.ndarray, "targets sources"],
     feature_layer: Int32[np.ndarray, " features"],
     target_weight: Float[np.ndarray, " logits"],
     keep_features: Bool[np.ndarray, " features"],
     keep_errors: Bool[np.ndarray, " errors"],
-    edge_threshold: float,
-) -> Pruned:
-    """Drop nodes, then all edges but the fewest that add up to `edge_threshold` of the summed edge score.
+) -> KeptPart:
+    """Drop features and errors; tokens and logits always stay.
 
     The score of an edge from s to t is `Â[t, s] (I_t + w_t)`: `Â` the absolute weights with each row scaled to sum 1,
-    `I_t` the influence and `w_t` the `target_weight` of t, all in the graph of the kept nodes. Then features and errors
-    without an outgoing edge and features without an incoming edge are dropped until none is left; tokens and logits
-    always stay. (Ameisen et al. 2025, "Circuit Tracing", graph pruning.)
+    `I_t` the influence and `w_t` the `target_weight` of t, all in the graph of the kept nodes.
+    (Ameisen et al. 2025, "Circuit Tracing", graph pruning.)
     """
     n_features, n_errors = len(keep_features), len(keep_errors)
     features, errors = np.flatnonzero(keep_features), np.flatnonzero(keep_errors)
     rows = np.concatenate([features, np.arange(n_features, weights.shape[0])])
     columns = np.concatenate([features, n_features + errors, np.arange(n_features + n_errors, weights.shape[1])])
     part = weights[np.ix_(rows, columns)]
-
     influence, totals = flow(part, feature_layer[features], target_weight)
     effect = np.concatenate([influence[: len(features)], target_weight])
-    edges = fewest_reaching(edge_scores(part, effect, totals), edge_threshold)
-    alive = connected(edges, len(features), len(errors))
+    return KeptPart(rows, columns, len(features), len(errors), part, edge_scores(part, effect, totals))
 
-    alive_rows = np.concatenate([alive[: len(features)], np.ones(len(target_weight), dtype=bool)])
-    part *= edges
-    left_features, left_errors = np.zeros(n_features, dtype=bool), np.zeros(n_errors, dtype=bool)
-    left_features[features] = alive[: len(features)]
-    left_errors[errors] = alive[len(features) : len(features) + len(errors)]
-    return Pruned(left_features, left_errors, part[np.ix_(alive_rows, alive)])
+
+def remaining(part: KeptPart, edge_threshold: float) -> Remaining:
+    """Drop all edges but the fewest that add up to `edge_threshold` of the summed edge score, then nodes without a path.
+
+    Features and errors without an outgoing edge and features without an incoming edge are dropped, with their edges, until
+    none is left.
+    """
+    edges = fewest_reaching(part.scores, edge_threshold)
+    columns = connected(edges, part.n_features, part.n_errors)
+    n_logits = len(part.rows) - part.n_features
+    rows = np.concatenate([columns[: part.n_features], np.ones(n_logits, dtype=bool)])
+    edges &= rows[:, None] & columns
+    return Remaining(rows, columns, edges)
 
 
 def connected(

@@ -202,6 +202,15 @@ class Circuit:
             )
         )
 
+    def recolor(self, id_or_name: str, color: int) -> Circuit:
+        """Give a supernode another hue, 0 to 5. Raises CircuitError for one that does not exist, or another number."""
+        changed = self.supernode(id_or_name)
+        return self._edited(
+            supernodes=tuple(
+                replace(other, color=color) if other.id == changed.id else other for other in self.supernodes
+            )
+        )
+
     def label(self, node: str | Feature, text: str) -> Circuit:
         """Label a node; an empty text removes the label."""
         wanted, text = checked_node(node), checked_label(text)

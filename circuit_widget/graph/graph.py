@@ -21,7 +21,8 @@ from circuit_widget.graph.flow_values import flow_of
 from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
 from circuit_widget.graph.node_table import Edges
 from circuit_widget.graph.qk_contributors import qk_frame
-from circuit_widget.graph.subgraph import pruned, scores_of_circuit
+from circuit_widget.graph.stability import stability
+from circuit_widget.graph.subgraph import prune, scores_of_circuit
 from circuit_widget.graph.tracing_model import TracingModel, required
 from circuit_widget.graph.verification import Verification
 from circuit_widget.nodes import Feature, NodeKind, PromptToken, Scores, Target, no_such_node, several_nodes
@@ -265,16 +266,9 @@ class Graph:
         """
         return edges_by_score(self, count, among)
 
-    def prune(self, node_threshold: float = 0.8, edge_threshold: float = 0.98) -> Graph:
-        """The part with nearly all of the effect, as a graph of its own.
-
-        Keeps the fewest nodes with `node_threshold` of the summed influence, then the fewest edges with `edge_threshold`
-        of the summed edge score (see `strongest_edges`). Then features and errors without a path to the logits are
-        dropped; tokens and logits always stay. Both thresholds are in [0, 1]. Influence, share and scores remain those of
-        the whole graph.
-        Raises CircuitError when a threshold is out of range.
-        """
-        return pruned(self, node_threshold, edge_threshold)
+    # Functions of this room as methods, with this graph as their first argument.
+    prune = prune
+    stability = stability
 
     def scores(self, keep: Iterable[str | Feature] | None = None) -> Scores:
         """Replacement and completeness score: of the whole graph, or of the circuit in which only `keep` are features.

@@ -12,9 +12,13 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapIn
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.nodes import Everywhere, NodeKind
-from circuit_widget.wording.names import node_name
+from circuit_widget.wording.names import node_name, token_text
 from circuit_widget.wording.numbers import VISIBLE_CHANGE, VISIBLE_SHARE, mark, percent, phrase, probability
 from circuit_widget.wording.text import apart, printable
+
+MOST_NEW_ANSWERS = 2
+NEW_ANSWER_SHARE = 0.5
+"""The least probability of a new answer, as a share of that of the likeliest token after the intervention."""
 
 FADED_BELOW = 0.3
 """Share of activation, or of probability, below which a box is faded."""
@@ -39,6 +43,14 @@ class Injected:
     name: str
     features: int
     beside: int | None
+
+
+@dataclass(frozen=True)
+class NewAnswer:
+    """A next token that an intervention made likely and that has no box in the circuit: its text, the result beside it."""
+
+    name: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,31 @@ def injected(graph: Graph, boxes: tuple[Box, ...], effect: Effect | None) -> Inj
     nodes = {node for one in effect.interventions for node in changed_nodes(one)}
     beside = next((index for index, box in enumerate(boxes) if nodes & set(box.nodes)), None)
     return Injected(name or "swapped in", len(effect.injected), beside)
+
+
+def new_answers(graph: Graph, boxes: Iterable[Box], effect: Effect | None) -> tuple[NewAnswer, ...]:
+    """Return the likeliest next tokens after an intervention that rose and have no box: at most two, the likeliest first.
+
+    Each is at least half as likely as the likeliest one.
+    """
+    if effect is None:
+        return ()
+    n_sources = graph.weights.shape[1]
+    nodes = [graph.index(box.id) for box in boxes if box.name is None]
+    boxed = {graph.targets[node - n_sources].token_id for node in nodes if node >= n_sources}
+    rows = [
+        (str(token), int(token_id), float(before), float(after))
+        for token, token_id, before, after in effect.tokens[["token", "token_id", "before", "after"]].itertuples(
+            index=False
+        )
+    ]
+    least = NEW_ANSWER_SHARE * max((after for *_, after in rows), default=0.0)
+    found = [
+        NewAnswer(token_text(token), f"{probability(before)} → {probability(after)}")
+        for token, token_id, before, after in sorted(rows, key=lambda row: -row[3])
+        if after >= least and probability_tone(before, after) == "above" and token_id not in boxed
+    ]
+    return tuple(found[:MOST_NEW_ANSWERS])
 
 
 def different_words(graph: Graph, prompt: str) -> str:

@@ -77,6 +77,30 @@ describe("the circuit", () => {
     expect(box(root, "E_4_4").dataset.percent).toBeUndefined();
   });
 
+  it("shows the token that an effect made likely, as a box that nothing explains", () => {
+    const { root } = pane({ effect: EFFECT });
+    const answer = get(root, "new-answer");
+    expect(answer.dataset.name).toBe("Dallas");
+    expect(answer.textContent).toContain("0.13 → 0.50");
+    expect(all(pane({ effect: null }).root, "new-answer")).toEqual([]);
+    const empty = { ...CIRCUIT, pinned: [], supernodes: [] };
+    expect(all(pane({ effect: EFFECT, circuit: empty }).root, "new-answer")).toEqual([]);
+  });
+
+  it("moves the dial to the box that is clicked, whatever is open at another", async () => {
+    const { root, model } = pane();
+    const dial = await dialOf(root, "s1");
+    get(dial, "dial-members").click();
+    await eventually(() => get(root, "member-list"));
+    const at = centre(box(root, "s2"));
+    pointer(box(root, "s2"), "down", ...at);
+    pointer(box(root, "s2"), "up", ...at);
+    box(root, "s2").focus();
+    await eventually(() => expect(all(root, "member-list")).toEqual([]));
+    get(await eventually(() => get(root, "dial")), "dial-0").click();
+    expect(asked(model)).toEqual([{ kind: "ablate", nodes: ["2_9_5"] }]);
+  });
+
   it("shows hostile names as text", async () => {
     const name = '<img src=x onerror="alert(1)">';
     const { root } = pane({ circuit: { ...CIRCUIT, supernodes: [{ ...CIRCUIT.supernodes[0], name }] } });

@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from "vitest";
 import recorded from "../../tests/fixtures/layout.json";
+import { answersBeside, boxBeside } from "../src/layout/beside";
 import { circuitLayout, type LayoutBox, type PlacedBox } from "../src/layout/circuit-layout";
 import { FAINT_WIDTHS } from "../src/layout/constants";
-import { injectedBox } from "../src/layout/injected";
 import { type Area, type LabelledMap, labelArea, type MapLabel, mapLabels } from "../src/layout/map-labels";
 import { columnsWithText, type MapNode, mapLayout } from "../src/layout/map-layout";
 import { type BoxLink, mapEdge, type Route, routeEdges, type Trunk, visibleLinks } from "../src/layout/routing";
@@ -74,6 +74,7 @@ interface Fixture {
       readonly shown: readonly BoxLink[];
       readonly routes: readonly Route[];
       readonly injected: readonly PlacedBox[];
+      readonly answers: readonly (readonly PlacedBox[])[];
     };
   }[];
 }
@@ -167,8 +168,13 @@ describe("circuit", () => {
     expectSame(routes, entry.expected.routes, "routes");
     const injected = entry.expected.injected.map((_, at) => {
       const host = at === 0 ? null : 4 * (at - 1);
-      return injectedBox("California", 1 + (at % 4), host, boxes, routes, entry.width, entry.height);
+      return boxBeside("California", 1 + (at % 4), host, boxes, routes, entry.width, entry.height);
     });
     expectSame(injected, entry.expected.injected, "injected");
+    const all = [...boxes.keys()];
+    const answers = [[], all.filter((at) => at % 3 === 0), all].map((outputs) =>
+      answersBeside(["Sacramento", "a"], outputs, boxes, routes, entry.width, entry.height),
+    );
+    expectSame(answers, entry.expected.answers, "answers");
   });
 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import fixture from "../../tests/fixtures/outcome.json";
-import { injectedBy, outcomeOf } from "../src/circuit/outcome";
+import { injectedBy, newAnswers, outcomeOf } from "../src/circuit/outcome";
 import { boxes, EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
 import { activationRows } from "../src/effects/activation-bars";
@@ -38,6 +38,10 @@ interface InjectedCase extends Case {
   readonly injected: { readonly name: string; readonly features: number; readonly beside: string | null } | null;
 }
 
+interface AnswersCase extends Case {
+  readonly answers: readonly (readonly [string, string])[];
+}
+
 /** The effect of a case: activations and probabilities as given there, nothing else changed. */
 function effectOf({ interventions, features = [], tokens = [], labels = [] }: Case): EffectMessage | null {
   if (interventions === null) return null;
@@ -46,7 +50,13 @@ function effectOf({ interventions, features = [], tokens = [], labels = [] }: Ca
     ...EFFECT,
     interventions,
     nodes: { ids: features.map(([id]) => id), before: features.map(([, value]) => value), after, predicted: after },
-    tokens: tokens.map(([token_id, before, now]) => ({ ...EFFECT.tokens[0], token_id, before, after: now })),
+    tokens: tokens.map(([token_id, before, now]) => ({
+      ...EFFECT.tokens[0],
+      token: ` t${token_id}`,
+      token_id,
+      before,
+      after: now,
+    })),
     injected: labels.map((label, at) => {
       const feature = 500 + at;
       return { id: `1_${feature}_4`, layer: 1, position: 4, feature, value: 1, label };
@@ -78,5 +88,11 @@ describe("what came in", () => {
     const found = injectedBy(snapshot, shown, effectOf(rest));
     const summary = found && { name: found.name, features: found.features, beside: found.beside[0] ?? null };
     expect(summary).toEqual(injected);
+  });
+});
+
+describe("new answers", () => {
+  test.each(fixture.answers as unknown as AnswersCase[])("$case", ({ answers, ...rest }) => {
+    expect(newAnswers(snapshot, shown, effectOf(rest)).map(({ name, text }) => [name, text])).toEqual(answers);
   });
 });

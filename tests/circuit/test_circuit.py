@@ -142,6 +142,7 @@ EDITS = st.one_of(
     st.tuples(st.sampled_from(["remove", "pin", "unpin"]), NODES),
     st.tuples(st.just("ungroup"), NAMES),
     st.tuples(st.just("rename"), NAMES, NAMES),
+    st.tuples(st.just("recolor"), NAMES, st.integers(0, 5)),
     st.tuples(st.just("label"), st.sampled_from("abcdef"), st.sampled_from(["", "Dallas"])),
     st.tuples(st.just("move"), NAMES | st.sampled_from("abcdef"), SHARE, SHARE),
 )

@@ -76,6 +76,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "id_or_name": NOTHING,
     "Circuit.save.path": TEXT,
     "Supernode.id": NOTHING,
+    "Circuit.recolor.color": FROM_ZERO,
     "Supernode.color": FROM_ZERO,
     "Supernode.nodes": TEXT | FEATURE,
     # Of a graph.
@@ -88,6 +89,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.strongest_edges.among": EMPTY | NONE,
     "Graph.prune.node_threshold": SHARE,
     "Graph.prune.edge_threshold": SHARE,
+    "Graph.stability.node_thresholds": NOTHING,
+    "Graph.stability.edge_thresholds": NOTHING,
     "Graph.scores.keep": EMPTY | NONE,
     "Graph.verify.n": ONE | HUGE,
     "Graph.propose_groups.n": ONE | NONE,

@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from circuit_widget.figure.layout.beside import answers_beside, box_beside
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
-from circuit_widget.figure.layout.injected import injected_box
 from circuit_widget.figure.layout.map_labels import Area, LabelledMap, MapDot, label_area, label_frame, map_labels
 from circuit_widget.figure.layout.map_layout import MapNode, columns_with_text, map_layout
 from circuit_widget.figure.layout.routing import Link, Trunk, map_edge, route_edges, visible_links
@@ -304,8 +304,15 @@ def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, heigh
             "shown": [link._asdict() for link in shown],
             "routes": [route._asdict() for route in routes],
             "injected": [
-                injected_box("California", 1 + at % 4, host, layout.boxes, routes, width, height)._asdict()
+                box_beside("California", 1 + at % 4, host, layout.boxes, routes, width, height)._asdict()
                 for at, host in enumerate(hosts)
+            ],
+            "answers": [
+                [
+                    box._asdict()
+                    for box in answers_beside(["Sacramento", "a"], outputs, layout.boxes, routes, width, height)
+                ]
+                for outputs in ([], list(range(0, len(boxes), 3)), list(range(len(boxes))))
             ],
         },
     }

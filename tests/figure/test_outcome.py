@@ -12,7 +12,7 @@ from circuit_widget.circuit.document import Box, Circuit
 from circuit_widget.intervention import Effect
 from circuit_widget.intervention.kinds import intervention_from_json
 from circuit_widget.nodes import Feature
-from circuit_widget.wording.outcome import activations, injected, outcome
+from circuit_widget.wording.outcome import activations, injected, new_answers, outcome
 from tests.widget.small_graph import small_graph
 
 FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/outcome.json").read_text(encoding="utf-8"))
@@ -28,7 +28,8 @@ def effect_of(entry: dict[str, Any]) -> Effect | None:
     labels = entry.get("labels", [])
     features = [Feature(1, 4, 500 + at) for at in range(len(labels))]
     nodes = pd.DataFrame(entry.get("features", []), columns=["id", "before", "after"])
-    tokens = pd.DataFrame(entry.get("tokens", []), columns=["token_id", "before", "after"])
+    rows = [(f" t{token_id}", token_id, before, after) for token_id, before, after in entry.get("tokens", [])]
+    tokens = pd.DataFrame(rows, columns=["token", "token_id", "before", "after"])
     return Effect(
         graph=GRAPH,
         interventions=tuple(intervention_from_json(one) for one in entry["interventions"]),
@@ -76,3 +77,9 @@ def test_what_came_in(entry: dict[str, Any]) -> None:
         assert found is not None
         beside = None if found.beside is None else boxes[found.beside].id
         assert {"name": found.name, "features": found.features, "beside": beside} == entry["injected"]
+
+
+@pytest.mark.parametrize("entry", FIXTURE["answers"], ids=lambda entry: entry["case"])
+def test_new_answers(entry: dict[str, Any]) -> None:
+    found = new_answers(GRAPH, CIRCUIT.boxes(), effect_of(entry))
+    assert [[answer.name, answer.text] for answer in found] == entry["answers"]

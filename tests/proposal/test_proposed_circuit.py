@@ -83,8 +83,8 @@ def test_clusters_are_those_of_the_plain_method() -> None:
         rows = rng.normal(size=(24, 3))
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         near = rows @ rows.T
-        apart = near < -0.5
-        assert clusters_of(near, apart, 0.4) == plain_clusters(near, apart, 0.4)
+        apart = near < 0.1
+        assert clusters_of(near, apart, 0.2) == plain_clusters(near, apart, 0.2)
 
 
 def plain_clusters(near: np.ndarray, apart: np.ndarray, least: float) -> tuple[tuple[int, ...], ...]:

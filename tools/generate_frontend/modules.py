@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from circuit_widget.circuit import box_edges, document_json, rules
-from circuit_widget.figure.layout import circuit_layout, detour, injected, map_labels, map_layout, routing, strokes
+from circuit_widget.figure.layout import beside, circuit_layout, detour, map_labels, map_layout, routing, strokes
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style, visible
 from circuit_widget.figure.scene.palette import Palette
 from circuit_widget.intervention import mode
@@ -96,7 +96,7 @@ def _wording() -> list[str]:
         constant("MODES", modes, "The modes by name, and what each freezes."),
         *_taken(mode, "RANGE_FROZEN"),
         *_taken(numbers, "NO_NUMBER", "LARGEST_FIXED", "LIKELY", "VISIBLE_CHANGE", "VISIBLE_SHARE"),
-        *_taken(outcome, "FADED_BELOW"),
+        *_taken(outcome, "FADED_BELOW", "MOST_NEW_ANSWERS", "NEW_ANSWER_SHARE"),
         *_taken(names, "LONGEST_LAYER_NAME", "BASIS_WORDS", "BASIS_CAUTIONS"),
     ]
 
@@ -108,7 +108,7 @@ def _layout() -> list[str]:
         *_all_of(circuit_layout),
         *_all_of(routing),
         *_all_of(detour),
-        *_all_of(injected),
+        *_all_of(beside),
         *_all_of(strokes),
         *_taken(shapes, "PENTAGON"),
         *_taken(map_scene, "MOST_ANSWERS"),

@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tools.mutants import computing, labelling, proposing, reading, showing
+from tools.mutants import comparing, computing, labelling, proposing, reading, showing
 from tools.mutants.mutation import Mutation
 
 ROOT = Path(__file__).parents[2]
 MUTATIONS: tuple[Mutation, ...] = (
     *computing.MUTATIONS,
+    *comparing.MUTATIONS,
     *reading.MUTATIONS,
     *labelling.MUTATIONS,
     *proposing.MUTATIONS,

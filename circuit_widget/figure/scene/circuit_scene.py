@@ -6,6 +6,7 @@ import numpy as np
 
 from circuit_widget.circuit.box_edges import box_edges, node_edges
 from circuit_widget.circuit.document import Box, Circuit
+from circuit_widget.figure.layout.beside import answers_beside, box_beside
 from circuit_widget.figure.layout.circuit_layout import (
     BOX_TEXT,
     CARD,
@@ -18,7 +19,6 @@ from circuit_widget.figure.layout.circuit_layout import (
     PlacedBox,
     circuit_layout,
 )
-from circuit_widget.figure.layout.injected import injected_box
 from circuit_widget.figure.layout.routing import Link, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import EDGE_OPACITY, FADED_EDGE_OPACITY
 from circuit_widget.figure.scene import style
@@ -28,7 +28,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.nodes import NodeKind
 from circuit_widget.wording.names import node_name
-from circuit_widget.wording.outcome import Injected, Outcome, injected, outcome
+from circuit_widget.wording.outcome import Injected, NewAnswer, Outcome, injected, new_answers, outcome
 from circuit_widget.wording.text import printable, shorten, text_width
 
 ROW_HEIGHT = 62.0
@@ -54,6 +54,7 @@ class CircuitPicture:
     layout: CircuitLayout
     links: tuple[Link, ...]
     injected: Injected | None
+    answers: tuple[NewAnswer, ...]
     height: float
 
 
@@ -81,6 +82,7 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
         layout,
         visible_links([Link(one.source, one.target, one.share) for one in edges]),
         injected(graph, boxes, effect),
+        new_answers(graph, boxes, effect),
         height,
     )
 
@@ -114,7 +116,9 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
     placed = picture.layout.boxes
     links = picture.links
     swapped_in = _swapped_in(picture, width)
-    routes = route_edges(placed if swapped_in is None else (*placed, swapped_in), links, width)
+    answers = _answers(picture, swapped_in, width)
+    brought = answers if swapped_in is None else (swapped_in, *answers)
+    routes = route_edges((*placed, *brought), links, width)
     for index in sorted(range(len(links)), key=lambda index: (abs(links[index].share), index)):
         share = links[index].share
         faded = picture.outcomes[links[index].source].faded
@@ -133,6 +137,8 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
         _box(pen, picture, index)
     for index in range(len(placed)):
         _beside(pen, picture, index, width)
+    for answer, box in zip(picture.answers, answers, strict=True):
+        _answer(pen, answer, box, width)
 
 
 def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
@@ -216,7 +222,30 @@ def _swapped_in(picture: CircuitPicture, width: float) -> PlacedBox | None:
     if found is None:
         return None
     routes = route_edges(placed, picture.links, width)
-    return injected_box(printable(found.name), found.features, found.beside, placed, routes, width, picture.height)
+    return box_beside(printable(found.name), found.features, found.beside, placed, routes, width, picture.height)
+
+
+def _answers(picture: CircuitPicture, swapped_in: PlacedBox | None, width: float) -> tuple[PlacedBox, ...]:
+    """Return the boxes of the new answers, clear of all others."""
+    placed = picture.layout.boxes
+    outputs = [index for index, kind in enumerate(picture.kinds) if kind is NodeKind.LOGIT]
+    routes = route_edges(placed, picture.links, width)
+    others = placed if swapped_in is None else (*placed, swapped_in)
+    names = [answer.name for answer in picture.answers]
+    return tuple(answers_beside(names, outputs, others, routes, width, picture.height))
+
+
+def _answer(pen: Pen, answer: NewAnswer, box: PlacedBox, width: float) -> None:
+    """Draw a new answer with a dashed edge, since no node of the circuit explains it, and its probabilities beside it."""
+    left, top = box.x - box.w / 2, box.y - box.h / 2
+    face = Paint(style.ANSWER_GROUND, style.ANSWER, 0.9, dash=(4.0, 3.0))
+    pen.rectangle(left, top, box.w, box.h, face, ROUNDEST)
+    name = shorten(answer.name, box.w - NAME_INSET, style.TOKEN_SIZE, True)
+    pen.label(box.x, box.y, name, style.TOKEN_SIZE, style.ANSWER, "middle", mono=True)
+    room = text_width(answer.text, BOX_TEXT) + 4
+    beside = box.x + box.w / 2 + 5
+    x, y = (beside, box.y) if beside + room <= width else (width - room, top - 9)
+    pen.label(x + 2, y, answer.text, BOX_TEXT, TONES["above"], bold=True)
 
 
 def _injected(pen: Pen, picture: CircuitPicture, found: Injected, box: PlacedBox, width: float) -> None:

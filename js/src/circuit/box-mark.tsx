@@ -1,4 +1,5 @@
 import { KIND } from "../core/constants";
+import type { PlacedBox } from "../layout/circuit-layout";
 import { BOX_TEXT, CARD, NAME_INSET, ROUNDEST, STRIP } from "../layout/constants";
 import { TEXT_SIZE, TOKEN_SIZE } from "../page/constants";
 import { shorten, textWidth } from "../text/width";
@@ -105,8 +106,14 @@ export const textRoom = ({ text }: Outcome): number => (text === "" ? 0 : 10 + t
 /** Room for the mark of what was done at the left of a box. */
 export const markRoom = ({ mark }: Outcome): number => (mark === null ? 0 : 22 + textWidth(mark, TOKEN_SIZE));
 
+interface BesideProps {
+  readonly placed: PlacedBox;
+  readonly outcome: Outcome;
+  readonly paneWidth: number;
+}
+
 /** The percentage at the right of the box and what was done to it at the left, inside the pane. */
-function Beside({ placed, outcome, paneWidth }: Props) {
+export function Beside({ placed, outcome, paneWidth }: BesideProps) {
   const { x, w, h, cards } = placed;
   const right = x + w / 2 + CARD * cards;
   const inside = right + textRoom(outcome) <= paneWidth;

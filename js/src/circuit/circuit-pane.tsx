@@ -6,13 +6,14 @@ import { type Size, watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import { kindWord } from "../wording/words";
 import { useActiveBox } from "./active-box";
+import { AnswerMark, placeAnswers } from "./answer-mark";
 import { BoxMark } from "./box-mark";
 import { BoxMenu, RenameBox } from "./box-menu";
 import { type Dragged, useGestures } from "./gestures";
 import { InjectedMark, placeInjected, tieBetween } from "./injected-mark";
 import { pressKey } from "./keys";
 import { LinkLabel, LinkMark } from "./link-mark";
-import { injectedBy, type Outcome, outcomeOf } from "./outcome";
+import { injectedBy, newAnswers, type Outcome, outcomeOf } from "./outcome";
 import { type Link, type Placed, placeBoxes, routeLinks, sharesBetween } from "./scene";
 
 /** The circuit: boxes of grouped and pinned nodes, and the edges between them. */
@@ -37,7 +38,11 @@ export function CircuitPane({ store }: { store: Store }) {
     pane,
     size,
     () => resting.value.placed,
-    (box, event) => store.actions.select([box.id], isToggle(event) ? "toggle" : "replace"),
+    (box, event) => {
+      // What is open at another box would keep the dial there.
+      if (opened.value?.box !== box.id) opened.value = null;
+      store.actions.select([box.id], isToggle(event) ? "toggle" : "replace");
+    },
   );
   const placed = useComputed(() => {
     const moving = gestures.dragged.value;
@@ -52,11 +57,16 @@ export function CircuitPane({ store }: { store: Store }) {
   const injectedPlace = useComputed(
     () => injected.value && placeInjected(injected.value, placed.value, straight.value, size.value),
   );
-  const links = useComputed(() =>
-    injectedPlace.value
-      ? routeLinks(shares.value, placed.value, size.value.width, [injectedPlace.value])
-      : straight.value,
+  const answers = useComputed(() =>
+    store.boxes.value.length === 0 ? [] : newAnswers(store.snapshot, store.boxes.value, store.effect.value),
   );
+  const answerPlaces = useComputed(() =>
+    placeAnswers(answers.value, placed.value, present(injectedPlace.value), straight.value, size.value),
+  );
+  const links = useComputed(() => {
+    const brought = [...present(injectedPlace.value), ...answerPlaces.value];
+    return brought.length > 0 ? routeLinks(shares.value, placed.value, size.value.width, brought) : straight.value;
+  });
   const selected = useComputed(() => new Set(store.selected.value));
 
   const outcomes = useComputed(
@@ -194,6 +204,14 @@ export function CircuitPane({ store }: { store: Store }) {
             tie={tie}
           />
         )}
+        {answerPlaces.value.map((place, at) => (
+          <AnswerMark
+            key={answers.value[at].name}
+            answer={answers.value[at]}
+            place={place}
+            paneWidth={size.value.width}
+          />
+        ))}
         {lit.map((link) => (
           <LinkLabel key={link.key} link={link} />
         ))}
@@ -228,6 +246,8 @@ export function CircuitPane({ store }: { store: Store }) {
     </section>
   );
 }
+
+const present = <T,>(value: T | null): readonly T[] => (value === null ? [] : [value]);
 
 /** What a drop would do; at rest, and as long as there is little, what can be done. */
 function hintOf(moving: Dragged | null, target: Placed | null, boxes: number): string {

@@ -1,6 +1,6 @@
+import { boxBeside } from "../layout/beside";
 import type { PlacedBox } from "../layout/circuit-layout";
 import { BOX_TEXT, CARD, NAME_INSET, ROUNDEST } from "../layout/constants";
-import { injectedBox } from "../layout/injected";
 import type { Size } from "../page/size";
 import { shorten } from "../text/width";
 import { count } from "../wording/words";
@@ -57,5 +57,5 @@ export function placeInjected(
 ): PlacedBox {
   const at = placed.findIndex((one) => one.box.id === injected.beside[0]);
   const routes = links.map(({ route }) => route);
-  return injectedBox(injected.name, injected.features, at < 0 ? null : at, placed, routes, width, height);
+  return boxBeside(injected.name, injected.features, at < 0 ? null : at, placed, routes, width, height);
 }

@@ -5,7 +5,7 @@ import { ratio } from "../core/effect";
 import type { Box, Snapshot } from "../core/types";
 import { featuresOf } from "../store/running";
 import type { EffectMessage, InterventionJson } from "../wire/types";
-import { FADED_BELOW } from "../wording/constants";
+import { FADED_BELOW, MOST_NEW_ANSWERS, NEW_ANSWER_SHARE } from "../wording/constants";
 import {
   commonName,
   differentWords,
@@ -17,6 +17,7 @@ import {
   probabilityTone,
   ratioTone,
   type Tone,
+  tokenText,
 } from "../wording/words";
 
 export interface Outcome {
@@ -73,6 +74,38 @@ function logitOutcome(snapshot: Snapshot, node: number, effect: EffectMessage | 
     faded: token.after < FADED_BELOW * token.before,
     mark: null,
   };
+}
+
+/** A next token that an intervention made likely and that has no box in the circuit. */
+export interface NewAnswer {
+  readonly name: string;
+  /** What is written beside it: its probability before and after. */
+  readonly text: string;
+}
+
+/**
+ * The likeliest next tokens after an intervention that rose and have no box, the likeliest first. Each is at least half as
+ * likely as the likeliest one.
+ */
+export function newAnswers(
+  snapshot: Snapshot,
+  boxes: readonly Box[],
+  effect: EffectMessage | null,
+): readonly NewAnswer[] {
+  if (effect === null) return [];
+  const nodes = new Set(boxes.filter((box) => box.name === null).map((box) => snapshot.index.get(box.id)));
+  const boxed = new Set(snapshot.targets.filter(({ node }) => nodes.has(node)).map(({ token_id }) => token_id));
+  const least = NEW_ANSWER_SHARE * Math.max(0, ...effect.tokens.map(({ after }) => after));
+  return [...effect.tokens]
+    .sort((one, other) => other.after - one.after)
+    .filter(({ token_id, before, after }) => {
+      return after >= least && probabilityTone(before, after) === "above" && !boxed.has(token_id);
+    })
+    .slice(0, MOST_NEW_ANSWERS)
+    .map(({ token, before, after }) => ({
+      name: tokenText(token),
+      text: `${probability(before)} → ${probability(after)}`,
+    }));
 }
 
 /** What was swapped in from another prompt: one box for all injected features. */

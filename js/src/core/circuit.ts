@@ -5,6 +5,7 @@
 
 import type { NodeId } from "../wire/types";
 import {
+  checkedColor,
   checkedLabel,
   checkedName,
   checkedNode,
@@ -95,6 +96,15 @@ export function rename(circuit: Circuit, idOrName: string, name: string): Circui
   }
   return edited(circuit, {
     supernodes: circuit.supernodes.map((other) => (other.id === renamed.id ? { ...other, name: wished } : other)),
+  });
+}
+
+/** Gives a supernode another hue, by its index. */
+export function recolor(circuit: Circuit, idOrName: string, color: number): Circuit {
+  const changed = supernode(circuit, idOrName);
+  const hue = checkedColor(color);
+  return edited(circuit, {
+    supernodes: circuit.supernodes.map((other) => (other.id === changed.id ? { ...other, color: hue } : other)),
   });
 }
 

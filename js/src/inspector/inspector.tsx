@@ -3,9 +3,10 @@ import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
 import { KIND } from "../core/constants";
 import type { Box } from "../core/types";
-import { giveName } from "../store/commands";
+import { giveName, groupNodes, togglePins } from "../store/commands";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
+import { count } from "../wording/words";
 import { NodeInspector } from "./node-inspector";
 import { SupernodeInspector } from "./supernode-inspector";
 
@@ -16,10 +17,35 @@ export function Inspector({ store }: { store: Store }) {
   const node = id === null ? undefined : store.snapshot.index.get(id);
   return (
     <aside class="inspector" aria-label="Inspector" data-test="inspector">
+      {store.selected.value.length > (box?.nodes.length ?? 1) && <SelectionBar store={store} />}
       {box !== undefined && <SupernodeInspector key={box.id} store={store} box={box} />}
       {box === undefined && node !== undefined && <NodeInspector key={node} store={store} node={node} />}
       {box === undefined && node === undefined && <Nothing />}
     </aside>
+  );
+}
+
+/** How many nodes are selected, and what can be done with all of them; the last of them is inspected below. */
+function SelectionBar({ store }: { store: Store }) {
+  const nodes = store.selected.value;
+  const pinned = nodes.every((node) => store.circuit.value.pinned.includes(node));
+  const groupable = nodes.filter((node) => store.snapshot.kind[store.snapshot.index.get(node) ?? -1] !== KIND.logit);
+  return (
+    <div class="selection-bar" data-test="selection-bar">
+      <strong>{count(nodes.length, "node")} selected</strong>
+      <Button
+        class="button"
+        title="Group the selected nodes into a supernode (g); outputs stay by themselves"
+        data-test="group-selected"
+        disabled={groupable.length === 0}
+        onClick={() => groupNodes(store, groupable)}
+      >
+        Group
+      </Button>
+      <Button class="button" title="p" data-test="pin-selected" onClick={() => togglePins(store, nodes)}>
+        {pinned ? "Unpin" : "Pin"}
+      </Button>
+    </div>
   );
 }
 

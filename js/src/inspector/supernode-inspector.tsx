@@ -1,6 +1,8 @@
 import { useComputed } from "@preact/signals";
+import { Button } from "../controls/button";
 import { MemberRow } from "../controls/node-row";
-import { KIND } from "../core/constants";
+import { recolor } from "../core/circuit";
+import { COLORS, KIND } from "../core/constants";
 import type { Box, Snapshot } from "../core/types";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
@@ -18,6 +20,7 @@ export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
       <div class="heading">
         <Title store={store} id={box.id} name={box.name ?? ""} editable={true} />
       </div>
+      <Hues store={store} box={box} />
       <p class="facts" data-test="inspector-facts">
         {factsOfGroup(store, box).join(" · ")}
       </p>
@@ -33,6 +36,25 @@ export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
       </section>
       <Contributions store={store} {...contributions.value} />
     </>
+  );
+}
+
+/** The hues that a supernode may have; the pressed one is its own. */
+function Hues({ store, box }: { store: Store; box: Box }) {
+  return (
+    <fieldset class="hues" aria-label={`Color of ${box.name}`}>
+      {Array.from({ length: COLORS }, (_, color) => (
+        <Button
+          key={`hue-${color}`}
+          class="hue"
+          style={{ "--hue": `var(--supernode-${color})` }}
+          aria-label={`Color ${color + 1}`}
+          aria-pressed={box.color === color}
+          data-test={`hue-${color}`}
+          onClick={() => store.actions.edit((circuit) => recolor(circuit, box.id, color), "recolor")}
+        />
+      ))}
+    </fieldset>
   );
 }
 

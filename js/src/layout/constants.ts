@@ -170,6 +170,9 @@ export const LEANS = [
   [0.95, 0.15],
 ] as const;
 
+/** Between a new answer and the answer beside it: room for two probabilities. */
+export const ANSWER_GAP = 96;
+
 /** Between the box and the one at its left: room for a percentage and a tie. */
 export const RIGHT_GAP = 60;
 
@@ -184,7 +187,13 @@ export const INJECTED_MARGIN = 4;
 
 export const EDGE_CLEARANCE = 5;
 
-/** From the right and from the top, of a box that came in for none of the circuit. */
+/** Above a new answer that is beside no other. */
+export const ANSWER_TOP = 12;
+
+/** Between the places that are tried for it. */
+export const ANSWER_STEP = 12;
+
+/** From the right and from the top, of a box that belongs to none of the circuit. */
 export const CORNER = [12, 30] as const;
 
 /** Widths of edges without sign, thinnest first. */

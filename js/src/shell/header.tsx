@@ -5,9 +5,11 @@ import { useEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
 import { RedoIcon, UndoIcon } from "../controls/icons";
 import { KIND } from "../core/constants";
+import type { Snapshot } from "../core/types";
 import { watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
+import { FADED_BELOW } from "../wording/constants";
 import { percent, probability, tokenText, withoutText } from "../wording/words";
 import { ExportMenu } from "./export-menu";
 import { FullscreenButton } from "./fullscreen-button";
@@ -72,7 +74,7 @@ function Step({ name, what, icon, onClick }: StepProps) {
 /** The prompt token by token, ending in what the model answers. */
 function Prompt({ store }: { store: Store }) {
   const { snapshot } = store;
-  const row = useRef<HTMLDivElement>(null);
+  const line = useRef<HTMLDivElement>(null);
   const tokenNodes = new Map<number, NodeId>();
   for (const [node, id] of snapshot.ids.entries()) {
     if (snapshot.kind[node] === KIND.token) tokenNodes.set(snapshot.nodePosition[node], id);
@@ -81,10 +83,13 @@ function Prompt({ store }: { store: Store }) {
   const words = snapshot.tokens.map((token, position) => ({ token, position })).slice(1);
   const answer = [...snapshot.targets].sort((a, b) => b.probability - a.probability)[0];
   const others = snapshot.targets.length - 1;
+  const outcomes = store.effect.value?.tokens ?? [];
+  const row = outcomes.find((token) => token.token_id === answer?.token_id);
+  const now = [...outcomes].sort((a, b) => b.after - a.after)[0];
 
   // The end of a long prompt, where the answer comes from, is the part to see first.
   useEffect(() => {
-    const tokens = row.current;
+    const tokens = line.current;
     if (tokens === null) return undefined;
     return watchSize(tokens, ({ width }) => {
       tokens.scrollLeft = tokens.scrollWidth;
@@ -94,7 +99,7 @@ function Prompt({ store }: { store: Store }) {
 
   return (
     <div class="prompt">
-      <div class="prompt-tokens" ref={row}>
+      <div class="prompt-tokens" ref={line}>
         {words.map(({ token, position }) => (
           <TokenChip
             key={position}
@@ -112,8 +117,18 @@ function Prompt({ store }: { store: Store }) {
         <TokenChip
           store={store}
           node={snapshot.ids[answer.node]}
-          text={`${tokenText(answer.token)} ${probability(answer.probability)}`}
+          text={`${tokenText(answer.token)} ${probability(answer.probability)}${row ? ` → ${probability(row.after)}` : ""}`}
+          faded={row !== undefined && row.after < FADED_BELOW * row.before}
           title={others > 0 ? `The likeliest of the ${others + 1} explained next tokens` : "The explained next token"}
+          answer
+        />
+      )}
+      {now !== undefined && now !== row && (
+        <TokenChip
+          store={store}
+          node={nodeOfToken(snapshot, now.token_id)}
+          text={`${tokenText(now.token)} ${probability(now.after)}`}
+          title="The likeliest next token after the intervention"
           answer
         />
       )}
@@ -122,18 +137,26 @@ function Prompt({ store }: { store: Store }) {
   );
 }
 
+/** The node of an explained token; undefined for another one. */
+function nodeOfToken(snapshot: Snapshot, token: number): NodeId | undefined {
+  const target = snapshot.targets.find(({ token_id }) => token_id === token);
+  return target && snapshot.ids[target.node];
+}
+
 interface TokenChipProps {
   readonly store: Store;
   readonly node: NodeId | undefined;
   readonly text: string;
   readonly title?: string;
   readonly answer?: boolean;
+  readonly faded?: boolean;
 }
 
-function TokenChip({ store, node, text, title, answer = false }: TokenChipProps) {
+function TokenChip({ store, node, text, title, answer = false, faded = false }: TokenChipProps) {
   const { selected, hovered, actions } = store;
   const classes = ["token-chip"];
   if (answer) classes.push("answer");
+  if (faded) classes.push("faded");
   if (node !== undefined && selected.value.includes(node)) classes.push("selected");
   if (node !== undefined && hovered.value === node) classes.push("hovered");
   return (

@@ -27,6 +27,11 @@ export const VISIBLE_SHARE = 0.05;
 /** Share of activation, or of probability, below which a box is faded. */
 export const FADED_BELOW = 0.3;
 
+export const MOST_NEW_ANSWERS = 2;
+
+/** The least probability of a new answer, as a share of that of the likeliest token after the intervention. */
+export const NEW_ANSWER_SHARE = 0.5;
+
 export const LONGEST_LAYER_NAME = 24;
 
 /** What features and errors are called, by the basis of a graph. */

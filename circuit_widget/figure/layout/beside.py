@@ -1,6 +1,6 @@
-"""Where the box of what was swapped in is: beside the box that it came in for.
+"""Where a box is that an experiment brings in, a swapped-in one or a new answer: beside the box that it belongs to.
 
-The screen runs the same function (js/src/layout/injected.ts), tested against the same fixture.
+The screen runs the same function (js/src/layout/beside.ts), tested against the same fixture.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from circuit_widget.figure.layout.circuit_layout import BOX_HEIGHT, CARD, Placed
 from circuit_widget.figure.layout.detour import is_clear
 from circuit_widget.figure.layout.routing import Route
 
+ANSWER_GAP: Final = 96.0
+"""Between a new answer and the answer beside it: room for two probabilities."""
 RIGHT_GAP: Final = 60.0
 """Between the box and the one at its left: room for a percentage and a tie."""
 LEFT_GAP: Final = 72.0
@@ -19,32 +21,37 @@ DIAGONAL: Final = 14.0
 INJECTED_MARGIN: Final = 4.0
 """Between the box and the ends of the circuit."""
 EDGE_CLEARANCE: Final = 5.0
+ANSWER_TOP: Final = 12.0
+"""Above a new answer that is beside no other."""
+ANSWER_STEP: Final = 12.0
+"""Between the places that are tried for it."""
 CORNER: Final = (12.0, 30.0)
-"""From the right and from the top, of a box that came in for none of the circuit."""
+"""From the right and from the top, of a box that belongs to none of the circuit."""
 
 
-def injected_box(
+def box_beside(
     name: str,
-    features: int,
+    members: int,
     beside: int | None,
     placed: Sequence[PlacedBox],
     routes: Sequence[Route],
     width: float,
     height: float,
+    gaps: tuple[float, float] = (RIGHT_GAP, LEFT_GAP),
 ) -> PlacedBox:
     """The box at the first of six places by the box of index `beside` that are free: right, left, above, below.
 
     A place that no edge crosses goes before one that edges have to go around.
     """
-    w, h, cards = box_width(name), BOX_HEIGHT, min(features - 1, 2)
+    w, h, cards = box_width(name), BOX_HEIGHT, min(members - 1, 2)
     if beside is None:
         return PlacedBox(width - w / 2 - CORNER[0], h / 2 + CORNER[1], w, h, cards)
     host = placed[beside]
     aside, apart = (host.w + w) / 2, (host.h + h) / 2 + DIAGONAL
     near = aside + DIAGONAL
     steps = (
-        (aside + RIGHT_GAP, 0),
-        (-aside - LEFT_GAP, 0),
+        (aside + gaps[0], 0),
+        (-aside - gaps[1], 0),
         (near, -apart),
         (-near, -apart),
         (near, apart),
@@ -58,6 +65,41 @@ def injected_box(
     rightmost = width - w / 2 - CARD * cards - INJECTED_MARGIN
     crowded = PlacedBox(min(rightmost, host.x + aside + 20), max(h, host.y - h), w, h, cards)
     return next(iter(free), crowded)
+
+
+def answers_beside(
+    names: Sequence[str],
+    outputs: Sequence[int],
+    placed: Sequence[PlacedBox],
+    routes: Sequence[Route],
+    width: float,
+    height: float,
+) -> list[PlacedBox]:
+    """The boxes of new answers, each beside the one before, the first beside the rightmost of the boxes in `outputs`.
+
+    Without outputs, the first is at the top, as far right as it is free.
+    """
+    boxes = list(placed)
+    host = max(outputs, key=lambda output: placed[output].x, default=None)
+    for name in names:
+        if host is None:
+            boxes.append(_at_the_top(name, boxes, width, height))
+        else:
+            boxes.append(box_beside(name, 1, host, boxes, routes, width, height, (ANSWER_GAP, ANSWER_GAP)))
+        host = len(boxes) - 1
+    return boxes[len(placed) :]
+
+
+def _at_the_top(name: str, placed: Sequence[PlacedBox], width: float, height: float) -> PlacedBox:
+    """The box with room at its right for what is written there."""
+    w, y = box_width(name), BOX_HEIGHT / 2 + ANSWER_TOP
+    rightmost = width - w / 2 - ANSWER_GAP - INJECTED_MARGIN
+    steps = max(1, int((rightmost - w / 2) / ANSWER_STEP))
+    places = [PlacedBox(rightmost - ANSWER_STEP * step, y, w, BOX_HEIGHT, 0) for step in range(steps)]
+    for place in places:
+        if _is_free(place._replace(x=place.x + ANSWER_GAP / 2, w=w + ANSWER_GAP), placed, width, height):
+            return place
+    return places[0]
 
 
 def _is_free(place: PlacedBox, placed: Sequence[PlacedBox], width: float, height: float) -> bool:
