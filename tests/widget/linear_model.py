@@ -84,7 +84,7 @@ class LinearModel:
             feature_index=graph.feature_index[kept:],
             activation=graph.activation[kept:],
             weights=graph.weights[[*range(kept, n), *rows]][:, kept:],
-            labels={},
+            labels={node: text for node, text in graph.labels.items() if graph.index(node) >= kept},
         )
 
     def tokenize(self, _: object) -> tuple[PromptToken, ...]:
