@@ -1,1 +1,2 @@
 export function bundle(): Promise<string>;
+export function shrunk(code: string): Promise<string>;

@@ -1,11 +1,15 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { bundle } from "../bundle.mjs";
+import { bundle, shrunk } from "../bundle.mjs";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
 import * as sources from "../src/index";
 import { FakeModel, fixtureSnapshot } from "./fake-model";
 
 const code = await bundle();
 const bundled = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as typeof sources;
+
+it("keeps signals that are read for no value: an effect runs again after a change of each of them", async () => {
+  expect(await shrunk("export const watch = (signal) => { signal.value; };")).toContain(".value");
+});
 
 // What ships is minified, so it is held to the same as the sources are.
 describe.each([
