@@ -93,9 +93,11 @@ def test_an_output_is_that_of_the_same_token_and_a_contrast_that_of_the_same_nam
 
 def test_a_label_stays_with_its_feature_wherever_that_is() -> None:
     here, there = graph(), graph(OAKLAND)
-    features = {(int(a), int(b)): [] for a, b in zip(there.feature_layer, there.feature_index, strict=True)}
+    features: dict[tuple[int, int], list[str]] = {}
+        (int(a), int(b)): [] for a, b in zip(there.feature_layer, there.feature_index, strict=True)
+    }
     for node, layer, feature in zip(there.node_ids, there.feature_layer, there.feature_index, strict=False):
-        features[int(layer), int(feature)].append(node)
+        features.setdefault((int(layer), int(feature)), []).append(node)
     node, elsewhere = next(
         (node, features[int(layer), int(feature)])
         for node, layer, feature in zip(here.node_ids, here.feature_layer, here.feature_index, strict=False)

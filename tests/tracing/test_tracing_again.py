@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -72,9 +73,9 @@ def test_a_graph_of_an_earlier_position_stays_there() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 99, -1, 1.5, True, "Dallas"])
-def test_a_token_that_is_not_there_is_refused(position: object) -> None:
+def test_a_token_that_is_not_there_is_refused(position: Any) -> None:
     with pytest.raises(PromptError, match="at a position from 1 to"):
-        trace_again(model(), model().trace(PROMPT), TraceChanges(token_position=position))  # type: ignore[arg-type]
+        trace_again(model(), model().trace(PROMPT), TraceChanges(token_position=position))
 
 
 def test_changes_that_exclude_each_other_are_refused() -> None:

@@ -331,7 +331,7 @@ def test_the_work_of_the_last_run_comes_back_and_is_taken_away_with_one_click(sh
     assert all(effect.graph is second.graph for effect in second.effects)
     answered(page, page.request("start_afresh", {}))
     assert not second.circuit.boxes()
-    assert second.effect is None
+    assert second._experiments.traits.displayed is None
     assert page.traits["experiments"] == []
     assert page.traits["kept"]["sentence"] == "Started afresh"
     assert page.traits["kept"]["step"] == "bring_back"

@@ -52,7 +52,8 @@ def test_another_trace_takes_the_circuit_along_and_leaves_the_experiments(show: 
     )
     assert widget.circuit.supernode("Texas").nodes == tuple(TEXAS[1:])
     assert (widget.circuit.pinned, dict(widget.circuit.labels)) == (("2_9_5",), {"2_9_5": "say it"})
-    assert (widget.effects, widget.effect, widget.experiments, widget.selected) == ([], None, [], [])
+    assert [widget.effects, widget.experiments, widget.selected] == [[], [], []]
+    assert page.traits["effect"] is None
     assert page.traits["kept"]["sentence"] == "2 of 4 nodes of the circuit are not in this graph"
     assert page.traits["circuit"] == widget.circuit.to_json()
     assert numbers(page) == (2, widget.graph.n_nodes)
@@ -105,11 +106,18 @@ def test_a_few_earlier_graphs_are_kept(show: Open) -> None:
     assert widget.graphs["earlier"] is None
 
 
-def test_an_output_or_a_contrast_or_a_token_is_explained(show: Open, model: LinearModel) -> None:
+def test_an_output_or_a_contrast_or_a_token_is_explained(
+    show: Open, model: LinearModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     widget, page = show()
     given: list[Any] = []
     own = model.trace
-    model.trace = lambda prompt, **settings: given.append((prompt, settings)) or own(prompt)  # type: ignore[method-assign]
+
+    def trace(prompt: Any, **settings: Any) -> Any:
+        given.append((prompt, settings))
+        return own(prompt)
+
+    monkeypatch.setattr(model, "trace", trace)
     answered(page, page.request("retrace", {"token": 41}))
     answered(page, page.request("retrace", {"token": 40, "other": 41}))
     answered(page, page.request("retrace", {"token_position": 4}))
