@@ -116,6 +116,6 @@ def align(tokens: Sequence[int], others: Sequence[int]) -> Mapping[int, int]:
     if not pairs:
         raise InterventionError(
             f"The prompts have {len(tokens)} and {len(others)} tokens and share neither their beginning nor their end, "
-            "so their positions cannot be aligned. Use a prompt of the same form, or give SwapIn an alignment."
+            "so their positions cannot be aligned. Use a prompt of the same form, or give an alignment."
         )
     return pairs
