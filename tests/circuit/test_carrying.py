@@ -94,8 +94,6 @@ def test_an_output_is_that_of_the_same_token_and_a_contrast_that_of_the_same_nam
 def test_a_label_stays_with_its_feature_wherever_that_is() -> None:
     here, there = graph(), graph(OAKLAND)
     features: dict[tuple[int, int], list[str]] = {}
-        (int(a), int(b)): [] for a, b in zip(there.feature_layer, there.feature_index, strict=True)
-    }
     for node, layer, feature in zip(there.node_ids, there.feature_layer, there.feature_index, strict=False):
         features.setdefault((int(layer), int(feature)), []).append(node)
     node, elsewhere = next(
