@@ -20,6 +20,7 @@ from circuit_widget.graph.edges_by_score import edges_by_score
 from circuit_widget.graph.flow_values import flow_of
 from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
 from circuit_widget.graph.node_table import Edges
+from circuit_widget.graph.paths import paths
 from circuit_widget.graph.qk_contributors import qk_frame
 from circuit_widget.graph.stability import stability
 from circuit_widget.graph.subgraph import prune, scores_of_circuit
@@ -238,14 +239,9 @@ class Graph:
         """Ids of the features with exactly this label. Raises NodeError, naming the nearest labels, where there is none."""
         return nodes.labelled(self, label)
 
-    def qk_contributors(self, node: str | Feature | None = None) -> pandas.DataFrame:
-        """What contributes to the attention scores of a node, or of all nodes: kept from a file, listed, not drawn.
+    qk_contributors = qk_frame
 
-        Columns: node, side ("pair" of a query and a key; one "query" or "key"), query, key (ids, those of the file for what
-        is no node here), query_label, key_label, attribution (largest first). Empty where the file lists none. Raises
-        NodeError for an unknown node, GraphFileError for a malformed list.
-        """
-        return qk_frame(self, node)
+    paths = paths
 
     def with_labels(self, labels: GivenLabels) -> Graph:
         """A copy with these labels besides its own: by node id, Feature or Everywhere, or what `label_features` returns.

@@ -57,8 +57,13 @@ def qk_contributors(graph: Graph, node: str | Feature | None) -> list[QkContribu
     return [found for one in known if names is not None for found in _of_node(names, one, origin.nodes[one][0][KEPT])]
 
 
-def qk_frame(graph: Graph, node: str | Feature | None) -> pandas.DataFrame:
-    """Return the contributors as a table; see `Graph.qk_contributors`."""
+def qk_frame(graph: Graph, node: str | Feature | None = None) -> pandas.DataFrame:
+    """What contributes to the attention scores of a node, or of all nodes: kept from a file, listed, not drawn.
+
+    Columns: node, side ("pair" of a query and a key; one "query" or "key"), query, key (ids, those of the file for what
+    is no node here), query_label, key_label, attribution (largest first). Empty where the file lists none. Raises
+    NodeError for an unknown node, GraphFileError for a malformed list.
+    """
     import pandas
 
     rows = [[getattr(one, name) for name in COLUMNS] for one in qk_contributors(graph, node)]

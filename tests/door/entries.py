@@ -127,6 +127,7 @@ def make_entries() -> dict[str, Entry]:
         "labelled": {"label": "a label"},
         "qk_contributors": {"node": None},
         "with_labels": {"labels": {node: "a label"}},
+        "paths": {"source": node, "target": graph.node_ids[-1], "k": 1},
         "strongest_edges": {"count": 1, "among": None},
         "prune": {"node_threshold": 0.5, "edge_threshold": 0.5},
         "stability": {"node_thresholds": [0.5], "edge_thresholds": [0.5, 1], **silent},

@@ -30,7 +30,17 @@ from tests.widget.linear_model import LinearModel, wait_for
 
 TEXAS = ["0_2_4", "1_8_4"]
 # What the declarations do not say: nodes of the graph, an experiment that is there, a mode.
-KNOWN = {"node": "1_8_4", "nodes": TEXAS, "id": 1, "beside": 1, "mode": "total", "n": 2, "max_new_tokens": 2}
+KNOWN = {
+    "node": "1_8_4",
+    "nodes": TEXAS,
+    "sources": TEXAS[:1],
+    "targets": TEXAS[1:],
+    "id": 1,
+    "beside": 1,
+    "mode": "total",
+    "n": 2,
+    "max_new_tokens": 2,
+}
 
 
 def example(kind: Any, name: str = "") -> Any:

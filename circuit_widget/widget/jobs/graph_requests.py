@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from circuit_widget.errors import CircuitError, NodeError
+from circuit_widget.graph.paths import edge_shares, strongest_paths
 from circuit_widget.widget.html_file.write import html_of
 from circuit_widget.widget.jobs.request_kind import Context, Task
 from circuit_widget.widget.jobs.worker import Job, JobResult
 from circuit_widget.widget.state.card import card_message
 from circuit_widget.widget.state.file_names import file_stem
-from circuit_widget.widget.wire.messages import Card, CardBody, CheckNodesBody, Empty, FigureBody, FileReply
+from circuit_widget.widget.wire.messages import (
+    Card,
+    CardBody,
+    CheckNodesBody,
+    Empty,
+    FigureBody,
+    FileReply,
+    PathMessage,
+    PathsBody,
+    PathsReply,
+)
 
 MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
@@ -20,6 +31,26 @@ def card(context: Context, body: CardBody) -> Task[Card]:
     experiments = context.experiments
     feature = experiments.feature_of(body.node)
     return Task(lambda _: card_message(experiments.graph, experiments.model, body.node, feature), JobResult)
+
+
+def paths(context: Context, body: PathsBody) -> Task[PathsReply]:
+    """Return the strongest paths between nodes, into them or out of them, over all edges of the graph."""
+    graph = context.experiments.graph
+
+    def find(_: object) -> PathsReply:
+        found = strongest_paths(graph, body.sources or None, body.targets or None, body.k)
+        return PathsReply(
+            tuple(
+                PathMessage(
+                    tuple(graph.node_ids[node] for node in path.nodes),
+                    tuple(edge_shares(graph, path.nodes)),
+                    path.strength / found.total,
+                )
+                for path in found.paths
+            )
+        )
+
+    return Task(find, JobResult)
 
 
 def check_nodes(context: Context, body: CheckNodesBody) -> Empty:

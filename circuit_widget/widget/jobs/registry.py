@@ -52,6 +52,7 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "retrace": RequestKind(m.RetraceBody, Empty, retracing.retrace, "Trace", newest_only=True),
         "display_graph": RequestKind(m.DisplayGraphBody, Empty, retracing.display_graph, "Graph"),
         "card": RequestKind(m.CardBody, m.Card, graph.card, "Feature card"),
+        "paths": RequestKind(m.PathsBody, m.PathsReply, graph.paths, "Paths", newest_only=True),
         "check_nodes": RequestKind(m.CheckNodesBody, Empty, graph.check_nodes, "Circuit"),
         "figure": RequestKind(m.FigureBody, m.FileReply, graph.figure, "Figure"),
         "code": RequestKind(m.CodeBody, m.CodeReply, experiments.code, "Code"),

@@ -33,6 +33,31 @@ class CardBody:
 
 
 @message
+class PathsBody:
+    """Request for the `k` strongest paths between nodes; no sources, or no targets, for two edges into or out of them."""
+
+    sources: Many[NodeId]
+    targets: Many[NodeId]
+    k: int
+
+
+@message
+class PathMessage:
+    """Nodes from source to target, the signed share of input that each edge between them is, and that of all such paths."""
+
+    nodes: Listed[NodeId]
+    edges: Numbers
+    share: float
+
+
+@message
+class PathsReply:
+    """The strongest paths, strongest first."""
+
+    paths: Listed[PathMessage]
+
+
+@message
 class CheckNodesBody:
     """Request whether the graph has nodes, which a circuit that was opened names and the page does not have."""
 

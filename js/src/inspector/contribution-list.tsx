@@ -1,5 +1,7 @@
 import { useSignal } from "@preact/signals";
+import { Button } from "../controls/button";
 import { NodeRow } from "../controls/node-row";
+import { type End, findPaths } from "../store/paths";
 import type { Store } from "../store/store";
 import { signedPercent } from "../wording/words";
 import type { Contribution } from "./contributions";
@@ -10,13 +12,15 @@ const LONG = 40;
 
 interface Props {
   readonly store: Store;
+  /** The node or supernode. */
+  readonly end: End;
   /** Null where there can be none, as into a token. */
   readonly inputs: readonly Contribution[] | null;
   readonly outputs: readonly Contribution[] | null;
 }
 
 /** What feeds a node or supernode, and what it feeds. */
-export function Contributions({ store, inputs, outputs }: Props) {
+export function Contributions({ store, end, inputs, outputs }: Props) {
   return (
     <>
       {inputs && (
@@ -25,11 +29,19 @@ export function Contributions({ store, inputs, outputs }: Props) {
           title="inputs"
           test="input-row"
           contributions={inputs}
+          follow={["what feeds this", () => findPaths(store, null, end)]}
           none="none of its inputs is strong enough to be visible"
         />
       )}
       {outputs && (
-        <List store={store} title="outputs" test="output-row" contributions={outputs} none="it feeds no visible node" />
+        <List
+          store={store}
+          title="outputs"
+          test="output-row"
+          contributions={outputs}
+          follow={["what this feeds", () => findPaths(store, end, null)]}
+          none="it feeds no visible node"
+        />
       )}
     </>
   );
@@ -40,11 +52,13 @@ interface ListProps {
   readonly title: string;
   readonly test: "input-row" | "output-row";
   readonly contributions: readonly Contribution[];
+  /** A question about paths, and how it is answered. */
+  readonly follow: readonly [question: string, answer: () => Promise<void>];
   readonly none: string;
 }
 
 /** Signed shares as bars, strongest first; a row selects its node. */
-function List({ store, title, test, contributions, none }: ListProps) {
+function List({ store, title, test, contributions, follow, none }: ListProps) {
   const whole = useSignal(false);
   const listed = contributions.slice(0, whole.value ? LONG : SHORT);
   const widest = Math.abs(contributions[0]?.share ?? 0);
@@ -53,6 +67,16 @@ function List({ store, title, test, contributions, none }: ListProps) {
     <section>
       <h3>
         {title}
+        {!store.capabilities.value.recorded && (
+          <Button
+            class="link-button"
+            title="Draws the strongest paths of two edges, found in the whole graph"
+            data-test={`paths-${title}`}
+            onClick={() => void follow[1]()}
+          >
+            {follow[0]}
+          </Button>
+        )}
         {contributions.length > SHORT && <More whole={whole} all={all} title={title} />}
       </h3>
       {contributions.length === 0 && <p class="none">{none}</p>}

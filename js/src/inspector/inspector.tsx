@@ -4,10 +4,12 @@ import { NameField } from "../controls/name-field";
 import { KIND } from "../core/constants";
 import type { Box } from "../core/types";
 import { giveName, groupNodes, togglePins } from "../store/commands";
+import { findPaths, selectedPair } from "../store/paths";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { count } from "../wording/words";
 import { NodeInspector } from "./node-inspector";
+import { PathList } from "./path-list";
 import { SupernodeInspector } from "./supernode-inspector";
 
 /** What the inspected node or supernode is, what feeds it and what it feeds. */
@@ -18,6 +20,7 @@ export function Inspector({ store }: { store: Store }) {
   return (
     <aside class="inspector" aria-label="Inspector" data-test="inspector">
       {store.selected.value.length > (box?.nodes.length ?? 1) && <SelectionBar store={store} />}
+      <PathList store={store} />
       {box !== undefined && <SupernodeInspector key={box.id} store={store} box={box} />}
       {box === undefined && node !== undefined && <NodeInspector key={node} store={store} node={node} />}
       {box === undefined && node === undefined && <Nothing />}
@@ -28,6 +31,7 @@ export function Inspector({ store }: { store: Store }) {
 /** How many nodes are selected, and what can be done with all of them; the last of them is inspected below. */
 function SelectionBar({ store }: { store: Store }) {
   const nodes = store.selected.value;
+  const pair = selectedPair(store);
   const pinned = nodes.every((node) => store.circuit.value.pinned.includes(node));
   const groupable = nodes.filter((node) => store.snapshot.kind[store.snapshot.index.get(node) ?? -1] !== KIND.logit);
   return (
@@ -45,6 +49,16 @@ function SelectionBar({ store }: { store: Store }) {
       <Button class="button" title="p" data-test="pin-selected" onClick={() => togglePins(store, nodes)}>
         {pinned ? "Unpin" : "Pin"}
       </Button>
+      {pair !== null && !store.capabilities.value.recorded && (
+        <Button
+          class="button"
+          title={`The strongest paths from ${pair[0].name} to ${pair[1].name}`}
+          data-test="find-paths"
+          onClick={() => void findPaths(store, ...pair)}
+        >
+          Paths
+        </Button>
+      )}
     </div>
   );
 }

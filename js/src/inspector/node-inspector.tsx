@@ -48,6 +48,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
       {kind === KIND.token && <WithoutText snapshot={snapshot} node={node} />}
       <Contributions
         store={store}
+        end={{ name, nodes: [id] }}
         inputs={kind === KIND.token || kind === KIND.error ? null : inputsOf(snapshot, node)}
         outputs={kind === KIND.logit ? null : outputsOf(snapshot, node)}
       />

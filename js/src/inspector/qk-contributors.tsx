@@ -3,7 +3,7 @@ import { Button } from "../controls/button";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
 import type { Card } from "../wire/types";
-import { decimal } from "../wording/words";
+import { decimal, placeOf } from "../wording/words";
 import { More } from "./more";
 
 type Contributors = Card["contributors"][number];
@@ -65,13 +65,14 @@ function Row({ store, row }: { store: Store; row: Contributor }) {
 }
 
 /** A node by its name, which a click selects; what is no node of the map has the id of the file and no click. */
-function Name({ store, id, label }: { store: Store; id: string; label: string }) {
+export function Name({ store, id, label }: { store: Store; id: string; label: string }) {
   if (id === "") return null;
-  if (store.snapshot.index.has(id)) {
+  const node = store.snapshot.index.get(id);
+  if (node !== undefined) {
     return (
       <Button
         class="link-button clip node"
-        title={store.nameOf(id)}
+        title={`${store.nameOf(id)} · ${placeOf(store.snapshot, node)}`}
         onClick={() => store.actions.select([id], "replace")}
       >
         {store.nameOf(id)}

@@ -34,7 +34,7 @@ export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
           ))}
         </ul>
       </section>
-      <Contributions store={store} {...contributions.value} />
+      <Contributions store={store} end={{ name: box.name ?? "", nodes: box.nodes }} {...contributions.value} />
     </>
   );
 }

@@ -11,6 +11,7 @@ import {
   withLabelOf,
 } from "../layout/map-labels";
 import { CAPTION_SIZE } from "../page/constants";
+import { nodesOf } from "../store/paths";
 import type { Store } from "../store/store";
 import { nodeLabel } from "../wording/names";
 import type { Brush } from "./paint";
@@ -28,11 +29,11 @@ export interface PlacedLabels {
   readonly placed: readonly MapLabel[];
 }
 
-/** Places labels for the present view, those of selected and pinned nodes before others. */
+/** Places labels for the present view, those of nodes that are selected, pinned or on paths before others. */
 export function placeLabels(store: Store, scene: Scene, camera: Camera, answers: readonly Area[]): PlacedLabels {
   const { snapshot } = store;
   const circuit = store.circuit.value;
-  const first = new Set([...store.selected.value, ...circuit.pinned]);
+  const first = new Set([...store.selected.value, ...nodesOf(store.paths.value), ...circuit.pinned]);
   const dots = Array.from(scene.visible.nodes, (node, index) => {
     const id = snapshot.ids[node];
     return {

@@ -1,8 +1,9 @@
 /** How nodes are marked on the map: the hue of their supernode, pin, and what an intervention left of them. */
 
 import { KIND } from "../core/constants";
-import { ERROR_OPACITY } from "../layout/constants";
+import { BEHIND, ERROR_OPACITY } from "../layout/constants";
 import { outputPresence, presence } from "../layout/strokes";
+import { nodesOf } from "../store/paths";
 import type { Store } from "../store/store";
 import type { Marks } from "./paint";
 
@@ -42,6 +43,11 @@ export function nodeMarks(store: Store): Marks {
       const node = index.get(id);
       if (node !== undefined) presences[node] = presence(before[row], after[row]);
     }
+  }
+  const paths = store.paths.value;
+  if (paths !== null) {
+    const on = new Set(nodesOf(paths));
+    for (const [node, id] of ids.entries()) if (!on.has(id)) presences[node] *= BEHIND / 2;
   }
   return { hue, pinned, presence: presences };
 }

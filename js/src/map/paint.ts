@@ -2,6 +2,7 @@
 
 import { KIND } from "../core/constants";
 import { shareOfInput } from "../core/snapshot";
+import type { Snapshot } from "../core/types";
 import { FAINT_WIDTHS, LEAST_COLUMN, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT } from "../layout/constants";
 import { type Column, columnsWithText } from "../layout/map-layout";
 import { bandsOf } from "../layout/map-rows";
@@ -114,10 +115,26 @@ function clipToFrame(context: CanvasRenderingContext2D, scene: Scene): void {
   context.clip();
 }
 
-function curveOf(brush: Brush, scene: Scene, edge: number): Curve | null {
-  const { snapshot, indexOf } = scene;
-  const source = indexOf[snapshot.edgeSource[edge]];
-  const target = indexOf[snapshot.edgeTarget[edge]];
+/** An edge between two nodes of the snapshot, with the signed share of the target's input that it is. */
+export interface DrawnEdge {
+  readonly source: number;
+  readonly target: number;
+  readonly share: number;
+}
+
+/** Edges of the snapshot by their index. */
+export function drawnEdges(snapshot: Snapshot, edges: Uint32Array): readonly DrawnEdge[] {
+  const { edgeSource, edgeTarget } = snapshot;
+  return Array.from(edges, (edge) => ({
+    source: edgeSource[edge],
+    target: edgeTarget[edge],
+    share: shareOfInput(snapshot, edge),
+  }));
+}
+
+function curveOf(brush: Brush, scene: Scene, link: DrawnEdge): Curve | null {
+  const source = scene.indexOf[link.source];
+  const target = scene.indexOf[link.target];
   if (source < 0 || target < 0) return null;
   const from = spotOf(scene, brush.camera, source);
   const to = spotOf(scene, brush.camera, target);
@@ -137,10 +154,9 @@ function trunkOf({ k, x, y }: Camera, { layout }: Scene, source: number, target:
 export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array): void {
   const { context, palette } = brush;
   const paths = FAINT_WIDTHS.map(() => new Path2D());
-  for (const edge of edges) {
-    const shape = curveOf(brush, scene, edge);
-    if (shape === null) continue;
-    traceCurve(paths[faintStep(shareOfInput(scene.snapshot, edge))], shape);
+  for (const link of drawnEdges(scene.snapshot, edges)) {
+    const shape = curveOf(brush, scene, link);
+    if (shape !== null) traceCurve(paths[faintStep(link.share)], shape);
   }
   context.save();
   clipToFrame(context, scene);
@@ -157,27 +173,25 @@ export function paintFaintEdges(brush: Brush, scene: Scene, edges: Uint32Array):
 export function paintSignedEdges(
   brush: Brush,
   scene: Scene,
-  edges: Uint32Array,
+  links: readonly DrawnEdge[],
   presence: Float32Array,
   opacity: number,
 ): void {
   const { context, palette } = brush;
-  const { snapshot } = scene;
-  const ordered = Array.from(edges)
-    .map((edge) => ({ edge, share: shareOfInput(snapshot, edge) }))
-    .sort((a, b) => Math.abs(a.share) - Math.abs(b.share));
+  const ordered = [...links].sort((a, b) => Math.abs(a.share) - Math.abs(b.share));
   context.save();
   clipToFrame(context, scene);
-  for (const { edge, share } of ordered) {
-    const shape = curveOf(brush, scene, edge);
+  for (const link of ordered) {
+    const { source, share } = link;
+    const shape = curveOf(brush, scene, link);
     if (shape === null) continue;
-    const inhibits = snapshot.edgeWeight[edge] < 0;
+    const inhibits = share < 0;
     const width = signedWidth(share);
     const head = headLength(width);
     const [x, y] = shape.slice(-2);
     context.strokeStyle = inhibits ? palette.inhibit : palette.excite;
     context.fillStyle = context.strokeStyle;
-    context.globalAlpha = opacity * presence[snapshot.edgeSource[edge]];
+    context.globalAlpha = opacity * presence[source];
     context.lineWidth = width;
     context.setLineDash(inhibits ? [...dashes(width)] : []);
     context.beginPath();

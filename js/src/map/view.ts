@@ -9,6 +9,7 @@ import { bandsOf } from "../layout/map-rows";
 import { signedOpacity } from "../layout/strokes";
 import { PALETTES } from "../page/constants";
 import type { Size } from "../page/size";
+import type { FoundPaths } from "../store/paths";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { answerArea, answerFont, type PlacedAnswer, paintAnswers, placeAnswers } from "./answers";
@@ -16,6 +17,8 @@ import { labelData, labelsWith, type PlacedLabels, paintLabels, placeLabels } fr
 import { nodeMarks } from "./marks";
 import {
   type Brush,
+  type DrawnEdge,
+  drawnEdges,
   type Marks,
   paintAxes,
   paintFaintEdges,
@@ -92,6 +95,7 @@ export class MapView {
       effect(() => {
         store.hovered.value;
         store.selected.value;
+        store.paths.value;
         this.labels.value;
         this.cursor.value;
         this.walking.value;
@@ -178,7 +182,8 @@ export class MapView {
     if (this.#staleLayers) this.#paintLayers(scene);
     const brush = this.#brush(this.#canvas);
     brush.context.drawImage(this.#ground, 0, 0, width, height);
-    brush.context.globalAlpha = this.#isResting(scene) ? 1 : BEHIND;
+    const behind = this.#store.paths.peek() === null ? BEHIND : BEHIND / 4;
+    brush.context.globalAlpha = this.#isResting(scene) ? 1 : behind;
     brush.context.drawImage(this.#edges, 0, 0, width, height);
     brush.context.globalAlpha = 1;
     this.#paintEdges(brush, scene);
@@ -195,7 +200,13 @@ export class MapView {
     paintAxes(this.#brush(this.#ground), scene);
     const edges = this.#brush(this.#edges);
     paintFaintEdges(edges, scene, faint);
-    paintSignedEdges(edges, scene, signed, this.#marks.value.presence, signedOpacity(signed.length));
+    paintSignedEdges(
+      edges,
+      scene,
+      drawnEdges(scene.snapshot, signed),
+      this.#marks.value.presence,
+      signedOpacity(signed.length),
+    );
     const nodes = this.#brush(this.#nodes);
     paintAnswers(nodes, this.#answers.value);
     paintNodes(nodes, scene, this.#marks.value);
@@ -203,8 +214,9 @@ export class MapView {
 
   /** Whether no edges are in front of those of the map at rest. */
   #isResting(scene: Scene): boolean {
-    const { hovered, selected } = this.#store;
-    return hovered.peek() === null && selected.peek().length === 0 && this.#circuitEdges(scene).length === 0;
+    const { hovered, selected, paths } = this.#store;
+    const none = hovered.peek() === null && selected.peek().length === 0 && paths.peek() === null;
+    return none && this.#circuitEdges(scene).length === 0;
   }
 
   /** A brush on a cleared canvas of the right size, in CSS pixels. */
@@ -234,21 +246,39 @@ export class MapView {
     const hovered = this.#store.hovered.peek();
     const selected = this.#store.selected.peek();
     const resting = selected.filter((id) => id !== hovered);
+    const paths = this.#store.paths.peek();
     const opacity = hovered === null ? 1 : 0.25;
     const { presence } = this.#marks.value;
-    if (resting.length > 0) paintSignedEdges(brush, scene, this.#edgesOf(resting, scene), presence, opacity);
+    if (paths !== null) paintSignedEdges(brush, scene, this.#pathEdges(paths), presence, opacity);
+    else if (resting.length > 0) paintSignedEdges(brush, scene, this.#edgesOf(resting, scene), presence, opacity);
     else paintSignedEdges(brush, scene, this.#circuitEdges(scene), presence, MAP_EDGE_OPACITY * opacity);
     if (hovered !== null) paintSignedEdges(brush, scene, this.#edgesOf([hovered], scene), presence, 1);
   }
 
-  /** The visible edges within the circuit, which show while nothing is selected. */
-  #circuitEdges({ snapshot, visible }: Scene): Uint32Array {
-    const { hue, pinned } = this.#marks.value;
-    const inside = (node: number) => hue[node] >= 0 || pinned[node] === 1;
-    return visible.edges.filter((edge) => inside(snapshot.edgeSource[edge]) && inside(snapshot.edgeTarget[edge]));
+  /** Each edge on some paths once, those between nodes that the page has. */
+  #pathEdges({ paths }: FoundPaths): readonly DrawnEdge[] {
+    const { index } = this.#store.snapshot;
+    const links = new Map<string, DrawnEdge>();
+    for (const { nodes, edges } of paths) {
+      for (const [at, share] of edges.entries()) {
+        const [source, target] = [index.get(nodes[at]), index.get(nodes[at + 1])];
+        if (source !== undefined && target !== undefined) links.set(`${source} ${target}`, { source, target, share });
+      }
+    }
+    return [...links.values()];
   }
 
-  #edgesOf(ids: readonly NodeId[], scene: Scene): Uint32Array {
+  /** The visible edges within the circuit, which show while nothing is selected. */
+  #circuitEdges({ snapshot, visible }: Scene): readonly DrawnEdge[] {
+    const { hue, pinned } = this.#marks.value;
+    const inside = (node: number) => hue[node] >= 0 || pinned[node] === 1;
+    const edges = visible.edges.filter(
+      (edge) => inside(snapshot.edgeSource[edge]) && inside(snapshot.edgeTarget[edge]),
+    );
+    return drawnEdges(snapshot, edges);
+  }
+
+  #edgesOf(ids: readonly NodeId[], scene: Scene): readonly DrawnEdge[] {
     const { snapshot } = this.#store;
     const found = new Set<number>();
     for (const id of ids) {
@@ -259,12 +289,13 @@ export class MapView {
     }
     // All that the node has, even where few edges are drawn at rest.
     const limit = Math.max(this.#store.thresholds.peek().edge, EDGE_THRESHOLD);
-    return Uint32Array.from(found).filter(
+    const edges = Uint32Array.from(found).filter(
       (edge) =>
         snapshot.edgeShare[edge] <= limit &&
         scene.visible.mask[snapshot.edgeSource[edge]] === 1 &&
         scene.visible.mask[snapshot.edgeTarget[edge]] === 1,
     );
+    return drawnEdges(snapshot, edges);
   }
 
   #paintLabels(brush: Brush): void {

@@ -91,6 +91,7 @@ function stepBack(store: Store): boolean {
   if (store.popover.value !== null) store.popover.value = null;
   else if (store.failure.value !== null) store.actions.dismiss();
   else if (store.job.value !== null) store.actions.cancel();
+  else if (store.paths.value !== null) store.paths.value = null;
   else return false;
   return true;
 }

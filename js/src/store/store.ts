@@ -21,6 +21,7 @@ import type {
 import { nodeName } from "../wording/names";
 import { circuitDocument } from "./document";
 import { type Experiments, experiments } from "./experiments";
+import { type FoundPaths, nodesOf } from "./paths";
 import { selection } from "./selection";
 import { steps, type UndoSteps } from "./steps";
 
@@ -77,6 +78,8 @@ export interface Store
   readonly popover: Signal<Popover | null>;
   /** Set to a node or supernode id to open its name for editing wherever it is displayed. */
   readonly renaming: Signal<string | null>;
+  /** The paths that the map emphasises; seen in this view alone. */
+  readonly paths: Signal<FoundPaths | null>;
   readonly actions: Actions;
   /** What a node is called: the user's label, the graph's, or its kind and number. */
   nameOf(node: NodeId): string;
@@ -117,9 +120,11 @@ export function createStore(
   const hovered = signal<NodeId | null>(null);
   const preview = signal<Thresholds | null>(null);
   const thresholds = computed(() => preview.value ?? thresholdsOf(snapshot, circuit.value));
+  const paths = signal<FoundPaths | null>(null);
   let latest: Visible | null = null;
   const visible = computed(() => {
-    const next = visibleOf(snapshot, circuit.value, chosen.selected.value, thresholds.value);
+    const kept = [...chosen.selected.value, ...nodesOf(paths.value)];
+    const next = visibleOf(snapshot, circuit.value, kept, thresholds.value);
     // The same object while the same is visible, so that a selection alone lays nothing out anew.
     if (latest === null || !sameVisible(latest, next)) latest = next;
     return latest;
@@ -157,11 +162,16 @@ export function createStore(
     drag: signal(null),
     popover: signal(null),
     renaming: signal(null),
+    paths,
     nameOf: (node) => nodeName(snapshot, circuit.value, node),
     actions: {
       ...running,
       ...stepping,
-      select: chosen.select,
+      select: (ids, mode) => {
+        // Going back to nothing goes back from the paths first.
+        if (ids.length === 0 && mode === "replace" && paths.peek() !== null) paths.value = null;
+        else chosen.select(ids, mode);
+      },
       hover: (node) => {
         hovered.value = node;
       },

@@ -41,6 +41,8 @@ const LABELS: Readonly<Record<RequestName, string>> = {
   display_graph: "Graph",
   /** Return what is known of a feature beyond this prompt, with what it promotes here. */
   card: "Feature card",
+  /** Return the strongest paths between nodes, into them or out of them, over all edges of the graph. */
+  paths: "Paths",
   /** Answer where the graph has all of some nodes of a circuit that is opened; else raise CircuitError. */
   check_nodes: "Circuit",
   /** Return a figure of what the widget displays, as a file. */

@@ -30,6 +30,25 @@ export interface CardBody {
   readonly node: string;
 }
 
+/** Request for the `k` strongest paths between nodes; no sources, or no targets, for two edges into or out of them. */
+export interface PathsBody {
+  readonly sources: readonly string[];
+  readonly targets: readonly string[];
+  readonly k: number;
+}
+
+/** Nodes from source to target, the signed share of input that each edge between them is, and that of all such paths. */
+export interface PathMessage {
+  readonly nodes: readonly string[];
+  readonly edges: readonly number[];
+  readonly share: number;
+}
+
+/** The strongest paths, strongest first. */
+export interface PathsReply {
+  readonly paths: readonly PathMessage[];
+}
+
 /** Request whether the graph has nodes, which a circuit that was opened names and the page does not have. */
 export interface CheckNodesBody {
   readonly nodes: readonly string[];
@@ -322,6 +341,7 @@ export interface Requests {
   readonly retrace: { readonly body: RetraceBody; readonly reply: Empty };
   readonly display_graph: { readonly body: DisplayGraphBody; readonly reply: Empty };
   readonly card: { readonly body: CardBody; readonly reply: Card };
+  readonly paths: { readonly body: PathsBody; readonly reply: PathsReply };
   readonly check_nodes: { readonly body: CheckNodesBody; readonly reply: Empty };
   readonly figure: { readonly body: FigureBody; readonly reply: FileReply };
   readonly code: { readonly body: CodeBody; readonly reply: CodeReply };
