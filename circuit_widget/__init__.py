@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from circuit_widget.attribution.targets import Contrast, Direction
     from circuit_widget.circuit.document import Circuit
+    from circuit_widget.comparison.compare import compare
     from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning
     from circuit_widget.figure.figure import Figure
     from circuit_widget.graph import Feature, Graph
@@ -42,6 +43,7 @@ _MODULE_OF = {
     "Scale": "intervention",
     "Set": "intervention",
     "SwapIn": "intervention",
+    "compare": "comparison.compare",
     "load": "loading",
     "open": "graph.opening",
     "read_labels": "labels.read_labels",
@@ -68,6 +70,7 @@ __all__ = [
     "Set",
     "SwapIn",
     "__version__",
+    "compare",
     "load",
     "read_labels",
 ]

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, Unpack, overload
 import torch
 
 from circuit_widget.attribution.targets import TargetChoice, choose_targets
+from circuit_widget.comparison.prompt_stability import stability
 from circuit_widget.errors import InterventionError
 from circuit_widget.examples.collect import collect_examples
 from circuit_widget.examples.exchange.export import export_examples
@@ -108,6 +109,7 @@ class ReplacementModel:
     sweep_groups = sweep_groups
     faithfulness = faithfulness
     validate = validate
+    stability = stability
     verify = verify
     attach = attach
     fidelity = fidelity

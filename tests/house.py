@@ -34,6 +34,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "intervention.execution": "resolve and clamp nodes, re-run the model, predict with the graph; steering",
         "intervention.studies": "controls, sweeps, validation, faithfulness, steered generation",
     },
+    {"comparison": "two graphs compared; the graphs of prompts that mean the same"},
     {
         "feature_card": "a feature's examples, and the tokens it promotes and suppresses",
         "replacement_model": "ReplacementModel: trace(), generate(), intervene(), verify() from the rooms above",

@@ -123,7 +123,7 @@ def align(tokens: Sequence[int], others: Sequence[int]) -> Mapping[int, int]:
     if prefix <= 1 and suffix == 0:
         raise InterventionError(
             f"The prompts have {len(tokens)} and {len(others)} tokens and share neither their beginning nor their end, "
-            "so their positions cannot be aligned. Use a prompt of the same form, or give SwapIn an alignment."
+            "so their positions cannot be aligned. Use a prompt of the same form, or give an alignment."
         )
     pairs = {position: position for position in range(prefix)}
     between = shorter - prefix - suffix

@@ -111,6 +111,13 @@ def make_entries() -> dict[str, Entry]:
         "faithfulness": {**on_graph, "groups": [node], "n": 1, "ablate_errors": False},
         "validate": {**on_graph, "groups": [node], "n": 1, "mode": "total"},
         "local_labels": {"graph": graph, "n": 1, **silent},
+        "stability": {
+            **{name: traced[name] for name in ("targets", "position", "max_features")},
+            "prompts": [PROMPT, (1, 17, 43, 5)],
+            "node_threshold": 0.5,
+            "edge_threshold": 0.5,
+            **silent,
+        },
     }
     of_graph: dict[str, dict[str, Any]] = {
         "build": {**build, **tokens},
@@ -279,6 +286,7 @@ def make_entries() -> dict[str, Entry]:
         "examples": None,
     }
     functions = {
+        "compare": Entry(cw.compare, {"graph": graph, "other": graph, "alignment": None}),
         "load": Entry(cw.load, loaded),
         "open": Entry(cw.open, {"path": graph.export(folder / "opened.json"), **silent}),
         "read_labels": Entry(cw.read_labels, {"path": published}),

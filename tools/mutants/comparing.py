@@ -3,9 +3,26 @@
 from tools.mutants.mutation import Mutation
 
 GRAPH = "circuit_widget/graph/"
+COMPARISON = "circuit_widget/comparison/"
 STABILITY = ("tests/graph/test_stability.py",)
+PROMPTS = ("tests/comparison/test_prompt_stability.py",)
+COMPARE = ("tests/comparison/test_compare.py",)
 
 MUTATIONS = (
+    Mutation(
+        "what a circuit has counts as what it leaves out",
+        "circuit_widget/intervention/studies/faithfulness.py",
+        "node not in inside for node",
+        "node in inside for node",
+        ("tests/intervention/test_validation.py",),
+    ),
+    Mutation(
+        "a p-value counts as the smallest where a control did as much",
+        "circuit_widget/intervention/studies/controls.py",
+        """if first["share"] == 0 else""",
+        """if first["share"] >= 0 else""",
+        ("tests/intervention/test_controls.py",),
+    ),
     Mutation(
         "a node counts as stable where its only path is pruned",
         GRAPH + "stability.py",
@@ -19,5 +36,47 @@ MUTATIONS = (
         "counts += left.edges",
         "counts = counts | left.edges",
         STABILITY,
+    ),
+    Mutation(
+        "positions are matched by their number",
+        COMPARISON + "matching.py",
+        "positions = {other_position: position for position, other_position in pairs.items()}",
+        "positions = {position: position for position in pairs}",
+        COMPARE,
+    ),
+    Mutation(
+        "counterparts are one position off",
+        COMPARISON + "matching.py",
+        "places = {key: index for index, key in enumerate(_keys(graph, {position: position for position in pairs}))}",
+        "places = {key: index for index, key in enumerate(_keys(graph, {one: one + 1 for one in pairs}))}",
+        COMPARE,
+    ),
+    Mutation(
+        "weights before and after are exchanged",
+        COMPARISON + "compare.py",
+        '"weight_before": edges.before,',
+        '"weight_before": edges.after,',
+        COMPARE,
+    ),
+    Mutation(
+        "influence before and after is exchanged",
+        COMPARISON + "compare.py",
+        '"influence_after": there["influence"],',
+        '"influence_after": here["influence"],',
+        COMPARE,
+    ),
+    Mutation(
+        "a feature that pruning drops counts for its prompt",
+        COMPARISON + "prompt_stability.py",
+        "kept = np.unique(self._places(pruned))",
+        "kept = np.unique(self._places(graph))",
+        PROMPTS,
+    ),
+    Mutation(
+        "all features have the influence of the strongest",
+        COMPARISON + "prompt_stability.py",
+        "np.bincount(one.places, _influence_shares(graph), minlength=count)",
+        "np.zeros(count) + np.bincount(one.places, _influence_shares(graph), minlength=count).max()",
+        PROMPTS,
     ),
 )
