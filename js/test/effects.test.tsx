@@ -82,7 +82,9 @@ describe("with an effect", () => {
       { id: "s1", size: 9, low: 0, high: 2 },
     ];
     model.set("effect", { ...EFFECT, controls: { n: 20, seed: 0, similarity: "Alike.", tokens, boxes } });
-    await eventually(() => expect(get(root, "controls").textContent).toBe("20 random controls · p 0.05"));
+    await eventually(() =>
+      expect(get(root, "controls").textContent).toBe("20 random controls · p 0.05, the least possible"),
+    );
     // The band of a box that has got other members since is gone.
     expect(all(root, "band").map(({ style }) => [style.left, style.width])).toEqual([
       ["50%", "25%"],

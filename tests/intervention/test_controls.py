@@ -194,6 +194,18 @@ def test_the_smallest_p_value_is_one_over_controls_and_one(model: ReplacementMod
     assert (controls.share(0), controls.p_value(0)) == (0, 1 / 5)
 
 
+def test_the_smallest_p_value_is_named_and_no_other(model: ReplacementModel, graph: Graph) -> None:
+    token = graph.targets[0].token_id
+    by_share: dict[bool, str] = {}
+    for node in graph.node_ids[: graph.n_features : 3]:
+        controls = model.controls(graph, Ablate(node), n=2)
+        by_share[controls.share(token) == 0] = repr(controls)
+        if len(by_share) == 2:
+            break
+    assert "p = 0.33, the smallest that 2 controls allow. " in by_share[True]
+    assert "the smallest" not in by_share[False]
+
+
 def test_controls_can_be_plotted_and_put_in_words(model: ReplacementModel, graph: Graph) -> None:
     controls = model.controls(graph, Ablate(touched_in(graph, 3)), n=6)
     token = graph.targets[0].token_id

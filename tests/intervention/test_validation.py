@@ -242,3 +242,44 @@ def test_every_error_is_ablated_whatever_the_graph_left_out_or_pruned() -> None:
     np.testing.assert_allclose(
         bare.only.logits_after, model.intervene(whole, Ablate(errors)).logits_after, atol=1e-5, rtol=0
     )
+
+
+def test_faithfulness_in_a_sentence_has_its_numbers_and_where_most_is_left_out() -> None:
+    model = tiny_model()
+    graph = model.trace(PROMPT_IDS)
+    ids = graph.node_ids[: graph.n_features]
+    places = list(zip(graph.feature_layer.tolist(), graph.feature_position.tolist(), strict=True))
+    inside = [node for node, place in zip(ids, places, strict=True) if place != (1, 3)]
+    found = model.faithfulness(graph, inside)
+    before, after = found.only.probability(graph.targets[0].token_id)
+    assert str(found).startswith(
+        f"This circuit alone keeps {after / before:.0%} of {graph.targets[0].token!r} ({before:.2g} → "
+    )
+    assert str(found).endswith(
+        f"; most of the influence of the features that it leaves out (100%) is at {graph.tokens[3].text!r}, layer 1."
+    )
+    sums = dict.fromkeys(places, 0.0)
+    for index, place in enumerate(places[2:], 2):
+        sums[place] += float(graph.influence[index])
+    layer, position = max(sums, key=lambda place: sums[place])
+    share = max(sums.values()) / sum(sums.values())
+    what = "most" if share > 0.5 else "the largest part"
+    two = str(model.faithfulness(graph, ids[:2], ablate_errors=True))
+    assert f"{what} of the influence of the features that it leaves out ({share:.0%})" in two
+    assert two.endswith(f"is at {graph.tokens[position].text!r}, layer {layer}.")
+    assert "alone and without the 18 errors keeps" in two
+    assert "leaves out" not in str(model.faithfulness(graph, ids))
+
+
+def test_a_validation_in_words_has_its_numbers() -> None:
+    graph = tiny_model().trace(PROMPT_IDS)
+    validation = graph.validate(n=6, progress=False)
+    frame = validation.to_frame()
+    pairs = frame[frame["kind"] == "feature"]
+    assert str(validation) == (
+        f"Of {len(pairs)} changes of groups when 6 are ablated in turn, the graph predicts the right sign in "
+        f"{validation.sign_share:.0%} and Spearman {validation.spearman:.2f} ({pairs['by_construction'].sum()} of them are "
+        f"direct edges alone, confirmed by construction). {validation.faithfulness}"
+    )
+    alone = graph.validate([graph.node_ids[0]], progress=False)
+    assert str(alone).startswith(f"Of {len(graph.targets)} changes of logits when 1 is ablated, the graph predicts ")

@@ -10,6 +10,20 @@ COMPARE = ("tests/comparison/test_compare.py",)
 
 MUTATIONS = (
     Mutation(
+        "what a circuit has counts as what it leaves out",
+        "circuit_widget/intervention/studies/faithfulness.py",
+        "node not in inside for node",
+        "node in inside for node",
+        ("tests/intervention/test_validation.py",),
+    ),
+    Mutation(
+        "a p-value counts as the smallest where a control did as much",
+        "circuit_widget/intervention/studies/controls.py",
+        """if first["share"] == 0 else""",
+        """if first["share"] >= 0 else""",
+        ("tests/intervention/test_controls.py",),
+    ),
+    Mutation(
         "a node counts as stable where its only path is pruned",
         GRAPH + "stability.py",
         "node_kept[part.columns[left.columns]] += 1",

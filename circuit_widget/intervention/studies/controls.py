@@ -55,9 +55,10 @@ class Controls:
     def __repr__(self) -> str:
         frame = self.to_frame()
         first = frame.iloc[0]
+        floor = f", the smallest that {len(self.controls)} controls allow" if first["share"] == 0 else ""
         return (
             f"{self.effect.name}: {first['token']!r} {first['before']:.3g} → {first['after']:.3g}; "
-            f"{len(self.controls)} controls {first['low']:.3g} to {first['high']:.3g}, p = {first['p_value']:.2g}. "
+            f"{len(self.controls)} controls {first['low']:.3g} to {first['high']:.3g}, p = {first['p_value']:.2g}{floor}. "
             f"{self.similarity}"
         )
 
@@ -147,7 +148,7 @@ class Controls:
     def p_value(self, token: str | int, quantity: Quantity = "probability") -> float:
         """Return `(1 + controls that changed the token at least as much) / (1 + controls)`.
 
-        The one added is the intervention itself, so that it is never 0 (North, Curtis and Sham 2002).
+        The one added is the intervention itself, so that it is never below `1 / (1 + controls)` (North, Curtis and Sham 2002).
         """
         return _p_value(self._as_much(token, quantity))
 

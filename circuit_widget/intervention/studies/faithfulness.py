@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from circuit_widget.arguments import truth_value
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
@@ -16,7 +18,7 @@ from circuit_widget.intervention.kinds import Ablate, Scale
 from circuit_widget.intervention.mode import Mode
 from circuit_widget.intervention.studies.running import Runner
 from circuit_widget.intervention.studies.token_table import Tokens, chosen_tokens
-from circuit_widget.nodes import error_id
+from circuit_widget.nodes import Feature, error_id
 from circuit_widget.progress import IsCancelled, ProgressChoice
 
 if TYPE_CHECKING:
@@ -52,6 +54,20 @@ class Faithfulness:
             f"({f'all {self.errors} errors ablated too' if self.errors else 'errors stay'})."
         )
 
+    def __str__(self) -> str:
+        """Return what was measured in one sentence, with where the graph has most of the influence that was left out."""
+        token, text = next(iter(chosen_tokens((self.without, self.only), None).items()))
+        before, alone = self.only.probability(token)
+        if not before:
+            return f"{text!r} has probability 0 with nothing ablated, so nothing of it can be kept or lost."
+        kept, left = _percent(self.sufficiency(token)), _percent(self.necessity(token))
+        errors = f" and without the {self.errors} errors" if self.errors else ""
+        sentence = (
+            f"This circuit alone{errors} keeps {kept} of {text!r} ({before:.2g} → {alone:.2g}), and {left} of it is left without "
+            "the circuit"
+        )
+        return f"{sentence}{_left_out(self.only.graph, self.without)}."
+
     def necessity(self, token: str | int | None = None) -> float:
         """Return the share of a token's probability that is left without the circuit; near 0 if the circuit is necessary.
 
@@ -86,6 +102,28 @@ class Faithfulness:
 
     def _token(self, token: str | int | None) -> int:
         return next(iter(chosen_tokens((self.without, self.only), token)))
+
+
+def _left_out(graph: Graph, without: Effect) -> str:
+    """Return at which token and layer the features outside a circuit have most influence; nothing where there are none."""
+    inside = {node.id for one in without.interventions for node in one.members if isinstance(node, Feature)}
+    outside = np.array([node not in inside for node in graph.node_ids[: graph.n_features]], dtype=bool)
+    influence = np.where(outside, graph.influence[: graph.n_features].astype(np.float64), 0.0)
+    if not influence.any():
+        return ""
+    places = graph.feature_layer.astype(np.int64) * len(graph.tokens) + graph.feature_position
+    sums = np.bincount(places, influence)
+    layer, position = divmod(int(np.argmax(sums)), len(graph.tokens))
+    share = float(sums.max() / sums.sum())
+    most = "most" if share > 0.5 else "the largest part"
+    return (
+        f"; {most} of the influence of the {graph.basis} that it leaves out ({_percent(share)}) is at "
+        f"{graph.tokens[position].text!r}, layer {layer}"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if 0 < share < 0.0095 else f"{share:.0%}"
 
 
 def _share_left(effect: Effect, token: int) -> float:

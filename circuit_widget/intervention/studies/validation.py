@@ -103,6 +103,22 @@ class Validation:
         lines.append(f"{direct} of {len(self.influenced)} pairs are direct edges alone, confirmed by construction.")
         return "\n".join([*lines, repr(self.faithfulness)])
 
+    def __str__(self) -> str:
+        """Return in one sentence how well predictions of changes agree with measurements, and what the circuit keeps."""
+        kind = NodeKind.FEATURE if self._pairs(NodeKind.FEATURE) else NodeKind.LOGIT
+        what = "of groups" if kind is NodeKind.FEATURE else "of logits"
+        pairs, (predicted, measured) = self._pairs(kind), self._changes(kind, "all")
+        correlation, sign = spearman(predicted, measured), sign_share(predicted, measured)
+        direct = sum(one.by_construction for one in pairs)
+        agreement = [] if np.isnan(sign) else [f"the right sign in {sign:.0%}"]
+        agreement += [] if np.isnan(correlation) else [f"Spearman {correlation:.2f}"]
+        ablated = "1 is ablated" if len(self.effects) == 1 else f"{len(self.effects)} are ablated in turn"
+        words = " and ".join(agreement) or "nothing that can be compared"
+        return (
+            f"Of {len(pairs)} changes {what} when {ablated}, the graph predicts {words} "
+            f"({direct} of them are direct edges alone, confirmed by construction). {self.faithfulness}"
+        )
+
     @property
     def spearman(self) -> float:
         """Spearman correlation of predicted and measured changes of groups; NaN for fewer than three pairs."""
@@ -190,8 +206,11 @@ class Validation:
         )
         return figure
 
+    def _pairs(self, kind: NodeKind) -> list[Influenced]:
+        return [one for one in self.influenced if one.kind is kind]
+
     def _changes(self, kind: NodeKind, part: PairKind) -> tuple[np.ndarray, np.ndarray]:
-        pairs = [one for one in self.influenced if one.kind is kind]
+        pairs = self._pairs(kind)
         if part != "all":
             pairs = [one for one in pairs if one.by_construction == (part == "direct")]
         if part == "beyond_direct":

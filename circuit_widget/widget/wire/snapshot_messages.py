@@ -87,6 +87,7 @@ class SnapshotMessage:
     thresholds: SnapshotThresholds
     error_influence: float
     total_nodes: int
+    total_edges: int
     ids: tuple[str, ...]
     labels: dict[str, str]
     columns: dict[str, SnapshotColumn]

@@ -88,7 +88,7 @@ function Control({ store, effect }: { store: Store; effect: EffectMessage }) {
   const chance = controls.tokens.find(({ token_id }) => token_id === likeliest?.token_id);
   return (
     <span class="chip control" data-test="controls" data-n={controls.n} title={controls.similarity}>
-      {`${controls.n} random controls${chance === undefined ? "" : ` · p ${chance.p_value.toFixed(2)}`}`}
+      {`${controls.n} random controls${chance === undefined ? "" : ` · p ${chance.p_value.toFixed(2)}${chance.p_value * (controls.n + 1) < 1.5 ? ", the least possible" : ""}`}`}
     </span>
   );
 }

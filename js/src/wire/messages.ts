@@ -315,6 +315,7 @@ export interface SnapshotMessage {
   readonly thresholds: SnapshotThresholds;
   readonly error_influence: number;
   readonly total_nodes: number;
+  readonly total_edges: number;
   readonly ids: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly columns: Readonly<Record<string, SnapshotColumn>>;
