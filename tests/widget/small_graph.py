@@ -114,6 +114,7 @@ def expected(graph: Graph) -> dict[str, object]:
         "thresholds": {"node": 0.8, "edge": 0.98},
         "error_influence": float(nodes_influence["error"] / sum(nodes_influence.values())),
         "total_nodes": graph.n_nodes,
+        "total_edges": len(graph.to_frames()[1]),
     }
 
 

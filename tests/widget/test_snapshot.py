@@ -62,6 +62,7 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
         "thresholds": header["thresholds"],
         "error_influence": header["error_influence"],
         "total_nodes": header["total_nodes"],
+        "total_edges": header["total_edges"],
     }
 
 
@@ -132,6 +133,7 @@ def test_a_large_graph_is_cut_to_its_most_influential_nodes_and_strongest_edges(
     assert len(arrays["edge_weight"]) == MOST_EDGES
     assert arrays["edge_share"].max() <= snapshot.EDGE_SHARE
     assert header["total_nodes"] == graph.n_nodes
+    assert header["total_edges"] == (graph.weights != 0).sum()
     # What enters a node is told from the whole graph, not from the part that was sent.
     logit = header["targets"][0]["node"]
     assert arrays["input_total"][logit] == pytest.approx(np.abs(graph.weights[graph.n_features]).sum(), rel=1e-5)

@@ -101,6 +101,7 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         thresholds=SnapshotThresholds(thresholds.node, thresholds.edge),
         error_influence=_error_influence(graph),
         total_nodes=graph.n_nodes,
+        total_edges=int(np.count_nonzero(graph.weights)),
         ids=ids,
         labels={
             str(i): shortened(graph.labels[node], LONGEST_TEXT) for i, node in enumerate(ids) if node in graph.labels

@@ -71,7 +71,7 @@ class SnapshotMessage:
     `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
-    those of the model, and else has one for each.
+    those of the model, and else has one for each. `number` tells the graphs that one widget displays apart.
     """
 
     version: int
@@ -87,6 +87,8 @@ class SnapshotMessage:
     thresholds: SnapshotThresholds
     error_influence: float
     total_nodes: int
+    total_edges: int
     ids: tuple[str, ...]
     labels: dict[str, str]
     columns: dict[str, SnapshotColumn]
+    number: int = 1

@@ -71,6 +71,7 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
     thresholds: header.thresholds ?? { node: NODE_THRESHOLD, edge: EDGE_THRESHOLD },
     errorInfluence: header.error_influence ?? null,
     totalNodes: header.total_nodes,
+    totalEdges: header.total_edges ?? null,
     ids: header.ids,
     index: new Map(header.ids.map((id, node) => [id, node])),
     labels: new Map(Object.entries(header.labels).map(([node, label]) => [Number(node), label])),

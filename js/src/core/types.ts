@@ -25,6 +25,8 @@ export interface Snapshot {
   readonly errorInfluence: number | null;
   /** Nodes of the whole graph, of which a snapshot has the most influential. */
   readonly totalNodes: number;
+  /** Edges of the whole graph, of which a snapshot has the strongest; null where an earlier version saved the notebook. */
+  readonly totalEdges: number | null;
 
   readonly ids: readonly NodeId[];
   readonly index: ReadonlyMap<NodeId, number>;

@@ -1,16 +1,15 @@
 /** How much of the graph is visible on the map: the share of influence of its nodes and of its edges. */
 
 import type { Thresholds } from "../core/types";
-import { FAINT_EDGES, SIGNED_EDGES } from "../layout/constants";
 import type { Store } from "../store/store";
 import { percent } from "../wording/words";
+import { type Hidden, hidden } from "./hidden";
 
 const STEPS = 1000;
 
 export function ThresholdSliders({ store }: { store: Store }) {
   const { node, edge } = store.thresholds.value;
-  const visible = store.visible.value.nodes.length;
-  const total = store.snapshot.totalNodes;
+  const { nodes, edges } = hidden(store.snapshot, store.visible.value, store.thresholds.value);
   return (
     <>
       <Slider
@@ -19,7 +18,7 @@ export function ThresholdSliders({ store }: { store: Store }) {
         name="nodes"
         label="Share of influence of the visible nodes"
         value={node}
-        reading={`${percent(node)} · ${visible.toLocaleString("en")} of ${total.toLocaleString("en")}`}
+        reading={reading(node, nodes)}
       />
       <Slider
         store={store}
@@ -27,19 +26,19 @@ export function ThresholdSliders({ store }: { store: Store }) {
         name="edges"
         label="Share of edge strength of the visible edges"
         value={edge}
-        reading={`${percent(edge)} · ${edgeCount(store)}`}
+        reading={reading(edge, edges)}
       />
     </>
   );
 }
 
-/** How many edges are visible, and how many of them are drawn where these are not all. */
-function edgeCount(store: Store): string {
-  const count = store.visible.value.edges.length;
-  const drawn = SIGNED_EDGES + FAINT_EDGES;
-  const all = count.toLocaleString("en");
-  return count <= drawn ? all : `${drawn.toLocaleString("en")} strongest of ${all}`;
+/** A threshold, how much is visible with it, and what hides the rest. */
+function reading(threshold: number, { visible, total, why }: Hidden): string {
+  const reasons = why.filter(([, count]) => count > 0).map(([reason, count]) => `${whole(count)} ${reason}`);
+  return [percent(threshold), `${whole(visible)} of ${whole(total)}`, ...reasons].join(" · ");
 }
+
+const whole = (count: number): string => count.toLocaleString("en");
 
 interface SliderProps {
   readonly store: Store;

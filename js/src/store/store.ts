@@ -13,6 +13,7 @@ import type {
   Capabilities,
   EffectMessage,
   ExperimentEntry,
+  GraphSteps,
   Kept,
   NodeId,
   ProposalMessage,
@@ -27,7 +28,7 @@ import { selection } from "./selection";
 import { steps, type UndoSteps } from "./steps";
 
 export type SelectMode = "replace" | "toggle" | "add";
-export type Popover = "search" | "export" | "help";
+export type Popover = "search" | "export" | "help" | "retrace";
 
 const NOT_KEPT: Kept = { file: null, sentence: "", step: null };
 
@@ -118,7 +119,9 @@ export function createStore(
     capabilities.value,
     fail,
   );
-  const { undoName, redoName, ...stepping } = steps(document, { effect, kernel, clearEffect: running.clearEffect });
+  const graphs = trait<GraphSteps | undefined>("graphs").value;
+  const doing = { effect, kernel, clearEffect: running.clearEffect };
+  const { undoName, redoName, ...stepping } = steps(document, doing, graphs);
   const settings = trait<Settings>("settings");
   // A notebook that was saved by an earlier version has none.
   const kept = trait<Partial<Kept> | undefined>("kept");

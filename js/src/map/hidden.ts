@@ -1,0 +1,61 @@
+/** How much of the graph is not visible on the map, and why. */
+
+import { KIND } from "../core/constants";
+import type { Snapshot, Thresholds, Visible } from "../core/types";
+import { FAINT_EDGES, SIGNED_EDGES } from "../layout/constants";
+
+export interface Hidden {
+  readonly visible: number;
+  /** How many the whole graph has. */
+  readonly total: number;
+  /** Reasons, each with how many it hides. */
+  readonly why: readonly (readonly [reason: string, count: number])[];
+}
+
+const BELOW = "below the threshold";
+const NOT_SENT = "not sent to the page";
+
+/** What is hidden of the nodes and of the edges: each is counted for one reason. */
+export function hidden(
+  snapshot: Snapshot,
+  { nodes, edges, mask }: Visible,
+  { node }: Thresholds,
+): { readonly nodes: Hidden; readonly edges: Hidden } {
+  const { kind, share, ids, edgeShare, edgeSource, edgeTarget } = snapshot;
+  let weakest = 0;
+  let belowNodes = 0;
+  for (let at = 0; at < ids.length; at++) {
+    // The threshold hides no tokens and no logits.
+    if (kind[at] !== KIND.feature && kind[at] !== KIND.error) continue;
+    weakest = Math.max(weakest, share[at]);
+    if (mask[at] === 0 && share[at] > Math.fround(node)) belowNodes += 1;
+  }
+  const missing = snapshot.totalNodes - ids.length;
+  // What the page lacks has less influence than all that it has.
+  const unsent = Math.fround(node) > weakest ? missing : 0;
+  belowNodes += missing - unsent;
+  const atHidden = edgeSource.reduce((sum, source, at) => sum + 1 - mask[source] * mask[edgeTarget[at]], 0);
+  const drawn = Math.min(edges.length, SIGNED_EDGES + FAINT_EDGES);
+  const totalEdges = snapshot.totalEdges ?? edgeShare.length;
+  return {
+    nodes: {
+      visible: nodes.length,
+      total: snapshot.totalNodes,
+      why: [
+        [BELOW, belowNodes],
+        ["without a visible way to an output", snapshot.totalNodes - nodes.length - belowNodes - unsent],
+        [NOT_SENT, unsent],
+      ],
+    },
+    edges: {
+      visible: drawn,
+      total: totalEdges,
+      why: [
+        ["weaker than those drawn", edges.length - drawn],
+        [BELOW, edgeShare.length - edges.length - atHidden],
+        ["at hidden nodes", atHidden],
+        [NOT_SENT, totalEdges - edgeShare.length],
+      ],
+    },
+  };
+}
