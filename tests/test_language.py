@@ -26,7 +26,7 @@ GIVEN_UP = {
 }
 """What to write in their place."""
 
-FINE = re.compile("held[-_ ]out|hold_sync|shown_outcome|shown_experiment|data-test=.*", re.IGNORECASE)
+FINE = re.compile("held[-_ ]out|hold_sync|data-test=.*", re.IGNORECASE)
 """The field's own term, a name of ipywidgets, names that notebooks may use, and marks that tests find elements by."""
 
 

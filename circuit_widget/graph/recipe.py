@@ -18,9 +18,9 @@ def check_recipe(recipe: Mapping[str, Any], n_features: int) -> None:
     model, transcoders, device, dtype, time, and input_site and output_site if they were arguments of load: texts.
     provenance: an object for each of the two, whose `files` give a hash by name. versions: a text for each library.
     layer_names: a text for each layer, where these are parts of the model's layers. seconds: a number. prompt: a text or
-    whole numbers. prompt_token_ids: whole numbers. targets: a list of tokens, contrasts and directions, by ids. step: a
-    whole number from 1 up. first_position, active_features, left_out_features, left_out_for_memory: whole numbers from 0
-    up. thresholds (of a pruned graph): node and edge, from 0 to 1.
+    whole numbers. prompt_token_ids: whole numbers. targets: a list of tokens, contrasts and directions, by ids.
+    max_features, step: whole numbers from 1 up. first_position, active_features, left_out_features, left_out_for_memory:
+    whole numbers from 0 up. thresholds (of a pruned graph): node and edge, from 0 to 1.
     """
     for name, value in recipe.items():
         kind = _KINDS.get(name)
@@ -47,7 +47,7 @@ def _count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _step(value: object) -> bool:
+def _from_one(value: object) -> bool:
     return _count(value) and value != 0
 
 
@@ -112,7 +112,7 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "logits": (lambda value: value == LOG_PROBABILITIES, f'"{LOG_PROBABILITIES}"'),
     "seconds": (_number, "a number from 0 up"),
     "layer_names": (lambda value: isinstance(value, list | tuple) and all(map(_text, value)), "a list of texts"),
-    "step": (_step, "a whole number from 1 up"),
+    **dict.fromkeys(("max_features", "step"), (_from_one, "a whole number from 1 up")),
     "prompt": (_prompt, "a text or a list of whole numbers from 0 up"),
     "targets": (_targets, "a list of tokens, contrasts and directions, by ids"),
     "prompt_token_ids": (_counts, "a list of whole numbers from 0 up"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from circuit_widget.arguments import entries_of, plain_number, quoted
 from circuit_widget.errors import InterventionError
+from circuit_widget.model.tokens.alignment import counterparts
 from circuit_widget.nodes import PromptToken
 
 if TYPE_CHECKING:
@@ -106,34 +107,15 @@ def _pair(entry: object) -> tuple[int, int]:
 
 
 def align(tokens: Sequence[int], others: Sequence[int]) -> Mapping[int, int]:
-    """Return for positions of one prompt (token ids) their counterparts in the other.
-
-    Prompts of the same length are aligned one to one. Others are aligned at the tokens that they share at the beginning
-    and at the end; between these, from the last token backwards, since a name of several tokens gathers its meaning on
-    its last one. Tokens left over have no counterpart.
+    """Return for positions of one prompt (token ids) their counterparts in the other; see `counterparts`.
 
     Raises:
         InterventionError: the lengths differ and the prompts share no token after the first.
     """
-    if len(tokens) == len(others):
-        return {position: position for position in range(len(tokens))}
-    shorter = min(len(tokens), len(others))
-    prefix = _common(tokens, others, shorter)
-    suffix = _common(tokens[::-1], others[::-1], shorter - prefix)
-    if prefix <= 1 and suffix == 0:
+    pairs = counterparts(tokens, others)
+    if not pairs:
         raise InterventionError(
             f"The prompts have {len(tokens)} and {len(others)} tokens and share neither their beginning nor their end, "
             "so their positions cannot be aligned. Use a prompt of the same form, or give an alignment."
         )
-    pairs = {position: position for position in range(prefix)}
-    between = shorter - prefix - suffix
-    for back in range(1, suffix + between + 1):
-        pairs[len(tokens) - back] = len(others) - back
     return pairs
-
-
-def _common(first: Sequence[int], second: Sequence[int], limit: int) -> int:
-    count = 0
-    while count < limit and first[count] == second[count]:
-        count += 1
-    return count

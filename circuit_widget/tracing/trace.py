@@ -72,7 +72,7 @@ def trace_run(
         error_position=grid_position,
         token_position=np.arange(n_positions, dtype=np.int32),
         weights=selection.weights,
-        recipe=_recipe(selection, len(found), step),
+        recipe=_recipe(selection, len(found), max_features, step),
     )
 
 
@@ -144,9 +144,11 @@ def _select(
     return Selection(candidates[selection.features], selection.weights, selection.dropped_candidates)
 
 
-def _recipe(selection: Selection, n_active: int, step: int | None) -> dict[str, JSON]:
+def _recipe(selection: Selection, n_active: int, max_features: int | None, step: int | None) -> dict[str, JSON]:
     """Return the part of the recipe about the choice of features."""
     recipe: dict[str, JSON] = {"active_features": n_active, "left_out_features": n_active - len(selection.features)}
+    if max_features is not None:
+        recipe["max_features"] = max_features
     if step is not None:
         recipe["step"] = step
     if selection.dropped_candidates:

@@ -44,13 +44,38 @@ KERNEL_MESSAGES = (
     messages.Accepted, messages.Progress, messages.Partial, messages.Reply, messages.Failed, messages.Notice,
 )  # fmt: skip
 
+CLIENT = """import type {{ RequestName, Requests }} from "./messages";
+import type {{ Reply, Send, SendOptions }} from "./rpc";
+
+/** What each request is called on the page. */
+const LABELS: Readonly<Record<RequestName, string>> = {{
+{labels}
+}};
+
+export type Client = {{
+  readonly [Name in RequestName]: (
+    body: Requests[Name]["body"],
+    options?: SendOptions<Name>,
+  ) => Promise<Reply<Name> | null>;
+}};
+
+/** The kernel's requests, one method each. */
+export function client(send: Send): Client {{
+  const methods = Object.entries(LABELS).map(([name, label]) => [
+    name,
+    (body: never, options?: SendOptions<RequestName>) => send(name as RequestName, label, body, options),
+  ]);
+  return Object.fromEntries(methods);
+}}
+"""
+
 
 def typescript_modules() -> dict[str, str]:
     """Return the text of each module, by its name."""
     homes = {kind.__name__: name for name in DECLARED for kind in _interfaces(name)}
     modules = {name: _message_module(name, homes) for name in DECLARED}
     everything = "".join(f'export type * from "./{name}";\n' for name in sorted(DECLARED))
-    return {**modules, "types": f"{HEAD.format('Every message')}\n{everything}", "client": _client_module(homes)}
+    return {**modules, "types": f"{HEAD.format('Every message')}\n{everything}", "client": _client_module()}
 
 
 def _interfaces(name: str) -> list[type]:
@@ -82,42 +107,13 @@ def _requests() -> str:
     return "\n".join(lines)
 
 
-def _client_module(homes: Mapping[str, str]) -> str:
+def _client_module() -> str:
     rows = [
         line
         for name, one in REQUESTS.items()
-        for line in (
-            f"    /** {one.handler.__doc__} */",
-            f'    {name}: (body: {one.body.__name__}, options?: SendOptions<"{name}">) => send("{name}", "{one.label}", body, options),',
-        )
+        for line in (f"  /** {one.handler.__doc__} */", f'  {name}: "{one.label}",')
     ]
-    lines = [
-        "/** The kernel's requests, one method each; the second argument of `send` is the request's label. */",
-        "export function client(send: Send) {",
-        "  return {",
-        *(_wrapped(row) for row in rows),
-        "  };",
-        "}",
-        "",
-        "export type Client = ReturnType<typeof client>;",
-        "",
-    ]
-    text = "\n".join(lines)
-    imports = _imports(text, "client", homes)
-    imports[0] = imports[0].rstrip("\n") + '\nimport type { Send, SendOptions } from "./rpc";\n'
-    imports[0] = "\n".join(sorted_imports(imports[0]))
-    return "\n".join([HEAD.format("The kernel's requests as methods"), *imports, text])
-
-
-def sorted_imports(text: str) -> list[str]:
-    """Return import statements in the order of their modules, as the frontend's formatter has them."""
-    statements = re.findall(r"import type \{[^}]*\} from \"[^\"]+\";", text)
-    return [*sorted(statements, key=lambda one: one.rsplit("from", 1)[1]), ""]
-
-
-def _wrapped(row: str) -> str:
-    """Return a method as the frontend's formatter writes it: its body on a line of its own where the line is too long."""
-    return row if len(row) <= LONGEST_LINE or " => " not in row else row.replace(" => ", " =>\n      ", 1)
+    return "\n".join([HEAD.format("The kernel's requests as methods"), CLIENT.format(labels="\n".join(rows))])
 
 
 def _imports(text: str, name: str, homes: Mapping[str, str]) -> list[str]:

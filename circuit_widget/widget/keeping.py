@@ -112,18 +112,23 @@ class Keeping:
             self.work, self._sentence = replace(last, circuit=circuit), LAST_HISTORY
 
     def start(self) -> None:
-        """Display the work and follow its changes."""
+        """Display the work and follow changes of the experiments; `changed` is to be called after those of the traits."""
         if self.work.entries:
             self._experiments.restore(self.work)
         self._display(self._sentence)
         self._experiments.listeners.append(self.changed)
-        self._experiments.traits.widget.observe(lambda _: self.changed(), ["circuit", "effect"])
         if self._changed or self._sentence:
             self.changed()
 
     def _display(self, sentence: str) -> None:
-        kept = Kept(None if self._path is None else self._path.name, sentence, "start_afresh" if sentence else None)
+        kept = Kept(self.file, sentence, "start_afresh" if sentence else None)
         self._experiments.traits.set("kept", plain(kept))
+
+    @property
+    def file(self) -> str | None:
+        """The name of the file that is written, None for none."""
+        path = self._path
+        return None if path is None else path.name
 
     def present(self) -> Work:
         """Return the work as it is now."""

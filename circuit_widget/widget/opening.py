@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from circuit_widget.arguments import of_type
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.graph import Graph
+from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.model.closed import CLOSED
 from circuit_widget.tracing.attaching import ATTENTION_NODES
 from circuit_widget.widget.packed_bundle import packed_bundle
@@ -30,6 +33,13 @@ def check_bundle(code: str) -> None:
             "build it with `npm ci && npm run build` in the folder js; otherwise install the package again. "
             "Then restart the kernel."
         )
+
+
+def check_given(graph: object, circuit: object) -> None:
+    """Raise CircuitWidgetError for what is no graph or no circuit, and NodeError or CircuitError where they do not fit."""
+    checked = require_graph(graph, CircuitWidgetError)
+    if circuit is not None:
+        of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError).check(checked)
 
 
 def with_model(graph: Graph, given: Any) -> tuple[Graph, ReplacementModel | None, str]:

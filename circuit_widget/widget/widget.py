@@ -13,33 +13,34 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import anywidget
 import traitlets
 
-from circuit_widget.arguments import of_type, plain_number, truth_value
+from circuit_widget.arguments import plain_number, truth_value
+from circuit_widget.attribution.targets import TargetChoice
 from circuit_widget.characters import beginning
 from circuit_widget.circuit.document import Circuit, NodeChoice
-from circuit_widget.errors import CircuitWidgetError, InterventionError
-from circuit_widget.figure.figure import Figure, Part, make_figure
+from circuit_widget.errors import InterventionError
+from circuit_widget.figure.figure import Figure, Part
 from circuit_widget.graph import Feature, Graph
-from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.model.sampling import Options
+from circuit_widget.model.tokens.prompt import PromptInput
+from circuit_widget.tracing.tracing_again import TraceChanges
+from circuit_widget.widget.graphs import Graphs
 from circuit_widget.widget.html_file.write import write_html
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.receiver import Receiver
 from circuit_widget.widget.jobs.study_runs import SweepPlan
 from circuit_widget.widget.jobs.worker import Worker
-from circuit_widget.widget.keeping import Keeping
-from circuit_widget.widget.opening import FRONTEND, check_bundle, with_model
+from circuit_widget.widget.opening import FRONTEND, check_bundle, check_given, with_model
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.experiment import nodes_of
-from circuit_widget.widget.state.sent_graph import SentGraph
-from circuit_widget.widget.state.traits import Traits
-from circuit_widget.widget.wire.messages import Capabilities, Notice
-from circuit_widget.widget.wire.schema import plain
+from circuit_widget.widget.state.traits import circuit_trait
+from circuit_widget.widget.subshell import answer_where_requested
+from circuit_widget.widget.wire.messages import Capabilities, GraphSteps, Notice
 from circuit_widget.widget.wire.sending import LONGEST_NOTICE, json_of, send_message, sendable, sentence
 
 if TYPE_CHECKING:
@@ -77,12 +78,7 @@ class CircuitWidget(anywidget.AnyWidget):
     _code = traitlets.Bytes(FRONTEND.code, read_only=True).tag(sync=True)
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
-    circuit = traitlets.Instance(Circuit, ()).tag(
-        sync=True,
-        echo_update=False,
-        to_json=lambda circuit, _: circuit.to_json(),
-        from_json=lambda document, _: Circuit.from_json(document),
-    )
+    circuit = circuit_trait()
     # Echoed, so that a selection made here and one made there at the same moment end up the same.
     selected: traitlets.List[str] = traitlets.List().tag(sync=True)
     effect = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True, echo_update=False)
@@ -91,7 +87,7 @@ class CircuitWidget(anywidget.AnyWidget):
     settings = traitlets.Dict().tag(sync=True, echo_update=False)
     capabilities = traitlets.Dict(read_only=True).tag(sync=True)
     kept = traitlets.Dict(read_only=True).tag(sync=True)
-    _page_writes = False
+    graphs = traitlets.Dict(json_of(GraphSteps(None, None)), read_only=True).tag(sync=True)
 
     def __init__(
         self,
@@ -103,24 +99,57 @@ class CircuitWidget(anywidget.AnyWidget):
         theme: Literal["auto", "light", "dark"] = "auto",
         height: int = 420,
     ) -> None:
-        require_graph(graph, CircuitWidgetError)
-        if circuit is not None:
-            of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError).check(graph)
-        graph, fitting, why_not = with_model(graph, model)
         check_bundle(str(self._esm))
-        self.graph, self.model, self._sent = graph, fitting, SentGraph(graph)
-        self._experiments = Experiments(graph, fitting, why_not, Traits(self, self._state_lock), self._sent)
+        check_given(graph, circuit)
+        graph, fitting, why_not = with_model(graph, model)
         settings = page.check_settings({"theme": theme, "height": plain_number(height)})
-        self._keeping = Keeping(graph, keep, circuit, self._experiments, self._notify)
-        self._send_nodes(page.nodes_in(self._keeping.work.circuit))
+        self.model = fitting
+        self._graphs = Graphs(self, self._state_lock, self._notify, lambda why: self._worker.end(self, why))
+        first = self._graphs.start(graph, fitting, why_not, keep, circuit)
         self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
-        super().__init__(circuit=self._keeping.work.circuit, settings=settings)
+        self.observe(answer_where_requested, "comm")
+        super().__init__(circuit=first, settings=settings)
         self._picture = SavedPicture(self)
-        self.observe(lambda _: self._picture.changed(), ["circuit", "effect"])
-        self._keeping.start()
+        self._graphs.displayed.keeping.start()
+        self.observe(lambda _: self._picture.changed(), ["circuit", "effect", "snapshot"])
+        self.observe(lambda _: self._graphs.changed(), ["circuit", "effect"])
         self._worker = Worker.of(graph if fitting is None else fitting, self)
-        receiver = Receiver(self, self._experiments, self._worker, self.send)
+        receiver = Receiver(self, self._graphs, self._worker, self.send)
         self.on_msg(lambda _, content, __: receiver.receive(content))
+
+    @property
+    def graph(self) -> Graph:
+        """The graph on the screen."""
+        return self._experiments.graph
+
+    @property
+    def _experiments(self) -> Experiments:
+        return self._graphs.experiments
+
+    def retrace(
+        self,
+        prompt: PromptInput | None = None,
+        *,
+        targets: Sequence[TargetChoice] | TargetChoice | None = None,
+        token_position: int | None = None,
+        max_features: int | None = None,
+    ) -> Graph:
+        """Trace again with the settings of the graph, except for those given; display the new graph, and return it.
+
+        `targets` are by default the same on the same prompt, and the likeliest tokens on another. `token_position` is that
+        of a token of the prompt to explain: what comes before it becomes the prompt. The circuit is taken over as far as
+        it fits (see `carry_over`); experiments stay with their graph. Raises as `ReplacementModel.trace`, and PromptError
+        for settings that exclude each other; then everything stays as it was.
+        """
+        return self._graphs.retrace(TraceChanges(prompt, targets, token_position, max_features))
+
+    def undo_retrace(self) -> None:
+        """Display the graph before the last trace again, with its circuit and experiments; up to five are kept."""
+        self._graphs.step("earlier")
+
+    def redo_retrace(self) -> None:
+        """Display the graph again that `undo_retrace` took away."""
+        self._graphs.step("later")
 
     def group(self, name: str, nodes: NodeChoice) -> None:
         """Move nodes into the supernode of a name, made if there is none. Raises CircuitError for a wrong name or nodes."""
@@ -275,25 +304,9 @@ class CircuitWidget(anywidget.AnyWidget):
         """Keep an effect under a name, display it, and return its message; raises as `Experiments.record`."""
         return json_of(self._experiments.record(effect, name))
 
-    def effect_of(self, number: int) -> Effect:
-        """Return the effect of an experiment. Raises NodeError when there is none."""
-        return self._experiments.effect_of(number)
-
-    def shown_outcome(self) -> Effect | Controls | None:
-        """Return the displayed effect, or its controls where they ran."""
-        return self._experiments.displayed_outcome()
-
-    def shown_experiment(self) -> int | None:
-        """Return the number of the displayed experiment, None for none."""
-        return self._experiments.traits.displayed
-
-    def feature_of(self, node: str) -> Feature:
-        """Return the feature of a node id. Raises NodeError for other kinds of node, and for ids that are not known."""
-        return self._experiments.feature_of(node)
-
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
         """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""
-        return make_figure(self.graph, self.circuit, self.shown_outcome(), part, width)
+        return self._experiments.figure(part, width)
 
     def to_html(self, path: str | Path) -> Path:
         """Write what the widget displays as one file that opens without Python or a network; raises as `write_html`."""
@@ -301,8 +314,8 @@ class CircuitWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Cancel what runs for this widget, release the model's thread, write what is kept, and take the widget off the page."""
-        if (keeping := self.__dict__.pop("_keeping", None)) is not None:
-            keeping.close()
+        if "_graphs" in self.__dict__:
+            self._graphs.close()
         if (worker := self.__dict__.pop("_worker", None)) is not None:
             worker.release(self)
             self._picture.close()
@@ -327,11 +340,7 @@ class CircuitWidget(anywidget.AnyWidget):
                 self._notify(f"A change of the {name} was not taken over: {why}")
             if "circuit" in writes.refused:
                 super().__setattr__("circuit", page.above(self.circuit, sync_data["circuit"]))
-            self._page_writes = True
-            try:
-                super().set_state(writes.accepted)
-            finally:
-                self._page_writes = False
+            super().set_state(writes.accepted)
             # An effect that came while the page took one off the screen is taken off the page too.
             changed = [one for one in writes.foreign if one in self.keys and sync_data[one] != getattr(self, one)]
             if returned := [*writes.refused, *changed, *({"effect"} & writes.accepted.keys())]:
@@ -340,36 +349,24 @@ class CircuitWidget(anywidget.AnyWidget):
     @traitlets.validate("circuit")
     def _valid_circuit(self, proposal: Any) -> Circuit:
         circuit: Circuit = proposal.value.check(self.graph)
-        self._send_nodes(page.nodes_in(circuit))
-        if self._page_writes or circuit == self.circuit:
+        self._graphs.send_nodes(page.nodes_in(circuit))
+        if circuit == self.circuit:
             return circuit
         return replace(circuit, revision=max(circuit.revision, self.circuit.revision + 1))
 
     @traitlets.validate("selected")
     def _valid_selection(self, proposal: Any) -> list[str]:
         nodes = [self.graph.node_ids[index] for index in self.graph.resolve(proposal.value)]
-        self._send_nodes(frozenset(nodes))
+        self._graphs.send_nodes(frozenset(nodes))
         return list(dict.fromkeys(nodes))
 
     @traitlets.validate("settings")
     def _valid_settings(self, proposal: Any) -> dict[str, Any]:
         return page.check_settings(proposal.value)
 
-    @traitlets.validate("effect", "study", "experiments", "capabilities", "kept")
+    @traitlets.validate("effect", "study", "experiments", "capabilities", "kept", "graphs")
     def _valid_message(self, proposal: Any) -> Any:
         return sendable(f"The {proposal.trait.name}", proposal.value)
-
-    @traitlets.observe("comm")
-    def _answer_where_requested(self, _: object) -> None:
-        # ipykernel 7.4 delivers a comm's messages where it last published from, which may be behind a running cell,
-        # instead of where the page sent the request. Should be able to remove once it no longer does (2026-11).
-        if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = None
-
-    def _send_nodes(self, nodes: frozenset[str]) -> None:
-        """Send the snapshot again if it lacks some of these nodes."""
-        if (snapshot := self._sent.snapshot_with(nodes)) is not None:
-            self.set_trait("snapshot", plain(snapshot))
 
     def _notify(self, message: str) -> None:
         """Show a sentence in the widget's message line."""

@@ -28,7 +28,8 @@ function render({ model, el, signal }: RenderContext): () => void {
     graph = new AbortController();
     delete root.dataset.ready;
     const displayed = AbortSignal.any([graph.signal, lifetime.signal]);
-    showGraph(model, root, theme, new Rpc(model, displayed, () => kernelGone(model, el)), displayed);
+    const number = (model.get("snapshot") as Partial<SnapshotMessage> | null)?.number;
+    showGraph(model, root, theme, new Rpc(model, displayed, () => kernelGone(model, el), number), displayed);
   };
   const unlisten = listen(model, "change:snapshot", show);
   show();

@@ -96,6 +96,27 @@ describe("the inspector", () => {
     );
   });
 
+  it("has outputs, their contrast and tokens of the prompt explained instead", () => {
+    const explained = (id: string, traits: Record<string, unknown> = {}) => {
+      const { root, model } = inspector(id, traits);
+      for (const button of all(root, "explain")) button.click();
+      return [texts(all(root, "explain")), model.sent.map(({ name, body }) => [name, body])];
+    };
+    expect(explained("4_40_5")).toEqual([["Explain Austin"], [["retrace", { token: 40 }]]]);
+    expect(explained("E_4_4")[0]).toEqual(["Explain this token"]);
+    expect(explained("E_4_4")[1]).toContainEqual(["retrace", { token_position: 4 }]);
+    expect(explained("E_1_1")[0]).toEqual([]);
+    expect(explained("1_8_4")[0]).toEqual([]);
+    expect(explained("4_40_5", { capabilities: { intervene: true, why_not: "", recorded: true } })[0]).toEqual([]);
+
+    const { model, store } = inspector("4_41_5");
+    store.actions.select(["4_40_5"], "add");
+    const both = mount(<Inspector store={store} />);
+    expect(texts(all(both, "explain"))).toEqual(["Explain Austin", "Explain Austin − Dallas"]);
+    all(both, "explain")[1]?.click();
+    expect(model.sent.at(-1)?.body).toEqual({ token: 40, other: 41 });
+  });
+
   it("says why a token is a number where the file of the graph has no texts", () => {
     const snapshot = fixtureSnapshot();
     const tokens = snapshot.tokens.map((token, at) =>

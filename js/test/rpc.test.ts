@@ -93,6 +93,11 @@ describe("a request", () => {
     await expect(reply).resolves.toEqual({ body: { filename: "a.svg", mime: "image/svg+xml" }, buffers: [bytes] });
   });
 
+  it("names the graph that is displayed", () => {
+    new Rpc(host, view.signal, () => false, 3).request("ping", {});
+    expect(host.sent.at(-1)).toMatchObject({ name: "ping", graph: 3 });
+  });
+
   it("rejects with the kernel's code and sentence", async () => {
     const { rid, reply } = rpc.request("card", CARD);
     host.answer({ type: "error", rid, code: "node", message: "The graph has no node “1_8_4”." });

@@ -79,6 +79,27 @@ describe("undo and redo", () => {
     expect(asked(model, "start_afresh")).toHaveLength(2);
   });
 
+  it("go on to the graphs before and after, once the steps on this one are used up", () => {
+    const { model, store, actions } = setUp();
+    model.set("graphs", { earlier: "tracing Austin", later: "tracing another prompt" });
+    expect([store.undoName.value, store.redoName.value]).toEqual(["tracing Austin", "tracing another prompt"]);
+    actions.edit((circuit) => pin(circuit, ["0_3_1"]), "pin");
+    expect(store.undoName.value).toBe("pin");
+    actions.undo();
+    expect(asked(model, "display_graph")).toHaveLength(0);
+    expect([store.undoName.value, store.redoName.value]).toEqual(["tracing Austin", "pin"]);
+    actions.undo();
+    expect(asked(model, "display_graph").at(-1)?.body).toEqual({ to: "earlier" });
+    actions.redo();
+    expect(store.circuit.value.pinned).toEqual(["0_3_1"]);
+    actions.redo();
+    expect(asked(model, "display_graph").at(-1)?.body).toEqual({ to: "later" });
+    model.set("graphs", { earlier: null, later: null });
+    actions.redo();
+    expect(asked(model, "display_graph")).toHaveLength(2);
+    expect(store.redoName.value).toBeNull();
+  });
+
   it("take no step where an experiment gets its controls or another name", () => {
     const { model, store } = setUp();
     model.set("effect", numbered(1));

@@ -102,6 +102,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.save.path": TEXT,
     "slug": NONE | TEXT,
     "scan": NONE | TEXT,
+    "CircuitWidget.retrace.prompt": NONE,
+    "token_position": NONE,
     "Graph.show.model": NONE,
     "Graph.figure.circuit": NONE,
     "Graph.figure.effect": NONE,

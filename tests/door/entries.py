@@ -190,8 +190,6 @@ def make_entries() -> dict[str, Entry]:
         "compare": {"first": 1, "second": 2},
         "rename_experiment": {"number": 1, "name": "name"},
         "record": {"effect": effect, "name": "name"},
-        "effect_of": {"number": 1},
-        "feature_of": {"node": node},
     }
     of_token = {"token": token, "quantity": "logit"}
     methods: list[tuple[Any, dict[str, dict[str, Any]]]] = [
@@ -252,6 +250,8 @@ def make_entries() -> dict[str, Entry]:
         entries[f"CircuitWidget.{name}"] = Entry(_unchanged(widget, circuit, name), right)
     exported = {"folder": folder / "exported", "format": "neuronpedia", **silent}
     entries["ReplacementModel.export_examples"] = Entry(_exporting(model, folder / "exported"), exported)
+    changed = {"prompt": PROMPT, "targets": [5], "token_position": None, "max_features": 3}
+    entries["CircuitWidget.retrace"] = Entry(_tracing_again(graph), changed)
     entries["CircuitWidget.forget"] = Entry(_forgetting(graph, effect), {"number": 1})
     swapped = {"nodes": node, "prompt": PROMPT, "features": None, "alignment": None}
     whole: dict[str, Any] = {"pinned": (), "supernodes": (), "labels": {}, "positions": {}}
@@ -313,6 +313,15 @@ def _exporting(model: cw.ReplacementModel, folder: Path) -> Callable[..., None]:
         model.export_examples(**given)
 
     return export
+
+
+def _tracing_again(graph: cw.Graph) -> Callable[..., None]:
+    """Return `retrace` of a widget made each time, which displays another graph then."""
+
+    def retrace(**given: Any) -> None:
+        cw.CircuitWidget(graph).retrace(**given)
+
+    return retrace
 
 
 def _forgetting(graph: cw.Graph, effect: cw.Effect) -> Callable[..., None]:

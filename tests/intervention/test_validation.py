@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import circuit_widget as cw
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import Cancelled, InterventionError, NoModelError
 from circuit_widget.graph import Graph
@@ -271,6 +272,14 @@ def test_faithfulness_in_a_sentence_has_its_numbers_and_where_most_is_left_out()
     assert "leaves out" not in str(model.faithfulness(graph, ids))
 
 
+def test_a_small_share_in_a_sentence_is_not_zero() -> None:
+    model = cw.load("demo")
+    graph = model.trace("the capital of the state containing Dallas is", progress=False)
+    found = model.faithfulness(graph, graph.propose_groups(2, progress=False).to_circuit(), progress=False)
+    assert 0 < found.sufficiency() < 0.001
+    assert "This circuit alone keeps less than 0.1% of 'Austin'" in str(found)
+
+
 def test_a_validation_in_words_has_its_numbers() -> None:
     graph = tiny_model().trace(PROMPT_IDS)
     validation = graph.validate(n=6, progress=False)
@@ -278,7 +287,7 @@ def test_a_validation_in_words_has_its_numbers() -> None:
     pairs = frame[frame["kind"] == "feature"]
     assert str(validation) == (
         f"Of {len(pairs)} changes of groups when 6 are ablated in turn, the graph predicts the right sign in "
-        f"{validation.sign_share:.0%} and Spearman {validation.spearman:.2f} ({pairs['by_construction'].sum()} of them are "
+        f"{validation.sign_share:.0%} and Spearman {validation.spearman:.2f} ({pairs['by_construction'].sum()} of them along "
         f"direct edges alone, confirmed by construction). {validation.faithfulness}"
     )
     alone = graph.validate([graph.node_ids[0]], progress=False)

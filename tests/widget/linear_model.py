@@ -57,9 +57,39 @@ class LinearModel:
         """Return a graph, which fits."""
         return graph
 
-    def trace(self) -> Graph:
-        """Return the one graph there is."""
-        return small_graph(model=self)
+    def trace(
+        self,
+        prompt: object = None,
+        *,
+        targets: Sequence[Any] | None = None,
+        max_features: int | None = None,
+        progress: Callable[[float, str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **_: Any,
+    ) -> Graph:
+        """Return the one graph there is, whatever the prompt; of its targets those given, and its last features."""
+        with self.lock:
+            for layer in range(self.n_layers):
+                self._pause(cancelled)
+                if callable(progress):
+                    progress(layer / self.n_layers, "Following edges")
+        graph = small_graph(model=self)
+        n, kept = graph.n_features, graph.n_features - (max_features or graph.n_features)
+        rows = [n + row for row, one in enumerate(graph.targets) if targets is None or one.token_id in targets]
+        return small_graph(
+            model=self,
+            targets=[graph.targets[row - n] for row in rows],
+            feature_layer=graph.feature_layer[kept:],
+            feature_position=graph.feature_position[kept:],
+            feature_index=graph.feature_index[kept:],
+            activation=graph.activation[kept:],
+            weights=graph.weights[[*range(kept, n), *rows]][:, kept:],
+            labels={node: text for node, text in graph.labels.items() if graph.index(node) >= kept},
+        )
+
+    def tokenize(self, _: object) -> tuple[PromptToken, ...]:
+        """Return the tokens of the one prompt."""
+        return small_graph().tokens
 
     def intervene(
         self,

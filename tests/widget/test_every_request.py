@@ -200,7 +200,8 @@ def test_a_reply_that_the_transport_refuses_becomes_an_error(
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), Broken(), SystemExit(1), KeyboardInterrupt(), MemoryError()])
 @pytest.mark.parametrize(
-    "name", [name for name in REQUESTS if name not in ("ping", "cancel", "recall", "compare", "bring_back")]
+    "name",
+    [name for name in REQUESTS if name not in ("ping", "cancel", "recall", "compare", "bring_back", "display_graph")],
 )
 def test_a_handler_that_fails_in_any_way_is_answered(
     used: tuple[CircuitWidget, Page], monkeypatch: pytest.MonkeyPatch, name: str, error: BaseException
@@ -213,7 +214,7 @@ def test_a_handler_that_fails_in_any_way_is_answered(
     with monkeypatch.context() as patched:
         for method in ("record", "record_controls", "record_study", "rename", "forget", "to_csv", "restore"):
             patched.setattr(Experiments, method, fail)
-        patched.setattr("circuit_widget.widget.jobs.graph_requests.make_figure", fail)
+        patched.setattr("circuit_widget.widget.jobs.experiments.make_figure", fail)
         patched.setattr("circuit_widget.widget.jobs.experiment_requests.circuit_code", fail)
         for method in ("align", "feature_card"):
             patched.setattr(widget.model, method, fail)

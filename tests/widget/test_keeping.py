@@ -96,12 +96,12 @@ def test_restored_experiments_are_compared_named_deleted_and_saved_again(show: O
     again.rename_experiment(1, "the state")
     again.forget(2)
     again.recall(3)
-    assert again.controls(n=2).effect.interventions == again.effect_of(3).interventions
+    assert again.controls(n=2).effect.interventions == again._experiments.effect_of(3).interventions
     again.close()
     third, _ = show(keep=path)
     assert third.history()["id"].tolist() == [1, 3, 4]
     assert third.history()["name"].tolist()[0] == "the state"
-    assert third.effect_of(4).kl == made.kl
+    assert third._experiments.effect_of(4).kl == made.kl
 
 
 def test_a_restored_experiment_runs_again_to_the_same_numbers(show: Open, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ widget = cw.CircuitWidget(small_graph(), keep={str(path)!r})
 print("ready", flush=True)
 for number in range(200):
     widget.group(f"group {{number}}", ["2_9_5"])
-    widget._keeping.flush()
+    widget._graphs.displayed.keeping.flush()
 """
     for saves in (1, 40):
         process = subprocess.Popen(
@@ -213,7 +213,7 @@ from tests.widget.small_graph import small_graph
 import circuit_widget as cw
 widget = cw.CircuitWidget(small_graph(), keep={str(path)!r})
 widget.pin("2_9_5")
-widget._keeping.flush()
+widget._graphs.displayed.keeping.flush()
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -297,14 +297,14 @@ def test_a_save_that_fails_is_displayed_and_tried_again(show: Open, tmp_path: Pa
     widget, page = show(keep=path)
     moved = folder.rename(tmp_path / "moved")
     widget.pin(AUSTIN)
-    widget._keeping.flush()
+    widget._graphs.displayed.keeping.flush()
     page.hear()
     assert page.notices == [
         f"The circuit and the history are not kept at the moment. The circuit cannot be written to {path}: No such file "
         "or directory. Choose a folder that exists."
     ]
     moved.rename(folder)
-    widget._keeping.flush()
+    widget._graphs.displayed.keeping.flush()
     assert kept(path)["circuit"]["pinned"] == AUSTIN
 
 
@@ -331,7 +331,7 @@ def test_the_work_of_the_last_run_comes_back_and_is_taken_away_with_one_click(sh
     assert all(effect.graph is second.graph for effect in second.effects)
     answered(page, page.request("start_afresh", {}))
     assert not second.circuit.boxes()
-    assert second.shown_experiment() is None
+    assert second._experiments.traits.displayed is None
     assert page.traits["experiments"] == []
     assert page.traits["kept"]["sentence"] == "Started afresh"
     assert page.traits["kept"]["step"] == "bring_back"

@@ -37,7 +37,7 @@ json.dump({
     "history": json.loads(widget.history().drop(columns="seconds").to_json(orient="records")),
     "logits": [effect.logits_after.tolist() for effect in widget.effects],
     "controls": [None if one is None else [other.logits_after.tolist() for other in one.controls] for one in controls],
-    "displayed": widget.shown_experiment(),
+    "displayed": widget.effect and widget.effect["id"],
 }, open("found.json", "w"))
 widget.close()
 """

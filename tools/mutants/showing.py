@@ -13,10 +13,54 @@ STROKES = ("tests/figure/test_layout.py",)
 SNAPSHOT = ("tests/widget/test_snapshot.py",)
 MALFORMED = ("tests/widget/test_malformed_messages.py",)
 SPREADSHEET = ("tests/graph/test_spreadsheet.py",)
+CARRYING = ("tests/circuit/test_carrying.py",)
+RETRACE = ("tests/widget/test_retrace.py",)
 MAP = ("js/test/map.test.ts", "js/test/map-labels.test.ts", "js/test/map-painting.test.ts")
 LAYOUT = ("js/test/layout.test.ts",)
 
 MUTATIONS = (
+    Mutation(
+        "a circuit on another prompt ignores where its features are",
+        "circuit_widget/circuit/carrying.py",
+        "pairs.get(int(old_graph.node_position[index]))",
+        "int(old_graph.node_position[index])",
+        CARRYING,
+    ),
+    Mutation(
+        "another contrast passes for the one in the circuit",
+        "circuit_widget/circuit/carrying.py",
+        "(one.token_id, one.token) == (target.token_id, target.token)",
+        "one.token_id == target.token_id",
+        CARRYING,
+    ),
+    Mutation(
+        "what is late for the earlier graph lands on the displayed one",
+        WIDGET + "state/traits.py",
+        "            if self.aside is None:\n                self.widget.set_trait(name, value)",
+        "            if True:\n                self.widget.set_trait(name, value)",
+        RETRACE,
+    ),
+    Mutation(
+        "a request for the earlier graph runs on the displayed one",
+        WIDGET + "jobs/receiver.py",
+        "request.graph not in (None, self.graphs.number)",
+        "False",
+        RETRACE,
+    ),
+    Mutation(
+        "edits of the earlier circuit are taken over into the new one",
+        WIDGET + "state/traits.py",
+        "max(circuit.revision, other.revision) + BEYOND_EDITS",
+        "max(circuit.revision, other.revision)",
+        RETRACE,
+    ),
+    Mutation(
+        "another trace forgets the limit of the earlier one",
+        "circuit_widget/tracing/tracing_again.py",
+        "_limit(graph) if changes.max_features is None else changes.max_features",
+        "changes.max_features",
+        ("tests/tracing/test_tracing_again.py",),
+    ),
     Mutation(
         "the figure's map swaps the colours of signs",
         SCENE + "map_scene.py",

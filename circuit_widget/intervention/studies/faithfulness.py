@@ -123,6 +123,8 @@ def _left_out(graph: Graph, without: Effect) -> str:
 
 
 def _percent(share: float) -> str:
+    if 0 < share < 0.001:
+        return "less than 0.1%"
     return f"{share:.1%}" if 0 < share < 0.0095 else f"{share:.0%}"
 
 

@@ -116,7 +116,7 @@ class Validation:
         words = " and ".join(agreement) or "nothing that can be compared"
         return (
             f"Of {len(pairs)} changes {what} when {ablated}, the graph predicts {words} "
-            f"({direct} of them are direct edges alone, confirmed by construction). {self.faithfulness}"
+            f"({direct} of them along direct edges alone, confirmed by construction). {self.faithfulness}"
         )
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuit_widget.arguments import of_type
 from circuit_widget.errors import InterventionError, MessageError, NodeError, NoModelError
+from circuit_widget.figure.figure import Figure, Part, make_figure
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Intervention
@@ -202,6 +203,12 @@ class Experiments:
             number = self.traits.displayed
             recorded = None if number is None else self.history.find(number)
             return None if recorded is None else recorded.controls or recorded.effect
+
+    def figure(self, part: Part, width: float) -> Figure:
+        """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""
+        with self.traits.lock:
+            circuit, outcome = self.traits.circuit, self.displayed_outcome()
+        return make_figure(self.graph, circuit, outcome, part, width)
 
     def effect_of(self, number: int) -> Effect:
         """Return the effect of an experiment. Raises NodeError when there is none."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from circuit_widget.errors import CircuitError, NodeError
-from circuit_widget.figure.figure import make_figure
 from circuit_widget.graph.paths import edge_shares, strongest_paths
 from circuit_widget.widget.html_file.write import html_of
 from circuit_widget.widget.jobs.request_kind import Context, Task
@@ -68,9 +67,7 @@ def figure(context: Context, body: FigureBody) -> Task[FileReply]:
     experiments = context.experiments
 
     def draw(_: object) -> bytes:
-        made = make_figure(
-            experiments.graph, experiments.traits.circuit, experiments.displayed_outcome(), body.part, body.width
-        )
+        made = experiments.figure(body.part, body.width)
         formats: dict[str, Callable[[], str | bytes]] = {"svg": made.svg, "pdf": made.pdf, "png": made.png}
         drawn = formats[body.format]()
         return drawn.encode() if isinstance(drawn, str) else drawn

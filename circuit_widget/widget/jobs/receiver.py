@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuit_widget.errors import MessageError
-from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.registry import REQUESTS, read_request
-from circuit_widget.widget.jobs.request_kind import Context, Task
+from circuit_widget.widget.jobs.request_kind import Context, DisplayedGraphs, Task
 from circuit_widget.widget.jobs.worker import Job, Worker
 from circuit_widget.widget.wire.messages import Accepted, Failed, Notice, Reply, request_id
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.sending import Send, failure, send_message
+
+ANOTHER_GRAPH = "Another graph is displayed now. Repeat this there, or bring the earlier graph back with Undo."
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +21,7 @@ class Receiver:
     """Receives the messages of one widget's page; `owner` is the widget as the worker knows it."""
 
     owner: object
-    experiments: Experiments
+    graphs: DisplayedGraphs
     worker: Worker
     send: Send
 
@@ -31,6 +32,8 @@ class Receiver:
             request, body = read_request(content)
             if request.rid in self.worker.pending(self.owner):
                 raise MessageError("There is a request under this id already; every request has an id of its own.")
+            if request.graph not in (None, self.graphs.number):
+                raise MessageError(ANOTHER_GRAPH)
             self._answer(request.rid, request.name, body)
         except BaseException as error:
             code, message = failure(error)
@@ -42,7 +45,7 @@ class Receiver:
                 raise
 
     def _answer(self, rid: str, name: str, body: Any) -> None:
-        context = Context(self.experiments, lambda other: self.worker.cancel(self.owner, other))
+        context = Context(self.graphs.experiments, lambda other: self.worker.cancel(self.owner, other), self.graphs)
         reply = REQUESTS[name].handler(context, body)
         if isinstance(reply, Task):
             self._enqueue(rid, name, reply)

@@ -9,6 +9,7 @@ from typing import Any
 from circuit_widget.errors import MessageError
 from circuit_widget.widget.jobs import experiment_requests as experiments
 from circuit_widget.widget.jobs import graph_requests as graph
+from circuit_widget.widget.jobs import retracing
 from circuit_widget.widget.jobs import study_requests as studies
 from circuit_widget.widget.jobs.request_kind import Context, RequestKind
 from circuit_widget.widget.wire import experiment_messages as e
@@ -48,6 +49,8 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "sweep": RequestKind(s.SweepBody, s.SweepMessage, studies.sweep, "Sweep", newest_only=True),
         "generate": RequestKind(s.GenerateBody, s.GenerationMessage, studies.generate, "Text", newest_only=True),
         "validate": RequestKind(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
+        "retrace": RequestKind(m.RetraceBody, Empty, retracing.retrace, "Trace", newest_only=True),
+        "display_graph": RequestKind(m.DisplayGraphBody, Empty, retracing.display_graph, "Graph"),
         "card": RequestKind(m.CardBody, m.Card, graph.card, "Feature card"),
         "paths": RequestKind(m.PathsBody, m.PathsReply, graph.paths, "Paths", newest_only=True),
         "check_nodes": RequestKind(m.CheckNodesBody, Empty, graph.check_nodes, "Circuit"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from circuit_widget.graph import Graph
 from circuit_widget.widget.jobs.experiments import Experiments
 from circuit_widget.widget.jobs.worker import Job, JobResult
 
@@ -13,12 +14,31 @@ Body = TypeVar("Body")
 Reply = TypeVar("Reply")
 
 
+class DisplayedGraphs(Protocol):
+    """The graphs of a widget, of which one is displayed."""
+
+    @property
+    def experiments(self) -> Experiments:
+        """The experiments on the displayed graph."""
+
+    @property
+    def number(self) -> int:
+        """The number of the displayed graph."""
+
+    def display(self, graph: Graph, name: str) -> None:
+        """Display another graph with what fits it of the circuit; `name` is what undo takes back."""
+
+    def step(self, to: Literal["earlier", "later"]) -> None:
+        """Display the graph before or after the displayed one; does nothing where there is none."""
+
+
 @dataclass(frozen=True)
 class Context:
-    """What a handler works on: the experiments of its widget, and the way to cancel a request by its id."""
+    """What a handler works on: the experiments and graphs of its widget, and the way to cancel a request by its id."""
 
     experiments: Experiments
     cancel: Callable[[str], object]
+    graphs: DisplayedGraphs
 
 
 @dataclass(frozen=True)

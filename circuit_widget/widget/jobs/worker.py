@@ -160,12 +160,16 @@ class Worker:
             self._owners.discard(id(owner))
             if not self._owners:
                 Worker._open.pop(id(self._subject), None)
+        self.end(owner, "The widget was closed.")
+
+    def end(self, owner: object, why: str) -> None:
+        """Cancel every job of `owner`, for a reason in a sentence."""
         with self._changed:
             jobs = [job for job in self._jobs() if job.owner is owner]
             self._queue = deque(job for job in self._queue if job.owner is not owner)
             self._changed.notify_all()
         for job in jobs:
-            job.fail(Cancelled.code, "The widget was closed.")
+            job.fail(Cancelled.code, why)
 
     def submit(self, job: Job) -> bool:
         """Queue a job; False if the queue is full. Where only the newest matters, it replaces its owner's older queued ones."""

@@ -30,7 +30,7 @@ SETTABLE: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 }
 """What a user may set each trait to."""
 
-READABLE = ("snapshot", "study", "experiments", "capabilities", "kept")
+READABLE = ("snapshot", "study", "experiments", "capabilities", "kept", "graphs")
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import traitlets
@@ -13,30 +13,67 @@ import traitlets
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.widget.wire.messages import Kept
 
+OF_A_GRAPH = ("circuit", "selected", "effect", "study", "experiments", "kept")
+"""The traits whose values belong to one graph."""
 
-@dataclass(frozen=True, eq=False)
+BEYOND_EDITS = 1_000
+"""Added to the revision of a circuit when another graph is displayed: edits of the other circuit that are under way, which
+the page counts on by one each, do not reach it and are refused."""
+
+
+def circuit_trait() -> traitlets.Instance[Circuit]:
+    """Return the trait for a circuit, which the page has as JSON."""
+    trait: traitlets.Instance[Circuit] = traitlets.Instance(Circuit, ()).tag(
+        sync=True,
+        echo_update=False,
+        to_json=lambda circuit, _: circuit.to_json(),
+        from_json=lambda document, _: Circuit.from_json(document),
+    )
+    return trait
+
+
+@dataclass(eq=False)
 class Traits:
-    """The traits of one widget under their lock: cells, message handlers and the worker use them from threads of their own."""
+    """The traits of one graph in a widget, under the widget's lock: cells, message handlers and the worker use them.
+
+    They are those of the widget while the graph is displayed. While another one is, `aside` has their values, so that
+    whatever is set for this graph never gets onto the screen of the other.
+    """
 
     widget: traitlets.HasTraits
     lock: threading.RLock
+    aside: dict[str, Any] | None = None
+
+    def put_aside(self) -> None:
+        """Keep the values, since another graph is going to be displayed."""
+        with self.lock:
+            self.aside = {name: getattr(self.widget, name) for name in OF_A_GRAPH}
+
+    def put_back(self) -> None:
+        """Give the widget the values again, the circuit under a revision that no edit of the other graph's circuit reaches."""
+        with self.lock:
+            values, self.aside = self.aside or {}, None
+            circuit, other = values["circuit"], self.circuit
+            values["circuit"] = replace(circuit, revision=max(circuit.revision, other.revision) + BEYOND_EDITS)
+            for name, value in values.items():
+                self.set(name, value)
 
     @property
     def circuit(self) -> Circuit:
         """The circuit of the widget."""
-        circuit: Circuit = self.widget.circuit  # type: ignore[attr-defined]
+        circuit: Circuit = self._get("circuit")
         return circuit
 
     @property
     def displayed(self) -> int | None:
         """The number of the displayed experiment, None for none."""
-        effect = self.widget.effect  # type: ignore[attr-defined]
+        effect = self._get("effect")
         return None if effect is None else int(effect["id"])
 
     @property
     def kept(self) -> Kept:
         """Where the work of the widget is kept, as the page has it."""
-        return Kept(**self.widget.kept)  # type: ignore[attr-defined]
+        return Kept(**self._get("kept"))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -47,7 +84,7 @@ class Traits:
     @property
     def selected(self) -> tuple[str, ...]:
         """The ids of the selected nodes."""
-        return tuple(self.widget.selected)  # type: ignore[attr-defined]
+        return tuple(self._get("selected"))
 
     @property
     def height(self) -> int:
@@ -57,10 +94,17 @@ class Traits:
     @property
     def study(self) -> dict[str, Any] | None:
         """The message of the study made last, None for none."""
-        study: dict[str, Any] | None = self.widget.study  # type: ignore[attr-defined]
+        study: dict[str, Any] | None = self._get("study")
         return study
 
     def set(self, name: str, value: Any) -> None:
         """Set a trait, also one that users can only read."""
         with self.lock:
-            self.widget.set_trait(name, value)
+            if self.aside is None:
+                self.widget.set_trait(name, value)
+            else:
+                self.aside[name] = value
+
+    def _get(self, name: str) -> Any:
+        with self.lock:
+            return getattr(self.widget, name) if self.aside is None else self.aside[name]

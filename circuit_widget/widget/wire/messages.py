@@ -88,6 +88,28 @@ class FigureBody:
 
 
 @message
+class RetraceBody:
+    """Request for another trace; None stands for what stays, and `TraceChanges` says what else is kept.
+
+    `token` is the id of a target, with `other` of their contrast. `token_position` is that of a token of the prompt which is
+    the target.
+    """
+
+    prompt: Text | None = None
+    token: int | None = None
+    other: int | None = None
+    token_position: int | None = None
+    max_features: int | None = None
+
+
+@message
+class DisplayGraphBody:
+    """Request to display the graph before or after the displayed one."""
+
+    to: Literal["earlier", "later"]
+
+
+@message
 class CancelBody:
     """Request to stop another request, which is queued or running."""
 
@@ -185,12 +207,16 @@ class FileReply:
 
 @message
 class Request:
-    """A request of the page, which chooses `rid`; every message about it has the same one."""
+    """A request of the page, which chooses `rid`; every message about it has the same one.
+
+    `graph` is the number of the graph that the page displays; one for a graph that is no longer displayed is refused.
+    """
 
     type: Literal["request"]
     rid: RequestId
     name: str
     body: dict[str, object]
+    graph: int | None = None
 
 
 @message
@@ -260,6 +286,14 @@ class Capabilities:
     why_not: Text
     figure: bool
     recorded: bool = False
+
+
+@message
+class GraphSteps:
+    """What undo takes back where it displays the earlier graph, and what redo brings back, in words; None for nothing."""
+
+    earlier: Text | None
+    later: Text | None
 
 
 @message

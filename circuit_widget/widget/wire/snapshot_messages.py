@@ -71,7 +71,7 @@ class SnapshotMessage:
     `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
-    those of the model, and else has one for each.
+    those of the model, and else has one for each. `number` tells the graphs that one widget displays apart.
     """
 
     version: int
@@ -91,3 +91,4 @@ class SnapshotMessage:
     ids: tuple[str, ...]
     labels: dict[str, str]
     columns: dict[str, SnapshotColumn]
+    number: int = 1

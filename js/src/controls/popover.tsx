@@ -70,7 +70,7 @@ function Panel({ label, class: look, onLeave, onEscape, children }: PanelProps) 
   const panel = useRef<HTMLDialogElement>(null);
 
   useLayoutEffect(() => {
-    const field = panel.current?.querySelector<HTMLElement>("input[type=text]");
+    const field = panel.current?.querySelector<HTMLElement>("input[type=text], textarea");
     (field ?? panel.current)?.focus({ preventScroll: true });
   }, []);
 

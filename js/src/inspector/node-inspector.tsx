@@ -7,6 +7,7 @@ import type { EffectMessage } from "../wire/types";
 import { decimal, identityOf, logit, percent, probability, withoutText } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { inputsOf, outputsOf } from "./contributions";
+import { Explain } from "./explain";
 import { FeatureCard } from "./feature-card";
 import { nameable, Title } from "./inspector";
 
@@ -39,6 +40,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
       <p class="facts" data-test="inspector-facts">
         {factsOf(snapshot, node, store.effect.value).join(" · ")}
       </p>
+      <Explain store={store} node={node} />
       {kind === KIND.feature && <FeatureCard store={store} id={id} />}
       {kind === KIND.error && (
         <p class="explanation">{unexplained(snapshot)} It acts on what follows, but it is not explained.</p>

@@ -14,6 +14,7 @@ import { percent, probability, tokenText, withoutText } from "../wording/words";
 import { ExportMenu } from "./export-menu";
 import { FullscreenButton } from "./fullscreen-button";
 import { KeyboardHelp } from "./keyboard-help";
+import { RetraceForm } from "./retrace-form";
 import { Search } from "./search";
 
 const REPLACEMENT =
@@ -128,9 +129,11 @@ function Prompt({ store }: { store: Store }) {
           node={nodeOfToken(snapshot, now.token_id)}
           text={`${tokenText(now.token)} ${probability(now.after)}`}
           title="The likeliest next token after the intervention"
+          token={store.capabilities.value.recorded ? undefined : now.token_id}
           answer
         />
       )}
+      <RetraceForm store={store} />
     </div>
   );
 }
@@ -146,12 +149,15 @@ interface TokenChipProps {
   readonly node: NodeId | undefined;
   readonly text: string;
   readonly title?: string;
+  /** What a click has explained, where there is no node to select. */
+  readonly token?: number;
   readonly answer?: boolean;
   readonly faded?: boolean;
 }
 
-function TokenChip({ store, node, text, title, answer = false, faded = false }: TokenChipProps) {
-  const { selected, hovered, actions } = store;
+function TokenChip({ store, node, text, title, token, answer = false, faded = false }: TokenChipProps) {
+  const { selected, hovered, actions, kernel } = store;
+  const explained = node === undefined ? token : undefined;
   const classes = ["token-chip"];
   if (answer) classes.push("answer");
   if (faded) classes.push("faded");
@@ -160,10 +166,13 @@ function TokenChip({ store, node, text, title, answer = false, faded = false }: 
   return (
     <Button
       class={classes.join(" ")}
-      title={title}
-      disabled={node === undefined}
+      title={explained === undefined ? title : `${title}: explain it`}
+      disabled={node === undefined && explained === undefined}
       data-test={answer ? "answer" : "prompt-token"}
-      onClick={() => node !== undefined && actions.select([node], "replace")}
+      onClick={() => {
+        if (node !== undefined) actions.select([node], "replace");
+        else if (explained !== undefined) void kernel.retrace({ token: explained });
+      }}
       onPointerEnter={() => node !== undefined && actions.hover(node)}
       onPointerLeave={() => actions.hover(null)}
     >

@@ -1,9 +1,12 @@
-/** Undo and redo over the circuit and the displayed experiment: every change of either is a step, whoever made it. */
+/**
+ * Undo and redo over the circuit and the displayed experiment: every change of either is a step, whoever made it. Beyond
+ * the steps on this graph are those to the graph before and after it.
+ */
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { History } from "../core/history";
 import type { Circuit } from "../core/types";
-import type { EffectMessage } from "../wire/types";
+import type { EffectMessage, GraphSteps } from "../wire/types";
 import type { CircuitDocument } from "./document";
 import type { Experiments } from "./experiments";
 
@@ -35,6 +38,7 @@ interface Present {
 export function steps(
   document: CircuitDocument,
   experiments: Pick<Experiments, "effect" | "kernel" | "clearEffect">,
+  graphs: ReadonlySignal<GraphSteps | undefined>,
 ): UndoSteps {
   const history = new History<Present>();
   const changed = signal(0);
@@ -72,8 +76,7 @@ export function steps(
   };
 
   /** Brings a version back: the circuit under a new revision, the experiment from the kernel's history. */
-  const bringBack = (version: Present | null) => {
-    if (version === null) return;
+  const bringBack = (version: Present) => {
     if (version.afresh !== present.afresh) {
       take({ afresh: version.afresh }, null);
       void replace(version.afresh ? "start_afresh" : "bring_back");
@@ -95,15 +98,19 @@ export function steps(
     }
   };
 
-  const named = (which: "undoName" | "redoName") =>
+  const named = (which: "undoName" | "redoName", to: keyof GraphSteps) =>
     computed(() => {
       changed.value;
-      return history[which];
+      return history[which] ?? graphs.value?.[to] ?? null;
     });
+  const go = (version: Present | null, to: keyof GraphSteps) => {
+    if (version !== null) bringBack(version);
+    else if (graphs.value?.[to]) void experiments.kernel.display_graph({ to });
+  };
 
   return {
-    undoName: named("undoName"),
-    redoName: named("redoName"),
+    undoName: named("undoName", "earlier"),
+    redoName: named("redoName", "later"),
     edit: (change, what) => {
       const circuit = document.edit(change);
       if (circuit !== null) take({ circuit }, what);
@@ -114,8 +121,8 @@ export function steps(
       history.push(before, WORK_STEPS[step]);
       take({ afresh: step === "start_afresh" }, null);
     },
-    undo: () => bringBack(history.undo(present)),
-    redo: () => bringBack(history.redo(present)),
+    undo: () => go(history.undo(present), "earlier"),
+    redo: () => go(history.redo(present), "later"),
   };
 }
 

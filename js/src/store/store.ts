@@ -8,7 +8,16 @@ import { visible as visibleOf } from "../core/visible";
 import type { WidgetModel } from "../wire/host";
 import type { Rpc } from "../wire/rpc";
 import { traitSignal } from "../wire/traits";
-import type { Capabilities, EffectMessage, ExperimentEntry, Kept, NodeId, Settings, StudyMessage } from "../wire/types";
+import type {
+  Capabilities,
+  EffectMessage,
+  ExperimentEntry,
+  GraphSteps,
+  Kept,
+  NodeId,
+  Settings,
+  StudyMessage,
+} from "../wire/types";
 import { nodeName } from "../wording/names";
 import { circuitDocument } from "./document";
 import { type Experiments, experiments } from "./experiments";
@@ -17,7 +26,7 @@ import { selection } from "./selection";
 import { steps, type UndoSteps } from "./steps";
 
 export type SelectMode = "replace" | "toggle" | "add";
-export type Popover = "search" | "export" | "help";
+export type Popover = "search" | "export" | "help" | "retrace";
 
 const NOT_KEPT: Kept = { file: null, sentence: "", step: null };
 
@@ -102,7 +111,9 @@ export function createStore(
     capabilities.value,
     fail,
   );
-  const { undoName, redoName, ...stepping } = steps(document, { effect, kernel, clearEffect: running.clearEffect });
+  const graphs = trait<GraphSteps | undefined>("graphs").value;
+  const doing = { effect, kernel, clearEffect: running.clearEffect };
+  const { undoName, redoName, ...stepping } = steps(document, doing, graphs);
   const settings = trait<Settings>("settings");
   // A notebook that was saved by an earlier version has none.
   const kept = trait<Partial<Kept> | undefined>("kept");

@@ -71,6 +71,24 @@ export interface FigureBody {
   readonly part: "map" | "circuit" | "both";
 }
 
+/** Request for another trace; None stands for what stays, and `TraceChanges` says what else is kept.
+
+    `token` is the id of a target, with `other` of their contrast. `token_position` is that of a token of the prompt which is
+    the target.
+     */
+export interface RetraceBody {
+  readonly prompt?: string | null;
+  readonly token?: number | null;
+  readonly other?: number | null;
+  readonly token_position?: number | null;
+  readonly max_features?: number | null;
+}
+
+/** Request to display the graph before or after the displayed one. */
+export interface DisplayGraphBody {
+  readonly to: "earlier" | "later";
+}
+
 /** Request to stop another request, which is queued or running. */
 export interface CancelBody {
   readonly rid: string;
@@ -149,12 +167,16 @@ export interface FileReply {
   readonly mime: string;
 }
 
-/** A request of the page, which chooses `rid`; every message about it has the same one. */
+/** A request of the page, which chooses `rid`; every message about it has the same one.
+
+    `graph` is the number of the graph that the page displays; one for a graph that is no longer displayed is refused.
+     */
 export interface Request {
   readonly type: "request";
   readonly rid: string;
   readonly name: string;
   readonly body: Readonly<Record<string, unknown>>;
+  readonly graph?: number | null;
 }
 
 /** The request is well formed and queued; `label` is its name, where the kernel names it. */
@@ -210,6 +232,12 @@ export interface Capabilities {
   readonly why_not: string;
   readonly figure: boolean;
   readonly recorded: boolean;
+}
+
+/** What undo takes back where it displays the earlier graph, and what redo brings back, in words; None for nothing. */
+export interface GraphSteps {
+  readonly earlier: string | null;
+  readonly later: string | null;
 }
 
 /** Where the circuit and the history are kept: a file's name, and a sentence; one click does `step`. */
@@ -271,7 +299,7 @@ export interface SnapshotColumn {
     `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
-    those of the model, and else has one for each.
+    those of the model, and else has one for each. `number` tells the graphs that one widget displays apart.
      */
 export interface SnapshotMessage {
   readonly version: number;
@@ -291,6 +319,7 @@ export interface SnapshotMessage {
   readonly ids: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly columns: Readonly<Record<string, SnapshotColumn>>;
+  readonly number: number;
 }
 
 /** Each request's body and the body of its reply. */
@@ -310,6 +339,8 @@ export interface Requests {
   readonly sweep: { readonly body: SweepBody; readonly reply: SweepMessage };
   readonly generate: { readonly body: GenerateBody; readonly reply: GenerationMessage };
   readonly validate: { readonly body: ValidateBody; readonly reply: ValidationMessage };
+  readonly retrace: { readonly body: RetraceBody; readonly reply: Empty };
+  readonly display_graph: { readonly body: DisplayGraphBody; readonly reply: Empty };
   readonly card: { readonly body: CardBody; readonly reply: Card };
   readonly paths: { readonly body: PathsBody; readonly reply: PathsReply };
   readonly check_nodes: { readonly body: CheckNodesBody; readonly reply: Empty };

@@ -116,12 +116,13 @@ export class Rpc {
 
   /**
    * `signal` is the view's: when it aborts, requests under way are left to the kernel and later messages ignored. `kernelGone` is
-   * called before each request, and again while the kernel is silent.
+   * called before each request, and again while the kernel is silent. `graph` is the number of the displayed graph.
    */
   constructor(
     transport: Transport,
     signal: AbortSignal,
     readonly kernelGone: () => boolean = () => false,
+    readonly graph?: number,
   ) {
     this.#transport = transport;
     this.#signal = signal;
@@ -175,7 +176,7 @@ export class Rpc {
         setTimeout(() => silent(WAITING), ACCEPT_PATIENCE),
         setTimeout(() => silent(SILENT), KERNEL_PATIENCE),
       );
-      this.#send({ type: "request", rid, name, body: allRepaired(body) as Request["body"] });
+      this.#send({ type: "request", rid, name, body: allRepaired(body) as Request["body"], graph: this.graph });
     });
     return { rid, reply, cancel: () => this.#cancel(rid) };
   }
