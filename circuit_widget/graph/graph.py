@@ -295,7 +295,7 @@ class Graph:
         Features are alike that have the same inputs and the same outputs in this graph, each with its sign. `model`, by
         default the one that traced the graph, adds what is in their examples and what they promote; `ablations=True` what
         ablating each of the 64 most influential ones changes. `namer` is given the cards of a group's strongest features, at
-        most 12, and returns its name. `progress` and `cancelled` are as in `trace`.
+        most 12, and returns its name. Supernodes of `circuit` keep their features and names. Otherwise as in `trace`.
         Raises CircuitError for a wrong `n` or a graph without features, NoModelError where a model is needed.
         """
         from circuit_widget.proposal.grouping import propose_groups

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from circuit_widget.arguments import check_callable, of_type, truth_value, whole_number
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError, InterventionError, NoModelError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -62,14 +63,17 @@ def propose_groups(
     model: ReplacementModel | None = None,
     ablations: bool = False,
     namer: Namer | None = None,
+    circuit: Circuit | None = None,
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Proposals:
     """Return groups of features that may belong together, the most influential first; see `Graph.propose_groups`."""
     require_graph(graph, CircuitError)
     number, model = check_arguments(graph, n, GROUPS, model, ablations, namer, cancelled)
+    if circuit is not None:
+        of_type(circuit, Circuit, "circuit is a Circuit, whose groups stay as they are, or None", CircuitError)
     with reporting(progress) as report:
-        return groups_of_graph(graph, number, model, ablations, namer, report, cancelled)
+        return groups_of_graph(graph, number, model, ablations, namer, report, cancelled, circuit)
 
 
 def check_arguments(
@@ -117,10 +121,17 @@ def groups_of_graph(
     namer: Namer | None,
     progress: ReportProgress,
     cancelled: IsCancelled | None,
+    circuit: Circuit | None = None,
 ) -> Proposals:
     """Return the proposals for arguments that are checked."""
     progress(0.0, "Comparing features")
-    chosen, profiles = strongest_features(graph), profiles_of(graph)
+    present = () if circuit is None else circuit.supernodes
+    grouped = {node for supernode in present for node in supernode.nodes}
+    strongest = strongest_features(graph)
+    chosen = strongest[[graph.node_ids[one] not in grouped for one in strongest.tolist()]]
+    if not len(chosen):
+        return Proposals(())
+    profiles = profiles_of(graph)
     _stop_if(cancelled)
     knowledge = NOTHING
     if model is not None:
@@ -148,9 +159,10 @@ def groups_of_graph(
     for places, members in zip(clusters, groups, strict=True):
         _stop_if(cancelled)
         names.append(_name(graph, profiles, members, places, knowledge, namer))
+    taken = [supernode.name for supernode in present]
     proposals = [
         _proposal(graph, profiles, alike, name, members, places)
-        for name, members, places in zip(all_different(graph, names, groups), groups, clusters, strict=True)
+        for name, members, places in zip(all_different(graph, names, groups, taken), groups, clusters, strict=True)
     ]
     progress(1.0, "Grouped")
     return Proposals(tuple(proposals))

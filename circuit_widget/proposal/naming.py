@@ -68,15 +68,20 @@ def name_by(namer: Namer, cards: Sequence[Any], members: Sequence[str]) -> str:
         raise CircuitWidgetError(f"The namer returned no name for {group}. {error}") from error
 
 
-def all_different(graph: Graph, names: Sequence[str], groups: Sequence[Sequence[int]]) -> list[str]:
-    """Return names of which no two are the same: a later one gets its token, then its layers, then a number besides."""
+def all_different(
+    graph: Graph, names: Sequence[str], groups: Sequence[Sequence[int]], taken: Sequence[str] = ()
+) -> list[str]:
+    """Return names of which no two are the same, and none is taken.
+
+    A later one of the same name gets its token, then its layers, then a number besides.
+    """
     found: list[str] = []
     for name, members in zip(names, groups, strict=True):
         short = one_line(name, LONGEST_WORDS)
         place, layers = f"{short} at {place_of(graph, members)}", _layers(graph, members)
-        numbered = (f"{place}, {layers}, {number}" for number in range(2, len(names) + 2))
+        numbered = (f"{place}, {layers}, {number}" for number in range(2, len(names) + len(taken) + 2))
         tries = (one_line(name, LONGEST_NAME), place, f"{place}, {layers}", *numbered)
-        found.append(next(one for one in (each.strip() for each in tries) if one not in found))
+        found.append(next(one for one in (each.strip() for each in tries) if one not in found and one not in taken))
     return found
 
 

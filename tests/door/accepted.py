@@ -106,6 +106,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "token_position": NONE,
     "Graph.show.model": NONE,
     "Graph.figure.circuit": NONE,
+    "Graph.propose_groups.circuit": NONE,
     "Graph.figure.effect": NONE,
     "Graph.figure.title": ANY_TEXT | NONE,
     "part": NOTHING,

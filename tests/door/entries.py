@@ -134,7 +134,7 @@ def make_entries() -> dict[str, Entry]:
         "scores": {"keep": [node]},
         "verify": {"n": 1},
         "validate": {"groups": [node]},
-        "propose_groups": {"n": 2, "progress": False},
+        "propose_groups": {"n": 2, "circuit": None, "progress": False},
         "propose_circuit": {"n": 2, "progress": False},
         "save": {"path": folder / "graph.safetensors"},
         "load": {"path": folder / "graph.safetensors"},

@@ -238,3 +238,15 @@ def test_outputs_are_in_one_line_side_by_side(width: float) -> None:
     assert {layout.y[index] for index in outputs} == {layout.rows[-1].y}
     for one, other in itertools.pairwise(outputs):
         assert layout.x[other] - layout.x[one] >= layout.radius[one] + layout.radius[other]
+
+
+@pytest.mark.parametrize("width", [400, 586, 537])
+def test_a_proposed_circuit_with_long_names_has_room_in_a_cell(width: int) -> None:
+    long = ["say Paris at is, layers 24 to 29", "from “capital” at capital, layers 0 to 12", "name " * 16, "is"]
+    groups = [LayoutBox(long[at % 4], 12, at * 1.6, at % 5) for at in range(8)]
+    tokens = [LayoutBox("containing", 1, -1, at, True) for at in range(5)]
+    outputs = [LayoutBox("Austin", 1, 14, 5, True) for _ in range(3)]
+    boxes = circuit_layout([*groups, *tokens, *outputs], width, 360).boxes
+    for one, other in itertools.combinations(boxes, 2):
+        assert abs(one.x - other.x) >= (one.w + other.w) / 2 or abs(one.y - other.y) >= (one.h + other.h) / 2
+    assert all(one.w / 2 <= one.x <= width - one.w / 2 and one.h / 2 <= one.y <= 360 - one.h / 2 for one in boxes)

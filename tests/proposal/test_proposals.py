@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import circuit_widget as cw
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError, InterventionError, NoModelError
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.proposal import Proposal, Proposals
@@ -238,3 +239,16 @@ def test_proposals_refuse_what_no_circuit_can_have() -> None:
         Proposal("heat", ("0_0_1",), "A reason.", {"luck": 1.0})
     with pytest.raises(CircuitError, match="reason"):
         Proposal("heat", ("0_0_1",), " ")
+
+
+def test_groups_of_a_circuit_keep_their_features_and_names() -> None:
+    graph = made([[1, 1, 0, 0], [0, 0, 1, 1]], [[1, 0], [1, 0], [0, 1], [0, 1]])
+    first, second = graph.propose_groups(progress=False)
+    circuit = Circuit().group(second.name, first.nodes)
+    (left,) = graph.propose_groups(circuit=circuit, progress=False)
+    assert left.nodes == second.nodes
+    assert left.name != second.name
+    everything = circuit.group("rest", second.nodes)
+    assert len(graph.propose_groups(circuit=everything, progress=False)) == 0
+    with pytest.raises(CircuitError, match="circuit is a Circuit"):
+        graph.propose_groups(circuit={"groups": []}, progress=False)
