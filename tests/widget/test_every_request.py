@@ -215,7 +215,6 @@ def test_a_handler_that_fails_in_any_way_is_answered(
         for method in ("record", "record_controls", "record_study", "rename", "forget", "to_csv", "restore"):
             patched.setattr(Experiments, method, fail)
         patched.setattr("circuit_widget.widget.jobs.experiments.make_figure", fail)
-        patched.setattr("circuit_widget.widget.jobs.graph_requests.make_figure", fail)
         patched.setattr("circuit_widget.widget.jobs.graph_requests.propose_groups", fail)
         patched.setattr("circuit_widget.widget.jobs.experiment_requests.circuit_code", fail)
         for method in ("align", "feature_card"):
