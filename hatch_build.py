@@ -7,7 +7,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLE = Path("circuit_widget/widget/static/widget.js")
+STATIC = Path("circuit_widget/widget/static")
+BUNDLES = (STATIC / "widget.js", STATIC / "html-page.js")
 
 
 class BundleHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -15,7 +16,7 @@ class BundleHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
-        if (root / BUNDLE).exists() and not (root / ".git").exists():
+        if all((root / bundle).exists() for bundle in BUNDLES) and not (root / ".git").exists():
             return
         frontend = root / "js"
         if shutil.which("npm") is None:

@@ -1,10 +1,10 @@
-// Bundles js/src/index.tsx into one ES module beside the Python package, and refuses a bundle over its size budget.
+// Bundles the frontend into ES modules beside the Python package, and refuses one for notebooks over its size budget.
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
-import { minified, options, shrunk } from "./bundle.mjs";
+import { entries, minified, options, shrunk } from "./bundle.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const watching = process.argv.includes("--watch");
@@ -41,14 +41,17 @@ const deliver = {
   setup(build) {
     build.onEnd(async ({ errors, metafile, outputFiles }) => {
       if (errors.length > 0) return;
-      const contents = watching ? outputFiles[0].contents : Buffer.from(await shrunk(outputFiles[0].text));
       mkdirSync(target, { recursive: true });
-      // A kernel that watches the file, for anywidget's hot reload, loses one that is moved away.
-      (watching ? writeFileSync : writeAtomically)(join(target, "widget.js"), contents);
+      const size = {};
+      for (const { path, contents, text } of outputFiles) {
+        const code = watching ? contents : Buffer.from(await shrunk(text));
+        // A kernel that watches the file, for anywidget's hot reload, loses one that is moved away.
+        (watching ? writeFileSync : writeAtomically)(path, code);
+        if (basename(path) === "widget.js") Object.assign(size, { raw: code.length, gzipped: gzipSync(code).length });
+      }
       writeAtomically(join(target, "LICENSES.txt"), licences(metafile.inputs));
       if (process.argv.includes("--analyze")) console.log(await esbuild.analyzeMetafile(metafile));
       if (watching) return;
-      const size = { raw: contents.length, gzipped: gzipSync(contents).length };
       const sizes = `${kilobytes(size.raw)} of ${kilobytes(budget.raw)}, gzipped ${kilobytes(size.gzipped)} of ${kilobytes(budget.gzipped)}`;
       if (size.raw > budget.raw || size.gzipped > budget.gzipped) {
         return { errors: [{ text: `The bundle is over its budget: ${sizes}. See: npm run analyze` }] };
@@ -58,7 +61,13 @@ const deliver = {
   },
 };
 
-const delivered = { ...options, metafile: true, plugins: [...options.plugins, deliver] };
+const delivered = {
+  ...options,
+  entryPoints: entries,
+  outdir: target,
+  metafile: true,
+  plugins: [...options.plugins, deliver],
+};
 
 if (watching) {
   const context = await esbuild.context({ ...delivered, sourcemap: "inline" });

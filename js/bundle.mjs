@@ -1,4 +1,4 @@
-// How js/src/index.tsx becomes one ES module.
+// How the frontend becomes ES modules: js/src/index.tsx one for notebooks, js/src/html-page.ts one for HTML files.
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,10 +16,12 @@ const cssAsText = {
   },
 };
 
-/** What every build shares: the bundle that ships, the one that is watched, and the page of js/dev. */
+/** The modules that ship, by their names, and where each begins. */
+export const entries = { widget: "src/index.tsx", "html-page": "src/html-page.ts" };
+
+/** What every build shares: the modules that ship, those that are watched, and the page of js/dev. */
 export const options = {
   absWorkingDir: dirname(fileURLToPath(import.meta.url)),
-  entryPoints: ["src/index.tsx"],
   bundle: true,
   format: "esm",
   platform: "browser",
@@ -42,6 +44,6 @@ export async function shrunk(code) {
 
 /** The code of the bundle that ships. */
 export async function bundle() {
-  const { outputFiles } = await esbuild.build({ ...options, ...minified });
+  const { outputFiles } = await esbuild.build({ ...options, ...minified, entryPoints: [entries.widget] });
   return shrunk(outputFiles[0].text);
 }

@@ -11,7 +11,6 @@ import { attachKeyboard } from "./shell/keyboard";
 import { styles } from "./shell/styles";
 import { createStore } from "./store/store";
 import type { RenderContext, WidgetModel } from "./wire/host";
-import { readHtmlFile } from "./wire/html-file";
 import { Rpc } from "./wire/rpc";
 import type { Settings, SnapshotMessage } from "./wire/types";
 
@@ -133,18 +132,5 @@ function listen(model: WidgetModel, event: string, listener: () => void): () => 
   model.on(event, listener);
   return () => model.off(event, listener);
 }
-
-/** Shows the widget of an HTML file in its page, or one sentence where the file is not whole. */
-async function showFile(page: Document): Promise<void> {
-  const el = page.getElementById("circuit-widget-main") ?? page.body.appendChild(page.createElement("main"));
-  try {
-    render({ model: await readHtmlFile(page), el });
-  } catch (error) {
-    el.textContent = `This file cannot be displayed, it may have been cut off; get it again. ${(error as Error).message}`;
-  }
-}
-
-// A notebook loads this module from an address of its own; in an HTML file it is part of the page.
-if (import.meta.url === globalThis.document?.baseURI) void showFile(document);
 
 export default { render };

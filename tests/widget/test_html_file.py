@@ -187,7 +187,7 @@ def test_the_page_lets_run_its_bundle_alone_and_loads_nothing(show: Open) -> Non
     for rule, source in (("script-src", code), ("style-src", style)):
         digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
         assert rules[rule] == f"'sha256-{digest}'"
-    bundle = (Path(page.__file__).parents[1] / "static" / "widget.js").read_text(encoding="utf-8")
+    bundle = (Path(page.__file__).parents[1] / "static" / "html-page.js").read_text(encoding="utf-8")
     assert code == bundle
     assert not elements.all("link") + elements.all("iframe") + elements.all("base")
     assert [name for _, attributes, _ in elements.found for name in attributes if name.startswith("on")] == []

@@ -30,7 +30,7 @@ def html_of(state: WidgetState, progress: ReportProgress, cancelled: IsCancelled
     Raises CircuitWidgetError where the frontend has not been built; MessageError for graphs that no page can show;
     Cancelled.
     """
-    frontend = Frontend(_static("widget.js"), _static("LICENSES.txt"), __version__)
+    frontend = Frontend(_static("html-page.js"), _static("LICENSES.txt"), __version__)
     figure = state.figure()
     picture = Picture(_small_enough(state, figure.svg()), figure.scene.title, figure.scene.description)
     recipe = {name: str(state.graph.recipe.get(name) or "") for name in ("model", "transcoders")}
