@@ -36,7 +36,7 @@ def test_the_tables_name_rooms_and_paths_that_exist() -> None:
 def test_rooms_above_a_changed_one_come_after_it_from_the_lowest_on() -> None:
     called = called_for(["circuit_widget/intervention/kinds.py"])
     assert called.own == (*ALWAYS, "tests/intervention")
-    assert called.above[:2] == ("tests/model/test_feature_card.py", "tests/test_replacement_model.py")
+    assert called.above[:2] == ("tests/comparison", "tests/model/test_feature_card.py")
     assert called.above[-1] == "tests/test_cli.py"
     assert not {"tests/attribution", "tests/graph", "tests/model", "tests/intervention"} & set(called.above)
 
