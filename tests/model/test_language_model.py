@@ -100,15 +100,15 @@ def test_transcoders_of_another_model_are_refused(width: int, layers: int, messa
 
 
 def test_an_unknown_architecture_is_named_with_the_nearest_and_the_file_to_extend(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt_neo"}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt_neoy"}))
     with pytest.raises(LoadError) as refusal:
         load(tmp_path, TRANSCODERS)
-    assert "'gpt_neo' is not supported" in str(refusal.value)
-    assert "(nearest: gpt_neox)" in str(refusal.value)
+    assert "'gpt_neoy' is not supported" in str(refusal.value)
+    assert "(nearest: gpt_neo)" in str(refusal.value)
     assert "circuit_widget/model/sites.py" in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["falcon", "dbrx", "whale", "x"])
+@pytest.mark.parametrize("name", ["biogpt", "dbrx", "whale", "x"])
 def test_no_architecture_is_called_nearest_whose_name_is_another(tmp_path: Path, name: str) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": name}))
     with pytest.raises(LoadError) as refusal:

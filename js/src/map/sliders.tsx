@@ -68,7 +68,9 @@ function Slider({ store, which, name, label, value, reading }: SliderProps) {
         }}
         onChange={() => store.actions.keepThresholds()}
       />
-      <span class="muted reading">{reading}</span>
+      <span class="muted reading" title={reading}>
+        {reading}
+      </span>
     </label>
   );
 }
