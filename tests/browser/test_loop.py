@@ -27,7 +27,10 @@ def test_the_quickstart_runs_and_shows_the_answer(open_notebook: OpenNotebook) -
     notebook = open_notebook(QUICKSTART)
     notebook.run_all()
     view = WidgetView(notebook)
-    assert (view.part("answer").text_content() or "").startswith("Austin")
+    before, after = view.part("answer").all_text_contents()
+    assert before.startswith("Austin 0.88 → 0.0")
+    assert after.startswith("Sacramento 0.8")
+    assert view.part("new-answer", name="Sacramento").count() == 1
     assert set(notebook.python("[group.name for group in widget.circuit.supernodes]")) >= {
         "Texas",
         "say Austin",
