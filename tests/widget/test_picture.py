@@ -161,8 +161,7 @@ def test_a_picture_is_outdated_by_a_change_while_it_is_drawn(
         return figure
 
     monkeypatch.setattr(widget, "figure", change_meanwhile)
-    widget._picture.finish()
-    widget._picture.finish()
+    assert widget._picture.finish()
     assert ["<img" in data["text/html"] for _, _, data in published.sent] == [False, True]
     assert "Supernodes: Texas." in published.last
 

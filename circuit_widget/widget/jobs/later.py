@@ -38,6 +38,7 @@ class Later:
         self._due = math.inf
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._finishing = 0
         _open.add(self)
 
     def request(self) -> None:
@@ -45,19 +46,23 @@ class Later:
         with self._changed:
             if self._closed:
                 return
-            self._due = time.monotonic() + self._wait
+            self._due = -math.inf if self._finishing else time.monotonic() + self._wait
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="circuit-widget-later", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
     def finish(self, timeout: float) -> bool:
-        """Do at once what is requested, and wait for it; False if that took longer than `timeout` seconds."""
+        """Do at once what is requested now and meanwhile, and wait for it; False if that took longer than `timeout` seconds."""
         with self._changed:
             if self._due < math.inf:
                 self._due = -math.inf
                 self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._thread is None, timeout)
+            self._finishing += 1
+            try:
+                return self._changed.wait_for(lambda: self._thread is None, timeout)
+            finally:
+                self._finishing -= 1
 
     def close(self) -> None:
         """Drop what is requested, and take no more requests."""
