@@ -17,6 +17,9 @@ N_LAYERS = 4
 # How many features stand at (layer, position).
 CROWD = {(0, 2): 4, (0, 3): 5, (0, 6): 2, (0, 7): 9, (1, 2): 2, (1, 3): 3, (1, 7): 7, (2, 7): 3, (2, 8): 12, (3, 8): 10}
 
+HOSTILE = ("<bos>", "\n", " 東京", " مرحبا", "  ", " 🙂", "<script>alert(1)</script>", "\x00\x1b", "e\u0301\u202e")
+HOSTILE_ANSWERS = ('"]]></svg><b onload="x">', "&amp;", "\ufffe")
+
 
 def dallas(
     words: Sequence[str] = WORDS, answers: Sequence[str] = ANSWERS, labels: dict[str, str] | None = None

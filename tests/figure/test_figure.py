@@ -1,11 +1,8 @@
 """Figures: what the screen shows is in them, whatever the text says, in every format, with the recipe."""
 
-import io
-import json
 import shutil
 import struct
 import subprocess
-import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,19 +14,27 @@ import pytest
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import FigureError, NodeError
-from circuit_widget.figure.figure import Figure, make_figure, read_recipe
+from circuit_widget.figure.figure import Figure, make_figure
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.map_scene import node_marks
 from circuit_widget.figure.scene.scene import Circle, Curves, Label, Polygon, Rectangle
 from circuit_widget.figure.scene.visible import visible_graph
 from circuit_widget.intervention import Effect
-from tests.figure.graphs import california_swapped_in, circuit_of_dallas, dallas, effect_on, texas_ablated
+from circuit_widget.wording.names import token_text
+from circuit_widget.wording.numbers import probability
+from tests.figure.graphs import (
+    HOSTILE,
+    HOSTILE_ANSWERS,
+    california_swapped_in,
+    circuit_of_dallas,
+    dallas,
+    effect_on,
+    texas_ablated,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 GRAPH = dallas()
 CIRCUIT = circuit_of_dallas()
-HOSTILE = ("<bos>", "\n", " 東京", " مرحبا", "  ", " 🙂", "<script>alert(1)</script>", "\x00\x1b", "e\u0301\u202e")
-HOSTILE_ANSWERS = ('"]]></svg><b onload="x">', "&amp;", "\ufffe")
 
 
 def texts(figure: Figure) -> list[str]:
@@ -331,71 +336,24 @@ def test_a_png_too_small_or_too_large_is_refused(scale: float) -> None:
         make_figure(GRAPH).png(scale)
 
 
-@pytest.mark.parametrize("ending", ["svg", "pdf", "png", "PNG"])
-def test_the_recipe_comes_back_from_every_file(ending: str, tmp_path: Path) -> None:
-    graph = dallas(HOSTILE, HOSTILE_ANSWERS)
-    figure = make_figure(graph, CIRCUIT, texas_ablated(graph), part="circuit", width=3.25)
-    file = figure.save(tmp_path / f"figure.{ending}")
-    recipe = read_recipe(file)
-    assert recipe == json.loads(json.dumps(figure.recipe))
-    assert recipe["model"] == "small"
-    assert recipe["versions"] == {"torch": "2"}
-    assert recipe["prompt"] == {"tokens": list(HOSTILE), "token_ids": list(range(9)), "position": 8}
-    assert recipe["display"] == {"node_threshold": 0.8, "edge_threshold": 0.98}
-    assert recipe["effect"]["interventions"] == [{"kind": "ablate", "nodes": list(CIRCUIT.supernode("Texas").nodes)}]
-    assert Circuit.from_json(recipe["circuit"]) == CIRCUIT
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("x.gif", b"", r"\.svg, \.pdf or \.png; given 'x.gif'"),
-        ("x.svg", b"<svg", "not a whole SVG file"),
-        ("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "contains no recipe"),
-        ("x.png", b"GIF89a", "not a whole PNG file"),
-        ("x.pdf", b"%PDF-1.7 nothing", "contains no recipe"),
-        ("x.pdf", b"", "not a whole PDF file"),
-    ],
-)
-def test_a_file_without_a_recipe_is_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(FigureError, match=message):
-        read_recipe(tmp_path / name)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FigureError, match=r"none\.svg.*cannot be read"):
-        read_recipe(tmp_path / "none.svg")
-
-
-def test_an_unknown_ending_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(FigureError, match=r"\.svg, \.pdf or \.png; given 'dallas.jpeg'"):
-        make_figure(GRAPH).save(tmp_path / "dallas.jpeg")
-    with pytest.raises(FigureError, match="cannot be written"):
-        make_figure(GRAPH).save(tmp_path / "no such folder" / "dallas.svg")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_saving_replaces_the_file_whole(tmp_path: Path) -> None:
-    file = tmp_path / "dallas.svg"
-    file.write_text("old")
-    assert make_figure(GRAPH).save(str(file)) == file
-    ElementTree.parse(io.BytesIO(file.read_bytes()))
-    assert [path.name for path in tmp_path.iterdir()] == ["dallas.svg"]
-
-
-@pytest.mark.parametrize(("library", "method"), [("typst", "pdf"), ("typst", "png")])
-def test_a_missing_library_is_an_error_that_names_what_to_install(
-    library: str, method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(FigureError, match=r"not installed\. Install it with: pip install 'circuit-widget\[figures\]'"):
-        getattr(make_figure(GRAPH), method)()
-    assert make_figure(GRAPH).svg()
-
-
 def test_a_notebook_shows_the_figure() -> None:
     figure = make_figure(GRAPH)
     assert figure._repr_svg_() == figure.svg()
     assert figure._repr_mimebundle_()["image/svg+xml"] == figure.svg()
     assert "the capital of the state containing Dallas is" in figure._repr_mimebundle_()["text/plain"]
+
+
+def test_a_new_answer_is_a_dashed_box_with_its_probabilities_beside_it() -> None:
+    figure = make_figure(GRAPH, CIRCUIT, texas_ablated(GRAPH), part="circuit")
+    answer, labels = GRAPH.targets[1], [one for one in figure.scene.items if isinstance(one, Label)]
+    boxes = [one for one in figure.scene.items if isinstance(one, Rectangle) and one.paint.stroke == style.ANSWER]
+    box = next(one for one in boxes if one.paint.dash)
+    inside = [one for one in labels if box.x < one.x < box.x + box.w and box.y < one.y < box.y + box.h]
+    assert [(one.text, one.color) for one in inside] == [(token_text(answer.token), style.ANSWER)]
+    text = f"{probability(answer.probability)} → 0.30"
+    beside = [one for one in labels if one.text == text and one.y == inside[0].y and one.x > box.x + box.w]
+    assert [one.color for one in beside] == [style.EXCITE]
+
+
+def test_a_new_answer_is_not_there_without_an_effect() -> None:
+    assert token_text(GRAPH.targets[1].token) not in texts(make_figure(GRAPH, CIRCUIT, part="circuit"))

@@ -13,7 +13,7 @@ STROKES = ("tests/figure/test_layout.py",)
 SNAPSHOT = ("tests/widget/test_snapshot.py",)
 MALFORMED = ("tests/widget/test_malformed_messages.py",)
 SPREADSHEET = ("tests/graph/test_spreadsheet.py",)
-CARRYING = ("tests/circuit/test_carrying.py",)
+CARRYING = ("tests/circuit/test_carry_over.py",)
 RETRACE = ("tests/widget/test_retrace.py",)
 MAP = ("js/test/map.test.ts", "js/test/map-labels.test.ts", "js/test/map-painting.test.ts")
 LAYOUT = ("js/test/layout.test.ts",)
@@ -21,14 +21,14 @@ LAYOUT = ("js/test/layout.test.ts",)
 MUTATIONS = (
     Mutation(
         "a circuit on another prompt ignores where its features are",
-        "circuit_widget/circuit/carrying.py",
+        "circuit_widget/circuit/carry_over.py",
         "pairs.get(int(old_graph.node_position[index]))",
         "int(old_graph.node_position[index])",
         CARRYING,
     ),
     Mutation(
         "another contrast passes for the one in the circuit",
-        "circuit_widget/circuit/carrying.py",
+        "circuit_widget/circuit/carry_over.py",
         "(one.token_id, one.token) == (target.token_id, target.token)",
         "one.token_id == target.token_id",
         CARRYING,

@@ -43,7 +43,7 @@ function Side({ store, listed }: { store: Store; listed: Contributors }) {
   const all = rows.length < total ? `${rows.length} of ${total}` : `all ${total}`;
   return (
     <div class="qk" data-test="qk-side" data-side={side}>
-      <p class="range">
+      <p class="scale">
         {TITLES[side]}
         {rows.length > SHORT && <More whole={whole} all={all} title={TITLES[side]} />}
       </p>

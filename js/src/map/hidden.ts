@@ -8,7 +8,7 @@ export interface Hidden {
   readonly visible: number;
   /** How many the whole graph has. */
   readonly total: number;
-  /** Reasons, each with how many it hides. */
+  /** Reasons, each with how many it hides; what the page lacks comes first, since no slider brings it. */
   readonly why: readonly (readonly [reason: string, count: number])[];
 }
 
@@ -42,19 +42,19 @@ export function hidden(
       visible: nodes.length,
       total: snapshot.totalNodes,
       why: [
+        [NOT_SENT, unsent],
         [BELOW, belowNodes],
         ["without a visible way to an output", snapshot.totalNodes - nodes.length - belowNodes - unsent],
-        [NOT_SENT, unsent],
       ],
     },
     edges: {
       visible: drawn,
       total: totalEdges,
       why: [
+        [NOT_SENT, totalEdges - edgeShare.length],
         ["weaker than those drawn", edges.length - drawn],
         [BELOW, edgeShare.length - edges.length - atHidden],
         ["at hidden nodes", atHidden],
-        [NOT_SENT, totalEdges - edgeShare.length],
       ],
     },
   };

@@ -19,6 +19,14 @@ const LEAST_SHARE = 0.15;
 const LEAST_HEIGHT = 320;
 const MOST_HEIGHT = 2400;
 
+/** The map's share as long as nobody moved the edge: that of the style sheet. */
+export const FIRST_SHARE: Readonly<Record<Arrangement, number>> = { narrow: 0.5, stacked: 1.15 / 2.15, wide: 0.5 };
+
+/** A height of all panes in percent of the most. */
+export function percentOf(height: number): number {
+  return (100 * height) / MOST_HEIGHT;
+}
+
 /** The map's share of the room of map and circuit, for an edge between them at `at`, in pixels from the map's beginning. */
 export function shareAt(at: number, room: number): number {
   return room <= 0 ? 0.5 : clamp(at / room, LEAST_SHARE, 1 - LEAST_SHARE);

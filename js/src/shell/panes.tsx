@@ -9,10 +9,10 @@ import { ChevronIcon } from "../controls/icons";
 import { Effects } from "../effects/effects";
 import { Inspector } from "../inspector/inspector";
 import { MapPane } from "../map/map-pane";
-import { watchSize } from "../page/size";
+import { type Size, watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import { EdgeHandle } from "./edge-handle";
-import { type Arrangement, arrangementOf, heightOf, shareAt, shareMoved } from "./pane-sizes";
+import { arrangementOf, FIRST_SHARE, heightOf, percentOf, shareAt, shareMoved } from "./pane-sizes";
 
 type PaneName = "map" | "circuit" | "inspector";
 
@@ -25,17 +25,19 @@ interface Props {
 export function Panes({ store, onFrame }: Props) {
   const panes = useRef<HTMLDivElement>(null);
   const folded = useSignal<ReadonlySet<PaneName>>(new Set());
-  const arrangement = useSignal<Arrangement>("stacked");
+  // Until their size is known, that of panes in a notebook cell.
+  const size = useSignal<Size>({ width: 900, height: 700 });
   /** The map's share of what it has together with the circuit; null as long as nobody moved their edge. */
   const share = useSignal<number | null>(null);
   /** The height of all panes; null as long as nobody moved the lower edge. */
   const height = useSignal<number | null>(null);
   useLayoutEffect(() => {
     if (panes.current === null) return undefined;
-    return watchSize(panes.current, ({ width }) => {
-      arrangement.value = arrangementOf(width);
+    return watchSize(panes.current, (measured) => {
+      size.value = measured;
     });
-  }, [arrangement]);
+  }, [size]);
+  const arrangement = arrangementOf(size.value.width);
   // A name is edited in its pane, which must be open.
   useSignalEffect(() => {
     const id = store.renaming.value;
@@ -59,7 +61,7 @@ export function Panes({ store, onFrame }: Props) {
     </Pane>
   );
 
-  const vertical = arrangement.value === "wide";
+  const vertical = arrangement === "wide";
   /** The length of the map and of map and circuit together, along the line that their edge divides. */
   const lengths = () => {
     const [map, circuit] = ["map", "circuit"].map((name) => {
@@ -80,13 +82,13 @@ export function Panes({ store, onFrame }: Props) {
         "circuit",
         <>
           <CircuitPane store={store} />
-          {divided && arrangement.value !== "narrow" && (
+          {divided && arrangement !== "narrow" && (
             <EdgeHandle
               label="Edge between map and circuit"
               test="edge-map-circuit"
               place="between"
               orientation={vertical ? "vertical" : "horizontal"}
-              percent={100 * (share.value ?? 0.5)}
+              percent={100 * (share.value ?? FIRST_SHARE[arrangement])}
               start={() => lengths().map}
               onDrag={(distance, from) => {
                 share.value = shareAt(from + distance, lengths().both);
@@ -108,13 +110,13 @@ export function Panes({ store, onFrame }: Props) {
           <Effects store={store} />
         </div>,
       )}
-      {arrangement.value !== "narrow" && (
+      {arrangement !== "narrow" && (
         <EdgeHandle
           label="Lower edge of the panes"
           test="edge-lower"
           place="lower"
           orientation="horizontal"
-          percent={100}
+          percent={percentOf(size.value.height)}
           start={heightNow}
           onDrag={(distance, from) => {
             height.value = heightOf(from + distance);

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuit_widget.circuit.carrying import carry_over
+from circuit_widget.circuit.carry_over import carry_over
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import Graph
