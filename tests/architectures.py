@@ -216,10 +216,12 @@ THOROUGH = tuple(CONFIGURATIONS)[: tuple(CONFIGURATIONS).index("smollm3")]
 
 def with_skips(names: Iterable[str]) -> list[ParameterSet]:
     """Configurations as parameters of a test, which is skipped where transformers does not have the architecture."""
-    return [pytest.param(name, marks=_skip(CONFIGURATIONS[name][0]), id=name) for name in names]
+    return [pytest.param(name, marks=skip_without(name), id=name) for name in names]
 
 
-def _skip(model_type: str) -> pytest.MarkDecorator:
+def skip_without(name: str) -> pytest.MarkDecorator:
+    """Skip a test where transformers does not have the architecture of a configuration."""
+    model_type = CONFIGURATIONS[name][0]
     since = ARCHITECTURES[model_type].since
     return pytest.mark.skipif(
         model_type not in transformers.CONFIG_MAPPING,
@@ -229,7 +231,7 @@ def _skip(model_type: str) -> pytest.MarkDecorator:
 
 every_configuration = pytest.mark.parametrize("name", with_skips(CONFIGURATIONS))
 
-EAGER_WHEN_LOADED = ("nemotron", "stablelm")
+EAGER_WHEN_LOADED = ("nemotron", "olmoe", "qwen2_moe", "stablelm")
 """Architectures whose attention transformers 4 chooses when it makes the model, and cannot change."""
 
 

@@ -16,7 +16,7 @@ from circuit_widget.graph.node_table import feature_at
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.sites import ARCHITECTURES
 from circuit_widget.replacement_model import ReplacementModel
-from tests.architectures import CONFIGURATIONS, THOROUGH, model_of
+from tests.architectures import CONFIGURATIONS, THOROUGH, model_of, skip_without
 from tests.models import PROMPT_IDS, tiny_transcoders
 from tests.plain_pass import PlainPass
 
@@ -69,8 +69,12 @@ ONE_EACH = {
 """For each thing that no architecture of `CASES` has, one that has it, with the kinds of features that it matters to."""
 
 ALL_CASES = [
-    pytest.param(case, id="-".join(case))
-    for case in (*CASES, *((architecture, kind) for architecture, kinds in ONE_EACH.items() for kind in kinds))
+    *(pytest.param(case, id="-".join(case)) for case in CASES),
+    *(
+        pytest.param((architecture, kind), marks=skip_without(architecture), id=f"{architecture}-{kind}")
+        for architecture, kinds in ONE_EACH.items()
+        for kind in kinds
+    ),
 ]
 
 
