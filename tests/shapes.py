@@ -112,9 +112,7 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def check(*given: Any, **named: Any) -> Any:
         of_arguments = tuple(
-            shape_of(value)
-            for number, parameter, _ in places
-            for value in _arguments(number, parameter, given, named)
+            shape_of(value) for number, parameter, _ in places for value in _arguments(number, parameter, given, named)
         )
         results = passed.get(of_arguments)
         if results is None:
