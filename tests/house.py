@@ -28,6 +28,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"graph": "Graph: node table, weights, files"},
     {"labels": "labels of features: by rule and how accurate, by a language model, imported; where they are kept"},
     {"circuit": "Circuit: the user's document, its rules, its JSON, edges between its boxes"},
+    {"display": "the display rule: the visible nodes and edges of a graph, the first thresholds"},
     {"tracing": "one run of a prompt through the replacement model, and its graph; verification, fidelity"},
     {
         "intervention": "Ablate, Scale, Set, Add, SwapIn; modes; Effect; copy as code",
