@@ -155,14 +155,16 @@ def shape_of(value: object) -> Hashable:
 
     Whether values fit is decided by these alone, so that no two calls with the same have to be checked.
     """
+    kind: Any = type(value)
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
-        return type(value), getattr(value, "dtype", None), shape
+        return kind, getattr(value, "dtype", None), shape
     if isinstance(value, Mapping):
-        return type(value), tuple(map(shape_of, value.values()))
+        return kind, tuple(map(shape_of, value.values()))
     if isinstance(value, tuple | list):
-        return type(value), tuple(map(shape_of, value))
-    return type(value)
+        return kind, tuple(map(shape_of, value))
+    found: Hashable = kind
+    return found
 
 
 def _arguments(number: int, parameter: Parameter, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
