@@ -19,7 +19,7 @@ const cssAsText = {
 /** The modules that ship, by their names, and where each begins. */
 export const entries = { widget: "src/index.tsx", "html-page": "src/html-page.ts" };
 
-/** What every build shares: the modules that ship, those that are watched, and the page of js/dev. */
+/** What every build shares: the modules that ship, those whose changes rebuild it, and the page of js/dev. */
 export const options = {
   absWorkingDir: dirname(fileURLToPath(import.meta.url)),
   bundle: true,
