@@ -70,8 +70,9 @@ function Panel({ label, class: look, onLeave, onEscape, children }: PanelProps) 
   const panel = useRef<HTMLDialogElement>(null);
 
   useLayoutEffect(() => {
-    const field = panel.current?.querySelector<HTMLElement>("input[type=text], textarea");
-    (field ?? panel.current)?.focus({ preventScroll: true });
+    // A field inside, where there is one, takes the focus itself.
+    const { activeElement } = panel.current?.getRootNode() as Document | ShadowRoot;
+    if (!panel.current?.contains(activeElement)) panel.current?.focus({ preventScroll: true });
   }, []);
 
   return (

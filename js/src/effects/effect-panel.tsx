@@ -1,12 +1,14 @@
 import { Button } from "../controls/button";
+import { onFirstUse } from "../controls/on-first-use";
 import { run, whoOf } from "../store/running";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
 import type { EffectMessage } from "../wire/types";
 import { interventionWords } from "../wording/words";
-import { ActivationBars } from "./activation-bars";
 import { ModeSelect } from "./mode-select";
 import { TokenBars } from "./token-bars";
+
+const ActivationBars = onFirstUse(() => import("./activation-bars").then((bars) => bars.ActivationBars));
 
 /** The effect of the displayed experiment: output probabilities and activations, before and after. */
 export function EffectPanel({ store }: { store: Store }) {
