@@ -16,7 +16,9 @@ function effects(traits: Record<string, unknown> = {}) {
 }
 
 beforeAll(async () => {
-  await loaded(<Effects store={setUp({ effect: EFFECT }).store} />, "activation-row");
+  for (const part of ["activation-row", "intervention", "control"]) {
+    await loaded(<Effects store={setUp({ effect: EFFECT }).store} />, part);
+  }
 });
 
 describe("without an effect", () => {

@@ -49,6 +49,8 @@ beforeAll(async () => {
     store.actions.select([id], "replace");
     await loaded(<Inspector store={store} />, "inspector-facts");
   }
+  const several = storeOn(new FakeModel({ selected: ["1_8_4", "2_9_5"] }));
+  await loaded(<Inspector store={several} />, "selection-bar");
 });
 
 async function card(id: string, body: object) {

@@ -18,7 +18,9 @@ function inspector(selected: string[], traits: Record<string, unknown> = {}) {
 }
 
 beforeAll(async () => {
-  await loaded(<Inspector store={storeOn(new FakeModel({ selected: ["1_8_4"] }))} />, "inspector-facts");
+  const store = storeOn(new FakeModel({ selected: ["1_8_4", "2_9_5"] }));
+  await loaded(<Inspector store={store} />, "inspector-facts");
+  await loaded(<Inspector store={store} />, "selection-bar");
 });
 
 describe("questions about paths", () => {

@@ -82,6 +82,7 @@ beforeAll(async () => {
     opened.panel.value = panel;
     return opened;
   };
+  await loaded(<Effects store={storeOn(new FakeModel({ effect: EFFECT }))} />, "control");
   await loaded(<Effects store={store("sweep")} />, "sweep-form");
   await loaded(<Effects store={store("generate")} />, "generate-form");
   await loaded(<Effects store={store("validate")} />, "validate-run");

@@ -21,7 +21,7 @@ LOADS = (
 """What loads something, runs a text, or leaves traces outside of the widget's element."""
 
 
-UNPACKS = r"await import\([\w$]+\)"
+UNPACKS = r"\bimport\([\w$]+\)"
 """How the first module imports the second: the one import, of an address that it makes."""
 
 

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import type { FunctionComponent, JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { Button } from "./button";
 
 /** A component whose code the page loads when it is first displayed; until then nothing is displayed, or why it failed. */
@@ -21,7 +21,7 @@ export function onFirstUse<Props extends object>(
 
   return function OnFirstUse(props: Props): JSX.Element | null {
     const Loaded = loaded.value;
-    useEffect(() => {
+    useLayoutEffect(() => {
       if (loaded.peek() === null) void start();
     }, []);
     if (Loaded !== null) return <Loaded {...props} />;
@@ -32,7 +32,7 @@ export function onFirstUse<Props extends object>(
 function Failed({ why, onRetry }: { why: string; onRetry: () => void }) {
   return (
     <p class="none" role="alert" data-test="load-failed">
-      {`This part of the widget could not be loaded. ${why} `}
+      {`This part of the widget could not be loaded (${why}). `}
       <Button class="link-button" data-test="load-again" onClick={onRetry}>
         try again
       </Button>

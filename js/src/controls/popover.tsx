@@ -71,8 +71,7 @@ function Panel({ label, class: look, onLeave, onEscape, children }: PanelProps) 
 
   useLayoutEffect(() => {
     // A field inside, where there is one, takes the focus itself.
-    const { activeElement } = panel.current?.getRootNode() as Document | ShadowRoot;
-    if (!panel.current?.contains(activeElement)) panel.current?.focus({ preventScroll: true });
+    if (panel.current?.querySelector(":focus") === null) panel.current.focus({ preventScroll: true });
   }, []);
 
   return (

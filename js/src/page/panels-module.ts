@@ -12,7 +12,7 @@ interface PanelsModule {
 }
 
 const VERSIONS_DIFFER =
-  "Its code is of another version than the rest. Reload the page and run the notebook's cells again.";
+  "its code is of another version than the rest: reload the page and run the notebook's cells again";
 
 let first: { readonly shared: Module; readonly build: string } = { shared: {}, build: "" };
 let packed: BlobPart | undefined;
