@@ -249,7 +249,9 @@ def test_a_closed_widget_lets_go_of_the_model(show: Open, model: LinearModel) ->
 
 def test_a_missing_bundle_is_an_error_that_says_how_to_build_it(show: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CircuitWidget, "_esm", "")
-    with pytest.raises(CircuitWidgetError, match=r"no widget\.js or no panels\.js in .*npm ci && npm run build.*restart"):
+    with pytest.raises(
+        CircuitWidgetError, match=r"no widget\.js or no panels\.js in .*npm ci && npm run build.*restart"
+    ):
         show()
 
 
