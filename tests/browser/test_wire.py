@@ -60,7 +60,7 @@ def test_a_click_while_a_cell_runs_is_answered_at_once(view: WidgetView) -> None
 
 def test_a_click_while_a_cell_uses_the_model_says_what_it_waits_for(view: WidgetView) -> None:
     view.notebook.tell(
-        "import threading\nheld = threading.Event(); release = threading.Event()\n"
+        "import threading\nkept = threading.Event(); release = threading.Event()\n"
         "def keep():\n    with model.lock:\n        kept.set(); release.wait(20)\n"
         "threading.Thread(target=keep).start(); kept.wait(5)"
     )
