@@ -97,6 +97,35 @@ def test_two_writers_are_one_too_many(copied: Path) -> None:
         tiny_model().collect_examples(random_texts(2, seed=5), copied, progress=False)
 
 
+def test_a_refused_writer_leaves_a_new_folder_to_the_first_one(tmp_path: Path) -> None:
+    folder, refusals = tmp_path / "new", []
+
+    def begin_again(*_: object) -> None:
+        with pytest.raises(LoadError) as refusal:
+            tiny_model().collect_examples(TEXTS, folder, progress=False)
+        refusals.append(str(refusal.value))
+
+    found = tiny_model().collect_examples(TEXTS, folder, progress=begin_again)
+    assert len(refusals) >= 2
+    assert all("by another process or cell" in refusal for refusal in refusals)
+    assert read_manifest(folder).n_tokens == found.n_tokens > 0
+
+
+def test_a_folder_that_vanishes_is_made_again(tmp_path: Path, collected: Path) -> None:
+    folder = tmp_path / "new"
+    tiny_model().collect_examples(TEXTS, folder, progress=lambda *_: shutil.rmtree(folder, ignore_errors=True))
+    assert contents(folder) == contents(collected)
+
+
+def test_an_empty_folder_stays_where_nothing_is_written(tmp_path: Path) -> None:
+    with folders.writing(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with folders.writing(tmp_path / "new"):
+        assert (tmp_path / "new").is_dir()
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_full_disk_leaves_what_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, names = contents(copied), sorted(path.name for path in copied.iterdir())
     written: list[Path] = []
