@@ -12,6 +12,8 @@ import {
   barHalf,
   dashes,
   edgeWidth,
+  errorBandHeight,
+  errorBandOpacity,
   faintOpacity,
   faintStep,
   headHalf,
@@ -146,6 +148,10 @@ describe("strokes", () => {
 
   test.each(fixture.output_presence)("presence of an output of probability $probability", (entry) => {
     expectSame(outputPresence(entry.probability), entry.presence, "presence");
+  });
+
+  test.each(fixture.error_band)("band of influence $influence in a row of $row", ({ row, influence, most, ...expected }) => {
+    expectSame({ height: errorBandHeight(row), opacity: errorBandOpacity(influence, most) }, expected, "band");
   });
 
   test.each(fixture.ring)("ring of radius $radius", ({ radius, width }) => {
