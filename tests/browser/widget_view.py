@@ -45,8 +45,9 @@ AT_FULL_SPEED = "for hook in slow: hook.remove()"
 # The figure and the screen share one layout, so the kernel can say where the screen has drawn a node.
 PLACES = """
 def places(widget, width, height):
+    from circuit_widget.display.visible_graph import visible_graph
     from circuit_widget.figure.layout.map_layout import map_layout
-    from circuit_widget.figure.scene.visible import map_nodes, visible_graph
+    from circuit_widget.figure.scene.map_scene import map_nodes
     from circuit_widget.wording.names import layer_names
     graph, circuit = widget.graph, widget.circuit
     visible = visible_graph(graph, circuit.pin(widget.selected) if widget.selected else circuit).nodes

@@ -8,18 +8,22 @@ from collections.abc import Mapping
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.demo import facts
+from circuit_widget.demo import MODEL, TRANSCODERS, facts
 from circuit_widget.demo.groups import (
     CAPITAL,
     Member,
     capital_features,
     find_groups,
+    group_questions,
     kept_groups,
     question,
     state_features,
     training_cities,
 )
 from circuit_widget.errors import NodeError
+from tools.train_demo.evaluate import plain_model
+from tools.train_demo.question_activations import question_activations
+from tools.train_demo.transcoder import load_transcoders
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,14 @@ def dallas(model: cw.ReplacementModel) -> cw.Graph:
 
 
 def test_the_kept_groups_are_those_the_rule_finds(model: cw.ReplacementModel) -> None:
-    assert find_groups(model.activations) == kept_groups()
+    questions = group_questions()
+    active = question_activations(*plain_model(MODEL), load_transcoders(TRANSCODERS), questions)
+    assert find_groups(active.__getitem__) == kept_groups()
+    for prompt in questions[::80]:
+        own = model.activations(prompt)
+        assert own.keys() == active[prompt].keys()
+        for feature, value in active[prompt].items():
+            assert own[feature] == pytest.approx(value, rel=1e-3, abs=1e-4)
 
 
 def test_every_state_and_capital_has_a_group() -> None:

@@ -65,7 +65,7 @@ def alike(group: Sequence[cw.Feature], found: Mapping[cw.Feature, float], rng: r
 
 def words(sentence: Sentence, features: Sequence[cw.Feature]) -> tuple[str, str]:
     """The word that ends the couplet as the model is, and without some features."""
-    said = model().generate(sentence.prompt, interventions=cw.Ablate(features), max_new_tokens=2)
+    said = model().generate(sentence.prompt, interventions=cw.Ablate(features), max_new_tokens=1)
     return said.unsteered.sampled[0].text, said.steered.sampled[0].text
 
 

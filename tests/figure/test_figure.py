@@ -13,12 +13,12 @@ from xml.etree import ElementTree
 import pytest
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.errors import FigureError, NodeError
 from circuit_widget.figure.figure import Figure, make_figure
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.map_scene import node_marks
 from circuit_widget.figure.scene.scene import Circle, Curves, Label, Polygon, Rectangle
-from circuit_widget.figure.scene.visible import visible_graph
 from circuit_widget.intervention import Effect
 from circuit_widget.wording.names import token_text
 from circuit_widget.wording.numbers import probability

@@ -8,6 +8,7 @@ import pytest
 
 from circuit_widget.circuit.box_edges import box_edges, node_edges
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.display.visible_graph import VisibleGraph, visible_graph
 from circuit_widget.figure.layout.map_layout import MapLayout, map_layout
 from circuit_widget.figure.layout.routing import Trunk, map_edge
 from circuit_widget.figure.layout.strokes import FAINT_WIDTHS, edge_width
@@ -15,9 +16,8 @@ from circuit_widget.figure.scene import map_scene, style
 from circuit_widget.figure.scene.circuit_scene import circuit_picture, draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_effect
 from circuit_widget.figure.scene.legend import draw_legend, group_entries, shape_entries, sign_entries
-from circuit_widget.figure.scene.map_scene import draw_map
+from circuit_widget.figure.scene.map_scene import draw_map, map_nodes
 from circuit_widget.figure.scene.scene import Circle, Curves, Item, Label, Lines, Pen, Polygon, Rectangle
-from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Effect
 from circuit_widget.wording.names import layer_names

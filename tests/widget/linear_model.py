@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,7 +34,11 @@ VOCABULARY = (*WORDS, *(f"word {number}" for number in range(len(WORDS), 48)))
 
 
 class LinearModel:
-    """Does what its graph predicts. `gate` is waited for at every layer; `failure` is raised where a run would start."""
+    """Does what its graph predicts.
+
+    `gate` is waited for at every layer; `running` is set from the first layer to the end of a run; `failure` is raised
+    where a run would start.
+    """
 
     transcoders: Any = SimpleNamespace(n_features=lambda layer: 64)
     controls = controls
@@ -68,7 +73,7 @@ class LinearModel:
         **_: Any,
     ) -> Graph:
         """Return the one graph there is, whatever the prompt; of its targets those given, and its last features."""
-        with self.lock:
+        with self._run():
             for layer in range(self.n_layers):
                 self._pause(cancelled)
                 if callable(progress):
@@ -101,7 +106,7 @@ class LinearModel:
         cancelled: Callable[[], bool] | None = None,
     ) -> Effect:
         """Propagate the change through the graph's edges, layer by layer."""
-        with self.lock:
+        with self._run():
             self.runs += 1
             held = {}
             for one in interventions:
@@ -184,7 +189,7 @@ class LinearModel:
     ) -> Generation | SteeredGeneration:
         """Count words up from 30, under interventions from 31; with the lock held, token by token."""
         first = (30,) if interventions is None else (30, 31)
-        with self.lock:
+        with self._run():
             for place in range(max_new_tokens):
                 for run, start in enumerate(first):
                     self._pause(cancelled)
@@ -210,6 +215,14 @@ class LinearModel:
             raise NodeError(f"There is no layer {layer}.")
         example = Example(("of", "Texas"), (0.0, float(feature)))
         return FeatureCard(layer, feature, None, 0.25, 2.0, (example,), (("Austin", 1.5),), (("is", -0.5),))
+
+    @contextmanager
+    def _run(self) -> Iterator[None]:
+        with self.lock:
+            try:
+                yield
+            finally:
+                self.running.clear()
 
     def _pause(self, cancelled: Callable[[], bool] | None) -> None:
         self.running.set()

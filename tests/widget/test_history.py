@@ -175,7 +175,6 @@ def test_controls_of_an_experiment_that_is_deleted_meanwhile_are_dropped(show: O
     widget, page = show()
     click(page, ["0_3_1"])
     model.gate.clear()
-    model.running.clear()
     rid = page.request("controls", {"id": 1, "n": 4})
     page.speak()
     assert model.running.wait(10)

@@ -143,16 +143,17 @@ def kernel() -> Iterator[Notebook]:
 
 
 @pytest.fixture
-def notebook(kernel: Notebook) -> Notebook:
+def notebook(kernel: Notebook) -> Iterator[Notebook]:
     """The kernel with a fresh widget and an open gate."""
     printed = kernel.run(
-        "widget.close(); keeping._last.clear(); model.gate.set(); model.running.clear(); "
-        "widget = CircuitWidget(model.trace()); print(widget.model_id)"
+        "widget.close(); keeping._last.clear(); widget = CircuitWidget(model.trace()); print(widget.model_id)"
     )
     kernel.comm = printed.strip()
     kernel.heard.clear()
     kernel.states.clear()
-    return kernel
+    yield kernel
+    # A cell that a failed test leaves behind the gate would keep the kernel from the next test.
+    kernel.aside("model.gate.set()")
 
 
 @pytest.fixture

@@ -134,7 +134,6 @@ def test_a_cancelled_trace_and_a_failing_one_leave_everything_as_it_was(show: Op
     page.hear()
     before, graph, snapshot = state_of(widget), widget.graph, page.traits["snapshot"]
     model.gate.clear()
-    model.running.clear()
     rid = page.request("retrace", FEWER)
     page.speak()
     wait_for(model.running.is_set)
@@ -173,7 +172,6 @@ def test_an_experiment_under_way_ends_where_another_graph_is_displayed(show: Ope
     widget, page = show()
     used(widget)
     model.gate.clear()
-    model.running.clear()
     click = {"interventions": [{"kind": "ablate", "nodes": TEXAS}], "mode": "total", "name": "late"}
     rid = page.request("intervene", click)
     page.speak()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import circuit_widget as cw
+from circuit_widget.display.visible_graph import MOST_EDGES, MOST_NODES
 from circuit_widget.errors import MessageError, NodeError
-from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.widget.wire import snapshot
 from circuit_widget.widget.wire.schema import plain

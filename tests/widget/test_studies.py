@@ -168,7 +168,6 @@ def test_a_study_is_cancelled_at_once_and_the_last_one_stays(show: Open, model: 
     page.hear()
     for name, body in [("sweep", sweep_body()), ("generate", generate_body()), ("validate", {"mode": "total"})]:
         model.gate.clear()
-        model.running.clear()
         rid = page.request(name, body)
         page.speak()
         assert model.running.wait(10)

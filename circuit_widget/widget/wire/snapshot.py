@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from circuit_widget.characters import shortened
-from circuit_widget.circuit.filtering import node_stability
+from circuit_widget.display.filtering import node_stability
+from circuit_widget.display.visible_graph import MOST_EDGES, MOST_NODES, first_thresholds
 from circuit_widget.errors import MessageError
-from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES, first_thresholds
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
 from circuit_widget.graph.recipe import LOG_PROBABILITIES
