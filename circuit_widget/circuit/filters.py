@@ -17,6 +17,7 @@ FILTERED_KINDS = ("feature", "error", "token")
 """The kinds of nodes that filters can hide; outputs, which the graph explains, stay."""
 
 SIGNS = ("excites", "inhibits")
+"""The signs that filters can leave visible: of edges with a positive weight, and with a negative one."""
 
 LARGEST_BOUND = 32_767
 """The largest number of a layer or position that a filter names."""

@@ -25,6 +25,8 @@ const NODE_COLUMNS = {
   inputTotal: ["input_total", "float32"],
 } as const;
 
+const STABILITY = { stability: ["stability", "float32"] } as const;
+
 const EDGE_COLUMNS = {
   edgeSource: ["edge_source", "uint32"],
   edgeTarget: ["edge_target", "uint32"],
@@ -76,6 +78,8 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
     index: new Map(header.ids.map((id, node) => [id, node])),
     labels: new Map(Object.entries(header.labels).map(([node, label]) => [Number(node), label])),
     ...nodes,
+    // A notebook that was saved by an earlier version has none.
+    stability: "stability" in columns ? readColumns(columns, STABILITY, count).stability : new Float32Array(count).fill(-1),
     ...edges,
     inputs: adjacency(edges.edgeTarget, strongestFirst, count),
     outputs: adjacency(edges.edgeSource, strongestFirst, count),

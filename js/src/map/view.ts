@@ -2,6 +2,7 @@
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { EDGE_THRESHOLD } from "../core/constants";
+import { hasSign } from "../core/filters";
 import { edgesOf } from "../core/snapshot";
 import { BEHIND, MAP_EDGE_OPACITY } from "../layout/constants";
 import type { MapLabel } from "../layout/map-labels";
@@ -294,6 +295,7 @@ export class MapView {
     const edges = Uint32Array.from(found).filter(
       (edge) =>
         snapshot.edgeShare[edge] <= limit &&
+        hasSign(snapshot, this.#store.circuit.peek(), edge) &&
         scene.visible.mask[snapshot.edgeSource[edge]] === 1 &&
         scene.visible.mask[snapshot.edgeTarget[edge]] === 1,
     );
