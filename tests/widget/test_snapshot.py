@@ -42,7 +42,7 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
     """Say what a snapshot holds in the words of `expected`."""
     header, arrays = unpack(data)
     ids = header["ids"]
-    columns = {name: arrays[name].tolist() for name in arrays if not name.startswith("edge_")}
+    columns = {name: arrays[name].tolist() for name in arrays if name != "inputs" and not name.startswith("edge_")}
     nodes = [
         {
             "id": node,
@@ -50,7 +50,9 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
         }
         for node, row in zip(ids, zip(*columns.values(), strict=True), strict=True)
     ]
-    edges = zip(*(arrays[f"edge_{name}"].tolist() for name in ("source", "target", "weight", "share")), strict=True)
+    sources, weights, shares = (arrays[f"edge_{name}"].tolist() for name in ("source", "weight", "share"))
+    targets = [node for node, count in enumerate(arrays["inputs"]) for _ in range(count)]
+    edges = zip(sources, targets, weights, shares, strict=True)
     rows = [{"source": ids[s], "target": ids[t], "weight": weight, "share": share} for s, t, weight, share in edges]
     return {
         "nodes": nodes,

@@ -1,6 +1,7 @@
 /** A node in words. */
 
 import { KIND } from "../core/constants";
+import { type Layers, strongestIn } from "../core/opened";
 import type { Snapshot } from "../core/types";
 import type { Band } from "../layout/map-rows";
 import type { Store } from "../store/store";
@@ -27,6 +28,16 @@ export function bandText(snapshot: Snapshot, { first, last }: Band): string {
   // The page has the strongest nodes of a large graph.
   const atLeast = ids.length < totalNodes ? "at least " : "";
   return `${layersBetween(snapshot, first, last)}: none of ${atLeast}${count.toLocaleString("en")} nodes is visible`;
+}
+
+/** Whether an opened band has nodes to show. */
+export function opens(store: Store, layers: Layers): boolean {
+  return strongestIn(store.snapshot, store.circuit.value, layers).length > 0;
+}
+
+/** What an open band is: "layers 3–5: the strongest nodes are visible". */
+export function openText(snapshot: Snapshot, { first, last }: Layers): string {
+  return `${layersBetween(snapshot, first, last)}: the strongest nodes are visible`;
 }
 
 /** A node as a screen reader reads it. */

@@ -1,0 +1,214 @@
+/** The filters of the map: a panel that sets them, and a chip for each that removes it. */
+
+import { useRef } from "preact/hooks";
+import { Button } from "../controls/button";
+import { Popover } from "../controls/popover";
+import { filter } from "../core/circuit";
+import { NO_FILTERS } from "../core/filters";
+import type { Filters, Snapshot } from "../core/types";
+import type { Store } from "../store/store";
+import { kindWord, layerNames, layersBetween, percent, tokenText } from "../wording/words";
+
+type Name = keyof Filters;
+
+export function FilterControl({ store }: { store: Store }) {
+  const row = useRef<HTMLDivElement>(null);
+  const filters = store.circuit.value.filters ?? NO_FILTERS;
+  return (
+    <div class="filter-row" ref={row}>
+      <Popover store={store} name="filters" label="Filters of the map" face="Filters" panel="filter-panel">
+        <Fields store={store} filters={filters} />
+      </Popover>
+      {chips(store.snapshot, filters).map(([name, text]) => (
+        <Button
+          key={name}
+          class="filter-chip"
+          aria-label={`Remove the filter ${text}`}
+          data-test={`filter-${name}`}
+          onClick={() => {
+            row.current?.querySelector("button")?.focus({ preventScroll: true });
+            change(store, { [name]: undefined });
+          }}
+        >
+          {text} <span aria-hidden="true">×</span>
+        </Button>
+      ))}
+    </div>
+  );
+}
+
+/** Sets some filters, as one step; undefined removes one. */
+function change(store: Store, changes: Readonly<Partial<Record<Name, unknown>>>): void {
+  const step = `filter by ${Object.keys(changes).map(wordOf).join(", ")}`;
+  store.actions.edit((circuit) => filter(circuit, { ...circuit.filters, ...changes }), step);
+}
+
+function wordOf(name: string): string {
+  return { error_bands: "errors", sign: "sign of edges" }[name] ?? name;
+}
+
+/** What each filter says, in words. */
+function chips(snapshot: Snapshot, filters: Filters): readonly (readonly [Name, string])[] {
+  const { kinds, layers, positions, sign, label, stability, error_bands } = filters;
+  const last = snapshot.nLayers - 1;
+  return [
+    ["kinds", kinds && (kinds.map((kind) => several(kindWord(snapshot, kind))).join(", ") || "outputs") + " only"],
+    ["layers", layers && layersBetween(snapshot, Math.min(layers[0], last), Math.min(layers[1], last))],
+    ["positions", positions && `positions ${positions[0]}–${positions[1]}`],
+    ["sign", sign && `edge ${sign}`],
+    ["label", label && `label “${label}”`],
+    ["stability", stability && `stable in ${percent(stability)}`],
+    ["error_bands", error_bands && `${several(kindWord(snapshot, "error"))} in bands`],
+  ].filter((chip): chip is [Name, string] => Boolean(chip[1]));
+}
+
+function several(word: string): string {
+  return word.endsWith("s") ? word : `${word}s`;
+}
+
+const SIGN_CHOICES = [
+  ["", "all"],
+  ["excites", "that excite"],
+  ["inhibits", "that inhibit"],
+] as const;
+const STABILITY_CHOICES = [0, 0.25, 0.5, 0.75, 0.9, 1];
+
+function Fields({ store, filters }: { store: Store; filters: Filters }) {
+  const { snapshot } = store;
+  const { kinds = ["feature", "error", "token"], error_bands } = filters;
+  const shows = (kind: string) => (kinds as readonly string[]).includes(kind);
+  const setKind = (kind: string, visible: boolean) => [...kinds.filter((one) => one !== kind), ...(visible ? [kind] : [])];
+  const isKnown = snapshot.stability.some((share) => share >= 0);
+  const errors = shows("error") ? (error_bands ? "bands" : "nodes") : "hidden";
+  const stability = filters.stability ?? 0;
+  const shares = STABILITY_CHOICES.includes(stability) ? STABILITY_CHOICES : [...STABILITY_CHOICES, stability].sort();
+  return (
+    <>
+      <label>
+        <span>label has</span>
+        <input
+          type="text"
+          value={filters.label ?? ""}
+          data-test="filter-label-field"
+          onChange={(event) => change(store, { label: event.currentTarget.value })}
+        />
+      </label>
+      {(["feature", "token"] as const).map((kind) => (
+        <label key={kind}>
+          <span>{several(kindWord(snapshot, kind))}</span>
+          <input
+            type="checkbox"
+            checked={shows(kind)}
+            data-test={`filter-${kind}-field`}
+            onChange={(event) => change(store, { kinds: setKind(kind, event.currentTarget.checked) })}
+          />
+        </label>
+      ))}
+      <Choice
+        name={several(kindWord(snapshot, "error"))}
+        value={errors}
+        options={[
+          ["nodes", "as nodes"],
+          ["bands", "as one band a layer"],
+          ["hidden", "hidden"],
+        ]}
+        test="errors"
+        onChoose={(choice) =>
+          change(store, { kinds: setKind("error", choice !== "hidden"), error_bands: choice === "bands" })
+        }
+      />
+      <Range store={store} name="layers" texts={layerNames(snapshot)} bounds={filters.layers} />
+      <Range
+        store={store}
+        name="positions"
+        texts={snapshot.tokens.map(({ text }, position) => `${position} ${tokenText(text)}`)}
+        bounds={filters.positions}
+      />
+      <Choice
+        name="edges"
+        value={filters.sign ?? ""}
+        options={SIGN_CHOICES}
+        test="sign"
+        onChoose={(choice) => change(store, { sign: choice || undefined })}
+      />
+      {isKnown && (
+        <Choice
+          name="stable in"
+          value={String(stability)}
+          options={shares.map((share) => [String(share), share === 0 ? "any" : `≥ ${percent(share)} of prunings`])}
+          test="stability"
+          onChoose={(choice) => change(store, { stability: Number(choice) })}
+        />
+      )}
+      <p class="muted">Outputs stay, and so does what is selected, pinned or in a group.</p>
+    </>
+  );
+}
+
+interface ChoiceProps {
+  readonly name: string;
+  readonly label?: string;
+  readonly value: string;
+  readonly options: readonly (readonly [value: string, text: string])[];
+  readonly test: string;
+  readonly onChoose: (value: string) => void;
+}
+
+function Choice({ name, label, value, options, test, onChoose }: ChoiceProps) {
+  return (
+    <label>
+      <span>{name}</span>
+      <select
+        value={value}
+        aria-label={label}
+        data-test={`filter-${test}-field`}
+        onChange={(event) => onChoose(event.currentTarget.value)}
+      >
+        {options.map(([one, text]) => (
+          <option key={one} value={one}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+interface RangeProps {
+  readonly store: Store;
+  readonly name: "layers" | "positions";
+  /** What each layer or position is called. */
+  readonly texts: readonly string[];
+  readonly bounds: readonly [number, number] | undefined;
+}
+
+/** Two ends, in whichever order they are chosen; the whole range is no filter. */
+function Range({ store, name, texts, bounds }: RangeProps) {
+  const most = texts.length - 1;
+  const [first, last] = [Math.min(bounds?.[0] ?? 0, most), Math.min(bounds?.[1] ?? most, most)];
+  const options = texts.map((text, at) => [String(at), text] as const);
+  const choose = (one: number, other: number) => {
+    const chosen = [Math.min(one, other), Math.max(one, other)];
+    change(store, { [name]: chosen[0] === 0 && chosen[1] === most ? undefined : chosen });
+  };
+  return (
+    <div class="filter-range">
+      <Choice
+        name={name}
+        label={`first of the ${name}`}
+        value={String(first)}
+        options={options}
+        test={`first-${name}`}
+        onChoose={(value) => choose(Number(value), last)}
+      />
+      <Choice
+        name="to"
+        label={`last of the ${name}`}
+        value={String(last)}
+        options={options}
+        test={`last-${name}`}
+        onChoose={(value) => choose(first, Number(value))}
+      />
+    </div>
+  );
+}
