@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from circuit_widget.arguments import entries_of, of_type, plain_number, truth_value
+from circuit_widget.arguments import has_entries, plain_number
 from circuit_widget.circuit.rules import LONGEST_NAME, checked_text, displayed, is_number
 from circuit_widget.errors import CircuitError
 
@@ -60,8 +60,7 @@ class Filters:
         object.__setattr__(self, "sign", _sign(self.sign))
         object.__setattr__(self, "label", _label(self.label))
         object.__setattr__(self, "stability", _stability(self.stability))
-        bands = truth_value(self.error_bands, "error_bands", CircuitError)
-        object.__setattr__(self, "error_bands", bands)
+        object.__setattr__(self, "error_bands", _bands(self.error_bands))
 
     def to_json(self) -> dict[str, Any]:
         """Return the filters as plain JSON: only those that hide something."""
@@ -75,12 +74,19 @@ class Filters:
     @classmethod
     def from_json(cls, value: object) -> Filters:
         """Return filters from plain JSON of any origin. Raises CircuitError for unknown keys and wrong values."""
-        given = of_type(value, Mapping, "Filters are a JSON object", CircuitError)
+        if not isinstance(value, Mapping):
+            raise CircuitError(f"Filters are a JSON object; given {displayed(value)}.")
         names = [one.name for one in fields(cls)]
-        for key in given:
+        for key in value:
             if key not in names:
                 raise CircuitError(f"Filters have no {displayed(key)}; they are {', '.join(names)}.")
-        return cls(**given)
+        return cls(**value)
+
+
+def _listed(given: object, expected: str) -> list[Any]:
+    if isinstance(given, str | bytes) or not has_entries(given):
+        raise CircuitError(f"{expected}; given {displayed(given)}.")
+    return list(given)
 
 
 def _kinds(given: object) -> tuple[str, ...] | None:
@@ -88,7 +94,7 @@ def _kinds(given: object) -> tuple[str, ...] | None:
     if given is None:
         return None
     expected = f"The visible kinds are a list of {', '.join(FILTERED_KINDS)}"
-    listed = entries_of(given, expected, CircuitError)
+    listed = _listed(given, expected)
     for one in listed:
         if not isinstance(one, str) or one not in FILTERED_KINDS:
             raise CircuitError(f"{expected}; given {displayed(one)}.")
@@ -100,7 +106,7 @@ def _range(what: str, given: object) -> tuple[int, int] | None:
     if given is None:
         return None
     expected = f"The visible {what} are two whole numbers from 0 to {LARGEST_BOUND:,}, the first and the last"
-    numbers = [plain_number(one) for one in entries_of(given, expected, CircuitError)]
+    numbers = [plain_number(one) for one in _listed(given, expected)]
     for one in numbers:
         if type(one) is not int or not 0 <= one <= LARGEST_BOUND:
             raise CircuitError(f"{expected}; given {displayed(one)}.")
@@ -134,3 +140,10 @@ def _stability(given: object) -> float | None:
     if not (is_number(share) and 0 <= share <= 1):
         raise CircuitError(f"The least stability is a share between 0 and 1; given {displayed(share)}.")
     return float(share) or None
+
+
+def _bands(given: object) -> bool:
+    bands = plain_number(given)
+    if not isinstance(bands, bool):
+        raise CircuitError(f"error_bands is true or false; given {displayed(bands)}.")
+    return bands

@@ -25,22 +25,22 @@ export function BandButtons({ store, view }: { store: Store; view: MapView }) {
         .map((band) => (
           <Button
             key={`closed ${band.first}`}
-            class="band"
+            class="layer-band"
             style={at(band.top, band.bottom)}
             aria-label={bandText(snapshot, band)}
             aria-expanded={false}
-            data-test="band"
+            data-test="layer-band"
             onClick={() => openBand(store, band)}
           />
         ))}
       {open.map((band) => (
         <Button
           key={`open ${band.first}`}
-          class="band"
+          class="layer-band"
           style={spanOf(band)}
           aria-label={openText(snapshot, band)}
           aria-expanded={true}
-          data-test="open-band"
+          data-test="open-layer-band"
           onClick={() => closeBand(store, band.first)}
         />
       ))}

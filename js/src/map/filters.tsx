@@ -52,17 +52,19 @@ function chips(snapshot: Snapshot, filters: Filters): readonly (readonly [Name, 
   const { kinds, layers, positions, sign, label, stability, error_bands } = filters;
   const last = snapshot.nLayers - 1;
   return [
-    ["kinds", kinds && (kinds.map((kind) => several(kindWord(snapshot, kind))).join(", ") || "outputs") + " only"],
+    ["kinds", kinds && (kinds.map((kind) => kindsWord(snapshot, kind)).join(", ") || "outputs") + " only"],
     ["layers", layers && layersBetween(snapshot, Math.min(layers[0], last), Math.min(layers[1], last))],
     ["positions", positions && `positions ${positions[0]}–${positions[1]}`],
     ["sign", sign && `edge ${sign}`],
     ["label", label && `label “${label}”`],
     ["stability", stability && `stable in ${percent(stability)}`],
-    ["error_bands", error_bands && `${several(kindWord(snapshot, "error"))} in bands`],
+    ["error_bands", error_bands && `${kindsWord(snapshot, "error")} in bands`],
   ].filter((chip): chip is [Name, string] => Boolean(chip[1]));
 }
 
-function several(word: string): string {
+/** What several nodes of a kind are called. */
+function kindsWord(snapshot: Snapshot, kind: "feature" | "error" | "token"): string {
+  const word = kind === "token" ? kind : kindWord(snapshot, kind);
   return word.endsWith("s") ? word : `${word}s`;
 }
 
@@ -95,7 +97,7 @@ function Fields({ store, filters }: { store: Store; filters: Filters }) {
       </label>
       {(["feature", "token"] as const).map((kind) => (
         <label key={kind}>
-          <span>{several(kindWord(snapshot, kind))}</span>
+          <span>{kindsWord(snapshot, kind)}</span>
           <input
             type="checkbox"
             checked={shows(kind)}
@@ -105,7 +107,7 @@ function Fields({ store, filters }: { store: Store; filters: Filters }) {
         </label>
       ))}
       <Choice
-        name={several(kindWord(snapshot, "error"))}
+        name={kindsWord(snapshot, "error")}
         value={errors}
         options={[
           ["nodes", "as nodes"],
