@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Integer
 
 from circuit_widget.nodes import NodeKind
 
@@ -53,5 +53,5 @@ def passes_filters(graph: Graph, circuit: Circuit) -> Bool[np.ndarray, " nodes"]
     return passes
 
 
-def _between(numbers: np.ndarray, bounds: tuple[int, int]) -> np.ndarray:
+def _between(numbers: Integer[np.ndarray, " nodes"], bounds: tuple[int, int]) -> Bool[np.ndarray, " nodes"]:
     return (numbers >= bounds[0]) & (numbers <= bounds[1])

@@ -257,8 +257,13 @@ def make_entries() -> dict[str, Entry]:
     swapped = {"nodes": node, "prompt": PROMPT, "features": None, "alignment": None}
     whole: dict[str, Any] = {"pinned": (), "supernodes": (), "labels": {}, "positions": {}}
     filters: dict[str, Any] = {
-        **{"kinds": ("feature",), "layers": (0, 1), "positions": (0, 1), "sign": "excites", "label": "text"},
-        **{"stability": 1, "error_bands": True},
+        "kinds": ("feature",),
+        "layers": (0, 1),
+        "positions": (0, 1),
+        "sign": "excites",
+        "label": "text",
+        "stability": 1,
+        "error_bands": True,
     }
     made: dict[str, tuple[type, dict[str, Any]]] = {
         "Ablate": (cw.Ablate, {"nodes": node}),
@@ -275,7 +280,10 @@ def make_entries() -> dict[str, Entry]:
         "Contrast": (cw.Contrast, {"token": 5, "other": 6}),
         "Direction": (cw.Direction, {"name": "name", "vector": [1.0] * 32}),
         "Supernode": (Supernode, {"id": "s1", "name": "name", "color": 0, "nodes": (node,)}),
-        "Circuit": (cw.Circuit, {**whole, "node_threshold": 0, "edge_threshold": 0, "revision": 0, "filters": cw.Filters()}),
+        "Circuit": (
+            cw.Circuit,
+            {**whole, "node_threshold": 0, "edge_threshold": 0, "revision": 0, "filters": cw.Filters()},
+        ),
         "Filters": (cw.Filters, filters),
         "CircuitWidget": (
             cw.CircuitWidget,
