@@ -63,6 +63,13 @@ interface Fixture {
   }[];
   readonly opacity: readonly { readonly edges: number; readonly faint: number; readonly signed: number }[];
   readonly presence: readonly { readonly before: number; readonly after: number; readonly presence: number }[];
+  readonly error_band: readonly {
+    readonly row: number;
+    readonly influence: number;
+    readonly most: number;
+    readonly height: number;
+    readonly opacity: number;
+  }[];
   readonly output_presence: readonly { readonly probability: number; readonly presence: number }[];
   readonly ring: readonly { readonly radius: number; readonly width: number }[];
   readonly circuit: readonly {

@@ -45,7 +45,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "what is stable": {"node_threshold": 0.95, "filters": {"stability": 0.5}},
     "errors as bands": {"node_threshold": 0.97, "filters": {"error_bands": True}},
-    "errors as bands, one pinned": {"node_threshold": 0.97, "pinned": ["1_-1_4"], "filters": {"error_bands": True}},
+    "errors as bands, one pinned": {"node_threshold": 0.97, "pinned": ["1_-1_3"], "filters": {"error_bands": True}},
     "a pinned node, a grouped one, and a filter": {
         "node_threshold": 0.95,
         "pinned": ["1_4_2", "E_1_1"],

@@ -16,8 +16,8 @@ import {
   refuse,
 } from "./circuit-rules";
 import { COLORS, KIND } from "./constants";
-import { checkedFilters, NO_FILTERS, versioned } from "./filters";
-import type { Box, Circuit, Filters, Snapshot, Supernode } from "./types";
+import { checkedFilters, NO_FILTERS, type Unchecked, versioned } from "./filters";
+import type { Box, Circuit, Snapshot, Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
   version: 1,
@@ -147,7 +147,7 @@ export function threshold(circuit: Circuit, shares: { readonly node?: number; re
 }
 
 /** Has the map hide what filters say, in place of any before; null removes them all. */
-export function filter(circuit: Circuit, filters: Filters | null): Circuit {
+export function filter(circuit: Circuit, filters: Unchecked | null): Circuit {
   const { version: _, filters: __, ...rest } = edited(circuit, {});
   return { ...versioned(checkedFilters(filters ?? NO_FILTERS)), ...rest };
 }

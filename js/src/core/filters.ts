@@ -13,6 +13,9 @@ export const FILTERED_VERSION = 2;
 
 export const NO_FILTERS: Filters = {};
 
+/** Filters before their values are checked; undefined is none. */
+export type Unchecked = Readonly<Partial<Record<keyof Filters, unknown>>>;
+
 const NAMES = ["kinds", "layers", "positions", "sign", "label", "stability", "error_bands"] as const;
 
 /** The filters that a JSON value describes, without those that hide nothing. */

@@ -4,12 +4,14 @@ import { useRef } from "preact/hooks";
 import { Button } from "../controls/button";
 import { Popover } from "../controls/popover";
 import { filter } from "../core/circuit";
-import { NO_FILTERS } from "../core/filters";
+import { FILTERED_KINDS } from "../core/constants";
+import { NO_FILTERS, type Unchecked } from "../core/filters";
 import type { Filters, Snapshot } from "../core/types";
 import type { Store } from "../store/store";
 import { kindWord, layerNames, layersBetween, percent, tokenText } from "../wording/words";
 
 type Name = keyof Filters;
+type Kind = (typeof FILTERED_KINDS)[number];
 
 export function FilterControl({ store }: { store: Store }) {
   const row = useRef<HTMLDivElement>(null);
@@ -38,7 +40,7 @@ export function FilterControl({ store }: { store: Store }) {
 }
 
 /** Sets some filters, as one step; undefined removes one. */
-function change(store: Store, changes: Readonly<Partial<Record<Name, unknown>>>): void {
+function change(store: Store, changes: Unchecked): void {
   const step = `filter by ${Object.keys(changes).map(wordOf).join(", ")}`;
   store.actions.edit((circuit) => filter(circuit, { ...circuit.filters, ...changes }), step);
 }
@@ -63,9 +65,15 @@ function chips(snapshot: Snapshot, filters: Filters): readonly (readonly [Name, 
 }
 
 /** What several nodes of a kind are called. */
-function kindsWord(snapshot: Snapshot, kind: "feature" | "error" | "token"): string {
+function kindsWord(snapshot: Snapshot, kind: Kind): string {
   const word = kind === "token" ? kind : kindWord(snapshot, kind);
   return word.endsWith("s") ? word : `${word}s`;
+}
+
+/** The visible kinds with or without one of them. */
+function withKind(store: Store, kind: Kind, visible: boolean): readonly Kind[] {
+  const kinds = store.circuit.peek().filters?.kinds ?? FILTERED_KINDS;
+  return FILTERED_KINDS.filter((one) => (one === kind ? visible : kinds.includes(one)));
 }
 
 const SIGN_CHOICES = [
@@ -77,11 +85,9 @@ const STABILITY_CHOICES = [0, 0.25, 0.5, 0.75, 0.9, 1];
 
 function Fields({ store, filters }: { store: Store; filters: Filters }) {
   const { snapshot } = store;
-  const { kinds = ["feature", "error", "token"], error_bands } = filters;
-  const shows = (kind: string) => (kinds as readonly string[]).includes(kind);
-  const setKind = (kind: string, visible: boolean) => [...kinds.filter((one) => one !== kind), ...(visible ? [kind] : [])];
+  const shows = (kind: Kind) => (filters.kinds ?? FILTERED_KINDS).includes(kind);
   const isKnown = snapshot.stability.some((share) => share >= 0);
-  const errors = shows("error") ? (error_bands ? "bands" : "nodes") : "hidden";
+  const errors = shows("error") ? (filters.error_bands ? "bands" : "nodes") : "hidden";
   const stability = filters.stability ?? 0;
   const shares = STABILITY_CHOICES.includes(stability) ? STABILITY_CHOICES : [...STABILITY_CHOICES, stability].sort();
   return (
@@ -102,7 +108,7 @@ function Fields({ store, filters }: { store: Store; filters: Filters }) {
             type="checkbox"
             checked={shows(kind)}
             data-test={`filter-${kind}-field`}
-            onChange={(event) => change(store, { kinds: setKind(kind, event.currentTarget.checked) })}
+            onChange={(event) => change(store, { kinds: withKind(store, kind, event.currentTarget.checked) })}
           />
         </label>
       ))}
@@ -116,7 +122,7 @@ function Fields({ store, filters }: { store: Store; filters: Filters }) {
         ]}
         test="errors"
         onChoose={(choice) =>
-          change(store, { kinds: setKind("error", choice !== "hidden"), error_bands: choice === "bands" })
+          change(store, { kinds: withKind(store, "error", choice !== "hidden"), error_bands: choice === "bands" })
         }
       />
       <Range store={store} name="layers" texts={layerNames(snapshot)} bounds={filters.layers} />

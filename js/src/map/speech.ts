@@ -3,7 +3,6 @@
 import { KIND } from "../core/constants";
 import { type Layers, strongestIn } from "../core/opened";
 import type { Snapshot } from "../core/types";
-import type { Band } from "../layout/map-rows";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { identityOf, layersBetween, percent, probability } from "../wording/words";
@@ -21,7 +20,7 @@ export function identity(store: Store, id: NodeId): string {
 }
 
 /** What a band of the map hides: "layers 3–5: none of 40 nodes is visible". */
-export function bandText(snapshot: Snapshot, { first, last }: Band): string {
+export function bandText(snapshot: Snapshot, { first, last }: Layers): string {
   const { ids, kind, layer, totalNodes } = snapshot;
   const inBand = (node: number) => kind[node] === KIND.feature || kind[node] === KIND.error;
   const count = ids.filter((_, node) => inBand(node) && layer[node] >= first && layer[node] <= last).length;
