@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { standing } from "../src/inspector/card-histogram";
 import { ExampleLine, sideOf } from "../src/inspector/example-line";
 import { Inspector } from "../src/inspector/inspector";
 import type { SnapshotMessage } from "../src/wire/types";
 import { FakeModel, fixtureSnapshot, storeOn } from "./fake-model";
-import { all, CIRCUIT, EFFECT, eventually, get, mount, press, texts } from "./panels";
+import { all, CIRCUIT, EFFECT, eventually, get, loaded, mount, press, texts } from "./panels";
 
 const CARD = {
   node: "1_8_4",
@@ -42,6 +42,16 @@ const COLLECTED = {
   histogram: { least: -2, width: 1, counts: [4, 4, 0, 6, 2, 2] },
   origin: "120 tokens of <b>texts</b>.jsonl",
 };
+
+beforeAll(async () => {
+  for (const id of ["1_8_4", "s1"]) {
+    const store = storeOn(new FakeModel({ circuit: CIRCUIT }));
+    store.actions.select([id], "replace");
+    await loaded(<Inspector store={store} />, "inspector-facts");
+  }
+  const several = storeOn(new FakeModel({ selected: ["1_8_4", "2_9_5"] }));
+  await loaded(<Inspector store={several} />, "selection-bar");
+});
 
 async function card(id: string, body: object) {
   const found = inspector(id);

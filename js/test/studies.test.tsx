@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Placed } from "../src/circuit/scene";
 import { SwapForm } from "../src/circuit/swap-form";
 import { Effects } from "../src/effects/effects";
@@ -6,7 +6,7 @@ import { spread, ticks } from "../src/effects/plot";
 import type { Panel } from "../src/store/store";
 import type { GenerationMessage, SweepMessage, ValidationMessage } from "../src/wire/types";
 import { FakeModel, storeOn } from "./fake-model";
-import { all, CIRCUIT, EFFECT, eventually, get, mount, press, TEXAS, texts } from "./panels";
+import { all, CIRCUIT, EFFECT, eventually, get, loaded, mount, press, TEXAS, texts } from "./panels";
 
 const CODE = "import circuit_widget as cw\n";
 
@@ -75,6 +75,19 @@ function open(panel: Panel, traits: Record<string, unknown> = {}) {
   store.panel.value = panel;
   return { model, store, root: mount(<Effects store={store} />) };
 }
+
+beforeAll(async () => {
+  const store = (panel: Panel) => {
+    const opened = storeOn(new FakeModel({ circuit: CIRCUIT }));
+    opened.panel.value = panel;
+    return opened;
+  };
+  await loaded(<Effects store={storeOn(new FakeModel({ effect: EFFECT }))} />, "control");
+  await loaded(<Effects store={store("sweep")} />, "sweep-form");
+  await loaded(<Effects store={store("generate")} />, "generate-form");
+  await loaded(<Effects store={store("validate")} />, "validate-run");
+  await loaded(<Effects store={store("history")} />, "history");
+});
 
 const last = (model: FakeModel) => model.sent.at(-1) as unknown as { name: string; rid: string; body: object };
 

@@ -104,7 +104,28 @@ def test_without_a_kernel_grouping_goes_on_and_ablating_says_at_once_what_is_mis
 
     notebook.page.reload(timeout=START_TIMEOUT)
     notebook.wait_for_kernel()
-    says_that_no_kernel_is_connected(WidgetView(notebook))
+    saved = WidgetView(notebook)
+    says_that_no_kernel_is_connected(saved)
+    every_panel_opens(saved)
+
+
+def every_panel_opens(view: WidgetView) -> None:
+    """Open what is no part of the code with which the widget is displayed."""
+    for panel, part in [
+        ("sweep", "sweep-form"),
+        ("generate", "generate-form"),
+        ("validate", "validate-run"),
+        ("history", "history"),
+    ]:
+        view.open(panel)
+        view.part(part).wait_for()
+    for button, part in [("search", "search-input"), ("export", "save-circuit"), ("retrace", "retrace-run")]:
+        view.part(button).click()
+        view.part(part).wait_for()
+        view.page.keyboard.press("Escape")
+    view.box("kept").click()
+    view.part("inspector-title").wait_for()
+    assert view.part("load-failed").count() == 0
 
 
 def says_that_no_kernel_is_connected(view: WidgetView) -> None:
