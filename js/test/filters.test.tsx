@@ -17,7 +17,7 @@ function control(filters: Filters | null = null) {
 async function opened(filters: Filters | null = null) {
   const made = control(filters);
   get(made.root, "filters").click();
-  await eventually(() => get(made.root, "filter-panel"));
+  await eventually(() => get(made.root, "filter-label-field"));
   return made;
 }
 

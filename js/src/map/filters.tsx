@@ -1,17 +1,18 @@
-/** The filters of the map: a panel that sets them, and a chip for each that removes it. */
+/** The filters of the map: a button that opens their panel, and a chip for each that removes it. */
 
 import { useRef } from "preact/hooks";
 import { Button } from "../controls/button";
+import { onFirstUse } from "../controls/on-first-use";
 import { Popover } from "../controls/popover";
-import { filter } from "../core/circuit";
-import { FILTERED_KINDS } from "../core/constants";
-import { NO_FILTERS, type Unchecked } from "../core/filters";
+import { NO_FILTERS } from "../core/filters";
 import type { Filters, Snapshot } from "../core/types";
+import { changeFilters } from "../store/filters";
 import type { Store } from "../store/store";
-import { kindWord, layerNames, layersBetween, percent, tokenText } from "../wording/words";
+import { kindsWord, layersBetween, percent } from "../wording/words";
+
+const FilterFields = onFirstUse(() => import("./filter-fields").then((fields) => fields.FilterFields));
 
 type Name = keyof Filters;
-type Kind = (typeof FILTERED_KINDS)[number];
 
 export function FilterControl({ store }: { store: Store }) {
   const row = useRef<HTMLDivElement>(null);
@@ -19,7 +20,7 @@ export function FilterControl({ store }: { store: Store }) {
   return (
     <div class="filter-row" ref={row}>
       <Popover store={store} name="filters" label="Filters of the map" face="Filters" panel="filter-panel">
-        <Fields store={store} filters={filters} />
+        <FilterFields store={store} filters={filters} />
       </Popover>
       {chips(store.snapshot, filters).map(([name, text]) => (
         <Button
@@ -29,7 +30,7 @@ export function FilterControl({ store }: { store: Store }) {
           data-test={`filter-${name}`}
           onClick={() => {
             row.current?.querySelector("button")?.focus({ preventScroll: true });
-            change(store, { [name]: undefined });
+            changeFilters(store, { [name]: undefined });
           }}
         >
           {text} <span aria-hidden="true">×</span>
@@ -37,16 +38,6 @@ export function FilterControl({ store }: { store: Store }) {
       ))}
     </div>
   );
-}
-
-/** Sets some filters, as one step; undefined removes one. */
-function change(store: Store, changes: Unchecked): void {
-  const step = `filter by ${Object.keys(changes).map(wordOf).join(", ")}`;
-  store.actions.edit((circuit) => filter(circuit, { ...circuit.filters, ...changes }), step);
-}
-
-function wordOf(name: string): string {
-  return { error_bands: "errors", sign: "sign of edges" }[name] ?? name;
 }
 
 /** What each filter says, in words. */
@@ -62,161 +53,4 @@ function chips(snapshot: Snapshot, filters: Filters): readonly (readonly [Name, 
     ["stability", stability && `stable in ${percent(stability)}`],
     ["error_bands", error_bands && `${kindsWord(snapshot, "error")} in bands`],
   ].filter((chip): chip is [Name, string] => Boolean(chip[1]));
-}
-
-/** What several nodes of a kind are called. */
-function kindsWord(snapshot: Snapshot, kind: Kind): string {
-  const word = kind === "token" ? kind : kindWord(snapshot, kind);
-  return word.endsWith("s") ? word : `${word}s`;
-}
-
-/** The visible kinds with or without one of them. */
-function withKind(store: Store, kind: Kind, visible: boolean): readonly Kind[] {
-  const kinds = store.circuit.peek().filters?.kinds ?? FILTERED_KINDS;
-  return FILTERED_KINDS.filter((one) => (one === kind ? visible : kinds.includes(one)));
-}
-
-const SIGN_CHOICES = [
-  ["", "all"],
-  ["excites", "that excite"],
-  ["inhibits", "that inhibit"],
-] as const;
-const STABILITY_CHOICES = [0, 0.25, 0.5, 0.75, 0.9, 1];
-
-function Fields({ store, filters }: { store: Store; filters: Filters }) {
-  const { snapshot } = store;
-  const shows = (kind: Kind) => (filters.kinds ?? FILTERED_KINDS).includes(kind);
-  const isKnown = snapshot.stability.some((share) => share >= 0);
-  const errors = shows("error") ? (filters.error_bands ? "bands" : "nodes") : "hidden";
-  const stability = filters.stability ?? 0;
-  const shares = STABILITY_CHOICES.includes(stability) ? STABILITY_CHOICES : [...STABILITY_CHOICES, stability].sort();
-  return (
-    <>
-      <label>
-        <span>label has</span>
-        <input
-          type="text"
-          value={filters.label ?? ""}
-          data-test="filter-label-field"
-          onChange={(event) => change(store, { label: event.currentTarget.value })}
-        />
-      </label>
-      {(["feature", "token"] as const).map((kind) => (
-        <label key={kind}>
-          <span>{kindsWord(snapshot, kind)}</span>
-          <input
-            type="checkbox"
-            checked={shows(kind)}
-            data-test={`filter-${kind}-field`}
-            onChange={(event) => change(store, { kinds: withKind(store, kind, event.currentTarget.checked) })}
-          />
-        </label>
-      ))}
-      <Choice
-        name={kindsWord(snapshot, "error")}
-        value={errors}
-        options={[
-          ["nodes", "as nodes"],
-          ["bands", "as one band a layer"],
-          ["hidden", "hidden"],
-        ]}
-        test="errors"
-        onChoose={(choice) =>
-          change(store, { kinds: withKind(store, "error", choice !== "hidden"), error_bands: choice === "bands" })
-        }
-      />
-      <Range store={store} name="layers" texts={layerNames(snapshot)} bounds={filters.layers} />
-      <Range
-        store={store}
-        name="positions"
-        texts={snapshot.tokens.map(({ text }, position) => `${position} ${tokenText(text)}`)}
-        bounds={filters.positions}
-      />
-      <Choice
-        name="edges"
-        value={filters.sign ?? ""}
-        options={SIGN_CHOICES}
-        test="sign"
-        onChoose={(choice) => change(store, { sign: choice || undefined })}
-      />
-      {isKnown && (
-        <Choice
-          name="stable in"
-          value={String(stability)}
-          options={shares.map((share) => [String(share), share === 0 ? "any" : `≥ ${percent(share)} of prunings`])}
-          test="stability"
-          onChoose={(choice) => change(store, { stability: Number(choice) })}
-        />
-      )}
-      <p class="muted">Outputs stay, and so does what is selected, pinned or in a group.</p>
-    </>
-  );
-}
-
-interface ChoiceProps {
-  readonly name: string;
-  readonly label?: string;
-  readonly value: string;
-  readonly options: readonly (readonly [value: string, text: string])[];
-  readonly test: string;
-  readonly onChoose: (value: string) => void;
-}
-
-function Choice({ name, label, value, options, test, onChoose }: ChoiceProps) {
-  return (
-    <label>
-      <span>{name}</span>
-      <select
-        value={value}
-        aria-label={label}
-        data-test={`filter-${test}-field`}
-        onChange={(event) => onChoose(event.currentTarget.value)}
-      >
-        {options.map(([one, text]) => (
-          <option key={one} value={one}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
-interface RangeProps {
-  readonly store: Store;
-  readonly name: "layers" | "positions";
-  /** What each layer or position is called. */
-  readonly texts: readonly string[];
-  readonly bounds: readonly [number, number] | undefined;
-}
-
-/** Two ends, in whichever order they are chosen; the whole range is no filter. */
-function Range({ store, name, texts, bounds }: RangeProps) {
-  const most = texts.length - 1;
-  const [first, last] = [Math.min(bounds?.[0] ?? 0, most), Math.min(bounds?.[1] ?? most, most)];
-  const options = texts.map((text, at) => [String(at), text] as const);
-  const choose = (one: number, other: number) => {
-    const chosen = [Math.min(one, other), Math.max(one, other)];
-    change(store, { [name]: chosen[0] === 0 && chosen[1] === most ? undefined : chosen });
-  };
-  return (
-    <div class="filter-range">
-      <Choice
-        name={name}
-        label={`first of the ${name}`}
-        value={String(first)}
-        options={options}
-        test={`first-${name}`}
-        onChoose={(value) => choose(Number(value), last)}
-      />
-      <Choice
-        name="to"
-        label={`last of the ${name}`}
-        value={String(last)}
-        options={options}
-        test={`last-${name}`}
-        onChoose={(value) => choose(first, Number(value))}
-      />
-    </div>
-  );
 }
