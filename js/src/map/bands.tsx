@@ -9,41 +9,33 @@ import { bandText, opens, openText } from "./speech";
 import type { MapView } from "./view";
 
 export function BandButtons({ store, view }: { store: Store; view: MapView }) {
-  const { layout } = view.scene.value;
+  const { rows } = view.scene.value.layout;
   const { k, y } = view.camera.value;
   const { snapshot } = store;
-  const open = store.openBands.value;
-  const at = (top: number, bottom: number) => ({ top: `${k * top + y}px`, height: `${k * (bottom - top)}px` });
-  const spanOf = ({ first, last }: Layers) => {
-    const [low, high] = [layout.rows[first + 1], layout.rows[last + 1]];
-    return at(high.y - high.height / 2, low.y + low.height / 2);
+  const closed = bandsOf({ rows }).filter((band) => opens(store, band));
+  const bands = [...closed, ...store.openBands.value].sort((a, b) => a.first - b.first || a.last - b.last);
+  const place = ({ first, last }: Layers) => {
+    const [low, high] = [rows[first + 1], rows[last + 1]];
+    const top = high.y - high.height / 2;
+    return { top: `${k * top + y}px`, height: `${k * (low.y + low.height / 2 - top)}px` };
   };
   return (
     <>
-      {bandsOf(layout)
-        .filter((band) => opens(store, band))
-        .map((band) => (
+      {bands.map((band) => {
+        const isOpen = store.openBands.value.includes(band);
+        return (
+          // The same element opens and closes, so that the keyboard stays on it.
           <Button
-            key={`closed ${band.first}`}
+            key={`${band.first}-${band.last}`}
             class="layer-band"
-            style={at(band.top, band.bottom)}
-            aria-label={bandText(snapshot, band)}
-            aria-expanded={false}
-            data-test="layer-band"
-            onClick={() => openBand(store, band)}
+            style={place(band)}
+            aria-label={isOpen ? openText(snapshot, band) : bandText(snapshot, band)}
+            aria-expanded={isOpen}
+            data-test={isOpen ? "open-layer-band" : "layer-band"}
+            onClick={() => (isOpen ? closeBand(store, band.first) : openBand(store, band))}
           />
-        ))}
-      {open.map((band) => (
-        <Button
-          key={`open ${band.first}`}
-          class="layer-band"
-          style={spanOf(band)}
-          aria-label={openText(snapshot, band)}
-          aria-expanded={true}
-          data-test="open-layer-band"
-          onClick={() => closeBand(store, band.first)}
-        />
-      ))}
+        );
+      })}
     </>
   );
 }
