@@ -102,7 +102,7 @@ describe("a band", () => {
     expect(visible()).toEqual(expect.arrayContaining(strongest));
     store.actions.edit((circuit) => filter(circuit, { kinds: ["feature", "token"] }), "filter");
     expect(visible().some((id) => id.startsWith("0_-1"))).toBe(false);
-    closeBand(store, 0);
+    closeBand(store, { first: 0, last: 0 });
     store.actions.undo();
     expect(visible()).toEqual(before);
   });

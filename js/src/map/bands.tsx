@@ -32,7 +32,7 @@ export function BandButtons({ store, view }: { store: Store; view: MapView }) {
             aria-label={isOpen ? openText(snapshot, band) : bandText(snapshot, band)}
             aria-expanded={isOpen}
             data-test={isOpen ? "open-layer-band" : "layer-band"}
-            onClick={() => (isOpen ? closeBand(store, band.first) : openBand(store, band))}
+            onClick={() => (isOpen ? closeBand(store, band) : openBand(store, band))}
           />
         );
       })}

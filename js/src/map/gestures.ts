@@ -101,7 +101,7 @@ function clickGround(store: Store, view: MapView, y: number): void {
   const selects = store.selected.value.length > 0 || store.paths.value !== null;
   if (band !== null && !band.open && opens(store, band)) openBand(store, band);
   else if (selects || band === null) store.actions.select([], "replace");
-  else if (band.open) closeBand(store, band.first);
+  else if (band.open) closeBand(store, band);
 }
 
 /** Announces a drop to the other panes; they see it in the next frame, so it is forgotten only in the one after. */
