@@ -47,7 +47,12 @@ it("counts the edges that are visible and not drawn, since they would be a fog",
   const many = Uint32Array.from({ length: 2000 }, () => 0);
   const found = visible(whole, EMPTY_CIRCUIT);
   const graph = { ...whole, totalEdges: null, edgeShare: new Float32Array(2000), edgeSource: many, edgeTarget: many };
-  const { edges } = hidden(graph, EMPTY_CIRCUIT, { ...found, mask: found.mask.map(() => 1), edges: many }, { node: 1, edge: 1 });
+  const { edges } = hidden(
+    graph,
+    EMPTY_CIRCUIT,
+    { ...found, mask: found.mask.map(() => 1), edges: many },
+    { node: 1, edge: 1 },
+  );
   expect([edges.visible, edges.total, edges.why[1]]).toEqual([1500, 2000, ["weaker than those drawn", 500]]);
 });
 
@@ -74,7 +79,9 @@ it.each(FILTERED)("counts what the filter %o hides, and nothing twice", (filters
 it("counts a node that two filters hide for the first of them", () => {
   const both = hiddenAt(0.97, 0.98, whole, filter(EMPTY_CIRCUIT, { kinds: ["feature", "token"], layers: [0, 0] }));
   const reasons = Object.fromEntries(both.nodes.why);
-  const errors = Object.fromEntries(hiddenAt(0.97, 0.98, whole, filter(EMPTY_CIRCUIT, { kinds: ["feature", "token"] })).nodes.why);
+  const errors = Object.fromEntries(
+    hiddenAt(0.97, 0.98, whole, filter(EMPTY_CIRCUIT, { kinds: ["feature", "token"] })).nodes.why,
+  );
   expect(reasons["of hidden kinds"]).toBe(errors["of hidden kinds"]);
   expect(reasons["in other layers"]).toBeGreaterThan(0);
 });

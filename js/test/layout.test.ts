@@ -157,9 +157,12 @@ describe("strokes", () => {
     expectSame(outputPresence(entry.probability), entry.presence, "presence");
   });
 
-  test.each(fixture.error_band)("band of influence $influence in a row of $row", ({ row, influence, most, ...expected }) => {
-    expectSame({ height: errorBandHeight(row), opacity: errorBandOpacity(influence, most) }, expected, "band");
-  });
+  test.each(fixture.error_band)(
+    "band of influence $influence in a row of $row",
+    ({ row, influence, most, ...expected }) => {
+      expectSame({ height: errorBandHeight(row), opacity: errorBandOpacity(influence, most) }, expected, "band");
+    },
+  );
 
   test.each(fixture.ring)("ring of radius $radius", ({ radius, width }) => {
     expectSame(ringWidth(radius), width, "width");

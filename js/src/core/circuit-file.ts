@@ -29,7 +29,17 @@ export function fileStem(texts: readonly string[]): string {
 export function circuitText(circuit: Circuit): string {
   const { version, revision, pinned, supernodes, labels, positions, node_threshold, edge_threshold, filters } = circuit;
   const boxes = supernodes.map(({ id, name, color, nodes }) => ({ id, name, color, nodes }));
-  const whole = { version, revision, pinned, supernodes: boxes, labels, positions, node_threshold, edge_threshold, filters };
+  const whole = {
+    version,
+    revision,
+    pinned,
+    supernodes: boxes,
+    labels,
+    positions,
+    node_threshold,
+    edge_threshold,
+    filters,
+  };
   return `${JSON.stringify(whole, null, 1)}\n`;
 }
 

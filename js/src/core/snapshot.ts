@@ -81,7 +81,8 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
     labels: new Map(Object.entries(header.labels).map(([node, label]) => [Number(node), label])),
     ...nodes,
     // A notebook that was saved by an earlier version has none.
-    stability: "stability" in columns ? readColumns(columns, STABILITY, count).stability : new Float32Array(count).fill(-1),
+    stability:
+      "stability" in columns ? readColumns(columns, STABILITY, count).stability : new Float32Array(count).fill(-1),
     ...edges,
     edgeSource,
     edgeTarget,

@@ -63,7 +63,10 @@ export function FilterFields({ store, filters }: { store: Store; filters: Filter
         ]}
         test="errors"
         onChoose={(choice) =>
-          changeFilters(store, { kinds: withKind(store, "error", choice !== "hidden"), error_bands: choice === "bands" })
+          changeFilters(store, {
+            kinds: withKind(store, "error", choice !== "hidden"),
+            error_bands: choice === "bands",
+          })
         }
       />
       <Range store={store} name="layers" texts={layerNames(snapshot)} bounds={filters.layers} />

@@ -45,7 +45,7 @@ function chips(snapshot: Snapshot, filters: Filters): readonly (readonly [Name, 
   const { kinds, layers, positions, sign, label, stability, error_bands } = filters;
   const last = snapshot.nLayers - 1;
   return [
-    ["kinds", kinds && (kinds.map((kind) => kindsWord(snapshot, kind)).join(", ") || "outputs") + " only"],
+    ["kinds", kinds && `${kinds.map((kind) => kindsWord(snapshot, kind)).join(", ") || "outputs"} only`],
     ["layers", layers && layersBetween(snapshot, Math.min(layers[0], last), Math.min(layers[1], last))],
     ["positions", positions && `positions ${positions[0]}–${positions[1]}`],
     ["sign", sign && `edge ${sign}`],

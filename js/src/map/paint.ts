@@ -1,8 +1,8 @@
 /** Draws the map on canvas contexts; every function draws one layer and keeps no state. */
 
 import { KIND } from "../core/constants";
-import { shareOfInput } from "../core/snapshot";
 import type { Layers } from "../core/opened";
+import { shareOfInput } from "../core/snapshot";
 import type { Snapshot } from "../core/types";
 import { FAINT_WIDTHS, LEAST_COLUMN, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT } from "../layout/constants";
 import { type Column, columnsWithText } from "../layout/map-layout";
