@@ -197,6 +197,7 @@ def make_entries() -> dict[str, Entry]:
         (model, of_model),
         (graph, of_graph),
         (circuit, of_circuit),
+        (cw.Filters(), {"from_json": {"value": {"layers": [0, 1]}}}),
         (generation, {"position_of": {"token": 0}, "trace": {"token": 0}}),
         (model.activations(PROMPT), {"at": {"layer": 0, "position": 1}, "agree_with": {"graph": graph}}),
         (model.sweep(graph, node, [0]), {"to_frame": {"tokens": [token]}, "plot": {"tokens": [token]}}),
