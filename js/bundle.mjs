@@ -82,7 +82,7 @@ const shared = {
 /** The modules with everything in them, by their names, and where each begins. */
 export const entries = { widget: "src/index.tsx", "html-page": "src/html-page.ts" };
 
-/** What every build of one module shares: HTML files, what is watched, and the page of js/dev. */
+/** What every build of one module shares: for HTML files, on each change of the sources, for the page of js/dev. */
 export const options = { ...shared, plugins: [cssAsText, panelsWithin] };
 
 /** What makes a bundle small. */

@@ -99,7 +99,7 @@ describe("with an effect", () => {
 
   it("shows another experiment beside it", async () => {
     const { root, model, store } = effects({ effect: EFFECT });
-    const asked = store.actions.compare(2);
+    const comparing = store.actions.compare(2);
     expect(model.sent.at(-1)).toMatchObject({ name: "compare", body: { id: 2, beside: 4 } });
     const tokens = [
       { token: "Austin", token_id: 40, before: 0.75, after: 0.125, compared: 0.25 },
@@ -108,7 +108,7 @@ describe("with an effect", () => {
     const nodes = { ...EFFECT.nodes, after: [2, 0.5, 0.875, 3] };
     const body = { id: 2, beside: 4, name: "Texas ×2", tokens, nodes };
     model.answer({ type: "reply", body });
-    await asked;
+    await comparing;
     await eventually(() => expect(get(root, "compared").textContent).toContain("2 Texas ×2"));
     expect(all(root, "token-row").map(({ dataset }) => [dataset.token, dataset.compared])).toEqual([
       ["Austin", "0.25"],

@@ -12,7 +12,7 @@ it("keeps signals that are read for no value: an effect runs again after a chang
   expect(await shrunk("export const watch = (signal) => { signal.value; };")).toContain(".value");
 });
 
-// What ships is minified, so it is held to the same as the sources are.
+// What ships is minified, so it is checked as the sources are.
 describe.each([
   ["sources", sources.default],
   ["bundle", bundled.default],
@@ -75,7 +75,7 @@ describe.each([
       ["the kernel was shut down", { widget_manager: { kernel: null } }, ""],
       ["the kernel died", { widget_manager: { kernel: { status: "dead" } } }, ""],
       ["the notebook was only opened", {}, "jupyter-widgets-disconnected"],
-    ])("says that no kernel is connected as soon as something is asked when %s", async (_, host, look) => {
+    ])("says that no kernel is connected as soon as something is requested when %s", async (_, host, look) => {
       const model = Object.assign(new FakeModel({ selected: ["1_8_4"] }), host);
       const { el, find, press } = show(model);
       el.className = look;

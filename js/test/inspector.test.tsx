@@ -186,7 +186,7 @@ describe("the inspector", () => {
     await eventually(() => expect(title(root)).toBe("say a capital"));
   });
 
-  it("opens the name of a node without a box when asked to, and leaves boxes to the circuit", async () => {
+  it("opens the name of a node without a box when requested, and leaves boxes to the circuit", async () => {
     const { root, store } = inspector("1_23_5");
     store.renaming.value = "1_23_5";
     press(await eventually(() => get(root, "rename")), "Escape");
@@ -199,7 +199,7 @@ describe("the inspector", () => {
 });
 
 describe("a feature's card", () => {
-  it("is asked for once, and shows examples by their strongest token, as text", async () => {
+  it("is requested once, and shows examples by their strongest token, as text", async () => {
     const { root, model } = inspector("1_8_4");
     await eventually(() => expect(model.sent.map(({ name }) => name)).toEqual(["card"]));
     expect(model.sent[0].body).toEqual({ node: "1_8_4" });

@@ -9,19 +9,19 @@ from tests.browser.jupyter_server import JupyterServer
 from tests.browser.notebook import KERNEL, START_TIMEOUT, Notebook
 from tests.browser.widget_view import FEATURES, LOAD, SHOW, WidgetView
 
-TWO = "first, second = shown.id[:2]\n"
+TWO = "first, second = visible.id[:2]\n"
 WHERE_DALLAS_IS = "widget.group('place', features('Dallas'))"
 
-# Holds the model as a long run would.
-HOLD = """
+# Keeps the model as a long run would.
+KEEP = """
 import threading
-held, release = threading.Event(), threading.Event()
-def hold():
+kept, release = threading.Event(), threading.Event()
+def keep():
     with model.lock:
-        held.set()
+        kept.set()
         release.wait(60)
-threading.Thread(target=hold, daemon=True).start()
-held.wait()
+threading.Thread(target=keep, daemon=True).start()
+kept.wait()
 """
 
 
@@ -73,7 +73,7 @@ def test_a_reloaded_page_shows_the_same_circuit_while_the_kernel_lives(open_note
 def test_a_kernel_restarted_mid_ablation_says_so_and_loses_nothing(open_notebook: OpenNotebook) -> None:
     notebook = opened(open_notebook, SHOW)
     notebook.tell("widget.group('kept', [first, second])")
-    notebook.tell(HOLD)
+    notebook.tell(KEEP)
     view = WidgetView(notebook)
     view.box("kept").click()
     view.part("dial-0").click()
@@ -141,7 +141,7 @@ def says_that_no_kernel_is_connected(view: WidgetView) -> None:
 def test_a_running_ablation_can_be_cancelled(open_notebook: OpenNotebook) -> None:
     notebook = opened(open_notebook, SHOW)
     notebook.tell("widget.group('kept', [first, second])")
-    notebook.tell(HOLD)
+    notebook.tell(KEEP)
     view = WidgetView(notebook)
     view.box("kept").click()
     view.part("dial-0").click()

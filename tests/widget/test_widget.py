@@ -1,4 +1,4 @@
-"""What a cell does is seen on the page, what the page does is a Python value, and what is wrong is said."""
+"""What a cell does is seen on the page, what the page does is a Python value, and what is wrong is stated."""
 
 import gc
 import hashlib
@@ -82,7 +82,7 @@ def test_what_the_page_edits_is_a_python_value(show: Open) -> None:
         ("settings", [], "expected an object"),
     ],
 )
-def test_what_makes_no_sense_is_said_and_answered_by_the_last_good_state(
+def test_what_makes_no_sense_is_stated_and_answered_by_the_last_good_state(
     show: Open, name: str, value: Any, sentence: str
 ) -> None:
     widget, page = show()
