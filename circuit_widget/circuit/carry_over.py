@@ -72,8 +72,9 @@ def _filters_there(filters: Filters, old_graph: Graph, new_graph: Graph) -> Filt
         return filters
     pairs = _position_pairs(old_graph, new_graph)
     first, last = (pairs.get(position) for position in filters.positions)
-    fits = first is not None and last is not None and first <= last
-    return replace(filters, positions=(first, last) if fits else None)
+    if first is None or last is None or first > last:
+        return replace(filters, positions=None)
+    return replace(filters, positions=(first, last))
 
 
 def _found(nodes: Iterable[str], there: Mapping[str, str]) -> tuple[str, ...]:

@@ -29,14 +29,14 @@ def test_a_circuit_without_filters_is_of_the_version_that_every_package_reads() 
 
 
 def test_numbers_of_other_libraries_and_lists_are_taken_as_they_are_saved() -> None:
-    given = cw.Filters(kinds=["token", "feature"], layers=np.array([1, 3]), stability=np.float32(0.5))  # type: ignore[arg-type]
+    given = cw.Filters(kinds=["token", "feature"], layers=np.array([1, 3]), stability=np.float32(0.5))
     assert given == cw.Filters(kinds=("feature", "token"), layers=(1, 3), stability=0.5)
     assert cw.Filters(kinds=("error", "feature", "token"), label=" ", stability=0) == cw.Filters()
 
 
 def test_what_cannot_be_a_filter_is_refused() -> None:
     with pytest.raises(CircuitError, match="The filters of a circuit are Filters"):
-        cw.Circuit().filter({"layers": (0, 1)})  # type: ignore[arg-type]
+        cw.Circuit().filter({"layers": (0, 1)})
     with pytest.raises(CircuitError, match="the first and the last; given 3 and 1"):
         cw.Filters(layers=(3, 1))
 
