@@ -1,7 +1,6 @@
 """Shapes in annotations are executed, properties are tried on the same examples everywhere, a busy machine is no failure."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -23,37 +22,6 @@ warning.PASSED_OVER += (shapes.__name__,)
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
-
-
-LONGEST = (
-    "widget/test_interleavings.py",
-    "real/test_any_model_notebook.py",
-    "real/test_smollm2.py",
-    "demo/test_scores.py",
-    "model/test_interrupts.py",
-    "door/test_door.py",
-    "widget/test_concurrency.py",
-    "widget/test_memory.py",
-    "widget/test_malformed_messages.py",
-    "demo/test_build.py",
-    "demo/test_cards.py",
-    "demo/test_rhymes.py",
-    "packaging/test_distributions.py",
-    "test_quickstart.py",
-    "browser/test_other_hosts.py",
-    "browser/test_lasting.py",
-    "browser/test_picture.py",
-    "browser/test_looks.py",
-)
-"""Files whose tests take long, however few they are: one that begins last would run alone, with other workers idle."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the files that take longest come first, then those with the most tests."""
-    tests = Counter(item.path for item in items)
-    last = len(LONGEST)
-    place = {path: next((n for n, name in enumerate(LONGEST) if path.match(f"tests/{name}")), last) for path in tests}
-    items.sort(key=lambda item: (place[item.path], -tests[item.path], item.path))
 
 
 @pytest.fixture(autouse=True)

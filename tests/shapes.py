@@ -233,7 +233,7 @@ def fits(value: object, annotation: Any) -> bool:
 
 
 def _is_of_kind(value: object, annotation: Any) -> bool:
-    """Whether a value can be meant by one part of a union: for a part without a shape, whether it is of its class."""
+    """Whether a value can be of one part of a union: for a part without a shape, whether it is of its class."""
     kind = get_origin(annotation) or annotation
     if kind is None:
         return value is None

@@ -1,4 +1,4 @@
-/** The layout gives the numbers that the Python side gives: both are held to tests/fixtures/layout.json. */
+/** The layout gives the numbers that the Python side gives: both are checked against tests/fixtures/layout.json. */
 
 import { describe, expect, test } from "vitest";
 import recorded from "../../tests/fixtures/layout.json";
@@ -72,7 +72,7 @@ interface Fixture {
     readonly expected: {
       readonly boxes: readonly unknown[];
       readonly text_size: number;
-      readonly shown: readonly BoxLink[];
+      readonly visible: readonly BoxLink[];
       readonly routes: readonly Route[];
       readonly injected: readonly PlacedBox[];
       readonly answers: readonly (readonly PlacedBox[])[];
@@ -164,7 +164,7 @@ describe("circuit", () => {
 
   test.each(fixture.circuit.map((entry, at) => ({ at, entry })))("routes $at", ({ entry }) => {
     const links = visibleLinks(entry.links);
-    expectSame(links, entry.expected.shown, "shown");
+    expectSame(links, entry.expected.visible, "visible");
     const { boxes } = circuitLayout(entry.boxes, entry.width, entry.height);
     const routes = routeEdges(boxes, links, entry.width);
     expectSame(routes, entry.expected.routes, "routes");

@@ -20,7 +20,7 @@ Screen = dict[str, Any]
 """Settings of a browser profile."""
 
 FINE_SCREEN: Screen = {"viewport": {"width": 1600, "height": 1900}, "device_scale_factor": 1.5}
-"""A screen for pictures fit to be shown."""
+"""A screen for pictures fit to be published."""
 
 OpenNotebook = Callable[..., Notebook]
 
@@ -64,7 +64,7 @@ def context(browser: Browser, screen: Screen) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def complaints(context: BrowserContext) -> Iterator[list[str]]:
-    """What pages logged as errors and asked of other machines; the test fails when anything is left in it."""
+    """What pages logged as errors and requested from other machines; the test fails when anything is left in it."""
     heard: list[str] = []
 
     def listen(page: Page) -> None:

@@ -18,9 +18,9 @@ SHOW = "widget"
 # The features on the map by what they are rather than by any label, the most influential first.
 FEATURES = """
 frame = graph.to_frames()[0]
-shown = frame[(frame.kind == "feature") & (graph.share <= 0.8)].sort_values("influence", ascending=False)
+visible = frame[(frame.kind == "feature") & (graph.share <= 0.8)].sort_values("influence", ascending=False)
 def features(token):
-    return shown[shown.token.str.strip() == token].id.tolist()
+    return visible[visible.token.str.strip() == token].id.tolist()
 """
 
 # The groups of the quickstart.

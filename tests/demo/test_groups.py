@@ -53,15 +53,15 @@ def test_every_state_and_capital_has_a_group() -> None:
 
 
 def test_groups_are_found_without_the_held_out_cities() -> None:
-    asked: list[str] = []
+    prompts: list[str] = []
 
     def activations(prompt: str) -> Mapping[cw.Feature, float]:
-        asked.append(prompt)
+        prompts.append(prompt)
         return {cw.Feature(0, position, 0): 1.0 for position in range(1, 9)}
 
     find_groups(activations)
-    assert not any("Dallas" in prompt or "Oakland" in prompt for prompt in asked)
-    assert any("Houston" in prompt for prompt in asked)
+    assert not any("Dallas" in prompt or "Oakland" in prompt for prompt in prompts)
+    assert any("Houston" in prompt for prompt in prompts)
 
 
 def test_a_feature_joins_a_state_from_sixty_percent_of_its_cities_unless_others_have_it() -> None:

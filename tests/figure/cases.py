@@ -299,8 +299,8 @@ def _label_case(seed: int, count: int, width: float, height: float, zoom: float,
 
 def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, height: float) -> dict[str, Any]:
     layout = circuit_layout(boxes, width, height)
-    shown = visible_links(links)
-    routes = route_edges(layout.boxes, shown, width)
+    visible = visible_links(links)
+    routes = route_edges(layout.boxes, visible, width)
     hosts = [None, *range(0, len(boxes), 4)]
     return {
         "boxes": [box._asdict() for box in boxes],
@@ -310,7 +310,7 @@ def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, heigh
         "expected": {
             "boxes": [box._asdict() for box in layout.boxes],
             "text_size": layout.text_size,
-            "shown": [link._asdict() for link in shown],
+            "visible": [link._asdict() for link in visible],
             "routes": [route._asdict() for route in routes],
             "injected": [
                 box_beside("California", 1 + at % 4, host, layout.boxes, routes, width, height)._asdict()

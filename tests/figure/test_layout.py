@@ -135,9 +135,9 @@ def test_texts_are_slanted_where_nodes_need_their_room() -> None:
 
 def test_layer_labels_thin_out_before_they_touch() -> None:
     layout = map_layout(map_nodes(1, 10, 9, 48), DALLAS, numbered(48), 740, 300)
-    shown = [row for row in layout.rows if row.label]
-    assert (shown[0].label, shown[-1].label) == ("emb", "out")
-    assert all(low.y - high.y >= 10.9 for low, high in itertools.pairwise(shown))
+    labelled = [row for row in layout.rows if row.label]
+    assert (labelled[0].label, labelled[-1].label) == ("emb", "out")
+    assert all(low.y - high.y >= 10.9 for low, high in itertools.pairwise(labelled))
     assert len(layout.rows) == 50
 
 

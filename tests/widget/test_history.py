@@ -1,4 +1,4 @@
-"""Experiments are kept, named, shown again, deleted and written as a table, from the page and from Python alike."""
+"""Experiments are kept, named, displayed again, deleted and written as a table, from the page and from Python alike."""
 
 import csv
 import io

@@ -190,10 +190,10 @@ def test_an_effect_that_comes_late_belongs_to_the_graph_it_was_made_on(show: Ope
     used(widget)
     earlier, effect = widget._experiments, widget.effects[0]
     widget.retrace(max_features=12)
-    shown = state_of(widget)
+    displayed = state_of(widget)
     earlier.record(effect, "late")
     page.hear()
-    assert state_of(widget) == shown
+    assert state_of(widget) == displayed
     assert page.traits["effect"] is None
     widget.undo_retrace()
     assert [entry["name"] for entry in widget.experiments] == ["Texas ×0", "late"]
