@@ -66,7 +66,9 @@ class SnapshotColumn:
 
 @message
 class SnapshotMessage:
-    """A graph: labels are by node index, and edges are in the order of their targets, each with `inputs` of them; the prompt is its text as it was typed, or empty where that is not known.
+    """A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
+
+    Edges are in the order of their targets; the column `inputs` has how many lead to each node.
 
     `error_influence` is the share of the summed influence that errors have.
 

@@ -307,7 +307,9 @@ export interface SnapshotColumn {
   readonly data: DataView;
 }
 
-/** A graph: labels are by node index, and edges are in the order of their targets, each with `inputs` of them; the prompt is its text as it was typed, or empty where that is not known.
+/** A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
+
+    Edges are in the order of their targets; the column `inputs` has how many lead to each node.
 
     `error_influence` is the share of the summed influence that errors have.
 
