@@ -166,7 +166,9 @@ def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
     _name(pen, picture.names[index], box._replace(x=across), size, ink, scale=text_size / BOX_TEXT, mono=plain)
 
 
-def _name(pen: Pen, name: str, box: PlacedBox, size: float, ink: str, *, scale: float = 1.0, mono: bool = False) -> None:
+def _name(
+    pen: Pen, name: str, box: PlacedBox, size: float, ink: str, *, scale: float = 1.0, mono: bool = False
+) -> None:
     """Write the name of a box in its middle."""
     lines = name_lines(name)
     for number, line in enumerate(lines):
