@@ -5,10 +5,10 @@ import { changeFilters } from "../store/filters";
 import type { Store } from "../store/store";
 import { kindsWord, layerNames, percent, tokenText } from "../wording/words";
 
-type Kind = (typeof FILTERED_KINDS)[number];
+type FilteredKind = (typeof FILTERED_KINDS)[number];
 
 /** The visible kinds with or without one of them. */
-function withKind(store: Store, kind: Kind, visible: boolean): readonly Kind[] {
+function withKind(store: Store, kind: FilteredKind, visible: boolean): readonly FilteredKind[] {
   const kinds = store.circuit.peek().filters?.kinds ?? FILTERED_KINDS;
   return FILTERED_KINDS.filter((one) => (one === kind ? visible : kinds.includes(one)));
 }
@@ -25,7 +25,7 @@ export function FilterFields({ store, filters }: { store: Store; filters: Filter
   const { snapshot } = store;
   const field = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => field.current?.focus({ preventScroll: true }), []);
-  const shows = (kind: Kind) => (filters.kinds ?? FILTERED_KINDS).includes(kind);
+  const shows = (kind: FilteredKind) => (filters.kinds ?? FILTERED_KINDS).includes(kind);
   const isKnown = snapshot.stability.some((share) => share >= 0);
   const errors = shows("error") ? (filters.error_bands ? "bands" : "nodes") : "hidden";
   const stability = filters.stability ?? 0;
@@ -97,7 +97,7 @@ export function FilterFields({ store, filters }: { store: Store; filters: Filter
   );
 }
 
-interface ChoiceProps {
+interface FilterChoiceProps {
   readonly name: string;
   readonly label?: string;
   readonly value: string;
@@ -106,7 +106,7 @@ interface ChoiceProps {
   readonly onChoose: (value: string) => void;
 }
 
-function Choice({ name, label, value, options, test, onChoose }: ChoiceProps) {
+function Choice({ name, label, value, options, test, onChoose }: FilterChoiceProps) {
   return (
     <label>
       <span>{name}</span>
