@@ -13,13 +13,17 @@ from circuit_widget.circuit.rules import LONGEST_NAME, checked_name
 from circuit_widget.errors import CircuitError, CircuitWidgetError
 from circuit_widget.graph import Graph
 from circuit_widget.nodes import NodeKind
+from circuit_widget.proposal.ablations import GroupEffect
 from circuit_widget.proposal.profiles import Profiles
 
 Namer: TypeAlias = Callable[[Any], str]
 """Is given the cards of a group's strongest features, a tuple of FeatureCard, and returns a name."""
 
-LONGEST_WORDS = 48
+LONGEST_WORDS = 64
 """Most characters of a name before what tells it from another."""
+
+LONGEST_WORD = 24
+"""Most characters of a word in names and reasons."""
 
 LEAST_LABELLED = 0.25
 """Share of a group's influence that the features with one label have at least if it names the group."""
@@ -47,6 +51,11 @@ def name_by_rule(graph: Graph, profiles: Profiles, members: Sequence[int], promo
     if word is not None and (direct > MOSTLY_DIRECT or (label is None and direct > PARTLY_DIRECT)):
         return f"say {word}"
     return label or f"from “{origin_of(graph, profiles, members)[0]}”"
+
+
+def name_by_effect(graph: Graph, members: Sequence[int], words: Sequence[str]) -> str:
+    """Return a name for features at one token: the word that they raise or lower most, the token, and their layers."""
+    return f"{one_line(words[0], LONGEST_WORD)} at {place_of(graph, members)}, {_layers(graph, members)}"
 
 
 def name_by(namer: Namer, cards: Sequence[Any], members: Sequence[str]) -> str:
@@ -78,9 +87,11 @@ def all_different(
     found: list[str] = []
     for name, members in zip(names, groups, strict=True):
         short = one_line(name, LONGEST_WORDS)
-        place, layers = f"{short} at {place_of(graph, members)}", _layers(graph, members)
-        numbered = (f"{place}, {layers}, {number}" for number in range(2, len(names) + len(taken) + 2))
-        tries = (one_line(name, LONGEST_NAME), place, f"{place}, {layers}", *numbered)
+        at, layers = f" at {place_of(graph, members)}", _layers(graph, members)
+        place = short if at in short else short + at
+        all_of_it = place if place.endswith(layers) else f"{place}, {layers}"
+        numbered = (f"{all_of_it}, {number}" for number in range(2, len(names) + len(taken) + 2))
+        tries = (one_line(name, LONGEST_NAME), place, all_of_it, *numbered)
         found.append(next(one for one in (each.strip() for each in tries) if one not in found and one not in taken))
     return found
 
@@ -105,11 +116,32 @@ def reason_for(
             ("read", "raise", "lower"),
         )
     effect = float(profiles.effects[list(members), 0].sum())
-    target = one_line(graph.targets[0].token.strip() or graph.targets[0].token, 24)
+    target = one_line(graph.targets[0].token.strip() or graph.targets[0].token, LONGEST_WORD)
     token, part, is_error = origin_of(graph, profiles, members)
     where = f"{'an error at ' if is_error else ''}“{token}” ({part:.0%})" if part else "nothing in this graph"
     what = f" and {verbs[1 if effect > 0 else 2]} “{target}”" if effect else ""
     return f"{start} {verbs[0]} mostly from {where}{what}."
+
+
+def measured_reason(graph: Graph, members: Sequence[int], share: float, effect: GroupEffect) -> str:
+    """Return in a sentence why neurons that were ablated may belong together, and what they do together."""
+    target = one_line(graph.targets[0].token.strip() or graph.targets[0].token, LONGEST_WORD)
+    raises = effect.answer < 0
+    where = (
+        f"at “{place_of(graph, members)}”, {_layers(graph, members)}, with {share:.0%} of the influence of all neurons"
+    )
+    if len(members) == 1:
+        verb, when = "it raises" if raises else "it lowers", "it is ablated"
+        start = f"1 neuron {where}"
+    else:
+        verb, when = "together they raise" if raises else "together they lower", "they are ablated"
+        start = f"{len(members):,} neurons {where}, alike in what ablating each changes"
+    if effect.probability is None:
+        change = f"which changes by {effect.answer:+.2f}".replace("-", "−")
+    else:
+        before, after = effect.probability
+        change = f"whose probability goes from {before:.2g} to {after:.2g}"
+    return f"{start}: {verb} “{target}”, {change} when {when}."
 
 
 def place_of(graph: Graph, members: Sequence[int]) -> str:
@@ -153,7 +185,7 @@ def _raised_target(graph: Graph, members: Sequence[int]) -> str | None:
     """Return the target whose logit features raise most along their direct edges, None where they raise none."""
     raised = graph.weights[graph.n_features :, list(members)].sum(axis=1)
     best = int(np.argmax(raised))
-    return one_line(graph.targets[best].token.strip(), 24) or None if raised[best] > 0 else None
+    return one_line(graph.targets[best].token.strip(), LONGEST_WORD) or None if raised[best] > 0 else None
 
 
 def _label(graph: Graph, members: Sequence[int]) -> str | None:
