@@ -17,6 +17,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -222,7 +223,7 @@ def at_subject(model: ReplacementModel, sentence: Sentence) -> set[Place]:
     }
 
 
-def real_model(prompts: Sequence[tuple[object, object]]) -> None:
+def real_model(prompts: Sequence[tuple[Any, Any]]) -> None:
     """Print what is proposed on SmolLM2, of its neurons, and what is left of the answer: see `left`."""
     from tests.real.smollm2 import model_directory
 
@@ -246,9 +247,7 @@ def real_model(prompts: Sequence[tuple[object, object]]) -> None:
     print("\nmedians: " + " | ".join(f"{value:.3g}" for value in np.median(np.array(rows, dtype=float), axis=0)))
 
 
-def left(
-    model: ReplacementModel, graph: Graph, groups: Iterable[Proposal], other: object
-) -> tuple[float, float, float, float, float, float, float]:
+def left(model: ReplacementModel, graph: Graph, groups: Iterable[Proposal], other: Any) -> tuple[float, ...]:
     """Return shares of the answer's probability that are left, and which share of groups change it more than all controls.
 
     Without the circuit; without random neurons of the same layers, positions and sizes, the median and the least; with all
@@ -261,7 +260,8 @@ def left(
     together = model.controls(graph, Ablate(circuit), n=CONTROLS, progress=False)
     before, without = together.effect.probability(answer)
     random = together.values(answer) / before
-    swapped = [SwapIn(nodes, other, features=[]) for nodes in (rest, everything)]  # type: ignore[arg-type]
+    tokens = [token.token_id for token in model.tokenize(other)]
+    swapped = [SwapIn(nodes, tokens) for nodes in (rest, everything)]
     kept = [
         one.probability(answer)[1] / before
         for one in model.intervene_many(graph, [Ablate(rest), *swapped], progress=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -86,8 +87,20 @@ def alike_neurons(
     layer, position = graph.feature_layer[chosen], graph.feature_position[chosen]
     distance = np.abs(layer[:, None].astype(np.float32) - layer[None])
     near = np.exp(-distance / max(NEAR * graph.n_layers, 1)).astype(np.float32)
-    side = np.where(np.abs(answer) < NO_SIDE, 0, np.sign(answer))
+    side = _sides(answer)
     apart = (position[:, None] != position[None]) | (side[:, None] * side[None] < 0)
     profiles = (alike.inputs + alike.outputs) / 2
     total = (profiles + alike.views["ablations"] + near) / 3
     return replace(alike, total=total, apart=apart)
+
+
+def sides_of(answer: Float32[np.ndarray, " n"] | None, places: Sequence[int]) -> tuple[int, int]:
+    """Return how many of some features raise the first target and how many lower it, none where they were not ablated."""
+    if answer is None:
+        return 0, 0
+    side = _sides(answer[list(places)])
+    return int((side < 0).sum()), int((side > 0).sum())
+
+
+def _sides(answer: Float32[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
+    return np.where(np.abs(answer) < NO_SIDE, 0, np.sign(answer)).astype(np.float32)

@@ -16,7 +16,7 @@ from circuit_widget.intervention.studies.running import part_of
 from circuit_widget.model.running import CANCELLED_IS
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.proposal.ablations import GroupEffect, group_effects
-from circuit_widget.proposal.alike import Alike, alike_neurons, alike_of
+from circuit_widget.proposal.alike import Alike, alike_neurons, alike_of, sides_of
 from circuit_widget.proposal.clustering import clusters_of
 from circuit_widget.proposal.knowledge import NOTHING, Knowledge, knowledge_of
 from circuit_widget.proposal.naming import (
@@ -67,7 +67,7 @@ def propose_groups(
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Proposals:
-    """Return groups of features that may belong together, the most influential first; see `Graph.propose_groups`."""
+    """Return groups of features that may belong together; see `Graph.propose_groups`."""
     require_graph(graph, CircuitError)
     number, model = check_arguments(graph, n, GROUPS, model, ablations, namer, cancelled)
     if circuit is not None:
@@ -175,7 +175,7 @@ def groups_of_graph(
         names.append(_name(graph, profiles, members, places, knowledge, namer, effect))
     taken = [supernode.name for supernode in present]
     proposals = [
-        _proposal(graph, profiles, alike, name, members, places, effect)
+        _proposal(graph, profiles, alike, name, members, places, effect, sides_of(knowledge.answer, places))
         for name, members, places, effect in zip(
             all_different(graph, names, groups, taken), groups, clusters, effects, strict=True
         )
@@ -216,6 +216,7 @@ def _proposal(
     members: Sequence[int],
     places: Sequence[int],
     effect: GroupEffect | None,
+    sides: tuple[int, int],
 ) -> Proposal:
     share = float(graph.influence[members].sum() / max(float(graph.influence[: graph.n_features].sum()), 1e-30))
     values = {kind: _within(alike.views[kind], places) for kind in alike.views} | {
@@ -232,7 +233,7 @@ def _proposal(
         reason = reason_for(graph, profiles, members, share, inputs, outputs)
     else:
         evidence["measured"] = effect.answer
-        reason = measured_reason(graph, members, share, effect)
+        reason = measured_reason(graph, members, share, effect, sides)
     return Proposal(name, tuple(graph.node_ids[member] for member in members), reason, evidence)
 
 

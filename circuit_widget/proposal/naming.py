@@ -54,8 +54,14 @@ def name_by_rule(graph: Graph, profiles: Profiles, members: Sequence[int], promo
 
 
 def name_by_effect(graph: Graph, members: Sequence[int], words: Sequence[str]) -> str:
-    """Return a name for features at one token: the word that they raise or lower most, the token, and their layers."""
-    return f"{one_line(words[0], LONGEST_WORD)} at {place_of(graph, members)}, {_layers(graph, members)}"
+    """Return a name for features at one token: the word that they raise or lower most, the token, and their layers.
+
+    It is short, so that a box has room for all of it.
+    """
+    layers = graph.feature_layer[list(members)]
+    low, high = int(layers.min()), int(layers.max())
+    band = f"L{low}" if low == high else f"L{low}–{high}"
+    return f"{one_line(words[0], LONGEST_WORD)} at {place_of(graph, members)} {band}"
 
 
 def name_by(namer: Namer, cards: Sequence[Any], members: Sequence[str]) -> str:
@@ -89,9 +95,8 @@ def all_different(
         short = one_line(name, LONGEST_WORDS)
         at, layers = f" at {place_of(graph, members)}", _layers(graph, members)
         place = short if at in short else short + at
-        all_of_it = place if place.endswith(layers) else f"{place}, {layers}"
-        numbered = (f"{all_of_it}, {number}" for number in range(2, len(names) + len(taken) + 2))
-        tries = (one_line(name, LONGEST_NAME), place, all_of_it, *numbered)
+        numbered = (f"{place}, {layers}, {number}" for number in range(2, len(names) + len(taken) + 2))
+        tries = (one_line(name, LONGEST_NAME), place, f"{place}, {layers}", *numbered)
         found.append(next(one for one in (each.strip() for each in tries) if one not in found and one not in taken))
     return found
 
@@ -123,25 +128,35 @@ def reason_for(
     return f"{start} {verbs[0]} mostly from {where}{what}."
 
 
-def measured_reason(graph: Graph, members: Sequence[int], share: float, effect: GroupEffect) -> str:
-    """Return in a sentence why neurons that were ablated may belong together, and what they do together."""
+def measured_reason(
+    graph: Graph, members: Sequence[int], share: float, effect: GroupEffect, sides: tuple[int, int]
+) -> str:
+    """Return in a sentence or two what neurons at one token do to the first target when they are ablated.
+
+    `sides` are how many of them raise it and how many lower it when they are ablated one by one.
+    """
     target = one_line(graph.targets[0].token.strip() or graph.targets[0].token, LONGEST_WORD)
-    raises = effect.answer < 0
+    one, raises = len(members) == 1, effect.answer < 0
+    many = "1 neuron" if one else f"{len(members):,} neurons"
     where = (
         f"at “{place_of(graph, members)}”, {_layers(graph, members)}, with {share:.0%} of the influence of all neurons"
     )
-    if len(members) == 1:
-        verb, when = "it raises" if raises else "it lowers", "it is ablated"
-        start = f"1 neuron {where}"
-    else:
-        verb, when = "together they raise" if raises else "together they lower", "they are ablated"
-        start = f"{len(members):,} neurons {where}, alike in what ablating each changes"
+    verb = ("raises" if raises else "lowers") if one else ("raise" if raises else "lower")
     if effect.probability is None:
         change = f"which changes by {effect.answer:+.2f}".replace("-", "−")
     else:
-        before, after = effect.probability
-        change = f"whose probability goes from {before:.2g} to {after:.2g}"
-    return f"{start}: {verb} “{target}”, {change} when {when}."
+        before, after = (f"{value:.2g}" if value >= 0.001 else "less than 0.001" for value in effect.probability)
+        change = f"whose probability goes from {before} to {after}"
+    if one:
+        return f"{many} {where}: it {verb} “{target}”, {change} when it is ablated."
+    each = " and ".join(
+        f"{count or 'none'} {word}{'s' if count < 2 else ''}"
+        for count, word in zip(sides, ("raise", "lower"), strict=True)
+    )
+    return (
+        f"{many} {where}: together they {verb} “{target}”, {change} when they are ablated. "
+        f"One by one, {each} it noticeably."
+    )
 
 
 def place_of(graph: Graph, members: Sequence[int]) -> str:

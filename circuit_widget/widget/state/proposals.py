@@ -39,7 +39,7 @@ def _evidence(graph: Graph, one: Proposal) -> str:
     target = one_line(graph.targets[0].token.strip(), 24)
     effect = f"direct effect on “{target}” {_number(numbers['first_target'], '+.2f')}"
     if "measured" in numbers:
-        effect = f"“{target}” {_number(numbers['measured'], '+.2f')} when ablated (measured; log probability, nats)"
+        effect = f"“{target}” {_number(numbers['measured'], '+.2f')} when ablated (log probability, measured)"
     if len(one.nodes) == 1:
         return effect
     cosines = ", ".join(f"{kind} {_number(numbers[kind], '.2f')}" for kind in COSINES if kind in numbers)
@@ -51,4 +51,4 @@ def _reason(graph: Graph, node: str) -> str:
 
 
 def _number(number: float, form: str) -> str:
-    return format(number, form).replace("-", "−")
+    return format(round(number, 2) or 0.0, form).replace("-", "−")
