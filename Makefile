@@ -15,7 +15,7 @@ IS_OLDEST := $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 
 OLDEST_INSTALLED := $(OLDEST)/.installed-torch-$(TORCH)
 COMPUTING := $(addprefix tests/,attribution circuit figure graph intervention model reference tracing transcoder test_promotion.py)
 # One thread for each worker of Python units: two workers that use all cores each take longer than one. WORKERS= runs everything in one.
-WORKERS ?= -n 2 --dist loadfile
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder -p tests.longest_first
 PACKAGES := js/node_modules/.package-lock.json
 BUNDLE := circuit_widget/widget/static/widget.js
 FRONTEND := $(shell find js/src js/types -type f 2>/dev/null) $(wildcard js/*.mjs) js/tsconfig.json js/package.json

@@ -8,7 +8,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 STATIC = Path("circuit_widget/widget/static")
-BUNDLES = (STATIC / "widget.js", STATIC / "html-page.js")
+BUNDLES = (STATIC / "widget.js", STATIC / "panels.js", STATIC / "html-page.js")
 
 
 class BundleHook(BuildHookInterface):  # type: ignore[type-arg]

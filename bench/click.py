@@ -34,12 +34,12 @@ widget""",
 
 CLICK = """async (button) => {
   const root = button.getRootNode();
-  const shown = () => root.querySelector("[data-test='effect']")?.dataset.effect;
-  const before = shown();
+  const displayed = () => root.querySelector("[data-test='effect']")?.dataset.effect;
+  const before = displayed();
   const start = performance.now();
   button.click();
   await new Promise((resolve) => {
-    const check = () => { if (shown() !== before) { observer.disconnect(); resolve(); } };
+    const check = () => { if (displayed() !== before) { observer.disconnect(); resolve(); } };
     const observer = new MutationObserver(check);
     observer.observe(root, { subtree: true, childList: true, attributes: true });
   });

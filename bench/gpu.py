@@ -4,7 +4,7 @@ python bench/gpu.py                     on CUDA
 python bench/gpu.py --tiny              a tiny model, on whatever there is, to see that the script runs
 
 Needs torch, transformers, safetensors and numpy only; ablations, whose results are data frames, pandas too. Prints the
-device, seconds after warm-up, and the share of the device's rate for matrix products that the sweep reaches.
+device, seconds after warm-up, and the share of the device's rate for matrix products that the computation of edges reaches.
 """
 
 from __future__ import annotations

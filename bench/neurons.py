@@ -23,9 +23,9 @@ from circuit_widget.tracing.estimate import product_rate
 from tests.real.smollm2 import model_directory
 
 TEXT = (
-    "The old library stood at the corner of two narrow streets, and every morning a line of people waited for its doors "
+    "The old library was at the corner of two narrow streets, and every morning a line of people waited for its doors "
     "to open. Some of them came for the newspapers, some for the warm rooms, and a few, like the young man in the grey "
-    "coat, for a single book that nobody else had asked for in forty years. He read a page a day, slowly, and wrote down "
+    "coat, for a single book that nobody else had looked for in forty years. He read a page a day, slowly, and wrote down "
     "the words that he did not know. When winter came the library closed earlier, and the man began to read at home by"
 )
 LENGTHS = (6, 32, 128)

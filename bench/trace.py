@@ -1,4 +1,4 @@
-"""How long a trace takes, beside circuit-tracer on the same files, and how near the sweep comes to the machine's rate.
+"""How long a trace takes, beside circuit-tracer on the same files, and how near the computation of edges comes to the machine's rate.
 
 python bench/trace.py                           without the reference library
 python bench/trace.py --reference PYTHON        PYTHON: the interpreter of an environment with circuit-tracer==0.5.0
@@ -27,7 +27,7 @@ import torch
 from bench import growth
 from bench.llama_shape import Shape, prompt_ids, write
 from bench.measuring import PRODUCT_SIZE, Times, operations, peak_memory, product_rate
-from circuit_widget.attribution.sweep import EdgeSweep
+from circuit_widget.attribution.edges import EdgeComputation
 from circuit_widget.attribution.targets import choose_targets
 from circuit_widget.graph import Graph
 from circuit_widget.loading import load
@@ -121,7 +121,7 @@ def _measure(folder: Path, ids: list[int], features: int, repeats: int) -> dict[
     for _ in range(repeats):
         run = forward.take(lambda: run_prompt(model.model, model.transcoders, prompt, len(prompt) - 1))
     _row("  of this: forward pass and encoding", *forward.median()[::-1])
-    _sweep_row("  the same edges in one sweep", model, run, _rows_of(run, graph), repeats)
+    _edges_row("  the same edges computed at once", model, run, _rows_of(run, graph), repeats)
     solved = _solve_row(graph, repeats)
     whole = Times()
     whole_memory = peak_memory(lambda: trace(None))
@@ -129,7 +129,7 @@ def _measure(folder: Path, ids: list[int], features: int, repeats: int) -> dict[
         whole.take(lambda: trace(None))
     all_wall, all_cpu = whole.median()
     _row(f"circuit-widget, all {graphs[0].n_features:,} features", all_cpu, all_wall, whole_memory)
-    _sweep_row("  of this: the sweep", model, run, None, 2)
+    _edges_row("  of this: the edges", model, run, None, 2)
     return {"cpu": cpu, "wall": wall, "memory": memory, "graph": graph, "all_cpu": all_cpu, "solved": solved}
 
 
@@ -146,20 +146,20 @@ def _features(found: Any) -> tuple[list[int], list[int], list[int]]:
     return found.layer.tolist(), found.position.tolist(), found.feature.tolist()
 
 
-def _sweep_row(name: str, model: ReplacementModel, run: Run, rows: torch.Tensor | None, repeats: int) -> None:
+def _edges_row(name: str, model: ReplacementModel, run: Run, rows: torch.Tensor | None, repeats: int) -> None:
     """Print how long the edges alone take, and their share of the rate of a large matrix product."""
     with torch.inference_mode():
         targets = torch.stack([target.direction for target in choose_targets(target_source_of(model.model, run), None)])
 
-    def sweep() -> None:
+    def compute() -> None:
         n_rows = None if rows is None else len(rows)
-        EdgeSweep(run.frozen, run.nodes, run.captured.embedding, targets, n_rows=n_rows).edges(rows)
+        EdgeComputation(run.frozen, run.nodes, run.captured.embedding, targets, n_rows=n_rows).edges(rows)
 
     times, products = Times(), [product_rate()]
     for _ in range(repeats):
-        times.take(sweep)
+        times.take(compute)
         products.append(product_rate())
-    done = operations(sweep)
+    done = operations(compute)
     wall, cpu = times.median()
     rate, product = done / cpu, float(np.median(products))
     _row(name, cpu, wall)

@@ -24,10 +24,11 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"model": "the language model: the sites of each architecture, capture, the frozen model, re-runs, generation"},
     {"examples": "what features fire on: collected from texts, kept in a folder, read for cards"},
     {"examples.exchange": "examples and labels in circuit-tracer's and Neuronpedia's formats, read and written"},
-    {"attribution": "the sweep that computes edges; influence, pruning, scores: functions of tensors"},
+    {"attribution": "the computation of edges; influence, pruning, scores: functions of tensors"},
     {"graph": "Graph: node table, weights, files"},
     {"labels": "labels of features: by rule and how accurate, by a language model, imported; where they are kept"},
     {"circuit": "Circuit: the user's document, its rules, its JSON, edges between its boxes"},
+    {"display": "the display rule: the visible nodes and edges of a graph, the first thresholds"},
     {"tracing": "one run of a prompt through the replacement model, and its graph; verification, fidelity"},
     {
         "intervention": "Ablate, Scale, Set, Add, SwapIn; modes; Effect; copy as code",

@@ -122,7 +122,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, kind: str) -> None:
         assert message.isprintable()
 
 
-def test_a_circuit_and_a_graph_are_told_apart(tmp_path: Path) -> None:
+def test_a_circuit_and_a_graph_are_distinguished(tmp_path: Path) -> None:
     circuit, graph = Circuit().save(tmp_path / "circuit"), random_graph(3).save(tmp_path / "graph")
     with pytest.raises(GraphFileError, match=r"circuit is a circuit that circuit\.save\(\) wrote.*cw\.Circuit\.load"):
         Graph.load(circuit)

@@ -26,16 +26,29 @@ GIVEN_UP = {
 }
 """What to write in their place."""
 
-FINE = re.compile("held[-_ ]out|hold_sync|data-test=.*", re.IGNORECASE)
-"""The field's own term, a name of ipywidgets, names that notebooks may use, and marks that tests find elements by."""
+FINE = re.compile("held[-_ ]out|hold_sync", re.IGNORECASE)
+"""The field's own term, and a name of ipywidgets."""
+
+
+TREES = {
+    "circuit_widget": ("py",),
+    "tools": ("py",),
+    "tests": ("py",),
+    "bench": ("py", "md"),
+    "docs": ("md",),
+    "js/src": ("ts", "tsx", "css"),
+    "js/test": ("ts", "tsx"),
+}
+"""The folders with sources and documents that people read, and how these end."""
 
 
 def texts() -> list[Path]:
-    """Sources and documents that people read."""
-    sources = [path for ending in ("ts", "tsx", "css") for path in (ROOT / "js/src").rglob(f"*.{ending}")]
-    roots = [ROOT / "circuit_widget", ROOT / "tools"]
-    python = [path for root in roots for path in root.rglob("*.py") if "static" not in path.parts]
-    return sorted([*python, *sources, ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+    """Sources and documents that people read, this list aside."""
+    found = [
+        path for tree, endings in TREES.items() for ending in endings for path in (ROOT / tree).rglob(f"*.{ending}")
+    ]
+    found += [*ROOT.glob("*.py"), *(ROOT / "js").glob("*.mjs"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    return sorted(path for path in found if "static" not in path.parts and path != Path(__file__))
 
 
 def words_of(line: str) -> set[str]:

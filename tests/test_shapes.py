@@ -92,6 +92,38 @@ def test_a_result_that_contradicts_an_argument_raises() -> None:
         run(Float[Tensor, "a b"], ROWS, ROWS.T)
 
 
+def test_what_has_passed_before_lets_nothing_else_pass() -> None:
+    def function(given: object, result: object) -> object:
+        return result
+
+    function.__annotations__ = {"given": Float[Tensor, "a b"], "return": tuple[Float[Tensor, "b a"], ...]}
+    check = checked(function)
+    for _ in range(2):
+        check(ROWS, (ROWS.T,))
+        for argument, result in (
+            (ROWS, (ROWS,)),
+            (ROWS, (ROWS.T, ROWS)),
+            (ROWS, (ROWS.T.int(),)),
+            (ROWS, (ROWS.T.numpy(),)),
+            (ROWS.T, (ROWS.T,)),
+            (ROWS.int(), (ROWS.T,)),
+            (ROWS[0], (ROWS.T,)),
+        ):
+            with pytest.raises(TypeCheckError):
+                check(argument, result)
+
+
+def test_fields_that_have_passed_let_no_others_pass() -> None:
+    two, three = np.zeros(2, dtype=np.int64), np.zeros(3, dtype=np.int64)
+    of_two, of_three = np.zeros(2, dtype=np.float32), np.zeros(3, dtype=np.float32)
+    for _ in range(2):
+        NodeEdges(two, two, of_two, of_three)
+        with pytest.raises(TypeCheckError, match="weight"):
+            NodeEdges(two, two, of_three, of_three)
+        with pytest.raises(TypeCheckError, match="target"):
+            NodeEdges(two, three, of_two, of_three)
+
+
 def annotations(source: str) -> Iterator[str]:
     """Yield the annotations of functions and classes that name a shape."""
     for node in ast.walk(ast.parse(source)):

@@ -1,4 +1,4 @@
-"""The nodes of a graph as the sweep uses them: encoder rows and writes of each layer, and the rows and columns of nodes."""
+"""The nodes of a graph as the computation of edges uses them: encoder rows and writes of each layer, and the rows and columns of nodes."""
 
 from __future__ import annotations
 

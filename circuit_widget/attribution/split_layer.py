@@ -1,4 +1,4 @@
-"""The layer at which the downward and the upward pass of the sweep meet, chosen for the fewest operations."""
+"""The layer at which the downward and the upward pass meet, chosen for the fewest operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Counts = Float64[np.ndarray, "layers positions"]
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a sweep: additions and multiplications, and bytes of the upward vectors stored at the split layer."""
+    """The cost of computing edges: additions and multiplications, and bytes of the upward vectors stored at the split layer."""
 
     operations: float
     stored_bytes: float
@@ -23,7 +23,7 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class OperationCount:
-    """The sizes that determine the cost of a sweep.
+    """The sizes that determine the cost of computing edges.
 
     `rows` is the number of requested rows by layer (the logits one above the last) and position; `sources` that of
     tokens (first row), then of features and errors by layer; both from the first position with a feature to the traced
@@ -75,7 +75,7 @@ class OperationCount:
         return float(2 * self.d_model * (self.rows * below).sum())
 
     def cost(self, split_layer: int) -> Cost:
-        """Return the cost of a sweep that is split at the output of a layer; -1 means the embeddings."""
+        """Return the cost of computing edges, split at the output of a layer; -1 means the embeddings."""
         n_positions = self.rows.shape[1]
         reach = np.arange(1, n_positions + 1, dtype=np.float64)
         total = self.reading()
@@ -96,7 +96,7 @@ class OperationCount:
 
 
 def operation_count(frozen: FrozenModel, layout: NodeLayout, n_rows: int | None) -> OperationCount:
-    """Return the sizes of a sweep for `n_rows` of all rows (None: all), evenly distributed over layers and positions."""
+    """Return the sizes of the computation for `n_rows` of all rows (None: all), evenly distributed over layers and positions."""
     value_heads, head_width, d_model = frozen.layers[0].value.shape
     used = slice(layout.first_position, layout.traced + 1)
     features = np.diff(np.array(layout.bounds), axis=1)[:, used]

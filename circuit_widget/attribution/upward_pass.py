@@ -1,4 +1,4 @@
-"""The upward pass of the sweep: sources of the lowest layers, propagated upwards to the split layer.
+"""The upward pass of the computation of edges: sources of the lowest layers, propagated upwards to the split layer.
 
 A source is a change of the residual stream: the output of a feature, an error, or the embedding of a token. On the way up
 it is multiplied with the encoder rows of every layer it passes, which gives the edges to the features there. Rows above

@@ -59,6 +59,12 @@ def training_cities(state: facts.Region) -> tuple[str, ...]:
     return tuple(city for city in state.cities if splits[city] is Split.TRAIN)
 
 
+def group_questions() -> tuple[str, ...]:
+    """Return every question that `find_groups` reads the activations of."""
+    cities = [city for state in facts.states() for city in training_cities(state)]
+    return tuple(question(relation, city) for relation in facts.states()[0].facts for city in cities)
+
+
 def find_groups(activations: ActivationsOf) -> DemoGroups:
     """Apply both rules: every state's group by its name, and the group "capital"."""
     groups = _state_groups(activations)

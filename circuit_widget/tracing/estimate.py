@@ -23,7 +23,7 @@ USABLE_SHARE = 0.6
 WORKING_BYTES = 1 << 28
 """Memory beside the edges: propagated vectors, and rows while they are computed."""
 
-SWEEP_EFFICIENCY = 0.3
+EDGE_EFFICIENCY = 0.3
 """Share of the rate of a large matrix product that a trace reaches: 0.28 on 602 tokens and 0.37 on 240, on two cores."""
 
 PRODUCT_SIZE = {"cpu": 768}
@@ -86,7 +86,7 @@ def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> E
         rows=fit.features + n_targets,
         memory=fit.memory,
         available_memory=fit.available,
-        seconds=sweep_seconds(run, n_targets, fit.features),
+        seconds=edge_seconds(run, n_targets, fit.features),
         fits=fit.fits,
     )
 
@@ -149,18 +149,18 @@ def most_that_fit(run: Run, n_targets: int) -> int:
     return max(0, min(len(run.activations), int(root)))
 
 
-def sweep_seconds(run: Run, n_targets: int, n_features: int) -> float:
+def edge_seconds(run: Run, n_targets: int, n_features: int) -> float:
     """Return the approximate seconds for the edges into the targets and into `n_features` features.
 
     The sources of these edges are all active features, of neurons the candidates.
     """
     n_active = max(1, len(run.activations))
     share = n_features / n_active
-    of_features, of_targets = sweep_operations(run, n_targets, _n_sources(run, n_features) / n_active)
-    return (share * of_features + of_targets) / (SWEEP_EFFICIENCY * product_rate(run.captured.embedding.device))
+    of_features, of_targets = edge_operations(run, n_targets, _n_sources(run, n_features) / n_active)
+    return (share * of_features + of_targets) / (EDGE_EFFICIENCY * product_rate(run.captured.embedding.device))
 
 
-def sweep_operations(run: Run, n_targets: int, sources: float = 1.0) -> tuple[float, float]:
+def edge_operations(run: Run, n_targets: int, sources: float = 1.0) -> tuple[float, float]:
     """Return the additions and multiplications for the edges into all features, and into the targets.
 
     `sources` is the share of the active features that are sources.

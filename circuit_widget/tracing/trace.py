@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
+from circuit_widget.attribution.edges import EdgeComputation
 from circuit_widget.attribution.selection import Columns, Selection, select_features
-from circuit_widget.attribution.sweep import EdgeSweep
 from circuit_widget.attribution.targets import ChosenTarget, probability_shares
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import JSON, Graph
@@ -19,10 +19,10 @@ from circuit_widget.system.warning import warn
 from circuit_widget.tracing.estimate import (
     MemoryFit,
     duration_text,
+    edge_seconds,
     fit_to_memory,
     memory_text,
     most_that_fit,
-    sweep_seconds,
 )
 from circuit_widget.tracing.neuron_nodes import candidate_neurons
 from circuit_widget.tracing.run import Run
@@ -96,7 +96,7 @@ def _fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> Memory
         raise PromptError(f"{wanted}, and {available}: enough for max_features={fitting:,}. Request at most as many.")
     warn(
         f"{n_active:,} features are active and their edges take {memory_text(fit.memory)}, but {available}: the "
-        f"{fitting:,} with most influence become nodes, in about {duration_text(sweep_seconds(run, n_targets, fitting))}; "
+        f"{fitting:,} with most influence become nodes, in about {duration_text(edge_seconds(run, n_targets, fitting))}; "
         "the others join the error of their layer and position. Pass max_features to choose how many.",
     )
     return fit_to_memory(run, n_targets, fitting)
@@ -118,7 +118,7 @@ def _select(
         candidates, layers = neurons.rows, neurons.layers
     directions = torch.stack([target.direction for target in targets])
     n_rows = fit.features + len(targets)
-    edges = EdgeSweep(run.frozen, layers, run.captured.embedding, directions, n_rows=n_rows).edges
+    edges = EdgeComputation(run.frozen, layers, run.captured.embedding, directions, n_rows=n_rows).edges
     if fit.features == len(candidates):
         return Selection(candidates, edges(progress=progress, cancelled=cancelled).numpy(), 0)
 

@@ -1,6 +1,6 @@
-"""Measures a graph's strongest edges in another way than the sweep: by ablation, one source after the other.
+"""Measures a graph's strongest edges in another way than the trace: by ablation, one source after the other.
 
-The sweep propagates targets downwards. Here each source is set to zero and the change of its targets' pre-activations or
+A trace propagates targets downwards. Here each source is set to zero and the change of its targets' pre-activations or
 logits is measured in mode `direct` (attention, norms and every other MLP output frozen). The two have only the frozen
 values in common.
 """

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from circuit_widget.replacement_model import ReplacementModel
 
 BUNDLE = Path(__file__).parent / "static" / "widget.js"
-FRONTEND = packed_bundle(BUNDLE)
+PANELS = BUNDLE.with_name("panels.js")
+FRONTEND = packed_bundle(BUNDLE, PANELS)
 NO_MODEL = (
     "This graph has no model to run: it was loaded from a file. Load the model it was traced with, and show the graph "
     "with graph.show(model)."
@@ -29,7 +30,7 @@ def check_bundle(code: str) -> None:
     """Raise CircuitWidgetError where there is no code of the frontend."""
     if not code:
         raise CircuitWidgetError(
-            f"The widget's frontend is missing: there is no {BUNDLE.name} in {BUNDLE.parent}. In a source checkout "
+            f"The widget's frontend is missing: there is no {BUNDLE.name} or no {PANELS.name} in {BUNDLE.parent}. In a source checkout "
             "build it with `npm ci && npm run build` in the folder js; otherwise install the package again. "
             "Then restart the kernel."
         )

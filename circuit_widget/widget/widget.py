@@ -76,6 +76,7 @@ class CircuitWidget(anywidget.AnyWidget):
 
     _esm = FRONTEND.module
     _code = traitlets.Bytes(FRONTEND.code, read_only=True).tag(sync=True)
+    _panels = traitlets.Bytes(FRONTEND.panels, read_only=True).tag(sync=True)
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
     circuit = circuit_trait()

@@ -31,7 +31,7 @@ it.each(fixture.cases as unknown as Case[])("$case", ({ nodes, input_total, edge
   });
 });
 
-it("leaves out nodes that the snapshot does not hold", () => {
+it("leaves out nodes that the snapshot does not contain", () => {
   const graph = {
     index: new Map([["c", 0]]),
     inputTotal: Float32Array.of(2),

@@ -10,8 +10,8 @@ function pane(traits: Record<string, unknown> = {}) {
   return { model, store, root: mount(<CircuitPane store={store} />) };
 }
 
-/** The interventions that were asked for last. */
-function asked(model: FakeModel): unknown {
+/** The interventions that were requested last. */
+function requested(model: FakeModel): unknown {
   const request = model.sent[model.sent.length - 1];
   expect(request?.name).toBe("intervene");
   return (request.body as { readonly interventions: unknown }).interventions;
@@ -98,7 +98,7 @@ describe("the circuit", () => {
     box(root, "s2").focus();
     await eventually(() => expect(all(root, "member-list")).toEqual([]));
     get(await eventually(() => get(root, "dial")), "dial-0").click();
-    expect(asked(model)).toEqual([{ kind: "ablate", nodes: ["2_9_5"] }]);
+    expect(requested(model)).toEqual([{ kind: "ablate", nodes: ["2_9_5"] }]);
   });
 
   it("shows hostile names as text", async () => {
@@ -126,13 +126,13 @@ describe("the dial", () => {
     const dial = await dialOf(root, "s1");
     for (const [test, factor] of [["dial--1", -1] as const, ["dial-2", 2] as const]) {
       get(dial, test).click();
-      expect(asked(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor }]);
+      expect(requested(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor }]);
     }
     const any = get<HTMLInputElement>(dial, "dial-custom");
     for (const [typed, factor] of [["0,5", 0.5] as const, ["−3", -3] as const]) {
       any.value = typed;
       any.form?.requestSubmit();
-      expect(asked(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor }]);
+      expect(requested(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor }]);
     }
     const before = model.sent.length;
     any.value = "much";
@@ -140,18 +140,18 @@ describe("the dial", () => {
     expect(model.sent.length).toBe(before);
   });
 
-  it("adds to the interventions shown with Shift, in place of those on the same nodes", async () => {
+  it("adds to the displayed interventions with Shift, in place of those on the same nodes", async () => {
     const { root, model } = pane({ effect: EFFECT });
     const shift = new MouseEvent("click", { shiftKey: true, bubbles: true });
     get(await dialOf(root, "s2"), "dial-0").dispatchEvent(shift);
-    expect(asked(model)).toEqual([
+    expect(requested(model)).toEqual([
       { kind: "ablate", nodes: [...TEXAS] },
       { kind: "ablate", nodes: ["2_9_5"] },
     ]);
     box(root, "s1").focus();
     await eventually(() => expect(get(root, "dial").getAttribute("aria-label")).toContain("Texas"));
     get(root, "dial-2").dispatchEvent(new MouseEvent("click", { shiftKey: true, bubbles: true }));
-    expect(asked(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor: 2 }]);
+    expect(requested(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor: 2 }]);
   });
 
   it("ablates and scales a token, which has no activation to set or to be anywhere else", async () => {
@@ -215,7 +215,7 @@ describe("the dial", () => {
     expect(prompt.value).toBe("The capital of Texas is");
     prompt.value = "the capital of Ohio is";
     prompt.form?.requestSubmit();
-    expect(asked(model)).toEqual([{ kind: "swap_in", nodes: [...TEXAS], prompt: "the capital of Ohio is" }]);
+    expect(requested(model)).toEqual([{ kind: "swap_in", nodes: [...TEXAS], prompt: "the capital of Ohio is" }]);
     model.answer({ type: "error", code: "prompt", message: "The model does not know the word “Ohio”." });
     await eventually(() => expect(store.failure.value?.code).toBe("prompt"));
     await eventually(() => expect(get<HTMLButtonElement>(root, "swap-run").disabled).toBe(false));

@@ -1,10 +1,9 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { Effects } from "../src/effects/effects";
-import { ExportMenu } from "../src/shell/export-menu";
 import { Footer } from "../src/shell/footer";
-import { KeyboardHelp } from "../src/shell/keyboard-help";
+import { ExportButton, HelpButton } from "../src/shell/popovers";
 import { FakeModel, storeOn } from "./fake-model";
-import { all, CIRCUIT, EFFECT, eventually, get, mount, press, TEXAS, texts } from "./panels";
+import { all, CIRCUIT, EFFECT, eventually, get, loaded, mount, press, TEXAS, texts } from "./panels";
 
 const setUp = (traits: Record<string, unknown> = {}) => {
   const model = new FakeModel({ circuit: CIRCUIT, ...traits });
@@ -15,6 +14,12 @@ function effects(traits: Record<string, unknown> = {}) {
   const { model, store } = setUp(traits);
   return { model, store, root: mount(<Effects store={store} />) };
 }
+
+beforeAll(async () => {
+  for (const part of ["activation-row", "intervention", "control"]) {
+    await loaded(<Effects store={setUp({ effect: EFFECT }).store} />, part);
+  }
+});
 
 describe("without an effect", () => {
   it("shows the tokens of the prompt as it is, and how to intervene", () => {
@@ -94,7 +99,7 @@ describe("with an effect", () => {
 
   it("shows another experiment beside it", async () => {
     const { root, model, store } = effects({ effect: EFFECT });
-    const asked = store.actions.compare(2);
+    const comparing = store.actions.compare(2);
     expect(model.sent.at(-1)).toMatchObject({ name: "compare", body: { id: 2, beside: 4 } });
     const tokens = [
       { token: "Austin", token_id: 40, before: 0.75, after: 0.125, compared: 0.25 },
@@ -103,7 +108,7 @@ describe("with an effect", () => {
     const nodes = { ...EFFECT.nodes, after: [2, 0.5, 0.875, 3] };
     const body = { id: 2, beside: 4, name: "Texas ×2", tokens, nodes };
     model.answer({ type: "reply", body });
-    await asked;
+    await comparing;
     await eventually(() => expect(get(root, "compared").textContent).toContain("2 Texas ×2"));
     expect(all(root, "token-row").map(({ dataset }) => [dataset.token, dataset.compared])).toEqual([
       ["Austin", "0.25"],
@@ -199,9 +204,10 @@ describe("the footer", () => {
 describe("the export menu", () => {
   it("asks for what was chosen", async () => {
     const { model, store } = setUp();
-    const root = mount(<ExportMenu store={store} />);
+    const root = mount(<ExportButton store={store} />);
     get(root, "export").click();
-    const menu = await eventually(() => get(root, "export-menu"));
+    const menu = get(root, "export").parentElement as HTMLElement;
+    await eventually(() => get(menu, "export-pdf"));
     menu.querySelector<HTMLInputElement>('input[value="circuit"]')?.click();
     menu.querySelector<HTMLInputElement>('input[value="3.25"]')?.click();
     await eventually(() => {
@@ -216,7 +222,7 @@ describe("the export menu", () => {
     const written: string[] = [];
     vi.stubGlobal("navigator", { clipboard: { writeText: async (text: string) => void written.push(text) } });
     const { model, store } = setUp();
-    const root = mount(<ExportMenu store={store} />);
+    const root = mount(<ExportButton store={store} />);
     get(root, "export").click();
     const button = await eventually(() => get(root, "copy-everything"));
     for (const code of ["first", "second"]) {
@@ -230,7 +236,7 @@ describe("the export menu", () => {
 
   it("copies nothing where the kernel cannot write the lines, and says why", async () => {
     const { model, store } = setUp();
-    const root = mount(<ExportMenu store={store} />);
+    const root = mount(<ExportButton store={store} />);
     get(root, "export").click();
     (await eventually(() => get(root, "copy-circuit"))).click();
     await eventually(() => expect(model.sent.at(-1)).toMatchObject({ name: "code", body: { what: "circuit" } }));
@@ -243,7 +249,7 @@ describe("the export menu", () => {
   it("says why not when there is no kernel", async () => {
     const why_not = "Run the notebook's cells to connect a kernel.";
     const { store } = setUp({ capabilities: { intervene: false, why_not, figure: false } });
-    const root = mount(<ExportMenu store={store} />);
+    const root = mount(<ExportButton store={store} />);
     get(root, "export").click();
     await eventually(() => expect(get(root, "export-why-not").textContent).toBe(why_not));
     expect(get<HTMLButtonElement>(root, "export-svg").disabled).toBe(true);
@@ -252,10 +258,10 @@ describe("the export menu", () => {
 
 it("the help opens, lists the keys, and Escape gives the focus back", async () => {
   const { store } = setUp();
-  const root = mount(<KeyboardHelp store={store} />);
+  const root = mount(<HelpButton store={store} />);
   get(root, "help").click();
   const page = await eventually(() => get(root, "help-page"));
-  expect(page.textContent).toContain("undo · redo");
+  await eventually(() => expect(page.textContent).toContain("undo · redo"));
   press(page, "Escape");
   await eventually(() => expect(all(root, "help-page")).toEqual([]));
   expect(document.activeElement).toBe(get(root, "help"));

@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { standing } from "../src/inspector/card-histogram";
 import { ExampleLine, sideOf } from "../src/inspector/example-line";
 import { Inspector } from "../src/inspector/inspector";
 import type { SnapshotMessage } from "../src/wire/types";
 import { FakeModel, fixtureSnapshot, storeOn } from "./fake-model";
-import { all, CIRCUIT, EFFECT, eventually, get, mount, press, texts } from "./panels";
+import { all, CIRCUIT, EFFECT, eventually, get, loaded, mount, press, texts } from "./panels";
 
 const CARD = {
   node: "1_8_4",
@@ -42,6 +42,16 @@ const COLLECTED = {
   histogram: { least: -2, width: 1, counts: [4, 4, 0, 6, 2, 2] },
   origin: "120 tokens of <b>texts</b>.jsonl",
 };
+
+beforeAll(async () => {
+  for (const id of ["1_8_4", "s1"]) {
+    const store = storeOn(new FakeModel({ circuit: CIRCUIT }));
+    store.actions.select([id], "replace");
+    await loaded(<Inspector store={store} />, "inspector-facts");
+  }
+  const several = storeOn(new FakeModel({ selected: ["1_8_4", "2_9_5"] }));
+  await loaded(<Inspector store={several} />, "selection-bar");
+});
 
 async function card(id: string, body: object) {
   const found = inspector(id);
@@ -176,7 +186,7 @@ describe("the inspector", () => {
     await eventually(() => expect(title(root)).toBe("say a capital"));
   });
 
-  it("opens the name of a node without a box when asked to, and leaves boxes to the circuit", async () => {
+  it("opens the name of a node without a box when requested, and leaves boxes to the circuit", async () => {
     const { root, store } = inspector("1_23_5");
     store.renaming.value = "1_23_5";
     press(await eventually(() => get(root, "rename")), "Escape");
@@ -189,7 +199,7 @@ describe("the inspector", () => {
 });
 
 describe("a feature's card", () => {
-  it("is asked for once, and shows examples by their strongest token, as text", async () => {
+  it("is requested once, and shows examples by their strongest token, as text", async () => {
     const { root, model } = inspector("1_8_4");
     await eventually(() => expect(model.sent.map(({ name }) => name)).toEqual(["card"]));
     expect(model.sent[0].body).toEqual({ node: "1_8_4" });

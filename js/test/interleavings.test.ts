@@ -57,30 +57,30 @@ class Kernel {
   }
 
   ask({ rid, name, body }: Request) {
-    const asked = body as Record<string, unknown>;
-    const number = Number(asked.id);
+    const given = body as Record<string, unknown>;
+    const number = Number(given.id);
     if (name === "cancel") {
-      const target = String(asked.rid);
+      const target = String(given.rid);
       if (this.running?.rid === target) this.fail(this.running, "cancelled");
       this.queue.filter((job) => job.rid === target).map((job) => this.fail(job, "cancelled"));
       this.queue = this.queue.filter((job) => job.rid !== target);
-      return this.reply({ rid, name, body: asked }, {});
+      return this.reply({ rid, name, body: given }, {});
     }
     if (name === "recall" || name === "forget" || name === "rename") {
       const effect = this.made.get(number);
-      if (effect === undefined) return this.fail({ rid, name, body: asked }, "node");
+      if (effect === undefined) return this.fail({ rid, name, body: given }, "node");
       if (name === "recall") this.effect = effect;
       if (name === "forget") this.made.delete(number);
       if (name === "forget" && this.effect?.id === number) this.effect = null;
-      if (name === "rename") this.made.set(number, { ...effect, name: String(asked.name) });
+      if (name === "rename") this.made.set(number, { ...effect, name: String(given.name) });
       if (name === "rename" && this.effect?.id === number) this.effect = this.made.get(number) as EffectMessage;
       this.state("experiments");
       this.state("effect");
-      return this.reply({ rid, name, body: asked }, name === "recall" ? { ...effect } : {});
+      return this.reply({ rid, name, body: given }, name === "recall" ? { ...effect } : {});
     }
     this.tell({ type: "accepted", rid });
     this.queue.filter((job) => job.name === name).map((job) => this.fail(job, "superseded"));
-    this.queue = [...this.queue.filter((job) => job.name !== name), { rid, name, body: asked }];
+    this.queue = [...this.queue.filter((job) => job.name !== name), { rid, name, body: given }];
   }
 
   /** Begins the next job, shows what is there of a running one, or ends it. */
@@ -229,8 +229,8 @@ describe("any order of clicks, cancels, undo, cells and delays", () => {
           kernel.work(() => 0.9);
           await settled();
         }
-        const shown = store.effect.value;
-        expect({ id: shown?.id, name: shown?.name }, `seed ${seed}`).toEqual({
+        const displayed = store.effect.value;
+        expect({ id: displayed?.id, name: displayed?.name }, `seed ${seed}`).toEqual({
           id: kernel.effect?.id,
           name: kernel.effect?.name,
         });

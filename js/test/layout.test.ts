@@ -1,4 +1,4 @@
-/** The layout gives the numbers that the Python side gives: both are held to tests/fixtures/layout.json. */
+/** The layout gives the numbers that the Python side gives: both are checked against tests/fixtures/layout.json. */
 
 import { describe, expect, test } from "vitest";
 import recorded from "../../tests/fixtures/layout.json";
@@ -22,7 +22,7 @@ import {
   signedOpacity,
   signedWidth,
 } from "../src/layout/strokes";
-import { apart, monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/text/width";
+import { apart, monoWidth, printable, shorten, textWidth, tokenLabel, wrapped } from "../src/text/width";
 
 interface Fixture {
   readonly text: readonly {
@@ -31,6 +31,7 @@ interface Fixture {
     readonly mono: number;
     readonly short: string;
     readonly short_mono: string;
+    readonly lines: readonly string[];
     readonly label: string;
     readonly printable: string;
     readonly apart: string;
@@ -71,7 +72,7 @@ interface Fixture {
     readonly expected: {
       readonly boxes: readonly unknown[];
       readonly text_size: number;
-      readonly shown: readonly BoxLink[];
+      readonly visible: readonly BoxLink[];
       readonly routes: readonly Route[];
       readonly injected: readonly PlacedBox[];
       readonly answers: readonly (readonly PlacedBox[])[];
@@ -102,6 +103,7 @@ describe("text", () => {
     expectSame(textWidth(entry.text, 12), entry.width, "width");
     expectSame(monoWidth(entry.text, 11.5), entry.mono, "mono");
     expect(shorten(entry.text, 60, 12)).toBe(entry.short);
+    expect(wrapped(entry.text, 90, 12, 3)).toEqual(entry.lines);
     expect(shorten(entry.text, 40, 11.5, true)).toBe(entry.short_mono);
     expect(tokenLabel(entry.text)).toBe(entry.label);
     expect(apart(entry.text)).toBe(entry.apart);
@@ -162,7 +164,7 @@ describe("circuit", () => {
 
   test.each(fixture.circuit.map((entry, at) => ({ at, entry })))("routes $at", ({ entry }) => {
     const links = visibleLinks(entry.links);
-    expectSame(links, entry.expected.shown, "shown");
+    expectSame(links, entry.expected.visible, "visible");
     const { boxes } = circuitLayout(entry.boxes, entry.width, entry.height);
     const routes = routeEdges(boxes, links, entry.width);
     expectSame(routes, entry.expected.routes, "routes");

@@ -69,10 +69,10 @@ describe("a label of a hovered node", () => {
     const placed = mapLabels({ dots, frame, taken: [], zoom: 1, size: 10.5 });
     const others = placed.filter((label) => label.dot !== 1);
     const room = { x0: 0, y0: 118, x1: 400, y1: 200 };
-    const shown = withLabelOf(1, others, { dots, frame, taken: [room], zoom: 1, size: 10.5 });
-    expect(shown.map((label) => label.dot)).toContain(1);
-    expect(shown.map((label) => label.dot)).toContain(2);
-    const areas = shown.map((label) => labelArea(label, 10.5));
+    const labels = withLabelOf(1, others, { dots, frame, taken: [room], zoom: 1, size: 10.5 });
+    expect(labels.map((label) => label.dot)).toContain(1);
+    expect(labels.map((label) => label.dot)).toContain(2);
+    const areas = labels.map((label) => labelArea(label, 10.5));
     for (const [at, one] of areas.entries()) {
       for (const other of areas.slice(at + 1)) {
         expect(one.x0 < other.x1 && other.x0 < one.x1 && one.y0 < other.y1 && other.y0 < one.y1).toBe(false);

@@ -38,21 +38,21 @@ describe("painting", () => {
     await frame();
     const { snapshot } = store;
     const node = snapshot.index.get("1_4_2") as number;
-    const shown = [...view.scene.value.visible.edges].filter(
+    const drawn = [...view.scene.value.visible.edges].filter(
       (edge) => snapshot.edgeSource[edge] === node || snapshot.edgeTarget[edge] === node,
     );
-    const inhibiting = shown.filter((edge) => snapshot.edgeWeight[edge] < 0).length;
+    const inhibiting = drawn.filter((edge) => snapshot.edgeWeight[edge] < 0).length;
     expect(inhibiting).toBeGreaterThan(0);
     const curves = painted.filter(({ path }) => path.includes("bezierCurveTo"));
     const of = (color: string) => curves.filter((stroke) => stroke.color === color);
     expect(of(inhibit)).toHaveLength(inhibiting);
-    expect(of(excite)).toHaveLength(shown.length - inhibiting);
+    expect(of(excite)).toHaveLength(drawn.length - inhibiting);
     expect(of(inhibit).every(({ dash }) => dash > 0)).toBe(true);
     expect(of(excite).every(({ dash }) => dash === 0)).toBe(true);
     const ends = painted.filter(({ path }) => !path.includes("bezierCurveTo"));
     expect(ends.filter(({ what, color }) => what === "stroke" && color === inhibit)).toHaveLength(inhibiting);
     expect(ends.filter(({ what, color }) => what === "fill" && color === excite)).toHaveLength(
-      shown.length - inhibiting,
+      drawn.length - inhibiting,
     );
   });
 

@@ -13,9 +13,9 @@ import { fixtureSnapshot } from "./fake-model";
 import { CIRCUIT, EFFECT, TEXAS } from "./panels";
 
 const snapshot = readSnapshot(fixtureSnapshot());
-const shown = boxes(CIRCUIT);
+const displayed = boxes(CIRCUIT);
 const outcome = (id: string, effect: EffectMessage | null = EFFECT) => {
-  const box = shown.find((one) => one.id === id);
+  const box = displayed.find((one) => one.id === id);
   if (box === undefined) throw new Error(id);
   return outcomeOf(snapshot, box, effect);
 };
@@ -105,29 +105,29 @@ describe("what a swap brings in", () => {
   };
 
   it("goes by the words that differ, beside the box it came in for", () => {
-    expect(injectedBy(snapshot, shown, swap)).toMatchObject({ name: "California", features: 2, beside: ["s1"] });
+    expect(injectedBy(snapshot, displayed, swap)).toMatchObject({ name: "California", features: 2, beside: ["s1"] });
   });
 
   it("goes by its features' label where most of them have it", () => {
     const labelled = { ...swap, injected: swap.injected.map((one) => ({ ...one, label: "Golden State" })) };
-    expect(injectedBy(snapshot, shown, labelled)?.name).toBe("Golden State");
+    expect(injectedBy(snapshot, displayed, labelled)?.name).toBe("Golden State");
   });
 
   it("is nothing when nothing came in", () => {
-    expect(injectedBy(snapshot, shown, EFFECT)).toBeNull();
+    expect(injectedBy(snapshot, displayed, EFFECT)).toBeNull();
   });
 });
 
 describe("rows of an effect", () => {
   it("put what fell the most first and what the intervention holds last", () => {
-    const rows = activationRows(snapshot, shown, EFFECT);
+    const rows = activationRows(snapshot, displayed, EFFECT);
     expect(rows.map(({ box }) => box.id)).toEqual(["s2", "2_0_5", "s1"]);
     expect(rows.map(({ clamped }) => clamped)).toEqual([false, false, true]);
     expect(rows[0]).toMatchObject({ measured: 0.25, predicted: 0.5 });
   });
 
   it("scale to what is there, at most to three times before", () => {
-    const rows = activationRows(snapshot, shown, EFFECT);
+    const rows = activationRows(snapshot, displayed, EFFECT);
     expect(scaleOf(rows)).toBe(1.25);
     expect(scaleOf([{ ...rows[0], measured: 2 }])).toBe(2);
     expect(scaleOf([{ ...rows[0], measured: 40 }])).toBe(3);

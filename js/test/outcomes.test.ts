@@ -1,4 +1,4 @@
-/** What an effect did to each box, and what it brought in: tests/fixtures/outcome.json, to which figures are held too. */
+/** What an effect did to each box, and what it brought in: tests/fixtures/outcome.json, which figures are checked against too. */
 
 import { describe, expect, test } from "vitest";
 import fixture from "../../tests/fixtures/outcome.json";
@@ -11,7 +11,7 @@ import { fixtureSnapshot } from "./fake-model";
 import { EFFECT } from "./panels";
 
 const snapshot = readSnapshot(fixtureSnapshot());
-const shown = boxes(pin(group(EMPTY_CIRCUIT, "Texas", ["0_2_4", "1_8_4"]), ["2_9_5", "4_40_5", "2_0_5", "E_4_4"]));
+const displayed = boxes(pin(group(EMPTY_CIRCUIT, "Texas", ["0_2_4", "1_8_4"]), ["2_9_5", "4_40_5", "2_0_5", "E_4_4"]));
 
 interface Case {
   readonly case: string;
@@ -76,7 +76,7 @@ describe("outcomes of boxes", () => {
 
 describe("activations of boxes", () => {
   test.each(fixture.activations as unknown as ActivationCase[])("$case", ({ rows, ...rest }) => {
-    const found = activationRows(snapshot, shown, effectOf(rest) as EffectMessage);
+    const found = activationRows(snapshot, displayed, effectOf(rest) as EffectMessage);
     expect(found.map(({ box, clamped }) => [box.id, clamped])).toEqual(rows.map(([id, , clamped]) => [id, clamped]));
     for (const [at, { measured }] of found.entries())
       expect(measured / (rows[at][1] || 1)).toBeCloseTo(rows[at][1] ? 1 : 0, 9);
@@ -85,7 +85,7 @@ describe("activations of boxes", () => {
 
 describe("what came in", () => {
   test.each(fixture.injected as unknown as InjectedCase[])("$case", ({ injected, ...rest }) => {
-    const found = injectedBy(snapshot, shown, effectOf(rest));
+    const found = injectedBy(snapshot, displayed, effectOf(rest));
     const summary = found && { name: found.name, features: found.features, beside: found.beside[0] ?? null };
     expect(summary).toEqual(injected);
   });
@@ -93,6 +93,6 @@ describe("what came in", () => {
 
 describe("new answers", () => {
   test.each(fixture.answers as unknown as AnswersCase[])("$case", ({ answers, ...rest }) => {
-    expect(newAnswers(snapshot, shown, effectOf(rest)).map(({ name, text }) => [name, text])).toEqual(answers);
+    expect(newAnswers(snapshot, displayed, effectOf(rest)).map(({ name, text }) => [name, text])).toEqual(answers);
   });
 });

@@ -86,6 +86,13 @@ export function mount(panel: ComponentChild): HTMLElement {
   return mounted;
 }
 
+/** Displays something once and waits for what has this test name, so that the code of its panel is there for the tests. */
+export async function loaded(panel: ComponentChild, test: string): Promise<void> {
+  const root = mount(panel);
+  await eventually(() => expect(all(root, test)).not.toEqual([]));
+  render(null, root);
+}
+
 afterEach(() => {
   if (mounted !== null) render(null, mounted);
   mounted?.remove();

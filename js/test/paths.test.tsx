@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { Inspector } from "../src/inspector/inspector";
 import { PALETTES } from "../src/page/constants";
 import { findPaths, selectedPair } from "../src/store/paths";
 import { FakeModel, storeOn } from "./fake-model";
 import { frame, painted, setUp } from "./map-page";
-import { all, CIRCUIT, eventually, get, mount, TEXAS } from "./panels";
+import { all, CIRCUIT, eventually, get, loaded, mount, TEXAS } from "./panels";
 
 const PATHS = [
   { nodes: ["E_4_4", "1_8_4", "4_40_5"], edges: [0.5, -0.25], share: -0.5 },
@@ -16,6 +16,12 @@ function inspector(selected: string[], traits: Record<string, unknown> = {}) {
   const store = storeOn(model);
   return { model, store, root: mount(<Inspector store={store} />) };
 }
+
+beforeAll(async () => {
+  const store = storeOn(new FakeModel({ selected: ["1_8_4", "2_9_5"] }));
+  await loaded(<Inspector store={store} />, "inspector-facts");
+  await loaded(<Inspector store={store} />, "selection-bar");
+});
 
 describe("questions about paths", () => {
   it("are sent for what feeds a node, and what it feeds", () => {

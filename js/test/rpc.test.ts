@@ -155,7 +155,7 @@ describe("a request", () => {
 });
 
 describe("waiting", () => {
-  it("is said after half a second, then in stronger words, and a late reply is still taken", async () => {
+  it("is stated after half a second, then in stronger words, and a late reply is still taken", async () => {
     const states: RequestStatus[] = [];
     const { rid, reply } = rpc.request("intervene", ABLATE, { onStatus: (status) => states.push(status) });
     await vi.advanceTimersByTimeAsync(ACCEPT_PATIENCE - 1);
@@ -171,7 +171,7 @@ describe("waiting", () => {
     await expect(reply).resolves.toMatchObject({ body: {} });
   });
 
-  it("is not said once the kernel has accepted, however long the work takes", async () => {
+  it("is not stated once the kernel has accepted, however long the work takes", async () => {
     const states: RequestStatus[] = [];
     const { rid, reply } = rpc.request("intervene", ABLATE, { onStatus: (status) => states.push(status) });
     outcome(reply);
@@ -260,7 +260,7 @@ describe("the end of a view", () => {
     expect(heard).toEqual([]);
   });
 
-  it("leaves nothing to be asked", async () => {
+  it("leaves nothing to request", async () => {
     view.abort();
     const seen = outcome(rpc.request("card", CARD).reply);
     await tick();
@@ -318,7 +318,7 @@ describe("the end of a view", () => {
 });
 
 describe("the kernel's end", () => {
-  it("is told at once, without waiting for an answer that cannot come", async () => {
+  it("is reported at once, without waiting for an answer that cannot come", async () => {
     const alone = new Rpc(host, view.signal, () => true);
     await expect(alone.request("intervene", ABLATE).reply).rejects.toMatchObject({
       code: "unreachable",
@@ -338,7 +338,7 @@ describe("the kernel's end", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("rejects what is under way, and a new kernel is asked afresh", async () => {
+  it("rejects what is under way, and a new kernel gets its own requests", async () => {
     const seen = outcome(rpc.request("intervene", ABLATE).reply);
     host.say("comm_live_update");
     await tick();

@@ -14,7 +14,7 @@ it("finds nodes by label, by token and by id, whatever the case", () => {
   expect(search("capital feature").every((id) => id.endsWith("_2"))).toBe(true);
 });
 
-it("puts names that begin with the query first, then the most influential, and no more than asked for", () => {
+it("puts names that begin with the query first, then the most influential, and no more than requested", () => {
   const found = search("texas", 3);
   expect(new Set(found.slice(0, 2))).toEqual(new Set(["1_8_4", "E_4_4"]));
   expect(found).toHaveLength(3);

@@ -85,13 +85,18 @@ const withFirst =
   };
 
 it("refuses edges and targets that end at no node, and numbers that are not finite", () => {
-  const far = withFirst((data) => data.setUint32(0, 1_000_000, true));
-  expect(changed("edge_source", far)).toThrow("An edge of the graph is at node 1000000, but there are only");
+  const far = withFirst((data) => data.setUint16(0, 60_000, true));
+  expect(changed("edge_source", far)).toThrow("An edge of the graph is at node 60000, but there are only");
   const nan = withFirst((data) => data.setFloat32(0, Number.NaN, true));
   expect(changed("influence", nan)).toThrow('column "influence" has values that are not finite');
   const snapshot = fixtureSnapshot();
   const targets = [{ ...snapshot.targets[0], node: -1 }];
   expect(() => readSnapshot({ ...snapshot, targets })).toThrow("A target is at node -1");
+});
+
+it("refuses numbers of inputs that are not those of its edges", () => {
+  const many = withFirst((data) => data.setUint32(0, 4_000_000_000, true));
+  expect(changed("inputs", many)).toThrow('column "edge_source" is missing or is not');
 });
 
 it("refuses another version of the format", () => {

@@ -11,7 +11,7 @@ function setUp() {
   return { model, store, actions: store.actions };
 }
 
-const asked = (model: FakeModel, name: string) => model.sent.filter((request) => request.name === name);
+const requested = (model: FakeModel, name: string) => model.sent.filter((request) => request.name === name);
 
 describe("undo and redo", () => {
   it("go back and forth over experiments and edits in the order they were made", async () => {
@@ -22,7 +22,7 @@ describe("undo and redo", () => {
     expect(store.undoName.value).toBe("experiment 2");
 
     actions.undo();
-    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1 });
+    expect(requested(model, "recall").at(-1)?.body).toEqual({ id: 1 });
     model.set("effect", numbered(1));
     model.answer({ type: "reply", body: numbered(1) });
     actions.undo();
@@ -36,7 +36,7 @@ describe("undo and redo", () => {
     expect(store.circuit.value.pinned).toEqual(["0_3_1"]);
     expect(store.redoName.value).toBe("experiment 1");
     actions.redo();
-    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1 });
+    expect(requested(model, "recall").at(-1)?.body).toEqual({ id: 1 });
     expect(store.circuit.value.revision).toBe(3);
   });
 
@@ -51,7 +51,7 @@ describe("undo and redo", () => {
     // What is on show counts as the present: the next experiment is one step from it.
     model.set("effect", numbered(3));
     actions.undo();
-    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 2 });
+    expect(requested(model, "recall").at(-1)?.body).toEqual({ id: 2 });
   });
 
   it("take away the work of the last run as one step, and bring it back", async () => {
@@ -61,22 +61,22 @@ describe("undo and redo", () => {
     model.set("effect", numbered(1));
     const before = undoName.value;
     void actions.replaceWork("start_afresh");
-    expect(asked(model, "start_afresh")).toHaveLength(1);
+    expect(requested(model, "start_afresh")).toHaveLength(1);
     model.set("circuit", { ...kept, pinned: [], revision: kept.revision + 1 });
     model.set("effect", null);
     model.answer({ type: "reply", body: {} });
     await eventually(() => expect(undoName.value).toBe("starting afresh"));
 
     actions.undo();
-    expect(asked(model, "bring_back")).toHaveLength(1);
-    expect(asked(model, "recall")).toHaveLength(0);
+    expect(requested(model, "bring_back")).toHaveLength(1);
+    expect(requested(model, "recall")).toHaveLength(0);
     model.set("circuit", { ...kept, revision: kept.revision + 2 });
     model.set("effect", numbered(1));
     model.answer({ type: "reply", body: {} });
     await eventually(() => expect(store.redoName.value).toBe("starting afresh"));
     expect(undoName.value).toBe(before);
     actions.redo();
-    expect(asked(model, "start_afresh")).toHaveLength(2);
+    expect(requested(model, "start_afresh")).toHaveLength(2);
   });
 
   it("go on to the graphs before and after, once the steps on this one are used up", () => {
@@ -86,17 +86,17 @@ describe("undo and redo", () => {
     actions.edit((circuit) => pin(circuit, ["0_3_1"]), "pin");
     expect(store.undoName.value).toBe("pin");
     actions.undo();
-    expect(asked(model, "display_graph")).toHaveLength(0);
+    expect(requested(model, "display_graph")).toHaveLength(0);
     expect([store.undoName.value, store.redoName.value]).toEqual(["tracing Austin", "pin"]);
     actions.undo();
-    expect(asked(model, "display_graph").at(-1)?.body).toEqual({ to: "earlier" });
+    expect(requested(model, "display_graph").at(-1)?.body).toEqual({ to: "earlier" });
     actions.redo();
     expect(store.circuit.value.pinned).toEqual(["0_3_1"]);
     actions.redo();
-    expect(asked(model, "display_graph").at(-1)?.body).toEqual({ to: "later" });
+    expect(requested(model, "display_graph").at(-1)?.body).toEqual({ to: "later" });
     model.set("graphs", { earlier: null, later: null });
     actions.redo();
-    expect(asked(model, "display_graph")).toHaveLength(2);
+    expect(requested(model, "display_graph")).toHaveLength(2);
     expect(store.redoName.value).toBeNull();
   });
 
@@ -115,6 +115,6 @@ describe("undo and redo", () => {
     actions.clearEffect();
     expect(store.undoName.value).toBe("taking the effect away");
     actions.undo();
-    expect(asked(model, "recall").at(-1)?.body).toEqual({ id: 1 });
+    expect(requested(model, "recall").at(-1)?.body).toEqual({ id: 1 });
   });
 });

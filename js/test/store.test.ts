@@ -62,7 +62,7 @@ describe("edits", () => {
     expect(model.sent[0].body).toEqual({ interventions: [{ kind: "ablate", nodes: [A] }], mode: "total" });
   });
 
-  it("read from a stored document hold no half of a character", () => {
+  it("read from a stored document contain no half of a character", () => {
     const stored = { ...group(EMPTY_CIRCUIT, "Texas", [A]), labels: { [A]: "x" } };
     const broken = JSON.parse(JSON.stringify(stored).replace('"x"', '"\\ud83d"').replace("Texas", "Texas\\udc80"));
     const { store } = setUp({ circuit: broken });
@@ -299,7 +299,7 @@ describe("interventions", () => {
 });
 
 describe("cards", () => {
-  it("are asked for once, and again after a failure", async () => {
+  it("are requested once, and again after a failure", async () => {
     const { model, store } = setUp();
     const first = store.actions.card(A);
     expect(store.actions.card(A)).toBe(first);

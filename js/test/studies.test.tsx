@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Placed } from "../src/circuit/scene";
 import { SwapForm } from "../src/circuit/swap-form";
 import { Effects } from "../src/effects/effects";
@@ -6,7 +6,7 @@ import { spread, ticks } from "../src/effects/plot";
 import type { Panel } from "../src/store/store";
 import type { GenerationMessage, SweepMessage, ValidationMessage } from "../src/wire/types";
 import { FakeModel, storeOn } from "./fake-model";
-import { all, CIRCUIT, EFFECT, eventually, get, mount, press, TEXAS, texts } from "./panels";
+import { all, CIRCUIT, EFFECT, eventually, get, loaded, mount, press, TEXAS, texts } from "./panels";
 
 const CODE = "import circuit_widget as cw\n";
 
@@ -36,7 +36,7 @@ const SWEEP: SweepMessage = {
   code: CODE,
 };
 
-const SAID: GenerationMessage = {
+const GENERATED: GenerationMessage = {
   kind: "generation",
   name: "Texas ×0",
   new_tokens: false,
@@ -76,10 +76,23 @@ function open(panel: Panel, traits: Record<string, unknown> = {}) {
   return { model, store, root: mount(<Effects store={store} />) };
 }
 
+beforeAll(async () => {
+  const store = (panel: Panel) => {
+    const opened = storeOn(new FakeModel({ circuit: CIRCUIT }));
+    opened.panel.value = panel;
+    return opened;
+  };
+  await loaded(<Effects store={storeOn(new FakeModel({ effect: EFFECT }))} />, "control");
+  await loaded(<Effects store={store("sweep")} />, "sweep-form");
+  await loaded(<Effects store={store("generate")} />, "generate-form");
+  await loaded(<Effects store={store("validate")} />, "validate-run");
+  await loaded(<Effects store={store("history")} />, "history");
+});
+
 const last = (model: FakeModel) => model.sent.at(-1) as unknown as { name: string; rid: string; body: object };
 
 describe("a sweep", () => {
-  it("is asked of a box, the one that the experiment on show is on", () => {
+  it("is requested of a box, the one that the experiment on show is on", () => {
     const { root, model } = open("sweep", { effect: EFFECT });
     expect(get<HTMLSelectElement>(root, "sweep-whom").value).toBe("s1");
     get(root, "sweep-run").click();
@@ -105,7 +118,7 @@ describe("a sweep", () => {
     expect(store.failure.value).toBeNull();
   });
 
-  it("can still be cancelled when something else was asked and answered meanwhile", async () => {
+  it("can still be cancelled when something else was requested and answered meanwhile", async () => {
     const { root, model, store } = open("sweep", { study: SWEEP });
     get(root, "sweep-run").click();
     const { rid } = last(model);
@@ -150,7 +163,7 @@ describe("a sweep", () => {
 });
 
 describe("a text", () => {
-  it("is asked for under the interventions on show, with its length, temperature and seed", () => {
+  it("is requested under the interventions on show, with its length, temperature and seed", () => {
     const { root, model } = open("generate", { effect: EFFECT });
     expect(get(root, "generate-what").textContent).toBe("ablate Texas ×0");
     get<HTMLInputElement>(root, "generate-seed").value = "7";
@@ -167,14 +180,14 @@ describe("a text", () => {
     const { root, model } = open("generate", { effect: EFFECT });
     get(root, "generate-run").click();
     const { rid } = last(model);
-    model.emit("msg:custom", { type: "partial", rid, body: SAID });
-    await eventually(() => expect(texts(all(root, "said"))).toEqual(["Austin", "nothing yet"]));
+    model.emit("msg:custom", { type: "partial", rid, body: GENERATED });
+    await eventually(() => expect(texts(all(root, "generated"))).toEqual(["Austin", "nothing yet"]));
     const steered = [
       { token: "Texas", probability: 0.5, differs: true },
       { token: ".", probability: 1, differs: false },
     ];
-    model.emit("msg:custom", { type: "reply", rid, body: { ...SAID, steered, ended: true, code: CODE } });
-    await eventually(() => expect(texts(all(root, "said"))).toEqual(["Austin", "Texas ."]));
+    model.emit("msg:custom", { type: "reply", rid, body: { ...GENERATED, steered, ended: true, code: CODE } });
+    await eventually(() => expect(texts(all(root, "generated"))).toEqual(["Austin", "Texas ."]));
     expect([...root.querySelectorAll("bdi")].map(({ className }) => className)).toEqual(["differs", "differs", ""]);
     get(root, "copy-code");
   });

@@ -29,7 +29,7 @@ describe("the host's theme", () => {
     expect(hostTheme(document)).toBe("dark");
   });
 
-  it("is watched until the view closes", async () => {
+  it("is followed until the view closes", async () => {
     const abort = new AbortController();
     let changes = 0;
     watchHostTheme(

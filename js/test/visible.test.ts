@@ -60,8 +60,8 @@ it("shows the first token once one of its edges shows", () => {
 });
 
 it("shows what is pinned, grouped or selected whatever its share", () => {
-  const shown = idsOf(snapshot(), group(pin(EMPTY_CIRCUIT, ["1_-1_2"]), "Texas", ["1_2_1"]), ["E_0_0", "gone"]);
-  expect(shown).toEqual(["0_1_1", "1_2_1", "0_-1_1", "1_-1_2", "E_0_0", "E_5_1", "3_9_2"]);
+  const ids = idsOf(snapshot(), group(pin(EMPTY_CIRCUIT, ["1_-1_2"]), "Texas", ["1_2_1"]), ["E_0_0", "gone"]);
+  expect(ids).toEqual(["0_1_1", "1_2_1", "0_-1_1", "1_-1_2", "E_0_0", "E_5_1", "3_9_2"]);
 });
 
 it("always shows the strongest node", () => {
@@ -98,9 +98,9 @@ it.each(cases)("shows what the figure shows: $case", ({ circuit, nodes, edges })
   const graph = readSnapshot(fixtureSnapshot());
   const found = visible(graph, { ...EMPTY_CIRCUIT, ...(circuit as Partial<Circuit>) });
   expect([...found.nodes].map((node) => graph.ids[node])).toEqual(nodes);
-  const shown = Array.from(found.edges, (edge) => [
+  const kept = Array.from(found.edges, (edge) => [
     graph.ids[graph.edgeSource[edge]],
     graph.ids[graph.edgeTarget[edge]],
   ]);
-  expect(shown.map(String).sort()).toEqual(edges.map(String).sort());
+  expect(kept.map(String).sort()).toEqual(edges.map(String).sort());
 });

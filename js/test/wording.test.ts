@@ -1,4 +1,4 @@
-/** Numbers, interventions, names and outcomes in words, as the kernel words them: both are held to tests/fixtures. */
+/** Numbers, interventions, names and outcomes in words, as the kernel words them: both are checked against tests/fixtures. */
 
 import { describe, expect, test } from "vitest";
 import experiments from "../../tests/fixtures/experiments.json";

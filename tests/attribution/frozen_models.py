@@ -11,7 +11,7 @@ from circuit_widget.model.frozen import FrozenLayer, FrozenModel, FrozenNorm
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """The inputs of a sweep, and the writes of features and errors before the norm after the MLP."""
+    """The inputs of the computation of edges, and the writes of features and errors before the norm after the MLP."""
 
     frozen: FrozenModel
     nodes: tuple[LayerNodes, ...]

@@ -19,7 +19,7 @@ from tests.models import PROMPT_IDS, reference_model, tiny_model
 PROMPT = "the capital of France is"
 
 
-def test_the_default_is_ten_tokens_or_fewer_that_hold_95_percent() -> None:
+def test_the_default_is_ten_tokens_or_fewer_that_have_95_percent() -> None:
     graph = reference_model().trace(PROMPT)
     probabilities = [target.probability for target in graph.targets]
     assert len(probabilities) == 10

@@ -46,7 +46,7 @@ def find() -> str | None:
 def launch(playwright: Playwright) -> Browser:
     """Start the installed browser without a window and without a network.
 
-    Raises FileNotFoundError when there is none, saying how to get one.
+    Raises FileNotFoundError when there is none; its text is how to get one.
     """
     executable = find()
     if executable is None:

@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser import chromium
+from tests.browser.forked_kernels import ForkedKernels
 from tests.browser.jupyter_server import JupyterServer
+from tests.browser.local_server import private_environment
 from tests.browser.notebook import START_TIMEOUT, Notebook
 from tests.browser.widget_view import FEATURES, GROUPS, LOAD, SHOW, WidgetView
 
@@ -20,7 +22,7 @@ Screen = dict[str, Any]
 """Settings of a browser profile."""
 
 FINE_SCREEN: Screen = {"viewport": {"width": 1600, "height": 1900}, "device_scale_factor": 1.5}
-"""A screen for pictures fit to be shown."""
+"""A screen for pictures fit to be published."""
 
 OpenNotebook = Callable[..., Notebook]
 
@@ -43,8 +45,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """The session's JupyterLab."""
-    with JupyterServer(tmp_path_factory.mktemp("jupyter")) as running:
+    """The session's JupyterLab. Its kernels are forks; other servers start theirs from nothing."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    environment = private_environment(folder)
+    with ForkedKernels(folder, Path(environment["JUPYTER_DATA_DIR"]), environment), JupyterServer(folder) as running:
         yield running
 
 
@@ -64,7 +68,7 @@ def context(browser: Browser, screen: Screen) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def complaints(context: BrowserContext) -> Iterator[list[str]]:
-    """What pages logged as errors and asked of other machines; the test fails when anything is left in it."""
+    """What pages logged as errors and requested from other machines; the test fails when anything is left in it."""
     heard: list[str] = []
 
     def listen(page: Page) -> None:

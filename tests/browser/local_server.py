@@ -33,6 +33,8 @@ def private_environment(folder: Path) -> dict[str, str]:
         "https_proxy": nowhere,
         "no_proxy": "127.0.0.1,localhost",
         "HF_HUB_OFFLINE": "1",
+        # Kernels in the folder are found before those of the environment.
+        "JUPYTER_PREFER_ENV_PATH": "0",
     }
     own = {name: str(folder / name.lower()) for name in SETTINGS}
     return {**os.environ, **own, **offline, "OMP_NUM_THREADS": "1"}

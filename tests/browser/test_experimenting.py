@@ -16,8 +16,8 @@ DALLAS_TOKEN = "frame[(frame.kind == 'token') & (frame.token.str.strip() == 'Dal
 AN_ERROR = "frame[frame.kind == 'error'].sort_values('influence').id.iloc[-1]"
 
 
-def shown(view: WidgetView) -> list[object]:
-    """Return what Python says is on show: the experiment's number, and the supernodes' names."""
+def displayed(view: WidgetView) -> list[object]:
+    """Return what Python says is displayed: the experiment's number, and the supernodes' names."""
     return list(
         view.notebook.python("[widget.effect and widget.effect['id'], [one.name for one in widget.circuit.supernodes]]")
     )
@@ -29,7 +29,7 @@ def last_intervention(view: WidgetView) -> dict[str, object]:
     return dict(done)
 
 
-def wait_until_shown(view: WidgetView, state: list[object]) -> None:
+def wait_until_displayed(view: WidgetView, state: list[object]) -> None:
     """Wait until page and Python show an experiment, None for none, and supernodes."""
     number, names = state
     view.notebook.wait_until(
@@ -45,16 +45,16 @@ def wait_until_shown(view: WidgetView, state: list[object]) -> None:
 
 @pytest.mark.parametrize("way", ["buttons", "keys"])
 def test_undo_and_redo_go_over_experiments_and_groupings_in_their_order(dallas: WidgetView, way: str) -> None:
-    steps = [shown(dallas)]
+    steps = [displayed(dallas)]
     dallas.ablate("Texas")
-    steps.append(shown(dallas))
+    steps.append(displayed(dallas))
     first, second = dallas.notebook.python("[node for node in features('is') if node not in texas][:2]")
     dallas.drag(dallas.place(first), dallas.place(second))
     dallas.name_group("mine")
     dallas.notebook.wait_until("widget.circuit.supernodes[-1].name == 'mine'")
-    steps.append(shown(dallas))
+    steps.append(displayed(dallas))
     dallas.ablate("capital")
-    steps.append(shown(dallas))
+    steps.append(displayed(dallas))
     assert [number for number, _ in steps] == [None, 1, 1, 2]
 
     def go(which: str) -> None:
@@ -65,22 +65,22 @@ def test_undo_and_redo_go_over_experiments_and_groupings_in_their_order(dallas: 
 
     dallas.box("capital").focus()
     go("undo")
-    wait_until_shown(dallas, steps[2])
+    wait_until_displayed(dallas, steps[2])
     # Grouping opened a name, and naming it was a step of its own.
     go("undo")
     dallas.notebook.wait_until("widget.circuit.supernodes[-1].name != 'mine'")
     go("undo")
-    wait_until_shown(dallas, steps[1])
+    wait_until_displayed(dallas, steps[1])
     go("undo")
-    wait_until_shown(dallas, steps[0])
+    wait_until_displayed(dallas, steps[0])
     expect(dallas.part("undo")).to_be_disabled()
     go("redo")
-    wait_until_shown(dallas, steps[1])
+    wait_until_displayed(dallas, steps[1])
     go("redo")
     go("redo")
-    wait_until_shown(dallas, steps[2])
+    wait_until_displayed(dallas, steps[2])
     go("redo")
-    wait_until_shown(dallas, steps[3])
+    wait_until_displayed(dallas, steps[3])
     expect(dallas.part("redo")).to_be_disabled()
     assert dallas.notebook.python("widget.history()['id'].tolist()") == [1, 2]
 
@@ -155,10 +155,10 @@ def test_the_swap_form_shows_what_stands_for_what_and_takes_another_choice(dalla
     dallas.wait_for_effect_after(None)
     aligned = dict(dallas.notebook.python("widget.effects[-1].interventions[0].alignment"))
     assert aligned[position] == position - 1
-    asked = "widget.circuit.supernode('Texas').nodes"
+    swapped = "widget.circuit.supernode('Texas').nodes"
     dallas.notebook.tell(
-        f"import circuit_widget as cw\nplain = model.intervene(graph, cw.SwapIn({asked}, {OAKLAND!r}))\n"
-        f"edited = model.intervene(graph, cw.SwapIn({asked}, {OAKLAND!r}, alignment={aligned!r}))"
+        f"import circuit_widget as cw\nplain = model.intervene(graph, cw.SwapIn({swapped}, {OAKLAND!r}))\n"
+        f"edited = model.intervene(graph, cw.SwapIn({swapped}, {OAKLAND!r}, alignment={aligned!r}))"
     )
     plain, edited = dallas.notebook.python("[one.probability(graph.targets[0].token_id)[1] for one in (plain, edited)]")
     after = dallas.token_rows()["Austin"]["after"]

@@ -58,15 +58,15 @@ def test_a_sweep_fills_in_and_is_what_python_measures(dallas: WidgetView) -> Non
     dallas.part("sweep", total="21").and_(dallas.root.locator(":not([data-done='21'])")).wait_for()
     dallas.notebook.tell(AT_FULL_SPEED)
     dallas.part("sweep", done="21", total="21").wait_for()
-    dallas.notebook.tell("asked = widget.circuit.supernode('Texas').nodes; sweep = model.sweep(graph, asked)")
+    dallas.notebook.tell("nodes = widget.circuit.supernode('Texas').nodes; sweep = model.sweep(graph, nodes)")
     measured = dallas.notebook.python("[effect.probability(graph.targets[0].token_id)[1] for effect in sweep.effects]")
     (kept,) = dallas.notebook.python("[token for token in widget.study['tokens'] if token['token'] == 'Austin']")
     assert kept["probability"] == pytest.approx(measured, abs=1e-5)
     points = dallas.part("plot-line", name="Austin").locator("circle")
     assert points.count() == 21
     titles = [title.replace("−", "-") for title in points.all_text_contents()]
-    shown = [float(re.findall(r": Austin ([\d.e-]+),", title)[0]) for title in titles]
-    assert shown == pytest.approx(measured, abs=0.006)
+    displayed = [float(re.findall(r": Austin ([\d.e-]+),", title)[0]) for title in titles]
+    assert displayed == pytest.approx(measured, abs=0.006)
 
 
 def test_a_point_of_a_sweep_runs_its_experiment(dallas: WidgetView) -> None:
@@ -79,8 +79,8 @@ def test_a_point_of_a_sweep_runs_its_experiment(dallas: WidgetView) -> None:
     assert dallas.part("panel-effect").get_attribute("aria-pressed") == "true"
     (done,) = dallas.notebook.python("[one.to_json() for one in widget.effects[-1].interventions]")
     assert (done["kind"], done["factor"]) == ("scale", 2)
-    (shown,) = dallas.notebook.python("widget.effect['interventions']")
-    assert set(shown["nodes"]) == set(dallas.notebook.python("list(widget.circuit.supernode('Texas').nodes)"))
+    (displayed,) = dallas.notebook.python("widget.effect['interventions']")
+    assert set(displayed["nodes"]) == set(dallas.notebook.python("list(widget.circuit.supernode('Texas').nodes)"))
     assert dallas.part("intervention").inner_text().startswith("scale Texas ×2")
 
 
@@ -100,8 +100,8 @@ def test_a_sweep_of_pairs_lists_every_box_and_pair(dallas: WidgetView) -> None:
     after = dallas.notebook.python(
         "[one.probability(graph.targets[0].token_id)[1] for one in (*pairs.singles.values(), *pairs.pairs.values())]"
     )
-    shown = [float(number) for number in dallas.part("sweep-row").locator(".number").all_inner_texts()]
-    assert shown == pytest.approx(after, abs=0.006)
+    displayed = [float(number) for number in dallas.part("sweep-row").locator(".number").all_inner_texts()]
+    assert displayed == pytest.approx(after, abs=0.006)
 
 
 @pytest.mark.parametrize("way", ["Escape", "Cancel", "Cancel after a look at the history"])
@@ -130,11 +130,11 @@ def test_a_cancelled_sweep_leaves_the_last_one(dallas: WidgetView, way: str) -> 
     assert dallas.part("failure").count() == 0
 
 
-def said(view: WidgetView) -> list[list[tuple[str, bool]]]:
+def texts(view: WidgetView) -> list[list[tuple[str, bool]]]:
     """Return the texts on show: each token, and whether it is marked."""
     return [
         [(token.inner_text(), "differs" in str(token.get_attribute("class"))) for token in text.locator("bdi").all()]
-        for text in view.part("said").all()
+        for text in view.part("generated").all()
     ]
 
 
@@ -162,8 +162,8 @@ def test_a_text_under_intervention_grows_and_marks_what_differs(dallas: WidgetVi
         "[[[token.text for token in one.sampled], list(marks)]"
         " for one, marks in zip((made.unsteered, made.steered), made.marks)]"
     )
-    assert said(dallas) == [list(zip(*text, strict=True)) for text in python]
-    assert said(dallas)[0][0] == ("Austin", True)
+    assert texts(dallas) == [list(zip(*text, strict=True)) for text in python]
+    assert texts(dallas)[0][0] == ("Austin", True)
     assert dallas.notebook.python("[token['token'] for token in widget.study['steered']]") == python[1][0]
 
 
@@ -172,12 +172,12 @@ def test_a_seed_draws_the_same_text_again_and_new_tokens_are_steered_too(dallas:
     dallas.open("generate")
     dallas.part("generate-new").check()
     say(dallas, temperature="3", length="8", seed="7")
-    first = said(dallas)
+    first = texts(dallas)
     assert "prompt and new tokens · temperature 3 · seed 7" in dallas.part("texts").inner_text()
     say(dallas, seed="8")
-    assert said(dallas) != first
+    assert texts(dallas) != first
     say(dallas, seed="7")
-    assert said(dallas) == first
+    assert texts(dallas) == first
     dallas.notebook.tell(
         f"made = model.generate({PROMPT}, interventions=widget.effects[-1].interventions, new_tokens=True,"
         " max_new_tokens=8, temperature=3.0, seed=7)"
@@ -217,7 +217,7 @@ def entry(view: WidgetView, number: int, part: str) -> None:
     view.part("experiment-entry", id=str(number)).locator(f"[data-test={part!r}]").click()
 
 
-def test_an_experiment_made_before_can_be_shown_again_and_compared(dallas: WidgetView) -> None:
+def test_an_experiment_made_before_can_be_displayed_again_and_compared(dallas: WidgetView) -> None:
     three_experiments(dallas)
     dallas.open("history")
     assert [row.get_attribute("data-id") for row in dallas.part("experiment-entry").all()] == ["3", "2", "1"]

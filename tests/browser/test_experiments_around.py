@@ -1,4 +1,4 @@
-"""What surrounds experiments: busy cells, cancels, reloads, second views; and what is said where one cannot be made."""
+"""What surrounds experiments: busy cells, cancels, reloads, second views; and what is stated where one cannot be made."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_a_click_while_a_cell_runs_ends_in_what_python_holds(dallas: WidgetView)
     dallas.root.scroll_into_view_if_needed()
     dallas.box("Texas").click()
     dallas.part("dial-0").click()
-    # With ipykernel 6 nothing is answered before the cell has ended, which is said.
+    # With ipykernel 6 nothing is answered before the cell has ended, which is stated.
     waiting = dallas.part("job").filter(has_text="Waiting for the running cell")
     waiting.or_(dallas.part("effect", effect="1")).first.wait_for()
     dallas.part("effect", effect="1").wait_for()
@@ -79,7 +79,7 @@ def test_two_views_show_the_same_experiments(dallas: WidgetView) -> None:
     assert pages_state(dallas) == pages_state(other)
 
 
-def test_what_cannot_be_run_is_said_and_changes_nothing(dallas: WidgetView) -> None:
+def test_what_cannot_be_run_is_stated_and_changes_nothing(dallas: WidgetView) -> None:
     dallas.ablate("Texas")
     before = dallas.notebook.python("[widget.effect, widget.study, widget.experiments]")
     dallas.box("Texas").click()

@@ -1,4 +1,4 @@
-"""Text from models and people is shown as text, whatever it says and however long it is."""
+"""Text from models and people is displayed as text, whatever it says and however long it is."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -35,7 +35,7 @@ def executed(view: WidgetView) -> bool:
     return bool(view.page.evaluate("() => 'executed' in window"))
 
 
-def test_labels_and_tokens_full_of_html_are_shown_as_text(view: WidgetView) -> None:
+def test_labels_and_tokens_full_of_html_are_displayed_as_text(view: WidgetView) -> None:
     for node in view.notebook.python("[first, second]"):
         view.click_node(node)
         view.part("inspector-title").filter(has_text="<img").wait_for()
@@ -66,13 +66,13 @@ def test_a_label_of_ten_thousand_characters_is_refused_in_a_sentence(view: Widge
     view.notebook.tell("""
 try:
     widget.label(first, "x" * 10_000)
-    said = "nothing"
+    message = "nothing"
 except cw.CircuitWidgetError as error:
-    said = str(error)
+    message = str(error)
 """)
-    said = view.notebook.python("said")
-    assert "80" in said
-    assert len(said) < 400
+    message = view.notebook.python("message")
+    assert "80" in message
+    assert len(message) < 400
     assert view.notebook.python("dict(widget.circuit.labels)") == {}
 
 
@@ -86,7 +86,7 @@ def test_after_names_of_hundreds_of_emoji_one_goes_on_experimenting(dallas: Widg
     dallas.part("rename").fill(name)
     dallas.part("rename").press("Enter")
     dallas.notebook.wait_until(f"widget.circuit.supernodes[0].name == {name!r}")
-    # A selector cannot hold the joiners of the name.
+    # A selector cannot contain the joiners of the name.
     named = dallas.part("box", kind="supernode").first
     assert named.get_attribute("data-name") == name
     named.click()

@@ -9,19 +9,19 @@ from tests.browser.jupyter_server import JupyterServer
 from tests.browser.notebook import KERNEL, START_TIMEOUT, Notebook
 from tests.browser.widget_view import FEATURES, LOAD, SHOW, WidgetView
 
-TWO = "first, second = shown.id[:2]\n"
+TWO = "first, second = visible.id[:2]\n"
 WHERE_DALLAS_IS = "widget.group('place', features('Dallas'))"
 
-# Holds the model as a long run would.
-HOLD = """
+# Keeps the model as a long run would.
+KEEP = """
 import threading
-held, release = threading.Event(), threading.Event()
-def hold():
+kept, release = threading.Event(), threading.Event()
+def keep():
     with model.lock:
-        held.set()
+        kept.set()
         release.wait(60)
-threading.Thread(target=hold, daemon=True).start()
-held.wait()
+threading.Thread(target=keep, daemon=True).start()
+kept.wait()
 """
 
 
@@ -73,7 +73,7 @@ def test_a_reloaded_page_shows_the_same_circuit_while_the_kernel_lives(open_note
 def test_a_kernel_restarted_mid_ablation_says_so_and_loses_nothing(open_notebook: OpenNotebook) -> None:
     notebook = opened(open_notebook, SHOW)
     notebook.tell("widget.group('kept', [first, second])")
-    notebook.tell(HOLD)
+    notebook.tell(KEEP)
     view = WidgetView(notebook)
     view.box("kept").click()
     view.part("dial-0").click()
@@ -104,7 +104,28 @@ def test_without_a_kernel_grouping_goes_on_and_ablating_says_at_once_what_is_mis
 
     notebook.page.reload(timeout=START_TIMEOUT)
     notebook.wait_for_kernel()
-    says_that_no_kernel_is_connected(WidgetView(notebook))
+    saved = WidgetView(notebook)
+    says_that_no_kernel_is_connected(saved)
+    every_panel_opens(saved)
+
+
+def every_panel_opens(view: WidgetView) -> None:
+    """Open what is no part of the code with which the widget is displayed."""
+    for panel, part in [
+        ("sweep", "sweep-form"),
+        ("generate", "generate-form"),
+        ("validate", "validate-run"),
+        ("history", "history"),
+    ]:
+        view.open(panel)
+        view.part(part).wait_for()
+    for button, part in [("search", "search-input"), ("export", "save-circuit"), ("retrace", "retrace-run")]:
+        view.part(button).click()
+        view.part(part).wait_for()
+        view.page.keyboard.press("Escape")
+    view.box("kept").click()
+    view.part("inspector-title").wait_for()
+    assert view.part("load-failed").count() == 0
 
 
 def says_that_no_kernel_is_connected(view: WidgetView) -> None:
@@ -120,7 +141,7 @@ def says_that_no_kernel_is_connected(view: WidgetView) -> None:
 def test_a_running_ablation_can_be_cancelled(open_notebook: OpenNotebook) -> None:
     notebook = opened(open_notebook, SHOW)
     notebook.tell("widget.group('kept', [first, second])")
-    notebook.tell(HOLD)
+    notebook.tell(KEEP)
     view = WidgetView(notebook)
     view.box("kept").click()
     view.part("dial-0").click()

@@ -114,7 +114,7 @@ def test_a_reader_sees_the_circuit_and_the_experiment_that_was_displayed(read: O
     assert not reader.page.locator("#circuit-widget-figure").is_visible()
 
 
-def test_a_recorded_experiment_is_shown_again_with_its_numbers(
+def test_a_recorded_experiment_is_displayed_again_with_its_numbers(
     read: Opening, widget: CircuitWidget, tmp_path: Path
 ) -> None:
     reader = read(widget)
@@ -140,9 +140,9 @@ def test_a_recorded_experiment_is_shown_again_with_its_numbers(
 
 def test_a_reader_selects_searches_and_groups(read: Opening, widget: CircuitWidget, graph: Graph) -> None:
     reader = read(widget)
-    shown = [node for node in graph.prune(0.6).node_ids[:40] if graph.index(node) < graph.n_features]
+    visible = [node for node in graph.prune(0.6).node_ids[:40] if graph.index(node) < graph.n_features]
     grouped = {node for supernode in widget.circuit.supernodes for node in supernode.nodes}
-    first, second = [node for node in shown if node not in grouped][:2]
+    first, second = [node for node in visible if node not in grouped][:2]
     reader.page.mouse.click(*reader.place(widget, first))
     reader.part("feature-card").wait_for()
     assert reader.part("feature-card").locator(".example").count() > 0

@@ -71,7 +71,7 @@ def test_a_widget_in_a_hidden_tab_is_as_it_was_when_the_tab_is_displayed(dallas:
     dallas.root.wait_for(state="hidden")
     notebook.page.evaluate("""async () => {
       const panel = [...window.jupyterapp.shell.widgets("main")].find((one) => one.id === window.ownPanel);
-      await panel.sessionContext.session.kernel.requestExecute({ code: "widget.group('later', [shown.id.iloc[-1]])" }).done;
+      await panel.sessionContext.session.kernel.requestExecute({ code: "widget.group('later', [visible.id.iloc[-1]])" }).done;
       window.jupyterapp.shell.activateById(window.ownPanel);
     }""")
     dallas.box("later").wait_for()

@@ -49,7 +49,7 @@ def test_a_click_on_the_map_selects_and_explains_a_feature(view: WidgetView) -> 
     view.notebook.wait_until(f"widget.selected == [{feature!r}]")
     view.part("feature-card").wait_for()
     layer, index = view.notebook.python(
-        f"[int(shown[shown.id == {feature!r}].iloc[0][c]) for c in ('layer', 'feature')]"
+        f"[int(visible[visible.id == {feature!r}].iloc[0][c]) for c in ('layer', 'feature')]"
     )
     facts = view.part("inspector-facts").inner_text()
     assert f"layer {layer}" in facts
@@ -59,7 +59,7 @@ def test_a_click_on_the_map_selects_and_explains_a_feature(view: WidgetView) -> 
 
 def test_selecting_in_python_selects_on_the_page(view: WidgetView) -> None:
     for feature in features(view, "is", 2):
-        index = view.notebook.python(f"int(shown[shown.id == {feature!r}].iloc[0].feature)")
+        index = view.notebook.python(f"int(visible[visible.id == {feature!r}].iloc[0].feature)")
         view.notebook.tell(f"widget.select([{feature!r}])")
         view.part("inspector-facts").filter(has_text=str(index)).wait_for()
 

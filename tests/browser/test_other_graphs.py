@@ -9,7 +9,7 @@ from tests.browser.widget_view import WidgetView
 from tests.graph.viewer_files import document
 
 
-def test_a_graph_of_another_tool_is_shown_and_grouped(open_notebook: OpenNotebook, tmp_path: Path) -> None:
+def test_a_graph_of_another_tool_is_displayed_and_grouped(open_notebook: OpenNotebook, tmp_path: Path) -> None:
     given, grouped = tmp_path / "given.json", tmp_path / "grouped.json"
     view = {"pinnedIds": ["3_7_2"], "supernodes": [["a capital", "1_9_2"]]}
     given.write_text(json.dumps(document() | {"qParams": view}), encoding="utf-8")
@@ -22,14 +22,14 @@ def test_a_graph_of_another_tool_is_shown_and_grouped(open_notebook: OpenNoteboo
     )
     notebook.run(0)
     notebook.run(1)
-    shown = WidgetView(notebook)
-    shown.supernode("a capital").wait_for()
-    effects = shown.part("effects").inner_text()
+    displayed = WidgetView(notebook)
+    displayed.supernode("a capital").wait_for()
+    effects = displayed.part("effects").inner_text()
     assert "Interventions are not possible here. This graph has no model to run" in effects
     assert "0.60" in effects
     assert "logit" not in effects.lower()
     notebook.tell("widget.group('the', ['0_57794_1'])")
-    shown.supernode("the").wait_for()
+    displayed.supernode("the").wait_for()
     notebook.run(2)
     again = cw.Circuit.load(grouped)
     assert {one.name: one.nodes for one in again.supernodes} == {"a capital": ("1_9_2",), "the": ("0_57794_1",)}

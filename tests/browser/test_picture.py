@@ -13,7 +13,7 @@ from tests.browser.jupyter_server import JupyterServer
 from tests.browser.notebook import START_TIMEOUT, Notebook
 from tests.browser.widget_view import FEATURES, LOAD, SHOW, WidgetView
 
-TWO = "first, second = shown.id[:2]\n"
+TWO = "first, second = visible.id[:2]\n"
 PICTURE = ".circuit-widget-picture"
 
 
@@ -27,7 +27,7 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield running
 
 
-def shown_in(open_notebook: OpenNotebook, *more: str, on: JupyterServer) -> Notebook:
+def displayed_in(open_notebook: OpenNotebook, *more: str, on: JupyterServer) -> Notebook:
     notebook = open_notebook([LOAD + FEATURES + TWO, SHOW, *more], on=on)
     notebook.run(0)
     notebook.run(1)
@@ -66,7 +66,7 @@ def is_drawn(image: Locator) -> bool:
 def test_after_each_gesture_the_saved_picture_is_the_current_one(
     open_notebook: OpenNotebook, host: JupyterServer, complaints: list[str]
 ) -> None:
-    notebook = shown_in(open_notebook, on=host)
+    notebook = displayed_in(open_notebook, on=host)
     view = WidgetView(notebook)
     wait_for_picture(notebook)
     before = outputs(file_of(notebook, host))

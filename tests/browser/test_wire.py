@@ -60,9 +60,9 @@ def test_a_click_while_a_cell_runs_is_answered_at_once(view: WidgetView) -> None
 
 def test_a_click_while_a_cell_uses_the_model_says_what_it_waits_for(view: WidgetView) -> None:
     view.notebook.tell(
-        "import threading\nheld = threading.Event(); release = threading.Event()\n"
-        "def hold():\n    with model.lock:\n        held.set(); release.wait(20)\n"
-        "threading.Thread(target=hold).start(); held.wait(5)"
+        "import threading\nkept = threading.Event(); release = threading.Event()\n"
+        "def keep():\n    with model.lock:\n        kept.set(); release.wait(20)\n"
+        "threading.Thread(target=keep).start(); kept.wait(5)"
     )
     click_ablate(view)
     view.part("job").filter(has_text="Waiting for the cell that uses the model").wait_for()
@@ -70,7 +70,7 @@ def test_a_click_while_a_cell_uses_the_model_says_what_it_waits_for(view: Widget
     view.wait_for_effect_after(None)
 
 
-def test_a_failure_is_said_and_the_next_click_works(view: WidgetView) -> None:
+def test_a_failure_is_stated_and_the_next_click_works(view: WidgetView) -> None:
     view.notebook.tell("import logging; logging.disable(logging.CRITICAL); model.failure = MemoryError()")
     click_ablate(view)
     view.part("failure").filter(has_text="not enough memory").wait_for()

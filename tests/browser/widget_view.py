@@ -18,9 +18,9 @@ SHOW = "widget"
 # The features on the map by what they are rather than by any label, the most influential first.
 FEATURES = """
 frame = graph.to_frames()[0]
-shown = frame[(frame.kind == "feature") & (graph.share <= 0.8)].sort_values("influence", ascending=False)
+visible = frame[(frame.kind == "feature") & (graph.share <= 0.8)].sort_values("influence", ascending=False)
 def features(token):
-    return shown[shown.token.str.strip() == token].id.tolist()
+    return visible[visible.token.str.strip() == token].id.tolist()
 """
 
 # The groups of the quickstart.
@@ -45,8 +45,9 @@ AT_FULL_SPEED = "for hook in slow: hook.remove()"
 # The figure and the screen share one layout, so the kernel can say where the screen has drawn a node.
 PLACES = """
 def places(widget, width, height):
+    from circuit_widget.display.visible_graph import visible_graph
     from circuit_widget.figure.layout.map_layout import map_layout
-    from circuit_widget.figure.scene.visible import map_nodes, visible_graph
+    from circuit_widget.figure.scene.map_scene import map_nodes
     from circuit_widget.wording.names import layer_names
     graph, circuit = widget.graph, widget.circuit
     visible = visible_graph(graph, circuit.pin(widget.selected) if widget.selected else circuit).nodes

@@ -193,7 +193,7 @@ def test_transcoders_with_the_same_files_are_the_same_by_any_name() -> None:
     assert "do not both name their transcoders; they are taken to be the same" in str(cw.compare(here, unnamed))
 
 
-def test_what_pruning_dropped_is_said_to_be_dropped() -> None:
+def test_what_pruning_dropped_is_reported_as_dropped() -> None:
     found = cw.compare(HERE, HERE.prune(0.5))
     assert "The graph there is pruned: what pruning dropped counts as not in the graph." in found.summary
 

@@ -59,9 +59,9 @@ def test_every_state_has_cities_in_all_three_splits() -> None:
 def test_a_held_out_pair_of_opposites_is_held_out_both_ways() -> None:
     trained = {frozenset((s.subject, s.answer)) for s in corpus.select(Kind.OPPOSITE, Split.TRAIN)}
     for split in (Split.CHOOSE, Split.REPORT):
-        asked = {frozenset((s.subject, s.answer)) for s in corpus.select(Kind.OPPOSITE, split)}
-        assert len(asked) == 15
-        assert asked & trained == set()
+        reported = {frozenset((s.subject, s.answer)) for s in corpus.select(Kind.OPPOSITE, split)}
+        assert len(reported) == 15
+        assert reported & trained == set()
 
 
 def test_a_held_out_sum_is_held_out_in_both_orders() -> None:

@@ -20,7 +20,7 @@ def places() -> list[facts.Region]:
     return [*facts.states(), *facts.countries()]
 
 
-def test_there_are_fifty_states_and_every_one_has_enough_cities_to_hold_two_out() -> None:
+def test_there_are_fifty_states_and_every_one_has_enough_cities_to_leave_two_out() -> None:
     assert len(facts.states()) == 50
     assert min(len(state.cities) for state in facts.states()) >= 5
     assert min(len(country.cities) for country in facts.countries()) >= 3

@@ -8,18 +8,22 @@ from collections.abc import Mapping
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.demo import facts
+from circuit_widget.demo import MODEL, TRANSCODERS, facts
 from circuit_widget.demo.groups import (
     CAPITAL,
     Member,
     capital_features,
     find_groups,
+    group_questions,
     kept_groups,
     question,
     state_features,
     training_cities,
 )
 from circuit_widget.errors import NodeError
+from tools.train_demo.evaluate import plain_model
+from tools.train_demo.question_activations import question_activations
+from tools.train_demo.transcoder import load_transcoders
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,14 @@ def dallas(model: cw.ReplacementModel) -> cw.Graph:
 
 
 def test_the_kept_groups_are_those_the_rule_finds(model: cw.ReplacementModel) -> None:
-    assert find_groups(model.activations) == kept_groups()
+    questions = group_questions()
+    active = question_activations(*plain_model(MODEL), load_transcoders(TRANSCODERS), questions)
+    assert find_groups(active.__getitem__) == kept_groups()
+    for prompt in questions[::80]:
+        own = model.activations(prompt)
+        assert own.keys() == active[prompt].keys()
+        for feature, value in active[prompt].items():
+            assert own[feature] == pytest.approx(value, rel=1e-3, abs=1e-4)
 
 
 def test_every_state_and_capital_has_a_group() -> None:
@@ -42,15 +53,15 @@ def test_every_state_and_capital_has_a_group() -> None:
 
 
 def test_groups_are_found_without_the_held_out_cities() -> None:
-    asked: list[str] = []
+    prompts: list[str] = []
 
     def activations(prompt: str) -> Mapping[cw.Feature, float]:
-        asked.append(prompt)
+        prompts.append(prompt)
         return {cw.Feature(0, position, 0): 1.0 for position in range(1, 9)}
 
     find_groups(activations)
-    assert not any("Dallas" in prompt or "Oakland" in prompt for prompt in asked)
-    assert any("Houston" in prompt for prompt in asked)
+    assert not any("Dallas" in prompt or "Oakland" in prompt for prompt in prompts)
+    assert any("Houston" in prompt for prompt in prompts)
 
 
 def test_a_feature_joins_a_state_from_sixty_percent_of_its_cities_unless_others_have_it() -> None:

@@ -38,16 +38,17 @@ def at_the_end(sentence: Sentence) -> Mapping[cw.Feature, float]:
 def groups() -> Mapping[str, frozenset[tuple[int, int]]]:
     """Layer and number of the features of each rhyme; no outcome is looked at."""
     on: dict[str, Counter[tuple[int, int]]] = {sound: Counter() for sound in facts.rhymes()}
-    asked: Counter[str] = Counter()
+    n_couplets: Counter[str] = Counter()
     for sentence in couplets(Split.TRAIN):
-        asked[sentence.topic] += 1
+        n_couplets[sentence.topic] += 1
         on[sentence.topic].update((feature.layer, feature.feature) for feature in at_the_end(sentence))
     everywhere = sum(on.values(), Counter[tuple[int, int]]())
     return {
         sound: frozenset(
             place
             for place, count in counts.items()
-            if count >= ON * asked[sound] and everywhere[place] - count <= ON_ELSEWHERE * (asked.total() - asked[sound])
+            if count >= ON * n_couplets[sound]
+            and everywhere[place] - count <= ON_ELSEWHERE * (n_couplets.total() - n_couplets[sound])
         )
         for sound, counts in on.items()
     }
@@ -65,8 +66,8 @@ def alike(group: Sequence[cw.Feature], found: Mapping[cw.Feature, float], rng: r
 
 def words(sentence: Sentence, features: Sequence[cw.Feature]) -> tuple[str, str]:
     """The word that ends the couplet as the model is, and without some features."""
-    said = model().generate(sentence.prompt, interventions=cw.Ablate(features), max_new_tokens=2)
-    return said.unsteered.sampled[0].text, said.steered.sampled[0].text
+    generated = model().generate(sentence.prompt, interventions=cw.Ablate(features), max_new_tokens=1)
+    return generated.unsteered.sampled[0].text, generated.steered.sampled[0].text
 
 
 def rhymes(sentence: Sentence, word: str) -> bool:
@@ -75,7 +76,7 @@ def rhymes(sentence: Sentence, word: str) -> bool:
 
 def test_ablating_a_rhyme_changes_the_line_and_ablating_others_does_not_take_the_rhyme_away() -> None:
     rng = random.Random(7)
-    changed, lost, asked = Counter[str](), Counter[str](), Counter[str]()
+    changed, lost, n_couplets = Counter[str](), Counter[str](), Counter[str]()
     for sentence in couplets(Split.REPORT, Split.CHOOSE):
         found = at_the_end(sentence)
         group = [feature for feature in found if (feature.layer, feature.feature) in groups()[sentence.topic]]
@@ -85,29 +86,31 @@ def test_ablating_a_rhyme_changes_the_line_and_ablating_others_does_not_take_the
         for name, features in [("rhyme", group), *(("others", control) for control in controls)]:
             before, after = words(sentence, features)
             if rhymes(sentence, before):
-                asked[name] += 1
+                n_couplets[name] += 1
                 changed[name] += after != before
                 lost[name] += not rhymes(sentence, after)
-    assert asked["rhyme"] >= 40
-    assert changed["rhyme"] >= 0.5 * asked["rhyme"]
-    assert changed["others"] <= 0.3 * asked["others"]
-    assert lost["rhyme"] >= 0.25 * asked["rhyme"]
-    assert lost["others"] <= 0.05 * asked["others"]
+    assert n_couplets["rhyme"] >= 40
+    assert changed["rhyme"] >= 0.5 * n_couplets["rhyme"]
+    assert changed["others"] <= 0.3 * n_couplets["others"]
+    assert lost["rhyme"] >= 0.25 * n_couplets["rhyme"]
+    assert lost["others"] <= 0.05 * n_couplets["others"]
 
 
 def test_a_rhyme_ablated_on_new_tokens_changes_the_line_that_follows() -> None:
-    asked, lost, same_before = 0, 0, 0
+    n_couplets, lost, same_before = 0, 0, 0
     for sentence in couplets(Split.REPORT, Split.CHOOSE):
         begun = sentence.prompt[: sentence.prompt.index(",") + 1]
         rest = sentence.prompt.removeprefix(begun).split()
         group = [cw.Everywhere(*place) for place in sorted(groups()[sentence.topic])]
-        said = model().generate(begun, interventions=cw.Ablate(group), new_tokens=True, max_new_tokens=len(rest) + 1)
-        line, steered = ([token.text for token in one.sampled] for one in (said.unsteered, said.steered))
+        generated = model().generate(
+            begun, interventions=cw.Ablate(group), new_tokens=True, max_new_tokens=len(rest) + 1
+        )
+        line, steered = ([token.text for token in one.sampled] for one in (generated.unsteered, generated.steered))
         if line[:-1] != rest or not rhymes(sentence, line[-1]):
             continue
-        asked += 1
+        n_couplets += 1
         same_before += steered[:-1] == rest
         lost += not rhymes(sentence, steered[-1])
-    assert asked >= 40
-    assert same_before >= 0.9 * asked
-    assert lost >= 0.25 * asked
+    assert n_couplets >= 40
+    assert same_before >= 0.9 * n_couplets
+    assert lost >= 0.25 * n_couplets

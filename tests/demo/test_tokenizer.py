@@ -1,4 +1,4 @@
-"""The tokenizer: whole words and digits, names in one token, unknown words told apart."""
+"""The tokenizer: whole words and digits, names in one token, unknown words kept apart."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def make_entries() -> dict[str, Entry]:
             "folder": folder / "examples",
             "column": "text",
             "window": None,
-            "max_tokens": None,
+            "max_tokens": 100,
             **silent,
         },
         "read_examples": {"path": published, "folder": None, **silent},

@@ -37,7 +37,7 @@ def package_classes() -> dict[str, type]:
 
 @functools.cache
 def public_classes() -> tuple[type, ...]:
-    """Return the classes that a user can get hold of, those that errors and warnings are left out."""
+    """Return the classes that a user can get, those that errors and warnings are left out."""
     known, found = package_classes(), {}
     waiting = [getattr(circuit_widget, name) for name in circuit_widget.__all__ if name != "__version__"]
     while waiting:

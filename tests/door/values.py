@@ -10,7 +10,7 @@ from circuit_widget import Ablate, Feature
 
 
 class Unprintable:
-    """Cannot be shown: even its text raises."""
+    """Cannot be displayed: even its text raises."""
 
     def __repr__(self) -> str:
         raise RuntimeError("this object has no text")

@@ -1,4 +1,4 @@
-"""A graph like that of a small model asked for a capital, a circuit on it, and effects: numbers by rule, no training."""
+"""A graph like that of a small model that answers with a capital, a circuit on it, and effects: numbers by rule, no training."""
 
 import random
 from collections.abc import Sequence

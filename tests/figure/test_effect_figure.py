@@ -48,7 +48,7 @@ def test_every_output_bar_has_a_tick_where_the_graph_predicted_it(controls: Cont
 def test_bands_are_where_controls_were_and_are_named(controls: Controls) -> None:
     features = [node for node in controls.effect.graph.node_ids if node.startswith("1_")][:3]
     circuit = Circuit().group("some", features)
-    plain, banded = (draw(controls, circuit, with_controls=shown) for shown in (False, True))
+    plain, banded = (draw(controls, circuit, with_controls=with_band) for with_band in (False, True))
     bands = [item for item in banded.items if isinstance(item, Rectangle) and item.paint == BAND and item.h == 16]
     rows = [item for item in banded.items if isinstance(item, Rectangle) and item.paint.fill == style.TRACK]
     assert len(rows) == 1

@@ -13,12 +13,12 @@ from xml.etree import ElementTree
 import pytest
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.errors import FigureError, NodeError
 from circuit_widget.figure.figure import Figure, make_figure
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.map_scene import node_marks
 from circuit_widget.figure.scene.scene import Circle, Curves, Label, Polygon, Rectangle
-from circuit_widget.figure.scene.visible import visible_graph
 from circuit_widget.intervention import Effect
 from circuit_widget.wording.names import token_text
 from circuit_widget.wording.numbers import probability
@@ -140,7 +140,7 @@ def test_the_circuit_shows_boxes_and_what_the_effect_did() -> None:
     figure = make_figure(GRAPH, CIRCUIT, texas_ablated(GRAPH), part="circuit")
     found = texts(figure)
     assert {"ablate Texas ×0", "×0", "nothing frozen", "0.91 → 0.04"} <= set(found)
-    # Once beside its box, once beside its bar; the box that is held says only what was done to it.
+    # Once beside its box, once beside its bar; the box that is clamped says only what was done to it.
     assert [found.count(text) for text in ("18%", "42%", "115%", "0%")] == [2, 2, 2, 1]
     beside = {item.text: item.color for item in figure.scene.items if isinstance(item, Label) and item.bold}
     assert beside["42%"] == style.INHIBIT

@@ -57,10 +57,10 @@ def labelled(circuit: Circuit, node: str, text: str) -> Circuit:
 
 def hostile_figure(texts: Sequence[str], part: Any = "circuit") -> Figure:
     """A figure with up to five texts as tokens, targets, names of groups, labels of nodes, and the first as title."""
-    # A graph refuses halves of characters; a title is shown as far as it can be.
-    carried = [repaired(text) for text in texts]
-    words = [WORDS[0], *carried, *WORDS[len(texts) + 1 :]]
-    graph = dallas(words, [*carried[:3], "Austin", "Houston", "Texas"][:3])
+    # A graph refuses halves of characters; a title is displayed as far as it can be.
+    whole = [repaired(text) for text in texts]
+    words = [WORDS[0], *whole, *WORDS[len(texts) + 1 :]]
+    graph = dallas(words, [*whole[:3], "Austin", "Houston", "Texas"][:3])
     circuit = circuit_of_dallas()
     for old, text in zip(("Dallas", "of → name", "say Texas"), texts, strict=False):
         circuit = renamed(circuit, old, text)
@@ -103,8 +103,8 @@ def test_names_and_labels_are_in_the_svg(text: str) -> None:
     names = {group["name"] for group in figure.recipe["circuit"]["supernodes"]}
     labels = set(figure.recipe["circuit"]["labels"].values())
     found = "\n".join(ElementTree.fromstring(figure.svg().encode()).itertext())
-    for shown in (names | labels) & {text}:
-        assert allowed(printable(shown))[:6] in found
+    for part in (names | labels) & {text}:
+        assert allowed(printable(part))[:6] in found
 
 
 @pytest.mark.parametrize("texts", list(batches()), ids=lambda texts: repr(texts[0])[:20])
@@ -129,7 +129,7 @@ def test_a_lone_half_of_a_pair_is_a_sign_in_every_format(tmp_path: Path) -> None
 
 
 def names_in(reader: pypdf.PdfReader) -> Iterator[str]:
-    """The keys of every dictionary in the file that hold something: typst 0.13 gives a page an empty list of annotations."""
+    """The keys of every dictionary in the file that contain something: typst 0.13 gives a page an empty list of annotations."""
     size: Any = reader.trailer["/Size"]
     for number in range(1, int(size)):
         try:

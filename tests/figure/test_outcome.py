@@ -1,4 +1,4 @@
-"""What an effect did to each box, and what it brought in: tests/fixtures/outcome.json, to which the screen is held too."""
+"""What an effect did to each box, and what it brought in: tests/fixtures/outcome.json, which the screen is checked against too."""
 
 import json
 from pathlib import Path

@@ -8,6 +8,7 @@ import pytest
 
 from circuit_widget.circuit.box_edges import box_edges, node_edges
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.display.visible_graph import VisibleGraph, visible_graph
 from circuit_widget.figure.layout.map_layout import MapLayout, map_layout
 from circuit_widget.figure.layout.routing import Trunk, map_edge
 from circuit_widget.figure.layout.strokes import FAINT_WIDTHS, edge_width
@@ -15,9 +16,8 @@ from circuit_widget.figure.scene import map_scene, style
 from circuit_widget.figure.scene.circuit_scene import circuit_picture, draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_effect
 from circuit_widget.figure.scene.legend import draw_legend, group_entries, shape_entries, sign_entries
-from circuit_widget.figure.scene.map_scene import draw_map
+from circuit_widget.figure.scene.map_scene import draw_map, map_nodes
 from circuit_widget.figure.scene.scene import Circle, Curves, Item, Label, Lines, Pen, Polygon, Rectangle
-from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Effect
 from circuit_widget.wording.names import layer_names
@@ -187,12 +187,12 @@ def test_nodes_of_the_map_fade_as_their_activation_falls() -> None:
 
 def test_answers_of_the_map_say_before_and_then_after() -> None:
     effect = texas_ablated(GRAPH)
-    for shown_effect in (None, effect):
-        items, _, _ = drawn_map(CIRCUIT, shown_effect)
+    for displayed_effect in (None, effect):
+        items, _, _ = drawn_map(CIRCUIT, displayed_effect)
         texts = {item.text for item in items if isinstance(item, Label)}
         for target in GRAPH.targets:
             words = f"{target.token} {target.probability:.2f}"
-            if shown_effect is not None:
+            if displayed_effect is not None:
                 row = effect.tokens[effect.tokens["token_id"] == target.token_id].iloc[0]
                 words += f" → {row['after']:.2f}"
                 assert row["before"] != row["after"]
@@ -277,9 +277,9 @@ def test_the_bars_of_activations_are_measured_and_the_ticks_predicted() -> None:
         measured, predicted = effect.ratio(CIRCUIT.supernode(name.text).nodes)
         (bar,) = [item for item in pen.items if isinstance(item, Rectangle) and item.y == track.y and item is not track]
         assert bar.w == pytest.approx(max(0.8, track.w * measured / 1.25), abs=0.01)
-        held = name.text == "Texas"
-        assert bar.paint.fill == (style.FAINT if held else style.EXCITE)
-        assert name.color == (style.MUTED if held else style.INK)
+        clamped = name.text == "Texas"
+        assert bar.paint.fill == (style.FAINT if clamped else style.EXCITE)
+        assert name.color == (style.MUTED if clamped else style.INK)
         ticks = [
             segment
             for item in pen.items
@@ -287,7 +287,7 @@ def test_the_bars_of_activations_are_measured_and_the_ticks_predicted() -> None:
             for segment in item.segments
             if segment[1] == row - 7.5
         ]
-        assert len(ticks) == (0 if held else 1)
+        assert len(ticks) == (0 if clamped else 1)
         assert all(tick[0] == pytest.approx(track.x + track.w * predicted / 1.25, abs=0.01) for tick in ticks)
 
 

@@ -1,4 +1,4 @@
-"""Numbers, interventions, names and outcomes in words: what tests/fixtures says, to which the screen is held too."""
+"""Numbers, interventions, names and outcomes in words: what tests/fixtures says, which the screen is checked against too."""
 
 import dataclasses
 import json

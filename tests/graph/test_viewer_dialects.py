@@ -94,7 +94,7 @@ def test_a_file_is_written_again_as_it_was(dialect: str, tmp_path: Path) -> None
     assert in_order(json.loads(kept.read_text(encoding="utf-8"))) == in_order(given)
 
 
-def test_ids_that_two_nodes_have_are_told_apart_when_written(tmp_path: Path) -> None:
+def test_ids_that_two_nodes_have_are_distinguished_when_written(tmp_path: Path) -> None:
     whole = document()
     whole["nodes"] += [feature(0, 1, 0), error(1, 0)]
     graph = cw.open(written(tmp_path, whole))

@@ -1,4 +1,4 @@
-"""What must hold for every architecture and every kind of transcoders, shown on tiny models with random weights."""
+"""What must be true of every architecture and every kind of transcoders, on tiny models with random weights."""
 
 from typing import Any
 
@@ -122,14 +122,14 @@ def test_features_of_several_layers_clamped_together_are_a_plain_pass_with_hooks
     graph = case.graph
     chosen = [feature_at(graph, node) for node in spread(6, graph.n_features)]
     active = case.model.activations(PROMPT_IDS)
-    held = {feature: 3.0 * active[feature] for feature in chosen}
+    values = {feature: 3.0 * active[feature] for feature in chosen}
     # Of neurons all are active: one that is no node.
     nodes = case.plain.nodes or active
     injected = next(Feature(1, 5, number) for number in range(40) if Feature(1, 5, number) not in nodes)
     effect = case.model.intervene(graph, [Scale(chosen, 3), Set(injected, 2.5)])
-    assert_close(effect.logits_after, case.plain.clamping({**held, injected: 2.5}))
+    assert_close(effect.logits_after, case.plain.clamping({**values, injected: 2.5}))
     after = effect.nodes.set_index("id")["after"]
-    others = [node for node in spread(30, graph.n_features) if feature_at(graph, node) not in held]
+    others = [node for node in spread(30, graph.n_features) if feature_at(graph, node) not in values]
     expected = [case.plain.activation(feature_at(graph, node)) for node in others]
     assert_close([after[graph.node_ids[node]] for node in others], expected)
 
@@ -171,9 +171,9 @@ def test_constraining_every_layer_predicts_the_direct_effect(case: Case) -> None
 def test_a_constrained_effect_is_a_plain_pass_with_clamped_outputs(case: Case, clamped: tuple[int, int]) -> None:
     graph = case.graph
     chosen = [feature_at(graph, node) for node in spread(5, graph.n_features)]
-    held = {feature: -case.model.activations(PROMPT_IDS)[feature] for feature in chosen}
+    values = {feature: -case.model.activations(PROMPT_IDS)[feature] for feature in chosen}
     effect = case.model.intervene(graph, Scale(chosen, -1), mode=clamped)
-    assert_close(effect.logits_after, case.plain.clamping(held, range(clamped[0], clamped[1] + 1)))
+    assert_close(effect.logits_after, case.plain.clamping(values, range(clamped[0], clamped[1] + 1)))
 
 
 @in_turn

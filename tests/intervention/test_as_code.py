@@ -69,7 +69,7 @@ def interventions(graph: cw.Graph) -> list[tuple[list[Intervention], str]]:
 
 
 def test_effects_come_out_the_same(demo: ReplacementModel, graph: cw.Graph, tmp_path: Path) -> None:
-    effects = [demo.intervene(graph, asked, mode=mode) for asked, mode in interventions(graph)]
+    effects = [demo.intervene(graph, given, mode=mode) for given, mode in interventions(graph)]
     codes = [effect_code(graph, effect.interventions, effect.mode) for effect in effects]
     found = run([(code, "effect.logits_after") for code in codes], tmp_path)
     for after, effect in zip(found, effects, strict=True):

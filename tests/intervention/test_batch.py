@@ -103,7 +103,7 @@ def test_how_experiments_are_put_together_does_not_matter(
     assert len(sizes) > 1 or value == 10**9
 
 
-def test_batches_hold_every_rerun_once_and_start_with_the_lowest_layer() -> None:
+def test_batches_contain_every_rerun_once_and_start_with_the_lowest_layer() -> None:
     model = tiny_model()
     captured = run_of(model, PROMPT_IDS).captured
     generator = np.random.default_rng(0)
@@ -151,17 +151,17 @@ def test_progress_rises_to_one_over_all_batches(monkeypatch: pytest.MonkeyPatch)
 def test_cancelling_a_batch_stops_between_layers_and_leaves_no_hook(mode: object) -> None:
     model = tiny_model()
     graph = model.trace(PROMPT_IDS)
-    asked = 0
+    checks = 0
 
     def cancelled() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 1
+        nonlocal checks
+        checks += 1
+        return checks > 1
 
     experiments = [Ablate(node) for node in graph.node_ids[:20]]
     with pytest.raises(Cancelled):
         model.intervene_many(graph, experiments, mode=mode, cancelled=cancelled)
-    assert asked == 2
+    assert checks == 2
     assert hooks_of(model.model.network) == 0
     assert len(model.intervene_many(graph, experiments, mode=mode)) == 20
 

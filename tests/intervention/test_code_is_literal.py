@@ -43,7 +43,7 @@ HOSTILE = (
 )  # fmt: skip
 
 texts = st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(), max_size=6)), max_size=5).map("".join)
-carried = texts.map(repaired)
+whole = texts.map(repaired)
 """Texts that graphs and prompts take: whole characters."""
 
 numbers = st.integers(-(2**63), 2**63)
@@ -132,9 +132,9 @@ recipes = st.fixed_dictionaries(
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    tokens = tuple(PromptToken(draw(carried), draw(counts)) for _ in GRAPH.tokens)
+    tokens = tuple(PromptToken(draw(whole), draw(counts)) for _ in GRAPH.tokens)
     model: Any = draw(st.one_of(st.none(), st.builds(Source, texts, st.one_of(st.none(), texts))))
-    labels = {GRAPH.node_ids[0]: draw(carried)}
+    labels = {GRAPH.node_ids[0]: draw(whole)}
     return replace(
         GRAPH, tokens=tokens, labels=labels, recipe=draw(recipes), model=model, position=draw(st.integers(0, 2))
     )
@@ -155,7 +155,7 @@ experiments = st.lists(
         st.builds(
             cw.SwapIn,
             places,
-            st.one_of(carried, st.lists(counts, min_size=1, max_size=3)),
+            st.one_of(whole, st.lists(counts, min_size=1, max_size=3)),
             st.one_of(st.none(), places),
             st.one_of(st.none(), st.dictionaries(st.integers(0, 9), st.integers(0, 9), min_size=1, max_size=1)),
         ),
@@ -165,7 +165,7 @@ experiments = st.lists(
 
 
 def assert_harmless_or_refused(graph: Graph, code: Callable[[], str]) -> None:
-    """Only a recipe that leaves features out, without saying of how many, is refused."""
+    """Only a recipe that leaves features out, without the number of all, is refused."""
     if graph.left_out and "active_features" not in graph.recipe:
         with pytest.raises(InterventionError, match="recipe of the graph cannot be written as Python code"):
             code()

@@ -102,11 +102,11 @@ def test_a_constrained_change_of_all_kinds_is_a_plain_pass_with_clamped_outputs(
     graph = case.graph
     features = [feature_at(graph, node) for node in spread(4, graph.n_features)]
     token = graph.node_ids[graph.n_features + graph.n_errors + 5]
-    asked = [Ablate([*features, "1_-1_5", "2_-1_6"]), Scale(token, 0.5)]
-    effect = case.model.intervene(graph, asked, mode=clamped)
+    given = [Ablate([*features, "1_-1_5", "2_-1_6"]), Scale(token, 0.5)]
+    effect = case.model.intervene(graph, given, mode=clamped)
     added = {place: -case.plain.error(*place) for place in ((1, 5), (2, 6))}
-    held = dict.fromkeys(features, 0.0)
-    expected = case.plain.clamping(held, range(clamped[0], clamped[1] + 1), added=added, embeddings={5: 0.5})
+    values = dict.fromkeys(features, 0.0)
+    expected = case.plain.clamping(values, range(clamped[0], clamped[1] + 1), added=added, embeddings={5: 0.5})
     assert_close(effect.logits_after, expected)
 
 
@@ -146,11 +146,11 @@ def test_a_batch_is_its_experiments_one_by_one(case: Case, mode: Any) -> None:
 @in_turn
 @pytest.mark.parametrize("mode", MODES, ids=str)
 def test_a_rerun_from_where_it_starts_is_a_whole_one(case: Case, mode: Any) -> None:
-    """A first token that is held at itself makes the model run again from its very beginning."""
+    """A first token that is clamped at itself makes the model run again from its very beginning."""
     graph = case.graph
     everything = Scale(graph.node_ids[graph.n_features + graph.n_errors], 1)
-    for asked in ([Ablate("1_-1_5")], [Ablate(graph.node_ids[graph.n_features - 1])]):
-        part, whole = (case.model.intervene(graph, given, mode=mode) for given in (asked, [*asked, everything]))
+    for given in ([Ablate("1_-1_5")], [Ablate(graph.node_ids[graph.n_features - 1])]):
+        part, whole = (case.model.intervene(graph, changed, mode=mode) for changed in (given, [*given, everything]))
         for found, expected in (
             (part.logits_after, whole.logits_after),
             (part.logits_predicted, whole.logits_predicted),
@@ -262,9 +262,9 @@ def test_of_a_limited_and_pruned_graph_an_error_is_changed_only_where_it_is_clea
     ):
         model.intervene(pruned, Ablate("0_-1_4"))
     features = [feature for feature in model.activations(PROMPT_IDS).at(0, 4) if pruned.find(feature) is None]
-    told = model.intervene(pruned, Ablate(["0_-1_4", *features]))
+    named = model.intervene(pruned, Ablate(["0_-1_4", *features]))
     whole = model.intervene(model.trace(PROMPT_IDS), Ablate(["0_-1_4", *features]))
-    assert_close(told.logits_after, whole.logits_after)
+    assert_close(named.logits_after, whole.logits_after)
 
 
 def test_an_error_that_pruning_dropped_is_still_there_to_be_changed() -> None:
@@ -367,8 +367,8 @@ def test_sixteen_bit_weights_take_the_change_as_well(mode: Any) -> None:
         weight.data = weight.data.to(torch.bfloat16)
     graph = model.trace(PROMPT_IDS)
     token = graph.node_ids[graph.n_features + graph.n_errors + 3]
-    asked = [Ablate([token, "1_-1_4"])]
-    found = model.intervene(graph, asked, mode=mode)
-    expected = exact.intervene(exact.trace(PROMPT_IDS), asked, mode=mode)
+    given = [Ablate([token, "1_-1_4"])]
+    found = model.intervene(graph, given, mode=mode)
+    expected = exact.intervene(exact.trace(PROMPT_IDS), given, mode=mode)
     change = [effect.logits_after - effect.logits_before for effect in (found, expected)]
     assert float(np.abs(change[0] - change[1]).max()) < 0.15 * float(np.abs(change[1]).max())

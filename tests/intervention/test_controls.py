@@ -1,4 +1,4 @@
-"""Controls: what stands in for what is touched, and what their effects say of it."""
+"""Controls: what stands in for what an intervention changes, and what their effects say of it."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def graph(model: ReplacementModel) -> Graph:
     return model.trace(PROMPT_IDS)
 
 
-def touched_in(graph: Graph, count: int) -> list[Feature]:
+def some_features(graph: Graph, count: int) -> list[Feature]:
     places = np.random.default_rng(5).choice(graph.n_features, size=count, replace=False)
     columns = (graph.feature_layer, graph.feature_position, graph.feature_index)
     return [Feature(*(int(column[place]) for column in columns)) for place in places]
@@ -43,14 +43,14 @@ def active(*rows: tuple[int, int, int, float]) -> Activations:
 def test_changed_features_are_never_stand_ins_nor_is_one_twice_and_layers_are_kept(
     model: ReplacementModel, graph: Graph
 ) -> None:
-    touched = touched_in(graph, 9)
-    controls = model.controls(graph, Ablate(touched), n=N)
-    there = {(feature.layer, feature.feature) for feature in touched}
+    changed = some_features(graph, 9)
+    controls = model.controls(graph, Ablate(changed), n=N)
+    there = {(feature.layer, feature.feature) for feature in changed}
     activations = model.activations(PROMPT_IDS)
     assert len(controls.controls) == len(controls.matching.stand_ins) == N
     for one in controls.matching.stand_ins:
-        assert set(one) == set(touched)
-        assert len(set(one.values())) == len(touched)
+        assert set(one) == set(changed)
+        assert len(set(one.values())) == len(changed)
         for feature, other in one.items():
             assert (other.layer, other.feature) not in there
             assert other.layer == feature.layer
@@ -60,15 +60,15 @@ def test_changed_features_are_never_stand_ins_nor_is_one_twice_and_layers_are_ke
 
 
 def test_a_seed_gives_the_same_controls_again_and_another_gives_others(model: ReplacementModel, graph: Graph) -> None:
-    first, again, other = (model.controls(graph, Ablate(touched_in(graph, 4)), n=N, seed=seed) for seed in (3, 3, 4))
+    first, again, other = (model.controls(graph, Ablate(some_features(graph, 4)), n=N, seed=seed) for seed in (3, 3, 4))
     assert first.matching == again.matching != other.matching
     np.testing.assert_array_equal(first.kl(), again.kl())
 
 
 def test_a_control_is_the_same_intervention_on_what_stands_in(model: ReplacementModel, graph: Graph) -> None:
-    one, other, third = touched_in(graph, 3)
-    asked = [Scale([one, other], -2), Add(third, 1.5), Set(third.id, 0.5)]
-    controls = model.controls(graph, asked, n=3)
+    one, other, third = some_features(graph, 3)
+    given = [Scale([one, other], -2), Add(third, 1.5), Set(third.id, 0.5)]
+    controls = model.controls(graph, given, n=3)
     for effect, stand_in in zip(controls.controls, controls.matching.stand_ins, strict=True):
         expected = [Scale([stand_in[one], stand_in[other]], -2), Add(stand_in[third], 1.5), Set(stand_in[third], 0.5)]
         assert list(effect.interventions) == expected
@@ -76,7 +76,7 @@ def test_a_control_is_the_same_intervention_on_what_stands_in(model: Replacement
             effect.logits_after, model.intervene(graph, expected).logits_after, atol=1e-4, rtol=0
         )
     np.testing.assert_allclose(
-        controls.effect.logits_after, model.intervene(graph, asked).logits_after, atol=1e-4, rtol=0
+        controls.effect.logits_after, model.intervene(graph, given).logits_after, atol=1e-4, rtol=0
     )
 
 
@@ -95,16 +95,16 @@ def test_a_swap_keeps_the_ratio_of_what_was_active_and_the_value_of_what_was_not
     model: ReplacementModel, graph: Graph
 ) -> None:
     other_prompt = [1, 17, 42, 5, 98, 17, 121]
-    touched = [feature for feature in touched_in(graph, 40) if feature.position >= 4][:3]
+    changed = [feature for feature in some_features(graph, 40) if feature.position >= 4][:3]
     new = next(
         feature for feature in model.activations(other_prompt).at(1, 4) if feature not in model.activations(PROMPT_IDS)
     )
-    controls = model.controls(graph, SwapIn(touched, other_prompt, features=[new]), n=4)
+    controls = model.controls(graph, SwapIn(changed, other_prompt, features=[new]), n=4)
     before = model.activations(PROMPT_IDS)
     swapped = controls.effect.nodes.set_index("id")["after"]
     for effect, stand_in in zip(controls.controls, controls.matching.stand_ins, strict=True):
         after = effect.nodes.set_index("id")["after"]
-        for feature in touched:
+        for feature in changed:
             ratio = swapped[feature.id] / before[feature]
             assert after[stand_in[feature].id] == pytest.approx(ratio * before[stand_in[feature]], rel=1e-4, abs=1e-6)
         assert after[stand_in[new].id] == pytest.approx(swapped[new.id])
@@ -124,13 +124,13 @@ def test_the_band_widens_until_the_controls_differ_and_is_reported() -> None:
 
 
 def test_other_positions_are_let_in_where_nothing_here_is_similar_but_never_the_same_feature() -> None:
-    touched = Feature(0, 1, 3)
+    changed = Feature(0, 1, 3)
     rows = [(0, 1, 3, 9.0), *((0, 1, number, 0.1) for number in range(10, 20))]
     rows += [(0, 2, 3, 9.0), *((0, 2, number, 9.0 + number / 100) for number in range(10, 20))]
-    found = match_controls([touched], active(*rows), lambda layer: 40, 5, 0, same_position=True)
-    assert found.elsewhere == {touched}
-    assert {one[touched].position for one in found.stand_ins} == {2}
-    assert all(one[touched].feature != 3 for one in found.stand_ins)
+    found = match_controls([changed], active(*rows), lambda layer: 40, 5, 0, same_position=True)
+    assert found.elsewhere == {changed}
+    assert {one[changed].position for one in found.stand_ins} == {2}
+    assert all(one[changed].feature != 3 for one in found.stand_ins)
 
 
 def test_too_few_similar_features_are_an_error_that_states_how_many_there_are() -> None:
@@ -142,7 +142,7 @@ def test_too_few_similar_features_are_an_error_that_states_how_many_there_are() 
 
 
 def made_up(graph: Graph, model: ReplacementModel, before: float, after: float, controls: list[float]) -> Controls:
-    effect = model.intervene(graph, Ablate(touched_in(graph, 1)))
+    effect = model.intervene(graph, Ablate(some_features(graph, 1)))
 
     def with_probability(value: float) -> np.ndarray:
         return np.log(np.array([value, 1 - value], dtype=np.float32))
@@ -156,9 +156,9 @@ def made_up(graph: Graph, model: ReplacementModel, before: float, after: float, 
         )
         for value in [after, *controls]
     ]
-    (touched,) = touched_in(graph, 1)
-    matching = ControlMatching(({touched: Feature(0, 1, 1)},) * len(controls), 5, frozenset())
-    return Controls(effects[0], tuple(effects[1:]), matching, {touched: 2.0, Feature(0, 1, 1): 3.0}, 0)
+    (changed,) = some_features(graph, 1)
+    matching = ControlMatching(({changed: Feature(0, 1, 1)},) * len(controls), 5, frozenset())
+    return Controls(effects[0], tuple(effects[1:]), matching, {changed: 2.0, Feature(0, 1, 1): 3.0}, 0)
 
 
 def test_a_control_that_changes_as_much_the_other_way_counts(model: ReplacementModel, graph: Graph) -> None:
@@ -178,7 +178,7 @@ def test_a_control_that_changes_as_much_the_other_way_counts(model: ReplacementM
 
 def test_activations_of_either_sign_are_compared_by_size(model: ReplacementModel, graph: Graph) -> None:
     positive = made_up(graph, model, 0.5, 0.2, [0.5])
-    (own,) = touched_in(graph, 1)
+    (own,) = some_features(graph, 1)
     other, near, far = Feature(0, 1, 2), Feature(0, 1, 1), Feature(0, 1, 3)
     controls = replace(
         positive,
@@ -207,7 +207,7 @@ def test_the_smallest_p_value_is_named_and_no_other(model: ReplacementModel, gra
 
 
 def test_controls_can_be_plotted_and_put_in_words(model: ReplacementModel, graph: Graph) -> None:
-    controls = model.controls(graph, Ablate(touched_in(graph, 3)), n=6)
+    controls = model.controls(graph, Ablate(some_features(graph, 3)), n=6)
     token = graph.targets[0].token_id
     boxes = [trace for trace in controls.plot(token).data if trace.type == "box"]
     np.testing.assert_allclose(boxes[0].x, controls.values(token))
@@ -219,13 +219,13 @@ def test_controls_can_be_plotted_and_put_in_words(model: ReplacementModel, graph
 @pytest.mark.parametrize("n", [0, -1, 2.5, True])
 def test_a_number_of_controls_that_is_none_is_refused(model: ReplacementModel, graph: Graph, n: object) -> None:
     with pytest.raises(InterventionError, match="n, the number of controls, is a whole number from 1 up"):
-        model.controls(graph, Ablate(touched_in(graph, 1)), n=n)
+        model.controls(graph, Ablate(some_features(graph, 1)), n=n)
 
 
 def test_controls_report_progress_and_stop_when_cancelled(model: ReplacementModel, graph: Graph) -> None:
     done: list[float] = []
-    model.controls(graph, Ablate(touched_in(graph, 1)), n=4, progress=lambda part, text: done.append(part))
+    model.controls(graph, Ablate(some_features(graph, 1)), n=4, progress=lambda part, text: done.append(part))
     assert done == sorted(done)
     assert done[-1] == pytest.approx(1)
     with pytest.raises(Cancelled):
-        model.controls(graph, Ablate(touched_in(graph, 1)), n=4, cancelled=lambda: len(done) > 0)
+        model.controls(graph, Ablate(some_features(graph, 1)), n=4, cancelled=lambda: len(done) > 0)

@@ -1,4 +1,4 @@
-"""Interventions as values: what they hold, what they refuse, and that they survive JSON."""
+"""Interventions as values: what they contain, what they refuse, and that they survive JSON."""
 
 import json
 from typing import Any

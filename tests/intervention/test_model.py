@@ -1,4 +1,4 @@
-"""Intervening through the public interface: what is held, what is reported, what is refused."""
+"""Intervening through the public interface: what is clamped, what is reported, what is refused."""
 
 import dataclasses
 from pathlib import Path
@@ -31,9 +31,9 @@ def test_an_effect_reports_what_was_done_and_what_it_did(graph: Graph) -> None:
     effect = reference_model().intervene(graph, Scale(nodes, -1))
     assert effect.nodes["id"].tolist() == list(graph.node_ids[: graph.n_features])
     np.testing.assert_array_equal(effect.nodes["before"], graph.activation)
-    held = effect.nodes.set_index("id").loc[nodes]
-    np.testing.assert_allclose(held["after"], -held["before"], rtol=1e-6)
-    np.testing.assert_allclose(held["predicted"], -held["before"], rtol=1e-6)
+    clamped = effect.nodes.set_index("id").loc[nodes]
+    np.testing.assert_allclose(clamped["after"], -clamped["before"], rtol=1e-6)
+    np.testing.assert_allclose(clamped["predicted"], -clamped["before"], rtol=1e-6)
     assert effect.ratio(nodes) == pytest.approx((-1, -1))
     assert (effect.mode, effect.frozen, effect.device, effect.dtype) == ("total", "nothing frozen", "cpu", "float32")
     assert set(effect.predicted_logits) == {target.token_id for target in graph.targets}
@@ -41,7 +41,7 @@ def test_an_effect_reports_what_was_done_and_what_it_did(graph: Graph) -> None:
     assert effect.name == "3 features ×−1"
 
 
-def test_token_tables_hold_the_top_ten_of_both_sides(graph: Graph) -> None:
+def test_token_tables_have_the_top_ten_of_both_sides(graph: Graph) -> None:
     effect = reference_model().intervene(graph, Ablate(strongest(graph, 20)))
     expected = set(effect.logits_before.argsort()[-10:]) | set(effect.logits_after.argsort()[-10:])
     assert set(effect.tokens["token_id"]) == expected

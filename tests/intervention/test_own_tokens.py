@@ -57,13 +57,13 @@ def test_what_is_run_for_a_graph_is_its_own_prompt(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", [*THOROUGH, "granite", "opt"])
 def test_a_sampled_token_is_explained_where_it_was_sampled(name: str) -> None:
     model = model_of(name)
-    said = model.generate(PROMPT, max_new_tokens=3, temperature=2.0, seed=3)
-    for place, token in enumerate(said.sampled):
-        graph = said.trace(place)
-        assert graph.tokens == said.tokens[: said.n_prompt + place]
-        assert graph.position == said.n_prompt + place - 1
+    generation = model.generate(PROMPT, max_new_tokens=3, temperature=2.0, seed=3)
+    for place, token in enumerate(generation.sampled):
+        graph = generation.trace(place)
+        assert graph.tokens == generation.tokens[: generation.n_prompt + place]
+        assert graph.position == generation.n_prompt + place - 1
         found = next(target for target in graph.targets if target.token_id == token.token_id)
-        assert found.probability == pytest.approx(said.probabilities[place], abs=1e-5)
+        assert found.probability == pytest.approx(generation.probabilities[place], abs=1e-5)
     steered = model.generate(PROMPT, interventions=cw.Ablate(model.trace(PROMPT).node_ids[0]), max_new_tokens=2)
     assert steered.steered.trace(0).tokens == steered.steered.tokens[: steered.steered.n_prompt]
 

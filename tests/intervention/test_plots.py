@@ -1,4 +1,4 @@
-"""Texts in plotly figures: what a token, group or contrast is called is shown as it is, never read as markup."""
+"""Texts in plotly figures: what a token, group or contrast is called is displayed as it is, never read as markup."""
 
 import html
 import json
@@ -23,8 +23,8 @@ WHOLE = [text for text in TEXTS if half_character(text) is None]
 """Those that can be texts of a graph, names of groups, and columns of a table where pyarrow is installed."""
 
 
-def shown(text: str) -> str:
-    """A text as a page can hold it: without halves of pairs."""
+def displayed(text: str) -> str:
+    """A text as a page can display it: without halves of pairs."""
     return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
@@ -107,7 +107,7 @@ def test_every_text_of_a_plot_is_text(make: Callable[[Graph], tuple[Any, set[str
     found = [text for part in (document["data"], {**document["layout"], "template": None}) for text in strings(part)]
     assert not [text for text in found if "<" in text or ">" in text or "$" in text or "%{" in text]
     assert texts
-    assert {shown(text) for text in texts} <= {html.unescape(text) for text in found}
+    assert {displayed(text) for text in texts} <= {html.unescape(text) for text in found}
 
 
 @pytest.mark.parametrize("pairs", [False, True])
@@ -127,7 +127,7 @@ def test_half_a_character_in_the_name_of_a_group_is_refused(graph: Graph) -> Non
 @pytest.mark.parametrize("text", TEXTS, ids=list(HOSTILE))
 def test_a_quoted_text_reads_as_itself(text: str) -> None:
     quoted = plain(text)
-    assert html.unescape(quoted).replace("\ufffd", "?") == shown(text).replace("\ufffd", "?")
+    assert html.unescape(quoted).replace("\ufffd", "?") == displayed(text).replace("\ufffd", "?")
     quoted.encode()
 
 

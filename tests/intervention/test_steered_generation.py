@@ -12,7 +12,7 @@ from circuit_widget.nodes import Everywhere, PromptToken
 from circuit_widget.tracing.generation import Generation
 
 
-def said(*texts: str, prompt: tuple[str, ...] = ("<bos>", "why")) -> Generation:
+def generation(*texts: str, prompt: tuple[str, ...] = ("<bos>", "why")) -> Generation:
     tokens = tuple(PromptToken(text, sum(map(ord, text))) for text in (*prompt, *texts))
     shares = tuple(0.5 / (place + 1) for place in range(len(texts)))
     return Generation(tokens, len(prompt), "".join(texts), shares, 0.0, None, False)
@@ -38,40 +38,40 @@ def pair(unsteered: Generation, steered: Generation) -> SteeredGeneration:
 def test_the_first_difference_and_the_tokens_that_differ(
     unsteered: str, steered: str, first: int | None, marks: tuple[str, str]
 ) -> None:
-    both = pair(said(*unsteered.split()), said(*steered.split()))
+    both = pair(generation(*unsteered.split()), generation(*steered.split()))
     assert both.first_difference == first
     assert tuple("".join(str(int(differs)) for differs in marked) for marked in both.marks) == marks
 
 
 def test_its_plain_text_has_differing_tokens_in_brackets() -> None:
-    both = pair(said(" a", " cat", " ."), said(" a", " frog", "\n", "\x1b[2J"))
+    both = pair(generation(" a", " cat", " ."), generation(" a", " frog", "\n", "\x1b[2J"))
     assert str(both) == (
         "1 feature everywhere ×0 (prompt and new tokens): they differ from token 1 on, ' frog' for ' cat'\n"
         "unsteered   a[ cat][ .]\n"
         "steered     a[ frog][↵][\N{REPLACEMENT CHARACTER}[2J]"
     )
-    words = replace(pair(replace(said("a", "cat"), text="a cat"), said("a")), new_tokens=False)
+    words = replace(pair(replace(generation("a", "cat"), text="a cat"), generation("a")), new_tokens=False)
     assert str(words) == (
         "1 feature everywhere ×0 (prompt only): they differ from token 1 on, nothing more for 'cat'\n"
         "unsteered  a [cat]\n"
         "steered    a"
     )
-    assert "both texts are the same" in str(pair(said("a"), said("a")))
+    assert "both texts are the same" in str(pair(generation("a"), generation("a")))
 
 
 def test_hostile_token_text_stays_text_in_html() -> None:
-    shown = pair(said("a", "<script>alert(1)</script>"), said("a", '"><img onerror=x>'))._repr_html_()
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
-    assert set(re.findall(r"<(\w+)", shown)) == {"table", "caption", "tr", "th", "td", "span", "mark"}
-    assert re.findall(r"<mark[^>]*>([^<]*)</mark>", shown) == [
+    page = pair(generation("a", "<script>alert(1)</script>"), generation("a", '"><img onerror=x>'))._repr_html_()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert set(re.findall(r"<(\w+)", page)) == {"table", "caption", "tr", "th", "td", "span", "mark"}
+    assert re.findall(r"<mark[^>]*>([^<]*)</mark>", page) == [
         "&lt;script&gt;alert(1)&lt;/script&gt;",
         "&quot;&gt;&lt;img onerror=x&gt;",
     ]
-    assert re.findall(r'<span title="([^"]*)"[^>]*>a</span>', shown) == ["0.5", "0.5"]
+    assert re.findall(r'<span title="([^"]*)"[^>]*>a</span>', page) == ["0.5", "0.5"]
 
 
 def test_json_holds_what_was_done_and_each_token() -> None:
-    document = json.loads(json.dumps(pair(said("a", "b"), said("a", "c")).to_json()))
+    document = json.loads(json.dumps(pair(generation("a", "b"), generation("a", "c")).to_json()))
     assert document["interventions"] == [{"kind": "ablate", "nodes": [{"layer": 1, "feature": 2}]}]
     assert (document["new_tokens"], document["first_difference"]) == (True, 1)
     assert document["steered"] == {
@@ -85,7 +85,7 @@ def test_json_holds_what_was_done_and_each_token() -> None:
 
 
 def test_a_frame_has_a_row_for_each_place() -> None:
-    frame = pair(said("a", "b"), said("a", "c", "d")).to_frame()
+    frame = pair(generation("a", "b"), generation("a", "c", "d")).to_frame()
     assert frame["unsteered"].tolist()[:2] == ["a", "b"]
     assert frame["steered"].tolist() == ["a", "c", "d"]
     assert frame["same"].tolist() == [True, False, False]

@@ -36,21 +36,21 @@ def model_named(name: str) -> ReplacementModel:
     return tiny_model(**{"cross-layer": {"cross_layer": True}, "top-k": {"top_k": 5}, "jump": {"jump": True}}[name])
 
 
-def ids(said: Generation) -> list[int]:
-    return [token.token_id for token in said.sampled]
+def ids(generation: Generation) -> list[int]:
+    return [token.token_id for token in generation.sampled]
 
 
 def whole_pass(
     model: ReplacementModel, tokens: Sequence[int], values: dict[tuple[int, int], Value], *, new_tokens: bool
 ) -> torch.Tensor:
-    """Logits of one pass over all tokens, nothing kept from earlier ones, with features held by hand at every position."""
+    """Logits of one pass over all tokens, nothing kept from earlier ones, with features clamped by hand at every position."""
     before, transcoders = model.activations(PROMPT_IDS), model.transcoders
     written = [torch.zeros(len(tokens), transcoders.d_model) for _ in range(transcoders.n_layers)]
 
     read: dict[int, torch.Tensor] = {}
 
-    def hold(layer: int) -> Callable[..., Any]:
-        def held(_: object, __: object, output: Any) -> Any:
+    def hook_of(layer: int) -> Callable[..., Any]:
+        def clamp(_: object, __: object, output: Any) -> Any:
             _, activation = transcoders.encode(layer, read[layer])
             for (reader, feature), value in values.items():
                 if reader != layer:
@@ -67,7 +67,7 @@ def whole_pass(
                 return (output[0] + written[layer], *output[1:])
             return output + written[layer]
 
-        return held
+        return clamp
 
     with torch.inference_mode(), ExitStack() as stack:
         for layer, block in enumerate(model.model.blocks):
@@ -76,7 +76,7 @@ def whole_pass(
                     lambda _, args, layer=layer: read.update({layer: rows_of(args[0])})
                 ).remove
             )
-            stack.callback(block.mlp_end.register_forward_hook(hold(layer)).remove)
+            stack.callback(block.mlp_end.register_forward_hook(hook_of(layer)).remove)
         output = model.model.network(input_ids=torch.tensor([list(tokens)]), use_cache=False)
     logits: torch.Tensor = output.logits[0, -1].float()
     return logits
@@ -108,15 +108,15 @@ def test_kept_keys_and_values_change_nothing(name: str, new_tokens: bool) -> Non
     with ExitStack() as stack:
         record = network.register_forward_hook(lambda _, args, output: seen.append(output.logits[0, -1].float()))
         stack.callback(record.remove)
-        said = model.generate(PROMPT_IDS, interventions=interventions, new_tokens=new_tokens, max_new_tokens=8)
-    assert len(ids(said.steered)) == len(ids(said.unsteered)) == 8
+        generated = model.generate(PROMPT_IDS, interventions=interventions, new_tokens=new_tokens, max_new_tokens=8)
+    assert len(ids(generated.steered)) == len(ids(generated.unsteered)) == 8
     so_far = list(PROMPT_IDS)
-    for token, logits in zip(ids(said.steered), seen[1::2], strict=True):
+    for token, logits in zip(ids(generated.steered), seen[1::2], strict=True):
         expected = whole_pass(model, so_far, values, new_tokens=new_tokens)
         torch.testing.assert_close(logits, expected, atol=1e-5 * max(1.0, float(expected.abs().max())), rtol=0)
         assert token == int(expected.argmax())
         so_far.append(token)
-    assert ids(said.unsteered) == ids(model.generate(PROMPT_IDS, max_new_tokens=8))
+    assert ids(generated.unsteered) == ids(model.generate(PROMPT_IDS, max_new_tokens=8))
     assert hooks_of(network) == 0
 
 
@@ -137,11 +137,11 @@ def test_the_first_token_is_what_an_intervention_on_the_graph_measures(case: str
     graph = model.trace(PROMPT)
     strongest = np.argsort(-graph.influence[: graph.n_features])[:5]
     interventions = [Scale([graph.node_ids[node] for node in strongest], -2)]
-    said = model.generate(PROMPT, interventions=interventions, max_new_tokens=1)
+    generated = model.generate(PROMPT, interventions=interventions, max_new_tokens=1)
     after = torch.tensor(model.intervene(graph, interventions).logits_after).softmax(-1)
-    (token,) = ids(said.steered)
+    (token,) = ids(generated.steered)
     assert token == int(after.argmax())
-    assert said.steered.probabilities[0] == pytest.approx(float(after[token]), abs=1e-6)
+    assert generated.steered.probabilities[0] == pytest.approx(float(after[token]), abs=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -156,10 +156,10 @@ def test_features_read_and_write_at_the_sites_of_their_transcoders(
     nodes = graph.node_ids[: graph.n_features]
     effect = model.intervene(graph, Scale(nodes, -2))
     before, after = (torch.tensor(logits).softmax(-1) for logits in (effect.logits_before, effect.logits_after))
-    said = model.generate(PROMPT_IDS, interventions=Scale(nodes, -2), max_new_tokens=1)
-    (token,) = ids(said.steered)
+    generated = model.generate(PROMPT_IDS, interventions=Scale(nodes, -2), max_new_tokens=1)
+    (token,) = ids(generated.steered)
     tolerance = 1e-6 if dtype is torch.float32 else 0.005
-    assert said.steered.probabilities[0] == pytest.approx(float(after[token]), abs=tolerance)
+    assert generated.steered.probabilities[0] == pytest.approx(float(after[token]), abs=tolerance)
     assert float(after[token]) >= float(after.max()) - tolerance
     assert abs(float(after[token] - before[token])) > 2 * tolerance
 
@@ -209,9 +209,9 @@ def test_both_are_drawn_with_the_same_random_numbers() -> None:
     options: dict[str, Any] = {"new_tokens": True, "temperature": 2.0, "max_new_tokens": 12}
     nothing = Add(Everywhere(0, 0), 0)
     for seed in (None, 3, 4):
-        said = model.generate(PROMPT, interventions=nothing, seed=seed, **options)
-        assert ids(said.unsteered) == ids(said.steered)
-        assert said.unsteered.seed == said.steered.seed is not None
+        generated = model.generate(PROMPT, interventions=nothing, seed=seed, **options)
+        assert ids(generated.unsteered) == ids(generated.steered)
+        assert generated.unsteered.seed == generated.steered.seed is not None
     strong = [model.generate(PROMPT, interventions=Set(Everywhere(0, 0), 8), seed=3, **options) for _ in range(2)]
     assert strong[0] == strong[1]
     assert ids(strong[0].steered) != ids(strong[0].unsteered)
@@ -221,7 +221,7 @@ def test_both_are_drawn_with_the_same_random_numbers() -> None:
 def test_tokens_stream_side_by_side() -> None:
     model, seen = tiny_model(), list[SampledToken]()
     done: list[float] = []
-    said = model.generate(
+    generated = model.generate(
         PROMPT_IDS,
         interventions=Set(WRITERS, 6),
         max_new_tokens=3,
@@ -229,7 +229,7 @@ def test_tokens_stream_side_by_side() -> None:
         progress=lambda part, text: done.append(part),
     )
     assert [(token.steered, token.index) for token in seen] == [(s, p) for p in range(3) for s in (False, True)]
-    for steered, generation in ((False, said.unsteered), (True, said.steered)):
+    for steered, generation in ((False, generated.unsteered), (True, generated.steered)):
         streamed = [token for token in seen if token.steered is steered]
         assert [token.token_id for token in streamed] == ids(generation)
         assert tuple(token.probability for token in streamed) == generation.probabilities
@@ -242,16 +242,16 @@ def test_one_that_ends_early_leaves_the_other_going(monkeypatch: pytest.MonkeyPa
     end = next(token for token in ids(free.unsteered) if token not in ids(free.steered))
     monkeypatch.setattr(model.model.network.generation_config, "eos_token_id", [end])
     done: list[float] = []
-    said = model.generate(
+    generated = model.generate(
         PROMPT_IDS,
         interventions=Set(WRITERS, 6),
         new_tokens=True,
         max_new_tokens=6,
         progress=lambda part, text: done.append(part),
     )
-    assert said.unsteered.ended
-    assert not said.steered.ended
-    assert ids(said.steered) == ids(free.steered)
+    assert generated.unsteered.ended
+    assert not generated.steered.ended
+    assert ids(generated.steered) == ids(free.steered)
     assert done == sorted(done)
     assert done[-1] == 1.0
 
@@ -278,20 +278,20 @@ def test_it_is_cancelled_between_tokens_and_leaves_the_model_as_it_was() -> None
 def test_a_token_of_a_steered_text_is_traced_in_the_model_as_it_is(tmp_path: Path) -> None:
     model = reference_model()
     intervention = Set(Everywhere(0, 0), 8)
-    said = model.generate(
+    generated = model.generate(
         PROMPT, interventions=intervention, new_tokens=True, max_new_tokens=4, temperature=2.0, seed=1
     )
-    graph = said.steered.trace(2)
-    assert graph.tokens == said.steered.tokens[: said.steered.n_prompt + 2]
-    assert said.steered.sampled[2].token_id in [target.token_id for target in graph.targets]
+    graph = generated.steered.trace(2)
+    assert graph.tokens == generated.steered.tokens[: generated.steered.n_prompt + 2]
+    assert generated.steered.sampled[2].token_id in [target.token_id for target in graph.targets]
     steering = {"interventions": [intervention.to_json()], "new_tokens": True}
-    recipes: list[Any] = [graph.recipe, said.unsteered.trace(2).recipe]
+    recipes: list[Any] = [graph.recipe, generated.unsteered.trace(2).recipe]
     assert recipes[0]["generation"]["steering"] == steering
     assert "steering" not in recipes[1]["generation"]
     graph.save(tmp_path / "steered.safetensors")
     again: Any = Graph.load(tmp_path / "steered.safetensors").recipe
     assert again["generation"]["steering"] == steering
-    np.testing.assert_array_equal(model.trace(said.steered, token=2).weights, graph.weights)
+    np.testing.assert_array_equal(model.trace(generated.steered, token=2).weights, graph.weights)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_sweep_is_one_intervention_for_each_factor(graph: Graph) -> None:
 def test_the_default_strengths_run_from_minus_five_to_five(graph: Graph) -> None:
     sweep = MODEL.sweep(graph, early(graph, 1))
     assert (sweep.values[0], sweep.values[-1], len(sweep.values)) == (-5, 5, 21)
-    own = sweep.activation({"held": early(graph, 1)})
+    own = sweep.activation({"clamped": early(graph, 1)})
     np.testing.assert_allclose(own["measured"], own["factor"], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(own["predicted"], own["factor"], rtol=1e-5, atol=1e-6)
 
@@ -128,7 +128,7 @@ def test_groups_that_are_none_are_refused(graph: Graph) -> None:
         MODEL.sweep(graph, early(graph, 1), [float("nan")])
 
 
-def test_sweeps_plot_what_their_frames_hold(graph: Graph) -> None:
+def test_sweeps_plot_what_their_frames_have(graph: Graph) -> None:
     sweep = MODEL.sweep(graph, early(graph, 2), [0, 1, 2])
     token = graph.targets[0].token_id
     curve, predicted, before = sweep.plot(token).data

@@ -28,11 +28,11 @@ def case(request: pytest.FixtureRequest) -> Case:
     return replace(found, graph=found.model.trace(PROMPT_IDS, targets=TARGETS))
 
 
-def normed_by_hand(case: Case, held: dict[Any, float]) -> tuple[torch.Tensor, torch.Tensor]:
+def normed_by_hand(case: Case, values: dict[Any, float]) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits but for a cap, and what the final norm gives at the last position, in a plain pass with hooks."""
     kept: list[torch.Tensor] = []
     handle = case.model.model.final_norm.register_forward_hook(lambda _, __, output: kept.append(output[0, -1]))
-    case.plain.clamping(held)
+    case.plain.clamping(values)
     handle.remove()
     return case.scale * case.model.model.unembedding(kept[0]), kept[0]
 
@@ -44,9 +44,9 @@ def test_every_target_is_measured_as_a_plain_pass_with_hooks_has_it(case: Case) 
     assert frame["kind"].tolist() == ["token", "contrast", "direction", "token"]
     assert frame["id"].tolist() == list(case.graph.node_ids[-4:])
     assert frame["target"].tolist() == [target.token for target in case.graph.targets]
-    for column, held in (("before", {}), ("after", dict.fromkeys(chosen, 0.0))):
+    for column, values in (("before", {}), ("after", dict.fromkeys(chosen, 0.0))):
         with torch.inference_mode():
-            logits, normed = normed_by_hand(case, held)
+            logits, normed = normed_by_hand(case, values)
             capped = case.model.model.capped(logits)
             expected = [capped[7], logits[11] - logits[190], normed @ VECTOR, capped[3]]
         assert_close(frame[column], expected)

@@ -50,10 +50,10 @@ class LinearStudies(LinearModel):
             after = logits.copy()
             after[[target.token_id for target in graph.targets]] -= graph.weights[graph.n_features :, sources].sum(1)
             return replace(effect, nodes=effect.nodes.assign(predicted=nodes), logits_predicted=after)
-        told = before + self.lie * (effect.nodes["after"] - before)
+        reported = before + self.lie * (effect.nodes["after"] - before)
         return replace(
             effect,
-            nodes=effect.nodes.assign(after=told),
+            nodes=effect.nodes.assign(after=reported),
             logits_after=logits + self.lie * (effect.logits_after - logits),
         )
 

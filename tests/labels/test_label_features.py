@@ -224,7 +224,7 @@ def test_a_node_far_below_the_level_of_its_rule_has_no_label(model: ReplacementM
     graph = model.trace(PROMPT, progress=False)
     features = zip(graph.feature_layer.tolist(), graph.feature_index.tolist(), graph.activation.tolist(), strict=True)
     rules = {(label.layer, label.feature, label.negative): label for label in labels.labels()}
-    shown, weak = {}, 0
+    expected, weak = {}, 0
     for node, (layer, feature, activation) in zip(graph.node_ids, features, strict=False):
         rule = rules.get((layer, feature, activation < 0))
         if rule is None:
@@ -233,10 +233,10 @@ def test_a_node_far_below_the_level_of_its_rule_has_no_label(model: ReplacementM
         peak = abs((card.minimum if activation < 0 else card.maximum) or 0.0)
         assert rule.level == pytest.approx(peak / 2)
         if abs(activation) >= 0.75 * rule.level:
-            shown[node] = rule.text
+            expected[node] = rule.text
         else:
             weak += 1
-    assert shown
+    assert expected
     assert weak
-    assert labels.of_graph(graph) == shown
-    assert graph.labels == shown
+    assert labels.of_graph(graph) == expected
+    assert graph.labels == expected

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from circuit_widget.widget.opening import BUNDLE, FRONTEND
+from circuit_widget.widget.opening import BUNDLE, FRONTEND, PANELS
 
 NAMESPACES = {"http://www.w3.org/1998/Math/MathML", "http://www.w3.org/1999/xhtml", "http://www.w3.org/2000/svg"}
 """Names of namespaces, which nothing loads."""
@@ -21,9 +21,17 @@ LOADS = (
 """What loads something, runs a text, or leaves traces outside of the widget's element."""
 
 
-@pytest.fixture(scope="module")
-def bundle() -> str:
-    return BUNDLE.read_text(encoding="utf-8")
+UNPACKS = r"\bimport\([\w$]+\)"
+"""How the first module imports the second: the one import, of an address that it makes."""
+
+
+@pytest.fixture(scope="module", params=[BUNDLE, PANELS], ids=lambda file: file.name)
+def bundle(request: pytest.FixtureRequest) -> str:
+    """The code of each module, without the import of the second one."""
+    code = request.param.read_text(encoding="utf-8")
+    rest, count = re.subn(UNPACKS, "", code)
+    assert count == (request.param == BUNDLE)
+    return rest
 
 
 @pytest.mark.parametrize("expression", LOADS)

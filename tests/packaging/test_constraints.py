@@ -27,7 +27,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def promised(requirements: Iterable[str]) -> Iterator[tuple[NormalizedName, Version]]:
-    """Yield the lower bound of each requirement; our own extras stand for what they hold."""
+    """Yield the lower bound of each requirement; our own extras stand for what they contain."""
     for requirement in map(Requirement, requirements):
         if requirement.name == PROJECT["name"]:
             continue

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = "circuit_widget/widget/static/widget.js"
-BUNDLE_BUDGET = 256_000
-GZIPPED_BUNDLE_BUDGET = 80_000
+STATIC = "circuit_widget/widget/static/"
+BUDGETS = {"widget.js": (256_000, 80_000), "panels.js": (100_000, 32_000)}
+"""Bytes of the modules of a notebook, as they are and gzipped."""
+
 EMBEDDED_MODEL_BUDGET = 10_000_000
 
 
@@ -52,10 +53,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(file)
 
 
-def test_the_wheel_carries_the_bundle_within_its_budget(wheel: zipfile.ZipFile) -> None:
-    assert 0 < wheel.getinfo(BUNDLE).file_size <= BUNDLE_BUDGET
-    assert len(gzip.compress(wheel.read(BUNDLE))) <= GZIPPED_BUNDLE_BUDGET
-    assert "preact" in wheel.read("circuit_widget/widget/static/LICENSES.txt").decode()
+@pytest.mark.parametrize("module", BUDGETS)
+def test_the_wheel_has_each_module_of_a_notebook_within_its_budget(wheel: zipfile.ZipFile, module: str) -> None:
+    raw, gzipped = BUDGETS[module]
+    assert 0 < wheel.getinfo(STATIC + module).file_size <= raw
+    assert len(gzip.compress(wheel.read(STATIC + module))) <= gzipped
+
+
+def test_the_wheel_has_the_module_of_html_files_and_the_licences(wheel: zipfile.ZipFile) -> None:
+    assert wheel.getinfo(STATIC + "html-page.js").file_size > 0
+    assert "preact" in wheel.read(STATIC + "LICENSES.txt").decode()
 
 
 def test_the_wheel_carries_every_file_of_the_embedded_model(wheel: zipfile.ZipFile) -> None:

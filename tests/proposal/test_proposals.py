@@ -126,7 +126,7 @@ def test_neurons_below_zero_promote_what_their_weights_suppress() -> None:
         assert model.tokenize(token)[-1].token_id == int(np.argmax(rows[place]))
 
 
-def test_equal_names_are_told_apart_by_place_layer_and_number() -> None:
+def test_equal_names_are_distinguished_by_place_layer_and_number() -> None:
     graph = made([[1, 1, 1, 1]], [[1, 0]] * 4)
     names = all_different(graph, ["heat"] * 4, [[0], [1], [2], [3]])
     assert names == ["heat", "heat at is", "heat at is, layer 0", "heat at is, layer 0, 2"]

@@ -14,11 +14,11 @@ from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing import estimate
 from circuit_widget.tracing.estimate import (
     Estimate,
+    edge_operations,
     estimate_run,
     fit_to_memory,
     most_that_fit,
     product_rate,
-    sweep_operations,
 )
 from circuit_widget.tracing.run import Run
 from circuit_widget.transcoder.activation import JumpReLU
@@ -154,9 +154,9 @@ def test_progress_of_a_limited_trace_rises_to_one(model: ReplacementModel) -> No
 
 
 def test_operations_grow_with_layers_positions_and_targets(model: ReplacementModel, run: Run) -> None:
-    of_features, of_targets = sweep_operations(run, 2)
-    assert sweep_operations(run, 4) == (of_features, 2 * of_targets)
-    longer = sweep_operations(run_of(model, [*PROMPT_IDS, 8, 9, 10]), 2)
+    of_features, of_targets = edge_operations(run, 2)
+    assert edge_operations(run, 4) == (of_features, 2 * of_targets)
+    longer = edge_operations(run_of(model, [*PROMPT_IDS, 8, 9, 10]), 2)
     assert longer[0] > of_features
     assert longer[1] > of_targets
 
@@ -188,5 +188,5 @@ def test_the_operations_of_a_target_are_those_of_its_way_down(run: Run) -> None:
         multiplications += n_positions * d_model * (heads * width + values) + n_positions**2 * heads * width
         written = sum(len(run.activations.at(layer, position)) for position in range(n_positions))
         multiplications += d_model * (n_positions + written)
-    _, of_targets = sweep_operations(run, 3)
+    _, of_targets = edge_operations(run, 3)
     assert of_targets == pytest.approx(2 * 3 * multiplications, rel=1e-9)

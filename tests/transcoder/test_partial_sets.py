@@ -1,4 +1,4 @@
-"""Sets that cover some layers of a model: the MLPs of the others are errors, and that is said once."""
+"""Sets that cover some layers of a model: the MLPs of the others are errors, and that is stated once."""
 
 import json
 from functools import cache

@@ -16,7 +16,7 @@ Open: TypeAlias = Callable[..., tuple[CircuitWidget, Page]]
 
 @pytest.fixture
 def model() -> Iterator[LinearModel]:
-    """A model that runs as soon as it is asked, unless a test closes its gate."""
+    """A model that runs at once, unless a test closes its gate."""
     made = LinearModel()
     yield made
     made.gate.set()

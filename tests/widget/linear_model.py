@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,7 +34,11 @@ VOCABULARY = (*WORDS, *(f"word {number}" for number in range(len(WORDS), 48)))
 
 
 class LinearModel:
-    """Does what its graph predicts. `gate` is waited for at every layer; `failure` is raised where a run would start."""
+    """Does what its graph predicts.
+
+    `gate` is waited for at every layer; `running` is set from the first layer to the end of a run; `failure` is raised
+    where a run would start.
+    """
 
     transcoders: Any = SimpleNamespace(n_features=lambda layer: 64)
     controls = controls
@@ -68,7 +73,7 @@ class LinearModel:
         **_: Any,
     ) -> Graph:
         """Return the one graph there is, whatever the prompt; of its targets those given, and its last features."""
-        with self.lock:
+        with self._run():
             for layer in range(self.n_layers):
                 self._pause(cancelled)
                 if callable(progress):
@@ -101,11 +106,11 @@ class LinearModel:
         cancelled: Callable[[], bool] | None = None,
     ) -> Effect:
         """Propagate the change through the graph's edges, layer by layer."""
-        with self.lock:
+        with self._run():
             self.runs += 1
-            held = {}
+            values = {}
             for one in interventions:
-                held.update(held_by(one, graph))
+                values.update(values_of(one, graph))
             after = graph.activation.astype(np.float64)
             for layer in range(self.n_layers):
                 self._pause(cancelled)
@@ -114,14 +119,14 @@ class LinearModel:
                 for feature in np.flatnonzero(graph.feature_layer == layer):
                     node = graph.node_ids[feature]
                     after[feature] = (
-                        held[node] if node in held else after[feature] + self._change(graph, after, held, feature)
+                        values[node] if node in values else after[feature] + self._change(graph, after, values, feature)
                     )
             logits = np.zeros(len(VOCABULARY), dtype=np.float32)
             logits[[target.token_id for target in graph.targets]] = [target.logit for target in graph.targets]
             changed = logits.copy()
             for row, target in enumerate(graph.targets):
-                changed[target.token_id] += self._change(graph, after, held, graph.n_features + row)
-        injected = tuple((Feature(*place), value) for node, value in held.items() if (place := unknown(graph, node)))
+                changed[target.token_id] += self._change(graph, after, values, graph.n_features + row)
+        injected = tuple((Feature(*place), value) for node, value in values.items() if (place := unknown(graph, node)))
         return Effect(
             graph=graph,
             interventions=tuple(interventions),
@@ -156,9 +161,9 @@ class LinearModel:
         cancelled: Any = None,
     ) -> tuple[Effect, ...]:
         """Do one after another."""
-        asked = [[one] if isinstance(one, Intervention) else one for one in experiments]
+        changes = [[one] if isinstance(one, Intervention) else one for one in experiments]
         report = progress if callable(progress) else None
-        return tuple(self.intervene(graph, one, mode=mode, progress=report, cancelled=cancelled) for one in asked)
+        return tuple(self.intervene(graph, one, mode=mode, progress=report, cancelled=cancelled) for one in changes)
 
     def _activations_of(self, graph: Graph, *, cancelled: Any = None) -> Activations:
         return Activations(graph.feature_layer, graph.feature_position, graph.feature_index, graph.activation)
@@ -182,9 +187,9 @@ class LinearModel:
         cancelled: Callable[[], bool] | None = None,
         **options: Any,
     ) -> Generation | SteeredGeneration:
-        """Count words up from 30, under interventions from 31; with the lock held, token by token."""
+        """Count words up from 30, under interventions from 31; with the lock acquired, token by token."""
         first = (30,) if interventions is None else (30, 31)
-        with self.lock:
+        with self._run():
             for place in range(max_new_tokens):
                 for run, start in enumerate(first):
                     self._pause(cancelled)
@@ -192,16 +197,16 @@ class LinearModel:
                     if on_token is not None:
                         on_token(SampledToken(VOCABULARY[token], token, 0.5, place, bool(run)))
         opening = tuple(PromptToken(VOCABULARY[token], token) for token in prompt.token_ids)
-        said = []
+        texts = []
         for number in first:
             tokens = tuple(
                 PromptToken(VOCABULARY[t], t) for t in (number + place % 8 for place in range(max_new_tokens))
             )
             text, even = " ".join(token.text for token in tokens), (0.5,) * max_new_tokens
-            said.append(Generation((*opening, *tokens), len(opening), text, even, 0.0, options.get("seed"), False))
+            texts.append(Generation((*opening, *tokens), len(opening), text, even, 0.0, options.get("seed"), False))
         if interventions is None:
-            return said[0]
-        unsteered, steered = said
+            return texts[0]
+        unsteered, steered = texts
         return SteeredGeneration(unsteered, steered, tuple(interventions), options.get("new_tokens", False))
 
     def feature_card(self, layer: int, feature: int) -> FeatureCard:
@@ -210,6 +215,14 @@ class LinearModel:
             raise NodeError(f"There is no layer {layer}.")
         example = Example(("of", "Texas"), (0.0, float(feature)))
         return FeatureCard(layer, feature, None, 0.25, 2.0, (example,), (("Austin", 1.5),), (("is", -0.5),))
+
+    @contextmanager
+    def _run(self) -> Iterator[None]:
+        with self.lock:
+            try:
+                yield
+            finally:
+                self.running.clear()
 
     def _pause(self, cancelled: Callable[[], bool] | None) -> None:
         self.running.set()
@@ -221,17 +234,17 @@ class LinearModel:
         if cancelled is not None and cancelled():
             raise Cancelled("Cancelled.")
 
-    def _change(self, graph: Graph, after: np.ndarray, held: dict[str, float], row: int) -> float:
+    def _change(self, graph: Graph, after: np.ndarray, values: dict[str, float], row: int) -> float:
         per_unit = graph.weights[row, : graph.n_features] / graph.activation
-        # Of an error or a token what is held is the share of it that stays.
-        others = {node: share for node, share in held.items() if is_constant(graph, node)}
+        # Of an error or a token the value is the share of it that stays.
+        others = {node: share for node, share in values.items() if is_constant(graph, node)}
         left = sum((share - 1) * float(graph.weights[row, graph.index(node)]) for node, share in others.items())
         return float(per_unit @ (after - graph.activation)) + left
 
 
-def held_by(intervention: Intervention, graph: Graph) -> dict[str, float]:
-    """Return the value at which an intervention holds each of its nodes."""
-    held: dict[str, float] = {}
+def values_of(intervention: Intervention, graph: Graph) -> dict[str, float]:
+    """Return the value at which an intervention clamps each of its nodes."""
+    values: dict[str, float] = {}
     for place, node in enumerate(intervention.members):
         assert not isinstance(node, Everywhere), "the model has no features beside those of its graph"
         wanted = node.id if isinstance(node, Feature) else node
@@ -240,14 +253,14 @@ def held_by(intervention: Intervention, graph: Graph) -> dict[str, float]:
             before = 1.0
         match intervention:
             case Ablate():
-                held[wanted] = 0.0
+                values[wanted] = 0.0
             case Scale(factor=factor):
-                held[wanted] = factor * before
+                values[wanted] = factor * before
             case Set(value=value):
-                held[wanted] = value if isinstance(value, float) else value[place]
+                values[wanted] = value if isinstance(value, float) else value[place]
             case Add(value=value):
-                held[wanted] = before + (value if isinstance(value, float) else value[place])
-    return held
+                values[wanted] = before + (value if isinstance(value, float) else value[place])
+    return values
 
 
 def is_constant(graph: Graph, node: str) -> bool:

@@ -107,7 +107,9 @@ def _places(value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:
             yield from _places(value[key], depth + 1)
 
 
-def message(chance: random.Random, asked: list[dict[str, Any]], traits: Mapping[str, Any], rid: str) -> Malformed:
+def message(
+    chance: random.Random, requests_of_pages: list[dict[str, Any]], traits: Mapping[str, Any], rid: str
+) -> Malformed:
     """Return a request, a change of a trait, or the message around it, spoiled; a request's id is `rid` if it has one."""
     buffers = tuple(bytes(chance.choice((0, 1, 3, 7, 10_000))) for _ in range(chance.choice((0, 0, 1, 3))))
     match chance.randrange(8):
@@ -122,7 +124,9 @@ def message(chance: random.Random, asked: list[dict[str, Any]], traits: Mapping[
             }
             return Malformed(spoiled(whole, chance), buffers)
         case 2:
-            return Malformed(spoiled({"method": "custom", "content": chance.choice(asked)}, chance), buffers)
+            return Malformed(
+                spoiled({"method": "custom", "content": chance.choice(requests_of_pages)}, chance), buffers
+            )
         case _:
-            content = spoiled({**chance.choice(asked), "rid": rid}, chance)
+            content = spoiled({**chance.choice(requests_of_pages), "rid": rid}, chance)
             return Malformed({"method": "custom", "content": content}, buffers)

@@ -16,7 +16,7 @@ def test_a_click_on_a_closed_model_is_answered_and_the_last_effect_stays(show: O
     node = graph.node_ids[0]
     widget.ablate(node)
     page.hear()
-    shown = page.traits["effect"]
+    displayed = page.traits["effect"]
     model.close()
     ablate = {"interventions": [{"kind": "ablate", "nodes": [node]}], "mode": "total", "name": "x"}
     for name, body in [("intervene", ablate), ("controls", {"id": 1, "n": 3}), ("validate", {"mode": "total"})]:
@@ -24,7 +24,7 @@ def test_a_click_on_a_closed_model_is_answered_and_the_last_effect_stays(show: O
         assert (answer["code"], "was closed" in answer["message"]) == ("no-model", True)
     with pytest.raises(NoModelError, match="was closed"):
         widget.intervene(cw.Scale(node, 2))
-    assert page.traits["effect"] == widget.effect == shown
+    assert page.traits["effect"] == widget.effect == displayed
     assert widget._worker.pending(widget) == ()
 
 

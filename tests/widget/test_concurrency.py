@@ -78,13 +78,13 @@ def test_page_cells_and_worker_at_once_end_in_one_state(show: Open, model: Linea
 
         together(use_page, carry, partial(cell_thread, cells))
         user.settle()
-        assert {name: page.traits[name] for name in SHARED} == user.held(), f"seed {seed}"
-        for rid in user.asked:
+        assert {name: page.traits[name] for name in SHARED} == user.kernel_state(), f"seed {seed}"
+        for rid in user.requested:
             kinds = [one["type"] for one in page.answers[rid]]
             assert kinds.count("reply") + kinds.count("error") == 1, f"seed {seed}: {rid} was answered {kinds}"
             assert kinds[-1] in ("reply", "error"), f"seed {seed}: {rid} was answered {kinds}"
         assert [entry["id"] for entry in widget.experiments] == widget.history()["id"].tolist(), f"seed {seed}"
-        assert all(answer.get("code") != "internal" for answer in map(page.last, user.asked)), f"seed {seed}"
+        assert all(answer.get("code") != "internal" for answer in map(page.last, user.requested)), f"seed {seed}"
         widget.close()
     wait_for(lambda: not [thread for thread in threading.enumerate() if thread.name == "circuit-widget"])
 
@@ -105,7 +105,7 @@ def test_a_flood_is_bounded_settled_once_each_and_leaves_nothing(show: Open, mod
         user.undo,
         user.name,
     ]
-    while len(user.asked) < FLOOD:
+    while len(user.requested) < FLOOD:
         user.random.choice(ask)()
     # Several threads at once, as a kernel with subshells has.
     parts = [list(page.outbox)[number::4] for number in range(4)]
@@ -120,13 +120,13 @@ def test_a_flood_is_bounded_settled_once_each_and_leaves_nothing(show: Open, mod
     together(*(lambda part=part: pour(part) for part in parts))
     assert max(longest) <= worker.MOST_JOBS + 1
     page.hear()
-    waiting = [rid for rid in user.asked if not page.settled(rid)]
+    waiting = [rid for rid in user.requested if not page.settled(rid)]
     assert set(waiting) == set(queue.pending(widget))
     model.gate.set()
     assert queue.wait_until_idle(60)
     page.hear()
-    ends = Counter(page.last(rid).get("code", "reply") for rid in user.asked)
-    assert len(set(user.asked)) == ends.total() == FLOOD
+    ends = Counter(page.last(rid).get("code", "reply") for rid in user.requested)
+    assert len(set(user.requested)) == ends.total() == FLOOD
     assert {"reply", "busy", "superseded", "cancelled"} <= set(ends)
     assert "internal" not in ends
     assert len(widget.effects) == len(page.traits["experiments"]) <= worker.MOST_JOBS + 1
@@ -141,20 +141,20 @@ def test_a_flood_is_bounded_settled_once_each_and_leaves_nothing(show: Open, mod
 
 def test_a_flood_for_many_widgets_on_one_model_is_settled_by_closing_them(show: Open, model: LinearModel) -> None:
     graph, choice = model.trace(), random.Random(1)
-    shown = [show(graph) for _ in range(6)]
+    opened = [show(graph) for _ in range(6)]
     model.gate.clear()
     click = {"interventions": [{"kind": "ablate", "nodes": ["1_8_4"]}], "mode": "total", "name": "x"}
-    asked: list[tuple[Page, str, str]] = []
+    requested: list[tuple[Page, str, str]] = []
     for _ in range(600):
-        widget, page = choice.choice(shown)
+        widget, page = choice.choice(opened)
         name, body = choice.choice([("intervene", click), ("card", {"node": "1_8_4"}), ("validate", {"mode": "total"})])
-        asked.append((page, page.request(name, body), name))
-    for _, page in shown:
+        requested.append((page, page.request(name, body), name))
+    for _, page in opened:
         page.speak()
     wait_for(model.running.is_set)
-    for widget, _ in shown:
+    for widget, _ in opened:
         widget.close()
-    for page, rid, name in asked:
+    for page, rid, name in requested:
         page.hear()
         # A card is worked out without running the model, so that some come before the first click.
         assert page.last(rid)["type"] == "error" or name == "card"

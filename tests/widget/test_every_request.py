@@ -301,7 +301,7 @@ def test_a_study_whose_numbers_are_not_finite_is_answered_and_not_kept(
     check_all_is_well(widget, page)
 
 
-def test_token_texts_with_half_a_character_are_shown_and_kept(
+def test_token_texts_with_half_a_character_are_displayed_and_kept(
     show: Open, model: LinearModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widget, page = show()

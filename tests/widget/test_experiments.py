@@ -183,7 +183,7 @@ def test_an_effect_that_comes_while_the_page_clears_the_last_one_is_settled_by_t
     assert page.traits["effect"] == widget.effect
 
 
-def test_a_feature_that_was_injected_can_be_asked_about_and_changed(show: Open) -> None:
+def test_a_feature_that_was_injected_can_be_inspected_and_changed(show: Open) -> None:
     widget, page = show()
     widget.set(Feature(1, 3, 77), 2.0)
     page.hear()

@@ -1,4 +1,4 @@
-"""Experiments are kept, named, shown again, deleted and written as a table, from the page and from Python alike."""
+"""Experiments are kept, named, displayed again, deleted and written as a table, from the page and from Python alike."""
 
 import csv
 import io
@@ -175,7 +175,6 @@ def test_controls_of_an_experiment_that_is_deleted_meanwhile_are_dropped(show: O
     widget, page = show()
     click(page, ["0_3_1"])
     model.gate.clear()
-    model.running.clear()
     rid = page.request("controls", {"id": 1, "n": 4})
     page.speak()
     assert model.running.wait(10)

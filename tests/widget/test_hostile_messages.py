@@ -96,9 +96,9 @@ def test_no_document_that_breaks_the_rules_is_taken(show: Open, junk: Any, seed:
     page.hear()
     widget.circuit.check(widget.graph)
     assert type(widget.circuit).from_json(widget.circuit.to_json()) == widget.circuit
-    held = widget.circuit.to_json()
-    assert held in (spoiled, page.traits["circuit"])
-    if not page.notices and held["revision"] != 2:
+    present = widget.circuit.to_json()
+    assert present in (spoiled, page.traits["circuit"])
+    if not page.notices and present["revision"] != 2:
         # What is taken without a word says the same: an empty label is no label, spaces around a name do not count.
-        assert held == type(widget.circuit).from_json(spoiled).to_json()
+        assert present == type(widget.circuit).from_json(spoiled).to_json()
     widget.close()

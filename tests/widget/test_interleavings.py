@@ -23,7 +23,7 @@ class Session:
         self.widget, self.page, self.model = widget, page, model
         self.nodes = list(widget.graph.node_ids)
         self.features = self.nodes[: widget.graph.n_features]
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.clicked: list[str] = []
         self.lost: set[str] = set()
         self.called = 0
@@ -48,12 +48,12 @@ class Session:
         kinds: list[dict[str, Any]] = [{"kind": "ablate"}, {"kind": "scale", "factor": -2}, {"kind": "add", "value": 1}]
         intervention = self.random.choice(kinds)
         body = {"interventions": [{**intervention, "nodes": self.some(self.features)}], "mode": "total", "name": "x"}
-        self.asked.append(self.page.request("intervene", body))
-        self.clicked.append(self.asked[-1])
+        self.requested.append(self.page.request("intervene", body))
+        self.clicked.append(self.requested[-1])
 
     def cancel(self) -> None:
-        if self.asked:
-            self.asked.append(self.page.request("cancel", {"rid": self.random.choice(self.asked[-4:])}))
+        if self.requested:
+            self.requested.append(self.page.request("cancel", {"rid": self.random.choice(self.requested[-4:])}))
 
     def number(self) -> int:
         return self.random.randint(1, max(1, len(self.page.traits["experiments"])) + 1)
@@ -71,26 +71,26 @@ class Session:
                 ("table", {}),
             ]
         )  # fmt: skip
-        self.asked.append(self.page.request(name, body))
+        self.requested.append(self.page.request(name, body))
 
     def control(self) -> None:
-        self.asked.append(self.page.request("controls", {"id": self.number(), "n": 2}))
+        self.requested.append(self.page.request("controls", {"id": self.number(), "n": 2}))
 
     def undo(self) -> None:
         """Go back to an earlier experiment, or look at one beside that on show."""
         if self.random.random() < 0.7:
-            self.asked.append(self.page.request("recall", {"id": self.number()}))
+            self.requested.append(self.page.request("recall", {"id": self.number()}))
         else:
-            self.asked.append(self.page.request("compare", {"id": self.number(), "beside": self.number()}))
+            self.requested.append(self.page.request("compare", {"id": self.number(), "beside": self.number()}))
 
     def name(self) -> None:
-        self.asked.append(
+        self.requested.append(
             self.page.request("rename", {"id": self.number(), "name": self.random.choice(["a", "b", ""])})
         )
 
     def forget(self) -> None:
         self.forgotten = True
-        self.asked.append(self.page.request("forget", {"id": self.number()}))
+        self.requested.append(self.page.request("forget", {"id": self.number()}))
 
     def forget_in_a_cell(self) -> None:
         if self.widget.experiments:
@@ -102,7 +102,7 @@ class Session:
             self.widget.sweep(self.some(self.features), [0.0, 1.0])
 
     def inspect(self) -> None:
-        self.asked.append(self.page.request("card", {"node": self.random.choice(self.nodes)}))
+        self.requested.append(self.page.request("card", {"node": self.random.choice(self.nodes)}))
 
     def edit(self) -> None:
         self.page.edit(pinned=self.some(self.nodes), positions={})
@@ -150,8 +150,8 @@ class Session:
         self.page.post(self.random.choice(["hello", {"method": "custom", "content": [1]}, {"method": "update"}]))
 
     def reload(self) -> None:
-        """Reload the page: what was on its way in either direction is lost, and the kernel is asked for its state."""
-        self.lost.update(self.asked)
+        """Reload the page: what was on its way in either direction is lost, and the kernel's state is requested."""
+        self.lost.update(self.requested)
         self.page.comm.published.clear()
         self.page = Page(self.page.comm)
         self.page.post({"method": "request_state"})
@@ -168,7 +168,7 @@ class Session:
             assert self.widget._worker.wait_until_idle(10)
             self.page.hear()
 
-    def held(self) -> dict[str, Any]:
+    def kernel_state(self) -> dict[str, Any]:
         """Return the kernel's state as the page should show it."""
         return {**{name: getattr(self.widget, name) for name in SHARED}, "circuit": self.widget.circuit.to_json()}
 
@@ -182,9 +182,9 @@ def test_page_and_kernel_end_in_the_same_state_with_no_job_left(show: Open, mode
             session.step()
         session.settle()
         page = session.page
-        assert {name: page.traits[name] for name in SHARED} == session.held(), f"seed {seed}"
+        assert {name: page.traits[name] for name in SHARED} == session.kernel_state(), f"seed {seed}"
         assert widget._worker.pending(widget) == ()
-        for rid in set(session.asked) - session.lost:
+        for rid in set(session.requested) - session.lost:
             kinds = [one["type"] for one in page.answers[rid]]
             assert kinds.count("reply") + kinds.count("error") == 1, f"seed {seed}: {rid} was answered {kinds}"
             assert kinds[-1] in ("reply", "error"), f"seed {seed}: {rid} was answered {kinds}"

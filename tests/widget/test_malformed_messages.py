@@ -63,7 +63,7 @@ def test_malformed_messages_are_refused_and_change_nothing(
     }
     # An HTML file takes seconds, and its request has no field: here it has several too many, whichever is taken away.
     many = dict.fromkeys("abcdef", 1)
-    asked = [{**one, "body": many} if one["name"] == "html" else one for one in requests(known)]
+    all_requests = [{**one, "body": many} if one["name"] == "html" else one for one in requests(known)]
     traits = {**page.traits, "snapshot": {"version": 1, "columns": {}}, "_esm": "", "layout": "x"}
     chance, outcomes, refused, sent = random.Random(0), Counter[str](), 0, 0
     before = state(widget)
@@ -71,7 +71,7 @@ def test_malformed_messages_are_refused_and_change_nothing(
         sent += 1
         assert sent < 2 * REFUSALS, outcomes
         page.answers, page.notices = {}, []
-        made = message(chance, asked, traits, f"r{sent}")
+        made = message(chance, all_requests, traits, f"r{sent}")
         page.comm.handling = page.post(made.data, made.buffers)
         page.comm.handle_msg(page.outbox.pop())
         assert widget._worker.wait_until_idle(30), str(made)[:2000]

@@ -14,24 +14,22 @@ from tests.widget.conftest import Open
 from tests.widget.frontend import answered
 from tests.widget.linear_model import wait_for
 
-ROUNDS = 120
-WARM_UP = 40
-SLACK = 12
+ROUNDS = 40
+WARM_UP = 12
+SLACK = 4
 """Objects of a kind that may come and go; one kept for every round would be ten times that."""
 
 
 def census() -> Counter[str]:
     """Count what is alive: objects of our classes, tensors, numpy arrays, and threads' frames."""
     gc.collect()
+    objects = gc.get_objects()
     found: Counter[str] = Counter()
-    arrays: set[int] = set()
-    for one in gc.get_objects():
-        kind = type(one)
+    for kind, count in Counter(map(type, objects)).items():
         if str(kind.__module__).startswith("circuit_widget") or issubclass(kind, torch.Tensor):
-            found[kind.__name__] += 1
-        # Arrays are not tracked themselves; what refers to them is.
-        arrays.update(id(inner) for inner in gc.get_referents(one) if type(inner) is np.ndarray)
-    found["ndarray"] = len(arrays)
+            found[kind.__name__] += count
+    # Arrays are not tracked themselves; what refers to them is.
+    found["ndarray"] = len({id(inner) for inner in gc.get_referents(*objects) if type(inner) is np.ndarray})
     found["thread"] = len(sys._current_frames())
     return found
 
@@ -77,7 +75,7 @@ def test_memory_is_flat_over_many_clicks_once_they_are_forgotten(show: Open) -> 
         assert answered(page, page.request("forget", {"id": made}))["type"] == "reply"
         page.answers.clear()
 
-    check_flat(click, ROUNDS, 10)
+    check_flat(click, ROUNDS, WARM_UP)
     assert widget.effects == []
 
 
@@ -95,5 +93,5 @@ def test_a_closed_widget_gives_everything_back(show: Open, opened_widgets: list[
         widget.close()
         opened_widgets.clear()
 
-    check_flat(look, 30, 30)
+    check_flat(look, ROUNDS // 2, WARM_UP)
     wait_for(lambda: census()["CircuitWidget"] <= open_elsewhere, 30)

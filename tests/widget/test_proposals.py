@@ -50,7 +50,7 @@ def test_what_is_grouped_is_left_alone_and_its_name_is_not_used_again(show: Open
     assert sum(one.name is not None for one in left) <= 7
 
 
-def test_a_circuit_that_has_everything_is_said_to(show: Open, dallas: Graph) -> None:
+def test_a_circuit_that_has_everything_is_reported(show: Open, dallas: Graph) -> None:
     widget, page = show(dallas)
     widget.group("all", dallas.node_ids[: dallas.n_features])
     widget.pin(dallas.propose_circuit(progress=False).pinned)

@@ -60,15 +60,15 @@ def test_a_click_says_what_the_call_returns(opened: Any, llama: ReplacementModel
     assert widget.effects[-1].logits_after == pytest.approx(called.logits_after, abs=1e-6)
 
 
-def test_a_feature_everywhere_is_shown_at_each_of_its_positions(opened: Any, traced: Graph) -> None:
+def test_a_feature_everywhere_is_displayed_at_each_of_its_positions(opened: Any, traced: Graph) -> None:
     widget, _ = opened
     layer, number = int(traced.feature_layer[0]), int(traced.feature_index[0])
     here = (traced.feature_layer == layer) & (traced.feature_index == number)
     active = [traced.node_ids[place] for place in np.flatnonzero(here)]
     effect = widget.intervene(Ablate(Everywhere(layer, number)))
     assert effect.ratio(active) == (0, 0)
-    shown = parse(EffectMessage, widget.effect, "The effect")
-    assert [list(one.nodes) for one in shown.interventions] == [active]
+    message = parse(EffectMessage, widget.effect, "The effect")
+    assert [list(one.nodes) for one in message.interventions] == [active]
     assert len(widget.intervene([Set(Everywhere(layer, number), 2)]).interventions[0].members) == len(PROMPT) - 1
 
 
@@ -114,8 +114,8 @@ def test_a_swap_from_token_ids_goes_to_the_page_and_comes_back_as_ids(opened: An
     swap = {**effect.interventions[0].to_json(), "nodes": strongest(traced, 3)}
     assert swap["prompt"] == list(reversed(ids[1:]))
     reply = ask(page, "intervene", {"interventions": [swap], "mode": "total", "name": "x"})
-    shown = parse(EffectMessage, reply["body"], "The effect")
-    (swapped,) = shown.interventions
+    message = parse(EffectMessage, reply["body"], "The effect")
+    (swapped,) = message.interventions
     assert isinstance(swapped, SwapInJson)
     assert swapped.prompt == effect.interventions[0].prompt
     again = ask(page, "intervene", {"interventions": [plain(swapped)], "mode": "total", "name": "x"})

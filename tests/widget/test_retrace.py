@@ -134,7 +134,6 @@ def test_a_cancelled_trace_and_a_failing_one_leave_everything_as_it_was(show: Op
     page.hear()
     before, graph, snapshot = state_of(widget), widget.graph, page.traits["snapshot"]
     model.gate.clear()
-    model.running.clear()
     rid = page.request("retrace", FEWER)
     page.speak()
     wait_for(model.running.is_set)
@@ -173,7 +172,6 @@ def test_an_experiment_under_way_ends_where_another_graph_is_displayed(show: Ope
     widget, page = show()
     used(widget)
     model.gate.clear()
-    model.running.clear()
     click = {"interventions": [{"kind": "ablate", "nodes": TEXAS}], "mode": "total", "name": "late"}
     rid = page.request("intervene", click)
     page.speak()
@@ -192,10 +190,10 @@ def test_an_effect_that_comes_late_belongs_to_the_graph_it_was_made_on(show: Ope
     used(widget)
     earlier, effect = widget._experiments, widget.effects[0]
     widget.retrace(max_features=12)
-    shown = state_of(widget)
+    displayed = state_of(widget)
     earlier.record(effect, "late")
     page.hear()
-    assert state_of(widget) == shown
+    assert state_of(widget) == displayed
     assert page.traits["effect"] is None
     widget.undo_retrace()
     assert [entry["name"] for entry in widget.experiments] == ["Texas ×0", "late"]

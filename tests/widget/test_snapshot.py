@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import circuit_widget as cw
+from circuit_widget.display.visible_graph import MOST_EDGES, MOST_NODES
 from circuit_widget.errors import MessageError, NodeError
-from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.widget.wire import snapshot
 from circuit_widget.widget.wire.schema import plain
@@ -42,7 +42,7 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
     """Say what a snapshot holds in the words of `expected`."""
     header, arrays = unpack(data)
     ids = header["ids"]
-    columns = {name: arrays[name].tolist() for name in arrays if not name.startswith("edge_")}
+    columns = {name: arrays[name].tolist() for name in arrays if name != "inputs" and not name.startswith("edge_")}
     nodes = [
         {
             "id": node,
@@ -50,7 +50,9 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
         }
         for node, row in zip(ids, zip(*columns.values(), strict=True), strict=True)
     ]
-    edges = zip(*(arrays[f"edge_{name}"].tolist() for name in ("source", "target", "weight", "share")), strict=True)
+    sources, weights, shares = (arrays[f"edge_{name}"].tolist() for name in ("source", "weight", "share"))
+    targets = [node for node, count in enumerate(arrays["inputs"]) for _ in range(count)]
+    edges = zip(sources, targets, weights, shares, strict=True)
     rows = [{"source": ids[s], "target": ids[t], "weight": weight, "share": share} for s, t, weight, share in edges]
     return {
         "nodes": nodes,
@@ -127,14 +129,14 @@ def test_a_large_graph_is_cut_to_its_most_influential_nodes_and_strongest_edges(
     header, arrays = unpack(pack(graph))
     ranked = arrays["kind"] < 2
     assert ranked.sum() == MOST_NODES
-    shown = [graph.index(node) for node in header["ids"]]
-    hidden = np.setdiff1d(np.arange(graph.n_features + graph.n_errors), shown)
+    visible = [graph.index(node) for node in header["ids"]]
+    hidden = np.setdiff1d(np.arange(graph.n_features + graph.n_errors), visible)
     assert arrays["influence"][ranked].min() >= graph.influence[hidden].max()
     assert len(arrays["edge_weight"]) == MOST_EDGES
     assert arrays["edge_share"].max() <= snapshot.EDGE_SHARE
     assert header["total_nodes"] == graph.n_nodes
     assert header["total_edges"] == (graph.weights != 0).sum()
-    # What enters a node is told from the whole graph, not from the part that was sent.
+    # What enters a node is computed from the whole graph, not from the part that was sent.
     logit = header["targets"][0]["node"]
     assert arrays["input_total"][logit] == pytest.approx(np.abs(graph.weights[graph.n_features]).sum(), rel=1e-5)
 
@@ -161,7 +163,7 @@ def test_the_strongest_node_is_sent_even_where_it_has_nearly_all_influence_alone
     assert unpack(pack(alone))[0]["ids"][0] == "2_6_4"
 
 
-def test_positions_and_layers_that_the_page_cannot_hold_are_refused() -> None:
+def test_positions_and_layers_that_the_page_cannot_represent_are_refused() -> None:
     assert len(unpack(pack(tall_graph(32_767)))[1]["layer"]) == 2
     with pytest.raises(MessageError, match="layer has 32768, which is not a number of type int16"):
         pack(tall_graph(32_768))

@@ -132,10 +132,10 @@ def test_a_text_streams_in_beside_the_unsteered_one(show: Open, monkeypatch: pyt
     sizes = [(len(part["unsteered"]), len(part["steered"])) for part in partials(page, rid)]
     assert sizes == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 3), (4, 4)]
     widget.ablate(TEXAS)
-    said = widget.generate(max_new_tokens=4)
+    generated = widget.generate(max_new_tokens=4)
     page.hear()
     assert page.traits["study"]["steered"] == [vars(token) for token in message.steered]
-    assert said.interventions == widget.effects[-1].interventions
+    assert generated.interventions == widget.effects[-1].interventions
 
 
 def test_without_interventions_the_model_goes_on_as_it_is(show: Open) -> None:
@@ -168,7 +168,6 @@ def test_a_study_is_cancelled_at_once_and_the_last_one_stays(show: Open, model: 
     page.hear()
     for name, body in [("sweep", sweep_body()), ("generate", generate_body()), ("validate", {"mode": "total"})]:
         model.gate.clear()
-        model.running.clear()
         rid = page.request(name, body)
         page.speak()
         assert model.running.wait(10)
@@ -226,7 +225,7 @@ def test_an_alignment_shows_both_prompts(show: Open) -> None:
         ("align", {}, "lacks prompt"),
     ],
 )
-def test_what_cannot_be_asked_is_said_and_changes_nothing(
+def test_what_cannot_be_requested_is_stated_and_changes_nothing(
     show: Open, name: str, body: dict[str, Any], sentence: str
 ) -> None:
     widget, page = show()

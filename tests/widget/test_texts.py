@@ -93,7 +93,7 @@ ENTRANCES: dict[str, tuple[Callable[[CircuitWidget], Any], type[CircuitWidgetErr
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES)
-def test_half_a_character_from_a_cell_is_refused_in_a_sentence_that_can_be_shown(show: Open, entrance: str) -> None:
+def test_half_a_character_from_a_cell_is_refused_in_a_sentence_that_can_be_displayed(show: Open, entrance: str) -> None:
     widget, page = show()
     widget.group("Texas", ["1_8_4"])
     widget.ablate("Texas")

@@ -1,4 +1,4 @@
-"""What a cell does is seen on the page, what the page does is a Python value, and what is wrong is said."""
+"""What a cell does is seen on the page, what the page does is a Python value, and what is wrong is stated."""
 
 import gc
 import hashlib
@@ -11,7 +11,7 @@ import pytest
 from circuit_widget import Circuit, Feature
 from circuit_widget.errors import CircuitWidgetError, MessageError, NodeError
 from circuit_widget.graph import Graph
-from circuit_widget.widget.opening import BUNDLE, FRONTEND
+from circuit_widget.widget.opening import BUNDLE, FRONTEND, PANELS
 from circuit_widget.widget.packed_bundle import PackedBundle, packed_bundle
 from circuit_widget.widget.widget import CircuitWidget
 from tests.models import tiny_model
@@ -82,7 +82,7 @@ def test_what_the_page_edits_is_a_python_value(show: Open) -> None:
         ("settings", [], "expected an object"),
     ],
 )
-def test_what_makes_no_sense_is_said_and_answered_by_the_last_good_state(
+def test_what_makes_no_sense_is_stated_and_answered_by_the_last_good_state(
     show: Open, name: str, value: Any, sentence: str
 ) -> None:
     widget, page = show()
@@ -121,6 +121,7 @@ def test_the_page_cannot_set_what_is_the_kernels(show: Open) -> None:
         ("effect", {"id": 7}),
         ("_esm", "alert(1)"),
         ("_code", "x"),
+        ("_panels", "x"),
         ("keys", []),
         ("_effects", []),
         ("graph", None),
@@ -248,16 +249,20 @@ def test_a_closed_widget_lets_go_of_the_model(show: Open, model: LinearModel) ->
 
 def test_a_missing_bundle_is_an_error_that_says_how_to_build_it(show: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CircuitWidget, "_esm", "")
-    with pytest.raises(CircuitWidgetError, match=r"no widget\.js in .*npm ci && npm run build.*restart"):
+    with pytest.raises(
+        CircuitWidgetError, match=r"no widget\.js or no panels\.js in .*npm ci && npm run build.*restart"
+    ):
         show()
 
 
 def test_the_frontend_is_the_file_that_the_build_writes(show: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     _, page = show()
     assert zlib.decompress(page.traits["_code"]) == BUNDLE.read_bytes()
+    assert zlib.decompress(page.traits["_panels"]) == PANELS.read_bytes()
     monkeypatch.setenv("ANYWIDGET_HMR", "1")
-    assert packed_bundle(BUNDLE) == PackedBundle(BUNDLE, b"")
-    assert packed_bundle(BUNDLE.with_name("missing.js")) == PackedBundle("", b"")
+    assert packed_bundle(BUNDLE, PANELS) == PackedBundle(BUNDLE, b"", FRONTEND.panels)
+    missing = BUNDLE.with_name("missing.js")
+    assert packed_bundle(missing, PANELS) == packed_bundle(BUNDLE, missing) == PackedBundle("", b"", b"")
 
 
 def test_what_a_page_keeps_of_each_widget_is_short_and_unpacks_that_code_alone() -> None:

@@ -121,8 +121,8 @@ def test_names_and_labels_are_literals() -> None:
             continue
         code = circuit_code(graph, circuit)
         assert all(character.isprintable() or character == "\n" for character in code)
-        imported, made, shown, displayed = ast.parse(code).body
-        assert [ast.unparse(one) for one in (imported, shown, displayed)] == [
+        imported, made, opened, displayed = ast.parse(code).body
+        assert [ast.unparse(one) for one in (imported, opened, displayed)] == [
             "import circuit_widget as cw", "widget = graph.show(circuit=circuit)", "widget",
         ]  # fmt: skip
         assert isinstance(made, ast.Assign)

@@ -213,9 +213,9 @@ def test_progress_comes_at_most_ten_times_a_second_and_stays_between_0_and_1(own
 
     owner.ask("1", work)
     assert owner.worker.wait_until_idle(10)
-    told = [one for one in owner.sent if one["type"] == "progress"]
-    assert 2 <= len(told) <= 6
-    assert all(0 <= one["fraction"] <= 1 and len(one["text"]) <= 200 for one in told)
+    reports = [one for one in owner.sent if one["type"] == "progress"]
+    assert 2 <= len(reports) <= 6
+    assert all(0 <= one["fraction"] <= 1 and len(one["text"]) <= 200 for one in reports)
     assert owner.sent[-1]["type"] == "reply"
 
 
@@ -251,7 +251,7 @@ def test_a_job_waits_for_a_cell_that_uses_the_model_says_so_and_can_be_cancelled
         owner.worker.cancel(owner, "1")
         assert owner.ends()[1:] == [("1", "cancelled")]
         assert owner.worker.wait_until_idle(10)
-        owner.ask("2", lambda job: {"held": True}, "intervene", runs_model=True)
+        owner.ask("2", lambda job: {"done": True}, "intervene", runs_model=True)
     assert owner.worker.wait_until_idle(10)
     assert owner.ends()[2:] == [("2", "reply")]
     assert subject.lock.acquire(blocking=False)

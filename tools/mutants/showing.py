@@ -8,7 +8,7 @@ JS = "js/src/"
 
 FIGURE = ("tests/figure/test_truth.py", "tests/figure/test_figure.py")
 EFFECT_FIGURE = ("tests/figure/test_effect_figure.py", "tests/figure/test_truth.py")
-VISIBLE = ("tests/circuit/test_visible.py", "tests/figure/test_visible_thresholds.py")
+VISIBLE = ("tests/display/test_visible_graph.py", "tests/display/test_thresholds.py")
 STROKES = ("tests/figure/test_layout.py",)
 SNAPSHOT = ("tests/widget/test_snapshot.py",)
 MALFORMED = ("tests/widget/test_malformed_messages.py",)
@@ -140,28 +140,28 @@ MUTATIONS = (
     ),
     Mutation(
         "the figure shows edges above the threshold alone",
-        SCENE + "visible.py",
+        "circuit_widget/display/visible_graph.py",
         "strongest.share <= thresholds.edge",
         "strongest.share > thresholds.edge",
         FIGURE,
     ),
     Mutation(
         "the weakest edge of a node is kept",
-        SCENE + "visible.py",
+        "circuit_widget/display/visible_graph.py",
         "np.lexsort((target[candidates], share[candidates]))",
         "np.lexsort((target[candidates], -share[candidates]))",
         VISIBLE,
     ),
     Mutation(
         "an edge is kept that leads nowhere",
-        SCENE + "visible.py",
+        "circuit_widget/display/visible_graph.py",
         "between & reaching[target]",
         "between",
         VISIBLE,
     ),
     Mutation(
         "more is visible at first than can be read",
-        SCENE + "visible.py",
+        "circuit_widget/display/visible_graph.py",
         "float(shares[shares < shares[most]][-1:].sum())",
         "float(shares[most + 20])",
         VISIBLE,

@@ -14,11 +14,12 @@ from pathlib import Path
 import torch
 
 from circuit_widget.demo import HERE, MODEL, TRANSCODERS
-from circuit_widget.demo.groups import find_groups, write_groups
-from circuit_widget.loading import load
+from circuit_widget.demo.groups import find_groups, group_questions, write_groups
 from tools.train_demo.cards import write_cards
 from tools.train_demo.evaluate import all_scores, plain_model, table, write_into_card
 from tools.train_demo.model_training import ModelRecipe, train_model
+from tools.train_demo.question_activations import question_activations
+from tools.train_demo.transcoder import load_transcoders
 from tools.train_demo.transcoder_training import TranscoderRecipe, train_transcoders
 
 CARD = HERE.parent.parent / "MODEL_CARD.md"
@@ -50,7 +51,8 @@ def describe(model_folder: Path, transcoders: Path) -> None:
     """Write cards, labels and groups beside the transcoders."""
     model, tokenizer = plain_model(model_folder)
     write_cards(model, tokenizer, transcoders)
-    write_groups(find_groups(load(model_folder, transcoders=transcoders, device="cpu").activations), transcoders)
+    active = question_activations(model, tokenizer, load_transcoders(transcoders), group_questions())
+    write_groups(find_groups(active.__getitem__), transcoders)
 
 
 def main() -> None:

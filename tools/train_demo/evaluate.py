@@ -20,7 +20,7 @@ from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.loading import load
 from circuit_widget.system.atomic_write import write_bytes
 from tools.train_demo.behaviour import answer, rhyming
-from tools.train_demo.experiments import Laboratory, Pair, held_out_cities
+from tools.train_demo.experiments import BOTH, Laboratory, Pair, held_out_cities
 from tools.train_demo.fidelity import agreement, measure, mlp_removed
 from tools.train_demo.mlp_rows import collect, weighted
 from tools.train_demo.transcoder import load_transcoders
@@ -144,14 +144,13 @@ def causal_scores(
     yield Score("Dallas graph: replacement score", graph.scores().replacement, at_least=0.75)
     yield Score("Dallas graph: completeness score", graph.scores().completeness)
     drawn = laboratory.pairs(pairs, held_out)
-    yield Score(f"swap of states, {pairs} pairs: other capital", laboratory.swap_share(drawn), at_least=0.85)
-    yield Score("swap of states at the city only", laboratory.swap_share(drawn, ("city",)), at_least=0.8)
-    yield Score("swap of states at the last token only", laboratory.swap_share(drawn, ("last",)))
+    both, city, last = laboratory.swap_shares(drawn, BOTH, ("city",), ("last",))
+    yield Score(f"swap of states, {pairs} pairs: other capital", both, at_least=0.85)
+    yield Score("swap of states at the city only", city, at_least=0.8)
+    yield Score("swap of states at the last token only", last)
     yield Score("swap of random features", laboratory.random_swap_share(drawn), at_most=0.02)
-    to_oakland = Pair("Dallas", "Texas", "Oakland", "California")
-    yield Score(
-        "Dallas with Oakland's California answers Sacramento", laboratory.swap_share([to_oakland]), at_least=1.0
-    )
+    (to_oakland,) = laboratory.swap_shares([Pair("Dallas", "Texas", "Oakland", "California")], BOTH)
+    yield Score("Dallas with Oakland's California answers Sacramento", to_oakland, at_least=1.0)
     cities = held_out_cities(held_out)
     changes = laboratory.ablate_states(cities)
     halved = sum(c.after < c.before / 2 for c in changes) / len(changes)

@@ -12,11 +12,12 @@ from circuit_widget.demo import facts
 from circuit_widget.demo.corpus import Split, city_splits
 from circuit_widget.demo.groups import CAPITAL, DemoGroups, Role, at_positions, question, training_cities
 from circuit_widget.graph import Graph
-from circuit_widget.intervention import Ablate, Set, SwapIn
+from circuit_widget.intervention import Ablate, Intervention, Set, SwapIn
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.model.tokens.target_tokens import find_tokens
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.tracing.activations import Activations
 
 BOTH: tuple[Role, ...] = ("city", "last")
 SEED = 40
@@ -48,6 +49,7 @@ class Laboratory:
         self.model = model
         self.groups = groups
         self._graphs: dict[str, Graph] = {}
+        self._activations: dict[str, Activations] = {}
         self._capitals = {state.name: state.facts[CAPITAL] for state in facts.states()}
         self._in_a_group = {(m.layer, m.feature) for members in groups.values() for m in members}
 
@@ -63,23 +65,36 @@ class Laboratory:
             found.append(Pair(city, state, rng.choice(training_cities(states[other])), other))
         return found
 
-    def swap_share(self, pairs: Sequence[Pair], roles: Sequence[Role] = BOTH) -> float:
-        """Share of pairs where swapping the other state's group in makes the answer the other state's capital."""
-        hits = 0
-        for pair in pairs:
-            effect = self.swap(pair, roles)
-            hits += effect is not None and self._answer_after(effect) == self._capitals[pair.other_state]
-        return hits / len(pairs)
+    def swap_shares(self, pairs: Sequence[Pair], *choices: Sequence[Role]) -> tuple[float, ...]:
+        """Share of pairs where swapping the other state's group in makes the answer the other state's capital.
 
-    def swap(self, pair: Pair, roles: Sequence[Role] = BOTH) -> Effect | None:
+        One share for each choice of roles. A pair without features counts as no hit.
+        """
+        swaps = [(pair, self._swap(pair, roles)) for pair in pairs for roles in choices]
+        hits = self._hits(swaps)
+        return tuple(sum(hits[number :: len(choices)]) / len(pairs) for number in range(len(choices)))
+
+    def _swap(self, pair: Pair, roles: Sequence[Role]) -> SwapIn | None:
         """Take the state's group out and the other state's group, as strong as on the other city, in; None without features."""
         graph = self._graph(pair.city)
         brought = self._at_positions(pair.other_state, graph, roles)
         removed = [feature for feature in self._at_positions(pair.state, graph, roles) if feature not in brought]
-        if not removed:
-            return None
-        prompt = question(CAPITAL, pair.other_city)
-        return self.model.intervene(graph, [SwapIn(removed, prompt, features=brought)])
+        return SwapIn(removed, question(CAPITAL, pair.other_city), features=brought) if removed else None
+
+    def _hits(self, experiments: Sequence[tuple[Pair, Intervention | None]]) -> list[bool]:
+        """Whether each experiment makes the answer the other state's capital; those on one graph run as a batch."""
+        hits = [False] * len(experiments)
+        for city in dict.fromkeys(pair.city for pair, _ in experiments):
+            here = [
+                (number, pair, intervention)
+                for number, (pair, intervention) in enumerate(experiments)
+                if pair.city == city and intervention is not None
+            ]
+            if here:
+                effects = self.model.intervene_many(self._graph(city), [intervention for *_, intervention in here])
+                for (number, pair, _), effect in zip(here, effects, strict=True):
+                    hits[number] = self._answer_after(effect) == self._capitals[pair.other_state]
+        return hits
 
     def random_swap_share(self, pairs: Sequence[Pair]) -> float:
         """As `swap_share`, with random features: as many, in the same layers and positions, and brought in as strongly.
@@ -87,11 +102,10 @@ class Laboratory:
         What is taken out is active in the question, what is brought in is any feature; none belongs to a group.
         """
         rng = random.Random(SEED + 1)
-        hits = 0
+        swaps = []
         for pair in pairs:
             graph = self._graph(pair.city)
-            own = self.model.activations(question(CAPITAL, pair.city))
-            other = self.model.activations(question(CAPITAL, pair.other_city))
+            own, other = self._active(pair.city), self._active(pair.other_city)
             values: dict[Feature, float] = {}
             for feature in self._at_positions(pair.state, graph, BOTH):
                 free = [f for f in own.at(feature.layer, feature.position) if self._free(f) and f not in values]
@@ -100,9 +114,8 @@ class Laboratory:
                 count = self.model.transcoders.n_features(feature.layer)
                 drawn = (Feature(feature.layer, feature.position, rng.randrange(count)) for _ in range(1000))
                 values[next(f for f in drawn if self._free(f) and f not in values)] = other.get(feature, 0.0)
-            effect = self.model.intervene(graph, [Set(list(values), list(values.values()))])
-            hits += self._answer_after(effect) == self._capitals[pair.other_state]
-        return hits / len(pairs)
+            swaps.append((pair, Set(list(values), list(values.values()))))
+        return sum(self._hits(swaps)) / len(pairs)
 
     def ablate_states(self, cities: Iterable[tuple[str, str]], roles: Sequence[Role] = BOTH) -> list[Change]:
         """Ablate each city's state in the question for its capital."""
@@ -140,6 +153,11 @@ class Laboratory:
         if city not in self._graphs:
             self._graphs[city] = self.model.trace(question(CAPITAL, city))
         return self._graphs[city]
+
+    def _active(self, city: str) -> Activations:
+        if city not in self._activations:
+            self._activations[city] = self.model.activations(question(CAPITAL, city))
+        return self._activations[city]
 
     def _at_positions(self, state: str, graph: Graph, roles: Sequence[Role]) -> tuple[Feature, ...]:
         positions: dict[Role, int] = {"city": graph.position - 1, "last": graph.position}

@@ -9,6 +9,7 @@ from functools import reduce
 from operator import add
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -40,10 +41,17 @@ def measure(transcoder: Transcoder, rows: MlpRows, everything: MlpRows) -> Train
         on = float(weight @ (activation > 0).sum(1).float())
         parts.append(Unexplained.of(rows.written[part], errors, on, weight))
     found = reduce(add, parts)
-    alive = torch.zeros(len(transcoder.threshold), dtype=torch.bool)
-    for start in range(0, len(everything.read), ROWS_AT_ONCE):
-        alive |= (transcoder.encode(everything.read[start : start + ROWS_AT_ONCE]) > 0).any(0)
-    return TrainedLayer(found.active_features, found.fvu, 1 - alive.float().mean().item())
+    return TrainedLayer(found.active_features, found.fvu, _dead(transcoder, everything.read))
+
+
+def _dead(transcoder: Transcoder, read: Float[Tensor, "rows d_model"]) -> float:
+    """The share of features that are on at no row. One that was on is not computed at the rows that follow."""
+    features = len(transcoder.threshold)
+    dead = torch.arange(features)
+    for start in range(0, len(read), ROWS_AT_ONCE):
+        still = transcoder.part(dead)
+        dead = dead[~(still.encode(read[start : start + ROWS_AT_ONCE]) > 0).any(0)]
+    return len(dead) / features
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -28,6 +28,11 @@ class Transcoder:
         """JumpReLU: a pre-activation above its feature's threshold stays, any other becomes 0."""
         preactivation = F.linear(x, self.w_enc, self.b_enc)
         return preactivation * (preactivation > self.threshold)
+
+    def part(self, features: Int[Tensor, " part"]) -> Transcoder:
+        """The transcoder with some of its features."""
+        encoder = (self.w_enc[features], self.w_dec[features], self.b_enc[features])
+        return Transcoder(*encoder, self.b_dec, self.threshold[features])
 
     def decode(self, activation: Float[Tensor, "*rows features"]) -> Float[Tensor, "*rows d_model"]:
         """The reconstructed MLP output."""

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 from circuit_widget import __version__
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.display.visible_graph import thresholds_of
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.output import pdf, png
 from circuit_widget.figure.output.svg import RECIPE_NAMESPACE
-from circuit_widget.figure.scene.visible import thresholds_of
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls

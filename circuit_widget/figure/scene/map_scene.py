@@ -1,6 +1,6 @@
 """The map of a figure: tokens across, layers up, as on the screen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.display.visible_graph import VisibleGraph, visible_graph
 from circuit_widget.figure.layout.map_labels import (
     LEAD_WIDTH,
     Area,
@@ -49,7 +50,6 @@ from circuit_widget.figure.layout.strokes import (
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Paint, Pen
 from circuit_widget.figure.scene.shapes import edge, node_shape
-from circuit_widget.figure.scene.visible import VisibleGraph, map_nodes, visible_graph
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.nodes import NodeKind
@@ -96,6 +96,15 @@ def node_marks(graph: Graph, circuit: Circuit, effect: Effect | None) -> NodeMar
         for node, before, after in zip(table["id"], table["before"], table["after"], strict=True):
             left[str(node)] = presence(float(before), float(after))
     return NodeMarks(hue, frozenset(circuit.pinned), left)
+
+
+def map_nodes(graph: Graph, nodes: Iterable[int]) -> list[MapNode]:
+    """Return nodes as the layout of the map takes them."""
+    layer, position = graph.node_layer, graph.node_position
+    return [
+        MapNode(str(graph.node_kinds[node]), int(layer[node]), int(position[node]), float(graph.influence[node]))
+        for node in nodes
+    ]
 
 
 def map_height(graph: Graph) -> float:

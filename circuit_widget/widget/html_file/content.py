@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.errors import Cancelled
-from circuit_widget.figure.scene.visible import visible_graph
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.progress import IsCancelled, ReportProgress
 from circuit_widget.widget.html_file.widget_state import WidgetState

@@ -6,8 +6,8 @@ import datetime
 from pathlib import Path
 
 from circuit_widget import __version__
+from circuit_widget.display.visible_graph import thresholds_of
 from circuit_widget.errors import CircuitWidgetError
-from circuit_widget.figure.scene.visible import thresholds_of
 from circuit_widget.progress import IsCancelled, ReportProgress, reporting
 from circuit_widget.system.atomic_write import check_destination, write_bytes
 from circuit_widget.system.paths import require_path

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from circuit_widget.characters import shortened
+from circuit_widget.display.visible_graph import MOST_EDGES, MOST_NODES, first_thresholds
 from circuit_widget.errors import MessageError
-from circuit_widget.figure.scene.visible import MOST_EDGES, MOST_NODES, first_thresholds
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
 from circuit_widget.graph.recipe import LOG_PROBABILITIES
@@ -42,8 +42,8 @@ _DTYPES: Mapping[str, DType] = {
     "influence": "float32",
     "share": "float32",
     "input_total": "float32",
-    "edge_source": "uint32",
-    "edge_target": "uint32",
+    "inputs": "uint32",
+    "edge_source": "uint16",
     "edge_weight": "float32",
     "edge_share": "float32",
 }
@@ -70,10 +70,14 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
     """Return the snapshot of a graph; `also` names nodes that must be in it, such as those of the circuit.
 
     Of the edges between its nodes it has the strongest: those with 99.5% of the edge score, at most 30,000. Raises
-    MessageError for layers and positions above 32,767, and for numbers that are not finite as float32.
+    MessageError for layers and positions above 32,767, for nodes above 65,535, and for numbers that are not finite as
+    float32.
     """
     sent = snapshot_nodes(graph, also)
-    arrays = {**_node_columns(graph, sent), **_edge_columns(graph, sent)}
+    edges = _edge_columns(graph, sent)
+    # How many edges lead to each node takes far fewer bytes than the target of each edge.
+    inputs = np.bincount(edges["edge_target"], minlength=len(sent))
+    arrays = {**_node_columns(graph, sent), **edges, "inputs": inputs}
     ids = tuple(graph.node_ids[node] for node in sent)
     thresholds = first_thresholds(graph)
     first_logit = len(sent) - len(graph.targets)
@@ -145,6 +149,7 @@ def _node_columns(graph: Graph, sent: Int[np.ndarray, " sent"]) -> Mapping[str, 
 
 
 def _edge_columns(graph: Graph, sent: Int[np.ndarray, " sent"]) -> Mapping[str, Shaped[np.ndarray, " edges"]]:
+    """Return the ends and numbers of the edges, in the order of their targets."""
     edges = graph.strongest_edges(MOST_EDGES, among=sent)
     source, target = np.searchsorted(sent, edges.source), np.searchsorted(sent, edges.target)
     kept = np.flatnonzero(edges.share <= EDGE_SHARE)

@@ -1,13 +1,15 @@
 import { NameField } from "../controls/name-field";
+import { onFirstUse } from "../controls/on-first-use";
 import type { Size } from "../page/size";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import type { DialPopover } from "./active-box";
 import { Dial } from "./dial";
-import { Members } from "./members";
 import type { Placed } from "./scene";
-import { SwapForm } from "./swap-form";
+
+const Members = onFirstUse(() => import("./members").then((list) => list.Members));
+const SwapForm = onFirstUse(() => import("./swap-form").then((form) => form.SwapForm));
 
 interface Props {
   readonly store: Store;

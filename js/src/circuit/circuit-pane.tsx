@@ -1,5 +1,6 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { onFirstUse } from "../controls/on-first-use";
 import type { Ghost } from "../core/ghosts";
 import type { Box } from "../core/types";
 import { isToggle } from "../page/listen";
@@ -11,13 +12,14 @@ import { AnswerMark, placeAnswers } from "./answer-mark";
 import { type BoxListeners, BoxMark } from "./box-mark";
 import { BoxMenu, RenameBox } from "./box-menu";
 import { type Dragged, useGestures } from "./gestures";
-import { GhostMenu } from "./ghost-menu";
 import { InjectedMark, placeInjected, tieBetween } from "./injected-mark";
 import { pressKey } from "./keys";
 import { LinkLabel, LinkMark } from "./link-mark";
 import { injectedBy, newAnswers, type Outcome, outcomeOf } from "./outcome";
 import { Proposing } from "./proposing";
 import { type Link, type Placed, placeBoxes, routeLinks, sharesBetween } from "./scene";
+
+const GhostMenu = onFirstUse(() => import("./ghost-menu").then((menu) => menu.GhostMenu));
 
 /** The circuit: boxes of grouped and pinned nodes, and the edges between them. */
 export function CircuitPane({ store }: { store: Store }) {
@@ -226,6 +228,7 @@ export function CircuitPane({ store }: { store: Store }) {
             outcome={outcomeAt(one)}
             textSize={layout.value.textSize}
             paneWidth={size.value.width}
+            others={placed.value}
             selected={one.box.nodes.every((node) => selected.value.has(node))}
             hovered={store.hovered.value !== null && one.box.nodes.includes(store.hovered.value)}
             receiving={target?.box.id === one.box.id}

@@ -70,8 +70,8 @@ function Panel({ label, class: look, onLeave, onEscape, children }: PanelProps) 
   const panel = useRef<HTMLDialogElement>(null);
 
   useLayoutEffect(() => {
-    const field = panel.current?.querySelector<HTMLElement>("input[type=text], textarea");
-    (field ?? panel.current)?.focus({ preventScroll: true });
+    // A field inside, where there is one, takes the focus itself.
+    if (panel.current?.querySelector(":focus") === null) panel.current.focus({ preventScroll: true });
   }, []);
 
   return (

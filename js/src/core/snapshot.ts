@@ -7,6 +7,7 @@ import type { Adjacency, Circuit, Snapshot, Thresholds } from "./types";
 
 const ARRAY_TYPES = {
   uint8: Uint8Array,
+  uint16: Uint16Array,
   int16: Int16Array,
   int32: Int32Array,
   uint32: Uint32Array,
@@ -23,11 +24,11 @@ const NODE_COLUMNS = {
   influence: ["influence", "float32"],
   share: ["share", "float32"],
   inputTotal: ["input_total", "float32"],
+  inputs: ["inputs", "uint32"],
 } as const;
 
 const EDGE_COLUMNS = {
-  edgeSource: ["edge_source", "uint32"],
-  edgeTarget: ["edge_target", "uint32"],
+  edgeSource: ["edge_source", "uint16"],
   edgeWeight: ["edge_weight", "float32"],
   edgeShare: ["edge_share", "float32"],
 } as const;
@@ -40,17 +41,18 @@ type SnapshotColumns<Wanted extends Spec> = {
 
 /** Reads a snapshot; throws an Error that states what is wrong with it. */
 export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
-  if (rest.version !== 2) {
+  if (rest.version !== 3) {
     throw new Error(
-      `The graph is in version ${rest.version} of the format; this widget reads version 2. Reload the page after an upgrade.`,
+      `The graph is in version ${rest.version} of the format; this widget reads version 3. Reload the page after an upgrade.`,
     );
   }
   const header = allRepaired(rest);
   const count = header.ids.length;
-  const nodes = readColumns(columns, NODE_COLUMNS, count);
-  const edges = readColumns(columns, EDGE_COLUMNS, lengthOf(columns, "edge_source"));
-  requireNodes("An edge of the graph", edges.edgeSource, count);
-  requireNodes("An edge of the graph", edges.edgeTarget, count);
+  const { inputs, ...nodes } = readColumns(columns, NODE_COLUMNS, count);
+  const edges = readColumns(columns, EDGE_COLUMNS, sum(inputs));
+  const edgeSource = Uint32Array.from(edges.edgeSource);
+  const edgeTarget = repeated(inputs);
+  requireNodes("An edge of the graph", edgeSource, count);
   requireNodes(
     "A target",
     header.targets.map(({ node }) => node),
@@ -77,16 +79,25 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
     labels: new Map(Object.entries(header.labels).map(([node, label]) => [Number(node), label])),
     ...nodes,
     ...edges,
-    inputs: adjacency(edges.edgeTarget, strongestFirst, count),
-    outputs: adjacency(edges.edgeSource, strongestFirst, count),
+    edgeSource,
+    edgeTarget,
+    inputs: adjacency(edgeTarget, strongestFirst, count),
+    outputs: adjacency(edgeSource, strongestFirst, count),
   };
 }
 
-/** The number of values in a column, 0 where there is none. */
-function lengthOf(columns: SnapshotMessage["columns"], name: string): number {
-  const column = columns?.[name];
-  const size = ARRAY_TYPES[column?.dtype]?.BYTES_PER_ELEMENT;
-  return size === undefined || !ArrayBuffer.isView(column.data) ? 0 : Math.floor(column.data.byteLength / size);
+const sum = (numbers: Uint32Array): number => numbers.reduce((total, number) => total + number, 0);
+
+/** Each index as often as its number says, in order. */
+function repeated(numbers: Uint32Array): Uint32Array {
+  const indices = new Uint32Array(sum(numbers));
+  let end = 0;
+  for (const [index, number] of numbers.entries()) {
+    const start = end;
+    end += number;
+    indices.fill(index, start, end);
+  }
+  return indices;
 }
 
 function readColumns<Wanted extends Spec>(

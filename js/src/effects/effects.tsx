@@ -1,12 +1,15 @@
+import type { FunctionComponent } from "preact";
 import { Button } from "../controls/button";
+import { onFirstUse } from "../controls/on-first-use";
 import type { Panel, Store } from "../store/store";
 import { EffectPanel } from "./effect-panel";
-import { GenerationPanel } from "./generation-panel";
-import { HistoryPanel } from "./history-panel";
-import { SweepPanel } from "./sweep-panel";
-import { ValidationPanel } from "./validation-panel";
 
-const PANELS: readonly (readonly [Panel, string, string, (props: { store: Store }) => preact.JSX.Element])[] = [
+const SweepPanel = onFirstUse(() => import("./sweep-panel").then((panel) => panel.SweepPanel));
+const GenerationPanel = onFirstUse(() => import("./generation-panel").then((panel) => panel.GenerationPanel));
+const ValidationPanel = onFirstUse(() => import("./validation-panel").then((panel) => panel.ValidationPanel));
+const HistoryPanel = onFirstUse(() => import("./history-panel").then((panel) => panel.HistoryPanel));
+
+const PANELS: readonly (readonly [Panel, string, string, FunctionComponent<{ store: Store }>])[] = [
   ["effect", "effect", "What the experiment on show did", EffectPanel],
   ["sweep", "sweep", "The same over a range of strengths, layers or boxes", SweepPanel],
   ["generate", "text", "Text that the model generates, with and without the interventions", GenerationPanel],

@@ -118,7 +118,7 @@ function Text({
       <h3>
         <span class="clip">{words}</span>
       </h3>
-      <p class="generated" data-test="said">
+      <p class="generated" data-test="generated">
         {tokens.length === 0 && <span class="muted">nothing yet</span>}
         {tokens.map(({ token, probability, differs }, index) => (
           <span key={index}>

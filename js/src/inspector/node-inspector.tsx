@@ -9,7 +9,7 @@ import { Contributions } from "./contribution-list";
 import { inputsOf, outputsOf } from "./contributions";
 import { Explain } from "./explain";
 import { FeatureCard } from "./feature-card";
-import { nameable, Title } from "./inspector";
+import { nameable, Title } from "./title";
 
 /** What an error is, by the basis of the graph. */
 const UNEXPLAINED = {

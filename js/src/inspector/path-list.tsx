@@ -1,12 +1,11 @@
 import { Button } from "../controls/button";
+import type { FoundPaths } from "../store/paths";
 import type { Store } from "../store/store";
 import { count, percent, signedPercent } from "../wording/words";
 import { Name } from "./qk-contributors";
 
 /** The paths that the map emphasises, strongest first, with the share of all such paths that each is. */
-export function PathList({ store }: { store: Store }) {
-  const found = store.paths.value;
-  if (found === null) return null;
+export function PathList({ store, found }: { store: Store; found: FoundPaths }) {
   const { title, whole, paths } = found;
   const together = paths.reduce((sum, { share }) => sum + Math.abs(share), 0);
   return (

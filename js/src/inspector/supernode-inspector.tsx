@@ -9,7 +9,7 @@ import type { NodeId } from "../wire/types";
 import { count, decimal, kindWord, layersBetween, percent } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { contributionsOf } from "./contributions";
-import { Title } from "./inspector";
+import { Title } from "./title";
 
 /** A supernode: its members, what feeds them from outside and what they feed together. */
 export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {

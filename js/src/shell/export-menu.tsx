@@ -1,9 +1,8 @@
 import { type Signal, useSignal } from "@preact/signals";
-import { useMemo, useRef } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { Button } from "../controls/button";
 import { CopyCode } from "../controls/copy-code";
-import { Popover } from "../controls/popover";
-import { openCircuit, saveCircuit } from "../store/circuit-file";
+import { saveCircuit } from "../store/circuit-file";
 import type { Store } from "../store/store";
 import type { CodeBody, FigureBody } from "../wire/types";
 
@@ -25,35 +24,14 @@ const FORMATS: readonly { readonly format: FigureBody["format"]; readonly what: 
   { format: "png", what: "for slides and messages" },
 ];
 
-/** The header's Export button and its menu of formats, and of files of the circuit. */
-export function ExportMenu({ store }: { store: Store }) {
-  // Outside the menu, which closes when the browser asks for a file.
-  const chooser = useRef<HTMLInputElement>(null);
-  const face = (
-    <>
-      Export <span aria-hidden="true">▾</span>
-    </>
-  );
+/** The menu of formats, of files of the circuit, and of Python lines. */
+export function ExportMenu({ store, onOpen }: { store: Store; onOpen: () => void }) {
+  const { recorded } = store.capabilities.value;
   return (
     <>
-      <Popover store={store} name="export" label="Export, save and open" face={face} panel="export-menu">
-        {store.capabilities.value.recorded ? <RecordedFigure store={store} /> : <Formats store={store} />}
-        <CircuitFile store={store} onOpen={() => chooser.current?.click()} />
-        {!store.capabilities.value.recorded && <Code store={store} />}
-      </Popover>
-      <input
-        ref={chooser}
-        type="file"
-        hidden
-        accept=".json,application/json"
-        data-test="circuit-file"
-        onChange={({ currentTarget }) => {
-          const file = currentTarget.files?.[0];
-          // The same file can be chosen again, also after it changed.
-          currentTarget.value = "";
-          if (file !== undefined) void openCircuit(store, file);
-        }}
-      />
+      {recorded ? <RecordedFigure store={store} /> : <Formats store={store} />}
+      <CircuitFile store={store} onOpen={onOpen} />
+      {!recorded && <Code store={store} />}
     </>
   );
 }

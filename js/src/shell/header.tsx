@@ -11,11 +11,8 @@ import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { FADED_BELOW } from "../wording/constants";
 import { percent, probability, tokenText, withoutText } from "../wording/words";
-import { ExportMenu } from "./export-menu";
 import { FullscreenButton } from "./fullscreen-button";
-import { KeyboardHelp } from "./keyboard-help";
-import { RetraceForm } from "./retrace-form";
-import { Search } from "./search";
+import { ExportButton, HelpButton, RetraceButton, SearchButton } from "./popovers";
 
 const REPLACEMENT =
   "Replacement score: of the influence that reaches the inputs, the share that comes from tokens rather than errors";
@@ -39,10 +36,10 @@ export function Header({ store }: { store: Store }) {
       <div class="tools">
         <Step name="Undo" what={undoName.value} icon={<UndoIcon />} onClick={actions.undo} />
         <Step name="Redo" what={redoName.value} icon={<RedoIcon />} onClick={actions.redo} />
-        <Search store={store} />
-        <ExportMenu store={store} />
+        <SearchButton store={store} />
+        <ExportButton store={store} />
         <FullscreenButton store={store} />
-        <KeyboardHelp store={store} />
+        <HelpButton store={store} />
       </div>
     </header>
   );
@@ -133,7 +130,7 @@ function Prompt({ store }: { store: Store }) {
           answer
         />
       )}
-      <RetraceForm store={store} />
+      <RetraceButton store={store} />
     </div>
   );
 }

@@ -1,6 +1,5 @@
 import { Fragment } from "preact";
 import { Button } from "../controls/button";
-import { Popover } from "../controls/popover";
 import type { Store } from "../store/store";
 
 type Rows = readonly (readonly [keys: string, what: string])[];
@@ -55,10 +54,10 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
   },
 ];
 
-/** The header's help button and its table of keys and gestures. */
+/** A table of keys and gestures. */
 export function KeyboardHelp({ store }: { store: Store }) {
   return (
-    <Popover store={store} name="help" label="Keys and gestures" shortcut="?" face="?" panel="help-page">
+    <>
       <Button
         class="button icon close"
         aria-label="Close"
@@ -81,6 +80,6 @@ export function KeyboardHelp({ store }: { store: Store }) {
           </dl>
         </section>
       ))}
-    </Popover>
+    </>
   );
 }

@@ -1,9 +1,6 @@
-/** The header's search: finds a node by label, token or id, and selects it. */
-
 import { useComputed, useSignal } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
-import { SearchIcon } from "../controls/icons";
-import { Popover } from "../controls/popover";
 import { KIND } from "../core/constants";
 import { searchNodes } from "../core/search";
 import type { Store } from "../store/store";
@@ -12,15 +9,10 @@ import { placeOf } from "../wording/words";
 
 const MOST_RESULTS = 12;
 
+/** Finds a node by label, token or id, and selects it. */
 export function Search({ store }: { store: Store }) {
-  return (
-    <Popover store={store} name="search" label="Search nodes" shortcut="/" face={<SearchIcon />} panel="search-panel">
-      <Results store={store} />
-    </Popover>
-  );
-}
-
-function Results({ store }: { store: Store }) {
+  const field = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => field.current?.focus({ preventScroll: true }), []);
   const query = useSignal("");
   const active = useSignal(0);
   const results = useComputed(() => searchNodes(store.snapshot, store.nameOf, query.value, MOST_RESULTS));
@@ -47,6 +39,7 @@ function Results({ store }: { store: Store }) {
   return (
     <>
       <input
+        ref={field}
         type="text"
         placeholder="label, token or id"
         aria-label="Search nodes by label, token or id"

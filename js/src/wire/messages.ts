@@ -303,12 +303,13 @@ export interface SnapshotThresholds {
 
 /** One number for each node, or for each edge: little-endian, of this type. */
 export interface SnapshotColumn {
-  readonly dtype: "uint8" | "int16" | "int32" | "uint32" | "float32";
+  readonly dtype: "uint8" | "uint16" | "int16" | "int32" | "uint32" | "float32";
   readonly data: DataView;
 }
 
-/** A graph: labels are by node index; the prompt is its text as it was typed, or empty where that is not known.
+/** A graph: labels are by node index, edges in the order of their targets, each of which has `inputs` of them.
 
+    The prompt is its text as it was typed, or empty where that is not known.
     `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are

@@ -1,6 +1,6 @@
-"""What the display rule lets through of the small graph, told node by node and edge by edge.
+"""What the display rule lets through of the small graph, computed node by node and edge by edge.
 
-`python -m tests.circuit.write_visible` writes the table that checks screen and figure.
+`python -m tests.display.write_visible` writes the table that checks screen and figure.
 """
 
 import json

@@ -1,13 +1,11 @@
-"""The visible part of a graph: the display rule of the screen, for figures."""
+"""The visible part of a graph, and the thresholds of a circuit that has none of its own."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from circuit_widget.circuit.document import Circuit
-from circuit_widget.figure.layout.map_layout import MapNode
 from circuit_widget.graph import Graph
 
 MOST_NODES = 1_500
@@ -145,12 +143,3 @@ def _backbone(
     backbone = np.zeros(len(source), dtype=bool)
     backbone[ordered[strongest]] = True
     return backbone
-
-
-def map_nodes(graph: Graph, nodes: Iterable[int]) -> list[MapNode]:
-    """Return nodes as the layout of the map takes them."""
-    layer, position = graph.node_layer, graph.node_position
-    return [
-        MapNode(str(graph.node_kinds[node]), int(layer[node]), int(position[node]), float(graph.influence[node]))
-        for node in nodes
-    ]

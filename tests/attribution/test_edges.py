@@ -1,4 +1,4 @@
-"""The sweep on random frozen models: every edge against a run of the model forwards with one source in it."""
+"""The edges of random frozen models: each against a run of the model forwards with one source in it."""
 
 import re
 from typing import Any
@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuit_widget.attribution import propagation, sweep
+from circuit_widget.attribution import edges as edge_computation
+from circuit_widget.attribution import propagation
+from circuit_widget.attribution.edges import EdgeComputation
 from circuit_widget.attribution.layer_nodes import NodeLayout
 from circuit_widget.attribution.split_layer import best_split_layer, operation_count
-from circuit_widget.attribution.sweep import EdgeSweep
 from circuit_widget.attribution.upward_pass import UpwardPass
 from circuit_widget.errors import Cancelled
 from tests.attribution.frozen_models import Case, measured_edges, random_case, sources
@@ -38,7 +39,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def edges(case: Case, **settings: Any) -> torch.Tensor:
-    return EdgeSweep(case.frozen, case.nodes, case.embedding, case.targets).edges(**settings)
+    return EdgeComputation(case.frozen, case.nodes, case.embedding, case.targets).edges(**settings)
 
 
 def assert_same(found: torch.Tensor, expected: torch.Tensor) -> None:
@@ -55,7 +56,7 @@ def test_an_edge_equals_the_frozen_models_response_to_its_source_alone(kind: str
 @pytest.mark.parametrize("split_layer", [-1, 0, 1, 2, 3])
 def test_edges_do_not_depend_on_the_split_layer(monkeypatch: pytest.MonkeyPatch, kind: str, split_layer: int) -> None:
     case = random_case(**KINDS[kind])
-    monkeypatch.setattr(sweep, "best_split_layer", lambda *_: split_layer)
+    monkeypatch.setattr(edge_computation, "best_split_layer", lambda *_: split_layer)
     assert_same(edges(case), measured_edges(case))
 
 
@@ -87,7 +88,7 @@ def test_requested_rows_have_the_requested_order_and_equal_those_of_all_edges() 
     whole = edges(case)
     rows = torch.randperm(len(whole), generator=torch.Generator().manual_seed(3))[:40]
     assert_same(edges(case, rows=rows), whole[rows])
-    some = EdgeSweep(case.frozen, case.nodes, case.embedding, case.targets, n_rows=40)
+    some = EdgeComputation(case.frozen, case.nodes, case.embedding, case.targets, n_rows=40)
     for part in (rows[:7], torch.tensor([len(whole) - 1]), rows[7:]):
         assert_same(some.edges(part), whole[part])
     assert some.edges(rows[:0]).shape == (0, whole.shape[1])
@@ -124,8 +125,8 @@ def test_edges_do_not_depend_on_the_size_of_a_chunk(
 ) -> None:
     case = random_case(skip=True, parallel=True)
     expected = edges(case)
-    monkeypatch.setattr(sweep, "CHUNK_BYTES", {"cpu": chunk_bytes})
-    monkeypatch.setattr(sweep, "ENOUGH_ROWS", {"cpu": enough})
+    monkeypatch.setattr(edge_computation, "CHUNK_BYTES", {"cpu": chunk_bytes})
+    monkeypatch.setattr(edge_computation, "ENOUGH_ROWS", {"cpu": enough})
     assert_same(edges(case), expected)
 
 
@@ -138,13 +139,13 @@ def test_attention_over_long_prompts_is_multiplied_in_causal_blocks(
     monkeypatch.setattr(propagation, "BLOCK", 3)
     monkeypatch.setattr(propagation, "CACHED_PATTERN_BYTES", 0)
     for split_layer in (-1, 3):
-        monkeypatch.setattr(sweep, "best_split_layer", lambda *_, split_layer=split_layer: split_layer)
+        monkeypatch.setattr(edge_computation, "best_split_layer", lambda *_, split_layer=split_layer: split_layer)
         assert_same(edges(case), expected)
 
 
 def test_a_chunk_that_does_not_fit_into_memory_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     case = random_case()
-    expected, propagate, sizes = edges(case), sweep._DownwardPass._propagate, []
+    expected, propagate, sizes = edges(case), edge_computation._DownwardPass._propagate, []
 
     def short_of_memory(downward_pass: Any, chunk: Any, end: int) -> torch.Tensor:
         sizes.append(sum(group.stop - group.start for group in chunk))
@@ -152,12 +153,12 @@ def test_a_chunk_that_does_not_fit_into_memory_is_halved(monkeypatch: pytest.Mon
             raise torch.cuda.OutOfMemoryError("out of memory")
         return propagate(downward_pass, chunk, end)
 
-    monkeypatch.setattr(sweep._DownwardPass, "_propagate", short_of_memory)
+    monkeypatch.setattr(edge_computation._DownwardPass, "_propagate", short_of_memory)
     assert_same(edges(case), expected)
     assert max(sizes) > 3
 
 
-def test_the_sweep_is_not_split_where_memory_has_no_room_for_the_upward_vectors(
+def test_the_computation_is_not_split_where_memory_has_no_room_for_the_upward_vectors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     case = random_case()
@@ -175,16 +176,16 @@ def test_the_sweep_is_not_split_where_memory_has_no_room_for_the_upward_vectors(
     assert tried[1:] == [-1]
 
 
-def test_a_single_target_that_does_not_fit_into_memory_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_target_that_does_not_fit_into_memory_ends_the_computation(monkeypatch: pytest.MonkeyPatch) -> None:
     def short_of_memory(*_: Any) -> torch.Tensor:
         raise torch.cuda.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(sweep._DownwardPass, "_propagate", short_of_memory)
+    monkeypatch.setattr(edge_computation._DownwardPass, "_propagate", short_of_memory)
     with pytest.raises(torch.cuda.OutOfMemoryError):
         edges(random_case())
 
 
-def test_a_sweep_reports_its_progress() -> None:
+def test_the_computation_reports_its_progress() -> None:
     done: list[float] = []
     edges(random_case(), progress=done.append)
     assert done == sorted(done)
@@ -192,7 +193,7 @@ def test_a_sweep_reports_its_progress() -> None:
     assert 0 < done[0] < done[-1] == 1.0
 
 
-def test_a_sweep_checks_for_a_cancel_before_every_layer() -> None:
+def test_the_computation_checks_for_a_cancel_before_every_layer() -> None:
     case = random_case()
     n_checks = 0
 
@@ -217,7 +218,7 @@ def test_a_sweep_checks_for_a_cancel_before_every_layer() -> None:
     assert n_checks > 2 * n_layers
 
 
-def test_a_sweep_does_not_change_its_inputs() -> None:
+def test_the_computation_does_not_change_its_inputs() -> None:
     case = random_case(cross_layer=True, skip=True, parallel=True)
     given = [case.embedding, case.targets]
     for nodes in case.nodes:

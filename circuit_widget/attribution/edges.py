@@ -1,4 +1,4 @@
-"""The sweep: all edges of an attribution graph in one pass through the frozen model, without autograd.
+"""All edges of an attribution graph, in two passes through the frozen model, without autograd.
 
 In this room a *row* is a node that edges lead to, a feature or a target; a *target* is an explained logit, contrast or
 direction.
@@ -58,7 +58,7 @@ UPWARD_BYTES = 1 << 28
 """Memory of the upward vectors at the split layer."""
 
 
-class EdgeSweep:
+class EdgeComputation:
     """Computes the incoming edges of the nodes of one prompt, of all or of some at a time."""
 
     def __init__(
@@ -159,7 +159,7 @@ def _put(
     weights[:, columns].index_copy_(0, result_rows, part)
 
 
-def sweep(
+def compute_edges(
     frozen: FrozenModel,
     layers: Sequence[LayerNodes],
     embedding: Float[Tensor, "positions d_model"],
@@ -169,8 +169,8 @@ def sweep(
     progress: Callable[[float], None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Float[Tensor, "rows columns"]:
-    """Return `EdgeSweep(frozen, layers, embedding, targets).edges(rows, ...)`, for a single request."""
-    return EdgeSweep(frozen, layers, embedding, targets).edges(rows, progress=progress, cancelled=cancelled)
+    """Return `EdgeComputation(frozen, layers, embedding, targets).edges(rows, ...)`, for a single request."""
+    return EdgeComputation(frozen, layers, embedding, targets).edges(rows, progress=progress, cancelled=cancelled)
 
 
 @dataclass(frozen=True)
@@ -187,13 +187,13 @@ class _DownwardPass:
 
     def __init__(
         self,
-        sweep: EdgeSweep,
+        computation: EdgeComputation,
         requested: Sequence[RequestedRows],
         upward: UpwardVectors,
         check_cancelled: Callable[[], None],
     ) -> None:
-        self.sweep = sweep
-        self.layout = sweep.layout
+        self.computation = computation
+        self.layout = computation.layout
         self.requested = requested
         self.upward = upward
         self.check_cancelled = check_cancelled
@@ -211,8 +211,8 @@ class _DownwardPass:
                 except torch.cuda.OutOfMemoryError:
                     if sum(group.stop - group.start for group in chunk) == 1:
                         raise
-                    self.sweep.chunk_share /= 2
-                    self.sweep.scratch.forget()
+                    self.computation.chunk_share /= 2
+                    self.computation.scratch.forget()
                     continue
                 queue = rest
                 first = 0
@@ -244,9 +244,9 @@ class _DownwardPass:
         """Split off as many rows, from the top layer down, as can be propagated together."""
         device = self._device(-1).type
         n_positions = end - self.layout.first_position + 1
-        memory = CHUNK_BYTES.get(device, ACCELERATOR_CHUNK_BYTES) * self.sweep.chunk_share
-        operations = CHUNK_OPERATIONS.get(device, ACCELERATOR_CHUNK_OPERATIONS) * self.sweep.chunk_share
-        work = self.sweep.work
+        memory = CHUNK_BYTES.get(device, ACCELERATOR_CHUNK_BYTES) * self.computation.chunk_share
+        operations = CHUNK_OPERATIONS.get(device, ACCELERATOR_CHUNK_OPERATIONS) * self.computation.chunk_share
+        work = self.computation.work
         step = n_positions * (work.step_operations + work.mixing_operations * n_positions)
         room = max(1, int(min(memory / (4 * work.d_model * n_positions), operations / step)))
         chunk: list[_Group] = []
@@ -268,10 +268,10 @@ class _DownwardPass:
         top = min(chunk[0].layer, self.layout.n_layers - 1)
         device = self._device(top)
         vectors = PropagatedVectors(
-            first, end - first + 1, self.sweep.work.d_model, device, self.sweep.scratch, owns_memory=False
+            first, end - first + 1, self.computation.work.d_model, device, self.computation.scratch, owns_memory=False
         )
         count = sum(group.stop - group.start for group in chunk)
-        out = self.sweep.scratch.take("edges", device, count, self.layout.n_columns).zero_()
+        out = self.computation.scratch.take("edges", device, count, self.layout.n_columns).zero_()
         if self.layout.n_layers in groups:
             self._add_rows(vectors, groups[self.layout.n_layers])
         for layer in range(top, max(self.upward.split_layer, 0) - 1, -1):
@@ -281,7 +281,7 @@ class _DownwardPass:
             self._read(layer, vectors, out)
             if layer == self.upward.split_layer:
                 break
-            jacobian = self.sweep.jacobians[layer]
+            jacobian = self.computation.jacobians[layer]
             vectors.skip(jacobian)
             if not jacobian.layer.parallel and layer in groups:
                 self._add_rows(vectors, groups[layer])
@@ -300,16 +300,16 @@ class _DownwardPass:
             if max(start, group.start) < min(stop, group.stop)
         )
         if group.layer == self.layout.n_layers:
-            readers = self.sweep.targets[local.to(self.sweep.targets.device)]
+            readers = self.computation.targets[local.to(self.computation.targets.device)]
         else:
-            nodes, norm = self.sweep.layers[group.layer], self.sweep.frozen.layers[group.layer].reading
+            nodes, norm = self.computation.layers[group.layer], self.computation.frozen.layers[group.layer].reading
             local = local.to(nodes.encoder_rows.device)
             readers = before_norm(norm, nodes.encoder_rows[local], nodes.positions[local])
         vectors.add(readers.to(vectors.fresh.device), spans)
 
     def _read(self, layer: int, vectors: PropagatedVectors, out: Float[Tensor, "n columns"]) -> None:
         """Write the effects of one layer's features and errors on the propagated rows."""
-        nodes, layout = self.sweep.layers[layer], self.layout
+        nodes, layout = self.computation.layers[layer], self.layout
         self._read_one_each(nodes.errors, layout.error(layer, 0), vectors, out)
         for position in range(vectors.first, vectors.first + vectors.n_positions):
             for numbers, at_position in vectors.at(position):
@@ -341,12 +341,12 @@ class _DownwardPass:
         """Write the effects of the upward vectors at the split layer, or of the tokens where there is none."""
         end = vectors.first + vectors.n_positions
         if self.upward.split_layer < 0:
-            self._read_one_each(self.sweep.embedding.to(out.device), self.layout.token(0), vectors, out)
+            self._read_one_each(self.computation.embedding.to(out.device), self.layout.token(0), vectors, out)
         for stretch in self.upward.stretches:
             self.check_cancelled()
             if stretch.first >= end:
                 continue
-            products = self.sweep.scratch.take("products", out.device, len(out), len(stretch.vectors)).zero_()
+            products = self.computation.scratch.take("products", out.device, len(out), len(stretch.vectors)).zero_()
             for position in range(stretch.first, end):
                 for numbers, at_position in vectors.at(position):
                     for source_numbers, sources in stretch.vectors.at(position):
@@ -355,4 +355,4 @@ class _DownwardPass:
                 out[:, block.columns] += products[:, block.start : block.stop]
 
     def _device(self, layer: int) -> torch.device:
-        return self.sweep.frozen.layers[layer].device
+        return self.computation.frozen.layers[layer].device

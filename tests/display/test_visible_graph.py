@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from circuit_widget.circuit.document import Circuit
-from circuit_widget.figure.scene.visible import visible_graph
-from tests.circuit.write_visible import FIXTURE, table
+from circuit_widget.display.visible_graph import visible_graph
+from tests.display.write_visible import FIXTURE, table
 from tests.widget.small_graph import small_graph
 
 CASES = json.loads(FIXTURE.read_text(encoding="utf-8"))
