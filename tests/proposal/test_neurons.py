@@ -1,4 +1,4 @@
-"""Groups of neurons are of those that change the same when each is ablated; what is said of a group is what ablating it does."""
+"""Groups of neurons are of those that change the same when each is ablated; the numbers of a group are those of its ablation."""
 
 import math
 from functools import cache
