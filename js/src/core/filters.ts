@@ -99,7 +99,7 @@ function isNone(value: unknown): value is null | undefined {
   return value === null || value === undefined;
 }
 
-/** Which filter hides a node, the first that does; null where none does, as for outputs. Nodes that are kept are not asked about. */
+/** Which filter hides a node that is not kept: the first that does; null where none does, as for outputs. */
 export function filterOf(snapshot: Snapshot, { filters, labels }: Circuit): (node: number) => NodeFilter | null {
   if (filters === undefined) return () => null;
   const { kinds, layers, positions, label, stability, error_bands } = filters;
