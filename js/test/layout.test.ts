@@ -12,6 +12,8 @@ import {
   barHalf,
   dashes,
   edgeWidth,
+  errorBandHeight,
+  errorBandOpacity,
   faintOpacity,
   faintStep,
   headHalf,
@@ -22,7 +24,7 @@ import {
   signedOpacity,
   signedWidth,
 } from "../src/layout/strokes";
-import { apart, monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/text/width";
+import { apart, monoWidth, printable, shorten, textWidth, tokenLabel, wrapped } from "../src/text/width";
 
 interface Fixture {
   readonly text: readonly {
@@ -31,6 +33,7 @@ interface Fixture {
     readonly mono: number;
     readonly short: string;
     readonly short_mono: string;
+    readonly lines: readonly string[];
     readonly label: string;
     readonly printable: string;
     readonly apart: string;
@@ -61,6 +64,13 @@ interface Fixture {
   }[];
   readonly opacity: readonly { readonly edges: number; readonly faint: number; readonly signed: number }[];
   readonly presence: readonly { readonly before: number; readonly after: number; readonly presence: number }[];
+  readonly error_band: readonly {
+    readonly row: number;
+    readonly influence: number;
+    readonly most: number;
+    readonly height: number;
+    readonly opacity: number;
+  }[];
   readonly output_presence: readonly { readonly probability: number; readonly presence: number }[];
   readonly ring: readonly { readonly radius: number; readonly width: number }[];
   readonly circuit: readonly {
@@ -102,6 +112,7 @@ describe("text", () => {
     expectSame(textWidth(entry.text, 12), entry.width, "width");
     expectSame(monoWidth(entry.text, 11.5), entry.mono, "mono");
     expect(shorten(entry.text, 60, 12)).toBe(entry.short);
+    expect(wrapped(entry.text, 90, 12, 3)).toEqual(entry.lines);
     expect(shorten(entry.text, 40, 11.5, true)).toBe(entry.short_mono);
     expect(tokenLabel(entry.text)).toBe(entry.label);
     expect(apart(entry.text)).toBe(entry.apart);
@@ -147,6 +158,13 @@ describe("strokes", () => {
   test.each(fixture.output_presence)("presence of an output of probability $probability", (entry) => {
     expectSame(outputPresence(entry.probability), entry.presence, "presence");
   });
+
+  test.each(fixture.error_band)(
+    "band of influence $influence in a row of $row",
+    ({ row, influence, most, ...expected }) => {
+      expectSame({ height: errorBandHeight(row), opacity: errorBandOpacity(influence, most) }, expected, "band");
+    },
+  );
 
   test.each(fixture.ring)("ring of radius $radius", ({ radius, width }) => {
     expectSame(ringWidth(radius), width, "width");

@@ -14,6 +14,8 @@ from circuit_widget.figure.layout.strokes import (
     bar_half,
     dashes,
     edge_width,
+    error_band_height,
+    error_band_opacity,
     faint_opacity,
     faint_step,
     head_half,
@@ -24,7 +26,7 @@ from circuit_widget.figure.layout.strokes import (
     signed_opacity,
     signed_width,
 )
-from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label
+from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label, wrapped
 
 DALLAS = ("<bos>", "the", " capital", " of", " the", " state", " containing", " Dallas", " is")
 STRANGE = (
@@ -59,6 +61,14 @@ SCRIPTS = (
 
 PARTS = tuple(f"{layer} {part}" for layer in range(2) for part in ("bias lorsa_bQ", "attention", "bias tc_bD", "MLP"))
 PARTS_OF_26 = tuple(f"{layer} {part}" for layer in range(26) for part in ("attention", "MLP"))
+
+
+LONG_NAMES = (
+    "say the capital of the state",
+    "a name that goes on and on and on, and then on again, without an end in sight",
+    "the Donaudampfschifffahrtsgesellschaft",
+    "two  spaces, and one at the end ",
+)
 
 
 def numbered(n_layers: int) -> tuple[str, ...]:
@@ -170,7 +180,7 @@ def fixture() -> dict[str, Any]:
         circuits.append(_circuit_case(boxes, links, width, height))
         circuits.append(_circuit_case(stored(boxes, seed), links, width, height))
     circuits.append(_circuit_case([], [], 300.0, 200.0))
-    texts = [*DALLAS, *STRANGE, *SCRIPTS, "Say “Austin” → 100%", "\U0001f3fd", "W" * 40, ""]
+    texts = [*DALLAS, *STRANGE, *SCRIPTS, "Say “Austin” → 100%", "\U0001f3fd", "W" * 40, "", *LONG_NAMES]
     return {
         "text": [
             {
@@ -179,6 +189,7 @@ def fixture() -> dict[str, Any]:
                 "mono": mono_width(text, 11.5),
                 "short": shorten(text, 60.0, 12.0),
                 "short_mono": shorten(text, 40.0, 11.5, True),
+                "lines": wrapped(text, 90.0, 12.0, 3),
                 "label": token_label(text),
                 "printable": printable(text),
                 "apart": apart(text),
@@ -241,6 +252,16 @@ def fixture() -> dict[str, Any]:
         ],
         "output_presence": [
             {"probability": one, "presence": output_presence(one)} for one in (0.0, 1e-9, 0.09, 0.25, 0.9, 1.0)
+        ],
+        "error_band": [
+            {
+                "row": row,
+                "influence": influence,
+                "most": most,
+                "height": error_band_height(row),
+                "opacity": error_band_opacity(influence, most),
+            }
+            for row, influence, most in ((2.0, 0.0, 0.0), (9.0, 0.5, 2.0), (60.0, 2.0, 2.0))
         ],
         "ring": [{"radius": radius, "width": ring_width(radius)} for radius in (0.0, 2.0, 3.2, 11.0)],
         "circuit": circuits,

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from types import ModuleType
 
-from circuit_widget.circuit import box_edges, document_json, rules
+from circuit_widget.circuit import box_edges, document_json, filters, rules
 from circuit_widget.display import visible_graph
 from circuit_widget.figure.layout import beside, circuit_layout, detour, map_labels, map_layout, routing, strokes
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style
@@ -41,7 +41,7 @@ def _text() -> list[str]:
         constant("PER_EM", PER_EM, "Units of the widths to an em."),
         constant("MONO_EM", mono_em(), "Width of every character of the monospace font, in em."),
         constant("ADVANCES", runs, f"{comment} A space is for what the interface font lacks."),
-        *_taken(text, "FULL_EM", "OTHER_EM", "EMOJI_EM", "LONGEST_TOKEN", "ROUNDING", "JOINER"),
+        *_taken(text, "FULL_EM", "OTHER_EM", "EMOJI_EM", "LONGEST_TOKEN", "NARROWER", "ROUNDING", "JOINER"),
         *(constant(name, _ranges(name), declared(text)[name]) for name in declared(text) if name.endswith("_CODES")),
     ]
 
@@ -57,6 +57,7 @@ def _core() -> list[str]:
         constant("KIND_NAMES", tuple(kinds), "The kinds of nodes, in the order of their codes."),
         *_taken(rules, "COLORS", "LONGEST_NAME", "LONGEST_NODE", "MOST_ENTRIES"),
         constant("LONGEST_EXPERIMENT_NAME", schema.LONGEST_TEXT, "Most characters in the name of an experiment."),
+        *_taken(filters, "FILTERED_KINDS", "SIGNS", "LARGEST_BOUND"),
         *_taken(visible_graph, "NODE_THRESHOLD", "EDGE_THRESHOLD"),
         *_taken(box_edges, "LEAST_OUTSIDE"),
         *_taken(file_kind, "WORK_FORMAT"),
