@@ -9,6 +9,7 @@ import pytest
 from circuit_widget.cli import main
 from circuit_widget.errors import CircuitWidgetWarning
 from circuit_widget.examples import collect
+from circuit_widget.examples.folder import FolderWriter
 from circuit_widget.examples.forward import run_batch
 from circuit_widget.examples.manifest import read_manifest
 from tests.examples.models import contents, random_texts
@@ -89,9 +90,9 @@ def test_a_second_one_does_not_end_the_save(tmp_path: Path, monkeypatch: pytest.
         signal.raise_signal(signal.SIGINT)
         return save(writer, *given)
 
-    save = collect.folders.FolderWriter.save
+    save = FolderWriter.save
     with monkeypatch.context() as patched:
-        patched.setattr(collect.folders.FolderWriter, "save", interrupted)
+        patched.setattr(FolderWriter, "save", interrupted)
         with pytest.raises(KeyboardInterrupt, match="which are saved"):
             tiny_model().collect_examples(TEXTS, tmp_path / "some", progress=Interrupting(3))
     check_goes_on(tmp_path / "some", tmp_path / "whole")
