@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from circuit_widget.arguments import of_type, whole_number
 from circuit_widget.errors import Cancelled, LoadError, PromptError
 from circuit_widget.examples import folder as folders
-from circuit_widget.examples.batch import batches_of
+from circuit_widget.examples.batch import WindowBatch, batches_of
 from circuit_widget.examples.forward import empty_states, is_signed, run_batch
 from circuit_widget.examples.identity import identity_of
 from circuit_widget.examples.layer_state import LayerState
@@ -124,7 +124,9 @@ def collect_examples(
         folder: where examples are kept, made if it is missing.
         column: the name of the text in the rows of a file or data set.
         window: most tokens that run together, by default 256; longer texts are split, shorter ones run as they are.
-        max_tokens: end after about so many tokens of these texts; by default after all, or 100,000 of samples.
+        max_tokens: end with the window that reaches so many tokens of these texts, in all calls together: less than a
+            window above the number, or than a batch where an earlier call was stopped. By default after all texts, or
+            100,000 tokens of samples.
 
     Raises:
         PromptError: there is no text, or texts cannot be read.
@@ -269,43 +271,61 @@ class _Collector:
         report(0.0, "Collecting examples")
         if cancelled is not None and cancelled():
             raise Cancelled(self._stopped(number))
-        for texts in reader.rounds(stream, size * BATCHES_IN_ROUND, left, known.round_texts if known.batches else 0):
-            for source in self._run_round(number, texts, size):
+        rounds = reader.rounds(stream, size * BATCHES_IN_ROUND, left, known.round_texts)
+        for texts in rounds if most is None or known.n_tokens < most else ():
+            for source in self._run_round(number, texts, size, reader, most):
                 ran = True
                 report(_fraction(source, most, stream.source), f"Collecting examples, {source.n_tokens:,} tokens")
                 if cancelled is not None and cancelled():
                     self._save_rest()
                     raise Cancelled(self._stopped(number))
+                if most is not None and source.n_tokens >= most:
+                    break
                 self._save_sometimes()
+            if self.manifest.sources[number].round_tokens < reader.tokens(texts.windows):
+                break
             self._complete(number, stream)
         if ran or not self.manifest.sources[number].finished:
-            self._complete(number, stream)
+            if not self.manifest.sources[number].round_texts:
+                self._complete(number, stream)
             self._change(number, finished=True)
             self._save()
 
-    def _run_round(self, number: int, texts: Round, size: int) -> Iterator[Source]:
-        """Run the batches of a round that have not been run, and yield the source after each."""
-        done = self.manifest.sources[number].batches
-        if done and self.manifest.sources[number].round_digest != texts.digest:
+    def _run_round(
+        self, number: int, texts: Round, size: int, reader: WindowReader, most: int | None
+    ) -> Iterator[Source]:
+        """Run the batches of a round that have not been run, and yield the source after each.
+
+        Windows up to the one that reaches `most` tokens have batches of their own.
+        """
+        source = self.manifest.sources[number]
+        if source.round_texts and source.round_digest != texts.digest:
             raise different_texts()
-        for place, batch in enumerate(batches_of(texts.windows, size, self._first, self._words)):
-            if place < done:
-                continue
-            self._interrupts.in_step = True
-            run_batch(self._model, self._transcoders, batch, self._states)
-            source = self._change(
-                number,
-                batches=place + 1,
-                round_tokens=self.manifest.sources[number].round_tokens + batch.n_used,
-                round_texts=texts.texts,
-                round_digest=texts.digest,
-                batch_tokens=size,
-                finished=False,
-            )
-            self._interrupts.in_step = False
-            if self._interrupts.came:
-                raise KeyboardInterrupt
-            yield source
+        while source.round_windows < len(texts.windows):
+            start, done, end = source.round_windows, source.batches, source.round_end or len(texts.windows)
+            if not done:
+                end = reader.end(texts.windows, start, None if most is None else most - source.n_tokens)
+            for place, batch in enumerate(batches_of(texts.windows[start:end], size, self._first, self._words)):
+                if place >= done:
+                    yield self._run_batch(number, texts, batch, batches=place + 1, round_end=end, batch_tokens=size)
+            source = self._change(number, round_windows=end, batches=0, round_end=0)
+
+    def _run_batch(self, number: int, texts: Round, batch: WindowBatch, **done: int) -> Source:
+        """Run one batch of a round; return the source with what is `done` then."""
+        self._interrupts.in_step = True
+        run_batch(self._model, self._transcoders, batch, self._states)
+        source = self._change(
+            number,
+            round_texts=texts.texts,
+            round_digest=texts.digest,
+            round_tokens=self.manifest.sources[number].round_tokens + batch.n_used,
+            finished=False,
+            **done,
+        )
+        self._interrupts.in_step = False
+        if self._interrupts.came:
+            raise KeyboardInterrupt
+        return source
 
     def _complete(self, number: int, stream: TextStream) -> None:
         """Note that all texts read so far have been run."""
@@ -315,10 +335,12 @@ class _Collector:
             digest=stream.digest,
             tokens=self.manifest.sources[number].n_tokens,
             skipped=dict(stream.source.skipped),
-            batches=0,
-            round_tokens=0,
             round_texts=0,
             round_digest="",
+            round_tokens=0,
+            round_windows=0,
+            batches=0,
+            round_end=0,
         )
 
     def _change(self, number: int, **changes: Any) -> Source:

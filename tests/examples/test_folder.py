@@ -166,6 +166,12 @@ def test_a_truncated_file_is_named(copied: Path) -> None:
         (lambda _: "[]", "is no manifest of examples"),
         (lambda found: json.dumps({**found, "version": 9}), "has version 9, expected 1"),
         (lambda found: json.dumps({**found, "sources": [{"name": "x"}]}), "is malformed"),
+        (
+            lambda found: json.dumps(
+                {**found, "sources": [{"name": "x", "first": "", "round_windows": 3, "round_end": 2}]}
+            ),
+            "is malformed .round_end is a number above round_windows, found 2",
+        ),
         (lambda found: json.dumps({**found, "unknown": 1}), "is malformed"),
     ],
 )
