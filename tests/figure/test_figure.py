@@ -192,6 +192,19 @@ def test_the_legend_explains_what_is_drawn_and_nothing_else() -> None:
     assert "error" not in texts(make_figure(GRAPH, part="map"))
 
 
+def test_the_legend_says_how_many_edges_between_boxes_are_left_out() -> None:
+    def entries(least_share: float | None) -> list[str]:
+        figure = make_figure(GRAPH, dallas_circuit().cut_edges(least_share), None, None, "circuit", 5.5, None)
+        return [text for text in texts(figure) if text.startswith("edges from")]
+
+    assert entries(0) == []
+    (half,) = entries(0.5)
+    (most,) = entries(1)
+    assert half.startswith("edges from 50%: ")
+    drawn, total = (int(number) for number in most.removeprefix("edges from 100%: ").split(" of "))
+    assert 0 < drawn < total
+
+
 def test_what_was_swapped_in_is_orange_and_named() -> None:
     figure = make_figure(GRAPH, CIRCUIT, california_swapped_in(GRAPH), part="circuit")
     found = texts(figure)
