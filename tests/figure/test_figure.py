@@ -194,7 +194,7 @@ def test_the_legend_explains_what_is_drawn_and_nothing_else() -> None:
 
 def test_the_legend_says_how_many_edges_between_boxes_are_left_out() -> None:
     def entries(least_share: float | None) -> list[str]:
-        figure = make_figure(GRAPH, dallas_circuit().cut_edges(least_share), None, None, "circuit", 5.5, None)
+        figure = make_figure(GRAPH, CIRCUIT.cut_edges(least_share), part="circuit", width=5.5)
         return [text for text in texts(figure) if text.startswith("edges from")]
 
     assert entries(0) == []
