@@ -195,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     examples.set_defaults(run=_examples)
 
     labels = _command(commands, "labels", "labels of features from their examples", LABELS)
-    labels.add_argument("model", help='directory or hub id[@revision] of a model, or "demo"')
+    labels.add_argument("model", help='directory, GGUF file or hub id[@revision] of a model, or "demo"')
     labels.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the examples")
     _add_loading(labels)
     labels.add_argument("--held-out", metavar="TEXTS", help="file of texts that measure the labels")
