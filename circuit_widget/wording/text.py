@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from circuit_widget.characters import beginning, shortened
@@ -17,6 +17,8 @@ LONGEST_TOKEN: Final = 16
 MARKS: Final = ("Mn", "Me", "Cf")
 """Unicode's categories of characters without a width of their own."""
 JOINER: Final = "\u200d"
+NARROWER: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Parts of the room that a wrapped text is tried in, so that its lines are about as long as each other."""
 ROUNDING: Final = 1e-6
 """How much sums of widths may differ, so that the screen cuts a text where a figure does."""
 
@@ -82,6 +84,33 @@ def shorten(text: str, room: float, size: float, mono: bool = False) -> str:
     while kept and measure(kept.rstrip(" ") + "…", size) > room:
         kept = beginning(kept, len(kept) - 1)
     return kept.rstrip(" ") + "…"
+
+
+def wrapped(text: str, room: float, size: float, most: int) -> tuple[str, ...]:
+    """Return a text in as few lines of similar width as fit in `room`, broken at spaces.
+
+    A text that needs more lines than `most` is shortened in the last of them, and a word that is too wide in its line.
+    """
+    words = text.split(" ")
+    lines = _lines(words, room, size)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+    else:
+        narrower = (_lines(words, part * room, size) for part in NARROWER)
+        lines = next((tried for tried in narrower if len(tried) == len(lines)), lines)
+    return tuple(shorten(line, room, size) for line in lines)
+
+
+def _lines(words: Sequence[str], room: float, size: float) -> list[str]:
+    """Return words in lines, each with as many as fit in `room`, and at least one."""
+    lines = [words[0]]
+    for word in words[1:]:
+        longer = f"{lines[-1]} {word}"
+        if text_width(longer, size) <= room + ROUNDING:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def token_label(text: str) -> str:

@@ -22,7 +22,7 @@ import {
   signedOpacity,
   signedWidth,
 } from "../src/layout/strokes";
-import { apart, monoWidth, printable, shorten, textWidth, tokenLabel } from "../src/text/width";
+import { apart, monoWidth, printable, shorten, textWidth, tokenLabel, wrapped } from "../src/text/width";
 
 interface Fixture {
   readonly text: readonly {
@@ -31,6 +31,7 @@ interface Fixture {
     readonly mono: number;
     readonly short: string;
     readonly short_mono: string;
+    readonly lines: readonly string[];
     readonly label: string;
     readonly printable: string;
     readonly apart: string;
@@ -102,6 +103,7 @@ describe("text", () => {
     expectSame(textWidth(entry.text, 12), entry.width, "width");
     expectSame(monoWidth(entry.text, 11.5), entry.mono, "mono");
     expect(shorten(entry.text, 60, 12)).toBe(entry.short);
+    expect(wrapped(entry.text, 90, 12, 3)).toEqual(entry.lines);
     expect(shorten(entry.text, 40, 11.5, true)).toBe(entry.short_mono);
     expect(tokenLabel(entry.text)).toBe(entry.label);
     expect(apart(entry.text)).toBe(entry.apart);

@@ -24,7 +24,7 @@ from circuit_widget.figure.layout.strokes import (
     signed_opacity,
     signed_width,
 )
-from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label
+from circuit_widget.wording.text import apart, mono_width, printable, shorten, text_width, token_label, wrapped
 
 DALLAS = ("<bos>", "the", " capital", " of", " the", " state", " containing", " Dallas", " is")
 STRANGE = (
@@ -59,6 +59,14 @@ SCRIPTS = (
 
 PARTS = tuple(f"{layer} {part}" for layer in range(2) for part in ("bias lorsa_bQ", "attention", "bias tc_bD", "MLP"))
 PARTS_OF_26 = tuple(f"{layer} {part}" for layer in range(26) for part in ("attention", "MLP"))
+
+
+LONG_NAMES = (
+    "say the capital of the state",
+    "a name that goes on and on and on, and then on again, without an end in sight",
+    "the Donaudampfschifffahrtsgesellschaft",
+    "two  spaces, and one at the end ",
+)
 
 
 def numbered(n_layers: int) -> tuple[str, ...]:
@@ -170,7 +178,7 @@ def fixture() -> dict[str, Any]:
         circuits.append(_circuit_case(boxes, links, width, height))
         circuits.append(_circuit_case(stored(boxes, seed), links, width, height))
     circuits.append(_circuit_case([], [], 300.0, 200.0))
-    texts = [*DALLAS, *STRANGE, *SCRIPTS, "Say “Austin” → 100%", "\U0001f3fd", "W" * 40, ""]
+    texts = [*DALLAS, *STRANGE, *SCRIPTS, "Say “Austin” → 100%", "\U0001f3fd", "W" * 40, "", *LONG_NAMES]
     return {
         "text": [
             {
@@ -179,6 +187,7 @@ def fixture() -> dict[str, Any]:
                 "mono": mono_width(text, 11.5),
                 "short": shorten(text, 60.0, 12.0),
                 "short_mono": shorten(text, 40.0, 11.5, True),
+                "lines": wrapped(text, 90.0, 12.0, 3),
                 "label": token_label(text),
                 "printable": printable(text),
                 "apart": apart(text),

@@ -10,9 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.figure.layout.circuit_layout import LayoutBox, PlacedBox, circuit_layout
+from circuit_widget.figure.layout.circuit_layout import (
+    BOX_HEIGHT,
+    BOX_TEXT,
+    LINE_STEP,
+    LayoutBox,
+    PlacedBox,
+    circuit_layout,
+)
 from circuit_widget.figure.layout.map_layout import MapLayout, MapNode, columns_with_text, map_layout
-from circuit_widget.wording.text import mono_width, printable, shorten, text_width, token_label
+from circuit_widget.wording.text import mono_width, printable, shorten, text_width, token_label, wrapped
 from tests.figure.cases import DALLAS, boxes_and_links, fixture, map_nodes, numbered, stored
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "layout.json"
@@ -219,6 +226,36 @@ def test_text_is_measured_and_cut_by_what_is_seen() -> None:
     assert cut.endswith("…")
     assert text_width(cut, 12) <= 60
     assert mono_width(shorten("東京特許許可局", 40, 11.5, True), 11.5) <= 40
+
+
+def test_a_long_name_is_broken_into_lines_of_similar_width() -> None:
+    assert wrapped("capital", 152, 12, 3) == ("capital",)
+    assert wrapped("say the capital of the state", 152, 12, 3) == ("say the capital", "of the state")
+    long = "a name that goes on and on and on, and then on again, without an end in sight"
+    lines = wrapped(long, 152, 12, 3)
+    assert len(lines) == 3
+    assert lines[-1].endswith("…")
+    assert long.startswith(" ".join(lines).removesuffix("…"))
+    assert all(text_width(line, 12) <= 152 for line in lines)
+    # A word that no line has room for is cut, and what follows it is not lost.
+    word, rest = wrapped("Donaudampfschifffahrtsgesellschaft ships", 100, 12, 3)
+    assert word.endswith("…")
+    assert rest == "ships"
+
+
+def test_boxes_are_as_high_as_their_names_and_never_overlap() -> None:
+    names = ("Texas", "say the capital of the state", "a name that goes on and on and on, and then on again and again")
+    boxes = [LayoutBox(names[index % 3], 3, index // 3, index % 3) for index in range(18)]
+    for width, height in ((460, 400), (740, 620), (351, 300)):
+        layout = circuit_layout(boxes, width, height)
+        scale = layout.text_size / BOX_TEXT
+        assert [round(box.h / scale, 6) for box in layout.boxes[:3]] == [
+            BOX_HEIGHT,
+            BOX_HEIGHT + LINE_STEP,
+            BOX_HEIGHT + 2 * LINE_STEP,
+        ]
+        for one, other in itertools.combinations(layout.boxes, 2):
+            assert abs(one.x - other.x) >= (one.w + other.w) / 2 or abs(one.y - other.y) >= (one.h + other.h) / 2
 
 
 def test_token_text_becomes_one_visible_line() -> None:

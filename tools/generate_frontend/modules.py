@@ -41,7 +41,7 @@ def _text() -> list[str]:
         constant("PER_EM", PER_EM, "Units of the widths to an em."),
         constant("MONO_EM", mono_em(), "Width of every character of the monospace font, in em."),
         constant("ADVANCES", runs, f"{comment} A space is for what the interface font lacks."),
-        *_taken(text, "FULL_EM", "OTHER_EM", "EMOJI_EM", "LONGEST_TOKEN", "ROUNDING", "JOINER"),
+        *_taken(text, "FULL_EM", "OTHER_EM", "EMOJI_EM", "LONGEST_TOKEN", "NARROWER", "ROUNDING", "JOINER"),
         *(constant(name, _ranges(name), declared(text)[name]) for name in declared(text) if name.endswith("_CODES")),
     ]
 

@@ -6,7 +6,7 @@ The screen runs the same function (js/src/layout/beside.ts), tested against the 
 from collections.abc import Sequence
 from typing import Final
 
-from circuit_widget.figure.layout.circuit_layout import BOX_HEIGHT, CARD, PlacedBox, box_width
+from circuit_widget.figure.layout.circuit_layout import CARD, PlacedBox, box_size
 from circuit_widget.figure.layout.detour import is_clear
 from circuit_widget.figure.layout.routing import Route
 
@@ -25,6 +25,10 @@ ANSWER_TOP: Final = 12.0
 """Above a new answer that is beside no other."""
 ANSWER_STEP: Final = 12.0
 """Between the places that are tried for it."""
+PLACE_STEP: Final = 16.0
+"""Between the places of a grid that are tried for a box which has no room beside its own."""
+MOST_PLACES: Final = 40
+"""How many of them, nearest first, are tried for one that no edge crosses."""
 CORNER: Final = (12.0, 30.0)
 """From the right and from the top, of a box that belongs to none of the circuit."""
 
@@ -41,9 +45,11 @@ def box_beside(
 ) -> PlacedBox:
     """The box at the first of six places by the box of index `beside` that are free: right, left, above, below.
 
-    A place that no edge crosses goes before one that edges have to go around.
+    Where none is, it is at the nearest free place of all. A place that no edge crosses goes before one that edges have to
+    go around.
     """
-    w, h, cards = box_width(name), BOX_HEIGHT, min(members - 1, 2)
+    w, h = box_size(name)
+    cards = min(members - 1, 2)
     if beside is None:
         return PlacedBox(width - w / 2 - CORNER[0], h / 2 + CORNER[1], w, h, cards)
     host = placed[beside]
@@ -58,13 +64,27 @@ def box_beside(
         (-near, apart),
     )
     places = [PlacedBox(host.x + dx, host.y + dy, w, h, cards) for dx, dy in steps]
-    free = [place for place in places if _is_free(place, placed, width, height)]
+    free = [place for place in places if _is_free(place, placed, width, height)] or _free_places(
+        places[0]._replace(x=host.x, y=host.y), placed, width, height
+    )
     for place in free:
         if all(is_clear(route.path, (place,), EDGE_CLEARANCE) for route in routes):
             return place
     rightmost = width - w / 2 - CARD * cards - INJECTED_MARGIN
     crowded = PlacedBox(min(rightmost, host.x + aside + 20), max(h, host.y - h), w, h, cards)
     return next(iter(free), crowded)
+
+
+def _free_places(box: PlacedBox, placed: Sequence[PlacedBox], width: float, height: float) -> list[PlacedBox]:
+    """The free places of a grid over the whole circuit, those nearest to the box first."""
+    found: list[tuple[float, PlacedBox]] = []
+    for row in range(int(height / PLACE_STEP)):
+        for column in range(int(width / PLACE_STEP)):
+            place = box._replace(x=PLACE_STEP * column, y=PLACE_STEP * row)
+            if _is_free(place, placed, width, height):
+                dx, dy = place.x - box.x, place.y - box.y
+                found.append((dx * dx + dy * dy, place))
+    return [place for _, place in sorted(found, key=lambda one: one[0])[:MOST_PLACES]]
 
 
 def answers_beside(
@@ -92,10 +112,10 @@ def answers_beside(
 
 def _at_the_top(name: str, placed: Sequence[PlacedBox], width: float, height: float) -> PlacedBox:
     """The box with room at its right for what is written there."""
-    w, y = box_width(name), BOX_HEIGHT / 2 + ANSWER_TOP
+    w, h = box_size(name)
     rightmost = width - w / 2 - ANSWER_GAP - INJECTED_MARGIN
     steps = max(1, int((rightmost - w / 2) / ANSWER_STEP))
-    places = [PlacedBox(rightmost - ANSWER_STEP * step, y, w, BOX_HEIGHT, 0) for step in range(steps)]
+    places = [PlacedBox(rightmost - ANSWER_STEP * step, h / 2 + ANSWER_TOP, w, h, 0) for step in range(steps)]
     for place in places:
         if _is_free(place._replace(x=place.x + ANSWER_GAP / 2, w=w + ANSWER_GAP), placed, width, height):
             return place

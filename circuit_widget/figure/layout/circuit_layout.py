@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from circuit_widget.wording.text import text_width
+from circuit_widget.wording.text import text_width, wrapped
 
 BOX_HEIGHT: Final = 30.0
 BOX_TEXT: Final = 12.0
+LINE_STEP: Final = 14.0
+"""From one line of a name to the next."""
+MOST_LINES: Final = 3
+"""Lines of a name."""
 BOX_PADDING: Final = 28.0
 NARROWEST: Final = 64.0
 WIDEST: Final = 180.0
@@ -28,6 +32,8 @@ STRIP: Final = 5.0
 """Width of the hue at the left side of a supernode's box."""
 NAME_INSET: Final = 16.0
 """What of a box's width its name leaves free."""
+LINE_INSET: Final = 40.0
+"""What of the widest box a name of several lines leaves free: other fonts than the figures' are wider."""
 GIVES: Final = (1.0, 0.7, 0.4)
 SCALES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
@@ -66,9 +72,16 @@ class _Line(NamedTuple):
     alone: bool
 
 
-def box_width(name: str) -> float:
-    """Width of a box at full size: its name and room around it, within limits."""
-    return min(max(text_width(name, BOX_TEXT) + BOX_PADDING, NARROWEST), WIDEST)
+def name_lines(name: str) -> tuple[str, ...]:
+    """Return the name of a box in the lines that it is written in."""
+    return wrapped(name, WIDEST - LINE_INSET, BOX_TEXT, MOST_LINES)
+
+
+def box_size(name: str) -> tuple[float, float]:
+    """Return width and height of a box at full size: its name and room around it, within limits."""
+    lines = name_lines(name)
+    widest = max(text_width(line, BOX_TEXT) for line in lines)
+    return min(max(widest + BOX_PADDING, NARROWEST), WIDEST), BOX_HEIGHT + LINE_STEP * (len(lines) - 1)
 
 
 def circuit_layout(boxes: Sequence[LayoutBox], width: float, height: float) -> CircuitLayout:
@@ -79,23 +92,26 @@ def circuit_layout(boxes: Sequence[LayoutBox], width: float, height: float) -> C
     """
     if not boxes:
         return CircuitLayout((), BOX_TEXT)
-    scale, widths, lines = _fitted(boxes, width, height)
+    sizes = [box_size(box.name) for box in boxes]
+    scale, widths, lines = _fitted(boxes, sizes, width, height)
+    heights = [size[1] * scale for size in sizes]
     x = _across(boxes, widths, lines, width, scale)
-    y = _upward(lines, len(boxes), height, scale)
-    placed = [
-        PlacedBox(x[i], y[i], widths[i], BOX_HEIGHT * scale, min(box.members - 1, 2)) for i, box in enumerate(boxes)
-    ]
+    y = _upward(lines, heights, height)
+    placed = [PlacedBox(x[i], y[i], widths[i], heights[i], min(box.members - 1, 2)) for i, box in enumerate(boxes)]
     return CircuitLayout(tuple(_with_stored(boxes, placed, width, height)), BOX_TEXT * scale)
 
 
-def _fitted(boxes: Sequence[LayoutBox], width: float, height: float) -> tuple[float, list[float], list[_Line]]:
+def _fitted(
+    boxes: Sequence[LayoutBox], sizes: Sequence[tuple[float, float]], width: float, height: float
+) -> tuple[float, list[float], list[_Line]]:
+    tallest = max(size[1] for size in sizes)
     scale = 1.0
     widths: list[float] = []
     lines: list[_Line] = []
     for scale in SCALES:
-        widths = [box_width(box.name) * scale for box in boxes]
+        widths = [size[0] * scale for size in sizes]
         lines = _lines(boxes, widths, width, scale)
-        most = max(1, math.floor((height - 2 * MARGIN + ROW_SPACE * scale) / ((BOX_HEIGHT + ROW_SPACE) * scale)))
+        most = max(1, math.floor((height - 2 * MARGIN + ROW_SPACE * scale) / ((tallest + ROW_SPACE) * scale)))
         lines = _join(boxes, lines, widths, width, scale, most)
         if len(lines) <= most and all(_content(line.members, widths, scale) <= width - 2 * MARGIN for line in lines):
             break
@@ -253,12 +269,11 @@ def _spread(targets: Sequence[float], widths: Sequence[float], gap: float, low: 
     return [min(max(one, least), max(most, least)) + offset for one, offset in zip(flat, offsets, strict=True)]
 
 
-def _upward(lines: Sequence[_Line], count: int, height: float, scale: float) -> list[float]:
-    half = BOX_HEIGHT * scale / 2
-    room = height - 2 * MARGIN - 2 * half - 2 * CARD
+def _upward(lines: Sequence[_Line], heights: Sequence[float], height: float) -> list[float]:
+    room = height - 2 * MARGIN - max(heights) - 2 * CARD
     pitch = min(room / max(1, len(lines) - 1), ROW_PITCH)
     middle = (height + 2 * CARD) / 2
-    y = [0.0] * count
+    y = [0.0] * len(heights)
     for row, line in enumerate(lines):
         for index in line.members:
             y[index] = middle + ((len(lines) - 1) / 2 - row) * pitch

@@ -10,6 +10,7 @@ from circuit_widget.figure.layout.beside import answers_beside, box_beside
 from circuit_widget.figure.layout.circuit_layout import (
     BOX_TEXT,
     CARD,
+    LINE_STEP,
     MARGIN,
     NAME_INSET,
     ROUNDEST,
@@ -18,6 +19,7 @@ from circuit_widget.figure.layout.circuit_layout import (
     LayoutBox,
     PlacedBox,
     circuit_layout,
+    name_lines,
 )
 from circuit_widget.figure.layout.routing import Link, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import EDGE_OPACITY, FADED_EDGE_OPACITY
@@ -160,16 +162,19 @@ def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:
         color_edge(pen, left, top, box.h, radius, style.SUPERNODES[color], style.FADED if faded else 1.0)
     ink = style.MUTED if faded else style.ANSWER if kind is NodeKind.LOGIT else style.INK
     size = text_size * (style.TOKEN_SIZE / BOX_TEXT if plain else 1.0)
-    pen.label(
-        box.x + (2.0 if color is not None else 0.0),
-        box.y,
-        shorten(picture.names[index], box.w - NAME_INSET, size, plain),
-        size,
-        ink,
-        "middle",
-        bold=not plain,
-        mono=plain,
-    )
+    across = box.x + (2.0 if color is not None else 0.0)
+    _name(pen, picture.names[index], box._replace(x=across), size, ink, scale=text_size / BOX_TEXT, mono=plain)
+
+
+def _name(
+    pen: Pen, name: str, box: PlacedBox, size: float, ink: str, *, scale: float = 1.0, mono: bool = False
+) -> None:
+    """Write the name of a box in its middle."""
+    lines = name_lines(name)
+    for number, line in enumerate(lines):
+        y = box.y + LINE_STEP * scale * (number - (len(lines) - 1) / 2)
+        text = shorten(line, box.w - NAME_INSET, size, mono)
+        pen.label(box.x, y, text, size, ink, "middle", bold=not mono, mono=mono)
 
 
 def _result_area(picture: CircuitPicture, index: int, width: float) -> tuple[float, float, float]:
@@ -240,8 +245,7 @@ def _answer(pen: Pen, answer: NewAnswer, box: PlacedBox, width: float) -> None:
     left, top = box.x - box.w / 2, box.y - box.h / 2
     face = Paint(style.ANSWER_GROUND, style.ANSWER, 0.9, dash=(4.0, 3.0))
     pen.rectangle(left, top, box.w, box.h, face, ROUNDEST)
-    name = shorten(answer.name, box.w - NAME_INSET, style.TOKEN_SIZE, True)
-    pen.label(box.x, box.y, name, style.TOKEN_SIZE, style.ANSWER, "middle", mono=True)
+    _name(pen, answer.name, box, style.TOKEN_SIZE, style.ANSWER, mono=True)
     room = text_width(answer.text, BOX_TEXT) + 4
     beside = box.x + box.w / 2 + 5
     x, y = (beside, box.y) if beside + room <= width else (width - room, top - 9)
@@ -254,8 +258,7 @@ def _injected(pen: Pen, picture: CircuitPicture, found: Injected, box: PlacedBox
     for card in range(box.cards, 0, -1):
         pen.rectangle(left + CARD * card, top - CARD * card, box.w, box.h, face, ROUNDEST)
     pen.rectangle(left, top, box.w, box.h, face, ROUNDEST)
-    name = shorten(printable(found.name), box.w - NAME_INSET, BOX_TEXT)
-    pen.label(box.x, box.y, name, BOX_TEXT, style.INK, "middle", bold=True)
+    _name(pen, printable(found.name), box, BOX_TEXT, style.INK)
     if found.beside is not None:
         _tie(pen, picture, found.beside, box, width)
 

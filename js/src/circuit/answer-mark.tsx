@@ -1,11 +1,10 @@
 import { KIND } from "../core/constants";
 import { answersBeside } from "../layout/beside";
 import type { PlacedBox } from "../layout/circuit-layout";
-import { NAME_INSET, ROUNDEST } from "../layout/constants";
+import { ROUNDEST } from "../layout/constants";
 import { TOKEN_SIZE } from "../page/constants";
 import type { Size } from "../page/size";
-import { shorten } from "../text/width";
-import { Beside } from "./box-mark";
+import { Beside, BoxName } from "./box-mark";
 import type { NewAnswer } from "./outcome";
 import type { Link, Placed } from "./scene";
 
@@ -27,9 +26,7 @@ export function AnswerMark({ answer, place, paneWidth }: Props) {
       transform={`translate(${x - w / 2} ${y - h / 2})`}
     >
       <rect class="face" width={w} height={h} rx={ROUNDEST} />
-      <text class="box-name" x={w / 2} y={h / 2} font-size={TOKEN_SIZE}>
-        {shorten(answer.name, w - NAME_INSET, TOKEN_SIZE, true)}
-      </text>
+      <BoxName name={answer.name} w={w} h={h} size={TOKEN_SIZE} mono />
       <title>{`${answer.name}, new answer, ${answer.text}`}</title>
       <Beside placed={place} outcome={outcome} paneWidth={paneWidth} />
     </g>

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { KIND } from "../core/constants";
-import type { PlacedBox } from "../layout/circuit-layout";
-import { BOX_TEXT, CARD, NAME_INSET, ROUNDEST, STRIP } from "../layout/constants";
+import { nameLines, type PlacedBox } from "../layout/circuit-layout";
+import { BOX_TEXT, CARD, LINE_STEP, NAME_INSET, ROUNDEST, SIDE_LABEL, STRIP } from "../layout/constants";
 import { TEXT_SIZE, TOKEN_SIZE } from "../page/constants";
 import { shorten, textWidth } from "../text/width";
 import type { Outcome } from "./outcome";
@@ -14,6 +14,8 @@ interface Props {
   readonly outcome: Outcome;
   readonly textSize: number;
   readonly paneWidth: number;
+  /** The boxes that the mark of what was done must not cover. */
+  readonly others?: readonly PlacedBox[];
   readonly selected?: boolean;
   readonly hovered?: boolean;
   /** Something is dragged over it and would be merged into it. */
@@ -64,9 +66,15 @@ export function BoxMark(props: Props) {
         <rect class="face" width={w} height={h} rx={radius} />
         {box.color !== null && <path class="edge-hue" d={hueEdge(h, radius)} />}
         {!props.renaming && (
-          <text class="box-name" x={box.color === null ? w / 2 : w / 2 + 2} y={h / 2} font-size={size}>
-            {shorten(name, w - NAME_INSET, size, mono)}
-          </text>
+          <BoxName
+            name={name}
+            w={w}
+            h={h}
+            shift={box.color === null ? 0 : 2}
+            size={size}
+            scale={textSize / BOX_TEXT}
+            mono={mono}
+          />
         )}
         <title>{words}</title>
       </g>
@@ -75,6 +83,33 @@ export function BoxMark(props: Props) {
       </g>
     </>
   );
+}
+
+interface NameProps {
+  readonly name: string;
+  readonly w: number;
+  readonly h: number;
+  /** To the right, of its middle. */
+  readonly shift?: number;
+  readonly size: number;
+  readonly scale?: number;
+  readonly mono?: boolean;
+}
+
+/** The name of a box in the middle of it. */
+export function BoxName({ name, w, h, shift = 0, size, scale = 1, mono = false }: NameProps) {
+  const lines = nameLines(name);
+  return lines.map((line, at) => (
+    <text
+      key={at}
+      class="box-name"
+      x={w / 2 + shift}
+      y={h / 2 + LINE_STEP * scale * (at - (lines.length - 1) / 2)}
+      font-size={size}
+    >
+      {shorten(line, w - NAME_INSET, size, mono)}
+    </text>
+  ));
 }
 
 /** The cards behind a box of several nodes. */
@@ -109,17 +144,20 @@ interface BesideProps {
   readonly placed: PlacedBox;
   readonly outcome: Outcome;
   readonly paneWidth: number;
+  readonly others?: readonly PlacedBox[];
 }
 
 /** The percentage at the right of the box and what was done to it at the left, inside the pane. */
-export function Beside({ placed, outcome, paneWidth }: BesideProps) {
+export function Beside({ placed, outcome, paneWidth, others = [] }: BesideProps) {
   const { x, w, h, cards } = placed;
   const right = x + w / 2 + CARD * cards;
   const inside = right + textRoom(outcome) <= paneWidth;
   const mark = outcome.mark;
   const markWidth = markRoom(outcome) - 8;
-  const markLeft = x - w / 2 - markWidth - 8 >= 2 ? -markWidth - 8 : w / 2 - markWidth / 2;
-  const markTop = markLeft < 0 ? h / 2 - 10 : h + 3;
+  const markLeft = -markWidth - 8;
+  const start = x - w / 2 + markLeft;
+  const aside = start >= 2 && !others.some((one) => one !== placed && isTaken(one, start, placed.y, markWidth));
+  const [markX, markY] = aside ? [markLeft, h / 2 - 10] : [Math.max(-markWidth / 2, w / 2 - x), -13];
   return (
     <>
       {outcome.text !== "" && (
@@ -133,7 +171,7 @@ export function Beside({ placed, outcome, paneWidth }: BesideProps) {
         </text>
       )}
       {mark !== null && (
-        <g class="done" transform={`translate(${round(markLeft)} ${round(markTop)})`}>
+        <g class="done" transform={`translate(${round(markX)} ${round(markY)})`}>
           <rect width={markWidth} height={20} rx={10} />
           <text x={markWidth / 2} y={10}>
             {mark}
@@ -142,6 +180,12 @@ export function Beside({ placed, outcome, paneWidth }: BesideProps) {
       )}
     </>
   );
+}
+
+/** Whether a mark would cover a box or the percentage beside it. */
+function isTaken(other: PlacedBox, x: number, y: number, room: number): boolean {
+  const right = other.x + other.w / 2 + CARD * other.cards + SIDE_LABEL;
+  return other.x - other.w / 2 < x + room && right > x && Math.abs(other.y - y) < other.h / 2 + 10;
 }
 
 function spoken({ name, box, kind }: Placed, outcome: Outcome, ghost = false): string {

@@ -228,6 +228,7 @@ export function CircuitPane({ store }: { store: Store }) {
             outcome={outcomeAt(one)}
             textSize={layout.value.textSize}
             paneWidth={size.value.width}
+            others={placed.value}
             selected={one.box.nodes.every((node) => selected.value.has(node))}
             hovered={store.hovered.value !== null && one.box.nodes.includes(store.hovered.value)}
             receiving={target?.box.id === one.box.id}

@@ -1,10 +1,9 @@
 import { boxBeside } from "../layout/beside";
 import type { PlacedBox } from "../layout/circuit-layout";
-import { BOX_TEXT, CARD, NAME_INSET, ROUNDEST } from "../layout/constants";
+import { BOX_TEXT, CARD, ROUNDEST } from "../layout/constants";
 import type { Size } from "../page/size";
-import { shorten } from "../text/width";
 import { count } from "../wording/words";
-import { Cards, markRoom, textRoom } from "./box-mark";
+import { BoxName, Cards, markRoom, textRoom } from "./box-mark";
 import type { Injected, Outcome } from "./outcome";
 import type { Link, Placed } from "./scene";
 
@@ -30,9 +29,7 @@ export function InjectedMark({ injected, word, place, tie }: Props) {
       {tie && <path class="tie" d={`M${tie[0] - x + w / 2} ${h / 2}H${tie[1] - x + w / 2}`} />}
       <Cards cards={cards} w={w} h={h} radius={ROUNDEST} />
       <rect class="face" width={w} height={h} rx={ROUNDEST} />
-      <text class="box-name" x={w / 2} y={h / 2} font-size={BOX_TEXT}>
-        {shorten(injected.name, w - NAME_INSET, BOX_TEXT)}
-      </text>
+      <BoxName name={injected.name} w={w} h={h} size={BOX_TEXT} />
       <title>{`${words}\n${injected.title}`}</title>
     </g>
   );

@@ -3,18 +3,19 @@
  * The port of circuit_widget/figure/layout/beside.py.
  */
 
-import { boxWidth, type PlacedBox } from "./circuit-layout";
+import { boxSize, type PlacedBox } from "./circuit-layout";
 import {
   ANSWER_GAP,
   ANSWER_STEP,
   ANSWER_TOP,
-  BOX_HEIGHT,
   CARD,
   CORNER,
   DIAGONAL,
   EDGE_CLEARANCE,
   INJECTED_MARGIN,
   LEFT_GAP,
+  MOST_PLACES,
+  PLACE_STEP,
   RIGHT_GAP,
 } from "./constants";
 import { isClear } from "./detour";
@@ -34,15 +35,14 @@ export function boxBeside(
   height: number,
   [rightGap, leftGap]: readonly [number, number] = [RIGHT_GAP, LEFT_GAP],
 ): PlacedBox {
-  const w = boxWidth(name);
-  const h = BOX_HEIGHT;
+  const { w, h } = boxSize(name);
   const cards = Math.min(members - 1, 2);
   if (beside === null) return { x: width - w / 2 - CORNER[0], y: h / 2 + CORNER[1], w, h, cards };
   const host = placed[beside];
   const aside = (host.w + w) / 2;
   const near = aside + DIAGONAL;
   const rise = (host.h + h) / 2 + DIAGONAL;
-  const free = [
+  const besides = [
     [aside + rightGap, 0],
     [-aside - leftGap, 0],
     [near, -rise],
@@ -52,9 +52,25 @@ export function boxBeside(
   ]
     .map(([dx, dy]) => ({ x: host.x + dx, y: host.y + dy, w, h, cards }))
     .filter((place) => isFree(place, placed, width, height));
+  const free = besides.length > 0 ? besides : freePlaces({ ...host, w, h, cards }, placed, width, height);
   const clear = free.find((place) => routes.every(({ path }) => isClear(path, [place], EDGE_CLEARANCE)));
   const rightmost = width - w / 2 - CARD * cards - INJECTED_MARGIN;
   return clear ?? free[0] ?? { x: Math.min(rightmost, host.x + aside + 20), y: Math.max(h, host.y - h), w, h, cards };
+}
+
+/** The free places of a grid over the whole circuit, those nearest to the box first. */
+function freePlaces(box: PlacedBox, placed: readonly PlacedBox[], width: number, height: number): PlacedBox[] {
+  const rows = Math.trunc(height / PLACE_STEP);
+  const columns = Math.trunc(width / PLACE_STEP);
+  const distance = ({ x, y }: PlacedBox) => (x - box.x) * (x - box.x) + (y - box.y) * (y - box.y);
+  return Array.from({ length: rows * columns }, (_, at) => ({
+    ...box,
+    x: PLACE_STEP * (at % columns),
+    y: PLACE_STEP * Math.trunc(at / columns),
+  }))
+    .filter((place) => isFree(place, placed, width, height))
+    .sort((one, other) => distance(one) - distance(other))
+    .slice(0, MOST_PLACES);
 }
 
 /**
@@ -85,14 +101,14 @@ export function answersBeside(
 
 /** The box with room at its right for what is written there. */
 function atTheTop(name: string, placed: readonly PlacedBox[], width: number, height: number): PlacedBox {
-  const w = boxWidth(name);
+  const { w, h } = boxSize(name);
   const rightmost = width - w / 2 - ANSWER_GAP - INJECTED_MARGIN;
   const steps = Math.max(1, Math.trunc((rightmost - w / 2) / ANSWER_STEP));
   const places = Array.from({ length: steps }, (_, step) => ({
     x: rightmost - ANSWER_STEP * step,
-    y: BOX_HEIGHT / 2 + ANSWER_TOP,
+    y: h / 2 + ANSWER_TOP,
     w,
-    h: BOX_HEIGHT,
+    h,
     cards: 0,
   }));
   const withText = (place: PlacedBox) => ({ ...place, x: place.x + ANSWER_GAP / 2, w: w + ANSWER_GAP });

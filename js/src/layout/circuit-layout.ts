@@ -4,7 +4,7 @@
  */
 
 import { clamp, sum } from "../core/scales";
-import { textWidth } from "../text/width";
+import { textWidth, wrapped } from "../text/width";
 import {
   BOX_GAP,
   BOX_HEIGHT,
@@ -13,7 +13,10 @@ import {
   CARD,
   COLUMN_STEP,
   GIVES,
+  LINE_INSET,
+  LINE_STEP,
   MARGIN,
+  MOST_LINES,
   NARROWEST,
   ROW_PITCH,
   ROW_SPACE,
@@ -56,9 +59,16 @@ interface Line {
 type Boxes = readonly LayoutBox[];
 type NumberList = readonly number[];
 
-/** Width of a box at full size: its name and room around it, within limits. */
-export function boxWidth(name: string): number {
-  return clamp(textWidth(name, BOX_TEXT) + BOX_PADDING, NARROWEST, WIDEST);
+/** The name of a box in the lines that it is written in. */
+export function nameLines(name: string): readonly string[] {
+  return wrapped(name, WIDEST - LINE_INSET, BOX_TEXT, MOST_LINES);
+}
+
+/** Width and height of a box at full size: its name and room around it, within limits. */
+export function boxSize(name: string): { readonly w: number; readonly h: number } {
+  const lines = nameLines(name);
+  const widest = Math.max(...lines.map((line) => textWidth(line, BOX_TEXT)));
+  return { w: clamp(widest + BOX_PADDING, NARROWEST, WIDEST), h: BOX_HEIGHT + LINE_STEP * (lines.length - 1) };
 }
 
 /**
@@ -67,29 +77,37 @@ export function boxWidth(name: string): number {
  */
 export function circuitLayout(boxes: Boxes, width: number, height: number): CircuitLayout {
   if (boxes.length === 0) return { boxes: [], textSize: BOX_TEXT };
-  const { scale, widths, lines } = fitted(boxes, width, height);
+  const sizes = boxes.map((box) => boxSize(box.name));
+  const { scale, widths, lines } = fitted(boxes, sizes, width, height);
+  const heights = sizes.map(({ h }) => h * scale);
   const x = across(boxes, widths, lines, width, scale);
-  const y = upward(lines, boxes.length, height, scale);
+  const y = upward(lines, heights, height);
   const placed = boxes.map((box, index) => ({
     x: x[index],
     y: y[index],
     w: widths[index],
-    h: BOX_HEIGHT * scale,
+    h: heights[index],
     cards: Math.min(box.members - 1, 2),
   }));
   return { boxes: withStored(boxes, placed, width, height), textSize: BOX_TEXT * scale };
 }
 
-function fitted(boxes: Boxes, width: number, height: number): { scale: number; widths: number[]; lines: Line[] } {
+function fitted(
+  boxes: Boxes,
+  sizes: readonly { readonly w: number; readonly h: number }[],
+  width: number,
+  height: number,
+): { scale: number; widths: number[]; lines: Line[] } {
+  const tallest = Math.max(...sizes.map(({ h }) => h));
   let best: { scale: number; widths: number[]; lines: Line[] } = {
     scale: 1,
     widths: [] as number[],
     lines: [] as Line[],
   };
   for (const scale of SCALES) {
-    const widths = boxes.map((box) => boxWidth(box.name) * scale);
+    const widths = sizes.map(({ w }) => w * scale);
     const room = height - 2 * MARGIN + ROW_SPACE * scale;
-    const most = Math.max(1, Math.floor(room / ((BOX_HEIGHT + ROW_SPACE) * scale)));
+    const most = Math.max(1, Math.floor(room / ((tallest + ROW_SPACE) * scale)));
     const lines = join(boxes, linesOf(boxes, widths, width, scale), widths, width, scale, most);
     best = { scale, widths, lines };
     const narrow = lines.every((line) => content(line.members, widths, scale) <= width - 2 * MARGIN);
@@ -271,11 +289,11 @@ function spread(targets: NumberList, widths: NumberList, gap: number, low: numbe
   return flat.map((one, at) => clamp(one, least, Math.max(most, least)) + offsets[at]);
 }
 
-function upward(lines: readonly Line[], count: number, height: number, scale: number): number[] {
-  const room = height - 2 * MARGIN - BOX_HEIGHT * scale - 2 * CARD;
+function upward(lines: readonly Line[], heights: NumberList, height: number): number[] {
+  const room = height - 2 * MARGIN - Math.max(...heights) - 2 * CARD;
   const pitch = Math.min(room / Math.max(1, lines.length - 1), ROW_PITCH);
   const middle = (height + 2 * CARD) / 2;
-  const y = new Array<number>(count).fill(0);
+  const y = new Array<number>(heights.length).fill(0);
   for (const [row, { members }] of lines.entries()) {
     for (const index of members) y[index] = middle + ((lines.length - 1) / 2 - row) * pitch;
   }

@@ -105,6 +105,12 @@ export const BOX_HEIGHT = 30;
 
 export const BOX_TEXT = 12;
 
+/** From one line of a name to the next. */
+export const LINE_STEP = 14;
+
+/** Lines of a name. */
+export const MOST_LINES = 3;
+
 export const BOX_PADDING = 28;
 
 export const NARROWEST = 64;
@@ -133,6 +139,9 @@ export const STRIP = 5;
 
 /** What of a box's width its name leaves free. */
 export const NAME_INSET = 16;
+
+/** What of the widest box a name of several lines leaves free: other fonts than the figures' are wider. */
+export const LINE_INSET = 40;
 
 export const GIVES = [1, 0.7, 0.4] as const;
 
@@ -192,6 +201,12 @@ export const ANSWER_TOP = 12;
 
 /** Between the places that are tried for it. */
 export const ANSWER_STEP = 12;
+
+/** Between the places of a grid that are tried for a box which has no room beside its own. */
+export const PLACE_STEP = 16;
+
+/** How many of them, nearest first, are tried for one that no edge crosses. */
+export const MOST_PLACES = 40;
 
 /** From the right and from the top, of a box that belongs to none of the circuit. */
 export const CORNER = [12, 30] as const;

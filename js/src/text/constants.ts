@@ -70,6 +70,9 @@ export const EMOJI_EM = 1.25;
 
 export const LONGEST_TOKEN = 16;
 
+/** Parts of the room that a wrapped text is tried in, so that its lines are about as long as each other. */
+export const NARROWER = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1] as const;
+
 /** How much sums of widths may differ, so that the screen cuts a text where a figure does. */
 export const ROUNDING = 1e-6;
 

@@ -15,6 +15,7 @@ import {
   LEFTWARD_CODES,
   LONGEST_TOKEN,
   MONO_EM,
+  NARROWER,
   OTHER_EM,
   PER_EM,
   ROUNDING,
@@ -53,6 +54,32 @@ export function shorten(text: string, room: number, size: number, mono = false):
   const cut = () => `${kept.replace(/ +$/, "")}…`;
   while (kept !== "" && measure(cut(), size) > most) kept = beginning(kept, lengthOf(kept) - 1);
   return cut();
+}
+
+/**
+ * A text in as few lines of similar width as fit in `room`, broken at spaces; one that needs more lines than `most` is
+ * shortened in the last of them, and a word that is too wide in its line.
+ */
+export function wrapped(text: string, room: number, size: number, most: number): readonly string[] {
+  const words = text.split(" ");
+  const lines = linesOf(words, room, size);
+  const shaped =
+    lines.length > most
+      ? [...lines.slice(0, most - 1), lines.slice(most - 1).join(" ")]
+      : (NARROWER.map((part) => linesOf(words, part * room, size)).find((tried) => tried.length === lines.length) ??
+        lines);
+  return shaped.map((line) => shorten(line, room, size));
+}
+
+/** Words in lines, each with as many as fit in `room`, and at least one. */
+function linesOf(words: readonly string[], room: number, size: number): string[] {
+  const lines = [words[0]];
+  for (const word of words.slice(1)) {
+    const longer = `${lines[lines.length - 1]} ${word}`;
+    if (textWidth(longer, size) <= room + ROUNDING) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 /** Token text as one visible line: white space and control characters as signs, at most 16 characters. */

@@ -307,8 +307,9 @@ export interface SnapshotColumn {
   readonly data: DataView;
 }
 
-/** A graph: labels are by node index, and edges are in the order of their targets, each with `inputs` of them; the prompt is its text as it was typed, or empty where that is not known.
+/** A graph: labels are by node index, edges in the order of their targets, each of which has `inputs` of them.
 
+    The prompt is its text as it was typed, or empty where that is not known.
     `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
