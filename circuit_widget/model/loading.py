@@ -109,7 +109,7 @@ def read_parts(
         name=name,
         gguf=gguf,
     )
-    check_pieces(language_model, from_files=not isinstance(model, Network))
+    check_pieces(language_model, given=isinstance(model, Network))
     warn_of_tokenizer(language_model.name, language_model.tokenizer, language_model.n_embeddings)
     origin = _model_origin(model, language_model, gguf)
     if folder is None:
