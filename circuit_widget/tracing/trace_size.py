@@ -125,13 +125,13 @@ def size_of_longer(
     square of the number of tokens, everything else with the number.
     """
     short = size_of(run)
-    first, shown = run.prompt.first_position, len(run.prompt)
+    first, n_run = run.prompt.first_position, len(run.prompt)
     counts = np.zeros((len(short.counts), n_positions), dtype=np.float64)
     counts[:, : run.position + 1] = short.counts[:, : run.position + 1]
     counts[:, run.position + 1 : position + 1] = short.counts[:, first : run.position + 1].mean(1, keepdims=True)
-    growth = n_positions / shown
+    growth = n_positions / n_run
     kept = sum(
-        tensor.nbytes * growth ** (2 if tensor.shape.count(shown) > 1 else 1)
+        tensor.nbytes * growth ** (2 if tensor.shape.count(n_run) > 1 else 1)
         for tensor in {id(one): one for one in tensors_of((run.captured, run.nodes))}.values()
     )
     n_active = int(counts.sum())

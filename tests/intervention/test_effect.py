@@ -46,7 +46,7 @@ def test_an_effect_is_printed_as_one_sentence(graph: Graph) -> None:
         f"{effect.name} ({effect.frozen}): {first.token!r} {before:.3g} → {after:.3g}, predicted {predicted:.3g};"
         in text
     )
-    likeliest = effect.tokens.loc[effect.tokens["after"].idxmax(), "token"]
+    likeliest = effect.tokens.sort_values("after")["token"].tolist()[-1]
     assert f"{likeliest!r} ({effect.tokens['after'].max():.3g})." in text
     many = model.intervene(graph, [Ablate(node) for node in graph.node_ids[:5]])
     assert " and 2 more (" in repr(many)

@@ -1,17 +1,20 @@
 """The estimated cost of a trace, and traces that do not fit into memory."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from circuit_widget.errors import CircuitWidgetWarning, OutOfMemory, PromptError
+from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.tracing import estimate, trace_size
+from circuit_widget.tracing import estimate, run_cache, trace_size
 from circuit_widget.tracing.estimate import (
     Estimate,
     edge_operations,
@@ -20,9 +23,10 @@ from circuit_widget.tracing.estimate import (
     most_that_fit,
     product_rate,
 )
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.run import Run, run_prompt
 from circuit_widget.tracing.trace_size import size_of, size_of_longer, tensors_of
 from circuit_widget.transcoder.activation import JumpReLU
+from circuit_widget.transcoder.transcoder_set import TranscoderSet
 from tests.cases import case_of
 from tests.models import PROMPT_IDS, per_layer, run_of, tiny_model
 from tests.work import operations
@@ -197,15 +201,18 @@ LONG_IDS = [*PROMPT_IDS, *range(8, 21)]
 
 
 @pytest.fixture
-def tokens_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ReplacementModel, list[int]]]:
+def tokens_run(monkeypatch: pytest.MonkeyPatch) -> tuple[ReplacementModel, list[int]]:
     """A model whose estimates run the first 5 tokens of a prompt of more than 7, and how many tokens each of its runs had."""
     monkeypatch.setattr(estimate, "LONGEST_WHOLE", 7)
     monkeypatch.setattr(trace_size, "BEGINNING", 5)
-    model, seen = tiny_model(), list[int]()
-    embedding = model.model.network.get_input_embeddings()
-    hook = embedding.register_forward_hook(lambda _, given, __: seen.append(given[0].shape[-1]))
-    yield model, seen
-    hook.remove()
+    seen = list[int]()
+
+    def running(model: LanguageModel, transcoders: TranscoderSet, prompt: Prompt, *rest: Any, **named: Any) -> Run:
+        seen.append(len(prompt))
+        return run_prompt(model, transcoders, prompt, *rest, **named)
+
+    monkeypatch.setattr(run_cache, "run_prompt", running)
+    return tiny_model(), seen
 
 
 def test_an_estimate_of_a_long_prompt_runs_its_beginning_alone(
@@ -234,9 +241,10 @@ def test_the_memory_of_a_run_is_estimated_from_its_shapes(kind: str, monkeypatch
     table = sum(getattr(whole.activations, name).nbytes for name in ("layer", "position", "feature", "value"))
     assert size.run_bytes == pytest.approx(sum(one.nbytes for one in tensors) + table, rel=0.15)
     assert size.run_peak > size.run_bytes
+    n_twice = 2 * len(LONG_IDS)
+    twice = size_of_longer(model.model, model.transcoders, beginning, n_twice, n_twice - 1)
     patterns = sum(layer.pattern.nbytes for layer in whole.captured.layers)
-    doubled = size_of_longer(model.model, model.transcoders, beginning, 2 * len(LONG_IDS), len(LONG_IDS) - 1)
-    assert doubled.run_bytes - 2 * size.run_bytes == pytest.approx(2 * patterns, rel=0.3)
+    assert twice.run_bytes - 2 * size.run_bytes == pytest.approx(2 * patterns, rel=0.3)
 
 
 def test_a_long_prompt_whose_run_does_not_fit_is_too_much(

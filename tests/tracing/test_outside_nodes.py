@@ -54,7 +54,7 @@ def test_only_what_the_model_has_is_named_with_its_share(
 def test_the_share_of_position_embeddings_is_what_they_write_into_the_frozen_model() -> None:
     model = loaded(without_biases("gpt2"))
     graph, run = model.trace(PROMPT_IDS, max_features=20, targets=[4, 7]), run_of(model, PROMPT_IDS)
-    table = model.model.positions.weight.detach()[: len(PROMPT_IDS)]  # type: ignore[union-attr, operator, index]
+    table = model.model.positions.weight.detach()[: len(PROMPT_IDS)]  # type: ignore[union-attr, operator]
     final = run.frozen.propagate(lambda _, x: torch.zeros_like(x), 0, table)
     rows = model.model.unembedding.weight.detach()
     expected = (rows[[4, 7]] - rows.mean(0)) @ final
