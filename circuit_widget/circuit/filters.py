@@ -1,6 +1,7 @@
 """Filters of the map: what it hides beyond the thresholds. Plain data, saved with the circuit.
 
-The frontend has the same rules in js/src/core/filters.ts; both are tested on one table, tests/fixtures/filters.json.
+The frontend has the same rules in js/src/core/filters.ts. Both are tested on the same tables: tests/fixtures/circuit.json for
+what filters may be, tests/fixtures/visible.json for what they hide.
 """
 
 from __future__ import annotations
