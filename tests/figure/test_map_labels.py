@@ -203,5 +203,5 @@ def test_a_label_of_effects_on_one_prompt_begins_with_the_words_that_differ() ->
         return found.text
 
     assert text_of("here: +Paris −the") == "+Paris −the"
-    assert text_of("here: −“.” +Washington") == "−“.” +Washin…"
+    assert text_of("here: −“.” +Washington") == "−“.” +Washingt…"
     assert text_of("here: mine") == "here: mine"
