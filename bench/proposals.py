@@ -17,10 +17,11 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from circuit_widget import Ablate, Graph, load
+from circuit_widget import Ablate, Graph, SwapIn, load
 from circuit_widget.demo.corpus import Kind, Sentence, Split, select
 from circuit_widget.demo.groups import ON, ON_ELSEWHERE, state_features
 from circuit_widget.nodes import feature_id
@@ -34,10 +35,31 @@ TIMES = 50
 OPERATION = 3
 """How far "opposite" is before the last token in "the opposite of hot is"."""
 
-REAL_PROMPTS = (
-    "The capital of France is", "The opposite of small is", "The largest planet in the solar system is",
-    "Monday, Tuesday,", "The Eiffel Tower is in",
+CHOOSING_PROMPTS = (
+    ("The capital of France is", "The capital of Spain is"), ("The opposite of small is", "The opposite of hot is"),
+    ("The largest planet in the solar system is", "The smallest planet in the solar system is"),
+    ("Monday, Tuesday,", "January, February,"), ("The Eiffel Tower is in", "The White House is in"),
+    ("One mouse, two", "One dog, two"),
+    ("The cat sat on the mat. The cat sat on the", "The cat sat on the bed. The cat sat on the"),
 )  # fmt: skip
+"""Prompts of SmolLM2 that settings were chosen by, each with one of another answer."""
+
+REPORT_PROMPTS = (
+    ("The capital of Japan is", "The capital of Italy is"), ("The capital of Texas is", "The capital of Ohio is"),
+    ("The opposite of hot is", "The opposite of big is"), ("The opposite of up is", "The opposite of left is"),
+    ("One dog, two dogs. One child, two", "One dog, two dogs. One house, two"),
+    ("The plural of mouse is", "The plural of child is"),
+    ("apple chair river apple chair", "apple chair river chair apple"),
+    ("Anna met Tom. Anna smiled at", "Anna met Max. Anna smiled at"),
+    ("The sun rises in the", "The sun sets in the"), ("The color of the sky is", "The color of the grass is"),
+    ("The author of Hamlet is William", "The author of Emma is Jane"),
+    ("The first month of the year is", "The last month of the year is"),
+    ("2 + 2 =", "3 + 4 ="),
+    ([{"role": "user", "content": "What is the capital of Italy?"}], [{"role": "user", "content": "What is the capital of Spain?"}]),
+)  # fmt: skip
+"""Prompts of SmolLM2 that nothing was chosen by."""
+
+CONTROLS = 20
 
 Place = tuple[int, str, int]
 """The layer, the role of the position, and the number of a feature."""
@@ -201,16 +223,55 @@ def at_subject(model: ReplacementModel, sentence: Sentence) -> set[Place]:
     }
 
 
-def real_model() -> None:
-    """Print what is proposed on SmolLM2, of its neurons."""
+def real_model(prompts: Sequence[tuple[Any, Any]]) -> None:
+    """Print what is proposed on SmolLM2, of its neurons, and what is left of the answer: see `left`."""
     from tests.real.smollm2 import model_directory
 
     model = load(model_directory(), "neurons", device="cpu", dtype="float32")
-    for prompt in REAL_PROMPTS:
+    rows = []
+    for prompt, other in prompts:
         graph = model.trace(prompt, max_features=2_000, progress=False)
         started = time.perf_counter()
         proposed = graph.propose_circuit(progress=False)
-        print(f"\n{prompt} {graph.targets[0].token!r}: {time.perf_counter() - started:.1f} s\n{proposed}")
+        seconds = time.perf_counter() - started
+        row = (
+            len(proposed.groups),
+            sum(len(one.nodes) for one in proposed.groups),
+            proposed.influence_share,
+            *left(model, graph, proposed.groups, other),
+            seconds,
+        )
+        rows.append(row)
+        print(f"\n{prompt} {graph.targets[0].token!r} {graph.targets[0].probability:.2f}\n{proposed}")
+        print(" | ".join(f"{value:.3g}" for value in row), flush=True)
+    print("\nmedians: " + " | ".join(f"{value:.3g}" for value in np.median(np.array(rows, dtype=float), axis=0)))
+
+
+def left(model: ReplacementModel, graph: Graph, groups: Iterable[Proposal], other: Any) -> tuple[float, ...]:
+    """Return shares of the answer's probability that are left, and which share of groups change it more than all controls.
+
+    Without the circuit; without random neurons of the same layers, positions and sizes, the median and the least; with all
+    other neurons of the graph ablated; with them as in another prompt; with all of them as in that prompt.
+    """
+    groups, answer = list(groups), graph.targets[0].token_id
+    circuit = [node for one in groups for node in one.nodes]
+    rest = sorted(set(graph.node_ids[: graph.n_features]) - set(circuit))
+    everything = list(graph.node_ids[: graph.n_features])
+    together = model.controls(graph, Ablate(circuit), n=CONTROLS, progress=False)
+    before, without = together.effect.probability(answer)
+    random = together.values(answer) / before
+    tokens = [token.token_id for token in model.tokenize(other)]
+    swapped = [SwapIn(nodes, tokens) for nodes in (rest, everything)]
+    kept = [
+        one.probability(answer)[1] / before
+        for one in model.intervene_many(graph, [Ablate(rest), *swapped], progress=False)
+    ]
+    more = []
+    for group in groups:
+        alone = model.controls(graph, Ablate(list(group.nodes)), n=CONTROLS, progress=False)
+        changes = np.abs(np.log(alone.values(answer) / before))
+        more.append(bool((changes < abs(np.log(alone.effect.probability(answer)[1] / before))).all()))
+    return without / before, float(np.median(random)), float(random.min()), *kept, statistics.fmean(more)
 
 
 def main() -> None:
@@ -224,7 +285,7 @@ def main() -> None:
         states(model, split)
         opposites(model, split)
     if chosen.only != "demo":
-        real_model()
+        real_model(CHOOSING_PROMPTS if chosen.choose else REPORT_PROMPTS)
 
 
 if __name__ == "__main__":

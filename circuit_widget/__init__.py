@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from circuit_widget.attribution.targets import Contrast, Direction
     from circuit_widget.circuit.document import Circuit
+    from circuit_widget.circuit.filters import Filters
     from circuit_widget.comparison.compare import compare
     from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning
     from circuit_widget.figure.figure import Figure
@@ -38,6 +39,7 @@ _MODULE_OF = {
     "Everywhere": "nodes",
     "Feature": "graph",
     "Figure": "figure.figure",
+    "Filters": "circuit.filters",
     "Graph": "graph",
     "ReplacementModel": "replacement_model",
     "Scale": "intervention",
@@ -64,6 +66,7 @@ __all__ = [
     "Everywhere",
     "Feature",
     "Figure",
+    "Filters",
     "Graph",
     "ReplacementModel",
     "Scale",

@@ -102,7 +102,7 @@ PARTS = ("map", "circuit", "both")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, or 2 after one line with the error."""
+    """Run one command and return its exit code: 0, or after one line 2 for an error, 130 for an interrupt."""
     # What follows "--" is JupyterLab's, and argparse would drop the first "--" it meets.
     given = list(sys.argv[1:] if arguments is None else arguments)
     cut = given.index("--") if "--" in given else len(given)
@@ -113,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CircuitWidgetError, OSError) as error:
         print(f"circuit-widget: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt as interrupt:
+        print(f"circuit-widget: {interrupt or 'interrupted'}", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

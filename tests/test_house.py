@@ -272,6 +272,7 @@ def test_one_name_means_one_thing() -> None:
 
 SAME_IN_BOTH = {
     *("Alignment", "Area", "Box", "BoxEdge", "BoxRow", "Circuit", "CircuitError", "CircuitLayout", "Column", "DType"),
+    *("ErrorBand", "Filters"),
     *("Example", "Experiments", "Grid", "History", "Injected", "Job", "Lane", "LayoutBox", "Line", "Link", "MapDot"),
     *(
         "MapLabel",

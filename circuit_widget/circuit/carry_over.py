@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.filters import Filters
 from circuit_widget.model.tokens.alignment import counterparts
 from circuit_widget.nodes import NodeKind, error_id, feature_id, logit_id, token_id
 
@@ -38,7 +39,8 @@ def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarryOve
     A feature or an error is the one of the same layer and number at the counterpart of its position (see `counterparts`), a
     token the one there, and an output that of the same token. Supernodes keep their identifiers, names, colours and
     positions; those left empty vanish. A label goes to the counterpart of its node, or to its feature wherever that is in
-    the new graph. Raises NodeError or CircuitError for a circuit that does not fit the old graph.
+    the new graph. Filters stay as they are, and those of positions go to the counterparts of these. Raises NodeError or
+    CircuitError for a circuit that does not fit the old graph.
     """
     circuit.check(old_graph)
     grouped = [node for one in circuit.supernodes for node in one.nodes]
@@ -58,18 +60,35 @@ def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarryOve
             **{there[node]: text for node, text in circuit.labels.items() if node in there},
         },
         positions={box: place for box, place in positions.items() if box in boxes},
+        filters=_filters_there(circuit.filters, old_graph, new_graph),
     )
     kept = there.keys() | (elsewhere.keys() - {*grouped, *circuit.pinned})
     return CarryOver(fitting, len(named), tuple(node for node in named if node not in kept))
+
+
+def _filters_there(filters: Filters, old_graph: Graph, new_graph: Graph) -> Filters:
+    """Return filters with the counterparts of their positions; without positions where an end has no counterpart."""
+    if filters.positions is None:
+        return filters
+    pairs = _position_pairs(old_graph, new_graph)
+    first, last = (pairs.get(position) for position in filters.positions)
+    if first is None or last is None or first > last:
+        return replace(filters, positions=None)
+    return replace(filters, positions=(first, last))
 
 
 def _found(nodes: Iterable[str], there: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(there[node] for node in nodes if node in there)
 
 
+def _position_pairs(old_graph: Graph, new_graph: Graph) -> Mapping[int, int]:
+    """Return the positions of one graph that have a counterpart in another, each with it."""
+    return counterparts(*([token.token_id for token in graph.tokens] for graph in (old_graph, new_graph)))
+
+
 def _counterparts(nodes: Iterable[str], old_graph: Graph, new_graph: Graph) -> dict[str, str]:
     """Return the ids that nodes of one graph have in another, of those that it has."""
-    pairs = counterparts(*([token.token_id for token in graph.tokens] for graph in (old_graph, new_graph)))
+    pairs = _position_pairs(old_graph, new_graph)
     known = frozenset(new_graph.node_ids)
     ids = {node: _counterpart(old_graph, old_graph.index(node), new_graph, pairs) for node in nodes}
     return {node: other for node, other in ids.items() if other in known}

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from circuit_widget.arguments import entries_of, of_type, plain_number, quoted
+from circuit_widget.circuit.filters import Filters
 from circuit_widget.circuit.rules import (
     COLORS,
     MOST_ENTRIES,
@@ -72,7 +73,8 @@ class Circuit:
     A node belongs to at most one supernode, and no supernode is empty. Pinned nodes outside supernodes are boxes of
     their own; members of supernodes need not be pinned. `positions` are centres of boxes in the circuit pane's unit
     square, x to the right and y down, for those the user moved. A threshold of None is the largest at which a person can
-    read the map of the graph: see docs/widget.md. Raises CircuitError, also from every edit, for what breaks these rules.
+    read the map of the graph: see docs/widget.md. `filters` hide more of the map. Raises CircuitError, also from every
+    edit, for what breaks these rules.
     """
 
     pinned: tuple[str, ...] = ()
@@ -82,6 +84,7 @@ class Circuit:
     node_threshold: float | None = None
     edge_threshold: float | None = None
     revision: int = 0
+    filters: Filters = field(default_factory=Filters)
 
     def __post_init__(self) -> None:
         given_labels = of_type(self.labels, Mapping, "The labels of a circuit are texts by node id", CircuitError)
@@ -100,6 +103,7 @@ class Circuit:
         object.__setattr__(self, "node_threshold", checked_threshold("node", self.node_threshold))
         object.__setattr__(self, "edge_threshold", checked_threshold("edge", self.edge_threshold))
         object.__setattr__(self, "revision", checked_revision(self.revision))
+        of_type(self.filters, Filters, "The filters of a circuit are Filters", CircuitError)
         self._check_supernodes()
         for what in ("pinned", "supernodes", "labels", "positions"):
             if (count := len(getattr(self, what))) > MOST_ENTRIES:
@@ -243,6 +247,10 @@ class Circuit:
             node_threshold=self.node_threshold if node is None else node,
             edge_threshold=self.edge_threshold if edge is None else edge,
         )
+
+    def filter(self, filters: Filters | None) -> Circuit:
+        """Have the map hide what these filters say, in place of any before; None removes them all."""
+        return self._edited(filters=Filters() if filters is None else filters)
 
     def _edited(self, **changes: Any) -> Circuit:
         supernodes = changes.get("supernodes", self.supernodes)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from circuit_widget.circuit.document import Circuit, Supernode
+from circuit_widget.circuit.filters import Filters
 from circuit_widget.circuit.rules import MOST_ENTRIES, displayed
 from circuit_widget.circuit.saved_view import circuit_in
 from circuit_widget.errors import CircuitError, GraphFileError
@@ -29,6 +30,9 @@ from circuit_widget.system.file_kind import (
 from circuit_widget.system.paths import quoted_path, require_path
 
 VERSION = 1
+FILTERED_VERSION = 2
+"""Version of a circuit with filters; one without any is of the first version, which every version of the package reads."""
+
 WORK_VERSION = 2
 """Version of the file that keeps a widget's circuit and experiments; the first version is a circuit by itself."""
 
@@ -38,13 +42,15 @@ LARGEST_FILE = 16 * 2**20
 LONGEST_PROBLEM = 120
 
 KEYS = ("version", "revision", "pinned", "supernodes", "labels", "positions", "node_threshold", "edge_threshold")
+FILTERED_KEYS = (*KEYS, "filters")
 SUPERNODE_KEYS = ("id", "name", "color", "nodes")
 
 
 def document(circuit: Circuit) -> dict[str, Any]:
     """Return the document as plain JSON, with its keys always in the same order."""
+    filters = circuit.filters.to_json()
     return {
-        "version": VERSION,
+        "version": FILTERED_VERSION if filters else VERSION,
         "revision": circuit.revision,
         "pinned": list(circuit.pinned),
         "supernodes": [
@@ -54,6 +60,7 @@ def document(circuit: Circuit) -> dict[str, Any]:
         "positions": {box: list(position) for box, position in circuit.positions.items()},
         "node_threshold": circuit.node_threshold,
         "edge_threshold": circuit.edge_threshold,
+        **({"filters": filters} if filters else {}),
     }
 
 
@@ -61,12 +68,13 @@ def circuit(value: object) -> Circuit:
     """Return the circuit in a JSON value. Raises CircuitError for the first thing that is wrong with it."""
     whole = _object("A circuit", value)
     version = whole.get("version", VERSION)
-    if isinstance(version, bool) or not isinstance(version, int) or version != VERSION:
+    if type(version) is not int or version not in (VERSION, FILTERED_VERSION):
         raise CircuitError(
-            f"This circuit is of version {displayed(version)}, and version {VERSION} is expected. "
+            f"This circuit is of version {displayed(version)}, and version {VERSION} or {FILTERED_VERSION} is expected. "
             "Update circuit-widget, or save the circuit again."
         )
-    _keys("A circuit", whole, KEYS)
+    is_filtered = version == FILTERED_VERSION
+    _keys("A circuit", whole, FILTERED_KEYS if is_filtered else KEYS)
     return Circuit(
         pinned=tuple(_list("pinned", whole["pinned"])),
         supernodes=tuple(_supernode(entry) for entry in _list("supernodes", whole["supernodes"])),
@@ -75,6 +83,7 @@ def circuit(value: object) -> Circuit:
         node_threshold=whole["node_threshold"],
         edge_threshold=whole["edge_threshold"],
         revision=whole["revision"],
+        filters=Filters.from_json(whole["filters"]) if is_filtered else Filters(),
     )
 
 

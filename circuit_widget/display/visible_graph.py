@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.display.filtering import passes_filters
 from circuit_widget.graph import Graph
 
 MOST_NODES = 1_500
@@ -22,8 +23,19 @@ READABLE_EDGES = 200
 
 
 @dataclass(frozen=True)
+class ErrorBand:
+    """The visible errors of a layer that are drawn as one band: how many, and their summed influence."""
+
+    layer: int
+    count: int
+    influence: float
+
+
+@dataclass(frozen=True)
 class VisibleGraph:
     """Indices of the visible nodes, ascending, and the visible edges between them, weakest first.
+
+    `error_bands` are from the lowest layer up; the errors in them are not among the nodes.
 
     `share` is the edge's weight as a signed share of its target's whole input. `score` is the summed share of edge score
     of this edge and all stronger ones: the lower, the stronger.
@@ -34,6 +46,7 @@ class VisibleGraph:
     target: Int[np.ndarray, " edges"]
     share: Float[np.ndarray, " edges"]
     score: Float[np.ndarray, " edges"]
+    error_bands: tuple[ErrorBand, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
     Features and errors without a path of visible nodes to a logit are not visible unless they are in the circuit. The
     strongest edge from each node on such a path is visible whatever the threshold. The token at position 0 is visible only
     with a visible edge or in the circuit. At most the 1,500 nodes with most influence and the 30,000 strongest edges are
-    visible.
+    visible. What the circuit's filters hide is not visible unless it is in the circuit, and is on paths nevertheless.
     """
     thresholds = thresholds_of(graph, circuit)
     grouped = [node for supernode in circuit.supernodes for node in supernode.nodes]
@@ -92,7 +105,12 @@ def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
     ranked = graph.n_features + graph.n_errors
     visible = within & (reaching | kept)
     visible[ranked:] = True
-    between = visible[source] & visible[target]
+    visible &= passes_filters(graph, circuit) | kept
+    in_bands = np.zeros(graph.n_nodes, dtype=bool)
+    in_bands[graph.n_features : ranked] = circuit.filters.error_bands
+    in_bands &= visible & ~kept
+    visible &= ~in_bands
+    between = visible[source] & visible[target] & _of_sign(strongest.weight, circuit.filters.sign)
     between &= (strongest.share <= thresholds.edge) | _backbone(
         source, target, strongest.share, between & reaching[target]
     )
@@ -101,7 +119,25 @@ def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
     order = np.flatnonzero(between)[::-1]
     source, target = source[order], target[order]
     share = strongest.weight[order] / graph.input_total[target]
-    return VisibleGraph(np.flatnonzero(visible), source, target, share, strongest.share[order])
+    return VisibleGraph(
+        np.flatnonzero(visible), source, target, share, strongest.share[order], _error_bands(graph, in_bands)
+    )
+
+
+def _error_bands(graph: Graph, errors: Bool[np.ndarray, " nodes"]) -> tuple[ErrorBand, ...]:
+    """Return the bands of some errors, one for each layer that has any."""
+    layers, influence = graph.node_layer[errors], graph.influence[errors]
+    return tuple(
+        ErrorBand(layer, int((layers == layer).sum()), float(influence[layers == layer].sum()))
+        for layer in np.unique(layers).tolist()
+    )
+
+
+def _of_sign(weight: Float[np.ndarray, " edges"], sign: str | None) -> Bool[np.ndarray, " edges"]:
+    """Return which edges have a sign: all of them where it is None."""
+    if sign is None:
+        return np.ones(len(weight), dtype=bool)
+    return weight > 0 if sign == "excites" else weight < 0
 
 
 def _within(graph: Graph, threshold: float, kept: Bool[np.ndarray, " nodes"]) -> Bool[np.ndarray, " nodes"]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from circuit_widget.arguments import of_type, whole_number
 from circuit_widget.errors import Cancelled, LoadError, PromptError
 from circuit_widget.examples import folder as folders
-from circuit_widget.examples.batch import batches_of
+from circuit_widget.examples.batch import WindowBatch, batches_of
 from circuit_widget.examples.forward import empty_states, is_signed, run_batch
 from circuit_widget.examples.identity import identity_of
 from circuit_widget.examples.layer_state import LayerState
@@ -31,6 +31,7 @@ from circuit_widget.model.running import runs_model
 from circuit_widget.model.tokens.prompt import first_position
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
+from circuit_widget.system.interrupts import Interrupts
 from circuit_widget.system.memory import within_memory
 from circuit_widget.system.paths import require_path
 from circuit_widget.system.warning import warn
@@ -44,6 +45,11 @@ BATCH_TOKENS, DEVICE_BATCH_TOKENS = 2_048, 32_768
 
 BATCHES_IN_ROUND = 8
 """Texts are read for about so many batches at once, which have little padding if they are of similar length."""
+
+STOPPING = (
+    "The collection stops when this batch of texts has run, and saves what it has. Interrupt again to stop at once, "
+    "without what was collected since the last save."
+)
 
 SECONDS_BETWEEN_SAVES = 60.0
 SHARE_OF_SAVING = 0.05
@@ -118,7 +124,9 @@ def collect_examples(
         folder: where examples are kept, made if it is missing.
         column: the name of the text in the rows of a file or data set.
         window: most tokens that run together, by default 256; longer texts are split, shorter ones run as they are.
-        max_tokens: end after about so many tokens of these texts; by default after all, or 100,000 of samples.
+        max_tokens: end with the window that reaches so many tokens of these texts, in all calls together: less than a
+            window above the number, or than a batch where an earlier call was stopped. By default after all texts, or
+            100,000 tokens of samples.
 
     Raises:
         PromptError: there is no text, or texts cannot be read.
@@ -126,6 +134,7 @@ def collect_examples(
             writes in it, it cannot be written to or is damaged; or pyarrow is not installed.
         OutOfMemory: the memory of a device, or of the machine, is full.
         Cancelled: `cancelled()` became true between two batches; what was collected is saved.
+        KeyboardInterrupt: an interrupt, which stops between two batches; what was collected is saved.
     """
     path = require_path(folder, LoadError)
     of_type(column, str, "column is the name of the text in a row", PromptError)
@@ -142,8 +151,8 @@ def collect_examples(
     if given is None and most is None:
         most = DEFAULT_TOKENS
     model.model.refresh()
-    with reporting(progress) as report, folders.writing(path):
-        collector = _Collector(model, path, _manifest_of(model, path, window))
+    with reporting(progress) as report, folders.writing(path) as writer:
+        collector = _Collector(model, path, writer, _manifest_of(model, path, window))
         stream, number = collector.begin(given, first)
         collector.run(stream, number, most, report, cancelled)
     manifest = collector.manifest
@@ -186,11 +195,13 @@ def _manifest_of(model: CollectingModel, folder: Path, window: int | None) -> Ma
 class _Collector:
     """Runs batches of texts, and saves what was collected from time to time."""
 
-    def __init__(self, model: CollectingModel, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, model: CollectingModel, folder: Path, writer: folders.FolderWriter, manifest: Manifest) -> None:
         self.manifest = manifest
         self._model = model.model
         self._transcoders = model.transcoders
         self._folder = folder
+        self._writer = writer
+        self._interrupts = Interrupts(lambda: warn(STOPPING))
         self._first = first_position(model.model.network.config)
         self._n_saved = manifest.n_tokens
         self._words = WordNumbers(model.model.tokenizer)
@@ -238,8 +249,20 @@ class _Collector:
 
         Raises:
             Cancelled: `cancelled()` became true between two batches; what was collected is saved.
+            KeyboardInterrupt: an interrupt; what was collected is saved, without a batch that a second one ended.
             PromptError: the texts are not those that an earlier call began with.
         """
+        with self._interrupts.received():
+            try:
+                self._run(stream, number, most, report, cancelled)
+            except KeyboardInterrupt:
+                if not self._interrupts.in_step:
+                    self._save_rest()
+                raise KeyboardInterrupt(self._stopped(number)) from None
+
+    def _run(
+        self, stream: TextStream, number: int, most: int | None, report: ReportProgress, cancelled: IsCancelled | None
+    ) -> None:
         known = self.manifest.sources[number]
         size = known.batch_tokens or batch_tokens(self._model)
         reader = WindowReader(self._model.tokenizer, self.manifest.window, self._model.n_embeddings, self._first)
@@ -247,39 +270,62 @@ class _Collector:
         ran = False
         report(0.0, "Collecting examples")
         if cancelled is not None and cancelled():
-            raise _stopped(known)
-        for texts in reader.rounds(stream, size * BATCHES_IN_ROUND, left, known.round_texts if known.batches else 0):
-            for source in self._run_round(number, texts, size):
+            raise Cancelled(self._stopped(number))
+        rounds = reader.rounds(stream, size * BATCHES_IN_ROUND, left, known.round_texts)
+        for texts in rounds if most is None or known.n_tokens < most else ():
+            for source in self._run_round(number, texts, size, reader, most):
                 ran = True
                 report(_fraction(source, most, stream.source), f"Collecting examples, {source.n_tokens:,} tokens")
                 if cancelled is not None and cancelled():
-                    self._save()
-                    raise _stopped(source)
+                    self._save_rest()
+                    raise Cancelled(self._stopped(number))
+                if most is not None and source.n_tokens >= most:
+                    break
                 self._save_sometimes()
+            if self.manifest.sources[number].round_tokens < reader.tokens(texts.windows):
+                break
             self._complete(number, stream)
         if ran or not self.manifest.sources[number].finished:
-            self._complete(number, stream)
+            if not self.manifest.sources[number].round_texts:
+                self._complete(number, stream)
             self._change(number, finished=True)
             self._save()
 
-    def _run_round(self, number: int, texts: Round, size: int) -> Iterator[Source]:
-        """Run the batches of a round that have not been run, and yield the source after each."""
-        done = self.manifest.sources[number].batches
-        if done and self.manifest.sources[number].round_digest != texts.digest:
+    def _run_round(
+        self, number: int, texts: Round, size: int, reader: WindowReader, most: int | None
+    ) -> Iterator[Source]:
+        """Run the batches of a round that have not been run, and yield the source after each.
+
+        Windows up to the one that reaches `most` tokens have batches of their own.
+        """
+        source = self.manifest.sources[number]
+        if source.round_texts and source.round_digest != texts.digest:
             raise different_texts()
-        for place, batch in enumerate(batches_of(texts.windows, size, self._first, self._words)):
-            if place < done:
-                continue
-            run_batch(self._model, self._transcoders, batch, self._states)
-            yield self._change(
-                number,
-                batches=place + 1,
-                round_tokens=self.manifest.sources[number].round_tokens + batch.n_used,
-                round_texts=texts.texts,
-                round_digest=texts.digest,
-                batch_tokens=size,
-                finished=False,
-            )
+        while source.round_windows < len(texts.windows):
+            start, done, end = source.round_windows, source.batches, source.round_end or len(texts.windows)
+            if not done:
+                end = reader.end(texts.windows, start, None if most is None else most - source.n_tokens)
+            for place, batch in enumerate(batches_of(texts.windows[start:end], size, self._first, self._words)):
+                if place >= done:
+                    yield self._run_batch(number, texts, batch, batches=place + 1, round_end=end, batch_tokens=size)
+            source = self._change(number, round_windows=end, batches=0, round_end=0)
+
+    def _run_batch(self, number: int, texts: Round, batch: WindowBatch, **done: int) -> Source:
+        """Run one batch of a round; return the source with what is `done` then."""
+        self._interrupts.in_step = True
+        run_batch(self._model, self._transcoders, batch, self._states)
+        source = self._change(
+            number,
+            round_texts=texts.texts,
+            round_digest=texts.digest,
+            round_tokens=self.manifest.sources[number].round_tokens + batch.n_used,
+            finished=False,
+            **done,
+        )
+        self._interrupts.in_step = False
+        if self._interrupts.came:
+            raise KeyboardInterrupt
+        return source
 
     def _complete(self, number: int, stream: TextStream) -> None:
         """Note that all texts read so far have been run."""
@@ -289,10 +335,12 @@ class _Collector:
             digest=stream.digest,
             tokens=self.manifest.sources[number].n_tokens,
             skipped=dict(stream.source.skipped),
-            batches=0,
-            round_tokens=0,
             round_texts=0,
             round_digest="",
+            round_tokens=0,
+            round_windows=0,
+            batches=0,
+            round_end=0,
         )
 
     def _change(self, number: int, **changes: Any) -> Source:
@@ -306,9 +354,22 @@ class _Collector:
         if since >= max(SECONDS_BETWEEN_SAVES, self._saving / SHARE_OF_SAVING):
             self._save()
 
+    def _save_rest(self) -> None:
+        """Save what was collected since the last time."""
+        if self.manifest.n_tokens > self._n_saved:
+            self._save()
+
+    def _stopped(self, number: int) -> str:
+        """Return what a user who stopped the collection is to know."""
+        behind = self.manifest.n_tokens - self._n_saved
+        kept = self.manifest.sources[number].n_tokens - behind
+        if not kept:
+            return "The collection was stopped before any text was saved; the same call begins again."
+        return f"The collection was stopped after {kept:,} tokens, which are saved; the same call goes on from there."
+
     def _save(self) -> None:
         started = time.monotonic()
-        self.manifest = folders.save(self._folder, self.manifest, self._states, self._n_saved)
+        self.manifest = self._writer.save(self.manifest, self._states, self._n_saved)
         self._n_saved = self.manifest.n_tokens
         self._saved_at = time.monotonic()
         self._saving = self._saved_at - started
@@ -317,12 +378,6 @@ class _Collector:
 def batch_tokens(model: LanguageModel) -> int:
     """Return the tokens of a batch on a model's device."""
     return BATCH_TOKENS if model.device.type == "cpu" else DEVICE_BATCH_TOKENS
-
-
-def _stopped(source: Source) -> Cancelled:
-    return Cancelled(
-        f"The collection was stopped after {source.n_tokens:,} tokens, which are saved; the same call goes on from there."
-    )
 
 
 def _fraction(source: Source, most: int | None, texts: Texts) -> float:

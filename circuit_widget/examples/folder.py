@@ -16,7 +16,7 @@ from circuit_widget.examples.layer_file import read_layer, write_layer
 from circuit_widget.examples.layer_state import LayerState
 from circuit_widget.examples.manifest import NAME, Manifest
 from circuit_widget.system.atomic_write import write_whole
-from circuit_widget.system.file_lock import Locked, locked
+from circuit_widget.system.file_lock import FileLock, Locked
 from circuit_widget.system.paths import quoted_path
 
 LOCK = ".lock"
@@ -28,27 +28,17 @@ NAMED_FILES = 3
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[FolderWriter]:
     """Make the folder if it is missing, and keep other writers out until the context ends.
 
     Raises:
         LoadError: another process or thread writes in it, it cannot be made, or it is a folder of something else.
     """
+    writer = FolderWriter(folder)
     try:
-        _check_own(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / LOCK):
-            yield
-    except Locked as error:
-        raise LoadError(
-            f"Examples are being collected into {quoted_path(folder)} by another process or cell. Wait for its end, or "
-            "give another folder."
-        ) from error
-    except OSError as error:
-        raise LoadError(f"Examples cannot be written to {quoted_path(folder)}: {error.strerror or error}.") from error
+        yield writer
     finally:
-        if folder.is_dir() and not (folder / NAME).exists():
-            _remove_empty(folder)
+        writer.release()
 
 
 def _check_own(folder: Path) -> None:
@@ -71,35 +61,84 @@ def _check_own(folder: Path) -> None:
         )
 
 
-def _remove_empty(folder: Path) -> None:
-    """Remove a folder in which nothing but the lock was written."""
-    with suppress(OSError):
-        if [path.name for path in folder.iterdir()] == [LOCK]:
-            (folder / LOCK).unlink()
-            folder.rmdir()
-
-
-def save(folder: Path, manifest: Manifest, states: Sequence[LayerState], n_saved: int) -> Manifest:
-    """Write all layers, then the manifest that makes them valid; return it. Files of before are removed at the end.
-
-    `n_saved` is the number of tokens that the folder has the examples of until then.
+class FolderWriter:
+    """The one writer in a folder of examples, from the moment an instance is made until it is released.
 
     Raises:
-        LoadError: something cannot be written. What was in the folder before stays valid.
+        LoadError: another process or thread writes in the folder, it cannot be made, or it is a folder of something else.
     """
-    new = replace(manifest, generation=manifest.generation + 1)
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made = False
+        self._lock: FileLock | None = None
+        _check_own(folder)
+        self._acquire()
+
+    def save(self, manifest: Manifest, states: Sequence[LayerState], n_saved: int) -> Manifest:
+        """Write all layers, then the manifest that makes them valid; return it. Files of before are removed at the end.
+
+        `n_saved` is the number of tokens that the folder has the examples of until then. A folder that was removed
+        meanwhile is made again.
+
+        Raises:
+            LoadError: something cannot be written. What was in the folder before stays valid.
+        """
+        folder, new = self._folder, replace(manifest, generation=manifest.generation + 1)
+        if self._lock is None or not self._lock.is_valid:
+            self._acquire()
+        try:
+            for layer, state in enumerate(states):
+                path = new.file_of(folder, layer)
+                write_whole(path, lambda file, state=state: write_layer(state, file), "file of examples", LoadError)  # type: ignore[misc]
+            new.write(folder)
+        except LoadError as error:
+            remove_others(folder, manifest)
+            raise LoadError(
+                f"{error} The folder still has the examples of {n_saved:,} tokens; the same call goes on from there."
+            ) from error
+        remove_others(folder, new)
+        return new
+
+    def release(self) -> None:
+        """Let others write, once; nothing is left where nothing was written."""
+        lock, self._lock = self._lock, None
+        if lock is None:
+            return
+        # Where the lock is gone, the folder is another writer's.
+        empty = lock.is_valid and [path.name for path in self._folder.iterdir()] == [LOCK]
+        lock.release(remove=empty)
+        if empty and self._made:
+            # Another writer may have begun in between: then the folder is not empty.
+            with suppress(OSError):
+                self._folder.rmdir()
+
+    def _acquire(self) -> None:
+        folder = self._folder
+        try:
+            self._made |= _made(folder)
+            self._lock = FileLock(folder / LOCK)
+        except Locked as error:
+            raise LoadError(
+                f"Examples are being collected into {quoted_path(folder)} by another process or cell. Wait for its end, or "
+                "give another folder."
+            ) from error
+        except OSError as error:
+            raise LoadError(
+                f"Examples cannot be written to {quoted_path(folder)}: {error.strerror or error}."
+            ) from error
+
+
+def _made(folder: Path) -> bool:
+    """Make a folder if it is missing; return whether it was."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        for layer, state in enumerate(states):
-            path = new.file_of(folder, layer)
-            write_whole(path, lambda file, state=state: write_layer(state, file), "file of examples", LoadError)  # type: ignore[misc]
-        new.write(folder)
-    except LoadError as error:
-        remove_others(folder, manifest)
-        raise LoadError(
-            f"{error} The folder still has the examples of {n_saved:,} tokens; the same call goes on from there."
-        ) from error
-    remove_others(folder, new)
-    return new
+        folder.mkdir()
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return False
+    return True
 
 
 def restore(folder: Path, manifest: Manifest, devices: Sequence[torch.device]) -> list[LayerState]:

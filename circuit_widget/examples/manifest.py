@@ -27,8 +27,10 @@ class Source:
         texts: number of texts in complete rounds; `digest` is a hash of all of them, in order.
         tokens: tokens run in complete rounds.
         skipped: numbers of texts and lines that were left out, by reason, up to the end of these rounds.
-        batches: batches run of the round that follows, `round_tokens` tokens. It has `round_texts` texts; `round_digest` is
-            the hash of all texts up to its end.
+        round_texts: number of texts of the round that follows, where a call stopped in it; `round_digest` is the hash of
+            all texts up to its end, and `round_tokens` counts the tokens run of it.
+        round_windows: number of its windows, from the first one, that have been run whatever `batches` says.
+        batches: batches run of its windows from there up to the number `round_end`, or to the last one where this is 0.
         batch_tokens: size of batches.
         finished: whether a call came to the end of its texts.
     """
@@ -39,12 +41,18 @@ class Source:
     digest: str = ""
     tokens: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
-    batches: int = 0
-    round_tokens: int = 0
     round_texts: int = 0
     round_digest: str = ""
+    round_tokens: int = 0
+    round_windows: int = 0
+    batches: int = 0
+    round_end: int = 0
     batch_tokens: int = 0
     finished: bool = False
+
+    def __post_init__(self) -> None:
+        if self.round_end and self.round_end <= self.round_windows:
+            raise TypeError(f"round_end is a number above round_windows, found {quoted(self.round_end)}")
 
     @property
     def n_tokens(self) -> int:

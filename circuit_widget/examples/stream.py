@@ -95,7 +95,7 @@ class WindowReader:
     def rounds(
         self, stream: TextStream, least_tokens: int, most_tokens: int | None = None, first_texts: int = 0
     ) -> Iterator[Round]:
-        """Yield rounds of at least `least_tokens`, except the last; they end after `most_tokens` in all.
+        """Yield rounds of at least `least_tokens`, except the last; they end with the text that reaches `most_tokens`.
 
         The first round has exactly `first_texts` texts where this is not zero.
         """
@@ -109,16 +109,16 @@ class WindowReader:
             first_texts = 0
             if not windows:
                 return
-            left = None if left is None else left - self._tokens(windows)
+            left = None if left is None else left - self.tokens(windows)
             yield Round(tuple(windows), stream.texts - texts, stream.digest)
 
     def _enough(self, entries: Iterator[str | TokenIds], stream: TextStream, enough: int) -> list[TokenIds]:
         """Return the windows of the next texts, until they have `enough` tokens or there is no further text."""
         windows: list[TokenIds] = []
         first, count = stream.texts, 0
-        while (missing := enough - self._tokens(windows)) > 0:
+        while (missing := enough - self.tokens(windows)) > 0:
             # As many texts as are missing if they are as long as those before: a round ends at the end of a text.
-            length = self._tokens(windows) // max(1, stream.texts - first)
+            length = self.tokens(windows) // max(1, stream.texts - first)
             count = max(1, min(TEXTS_AT_ONCE, 2 * count, missing // max(1, length)))
             texts = stream.texts
             windows += self._windows(entries, stream, count)
@@ -126,8 +126,18 @@ class WindowReader:
                 break
         return windows
 
-    def _tokens(self, windows: Sequence[TokenIds]) -> int:
+    def tokens(self, windows: Sequence[TokenIds]) -> int:
+        """Return the number of tokens of windows, without those before the first position that is used."""
         return sum(len(window) - self._first_position for window in windows)
+
+    def end(self, windows: Sequence[TokenIds], start: int, enough: int | None) -> int:
+        """Return the number of windows up to the one with which those from `start` on have `enough` tokens, or all."""
+        if enough is not None:
+            for place in range(start, len(windows)):
+                enough -= len(windows[place]) - self._first_position
+                if enough <= 0:
+                    return place + 1
+        return len(windows)
 
     def _windows(self, entries: Iterator[str | TokenIds], stream: TextStream, texts: int) -> list[TokenIds]:
         read = [entry for _, entry in zip(range(texts), entries, strict=False)]

@@ -294,7 +294,9 @@ class Graph:
 
         Features are alike that have the same inputs and the same outputs in this graph, each with its sign. `model`, by
         default the one that traced the graph, adds what is in their examples and what they promote; `ablations=True` what
-        ablating each of the 64 most influential ones changes. `namer` is given the cards of a group's strongest features, at
+        ablating each of the 64 most influential ones changes. Neurons are grouped by what ablating each of the 256 most
+        influential ones changes, at one token, unless `ablations=False`; the group that changes the first target most comes
+        first. `namer` is given the cards of a group's strongest features, at
         most 12, and returns its name. Supernodes of `circuit` keep their features and names. Otherwise as in `trace`.
         Raises CircuitError for a wrong `n` or a graph without features, NoModelError where a model is needed.
         """
@@ -303,7 +305,7 @@ class Graph:
         return propose_groups(self, n, **settings)
 
     def propose_circuit(self, n: int | None = None, **settings: Any) -> ProposedCircuit:
-        """The `n` most influential groups of `propose_groups`, by default 8, as a circuit with tokens and targets.
+        """The first `n` groups of `propose_groups`, by default 8, as a circuit with tokens and targets.
 
         With a model: how necessary and sufficient it is, and what the best next group adds. Settings and errors are alike.
         """

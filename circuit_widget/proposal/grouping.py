@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Float32, Int64
 
 from circuit_widget.arguments import check_callable, of_type, truth_value, whole_number
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError, InterventionError, NoModelError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
+from circuit_widget.intervention.studies.running import part_of
 from circuit_widget.model.running import CANCELLED_IS
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
+from circuit_widget.proposal.ablations import GroupEffect, group_effects
+from circuit_widget.proposal.alike import Alike, alike_neurons, alike_of, sides_of
 from circuit_widget.proposal.clustering import clusters_of
-from circuit_widget.proposal.knowledge import NOTHING, Knowledge, View, knowledge_of
-from circuit_widget.proposal.naming import MOST_CARDS, Namer, all_different, name_by, name_by_rule, reason_for
+from circuit_widget.proposal.knowledge import NOTHING, Knowledge, knowledge_of
+from circuit_widget.proposal.naming import (
+    MOST_CARDS,
+    Namer,
+    all_different,
+    measured_reason,
+    name_by,
+    name_by_effect,
+    name_by_rule,
+    reason_for,
+)
 from circuit_widget.proposal.profiles import Profiles, profiles_of
 from circuit_widget.proposal.proposal import Proposal, Proposals
 from circuit_widget.replacement_model import ReplacementModel
@@ -34,26 +45,15 @@ GROUPS = 12
 LEAST_ALIKE = 0.45
 """Mean similarity below which groups are not joined."""
 
-OPPOSITE = -0.2
-"""Mean cosine of inputs or outputs in this graph below which two features are never in one group."""
+LEAST_ALIKE_NEURONS = 0.2
+"""The same of neurons that are ablated one by one."""
 
-INPUTS = {"sources": 1.0, "origins": 1.0, "examples": 1.5}
-OUTPUTS = {"targets": 1.0, "logits": 1.0, "promoted": 1.0}
-"""The weight of each kind of evidence in the similarity of inputs, and of outputs."""
+MOST_ABLATIONS, MOST_NEURONS = 64, 256
+"""How many features are ablated one by one at most, and how many neurons: the most influential ones. Neurons that are not
+ablated are in no group."""
 
-ABLATIONS = 0.5
-"""The weight of what ablations change in the similarity of two features, where inputs and outputs have 1 each."""
-
-
-@dataclass(frozen=True)
-class Alike:
-    """How alike features are: cosines by kind of evidence, NaN where not known, and what follows from them."""
-
-    views: dict[str, Float32[np.ndarray, "n n"]]
-    inputs: Float32[np.ndarray, "n n"]
-    outputs: Float32[np.ndarray, "n n"]
-    total: Float32[np.ndarray, "n n"]
-    apart: Bool[np.ndarray, "n n"]
+MOST_TRIED = 32
+"""How many groups of neurons are ablated to find those that change most, the most influential ones."""
 
 
 def propose_groups(
@@ -61,13 +61,13 @@ def propose_groups(
     n: int | None = None,
     *,
     model: ReplacementModel | None = None,
-    ablations: bool = False,
+    ablations: bool | None = None,
     namer: Namer | None = None,
     circuit: Circuit | None = None,
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,
 ) -> Proposals:
-    """Return groups of features that may belong together, the most influential first; see `Graph.propose_groups`."""
+    """Return groups of features that may belong together; see `Graph.propose_groups`."""
     require_graph(graph, CircuitError)
     number, model = check_arguments(graph, n, GROUPS, model, ablations, namer, cancelled)
     if circuit is not None:
@@ -96,7 +96,7 @@ def check_arguments(
     number = min(usual, graph.n_nodes)
     if n is not None:
         number = whole_number(n, "n, the number of groups,", CircuitError, least=1, most=graph.n_nodes)
-    needs = truth_value(ablations, "ablations", CircuitError) or namer is not None
+    wanted = ablations is not None and truth_value(ablations, "ablations", CircuitError)
     check_callable(namer, "namer is a function that is given the cards of a group and returns a name", CircuitError)
     check_callable(cancelled, CANCELLED_IS, CircuitWidgetError)
     if not graph.n_features:
@@ -105,8 +105,8 @@ def check_arguments(
         model = of_type(model, ReplacementModel, "A model is what cw.load returns, or None", InterventionError)
     elif isinstance(graph.model, ReplacementModel) and not graph.model.closed:
         model = graph.model
-    if needs and model is None:
-        what = "Ablations need" if ablations else "The cards that a namer is given need"
+    if (wanted or namer is not None) and model is None:
+        what = "Ablations need" if wanted else "The cards that a namer is given need"
         raise NoModelError(
             f"{what} a model, and this graph has none with it; give the one it was traced with as model=."
         )
@@ -117,7 +117,7 @@ def groups_of_graph(
     graph: Graph,
     n: int,
     model: ReplacementModel | None,
-    ablations: bool,
+    ablations: bool | None,
     namer: Namer | None,
     progress: ReportProgress,
     cancelled: IsCancelled | None,
@@ -127,8 +127,12 @@ def groups_of_graph(
     progress(0.0, "Comparing features")
     present = () if circuit is None else circuit.supernodes
     grouped = {node for supernode in present for node in supernode.nodes}
+    neurons = graph.basis == "neurons"
+    measured = model is not None and (neurons if ablations is None else ablations)
     strongest = strongest_features(graph)
     chosen = strongest[[graph.node_ids[one] not in grouped for one in strongest.tolist()]]
+    if measured and neurons:
+        chosen = np.sort(chosen[np.argsort(-graph.influence[chosen], kind="stable")[:MOST_NEURONS]])
     if not len(chosen):
         return Proposals(())
     profiles = profiles_of(graph)
@@ -139,30 +143,42 @@ def groups_of_graph(
             model,
             graph,
             chosen,
-            ablations=ablations,
-            progress=lambda done, text: progress(0.1 + 0.7 * done, text),
+            ablations=(MOST_NEURONS if neurons else MOST_ABLATIONS) if measured else 0,
+            progress=part_of(progress, 0.1, 0.8),
             cancelled=cancelled,
         )
     _stop_if(cancelled)
     progress(0.8, "Grouping features")
-    alike = alike_of(profiles, chosen, knowledge)
+    alike, least = alike_of(profiles, chosen, knowledge), LEAST_ALIKE
+    if neurons and knowledge.answer is not None:
+        alike, least = alike_neurons(graph, chosen, alike, knowledge.answer), LEAST_ALIKE_NEURONS
     influence = graph.influence[chosen]
     clusters = sorted(
         (
             sorted(places, key=lambda place: (-influence[place], place))
-            for places in clusters_of(alike.total, alike.apart, LEAST_ALIKE)
+            for places in clusters_of(alike.total, alike.apart, least)
         ),
         key=lambda places: (-float(influence[places].sum()), places),
-    )[:n]
-    groups = [[int(chosen[place]) for place in places] for places in clusters]
+    )
+    effects: Sequence[GroupEffect | None] = [None] * len(clusters)
+    if neurons and model is not None and measured:
+        clusters = clusters[: max(n, MOST_TRIED)]
+        tried = [chosen[places].tolist() for places in clusters]
+        found = group_effects(model, graph, tried, part_of(progress, 0.8, 1.0), cancelled)
+        order = sorted(range(len(clusters)), key=lambda number: -abs(found[number].answer))
+        clusters, effects = [clusters[number] for number in order], [found[number] for number in order]
+    clusters, effects = clusters[:n], effects[:n]
+    groups = [chosen[places].tolist() for places in clusters]
     names = []
-    for places, members in zip(clusters, groups, strict=True):
+    for places, members, effect in zip(clusters, groups, effects, strict=True):
         _stop_if(cancelled)
-        names.append(_name(graph, profiles, members, places, knowledge, namer))
+        names.append(_name(graph, profiles, members, places, knowledge, namer, effect))
     taken = [supernode.name for supernode in present]
     proposals = [
-        _proposal(graph, profiles, alike, name, members, places)
-        for name, members, places in zip(all_different(graph, names, groups, taken), groups, clusters, strict=True)
+        _proposal(graph, profiles, alike, name, members, places, effect, sides_of(knowledge.answer, places))
+        for name, members, places, effect in zip(
+            all_different(graph, names, groups, taken), groups, clusters, effects, strict=True
+        )
     ]
     progress(1.0, "Grouped")
     return Proposals(tuple(proposals))
@@ -176,40 +192,6 @@ def strongest_features(graph: Graph) -> Int64[np.ndarray, " n"]:
     return np.sort(order[: min(reached, MOST_FEATURES)]).astype(np.int64)
 
 
-def alike_of(profiles: Profiles, chosen: Int64[np.ndarray, " n"], knowledge: Knowledge) -> Alike:
-    """Return how alike features are, given by their indices.
-
-    The similarity of inputs is the weighted mean of the cosines that are known, so is that of outputs, and the total is the
-    mean of the two, with what ablations change where that is known. Features whose inputs or outputs in this graph are
-    opposite are apart, whatever else they have in common.
-    """
-    own = {name: getattr(profiles, name)[chosen] for name in ("sources", "origins", "targets", "logits")}
-    views = {name: rows @ rows.T for name, rows in own.items()}
-    views |= {name: _cosines(view) for name, view in knowledge.views.items()}
-    inputs, outputs = _mean(views, INPUTS), _mean(views, OUTPUTS)
-    total = (inputs + outputs) / 2
-    if "ablations" in views:
-        signature = views["ablations"]
-        total = np.where(np.isnan(signature), total, (2 * total + ABLATIONS * signature) / (2 + ABLATIONS))
-    within = [_mean(views, dict.fromkeys(names, 1.0)) for names in (("sources", "origins"), ("targets", "logits"))]
-    return Alike(views, inputs, outputs, total, (within[0] < OPPOSITE) | (within[1] < OPPOSITE))
-
-
-def _cosines(view: View) -> Float32[np.ndarray, "n n"]:
-    found: Float32[np.ndarray, "n n"] = view.rows @ view.rows.T
-    found[~view.known] = np.nan
-    found[:, ~view.known] = np.nan
-    return found
-
-
-def _mean(views: dict[str, Float32[np.ndarray, "n n"]], weights: dict[str, float]) -> Float32[np.ndarray, "n n"]:
-    present = {name: weight for name, weight in weights.items() if name in views}
-    total = sum(np.nan_to_num(views[name]) * np.float32(weight) for name, weight in present.items())
-    known = sum(~np.isnan(views[name]) * np.float32(weight) for name, weight in present.items())
-    found: Float32[np.ndarray, "n n"] = np.asarray(total / known, dtype=np.float32)
-    return found
-
-
 def _name(
     graph: Graph,
     profiles: Profiles,
@@ -217,14 +199,24 @@ def _name(
     places: Sequence[int],
     knowledge: Knowledge,
     namer: Namer | None,
+    effect: GroupEffect | None,
 ) -> str:
     if namer is None or knowledge.cards is None:
+        if effect is not None and effect.words:
+            return name_by_effect(graph, members, effect.words)
         return name_by_rule(graph, profiles, members, knowledge.promoted_word(places))
     return name_by(namer, knowledge.cards(places[:MOST_CARDS]), [graph.node_ids[member] for member in members])
 
 
 def _proposal(
-    graph: Graph, profiles: Profiles, alike: Alike, name: str, members: Sequence[int], places: Sequence[int]
+    graph: Graph,
+    profiles: Profiles,
+    alike: Alike,
+    name: str,
+    members: Sequence[int],
+    places: Sequence[int],
+    effect: GroupEffect | None,
+    sides: tuple[int, int],
 ) -> Proposal:
     share = float(graph.influence[members].sum() / max(float(graph.influence[: graph.n_features].sum()), 1e-30))
     values = {kind: _within(alike.views[kind], places) for kind in alike.views} | {
@@ -236,8 +228,12 @@ def _proposal(
         **{kind: value for kind, value in values.items() if np.isfinite(value)},
         "first_target": float(graph.weights[graph.n_features, members].sum()),
     }
-    inputs, outputs = _within(alike.inputs, places), _within(alike.outputs, places)
-    reason = reason_for(graph, profiles, members, share, inputs, outputs)
+    if effect is None:
+        inputs, outputs = _within(alike.inputs, places), _within(alike.outputs, places)
+        reason = reason_for(graph, profiles, members, share, inputs, outputs)
+    else:
+        evidence["measured"] = effect.answer
+        reason = measured_reason(graph, members, share, effect, sides)
     return Proposal(name, tuple(graph.node_ids[member] for member in members), reason, evidence)
 
 

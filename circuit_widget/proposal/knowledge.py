@@ -13,12 +13,12 @@ from jaxtyping import Bool, Float32, Int64
 from circuit_widget.examples.record import Example
 from circuit_widget.feature_card import FeatureCard
 from circuit_widget.graph import Graph
-from circuit_widget.graph.node_table import feature_at
-from circuit_widget.intervention.kinds import Ablate
+from circuit_widget.intervention.studies.running import part_of
 from circuit_widget.labels.vocabulary import Vocabulary
 from circuit_widget.model.running import runs_model
 from circuit_widget.progress import IsCancelled, ReportProgress
-from circuit_widget.proposal.profiles import unit
+from circuit_widget.proposal.ablations import signatures_of
+from circuit_widget.proposal.profiles import View, unit
 from circuit_widget.replacement_model import ReplacementModel
 
 MOST_PROMOTED = 400
@@ -27,19 +27,8 @@ MOST_PROMOTED = 400
 PROMOTED_NUMBERS = 1 << 26
 """Numbers of promoted logits kept at once: 256 MiB."""
 
-MOST_ABLATIONS = 64
-"""How many features are ablated one by one for their signatures: the most influential ones."""
-
 PROMOTED_TOKENS = 20
 """How many tokens a group promotes most among which its name is looked for."""
-
-
-@dataclass(frozen=True)
-class View:
-    """Rows of length 1 for some features, whose cosines say how alike these are; `known` says for which there is one."""
-
-    rows: Float32[np.ndarray, "features width"]
-    known: Bool[np.ndarray, " features"]
 
 
 @dataclass(frozen=True)
@@ -47,11 +36,13 @@ class Knowledge:
     """What is known of some features of a graph, in the order given; empty without a model.
 
     `promoted_word` returns the word that features promote most together, by their places; None where there is none.
+    `answer` is the change of the first target when each is ablated, NaN for those that are not; None where none is.
     """
 
     views: dict[str, View]
     promoted_word: Callable[[Sequence[int]], str | None]
     cards: Callable[[Sequence[int]], tuple[FeatureCard, ...]] | None = None
+    answer: Float32[np.ndarray, " features"] | None = None
 
 
 NOTHING = Knowledge({}, lambda _: None)
@@ -63,11 +54,13 @@ def knowledge_of(
     graph: Graph,
     chosen: Int64[np.ndarray, " n"],
     *,
-    ablations: bool,
+    ablations: int,
     progress: ReportProgress,
     cancelled: IsCancelled | None,
 ) -> Knowledge:
     """Return what a model knows of features, given by their indices in node order.
+
+    So many of the most influential ones as `ablations` says are ablated one by one.
 
     Raises:
         InterventionError: the graph is not of this model.
@@ -81,11 +74,18 @@ def knowledge_of(
     logits = _promoted_logits(model, graph, chosen, strongest)
     progress(0.2, "Reading examples")
     views = {"promoted": View(unit(logits), strongest), "examples": _examples(model, graph, chosen, strongest)}
+    answer = None
     if ablations:
-        ablated = by_influence[:MOST_ABLATIONS]
-        views["ablations"] = _signatures(
-            model, graph, chosen, ablated, lambda done, text: progress(0.3 + 0.7 * done, text), cancelled
-        )
+        ablated = by_influence[:ablations]
+        report = part_of(progress, 0.3, 1.0)
+        signatures = signatures_of(model, graph, chosen[ablated].tolist(), report, cancelled)
+        rows = np.zeros((len(chosen), signatures.logits.shape[1]), dtype=np.float32)
+        rows[ablated] = unit(signatures.logits)
+        known = np.zeros(len(chosen), dtype=bool)
+        known[ablated] = True
+        views["ablations"] = View(rows, known)
+        answer = np.full(len(chosen), np.nan, dtype=np.float32)
+        answer[ablated] = signatures.answer
     vocabulary = Vocabulary(model.model.tokenizer)
     size = np.abs(graph.activation[chosen]).astype(np.float32)
 
@@ -101,7 +101,7 @@ def knowledge_of(
             for one in features
         )
 
-    return Knowledge(views, promoted_word, cards)
+    return Knowledge(views, promoted_word, cards, answer)
 
 
 def _promoted_logits(
@@ -164,23 +164,3 @@ def _read_until_peak(example: Example, sign: int) -> set[str]:
         return set()
     peak = int(np.argmax(sign * np.array(example.activations)))
     return {text.strip() for text in example.tokens[: peak + 1]}
-
-
-def _signatures(
-    model: ReplacementModel,
-    graph: Graph,
-    chosen: Int64[np.ndarray, " n"],
-    ablated: Int64[np.ndarray, " m"],
-    progress: ReportProgress,
-    cancelled: IsCancelled | None,
-) -> View:
-    """Return what ablating each of some features changes: the logits less their mean change, in one batch."""
-    experiments = [Ablate([feature_at(graph, int(chosen[place]))]) for place in ablated]
-    effects = model.intervene_many(graph, experiments, progress=progress, cancelled=cancelled)
-    rows = np.zeros((len(chosen), len(effects[0].logits_after)), dtype=np.float32)
-    for place, effect in zip(ablated, effects, strict=True):
-        change = np.asarray(effect.logits_after, dtype=np.float32) - np.asarray(effect.logits_before, dtype=np.float32)
-        rows[place] = change - change.mean()
-    known = np.zeros(len(chosen), dtype=bool)
-    known[ablated] = True
-    return View(unit(rows), known)

@@ -13,13 +13,17 @@ from circuit_widget.circuit.rules import LONGEST_NAME, checked_name
 from circuit_widget.errors import CircuitError, CircuitWidgetError
 from circuit_widget.graph import Graph
 from circuit_widget.nodes import NodeKind
+from circuit_widget.proposal.ablations import GroupEffect
 from circuit_widget.proposal.profiles import Profiles
 
 Namer: TypeAlias = Callable[[Any], str]
 """Is given the cards of a group's strongest features, a tuple of FeatureCard, and returns a name."""
 
-LONGEST_WORDS = 48
+LONGEST_WORDS = 64
 """Most characters of a name before what tells it from another."""
+
+LONGEST_WORD = 24
+"""Most characters of a word in names and reasons."""
 
 LEAST_LABELLED = 0.25
 """Share of a group's influence that the features with one label have at least if it names the group."""
@@ -47,6 +51,17 @@ def name_by_rule(graph: Graph, profiles: Profiles, members: Sequence[int], promo
     if word is not None and (direct > MOSTLY_DIRECT or (label is None and direct > PARTLY_DIRECT)):
         return f"say {word}"
     return label or f"from “{origin_of(graph, profiles, members)[0]}”"
+
+
+def name_by_effect(graph: Graph, members: Sequence[int], words: Sequence[str]) -> str:
+    """Return a name for features at one token: the word that they raise or lower most, the token, and their layers.
+
+    It is short, so that a box has room for all of it.
+    """
+    layers = graph.feature_layer[list(members)]
+    low, high = int(layers.min()), int(layers.max())
+    band = f"L{low}" if low == high else f"L{low}–{high}"
+    return f"{one_line(words[0], LONGEST_WORD)} at {place_of(graph, members)} {band}"
 
 
 def name_by(namer: Namer, cards: Sequence[Any], members: Sequence[str]) -> str:
@@ -78,7 +93,8 @@ def all_different(
     found: list[str] = []
     for name, members in zip(names, groups, strict=True):
         short = one_line(name, LONGEST_WORDS)
-        place, layers = f"{short} at {place_of(graph, members)}", _layers(graph, members)
+        at, layers = f" at {place_of(graph, members)}", _layers(graph, members)
+        place = short if at in short else short + at
         numbered = (f"{place}, {layers}, {number}" for number in range(2, len(names) + len(taken) + 2))
         tries = (one_line(name, LONGEST_NAME), place, f"{place}, {layers}", *numbered)
         found.append(next(one for one in (each.strip() for each in tries) if one not in found and one not in taken))
@@ -105,11 +121,42 @@ def reason_for(
             ("read", "raise", "lower"),
         )
     effect = float(profiles.effects[list(members), 0].sum())
-    target = one_line(graph.targets[0].token.strip() or graph.targets[0].token, 24)
+    target = one_line(graph.targets[0].token.strip() or graph.targets[0].token, LONGEST_WORD)
     token, part, is_error = origin_of(graph, profiles, members)
     where = f"{'an error at ' if is_error else ''}“{token}” ({part:.0%})" if part else "nothing in this graph"
     what = f" and {verbs[1 if effect > 0 else 2]} “{target}”" if effect else ""
     return f"{start} {verbs[0]} mostly from {where}{what}."
+
+
+def measured_reason(
+    graph: Graph, members: Sequence[int], share: float, effect: GroupEffect, sides: tuple[int, int]
+) -> str:
+    """Return in a sentence or two what neurons at one token do to the first target when they are ablated.
+
+    `sides` are how many of them raise it and how many lower it when they are ablated one by one.
+    """
+    target = one_line(graph.targets[0].token.strip() or graph.targets[0].token, LONGEST_WORD)
+    one, raises = len(members) == 1, effect.answer < 0
+    many = "1 neuron" if one else f"{len(members):,} neurons"
+    where = (
+        f"at “{place_of(graph, members)}”, {_layers(graph, members)}, with {share:.0%} of the influence of all neurons"
+    )
+    verb = ("raises" if raises else "lowers") if one else ("raise" if raises else "lower")
+    if effect.probability is None:
+        change = f"which changes by {effect.answer:+.2f}".replace("-", "−")
+    else:
+        before, after = (f"{value:.2g}" if value >= 0.001 else "less than 0.001" for value in effect.probability)
+        change = f"whose probability goes from {before} to {after}"
+    if one:
+        return f"{many} {where}: it {verb} “{target}”, {change} when it is ablated."
+    each = " and ".join(
+        f"{count or 'none'} {word}{'s' if count < 2 else ''}"
+        for count, word in zip(sides, ("raise", "lower"), strict=True)
+    )
+    return (
+        f"{many} {where}: together they {verb} “{target}”, {change} when they are ablated. "
+        f"One by one, {each} it noticeably."
+    )
 
 
 def place_of(graph: Graph, members: Sequence[int]) -> str:
@@ -153,7 +200,7 @@ def _raised_target(graph: Graph, members: Sequence[int]) -> str | None:
     """Return the target whose logit features raise most along their direct edges, None where they raise none."""
     raised = graph.weights[graph.n_features :, list(members)].sum(axis=1)
     best = int(np.argmax(raised))
-    return one_line(graph.targets[best].token.strip(), 24) or None if raised[best] > 0 else None
+    return one_line(graph.targets[best].token.strip(), LONGEST_WORD) or None if raised[best] > 0 else None
 
 
 def _label(graph: Graph, members: Sequence[int]) -> str | None:

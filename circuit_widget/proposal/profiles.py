@@ -6,10 +6,11 @@ those to its size, and the profiles of features of either sign can be compared.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from circuit_widget.attribution.influence import layers_from_top, score_scale
 from circuit_widget.graph import Graph
@@ -33,6 +34,14 @@ class Profiles(NamedTuple):
     logits: Float32[np.ndarray, "features logits"]
     shares: Float32[np.ndarray, "features constants"]
     effects: Float32[np.ndarray, "features logits"]
+
+
+@dataclass(frozen=True)
+class View:
+    """Rows of length 1 for some features, whose cosines say how alike these are; `known` says for which there is one."""
+
+    rows: Float32[np.ndarray, "features width"]
+    known: Bool[np.ndarray, " features"]
 
 
 def profiles_of(graph: Graph) -> Profiles:

@@ -28,6 +28,7 @@ EVIDENCE = (
     "examples",
     "ablations",
     "first_target",
+    "measured",
 )
 """The numbers that a proposal can have, in the order of their columns; see Proposal."""
 
@@ -46,7 +47,8 @@ class Proposal:
             (`targets`), of their outputs to the logits along all paths (`logits`), of the logits that their weights promote
             (`promoted`), of the words in their examples (`examples`), and of what ablating each changes (`ablations`).
             Each is in [-1, 1], missing where it is not known, and 1 for a single feature. `first_target`: the group's summed
-            direct effect on the first target's logit, as the graph has it.
+            direct effect on the first target's logit, as the graph has it. `measured`: the change of the first target's log
+            probability, in nats, when the group is ablated; of groups of neurons, where they are ablated.
 
     Raises CircuitError for anything else.
     """
@@ -76,7 +78,9 @@ class Proposal:
 
 @dataclass(frozen=True, repr=False)
 class Proposals:
-    """Proposals beside each other, the most influential first: a sequence. No node and no name is in two of them.
+    """Proposals beside each other: a sequence. No node and no name is in two of them.
+
+    The most influential is first; of neurons that are ablated, the one whose ablation changes the first target most.
 
     Raises CircuitError for anything else.
     """
@@ -121,7 +125,7 @@ class Proposals:
         """Return one row for each proposal: name, nodes, reason, and a column for each number of the evidence.
 
         Columns: name, nodes, reason, features, influence_share, alike, sources, origins, targets, logits, promoted, examples,
-        ablations, first_target; missing where it is not known.
+        ablations, first_target, measured; missing where it is not known.
         """
         import pandas
 

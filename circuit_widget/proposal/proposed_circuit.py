@@ -92,7 +92,7 @@ def propose_circuit(
     n: int | None = None,
     *,
     model: ReplacementModel | None = None,
-    ablations: bool = False,
+    ablations: bool | None = None,
     namer: Namer | None = None,
     progress: ProgressChoice = None,
     cancelled: IsCancelled | None = None,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -41,6 +40,13 @@ class FileLock:
             os.ftruncate(self._file, 0)
             os.write(self._file, str(os.getpid()).encode())
 
+    @property
+    def is_valid(self) -> bool:
+        """Whether the lock keeps others out: it is not released, and its file is where it was made."""
+        with suppress(OSError):
+            return self._file >= 0 and _is_at(self._path, self._file)
+        return False
+
     def release(self, *, remove: bool = False) -> None:
         """Release the lock, once; with `remove`, the file of the lock is removed too."""
         file, self._file = self._file, -1
@@ -52,16 +58,6 @@ class FileLock:
         # Closing releases the lock, whatever else happens.
         with suppress(OSError):
             os.close(file)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Lock the file `path` until the context ends; raises as FileLock does."""
-    lock = FileLock(path)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _locked_file(path: Path) -> int:

@@ -1,16 +1,16 @@
 import { expect, it } from "vitest";
-import { EMPTY_CIRCUIT } from "../src/core/circuit";
+import { EMPTY_CIRCUIT, filter } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
-import type { Snapshot } from "../src/core/types";
+import type { Circuit, Filters, Snapshot } from "../src/core/types";
 import { visible } from "../src/core/visible";
 import { hidden } from "../src/map/hidden";
 import { fixtureSnapshot } from "./fake-model";
 
 const whole = readSnapshot(fixtureSnapshot());
 
-function hiddenAt(node: number, edge: number, graph: Snapshot = whole) {
+function hiddenAt(node: number, edge: number, graph: Snapshot = whole, circuit: Circuit = EMPTY_CIRCUIT) {
   const thresholds = { node, edge };
-  return hidden(graph, visible(graph, EMPTY_CIRCUIT, [], thresholds), thresholds);
+  return hidden(graph, circuit, visible(graph, circuit, [], thresholds), thresholds);
 }
 
 it.each([
@@ -47,6 +47,41 @@ it("counts the edges that are visible and not drawn, since they would be a fog",
   const many = Uint32Array.from({ length: 2000 }, () => 0);
   const found = visible(whole, EMPTY_CIRCUIT);
   const graph = { ...whole, totalEdges: null, edgeShare: new Float32Array(2000), edgeSource: many, edgeTarget: many };
-  const { edges } = hidden(graph, { ...found, mask: found.mask.map(() => 1), edges: many }, { node: 1, edge: 1 });
+  const { edges } = hidden(
+    graph,
+    EMPTY_CIRCUIT,
+    { ...found, mask: found.mask.map(() => 1), edges: many },
+    { node: 1, edge: 1 },
+  );
   expect([edges.visible, edges.total, edges.why[1]]).toEqual([1500, 2000, ["weaker than those drawn", 500]]);
+});
+
+const FILTERED: readonly [Filters, reason: string][] = [
+  [{ kinds: ["feature"] }, "of hidden kinds"],
+  [{ layers: [1, 2] }, "in other layers"],
+  [{ positions: [2, 4] }, "at other positions"],
+  [{ label: "texas" }, "with other labels"],
+  [{ stability: 1 }, "less stable"],
+  [{ error_bands: true }, "in bands"],
+  [{ sign: "inhibits" }, "of the other sign"],
+];
+
+it.each(FILTERED)("counts what the filter %o hides, and nothing twice", (filters, reason) => {
+  const found = hiddenAt(0.97, 0.98, whole, filter(EMPTY_CIRCUIT, filters));
+  const reasons = Object.fromEntries([...found.nodes.why, ...found.edges.why]);
+  expect(reasons[reason]).toBeGreaterThan(0);
+  for (const { visible: seen, total, why } of [found.nodes, found.edges]) {
+    expect(why.every(([, count]) => count >= 0)).toBe(true);
+    expect(why.reduce((sum, [, count]) => sum + count, seen)).toBe(total);
+  }
+});
+
+it("counts a node that two filters hide for the first of them", () => {
+  const both = hiddenAt(0.97, 0.98, whole, filter(EMPTY_CIRCUIT, { kinds: ["feature", "token"], layers: [0, 0] }));
+  const reasons = Object.fromEntries(both.nodes.why);
+  const errors = Object.fromEntries(
+    hiddenAt(0.97, 0.98, whole, filter(EMPTY_CIRCUIT, { kinds: ["feature", "token"] })).nodes.why,
+  );
+  expect(reasons["of hidden kinds"]).toBe(errors["of hidden kinds"]);
+  expect(reasons["in other layers"]).toBeGreaterThan(0);
 });

@@ -12,6 +12,8 @@ import {
   barHalf,
   dashes,
   edgeWidth,
+  errorBandHeight,
+  errorBandOpacity,
   faintOpacity,
   faintStep,
   headHalf,
@@ -62,6 +64,13 @@ interface Fixture {
   }[];
   readonly opacity: readonly { readonly edges: number; readonly faint: number; readonly signed: number }[];
   readonly presence: readonly { readonly before: number; readonly after: number; readonly presence: number }[];
+  readonly error_band: readonly {
+    readonly row: number;
+    readonly influence: number;
+    readonly most: number;
+    readonly height: number;
+    readonly opacity: number;
+  }[];
   readonly output_presence: readonly { readonly probability: number; readonly presence: number }[];
   readonly ring: readonly { readonly radius: number; readonly width: number }[];
   readonly circuit: readonly {
@@ -149,6 +158,13 @@ describe("strokes", () => {
   test.each(fixture.output_presence)("presence of an output of probability $probability", (entry) => {
     expectSame(outputPresence(entry.probability), entry.presence, "presence");
   });
+
+  test.each(fixture.error_band)(
+    "band of influence $influence in a row of $row",
+    ({ row, influence, most, ...expected }) => {
+      expectSame({ height: errorBandHeight(row), opacity: errorBandOpacity(influence, most) }, expected, "band");
+    },
+  );
 
   test.each(fixture.ring)("ring of radius $radius", ({ radius, width }) => {
     expectSame(ringWidth(radius), width, "width");

@@ -69,7 +69,9 @@ it.each(Object.keys(fixtureSnapshot().columns))(
   "refuses a column %s that is missing, cut short or of another type",
   (name) => {
     const words = /column "[a-z_]+" is missing or is not \d+ values of/;
-    expect(changed(name, () => null)).toThrow(words);
+    // A notebook that was saved by an earlier version has no stability.
+    if (name === "stability") expect(changed(name, () => null)().stability.every((share) => share === -1)).toBe(true);
+    else expect(changed(name, () => null)).toThrow(words);
     expect(changed(name, cut)).toThrow(words);
     expect(changed(name, ({ dtype }) => ({ dtype: dtype === "float32" ? "int32" : "float32" }))).toThrow(words);
     expect(changed(name, () => ({ data: undefined as unknown as DataView }))).toThrow(words);

@@ -44,6 +44,7 @@ function snapshot(nodes = NODES): Snapshot {
       Uint32Array.from(EDGES.keys()),
       nodes.length,
     ),
+    edgeWeight: Float32Array.from(EDGES, () => 1),
     thresholds: { node: 0.8, edge: 0.98 },
   } as unknown as Snapshot;
 }
@@ -94,10 +95,11 @@ it("takes the thresholds of the graph where the circuit has none", () => {
   expect(idsOf(own, { ...EMPTY_CIRCUIT, node_threshold: 0.8 })).not.toContain("1_3_2");
 });
 
-it.each(cases)("shows what the figure shows: $case", ({ circuit, nodes, edges }) => {
+it.each(cases)("shows what the figure shows: $case", ({ circuit, nodes, edges, error_bands }) => {
   const graph = readSnapshot(fixtureSnapshot());
   const found = visible(graph, { ...EMPTY_CIRCUIT, ...(circuit as Partial<Circuit>) });
   expect([...found.nodes].map((node) => graph.ids[node])).toEqual(nodes);
+  expect(found.errorBands.map(({ layer, count }) => [layer, count])).toEqual(error_bands);
   const kept = Array.from(found.edges, (edge) => [
     graph.ids[graph.edgeSource[edge]],
     graph.ids[graph.edgeTarget[edge]],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.filters import Filters
 from circuit_widget.errors import CircuitError
 
 FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/circuit.json").read_text(encoding="utf-8"))
@@ -19,6 +20,8 @@ def whole(keys: dict[str, Any]) -> dict[str, Any]:
 def edited(circuit: Circuit, name: str, *arguments: Any) -> Circuit:
     if name == "threshold":
         return circuit.threshold(**arguments[0])
+    if name == "filter":
+        return circuit.filter(None if arguments[0] is None else Filters.from_json(arguments[0]))
     changed: Circuit = getattr(circuit, name)(*arguments)
     return changed
 

@@ -156,6 +156,7 @@ def make_entries() -> dict[str, Entry]:
         "unpin": {"nodes": node},
         "move": {"box": other, "x": 0, "y": 0},
         "threshold": {"node": 0.5, "edge": 0.5},
+        "filter": {"filters": None},
         "check": {"graph": graph},
         "from_json": {"value": circuit.to_json()},
         "save": {"path": folder / "circuit.json"},
@@ -196,6 +197,7 @@ def make_entries() -> dict[str, Entry]:
         (model, of_model),
         (graph, of_graph),
         (circuit, of_circuit),
+        (cw.Filters(), {"from_json": {"value": {"layers": [0, 1]}}}),
         (generation, {"position_of": {"token": 0}, "trace": {"token": 0}}),
         (model.activations(PROMPT), {"at": {"layer": 0, "position": 1}, "agree_with": {"graph": graph}}),
         (model.sweep(graph, node, [0]), {"to_frame": {"tokens": [token]}, "plot": {"tokens": [token]}}),
@@ -255,6 +257,15 @@ def make_entries() -> dict[str, Entry]:
     entries["CircuitWidget.forget"] = Entry(_forgetting(graph, effect), {"number": 1})
     swapped = {"nodes": node, "prompt": PROMPT, "features": None, "alignment": None}
     whole: dict[str, Any] = {"pinned": (), "supernodes": (), "labels": {}, "positions": {}}
+    filters: dict[str, Any] = {
+        "kinds": ("feature",),
+        "layers": (0, 1),
+        "positions": (0, 1),
+        "sign": "excites",
+        "label": "text",
+        "stability": 1,
+        "error_bands": True,
+    }
     made: dict[str, tuple[type, dict[str, Any]]] = {
         "Ablate": (cw.Ablate, {"nodes": node}),
         "Scale": (cw.Scale, {"nodes": node, "factor": 0}),
@@ -270,7 +281,11 @@ def make_entries() -> dict[str, Entry]:
         "Contrast": (cw.Contrast, {"token": 5, "other": 6}),
         "Direction": (cw.Direction, {"name": "name", "vector": [1.0] * 32}),
         "Supernode": (Supernode, {"id": "s1", "name": "name", "color": 0, "nodes": (node,)}),
-        "Circuit": (cw.Circuit, {**whole, "node_threshold": 0, "edge_threshold": 0, "revision": 0}),
+        "Circuit": (
+            cw.Circuit,
+            {**whole, "node_threshold": 0, "edge_threshold": 0, "revision": 0, "filters": cw.Filters()},
+        ),
+        "Filters": (cw.Filters, filters),
         "CircuitWidget": (
             cw.CircuitWidget,
             {"graph": graph, "model": None, "circuit": None, "keep": None, "theme": "auto", "height": 420},

@@ -92,8 +92,19 @@ def of_a_library(one: type, name: str) -> bool:
 
 
 MADE_BY_USERS = (
-    *("Ablate", "Add", "Circuit", "CircuitWidget", "Contrast", "Direction", "Everywhere", "Feature", "Scale", "Set"),
-    *("Supernode", "SwapIn"),
+    *(
+        "Ablate",
+        "Add",
+        "Circuit",
+        "CircuitWidget",
+        "Contrast",
+        "Direction",
+        "Everywhere",
+        "Feature",
+        "Filters",
+        "Scale",
+    ),
+    *("Set", "Supernode", "SwapIn"),
 )
 """Classes whose instances users make themselves; the others come out of methods."""
 

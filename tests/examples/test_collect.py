@@ -242,16 +242,37 @@ def test_max_tokens_ends_early_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     assert whole.n_tokens == count_tokens(model, TEXTS)
 
 
-def test_max_tokens_ends_within_one_text_where_texts_are_longer_than_a_window(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batches", ["whole", "small"])
+def test_max_tokens_ends_within_a_window_also_in_the_middle_of_a_long_text(
+    batches: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if batches == "small":
+        request.getfixturevalue("small_batches")
     model = tiny_model()
-    texts = [" ".join(random_texts(40, seed=seed)) for seed in range(12)]
-    lengths = [len(model.model.tokenizer(text, add_special_tokens=False).input_ids) for text in texts]
-    longest = max(lengths)
-    assert longest > 3 * model.model.context_length
-    found = model.collect_examples(texts, tmp_path, max_tokens=longest + 1, progress=False)
-    assert longest < found.n_tokens <= 2 * longest
-    whole = model.collect_examples(texts, tmp_path, progress=False)
-    assert whole.n_tokens == sum(lengths)
+    window = model.model.context_length
+    texts = [*random_texts(3), *(" ".join(random_texts(40, seed=seed)) for seed in range(3)), *random_texts(3, seed=1)]
+    whole = model.collect_examples(texts, tmp_path / "whole", progress=False)
+    assert whole.n_tokens > 20 * window
+    n_tokens, most = 0, 5
+    while n_tokens < whole.n_tokens:
+        found = model.collect_examples(texts, tmp_path / "parts", max_tokens=most, progress=False)
+        assert min(most, whole.n_tokens) <= found.n_tokens < max(most, n_tokens) + window
+        n_tokens, most = found.n_tokens, most + 150
+    assert read_manifest(tmp_path / "parts").sources[0].texts == len(texts)
+    for found_rows, rows in zip(contents(tmp_path / "parts"), contents(tmp_path / "whole"), strict=True):
+        assert found_rows["active"] == rows["active"]
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_cancelled_with_max_tokens_it_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    model = tiny_model()
+    texts = [" ".join(random_texts(40, seed=seed)) for seed in range(3)]
+    model.collect_examples(texts, tmp_path / "whole", max_tokens=500, progress=False)
+    with pytest.raises(Cancelled):
+        model.collect_examples(texts, tmp_path / "some", max_tokens=500, progress=False, cancelled=true_after(3))
+    model.collect_examples(texts, tmp_path / "some", max_tokens=500, progress=False)
+    assert contents(tmp_path / "some") == contents(tmp_path / "whole")
+    assert read_manifest(tmp_path / "some").n_tokens < 500 + model.model.context_length
 
 
 def test_without_texts_the_model_is_sampled_and_the_card_says_so(tmp_path: Path) -> None:

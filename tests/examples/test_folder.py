@@ -97,6 +97,35 @@ def test_two_writers_are_one_too_many(copied: Path) -> None:
         tiny_model().collect_examples(random_texts(2, seed=5), copied, progress=False)
 
 
+def test_a_refused_writer_leaves_a_new_folder_to_the_first_one(tmp_path: Path) -> None:
+    folder, refusals = tmp_path / "new", []
+
+    def begin_again(*_: object) -> None:
+        with pytest.raises(LoadError) as refusal:
+            tiny_model().collect_examples(TEXTS, folder, progress=False)
+        refusals.append(str(refusal.value))
+
+    found = tiny_model().collect_examples(TEXTS, folder, progress=begin_again)
+    assert len(refusals) >= 2
+    assert all("by another process or cell" in refusal for refusal in refusals)
+    assert read_manifest(folder).n_tokens == found.n_tokens > 0
+
+
+def test_a_folder_that_vanishes_is_made_again(tmp_path: Path, collected: Path) -> None:
+    folder = tmp_path / "new"
+    tiny_model().collect_examples(TEXTS, folder, progress=lambda *_: shutil.rmtree(folder, ignore_errors=True))
+    assert contents(folder) == contents(collected)
+
+
+def test_an_empty_folder_stays_where_nothing_is_written(tmp_path: Path) -> None:
+    with folders.writing(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with folders.writing(tmp_path / "new"):
+        assert (tmp_path / "new").is_dir()
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_full_disk_leaves_what_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, names = contents(copied), sorted(path.name for path in copied.iterdir())
     written: list[Path] = []
@@ -137,6 +166,12 @@ def test_a_truncated_file_is_named(copied: Path) -> None:
         (lambda _: "[]", "is no manifest of examples"),
         (lambda found: json.dumps({**found, "version": 9}), "has version 9, expected 1"),
         (lambda found: json.dumps({**found, "sources": [{"name": "x"}]}), "is malformed"),
+        (
+            lambda found: json.dumps(
+                {**found, "sources": [{"name": "x", "first": "", "round_windows": 3, "round_end": 2}]}
+            ),
+            "is malformed .round_end is a number above round_windows, found 2",
+        ),
         (lambda found: json.dumps({**found, "unknown": 1}), "is malformed"),
     ],
 )

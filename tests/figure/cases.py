@@ -14,6 +14,8 @@ from circuit_widget.figure.layout.strokes import (
     bar_half,
     dashes,
     edge_width,
+    error_band_height,
+    error_band_opacity,
     faint_opacity,
     faint_step,
     head_half,
@@ -250,6 +252,16 @@ def fixture() -> dict[str, Any]:
         ],
         "output_presence": [
             {"probability": one, "presence": output_presence(one)} for one in (0.0, 1e-9, 0.09, 0.25, 0.9, 1.0)
+        ],
+        "error_band": [
+            {
+                "row": row,
+                "influence": influence,
+                "most": most,
+                "height": error_band_height(row),
+                "opacity": error_band_opacity(influence, most),
+            }
+            for row, influence, most in ((2.0, 0.0, 0.0), (9.0, 0.5, 2.0), (60.0, 2.0, 2.0))
         ],
         "ring": [{"radius": radius, "width": ring_width(radius)} for radius in (0.0, 2.0, 3.2, 11.0)],
         "circuit": circuits,

@@ -78,6 +78,7 @@ def expected(graph: Graph) -> dict[str, object]:
     """What a decoder must read from the snapshot of a graph, without reading it from one."""
     nodes, edges = graph.to_frames()
     nodes_influence = nodes[nodes.kind != "logit"].groupby("kind").influence.sum().to_dict()
+    stability = graph.stability().by_node
     share = dict(zip(graph.node_ids, graph.share.tolist(), strict=True))
     rows = graph.node_ids[: graph.n_features] + graph.node_ids[-len(graph.targets) :]
     input_total = dict(zip(rows, np.abs(graph.weights.astype(np.float64)).sum(axis=1).tolist(), strict=True))
@@ -103,6 +104,7 @@ def expected(graph: Graph) -> dict[str, object]:
                 "influence": float(node.influence),
                 "share": share[str(node.id)],
                 "input_total": input_total.get(node.id, 0.0),
+                "stability": stability[str(node.id)],
             }
             for node in nodes.itertuples()
         ],

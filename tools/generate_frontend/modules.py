@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from types import ModuleType
 
-from circuit_widget.circuit import box_edges, document_json, rules
+from circuit_widget.circuit import box_edges, document_json, filters, rules
 from circuit_widget.display import visible_graph
 from circuit_widget.figure.layout import beside, circuit_layout, detour, map_labels, map_layout, routing, strokes
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style
@@ -57,6 +57,7 @@ def _core() -> list[str]:
         constant("KIND_NAMES", tuple(kinds), "The kinds of nodes, in the order of their codes."),
         *_taken(rules, "COLORS", "LONGEST_NAME", "LONGEST_NODE", "MOST_ENTRIES"),
         constant("LONGEST_EXPERIMENT_NAME", schema.LONGEST_TEXT, "Most characters in the name of an experiment."),
+        *_taken(filters, "FILTERED_KINDS", "SIGNS", "LARGEST_BOUND"),
         *_taken(visible_graph, "NODE_THRESHOLD", "EDGE_THRESHOLD"),
         *_taken(box_edges, "LEAST_OUTSIDE"),
         *_taken(file_kind, "WORK_FORMAT"),

@@ -49,6 +49,27 @@ MUTATIONS = (
         GROUPS,
     ),
     Mutation(
+        "neurons that raise the answer are with those that lower it",
+        PROPOSAL + "alike.py",
+        " | (side[:, None] * side[None] < 0)",
+        "",
+        ("tests/proposal/test_neurons.py",),
+    ),
+    Mutation(
+        "neurons at different tokens are in one group",
+        PROPOSAL + "alike.py",
+        "(position[:, None] != position[None]) | ",
+        "",
+        ("tests/proposal/test_neurons.py",),
+    ),
+    Mutation(
+        "the groups that change least are proposed",
+        PROPOSAL + "grouping.py",
+        "key=lambda number: -abs(found[number].answer)",
+        "key=lambda number: abs(found[number].answer)",
+        ("tests/proposal/test_neurons.py",),
+    ),
+    Mutation(
         "the next group is the worst of those tried",
         PROPOSAL + "proposed_circuit.py",
         "best = max(range(len(others))",

@@ -37,6 +37,11 @@ LEAST_LABEL_PRESENCE: Final = 0.6
 """Opacity of the label of a feature of which an intervention left nothing: less would not be legible."""
 LEAST_OUTPUT_PRESENCE: Final = 0.3
 """Opacity of an output that is never sampled."""
+ERROR_BAND: Final = 9.0
+"""Height of the band that the errors of a layer are where they are no nodes, in a row with room for it."""
+LEAST_BAND_PRESENCE: Final = 0.12
+MOST_BAND_PRESENCE: Final = 0.5
+"""Opacity of such a band where it has no influence, and where it has most of all."""
 
 
 def edge_width(share: float) -> float:
@@ -98,3 +103,14 @@ def output_presence(probability: float) -> float:
 def ring_width(radius: float) -> float:
     """Width of the ring that a grouped node of the map is."""
     return min(2.2, 0.5 * radius + 0.6)
+
+
+def error_band_height(row: float) -> float:
+    """Height of the band of errors in a row of this height."""
+    return min(ERROR_BAND, 0.8 * row)
+
+
+def error_band_opacity(influence: float, most: float) -> float:
+    """Opacity of a band of errors by its influence and that of the band that has most."""
+    part = influence / most if most > 0 else 0.0
+    return LEAST_BAND_PRESENCE + (MOST_BAND_PRESENCE - LEAST_BAND_PRESENCE) * part

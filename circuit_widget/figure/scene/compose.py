@@ -3,16 +3,17 @@
 from typing import Literal, TypeAlias
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.filters import Filters
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.circuit_scene import circuit_picture, draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_effect
-from circuit_widget.figure.scene.legend import draw_legend, group_entries, shape_entries, sign_entries
+from circuit_widget.figure.scene.legend import draw_legend, error_band_entry, group_entries, shape_entries, sign_entries
 from circuit_widget.figure.scene.map_scene import draw_map, map_height
 from circuit_widget.figure.scene.scene import Paint, Pen, Scene
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
-from circuit_widget.wording.names import BASIS_WORDS, token_text
+from circuit_widget.wording.names import BASIS_WORDS, kind_word, token_text
 from circuit_widget.wording.numbers import probability
 from circuit_widget.wording.text import apart, mono_width, printable, shorten
 
@@ -47,7 +48,9 @@ def compose(
         nodes = draw_map(pen, graph, circuit, effect, inner, map_height(graph))
         pen.y += map_height(graph)
         entries += shape_entries(list(dict.fromkeys(node.kind for node in nodes)), BASIS_WORDS[graph.basis])
-        note = f"{len(nodes):,} of {graph.n_nodes:,} nodes"
+        if circuit.filters.error_bands:
+            entries.append(error_band_entry(kind_word(graph, "error")))
+        note = f"{len(nodes):,} of {graph.n_nodes:,} nodes{'' if circuit.filters == Filters() else ', filtered'}"
     else:
         pen.y += _prompt(pen, graph, inner) + 10
     if part != "map" and (circuit.boxes() or effect):

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.routing import Route
-from circuit_widget.figure.layout.strokes import RIM_WIDTH
+from circuit_widget.figure.layout.strokes import MOST_BAND_PRESENCE, RIM_WIDTH
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Curves, Item, Paint, Pen
 from circuit_widget.figure.scene.shapes import edge, node_shape
@@ -30,6 +30,15 @@ def shape_entries(kinds: Sequence[str], names: Mapping[str, str]) -> list[Entry]
 
         entries.append((names.get(kind, kind), 10.0, draw))
     return entries
+
+
+def error_band_entry(name: str) -> Entry:
+    """Return the entry of the bands that errors are, by what one error is called."""
+
+    def draw(pen: Pen, x: float, y: float) -> None:
+        pen.rectangle(x, y - 3, 14, 6, Paint(fill=style.NODE_EDGE, opacity=MOST_BAND_PRESENCE))
+
+    return f"{name if name.endswith('s') else name + 's'} of a layer", 14.0, draw
 
 
 def sign_entries(items: Sequence[Item]) -> list[Entry]:

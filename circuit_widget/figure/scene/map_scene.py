@@ -38,6 +38,8 @@ from circuit_widget.figure.layout.strokes import (
     PINNED_RIM_WIDTH,
     RIM_WIDTH,
     SIGNED_EDGES,
+    error_band_height,
+    error_band_opacity,
     faint_opacity,
     faint_step,
     head_length,
@@ -123,6 +125,7 @@ def draw_map(
     index_of = {int(node): index for index, node in enumerate(visible.nodes)}
     marks = node_marks(graph, circuit, effect)
     _axes(pen, layout, width)
+    _error_bands(pen, layout, visible, width)
     inside, signed, faint = _drawn_edges(graph, visible, marks)
     behind = BEHIND if len(inside) else 1.0
     _faint_edges(pen, layout, visible, index_of, faint, behind * faint_opacity(len(faint)))
@@ -167,6 +170,17 @@ def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
             )
         else:
             pen.label(middle, layout.token_y - 4, column.text, style.TOKEN_SIZE, style.INK, "middle", mono=True)
+
+
+def _error_bands(pen: Pen, layout: MapLayout, visible: VisibleGraph, width: float) -> None:
+    """Draw the errors of a layer as a band along its row, the stronger the more influence they have."""
+    left = layout.columns[0].x0 if layout.columns else 0.0
+    most = max((band.influence for band in visible.error_bands), default=0.0)
+    for band in visible.error_bands:
+        row = layout.rows[band.layer + 1]
+        height = error_band_height(row.height)
+        paint = Paint(fill=style.NODE_EDGE, opacity=error_band_opacity(band.influence, most))
+        pen.rectangle(left, row.y - height / 2, width - left, height, paint)
 
 
 def _drawn_edges(graph: Graph, visible: VisibleGraph, marks: NodeMarks) -> tuple[EdgeIndices, EdgeIndices, EdgeIndices]:

@@ -59,23 +59,25 @@ def local_labels(
                 progress=part_of(report, start / len(nodes), (start + len(some)) / len(nodes)),
                 cancelled=cancelled,
             )
-            labels = {node: _label(effect, vocabulary) for node, effect in zip(some, effects, strict=True)}
-            found |= {node: label for node, label in labels.items() if label is not None}
+            words = {node: changed_words(effect, vocabulary) for node, effect in zip(some, effects, strict=True)}
+            found |= {node: f"here: {' '.join(of_node)}" for node, of_node in words.items() if of_node}
     return found
 
 
-def _label(effect: Effect, vocabulary: Vocabulary) -> str | None:
-    """Return the label of a node that was ablated: it raises what its ablation lowers."""
+def changed_words(effect: Effect, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return what was ablated raises and lowers, at most one word of each, the one that changed more first: ("+Paris", "−the").
+
+    It raises what its ablation lowers. Words whose probabilities change by less than 0.01 are left out.
+    """
     token_ids = torch.tensor(effect.tokens["token_id"].tolist(), dtype=torch.long, device="cpu")
     lost = (effect.tokens["before"] - effect.tokens["after"]).to_numpy()
     known = np.flatnonzero(vocabulary.nameable(token_ids).numpy())
     if not len(known):
-        return None
+        return ()
     raised, lowered = known[lost[known].argmax()], known[lost[known].argmin()]
     signs = [("+", raised, lost[raised]), ("−", lowered, -lost[lowered])]
     strong = sorted((one for one in signs if one[2] >= LEAST_CHANGE), key=lambda one: -one[2])
-    words = [f"{sign}{_quoted(vocabulary.text(int(token_ids[place])))}" for sign, place, _ in strong]
-    return f"here: {' '.join(words)}" if words else None
+    return tuple(f"{sign}{_quoted(vocabulary.text(int(token_ids[place])))}" for sign, place, _ in strong)
 
 
 def _quoted(word: str) -> str:

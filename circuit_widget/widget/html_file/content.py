@@ -6,8 +6,10 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+from circuit_widget.circuit.filters import Filters
 from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.errors import Cancelled
 from circuit_widget.graph.node_table import feature_at
@@ -109,7 +111,9 @@ def _by_interest(state: WidgetState, sent: frozenset[str]) -> list[int]:
     graph = state.graph
     known = [node for node in (*state.selected, *_circuit_nodes(state)) if graph.find(node) is not None]
     first = [graph.index(node) for node in known]
-    visible = sorted(visible_graph(graph, state.circuit).nodes.tolist(), key=lambda node: -graph.influence[node])
+    # A reader may remove the filters.
+    unfiltered = replace(state.circuit, filters=Filters())
+    visible = sorted(visible_graph(graph, unfiltered).nodes.tolist(), key=lambda node: -graph.influence[node])
     others = sorted((graph.index(node) for node in sent), key=lambda node: -graph.influence[node])
     return [node for node in dict.fromkeys([*first, *visible, *others]) if node < graph.n_features]
 

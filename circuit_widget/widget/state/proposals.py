@@ -12,7 +12,7 @@ from circuit_widget.nodes import NodeKind
 from circuit_widget.proposal import Proposal, Proposals
 from circuit_widget.widget.wire.messages import ProposalMessage, ProposalsMessage
 
-COSINES = ("sources", "origins", "targets", "logits", "promoted", "examples")
+COSINES = ("sources", "origins", "targets", "logits", "promoted", "examples", "ablations")
 """The kinds of evidence whose mean cosine the page displays; see Proposal."""
 
 TOKEN, OUTPUT = "One of the few tokens with most of the influence of all tokens.", "A likely output."
@@ -36,9 +36,10 @@ def proposals_message(graph: Graph, circuit: Circuit, groups: Proposals, pinned:
 def _evidence(graph: Graph, one: Proposal) -> str:
     """Return the numbers behind a group, in words; a feature by itself is compared with no other."""
     numbers = one.evidence
-    effect = (
-        f"direct effect on “{one_line(graph.targets[0].token.strip(), 24)}” {_number(numbers['first_target'], '+.2f')}"
-    )
+    target = one_line(graph.targets[0].token.strip(), 24)
+    effect = f"direct effect on “{target}” {_number(numbers['first_target'], '+.2f')}"
+    if "measured" in numbers:
+        effect = f"“{target}” {_number(numbers['measured'], '+.2f')} when ablated (log probability, measured)"
     if len(one.nodes) == 1:
         return effect
     cosines = ", ".join(f"{kind} {_number(numbers[kind], '.2f')}" for kind in COSINES if kind in numbers)
@@ -50,4 +51,4 @@ def _reason(graph: Graph, node: str) -> str:
 
 
 def _number(number: float, form: str) -> str:
-    return format(number, form).replace("-", "−")
+    return format(round(number, 2) or 0.0, form).replace("-", "−")

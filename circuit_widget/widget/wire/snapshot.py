@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from circuit_widget.characters import shortened
+from circuit_widget.display.filtering import node_stability
 from circuit_widget.display.visible_graph import MOST_EDGES, MOST_NODES, first_thresholds
 from circuit_widget.errors import MessageError
 from circuit_widget.graph import Graph
@@ -42,6 +43,7 @@ _DTYPES: Mapping[str, DType] = {
     "influence": "float32",
     "share": "float32",
     "input_total": "float32",
+    "stability": "float32",
     "inputs": "uint32",
     "edge_source": "uint16",
     "edge_weight": "float32",
@@ -144,6 +146,7 @@ def _node_columns(graph: Graph, sent: Int[np.ndarray, " sent"]) -> Mapping[str, 
         "influence": graph.influence,
         "share": graph.share,
         "input_total": graph.input_total,
+        "stability": node_stability(graph),
     }
     return {name: column[sent] for name, column in columns.items()}
 

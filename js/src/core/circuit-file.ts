@@ -27,9 +27,19 @@ export function fileStem(texts: readonly string[]): string {
 
 /** The document as the text of a file, with the keys in the order in which circuit_widget/circuit/document_json.py writes them. */
 export function circuitText(circuit: Circuit): string {
-  const { version, revision, pinned, supernodes, labels, positions, node_threshold, edge_threshold } = circuit;
+  const { version, revision, pinned, supernodes, labels, positions, node_threshold, edge_threshold, filters } = circuit;
   const boxes = supernodes.map(({ id, name, color, nodes }) => ({ id, name, color, nodes }));
-  const whole = { version, revision, pinned, supernodes: boxes, labels, positions, node_threshold, edge_threshold };
+  const whole = {
+    version,
+    revision,
+    pinned,
+    supernodes: boxes,
+    labels,
+    positions,
+    node_threshold,
+    edge_threshold,
+    filters,
+  };
   return `${JSON.stringify(whole, null, 1)}\n`;
 }
 

@@ -15,6 +15,7 @@ import {
   refuse,
 } from "./circuit-rules";
 import { MOST_ENTRIES } from "./constants";
+import { checkedFilters, FILTERED_VERSION, NO_FILTERS, versioned } from "./filters";
 import type { Circuit, Supernode } from "./types";
 
 const VERSION = 1;
@@ -33,13 +34,14 @@ const SUPERNODE_KEYS = ["id", "name", "color", "nodes"] as const;
 /** The circuit a JSON value describes; throws a CircuitError for the first thing that is wrong with it. */
 export function parseCircuit(value: unknown): Circuit {
   const whole = object("A circuit", value);
-  if (whole.version !== undefined && whole.version !== VERSION) {
+  const filtered = whole.version === FILTERED_VERSION;
+  if (whole.version !== undefined && whole.version !== VERSION && !filtered) {
     refuse(
-      `This circuit is of version ${quoted(whole.version)}, and version ${VERSION} is expected. ` +
+      `This circuit is of version ${quoted(whole.version)}, and version ${VERSION} or ${FILTERED_VERSION} is expected. ` +
         "Update circuit-widget, or save the circuit again.",
     );
   }
-  keys("A circuit", whole, KEYS);
+  keys("A circuit", whole, filtered ? [...KEYS, "filters"] : KEYS);
   const supernodes = list("supernodes", whole.supernodes).map(parseSupernode);
   const pinned = list("pinned", whole.pinned);
   const labels = Object.entries(object("labels", whole.labels));
@@ -47,7 +49,7 @@ export function parseCircuit(value: unknown): Circuit {
     ([box, place]) => [box, pair(place)] as const,
   );
   const circuit: Circuit = {
-    version: VERSION,
+    ...versioned(filtered ? checkedFilters(whole.filters) : NO_FILTERS),
     labels: Object.fromEntries(
       labels.map(([node, text]) => [checkedNode(node), checkedLabel(text)] as const).filter(([, text]) => text !== ""),
     ),

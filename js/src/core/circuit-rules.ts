@@ -51,7 +51,7 @@ export function checkedLabel(label: unknown): string {
 }
 
 /** A text of one line without control characters, without the spaces around it. */
-function checkedText(what: string, text: unknown): string {
+export function checkedText(what: string, text: unknown): string {
   if (typeof text !== "string") refuse(`A ${what} is a text; given ${quoted(text)}.`);
   const stripped = text.replace(SPACE_AROUND, "");
   if (FORBIDDEN.test(stripped)) {

@@ -16,6 +16,7 @@ import {
   refuse,
 } from "./circuit-rules";
 import { COLORS, KIND } from "./constants";
+import { checkedFilters, NO_FILTERS, type Unchecked, versioned } from "./filters";
 import type { Box, Circuit, Snapshot, Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
@@ -143,6 +144,12 @@ export function threshold(circuit: Circuit, shares: { readonly node?: number; re
     node_threshold: checkedThreshold("node", shares.node ?? circuit.node_threshold),
     edge_threshold: checkedThreshold("edge", shares.edge ?? circuit.edge_threshold),
   });
+}
+
+/** Has the map hide what filters say, in place of any before; null removes them all. */
+export function filter(circuit: Circuit, filters: Unchecked | null): Circuit {
+  const { version: _, filters: __, ...rest } = edited(circuit, {});
+  return { ...versioned(checkedFilters(filters ?? NO_FILTERS)), ...rest };
 }
 
 /** Throws a CircuitError where a circuit does not fit a graph: a logit in a supernode. */

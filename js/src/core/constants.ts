@@ -24,6 +24,15 @@ export const MOST_ENTRIES = 20000;
 /** Most characters in the name of an experiment. */
 export const LONGEST_EXPERIMENT_NAME = 200;
 
+/** The kinds of nodes that filters can hide; outputs, which the graph explains, stay. */
+export const FILTERED_KINDS = ["feature", "error", "token"] as const;
+
+/** The signs that filters can leave visible: of edges with a positive weight, and with a negative one. */
+export const SIGNS = ["excites", "inhibits"] as const;
+
+/** The largest number of a layer or position that a filter names. */
+export const LARGEST_BOUND = 32767;
+
 /** Share of influence that visible nodes have at first, where that is not too much to read. */
 export const NODE_THRESHOLD = 0.8;
 

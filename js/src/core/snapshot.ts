@@ -27,6 +27,8 @@ const NODE_COLUMNS = {
   inputs: ["inputs", "uint32"],
 } as const;
 
+const STABILITY = { stability: ["stability", "float32"] } as const;
+
 const EDGE_COLUMNS = {
   edgeSource: ["edge_source", "uint16"],
   edgeWeight: ["edge_weight", "float32"],
@@ -78,6 +80,9 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
     index: new Map(header.ids.map((id, node) => [id, node])),
     labels: new Map(Object.entries(header.labels).map(([node, label]) => [Number(node), label])),
     ...nodes,
+    // A notebook that was saved by an earlier version has none.
+    stability:
+      "stability" in columns ? readColumns(columns, STABILITY, count).stability : new Float32Array(count).fill(-1),
     ...edges,
     edgeSource,
     edgeTarget,

@@ -1,7 +1,8 @@
 /** The plain values of the page: the graph, the circuit, what is visible. */
 
 import type { NodeId, SnapshotMessage } from "../wire/types";
-import type { KIND } from "./constants";
+import type { FILTERED_KINDS, KIND, SIGNS } from "./constants";
+import type { ErrorBand, NodeFilter } from "./filters";
 
 export type NodeKind = (typeof KIND)[keyof typeof KIND];
 
@@ -41,6 +42,8 @@ export interface Snapshot {
   readonly share: Float32Array;
   /** Summed absolute weight of everything that enters a node, whether in the snapshot or not. */
   readonly inputTotal: Float32Array;
+  /** Share of prunings in which a node stays; -1 where it is not known. */
+  readonly stability: Float32Array;
 
   readonly edgeSource: Uint32Array;
   readonly edgeTarget: Uint32Array;
@@ -71,9 +74,28 @@ export interface Supernode {
   readonly nodes: readonly NodeId[];
 }
 
+/** What the map hides beyond the thresholds, exactly as it is saved: only filters that hide something. */
+export interface Filters {
+  /** The visible kinds of nodes; outputs are always visible. */
+  readonly kinds?: readonly (typeof FILTERED_KINDS)[number][];
+  /** The first and the last visible layer of features and errors. */
+  readonly layers?: readonly [number, number];
+  /** The first and the last visible position. */
+  readonly positions?: readonly [number, number];
+  /** The sign of visible edges. */
+  readonly sign?: (typeof SIGNS)[number];
+  /** Words in the labels of visible features and errors. */
+  readonly label?: string;
+  /** The share of prunings in which visible features and errors stay, at least. */
+  readonly stability?: number;
+  /** Whether errors are one band a layer instead of nodes. */
+  readonly error_bands?: true;
+}
+
 /** The user's document on a graph, exactly as it is saved. */
 export interface Circuit {
-  readonly version: 1;
+  /** 2 with filters, else 1. */
+  readonly version: 1 | 2;
   readonly revision: number;
   readonly pinned: readonly NodeId[];
   readonly supernodes: readonly Supernode[];
@@ -83,6 +105,7 @@ export interface Circuit {
   /** Thresholds of the display rule; null for those of the graph. */
   readonly node_threshold: number | null;
   readonly edge_threshold: number | null;
+  readonly filters?: Filters;
 }
 
 /** A box of the circuit pane: a supernode, or a pinned node by itself. */
@@ -104,6 +127,10 @@ export interface Visible {
   readonly edges: Uint32Array;
   /** 1 for each visible node, by node index. */
   readonly mask: Uint8Array;
+  /** Nodes that are hidden by filters alone, each with the first filter that hides it. */
+  readonly filtered: ReadonlyMap<number, NodeFilter>;
+  /** The errors that are drawn as one band a layer. */
+  readonly errorBands: readonly ErrorBand[];
 }
 
 /** Work that the kernel is doing for this view. */

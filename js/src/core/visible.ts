@@ -2,6 +2,7 @@
 
 import type { NodeId } from "../wire/types";
 import { KIND } from "./constants";
+import { errorBands, filterOf, hasSign, type NodeFilter } from "./filters";
 import { edgesOf, thresholdsOf } from "./snapshot";
 import type { Circuit, Snapshot, Thresholds, Visible } from "./types";
 
@@ -10,7 +11,7 @@ import type { Circuit, Snapshot, Thresholds, Visible } from "./types";
  * visible nodes leads from it to a logit, if it is a token or a logit, or if it is pinned, grouped or selected. An edge
  * is visible if both its ends are, and its share is within the edge threshold or it is the strongest from its source to a
  * node on such a path. The token at the first position needs a visible edge, or a reason of its own. Shares are in single
- * precision, so thresholds are compared in it.
+ * precision, so thresholds are compared in it. Last, the circuit's filters hide what is not pinned, grouped or selected.
  */
 export function visible(
   snapshot: Snapshot,
@@ -24,10 +25,12 @@ export function visible(
   for (let node = 0; node < mask.length; node++) {
     if (graded(snapshot, node) && !reaching[node] && !kept.has(node)) mask[node] = 0;
   }
-  const edges = visibleEdges(snapshot, mask, reaching, thresholds.edge);
+  const filtered = applyFilters(snapshot, circuit, kept, mask);
+  const edges = visibleEdges(snapshot, circuit, mask, reaching, thresholds.edge);
   dropUnusedFirstToken(snapshot, kept, mask, edges);
   const nodes = Uint32Array.from(snapshot.ids.keys()).filter((node) => mask[node] === 1);
-  return { nodes, edges, mask };
+  const inBands = [...filtered].filter(([, reason]) => reason === "error_bands").map(([node]) => node);
+  return { nodes, edges, mask, filtered, errorBands: errorBands(snapshot, inBands) };
 }
 
 /** Indices of the nodes that are visible at any threshold: grouped, pinned or selected. */
@@ -74,7 +77,31 @@ function reachingNodes(snapshot: Snapshot, mask: Uint8Array): Uint8Array {
   return reaching;
 }
 
-function visibleEdges(snapshot: Snapshot, mask: Uint8Array, reaching: Uint8Array, threshold: number): Uint32Array {
+/** Takes what filters hide out of the mask, and returns it. */
+function applyFilters(
+  snapshot: Snapshot,
+  circuit: Circuit,
+  kept: ReadonlySet<number>,
+  mask: Uint8Array,
+): ReadonlyMap<number, NodeFilter> {
+  const filterThatHides = filterOf(snapshot, circuit);
+  const filtered = new Map<number, NodeFilter>();
+  for (let node = 0; node < mask.length; node++) {
+    const reason = mask[node] === 0 || kept.has(node) ? null : filterThatHides(node);
+    if (reason === null) continue;
+    filtered.set(node, reason);
+    mask[node] = 0;
+  }
+  return filtered;
+}
+
+function visibleEdges(
+  snapshot: Snapshot,
+  circuit: Circuit,
+  mask: Uint8Array,
+  reaching: Uint8Array,
+  threshold: number,
+): Uint32Array {
   const { edgeSource, edgeTarget, edgeShare } = snapshot;
   const limit = Math.fround(threshold);
   const strongest = new Int32Array(mask.length).fill(-1);
@@ -82,7 +109,7 @@ function visibleEdges(snapshot: Snapshot, mask: Uint8Array, reaching: Uint8Array
   for (let edge = 0; edge < edgeShare.length; edge++) {
     const source = edgeSource[edge];
     const target = edgeTarget[edge];
-    if (!mask[source] || !mask[target]) continue;
+    if (!mask[source] || !mask[target] || !hasSign(snapshot, circuit, edge)) continue;
     if (edgeShare[edge] <= limit) within.push(edge);
     if (reaching[target] && (strongest[source] < 0 || edgeShare[edge] < edgeShare[strongest[source]])) {
       strongest[source] = edge;

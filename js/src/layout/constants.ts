@@ -258,6 +258,14 @@ export const LEAST_LABEL_PRESENCE = 0.6;
 /** Opacity of an output that is never sampled. */
 export const LEAST_OUTPUT_PRESENCE = 0.3;
 
+/** Height of the band that the errors of a layer are where they are no nodes, in a row with room for it. */
+export const ERROR_BAND = 9;
+
+export const LEAST_BAND_PRESENCE = 0.12;
+
+/** Opacity of such a band where it has no influence, and where it has most of all. */
+export const MOST_BAND_PRESENCE = 0.5;
+
 /** Corners of the shape of an output, as shares of its radius. */
 export const PENTAGON = [
   [0, -1.08],

@@ -5,10 +5,13 @@
 
 import { clamp } from "../core/scales";
 import {
+  ERROR_BAND,
   FAINT_PART,
   FAINT_WIDTHS,
+  LEAST_BAND_PRESENCE,
   LEAST_OUTPUT_PRESENCE,
   LEAST_PRESENCE,
+  MOST_BAND_PRESENCE,
   SIGNED_PART,
   THINNEST_SIGNED,
 } from "./constants";
@@ -73,4 +76,15 @@ export function outputPresence(probability: number): number {
 /** Width of the ring that a grouped node of the map is. */
 export function ringWidth(radius: number): number {
   return Math.min(2.2, 0.5 * radius + 0.6);
+}
+
+/** Height of the band of errors in a row of this height. */
+export function errorBandHeight(row: number): number {
+  return Math.min(ERROR_BAND, 0.8 * row);
+}
+
+/** Opacity of a band of errors by its influence and that of the band that has most. */
+export function errorBandOpacity(influence: number, most: number): number {
+  const part = most > 0 ? influence / most : 0;
+  return LEAST_BAND_PRESENCE + (MOST_BAND_PRESENCE - LEAST_BAND_PRESENCE) * part;
 }

@@ -2,9 +2,11 @@
 
 import type { Drag } from "../core/types";
 import { isToggle, listenOn, pointOn } from "../page/listen";
+import { closeBand, openBand } from "../store/bands";
 import { dropOnNode } from "../store/commands";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
+import { opens } from "./speech";
 import type { MapView } from "./view";
 
 const DRAG_DISTANCE = 4;
@@ -47,6 +49,7 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
       if (event.buttons === 0) {
         store.actions.hover(view.nodeAt(point.x, point.y));
         canvas.title = store.hovered.peek() === null ? view.bandTextAt(point.y) : "";
+        canvas.classList.toggle("on-band", canvas.title.includes("click"));
       }
       return;
     }
@@ -67,7 +70,7 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     const point = at(event);
     if (press?.kind === "ground") {
       const still = Math.hypot(point.x - press.x, point.y - press.y) < DRAG_DISTANCE;
-      if (still && !isToggle(event)) store.actions.select([], "replace");
+      if (still && !isToggle(event)) clickGround(store, view, point.y);
     } else if (press?.kind === "rectangle") {
       const area = view.rectangle.value;
       if (area !== null) store.actions.select(view.nodesIn(area), event.ctrlKey || event.metaKey ? "add" : "replace");
@@ -90,6 +93,15 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     event.stopPropagation();
     release();
   });
+}
+
+/** Opens the band there, or takes the selection back, or closes the open band there. */
+function clickGround(store: Store, view: MapView, y: number): void {
+  const band = view.bandAt(y);
+  const selects = store.selected.value.length > 0 || store.paths.value !== null;
+  if (band !== null && !band.open && opens(store, band)) openBand(store, band);
+  else if (selects || band === null) store.actions.select([], "replace");
+  else if (band.open) closeBand(store, band);
 }
 
 /** Announces a drop to the other panes; they see it in the next frame, so it is forgotten only in the one after. */

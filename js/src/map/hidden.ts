@@ -1,7 +1,8 @@
 /** How much of the graph is not visible on the map, and why. */
 
 import { KIND } from "../core/constants";
-import type { Snapshot, Thresholds, Visible } from "../core/types";
+import { hasSign, type NodeFilter } from "../core/filters";
+import type { Circuit, Snapshot, Thresholds, Visible } from "../core/types";
 import { FAINT_EDGES, SIGNED_EDGES } from "../layout/constants";
 
 export interface Hidden {
@@ -12,13 +13,24 @@ export interface Hidden {
   readonly why: readonly (readonly [reason: string, count: number])[];
 }
 
+/** What each filter hides, in words. */
+const FILTER_REASONS: Record<NodeFilter, string> = {
+  kinds: "of hidden kinds",
+  layers: "in other layers",
+  positions: "at other positions",
+  label: "with other labels",
+  stability: "less stable",
+  error_bands: "in bands",
+};
+
 const BELOW = "below the threshold";
 const NOT_SENT = "not sent to the page";
 
 /** What is hidden of the nodes and of the edges: each is counted for one reason. */
 export function hidden(
   snapshot: Snapshot,
-  { nodes, edges, mask }: Visible,
+  circuit: Circuit,
+  { nodes, edges, mask, filtered }: Visible,
   { node }: Thresholds,
 ): { readonly nodes: Hidden; readonly edges: Hidden } {
   const { kind, share, ids, edgeShare, edgeSource, edgeTarget } = snapshot;
@@ -35,6 +47,12 @@ export function hidden(
   const unsent = Math.fround(node) > weakest ? missing : 0;
   belowNodes += missing - unsent;
   const atHidden = edgeSource.reduce((sum, source, at) => sum + 1 - mask[source] * mask[edgeTarget[at]], 0);
+  const byFilter = Object.entries(FILTER_REASONS).map(([filter, reason]) => {
+    return [reason, [...filtered.values()].filter((one) => one === filter).length] as const;
+  });
+  const otherSign = edgeSource.filter(
+    (source, at) => mask[source] * mask[edgeTarget[at]] === 1 && !hasSign(snapshot, circuit, at),
+  ).length;
   const drawn = Math.min(edges.length, SIGNED_EDGES + FAINT_EDGES);
   const totalEdges = snapshot.totalEdges ?? edgeShare.length;
   return {
@@ -44,7 +62,11 @@ export function hidden(
       why: [
         [NOT_SENT, unsent],
         [BELOW, belowNodes],
-        ["without a visible way to an output", snapshot.totalNodes - nodes.length - belowNodes - unsent],
+        ...byFilter,
+        [
+          "without a visible way to an output",
+          snapshot.totalNodes - nodes.length - belowNodes - unsent - filtered.size,
+        ],
       ],
     },
     edges: {
@@ -53,7 +75,8 @@ export function hidden(
       why: [
         [NOT_SENT, totalEdges - edgeShare.length],
         ["weaker than those drawn", edges.length - drawn],
-        [BELOW, edgeShare.length - edges.length - atHidden],
+        ["of the other sign", otherSign],
+        [BELOW, edgeShare.length - edges.length - atHidden - otherSign],
         ["at hidden nodes", atHidden],
       ],
     },

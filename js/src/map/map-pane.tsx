@@ -6,6 +6,8 @@ import { Button } from "../controls/button";
 import { watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
+import { BandButtons } from "./bands";
+import { FilterControl } from "./filters";
 import { attachGestures } from "./gestures";
 import { attachKeys } from "./keys";
 import { Legend } from "./legend";
@@ -57,6 +59,7 @@ export function MapPane({ store, onFrame }: Props) {
           data-test="map"
         />
         {view.value !== null && <Tooltip store={store} view={view.value} />}
+        {view.value !== null && <BandButtons store={store} view={view.value} />}
         {zoomed && (
           <Button
             class="link-button map-reset"
@@ -71,6 +74,7 @@ export function MapPane({ store, onFrame }: Props) {
       </div>
       <div class="map-controls">
         <ThresholdSliders store={store} />
+        <FilterControl store={store} />
         <Legend store={store} />
       </div>
     </section>

@@ -1,6 +1,7 @@
 /** Draws the map on canvas contexts; every function draws one layer and keeps no state. */
 
 import { KIND } from "../core/constants";
+import type { Layers } from "../core/opened";
 import { shareOfInput } from "../core/snapshot";
 import type { Snapshot } from "../core/types";
 import { FAINT_WIDTHS, LEAST_COLUMN, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT } from "../layout/constants";
@@ -10,6 +11,8 @@ import { mapEdge, type Trunk } from "../layout/routing";
 import {
   barHalf,
   dashes,
+  errorBandHeight,
+  errorBandOpacity,
   faintOpacity,
   faintStep,
   headHalf,
@@ -39,7 +42,7 @@ export interface Marks {
 }
 
 /** Row lines, column lines, row labels and token texts. */
-export function paintAxes(brush: Brush, scene: Scene): void {
+export function paintAxes(brush: Brush, scene: Scene, open: readonly Layers[] = []): void {
   const { context, palette, camera } = brush;
   const { layout, width, height } = scene;
   const frame = frameOf(scene);
@@ -51,6 +54,14 @@ export function paintAxes(brush: Brush, scene: Scene): void {
     const height = Math.min(camera.k * bottom + camera.y, frame.bottom) - y;
     if (height > 0) context.fillRect(frame.left, y + 1, width - frame.left, height - 2);
   }
+  context.globalAlpha = 0.4;
+  for (const { first, last } of open) {
+    const [low, high] = [layout.rows[first + 1], layout.rows[last + 1]];
+    const y = camera.k * (high.y - high.height / 2) + camera.y;
+    const bottom = Math.min(camera.k * (low.y + low.height / 2) + camera.y, frame.bottom);
+    if (bottom > y) context.fillRect(frame.left, y, width - frame.left, bottom - y);
+  }
+  context.globalAlpha = 1;
   context.beginPath();
   for (const row of layout.rows) {
     const y = Math.round(camera.k * row.y + camera.y) + 0.5;
@@ -79,6 +90,23 @@ export function paintAxes(brush: Brush, scene: Scene): void {
     if (y > 4 && y <= frame.bottom) context.fillText(row.label, frame.left - 4, y + 0.5);
   }
   paintTokens(brush, scene, height);
+}
+
+/** The errors of a layer as a band along its row, the stronger the more influence they have. */
+export function paintErrorBands({ context, palette, camera }: Brush, scene: Scene): void {
+  const { layout, visible, width } = scene;
+  const frame = frameOf(scene);
+  const most = Math.max(0, ...visible.errorBands.map(({ influence }) => influence));
+  context.save();
+  clipToFrame(context, scene);
+  context.fillStyle = palette.nodeEdge;
+  for (const { layer, influence } of visible.errorBands) {
+    const row = layout.rows[layer + 1];
+    const height = errorBandHeight(camera.k * row.height);
+    context.globalAlpha = errorBandOpacity(influence, most);
+    context.fillRect(frame.left, camera.k * row.y + camera.y - height / 2, width - frame.left, height);
+  }
+  context.restore();
 }
 
 function paintTokens({ context, palette, camera, tokenFont }: Brush, { layout, width }: Scene, height: number): void {

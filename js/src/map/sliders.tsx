@@ -9,7 +9,7 @@ const STEPS = 1000;
 
 export function ThresholdSliders({ store }: { store: Store }) {
   const { node, edge } = store.thresholds.value;
-  const { nodes, edges } = hidden(store.snapshot, store.visible.value, store.thresholds.value);
+  const { nodes, edges } = hidden(store.snapshot, store.circuit.value, store.visible.value, store.thresholds.value);
   return (
     <>
       <Slider

@@ -1,8 +1,8 @@
 /** A node in words. */
 
 import { KIND } from "../core/constants";
+import { type Layers, strongestIn } from "../core/opened";
 import type { Snapshot } from "../core/types";
-import type { Band } from "../layout/map-rows";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { identityOf, layersBetween, percent, probability } from "../wording/words";
@@ -20,13 +20,23 @@ export function identity(store: Store, id: NodeId): string {
 }
 
 /** What a band of the map hides: "layers 3–5: none of 40 nodes is visible". */
-export function bandText(snapshot: Snapshot, { first, last }: Band): string {
+export function bandText(snapshot: Snapshot, { first, last }: Layers): string {
   const { ids, kind, layer, totalNodes } = snapshot;
   const inBand = (node: number) => kind[node] === KIND.feature || kind[node] === KIND.error;
   const count = ids.filter((_, node) => inBand(node) && layer[node] >= first && layer[node] <= last).length;
   // The page has the strongest nodes of a large graph.
   const atLeast = ids.length < totalNodes ? "at least " : "";
   return `${layersBetween(snapshot, first, last)}: none of ${atLeast}${count.toLocaleString("en")} nodes is visible`;
+}
+
+/** Whether an opened band has nodes to show. */
+export function opens(store: Store, layers: Layers): boolean {
+  return strongestIn(store.snapshot, store.circuit.value, layers).length > 0;
+}
+
+/** What an open band is: "layers 3–5: the strongest nodes are visible". */
+export function openText(snapshot: Snapshot, { first, last }: Layers): string {
+  return `${layersBetween(snapshot, first, last)}: the strongest nodes are visible`;
 }
 
 /** A node as a screen reader reads it. */

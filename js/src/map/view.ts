@@ -2,6 +2,8 @@
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { EDGE_THRESHOLD } from "../core/constants";
+import { hasSign } from "../core/filters";
+import { isIn, type Layers } from "../core/opened";
 import { edgesOf } from "../core/snapshot";
 import { BEHIND, MAP_EDGE_OPACITY } from "../layout/constants";
 import type { MapLabel } from "../layout/map-labels";
@@ -21,13 +23,17 @@ import {
   drawnEdges,
   type Marks,
   paintAxes,
+  paintErrorBands,
   paintFaintEdges,
   paintNodes,
   paintOutlines,
   paintSignedEdges,
 } from "./paint";
 import { AT_REST, buildScene, type Camera, type Scene, type Spot, shapeScale, spotOf } from "./scene";
-import { bandText } from "./speech";
+import { bandText, opens, openText } from "./speech";
+
+/** How far from a band, in CSS pixels, a click still is on it. */
+const BAND_SLACK = 4;
 
 export interface DraggedFrame {
   readonly x0: number;
@@ -120,13 +126,27 @@ export class MapView {
     return index === null ? null : this.#id(index);
   }
 
-  /** What is in the band of layers at a height; empty outside bands. */
-  bandTextAt(y: number): string {
+  /** The band at a height, or near it, and whether it is open; null outside bands. */
+  bandAt(y: number): (Layers & { readonly open: boolean }) | null {
     const { k, y: top } = this.camera.value;
-    const { layout, snapshot } = this.scene.value;
+    const { layout } = this.scene.value;
     const at = (y - top) / k;
-    const band = bandsOf(layout).find((one) => one.top <= at && at <= one.bottom);
-    return band === undefined ? "" : bandText(snapshot, band);
+    const slack = BAND_SLACK / k;
+    const closed = bandsOf(layout).find((one) => one.top - slack <= at && at <= one.bottom + slack);
+    if (closed !== undefined) return { ...closed, open: false };
+    const layer = layout.rows.findIndex((row) => Math.abs(row.y - at) <= row.height / 2) - 1;
+    const open = this.#store.openBands.value.find((one) => isIn(one, layer));
+    return open === undefined ? null : { ...open, open: true };
+  }
+
+  /** What is in the band at a height, and what a click does; empty outside bands. */
+  bandTextAt(y: number): string {
+    const band = this.bandAt(y);
+    const { snapshot } = this.#store;
+    if (band === null) return "";
+    if (band.open) return `${openText(snapshot, band)} · click to close`;
+    const click = opens(this.#store, band) ? ` · click to see the strongest` : "";
+    return bandText(snapshot, band) + click;
   }
 
   nodesIn({ x0, y0, x1, y1 }: DraggedFrame): NodeId[] {
@@ -199,7 +219,9 @@ export class MapView {
   #paintLayers(scene: Scene): void {
     this.#staleLayers = false;
     const { signed, faint } = scene.resting;
-    paintAxes(this.#brush(this.#ground), scene);
+    const ground = this.#brush(this.#ground);
+    paintAxes(ground, scene, this.#store.openBands.peek());
+    paintErrorBands(ground, scene);
     const edges = this.#brush(this.#edges);
     paintFaintEdges(edges, scene, faint);
     paintSignedEdges(
@@ -294,6 +316,7 @@ export class MapView {
     const edges = Uint32Array.from(found).filter(
       (edge) =>
         snapshot.edgeShare[edge] <= limit &&
+        hasSign(snapshot, this.#store.circuit.peek(), edge) &&
         scene.visible.mask[snapshot.edgeSource[edge]] === 1 &&
         scene.visible.mask[snapshot.edgeTarget[edge]] === 1,
     );

@@ -3,6 +3,7 @@
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { boxes as boxesOf, threshold } from "../core/circuit";
 import { type Ghost, ghostsOf } from "../core/ghosts";
+import { type Layers, strongestIn } from "../core/opened";
 import { thresholdsOf } from "../core/snapshot";
 import type { Box, Circuit, Drag, Failure, Snapshot, Thresholds, Visible } from "../core/types";
 import { visible as visibleOf } from "../core/visible";
@@ -28,7 +29,7 @@ import { selection } from "./selection";
 import { steps, type UndoSteps } from "./steps";
 
 export type SelectMode = "replace" | "toggle" | "add";
-export type Popover = "search" | "export" | "help" | "retrace";
+export type Popover = "search" | "export" | "help" | "retrace" | "filters";
 
 const NOT_KEPT: Kept = { file: null, sentence: "", step: null };
 
@@ -88,6 +89,8 @@ export interface Store
   readonly renaming: Signal<string | null>;
   /** The paths that the map emphasises; seen in this view alone. */
   readonly paths: Signal<FoundPaths | null>;
+  /** The bands of the map that are open; seen in this view alone. */
+  readonly openBands: Signal<readonly Layers[]>;
   readonly actions: Actions;
   /** What a node is called: the user's label, the graph's, or its kind and number. */
   nameOf(node: NodeId): string;
@@ -130,9 +133,11 @@ export function createStore(
   const preview = signal<Thresholds | null>(null);
   const thresholds = computed(() => preview.value ?? thresholdsOf(snapshot, circuit.value));
   const paths = signal<FoundPaths | null>(null);
+  const openBands = signal<readonly Layers[]>([]);
+  const opened = computed(() => openBands.value.flatMap((band) => strongestIn(snapshot, circuit.value, band)));
   let latest: Visible | null = null;
   const visible = computed(() => {
-    const kept = [...chosen.selected.value, ...nodesOf(paths.value)];
+    const kept = [...chosen.selected.value, ...nodesOf(paths.value), ...opened.value];
     const next = visibleOf(snapshot, circuit.value, kept, thresholds.value);
     // The same object while the same is visible, so that a selection alone lays nothing out anew.
     if (latest === null || !sameVisible(latest, next)) latest = next;
@@ -175,6 +180,7 @@ export function createStore(
     popover: signal(null),
     renaming: signal(null),
     paths,
+    openBands,
     nameOf: (node) => nodeName(snapshot, circuit.value, node),
     actions: {
       ...running,
@@ -205,7 +211,12 @@ export function createStore(
 }
 
 function sameVisible(one: Visible, other: Visible): boolean {
-  return sameNumbers(one.nodes, other.nodes) && sameNumbers(one.edges, other.edges);
+  return (
+    sameNumbers(one.nodes, other.nodes) &&
+    sameNumbers(one.edges, other.edges) &&
+    one.filtered.size === other.filtered.size &&
+    [...one.filtered].every(([node, reason]) => other.filtered.get(node) === reason)
+  );
 }
 
 function sameNumbers(one: Uint32Array, other: Uint32Array): boolean {

@@ -62,6 +62,12 @@ export function kindWord({ basis }: Pick<Snapshot, "basis">, kind: keyof (typeof
   return BASIS_WORDS[basis][kind];
 }
 
+/** What several nodes of a kind are called. */
+export function kindsWord(snapshot: Pick<Snapshot, "basis">, kind: "feature" | "error" | "token"): string {
+  const word = kind === "token" ? kind : kindWord(snapshot, kind);
+  return word.endsWith("s") ? word : `${word}s`;
+}
+
 /** What and where a node is, in short phrases: "feature 1453", "layer 2", "at “is”". */
 export function identityOf(snapshot: Snapshot, node: number): readonly string[] {
   const position = snapshot.nodePosition[node];

@@ -1,0 +1,58 @@
+"""Filters of the map: kept with a circuit, in files of their own version, and taken over to another graph."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import circuit_widget as cw
+from circuit_widget.circuit.carry_over import carry_over
+from circuit_widget.errors import CircuitError
+from tests.circuit.test_carry_over import DALLAS, SHORTER, graph
+
+FILTERS = cw.Filters(kinds=("feature",), layers=(0, 2), sign="excites", label="Texas", stability=0.5, error_bands=True)
+
+
+def test_a_file_has_the_filters_and_the_second_version(tmp_path: Path) -> None:
+    circuit = cw.Circuit().pin("a").filter(FILTERS)
+    path = circuit.save(tmp_path / "circuit.json")
+    assert json.loads(path.read_text(encoding="utf-8"))["version"] == 2
+    assert cw.Circuit.load(path) == circuit == pickle.loads(pickle.dumps(circuit))
+
+
+def test_a_circuit_without_filters_is_of_the_version_that_every_package_reads() -> None:
+    document = cw.Circuit().filter(FILTERS).filter(None).to_json()
+    assert document["version"] == 1
+    assert "filters" not in document
+
+
+def test_numbers_of_other_libraries_and_lists_are_taken_as_they_are_saved() -> None:
+    given = cw.Filters(kinds=["token", "feature"], layers=np.array([1, 3]), stability=np.float32(0.5))
+    assert given == cw.Filters(kinds=("feature", "token"), layers=(1, 3), stability=0.5)
+    assert cw.Filters(kinds=("error", "feature", "token"), label=" ", stability=0) == cw.Filters()
+
+
+def test_what_cannot_be_a_filter_is_refused() -> None:
+    with pytest.raises(CircuitError, match="The filters of a circuit are Filters"):
+        cw.Circuit().filter({"layers": (0, 1)})
+    with pytest.raises(CircuitError, match="the first and the last; given 3 and 1"):
+        cw.Filters(layers=(3, 1))
+
+
+def test_positions_go_to_their_counterparts_on_another_graph_or_vanish_with_them() -> None:
+    whole, short = graph(DALLAS), graph(SHORTER)
+    words = [token.text for token in short.tokens]
+    filters = cw.Filters(positions=(words.index("capital") if "capital" in words else 2, 3), layers=(0, 1))
+    circuit = cw.Circuit().filter(filters)
+    assert carry_over(circuit, whole, whole).circuit.filters == filters
+    moved = carry_over(circuit, whole, short).circuit.filters
+    assert moved.layers == (0, 1)
+    assert moved.positions is not None
+    assert [short.tokens[at].text for at in moved.positions] == [
+        whole.tokens[at].text for at in filters.positions or ()
+    ]
+    state = next(at for at, token in enumerate(whole.tokens) if token.text.strip() == "state")
+    gone = carry_over(cw.Circuit().filter(cw.Filters(positions=(state, state), layers=(0, 1))), whole, short)
+    assert gone.circuit.filters == cw.Filters(layers=(0, 1))
