@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from circuit_widget.arguments import FORBIDDEN_CHARACTERS, finite_number, of_type, quoted, truth_value, whole_number
 from circuit_widget.errors import NodeError
@@ -17,6 +18,10 @@ LONGEST_LABEL = 200
 
 ORIGIN_WITH_TRANSCODERS = "with the transcoders"
 """The origin of labels in the files of transcoders."""
+
+
+LOCAL_LABEL: Final = "here: "
+"""How a label begins that names what a node does on one prompt; words with + or − follow."""
 
 
 class LabelKind(IntEnum):

@@ -239,7 +239,20 @@ describe("a feature's card", () => {
     const { histogram } = COLLECTED;
     expect(standing(histogram, 2.5)).toBe("here 2.50, stronger than 70%");
     expect(standing(histogram, -1.5)).toBe("here −1.50, stronger than 75%");
-    expect(standing({ least: 0, width: 1, counts: [1] }, -1)).toBe("here −1.00");
+    expect(standing({ least: 0, width: 1, counts: [1] }, -1)).toBe("here −1.00, none below zero");
+    expect(standing({ least: 2, width: 1, counts: [1, 2] }, 0.5)).toBe("here 0.50, stronger than 0%");
+    expect(standing({ least: 0, width: 1, counts: [99999, 1] }, 1.5)).toBe("here 1.50, stronger than almost all");
+  });
+
+  it("says that an activation is beyond all others, and marks it with an arrow behind the bars", async () => {
+    const { histogram } = COLLECTED;
+    expect(standing(histogram, 4.5)).toBe("here 4.50, beyond all 18 tokens");
+    expect(standing({ least: -1, width: 1, counts: [1] }, -2)).toBe("here −2.00, beyond the only token");
+    const root = await card("1_8_4", { ...COLLECTED, histogram: { ...histogram, least: -5.9 } });
+    expect(get(root, "card-here").textContent).toBe("here 0.25, beyond all 18 tokens");
+    expect(root.querySelector(".histogram")?.classList).toContain("outside-right");
+    expect(root.querySelector<HTMLElement>(".here")?.style.left).toBe("");
+    expect(get(root, "card-histogram").querySelector(".note")?.textContent).toBe("mean 0.50 · bars on a log scale");
   });
 
   it("shows the lowest examples where the activation is below zero", () => {
@@ -269,7 +282,7 @@ describe("a feature's card", () => {
   it("tells a feature that never fired from one that nobody has examples of", async () => {
     const none = { ...CARD, examples: [], frequency: 0 };
     const never = await card("1_8_4", { ...none, origin: "9 tokens of your texts" });
-    expect(never.querySelector(".none")?.textContent).toBe("never active on 9 tokens of your texts");
+    expect(never.querySelector(".none")?.textContent).toBe("no examples: never active on 9 tokens of your texts");
     const unknown = await card("1_8_4", { ...none, frequency: null, origin: null });
     expect(unknown.querySelector(".none")?.textContent).toBe("no examples come with these transcoders");
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { group, label, pin } from "../src/core/circuit";
 import { shareOfInput } from "../src/core/snapshot";
 import { paintFaintEdges } from "../src/map/paint";
-import { AT_REST, restingEdges, type Scene } from "../src/map/scene";
+import { AT_REST, edgesOfSelected, restingEdges, type Scene } from "../src/map/scene";
 import { PALETTES } from "../src/page/constants";
 import { frame, painted, setUp } from "./map-page";
 import { EFFECT } from "./panels";
@@ -24,6 +24,18 @@ describe("the edges of a map at rest", () => {
     const many = Array.from({ length: 4000 }, (_, edge) => 1 - edge / 4000);
     const { signed, faint } = ofShares(many);
     expect([signed[0], signed.length, faint[0], faint.length]).toEqual([3999, 300, 3699, 1200]);
+  });
+});
+
+describe("the edges of selected nodes", () => {
+  const many = Uint32Array.from({ length: 400 }, (_, edge) => edge);
+  const snapshot = { edgeShare: Float32Array.from(many, (edge) => 1 - edge / 400) };
+
+  it("are all of a single node, and of several the strongest: all of them are a smear", () => {
+    expect(edgesOfSelected(snapshot, many, 1)).toHaveLength(400);
+    const drawn = edgesOfSelected(snapshot, many, 2);
+    expect(drawn).toHaveLength(100);
+    expect([drawn[0], drawn[99]]).toEqual([399, 300]);
   });
 });
 

@@ -100,6 +100,8 @@ LABELS = (
     "",
     "",
     "Texas, West Virginia, Czechia",
+    "here: +Paris −the",
+    "here: Paris and the rest",
     "東京 の 州",
     "мост",
     *SCRIPTS,

@@ -195,3 +195,13 @@ def test_nodes_without_a_label_have_none() -> None:
     bare = replace(GRAPH, labels={})
     assert not any("feature " in text or "error " in text for text in map_texts(make_figure(bare, part="map")))
     assert len(map_texts(make_figure(bare, part="map"))) < len(map_texts(make_figure(GRAPH, part="map")))
+
+
+def test_a_label_of_effects_on_one_prompt_begins_with_the_words_that_differ() -> None:
+    def text_of(label: str) -> str:
+        (found,) = map_labels(LabelledMap([lone(300, 200)._replace(text=label)], FRAME, (), 1.0, SIZE))
+        return found.text
+
+    assert text_of("here: +Paris −the") == "+Paris −the"
+    assert text_of("here: −“.” +Washington") == "−“.” +Washingt…"
+    assert text_of("here: mine") == "here: mine"

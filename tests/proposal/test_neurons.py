@@ -10,7 +10,7 @@ import circuit_widget as cw
 from circuit_widget.errors import Cancelled
 from circuit_widget.graph import Graph
 from circuit_widget.proposal import Proposals
-from circuit_widget.proposal.alike import NO_SIDE
+from circuit_widget.proposal.alike import NO_SIDE, Alike, alike_neurons
 from circuit_widget.replacement_model import ReplacementModel
 from tests.real.smollm2 import model_directory
 
@@ -48,6 +48,15 @@ def test_neurons_of_a_group_are_at_one_token_and_change_the_answer_the_same_way(
         changes = np.array([log_change(node) for node in one.nodes])
         sides = set(np.sign(changes[np.abs(changes) >= NO_SIDE + 1e-4]))
         assert len(sides) <= 1
+
+
+def test_neurons_on_opposite_sides_are_apart_and_those_of_no_side_are_not() -> None:
+    position = graph().feature_position
+    last = np.flatnonzero(position == position.max())[:3]
+    ones = np.ones((3, 3), dtype=np.float32)
+    same = Alike({"ablations": ones}, ones, ones, ones, np.zeros((3, 3), dtype=bool))
+    apart = alike_neurons(graph(), last, same, np.array([-1, 1, 0], dtype=np.float32)).apart
+    assert apart.tolist() == [[False, True, False], [True, False, False], [False, False, False]]
 
 
 def test_the_numbers_of_a_group_are_those_of_its_ablation_and_the_largest_comes_first() -> None:

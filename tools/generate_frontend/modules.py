@@ -13,6 +13,7 @@ from circuit_widget.figure.layout import beside, circuit_layout, detour, map_lab
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style
 from circuit_widget.figure.scene.palette import Palette
 from circuit_widget.intervention import mode
+from circuit_widget.labels import label
 from circuit_widget.nodes import NodeKind
 from circuit_widget.system import file_kind
 from circuit_widget.widget import picture
@@ -107,6 +108,7 @@ def _layout() -> list[str]:
     return [
         *_all_of(map_layout),
         *_all_of(map_labels),
+        *_taken(label, "LOCAL_LABEL"),
         *_all_of(circuit_layout),
         *_all_of(routing),
         *_all_of(detour),

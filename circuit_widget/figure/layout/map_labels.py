@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from circuit_widget.figure.layout.map_layout import MapLayout
+from circuit_widget.labels.label import LOCAL_LABEL
 from circuit_widget.wording.text import shorten, text_width
 
 LABEL_ROOM: Final = 86.0
@@ -131,7 +132,7 @@ def map_labels(labelled: LabelledMap) -> tuple[MapLabel, ...]:
     placed: list[MapLabel] = []
     for index in _order(dots, frame)[: math.ceil(MOST_LABELS * zoom)]:
         dot = dots[index]
-        text = shorten(dot.text, LABEL_ROOM * zoom, size)
+        text = _cut(dot.text, zoom, size)
         if text == "…" or (not dot.first and any(_repeats(dot, text, dots[one.dot], one.text) for one in placed)):
             continue
         label = next((one for one in _candidates(space, index, dot, text, size) if space.free(one, size)), None)
@@ -139,6 +140,12 @@ def map_labels(labelled: LabelledMap) -> tuple[MapLabel, ...]:
             placed.append(label)
             space.take(label, size)
     return tuple(placed)
+
+
+def _cut(label: str, zoom: float, size: float) -> str:
+    """Return a label as wide as there is room; of one prompt's effects, the words that tell it from others of its kind."""
+    words = label.removeprefix(LOCAL_LABEL)
+    return shorten(words if words.startswith(("+", "−")) else label, LABEL_ROOM * zoom, size)
 
 
 def _order(dots: Sequence[MapDot], frame: Area) -> list[int]:

@@ -13,6 +13,7 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.intervening import Intervenable
 from circuit_widget.intervention.kinds import Ablate
 from circuit_widget.intervention.studies.running import part_of
+from circuit_widget.labels.label import LOCAL_LABEL
 from circuit_widget.labels.vocabulary import Vocabulary
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 
@@ -60,7 +61,7 @@ def local_labels(
                 cancelled=cancelled,
             )
             words = {node: changed_words(effect, vocabulary) for node, effect in zip(some, effects, strict=True)}
-            found |= {node: f"here: {' '.join(of_node)}" for node, of_node in words.items() if of_node}
+            found |= {node: f"{LOCAL_LABEL}{' '.join(of_node)}" for node, of_node in words.items() if of_node}
     return found
 
 

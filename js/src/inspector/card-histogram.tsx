@@ -1,5 +1,5 @@
 import type { CardHistogram } from "../wire/types";
-import { decimal, percent } from "../wording/words";
+import { count, decimal, percent } from "../wording/words";
 
 interface Props {
   readonly histogram: CardHistogram;
@@ -13,14 +13,15 @@ export function Histogram({ histogram, activation, mean }: Props) {
   const { counts, least, width } = histogram;
   const most = least + counts.length * width;
   const tallest = Math.log1p(Math.max(...counts));
+  const outside = outsideOf(histogram, activation);
   const place = Math.min(1, Math.max(0, (activation - least) / (most - least)));
   return (
     <section data-test="card-histogram">
-      <h3 title="number of tokens with each activation, on a logarithmic scale, where the feature is active">
+      <h3 title="number of tokens with each activation, where the feature is active">
         activations
-        {mean !== null && <span class="note">mean {decimal(mean)}</span>}
+        <span class="note">{mean !== null && `mean ${decimal(mean)} · `}bars on a log scale</span>
       </h3>
-      <div class="histogram">
+      <div class={`histogram ${outside}`}>
         {counts.map((tokens, bin) => (
           <span
             key={bin}
@@ -28,7 +29,7 @@ export function Histogram({ histogram, activation, mean }: Props) {
             style={{ height: `${tokens > 0 ? Math.max(4, (100 * Math.log1p(tokens)) / tallest) : 0}%` }}
           />
         ))}
-        <span class="here" style={{ left: `${(100 * place).toFixed(1)}%` }} />
+        <span class="here" style={outside === "" ? { left: `${(100 * place).toFixed(1)}%` } : {}} />
       </div>
       <p class="scale">
         <span>{decimal(least)}</span>
@@ -41,9 +42,21 @@ export function Histogram({ histogram, activation, mean }: Props) {
 
 /** Where this prompt's activation is among the others of its sign. */
 export function standing(histogram: CardHistogram, activation: number): string {
-  const share = shareCloserToZero(histogram, activation);
   const here = `here ${decimal(activation)}`;
-  return share === null ? here : `${here}, stronger than ${percent(share)}`;
+  const share = shareCloserToZero(histogram, activation);
+  if (share === null) return `${here}, none ${activation < 0 ? "below" : "above"} zero`;
+  if (outsideOf(histogram, activation) === (activation < 0 ? "outside-left" : "outside-right")) {
+    const all = histogram.counts.reduce((sum, tokens) => sum + tokens, 0);
+    return `${here}, beyond ${all === 1 ? "the only token" : `all ${count(all, "token")}`}`;
+  }
+  // Some are as strong or stronger, and rounding would hide them.
+  return `${here}, stronger than ${share < 1 && percent(share) === "100%" ? "almost all" : percent(share)}`;
+}
+
+/** The side on which this prompt's activation is outside the histogram, as a class. */
+function outsideOf({ counts, least, width }: CardHistogram, activation: number): "" | "outside-left" | "outside-right" {
+  if (activation < least) return "outside-left";
+  return activation > least + counts.length * width ? "outside-right" : "";
 }
 
 function shareCloserToZero({ counts, least, width }: CardHistogram, activation: number): number | null {

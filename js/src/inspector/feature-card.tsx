@@ -59,7 +59,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
           {card.frequency !== null && <span class="note">{howOften(card, activation)}</span>}
           {side.examples.length > 3 && <More whole={whole} all={count(side.examples.length, "example")} />}
         </h3>
-        {side.examples.length === 0 && <p class="none">{noExamples(card, snapshot.basis)}</p>}
+        {side.examples.length === 0 && <p class="none">{noExamples(card, activation, snapshot.basis)}</p>}
         {examples.map((example, at) => (
           <ExampleLine key={at} example={example} peak={side.peak} />
         ))}
@@ -127,11 +127,10 @@ function howOften(card: Card, activation: number): string {
     : `> 0 on ${percent(frequency * (1 - share))} of tokens`;
 }
 
-function noExamples(card: Card, basis: keyof typeof WITHOUT_EXAMPLES): string {
+function noExamples(card: Card, activation: number, basis: keyof typeof WITHOUT_EXAMPLES): string {
   if (card.origin === null) return WITHOUT_EXAMPLES[basis];
-  return card.frequency === 0
-    ? `never active on ${printable(card.origin)}`
-    : `never of this sign on ${printable(card.origin)}`;
+  const sign = activation < 0 ? "below" : "above";
+  return `no examples: never ${card.frequency === 0 ? "active" : `${sign} zero`} on ${printable(card.origin)}`;
 }
 
 /** Examples drawn at random in ranges of activation, one of each range or all of them. */

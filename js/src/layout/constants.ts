@@ -101,6 +101,9 @@ export const UNDER_SLANTED = 5;
 /** How far labels reach below the lowest row where token texts are upright. */
 export const UNDER_UPRIGHT = 8;
 
+/** How a label begins that names what a node does on one prompt; words with + or − follow. */
+export const LOCAL_LABEL = "here: ";
+
 export const BOX_HEIGHT = 30;
 
 export const BOX_TEXT = 12;

@@ -18,6 +18,7 @@ import {
   LEAD_RISES,
   LEAD_RUNS,
   LEAD_WIDTH,
+  LOCAL_LABEL,
   MOST_LABELS,
   UNDER_SLANTED,
   UNDER_UPRIGHT,
@@ -103,7 +104,7 @@ export function mapLabels(labelled: LabelledMap): readonly MapLabel[] {
   const placed: MapLabel[] = [];
   for (const index of orderOf(dots, frame).slice(0, Math.ceil(MOST_LABELS * zoom))) {
     const dot = dots[index];
-    const text = shorten(dot.text, LABEL_ROOM * zoom, size);
+    const text = cut(dot.text, zoom, size);
     if (text === "…" || (!dot.first && placed.some((one) => repeats(dot, text, dots[one.dot], one.text)))) continue;
     const label = place(space, dots, index, text, size);
     if (label === undefined) continue;
@@ -117,12 +118,18 @@ export function mapLabels(labelled: LabelledMap): readonly MapLabel[] {
 export function withLabelOf(index: number, labels: readonly MapLabel[], labelled: LabelledMap): readonly MapLabel[] {
   const { dots, zoom, size } = labelled;
   if (labels.some(({ dot }) => dot === index) || dots[index].text.trim() === "") return labels;
-  const text = shorten(dots[index].text, LABEL_ROOM * zoom, size);
+  const text = cut(dots[index].text, zoom, size);
   const space = spaceOf(labelled);
   const label = place(space, dots, index, text, size);
   if (label === undefined) return labels;
   space.take(label, size);
   return [...labels.filter((other) => space.free(other, size) && !space.blocks(other.lead, other.dot)), label];
+}
+
+/** A label as wide as there is room; of one prompt's effects, the words that tell it from others of its kind. */
+function cut(label: string, zoom: number, size: number): string {
+  const words = label.startsWith(LOCAL_LABEL) ? label.slice(LOCAL_LABEL.length) : label;
+  return shorten(/^[+−]/.test(words) ? words : label, LABEL_ROOM * zoom, size);
 }
 
 /** The dots with labels within the frame, in the order in which they get a place. */

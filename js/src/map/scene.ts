@@ -35,6 +35,9 @@ export function buildScene(snapshot: Snapshot, visible: Visible, width: number, 
   return { snapshot, visible, width, height, layout, indexOf, grid, resting: restingEdges({ snapshot, visible }) };
 }
 
+/** Edges that are drawn of several selected nodes. */
+const SELECTED_EDGES = 100;
+
 /** What is drawn of the visible edges while nothing is selected: the strongest with their sign, others without. */
 export interface RestingEdges {
   readonly signed: Uint32Array;
@@ -42,12 +45,20 @@ export interface RestingEdges {
 }
 
 export function restingEdges({ snapshot, visible }: Pick<Scene, "snapshot" | "visible">): RestingEdges {
-  const { edgeShare } = snapshot;
-  const ordered = visible.edges.slice().sort((a, b) => edgeShare[a] - edgeShare[b]);
+  const ordered = strongestFirst(snapshot, visible.edges);
   return {
     signed: ordered.subarray(0, SIGNED_EDGES),
     faint: ordered.subarray(SIGNED_EDGES, SIGNED_EDGES + FAINT_EDGES),
   };
+}
+
+/** The edges that are drawn of selected nodes: all of a single one, of several the strongest, since all are a smear. */
+export function edgesOfSelected(snapshot: Pick<Snapshot, "edgeShare">, edges: Uint32Array, nodes: number): Uint32Array {
+  return nodes > 1 ? strongestFirst(snapshot, edges).subarray(0, SELECTED_EDGES) : edges;
+}
+
+function strongestFirst({ edgeShare }: Pick<Snapshot, "edgeShare">, edges: Uint32Array): Uint32Array {
+  return edges.slice().sort((a, b) => edgeShare[a] - edgeShare[b]);
 }
 
 /** Where the camera is: a point of the layout is drawn at `k * point + (x, y)`. */

@@ -29,7 +29,7 @@ import {
   paintOutlines,
   paintSignedEdges,
 } from "./paint";
-import { AT_REST, buildScene, type Camera, type Scene, type Spot, shapeScale, spotOf } from "./scene";
+import { AT_REST, buildScene, type Camera, edgesOfSelected, type Scene, type Spot, shapeScale, spotOf } from "./scene";
 import { bandText, opens, openText } from "./speech";
 
 /** How far from a band, in CSS pixels, a click still is on it. */
@@ -320,7 +320,7 @@ export class MapView {
         scene.visible.mask[snapshot.edgeSource[edge]] === 1 &&
         scene.visible.mask[snapshot.edgeTarget[edge]] === 1,
     );
-    return drawnEdges(snapshot, edges);
+    return drawnEdges(snapshot, edgesOfSelected(snapshot, edges, ids.length));
   }
 
   #paintLabels(brush: Brush): void {
