@@ -87,7 +87,10 @@ Label features by a rule from their examples, and keep the labels in the folder 
 A label is made of words that are in the examples: "Paris", "say Paris", "after Paris". With --held-out, other texts than
 those of the examples measure each label: which share of the tokens that it names the feature is active at, and the reverse.
 
+Features are those of --transcoders; without it, or with --transcoders neurons, they are the neurons of the model's MLPs.
+
   circuit-widget labels ./llama -o llama-examples --transcoders ./llama-transcoders --held-out other-texts.jsonl
+  circuit-widget labels ./model.Q4_1.gguf -o model-examples --transcoders neurons
 """
 
 DEMO = """\
@@ -198,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     examples.set_defaults(run=_examples)
 
     labels = _command(commands, "labels", "labels of features from their examples", LABELS)
-    labels.add_argument("model", help='directory or hub id[@revision] of a model, or "demo"')
+    labels.add_argument("model", help='directory, GGUF file or hub id[@revision] of a model, or "demo"')
     labels.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of the examples")
     _add_loading(labels)
     labels.add_argument("--held-out", metavar="TEXTS", help="file of texts that measure the labels")

@@ -119,7 +119,10 @@ class PromptToken:
 
 @dataclass(frozen=True)
 class Target:
-    """A logit that the graph explains: its value in the model, and its probability over the whole vocabulary."""
+    """A logit that the graph explains: its value in the model, and its probability over the whole vocabulary.
+
+    A contrast or a direction has a `token_id` at or above the size of the vocabulary, as in circuit-tracer, and is no token.
+    """
 
     token: str
     token_id: int

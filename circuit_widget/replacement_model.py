@@ -53,7 +53,7 @@ from circuit_widget.tracing.activations import Activations
 from circuit_widget.tracing.attaching import attach, check_fits
 from circuit_widget.tracing.changed_weights import warn_of_changed_weights
 from circuit_widget.tracing.checks import fidelity, verify
-from circuit_widget.tracing.estimate import Estimate, estimate_run, require_limits
+from circuit_widget.tracing.estimate import Estimate, estimate_size, require_limits, run_for_estimate
 from circuit_widget.tracing.foreign_graph import foreign_graph, is_of_model
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
 from circuit_widget.tracing.provenance import recipe_of
@@ -215,6 +215,7 @@ class ReplacementModel:
             model=self,
         )
 
+    @within_memory("Give a shorter prompt, or free memory.")
     @runs_model
     def estimate(
         self,
@@ -227,15 +228,18 @@ class ReplacementModel:
     ) -> Estimate:
         """Return the cost of `trace` with the same arguments: nodes, memory, seconds, and whether it fits into memory.
 
-        The model runs once; a trace of the same prompt uses this run again.
+        The model runs once; a trace of the same prompt uses this run again. Of a prompt of more than 502 tokens that was not
+        run before, only the first 251 are, and the numbers are extrapolated: run and trace together.
 
         Raises:
             PromptError: as `trace` does.
+            OutOfMemory: the memory of a device, or of the machine, is full.
         """
         request = trace_request(prompt, position, token, self.prompt_of)
-        run = self._runs.of(self.read_prompt(request.prompt), request.position)
+        read = self.read_prompt(request.prompt)
+        run, size = run_for_estimate(self.model, self.transcoders, self._runs, read, request.position)
         chosen = choose_targets(target_source_of(self.model, run), targets, sampled=request.sampled)
-        return estimate_run(run, len(chosen), max_features)
+        return estimate_size(size, len(chosen), max_features)
 
     @overload
     def generate(

@@ -143,7 +143,7 @@ def test_a_graph_file_cut_in_half_is_refused(
     assert "half.safetensors" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["trace", "examples"])
+@pytest.mark.parametrize("command", ["trace", "examples", "labels"])
 def test_help_says_which_models_and_features_there_are(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])
@@ -154,7 +154,7 @@ def test_help_says_which_models_and_features_there_are(command: str, capsys: pyt
     assert ".gguf" in text
 
 
-@pytest.mark.parametrize("command", ["demo", "trace", "figure", "html", "examples"])
+@pytest.mark.parametrize("command", ["demo", "trace", "figure", "html", "examples", "labels"])
 def test_help_shows_an_example_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

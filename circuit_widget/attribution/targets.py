@@ -238,13 +238,21 @@ def _token(source: TargetSource, probabilities: Float[Tensor, " vocabulary"], to
 
 def _contrast(source: TargetSource, contrast: Contrast, beyond: int) -> ChosenTarget:
     token, other = _token_id(source, contrast.token), _token_id(source, contrast.other)
-    name = f"{source.token_text(token)} − {source.token_text(other)}"
+    name = _contrast_name(source.token_text(token), source.token_text(other))
     if token == other:
         raise PromptError(f"The contrast {name!r} is of a token with itself, which is always 0; name two tokens.")
     vector = source.row(token) - source.row(other)
     constant = source.unembedding_bias(token) - source.unembedding_bias(other)
     value = float(vector @ source.normed) + constant
     return ChosenTarget(name, beyond, 1.0, value, vector, Contrast(token, other), constant)
+
+
+def _contrast_name(token: str, other: str) -> str:
+    """Return the name of a contrast: two texts that begin alike, with one space before the second, or else both quoted."""
+    alike = token.startswith(" ") == other.startswith(" ")
+    if not alike or not token.strip() or not other.strip():
+        return f"“{token}” − “{other}”"
+    return f"{token} − {other.removeprefix(' ')}"
 
 
 def _numbers(direction: Direction) -> Tensor:

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 """Largest allowed difference between an edge and its measured value, as a share of the strongest measured edge."""
 
+OUTSIDE = {
+    "position_embeddings": "position embeddings",
+    "uncounted": "MLPs at tokens whose features do not count",
+    "biases": "biases",
+}
+"""The parts of the rest of a sum, which no node has a share in, and their names in words."""
+
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Smallest denominator, so that the ratio of two zeros is 0."""
 
@@ -43,8 +50,8 @@ class TargetSum:
     """The value of a target in the model, beside the sums of the edges into it from features, errors and tokens.
 
     `value` is the token's logit less the mean over the vocabulary, before any softcap, or the value of a contrast or
-    direction. The `rest` is in what is no node: biases, position embeddings, and what the MLPs write at tokens whose
-    features do not count, such as the first.
+    direction. The `rest` is in what is no node: learned `position_embeddings`, None where the model adds none; what the MLPs
+    write at tokens whose features do not count, such as the first (`uncounted`); and `biases`, None where all are zero.
     """
 
     target: str
@@ -52,6 +59,9 @@ class TargetSum:
     features: float
     errors: float
     tokens: float
+    position_embeddings: float | None = None
+    uncounted: float = 0.0
+    biases: float | None = None
 
     @property
     def nodes(self) -> float:
@@ -62,6 +72,12 @@ class TargetSum:
     def rest(self) -> float:
         """What no node has a share in."""
         return self.value - self.nodes
+
+    @property
+    def rounding(self) -> float:
+        """What is left where all biases are zero: nothing but rounding errors."""
+        known = (self.position_embeddings, self.uncounted, self.biases)
+        return self.rest - sum(part for part in known if part is not None)
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,13 +124,19 @@ class Verification:
         return pandas.DataFrame([[getattr(edge, name) for name in names] for edge in self.edges], columns=list(names))
 
     def targets_to_frame(self) -> pandas.DataFrame:
-        """The sums of edges as a pandas frame: target, value, features, errors, tokens, nodes, rest."""
+        """The sums of edges as a pandas frame: target, value, features, errors, tokens, nodes, rest.
+
+        The columns position_embeddings, uncounted and biases are the parts of the rest, NaN for a part that the model does
+        not have.
+        """
         import pandas
 
-        names = ("target", "value", "features", "errors", "tokens", "nodes", "rest")
-        return pandas.DataFrame(
-            [[getattr(one, name) for name in names] for one in self.target_sums], columns=list(names)
+        numbers = ("value", "features", "errors", "tokens", "nodes", "rest", *OUTSIDE)
+        frame = pandas.DataFrame(
+            [[one.target, *(getattr(one, name) for name in numbers)] for one in self.target_sums],
+            columns=["target", *numbers],
         )
+        return frame.astype(dict.fromkeys(numbers, float))
 
     def __repr__(self) -> str:
         if self.worst is None or self.worst_relative is None:
@@ -134,9 +156,20 @@ class Verification:
             first = self.target_sums[0]
             lines.append(
                 f"The edges into {first.target!r} add up to {first.nodes:.4g} of {first.value:.4g}. No node has a share in "
-                f"the other {first.rest:.4g}: biases, and MLPs at tokens whose features do not count."
+                f"the other {first.rest:.4g}: {_outside(first)}."
             )
         return "\n".join(lines)
+
+
+def _outside(one: TargetSum) -> str:
+    """Return the parts of a rest in words, each with its number: those that the model has, the largest first."""
+    parts = [(OUTSIDE[name], getattr(one, name)) for name in OUTSIDE]
+    least = TOLERANCE * max(abs(one.value), abs(one.rest))
+    found = [(words, part) for words, part in parts if part is not None and abs(part) > least]
+    if abs(one.rounding) > least or not found:
+        found.append(("rounding errors", one.rounding))
+    found.sort(key=lambda part: -abs(part[1]))
+    return ", ".join(f"{words} ({part:.4g})" for words, part in found)
 
 
 def _text(edge: MeasuredEdge) -> str:

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 TOP_TOKENS = 10
 
+MOST_NAMED = 3
+"""Interventions that the sentence about an effect names."""
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Effect:
     """What an intervention did, measured on the real model, and what the graph predicted.
 
@@ -52,7 +55,7 @@ class Effect:
             NaN; else None.
     """
 
-    graph: Graph = field(repr=False)
+    graph: Graph
     interventions: tuple[Intervention, ...]
     mode: str
     frozen: str
@@ -66,8 +69,25 @@ class Effect:
     seconds: float
     device: str
     dtype: str
-    readings: Mapping[int, TargetReading] = field(default_factory=dict, repr=False)
-    saved: SavedReadings | None = field(default=None, repr=False)
+    readings: Mapping[int, TargetReading] = field(default_factory=dict)
+    saved: SavedReadings | None = None
+
+    def __repr__(self) -> str:
+        """Return in one sentence what was done and what it did to the first target and the likeliest token."""
+        names = [intervention.description for intervention in self.interventions]
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        target = self.graph.targets[0]
+        if target.token_id in self.target_tokens:
+            before, after, predicted = self._probabilities(target.token_id)
+        else:
+            _, before, after, predicted = self._read(target.token_id)
+        texts = self.tokens["token"].tolist()
+        first, last = (texts[int(self.tokens[column].to_numpy().argmax())] for column in ("before", "after"))
+        answer = f"stays {first!r}" if first == last else f"was {first!r} and is {last!r}"
+        return (
+            f"{', '.join(names[:MOST_NAMED])}{more} ({self.frozen}): {target.token!r} {before:.3g} → {after:.3g}, predicted "
+            f"{predicted:.3g}; the likeliest token {answer} ({self.tokens['after'].max():.3g})."
+        )
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -89,6 +90,46 @@ class Heads:
         if self.layout is ValueLayout.LAST_OF_EACH_HEAD:
             return projected.reshape(*projected.shape[:-1], self.n_value, 3, self.width)[..., 2, :]
         return projected[..., -self.n_value * self.width :].reshape(*projected.shape[:-1], self.n_value, self.width)
+
+
+def find_heads(name: str, blocks: Sequence[Block], n_heads: int, layout: ValueLayout) -> Heads:
+    """Return the shape of the attention of `n_heads` heads, read from the projections of all layers; `name` is the model's.
+
+    A projection whose output is values alone has a value head for each head or for a group of heads. One with queries and
+    keys as well has `n_heads` queries beside them. The configuration is not read for it: it can have entries that the
+    architecture ignores.
+
+    Raises:
+        LoadError: names the first layer whose projections do not have such a shape.
+    """
+    shapes = [(projection_weight(block.value).shape[1], projection_weight(block.output).shape[0]) for block in blocks]
+    for layer, (columns, inputs) in enumerate(shapes):
+        if shapes[layer] != shapes[0] or not _fits_heads(columns, inputs, n_heads, layout):
+            raise LoadError(
+                f"{name}: the attention of layer {layer} does not fit {n_heads} heads in each layer: its projections give "
+                f"{columns} numbers and read {inputs}. Check the number of heads in the configuration, and that these weights "
+                "belong to it."
+            )
+    columns, inputs = shapes[0]
+    width = inputs // n_heads
+    return Heads(n_heads, _n_value(columns // width, n_heads), width, layout)
+
+
+def _n_value(n_projected: int, n_heads: int) -> int:
+    """Return the number of value heads where as many heads are projected together: values, or queries and keys as well."""
+    return n_projected if n_projected <= n_heads else (n_projected - n_heads) // 2
+
+
+def _fits_heads(columns: int, inputs: int, n_heads: int, layout: ValueLayout) -> bool:
+    width = inputs // n_heads
+    if width == 0 or inputs % n_heads or columns % width:
+        return False
+    n_projected = columns // width
+    if layout is ValueLayout.LAST_OF_EACH_HEAD:
+        return n_projected == 3 * n_heads
+    n_value = _n_value(n_projected, n_heads)
+    whole = n_projected in (n_value, n_heads + 2 * n_value)
+    return whole and n_value > 0 and n_heads % n_value == 0
 
 
 @dataclass(frozen=True, eq=False)

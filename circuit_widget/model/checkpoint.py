@@ -152,7 +152,7 @@ _CONVERT = (
 
 def _without_configuration(root: Path, what: str, files: Sequence[str]) -> str:
     """Return the error message for a directory without a configuration."""
-    missing = f"{root / CONFIG}: the file is missing; {what} is not a model directory."
+    missing = f"{what} is not a model directory: it has no {CONFIG}."
     gguf = _first(files, ".gguf")
     if gguf is not None:
         return f"{what} contains GGUF files. {_advice_for_gguf(root, gguf)}"
@@ -167,7 +167,8 @@ def _without_configuration(root: Path, what: str, files: Sequence[str]) -> str:
         return f"{missing} There is one in {' and in '.join(map(repr, below))}: pass that."
     if any(_first(files, ending) for ending in PICKLE_ENDINGS):
         return f"{missing} It contains pickles, which are never opened here. {_CONVERT}"
-    listed = ", ".join(files[:LISTED]) + (", ..." if len(files) > LISTED else "")
+    more = f" and {len(files) - LISTED:,} more" if len(files) > LISTED else ""
+    listed = ", ".join(files[:LISTED]) + more
     return f"{missing} It contains {listed}." if files else f"{missing} It is empty."
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from circuit_widget.errors import LoadError
+from circuit_widget.model.sites import ARCHITECTURES
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -52,6 +53,10 @@ def read_gguf(path: Path, what: str) -> GgufFile:
         )
     try:
         header = _read_header(path)
+    except EOFError as error:
+        raise LoadError(
+            f"{what} is cut off or damaged: its header goes on beyond the end of the file, at byte {path.stat().st_size:,}; get it again."
+        ) from error
     except (struct.error, ValueError, OverflowError, UnicodeDecodeError) as error:
         raise LoadError(f"{what}: its header cannot be read ({error}); get the file again.") from error
     except OSError as error:
@@ -89,9 +94,15 @@ class _Reader:
         self.at = 0
 
     def number(self, kind: str) -> Any:
-        (value,) = struct.unpack_from(kind, self._data, self.at)
-        self.at += struct.calcsize(kind)
+        (value,) = struct.unpack_from(kind, self._data, self._advance(struct.calcsize(kind)))
         return value
+
+    def _advance(self, length: int) -> int:
+        """Go on by some bytes, and return where they start. Raises EOFError where the file ends before."""
+        start, self.at = self.at, self.at + length
+        if self.at > len(self._data):
+            raise EOFError
+        return start
 
     def count(self) -> int:
         """Return a number of entries."""
@@ -101,12 +112,8 @@ class _Reader:
         return count
 
     def text(self) -> str:
-        length = int(self.number("<Q"))
-        if length > len(self._data) - self.at:
-            raise ValueError("a text goes beyond the end")
-        text = self._data[self.at : self.at + length]
-        self.at += length
-        return text.decode("utf-8", "replace")
+        start = self._advance(int(self.number("<Q")))
+        return self._data[start : self.at].decode("utf-8", "replace")
 
     def value(self, kind: int) -> Any:
         """Return a value; of a list None."""
@@ -119,15 +126,12 @@ class _Reader:
             for _ in range(count):
                 self.skip_text()
         else:
-            self.at += count * struct.calcsize(_scalar(entries))
+            self._advance(count * struct.calcsize(_scalar(entries)))
         return None
 
     def skip_text(self) -> None:
         """Go past a text."""
-        length = int(self.number("<Q"))
-        self.at += length
-        if self.at > len(self._data):
-            raise ValueError("a text goes beyond the end")
+        self._advance(int(self.number("<Q")))
 
 
 def _scalar(kind: int) -> str:
@@ -184,9 +188,9 @@ def _check_architecture(architecture: str, what: str) -> None:
     known = {name.replace("_", "").replace("-", "") for name in GGUF_SUPPORTED_ARCHITECTURES}
     if architecture.replace("_", "").replace("-", "") not in known:
         raise LoadError(
-            f"{what} is of the architecture {architecture!r:.80}, which transformers cannot read from GGUF; it reads "
-            f"{', '.join(sorted(set(GGUF_SUPPORTED_ARCHITECTURES) - {'general', 'tokenizer'}))}. Get the model in "
-            "transformers' own format."
+            f"{what} is of the architecture {architecture!r:.80}, which transformers cannot read from GGUF. Those that it "
+            f"reads and that can be traced are {', '.join(sorted(set(GGUF_SUPPORTED_ARCHITECTURES) & set(ARCHITECTURES)))}. "
+            "Get the model in transformers' own format."
         )
 
 

@@ -17,11 +17,10 @@ import circuit_widget
 from circuit_widget.errors import LoadError
 from circuit_widget.model.block import (
     AttentionWeights,
-    Heads,
     attention_weights,
+    find_heads,
     find_modules,
     module_device,
-    projection_weight,
 )
 from circuit_widget.model.fingerprint import Fingerprint
 from circuit_widget.model.loading_changes import evaluating
@@ -70,13 +69,7 @@ class LanguageModel:
         self._reads_neurons = False
         self._find_modules()
         config = self._config
-        n_heads = int(config.num_attention_heads)
-        self.heads = Heads(
-            n=n_heads,
-            n_value=int(getattr(config, "num_key_value_heads", None) or n_heads),
-            width=projection_weight(self.blocks[0].output).shape[0] // n_heads,
-            layout=self.sites.value_layout,
-        )
+        self.heads = find_heads(name, self.blocks, int(config.num_attention_heads), self.sites.value_layout)
         self.softcap: float | None = None if self.sites.softcap is None else getattr(config, self.sites.softcap)
         self.logit_scale = self._multiplier(self.sites.logit_multiplier) / self._multiplier(self.sites.logit_divisor)
         self.residual_multiplier = self._multiplier(self.sites.residual_multiplier)

@@ -23,7 +23,7 @@ from circuit_widget.model.origin import origin_of
 from circuit_widget.model.self_check import check_neurons, check_pieces
 from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, check_site
 from circuit_widget.model.source import find_model
-from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenizer
+from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenizer, warn_of_tokenizer
 from circuit_widget.system.warning import warn
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.folder import Folder, expanded, is_directory
@@ -109,7 +109,8 @@ def read_parts(
         name=name,
         gguf=gguf,
     )
-    check_pieces(language_model)
+    check_pieces(language_model, given=isinstance(model, Network))
+    warn_of_tokenizer(language_model.name, language_model.tokenizer, language_model.n_embeddings)
     origin = _model_origin(model, language_model, gguf)
     if folder is None:
         neurons = _neurons(model, language_model)

@@ -19,12 +19,12 @@ LOW_PRECISION_TOLERANCE = 5e-2
 N_TOKENS = 5
 
 
-def check_pieces(model: LanguageModel) -> None:
+def check_pieces(model: LanguageModel, *, given: bool = False) -> None:
     """Run a short prompt, and rebuild the output of each layer and the model's logits from the captured activations.
 
     Differences must be below 1e-4 of the largest number in float32, and 5e-2 in 16-bit dtypes and where products of float32
     matrices may be rounded. In the latter cases logits are rebuilt from the last layer alone, because rounding errors add
-    up over layers.
+    up over layers. `given` is whether the model was given in memory, and not read from files here.
 
     Raises:
         LoadError: attention rows do not sum to 1 (at most 1 with sinks) or look ahead, a layer or the logits differ,
@@ -36,7 +36,7 @@ def check_pieces(model: LanguageModel) -> None:
     try:
         captured = capture(model, ids, len(ids) - 1)
     except PromptError as error:
-        raise LoadError(_not_finite(model)) from error
+        raise LoadError(_not_finite(model, given)) from error
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
@@ -174,10 +174,13 @@ def _difference(rebuilt: Tensor, own: Tensor) -> float:
     return float((rebuilt - own).abs().max()) / max(1.0, float(own.abs().max()))
 
 
-def _not_finite(model: LanguageModel) -> str:
+def _not_finite(model: LanguageModel, given: bool) -> str:
+    advice = (
+        "the model was given with them: set them to numbers, or load it anew" if given else "get the checkpoint again"
+    )
     for name, parameter in model.network.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
-            return f"{model.name}: tensor {name!r} has values that are not finite; get the checkpoint again."
+            return f"{model.name}: tensor {name!r} has values that are not finite; {advice}."
     return f"{model.name}: its logits are not finite in {_named(model.dtype)}; try another dtype."
 
 

@@ -62,6 +62,11 @@ def _container_available() -> float:
     return float("inf")
 
 
+def memory_text(amount: float) -> str:
+    """Return an amount of memory as text, in MiB or GiB."""
+    return f"{amount / 2**20:,.0f} MiB" if amount < 2**30 else f"{amount / 2**30:,.1f} GiB"
+
+
 def within_memory(what_to_do: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:
     """Return a decorator that turns the errors of a full memory into OutOfMemory with `what_to_do` in its text.
 

@@ -53,8 +53,9 @@ def verify(
 
     Each source (a feature, error or token) is set to zero in mode "direct", and the change of its targets'
     pre-activations or logits is compared with the graph. For a model with 16-bit weights the same is also computed with
-    all weights in float32. For each target the sums of all edges are beside its value in the model: what is left is in
-    biases, and in MLPs at tokens whose features do not count.
+    all weights in float32. For each target the sums of all edges are beside its value in the model. What is left is split
+    into position embeddings where the model adds learned ones, MLPs at tokens whose features do not count, such as the
+    first, and biases where any is not zero.
 
     Raises:
         InterventionError: the graph is not of this model, or n is not a whole number from 1 up.

@@ -13,9 +13,21 @@ import torch
 
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
-from circuit_widget.system.memory import available_memory
+from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.tokens.prompt import Prompt
+from circuit_widget.system.memory import available_memory, free_memory, memory_text
 from circuit_widget.tracing.neuron_nodes import DEFAULT_NEURONS, n_candidates
 from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.run_cache import RunCache, traced_position
+from circuit_widget.tracing.trace_size import (
+    LONGEST_WHOLE,
+    RANKED_BYTES,
+    TraceSize,
+    beginning_of,
+    size_of,
+    size_of_longer,
+)
+from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 USABLE_SHARE = 0.6
 """Share of the available memory that a trace may use; the rest is for the model and other programs."""
@@ -25,6 +37,9 @@ WORKING_BYTES = 1 << 28
 
 EDGE_EFFICIENCY = 0.3
 """Share of the rate of a large matrix product that a trace reaches: 0.28 on 602 tokens and 0.37 on 240, on two cores."""
+
+RUN_EFFICIENCY = 0.3
+"""Share of the rate of a large matrix product that a run reaches."""
 
 PRODUCT_SIZE = {"cpu": 768}
 ACCELERATOR_PRODUCT_SIZE = 4096
@@ -73,22 +88,40 @@ class MemoryFit(NamedTuple):
     fits: bool
 
 
-def estimate_run(run: Run, n_targets: int, max_features: int | None = None) -> Estimate:
-    """Return the estimated cost of tracing a run, with all active features or at most `max_features` of them.
+def estimate_size(size: TraceSize, n_targets: int, max_features: int | None = None) -> Estimate:
+    """Return the estimated cost of a trace of this size, with all active features or at most `max_features` of them.
 
     Raises:
         PromptError: max_features is not a whole number from 1 up.
     """
-    fit = fit_to_memory(run, n_targets, max_features)
+    fit = fit_to_memory(size, n_targets, max_features)
+    running = size.run_operations / (RUN_EFFICIENCY * product_rate(size.device)) if size.run_operations else 0.0
     return Estimate(
         features=fit.features,
-        active_features=len(run.activations),
+        active_features=size.n_active,
         rows=fit.features + n_targets,
         memory=fit.memory,
         available_memory=fit.available,
-        seconds=edge_seconds(run, n_targets, fit.features),
+        seconds=running + edge_seconds(size, n_targets, fit.features),
         fits=fit.fits,
     )
+
+
+def run_for_estimate(
+    model: LanguageModel, transcoders: TranscoderSet, runs: RunCache, prompt: Prompt, position: object
+) -> tuple[Run, TraceSize]:
+    """Return the run of a prompt, or of the beginning of a long one, and the sizes of the trace of the whole prompt.
+
+    Raises:
+        PromptError: the position cannot be traced.
+    """
+    traced = traced_position(prompt, position)
+    if len(prompt) <= LONGEST_WHOLE or runs.has(prompt, traced):
+        run = runs.of(prompt, traced)
+        return run, size_of(run)
+    beginning = beginning_of(prompt)
+    run = runs.of(beginning, min(traced, len(beginning) - 1))
+    return run, size_of_longer(model, transcoders, run, len(prompt), traced)
 
 
 def require_limits(max_features: object, step: object = None, *, neurons: bool) -> tuple[int | None, int | None]:
@@ -116,51 +149,60 @@ def _require_limit(limit: object, name: str, otherwise: str) -> int | None:
     return number
 
 
-def fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> MemoryFit:
-    """Return how the edges of a run, with all features or at most `max_features`, fit into memory.
+def fit_to_memory(size: TraceSize, n_targets: int, max_features: int | None) -> MemoryFit:
+    """Return how the edges of a trace, with all features or at most `max_features`, fit into memory.
+
+    So does the run, where it is still to be made: on the model's device, which may have a memory of its own.
 
     Raises:
         PromptError: max_features is not a whole number from 1 up.
     """
-    n_active = len(run.activations)
-    limit, _ = require_limits(max_features, neurons=run.neurons is not None)
-    if run.neurons is not None and limit is None:
+    n_active = size.n_active
+    limit, _ = require_limits(max_features, neurons=size.neurons)
+    if size.neurons and limit is None:
         limit = DEFAULT_NEURONS
     n_features = n_active if limit is None else min(n_active, limit)
-    available = available_memory()
-    store = max(0, int(USABLE_SHARE * available) - WORKING_BYTES)
-    others = _n_others(run)
+    own, available = size.device.type == "cuda", available_memory()
+    kept, working = 0 if own else size.run_bytes, WORKING_BYTES + RANKED_BYTES * n_active * size.neurons
+    usable = int(USABLE_SHARE * available) - kept - working
+    store = max(0, usable)
+    others = size.n_others
     result = ITEM_BYTES * (n_features + n_targets) * (n_features + others)
-    n_sources = _n_sources(run, n_features)
+    n_sources = _n_sources(size, n_features)
     wide = ITEM_BYTES * (n_features + n_targets) * (n_sources + others)
-    memory = WORKING_BYTES + (wide if n_features == n_sources else max(result, min(wide, store)))
-    return MemoryFit(n_features, memory, available, store, result <= store)
+    memory = kept + working + (wide if n_features == n_sources else max(result, min(wide, store)))
+    if own and size.run_peak > (free := free_memory(size.device)):
+        return MemoryFit(n_features, size.run_peak, free, store, False)
+    running = 0 if own else size.run_peak
+    return MemoryFit(
+        n_features, max(memory, running), available, store, result <= store and usable >= 0 and running <= available
+    )
 
 
-def most_that_fit(run: Run, n_targets: int) -> int:
+def most_that_fit(size: TraceSize, n_targets: int) -> int:
     """Return how many features' rows, with errors and tokens as further columns, fit into the usable memory; 0 if none.
 
     Positive root n of `(n + targets) (n + errors + tokens) = room`: the numbers of features, targets, errors and tokens,
     and of float32 numbers that fit.
     """
-    room = fit_to_memory(run, n_targets, None).store_bytes / ITEM_BYTES
-    both, others = n_targets + _n_others(run), _n_others(run)
+    room = fit_to_memory(size, n_targets, None).store_bytes / ITEM_BYTES
+    both, others = n_targets + size.n_others, size.n_others
     root = (-both + math.sqrt(max(0.0, both**2 - 4 * (n_targets * others - room)))) / 2
-    return max(0, min(len(run.activations), int(root)))
+    return max(0, min(size.n_active, int(root)))
 
 
-def edge_seconds(run: Run, n_targets: int, n_features: int) -> float:
+def edge_seconds(size: TraceSize, n_targets: int, n_features: int) -> float:
     """Return the approximate seconds for the edges into the targets and into `n_features` features.
 
     The sources of these edges are all active features, of neurons the candidates.
     """
-    n_active = max(1, len(run.activations))
+    n_active = max(1, size.n_active)
     share = n_features / n_active
-    of_features, of_targets = edge_operations(run, n_targets, _n_sources(run, n_features) / n_active)
-    return (share * of_features + of_targets) / (EDGE_EFFICIENCY * product_rate(run.captured.embedding.device))
+    of_features, of_targets = edge_operations(size, n_targets, _n_sources(size, n_features) / n_active)
+    return (share * of_features + of_targets) / (EDGE_EFFICIENCY * product_rate(size.device))
 
 
-def edge_operations(run: Run, n_targets: int, sources: float = 1.0) -> tuple[float, float]:
+def edge_operations(size: TraceSize, n_targets: int, sources: float = 1.0) -> tuple[float, float]:
     """Return the additions and multiplications for the edges into all features, and into the targets.
 
     `sources` is the share of the active features that are sources.
@@ -168,23 +210,18 @@ def edge_operations(run: Run, n_targets: int, sources: float = 1.0) -> tuple[flo
     A target at one layer and position is propagated through the attention of all layers below to all earlier positions,
     and multiplied with the writes of every node there.
     """
-    n_layers, n_positions = len(run.captured.layers), len(run.prompt)
-    counts = np.zeros((n_layers, n_positions), dtype=np.float64)
-    np.add.at(counts, (run.activations.layer, run.activations.position), 1)
-    upto = sources * np.cumsum(counts, axis=1)
-    positions = np.arange(1, n_positions + 1, dtype=np.float64)
-    below = np.zeros(n_positions, dtype=np.float64)
+    upto = sources * np.cumsum(size.counts, axis=1)
+    positions = np.arange(1, size.n_positions + 1, dtype=np.float64)
+    below = np.zeros(size.n_positions, dtype=np.float64)
     of_features = 0.0
-    for layer, frozen in enumerate(run.frozen.layers):
-        d_model, heads, width = frozen.output.shape
-        value_width = frozen.value.shape[0] * frozen.value.shape[1]
+    for layer, shape in enumerate(size.attention):
+        d_model, heads, width = shape.d_model, shape.heads, shape.width
         from_one = heads * (2 * width + positions) * d_model
-        from_all = positions * (d_model * (heads * width + value_width) + positions * heads * width)
-        writers = [layer] if run.neurons is not None else [writes.layer for writes in run.nodes[layer].writes]
-        products = d_model * (positions + sum(upto[writer] for writer in writers))
-        of_features += float(counts[layer] @ (from_one + below))
+        from_all = positions * (d_model * (heads * width + shape.value_width) + positions * heads * width)
+        products = d_model * (positions + sum(upto[writer] for writer in size.writers[layer]))
+        of_features += float(size.counts[layer] @ (from_one + below))
         below = below + from_all + products
-    return 2 * of_features, 2 * n_targets * float(below[run.position])
+    return 2 * of_features, 2 * n_targets * float(below[size.position])
 
 
 @cache
@@ -211,11 +248,6 @@ def duration_text(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.0f} hours"
 
 
-def memory_text(amount: float) -> str:
-    """Return an amount of memory as text, in MiB or GiB."""
-    return f"{amount / 2**20:,.0f} MiB" if amount < 2**30 else f"{amount / 2**30:,.1f} GiB"
-
-
 def _finish(device: torch.device) -> None:
     """Wait until a device has finished its work."""
     if device.type == "cuda":
@@ -224,12 +256,6 @@ def _finish(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def _n_sources(run: Run, n_features: int) -> int:
+def _n_sources(size: TraceSize, n_features: int) -> int:
     """Return how many features are sources of edges while `n_features` of them are chosen as nodes."""
-    n_active = len(run.activations)
-    return n_active if run.neurons is None else n_candidates(n_features, n_active)
-
-
-def _n_others(run: Run) -> int:
-    """Return the number of errors and tokens."""
-    return (len(run.captured.layers) + 1) * len(run.prompt)
+    return n_candidates(n_features, size.n_active) if size.neurons else size.n_active

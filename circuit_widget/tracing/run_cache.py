@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-
-from torch import Tensor
 
 from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import PromptError
@@ -15,6 +11,7 @@ from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.progress import IsCancelled
 from circuit_widget.tracing.fidelity import FidelityCheck
 from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.trace_size import check_room, tensors_of
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 MOST_CACHED_RUNS = 8
@@ -44,6 +41,7 @@ class RunCache:
 
         Raises:
             PromptError: the position cannot be traced.
+            OutOfMemory: the attention patterns alone do not fit into memory.
             LoadError: the model's modules were changed in a way that cannot be traced.
             Cancelled: `cancelled()` became true between two layers.
         """
@@ -53,6 +51,7 @@ class RunCache:
             self._revision = revision
         key = prompt.token_ids, traced_position(prompt, position)
         if key not in self._cached:
+            check_room(self._model, len(prompt))
             run = run_prompt(self._model, self._transcoders, prompt, key[1], cancelled=cancelled)
             self._cached[key] = run, _size(run)
             self._make_room()
@@ -60,6 +59,15 @@ class RunCache:
                 self._fidelity_check.add(run.unexplained)
         self._cached.move_to_end(key)
         return self._cached[key][0]
+
+    def has(self, prompt: Prompt, position: int) -> bool:
+        """Return whether the run of a prompt traced at a position is in the cache, of the weights as they are.
+
+        Raises:
+            PromptError: the position cannot be traced.
+        """
+        key = prompt.token_ids, traced_position(prompt, position)
+        return self._model.refresh() == self._revision and key in self._cached
 
     def forget(self) -> None:
         """Drop all cached runs."""
@@ -91,15 +99,4 @@ def traced_position(prompt: Prompt, position: object) -> int:
 
 def _size(run: Run) -> int:
     """Return the bytes of a run, without the weights in its frozen model, which belong to the language model."""
-    return sum({id(tensor): tensor.nbytes for tensor in _tensors((run.captured, run.nodes))}.values())
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for entry in value:
-            yield from _tensors(entry)
-    elif is_dataclass(value):
-        for entry in fields(value):
-            yield from _tensors(getattr(value, entry.name))
+    return sum({id(tensor): tensor.nbytes for tensor in tensors_of((run.captured, run.nodes))}.values())

@@ -15,17 +15,18 @@ from circuit_widget.errors import PromptError
 from circuit_widget.graph import JSON, Graph
 from circuit_widget.nodes import PromptToken, Target
 from circuit_widget.progress import IsCancelled
+from circuit_widget.system.memory import memory_text
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.estimate import (
     MemoryFit,
     duration_text,
     edge_seconds,
     fit_to_memory,
-    memory_text,
     most_that_fit,
 )
 from circuit_widget.tracing.neuron_nodes import candidate_neurons
 from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.trace_size import size_of
 
 
 def trace_run(
@@ -84,10 +85,11 @@ def prompt_tokens(run: Run) -> tuple[PromptToken, ...]:
 
 def _fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> MemoryFit:
     """Return how the trace fits into memory; with a warning or a PromptError where it does not."""
-    fit = fit_to_memory(run, n_targets, max_features)
+    size = size_of(run)
+    fit = fit_to_memory(size, n_targets, max_features)
     if fit.fits:
         return fit
-    n_active, fitting = len(run.activations), most_that_fit(run, n_targets)
+    n_active, fitting = len(run.activations), most_that_fit(size, n_targets)
     wanted = f"The edges between {fit.features:,} features take {memory_text(fit.memory)}"
     available = f"{memory_text(fit.available)} of memory are available"
     if not fitting:
@@ -96,10 +98,10 @@ def _fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> Memory
         raise PromptError(f"{wanted}, and {available}: enough for max_features={fitting:,}. Request at most as many.")
     warn(
         f"{n_active:,} features are active and their edges take {memory_text(fit.memory)}, but {available}: the "
-        f"{fitting:,} with most influence become nodes, in about {duration_text(edge_seconds(run, n_targets, fitting))}; "
+        f"{fitting:,} with most influence become nodes, in about {duration_text(edge_seconds(size, n_targets, fitting))}; "
         "the others join the error of their layer and position. Pass max_features to choose how many.",
     )
-    return fit_to_memory(run, n_targets, fitting)
+    return fit_to_memory(size, n_targets, fitting)
 
 
 def _select(

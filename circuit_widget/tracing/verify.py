@@ -22,6 +22,7 @@ from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.system.restoring import Change
 from circuit_widget.tracing.direct_effects import DirectEffects
+from circuit_widget.tracing.outside_nodes import outside_nodes
 from circuit_widget.tracing.run import Run, run_prompt
 from circuit_widget.tracing.target_source import chosen_targets
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -67,14 +68,18 @@ def verify_graph(
             for index, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True))
         ),
         str(model.dtype).removeprefix("torch."),
-        () if graph.pruned else _target_sums(model, run, graph),
+        () if graph.pruned else _target_sums(model, transcoders, run, graph),
     )
 
 
-def _target_sums(model: LanguageModel, run: Run, graph: Graph) -> tuple[TargetSum, ...]:
+def _target_sums(model: LanguageModel, transcoders: TranscoderSet, run: Run, graph: Graph) -> tuple[TargetSum, ...]:
     """Return the value of each target in a run beside the sums of its edges, for a graph that lacks none."""
     chosen = chosen_targets(model, run, graph)
+    if not chosen:
+        return ()
     logits = run.captured.uncapped_logits
+    outside = outside_nodes(model, transcoders, run, torch.stack([one.direction for one in chosen.values()]))
+    places = {token: place for place, token in enumerate(chosen)}
     found = []
     for row, target in enumerate(graph.targets, graph.n_features):
         if target.token_id not in chosen:
@@ -83,7 +88,22 @@ def _target_sums(model: LanguageModel, run: Run, graph: Graph) -> tuple[TargetSu
         value = float(logits[target.token_id] - logits.mean()) if is_token else chosen[target.token_id].logit
         ends = np.cumsum([graph.n_features, graph.n_errors])
         features, errors, tokens = (float(part.sum(dtype=np.float64)) for part in np.split(graph.weights[row], ends))
-        found.append(TargetSum(target.token, value, features, errors, tokens))
+        place = places[target.token_id]
+        positions = None if outside.positions is None else outside.positions[place]
+        uncounted = outside.uncounted[place]
+        rest = value - features - errors - tokens
+        found.append(
+            TargetSum(
+                target.token,
+                value,
+                features,
+                errors,
+                tokens,
+                position_embeddings=positions,
+                uncounted=uncounted,
+                biases=rest - uncounted - (positions or 0.0) if outside.has_biases else None,
+            )
+        )
     return tuple(found)
 
 

@@ -1,5 +1,7 @@
 """Which targets a graph explains."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,8 @@ from circuit_widget.attribution.targets import (
     target_to_json,
 )
 from circuit_widget.errors import PromptError
-from tests.models import PROMPT_IDS, reference_model, tiny_model
+from circuit_widget.tracing.target_source import target_source_of
+from tests.models import PROMPT_IDS, reference_model, run_of, tiny_model
 
 PROMPT = "the capital of France is"
 
@@ -45,6 +48,26 @@ def test_a_contrast_weighs_one_and_a_token_its_probability() -> None:
     assert [target.probability for target in graph.targets[1:]] == [1.0, 1.0]
     assert [target.token for target in graph.targets[1:]] == ["tea − stay", "mine"]
     assert all(target.token_id >= 206 for target in graph.targets[1:])
+
+
+@pytest.mark.parametrize(
+    ("token", "other", "name"),
+    [
+        ("tea", "stay", "tea − stay"),
+        (" Paris", " London", " Paris − London"),
+        (" Paris", "Paris", "“ Paris” − “Paris”"),
+        ("Paris", " London", "“Paris” − “ London”"),
+        (" ", " London", "“ ” − “ London”"),
+        ("tea", "", "“tea” − “”"),
+    ],
+)
+def test_the_name_of_a_contrast_has_one_space_and_tells_spellings_apart(token: str, other: str, name: str) -> None:
+    texts = {0: token, 1: other}
+    source = replace(
+        target_source_of(reference_model().model, run_of(reference_model(), PROMPT_IDS)), token_text=texts.__getitem__
+    )
+    (found,) = choose_targets(source, Contrast(0, 1))
+    assert found.name == name
 
 
 def test_a_contrast_the_other_way_round_has_the_opposite_edges() -> None:

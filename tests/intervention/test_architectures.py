@@ -58,6 +58,8 @@ def test_what_no_node_has_a_share_in_is_reported_for_each_target(case: Case) -> 
     rows = case.scale * model.model.unembedding.weight.detach()[list(TOKENS)]
     sums = model.verify(case.graph, 1).target_sums
     assert_close([one.rest for one in sums], rows @ unowned)
+    assert_close([one.rounding for one in sums], np.zeros(len(sums)))
+    assert {one.position_embeddings is None for one in sums} == {model.model.positions is None}
     for one, weights in zip(sums, case.graph.weights[case.graph.n_features :], strict=True):
         ends = (case.graph.n_features, case.graph.n_features + case.graph.n_errors)
         assert_close([one.features, one.errors, one.tokens], [part.sum() for part in np.split(weights, ends)])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from circuit_widget.attribution.targets import Contrast
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import Graph
@@ -30,6 +31,33 @@ def effect(graph: Graph) -> Effect:
 def with_logits(effect: Effect, before: list[float], after: list[float]) -> Effect:
     first, last = (np.array(values, dtype=np.float32) for values in (before, after))
     return replace(effect, logits_before=first, logits_after=last, logits_predicted=last)
+
+
+def test_an_effect_is_printed_as_one_sentence(graph: Graph) -> None:
+    model = reference_model()
+    first = graph.targets[0]
+    effect = model.intervene(graph, Ablate(graph.node_ids[:3]))
+    before, after = effect.probability(first.token_id)
+    text = repr(effect)
+    assert text == str(effect)
+    assert len(text.splitlines()) == 1
+    predicted = effect.predicted_probability(first.token_id)
+    assert (
+        f"{effect.name} ({effect.frozen}): {first.token!r} {before:.3g} → {after:.3g}, predicted {predicted:.3g};"
+        in text
+    )
+    likeliest = effect.tokens.sort_values("after")["token"].tolist()[-1]
+    assert f"{likeliest!r} ({effect.tokens['after'].max():.3g})." in text
+    many = model.intervene(graph, [Ablate(node) for node in graph.node_ids[:5]])
+    assert " and 2 more (" in repr(many)
+
+
+def test_the_sentence_about_a_contrast_has_its_values() -> None:
+    model = reference_model()
+    contrast = model.trace("the capital of France is", targets=Contrast("tea", "stay"))
+    effect = model.intervene(contrast, Ablate(contrast.node_ids[:3]))
+    row = effect.targets.iloc[0]
+    assert f"'tea − stay' {row['before']:.3g} → {row['after']:.3g}, predicted {row['predicted']:.3g};" in repr(effect)
 
 
 def test_the_divergence_is_that_of_after_from_before_in_nats(effect: Effect) -> None:

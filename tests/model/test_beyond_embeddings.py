@@ -5,10 +5,12 @@ from functools import cache
 
 import pytest
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 import circuit_widget as cw
-from circuit_widget.errors import InterventionError, PromptError
+from circuit_widget.errors import CircuitWidgetWarning, InterventionError, PromptError
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.replacement_model import ReplacementModel
 from tests.models import REFERENCE, tiny_model, tiny_network, tiny_transcoders
@@ -60,6 +62,32 @@ def test_a_token_without_an_embedding_is_refused_by_name(way: int) -> None:
     assert f"The token '<tool>' (id {ROWS}) is beyond the model's {ROWS} embeddings" in str(refusal.value)
     assert "Call model.resize_token_embeddings(len(tokenizer)) before loading" in str(refusal.value)
     assert model().trace("the capital").tokens == graph().tokens
+
+
+def test_a_tokenizer_of_another_model_is_named_on_load_and_in_prompts() -> None:
+    many = grown()
+    many.add_tokens([f"<more{number}>" for number in range(600)])
+    message = (
+        r"has 807 tokens and the model '.*' has 206 embeddings, so the tokenizer seems to be that of another model"
+    )
+    with pytest.warns(CircuitWidgetWarning, match=message) as warned:
+        loaded = cw.load(tiny_network(), "neurons", tokenizer=many, device="cpu")
+    assert warned[0].filename == __file__
+    with pytest.raises(PromptError, match="the tokenizer seems to be that of another model") as refusal:
+        loaded.trace("the <more599> capital")
+    assert "resize_token_embeddings" not in str(refusal.value)
+    assert loaded.trace("the capital", max_features=5).n_features == 5
+    few = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"<s>": 0, "the": 1}, unk_token="<s>")))
+    with pytest.warns(CircuitWidgetWarning, match=r"has 2 tokens and .* most of its tokens have no text"):
+        cw.load(tiny_network(), "neurons", tokenizer=few, device="cpu")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("added", [0, 1, 300])
+def test_a_few_added_tokens_give_no_warning(added: int) -> None:
+    some = grown()
+    some.add_tokens([f"<more{number}>" for number in range(added)])
+    cw.load(tiny_network(), "neurons", tokenizer=some, device="cpu")
 
 
 @pytest.mark.parametrize("role", ["bos_token", "pad_token", "eos_token"])

@@ -50,6 +50,27 @@ def test_weights_that_are_not_numbers_are_refused() -> None:
         capture(model, PROMPT_IDS, 6)
     with pytest.raises(LoadError, match=r"broken: tensor 'model.layers.0.mlp.up_proj.weight' has values that are not"):
         check_pieces(model)
+    with pytest.raises(LoadError, match="the model was given with them: set them to numbers, or load it anew") as given:
+        load(network, "neurons", tokenizer=tokenizer())
+    assert "checkpoint" not in str(given.value)
+
+
+@pytest.mark.parametrize("name", ["gpt_neox", "gpt2", "opt"])
+def test_entries_of_the_configuration_that_an_architecture_ignores_are_ignored_here_too(name: str) -> None:
+    given = network_of(name)
+    expected = LanguageModel(given, tokenizer(), name).heads
+    given.config.num_key_value_heads = 2
+    model = load(given, "neurons", tokenizer=tokenizer(), device="cpu")
+    assert model.model.heads == expected
+    assert model.trace(PROMPT_IDS, max_features=20).verify(5).agrees
+
+
+@pytest.mark.parametrize(("name", "heads"), [("gpt_neox", 3), ("llama", 5), ("gpt2", 64)])
+def test_weights_that_do_not_fit_the_number_of_heads_are_refused(name: str, heads: int) -> None:
+    given = network_of(name)
+    given.config.num_attention_heads = heads
+    with pytest.raises(LoadError, match=rf"the attention of layer 0 does not fit {heads} heads in each layer"):
+        load(given, "neurons", tokenizer=tokenizer(), device="cpu")
 
 
 def test_a_loaded_model_is_accepted_with_its_tokenizer() -> None:
@@ -119,8 +140,16 @@ def test_no_architecture_is_called_nearest_whose_name_is_another(tmp_path: Path,
 
 
 def test_a_directory_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LoadError, match=r"config\.json: the file is missing"):
+    with pytest.raises(LoadError, match=r"is not a model directory: it has no config\.json\. It is empty\.$"):
         load(tmp_path, TRANSCODERS)
+    for number in range(7):
+        (tmp_path / f"{number}.txt").write_text("")
+    with pytest.raises(LoadError) as refusal:
+        load(tmp_path, TRANSCODERS)
+    assert str(refusal.value) == (
+        f"The model {str(tmp_path)!r} is not a model directory: it has no config.json. "
+        "It contains 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more."
+    )
 
 
 def test_a_name_that_is_neither_a_directory_nor_on_the_hub_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,24 +4,29 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from circuit_widget.errors import CircuitWidgetWarning, PromptError
+from circuit_widget.errors import CircuitWidgetWarning, OutOfMemory, PromptError
+from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.tracing import estimate
+from circuit_widget.tracing import estimate, run_cache, trace_size
 from circuit_widget.tracing.estimate import (
     Estimate,
     edge_operations,
-    estimate_run,
+    estimate_size,
     fit_to_memory,
     most_that_fit,
     product_rate,
 )
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.trace_size import size_of, size_of_longer, tensors_of
 from circuit_widget.transcoder.activation import JumpReLU
+from circuit_widget.transcoder.transcoder_set import TranscoderSet
 from tests.cases import case_of
 from tests.models import PROMPT_IDS, per_layer, run_of, tiny_model
 from tests.work import operations
@@ -55,7 +60,7 @@ def edge_bytes(run: Run, n_features: int, n_targets: int) -> int:
 
 
 def test_all_features_take_the_memory_of_all_their_edges(run: Run) -> None:
-    found = estimate_run(run, 5)
+    found = estimate_size(size_of(run), 5)
     n_active = len(run.activations)
     assert (found.features, found.active_features, found.rows) == (n_active, n_active, n_active + 5)
     assert found.memory == WORKING + edge_bytes(run, n_active, 5)
@@ -64,20 +69,20 @@ def test_all_features_take_the_memory_of_all_their_edges(run: Run) -> None:
 
 
 def test_a_limit_takes_less(run: Run) -> None:
-    few, all_of_them = estimate_run(run, 5, 10), estimate_run(run, 5)
+    few, all_of_them = estimate_size(size_of(run), 5, 10), estimate_size(size_of(run), 5)
     assert (few.features, few.rows) == (10, 15)
     assert few.memory < all_of_them.memory
     assert few.seconds < all_of_them.seconds
-    assert estimate_run(run, 5, 10**9).features == all_of_them.features
+    assert estimate_size(size_of(run), 5, 10**9).features == all_of_them.features
 
 
 def test_most_that_fit_is_the_largest_number_that_fits(run: Run, with_memory: Callable[[int], None]) -> None:
     with_memory(edge_bytes(run, 20, 3) + 50)
-    assert most_that_fit(run, 3) == 20
-    assert fit_to_memory(run, 3, 20).fits
-    assert not fit_to_memory(run, 3, 21).fits
+    assert most_that_fit(size_of(run), 3) == 20
+    assert fit_to_memory(size_of(run), 3, 20).fits
+    assert not fit_to_memory(size_of(run), 3, 21).fits
     with_memory(0)
-    assert most_that_fit(run, 3) == 0
+    assert most_that_fit(size_of(run), 3) == 0
 
 
 def test_a_trace_without_a_limit_keeps_the_features_that_fit_with_a_warning(
@@ -131,7 +136,7 @@ def test_a_prompt_on_which_nothing_is_active_is_refused(model: ReplacementModel)
 def test_a_limit_that_is_no_number_is_refused(run: Run, limit: object) -> None:
     message = f"max_features is a whole number from 1 up, or None for as many as memory allows; given {limit!r}."
     with pytest.raises(PromptError, match=re.escape(message)):
-        estimate_run(run, 1, limit)
+        estimate_size(size_of(run), 1, limit)
 
 
 @pytest.mark.parametrize("limit", [0, "many"])
@@ -154,9 +159,9 @@ def test_progress_of_a_limited_trace_rises_to_one(model: ReplacementModel) -> No
 
 
 def test_operations_grow_with_layers_positions_and_targets(model: ReplacementModel, run: Run) -> None:
-    of_features, of_targets = edge_operations(run, 2)
-    assert edge_operations(run, 4) == (of_features, 2 * of_targets)
-    longer = edge_operations(run_of(model, [*PROMPT_IDS, 8, 9, 10]), 2)
+    of_features, of_targets = edge_operations(size_of(run), 2)
+    assert edge_operations(size_of(run), 4) == (of_features, 2 * of_targets)
+    longer = edge_operations(size_of(run_of(model, [*PROMPT_IDS, 8, 9, 10])), 2)
     assert longer[0] > of_features
     assert longer[1] > of_targets
 
@@ -174,7 +179,7 @@ def test_an_estimate_can_be_read() -> None:
 
 def test_the_rate_of_the_machine_is_measured_once(run: Run) -> None:
     product_rate.cache_clear()
-    first, second = (operations(lambda: estimate_run(run, 1)).count("mm") for _ in range(2))
+    first, second = (operations(lambda: estimate_size(size_of(run), 1)).count("mm") for _ in range(2))
     assert first > second == 0
 
 
@@ -188,5 +193,83 @@ def test_the_operations_of_a_target_are_those_of_its_way_down(run: Run) -> None:
         multiplications += n_positions * d_model * (heads * width + values) + n_positions**2 * heads * width
         written = sum(len(run.activations.at(layer, position)) for position in range(n_positions))
         multiplications += d_model * (n_positions + written)
-    _, of_targets = edge_operations(run, 3)
+    _, of_targets = edge_operations(size_of(run), 3)
     assert of_targets == pytest.approx(2 * 3 * multiplications, rel=1e-9)
+
+
+LONG_IDS = [*PROMPT_IDS, *range(8, 21)]
+
+
+@pytest.fixture
+def tokens_run(monkeypatch: pytest.MonkeyPatch) -> tuple[ReplacementModel, list[int]]:
+    """A model whose estimates run the first 5 tokens of a prompt of more than 7, and how many tokens each of its runs had."""
+    monkeypatch.setattr(estimate, "LONGEST_WHOLE", 7)
+    monkeypatch.setattr(trace_size, "BEGINNING", 5)
+    seen = list[int]()
+
+    def running(model: LanguageModel, transcoders: TranscoderSet, prompt: Prompt, *rest: Any, **named: Any) -> Run:
+        seen.append(len(prompt))
+        return run_prompt(model, transcoders, prompt, *rest, **named)
+
+    monkeypatch.setattr(run_cache, "run_prompt", running)
+    return tiny_model(), seen
+
+
+def test_an_estimate_of_a_long_prompt_runs_its_beginning_alone(
+    tokens_run: tuple[ReplacementModel, list[int]],
+) -> None:
+    model, seen = tokens_run
+    found = model.estimate(LONG_IDS, max_features=30)
+    assert seen == [5]
+    whole = run_of(model, LONG_IDS)
+    assert found.active_features == pytest.approx(len(whole.activations), rel=0.3)
+    assert (found.features, found.fits) == (30, True)
+    seen.clear()
+    model.trace(LONG_IDS)
+    assert model.estimate(LONG_IDS).active_features == len(whole.activations)
+    assert seen == [len(LONG_IDS)]
+    assert model.estimate(LONG_IDS, position=3).active_features == int((whole.activations.position <= 3).sum())
+
+
+@pytest.mark.parametrize("kind", ["per-layer", "neurons"])
+def test_the_memory_of_a_run_is_estimated_from_its_shapes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace_size, "BEGINNING", 5)
+    model = tiny_model() if kind == "per-layer" else case_of("llama", "neurons").model
+    whole, beginning = run_of(model, LONG_IDS), run_of(model, LONG_IDS[:5])
+    size = size_of_longer(model.model, model.transcoders, beginning, len(LONG_IDS), len(LONG_IDS) - 1)
+    tensors = {id(one): one for one in tensors_of((whole.captured, whole.nodes))}.values()
+    table = sum(getattr(whole.activations, name).nbytes for name in ("layer", "position", "feature", "value"))
+    assert size.run_bytes == pytest.approx(sum(one.nbytes for one in tensors) + table, rel=0.15)
+    assert size.run_peak > size.run_bytes
+    n_twice = 2 * len(LONG_IDS)
+    twice = size_of_longer(model.model, model.transcoders, beginning, n_twice, n_twice - 1)
+    patterns = sum(layer.pattern.nbytes for layer in whole.captured.layers)
+    assert twice.run_bytes - 2 * size.run_bytes == pytest.approx(2 * patterns, rel=0.3)
+
+
+def test_a_long_prompt_whose_run_does_not_fit_is_too_much(
+    tokens_run: tuple[ReplacementModel, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = tokens_run
+    size = size_of_longer(model.model, model.transcoders, run_of(model, LONG_IDS[:5]), 20_000, 19_999)
+    patterns = model.n_layers * model.model.heads.n * 20_000**2 * 4
+    assert size.run_bytes > patterns
+    monkeypatch.setattr(estimate, "available_memory", lambda: patterns)
+    found = estimate_size(size, 5, 10)
+    assert not found.fits
+    assert found.memory > patterns
+    assert str(found).endswith(": too much")
+    assert found.seconds > estimate_size(replace(size, run_operations=0.0), 5, 10).seconds
+
+
+def test_a_run_whose_attention_patterns_do_not_fit_is_refused_before_it_runs(
+    tokens_run: tuple[ReplacementModel, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, seen = tokens_run
+    monkeypatch.setattr(trace_size, "free_memory", lambda _: 1000)
+    for work in (model.trace, model.estimate, model.activations):
+        with pytest.raises(
+            OutOfMemory, match=r"A run on \d+ tokens keeps .* of attention patterns, and 0 MiB of memory are"
+        ):
+            work(LONG_IDS)
+    assert seen == []

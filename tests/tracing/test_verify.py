@@ -163,7 +163,9 @@ def test_a_verification_has_a_table_and_summary_numbers(graph: Graph) -> None:
 def test_what_all_edges_add_up_to_is_beside_each_targets_value(graph: Graph) -> None:
     checked = graph.verify(1)
     frame = checked.targets_to_frame()
-    assert list(frame) == ["target", "value", "features", "errors", "tokens", "nodes", "rest"]
+    assert list(frame) == [
+        "target", "value", "features", "errors", "tokens", "nodes", "rest", "position_embeddings", "uncounted", "biases",
+    ]  # fmt: skip
     assert frame["target"].tolist() == [target.token for target in graph.targets]
     logits = reference_model()._run_of(graph, None).captured.uncapped_logits
     values = [float(logits[target.token_id] - logits.mean()) for target in graph.targets]

@@ -256,8 +256,8 @@ MUTATIONS = (
     Mutation(
         "the estimate of a trace is ten times too long",
         "circuit_widget/tracing/estimate.py",
-        "return 2 * of_features, 2 * n_targets * float(below[run.position])",
-        "return 20 * of_features, 20 * n_targets * float(below[run.position])",
+        "return 2 * of_features, 2 * n_targets * float(below[size.position])",
+        "return 20 * of_features, 20 * n_targets * float(below[size.position])",
         ("tests/tracing/test_estimate.py",),
     ),
     Mutation(

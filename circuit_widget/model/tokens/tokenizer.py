@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from circuit_widget.arguments import first_line, quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import LoadError
+from circuit_widget.system.warning import warn
 
 Tokenizer: TypeAlias = PreTrainedTokenizerBase
 
@@ -81,6 +82,29 @@ def _kind(given: object) -> str:
     return f"{quoted(given)} ({name})" if isinstance(given, bool | int | float | bytes) else f"a {name}"
 
 
+MANY_ADDED = 512
+"""Tokens beyond the embeddings that may have been added to a tokenizer; with more it is that of another model."""
+
+FEWEST_KNOWN = 0.5
+"""Least share of the embeddings that have a token. Embeddings are padded, but not to twice their number."""
+
+
+def warn_of_tokenizer(name: str, tokenizer: Tokenizer, n_embeddings: int) -> None:
+    """Warn that a tokenizer seems to be that of another model, by how many tokens it has and how many are embedded."""
+    n_tokens = len(tokenizer)
+    if FEWEST_KNOWN * n_embeddings <= n_tokens <= n_embeddings + MANY_ADDED:
+        return
+    consequence = (
+        "Prompts with tokens that have no embedding are refused, and others may mean something else to the model"
+        if n_tokens > n_embeddings
+        else "Texts may mean something else to the model, and most of its tokens have no text"
+    )
+    warn(
+        f"The tokenizer has {n_tokens:,} tokens and the model {name!r} has {n_embeddings:,} embeddings, so the tokenizer seems "
+        f"to be that of another model. {consequence}. Pass the model's own as tokenizer=."
+    )
+
+
 def keeps_offsets(tokenizer: Tokenizer) -> bool:
     """Whether a tokenizer returns the part of the text that each token covers; those written in Python do not."""
     return bool(getattr(tokenizer, "is_fast", False))
@@ -109,10 +133,12 @@ def unknown_text(token_id: int) -> str:
 
 def not_embedded(text: str, token_id: int, rows: int, where: str = "") -> str:
     """Return the error message for a token that the tokenizer has and the model does not."""
+    beyond = f"The token {text!r:.80} (id {token_id}) is beyond the model's {rows} embeddings{where}"
+    if token_id >= rows + MANY_ADDED:
+        return f"{beyond}: the tokenizer seems to be that of another model. Load the model with its own, tokenizer=."
     return (
-        f"The token {text!r:.80} (id {token_id}) is beyond the model's {rows} embeddings{where}: it was added to the "
-        "tokenizer alone. Call model.resize_token_embeddings(len(tokenizer)) before loading the model here, or leave "
-        "the token out."
+        f"{beyond}: it was added to the tokenizer alone. Call model.resize_token_embeddings(len(tokenizer)) before loading the "
+        "model here, or leave the token out."
     )
 
 
