@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -201,7 +202,7 @@ class _Collector:
         self._transcoders = model.transcoders
         self._folder = folder
         self._writer = writer
-        self._interrupts = Interrupts(lambda: warn(STOPPING))
+        self._interrupts = Interrupts(_announce)
         self._first = first_position(model.model.network.config)
         self._n_saved = manifest.n_tokens
         self._words = WordNumbers(model.model.tokenizer)
@@ -378,6 +379,11 @@ class _Collector:
 def batch_tokens(model: LanguageModel) -> int:
     """Return the tokens of a batch on a model's device."""
     return BATCH_TOKENS if model.device.type == "cpu" else DEVICE_BATCH_TOKENS
+
+
+def _announce() -> None:
+    # No warning: the line that it would point to is where the interrupt happened to come.
+    print(STOPPING, file=sys.stderr, flush=True)
 
 
 def _fraction(source: Source, most: int | None, texts: Texts) -> float:

@@ -46,7 +46,7 @@ class Interrupts:
     def _receive(self, _number: int, _frame: FrameType | None) -> None:
         first, self.came = not self.came, True
         if first and self.in_step:
-            # An error here would end the step: a warning can be one, and output can be in the middle of a line.
+            # An error here would end the step: output that is interrupted in the middle of a line can give one.
             with suppress(Exception):
                 self._announce()
         elif first or self.in_step:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from circuit_widget.cli import main
-from circuit_widget.errors import CircuitWidgetWarning
 from circuit_widget.examples import collect
 from circuit_widget.examples.folder import FolderWriter
 from circuit_widget.examples.forward import run_batch
@@ -61,19 +60,22 @@ def test_between_batches_it_saves_at_once(tmp_path: Path) -> None:
     check_goes_on(tmp_path / "some", tmp_path / "whole")
 
 
-def test_in_a_batch_it_stops_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_batch_it_stops_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with monkeypatch.context() as patched:
         interrupt_in_a_batch(patched, Interrupting(2))
-        with (
-            pytest.warns(CircuitWidgetWarning, match="stops when this batch of texts has run"),
-            pytest.raises(KeyboardInterrupt, match=r"stopped after \d+ tokens, which are saved; the same call goes on"),
+        with pytest.raises(
+            KeyboardInterrupt, match=r"stopped after \d+ tokens, which are saved; the same call goes on"
         ):
             tiny_model().collect_examples(TEXTS, tmp_path / "some", progress=False)
+    assert capsys.readouterr().err.startswith(
+        "The collection stops when this batch of texts has run, and saves what it"
+    )
     assert read_manifest(tmp_path / "some").sources[0].batches == 2
     check_goes_on(tmp_path / "some", tmp_path / "whole")
 
 
-@pytest.mark.filterwarnings("ignore:The collection stops")
 def test_a_second_one_in_a_batch_stops_at_once_and_says_what_is_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +100,6 @@ def test_a_second_one_does_not_end_the_save(tmp_path: Path, monkeypatch: pytest.
     check_goes_on(tmp_path / "some", tmp_path / "whole")
 
 
-@pytest.mark.filterwarnings("ignore:The collection stops")
 def test_the_command_line_says_what_is_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,7 @@ export function Histogram({ histogram, activation, mean }: Props) {
         ))}
         <span class="here" style={outside === "" ? { left: `${(100 * place).toFixed(1)}%` } : {}} />
       </div>
-      <p class="scale">
+      <p class={`scale ${outside}`}>
         <span>{decimal(least)}</span>
         <span data-test="card-here">{standing(histogram, activation)}</span>
         <span>{decimal(most)}</span>
