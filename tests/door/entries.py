@@ -284,7 +284,14 @@ def make_entries() -> dict[str, Entry]:
         "Supernode": (Supernode, {"id": "s1", "name": "name", "color": 0, "nodes": (node,)}),
         "Circuit": (
             cw.Circuit,
-            {**whole, "node_threshold": 0, "edge_threshold": 0, "revision": 0, "filters": cw.Filters(), "least_share": 0},
+            {
+                **whole,
+                "node_threshold": 0,
+                "edge_threshold": 0,
+                "revision": 0,
+                "filters": cw.Filters(),
+                "least_share": 0,
+            },
         ),
         "Filters": (cw.Filters, filters),
         "CircuitWidget": (
