@@ -59,7 +59,7 @@ def _sign(excites: bool) -> Callable[[Pen, float, float], None]:
 
 def cutoff_entry(drawn: int, total: int, least_share: float) -> Entry:
     """Return the entry that says how many of the edges between boxes are drawn, and from which share on."""
-    return f"circuit: edges from {percent(least_share)}, {drawn} of {total}", 0.0, lambda pen, x, y: None
+    return f"circuit: edges from {percent(least_share)}, {drawn} of {total}", 0.0, lambda *_: None
 
 
 def group_entries(circuit: Circuit) -> list[Entry]:
