@@ -88,7 +88,8 @@ class FeatureCard:
     def at(self, activation: float) -> FeatureCard:
         """Return the card for an activation of this sign: a negative one promotes what a positive one suppresses.
 
-        Its label is that of this sign. Changes of logits are then for each unit of activation below zero.
+        Its label is that of this sign. Changes of logits are then for each unit of activation below zero. Examples of both
+        signs stay where they are: those of a negative activation are `lowest`, and `examples` can be empty then.
 
         Raises:
             NodeError: the activation is not a finite number.

@@ -283,6 +283,10 @@ describe("a feature's card", () => {
     const none = { ...CARD, examples: [], frequency: 0 };
     const never = await card("1_8_4", { ...none, origin: "9 tokens of your texts" });
     expect(never.querySelector(".none")?.textContent).toBe("no examples: never active on 9 tokens of your texts");
+    const other = await card("1_8_4", { ...COLLECTED, examples: [], maximum: 0, levels: [] });
+    expect(other.querySelector(".none")?.textContent).toBe(
+      "no examples: never above zero on 120 tokens of <b>texts</b>.jsonl",
+    );
     const unknown = await card("1_8_4", { ...none, frequency: null, origin: null });
     expect(unknown.querySelector(".none")?.textContent).toBe("no examples come with these transcoders");
   });
