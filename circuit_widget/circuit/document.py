@@ -18,6 +18,7 @@ from circuit_widget.circuit.rules import (
     COLORS,
     MOST_ENTRIES,
     SUPERNODE_ID,
+    checked_edge_numbers,
     checked_label,
     checked_least_share,
     checked_name,
@@ -75,8 +76,9 @@ class Circuit:
     their own; members of supernodes need not be pinned. `positions` are centres of boxes in the circuit pane's unit
     square, x to the right and y down, for those the user moved. A threshold of None is the largest at which a person can
     read the map of the graph: see docs/widget.md. `filters` hide more of the map. Edges between boxes are drawn from
-    `least_share` of a box's input on, 4% if it is None; the strongest edge into each box is always drawn. Raises
-    CircuitError, also from every edit, for what breaks these rules.
+    `least_share` of a box's input on, 4% if it is None; the strongest edge into each box is always drawn. With
+    `edge_numbers`, drawn edges have their signed percentages. Raises CircuitError, also from every edit, for what breaks
+    these rules.
     """
 
     pinned: tuple[str, ...] = ()
@@ -88,6 +90,7 @@ class Circuit:
     revision: int = 0
     filters: Filters = field(default_factory=Filters)
     least_share: float | None = None
+    edge_numbers: bool = False
 
     def __post_init__(self) -> None:
         given_labels = of_type(self.labels, Mapping, "The labels of a circuit are texts by node id", CircuitError)
@@ -108,6 +111,7 @@ class Circuit:
         object.__setattr__(self, "revision", checked_revision(self.revision))
         of_type(self.filters, Filters, "The filters of a circuit are Filters", CircuitError)
         object.__setattr__(self, "least_share", checked_least_share(self.least_share))
+        object.__setattr__(self, "edge_numbers", checked_edge_numbers(self.edge_numbers))
         self._check_supernodes()
         for what in ("pinned", "supernodes", "labels", "positions"):
             if (count := len(getattr(self, what))) > MOST_ENTRIES:
@@ -259,6 +263,10 @@ class Circuit:
     def cut_edges(self, least_share: float | None) -> Circuit:
         """Draw edges between boxes from this share of a box's input on; None is the default, 4%."""
         return self._edited(least_share=least_share)
+
+    def number_edges(self, edge_numbers: bool = True) -> Circuit:
+        """Write the signed percentage of a box's input on each drawn edge between boxes, or no longer."""
+        return self._edited(edge_numbers=edge_numbers)
 
     def _edited(self, **changes: Any) -> Circuit:
         supernodes = changes.get("supernodes", self.supernodes)

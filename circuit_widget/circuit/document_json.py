@@ -34,7 +34,7 @@ FILTERED_VERSION = 2
 """Version of a circuit with filters; one without any is of the first version, which every version of the package reads."""
 
 CUT_VERSION = 3
-"""Version of a circuit with a least share of drawn edges."""
+"""Version of a circuit with a least share of drawn edges, or with numbers on them."""
 
 WORK_VERSION = 2
 """Version of the file that keeps a widget's circuit and experiments; the first version is a circuit by itself."""
@@ -46,7 +46,7 @@ LONGEST_PROBLEM = 120
 
 KEYS = ("version", "revision", "pinned", "supernodes", "labels", "positions", "node_threshold", "edge_threshold")
 FILTERED_KEYS = (*KEYS, "filters")
-CUT_KEYS = (*FILTERED_KEYS, "least_share")
+CUT_KEYS = (*FILTERED_KEYS, "least_share", "edge_numbers")
 KEYS_OF = {VERSION: KEYS, FILTERED_VERSION: FILTERED_KEYS, CUT_VERSION: CUT_KEYS}
 SUPERNODE_KEYS = ("id", "name", "color", "nodes")
 
@@ -54,7 +54,8 @@ SUPERNODE_KEYS = ("id", "name", "color", "nodes")
 def document(circuit: Circuit) -> dict[str, Any]:
     """Return the document as plain JSON, with its keys always in the same order."""
     filters = circuit.filters.to_json()
-    version = CUT_VERSION if circuit.least_share is not None else FILTERED_VERSION if filters else VERSION
+    draws_otherwise = circuit.least_share is not None or circuit.edge_numbers
+    version = CUT_VERSION if draws_otherwise else FILTERED_VERSION if filters else VERSION
     return {
         "version": version,
         "revision": circuit.revision,
@@ -67,7 +68,7 @@ def document(circuit: Circuit) -> dict[str, Any]:
         "node_threshold": circuit.node_threshold,
         "edge_threshold": circuit.edge_threshold,
         **({"filters": filters} if "filters" in KEYS_OF[version] else {}),
-        **({"least_share": circuit.least_share} if "least_share" in KEYS_OF[version] else {}),
+        **({"least_share": circuit.least_share, "edge_numbers": circuit.edge_numbers} if draws_otherwise else {}),
     }
 
 
@@ -91,6 +92,7 @@ def circuit(value: object) -> Circuit:
         revision=whole["revision"],
         filters=Filters.from_json(whole.get("filters", {})),
         least_share=whole.get("least_share"),
+        edge_numbers=whole.get("edge_numbers", False),
     )
 
 

@@ -121,6 +121,14 @@ def checked_least_share(share: object) -> float | None:
     return float(share)
 
 
+def checked_edge_numbers(switch: object) -> bool:
+    """Return whether edges have their numbers."""
+    switch = plain_number(switch)
+    if not isinstance(switch, bool):
+        raise CircuitError(f"Numbers on edges are on or off, true or false; given {displayed(switch)}.")
+    return switch
+
+
 def checked_revision(revision: object) -> int:
     """Return the revision of a circuit: its number of edits."""
     revision = plain_number(revision)

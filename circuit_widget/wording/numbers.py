@@ -33,6 +33,11 @@ def percent(share: float) -> str:
     return f"{_fixed(value, 1 if value != 0 and abs(value) < 0.95 else 0)}%"
 
 
+def signed_percent(share: float) -> str:
+    """Return a share with its sign: +22%, −4%."""
+    return f"+{percent(share)}" if share > 0 else percent(share)
+
+
 def probability(value: float) -> str:
     """Return a probability with two decimals."""
     return _fixed(value, 2) if math.isfinite(value) else NO_NUMBER

@@ -5,6 +5,7 @@ import recorded from "../../tests/fixtures/layout.json";
 import { answersBeside, boxBeside } from "../src/layout/beside";
 import { circuitLayout, type LayoutBox, type PlacedBox } from "../src/layout/circuit-layout";
 import { FAINT_WIDTHS } from "../src/layout/constants";
+import { boxArea, numberPlaces } from "../src/layout/edge-numbers";
 import { type Area, type LabelledMap, labelArea, type MapLabel, mapLabels } from "../src/layout/map-labels";
 import { columnsWithText, type MapNode, mapLayout } from "../src/layout/map-layout";
 import { type BoxLink, mapEdge, type Route, routeEdges, type Trunk, visibleLinks } from "../src/layout/routing";
@@ -82,6 +83,8 @@ interface Fixture {
       readonly boxes: readonly unknown[];
       readonly text_size: number;
       readonly visible: readonly BoxLink[];
+      readonly areas: readonly unknown[];
+      readonly numbers: readonly unknown[];
       readonly cut: readonly (readonly [number, readonly BoxLink[]])[];
       readonly routes: readonly Route[];
       readonly injected: readonly PlacedBox[];
@@ -188,6 +191,10 @@ describe("circuit", () => {
     const { boxes } = circuitLayout(entry.boxes, entry.width, entry.height);
     const routes = routeEdges(boxes, links, entry.width);
     expectSame(routes, entry.expected.routes, "routes");
+    const areas = boxes.map((box, at) => boxArea(box, at % 3 === 0 ? 40 : 0, at % 4 === 0 ? 30 : 0));
+    expectSame(areas, entry.expected.areas, "areas");
+    const widths = routes.map((_, at) => 30 + (at % 5));
+    expectSame(numberPlaces(areas, routes, widths, entry.width, entry.height), entry.expected.numbers, "numbers");
     const injected = entry.expected.injected.map((_, at) => {
       const host = at === 0 ? null : 4 * (at - 1);
       return boxBeside("California", 1 + (at % 4), host, boxes, routes, entry.width, entry.height);

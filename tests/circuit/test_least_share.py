@@ -34,6 +34,16 @@ def test_numbers_of_other_libraries_are_taken_and_what_is_no_share_is_refused() 
         cw.Circuit().cut_edges(4)
 
 
+def test_numbers_on_edges_are_saved_with_the_circuit_too(tmp_path: Path) -> None:
+    circuit = cw.Circuit().number_edges()
+    path = circuit.save(tmp_path / "circuit.json")
+    assert json.loads(path.read_text(encoding="utf-8"))["version"] == 3
+    assert cw.Circuit.load(path) == circuit
+    assert carry_over(circuit, graph(DALLAS), graph(SHORTER)).circuit.edge_numbers
+    with pytest.raises(CircuitError, match="true or false; given 1"):
+        cw.Circuit(edge_numbers=1)
+
+
 def test_it_stays_on_another_graph() -> None:
     circuit = cw.Circuit().cut_edges(0.1)
     assert carry_over(circuit, graph(DALLAS), graph(SHORTER)).circuit.least_share == 0.1

@@ -71,6 +71,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Circuit.filter.filters": NONE,
     "Circuit.least_share": SHARE | NONE,
     "Circuit.cut_edges.least_share": SHARE | NONE,
+    "Circuit.edge_numbers": FLAG,
+    "Circuit.number_edges.edge_numbers": FLAG,
     "Filters.from_json.value": EMPTY_MAPPING,
     "Filters.kinds": EMPTY | NONE,
     "Filters.layers": NONE,

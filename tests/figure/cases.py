@@ -6,6 +6,7 @@ from typing import Any
 
 from circuit_widget.figure.layout.beside import answers_beside, box_beside
 from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layout
+from circuit_widget.figure.layout.edge_numbers import box_area, number_places
 from circuit_widget.figure.layout.map_labels import Area, LabelledMap, MapDot, label_area, label_frame, map_labels
 from circuit_widget.figure.layout.map_layout import MapNode, columns_with_text, map_layout
 from circuit_widget.figure.layout.routing import Link, Trunk, map_edge, route_edges, visible_links
@@ -316,6 +317,10 @@ def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, heigh
     visible = visible_links(links)
     shares = (0.0, 0.1, 0.5)
     routes = route_edges(layout.boxes, visible, width)
+    areas = [
+        box_area(box, 40.0 if at % 3 == 0 else 0.0, 30.0 if at % 4 == 0 else 0.0) for at, box in enumerate(layout.boxes)
+    ]
+    numbers = number_places(areas, routes, [30.0 + at % 5 for at in range(len(routes))], width, height)
     hosts = [None, *range(0, len(boxes), 4)]
     return {
         "boxes": [box._asdict() for box in boxes],
@@ -328,6 +333,8 @@ def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, heigh
             "visible": [link._asdict() for link in visible],
             "cut": [[share, [link._asdict() for link in visible_links(links, share)]] for share in shares],
             "routes": [route._asdict() for route in routes],
+            "areas": [area._asdict() for area in areas],
+            "numbers": numbers,
             "injected": [
                 box_beside("California", 1 + at % 4, host, layout.boxes, routes, width, height)._asdict()
                 for at, host in enumerate(hosts)

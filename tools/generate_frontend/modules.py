@@ -9,7 +9,16 @@ from types import ModuleType
 
 from circuit_widget.circuit import box_edges, document_json, filters, rules
 from circuit_widget.display import visible_graph
-from circuit_widget.figure.layout import beside, circuit_layout, detour, map_labels, map_layout, routing, strokes
+from circuit_widget.figure.layout import (
+    beside,
+    circuit_layout,
+    detour,
+    edge_numbers,
+    map_labels,
+    map_layout,
+    routing,
+    strokes,
+)
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style
 from circuit_widget.figure.scene.palette import Palette
 from circuit_widget.intervention import mode
@@ -113,6 +122,7 @@ def _layout() -> list[str]:
         *_all_of(routing),
         *_all_of(detour),
         *_all_of(beside),
+        *_all_of(edge_numbers),
         *_all_of(strokes),
         *_taken(shapes, "PENTAGON"),
         *_taken(map_scene, "MOST_ANSWERS"),

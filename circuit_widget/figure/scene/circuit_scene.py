@@ -1,12 +1,13 @@
 """The circuit of a figure: boxes by layer and position, the outcomes of an effect beside them, edges between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from circuit_widget.circuit.box_edges import box_edges, node_edges
 from circuit_widget.circuit.document import Box, Circuit
-from circuit_widget.figure.layout.beside import answers_beside, box_beside
+from circuit_widget.figure.layout.beside import ANSWER_GAP, answers_beside, box_beside
 from circuit_widget.figure.layout.circuit_layout import (
     BOX_TEXT,
     CARD,
@@ -21,7 +22,8 @@ from circuit_widget.figure.layout.circuit_layout import (
     circuit_layout,
     name_lines,
 )
-from circuit_widget.figure.layout.routing import LEAST_SHARE, Link, route_edges, visible_links
+from circuit_widget.figure.layout.edge_numbers import NUMBER_HEIGHT, NUMBER_INSET, box_area, number_places
+from circuit_widget.figure.layout.routing import LEAST_SHARE, Link, Route, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import EDGE_OPACITY, FADED_EDGE_OPACITY
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Paint, Pen
@@ -30,6 +32,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.nodes import NodeKind
 from circuit_widget.wording.names import node_name
+from circuit_widget.wording.numbers import signed_percent
 from circuit_widget.wording.outcome import Injected, NewAnswer, Outcome, injected, new_answers, outcome
 from circuit_widget.wording.text import printable, shorten, text_width
 
@@ -60,6 +63,7 @@ class CircuitPicture:
     links: tuple[Link, ...]
     least_share: float
     total: int
+    numbered: bool
     injected: Injected | None
     answers: tuple[NewAnswer, ...]
     height: float
@@ -91,6 +95,7 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
         visible_links([Link(one.source, one.target, one.share) for one in edges], least_share),
         least_share,
         len(edges),
+        circuit.edge_numbers,
         injected(graph, boxes, effect),
         new_answers(graph, boxes, effect),
         height,
@@ -139,6 +144,8 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
             style.EXCITE if share > 0 else style.INHIBIT,
             FADED_EDGE_OPACITY if faded else EDGE_OPACITY,
         )
+    if picture.numbered:
+        _numbers(pen, picture, routes, brought, width)
     if picture.injected is not None and swapped_in is not None:
         _injected(pen, picture, picture.injected, swapped_in, width)
     for index in range(len(placed)):
@@ -149,6 +156,32 @@ def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
         _beside(pen, picture, index, width)
     for answer, box in zip(picture.answers, answers, strict=True):
         _answer(pen, answer, box, width)
+
+
+def _numbers(
+    pen: Pen, picture: CircuitPicture, routes: Sequence[Route], brought: Sequence[PlacedBox], width: float
+) -> None:
+    """Write each edge's percentage of its target's input on it, on a white ground."""
+    size = picture.layout.text_size
+    taken = [
+        box_area(
+            box,
+            text_width(result.text, size) + 10 if result.text else 0.0,
+            _mark_width(result.mark, size) + MARK_GAP if result.mark else 0.0,
+        )
+        for box, result in zip(picture.layout.boxes, picture.outcomes, strict=True)
+    ]
+    taken += [box_area(box, ANSWER_GAP) for box in brought]
+    texts = [signed_percent(link.share) for link in picture.links]
+    widths = [text_width(text, style.CAPTION_SIZE) + 2 * NUMBER_INSET for text in texts]
+    places = number_places(taken, routes, widths, width, picture.height)
+    for link, text, room, place in zip(picture.links, texts, widths, places, strict=True):
+        if place is not None:
+            x, y = place
+            ground = Paint(fill=style.BACKGROUND, opacity=0.9)
+            pen.rectangle(x - room / 2, y - NUMBER_HEIGHT / 2, room, NUMBER_HEIGHT, ground, 3.0)
+            ink = style.EXCITE if link.share > 0 else style.INHIBIT
+            pen.label(x, y, text, style.CAPTION_SIZE, ink, "middle")
 
 
 def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:

@@ -17,10 +17,10 @@ import { EdgeCutoff, leastShareOf } from "./edge-cutoff";
 import { type Dragged, useGestures } from "./gestures";
 import { InjectedMark, placeInjected, tieBetween } from "./injected-mark";
 import { pressKey } from "./keys";
-import { LinkLabel, LinkMark } from "./link-mark";
+import { LinkLabel, LinkMark, LinkNumber } from "./link-mark";
 import { injectedBy, newAnswers, type Outcome, outcomeOf } from "./outcome";
 import { Proposing } from "./proposing";
-import { type Link, type Placed, placeBoxes, routeLinks } from "./scene";
+import { type Link, type Placed, placeBoxes, placeNumbers, routeLinks } from "./scene";
 
 const GhostMenu = onFirstUse(() => import("./ghost-menu").then((menu) => menu.GhostMenu));
 
@@ -93,6 +93,12 @@ export function CircuitPane({ store }: { store: Store }) {
   );
   const outcomeAt = (one: Placed): Outcome => outcomes.value.get(one.box.id) as Outcome;
   const isGhost = (one: Placed): boolean => "reason" in one.box;
+  const numbers = useComputed(() => {
+    if (!store.circuit.value.edge_numbers) return [];
+    const brought = [...present(injectedPlace.value), ...answerPlaces.value];
+    const places = placeNumbers(links.value, all.value, outcomeAt, brought, size.value);
+    return places.flatMap((place, at) => (place === null ? [] : [{ link: links.value[at], place }]));
+  });
   const dragged = gestures.dragged.value;
   const moving = dragged?.moved ? dragged : null;
   const target = gestures.target(resting.value);
@@ -191,10 +197,16 @@ export function CircuitPane({ store }: { store: Store }) {
       <div class={all.value.length === 0 ? "hint empty" : "hint"}>
         <span data-test="circuit-hint">{hintOf(moving, target, all.value.length)}</span>
         <Proposing store={store} />
+        {all.value.length > 2 && edges.value.length > 0 && (
+          <EdgeCutoff
+            store={store}
+            drawn={shares.value.length}
+            total={edges.value.length}
+            numbered={numbers.value.length}
+            moved={moved}
+          />
+        )}
       </div>
-      {edges.value.length > 0 && (
-        <EdgeCutoff store={store} drawn={shares.value.length} total={edges.value.length} moved={moved} />
-      )}
       {/* biome-ignore lint/a11y/noSvgWithoutTitle: the pane has the label; a title would pop up under the pointer. */}
       <svg
         class="circuit"
@@ -216,6 +228,9 @@ export function CircuitPane({ store }: { store: Store }) {
               active.link.value = hovers ? link.key : null;
             }}
           />
+        ))}
+        {numbers.value.map(({ link, place }) => (
+          <LinkNumber key={link.key} link={link} place={place} />
         ))}
         {ghosts.value.map((one) => (
           <BoxMark
@@ -273,9 +288,11 @@ export function CircuitPane({ store }: { store: Store }) {
             paneWidth={size.value.width}
           />
         ))}
-        {lit.map((link) => (
-          <LinkLabel key={link.key} link={link} />
-        ))}
+        {lit
+          .filter((link) => !numbers.value.some((one) => one.link === link))
+          .map((link) => (
+            <LinkLabel key={link.key} link={link} />
+          ))}
       </svg>
       {moving?.what === "member" && (
         <span class="ghost" style={{ left: `${moving.x}px`, top: `${moving.y}px` }}>

@@ -1,5 +1,5 @@
 import { EDGE_OPACITY, FADED_EDGE_OPACITY } from "../layout/constants";
-import type { Route } from "../layout/routing";
+import type { Point, Route } from "../layout/routing";
 import { barHalf, dashes, headHalf, headLength } from "../layout/strokes";
 import { percent, signedPercent } from "../wording/words";
 import type { Link } from "./scene";
@@ -48,6 +48,15 @@ export function LinkLabel({ link }: { link: Link }) {
   const [x, y] = middle(link.route.path);
   return (
     <text class={`link-label ${link.share > 0 ? "excites" : "inhibits"}`} x={x + 5} y={y}>
+      {signedPercent(link.share)}
+    </text>
+  );
+}
+
+/** The share of a link at its place among all others. */
+export function LinkNumber({ link, place: [x, y] }: { link: Link; place: Point }) {
+  return (
+    <text class={`link-label number ${link.share > 0 ? "excites" : "inhibits"}`} x={x} y={y} data-test="edge-number">
       {signedPercent(link.share)}
     </text>
   );

@@ -4,8 +4,15 @@ import type { BoxEdge } from "../core/box-edges";
 import { KIND } from "../core/constants";
 import type { Box, Circuit, NodeKind, Snapshot } from "../core/types";
 import { circuitLayout, type PlacedBox } from "../layout/circuit-layout";
-import { type Route, routeEdges } from "../layout/routing";
+import { ANSWER_GAP, NUMBER_INSET } from "../layout/constants";
+import { boxArea, numberPlaces } from "../layout/edge-numbers";
+import { type Point, type Route, routeEdges } from "../layout/routing";
+import { CAPTION_SIZE } from "../page/constants";
 import type { Size } from "../page/size";
+import { textWidth } from "../text/width";
+import { signedPercent } from "../wording/words";
+import { markRoom, textRoom } from "./box-mark";
+import type { Outcome } from "./outcome";
 
 /** A box, its name, and where it is; `x` and `y` are its centre. */
 export interface Placed extends PlacedBox {
@@ -77,6 +84,28 @@ export function routeLinks(
     share,
     route: routes[at],
   }));
+}
+
+/** Where the numbers of links are, clear of boxes and what is beside them, and of boxes that an experiment brings in. */
+export function placeNumbers(
+  links: readonly Link[],
+  placed: readonly Placed[],
+  outcomeAt: (one: Placed) => Outcome,
+  brought: readonly PlacedBox[],
+  { width, height }: Size,
+): readonly (Point | null)[] {
+  const taken = [
+    ...placed.map((one) => boxArea(one, textRoom(outcomeAt(one)), markRoom(outcomeAt(one)))),
+    ...brought.map((one) => boxArea(one, ANSWER_GAP)),
+  ];
+  const widths = links.map(({ share }) => textWidth(signedPercent(share), CAPTION_SIZE) + 2 * NUMBER_INSET);
+  return numberPlaces(
+    taken,
+    links.map(({ route }) => route),
+    widths,
+    width,
+    height,
+  );
 }
 
 /** The box under a point; the last drawn lies on top. */

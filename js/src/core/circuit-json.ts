@@ -3,6 +3,7 @@
 import type { NodeId } from "../wire/types";
 import {
   checkedColor,
+  checkedEdgeNumbers,
   checkedLabel,
   checkedLeastShare,
   checkedName,
@@ -36,6 +37,7 @@ export function parseCircuit(value: unknown): Circuit {
     ...versioned(
       checkedFilters(whole.filters === undefined ? NO_FILTERS : whole.filters),
       checkedLeastShare(whole.least_share ?? null),
+      checkedEdgeNumbers(whole.edge_numbers === undefined ? false : whole.edge_numbers),
     ),
     labels: Object.fromEntries(
       labels.map(([node, text]) => [checkedNode(node), checkedLabel(text)] as const).filter(([, text]) => text !== ""),

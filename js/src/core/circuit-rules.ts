@@ -104,6 +104,12 @@ export function checkedLeastShare(share: unknown): number | null {
   return share;
 }
 
+/** Whether edges have their numbers. */
+export function checkedEdgeNumbers(on: unknown): boolean {
+  if (typeof on !== "boolean") refuse(`Numbers on edges are on or off, true or false; given ${quoted(on)}.`);
+  return on;
+}
+
 function isShare(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value <= 1;
 }

@@ -17,7 +17,7 @@ const KEYS = [
 const KEYS_OF: Readonly<Record<Circuit["version"], readonly string[]>> = {
   1: KEYS,
   2: [...KEYS, "filters"],
-  3: [...KEYS, "filters", "least_share"],
+  3: [...KEYS, "filters", "least_share", "edge_numbers"],
 };
 
 /** The keys that a document of a version has. */
@@ -33,7 +33,8 @@ export function keysOf(version: unknown = 1): readonly string[] {
 export function versioned(
   filters: Filters,
   leastShare: number | null,
-): Pick<Circuit, "version" | "filters" | "least_share"> {
-  if (leastShare !== null) return { version: 3, filters, least_share: leastShare };
+  numbers: boolean,
+): Pick<Circuit, "version" | "filters" | "least_share" | "edge_numbers"> {
+  if (leastShare !== null || numbers) return { version: 3, filters, least_share: leastShare, edge_numbers: numbers };
   return Object.keys(filters).length === 0 ? { version: 1 } : { version: 2, filters };
 }

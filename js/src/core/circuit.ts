@@ -6,6 +6,7 @@
 import type { NodeId } from "../wire/types";
 import {
   checkedColor,
+  checkedEdgeNumbers,
   checkedLabel,
   checkedLeastShare,
   checkedName,
@@ -19,7 +20,7 @@ import {
 import { versioned } from "./circuit-version";
 import { COLORS, KIND } from "./constants";
 import { checkedFilters, NO_FILTERS, type Unchecked } from "./filters";
-import type { Box, Circuit, Filters, Snapshot, Supernode } from "./types";
+import type { Box, Circuit, Snapshot, Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
   version: 1,
@@ -150,17 +151,23 @@ export function threshold(circuit: Circuit, shares: { readonly node?: number; re
 
 /** Has the map hide what filters say, in place of any before; null removes them all. */
 export function filter(circuit: Circuit, filters: Unchecked | null): Circuit {
-  return withVersion(circuit, checkedFilters(filters ?? NO_FILTERS), circuit.least_share ?? null);
+  return versionedEdit(circuit, { filters: checkedFilters(filters ?? NO_FILTERS) });
 }
 
 /** Has edges between boxes drawn from a share of a box's input on; null for the default. */
 export function cutEdges(circuit: Circuit, leastShare: number | null): Circuit {
-  return withVersion(circuit, circuit.filters ?? NO_FILTERS, checkedLeastShare(leastShare));
+  return versionedEdit(circuit, { least_share: checkedLeastShare(leastShare) });
 }
 
-function withVersion(circuit: Circuit, filters: Filters, leastShare: number | null): Circuit {
-  const { version: _, filters: __, least_share: ___, ...rest } = edited(circuit, {});
-  return { ...versioned(filters, leastShare), ...rest };
+/** Has drawn edges between boxes have their percentages, or no longer. */
+export function numberEdges(circuit: Circuit, numbers = true): Circuit {
+  return versionedEdit(circuit, { edge_numbers: checkedEdgeNumbers(numbers) });
+}
+
+/** An edit of what only later versions of the document have. */
+function versionedEdit(circuit: Circuit, changes: Pick<Circuit, "filters" | "least_share" | "edge_numbers">): Circuit {
+  const { version: _, filters, least_share, edge_numbers, ...rest } = edited(circuit, changes);
+  return { ...versioned(filters ?? NO_FILTERS, least_share ?? null, edge_numbers ?? false), ...rest };
 }
 
 /** Throws a CircuitError where a circuit does not fit a graph: a logit in a supernode. */

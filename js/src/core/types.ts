@@ -94,7 +94,7 @@ export interface Filters {
 
 /** The user's document on a graph, exactly as it is saved. */
 export interface Circuit {
-  /** 3 with a least share of drawn edges, else 2 with filters, else 1. */
+  /** 3 with a least share of drawn edges or numbers on them, else 2 with filters, else 1. */
   readonly version: 1 | 2 | 3;
   readonly revision: number;
   readonly pinned: readonly NodeId[];
@@ -106,8 +106,10 @@ export interface Circuit {
   readonly node_threshold: number | null;
   readonly edge_threshold: number | null;
   readonly filters?: Filters;
-  /** The least share of a box's input with which an edge between boxes is drawn; none for the default. */
-  readonly least_share?: number;
+  /** The least share of a box's input with which an edge between boxes is drawn; none, or null, for the default. */
+  readonly least_share?: number | null;
+  /** Whether drawn edges between boxes have their percentages. */
+  readonly edge_numbers?: boolean;
 }
 
 /** A box of the circuit pane: a supernode, or a pinned node by itself. */

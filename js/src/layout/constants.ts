@@ -214,6 +214,23 @@ export const MOST_PLACES = 40;
 /** From the right and from the top, of a box that belongs to none of the circuit. */
 export const CORNER = [12, 30] as const;
 
+export const NUMBER_HEIGHT = 14;
+
+/** Between the ends of a number and the ends of its ground. */
+export const NUMBER_INSET = 3;
+
+/** Between a number and a box. */
+export const NUMBER_CLEARANCE = 2;
+
+/** Height above a box where its result, or the mark on it, may be. */
+export const ABOVE_BOX = 22;
+
+/** Places that are tried before the middle of an edge, and as many after it. */
+export const NUMBER_STEPS = 14;
+
+/** Between two of these places, as a share of the whole edge. */
+export const NUMBER_STEP = 0.03125;
+
 /** Widths of edges without sign, thinnest first. */
 export const FAINT_WIDTHS = [0.7, 1.1, 1.7] as const;
 
