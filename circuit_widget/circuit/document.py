@@ -19,6 +19,7 @@ from circuit_widget.circuit.rules import (
     MOST_ENTRIES,
     SUPERNODE_ID,
     checked_label,
+    checked_least_share,
     checked_name,
     checked_node,
     checked_nodes,
@@ -73,8 +74,9 @@ class Circuit:
     A node belongs to at most one supernode, and no supernode is empty. Pinned nodes outside supernodes are boxes of
     their own; members of supernodes need not be pinned. `positions` are centres of boxes in the circuit pane's unit
     square, x to the right and y down, for those the user moved. A threshold of None is the largest at which a person can
-    read the map of the graph: see docs/widget.md. `filters` hide more of the map. Raises CircuitError, also from every
-    edit, for what breaks these rules.
+    read the map of the graph: see docs/widget.md. `filters` hide more of the map. Edges between boxes are drawn from
+    `least_share` of a box's input on, 4% if it is None; the strongest edge into each box is always drawn. Raises
+    CircuitError, also from every edit, for what breaks these rules.
     """
 
     pinned: tuple[str, ...] = ()
@@ -85,6 +87,7 @@ class Circuit:
     edge_threshold: float | None = None
     revision: int = 0
     filters: Filters = field(default_factory=Filters)
+    least_share: float | None = None
 
     def __post_init__(self) -> None:
         given_labels = of_type(self.labels, Mapping, "The labels of a circuit are texts by node id", CircuitError)
@@ -104,6 +107,7 @@ class Circuit:
         object.__setattr__(self, "edge_threshold", checked_threshold("edge", self.edge_threshold))
         object.__setattr__(self, "revision", checked_revision(self.revision))
         of_type(self.filters, Filters, "The filters of a circuit are Filters", CircuitError)
+        object.__setattr__(self, "least_share", checked_least_share(self.least_share))
         self._check_supernodes()
         for what in ("pinned", "supernodes", "labels", "positions"):
             if (count := len(getattr(self, what))) > MOST_ENTRIES:
@@ -251,6 +255,10 @@ class Circuit:
     def filter(self, filters: Filters | None) -> Circuit:
         """Have the map hide what these filters say, in place of any before; None removes them all."""
         return self._edited(filters=Filters() if filters is None else filters)
+
+    def cut_edges(self, least_share: float | None) -> Circuit:
+        """Draw edges between boxes from this share of a box's input on; None is the default, 4%."""
+        return self._edited(least_share=least_share)
 
     def _edited(self, **changes: Any) -> Circuit:
         supernodes = changes.get("supernodes", self.supernodes)

@@ -33,6 +33,9 @@ VERSION = 1
 FILTERED_VERSION = 2
 """Version of a circuit with filters; one without any is of the first version, which every version of the package reads."""
 
+CUT_VERSION = 3
+"""Version of a circuit with a least share of drawn edges."""
+
 WORK_VERSION = 2
 """Version of the file that keeps a widget's circuit and experiments; the first version is a circuit by itself."""
 
@@ -43,14 +46,17 @@ LONGEST_PROBLEM = 120
 
 KEYS = ("version", "revision", "pinned", "supernodes", "labels", "positions", "node_threshold", "edge_threshold")
 FILTERED_KEYS = (*KEYS, "filters")
+CUT_KEYS = (*FILTERED_KEYS, "least_share")
+KEYS_OF = {VERSION: KEYS, FILTERED_VERSION: FILTERED_KEYS, CUT_VERSION: CUT_KEYS}
 SUPERNODE_KEYS = ("id", "name", "color", "nodes")
 
 
 def document(circuit: Circuit) -> dict[str, Any]:
     """Return the document as plain JSON, with its keys always in the same order."""
     filters = circuit.filters.to_json()
+    version = CUT_VERSION if circuit.least_share is not None else FILTERED_VERSION if filters else VERSION
     return {
-        "version": FILTERED_VERSION if filters else VERSION,
+        "version": version,
         "revision": circuit.revision,
         "pinned": list(circuit.pinned),
         "supernodes": [
@@ -60,7 +66,8 @@ def document(circuit: Circuit) -> dict[str, Any]:
         "positions": {box: list(position) for box, position in circuit.positions.items()},
         "node_threshold": circuit.node_threshold,
         "edge_threshold": circuit.edge_threshold,
-        **({"filters": filters} if filters else {}),
+        **({"filters": filters} if "filters" in KEYS_OF[version] else {}),
+        **({"least_share": circuit.least_share} if "least_share" in KEYS_OF[version] else {}),
     }
 
 
@@ -68,13 +75,12 @@ def circuit(value: object) -> Circuit:
     """Return the circuit in a JSON value. Raises CircuitError for the first thing that is wrong with it."""
     whole = _object("A circuit", value)
     version = whole.get("version", VERSION)
-    if type(version) is not int or version not in (VERSION, FILTERED_VERSION):
+    if type(version) is not int or version not in KEYS_OF:
         raise CircuitError(
-            f"This circuit is of version {displayed(version)}, and version {VERSION} or {FILTERED_VERSION} is expected. "
-            "Update circuit-widget, or save the circuit again."
+            f"This circuit is of version {displayed(version)}, and version {VERSION}, {FILTERED_VERSION} or {CUT_VERSION} is "
+            "expected. Update circuit-widget, or save the circuit again."
         )
-    is_filtered = version == FILTERED_VERSION
-    _keys("A circuit", whole, FILTERED_KEYS if is_filtered else KEYS)
+    _keys("A circuit", whole, KEYS_OF[version])
     return Circuit(
         pinned=tuple(_list("pinned", whole["pinned"])),
         supernodes=tuple(_supernode(entry) for entry in _list("supernodes", whole["supernodes"])),
@@ -83,7 +89,8 @@ def circuit(value: object) -> Circuit:
         node_threshold=whole["node_threshold"],
         edge_threshold=whole["edge_threshold"],
         revision=whole["revision"],
-        filters=Filters.from_json(whole["filters"]) if is_filtered else Filters(),
+        filters=Filters.from_json(whole.get("filters", {})),
+        least_share=whole.get("least_share"),
     )
 
 

@@ -111,6 +111,16 @@ def checked_threshold(kind: str, share: object) -> float | None:
     return float(share)
 
 
+def checked_least_share(share: object) -> float | None:
+    """Return the least share of a box's input with which an edge is drawn; None is the default."""
+    if share is None:
+        return None
+    share = plain_number(share)
+    if not (is_number(share) and 0 <= share <= 1):
+        raise CircuitError(f"The least share of a drawn edge is a share between 0 and 1; given {displayed(share)}.")
+    return float(share)
+
+
 def checked_revision(revision: object) -> int:
     """Return the revision of a circuit: its number of edits."""
     revision = plain_number(revision)

@@ -40,7 +40,8 @@ describe("an edit of a circuit", () => {
     ({ start, edit: [name, ...given], expect: after, error }) => {
       const circuit = parseCircuit(whole({ revision: 7, ...start }));
       const before = JSON.stringify(circuit);
-      const call = () => (edits as unknown as Record<string, Edit>)[name](circuit, ...given);
+      const edit = name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+      const call = () => (edits as unknown as Record<string, Edit>)[edit](circuit, ...given);
       if (error === undefined) expect(call()).toEqual(whole({ revision: 8, ...after }));
       else expect(refusal(call)).toBe(error);
       expect(JSON.stringify(circuit)).toBe(before);

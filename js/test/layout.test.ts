@@ -82,6 +82,7 @@ interface Fixture {
       readonly boxes: readonly unknown[];
       readonly text_size: number;
       readonly visible: readonly BoxLink[];
+      readonly cut: readonly (readonly [number, readonly BoxLink[]])[];
       readonly routes: readonly Route[];
       readonly injected: readonly PlacedBox[];
       readonly answers: readonly (readonly PlacedBox[])[];
@@ -181,6 +182,9 @@ describe("circuit", () => {
   test.each(fixture.circuit.map((entry, at) => ({ at, entry })))("routes $at", ({ entry }) => {
     const links = visibleLinks(entry.links);
     expectSame(links, entry.expected.visible, "visible");
+    for (const [share, visible] of entry.expected.cut) {
+      expectSame(visibleLinks(entry.links, share), visible, `from ${share}`);
+    }
     const { boxes } = circuitLayout(entry.boxes, entry.width, entry.height);
     const routes = routeEdges(boxes, links, entry.width);
     expectSame(routes, entry.expected.routes, "routes");

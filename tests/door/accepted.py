@@ -69,6 +69,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Circuit.threshold.edge": SHARE | NONE,
     "Circuit.filters": NOTHING,
     "Circuit.filter.filters": NONE,
+    "Circuit.least_share": SHARE | NONE,
+    "Circuit.cut_edges.least_share": SHARE | NONE,
     "Filters.from_json.value": EMPTY_MAPPING,
     "Filters.kinds": EMPTY | NONE,
     "Filters.layers": NONE,

@@ -157,6 +157,7 @@ def make_entries() -> dict[str, Entry]:
         "move": {"box": other, "x": 0, "y": 0},
         "threshold": {"node": 0.5, "edge": 0.5},
         "filter": {"filters": None},
+        "cut_edges": {"least_share": 0.1},
         "check": {"graph": graph},
         "from_json": {"value": circuit.to_json()},
         "save": {"path": folder / "circuit.json"},
@@ -283,7 +284,14 @@ def make_entries() -> dict[str, Entry]:
         "Supernode": (Supernode, {"id": "s1", "name": "name", "color": 0, "nodes": (node,)}),
         "Circuit": (
             cw.Circuit,
-            {**whole, "node_threshold": 0, "edge_threshold": 0, "revision": 0, "filters": cw.Filters()},
+            {
+                **whole,
+                "node_threshold": 0,
+                "edge_threshold": 0,
+                "revision": 0,
+                "filters": cw.Filters(),
+                "least_share": 0,
+            },
         ),
         "Filters": (cw.Filters, filters),
         "CircuitWidget": (

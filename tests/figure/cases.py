@@ -314,6 +314,7 @@ def _label_case(seed: int, count: int, width: float, height: float, zoom: float,
 def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, height: float) -> dict[str, Any]:
     layout = circuit_layout(boxes, width, height)
     visible = visible_links(links)
+    shares = (0.0, 0.1, 0.5)
     routes = route_edges(layout.boxes, visible, width)
     hosts = [None, *range(0, len(boxes), 4)]
     return {
@@ -325,6 +326,7 @@ def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, heigh
             "boxes": [box._asdict() for box in layout.boxes],
             "text_size": layout.text_size,
             "visible": [link._asdict() for link in visible],
+            "cut": [[share, [link._asdict() for link in visible_links(links, share)]] for share in shares],
             "routes": [route._asdict() for route in routes],
             "injected": [
                 box_beside("California", 1 + at % 4, host, layout.boxes, routes, width, height)._asdict()

@@ -192,6 +192,19 @@ def test_the_legend_explains_what_is_drawn_and_nothing_else() -> None:
     assert "error" not in texts(make_figure(GRAPH, part="map"))
 
 
+def test_the_legend_says_how_many_edges_between_boxes_are_left_out() -> None:
+    def entries(least_share: float | None) -> list[str]:
+        figure = make_figure(GRAPH, CIRCUIT.cut_edges(least_share), part="circuit", width=5.5)
+        return [text for text in texts(figure) if text.startswith("circuit: edges")]
+
+    assert entries(0) == []
+    (half,) = entries(0.5)
+    (most,) = entries(1)
+    assert half.startswith("circuit: edges from 50%, ")
+    drawn, total = (int(number) for number in most.removeprefix("circuit: edges from 100%, ").split(" of "))
+    assert 0 < drawn < total
+
+
 def test_what_was_swapped_in_is_orange_and_named() -> None:
     figure = make_figure(GRAPH, CIRCUIT, california_swapped_in(GRAPH), part="circuit")
     found = texts(figure)

@@ -121,6 +121,9 @@ def test_weak_edges_are_left_out_but_every_box_keeps_its_strongest() -> None:
         Link(1, 4, -LEAST_SHARE),
     ]
     assert visible_links(links) == (links[0], links[3], links[4])
+    assert visible_links(links, 0) == tuple(links)
+    assert visible_links(links, 1) == (links[0], links[3], links[4])
+    assert visible_links([*links, Link(0, 4, 0.03)], 0.02) == (*links[:2], *links[3:], Link(0, 4, 0.03))
 
 
 def test_width_grows_with_the_share_whatever_its_sign() -> None:

@@ -41,13 +41,13 @@ class Route(NamedTuple):
 _Point = tuple[float, float]
 
 
-def visible_links(links: Sequence[Link]) -> tuple[Link, ...]:
-    """Return the links to draw: those with at least 4% of the target's input, and the strongest into each box."""
+def visible_links(links: Sequence[Link], least_share: float = LEAST_SHARE) -> tuple[Link, ...]:
+    """Return the links to draw: those with at least this share of the target's input, and the strongest into each box."""
     strongest: dict[int, float] = {}
     for link in links:
         strongest[link.target] = max(strongest.get(link.target, 0.0), abs(link.share))
     return tuple(
-        link for link in links if abs(link.share) > 0 and abs(link.share) >= min(LEAST_SHARE, strongest[link.target])
+        link for link in links if abs(link.share) > 0 and abs(link.share) >= min(least_share, strongest[link.target])
     )
 
 

@@ -21,7 +21,7 @@ from circuit_widget.figure.layout.circuit_layout import (
     circuit_layout,
     name_lines,
 )
-from circuit_widget.figure.layout.routing import Link, route_edges, visible_links
+from circuit_widget.figure.layout.routing import LEAST_SHARE, Link, route_edges, visible_links
 from circuit_widget.figure.layout.strokes import EDGE_OPACITY, FADED_EDGE_OPACITY
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Paint, Pen
@@ -47,7 +47,10 @@ TONES = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.MUTED}
 
 @dataclass(frozen=True)
 class CircuitPicture:
-    """A circuit ready to draw: its boxes with names, kinds, outcomes and layout, and the links between them."""
+    """A circuit ready to draw: its boxes with names, kinds, outcomes and layout, and the links between them.
+
+    `links` are those of `total` that have at least `least_share` of a box's input, and the strongest into each box.
+    """
 
     boxes: tuple[Box, ...]
     names: tuple[str, ...]
@@ -55,6 +58,8 @@ class CircuitPicture:
     outcomes: tuple[Outcome, ...]
     layout: CircuitLayout
     links: tuple[Link, ...]
+    least_share: float
+    total: int
     injected: Injected | None
     answers: tuple[NewAnswer, ...]
     height: float
@@ -76,13 +81,16 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
         layout = circuit_layout(described, width, height)
     members = [graph.resolve(box.nodes) for box in boxes]
     edges = box_edges(node_edges(graph), members)
+    least_share = LEAST_SHARE if circuit.least_share is None else circuit.least_share
     return CircuitPicture(
         boxes,
         names,
         kinds,
         tuple(outcome(graph, box, effect) for box in boxes),
         layout,
-        visible_links([Link(one.source, one.target, one.share) for one in edges]),
+        visible_links([Link(one.source, one.target, one.share) for one in edges], least_share),
+        least_share,
+        len(edges),
         injected(graph, boxes, effect),
         new_answers(graph, boxes, effect),
         height,

@@ -5,9 +5,16 @@ from typing import Literal, TypeAlias
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.filters import Filters
 from circuit_widget.figure.scene import style
-from circuit_widget.figure.scene.circuit_scene import circuit_picture, draw_circuit
+from circuit_widget.figure.scene.circuit_scene import CircuitPicture, circuit_picture, draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_effect
-from circuit_widget.figure.scene.legend import draw_legend, error_band_entry, group_entries, shape_entries, sign_entries
+from circuit_widget.figure.scene.legend import (
+    cutoff_entry,
+    draw_legend,
+    error_band_entry,
+    group_entries,
+    shape_entries,
+    sign_entries,
+)
 from circuit_widget.figure.scene.map_scene import draw_map, map_height
 from circuit_widget.figure.scene.scene import Paint, Pen, Scene
 from circuit_widget.graph import Graph
@@ -44,6 +51,7 @@ def compose(
         pen.y += 28
     entries = []
     note = ""
+    picture: CircuitPicture | None = None
     if part != "circuit":
         nodes = draw_map(pen, graph, circuit, effect, inner, map_height(graph))
         pen.y += map_height(graph)
@@ -55,8 +63,11 @@ def compose(
         pen.y += _prompt(pen, graph, inner) + 10
     if part != "map" and (circuit.boxes() or effect):
         pen.y += GAP if part == "both" else 0.0
-        pen.y += _circuit_and_effect(pen, graph, circuit, effect, controls, inner)
+        height, picture = _circuit_and_effect(pen, graph, circuit, effect, controls, inner)
+        pen.y += height
     entries += sign_entries(pen.items)
+    if picture is not None and len(picture.links) < picture.total:
+        entries.append(cutoff_entry(len(picture.links), picture.total, picture.least_share))
     if part == "map":
         entries += group_entries(circuit)
     pen.y += 10
@@ -66,26 +77,26 @@ def compose(
 
 def _circuit_and_effect(
     pen: Pen, graph: Graph, circuit: Circuit, effect: Effect | None, controls: Controls | None, width: float
-) -> float:
-    """Draw bars beside the circuit where there is room, else below it; return the height of both."""
+) -> tuple[float, CircuitPicture | None]:
+    """Draw bars beside the circuit where there is room, else below it; return the height of both, and the circuit."""
     columns = 2 if width >= TWO_COLUMNS else 1
     if not circuit.boxes():
-        return draw_effect(pen, graph, circuit, effect, controls, width, columns) if effect else 0.0
+        return draw_effect(pen, graph, circuit, effect, controls, width, columns) if effect else 0.0, None
     beside = effect is not None and width >= BESIDE
     room = width - BARS - 24 if beside else width
     picture = circuit_picture(graph, circuit, effect, room)
     if effect is None:
         draw_circuit(pen, picture, room)
-        return picture.height
+        return picture.height, picture
     if beside:
         bars = Pen(pen.x + width - BARS, pen.y)
         height = max(picture.height, draw_effect(bars, graph, circuit, effect, controls, BARS, 1))
         draw_circuit(_shifted(pen, (height - picture.height) / 2), picture, room)
         pen.items += bars.items
-        return height
+        return height, picture
     draw_circuit(pen, picture, room)
     below = _shifted(pen, picture.height + 14)
-    return picture.height + 14 + draw_effect(below, graph, circuit, effect, controls, width, columns)
+    return picture.height + 14 + draw_effect(below, graph, circuit, effect, controls, width, columns), picture
 
 
 def _shifted(pen: Pen, down: float) -> Pen:

@@ -9,6 +9,7 @@ from circuit_widget.figure.layout.strokes import MOST_BAND_PRESENCE, RIM_WIDTH
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Curves, Item, Paint, Pen
 from circuit_widget.figure.scene.shapes import edge, node_shape
+from circuit_widget.wording.numbers import percent
 from circuit_widget.wording.text import printable, shorten, text_width
 
 ROW = 17.0
@@ -54,6 +55,11 @@ def _sign(excites: bool) -> Callable[[Pen, float, float], None]:
         edge(pen, route, excites, style.EXCITE if excites else style.INHIBIT)
 
     return draw
+
+
+def cutoff_entry(drawn: int, total: int, least_share: float) -> Entry:
+    """Return the entry that says how many of the edges between boxes are drawn, and from which share on."""
+    return f"circuit: edges from {percent(least_share)}, {drawn} of {total}", 0.0, lambda *_: None
 
 
 def group_entries(circuit: Circuit) -> list[Entry]:

@@ -1,8 +1,10 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { onFirstUse } from "../controls/on-first-use";
+import { boxEdges } from "../core/box-edges";
 import type { Ghost } from "../core/ghosts";
 import type { Box } from "../core/types";
+import { visibleLinks } from "../layout/routing";
 import { isToggle } from "../page/listen";
 import { type Size, watchSize } from "../page/size";
 import type { Store } from "../store/store";
@@ -11,13 +13,14 @@ import { useActiveBox } from "./active-box";
 import { AnswerMark, placeAnswers } from "./answer-mark";
 import { type BoxListeners, BoxMark } from "./box-mark";
 import { BoxMenu, RenameBox } from "./box-menu";
+import { EdgeCutoff, leastShareOf } from "./edge-cutoff";
 import { type Dragged, useGestures } from "./gestures";
 import { InjectedMark, placeInjected, tieBetween } from "./injected-mark";
 import { pressKey } from "./keys";
 import { LinkLabel, LinkMark } from "./link-mark";
 import { injectedBy, newAnswers, type Outcome, outcomeOf } from "./outcome";
 import { Proposing } from "./proposing";
-import { type Link, type Placed, placeBoxes, routeLinks, sharesBetween } from "./scene";
+import { type Link, type Placed, placeBoxes, routeLinks } from "./scene";
 
 const GhostMenu = onFirstUse(() => import("./ghost-menu").then((menu) => menu.GhostMenu));
 
@@ -59,7 +62,9 @@ export function CircuitPane({ store }: { store: Store }) {
     return resting.value.map((one) => (one.box.id === moving.box?.id ? { ...one, x: moving.x, y: moving.y } : one));
   });
   const all = useComputed(() => [...placed.value, ...ghosts.value]);
-  const shares = useComputed(() => sharesBetween(store.snapshot, boxes.value));
+  const moved = useSignal<number | null>(null);
+  const edges = useComputed(() => boxEdges(store.snapshot, boxes.value));
+  const shares = useComputed(() => visibleLinks(edges.value, leastShareOf(store, moved.value)));
   const injected = useComputed(() => injectedBy(store.snapshot, store.boxes.value, store.effect.value));
   const straight = useComputed(() => routeLinks(shares.value, all.value, size.value.width));
   const injectedPlace = useComputed(
@@ -187,6 +192,9 @@ export function CircuitPane({ store }: { store: Store }) {
         <span data-test="circuit-hint">{hintOf(moving, target, all.value.length)}</span>
         <Proposing store={store} />
       </div>
+      {edges.value.length > 0 && (
+        <EdgeCutoff store={store} drawn={shares.value.length} total={edges.value.length} moved={moved} />
+      )}
       {/* biome-ignore lint/a11y/noSvgWithoutTitle: the pane has the label; a title would pop up under the pointer. */}
       <svg
         class="circuit"

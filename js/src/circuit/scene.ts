@@ -1,10 +1,10 @@
 /** What the circuit pane draws: boxes at their positions, and the edges between them. */
 
-import { type BoxEdge, boxEdges } from "../core/box-edges";
+import type { BoxEdge } from "../core/box-edges";
 import { KIND } from "../core/constants";
 import type { Box, Circuit, NodeKind, Snapshot } from "../core/types";
 import { circuitLayout, type PlacedBox } from "../layout/circuit-layout";
-import { type Route, routeEdges, visibleLinks } from "../layout/routing";
+import { type Route, routeEdges } from "../layout/routing";
 import type { Size } from "../page/size";
 
 /** A box, its name, and where it is; `x` and `y` are its centre. */
@@ -60,11 +60,6 @@ export function placeBoxes(
     kind: kindOf(snapshot, boxes[at]),
   }));
   return { placed, textSize: layout.textSize };
-}
-
-/** The edges between boxes that are worth drawing, by the boxes' indices in the list. */
-export function sharesBetween(snapshot: Snapshot, boxes: readonly Box[]): readonly BoxEdge[] {
-  return visibleLinks(boxEdges(snapshot, boxes));
 }
 
 /** The edges, routed around the boxes they do not belong to, and around everything else that is drawn. */

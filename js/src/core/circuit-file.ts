@@ -27,7 +27,8 @@ export function fileStem(texts: readonly string[]): string {
 
 /** The document as the text of a file, with the keys in the order in which circuit_widget/circuit/document_json.py writes them. */
 export function circuitText(circuit: Circuit): string {
-  const { version, revision, pinned, supernodes, labels, positions, node_threshold, edge_threshold, filters } = circuit;
+  const { version, revision, pinned, supernodes, labels, positions } = circuit;
+  const { node_threshold, edge_threshold, filters, least_share } = circuit;
   const boxes = supernodes.map(({ id, name, color, nodes }) => ({ id, name, color, nodes }));
   const whole = {
     version,
@@ -39,6 +40,7 @@ export function circuitText(circuit: Circuit): string {
     node_threshold,
     edge_threshold,
     filters,
+    least_share,
   };
   return `${JSON.stringify(whole, null, 1)}\n`;
 }

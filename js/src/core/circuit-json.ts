@@ -4,6 +4,7 @@ import type { NodeId } from "../wire/types";
 import {
   checkedColor,
   checkedLabel,
+  checkedLeastShare,
   checkedName,
   checkedNode,
   checkedNodes,
@@ -14,34 +15,17 @@ import {
   quoted,
   refuse,
 } from "./circuit-rules";
+import { keysOf, versioned } from "./circuit-version";
 import { MOST_ENTRIES } from "./constants";
-import { checkedFilters, FILTERED_VERSION, NO_FILTERS, versioned } from "./filters";
+import { checkedFilters, NO_FILTERS } from "./filters";
 import type { Circuit, Supernode } from "./types";
 
-const VERSION = 1;
-const KEYS = [
-  "version",
-  "revision",
-  "pinned",
-  "supernodes",
-  "labels",
-  "positions",
-  "node_threshold",
-  "edge_threshold",
-] as const;
 const SUPERNODE_KEYS = ["id", "name", "color", "nodes"] as const;
 
 /** The circuit a JSON value describes; throws a CircuitError for the first thing that is wrong with it. */
 export function parseCircuit(value: unknown): Circuit {
   const whole = object("A circuit", value);
-  const filtered = whole.version === FILTERED_VERSION;
-  if (whole.version !== undefined && whole.version !== VERSION && !filtered) {
-    refuse(
-      `This circuit is of version ${quoted(whole.version)}, and version ${VERSION} or ${FILTERED_VERSION} is expected. ` +
-        "Update circuit-widget, or save the circuit again.",
-    );
-  }
-  keys("A circuit", whole, filtered ? [...KEYS, "filters"] : KEYS);
+  keys("A circuit", whole, keysOf(whole.version));
   const supernodes = list("supernodes", whole.supernodes).map(parseSupernode);
   const pinned = list("pinned", whole.pinned);
   const labels = Object.entries(object("labels", whole.labels));
@@ -49,7 +33,10 @@ export function parseCircuit(value: unknown): Circuit {
     ([box, place]) => [box, pair(place)] as const,
   );
   const circuit: Circuit = {
-    ...versioned(filtered ? checkedFilters(whole.filters) : NO_FILTERS),
+    ...versioned(
+      checkedFilters(whole.filters === undefined ? NO_FILTERS : whole.filters),
+      checkedLeastShare(whole.least_share ?? null),
+    ),
     labels: Object.fromEntries(
       labels.map(([node, text]) => [checkedNode(node), checkedLabel(text)] as const).filter(([, text]) => text !== ""),
     ),

@@ -96,6 +96,14 @@ export function checkedThreshold(kind: "node" | "edge", share: unknown): number 
   return share;
 }
 
+/** The least share of a box's input with which an edge is drawn; null for the default. */
+export function checkedLeastShare(share: unknown): number | null {
+  if (share !== null && !isShare(share)) {
+    refuse(`The least share of a drawn edge is a share between 0 and 1; given ${quoted(share)}.`);
+  }
+  return share;
+}
+
 function isShare(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value <= 1;
 }

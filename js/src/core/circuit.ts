@@ -7,6 +7,7 @@ import type { NodeId } from "../wire/types";
 import {
   checkedColor,
   checkedLabel,
+  checkedLeastShare,
   checkedName,
   checkedNode,
   checkedNodes,
@@ -15,9 +16,10 @@ import {
   quoted,
   refuse,
 } from "./circuit-rules";
+import { versioned } from "./circuit-version";
 import { COLORS, KIND } from "./constants";
-import { checkedFilters, NO_FILTERS, type Unchecked, versioned } from "./filters";
-import type { Box, Circuit, Snapshot, Supernode } from "./types";
+import { checkedFilters, NO_FILTERS, type Unchecked } from "./filters";
+import type { Box, Circuit, Filters, Snapshot, Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
   version: 1,
@@ -148,8 +150,17 @@ export function threshold(circuit: Circuit, shares: { readonly node?: number; re
 
 /** Has the map hide what filters say, in place of any before; null removes them all. */
 export function filter(circuit: Circuit, filters: Unchecked | null): Circuit {
-  const { version: _, filters: __, ...rest } = edited(circuit, {});
-  return { ...versioned(checkedFilters(filters ?? NO_FILTERS)), ...rest };
+  return withVersion(circuit, checkedFilters(filters ?? NO_FILTERS), circuit.least_share ?? null);
+}
+
+/** Has edges between boxes drawn from a share of a box's input on; null for the default. */
+export function cutEdges(circuit: Circuit, leastShare: number | null): Circuit {
+  return withVersion(circuit, circuit.filters ?? NO_FILTERS, checkedLeastShare(leastShare));
+}
+
+function withVersion(circuit: Circuit, filters: Filters, leastShare: number | null): Circuit {
+  const { version: _, filters: __, least_share: ___, ...rest } = edited(circuit, {});
+  return { ...versioned(filters, leastShare), ...rest };
 }
 
 /** Throws a CircuitError where a circuit does not fit a graph: a logit in a supernode. */

@@ -8,9 +8,6 @@ import type { Circuit, Filters, Snapshot } from "./types";
 /** A reason for which a filter hides a node. */
 export type NodeFilter = "kinds" | "layers" | "positions" | "label" | "stability" | "error_bands";
 
-/** The version of a circuit with filters. */
-export const FILTERED_VERSION = 2;
-
 export const NO_FILTERS: Filters = {};
 
 /** Filters before their values are checked; undefined is none. */
@@ -148,9 +145,4 @@ export function errorBands({ layer, influence }: Snapshot, errors: readonly numb
     found.set(layer[node], { ...before, count: before.count + 1, influence: before.influence + influence[node] });
   }
   return [...found.values()].sort((a, b) => a.layer - b.layer);
-}
-
-/** The keys of a document that say which filters it has: one without any is of the first version, which every widget reads. */
-export function versioned(filters: Filters): Pick<Circuit, "version" | "filters"> {
-  return Object.keys(filters).length === 0 ? { version: 1 } : { version: FILTERED_VERSION, filters };
 }

@@ -94,8 +94,8 @@ export interface Filters {
 
 /** The user's document on a graph, exactly as it is saved. */
 export interface Circuit {
-  /** 2 with filters, else 1. */
-  readonly version: 1 | 2;
+  /** 3 with a least share of drawn edges, else 2 with filters, else 1. */
+  readonly version: 1 | 2 | 3;
   readonly revision: number;
   readonly pinned: readonly NodeId[];
   readonly supernodes: readonly Supernode[];
@@ -106,6 +106,8 @@ export interface Circuit {
   readonly node_threshold: number | null;
   readonly edge_threshold: number | null;
   readonly filters?: Filters;
+  /** The least share of a box's input with which an edge between boxes is drawn; none for the default. */
+  readonly least_share?: number;
 }
 
 /** A box of the circuit pane: a supernode, or a pinned node by itself. */

@@ -35,15 +35,15 @@ interface Port {
   readonly end: 0 | 1;
 }
 
-/** The links worth drawing: 4% of the target's input or more, and the strongest into each box whatever it is. */
-export function visibleLinks<T extends BoxLink>(links: readonly T[]): T[] {
+/** The links worth drawing: this share of the target's input or more, and the strongest into each box whatever it is. */
+export function visibleLinks<T extends BoxLink>(links: readonly T[], leastShare = LEAST_SHARE): T[] {
   const strongest = new Map<number, number>();
   for (const { target, share } of links) {
     strongest.set(target, Math.max(strongest.get(target) ?? 0, Math.abs(share)));
   }
   return links.filter(({ target, share }) => {
     const size = Math.abs(share);
-    return size > 0 && size >= Math.min(LEAST_SHARE, strongest.get(target) as number);
+    return size > 0 && size >= Math.min(leastShare, strongest.get(target) as number);
   });
 }
 

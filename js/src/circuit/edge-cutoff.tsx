@@ -1,0 +1,58 @@
+/** How many of the edges between boxes are drawn, and from which share of a box's input on. */
+
+import type { Signal } from "@preact/signals";
+import { cutEdges } from "../core/circuit";
+import { LEAST_SHARE } from "../layout/constants";
+import type { Store } from "../store/store";
+import { percent } from "../wording/words";
+
+/** The largest share on the slider, in percent. */
+const MOST = 50;
+
+interface Props {
+  readonly store: Store;
+  readonly drawn: number;
+  readonly total: number;
+  /** The share where the slider is while it moves; null at rest. */
+  readonly moved: Signal<number | null>;
+}
+
+export function EdgeCutoff({ store, drawn, total, moved }: Props) {
+  const least = leastShareOf(store, moved.value);
+  const reading = `edges from ${percent(least)} · ${drawn} of ${total}`;
+  const position = Math.min(MOST, Math.round(100 * least));
+  return (
+    <label
+      class="edge-cutoff slider"
+      title="drawn are edges with at least this share of a box's input, and the strongest into each box"
+    >
+      <span class="reading muted" data-test="edge-count">
+        {reading}
+      </span>
+      <input
+        type="range"
+        min={0}
+        max={MOST}
+        value={position}
+        style={{ "--filled": `${(100 * position) / MOST}%` }}
+        aria-label="Least share of a box's input with which an edge is drawn"
+        aria-valuetext={reading}
+        data-test="least-share"
+        onInput={(event) => {
+          moved.value = Number(event.currentTarget.value) / 100;
+        }}
+        onChange={() => {
+          const share = moved.value;
+          if (share === null) return;
+          moved.value = null;
+          store.actions.edit((circuit) => cutEdges(circuit, share), "cutoff of edges");
+        }}
+      />
+    </label>
+  );
+}
+
+/** The least share of drawn edges: where the slider is while it moves, else the circuit's. */
+export function leastShareOf(store: Store, moved: number | null): number {
+  return moved ?? store.circuit.value.least_share ?? LEAST_SHARE;
+}
