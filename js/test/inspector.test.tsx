@@ -288,7 +288,9 @@ describe("a feature's card", () => {
       "no examples: never above zero on 120 tokens of <b>texts</b>.jsonl",
     );
     const unknown = await card("1_8_4", { ...none, frequency: null, origin: null });
-    expect(unknown.querySelector(".none")?.textContent).toBe("no examples come with these transcoders");
+    expect(unknown.querySelector(".none")?.textContent).toBe(
+      "no examples come with these transcoders; model.collect_examples collects some from your texts",
+    );
   });
 
   it("says that a negative activation reverses what its neuron writes", async () => {
@@ -308,7 +310,9 @@ describe("a feature's card", () => {
     const [up, down] = ["promoted", "suppressed"].map((what) => get(root, what).querySelector<HTMLElement>(".token"));
     expect(up?.title).toBe("1.50 to the logit, for each unit of activation below zero");
     expect(down?.title).toBe("−0.75 to the logit, for each unit of activation below zero");
-    expect(get(root, "feature-card").textContent).toContain("no examples come with neurons");
+    expect(get(root, "feature-card").textContent).toContain(
+      "no examples come with neurons; model.collect_examples collects some from your texts",
+    );
   });
 
   it("says nothing of signs where the activation is positive", async () => {

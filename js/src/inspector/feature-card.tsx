@@ -101,8 +101,8 @@ function LabelOrigin({ store, id, card }: { store: Store; id: NodeId; card: Card
 }
 
 const WITHOUT_EXAMPLES = {
-  features: "no examples come with these transcoders",
-  neurons: "no examples come with neurons",
+  features: "no examples come with these transcoders; model.collect_examples collects some from your texts",
+  neurons: "no examples come with neurons; model.collect_examples collects some from your texts",
 } as const;
 
 /** Why the lists of a negative activation are not those of what the neuron writes for each unit. */
