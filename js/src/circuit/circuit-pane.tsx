@@ -174,7 +174,6 @@ export function CircuitPane({ store }: { store: Store }) {
 
   return (
     <section
-      ref={pane}
       class={`circuit-pane${moving === null ? "" : " dragging"}${moving?.what === "map" ? " receiving" : ""}`}
       aria-label="Circuit"
       data-test="circuit-pane"
@@ -207,133 +206,135 @@ export function CircuitPane({ store }: { store: Store }) {
           />
         )}
       </div>
-      {/* biome-ignore lint/a11y/noSvgWithoutTitle: the pane has the label; a title would pop up under the pointer. */}
-      <svg
-        class="circuit"
-        width={size.value.width}
-        height={size.value.height}
-        onPointerDown={(event) => {
-          if (event.target !== event.currentTarget) return;
-          opened.value = null;
-          store.actions.select([], "replace");
-        }}
-      >
-        {links.value.map((link) => (
-          <LinkMark
-            key={link.key}
-            link={link}
-            faded={isGhost(link.source) || isGhost(link.target) || outcomeAt(link.source).faded}
-            dimmed={lit.length > 0 && !lit.includes(link)}
-            onHover={(hovers) => {
-              active.link.value = hovers ? link.key : null;
-            }}
-          />
-        ))}
-        {numbers.value.map(({ link, place }) => (
-          <LinkNumber key={link.key} link={link} place={place} />
-        ))}
-        {ghosts.value.map((one) => (
-          <BoxMark
-            key={one.box.id}
-            ghost
-            placed={one}
-            outcome={outcomeAt(one)}
-            textSize={layout.value.textSize}
-            paneWidth={size.value.width}
-            focusable
-            on={ghostListeners(one.box.id)}
-          />
-        ))}
-        {placed.value.map((one, at) => (
-          <BoxMark
-            key={one.box.id}
-            placed={one}
-            outcome={outcomeAt(one)}
-            textSize={layout.value.textSize}
-            paneWidth={size.value.width}
-            others={placed.value}
-            selected={one.box.nodes.every((node) => selected.value.has(node))}
-            hovered={store.hovered.value !== null && one.box.nodes.includes(store.hovered.value)}
-            receiving={target?.box.id === one.box.id}
-            dragged={moving?.what === "box" && moving.box?.id === one.box.id}
-            focusable={one === tabStop}
-            renaming={one === renamed}
-            on={{
-              onPointerDown: (event) => gestures.grabBox(one, event),
-              onPointerEnter: () => active.hover(one.box.id),
-              onPointerLeave: () => active.hover(null),
-              onFocus: () => {
-                focused.value = one.box.id;
-              },
-              onDblClick: () => {
-                store.renaming.value = one.box.id;
-              },
-              onKeyDown: (event) => onBoxKey(event, at),
-            }}
-          />
-        ))}
-        {injected.value && injectedPlace.value && (
-          <InjectedMark
-            injected={injected.value}
-            word={kindWord(store.snapshot, "feature")}
-            place={injectedPlace.value}
-            tie={tie}
+      <div class="circuit-area" ref={pane}>
+        {/* biome-ignore lint/a11y/noSvgWithoutTitle: the pane has the label; a title would pop up under the pointer. */}
+        <svg
+          class="circuit"
+          width={size.value.width}
+          height={size.value.height}
+          onPointerDown={(event) => {
+            if (event.target !== event.currentTarget) return;
+            opened.value = null;
+            store.actions.select([], "replace");
+          }}
+        >
+          {links.value.map((link) => (
+            <LinkMark
+              key={link.key}
+              link={link}
+              faded={isGhost(link.source) || isGhost(link.target) || outcomeAt(link.source).faded}
+              dimmed={lit.length > 0 && !lit.includes(link)}
+              onHover={(hovers) => {
+                active.link.value = hovers ? link.key : null;
+              }}
+            />
+          ))}
+          {numbers.value.map(({ link, place }) => (
+            <LinkNumber key={link.key} link={link} place={place} />
+          ))}
+          {ghosts.value.map((one) => (
+            <BoxMark
+              key={one.box.id}
+              ghost
+              placed={one}
+              outcome={outcomeAt(one)}
+              textSize={layout.value.textSize}
+              paneWidth={size.value.width}
+              focusable
+              on={ghostListeners(one.box.id)}
+            />
+          ))}
+          {placed.value.map((one, at) => (
+            <BoxMark
+              key={one.box.id}
+              placed={one}
+              outcome={outcomeAt(one)}
+              textSize={layout.value.textSize}
+              paneWidth={size.value.width}
+              others={placed.value}
+              selected={one.box.nodes.every((node) => selected.value.has(node))}
+              hovered={store.hovered.value !== null && one.box.nodes.includes(store.hovered.value)}
+              receiving={target?.box.id === one.box.id}
+              dragged={moving?.what === "box" && moving.box?.id === one.box.id}
+              focusable={one === tabStop}
+              renaming={one === renamed}
+              on={{
+                onPointerDown: (event) => gestures.grabBox(one, event),
+                onPointerEnter: () => active.hover(one.box.id),
+                onPointerLeave: () => active.hover(null),
+                onFocus: () => {
+                  focused.value = one.box.id;
+                },
+                onDblClick: () => {
+                  store.renaming.value = one.box.id;
+                },
+                onKeyDown: (event) => onBoxKey(event, at),
+              }}
+            />
+          ))}
+          {injected.value && injectedPlace.value && (
+            <InjectedMark
+              injected={injected.value}
+              word={kindWord(store.snapshot, "feature")}
+              place={injectedPlace.value}
+              tie={tie}
+            />
+          )}
+          {answerPlaces.value.map((place, at) => (
+            <AnswerMark
+              key={answers.value[at].name}
+              answer={answers.value[at]}
+              place={place}
+              paneWidth={size.value.width}
+            />
+          ))}
+          {lit
+            .filter((link) => !numbers.value.some((one) => one.link === link))
+            .map((link) => (
+              <LinkLabel key={link.key} link={link} />
+            ))}
+        </svg>
+        {moving?.what === "member" && (
+          <span class="ghost" style={{ left: `${moving.x}px`, top: `${moving.y}px` }}>
+            {store.nameOf(moving.nodes[0])}
+          </span>
+        )}
+        {withDial !== undefined && renamed === undefined && (
+          <BoxMenu
+            key={withDial.box.id}
+            store={store}
+            placed={withDial}
+            size={size.value}
+            popover={opened.value?.box === withDial.box.id ? opened.value.popover : null}
+            onPopover={(popover) => active.open(withDial.box.id, popover)}
+            onHover={(hovers) => active.hover(hovers ? withDial.box.id : null)}
+            onGrab={(node, event) => gestures.grabMember(withDial.box, node, event)}
+            onLeave={() => focus(withDial.box)}
           />
         )}
-        {answerPlaces.value.map((place, at) => (
-          <AnswerMark
-            key={answers.value[at].name}
-            answer={answers.value[at]}
-            place={place}
-            paneWidth={size.value.width}
+        {explanation !== undefined && (
+          <GhostMenu
+            key={explanation.box.id}
+            store={store}
+            ghost={explanation.box as Ghost}
+            placed={explanation}
+            size={size.value}
+            onClose={() => {
+              opened.value = null;
+              requestAnimationFrame(() => focus(explanation.box));
+            }}
           />
-        ))}
-        {lit
-          .filter((link) => !numbers.value.some((one) => one.link === link))
-          .map((link) => (
-            <LinkLabel key={link.key} link={link} />
-          ))}
-      </svg>
-      {moving?.what === "member" && (
-        <span class="ghost" style={{ left: `${moving.x}px`, top: `${moving.y}px` }}>
-          {store.nameOf(moving.nodes[0])}
-        </span>
-      )}
-      {withDial !== undefined && renamed === undefined && (
-        <BoxMenu
-          key={withDial.box.id}
-          store={store}
-          placed={withDial}
-          size={size.value}
-          popover={opened.value?.box === withDial.box.id ? opened.value.popover : null}
-          onPopover={(popover) => active.open(withDial.box.id, popover)}
-          onHover={(hovers) => active.hover(hovers ? withDial.box.id : null)}
-          onGrab={(node, event) => gestures.grabMember(withDial.box, node, event)}
-          onLeave={() => focus(withDial.box)}
-        />
-      )}
-      {explanation !== undefined && (
-        <GhostMenu
-          key={explanation.box.id}
-          store={store}
-          ghost={explanation.box as Ghost}
-          placed={explanation}
-          size={size.value}
-          onClose={() => {
-            opened.value = null;
-            requestAnimationFrame(() => focus(explanation.box));
-          }}
-        />
-      )}
-      {renamed !== undefined && (
-        <RenameBox
-          key={renamed.box.id}
-          store={store}
-          placed={renamed}
-          size={size.value}
-          onLeave={() => focus(renamed.box)}
-        />
-      )}
+        )}
+        {renamed !== undefined && (
+          <RenameBox
+            key={renamed.box.id}
+            store={store}
+            placed={renamed}
+            size={size.value}
+            onLeave={() => focus(renamed.box)}
+          />
+        )}
+      </div>
     </section>
   );
 }
