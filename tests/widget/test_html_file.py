@@ -199,7 +199,7 @@ def test_the_page_names_what_it_is(show: Open) -> None:
     widget.group("Texas", TEXAS)
     elements = Elements(html_of(widget._experiments.state(), silent))
     ((_, title),) = elements.all("title")
-    assert title == "Attribution graph of “the capital of Texas is”"
+    assert title == "Attribution graph of “The capital of Texas is”"
     words = " ".join(text for tag, _, text in elements.found if tag not in ("script", "style"))
     for part in ("“Austin” with probability 0.75", "small · small/relu · made on 2", f"circuit-widget {__version__}"):
         assert part in words

@@ -2,6 +2,7 @@
 
 from typing import Literal, TypeAlias
 
+from circuit_widget.characters import shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.filters import Filters
 from circuit_widget.figure.scene import style
@@ -32,6 +33,8 @@ BESIDE = 640.0
 """Width from which the bars of an effect are beside the circuit."""
 BARS = 236.0
 TWO_COLUMNS = 420.0
+LONGEST_PROMPT = 200
+"""Characters of a prompt in a title."""
 
 
 def compose(
@@ -128,13 +131,36 @@ def _title(graph: Graph, title: str | None) -> str:
 
 
 def _description(graph: Graph, circuit: Circuit) -> str:
-    answer = max(graph.targets, key=lambda target: target.probability)
-    text = (
-        f"The model's answer is “{apart(token_text(answer.token))}” with probability {probability(answer.probability)}."
-    )
+    text = _explained(graph)
     names = [apart(printable(supernode.name)) for supernode in circuit.supernodes]
     return f"{text} Supernodes: {', '.join(names)}." if names else text
 
 
+def _explained(graph: Graph) -> str:
+    """Return what the graph explains in a sentence: the model's answer only where no other token can be likelier."""
+    choices = graph.recipe.get("targets")
+    chosen = choices if isinstance(choices, list) else [None] * len(graph.targets)
+    tokens = [
+        target
+        for target, choice in zip(graph.targets, chosen, strict=True)
+        if not isinstance(choice, dict) or "token" in choice
+    ]
+    if not tokens:
+        return f"It explains {', '.join(f'“{apart(printable(target.token.strip()))}”' for target in graph.targets)}."
+    likeliest = max(tokens, key=lambda target: target.probability)
+    left = 1 - sum(target.probability for target in tokens)
+    words = (
+        "The model's answer is" if likeliest.probability > left else "The likeliest of the outputs that it explains is"
+    )
+    return f"{words} “{apart(token_text(likeliest.token))}” with probability {probability(likeliest.probability)}."
+
+
 def _prompt_text(graph: Graph) -> str:
-    return shorten(" ".join(token_text(token.text) for token in graph.tokens[1:]), 200.0, 1.0)
+    """Return the prompt as it was typed, else its tokens behind the first as they follow one another."""
+    prompt = graph.recipe.get("prompt")
+    if not isinstance(prompt, str) or not prompt:
+        texts = [token.text for token in graph.tokens[1:]]
+        # A tokenizer that writes no spaces into its tokens has words alone.
+        has_spaces = any(len(text) > 1 and text.startswith(" ") for text in texts)
+        prompt = ("" if has_spaces else " ").join(texts).strip()
+    return printable(shortened(prompt, LONGEST_PROMPT))

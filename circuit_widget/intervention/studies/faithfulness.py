@@ -76,7 +76,7 @@ class Faithfulness:
         return _share_left(self.without, self._token(token))
 
     def sufficiency(self, token: str | int | None = None) -> float:
-        """Return the share of a token's probability that is left with every other feature ablated; near 1 if sufficient."""
+        """Return the share of a token's probability that is left with the graph's other features ablated; near 1 if sufficient."""
         return _share_left(self.only, self._token(token))
 
     def to_frame(self, tokens: Tokens = None) -> pandas.DataFrame:

@@ -137,8 +137,6 @@ def validation_message(
     graph: Graph, groups: Mapping[str, Sequence[str]] | None, validation: Validation, mode: str
 ) -> ValidationMessage:
     """Return a validation with all its pairs; `groups` are those it was made on, None for the most influential features."""
-    faithful = validation.faithfulness
-    token = next(iter(chosen_tokens((faithful.without, faithful.only), None).values()))
     arguments = [*([] if groups is None else [groups_code(groups)]), keyword_code("mode", mode)]
     return ValidationMessage(
         kind="validation",
@@ -155,9 +153,7 @@ def validation_message(
             )
             for row in validation.agreement().to_dict("records")
         ),
-        token=token,
-        necessity=_known(faithful.necessity()),
-        sufficiency=_known(faithful.sufficiency()),
+        sentence=str(validation),
         code=study_code(graph, "validate", arguments),
     )
 

@@ -159,7 +159,7 @@ class ValidationAgreement:
 
 @message
 class ValidationMessage:
-    """Ablations predicted and measured; what is left of the target's probability without the circuit, and with it alone."""
+    """Ablations predicted and measured; `sentence` is what they mean, and what the circuit keeps of the target."""
 
     kind: Literal["validation"]
     mode: Mode
@@ -167,9 +167,7 @@ class ValidationMessage:
     groups: int
     pairs: Many[ValidationPair]
     agreement: Listed[ValidationAgreement]
-    token: Text
-    necessity: float | None
-    sufficiency: float | None
+    sentence: Text
     code: Code
 
 

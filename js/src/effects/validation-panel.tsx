@@ -1,6 +1,7 @@
 import { CopyCode } from "../controls/copy-code";
 import { modeOf } from "../store/mode";
 import type { Store } from "../store/store";
+import { printable } from "../text/width";
 import type { StudyMessage, ValidationMessage } from "../wire/types";
 import { count, modeName, percent } from "../wording/words";
 import { ModeSelect } from "./mode-select";
@@ -85,7 +86,7 @@ function Result({ made }: { made: ValidationMessage }) {
         <span aria-hidden="true">● measured over predicted ○ direct</span>
       </p>
       <p class="none" data-test="faithfulness">
-        {`Of ${made.token}'s probability ${left(made.necessity)} is left without these, ${left(made.sufficiency)} with every other active feature ablated.`}
+        {printable(made.sentence)}
       </p>
       <CopyCode code={made.code} />
     </section>

@@ -120,7 +120,7 @@ export interface ValidationAgreement {
   readonly sign_share: number | null;
 }
 
-/** Ablations predicted and measured; what is left of the target's probability without the circuit, and with it alone. */
+/** Ablations predicted and measured; `sentence` is what they mean, and what the circuit keeps of the target. */
 export interface ValidationMessage {
   readonly kind: "validation";
   readonly mode: string;
@@ -128,8 +128,6 @@ export interface ValidationMessage {
   readonly groups: number;
   readonly pairs: readonly ValidationPair[];
   readonly agreement: readonly ValidationAgreement[];
-  readonly token: string;
-  readonly necessity: number | null;
-  readonly sufficiency: number | null;
+  readonly sentence: string;
   readonly code: string;
 }
