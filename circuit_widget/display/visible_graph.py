@@ -20,6 +20,8 @@ READABLE_NODES = 120
 """Features and errors that are visible at first, at most."""
 READABLE_EDGES = 200
 """Edges that are within the edge threshold at first, at most."""
+TOKEN_EDGES = 20
+"""Tokens whose strongest edge is visible though it is beyond the threshold: of a long prompt, all of them are a fog."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
     """Return the nodes within the node threshold, tokens, logits and the circuit's nodes, and edges within theirs.
 
     Features and errors without a path of visible nodes to a logit are not visible unless they are in the circuit. The
-    strongest edge from each node on such a path is visible whatever the threshold. The token at position 0 is visible only
+    strongest edge from each node on such a path is visible whatever the threshold; of tokens, the 20 strongest of these
+    are. The token at position 0 is visible only
     with a visible edge or in the circuit. At most the 1,500 nodes with most influence and the 30,000 strongest edges are
     visible. What the circuit's filters hide is not visible unless it is in the circuit, and is on paths nevertheless.
     """
@@ -111,9 +114,11 @@ def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
     in_bands &= visible & ~kept
     visible &= ~in_bands
     between = visible[source] & visible[target] & _of_sign(strongest.weight, circuit.filters.sign)
-    between &= (strongest.share <= thresholds.edge) | _backbone(
-        source, target, strongest.share, between & reaching[target]
-    )
+    by_threshold = strongest.share <= thresholds.edge
+    backbone = _backbone(source, target, strongest.share, between & reaching[target])
+    weak = np.flatnonzero(backbone & ~by_threshold & (source >= ranked))
+    backbone[weak[np.lexsort((source[weak], strongest.share[weak].astype(np.float32)))[TOKEN_EDGES:]]] = False
+    between &= by_threshold | backbone
     first = ranked + np.flatnonzero(graph.token_position == 0)
     visible[first[~kept[first] & ~np.isin(first, source[between])]] = False
     order = np.flatnonzero(between)[::-1]

@@ -56,6 +56,29 @@ it("shows nodes within the threshold, and every token and logit but an unused fi
   expect(idsOf(snapshot(), EMPTY_CIRCUIT)).toEqual(["0_1_1", "0_-1_1", "E_5_1", "3_9_2"]);
 });
 
+it("shows the strongest edge of the tokens with the strongest ones alone, though all are beyond the threshold", () => {
+  const tokens = Array.from({ length: 50 }, (_, at) => ({
+    id: `E_${at}_${at}`,
+    kind: KIND.token,
+    position: at,
+    share: 1,
+  }));
+  const nodes = [...tokens, { id: "1_9_49", kind: KIND.logit, position: 49, share: 0 }];
+  const order = Uint32Array.from(tokens.keys());
+  const target = order.map(() => 50);
+  const graph = {
+    ...snapshot(nodes),
+    edgeSource: order,
+    edgeTarget: target,
+    edgeShare: Float32Array.from(order, (edge) => 1 - edge / 1000),
+    edgeWeight: Float32Array.from(order, () => 1),
+    inputs: adjacency(target, order, 51),
+  };
+  const strongest = (edge_threshold: number) => [...visible(graph, { ...EMPTY_CIRCUIT, edge_threshold }).edges];
+  expect(strongest(0.5)).toEqual(Array.from({ length: 20 }, (_, at) => 30 + at));
+  expect(strongest(0.96)).toEqual(Array.from({ length: 30 }, (_, at) => 20 + at));
+});
+
 it("shows the first token once one of its edges shows", () => {
   expect(idsOf(snapshot(), { ...EMPTY_CIRCUIT, node_threshold: 0.95 })).toContain("E_0_0");
 });

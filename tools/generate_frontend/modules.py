@@ -68,7 +68,7 @@ def _core() -> list[str]:
         *_taken(rules, "COLORS", "LONGEST_NAME", "LONGEST_NODE", "MOST_ENTRIES"),
         constant("LONGEST_EXPERIMENT_NAME", schema.LONGEST_TEXT, "Most characters in the name of an experiment."),
         *_taken(filters, "FILTERED_KINDS", "SIGNS", "LARGEST_BOUND"),
-        *_taken(visible_graph, "NODE_THRESHOLD", "EDGE_THRESHOLD"),
+        *_taken(visible_graph, "NODE_THRESHOLD", "EDGE_THRESHOLD", "TOKEN_EDGES"),
         *_taken(box_edges, "LEAST_OUTSIDE"),
         *_taken(file_kind, "WORK_FORMAT"),
         *_taken(document_json, "WORK_VERSION"),

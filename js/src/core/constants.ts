@@ -39,6 +39,9 @@ export const NODE_THRESHOLD = 0.8;
 /** Share of edge score that visible edges have at first, where that is not too much to read. */
 export const EDGE_THRESHOLD = 0.98;
 
+/** Tokens whose strongest edge is visible though it is beyond the threshold: of a long prompt, all of them are a fog. */
+export const TOKEN_EDGES = 20;
+
 /** Share of a box's input below which its input from outside counts as rounding error. */
 export const LEAST_OUTSIDE = 1e-6;
 

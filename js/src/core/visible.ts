@@ -1,7 +1,7 @@
 /** The display rule: which nodes and edges the thresholds let through. The figure keeps the same rule. */
 
 import type { NodeId } from "../wire/types";
-import { KIND } from "./constants";
+import { KIND, TOKEN_EDGES } from "./constants";
 import { errorBands, filterOf, hasSign, type NodeFilter } from "./filters";
 import { edgesOf, thresholdsOf } from "./snapshot";
 import type { Circuit, Snapshot, Thresholds, Visible } from "./types";
@@ -10,7 +10,7 @@ import type { Circuit, Snapshot, Thresholds, Visible } from "./types";
  * A node is visible if its share of influence is within the node threshold (the strongest always is) and a path of
  * visible nodes leads from it to a logit, if it is a token or a logit, or if it is pinned, grouped or selected. An edge
  * is visible if both its ends are, and its share is within the edge threshold or it is the strongest from its source to a
- * node on such a path. The token at the first position needs a visible edge, or a reason of its own. Shares are in single
+ * node on such a path, of tokens only the strongest of these. The token at the first position needs a visible edge, or a reason of its own. Shares are in single
  * precision, so thresholds are compared in it. Last, the circuit's filters hide what is not pinned, grouped or selected.
  */
 export function visible(
@@ -102,7 +102,7 @@ function visibleEdges(
   reaching: Uint8Array,
   threshold: number,
 ): Uint32Array {
-  const { edgeSource, edgeTarget, edgeShare } = snapshot;
+  const { kind, edgeSource, edgeTarget, edgeShare } = snapshot;
   const limit = Math.fround(threshold);
   const strongest = new Int32Array(mask.length).fill(-1);
   const within: number[] = [];
@@ -115,8 +115,13 @@ function visibleEdges(
       strongest[source] = edge;
     }
   }
-  const backbone = strongest.filter((edge) => edge >= 0 && edgeShare[edge] > limit);
-  return Uint32Array.from([...within, ...backbone]).sort();
+  const backbone = [...strongest].filter((edge) => edge >= 0 && edgeShare[edge] > limit);
+  const ofToken = (edge: number) => kind[edgeSource[edge]] === KIND.token;
+  const ofTokens = backbone
+    .filter(ofToken)
+    .sort((a, b) => edgeShare[a] - edgeShare[b] || edgeSource[a] - edgeSource[b])
+    .slice(0, TOKEN_EDGES);
+  return Uint32Array.from([...within, ...backbone.filter((edge) => !ofToken(edge)), ...ofTokens]).sort();
 }
 
 function dropUnusedFirstToken(
