@@ -138,7 +138,7 @@ def gradient_times_activation(model: ReplacementModel, graph: Graph, token: int)
         activations = kept[int(layer)]
         assert activations.grad is not None
         at = (0, int(graph.feature_position[row]), int(graph.feature_index[row]))
-        values[row] = float(activations[at] * activations.grad[at])
+        values[row] = float(activations[at].detach() * activations.grad[at])
     return values
 
 
