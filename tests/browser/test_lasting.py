@@ -6,6 +6,9 @@ from tests.browser.conftest import OpenNotebook
 from tests.browser.notebook import Notebook
 from tests.browser.widget_view import AT_FULL_SPEED, FEATURES, GROUPS, LOAD, SHOW, SLOWLY, WidgetView
 
+# In small batches a study takes far longer than what the page does meanwhile, and says often how far it is.
+IN_SMALL_BATCHES = "import circuit_widget.model.rerun as rerun; rerun.BATCH_BYTES = 2**17"
+
 RUNS = 20
 WARM_UP = 4
 """Runs until the page has loaded and compiled what it needs."""
@@ -104,7 +107,7 @@ def test_a_widget_scrolled_out_of_sight_comes_back_whole(open_notebook: OpenNote
 
 def test_a_study_whose_output_is_cleared_goes_on_and_the_next_view_says_so(dallas: WidgetView) -> None:
     notebook = dallas.notebook
-    notebook.tell(SLOWLY)
+    notebook.tell(SLOWLY + IN_SMALL_BATCHES)
     dallas.open("sweep")
     dallas.part("sweep-whom").select_option(label="Texas")
     dallas.part("sweep-run").click()
@@ -125,7 +128,7 @@ def test_a_study_whose_output_is_cleared_goes_on_and_the_next_view_says_so(dalla
 
 def test_the_next_view_can_cancel_what_goes_on(dallas: WidgetView) -> None:
     notebook = dallas.notebook
-    notebook.tell(SLOWLY)
+    notebook.tell(SLOWLY + IN_SMALL_BATCHES)
     dallas.open("sweep")
     dallas.part("sweep-run").click()
     dallas.part("job").wait_for()
