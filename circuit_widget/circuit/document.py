@@ -20,13 +20,12 @@ from circuit_widget.circuit.rules import (
     SUPERNODE_ID,
     checked_edge_numbers,
     checked_label,
-    checked_least_share,
     checked_name,
     checked_node,
     checked_nodes,
     checked_position,
     checked_revision,
-    checked_threshold,
+    checked_share,
     displayed,
 )
 from circuit_widget.errors import CircuitError
@@ -106,11 +105,11 @@ class Circuit:
         )
         object.__setattr__(self, "labels", MappingProxyType({node: text for node, text in labels.items() if text}))
         object.__setattr__(self, "positions", MappingProxyType(positions))
-        object.__setattr__(self, "node_threshold", checked_threshold("node", self.node_threshold))
-        object.__setattr__(self, "edge_threshold", checked_threshold("edge", self.edge_threshold))
+        object.__setattr__(self, "node_threshold", checked_share("node threshold", self.node_threshold))
+        object.__setattr__(self, "edge_threshold", checked_share("edge threshold", self.edge_threshold))
         object.__setattr__(self, "revision", checked_revision(self.revision))
         of_type(self.filters, Filters, "The filters of a circuit are Filters", CircuitError)
-        object.__setattr__(self, "least_share", checked_least_share(self.least_share))
+        object.__setattr__(self, "least_share", checked_share("least share of a drawn edge", self.least_share))
         object.__setattr__(self, "edge_numbers", checked_edge_numbers(self.edge_numbers))
         self._check_supernodes()
         for what in ("pinned", "supernodes", "labels", "positions"):

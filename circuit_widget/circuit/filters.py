@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from circuit_widget.arguments import has_entries, plain_number
-from circuit_widget.circuit.rules import LONGEST_NAME, checked_text, displayed, is_number
+from circuit_widget.circuit.rules import LONGEST_NAME, checked_share, checked_text, displayed
 from circuit_widget.errors import CircuitError
 
 FILTERED_KINDS = ("feature", "error", "token")
@@ -60,7 +60,8 @@ class Filters:
         object.__setattr__(self, "positions", _range("positions", self.positions))
         object.__setattr__(self, "sign", _sign(self.sign))
         object.__setattr__(self, "label", _label(self.label))
-        object.__setattr__(self, "stability", _stability(self.stability))
+        # No node stays in less than none of the prunings, so zero hides nothing.
+        object.__setattr__(self, "stability", checked_share("least stability", self.stability) or None)
         object.__setattr__(self, "error_bands", _bands(self.error_bands))
 
     def to_json(self) -> dict[str, Any]:
@@ -132,15 +133,6 @@ def _label(given: object) -> str | None:
     if len(text) > LONGEST_NAME:
         raise CircuitError(f"A part of a label has at most {LONGEST_NAME} characters; given {len(text)}.")
     return text or None
-
-
-def _stability(given: object) -> float | None:
-    if given is None:
-        return None
-    share = plain_number(given)
-    if not (is_number(share) and 0 <= share <= 1):
-        raise CircuitError(f"The least stability is a share between 0 and 1; given {displayed(share)}.")
-    return float(share) or None
 
 
 def _bands(given: object) -> bool:

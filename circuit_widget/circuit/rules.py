@@ -101,23 +101,13 @@ def checked_position(x: object, y: object) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def checked_threshold(kind: str, share: object) -> float | None:
-    """Return a threshold of the display rule; None where the graph decides."""
+def checked_share(what: str, share: object) -> float | None:
+    """Return a share between 0 and 1, or None; `what` names it in the error."""
     if share is None:
         return None
     share = plain_number(share)
     if not (is_number(share) and 0 <= share <= 1):
-        raise CircuitError(f"The {kind} threshold is a share between 0 and 1; given {displayed(share)}.")
-    return float(share)
-
-
-def checked_least_share(share: object) -> float | None:
-    """Return the least share of a box's input with which an edge is drawn; None is the default."""
-    if share is None:
-        return None
-    share = plain_number(share)
-    if not (is_number(share) and 0 <= share <= 1):
-        raise CircuitError(f"The least share of a drawn edge is a share between 0 and 1; given {displayed(share)}.")
+        raise CircuitError(f"The {what} is a share between 0 and 1; given {displayed(share)}.")
     return float(share)
 
 

@@ -93,9 +93,9 @@ def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
 
     Features and errors without a path of visible nodes to a logit are not visible unless they are in the circuit. The
     strongest edge from each node on such a path is visible whatever the threshold; of tokens, the 20 strongest of these
-    are. The token at position 0 is visible only
-    with a visible edge or in the circuit. At most the 1,500 nodes with most influence and the 30,000 strongest edges are
-    visible. What the circuit's filters hide is not visible unless it is in the circuit, and is on paths nevertheless.
+    are. The token at position 0 is visible only with a visible edge or in the circuit. At most the 1,500 nodes with most
+    influence and the 30,000 strongest edges are visible. What the circuit's filters hide is not visible unless it is in
+    the circuit, and is on paths nevertheless.
     """
     thresholds = thresholds_of(graph, circuit)
     grouped = [node for supernode in circuit.supernodes for node in supernode.nodes]

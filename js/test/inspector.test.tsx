@@ -49,8 +49,6 @@ beforeAll(async () => {
     store.actions.select([id], "replace");
     await loaded(<Inspector store={store} />, "inspector-facts");
   }
-  const several = storeOn(new FakeModel({ selected: ["1_8_4", "2_9_5"] }));
-  await loaded(<Inspector store={several} />, "selection-bar");
 });
 
 async function card(id: string, body: object) {
@@ -384,38 +382,5 @@ describe("a supernode", () => {
     const { root, store } = inspector("s1");
     root.querySelector<HTMLElement>('[aria-label="Take Texas <b> out of Texas"]')?.click();
     expect(store.circuit.value.supernodes[0].nodes).toEqual(["0_2_4"]);
-  });
-});
-
-describe("several selected nodes", () => {
-  it("are counted, and grouped or pinned together, outputs aside", () => {
-    const { root, store } = inspector(null, { circuit: { ...CIRCUIT, pinned: [], supernodes: [] } });
-    store.actions.select(["0_2_4", "4_40_5", "1_8_4"], "replace");
-    return eventually(() => expect(texts([get(root, "selection-bar")])).toEqual(["3 nodes selectedGroupPin"])).then(
-      async () => {
-        get(root, "pin-selected").click();
-        expect(store.circuit.value.pinned).toEqual(["0_2_4", "4_40_5", "1_8_4"]);
-        get(root, "group-selected").click();
-        expect(store.circuit.value.supernodes.map(({ nodes }) => nodes)).toEqual([["0_2_4", "1_8_4"]]);
-      },
-    );
-  });
-
-  it("are not where one node, or a supernode, is selected", async () => {
-    const { root } = inspector("s1");
-    await eventually(() => get(root, "inspector-title"));
-    expect(all(root, "selection-bar")).toEqual([]);
-  });
-});
-
-describe("the hue of a supernode", () => {
-  it("is the pressed one, and can be undone", async () => {
-    const { root, store } = inspector("s1");
-    const hue = await eventually(() => get(root, "hue-4"));
-    hue.click();
-    expect(store.circuit.value.supernodes[0].color).toBe(4);
-    await eventually(() => expect(get(root, "hue-4").getAttribute("aria-pressed")).toBe("true"));
-    store.actions.undo();
-    expect(store.circuit.value.supernodes[0].color).toBe(0);
   });
 });
