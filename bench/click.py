@@ -55,7 +55,7 @@ def measure(page: Page, clicks: int) -> tuple[list[float], list[float]]:
     notebook.run(0)
     widget = notebook.widget()
     widget.locator("[data-test='box'][data-name='Texas']").click()
-    button = widget.locator("[data-test='dial-0']").element_handle()
+    button = widget.locator("[data-test='toolbar-0']").element_handle()
     assert button is not None
     page.evaluate(CLICK, button)
     repaint = [float(page.evaluate(CLICK, button)) for _ in range(clicks)]

@@ -33,7 +33,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.loading import load
 from circuit_widget.model.loading import DEMO
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.prompt_run import PromptRun, run_prompt
 from circuit_widget.tracing.target_source import target_source_of
 
 REFERENCE_PACKAGES = ("torch==2.13.0", "circuit-tracer==0.5.0", "nnsight==0.6.1", "ipython")
@@ -133,7 +133,7 @@ def _measure(folder: Path, ids: list[int], features: int, repeats: int) -> dict[
     return {"cpu": cpu, "wall": wall, "memory": memory, "graph": graph, "all_cpu": all_cpu, "solved": solved}
 
 
-def _rows_of(run: Run, graph: Graph) -> torch.Tensor:
+def _rows_of(run: PromptRun, graph: Graph) -> torch.Tensor:
     """Return the row numbers of a graph's features among all active ones, and of all targets."""
     row_of = {feature: row for row, feature in enumerate(zip(*_features(run.activations), strict=True))}
     graph_features = zip(graph.feature_layer, graph.feature_position, graph.feature_index, strict=True)
@@ -146,7 +146,7 @@ def _features(found: Any) -> tuple[list[int], list[int], list[int]]:
     return found.layer.tolist(), found.position.tolist(), found.feature.tolist()
 
 
-def _edges_row(name: str, model: ReplacementModel, run: Run, rows: torch.Tensor | None, repeats: int) -> None:
+def _edges_row(name: str, model: ReplacementModel, run: PromptRun, rows: torch.Tensor | None, repeats: int) -> None:
     """Print how long the edges alone take, and their share of the rate of a large matrix product."""
     with torch.inference_mode():
         targets = torch.stack([target.direction for target in choose_targets(target_source_of(model.model, run), None)])

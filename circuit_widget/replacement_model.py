@@ -35,7 +35,7 @@ from circuit_widget.labels.label_features import label_features
 from circuit_widget.model.closed import Closed
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.neuron_set import Neurons
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.model.sampling import Options, SampledToken, generate
 from circuit_widget.model.tokens.prompt import (
     Bounds,
@@ -56,8 +56,8 @@ from circuit_widget.tracing.checks import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_size, require_limits, run_for_estimate
 from circuit_widget.tracing.foreign_graph import foreign_graph, is_of_model
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.tracing.provenance import recipe_of
-from circuit_widget.tracing.run import Run
 from circuit_widget.tracing.run_cache import RunCache
 from circuit_widget.tracing.target_source import target_source_of
 from circuit_widget.tracing.trace import trace_run
@@ -382,7 +382,7 @@ class ReplacementModel:
             "first_position": first_position(self.model.network.config),
         }
 
-    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
+    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> PromptRun:
         """Return the run of a graph's prompt; checked against the graph if another model object traced it."""
         check_fits(require_graph(graph, InterventionError), self.model, self.transcoders)
         run = self._runs.of(self.prompt_of(graph.tokens), graph.position, cancelled)
@@ -392,7 +392,7 @@ class ReplacementModel:
             warn_of_changed_weights(graph, run, self.model.dtype)
         return run
 
-    def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:
+    def _run_of_prompt(self, prompt: str | Sequence[int]) -> PromptRun:
         return self._runs.of(self.read_prompt(prompt), -1)
 
     def _label(self, layer: int, feature: int, activation: float) -> str | None:

@@ -50,7 +50,11 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"widget.wire": "the messages between kernel and page, and the graph's snapshot"},
     {"widget.state": "traits and the history of experiments"},
     {"widget.html_file": "the HTML file for readers: what is in it, and its page"},
-    {"widget.jobs": "the requests of the page, and the worker thread that runs them"},
+    {"widget.worker": "the thread that runs the model for widgets, and the one that does debounced work"},
+    {
+        "widget.experiments": "the experiments and studies of a widget: run, kept, displayed, from Python and from the page"
+    },
+    {"widget.requests": "the requests of the page: one table of them, their handlers, and what receives them"},
     {"widget": "CircuitWidget"},
     {"demo": "the embedded model, its facts, the quickstart"},
     {"cli": "the command line"},

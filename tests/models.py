@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 from circuit_widget.loading import load
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.prompt_run import PromptRun, run_prompt
 from circuit_widget.transcoder.activation import JumpReLU, ReLU, TopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
@@ -111,7 +111,7 @@ def per_layer(model: ReplacementModel) -> PerLayerTranscoders:
     return model.transcoders
 
 
-def run_of(model: ReplacementModel, token_ids: Sequence[int]) -> Run:
+def run_of(model: ReplacementModel, token_ids: Sequence[int]) -> PromptRun:
     """The run from which a trace of the last position starts."""
     with torch.inference_mode():
         return run_prompt(model.model, model.transcoders, model.read_prompt(token_ids), len(token_ids) - 1)

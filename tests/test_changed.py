@@ -63,7 +63,7 @@ def test_a_test_file_calls_for_itself_and_a_helper_for_those_that_use_it() -> No
 @pytest.mark.parametrize(
     ("path", "room"),
     [
-        ("circuit_widget/widget/jobs/worker.py", "widget.jobs"),
+        ("circuit_widget/widget/worker/worker.py", "widget.worker"),
         ("circuit_widget/figure/fonts/Inter.ttf", "figure"),
         ("circuit_widget/model/tokens/prompt.py", "model.tokens"),
         ("circuit_widget/errors.py", "errors"),

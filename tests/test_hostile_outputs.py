@@ -20,13 +20,13 @@ from circuit_widget.characters import REPLACEMENT, beginning, repaired
 from circuit_widget.figure.figure import Figure, make_figure, read_recipe
 from circuit_widget.graph import exporting
 from circuit_widget.intervention.as_code import effect_code
-from circuit_widget.widget.jobs import graph_requests
-from circuit_widget.widget.jobs.registry import REQUESTS
-from circuit_widget.widget.picture import picture_of
+from circuit_widget.widget.picture_output import picture_of
+from circuit_widget.widget.requests import graph_handlers
+from circuit_widget.widget.requests.registry import REQUESTS
 from circuit_widget.widget.state.history import HistoryEntry
 from circuit_widget.widget.state.kept_file import Writing, read_file, read_work
 from circuit_widget.widget.state.work import Work
-from circuit_widget.widget.wire.messages import FileReply
+from circuit_widget.widget.wire.graph_messages import FileReply
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
 from tests.figure.test_hostile_text import ACTIVE, labelled, names_in, renamed
 from tests.graph.test_spreadsheet import STARTS
@@ -242,7 +242,7 @@ ELSEWHERE = {
 def missing() -> Iterator[str]:
     """Yield the outputs that the package has and the table has not."""
     yield from {f"graph {ending}" for ending in (".json", *exporting._WRITERS)} - OUTPUTS.keys()
-    yield from {f"figure .{kind}" for kind in graph_requests.MIME} - OUTPUTS.keys()
+    yield from {f"figure .{kind}" for kind in graph_handlers.MIME} - OUTPUTS.keys()
     yield from {name for name, kind in REQUESTS.items() if kind.reply is FileReply} - {"figure", *ELSEWHERE}
 
 

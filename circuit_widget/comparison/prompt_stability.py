@@ -16,7 +16,7 @@ from circuit_widget.attribution.targets import TargetChoice
 from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.studies.running import part_of
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.model.tokens.prompt import PromptInput
 from circuit_widget.nodes import NodeKind, PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting

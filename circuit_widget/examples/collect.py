@@ -28,7 +28,7 @@ from circuit_widget.examples.stream import Round, TextStream, WindowReader, diff
 from circuit_widget.examples.texts import Texts, read_texts
 from circuit_widget.examples.words import WordNumbers
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.model.tokens.prompt import first_position
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting

@@ -14,7 +14,7 @@ from circuit_widget.attribution.prune import remaining
 from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError
 from circuit_widget.graph.subgraph import kept_nodes
 from circuit_widget.graph.tables import edge_frame, node_frame
-from circuit_widget.model.running import CANCELLED_IS
+from circuit_widget.model.runs_model import CANCELLED_IS
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 
 if TYPE_CHECKING:

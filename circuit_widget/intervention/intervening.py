@@ -12,17 +12,17 @@ from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.intervention.alignment import Alignment, alignment_between
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.execution.graph_features import GraphFeatures, LatestGraphFeatures
-from circuit_widget.intervention.execution.run import run_experiments
+from circuit_widget.intervention.execution.run_interventions import run_interventions
 from circuit_widget.intervention.kinds import Intervention, experiment_tuple
 from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.intervention.studies.running import Runner
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.model.tokens.prompt import PromptInput
 from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 from circuit_widget.system.memory import within_memory
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 
 
 class Intervenable(Runner, Protocol):
@@ -39,10 +39,10 @@ class Intervenable(Runner, Protocol):
     def tokenize(self, prompt: PromptInput) -> tuple[PromptToken, ...]:
         """Return the tokens that the model runs for a prompt."""
 
-    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
+    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> PromptRun:
         """Return the run that a graph was traced from."""
 
-    def _run_of_prompt(self, prompt: str | Sequence[int]) -> Run:
+    def _run_of_prompt(self, prompt: str | Sequence[int]) -> PromptRun:
         """Return the run of another prompt, up to its last token."""
 
     def _label(self, layer: int, feature: int, activation: float) -> str | None:
@@ -104,7 +104,7 @@ def intervene_many(
     with reporting(progress) as report:
         run = model._run_of(graph, cancelled)
         mlp_inputs = [pieces.mlp_input for pieces in run.captured.layers]
-        return run_experiments(
+        return run_interventions(
             model.model,
             model.transcoders,
             run,

@@ -32,7 +32,7 @@ from circuit_widget.labels.rule import Rules, find_rules
 from circuit_widget.labels.table import LabelTable
 from circuit_widget.labels.vocabulary import Vocabulary
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.model.tokens.prompt import first_position
 from circuit_widget.progress import IsCancelled, ReportProgress
 from circuit_widget.system.memory import within_memory

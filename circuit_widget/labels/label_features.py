@@ -14,7 +14,7 @@ from circuit_widget.labels.labelling_model import LabellingModel
 from circuit_widget.labels.table import LabelTable
 from circuit_widget.labels.wanted import FeaturesGiven, by_layer, wanted_features
 from circuit_widget.labels.written import write_labels
-from circuit_widget.model.running import CANCELLED_IS
+from circuit_widget.model.runs_model import CANCELLED_IS
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 
 

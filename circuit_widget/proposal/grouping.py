@@ -13,7 +13,7 @@ from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError, I
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.intervention.studies.running import part_of
-from circuit_widget.model.running import CANCELLED_IS
+from circuit_widget.model.runs_model import CANCELLED_IS
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.proposal.ablations import GroupEffect, group_effects
 from circuit_widget.proposal.alike import Alike, alike_neurons, alike_of, sides_of

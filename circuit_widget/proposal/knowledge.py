@@ -15,7 +15,7 @@ from circuit_widget.feature_card import FeatureCard
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.studies.running import part_of
 from circuit_widget.labels.vocabulary import Vocabulary
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.progress import IsCancelled, ReportProgress
 from circuit_widget.proposal.ablations import signatures_of
 from circuit_widget.proposal.profiles import View, unit

@@ -15,13 +15,13 @@ from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.nodes import UNKNOWN_TOKEN, PromptToken, token_name
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.foreign_graph import dtype_name
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 ATTENTION_NODES = (
@@ -42,7 +42,7 @@ class AttachableModel(TracingModel, Protocol):
     def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
         """Return the prompt of exactly these tokens."""
 
-    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
+    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> PromptRun:
         """Return the run that a graph was traced from."""
 
 

@@ -8,7 +8,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.graph.recipe import LOG_PROBABILITIES
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.foreign_graph import dtype_name
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 
 SAME_LOGIT = 1e-3
 """Largest difference between the logits of two runs of one model, as a share of the logit or of 1."""
@@ -17,7 +17,7 @@ SAME_LOGIT_16_BIT = 5e-2
 """The same where weights have 16 bits."""
 
 
-def warn_of_changed_weights(graph: Graph, run: Run, dtype: torch.dtype) -> None:
+def warn_of_changed_weights(graph: Graph, run: PromptRun, dtype: torch.dtype) -> None:
     """Warn where a run gives the first token among a graph's targets another logit than when the graph was traced."""
     logits = run.captured.logits
     target = next((target for target in graph.targets if target.token_id < len(logits)), None)

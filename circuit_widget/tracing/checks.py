@@ -11,14 +11,14 @@ from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.verification import Verification
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.model.tokens.prompt import Prompt, PromptInput
 from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.fidelity import Fidelity, fidelity_on, prompts_of
 from circuit_widget.tracing.generation import Generation, trace_request
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.tracing.verify import verify_graph
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -36,7 +36,7 @@ class CheckedModel(Protocol):
     def prompt_of(self, tokens: Sequence[PromptToken]) -> Prompt:
         """Return the prompt of exactly these tokens."""
 
-    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> Run:
+    def _run_of(self, graph: Graph, cancelled: IsCancelled | None) -> PromptRun:
         """Return the run that a graph was traced from."""
 
 

@@ -12,7 +12,7 @@ from circuit_widget.graph import Feature, Graph
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.nodes import NodeKind
 from circuit_widget.tracing.errors import errors_at
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.tracing.target_source import chosen_targets
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -23,7 +23,7 @@ Writes = Mapping[int, Float[Tensor, "positions d_model"]]
 class DirectEffects:
     """Measures the direct effects of a graph's sources on their targets in one run."""
 
-    def __init__(self, model: LanguageModel, transcoders: TranscoderSet, run: Run, graph: Graph) -> None:
+    def __init__(self, model: LanguageModel, transcoders: TranscoderSet, run: PromptRun, graph: Graph) -> None:
         self._transcoders, self._run, self._graph = transcoders, run, graph
         chosen = {token: target.direction for token, target in chosen_targets(model, run, graph).items()}
         self._directions = [chosen.get(target.token_id) for target in graph.targets]

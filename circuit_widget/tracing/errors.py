@@ -10,11 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuit_widget.tracing.activations import rows_at
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
-def errors_at(run: Run, transcoders: TranscoderSet, layer: int, positions: Sequence[int]) -> Float[Tensor, "n d_model"]:
+def errors_at(
+    run: PromptRun, transcoders: TranscoderSet, layer: int, positions: Sequence[int]
+) -> Float[Tensor, "n d_model"]:
     """Return the errors of one layer at some positions: its MLP's output less bias, skip and all active features.
 
     Float32, on the layer's device, in units of the transcoders' output site. `positions` are from the prompt's first

@@ -17,7 +17,7 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.system.memory import available_memory, free_memory, memory_text
 from circuit_widget.tracing.neuron_nodes import DEFAULT_NEURONS, n_candidates
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.tracing.run_cache import RunCache, traced_position
 from circuit_widget.tracing.trace_size import (
     LONGEST_WHOLE,
@@ -109,7 +109,7 @@ def estimate_size(size: TraceSize, n_targets: int, max_features: int | None = No
 
 def run_for_estimate(
     model: LanguageModel, transcoders: TranscoderSet, runs: RunCache, prompt: Prompt, position: object
-) -> tuple[Run, TraceSize]:
+) -> tuple[PromptRun, TraceSize]:
     """Return the run of a prompt, or of the beginning of a long one, and the sizes of the trace of the whole prompt.
 
     Raises:

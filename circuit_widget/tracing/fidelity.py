@@ -15,7 +15,7 @@ from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.generation import Generation
-from circuit_widget.tracing.run import unexplained_by
+from circuit_widget.tracing.prompt_run import unexplained_by
 from circuit_widget.tracing.unexplained import Unexplained
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet

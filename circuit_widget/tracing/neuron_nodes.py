@@ -20,7 +20,7 @@ from circuit_widget.attribution.total_attribution import total_attributions
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.tracing.run import Run, norm_at
+from circuit_widget.tracing.prompt_run import PromptRun, norm_at
 
 DEFAULT_NEURONS = 2_000
 """Neurons that become nodes where no other number is given."""
@@ -42,7 +42,7 @@ class CandidateNeurons:
 
 
 def candidate_neurons(
-    run: Run,
+    run: PromptRun,
     neurons: Neurons,
     targets: Sequence[ChosenTarget],
     count: int,
@@ -90,7 +90,7 @@ def weighted_direction(targets: Sequence[ChosenTarget]) -> Float[Tensor, " d_mod
     return torch.tensor(probability_shares(targets), dtype=torch.float32, device=directions.device) @ directions
 
 
-def _places(run: Run, neurons: Neurons) -> Int64[np.ndarray, " active"]:
+def _places(run: PromptRun, neurons: Neurons) -> Int64[np.ndarray, " active"]:
     """Return where each active neuron is among all neurons of all layers and positions."""
     found, n_positions = run.activations, len(run.prompt)
     sizes = np.array([neurons.n_features(layer) for layer in range(neurons.n_layers)], dtype=np.int64)
@@ -106,7 +106,7 @@ def _largest(values: Float[np.ndarray, " active"], count: int) -> Int64[np.ndarr
     return order
 
 
-def _layer_nodes(run: Run, neurons: Neurons, layer: int, rows: Int64[np.ndarray, " n"]) -> LayerNodes:
+def _layer_nodes(run: PromptRun, neurons: Neurons, layer: int, rows: Int64[np.ndarray, " n"]) -> LayerNodes:
     """Return the nodes of one layer, given the rows of its chosen neurons in the run's activations."""
     pieces, writing, found = run.captured.layers[layer], run.frozen.layers[layer].writing, run.activations
     device = pieces.mlp_output.device

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
@@ -30,7 +30,7 @@ class OutsideNodes:
 
 
 def outside_nodes(
-    model: LanguageModel, transcoders: TranscoderSet, run: Run, directions: Float[Tensor, "targets d_model"]
+    model: LanguageModel, transcoders: TranscoderSet, run: PromptRun, directions: Float[Tensor, "targets d_model"]
 ) -> OutsideNodes:
     """Return the shares of what is no node in targets with these directions after the final norm.
 

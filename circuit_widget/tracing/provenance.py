@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from circuit_widget.attribution.targets import ChosenTarget, target_to_json
 from circuit_widget.graph import JSON
 from circuit_widget.model.language_model import LanguageModel, versions
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
 def recipe_of(
     model: LanguageModel,
     transcoders: TranscoderSet,
-    run: Run,
+    run: PromptRun,
     targets: Sequence[ChosenTarget],
     *,
     files: Mapping[str, JSON],

@@ -10,7 +10,7 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.progress import IsCancelled
 from circuit_widget.tracing.fidelity import FidelityCheck
-from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.prompt_run import PromptRun, run_prompt
 from circuit_widget.tracing.trace_size import check_room, tensors_of
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -30,10 +30,10 @@ class RunCache:
         self._model = model
         self._transcoders = transcoders
         self._fidelity_check = FidelityCheck(transcoders)
-        self._cached: OrderedDict[tuple[tuple[int, ...], int], tuple[Run, int]] = OrderedDict()
+        self._cached: OrderedDict[tuple[tuple[int, ...], int], tuple[PromptRun, int]] = OrderedDict()
         self._revision = 0
 
-    def of(self, prompt: Prompt, position: int, cancelled: IsCancelled | None = None) -> Run:
+    def of(self, prompt: Prompt, position: int, cancelled: IsCancelled | None = None) -> PromptRun:
         """Return the run of a prompt traced at a position (-1 is the last), from the cache if it is there.
 
         The first runs give one CircuitWidgetWarning where the transcoders explain hardly anything of the MLP outputs. Runs
@@ -97,6 +97,6 @@ def traced_position(prompt: Prompt, position: object) -> int:
     )
 
 
-def _size(run: Run) -> int:
+def _size(run: PromptRun) -> int:
     """Return the bytes of a run, without the weights in its frozen model, which belong to the language model."""
     return sum({id(tensor): tensor.nbytes for tensor in tensors_of((run.captured, run.nodes))}.values())

@@ -19,17 +19,17 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.target_tokens import find_tokens
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 
 
-def final_normed(model: LanguageModel, run: Run) -> Float[Tensor, " d_model"]:
+def final_normed(model: LanguageModel, run: PromptRun) -> Float[Tensor, " d_model"]:
     """Return the residual stream after the model's final norm at the traced position, in float32."""
     here = slice(run.position, run.position + 1)
     with inference():
         return model.normed(run.captured.final_residual[here].to(model.dtype))[0].float()
 
 
-def chosen_targets(model: LanguageModel, run: Run, graph: Graph) -> Mapping[int, ChosenTarget]:
+def chosen_targets(model: LanguageModel, run: PromptRun, graph: Graph) -> Mapping[int, ChosenTarget]:
     """Return the targets of a graph with their directions, by id, from the choices in its recipe.
 
     Without these, only the targets that are tokens.
@@ -45,7 +45,7 @@ def chosen_targets(model: LanguageModel, run: Run, graph: Graph) -> Mapping[int,
     )
 
 
-def target_source_of(model: LanguageModel, run: Run) -> TargetSource:
+def target_source_of(model: LanguageModel, run: PromptRun) -> TargetSource:
     """Return the logits and the residual stream of a run at its traced position, with the unembedding."""
     return TargetSource(
         logits=run.captured.logits,

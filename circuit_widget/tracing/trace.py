@@ -25,12 +25,12 @@ from circuit_widget.tracing.estimate import (
     most_that_fit,
 )
 from circuit_widget.tracing.neuron_nodes import candidate_neurons
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.tracing.trace_size import size_of
 
 
 def trace_run(
-    run: Run,
+    run: PromptRun,
     targets: Sequence[ChosenTarget],
     *,
     max_features: int | None = None,
@@ -77,13 +77,13 @@ def trace_run(
     )
 
 
-def prompt_tokens(run: Run) -> tuple[PromptToken, ...]:
+def prompt_tokens(run: PromptRun) -> tuple[PromptToken, ...]:
     """Return the tokens of a run's prompt."""
     pairs = zip(run.prompt.texts, run.prompt.token_ids, strict=True)
     return tuple(PromptToken(text, token_id) for text, token_id in pairs)
 
 
-def _fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> MemoryFit:
+def _fit_to_memory(run: PromptRun, n_targets: int, max_features: int | None) -> MemoryFit:
     """Return how the trace fits into memory; with a warning or a PromptError where it does not."""
     size = size_of(run)
     fit = fit_to_memory(size, n_targets, max_features)
@@ -105,7 +105,7 @@ def _fit_to_memory(run: Run, n_targets: int, max_features: int | None) -> Memory
 
 
 def _select(
-    run: Run,
+    run: PromptRun,
     targets: Sequence[ChosenTarget],
     fit: MemoryFit,
     step: int | None,

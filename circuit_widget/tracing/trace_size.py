@@ -19,7 +19,7 @@ from circuit_widget.errors import OutOfMemory
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.prompt import Prompt
 from circuit_widget.system.memory import free_memory, memory_text
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 LONGEST_WHOLE = 502
@@ -90,7 +90,7 @@ class TraceSize:
         return (len(self.counts) + 1) * self.n_positions
 
 
-def size_of(run: Run) -> TraceSize:
+def size_of(run: PromptRun) -> TraceSize:
     """Return the sizes of the trace of a run."""
     found = run.activations
     counts = np.zeros((len(run.captured.layers), len(run.prompt)), dtype=np.float64)
@@ -117,7 +117,7 @@ def beginning_of(prompt: Prompt) -> Prompt:
 
 
 def size_of_longer(
-    model: LanguageModel, transcoders: TranscoderSet, run: Run, n_positions: int, position: int
+    model: LanguageModel, transcoders: TranscoderSet, run: PromptRun, n_positions: int, position: int
 ) -> TraceSize:
     """Return the sizes of a prompt of `n_positions` tokens, traced at `position`, of which `run` is the beginning.
 

@@ -23,7 +23,7 @@ from circuit_widget.system.plain_torch import inference
 from circuit_widget.system.restoring import Change
 from circuit_widget.tracing.direct_effects import DirectEffects
 from circuit_widget.tracing.outside_nodes import outside_nodes
-from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.prompt_run import PromptRun, run_prompt
 from circuit_widget.tracing.target_source import chosen_targets
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -35,7 +35,7 @@ ROWS_AT_ONCE = 1024
 def verify_graph(
     model: LanguageModel,
     transcoders: TranscoderSet,
-    run: Run,
+    run: PromptRun,
     graph: Graph,
     n: int,
     *,
@@ -72,7 +72,9 @@ def verify_graph(
     )
 
 
-def _target_sums(model: LanguageModel, transcoders: TranscoderSet, run: Run, graph: Graph) -> tuple[TargetSum, ...]:
+def _target_sums(
+    model: LanguageModel, transcoders: TranscoderSet, run: PromptRun, graph: Graph
+) -> tuple[TargetSum, ...]:
     """Return the value of each target in a run beside the sums of its edges, for a graph that lacks none."""
     chosen = chosen_targets(model, run, graph)
     if not chosen:
@@ -155,7 +157,7 @@ def _measurable(model: LanguageModel, graph: Graph) -> Bool[np.ndarray, "targets
 def _measure(
     model: LanguageModel,
     transcoders: TranscoderSet,
-    run: Run,
+    run: PromptRun,
     graph: Graph,
     rows: Int[np.ndarray, " edges"],
     columns: Int[np.ndarray, " edges"],
@@ -175,7 +177,7 @@ def _measure(
 def _in_float32(
     model: LanguageModel,
     transcoders: TranscoderSet,
-    run: Run,
+    run: PromptRun,
     graph: Graph,
     rows: Int[np.ndarray, " edges"],
     columns: Int[np.ndarray, " edges"],

@@ -12,9 +12,9 @@ from typing import Any
 
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.system.atomic_write import write_bytes
-from circuit_widget.widget.jobs.registry import REQUESTS
+from circuit_widget.widget.requests.registry import REQUESTS
+from circuit_widget.widget.wire import envelopes, graph_messages, html_messages, snapshot_messages
 from circuit_widget.widget.wire import experiment_messages as experiments
-from circuit_widget.widget.wire import html_messages, messages, snapshot_messages
 from circuit_widget.widget.wire import study_messages as studies
 from circuit_widget.widget.wire.typescript import interface, typescript
 
@@ -27,7 +27,8 @@ ALIASES: Mapping[str, Mapping[str, Any]] = {
         "InterventionJson": experiments.InterventionJson, "Mode": experiments.Mode, "NodeId": experiments.NodeId,
     },
     "study-messages": {"Axis": studies.Axis, "StudyMessage": studies.StudyMessage},
-    "messages": {},
+    "graph-messages": {},
+    "envelopes": {},
     "html-messages": {},
 }  # fmt: skip
 """The modules of messages, and their names for other types."""
@@ -35,16 +36,17 @@ ALIASES: Mapping[str, Mapping[str, Any]] = {
 DECLARED: Mapping[str, tuple[ModuleType, ...]] = {
     "experiment-messages": (experiments,),
     "study-messages": (studies,),
-    "messages": (messages, snapshot_messages),
+    "graph-messages": (graph_messages, snapshot_messages),
+    "envelopes": (envelopes,),
     "html-messages": (html_messages,),
 }
 """Where the interfaces of each are declared."""
 
 KERNEL_MESSAGES = (
-    messages.Accepted, messages.Progress, messages.Partial, messages.Reply, messages.Failed, messages.Notice,
+    envelopes.Accepted, envelopes.Progress, envelopes.Partial, envelopes.Reply, envelopes.Failed, envelopes.Notice,
 )  # fmt: skip
 
-CLIENT = """import type {{ RequestName, Requests }} from "./messages";
+CLIENT = """import type {{ RequestName, Requests }} from "./envelopes";
 import type {{ Reply, Send, SendOptions }} from "./rpc";
 
 /** What each request is called on the page. */
@@ -91,7 +93,7 @@ def _interfaces(name: str) -> list[type]:
 def _message_module(name: str, homes: Mapping[str, str]) -> str:
     parts = [f"export type {alias} = {typescript(kind)};\n" for alias, kind in ALIASES[name].items()]
     parts += [interface(kind) for kind in _interfaces(name)]
-    if name == "messages":
+    if name == "envelopes":
         parts += [_requests(), "export type RequestName = keyof Requests;\n"]
         parts.append(f"export type KernelMessage = {' | '.join(kind.__name__ for kind in KERNEL_MESSAGES)};\n")
     text = "\n".join(parts)

@@ -14,13 +14,13 @@ from circuit_widget.circuit.carry_over import CarryOver, carry_over
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.tracing.tracing_again import TraceChanges, trace_again
-from circuit_widget.widget.jobs.experiments import Experiments
-from circuit_widget.widget.jobs.retracing import trace_name
+from circuit_widget.widget.experiments.experiments import Experiments
 from circuit_widget.widget.keeping import Keeping
+from circuit_widget.widget.requests.trace_handlers import trace_name
 from circuit_widget.widget.state.page_writes import nodes_in
 from circuit_widget.widget.state.sent_graph import SentGraph
 from circuit_widget.widget.state.traits import Traits
-from circuit_widget.widget.wire.messages import GraphSteps
+from circuit_widget.widget.wire.graph_messages import GraphSteps
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.wording.text import printable
 

@@ -23,10 +23,10 @@ from circuit_widget.system.atomic_write import check_destination, write_bytes
 from circuit_widget.system.file_lock import FileLock
 from circuit_widget.system.paths import quoted_path
 from circuit_widget.system.warning import warn
-from circuit_widget.widget.jobs.experiments import Experiments
+from circuit_widget.widget.experiments.experiments import Experiments
 from circuit_widget.widget.state.kept_file import Writing, lock, read_file, read_work
 from circuit_widget.widget.state.work import Work
-from circuit_widget.widget.wire.messages import Kept
+from circuit_widget.widget.wire.graph_messages import Kept
 from circuit_widget.widget.wire.schema import plain
 
 DELAY = 0.5

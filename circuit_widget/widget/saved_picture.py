@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part
-from circuit_widget.widget.jobs.later import Later, Outdated
-from circuit_widget.widget.picture import Bundle, picture_of, words_instead
+from circuit_widget.widget.picture_output import Bundle, picture_of, words_instead
+from circuit_widget.widget.worker.debounced import Debounced, Outdated
 
 LOG = logging.getLogger(__name__)
 
@@ -43,28 +43,28 @@ class SavedPicture:
         self._id = uuid.uuid4().hex
         self._publish: Publish | None = None
         self._drawn: Bundle | None = None
-        self._later = Later(self._draw, wait)
+        self._debounced = Debounced(self._draw, wait)
 
     def display(self, publish: Publish) -> None:
         """Add the picture to the cell that runs now; it is drawn later unless it is already."""
         self._publish = publish
         self._send(self._drawn or words_instead(repr(self._widget)), update=False)
         if self._drawn is None:
-            self._later.request()
+            self._debounced.request()
 
     def changed(self) -> None:
         """Draw the picture again later, where it is displayed."""
         self._drawn = None
         if self._publish is not None:
-            self._later.request()
+            self._debounced.request()
 
     def finish(self, timeout: float = PATIENCE) -> bool:
         """Draw at once what is left to draw, and wait for it; False if that took longer than `timeout` seconds."""
-        return self._later.finish(timeout)
+        return self._debounced.finish(timeout)
 
     def close(self) -> None:
         """Leave the picture as it is."""
-        self._later.close()
+        self._debounced.close()
 
     def _draw(self, outdated: Outdated) -> None:
         try:

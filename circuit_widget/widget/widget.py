@@ -28,20 +28,21 @@ from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.model.sampling import Options
 from circuit_widget.model.tokens.prompt import PromptInput
 from circuit_widget.tracing.tracing_again import TraceChanges
+from circuit_widget.widget.experiments.experiments import Experiments
+from circuit_widget.widget.experiments.study_runs import SweepPlan
 from circuit_widget.widget.graphs import Graphs
 from circuit_widget.widget.html_file.write import write_html
-from circuit_widget.widget.jobs.experiments import Experiments
-from circuit_widget.widget.jobs.receiver import Receiver
-from circuit_widget.widget.jobs.study_runs import SweepPlan
-from circuit_widget.widget.jobs.worker import Worker
 from circuit_widget.widget.opening import FRONTEND, check_bundle, check_given, with_model
+from circuit_widget.widget.requests.receiver import Receiver
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.experiment import nodes_of
 from circuit_widget.widget.state.traits import circuit_trait
 from circuit_widget.widget.subshell import answer_where_requested
-from circuit_widget.widget.wire.messages import Capabilities, GraphSteps, Notice
+from circuit_widget.widget.wire.envelopes import Notice
+from circuit_widget.widget.wire.graph_messages import Capabilities, GraphSteps
 from circuit_widget.widget.wire.sending import LONGEST_NOTICE, json_of, send_message, sendable, sentence
+from circuit_widget.widget.worker.worker import Worker
 
 if TYPE_CHECKING:
     import pandas

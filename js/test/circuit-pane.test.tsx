@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CircuitPane } from "../src/circuit/circuit-pane";
-import { whoOf } from "../src/store/running";
+import { whoOf } from "../src/store/interventions";
 import { FakeModel, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, mount, pointer, press, TEXAS, texts } from "./panels";
 
@@ -33,10 +33,10 @@ function drag(from: Element, start: readonly [number, number], end: readonly [nu
   pointer(from, "up", ...end);
 }
 
-/** The dial of a box, which comes with the focus. */
-async function dialOf(root: Element, id: string): Promise<Element> {
+/** The toolbar of a box, which comes with the focus. */
+async function toolbarOf(root: Element, id: string): Promise<Element> {
   box(root, id).focus();
-  return eventually(() => get(root, "dial"));
+  return eventually(() => get(root, "toolbar"));
 }
 
 describe("the circuit", () => {
@@ -87,17 +87,17 @@ describe("the circuit", () => {
     expect(all(pane({ effect: EFFECT, circuit: empty }).root, "new-answer")).toEqual([]);
   });
 
-  it("moves the dial to the box that is clicked, whatever is open at another", async () => {
+  it("moves the toolbar to the box that is clicked, whatever is open at another", async () => {
     const { root, model } = pane();
-    const dial = await dialOf(root, "s1");
-    get(dial, "dial-members").click();
+    const toolbar = await toolbarOf(root, "s1");
+    get(toolbar, "toolbar-members").click();
     await eventually(() => get(root, "member-list"));
     const at = centre(box(root, "s2"));
     pointer(box(root, "s2"), "down", ...at);
     pointer(box(root, "s2"), "up", ...at);
     box(root, "s2").focus();
     await eventually(() => expect(all(root, "member-list")).toEqual([]));
-    get(await eventually(() => get(root, "dial")), "dial-0").click();
+    get(await eventually(() => get(root, "toolbar")), "toolbar-0").click();
     expect(requested(model)).toEqual([{ kind: "ablate", nodes: ["2_9_5"] }]);
   });
 
@@ -110,11 +110,11 @@ describe("the circuit", () => {
   });
 });
 
-describe("the dial", () => {
+describe("the toolbar", () => {
   it("ablates the features of the box, in the view's mode", async () => {
     const { root, model } = pane();
-    const dial = await dialOf(root, "s1");
-    get(dial, "dial-0").click();
+    const toolbar = await toolbarOf(root, "s1");
+    get(toolbar, "toolbar-0").click();
     expect(model.sent.at(-1)).toMatchObject({
       name: "intervene",
       body: { interventions: [{ kind: "ablate", nodes: [...TEXAS] }], mode: "total" },
@@ -123,12 +123,12 @@ describe("the dial", () => {
 
   it("scales by −1, by 2 and by any number typed, also with a comma or a minus sign", async () => {
     const { root, model } = pane();
-    const dial = await dialOf(root, "s1");
-    for (const [test, factor] of [["dial--1", -1] as const, ["dial-2", 2] as const]) {
-      get(dial, test).click();
+    const toolbar = await toolbarOf(root, "s1");
+    for (const [test, factor] of [["toolbar--1", -1] as const, ["toolbar-2", 2] as const]) {
+      get(toolbar, test).click();
       expect(requested(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor }]);
     }
-    const any = get<HTMLInputElement>(dial, "dial-custom");
+    const any = get<HTMLInputElement>(toolbar, "toolbar-custom");
     for (const [typed, factor] of [["0,5", 0.5] as const, ["−3", -3] as const]) {
       any.value = typed;
       any.form?.requestSubmit();
@@ -143,31 +143,31 @@ describe("the dial", () => {
   it("adds to the displayed interventions with Shift, in place of those on the same nodes", async () => {
     const { root, model } = pane({ effect: EFFECT });
     const shift = new MouseEvent("click", { shiftKey: true, bubbles: true });
-    get(await dialOf(root, "s2"), "dial-0").dispatchEvent(shift);
+    get(await toolbarOf(root, "s2"), "toolbar-0").dispatchEvent(shift);
     expect(requested(model)).toEqual([
       { kind: "ablate", nodes: [...TEXAS] },
       { kind: "ablate", nodes: ["2_9_5"] },
     ]);
     box(root, "s1").focus();
-    await eventually(() => expect(get(root, "dial").getAttribute("aria-label")).toContain("Texas"));
-    get(root, "dial-2").dispatchEvent(new MouseEvent("click", { shiftKey: true, bubbles: true }));
+    await eventually(() => expect(get(root, "toolbar").getAttribute("aria-label")).toContain("Texas"));
+    get(root, "toolbar-2").dispatchEvent(new MouseEvent("click", { shiftKey: true, bubbles: true }));
     expect(requested(model)).toEqual([{ kind: "scale", nodes: [...TEXAS], factor: 2 }]);
   });
 
   it("ablates and scales a token, which has no activation to set or to be anywhere else", async () => {
     const { root, model } = pane();
-    const dial = await dialOf(root, "E_4_4");
-    expect(texts([...get(dial, "dial-kind").querySelectorAll("option")])).toEqual(["×"]);
-    expect(all(dial, "dial-everywhere")).toEqual([]);
-    get(dial, "dial-0").click();
+    const toolbar = await toolbarOf(root, "E_4_4");
+    expect(texts([...get(toolbar, "toolbar-kind").querySelectorAll("option")])).toEqual(["×"]);
+    expect(all(toolbar, "toolbar-everywhere")).toEqual([]);
+    get(toolbar, "toolbar-0").click();
     expect(model.sent.at(-1)).toMatchObject({ body: { interventions: [{ kind: "ablate", nodes: ["E_4_4"] }] } });
   });
 
   it("offers nothing to do with an output but to unpin it", async () => {
     const { root } = pane();
-    const dial = await dialOf(root, "4_40_5");
-    expect(all(dial, "dial-0")).toEqual([]);
-    get(dial, "dial-unpin");
+    const toolbar = await toolbarOf(root, "4_40_5");
+    expect(all(toolbar, "toolbar-0")).toEqual([]);
+    get(toolbar, "toolbar-unpin");
   });
 
   it("is named as everywhere also when the kernel spelled the positions out", () => {
@@ -180,21 +180,21 @@ describe("the dial", () => {
 
   it("sets, adds to, and changes features everywhere", async () => {
     const { root, model } = pane();
-    const dial = await dialOf(root, "s1");
+    const toolbar = await toolbarOf(root, "s1");
     const type = (kind: string, number: string) => {
-      const select = get<HTMLSelectElement>(dial, "dial-kind");
+      const select = get<HTMLSelectElement>(toolbar, "toolbar-kind");
       select.value = kind;
       select.dispatchEvent(new Event("change", { bubbles: true }));
-      const input = get<HTMLInputElement>(dial, "dial-custom");
+      const input = get<HTMLInputElement>(toolbar, "toolbar-custom");
       input.value = number;
       input.form?.requestSubmit();
       return (model.sent[model.sent.length - 1].body as { interventions: unknown[] }).interventions[0];
     };
     expect(type("set", "1,5")).toEqual({ kind: "set", nodes: TEXAS, value: 1.5 });
     expect(type("add", "−2")).toEqual({ kind: "add", nodes: TEXAS, value: -2 });
-    get(dial, "dial-everywhere").click();
-    await eventually(() => expect(get(dial, "dial-everywhere").textContent).toBe("everywhere"));
-    get(dial, "dial-0").click();
+    get(toolbar, "toolbar-everywhere").click();
+    await eventually(() => expect(get(toolbar, "toolbar-everywhere").textContent).toBe("everywhere"));
+    get(toolbar, "toolbar-0").click();
     expect(model.sent.at(-1)).toMatchObject({
       body: { interventions: [{ kind: "ablate", nodes: ["0_2_*", "1_8_*"] }] },
     });
@@ -203,14 +203,14 @@ describe("the dial", () => {
   it("says why not when there is no kernel, and asks nothing of it", async () => {
     const why_not = "This notebook has no running kernel.";
     const { root, model, store } = pane({ capabilities: { intervene: false, why_not, figure: false } });
-    get(await dialOf(root, "s1"), "dial-0").click();
+    get(await toolbarOf(root, "s1"), "toolbar-0").click();
     expect(store.failure.value?.message).toBe(why_not);
     expect(model.sent).toEqual([]);
   });
 
   it("swaps from a prompt that starts as this one, and keeps the form when the kernel refuses", async () => {
     const { root, model, store } = pane();
-    get(await dialOf(root, "s1"), "dial-swap").click();
+    get(await toolbarOf(root, "s1"), "toolbar-swap").click();
     const prompt = await eventually(() => get<HTMLTextAreaElement>(root, "swap-prompt"));
     expect(prompt.value).toBe("The capital of Texas is");
     prompt.value = "the capital of Ohio is";
@@ -307,7 +307,7 @@ describe("dragging", () => {
 
   it("takes a member out of its supernode when it is dragged out of the list", async () => {
     const { root, store } = pane();
-    get(await dialOf(root, "s1"), "dial-members").click();
+    get(await toolbarOf(root, "s1"), "toolbar-members").click();
     const member = await eventually(() => get(root, "member", { node: "1_8_4" }));
     drag(member, [300, 200], [30, 30]);
     expect(store.circuit.value.supernodes[0].nodes).toEqual(["0_2_4"]);
@@ -347,13 +347,13 @@ describe("by keyboard", () => {
     expect(store.circuit.value.positions.s1[0]).toBeCloseTo(x / 560 + 0.025, 3);
   });
 
-  it("goes along the dial with the arrows, and back to the box with Escape", async () => {
+  it("goes along the toolbar with the arrows, and back to the box with Escape", async () => {
     const { root } = pane();
-    const dial = await dialOf(root, "s1");
-    get(dial, "dial-0").focus();
-    press(get(dial, "dial-0"), "ArrowRight");
-    expect(document.activeElement).toBe(get(dial, "dial--1"));
-    press(get(dial, "dial--1"), "Escape");
+    const toolbar = await toolbarOf(root, "s1");
+    get(toolbar, "toolbar-0").focus();
+    press(get(toolbar, "toolbar-0"), "ArrowRight");
+    expect(document.activeElement).toBe(get(toolbar, "toolbar--1"));
+    press(get(toolbar, "toolbar--1"), "Escape");
     expect(document.activeElement).toBe(box(root, "s1"));
   });
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
 import { dropOnNode, groupNodes, togglePins, ungroupNodes } from "../src/store/commands";
-import { run } from "../src/store/running";
+import { run } from "../src/store/interventions";
 import { FakeModel, storeOn } from "./fake-model";
 
 const [A, B, C] = ["1_8_4", "2_9_5", "0_3_1"];

@@ -7,7 +7,7 @@ import wording from "../../tests/fixtures/wording.json";
 import { boxes, EMPTY_CIRCUIT } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
 import type { Circuit } from "../src/core/types";
-import { whoOf } from "../src/store/running";
+import { whoOf } from "../src/store/interventions";
 import type { Store } from "../src/store/store";
 import type { InterventionJson, NodeId } from "../src/wire/types";
 import { nodeName } from "../src/wording/names";

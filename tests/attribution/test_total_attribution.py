@@ -10,7 +10,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.neuron_nodes import CANDIDATES
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from tests.architectures import model_of
 from tests.cases import assert_close
 from tests.models import PROMPT_IDS, run_of
@@ -19,7 +19,7 @@ ARCHITECTURES = ("llama", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "gpt_neox
 TOKEN = 11
 
 
-def traced(name: str) -> tuple[ReplacementModel, Neurons, Run]:
+def traced(name: str) -> tuple[ReplacementModel, Neurons, PromptRun]:
     language_model = model_of(name)
     neurons = Neurons(language_model)
     model = ReplacementModel(language_model, neurons)
@@ -27,7 +27,7 @@ def traced(name: str) -> tuple[ReplacementModel, Neurons, Run]:
 
 
 def attributions(
-    neurons: Neurons, run: Run, direction: torch.Tensor, first_position: int | None = None
+    neurons: Neurons, run: PromptRun, direction: torch.Tensor, first_position: int | None = None
 ) -> TotalAttributions:
     layers = [neurons.layer(layer) for layer in range(neurons.n_layers)]
     inputs = [pieces.mlp_input for pieces in run.captured.layers]

@@ -95,7 +95,7 @@ def copied_code(view: WidgetView) -> str:
 def swap_with_an_edited_alignment(view: WidgetView) -> None:
     """Swap Oakland in for Texas, with the token before the last standing for the last one."""
     view.box("Texas").click()
-    view.part("dial-swap").click()
+    view.part("toolbar-swap").click()
     view.part("swap-prompt").fill(OAKLAND)
     view.part("counterpart").last.select_option("7")
     view.part("swap-run").click()
@@ -107,10 +107,10 @@ def ablate_a_token_and_an_error(view: WidgetView) -> None:
     error, token = view.notebook.python(f"[{AN_ERROR}, {DALLAS_TOKEN}]")
     view.notebook.tell(f"widget.pin([{error!r}, {token!r}])")
     view.part("box", id=error).click()
-    view.part("dial-0").click()
+    view.part("toolbar-0").click()
     view.wait_for_effect_after(None)
     view.part("box", id=token).click()
-    view.part("dial-0").click(modifiers=["Shift"])
+    view.part("toolbar-0").click(modifiers=["Shift"])
     view.wait_for_effect_after("1")
 
 
@@ -142,7 +142,7 @@ def test_copied_code_does_the_same_in_a_fresh_process(dallas: WidgetView, experi
 def test_the_swap_form_shows_what_stands_for_what_and_takes_another_choice(dallas: WidgetView) -> None:
     position = dallas.notebook.python("[token.text.strip() for token in graph.tokens].index('Dallas')")
     dallas.box("Texas").click()
-    dallas.part("dial-swap").click()
+    dallas.part("toolbar-swap").click()
     dallas.part("swap-prompt").fill(OAKLAND)
     choice = dallas.part("counterpart", position=str(position))
     choice.wait_for()
@@ -171,9 +171,9 @@ def test_errors_and_tokens_are_ablated_by_their_own_dials(dallas: WidgetView) ->
         node = dallas.notebook.python(wanted)
         dallas.notebook.tell(f"widget.pin([{node!r}])")
         dallas.part("box", id=node).click()
-        dallas.part("dial-0").click()
+        dallas.part("toolbar-0").click()
         dallas.part("effect", effect=str(number)).wait_for()
-        assert dallas.part("dial-everywhere").count() == 0
+        assert dallas.part("toolbar-everywhere").count() == 0
         assert last_intervention(dallas) == {"kind": "ablate", "nodes": [node]}
         after = dallas.notebook.python(
             f"model.intervene(graph, type(widget.effects[-1].interventions[0])([{node!r}]))"
@@ -203,9 +203,9 @@ def test_a_supernode_is_set_and_added_to(dallas: WidgetView) -> None:
 def test_everywhere_changes_a_feature_at_every_position(dallas: WidgetView) -> None:
     nodes = set(dallas.notebook.python("list(widget.circuit.supernode('capital').nodes)"))
     dallas.box("capital").click()
-    dallas.part("dial-everywhere").click()
-    dallas.part("dial-everywhere").filter(has_text="everywhere").wait_for()
-    dallas.part("dial-0").click()
+    dallas.part("toolbar-everywhere").click()
+    dallas.part("toolbar-everywhere").filter(has_text="everywhere").wait_for()
+    dallas.part("toolbar-0").click()
     dallas.wait_for_effect_after(None)
     changed = set(dallas.notebook.python("list(widget.effect['interventions'][0]['nodes'])"))
     assert changed > nodes

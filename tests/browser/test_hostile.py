@@ -90,11 +90,11 @@ def test_after_names_of_hundreds_of_emoji_one_goes_on_experimenting(dallas: Widg
     named = dallas.part("box", kind="supernode").first
     assert named.get_attribute("data-name") == name
     named.click()
-    dallas.part("dial-0").click()
+    dallas.part("toolbar-0").click()
     dallas.part("effect", effect="1").wait_for()
     dallas.ablate("capital")
     named.click()
-    dallas.part("dial-0").click(modifiers=["Shift"])
+    dallas.part("toolbar-0").click(modifiers=["Shift"])
     dallas.notebook.wait_until("len(widget.experiments) == 3")
     dallas.open("history")
     dallas.part("experiment-entry", id="1").locator("[data-test=name-experiment]").click()
@@ -104,7 +104,7 @@ def test_after_names_of_hundreds_of_emoji_one_goes_on_experimenting(dallas: Widg
     dallas.part("experiment-entry", id="1").locator("[data-test=recall]").click()
     dallas.part("effect", effect="1").wait_for()
     dallas.part("box", name="capital").click()
-    dallas.part("dial-0").click()
+    dallas.part("toolbar-0").click()
     dallas.part("effect", effect="4").wait_for()
     assert dallas.notebook.python("widget.history()['id'].tolist()") == [1, 2, 3, 4]
     assert (

@@ -76,7 +76,7 @@ def test_a_kernel_restarted_mid_ablation_says_so_and_loses_nothing(open_notebook
     notebook.tell(KEEP)
     view = WidgetView(notebook)
     view.box("kept").click()
-    view.part("dial-0").click()
+    view.part("toolbar-0").click()
     view.part("cancel").first.wait_for()
     notebook.page.evaluate(f"async () => {{ await {KERNEL}.restart(); }}")
     notebook.wait_for_kernel()
@@ -131,7 +131,7 @@ def every_panel_opens(view: WidgetView) -> None:
 def says_that_no_kernel_is_connected(view: WidgetView) -> None:
     """Ablate, and read why it cannot be sooner than a silent kernel would be given up."""
     view.box("kept").click()
-    view.part("dial-0").click()
+    view.part("toolbar-0").click()
     view.part("failure").wait_for(timeout=2_000)
     assert "No kernel is connected." in view.part("failure").inner_text()
     assert view.part("cancel").count() == 0
@@ -144,7 +144,7 @@ def test_a_running_ablation_can_be_cancelled(open_notebook: OpenNotebook) -> Non
     notebook.tell(KEEP)
     view = WidgetView(notebook)
     view.box("kept").click()
-    view.part("dial-0").click()
+    view.part("toolbar-0").click()
     view.part("cancel").first.click()
     view.part("cancel").first.wait_for(state="detached")
     notebook.tell("release.set()")

@@ -161,8 +161,8 @@ def test_a_reader_selects_searches_and_groups(read: Opening, widget: CircuitWidg
 def test_what_needs_the_model_is_refused_in_one_sentence(read: Opening, widget: CircuitWidget, tmp_path: Path) -> None:
     reader = read(widget)
     reader.part("box", name="Texas", kind="supernode").click()
-    assert "This file has no model" in (reader.part("dial-0").get_attribute("title") or "")
-    reader.part("dial-0").click()
+    assert "This file has no model" in (reader.part("toolbar-0").get_attribute("title") or "")
+    reader.part("toolbar-0").click()
     assert "This file has no model: open the graph in Python to run it." in reader.part("failure").inner_text()
     assert reader.part("effect").get_attribute("data-effect") == "2"
     reader.part("dismiss").click()

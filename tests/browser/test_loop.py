@@ -123,7 +123,7 @@ def test_an_ablation_in_python_shows_on_the_page(view: WidgetView) -> None:
 def test_swapping_another_prompt_in_changes_the_answer(view: WidgetView) -> None:
     view.notebook.tell("widget.group('place', features('Dallas'))")
     view.box("place").click()
-    view.part("dial-swap").click()
+    view.part("toolbar-swap").click()
     view.part("swap-prompt").fill("the capital of the state containing Oakland is")
     view.part("swap-run").click()
     view.wait_for_effect_after(None)
@@ -170,7 +170,7 @@ def test_the_loop_needs_no_mouse(view: WidgetView) -> None:
 def test_a_word_the_model_does_not_know_is_named(view: WidgetView) -> None:
     view.notebook.tell("widget.group('place', features('Dallas')[:3])")
     view.box("place").click()
-    view.part("dial-swap").click()
+    view.part("toolbar-swap").click()
     view.part("swap-prompt").fill("the capital of the state containing Xanadu is")
     view.part("swap-run").click()
     view.part("failure").wait_for()

@@ -32,7 +32,7 @@ def view(open_notebook: OpenNotebook) -> WidgetView:
 
 def click_ablate(view: WidgetView) -> None:
     view.box("Texas").click()
-    view.part("dial-0").click()
+    view.part("toolbar-0").click()
 
 
 def test_a_running_ablation_can_be_cancelled(view: WidgetView) -> None:

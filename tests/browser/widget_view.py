@@ -122,10 +122,10 @@ class WidgetView:
         self.box(name).wait_for()
 
     def ablate(self, name: str) -> None:
-        """Click a box's dial at zero, and wait for the effect."""
+        """Click a box's toolbar at zero, and wait for the effect."""
         before = self.effect_id()
         self.box(name).click()
-        self.part("dial-0").click()
+        self.part("toolbar-0").click()
         self.wait_for_effect_after(before)
 
     def open(self, panel: str) -> None:
@@ -133,10 +133,10 @@ class WidgetView:
         self.part(f"panel-{panel}").click()
 
     def turn(self, kind: str, number: str) -> None:
-        """Type a number into the open dial: as a factor ("scale"), a value ("set"), or what is added ("add")."""
-        self.part("dial-kind").select_option(kind)
-        self.part("dial-custom").fill(number)
-        self.part("dial-custom").press("Enter")
+        """Type a number into the open toolbar: as a factor ("scale"), a value ("set"), or what is added ("add")."""
+        self.part("toolbar-kind").select_option(kind)
+        self.part("toolbar-custom").fill(number)
+        self.part("toolbar-custom").press("Enter")
 
     def effect_id(self) -> str | None:
         """Return the number of the effect on show."""

@@ -13,7 +13,7 @@ from circuit_widget.model.frozen import FrozenLayer
 from circuit_widget.model.rerun import Conditions, rerun
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from tests.cases import ALL_CASES, CASES, TOKENS, TUNED, Case, assert_close, case_of, in_turn, spread
 from tests.models import PROMPT_IDS, run_of
 
@@ -65,7 +65,7 @@ def test_what_no_node_has_a_share_in_is_reported_for_each_target(case: Case) -> 
         assert_close([one.features, one.errors, one.tokens], [part.sum() for part in np.split(weights, ends)])
 
 
-def read_from_no_node(model: ReplacementModel, run: Run) -> tuple[list[torch.Tensor], torch.Tensor]:
+def read_from_no_node(model: ReplacementModel, run: PromptRun) -> tuple[list[torch.Tensor], torch.Tensor]:
     """What each layer's features read, and the last residual stream, when there are no nodes.
 
     What is left are position embeddings, biases of norms, attention and decoders, and all that MLPs write before the

@@ -12,13 +12,13 @@ from circuit_widget.attribution.total_attribution import TotalAttributions, tota
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from tests.models import run_of
 from tests.plain_pass import PlainPass
 from tests.real.conftest import FRANCE, OPPOSITE
 
 
-def run_on(model: ReplacementModel, prompt: str) -> Run:
+def run_on(model: ReplacementModel, prompt: str) -> PromptRun:
     return run_of(model, [token.token_id for token in model.tokenize(prompt)])
 
 

@@ -23,7 +23,7 @@ from circuit_widget.tracing.estimate import (
     most_that_fit,
     product_rate,
 )
-from circuit_widget.tracing.run import Run, run_prompt
+from circuit_widget.tracing.prompt_run import PromptRun, run_prompt
 from circuit_widget.tracing.trace_size import size_of, size_of_longer, tensors_of
 from circuit_widget.transcoder.activation import JumpReLU
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -40,7 +40,7 @@ def model() -> ReplacementModel:
 
 
 @pytest.fixture(scope="module")
-def run(model: ReplacementModel) -> Run:
+def run(model: ReplacementModel) -> PromptRun:
     return run_of(model, PROMPT_IDS)
 
 
@@ -55,11 +55,11 @@ def with_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return give
 
 
-def edge_bytes(run: Run, n_features: int, n_targets: int) -> int:
+def edge_bytes(run: PromptRun, n_features: int, n_targets: int) -> int:
     return 4 * (n_features + n_targets) * (n_features + (len(run.nodes) + 1) * len(run.prompt))
 
 
-def test_all_features_take_the_memory_of_all_their_edges(run: Run) -> None:
+def test_all_features_take_the_memory_of_all_their_edges(run: PromptRun) -> None:
     found = estimate_size(size_of(run), 5)
     n_active = len(run.activations)
     assert (found.features, found.active_features, found.rows) == (n_active, n_active, n_active + 5)
@@ -68,7 +68,7 @@ def test_all_features_take_the_memory_of_all_their_edges(run: Run) -> None:
     assert 0 < found.seconds < 60
 
 
-def test_a_limit_takes_less(run: Run) -> None:
+def test_a_limit_takes_less(run: PromptRun) -> None:
     few, all_of_them = estimate_size(size_of(run), 5, 10), estimate_size(size_of(run), 5)
     assert (few.features, few.rows) == (10, 15)
     assert few.memory < all_of_them.memory
@@ -76,7 +76,7 @@ def test_a_limit_takes_less(run: Run) -> None:
     assert estimate_size(size_of(run), 5, 10**9).features == all_of_them.features
 
 
-def test_most_that_fit_is_the_largest_number_that_fits(run: Run, with_memory: Callable[[int], None]) -> None:
+def test_most_that_fit_is_the_largest_number_that_fits(run: PromptRun, with_memory: Callable[[int], None]) -> None:
     with_memory(edge_bytes(run, 20, 3) + 50)
     assert most_that_fit(size_of(run), 3) == 20
     assert fit_to_memory(size_of(run), 3, 20).fits
@@ -86,7 +86,7 @@ def test_most_that_fit_is_the_largest_number_that_fits(run: Run, with_memory: Ca
 
 
 def test_a_trace_without_a_limit_keeps_the_features_that_fit_with_a_warning(
-    model: ReplacementModel, run: Run, with_memory: Callable[[int], None]
+    model: ReplacementModel, run: PromptRun, with_memory: Callable[[int], None]
 ) -> None:
     whole = model.trace(PROMPT_IDS)
     with_memory(edge_bytes(run, 40, len(whole.targets)) + 50)
@@ -111,7 +111,7 @@ def test_there_is_no_warning_when_all_features_are_nodes(model: ReplacementModel
 
 
 def test_a_limit_that_does_not_fit_is_refused_with_one_that_does(
-    model: ReplacementModel, run: Run, with_memory: Callable[[int], None]
+    model: ReplacementModel, run: PromptRun, with_memory: Callable[[int], None]
 ) -> None:
     n_targets = len(model.trace(PROMPT_IDS).targets)
     with_memory(edge_bytes(run, 40, n_targets) + 50)
@@ -133,7 +133,7 @@ def test_a_prompt_on_which_nothing_is_active_is_refused(model: ReplacementModel)
 
 
 @pytest.mark.parametrize("limit", [0, -3, 2.5, True, "many"])
-def test_a_limit_that_is_no_number_is_refused(run: Run, limit: object) -> None:
+def test_a_limit_that_is_no_number_is_refused(run: PromptRun, limit: object) -> None:
     message = f"max_features is a whole number from 1 up, or None for as many as memory allows; given {limit!r}."
     with pytest.raises(PromptError, match=re.escape(message)):
         estimate_size(size_of(run), 1, limit)
@@ -158,7 +158,7 @@ def test_progress_of_a_limited_trace_rises_to_one(model: ReplacementModel) -> No
     assert reported[-1] == 1.0
 
 
-def test_operations_grow_with_layers_positions_and_targets(model: ReplacementModel, run: Run) -> None:
+def test_operations_grow_with_layers_positions_and_targets(model: ReplacementModel, run: PromptRun) -> None:
     of_features, of_targets = edge_operations(size_of(run), 2)
     assert edge_operations(size_of(run), 4) == (of_features, 2 * of_targets)
     longer = edge_operations(size_of(run_of(model, [*PROMPT_IDS, 8, 9, 10])), 2)
@@ -177,13 +177,13 @@ def test_an_estimate_can_be_read() -> None:
     )
 
 
-def test_the_rate_of_the_machine_is_measured_once(run: Run) -> None:
+def test_the_rate_of_the_machine_is_measured_once(run: PromptRun) -> None:
     product_rate.cache_clear()
     first, second = (operations(lambda: estimate_size(size_of(run), 1)).count("mm") for _ in range(2))
     assert first > second == 0
 
 
-def test_the_operations_of_a_target_are_those_of_its_way_down(run: Run) -> None:
+def test_the_operations_of_a_target_are_those_of_its_way_down(run: PromptRun) -> None:
     """Additions and multiplications through attention and with all that is written, counted layer by layer."""
     n_positions = run.position + 1
     multiplications = 0
@@ -207,7 +207,9 @@ def tokens_run(monkeypatch: pytest.MonkeyPatch) -> tuple[ReplacementModel, list[
     monkeypatch.setattr(trace_size, "BEGINNING", 5)
     seen = list[int]()
 
-    def running(model: LanguageModel, transcoders: TranscoderSet, prompt: Prompt, *rest: Any, **named: Any) -> Run:
+    def running(
+        model: LanguageModel, transcoders: TranscoderSet, prompt: Prompt, *rest: Any, **named: Any
+    ) -> PromptRun:
         seen.append(len(prompt))
         return run_prompt(model, transcoders, prompt, *rest, **named)
 

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from circuit_widget.widget.jobs.registry import REQUESTS
+from circuit_widget.widget.requests.registry import REQUESTS
 from circuit_widget.widget.wire.schema import OneOf, hints_of
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import circuit_widget as cw
 from circuit_widget.errors import NoModelError
-from circuit_widget.widget.wire.messages import Card
+from circuit_widget.widget.wire.graph_messages import Card
 from circuit_widget.widget.wire.schema import parse
 from tests.graph.crm_files import crm_document
 from tests.graph.test_viewer_dialects import written

@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 
 from circuit_widget.errors import CircuitWidgetError
-from circuit_widget.widget.jobs import worker
-from circuit_widget.widget.jobs.worker import Job
+from circuit_widget.widget.worker import worker
+from circuit_widget.widget.worker.worker import Job
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page
 from tests.widget.linear_model import LinearModel, wait_for

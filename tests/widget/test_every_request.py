@@ -18,11 +18,11 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.steered_generation import SteeredGeneration
 from circuit_widget.tracing.generation import Generation
-from circuit_widget.widget.jobs.experiments import Experiments
-from circuit_widget.widget.jobs.registry import REQUESTS
+from circuit_widget.widget.experiments.experiments import Experiments
+from circuit_widget.widget.requests.registry import REQUESTS
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire import sending
-from circuit_widget.widget.wire.messages import Reply
+from circuit_widget.widget.wire.envelopes import Reply
 from circuit_widget.widget.wire.schema import OneOf, hints_of, parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page, RecordingComm, answered
@@ -147,8 +147,8 @@ def test_a_reply_that_cannot_be_sent_becomes_an_error(
     made, words = POISONS[poison]
     with monkeypatch.context() as patched:
         poisoned = lambda rid, body: Reply(rid, {**body, "poison": made()})  # noqa: E731
-        patched.setattr("circuit_widget.widget.jobs.receiver.Reply", poisoned)
-        patched.setattr("circuit_widget.widget.jobs.worker.Reply", poisoned)
+        patched.setattr("circuit_widget.widget.requests.receiver.Reply", poisoned)
+        patched.setattr("circuit_widget.widget.worker.worker.Reply", poisoned)
         patched.setattr(sending, "LARGEST_MESSAGE", 250_000)
         answer = answered(page, page.request(name, body_of(name)))
     assert (answer["type"], answer["code"]) == ("error", "message"), answer
@@ -164,8 +164,8 @@ def test_half_a_character_in_a_reply_becomes_the_replacement_character(
     widget, page = used
     with monkeypatch.context() as patched:
         poisoned = lambda rid, body: Reply(rid, {**body, "k\ud83d": ["Texas \ud83d", "\udc80", "🤠"]})  # noqa: E731
-        patched.setattr("circuit_widget.widget.jobs.receiver.Reply", poisoned)
-        patched.setattr("circuit_widget.widget.jobs.worker.Reply", poisoned)
+        patched.setattr("circuit_widget.widget.requests.receiver.Reply", poisoned)
+        patched.setattr("circuit_widget.widget.worker.worker.Reply", poisoned)
         answer = answered(page, page.request(name, body_of(name)))
     assert answer["body"]["k\ufffd"] == ["Texas \ufffd", "\ufffd", "🤠"]
     check_all_is_well(widget, page)
@@ -214,9 +214,9 @@ def test_a_handler_that_fails_in_any_way_is_answered(
     with monkeypatch.context() as patched:
         for method in ("record", "record_controls", "record_study", "rename", "forget", "to_csv", "restore"):
             patched.setattr(Experiments, method, fail)
-        patched.setattr("circuit_widget.widget.jobs.experiments.make_figure", fail)
-        patched.setattr("circuit_widget.widget.jobs.graph_requests.propose_groups", fail)
-        patched.setattr("circuit_widget.widget.jobs.experiment_requests.circuit_code", fail)
+        patched.setattr("circuit_widget.widget.experiments.experiments.make_figure", fail)
+        patched.setattr("circuit_widget.widget.requests.graph_handlers.propose_groups", fail)
+        patched.setattr("circuit_widget.widget.requests.experiment_handlers.circuit_code", fail)
         for method in ("align", "feature_card"):
             patched.setattr(widget.model, method, fail)
         patched.setattr(Graph, "resolve", fail)

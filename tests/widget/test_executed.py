@@ -13,7 +13,7 @@ CELLS = (
     "widget",
     "widget.group('Texas', ['0_2_4', '0_19_4'])",
     "widget.ablate('Texas'); widget.rename('Texas', 'a state')",
-    "for _ in range(20): display(widget)\nassert sum(t.name == 'circuit-widget-later' for t in threading.enumerate()) < 2",
+    "for _ in range(20): display(widget)\nassert sum(t.name == 'circuit-widget-debounced' for t in threading.enumerate()) < 2",
 )
 
 

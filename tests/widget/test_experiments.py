@@ -13,7 +13,7 @@ from circuit_widget.examples.record import Example, Level
 from circuit_widget.widget.state.experiment import changed_name, experiment_name
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.experiment_messages import EffectMessage
-from circuit_widget.widget.wire.messages import Card
+from circuit_widget.widget.wire.graph_messages import Card
 from circuit_widget.widget.wire.schema import parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from circuit_widget.errors import MessageError
-from circuit_widget.widget.jobs.registry import read_request
+from circuit_widget.widget.requests.registry import read_request
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page
 

@@ -8,9 +8,10 @@ import pytest
 
 from circuit_widget.errors import MessageError
 from circuit_widget.widget import frontend_types
-from circuit_widget.widget.jobs.registry import REQUESTS, read_request
-from circuit_widget.widget.jobs.request_kind import Task
-from circuit_widget.widget.wire import messages
+from circuit_widget.widget.requests.registry import REQUESTS, read_request
+from circuit_widget.widget.requests.request_kind import Task
+from circuit_widget.widget.wire import envelopes
+from circuit_widget.widget.wire.envelopes import Empty
 from circuit_widget.widget.wire.experiment_messages import (
     AblateJson,
     EffectMessage,
@@ -20,7 +21,7 @@ from circuit_widget.widget.wire.experiment_messages import (
     SwapInJson,
     TurnJson,
 )
-from circuit_widget.widget.wire.messages import Card, CardBody, Empty, FigureBody
+from circuit_widget.widget.wire.graph_messages import Card, CardBody, FigureBody
 from circuit_widget.widget.wire.schema import parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
@@ -143,7 +144,7 @@ def test_a_value_from_outside_is_quoted_short_and_on_one_line() -> None:
     ],
 )
 def test_a_malformed_message_is_answered_under_its_id_if_it_has_one(content: object, rid: str | None) -> None:
-    assert messages.request_id(content) == rid
+    assert envelopes.request_id(content) == rid
 
 
 @pytest.mark.parametrize("mode", ["", "1-", "-1-2", "1-2-3", "all", "99999-1", "2-9"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from circuit_widget.widget.wire.messages import PathsReply
+from circuit_widget.widget.wire.graph_messages import PathsReply
 from circuit_widget.widget.wire.schema import parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered

@@ -10,11 +10,11 @@ import pytest
 
 from circuit_widget.errors import CircuitWidgetWarning, FigureError
 from circuit_widget.graph import PromptToken
-from circuit_widget.widget import picture, saved_picture
-from circuit_widget.widget.picture import picture_of
+from circuit_widget.widget import picture_output, saved_picture
+from circuit_widget.widget.picture_output import picture_of
 from circuit_widget.widget.saved_picture import SavedPicture
 from circuit_widget.widget.widget import CircuitWidget
-from circuit_widget.widget.wire.messages import FileReply
+from circuit_widget.widget.wire.graph_messages import FileReply
 from circuit_widget.widget.wire.schema import parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
@@ -175,7 +175,7 @@ def test_twenty_runs_of_a_cell_have_one_picture_and_leave_no_thread(widget: Circ
     assert len({id_ for id_, _, _ in published.sent}) == 1
     assert all("<img" in data["text/html"] for _, _, data in published.sent[1:])
     assert len(published.sent) == 22
-    assert not [thread for thread in threading.enumerate() if thread.name == "circuit-widget-later"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "circuit-widget-debounced"]
 
 
 def test_a_closed_widget_and_one_that_is_not_displayed_draw_nothing(show: Open) -> None:
@@ -218,7 +218,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_stay_as_it_was(
 def test_a_picture_too_long_to_be_in_a_notebook_twice_is_there_once(
     widget: CircuitWidget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picture, "LONGEST_COPY", 10)
+    monkeypatch.setattr(picture_output, "LONGEST_COPY", 10)
     bundle = picture_of(widget.figure())
     assert "image/png" not in bundle
     assert '<img src="data:image/png;base64,' in bundle["text/html"]

@@ -5,7 +5,7 @@ import pytest
 import circuit_widget as cw
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.graph import Graph
-from circuit_widget.widget.wire.messages import ProposalMessage, ProposalsMessage
+from circuit_widget.widget.wire.graph_messages import ProposalMessage, ProposalsMessage
 from circuit_widget.widget.wire.schema import parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page, answered
@@ -60,7 +60,7 @@ def test_a_circuit_that_has_everything_is_reported(show: Open, dallas: Graph) ->
 
 
 def test_proposing_says_how_far_it_is(show: Open, dallas: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("circuit_widget.widget.jobs.worker.PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr("circuit_widget.widget.worker.worker.PROGRESS_INTERVAL", 0.0)
     _, page = show(dallas)
     rid = page.request("propose", {})
     answered(page, rid)

@@ -9,7 +9,7 @@ import pytest
 
 from circuit_widget import Ablate, Everywhere, Graph, ReplacementModel, Set, load
 from circuit_widget.widget.wire.experiment_messages import EffectMessage, SwapInJson
-from circuit_widget.widget.wire.messages import Card
+from circuit_widget.widget.wire.graph_messages import Card
 from circuit_widget.widget.wire.schema import parse, plain
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered

@@ -68,7 +68,7 @@ def test_a_sweep_is_the_python_sweep(show: Open) -> None:
 
 
 def test_a_sweep_fills_in_while_it_runs(show: Open, model: LinearModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("circuit_widget.widget.jobs.worker.PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr("circuit_widget.widget.worker.worker.PROGRESS_INTERVAL", 0.0)
     _, page = show()
     rid = page.request("sweep", sweep_body())
     whole = answered(page, rid)["body"]
@@ -121,7 +121,7 @@ def test_a_sweep_over_a_circuit_without_features_says_what_to_do(show: Open) -> 
 
 
 def test_a_text_streams_in_beside_the_unsteered_one(show: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("circuit_widget.widget.jobs.worker.PROGRESS_INTERVAL", 0.0)
+    monkeypatch.setattr("circuit_widget.widget.worker.worker.PROGRESS_INTERVAL", 0.0)
     widget, page = show()
     rid = page.request("generate", generate_body())
     message = parse(GenerationMessage, answered(page, rid)["body"], "The text")

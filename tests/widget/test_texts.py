@@ -16,9 +16,9 @@ from circuit_widget.errors import (
     NodeError,
     PromptError,
 )
-from circuit_widget.widget.jobs.registry import REQUESTS, read_request
+from circuit_widget.widget.requests.registry import REQUESTS, read_request
 from circuit_widget.widget.widget import CircuitWidget
-from circuit_widget.widget.wire.messages import request_id
+from circuit_widget.widget.wire.envelopes import request_id
 from tests.models import reference_model
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from circuit_widget.errors import Cancelled, InterventionError
-from circuit_widget.widget.jobs import worker as module
-from circuit_widget.widget.jobs.worker import Job, JobResult, Worker
+from circuit_widget.widget.worker import worker as module
+from circuit_widget.widget.worker.worker import Job, JobResult, Worker
 from tests.widget.linear_model import wait_for
 
 

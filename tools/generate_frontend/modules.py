@@ -25,7 +25,7 @@ from circuit_widget.intervention import mode
 from circuit_widget.labels import label
 from circuit_widget.nodes import NodeKind
 from circuit_widget.system import file_kind
-from circuit_widget.widget import picture
+from circuit_widget.widget import picture_output
 from circuit_widget.widget.wire import schema
 from circuit_widget.wording import names, numbers, outcome, text
 from tools.generate_frontend.advances import ADVANCES_FILE, PER_EM, advances, mono_em, python_module
@@ -82,7 +82,7 @@ def _page() -> list[str]:
         "\n".join([remark(str(Palette.__doc__)) + "export interface Palette {", *rows, "}", ""]),
         constant("PALETTES", themes, kind='Readonly<Record<"light" | "dark", Palette>>'),
         *_taken(style, "TEXT_SIZE", "TOKEN_SIZE", "CAPTION_SIZE", "FADED"),
-        *_taken(picture, "VIEW"),
+        *_taken(picture_output, "VIEW"),
     ]
 
 

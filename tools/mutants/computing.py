@@ -269,7 +269,7 @@ MUTATIONS = (
     ),
     Mutation(
         "errors are what was reconstructed",
-        "circuit_widget/tracing/run.py",
+        "circuit_widget/tracing/prompt_run.py",
         "errors.index_add_(0, positions, rows, alpha=-1)",
         "errors.index_add_(0, positions, rows, alpha=1)",
         ("tests/reference/test_cases.py", "tests/attribution/test_whole_graphs.py"),

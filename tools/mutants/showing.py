@@ -42,7 +42,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a request for the earlier graph runs on the displayed one",
-        WIDGET + "jobs/receiver.py",
+        WIDGET + "requests/receiver.py",
         "request.graph not in (None, self.graphs.number)",
         "False",
         RETRACE,
@@ -259,7 +259,7 @@ MUTATIONS = (
     ),
     Mutation(
         "other views do not know what runs",
-        WIDGET + "jobs/receiver.py",
+        WIDGET + "requests/receiver.py",
         "label=task.label or REQUESTS[name].label",
         "label=None",
         ("tests/widget/test_studies.py",),

@@ -16,7 +16,7 @@ from circuit_widget.examples.exchange.read import WHAT
 from circuit_widget.examples.exchange.record_json import document_of
 from circuit_widget.examples.exchange.store import Document, write_labels, write_set
 from circuit_widget.examples.record import FeatureFacts
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.nodes import Everywhere
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.system.atomic_folder import new_folder

@@ -34,7 +34,7 @@ from circuit_widget.examples.exchange.record_json import document_of
 from circuit_widget.examples.exchange.store import LABELS, Document, write_labels, write_set
 from circuit_widget.examples.manifest import NAME as MANIFEST
 from circuit_widget.examples.record import CardRecord, ExampleSource
-from circuit_widget.model.running import runs_model
+from circuit_widget.model.runs_model import runs_model
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.system.atomic_folder import check_new_folder, new_folder
 from circuit_widget.system.paths import quoted_path, require_path

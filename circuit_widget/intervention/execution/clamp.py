@@ -29,7 +29,7 @@ from circuit_widget.intervention.execution.resolve import (
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Node, Scale, Set, SwapIn
 from circuit_widget.nodes import ErrorNode, Everywhere, Feature, TokenNode
 from circuit_widget.tracing.activations import Activations, active_rows, by_place, features_at, values_of
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.tracing.trace import prompt_tokens
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -195,7 +195,7 @@ def _incoming(swap: SwapIn, context: ResolveContext) -> Int64[np.ndarray, "n 3"]
     return nodes.features
 
 
-def _counterpart(node: Resolved, pairs: Mapping[int, int], run: Run, other: Run) -> int:
+def _counterpart(node: Resolved, pairs: Mapping[int, int], run: PromptRun, other: PromptRun) -> int:
     """Return the position of the other prompt that a node's position is paired with."""
     if node.position not in pairs:
         raise InterventionError(

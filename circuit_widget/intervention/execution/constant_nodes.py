@@ -14,7 +14,7 @@ from circuit_widget.intervention.execution.resolve import ConstantNode, ResolveC
 from circuit_widget.nodes import ErrorNode, TokenNode
 from circuit_widget.tracing.activations import values_of
 from circuit_widget.tracing.errors import errors_at
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class ConstantValue:
     """
 
     factor: float
-    counterpart: tuple[Run, int] | None = None
+    counterpart: tuple[PromptRun, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def clamped_errors(
     return tuple(found)
 
 
-def clamped_tokens(constants: Mapping[ConstantNode, ConstantValue], run: Run) -> tuple[ClampedToken, ...]:
+def clamped_tokens(constants: Mapping[ConstantNode, ConstantValue], run: PromptRun) -> tuple[ClampedToken, ...]:
     """Return the tokens among some nodes, by position, with what is added to their embeddings."""
     found = []
     for node in sorted((node for node in constants if isinstance(node, TokenNode)), key=lambda node: node.position):
@@ -85,7 +85,7 @@ def clamped_tokens(constants: Mapping[ConstantNode, ConstantValue], run: Run) ->
     return tuple(found)
 
 
-def _errors(sources: Mapping[ErrorNode, tuple[Run, int]], context: ResolveContext) -> dict[ErrorNode, Tensor]:
+def _errors(sources: Mapping[ErrorNode, tuple[PromptRun, int]], context: ResolveContext) -> dict[ErrorNode, Tensor]:
     """Return for each error node the error vector of its layer in the given run, at the given position."""
     groups: dict[tuple[int, int], list[ErrorNode]] = {}
     for node, (run, _) in sources.items():

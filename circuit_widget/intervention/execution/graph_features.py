@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuit_widget.graph import Graph
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 GATHERED_BYTES = 1 << 27
@@ -114,11 +114,11 @@ class LatestGraphFeatures:
     """The graph features of the latest graph, kept for no longer than the run that the graph was traced from."""
 
     def __init__(self) -> None:
-        self._latest: weakref.WeakKeyDictionary[Run, tuple[weakref.ref[Graph], GraphFeatures]] = (
+        self._latest: weakref.WeakKeyDictionary[PromptRun, tuple[weakref.ref[Graph], GraphFeatures]] = (
             weakref.WeakKeyDictionary()
         )
 
-    def of(self, graph: Graph, run: Run, make: Callable[[], GraphFeatures]) -> GraphFeatures:
+    def of(self, graph: Graph, run: PromptRun, make: Callable[[], GraphFeatures]) -> GraphFeatures:
         """Return the features of a graph: the kept ones, or those that `make` returns if others are kept."""
         found = self._latest.get(run)
         if found is not None and found[0]() is graph:

@@ -25,7 +25,7 @@ from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Batch, Conditions, Edit, rerun_batch
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.tracing.target_source import final_normed
 from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -46,7 +46,7 @@ class Measured:
 def measure(
     model: LanguageModel,
     transcoders: TranscoderSet,
-    run: Run,
+    run: PromptRun,
     graph_features: GraphFeatures,
     plans: Sequence[ClampPlan],
     mode: CheckedMode,

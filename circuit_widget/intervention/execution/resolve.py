@@ -19,7 +19,7 @@ from circuit_widget.intervention.execution.feature_clamps import rows_in
 from circuit_widget.intervention.kinds import NodeEntry
 from circuit_widget.nodes import ErrorNode, Everywhere, Feature, NodeKind, TokenNode, read_constant
 from circuit_widget.tracing.activations import Activations, features_at, numbers_of
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 ConstantNode: TypeAlias = ErrorNode | TokenNode
@@ -27,7 +27,7 @@ ConstantNode: TypeAlias = ErrorNode | TokenNode
 
 Resolved: TypeAlias = Feature | ConstantNode
 
-RunPrompt: TypeAlias = Callable[[str | Sequence[int]], Run]
+RunPrompt: TypeAlias = Callable[[str | Sequence[int]], PromptRun]
 """Runs another prompt, to swap in from."""
 
 NodeLookup: TypeAlias = Callable[[str], Resolved]
@@ -59,7 +59,7 @@ class ResolveContext:
             later.
     """
 
-    run: Run
+    run: PromptRun
     lookup: NodeLookup
     transcoders: TranscoderSet
     run_prompt: RunPrompt

@@ -17,7 +17,7 @@ from circuit_widget.intervention.execution.resolve import ResolveContext, RunPro
 from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.nodes import Everywhere, Feature, read_constant
 from circuit_widget.tracing.activations import Activations
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.transcoder.at_positions import write_at
 from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
@@ -33,7 +33,7 @@ class ClampRule:
 
 def steer(
     interventions: Sequence[Intervention],
-    run: Run,
+    run: PromptRun,
     transcoders: TranscoderSet,
     run_prompt: RunPrompt,
     *,

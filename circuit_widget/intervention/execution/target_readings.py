@@ -13,7 +13,7 @@ from torch import Tensor
 from circuit_widget.attribution.targets import ChosenTarget, Contrast
 from circuit_widget.graph import Graph
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.tracing.target_source import chosen_targets
 
 
@@ -33,7 +33,7 @@ class TargetReading:
 class TargetReaders:
     """Reads the targets of a graph that are not tokens from the residual stream after the final norm."""
 
-    def __init__(self, model: LanguageModel, run: Run, graph: Graph) -> None:
+    def __init__(self, model: LanguageModel, run: PromptRun, graph: Graph) -> None:
         self._targets: tuple[ChosenTarget, ...] = ()
         if any(target.token_id >= model.vocabulary_size for target in graph.targets):
             wanted = {target.token_id for target in graph.targets if target.token_id >= model.vocabulary_size}

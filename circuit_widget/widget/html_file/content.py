@@ -20,8 +20,8 @@ from circuit_widget.widget.state.experiment import comparison_message, effect_me
 from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.state.history import entry_of
 from circuit_widget.widget.wire.experiment_messages import EffectMessage
+from circuit_widget.widget.wire.graph_messages import Capabilities, Card
 from circuit_widget.widget.wire.html_messages import VERSION, HtmlContent, RecordedComparison
-from circuit_widget.widget.wire.messages import Capabilities, Card
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.snapshot import snapshot_of
 

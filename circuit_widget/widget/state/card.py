@@ -10,7 +10,7 @@ from circuit_widget.examples.record import Example, Level
 from circuit_widget.feature_card import FeatureCard
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.qk_contributors import QkContributor, qk_contributors
-from circuit_widget.widget.wire.messages import (
+from circuit_widget.widget.wire.graph_messages import (
     Card,
     CardContributor,
     CardContributors,

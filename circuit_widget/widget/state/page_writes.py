@@ -16,7 +16,7 @@ from circuit_widget.arguments import quoted
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import CircuitWidgetError, MessageError
 from circuit_widget.graph import Graph
-from circuit_widget.widget.wire.messages import Settings
+from circuit_widget.widget.wire.graph_messages import Settings
 from circuit_widget.widget.wire.schema import parse, plain, short_quote
 
 HEIGHTS = range(120, 4001)

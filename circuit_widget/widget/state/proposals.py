@@ -10,7 +10,7 @@ from circuit_widget.errors import CircuitError
 from circuit_widget.graph import Graph
 from circuit_widget.nodes import NodeKind
 from circuit_widget.proposal import Proposal, Proposals
-from circuit_widget.widget.wire.messages import ProposalMessage, ProposalsMessage
+from circuit_widget.widget.wire.graph_messages import ProposalMessage, ProposalsMessage
 
 COSINES = ("sources", "origins", "targets", "logits", "promoted", "examples", "ablations")
 """The kinds of evidence whose mean cosine the page displays; see Proposal."""

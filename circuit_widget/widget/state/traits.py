@@ -11,7 +11,7 @@ from typing import Any
 import traitlets
 
 from circuit_widget.circuit.document import Circuit
-from circuit_widget.widget.wire.messages import Kept
+from circuit_widget.widget.wire.graph_messages import Kept
 
 OF_A_GRAPH = ("circuit", "selected", "effect", "study", "experiments", "kept")
 """The traits whose values belong to one graph."""

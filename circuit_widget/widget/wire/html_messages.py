@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_widget.widget.wire.experiment_messages import Code, ComparedToken, EffectMessage
-from circuit_widget.widget.wire.messages import Card
+from circuit_widget.widget.wire.graph_messages import Card
 from circuit_widget.widget.wire.schema import Listed, Many, message
 
 VERSION = 1

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from circuit_widget.characters import repaired, shortened
 from circuit_widget.errors import CircuitWidgetError, MessageError
 from circuit_widget.system.memory import error_text, is_out_of_memory
-from circuit_widget.widget.wire.messages import Accepted, Failed, Notice, Partial, Progress, Reply
+from circuit_widget.widget.wire.envelopes import Accepted, Failed, Notice, Partial, Progress, Reply
 from circuit_widget.widget.wire.schema import plain
 
 LOG = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 
-export type DialPopover = "members" | "swap" | "reason";
+export type BoxPopover = "members" | "swap" | "reason";
 
 export interface ActiveBox {
   /** The box under the pointer, or that was a moment ago. */
@@ -15,19 +15,19 @@ export interface ActiveBox {
   /** Whether the focus is in the pane. */
   readonly inside: Signal<boolean>;
   /** The popover that is open, and the box it belongs to. */
-  readonly opened: Signal<{ readonly box: string; readonly popover: DialPopover } | null>;
+  readonly opened: Signal<{ readonly box: string; readonly popover: BoxPopover } | null>;
   /** Follows the pointer: it is over a box, or over none. */
   hover(box: string | null): void;
   /** Ignores the pointer until it moves on. */
   forget(): void;
-  open(box: string, popover: DialPopover | null): void;
+  open(box: string, popover: BoxPopover | null): void;
   /** The boxes that may be active, the first choice first; those that are not there are null. */
   order(): readonly (string | null)[];
 }
 
-/** Milliseconds the pointer rests on a box before the dial comes, so that passing by shows nothing. */
+/** Milliseconds the pointer rests on a box before the toolbar comes, so that passing by shows nothing. */
 const ARRIVE = 70;
-/** Milliseconds the dial stays after the pointer has left, so that it can be reached. */
+/** Milliseconds the toolbar stays after the pointer has left, so that it can be reached. */
 const LINGER = 280;
 
 export function useActiveBox(): ActiveBox {
@@ -35,7 +35,7 @@ export function useActiveBox(): ActiveBox {
   const link = useSignal<string | null>(null);
   const focused = useSignal<string | null>(null);
   const inside = useSignal(false);
-  const opened = useSignal<{ readonly box: string; readonly popover: DialPopover } | null>(null);
+  const opened = useSignal<{ readonly box: string; readonly popover: BoxPopover } | null>(null);
   const pending = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   return {
     hovered,

@@ -4,8 +4,8 @@ import type { Size } from "../page/size";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
-import type { DialPopover } from "./active-box";
-import { Dial } from "./dial";
+import type { BoxPopover } from "./active-box";
+import { BoxToolbar } from "./box-toolbar";
 import type { Placed } from "./scene";
 
 const Members = onFirstUse(() => import("./members").then((list) => list.Members));
@@ -15,15 +15,15 @@ interface Props {
   readonly store: Store;
   readonly placed: Placed;
   readonly size: Size;
-  readonly popover: DialPopover | null;
-  readonly onPopover: (popover: DialPopover | null) => void;
+  readonly popover: BoxPopover | null;
+  readonly onPopover: (popover: BoxPopover | null) => void;
   readonly onHover: (hovers: boolean) => void;
   readonly onGrab: (node: NodeId, event: PointerEvent) => void;
   /** Gives the focus back to the box. */
   readonly onLeave: () => void;
 }
 
-/** What is drawn at the active box: its dial, and the popover that is opened from it. */
+/** What is drawn at the active box: its toolbar, and the popover that is opened from it. */
 export function BoxMenu({ store, placed, size, popover, onPopover, onHover, onGrab, onLeave }: Props) {
   const close = () => {
     onPopover(null);
@@ -36,7 +36,7 @@ export function BoxMenu({ store, placed, size, popover, onPopover, onHover, onGr
       onPointerEnter={() => onHover(true)}
       onPointerLeave={() => onHover(false)}
     >
-      <Dial store={store} placed={placed} popover={popover} onPopover={onPopover} onLeave={close} />
+      <BoxToolbar store={store} placed={placed} popover={popover} onPopover={onPopover} onLeave={close} />
       {popover === "swap" && <SwapForm store={store} placed={placed} onClose={close} />}
       {popover === "members" && <Members store={store} placed={placed} onGrab={onGrab} onClose={close} />}
     </div>

@@ -51,7 +51,7 @@ export function CircuitPane({ store }: { store: Store }) {
     size,
     () => resting.value,
     (box, event) => {
-      // What is open at another box would keep the dial there.
+      // What is open at another box would keep the toolbar there.
       if (opened.value?.box !== box.id) opened.value = null;
       store.actions.select([box.id], isToggle(event) ? "toggle" : "replace");
     },
@@ -164,7 +164,8 @@ export function CircuitPane({ store }: { store: Store }) {
       ...size.value,
       focus,
       focusSoon: (ids) => requestAnimationFrame(() => focus(first(ids)?.box)),
-      openDial: () => requestAnimationFrame(() => pane.current?.querySelector<HTMLElement>(".dial button")?.focus()),
+      openToolbar: () =>
+        requestAnimationFrame(() => pane.current?.querySelector<HTMLElement>(".toolbar button")?.focus()),
       openMembers: () => active.open(box.id, "members"),
     });
     if (!handled) return;

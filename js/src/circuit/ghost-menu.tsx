@@ -31,7 +31,7 @@ export function GhostMenu({ store, ghost, placed, size, onClose }: Props) {
   return (
     <div class="box-menu" style={beside(placed, size, 190)}>
       <section
-        class="popover dial-popover proposal"
+        class="popover box-popover proposal"
         aria-label={`Proposal: ${placed.name}`}
         data-test="proposal"
         onKeyDown={(event) => {

@@ -19,7 +19,7 @@ interface Surroundings {
   readonly focus: (box: Box) => void;
   /** Gives the focus, once the boxes are drawn anew, to the first of these that is there. */
   readonly focusSoon: (ids: readonly string[]) => void;
-  readonly openDial: () => void;
+  readonly openToolbar: () => void;
   readonly openMembers: () => void;
 }
 
@@ -51,7 +51,7 @@ export function pressKey(event: KeyboardEvent, at: number, around: Surroundings)
       ablate(store, box.nodes);
       return true;
     case "d":
-      around.openDial();
+      around.openToolbar();
       return true;
     case "m":
       if (box.name !== null) around.openMembers();

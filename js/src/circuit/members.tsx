@@ -22,7 +22,7 @@ export function Members({ store, placed, onGrab, onClose }: Props) {
   useEffect(() => () => store.actions.hover(null), [store]);
   return (
     <section
-      class="popover dial-popover"
+      class="popover box-popover"
       aria-label={`Members of ${name}`}
       data-test="member-list"
       onKeyDown={(event) => {

@@ -3,7 +3,7 @@
 import { KIND } from "../core/constants";
 import { ratio } from "../core/effect";
 import type { Box, Snapshot } from "../core/types";
-import { featuresOf } from "../store/running";
+import { featuresOf } from "../store/interventions";
 import type { EffectMessage, InterventionJson } from "../wire/types";
 import { FADED_BELOW, MOST_NEW_ANSWERS, NEW_ANSWER_SHARE } from "../wording/constants";
 import {

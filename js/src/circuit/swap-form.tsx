@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
 import type { Snapshot } from "../core/types";
-import { changeableOf, intervene } from "../store/running";
+import { changeableOf, intervene } from "../store/interventions";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { type Chosen, Counterparts, pairsWith, useAlignment } from "./alignment";
@@ -50,7 +50,7 @@ export function SwapForm({ store, placed, onClose }: Props) {
 
   return (
     <form
-      class="popover dial-popover"
+      class="popover box-popover"
       data-test="swap-form"
       aria-label={`Swap ${placed.name} from another prompt`}
       onSubmit={submit}

@@ -2,7 +2,7 @@ import { Button } from "../controls/button";
 import { ratio } from "../core/effect";
 import type { Box, Snapshot } from "../core/types";
 import { FARTHEST, LEAST_SCALE } from "../layout/constants";
-import { featuresOf } from "../store/running";
+import { featuresOf } from "../store/interventions";
 import type { Store } from "../store/store";
 import type { ComparisonMessage, EffectMessage } from "../wire/types";
 import { BASIS_CAUTIONS } from "../wording/constants";

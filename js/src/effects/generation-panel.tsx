@@ -1,6 +1,6 @@
 import { useRef } from "preact/hooks";
 import { CopyCode } from "../controls/copy-code";
-import { whoOf } from "../store/running";
+import { whoOf } from "../store/interventions";
 import type { Store } from "../store/store";
 import type { GeneratedToken, GenerationMessage, StudyMessage } from "../wire/types";
 import { interventionWords, percent, tokenText } from "../wording/words";

@@ -1,5 +1,5 @@
 import { Button } from "../controls/button";
-import { run, whoOf } from "../store/running";
+import { run, whoOf } from "../store/interventions";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
 import type { EffectMessage } from "../wire/types";

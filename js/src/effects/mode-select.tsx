@@ -1,5 +1,5 @@
+import { run } from "../store/interventions";
 import { modeOf } from "../store/mode";
-import { run } from "../store/running";
 import type { Store } from "../store/store";
 import type { Mode } from "../wire/types";
 import { MODES, RANGE_FROZEN } from "../wording/constants";

@@ -61,7 +61,7 @@ export function LinePlot({ label, axis, at, names, across, up, lines, onPick }: 
             {shorten(name, NAMES - 16, 10, false)}
           </text>
           {measured.map((value, index) => (
-            // biome-ignore lint/a11y/noStaticElementInteractions: a shortcut; the dial does the same by keyboard.
+            // biome-ignore lint/a11y/noStaticElementInteractions: a shortcut; the toolbar does the same by keyboard.
             <circle
               key={names[index]}
               cx={x(at[index])}

@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { CopyCode } from "../controls/copy-code";
 import type { Box } from "../core/types";
+import { changeableOf, run } from "../store/interventions";
 import { modeOf } from "../store/mode";
-import { changeableOf, run } from "../store/running";
 import type { Store } from "../store/store";
 import type { Axis, StudyMessage, SweepMessage } from "../wire/types";
 import { count, modeName, percent, probability, tokenText } from "../wording/words";

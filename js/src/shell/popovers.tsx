@@ -74,7 +74,7 @@ export function HelpButton({ store }: { store: Store }) {
 export function RetraceButton({ store }: { store: Store }) {
   if (store.capabilities.value.recorded) return null;
   return (
-    <Popover store={store} name="retrace" label="Trace another prompt" face="✎" panel="dial-popover">
+    <Popover store={store} name="retrace" label="Trace another prompt" face="✎" panel="box-popover">
       <RetraceForm store={store} />
     </Popover>
   );

@@ -6,7 +6,7 @@ import type { Circuit } from "../core/types";
 import { shortened } from "../text/characters";
 import type { NodeId } from "../wire/types";
 import { commonName } from "../wording/words";
-import { changeableOf, intervene } from "./running";
+import { changeableOf, intervene } from "./interventions";
 import type { Store } from "./store";
 
 /** Puts nodes together with another: into its supernode if it has one, else into a new one, whose name opens for editing. */

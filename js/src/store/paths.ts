@@ -1,6 +1,6 @@
 /** The strongest paths between nodes, into them or out of them, which the kernel finds over the whole graph. */
 
-import type { PathMessage } from "../wire/messages";
+import type { PathMessage } from "../wire/graph-messages";
 import type { NodeId } from "../wire/types";
 import type { Store } from "./store";
 

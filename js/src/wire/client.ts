@@ -1,6 +1,6 @@
 /** The kernel's requests as methods; written by `python -m circuit_widget.widget.frontend_types`. */
 
-import type { RequestName, Requests } from "./messages";
+import type { RequestName, Requests } from "./envelopes";
 import type { Reply, Send, SendOptions } from "./rpc";
 
 /** What each request is called on the page. */

@@ -1,7 +1,7 @@
 /** Messages between page and kernel; written by `python -m circuit_widget.widget.frontend_types`. */
 
 import type { ComparedToken, EffectMessage } from "./experiment-messages";
-import type { Card } from "./messages";
+import type { Card } from "./graph-messages";
 
 /** The likely tokens of an experiment beside another; its activations are those of the experiment itself. */
 export interface RecordedComparison {

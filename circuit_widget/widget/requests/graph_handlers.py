@@ -10,16 +10,15 @@ from circuit_widget.proposal.grouping import propose_groups
 from circuit_widget.proposal.proposed_circuit import GROUPS, pinned_nodes
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.widget.html_file.write import html_of
-from circuit_widget.widget.jobs.request_kind import Context, Task
-from circuit_widget.widget.jobs.worker import Job, JobResult
+from circuit_widget.widget.requests.request_kind import Context, Task
 from circuit_widget.widget.state.card import card_message
 from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.state.proposals import proposals_message
-from circuit_widget.widget.wire.messages import (
+from circuit_widget.widget.wire.envelopes import Empty
+from circuit_widget.widget.wire.graph_messages import (
     Card,
     CardBody,
     CheckNodesBody,
-    Empty,
     FigureBody,
     FileReply,
     PathMessage,
@@ -27,6 +26,7 @@ from circuit_widget.widget.wire.messages import (
     PathsReply,
     ProposalsMessage,
 )
+from circuit_widget.widget.worker.worker import Job, JobResult
 
 LEAST_GROUPS = 3
 """How many groups are proposed at most where the circuit has about as many as a proposed circuit."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from circuit_widget.errors import Cancelled
-from circuit_widget.widget.wire.messages import Failed, Partial, Progress, Reply
+from circuit_widget.widget.wire.envelopes import Failed, Partial, Progress, Reply
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.sending import Send, failure, send_message, sentence
 

@@ -1,25 +1,25 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { Button } from "../controls/button";
-import { changeableOf, everywhere, featuresOf, intervene } from "../store/running";
+import { changeableOf, everywhere, featuresOf, intervene } from "../store/interventions";
 import type { Store } from "../store/store";
 import type { InterventionJson, NodeId } from "../wire/types";
 import { count, plainNumber } from "../wording/words";
-import type { DialPopover } from "./active-box";
+import type { BoxPopover } from "./active-box";
 import { removeBox } from "./edits";
 import type { Placed } from "./scene";
 
 interface Props {
   readonly store: Store;
   readonly placed: Placed;
-  readonly popover: DialPopover | null;
-  readonly onPopover: (popover: DialPopover | null) => void;
+  readonly popover: BoxPopover | null;
+  readonly onPopover: (popover: BoxPopover | null) => void;
   /** Closes what is open and goes back to the box. */
   readonly onLeave: () => void;
 }
 
-/** The dial of a box, a toolbar beside it: ×0, ×−1, ×2, any number, a swap; its members. */
-export function Dial({ store, placed, popover, onPopover, onLeave }: Props) {
+/** The toolbar of a box, a toolbar beside it: ×0, ×−1, ×2, any number, a swap; its members. */
+export function BoxToolbar({ store, placed, popover, onPopover, onLeave }: Props) {
   const { box, name } = placed;
   const { intervene: possible, why_not } = store.capabilities.value;
   const { snapshot } = store;
@@ -53,10 +53,10 @@ export function Dial({ store, placed, popover, onPopover, onLeave }: Props) {
   return (
     <div
       ref={bar}
-      class="dial"
+      class="toolbar"
       role="toolbar"
       aria-label={`What to do with ${name}`}
-      data-test="dial"
+      data-test="toolbar"
       onKeyDown={onKeyDown}
     >
       {nodes.length > 0 && (
@@ -64,7 +64,7 @@ export function Dial({ store, placed, popover, onPopover, onLeave }: Props) {
           {[0, -1, 2].map((factor) => (
             <Button
               key={factor}
-              data-test={`dial-${factor}`}
+              data-test={`toolbar-${factor}`}
               aria-label={`×${plainNumber(factor)} ${name}`}
               title={why || `${factor === 0 ? "ablate" : "scale"} · with Shift beside the displayed interventions`}
               onClick={(event) => change("scale", factor, event)}
@@ -74,7 +74,7 @@ export function Dial({ store, placed, popover, onPopover, onLeave }: Props) {
           ))}
           <AnyNumber name={name} why={why} valued={features.length > 0} onNumber={change} />
           <Button
-            data-test="dial-swap"
+            data-test="toolbar-swap"
             aria-expanded={popover === "swap"}
             title={why || "take the values it has in another prompt"}
             onClick={() => onPopover(popover === "swap" ? null : "swap")}
@@ -83,7 +83,7 @@ export function Dial({ store, placed, popover, onPopover, onLeave }: Props) {
           </Button>
           {features.length > 0 && (
             <Button
-              data-test="dial-everywhere"
+              data-test="toolbar-everywhere"
               aria-pressed={all.value}
               title="change these features at every position of the prompt, not only here"
               onClick={() => {
@@ -96,12 +96,12 @@ export function Dial({ store, placed, popover, onPopover, onLeave }: Props) {
         </>
       )}
       {box.name === null ? (
-        <Button data-test="dial-unpin" aria-label={`Unpin ${name}`} onClick={() => removeBox(store, box)}>
+        <Button data-test="toolbar-unpin" aria-label={`Unpin ${name}`} onClick={() => removeBox(store, box)}>
           unpin
         </Button>
       ) : (
         <Button
-          data-test="dial-members"
+          data-test="toolbar-members"
           aria-expanded={popover === "members"}
           onClick={() => onPopover(popover === "members" ? null : "members")}
         >
@@ -149,7 +149,7 @@ function AnyNumber({ name, why, valued, onNumber }: NumberProps) {
     <form onSubmit={submit}>
       <select
         aria-label={`How ${name} is changed`}
-        data-test="dial-kind"
+        data-test="toolbar-kind"
         value={kind.value}
         onChange={(event) => {
           kind.value = event.currentTarget.value as ChangeKind;
@@ -164,7 +164,7 @@ function AnyNumber({ name, why, valued, onNumber }: NumberProps) {
       </select>
       <input
         ref={input}
-        data-test="dial-custom"
+        data-test="toolbar-custom"
         inputMode="decimal"
         maxLength={8}
         placeholder="any"

@@ -7,15 +7,15 @@ from types import MappingProxyType
 from typing import Any
 
 from circuit_widget.errors import MessageError
-from circuit_widget.widget.jobs import experiment_requests as experiments
-from circuit_widget.widget.jobs import graph_requests as graph
-from circuit_widget.widget.jobs import retracing
-from circuit_widget.widget.jobs import study_requests as studies
-from circuit_widget.widget.jobs.request_kind import Context, RequestKind
+from circuit_widget.widget.requests import experiment_handlers as experiments
+from circuit_widget.widget.requests import graph_handlers as graph
+from circuit_widget.widget.requests import study_handlers as studies
+from circuit_widget.widget.requests import trace_handlers as traces
+from circuit_widget.widget.requests.request_kind import Context, RequestKind
 from circuit_widget.widget.wire import experiment_messages as e
-from circuit_widget.widget.wire import messages as m
+from circuit_widget.widget.wire import graph_messages as g
 from circuit_widget.widget.wire import study_messages as s
-from circuit_widget.widget.wire.messages import Empty
+from circuit_widget.widget.wire.envelopes import CancelBody, Empty, Request
 from circuit_widget.widget.wire.schema import parse, short_quote
 
 
@@ -24,7 +24,7 @@ def ping(_: Context, __: Empty) -> Empty:
     return Empty()
 
 
-def cancel(context: Context, body: m.CancelBody) -> Empty:
+def cancel(context: Context, body: CancelBody) -> Empty:
     """Stop another request."""
     context.cancel(body.rid)
     return Empty()
@@ -44,28 +44,28 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "forget": RequestKind(e.ForgetBody, Empty, experiments.forget, "Delete"),
         "start_afresh": RequestKind(Empty, Empty, experiments.start_afresh, "Start afresh"),
         "bring_back": RequestKind(Empty, Empty, experiments.bring_back, "Bring back"),
-        "table": RequestKind(Empty, m.FileReply, experiments.table, "Table of experiments"),
+        "table": RequestKind(Empty, g.FileReply, experiments.table, "Table of experiments"),
         "align": RequestKind(s.AlignBody, s.AlignmentMessage, studies.align, "Alignment", newest_only=True),
         "sweep": RequestKind(s.SweepBody, s.SweepMessage, studies.sweep, "Sweep", newest_only=True),
         "generate": RequestKind(s.GenerateBody, s.GenerationMessage, studies.generate, "Text", newest_only=True),
         "validate": RequestKind(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
-        "retrace": RequestKind(m.RetraceBody, Empty, retracing.retrace, "Trace", newest_only=True),
-        "display_graph": RequestKind(m.DisplayGraphBody, Empty, retracing.display_graph, "Graph"),
-        "card": RequestKind(m.CardBody, m.Card, graph.card, "Feature card"),
-        "paths": RequestKind(m.PathsBody, m.PathsReply, graph.paths, "Paths", newest_only=True),
-        "check_nodes": RequestKind(m.CheckNodesBody, Empty, graph.check_nodes, "Circuit"),
-        "propose": RequestKind(Empty, m.ProposalsMessage, graph.propose, "Proposals", newest_only=True),
-        "figure": RequestKind(m.FigureBody, m.FileReply, graph.figure, "Figure"),
-        "code": RequestKind(m.CodeBody, m.CodeReply, experiments.code, "Code"),
-        "html": RequestKind(Empty, m.FileReply, graph.html, "HTML file"),
-        "cancel": RequestKind(m.CancelBody, Empty, cancel, "Cancel"),
+        "retrace": RequestKind(g.RetraceBody, Empty, traces.retrace, "Trace", newest_only=True),
+        "display_graph": RequestKind(g.DisplayGraphBody, Empty, traces.display_graph, "Graph"),
+        "card": RequestKind(g.CardBody, g.Card, graph.card, "Feature card"),
+        "paths": RequestKind(g.PathsBody, g.PathsReply, graph.paths, "Paths", newest_only=True),
+        "check_nodes": RequestKind(g.CheckNodesBody, Empty, graph.check_nodes, "Circuit"),
+        "propose": RequestKind(Empty, g.ProposalsMessage, graph.propose, "Proposals", newest_only=True),
+        "figure": RequestKind(g.FigureBody, g.FileReply, graph.figure, "Figure"),
+        "code": RequestKind(g.CodeBody, g.CodeReply, experiments.code, "Code"),
+        "html": RequestKind(Empty, g.FileReply, graph.html, "HTML file"),
+        "cancel": RequestKind(CancelBody, Empty, cancel, "Cancel"),
     }
 )
 
 
-def read_request(content: object) -> tuple[m.Request, Any]:
+def read_request(content: object) -> tuple[Request, Any]:
     """Return a message of the page as a request and its body; raises MessageError for anything else."""
-    request = parse(m.Request, content, "The message")
+    request = parse(Request, content, "The message")
     if request.name not in REQUESTS:
         raise MessageError(f"There is no request {short_quote(request.name)}; expected one of {', '.join(REQUESTS)}.")
     return request, parse(REQUESTS[request.name].body, request.body, f"The body of {request.name}")

@@ -28,7 +28,7 @@ from circuit_widget.model.rerun import batches
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.tracing.run import Run
+from circuit_widget.tracing.prompt_run import PromptRun
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 
@@ -44,10 +44,10 @@ class _Numbers:
     seconds: float
 
 
-def run_experiments(
+def run_interventions(
     model: LanguageModel,
     transcoders: TranscoderSet,
-    run: Run,
+    run: PromptRun,
     graph: Graph,
     graph_features: GraphFeatures,
     experiments: Sequence[tuple[Intervention, ...]],
@@ -124,7 +124,7 @@ class _EffectMaker:
     """Makes the Effects of experiments on one graph; what they have in common is computed once."""
 
     model: LanguageModel
-    run: Run
+    run: PromptRun
     graph: Graph
     mode: CheckedMode
     label: Callable[[int, int, float], str | None]

@@ -3,33 +3,33 @@
 import threading
 from collections.abc import Callable
 
-from circuit_widget.widget.jobs.later import Later, end_all
+from circuit_widget.widget.worker.debounced import Debounced, end_all
 
 HOUR = 3600.0
 SOON = 20.0
 
 
 def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "circuit-widget-later"]
+    return [thread.name for thread in threading.enumerate() if thread.name == "circuit-widget-debounced"]
 
 
 def test_many_changes_are_one_piece_of_work_after_the_last() -> None:
     done: list[int] = []
-    later = Later(lambda _: done.append(1), HOUR)
+    debounced = Debounced(lambda _: done.append(1), HOUR)
     for _ in range(50):
-        later.request()
+        debounced.request()
     assert done == []
-    assert threads() == ["circuit-widget-later"]
-    assert later.finish(SOON)
+    assert threads() == ["circuit-widget-debounced"]
+    assert debounced.finish(SOON)
     assert done == [1]
     assert threads() == []
-    assert later.finish(SOON)
+    assert debounced.finish(SOON)
     assert done == [1]
 
 
 def test_it_is_done_without_being_waited_for() -> None:
     done = threading.Event()
-    Later(lambda _: done.set(), 0.0).request()
+    Debounced(lambda _: done.set(), 0.0).request()
     assert done.wait(SOON)
 
 
@@ -39,22 +39,22 @@ def test_a_change_during_the_work_makes_it_outdated_and_is_done_after_it() -> No
     def work(is_outdated: Callable[[], bool]) -> None:
         if not outdated:
             outdated.append(is_outdated())
-            later.request()
+            debounced.request()
         outdated.append(is_outdated())
 
-    later = Later(work, 0.0)
-    later.request()
-    assert later.finish(SOON)
+    debounced = Debounced(work, 0.0)
+    debounced.request()
+    assert debounced.finish(SOON)
     assert outdated == [False, True, False]
 
 
 def test_nothing_is_done_after_the_end() -> None:
     done: list[int] = []
-    later = Later(lambda _: done.append(1), HOUR)
-    later.request()
-    later.close()
-    later.request()
-    assert later.finish(SOON)
+    debounced = Debounced(lambda _: done.append(1), HOUR)
+    debounced.request()
+    debounced.close()
+    debounced.request()
+    assert debounced.finish(SOON)
     assert done == []
     assert threads() == []
 
@@ -67,10 +67,10 @@ def test_work_that_fails_is_logged_and_does_not_end_what_comes_after() -> None:
         if len(done) == 1:
             raise RuntimeError("no fonts")
 
-    later = Later(work, HOUR)
+    debounced = Debounced(work, HOUR)
     for _ in range(2):
-        later.request()
-        assert later.finish(SOON)
+        debounced.request()
+        assert debounced.finish(SOON)
     assert done == [1, 1]
 
 
@@ -83,8 +83,8 @@ def test_the_end_of_the_process_waits_for_the_work_under_way_which_is_outdated_t
             pass
         outdated.set()
 
-    later, waiting = Later(work, 0.0), Later(lambda _: None, HOUR)
-    later.request()
+    debounced, waiting = Debounced(work, 0.0), Debounced(lambda _: None, HOUR)
+    debounced.request()
     waiting.request()
     assert begun.wait(SOON)
     end_all()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from circuit_widget.intervention import Intervention, intervention_from_json
-from circuit_widget.widget.jobs.experiments import Experiments
+from circuit_widget.widget.experiments.experiments import Experiments
 from circuit_widget.widget.wire.experiment_messages import InterventionJson
 from circuit_widget.widget.wire.schema import plain
 

@@ -8,12 +8,12 @@ from typing import Any
 from circuit_widget.errors import MessageError
 from circuit_widget.intervention import Intervention
 from circuit_widget.intervention.mode import Mode, read_mode
-from circuit_widget.widget.jobs.experiments import Experiments
-from circuit_widget.widget.jobs.interventions import read_interventions
-from circuit_widget.widget.jobs.request_kind import Context, Task
-from circuit_widget.widget.jobs.worker import Job, JobResult
+from circuit_widget.widget.experiments.experiments import Experiments
+from circuit_widget.widget.experiments.read_interventions import read_interventions
+from circuit_widget.widget.requests.request_kind import Context, Task
 from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.state.work_code import circuit_code, work_code
+from circuit_widget.widget.wire.envelopes import Empty
 from circuit_widget.widget.wire.experiment_messages import (
     CompareBody,
     ComparisonMessage,
@@ -25,7 +25,8 @@ from circuit_widget.widget.wire.experiment_messages import (
     RenameBody,
     RepeatBody,
 )
-from circuit_widget.widget.wire.messages import CodeBody, CodeReply, Empty, FileReply
+from circuit_widget.widget.wire.graph_messages import CodeBody, CodeReply, FileReply
+from circuit_widget.widget.worker.worker import Job, JobResult
 
 MOST_CONTROLS = 200
 

@@ -6,9 +6,10 @@ from circuit_widget.attribution.targets import Contrast, TargetChoice
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.tracing.tracing_again import TraceChanges, target_of, trace_again
-from circuit_widget.widget.jobs.request_kind import Context, Task
-from circuit_widget.widget.jobs.worker import Job, JobResult
-from circuit_widget.widget.wire.messages import DisplayGraphBody, Empty, RetraceBody
+from circuit_widget.widget.requests.request_kind import Context, Task
+from circuit_widget.widget.wire.envelopes import Empty
+from circuit_widget.widget.wire.graph_messages import DisplayGraphBody, RetraceBody
+from circuit_widget.widget.worker.worker import Job, JobResult
 from circuit_widget.wording.text import printable
 
 MOST_NAMED = 3

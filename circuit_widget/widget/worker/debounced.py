@@ -23,10 +23,10 @@ Outdated: TypeAlias = Callable[[], bool]
 MOST_AT_EXIT = 5.0
 """Seconds that the end of the process waits for work under way, which cannot be stopped at every moment."""
 
-_open: weakref.WeakSet[Later] = weakref.WeakSet()
+_open: weakref.WeakSet[Debounced] = weakref.WeakSet()
 
 
-class Later:
+class Debounced:
     """Does `work` once nothing was requested for `wait` seconds.
 
     `work` is given a function that says whether to stop; what was requested meanwhile is done after it.
@@ -48,7 +48,7 @@ class Later:
                 return
             self._due = -math.inf if self._finishing else time.monotonic() + self._wait
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="circuit-widget-later", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="circuit-widget-debounced", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from circuit_widget.intervention.mode import read_mode
 from circuit_widget.model.sampling import Options
-from circuit_widget.widget.jobs.experiments import Experiments
-from circuit_widget.widget.jobs.interventions import read_interventions
-from circuit_widget.widget.jobs.request_kind import Context, Task
-from circuit_widget.widget.jobs.study_runs import (
+from circuit_widget.widget.experiments.experiments import Experiments
+from circuit_widget.widget.experiments.read_interventions import read_interventions
+from circuit_widget.widget.experiments.study_runs import (
     Callbacks,
     Study,
     SweepPlan,
@@ -20,7 +19,7 @@ from circuit_widget.widget.jobs.study_runs import (
     run_validation,
     sweep_name,
 )
-from circuit_widget.widget.jobs.worker import Job, JobResult
+from circuit_widget.widget.requests.request_kind import Context, Task
 from circuit_widget.widget.wire.study_messages import (
     AlignBody,
     AlignmentMessage,
@@ -31,6 +30,7 @@ from circuit_widget.widget.wire.study_messages import (
     ValidateBody,
     ValidationMessage,
 )
+from circuit_widget.widget.worker.worker import Job, JobResult
 
 
 def align(context: Context, body: AlignBody) -> Task[AlignmentMessage]:

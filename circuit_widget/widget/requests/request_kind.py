@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from circuit_widget.graph import Graph
-from circuit_widget.widget.jobs.experiments import Experiments
-from circuit_widget.widget.jobs.worker import Job, JobResult
+from circuit_widget.widget.experiments.experiments import Experiments
+from circuit_widget.widget.worker.worker import Job, JobResult
 
 Body = TypeVar("Body")
 Reply = TypeVar("Reply")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuit_widget.errors import MessageError
-from circuit_widget.widget.jobs.registry import REQUESTS, read_request
-from circuit_widget.widget.jobs.request_kind import Context, DisplayedGraphs, Task
-from circuit_widget.widget.jobs.worker import Job, Worker
-from circuit_widget.widget.wire.messages import Accepted, Failed, Notice, Reply, request_id
+from circuit_widget.widget.requests.registry import REQUESTS, read_request
+from circuit_widget.widget.requests.request_kind import Context, DisplayedGraphs, Task
+from circuit_widget.widget.wire.envelopes import Accepted, Failed, Notice, Reply, request_id
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.sending import Send, failure, send_message
+from circuit_widget.widget.worker.worker import Job, Worker
 
 ANOTHER_GRAPH = "Another graph is displayed now. Repeat this there, or bring the earlier graph back with Undo."
 

@@ -29,7 +29,7 @@ ENCODED_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class PromptRun:
     """A prompt and all that a trace or an intervention needs of its forward pass.
 
     Features and errors before the prompt's first position and after the traced position are left out. `unexplained` is the
@@ -59,7 +59,7 @@ def run_prompt(
     position: int,
     *,
     cancelled: IsCancelled | None = None,
-) -> Run:
+) -> PromptRun:
     """Run the model once on a prompt and find its active features and errors.
 
     Raises:
@@ -76,13 +76,13 @@ def run_prompt(
             for layer, pieces in enumerate(captured.layers):
                 _stop(cancelled)
                 active.append(_find_active(transcoders, layer, pieces.mlp_input, used))
-            return Run(prompt, captured, frozen, (), _table(active, prompt.first_position), (), transcoders)
+            return PromptRun(prompt, captured, frozen, (), _table(active, prompt.first_position), (), transcoders)
     with inference():
         for layer, found in enumerate(_encoded(transcoders, captured, used, active, cancelled)):
             mlp_input, writing = captured.layers[layer].mlp_input, frozen.layers[layer].writing
             nodes.append(_layer_nodes(transcoders, active[-1], layer, found, mlp_input, writing))
             unexplained.append(_unexplained(captured.layers[layer], found, active[-1], used))
-    return Run(prompt, captured, frozen, tuple(nodes), _table(active, prompt.first_position), tuple(unexplained))
+    return PromptRun(prompt, captured, frozen, tuple(nodes), _table(active, prompt.first_position), tuple(unexplained))
 
 
 def unexplained_by(

@@ -16,8 +16,7 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import intervention_tuple
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.model.sampling import Options
-from circuit_widget.widget.html_file.widget_state import WidgetState
-from circuit_widget.widget.jobs.study_runs import (
+from circuit_widget.widget.experiments.study_runs import (
     Callbacks,
     Study,
     SweepPlan,
@@ -27,6 +26,7 @@ from circuit_widget.widget.jobs.study_runs import (
     run_validation,
     sweep_name,
 )
+from circuit_widget.widget.html_file.widget_state import WidgetState
 from circuit_widget.widget.state.experiment import (
     comparison_message,
     effect_message,
@@ -38,7 +38,7 @@ from circuit_widget.widget.state.sent_graph import SentGraph
 from circuit_widget.widget.state.traits import Traits
 from circuit_widget.widget.state.work import Work
 from circuit_widget.widget.wire.experiment_messages import ComparisonMessage, EffectMessage
-from circuit_widget.widget.wire.messages import Kept
+from circuit_widget.widget.wire.graph_messages import Kept
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.sending import sendable
 from circuit_widget.widget.wire.study_messages import StudyMessage
