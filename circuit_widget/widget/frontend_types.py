@@ -122,7 +122,7 @@ def _imports(text: str, name: str, homes: Mapping[str, str]) -> list[str]:
     """Return what a module's text needs of the others, as the frontend's formatter writes it."""
     words = set(re.findall(r"\w+", re.sub(r"/\*\*.*?\*/", "", text, flags=re.DOTALL)))
     lines = []
-    for other in DECLARED:
+    for other in sorted(DECLARED):
         wanted = sorted((word for word in words if homes.get(word) == other), key=str.lower)
         if other == name or not wanted:
             continue

@@ -12,16 +12,6 @@ import type {
   RepeatBody,
 } from "./experiment-messages";
 import type {
-  AlignBody,
-  AlignmentMessage,
-  GenerateBody,
-  GenerationMessage,
-  SweepBody,
-  SweepMessage,
-  ValidateBody,
-  ValidationMessage,
-} from "./study-messages";
-import type {
   Card,
   CardBody,
   CheckNodesBody,
@@ -35,6 +25,16 @@ import type {
   ProposalsMessage,
   RetraceBody,
 } from "./graph-messages";
+import type {
+  AlignBody,
+  AlignmentMessage,
+  GenerateBody,
+  GenerationMessage,
+  SweepBody,
+  SweepMessage,
+  ValidateBody,
+  ValidationMessage,
+} from "./study-messages";
 
 /** Nothing. */
 export type Empty = Record<string, never>;
