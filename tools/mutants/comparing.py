@@ -38,6 +38,20 @@ MUTATIONS = (
         STABILITY,
     ),
     Mutation(
+        "an edge has the stability of another target",
+        "circuit_widget/display/filtering.py",
+        "np.searchsorted(found.graph.row_nodes, target), source]",
+        "np.searchsorted(found.graph.row_nodes, target) - 1, source]",
+        ("tests/figure/test_open_edges.py", "tests/widget/test_snapshot.py"),
+    ),
+    Mutation(
+        "an unstable edge is whole and a stable one is open",
+        "circuit_widget/figure/layout/open_edge.py",
+        "end = max(stability, LEAST_WHOLE) / 2",
+        "end = max(1 - stability, LEAST_WHOLE) / 2",
+        ("tests/figure/test_open_edges.py",),
+    ),
+    Mutation(
         "positions are matched by their number",
         COMPARISON + "matching.py",
         "positions = {other_position: position for position, other_position in pairs.items()}",

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 from circuit_widget.characters import shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.filters import Filters
+from circuit_widget.display.filtering import known_stability
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.circuit_scene import CircuitPicture, circuit_picture, draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_effect
@@ -15,6 +16,7 @@ from circuit_widget.figure.scene.legend import (
     group_entries,
     shape_entries,
     sign_entries,
+    stability_entry,
 )
 from circuit_widget.figure.scene.map_scene import draw_map, map_height
 from circuit_widget.figure.scene.scene import Paint, Pen, Scene
@@ -69,6 +71,8 @@ def compose(
         height, picture = _circuit_and_effect(pen, graph, circuit, effect, controls, inner)
         pen.y += height
     entries += sign_entries(pen.items)
+    if part != "circuit" and circuit.edge_stability and (stability := known_stability(graph)) is not None:
+        entries.append(stability_entry(stability.prunings))
     if picture is not None and len(picture.links) < picture.total:
         entries.append(cutoff_entry(len(picture.links), picture.total, picture.least_share))
     if part == "map":

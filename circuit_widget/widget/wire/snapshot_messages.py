@@ -69,6 +69,7 @@ class SnapshotMessage:
     """A graph: labels are by node index, edges in the order of their targets, each of which has `inputs` of them.
 
     The prompt is its text as it was typed, or empty where that is not known.
+    `prunings` is their number, in which nodes and edges stay or not; 0 where their stability is not known.
     `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
@@ -87,6 +88,7 @@ class SnapshotMessage:
     scores: SnapshotScores
     thresholds: SnapshotThresholds
     error_influence: float
+    prunings: int
     total_nodes: int
     total_edges: int
     ids: tuple[str, ...]

@@ -68,7 +68,14 @@ export function factsOf(snapshot: Snapshot, node: number, effect: EffectMessage 
     ...identityOf(snapshot, node),
     ...measuresOf(snapshot, node, effect),
     ...(snapshot.kind[node] === KIND.logit ? [] : [`influence ${percent(snapshot.influence[node])}`]),
+    ...stabilityOf(snapshot, node),
   ];
+}
+
+/** In how many prunings a feature or an error stays, where that is known; tokens and outputs always do. */
+function stabilityOf({ kind, stability, prunings }: Snapshot, node: number): readonly string[] {
+  if (prunings === 0 || (kind[node] !== KIND.feature && kind[node] !== KIND.error)) return [];
+  return [`stays in ${Math.round(stability[node] * prunings)} of ${prunings} prunings`];
 }
 
 function measuresOf(snapshot: Snapshot, node: number, effect: EffectMessage | null): readonly string[] {

@@ -4,9 +4,18 @@ import { KIND } from "../core/constants";
 import type { Layers } from "../core/opened";
 import { shareOfInput } from "../core/snapshot";
 import type { Snapshot } from "../core/types";
-import { FAINT_WIDTHS, LEAST_COLUMN, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT } from "../layout/constants";
+import {
+  FAINT_WIDTHS,
+  LEAST_COLUMN,
+  OPEN_OPACITY,
+  OPEN_WIDTH,
+  PINNED_RIM_WIDTH,
+  RIM_WIDTH,
+  SLANT,
+} from "../layout/constants";
 import { type Column, columnsWithText } from "../layout/map-layout";
 import { bandsOf } from "../layout/map-rows";
+import { openEdge } from "../layout/open-edge";
 import { mapEdge, type Trunk } from "../layout/routing";
 import {
   barHalf,
@@ -148,15 +157,19 @@ export interface DrawnEdge {
   readonly source: number;
   readonly target: number;
   readonly share: number;
+  /** The share of prunings that keep it; 1 where edges are not drawn by their stability. */
+  readonly stability: number;
 }
 
-/** Edges of the snapshot by their index. */
-export function drawnEdges(snapshot: Snapshot, edges: Uint32Array): readonly DrawnEdge[] {
-  const { edgeSource, edgeTarget } = snapshot;
+/** Edges of the snapshot by their index, by their stability where that is wanted and known. */
+export function drawnEdges(snapshot: Snapshot, edges: Uint32Array, byStability = false): readonly DrawnEdge[] {
+  const { edgeSource, edgeTarget, prunings } = snapshot;
+  const kept = byStability ? snapshot.edgeKept : null;
   return Array.from(edges, (edge) => ({
     source: edgeSource[edge],
     target: edgeTarget[edge],
     share: shareOfInput(snapshot, edge),
+    stability: kept === null ? 1 : kept[edge] / prunings,
   }));
 }
 
@@ -210,7 +223,7 @@ export function paintSignedEdges(
   context.save();
   clipToFrame(context, scene);
   for (const link of ordered) {
-    const { source, share } = link;
+    const { source, share, stability } = link;
     const shape = curveOf(brush, scene, link);
     if (shape === null) continue;
     const inhibits = share < 0;
@@ -222,11 +235,21 @@ export function paintSignedEdges(
     context.globalAlpha = opacity * presence[source];
     context.lineWidth = width;
     context.setLineDash(inhibits ? [...dashes(width)] : []);
-    context.beginPath();
     // The line ends in its head, not beside the head's tip.
-    traceCurve(context, [...shape.slice(0, 7), y + (inhibits ? 1.2 : 0.8 * head)]);
+    const line = [...shape.slice(0, 7), y + (inhibits ? 1.2 : 0.8 * head)];
+    const parts = openEdge(line, stability);
+    context.beginPath();
+    for (const part of parts === null ? [line] : [parts[0], parts[2]]) traceCurve(context, part);
     context.stroke();
     context.setLineDash([]);
+    if (parts !== null) {
+      context.beginPath();
+      context.lineWidth = OPEN_WIDTH;
+      context.globalAlpha *= OPEN_OPACITY;
+      traceCurve(context, parts[1]);
+      context.stroke();
+      context.globalAlpha = opacity * presence[source];
+    }
     context.beginPath();
     if (inhibits) {
       context.lineWidth = 2.4;
