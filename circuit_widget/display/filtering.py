@@ -38,7 +38,8 @@ def kept_edges(
     found: GraphStability, source: Integer[np.ndarray, " edges"], target: Integer[np.ndarray, " edges"]
 ) -> Integer[np.ndarray, " edges"]:
     """Return the number of prunings in which each of some edges stays, by the indices of their nodes in node order."""
-    return found.edge_kept[np.searchsorted(found.graph.row_nodes, target), source]
+    kept: Integer[np.ndarray, " edges"] = found.edge_kept[np.searchsorted(found.graph.row_nodes, target), source]
+    return kept
 
 
 def passes_filters(graph: Graph, circuit: Circuit) -> Bool[np.ndarray, " nodes"]:

@@ -9,6 +9,7 @@ from circuit_widget.figure.figure import make_figure
 from circuit_widget.figure.layout.open_edge import LEAST_WHOLE, OPEN_WIDTH, open_edge
 from circuit_widget.figure.scene.map_scene import edge_stability
 from circuit_widget.figure.scene.scene import Curves, Label
+from circuit_widget.graph import Graph
 from tests.widget.small_graph import small_graph
 
 STRAIGHT = (0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 3.0, 0.0)
@@ -33,7 +34,7 @@ def test_edges_have_the_stability_of_the_same_edge_in_the_graph() -> None:
     graph = small_graph()
     visible = visible_graph(graph, MARKED)
     rows = graph.stability(progress=False).edges
-    known = {(one.source, one.target): one.stability for one in rows.itertuples()}
+    known = {(row["source"], row["target"]): float(row["stability"]) for _, row in rows.iterrows()}
     wanted = [
         known[graph.node_ids[source], graph.node_ids[target]]
         for source, target in zip(visible.source, visible.target, strict=True)
@@ -42,7 +43,7 @@ def test_edges_have_the_stability_of_the_same_edge_in_the_graph() -> None:
     assert 0 < sum(one < 1 for one in wanted) < len(wanted)
 
 
-def drawn(graph: object, circuit: Circuit) -> tuple[int, int, list[str]]:
+def drawn(graph: Graph, circuit: Circuit) -> tuple[int, int, list[str]]:
     """How many signed edges are open in the middle, how many are whole, and the texts about prunings."""
     figure = make_figure(graph, circuit, part="map", width=5.5)
     curves = [item for item in figure.scene.items if isinstance(item, Curves) and not item.closed]

@@ -80,7 +80,7 @@ def expected(graph: Graph) -> dict[str, object]:
     nodes_influence = nodes[nodes.kind != "logit"].groupby("kind").influence.sum().to_dict()
     prunings = graph.stability()
     stability = prunings.by_node
-    edge_kept = {(one.source, one.target): int(one.kept) for one in prunings.edges.itertuples()}
+    edge_kept = {(row["source"], row["target"]): int(row["kept"]) for _, row in prunings.edges.iterrows()}
     share = dict(zip(graph.node_ids, graph.share.tolist(), strict=True))
     rows = graph.node_ids[: graph.n_features] + graph.node_ids[-len(graph.targets) :]
     input_total = dict(zip(rows, np.abs(graph.weights.astype(np.float64)).sum(axis=1).tolist(), strict=True))
@@ -93,7 +93,7 @@ def expected(graph: Graph) -> dict[str, object]:
         for source, target, part in zip(found.source, found.target, found.share, strict=True)
     }
     edges["share"] = [edge_share.get((edge.source, edge.target), 1.0) for edge in edges.itertuples()]
-    edges["kept"] = [edge_kept[edge.source, edge.target] for edge in edges.itertuples()]
+    edges["kept"] = [edge_kept[row["source"], row["target"]] for _, row in edges.iterrows()]
     edges = edges[edges.source.isin(nodes.id) & edges.target.isin(nodes.id) & edges.share.le(0.995)]
     return {
         "nodes": [
