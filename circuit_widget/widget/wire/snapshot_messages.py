@@ -95,3 +95,20 @@ class SnapshotMessage:
     labels: dict[str, str]
     columns: dict[str, SnapshotColumn]
     number: int = 1
+
+
+@message
+class OtherGraphMessage:
+    """Another graph beside the displayed one, and which nodes are the same: ids here and there, in the same order.
+
+    Counts are of features. `overlap` is that of their influence, from 0 to 1. `notes` are what is to be kept in mind.
+    """
+
+    snapshot: SnapshotMessage
+    here: tuple[str, ...]
+    there: tuple[str, ...]
+    both: int
+    only_here: int
+    only_there: int
+    overlap: float
+    notes: tuple[str, ...]

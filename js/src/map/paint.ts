@@ -46,6 +46,8 @@ export interface Marks {
   /** Index of the supernode's hue; -1 outside every supernode. */
   readonly hue: Int8Array;
   readonly pinned: Uint8Array;
+  /** -1 for what only the first of two compared graphs has, 1 for what only the second has: half of it is filled. */
+  readonly half: Int8Array;
   /** Opacity: below 1 for what an intervention suppressed, for unlikely outputs, and for errors outside the circuit. */
   readonly presence: Float32Array;
 }
@@ -288,7 +290,7 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
       context.strokeStyle = palette.supernodes[hue];
     } else {
       traceNode(context, kind, x, y, radius - RIM_WIDTH / 2);
-      if (marks.presence[node] < 1) {
+      if (marks.presence[node] < 1 || marks.half[node] !== 0) {
         // What lies behind a faded node does not shine through it.
         context.fillStyle = palette.background;
         context.globalAlpha = 1;
@@ -296,12 +298,22 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
       }
       context.fillStyle = nodeFill(palette, kind);
       context.globalAlpha = marks.presence[node];
-      context.fill();
+      if (marks.half[node] === 0) context.fill();
+      else fillHalf(context, marks.half[node], x, y, radius);
       context.lineWidth = marks.pinned[node] ? PINNED_RIM_WIDTH : RIM_WIDTH;
       context.strokeStyle = marks.pinned[node] ? palette.ink : kind === KIND.logit ? palette.answer : palette.nodeEdge;
     }
     context.stroke();
   }
+  context.restore();
+}
+
+/** Fills the left half of the path, or the right one. */
+function fillHalf(context: CanvasRenderingContext2D, side: number, x: number, y: number, radius: number): void {
+  const reach = 2 * radius;
+  context.save();
+  context.clip();
+  context.fillRect(side < 0 ? x - reach : x, y - reach, reach, 2 * reach);
   context.restore();
 }
 

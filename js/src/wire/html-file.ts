@@ -39,7 +39,12 @@ export class RecordedModel implements WidgetModel {
   readonly #listeners = new Map<string, Set<Listener>>();
 
   constructor(content: HtmlContent, picture: DataView) {
-    this.#traits = { ...content.traits, snapshot: withBuffers(content.traits.snapshot as PackedSnapshot) };
+    const { snapshot, comparison } = content.traits as { snapshot: PackedSnapshot; comparison?: PackedComparison | null };
+    this.#traits = {
+      ...content.traits,
+      snapshot: withBuffers(snapshot),
+      comparison: comparison ? { ...comparison, snapshot: withBuffers(comparison.snapshot) } : null,
+    };
     this.#answers = this.#recorded(content, picture);
   }
 
@@ -123,6 +128,10 @@ type Listener = (...args: any[]) => void;
 type PackedSnapshot = Omit<SnapshotMessage, "columns"> & {
   readonly columns: Readonly<Record<string, { readonly dtype: string; readonly data: string }>>;
 };
+
+interface PackedComparison {
+  readonly snapshot: PackedSnapshot;
+}
 
 function withBuffers(snapshot: PackedSnapshot) {
   const columns = Object.entries(snapshot.columns).map(([name, column]) => [
