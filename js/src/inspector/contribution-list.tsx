@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NodeRow } from "../controls/node-row";
+import { type Compared, shareThere } from "../core/compared";
 import { type End, findPaths } from "../store/paths";
 import type { Store } from "../store/store";
 import { signedPercent } from "../wording/words";
@@ -26,6 +27,7 @@ export function Contributions({ store, end, inputs, outputs }: Props) {
       {inputs && (
         <List
           store={store}
+          end={end}
           title="inputs"
           test="input-row"
           contributions={inputs}
@@ -36,6 +38,7 @@ export function Contributions({ store, end, inputs, outputs }: Props) {
       {outputs && (
         <List
           store={store}
+          end={end}
           title="outputs"
           test="output-row"
           contributions={outputs}
@@ -49,6 +52,7 @@ export function Contributions({ store, end, inputs, outputs }: Props) {
 
 interface ListProps {
   readonly store: Store;
+  readonly end: End;
   readonly title: string;
   readonly test: "input-row" | "output-row";
   readonly contributions: readonly Contribution[];
@@ -58,15 +62,24 @@ interface ListProps {
 }
 
 /** Signed shares as bars, strongest first; a row selects its node. */
-function List({ store, title, test, contributions, follow, none }: ListProps) {
+function List({ store, end, title, test, contributions, follow, none }: ListProps) {
   const whole = useSignal(false);
   const listed = contributions.slice(0, whole.value ? LONG : SHORT);
   const widest = Math.abs(contributions[0]?.share ?? 0);
+  const compared = store.comparison.value;
+  const node = end.nodes[0];
+  const there = (other: string) =>
+    compared === null || end.nodes.length !== 1
+      ? null
+      : title === "inputs"
+        ? shareThere(compared, other, node)
+        : shareThere(compared, node, other);
   const all = contributions.length > LONG ? `${LONG} of ${contributions.length}` : `all ${contributions.length}`;
   return (
     <section>
       <h3>
         {title}
+        {compared !== null && <span class="muted">{compared.side === "here" ? " here | there" : " there | here"}</span>}
         {!store.capabilities.value.recorded && (
           <Button
             class="link-button"
@@ -89,11 +102,23 @@ function List({ store, title, test, contributions, follow, none }: ListProps) {
               <NodeRow store={store} id={id} test={test} class={`contribution ${sign}`} share={share}>
                 <span class="bar" style={{ width: `${widest > 0 ? (100 * size) / widest : 0}%` }} />
                 <span class="number">{signedPercent(share)}</span>
+                {compared !== null && <Beside share={there(id)} side={compared.side} />}
               </NodeRow>
             </li>
           );
         })}
       </ul>
     </section>
+  );
+}
+
+/** The share of the same edge in the other graph; a dash where the page does not have it there. */
+function Beside({ share, side }: { share: number | null; side: Compared["side"] }) {
+  const other = side === "here" ? "there" : "here";
+  const words = share === null ? `${other} no such edge, or a weak one` : `${other} ${signedPercent(share)}`;
+  return (
+    <span class="number beside muted" title={words} data-test="share-beside">
+      {share === null ? "–" : signedPercent(share)}
+    </span>
   );
 }

@@ -1,7 +1,7 @@
 /** The state of the view of the graph beside: that of a view without a kernel, in step with the view of the displayed graph. */
 
 import { effect, signal } from "@preact/signals";
-import { circuitThere, type Compared, fromThere } from "../core/compared";
+import { type Compared, circuitThere, fromThere } from "../core/compared";
 import { LocalModel } from "../wire/local-model";
 import { Rpc } from "../wire/rpc";
 import type { Capabilities, NodeId } from "../wire/types";

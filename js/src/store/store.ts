@@ -233,10 +233,7 @@ export function createStore(
 }
 
 /** The comparison in a message; none, and why, where it cannot be read. */
-function comparedIn(
-  message: OtherGraphMessage | null | undefined,
-  fail: (failure: Failure) => void,
-): Compared | null {
+function comparedIn(message: OtherGraphMessage | null | undefined, fail: (failure: Failure) => void): Compared | null {
   if (message === null || message === undefined) return null;
   try {
     return readCompared(message);

@@ -251,3 +251,18 @@ export interface SnapshotMessage {
   readonly columns: Readonly<Record<string, SnapshotColumn>>;
   readonly number: number;
 }
+
+/** Another graph beside the displayed one, and which nodes are the same: ids here and there, in the same order.
+
+    Counts are of features. `overlap` is that of their influence, from 0 to 1. `notes` are what is to be kept in mind.
+     */
+export interface OtherGraphMessage {
+  readonly snapshot: SnapshotMessage;
+  readonly here: readonly string[];
+  readonly there: readonly string[];
+  readonly both: number;
+  readonly only_here: number;
+  readonly only_there: number;
+  readonly overlap: number;
+  readonly notes: readonly string[];
+}

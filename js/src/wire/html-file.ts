@@ -39,7 +39,10 @@ export class RecordedModel implements WidgetModel {
   readonly #listeners = new Map<string, Set<Listener>>();
 
   constructor(content: HtmlContent, picture: DataView) {
-    const { snapshot, comparison } = content.traits as { snapshot: PackedSnapshot; comparison?: PackedComparison | null };
+    const { snapshot, comparison } = content.traits as {
+      snapshot: PackedSnapshot;
+      comparison?: PackedComparison | null;
+    };
     this.#traits = {
       ...content.traits,
       snapshot: withBuffers(snapshot),
