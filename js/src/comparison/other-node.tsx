@@ -20,6 +20,7 @@ export function OtherNode({ there, node }: { there: Store; node: number }) {
       <Contributions
         store={there}
         end={{ name, nodes: [id] }}
+        compared={there.comparison.value}
         inputs={inputsOf(snapshot, node)}
         outputs={outputsOf(snapshot, node)}
       />

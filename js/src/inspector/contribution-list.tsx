@@ -18,16 +18,19 @@ interface Props {
   /** Null where there can be none, as into a token. */
   readonly inputs: readonly Contribution[] | null;
   readonly outputs: readonly Contribution[] | null;
+  /** The comparison of the graph with another one, for the weights of a single node's edges there. */
+  readonly compared?: Compared | null;
 }
 
 /** What feeds a node or supernode, and what it feeds. */
-export function Contributions({ store, end, inputs, outputs }: Props) {
+export function Contributions({ store, end, inputs, outputs, compared = null }: Props) {
   return (
     <>
       {inputs && (
         <List
           store={store}
           end={end}
+          compared={compared}
           title="inputs"
           test="input-row"
           contributions={inputs}
@@ -39,6 +42,7 @@ export function Contributions({ store, end, inputs, outputs }: Props) {
         <List
           store={store}
           end={end}
+          compared={compared}
           title="outputs"
           test="output-row"
           contributions={outputs}
@@ -53,6 +57,7 @@ export function Contributions({ store, end, inputs, outputs }: Props) {
 interface ListProps {
   readonly store: Store;
   readonly end: End;
+  readonly compared: Compared | null;
   readonly title: string;
   readonly test: "input-row" | "output-row";
   readonly contributions: readonly Contribution[];
@@ -62,18 +67,15 @@ interface ListProps {
 }
 
 /** Signed shares as bars, strongest first; a row selects its node. */
-function List({ store, end, title, test, contributions, follow, none }: ListProps) {
+function List({ store, end, compared, title, test, contributions, follow, none }: ListProps) {
   const whole = useSignal(false);
   const listed = contributions.slice(0, whole.value ? LONG : SHORT);
   const widest = Math.abs(contributions[0]?.share ?? 0);
-  const compared = store.comparison.value;
   const node = end.nodes[0];
-  const there = (other: string) =>
-    compared === null || end.nodes.length !== 1
-      ? null
-      : title === "inputs"
-        ? shareThere(compared, other, node)
-        : shareThere(compared, node, other);
+  const beside = (other: string) => {
+    if (compared === null) return null;
+    return title === "inputs" ? shareThere(compared, other, node) : shareThere(compared, node, other);
+  };
   const all = contributions.length > LONG ? `${LONG} of ${contributions.length}` : `all ${contributions.length}`;
   return (
     <section>
@@ -102,7 +104,7 @@ function List({ store, end, title, test, contributions, follow, none }: ListProp
               <NodeRow store={store} id={id} test={test} class={`contribution ${sign}`} share={share}>
                 <span class="bar" style={{ width: `${widest > 0 ? (100 * size) / widest : 0}%` }} />
                 <span class="number">{signedPercent(share)}</span>
-                {compared !== null && <Beside share={there(id)} side={compared.side} />}
+                {compared !== null && <Beside share={beside(id)} side={compared.side} />}
               </NodeRow>
             </li>
           );

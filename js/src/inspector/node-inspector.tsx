@@ -50,6 +50,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
       <Contributions
         store={store}
         end={{ name, nodes: [id] }}
+        compared={store.comparison.value}
         inputs={kind === KIND.token || kind === KIND.error ? null : inputsOf(snapshot, node)}
         outputs={kind === KIND.logit ? null : outputsOf(snapshot, node)}
       />

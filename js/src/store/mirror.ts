@@ -2,7 +2,7 @@
 
 import { effect, type ReadonlySignal } from "@preact/signals";
 
-interface End<T> {
+interface Mirrored<T> {
   readonly value: ReadonlySignal<T>;
   set(value: T): void;
   /** What the other end gets for a value of this one. */
@@ -13,9 +13,9 @@ interface End<T> {
  * Sets each end where the other one changes, beginning with the first one's value; a value that was set here is not sent
  * back, so that what has no counterpart stays. Ends with the returned function.
  */
-export function mirror<T>(first: End<T>, second: End<T>, same: (one: T, other: T) => boolean): () => void {
+export function mirror<T>(first: Mirrored<T>, second: Mirrored<T>, same: (one: T, other: T) => boolean): () => void {
   const known: [T | undefined, T | undefined] = [undefined, second.value.peek()];
-  const follow = (from: End<T>, to: End<T>, here: 0 | 1, there: 0 | 1) =>
+  const follow = (from: Mirrored<T>, to: Mirrored<T>, here: 0 | 1, there: 0 | 1) =>
     effect(() => {
       const value = from.value.value;
       const before = known[here];

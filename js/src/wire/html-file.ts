@@ -1,6 +1,7 @@
 /** An HTML file for readers: its content as the widget model that a notebook would hand over, with no kernel behind it. */
 
 import type { WidgetModel } from "./host";
+import type { Listener } from "./local-model";
 import type { Failed, HtmlContent, Reply, Request, RequestName, Requests, SnapshotMessage } from "./types";
 
 // The ids of the page's elements: packed content, and picture.
@@ -123,9 +124,6 @@ export class RecordedModel implements WidgetModel {
     };
   }
 }
-
-// biome-ignore lint/suspicious/noExplicitAny: the host's event signatures differ by event.
-type Listener = (...args: any[]) => void;
 
 /** A snapshot whose columns are base64. */
 type PackedSnapshot = Omit<SnapshotMessage, "columns"> & {

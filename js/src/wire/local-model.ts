@@ -3,7 +3,7 @@
 import type { WidgetModel } from "./host";
 
 // biome-ignore lint/suspicious/noExplicitAny: the host's event signatures differ by event.
-type Listener = (...args: any[]) => void;
+export type Listener = (...args: any[]) => void;
 
 export class LocalModel implements WidgetModel {
   readonly #traits: Record<string, unknown>;
