@@ -77,7 +77,8 @@ def generated(seed: int) -> tuple[Circuit, Effect | None, Part, float]:
     rng = random.Random(seed)
     circuit = random_circuit(rng)
     effect = random_effect(rng, GRAPH, circuit) if rng.random() < 0.8 else None
-    part = rng.choice(("circuit", "both", "intervention")) if effect else rng.choice(("circuit", "both"))
+    parts: tuple[Part, ...] = ("circuit", "both", "intervention")
+    part = rng.choice(parts if effect else parts[:2])
     width = WIDTHS[seed % len(WIDTHS)]
     return circuit, effect, part, round(rng.uniform(2.0, 12.0), 2) if width is None else width
 

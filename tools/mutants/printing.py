@@ -7,7 +7,7 @@ SCENE = "circuit_widget/figure/scene/"
 CIRCUIT = ("tests/figure/test_truth.py", "tests/figure/test_figure.py")
 EFFECT = ("tests/figure/test_truth.py", "tests/figure/test_effect_figure.py")
 LEGEND = ("tests/figure/test_truth.py", "tests/figure/test_figure.py", "tests/figure/test_intervention_figure.py")
-MAP = "tests/figure/test_truth.py"
+MAP = ("tests/figure/test_truth.py",)
 INTERVENTION = ("tests/figure/test_intervention_figure.py",)
 PLACES = ("tests/figure/test_intervention_figure.py", "tests/figure/test_overlaps.py")
 
