@@ -84,10 +84,10 @@ def test_the_likeliest_tokens_are_those_of_each_time_and_the_answer_before_stays
         numbers = [one for one in side if one.anchor == "end" and one.bold]
         rows.append([(one.text, next(other.text for other in numbers if other.y == one.y)) for one in names])
     table = effect.tokens
-    for shown, when in zip(rows, ("before", "after"), strict=True):
+    for displayed, when in zip(rows, ("before", "after"), strict=True):
         order = table.sort_values(when, ascending=False, kind="stable")
         wanted = [(token, probability(value)) for token, value in zip(order["token"], order[when], strict=True)]
-        assert shown == wanted
+        assert displayed == wanted
     assert rows[0][0][0] == "Austin" != rows[1][0][0]
     assert rows[1][-1] == ("Austin", "0.04")
 

@@ -295,8 +295,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "the answer before the intervention is left out once it is unlikely",
         SCENE + "outputs.py",
-        "return shown if answer in shown else [*shown, answer]",
-        "return shown",
+        "return displayed if answer in displayed else [*displayed, answer]",
+        "return displayed",
         INTERVENTION,
     ),
     Mutation(
@@ -316,8 +316,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "the picture before is the one after",
         SCENE + "intervention_scene.py",
-        '_Side("before", without_effect(graph, picture), half)',
-        '_Side("before", picture, half)',
+        '_Half("before", without_effect(graph, picture), half)',
+        '_Half("before", picture, half)',
         INTERVENTION,
     ),
     Mutation(

@@ -26,7 +26,7 @@ WORDS = {"before": "before", "after": "after the intervention"}
 
 
 @dataclass(frozen=True)
-class _Side:
+class _Half:
     """One of the two pictures, `width` wide."""
 
     when: When
@@ -47,8 +47,8 @@ def draw_intervention(
     beside = picture is not full and picture.layout.text_size >= BOX_TEXT and picture.height <= 2 * full.height
     if not beside:
         picture, half = full, width
-    before = _Side("before", without_effect(graph, picture), half)
-    after = _Side("after", picture, half)
+    before = _Half("before", without_effect(graph, picture), half)
+    after = _Half("after", picture, half)
     if beside:
         top = HEADING + interventions_height(graph, circuit, effect, half)
         y = _draw(pen, before, graph, circuit, effect, controls, top)
@@ -67,7 +67,7 @@ def draw_intervention(
 
 
 def _draw(
-    pen: Pen, side: _Side, graph: Graph, circuit: Circuit, effect: Effect, controls: Controls | None, top: float
+    pen: Pen, side: _Half, graph: Graph, circuit: Circuit, effect: Effect, controls: Controls | None, top: float
 ) -> float:
     """Draw one side with its circuit from `top` on; return its height."""
     pen.label(0, 8, WORDS[side.when], style.TEXT_SIZE, style.INK, bold=True)

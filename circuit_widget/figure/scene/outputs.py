@@ -22,13 +22,13 @@ NUMBER = 34.0
 
 
 def output_rows(effect: Effect, when: When) -> list[int]:
-    """Return the rows of `effect.tokens` that are shown: the likeliest at that time, and in any case the answer before."""
+    """Return the rows of `effect.tokens` that are displayed: the likeliest at that time, and in any case the answer before."""
     table = effect.tokens
     values = table[when].tolist()
     order = sorted(range(len(values)), key=lambda row: (-float(values[row]), row))
-    shown = [row for row in order if float(values[row]) >= LIKELY][:MOST_ROWS] or order[:1]
+    displayed = [row for row in order if float(values[row]) >= LIKELY][:MOST_ROWS] or order[:1]
     answer = int(table["before"].to_numpy().argmax())
-    return shown if answer in shown else [*shown, answer]
+    return displayed if answer in displayed else [*displayed, answer]
 
 
 def draw_outputs(pen: Pen, effect: Effect, controls: Controls | None, when: When, y: float, width: float) -> float:
