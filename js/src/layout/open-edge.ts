@@ -5,11 +5,11 @@
 
 import { LEAST_WHOLE } from "./constants";
 
-/** A cubic: its start, two control points and its end. */
-type Cubic = readonly number[];
-
 /** The start, the middle and the end of an edge by the share of prunings that keep it; null where all of them do. */
-export function openEdge(path: Cubic, stability: number): readonly [Cubic, Cubic, Cubic] | null {
+export function openEdge(
+  path: readonly number[],
+  stability: number,
+): readonly [readonly number[], readonly number[], readonly number[]] | null {
   if (stability >= 1) return null;
   const end = Math.max(stability, LEAST_WHOLE) / 2;
   const [start, rest] = split(path, end);
@@ -18,7 +18,7 @@ export function openEdge(path: Cubic, stability: number): readonly [Cubic, Cubic
 }
 
 /** A cubic in two parts (de Casteljau). */
-function split(path: Cubic, at: number): readonly [Cubic, Cubic] {
+function split(path: readonly number[], at: number): readonly [readonly number[], readonly number[]] {
   let points = [path.slice(0, 2), path.slice(2, 4), path.slice(4, 6), path.slice(6, 8)];
   const left = [points[0]];
   const right = [points[3]];
