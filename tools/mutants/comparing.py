@@ -38,6 +38,27 @@ MUTATIONS = (
         STABILITY,
     ),
     Mutation(
+        "overlap of influence counts the larger share",
+        COMPARISON + "compare.py",
+        "np.minimum(before, _shares(self.other)[there[are_features]])",
+        "np.maximum(before, _shares(self.other)[there[are_features]])",
+        COMPARE,
+    ),
+    Mutation(
+        "a node that is nowhere else counts as in both",
+        "circuit_widget/widget/wire/other_graph.py",
+        "here=tuple(here for here, _ in same),",
+        "here=graph.node_ids[: len(same)],",
+        ("tests/widget/test_comparison.py",),
+    ),
+    Mutation(
+        "a comparison of another graph is displayed",
+        "circuit_widget/widget/state/comparison_trait.py",
+        "if compared.graph.node_ids != obj.graph.node_ids:",
+        "if len(compared.graph.node_ids) != len(obj.graph.node_ids):",
+        ("tests/widget/test_comparison.py",),
+    ),
+    Mutation(
         "an edge has the stability of another target",
         "circuit_widget/display/filtering.py",
         "np.searchsorted(found.graph.row_nodes, target), source]",
