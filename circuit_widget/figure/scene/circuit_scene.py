@@ -23,9 +23,10 @@ from circuit_widget.figure.layout.circuit_layout import (
     name_lines,
 )
 from circuit_widget.figure.layout.edge_numbers import NUMBER_HEIGHT, NUMBER_INSET, box_area, number_places
-from circuit_widget.figure.layout.routing import LEAST_SHARE, Link, Route, route_edges, visible_links
+from circuit_widget.figure.layout.routing import LEAST_SHARE, Link, Route, route_edges, visible_links, visible_onward
 from circuit_widget.figure.layout.strokes import EDGE_OPACITY, FADED_EDGE_OPACITY
 from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.onward import onward_links
 from circuit_widget.figure.scene.scene import Paint, Pen
 from circuit_widget.figure.scene.shapes import color_edge, edge
 from circuit_widget.graph import Graph
@@ -52,7 +53,8 @@ TONES = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.MUTED}
 class CircuitPicture:
     """A circuit ready to draw: its boxes with names, kinds, outcomes and layout, and the links between them.
 
-    `links` are those of `total` that have at least `least_share` of a box's input, and the strongest into each box.
+    `links` are those of `total` that have at least `least_share` of a box's input, and the strongest into each box, then
+    those onward from what was swapped in (see `onward_links`): the box after `boxes` and `answers`.
     """
 
     boxes: tuple[Box, ...]
@@ -61,6 +63,7 @@ class CircuitPicture:
     outcomes: tuple[Outcome, ...]
     layout: CircuitLayout
     links: tuple[Link, ...]
+    onward: tuple[Link, ...]
     least_share: float
     total: int
     numbered: bool
@@ -84,8 +87,11 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
         height = min(1.15 * height, MOST_HEIGHT)
         layout = circuit_layout(described, width, height)
     members = [graph.resolve(box.nodes) for box in boxes]
-    edges = box_edges(node_edges(graph), members)
+    inputs = node_edges(graph)
+    edges = box_edges(inputs, members)
     least_share = LEAST_SHARE if circuit.least_share is None else circuit.least_share
+    answers = new_answers(graph, boxes, effect)
+    onward = onward_links(graph, inputs, members, answers, effect)
     return CircuitPicture(
         boxes,
         names,
@@ -93,11 +99,12 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
         tuple(outcome(graph, box, effect) for box in boxes),
         layout,
         visible_links([Link(one.source, one.target, one.share) for one in edges], least_share),
+        visible_onward(onward, least_share),
         least_share,
-        len(edges),
+        len(edges) + len(onward),
         circuit.edge_numbers,
         injected(graph, boxes, effect),
-        new_answers(graph, boxes, effect),
+        answers,
         height,
     )
 
@@ -129,14 +136,14 @@ def _described(
 def draw_circuit(pen: Pen, picture: CircuitPicture, width: float) -> None:
     """Draw edges, weakest first, then boxes, then outcomes beside them."""
     placed = picture.layout.boxes
-    links = picture.links
+    links = (*picture.links, *picture.onward)
     swapped_in = _swapped_in(picture, width)
     answers = _answers(picture, swapped_in, width)
-    brought = answers if swapped_in is None else (swapped_in, *answers)
+    brought = answers if swapped_in is None else (*answers, swapped_in)
     routes = route_edges((*placed, *brought), links, width)
     for index in sorted(range(len(links)), key=lambda index: (abs(links[index].share), index)):
         share = links[index].share
-        faded = picture.outcomes[links[index].source].faded
+        faded = index < len(picture.links) and picture.outcomes[links[index].source].faded
         edge(
             pen,
             routes[index],
@@ -172,10 +179,11 @@ def _numbers(
         for box, result in zip(picture.layout.boxes, picture.outcomes, strict=True)
     ]
     taken += [box_area(box, ANSWER_GAP) for box in brought]
-    texts = [signed_percent(link.share) for link in picture.links]
+    links = (*picture.links, *picture.onward)
+    texts = [signed_percent(link.share) for link in links]
     widths = [text_width(text, style.CAPTION_SIZE) + 2 * NUMBER_INSET for text in texts]
     places = number_places(taken, routes, widths, width, picture.height)
-    for link, text, room, place in zip(picture.links, texts, widths, places, strict=True):
+    for link, text, room, place in zip(links, texts, widths, places, strict=True):
         if place is not None:
             x, y = place
             ground = Paint(fill=style.BACKGROUND, opacity=0.9)

@@ -13,6 +13,7 @@ from circuit_widget.figure.scene.legend import (
     draw_legend,
     error_band_entry,
     group_entries,
+    onward_entry,
     shape_entries,
     sign_entries,
 )
@@ -69,8 +70,11 @@ def compose(
         height, picture = _circuit_and_effect(pen, graph, circuit, effect, controls, inner)
         pen.y += height
     entries += sign_entries(pen.items)
-    if picture is not None and len(picture.links) < picture.total:
-        entries.append(cutoff_entry(len(picture.links), picture.total, picture.least_share))
+    drawn = 0 if picture is None else len(picture.links) + len(picture.onward)
+    if picture is not None and drawn < picture.total:
+        entries.append(cutoff_entry(drawn, picture.total, picture.least_share))
+    if picture is not None and picture.onward:
+        entries.append(onward_entry())
     if part == "map":
         entries += group_entries(circuit)
     pen.y += 10

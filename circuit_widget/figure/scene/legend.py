@@ -62,6 +62,11 @@ def cutoff_entry(drawn: int, total: int, least_share: float) -> Entry:
     return f"circuit: edges from {percent(least_share)}, {drawn} of {total}", 0.0, lambda *_: None
 
 
+def onward_entry() -> Entry:
+    """Return the entry that says what the edges from swapped-in features are."""
+    return "from swapped-in features: direct effects on this prompt", 0.0, lambda *_: None
+
+
 def group_entries(circuit: Circuit) -> list[Entry]:
     """Return an entry for each supernode."""
     entries: list[Entry] = []
