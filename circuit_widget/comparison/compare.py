@@ -149,7 +149,8 @@ class GraphComparison:
 
     @property
     def _in_both(self) -> Bool[np.ndarray, " nodes"]:
-        return (self._nodes.here != NOWHERE) & (self._nodes.there != NOWHERE)
+        in_both: Bool[np.ndarray, " nodes"] = (self._nodes.here != NOWHERE) & (self._nodes.there != NOWHERE)
+        return in_both
 
     def show(self, **settings: Any) -> CircuitWidget:
         """A widget on `graph` with the map of `other` beside its own; settings as of `Graph.show`."""

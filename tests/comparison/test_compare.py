@@ -230,7 +230,7 @@ def test_the_overlap_of_influence_is_the_sum_of_the_smaller_shares() -> None:
     found = cw.compare(HERE, THERE)
     features = found.nodes[found.nodes["kind"] == "feature"].fillna({"influence_before": 0, "influence_after": 0})
     shares = [features[name] / features[name].sum() for name in ("influence_before", "influence_after")]
-    assert found.overlap == pytest.approx(float(np.minimum(*shares).sum()), rel=1e-6)
+    assert found.overlap == pytest.approx(float(np.minimum(shares[0], shares[1]).sum()), rel=1e-6)
     assert 0.5 < found.overlap < 0.95
     assert found.overlap == pytest.approx(cw.compare(THERE, HERE).overlap)
     graph = random_graph(3, n_layers=4)

@@ -30,7 +30,7 @@ class ComparisonTrait(traitlets.Instance[GraphComparison | None]):
 def comparison_trait() -> ComparisonTrait:
     """Return the trait, which the page can only set to None."""
     trait = ComparisonTrait(GraphComparison, allow_none=True, default_value=None)
-    return trait.tag(sync=True, echo_update=False, to_json=lambda comparison, _: comparison_json(comparison))  # type: ignore[return-value]
+    return trait.tag(sync=True, echo_update=False, to_json=lambda comparison, _: comparison_json(comparison))
 
 
 def comparison_json(comparison: GraphComparison | None) -> Any:
