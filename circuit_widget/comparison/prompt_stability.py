@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -96,6 +96,13 @@ class PromptStability:
         target, source = np.nonzero(graph.weights)
         numbers, back = np.unique(places[graph.row_nodes[target]] * count + places[source], return_inverse=True)
         return numbers, np.bincount(back, graph.weights[target, source], minlength=len(numbers))
+
+    @property
+    def prompts_of(self) -> Mapping[str, int]:
+        """In the graphs of how many prompts each node is that is kept for one at least, by its id without position."""
+        kept = np.concatenate([one.kept for one in self._of_graphs])
+        counts = np.bincount(kept, minlength=len(self._ids)).tolist()
+        return {node: count for node, count in zip(self._ids, counts, strict=True) if count}
 
     @property
     def nodes(self) -> pandas.DataFrame:

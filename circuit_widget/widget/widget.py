@@ -38,6 +38,7 @@ from circuit_widget.widget.saved_picture import SavedPicture, display_in_noteboo
 from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.comparison_trait import comparison_trait
 from circuit_widget.widget.state.experiment import nodes_of
+from circuit_widget.widget.state.prompt_stability_trait import prompt_stability_trait
 from circuit_widget.widget.state.traits import circuit_trait
 from circuit_widget.widget.subshell import answer_where_requested
 from circuit_widget.widget.wire.envelopes import Notice
@@ -85,6 +86,7 @@ class CircuitWidget(anywidget.AnyWidget):
     # Echoed, so that a selection made here and one made there at the same moment end up the same.
     selected: traitlets.List[str] = traitlets.List().tag(sync=True)
     comparison = comparison_trait()
+    prompt_stability = prompt_stability_trait()
     effect = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True, echo_update=False)
     study = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
     experiments: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)

@@ -190,6 +190,7 @@ class Experiments:
                 self.traits.displayed,
                 self.traits.study,
                 self.traits.comparison,
+                self.traits.prompt_stability,
                 self.history.to_csv(),
             )
 

@@ -21,6 +21,7 @@ from circuit_widget.widget.state.comparison_trait import comparison_json
 from circuit_widget.widget.state.experiment import comparison_message, effect_message
 from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.state.history import entry_of
+from circuit_widget.widget.state.prompt_stability_trait import prompt_stability_json
 from circuit_widget.widget.wire.experiment_messages import EffectMessage
 from circuit_widget.widget.wire.graph_messages import Capabilities, Card
 from circuit_widget.widget.wire.html_messages import VERSION, HtmlContent, RecordedComparison
@@ -54,6 +55,7 @@ def content_of(state: WidgetState, progress: ReportProgress, cancelled: IsCancel
             "circuit": state.circuit.to_json(),
             "selected": list(state.selected),
             "comparison": _beside(state.comparison),
+            "prompt_stability": prompt_stability_json(state.prompt_stability),
             "effect": _displayed(effects, state.displayed),
             "study": state.study,
             "experiments": [plain(entry_of(one)) for one in state.history],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.comparison.compare import GraphComparison
+from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Graph
 from circuit_widget.widget.state.history import HistoryEntry
@@ -31,6 +32,7 @@ class WidgetState:
         history: the recorded experiments, the first one first.
         displayed: the number of the displayed experiment, None for none.
         study: the message of the study made last, None for none.
+        prompt_stability: over prompts that mean the same, None for none.
         comparison: with the graph beside, None for none.
         table: the table of the experiments, as the text of a CSV file.
     """
@@ -45,6 +47,7 @@ class WidgetState:
     displayed: int | None = None
     study: Mapping[str, Any] | None = None
     comparison: GraphComparison | None = None
+    prompt_stability: PromptStability | None = None
     table: str = ""
 
     def figure(self, edge_threshold: float | None = None, title: str | None = None) -> Figure:

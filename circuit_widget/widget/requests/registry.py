@@ -54,6 +54,7 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "compare_earlier": RequestKind(
             Empty, Empty, traces.compare_earlier, "Comparison with the earlier graph", newest_only=True
         ),
+        "other_words": RequestKind(g.OtherWordsBody, Empty, traces.other_words, "Other words", newest_only=True),
         "card": RequestKind(g.CardBody, g.Card, graph.card, "Feature card"),
         "paths": RequestKind(g.PathsBody, g.PathsReply, graph.paths, "Paths", newest_only=True),
         "check_nodes": RequestKind(g.CheckNodesBody, Empty, graph.check_nodes, "Circuit"),

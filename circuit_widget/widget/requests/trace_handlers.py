@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from circuit_widget.attribution.targets import Contrast, TargetChoice
 from circuit_widget.comparison.compare import GraphComparison, compare
+from circuit_widget.comparison.other_words import stability_in_other_words
+from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.errors import CircuitError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.tracing.tracing_again import TraceChanges, target_of, trace_again
 from circuit_widget.widget.requests.request_kind import Context, Task
 from circuit_widget.widget.wire.envelopes import Empty
-from circuit_widget.widget.wire.graph_messages import DisplayGraphBody, RetraceBody
+from circuit_widget.widget.wire.graph_messages import DisplayGraphBody, OtherWordsBody, RetraceBody
 from circuit_widget.widget.worker.worker import Job, JobResult
 from circuit_widget.wording.text import printable
 
@@ -59,6 +61,21 @@ def compare_earlier(context: Context, _: Empty) -> Task[Empty]:
         return JobResult(Empty())
 
     return Task(work, deliver)
+
+
+def other_words(context: Context, body: OtherWordsBody) -> Task[Empty]:
+    """Trace prompts that mean the same, and display in the graphs of how many of them each node is."""
+    experiments = context.experiments
+    model = experiments.required_model()
+
+    def work(job: Job) -> PromptStability:
+        return stability_in_other_words(model, experiments.graph, body.prompts, job.progress, job.cancelled)
+
+    def deliver(found: PromptStability) -> JobResult[Empty]:
+        experiments.traits.set("prompt_stability", found)
+        return JobResult(Empty())
+
+    return Task(work, deliver, runs_model=True)
 
 
 def trace_name(changes: TraceChanges, graph: Graph) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from circuit_widget.arguments import quoted
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.comparison.compare import GraphComparison
+from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.errors import CircuitWidgetError, MessageError
 from circuit_widget.graph import Graph
 from circuit_widget.widget.wire.graph_messages import Settings
@@ -28,6 +29,7 @@ SETTABLE: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "selected": ((list, tuple), "a list of node ids"),
     "settings": (dict, "a dictionary of theme and height"),
     "comparison": ((GraphComparison, type(None)), "cw.compare(widget.graph, other), or None"),
+    "prompt_stability": ((PromptStability, type(None)), "model.stability(prompts), or None"),
     "effect": (type(None), "set to None, which takes it off the screen; recall() displays another one"),
 }
 """What a user may set each trait to."""
@@ -71,7 +73,7 @@ def _is_accepted(name: str, value: object, graph: Graph, circuit: Circuit) -> bo
         check_settings(value)
         return True
     # These are the kernel's; the page can only take them off the screen.
-    return name in ("effect", "comparison") and value is None
+    return name in ("effect", "comparison", "prompt_stability") and value is None
 
 
 def above(circuit: Circuit, document: object) -> Circuit:

@@ -12,9 +12,10 @@ import traitlets
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.comparison.compare import GraphComparison
+from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.widget.wire.graph_messages import Kept
 
-OF_A_GRAPH = ("circuit", "selected", "effect", "study", "experiments", "kept", "comparison")
+OF_A_GRAPH = ("circuit", "selected", "effect", "study", "experiments", "kept", "comparison", "prompt_stability")
 """The traits whose values belong to one graph."""
 
 BEYOND_EDITS = 1_000
@@ -103,6 +104,12 @@ class Traits:
         """The comparison with the graph beside, None for none."""
         comparison: GraphComparison | None = self._get("comparison")
         return comparison
+
+    @property
+    def prompt_stability(self) -> PromptStability | None:
+        """The stability over prompts that mean the same, None for none."""
+        found: PromptStability | None = self._get("prompt_stability")
+        return found
 
     def set(self, name: str, value: Any) -> None:
         """Set a trait, also one that users can only read."""

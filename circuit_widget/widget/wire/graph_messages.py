@@ -88,6 +88,22 @@ class ProposalsMessage:
 
 
 @message
+class OtherWordsBody:
+    """Request for the stability of the graph over prompts that mean the same."""
+
+    prompts: Annotated[tuple[Text, ...], Field(max_length=20, strict=False, fail_fast=True)]
+
+
+@message
+class PromptStabilityMessage:
+    """In the graphs of how many of some prompts nodes are, by their ids without positions; in no graph where they are not listed."""
+
+    prompts: tuple[str, ...]
+    ids: tuple[str, ...]
+    kept: tuple[int, ...]
+
+
+@message
 class RetraceBody:
     """Request for another trace; None stands for what stays, and `TraceChanges` says what else is kept.
 

@@ -1,6 +1,7 @@
 import { Button } from "../controls/button";
 import { counterpartOf, whereIs } from "../core/compared";
 import { KIND } from "../core/constants";
+import { promptsOf } from "../core/in-prompts";
 import type { Snapshot } from "../core/types";
 import { togglePins } from "../store/commands";
 import type { Store } from "../store/store";
@@ -39,7 +40,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
         <Membership store={store} node={node} />
       </div>
       <p class="facts" data-test="inspector-facts">
-        {[...factsOf(snapshot, node, store.effect.value), ...comparedFacts(store, node)].join(" · ")}
+        {[...factsOf(snapshot, node, store.effect.value), ...promptFacts(store, node), ...comparedFacts(store, node)].join(" · ")}
       </p>
       <Explain store={store} node={node} />
       {kind === KIND.feature && <FeatureCard store={store} id={id} />}
@@ -72,6 +73,13 @@ export function factsOf(snapshot: Snapshot, node: number, effect: EffectMessage 
     ...(snapshot.kind[node] === KIND.logit ? [] : [`influence ${percent(snapshot.influence[node])}`]),
     ...stabilityOf(snapshot, node),
   ];
+}
+
+/** In the graphs of how many prompts that mean the same a feature or an error is. */
+function promptFacts({ prompts, snapshot }: Store, node: number): readonly string[] {
+  const found = prompts.value;
+  const count = found === null ? null : promptsOf(found, snapshot, node);
+  return found === null || count === null ? [] : [`in the graphs of ${count} of ${found.prompts.length} prompts`];
 }
 
 /** Where a node is of two compared graphs, and its numbers in the other one. */

@@ -1,9 +1,13 @@
 import { Button } from "../controls/button";
 import { Glyph } from "../controls/glyph";
+import { onFirstUse } from "../controls/on-first-use";
+import { Popover } from "../controls/popover";
 import { markStability } from "../core/circuit";
 import { KIND } from "../core/constants";
 import type { Store } from "../store/store";
 import { kindWord, percent } from "../wording/words";
+
+const OtherWords = onFirstUse(() => import("./other-words").then((form) => form.OtherWords));
 
 const SHAPES = [
   [KIND.feature, "feature"],
@@ -41,7 +45,18 @@ export function Legend({ store }: { store: Store }) {
         inhibits
       </span>
       <Stability store={store} />
+      <WordsButton store={store} />
     </div>
+  );
+}
+
+/** Opens the form for prompts that mean the same; nothing where none were traced and none can be. */
+function WordsButton({ store }: { store: Store }) {
+  if (store.capabilities.value.recorded && store.prompts.value === null) return null;
+  return (
+    <Popover store={store} name="words" label="The same in other words" face="other words" panel="box-popover">
+      <OtherWords store={store} />
+    </Popover>
   );
 }
 

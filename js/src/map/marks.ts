@@ -2,6 +2,7 @@
 
 import { whereIs } from "../core/compared";
 import { KIND } from "../core/constants";
+import { promptsOf } from "../core/in-prompts";
 import { BEHIND, ERROR_OPACITY } from "../layout/constants";
 import { outputPresence, presence } from "../layout/strokes";
 import { nodesOf } from "../store/paths";
@@ -50,7 +51,18 @@ export function nodeMarks(store: Store): Marks {
     const on = new Set(nodesOf(paths));
     for (const [node, id] of ids.entries()) if (!on.has(id)) presences[node] *= BEHIND / 2;
   }
+  fadeUnstable(store, presences);
   return { hue, pinned, half: halves(store, presences), presence: presences };
+}
+
+/** Fades features that are not in the graphs of all prompts that mean the same, where that is wanted. */
+function fadeUnstable({ prompts, onlyInAll, snapshot }: Store, presences: Float32Array): void {
+  const found = prompts.value;
+  if (found === null || !onlyInAll.value) return;
+  for (const node of presences.keys()) {
+    const count = promptsOf(found, snapshot, node);
+    if (count !== null && count < found.prompts.length) presences[node] *= BEHIND / 2;
+  }
 }
 
 /** Marks nodes that only one of two compared graphs has, and fades those that the comparison does not emphasise. */

@@ -19,6 +19,7 @@ export function otherStore(store: Store, compared: Compared, abort: AbortSignal)
     study: null,
     experiments: [],
     comparison: null,
+    prompt_stability: null,
     settings: store.settings.peek(),
     capabilities: NO_MODEL,
   });

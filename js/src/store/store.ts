@@ -4,6 +4,7 @@ import { computed, type ReadonlySignal, type Signal, signal } from "@preact/sign
 import { boxes as boxesOf, threshold } from "../core/circuit";
 import { type Compared, readCompared, type Where } from "../core/compared";
 import { type Ghost, ghostsOf } from "../core/ghosts";
+import { type InPrompts, inPrompts } from "../core/in-prompts";
 import { type Layers, strongestIn } from "../core/opened";
 import { thresholdsOf } from "../core/snapshot";
 import type { Box, Circuit, Drag, Failure, Snapshot, Thresholds, Visible } from "../core/types";
@@ -19,6 +20,7 @@ import type {
   Kept,
   NodeId,
   OtherGraphMessage,
+  PromptStabilityMessage,
   ProposalMessage,
   Settings,
   StudyMessage,
@@ -31,7 +33,7 @@ import { selection } from "./selection";
 import { steps, type UndoSteps } from "./steps";
 
 export type SelectMode = "replace" | "toggle" | "add";
-export type Popover = "search" | "export" | "help" | "retrace" | "filters";
+export type Popover = "search" | "export" | "help" | "retrace" | "filters" | "words";
 
 const NOT_KEPT: Kept = { file: null, sentence: "", step: null };
 
@@ -50,6 +52,8 @@ export interface Actions
   keepThresholds(): void;
   /** Takes the graph beside off the screen. */
   closeComparison(): void;
+  /** Forgets the other prompts. */
+  forgetPrompts(): void;
   fail(failure: Failure): void;
   dismiss(): void;
 }
@@ -87,6 +91,10 @@ export interface Store
   readonly drag: Signal<Drag | null>;
   /** The comparison with the graph beside; null where there is none. */
   readonly comparison: ReadonlySignal<Compared | null>;
+  /** In the graphs of how many prompts that mean the same nodes are; null where no others were traced. */
+  readonly prompts: ReadonlySignal<InPrompts | null>;
+  /** Whether the map fades features that are not in the graphs of all of them; seen in this view alone. */
+  readonly onlyInAll: Signal<boolean>;
   /** The nodes that both maps emphasise by where they are; seen in this view alone. */
   readonly emphasis: Signal<Where | null>;
   /** The view of the graph beside, while it is displayed. */
@@ -139,6 +147,8 @@ export function createStore(
   const { undoName, redoName, ...stepping } = steps(document, doing, graphs);
   const settings = trait<Settings>("settings");
   const beside = trait<OtherGraphMessage | null | undefined>("comparison");
+  const words = trait<PromptStabilityMessage | null | undefined>("prompt_stability");
+  const onlyInAll = signal(false);
   const emphasis = signal<Where | null>(null);
   // A notebook that was saved by an earlier version has none.
   const kept = trait<Partial<Kept> | undefined>("kept");
@@ -190,6 +200,8 @@ export function createStore(
     undoName,
     redoName,
     comparison: computed(() => comparedIn(beside.value.value, fail)),
+    prompts: computed(() => inPrompts(words.value.value)),
+    onlyInAll,
     emphasis,
     there: signal<Store | null>(null),
     hasEarlier: computed(() => typeof graphs.value?.earlier === "string"),
@@ -223,6 +235,10 @@ export function createStore(
       closeComparison: () => {
         emphasis.value = null;
         beside.write(null);
+      },
+      forgetPrompts: () => {
+        onlyInAll.value = false;
+        words.write(null);
       },
       fail,
       dismiss: () => {
