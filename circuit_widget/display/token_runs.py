@@ -1,6 +1,7 @@
 """Runs of positions of a prompt at which nothing is visible: pure functions, the same as in js/src/core/token-runs.ts."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Final
 
 LONG_PROMPT: Final = 24
@@ -12,5 +13,5 @@ LEAST_RUN: Final = 3
 def runs_without(shown: Iterable[int], n_positions: int) -> list[tuple[int, int]]:
     """Return the first and the last position of each run of at least 3 that are not among those shown, in order."""
     ends = [-1, *sorted({position for position in shown if 0 <= position < n_positions}), n_positions]
-    gaps = [(before + 1, after - 1) for before, after in zip(ends, ends[1:], strict=False)]
+    gaps = [(before + 1, after - 1) for before, after in pairwise(ends)]
     return [(first, last) for first, last in gaps if last - first + 1 >= LEAST_RUN]
