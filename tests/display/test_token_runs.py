@@ -50,7 +50,7 @@ def spread(n_tokens: int = 30) -> Graph:
 
 def shown(graph: Graph, circuit: Circuit) -> list[int]:
     nodes = visible_graph(graph, circuit).nodes
-    return graph.node_position[nodes[np.array(graph.node_kinds)[nodes] == "token"]].tolist()
+    return [int(graph.node_position[node]) for node in nodes if graph.node_kinds[node] == "token"]
 
 
 def test_tokens_in_runs_without_edges_are_hidden_and_two_between_others_are_not() -> None:
