@@ -10,8 +10,8 @@ LEAST_RUN: Final = 3
 """Positions in a row without visible nodes that the map draws as one band; fewer have no column."""
 
 
-def runs_without(shown: Iterable[int], n_positions: int) -> list[tuple[int, int]]:
-    """Return the first and the last position of each run of at least 3 that are not among those shown, in order."""
-    ends = [-1, *sorted({position for position in shown if 0 <= position < n_positions}), n_positions]
+def runs_without(busy: Iterable[int], n_positions: int) -> list[tuple[int, int]]:
+    """Return the first and the last position of each run of at least 3 that are not busy, in order."""
+    ends = [-1, *sorted({position for position in busy if 0 <= position < n_positions}), n_positions]
     gaps = [(before + 1, after - 1) for before, after in pairwise(ends)]
     return [(first, last) for first, last in gaps if last - first + 1 >= LEAST_RUN]

@@ -4,7 +4,7 @@ import { EMPTY_CIRCUIT, filter } from "../src/core/circuit";
 import { bandAt } from "../src/map/band-at";
 import { Minimap } from "../src/map/minimap";
 import { placeAt, pointOf } from "../src/map/scene";
-import { closedText, openText, shownBy } from "../src/map/speech";
+import { closedText, openText, showsOnOpening } from "../src/map/speech";
 import type { SnapshotMessage } from "../src/wire/types";
 import { fixtureSnapshot } from "./fake-model";
 import { setUp } from "./map-page";
@@ -80,7 +80,9 @@ describe("a run of positions with nothing to show", () => {
     const { position } = placeAt(view.scene.value, (x - left) / k, (200 - y) / k);
     expect(position).toBeGreaterThanOrEqual(column.position);
     expect(position).toBeLessThanOrEqual(column.last + 1);
-    expect(openText(store, hidden)).toContain(`open, with ${shownBy(store.snapshot, store.circuit.value, hidden)}`);
+    expect(openText(store, hidden)).toContain(
+      `open, with ${showsOnOpening(store.snapshot, store.circuit.value, hidden)}`,
+    );
     const open = view.scene.value.layout.columns.find(
       (one) => one.position > column.position && one.last < column.last,
     );

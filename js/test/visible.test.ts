@@ -103,17 +103,17 @@ describe("the tokens of a prompt of 25", () => {
     edgeWeight: Float32Array.from([1, 1, 1]),
     inputs: adjacency(targets, Uint32Array.from([0, 1, 2]), nodes.length),
   };
-  const shownAt = (circuit: Circuit = EMPTY_CIRCUIT, selected: string[] = []) =>
+  const visibleAt = (circuit: Circuit = EMPTY_CIRCUIT, selected: string[] = []) =>
     idsOf(graph, circuit, selected).filter((id) => id.startsWith("E_"));
 
   it("are hidden in runs of three and more without an edge and without other nodes", () => {
-    expect(shownAt()).toEqual(["E_3_3", "E_12_12", "E_20_20", "E_24_24"]);
+    expect(visibleAt()).toEqual(["E_3_3", "E_12_12", "E_20_20", "E_24_24"]);
     expect(visible(graph, EMPTY_CIRCUIT).idleTokens).toBe(20);
     // The first token, which has no edge, was hidden before.
   });
 
   it("stay where they are pinned or selected, and those between them where they are two", () => {
-    expect(shownAt(pin(EMPTY_CIRCUIT, ["E_6_6"]), ["E_15_15"])).toEqual(
+    expect(visibleAt(pin(EMPTY_CIRCUIT, ["E_6_6"]), ["E_15_15"])).toEqual(
       [3, 4, 5, 6, 12, 13, 14, 15, 20, 24].map((at) => `E_${at}_${at}`),
     );
   });

@@ -11,7 +11,7 @@ from tests.widget.small_graph import small_graph
 
 
 @pytest.mark.parametrize(
-    ("shown", "positions", "expected"),
+    ("busy", "positions", "expected"),
     [
         ([], 0, []),
         ([], 2, []),
@@ -21,8 +21,8 @@ from tests.widget.small_graph import small_graph
         ([3, 3, 9, 40], 10, [(0, 2), (4, 8)]),
     ],
 )
-def test_runs_have_at_least_three_positions(shown: list[int], positions: int, expected: list[tuple[int, int]]) -> None:
-    assert runs_without(shown, positions) == expected
+def test_runs_have_at_least_three_positions(busy: list[int], positions: int, expected: list[tuple[int, int]]) -> None:
+    assert runs_without(busy, positions) == expected
 
 
 PLACES = np.array([0, 1, 12, 13, 20, 29], dtype=np.int32)
@@ -48,17 +48,17 @@ def spread(n_tokens: int = 30) -> Graph:
     )
 
 
-def shown(graph: Graph, circuit: Circuit) -> list[int]:
+def visible_tokens(graph: Graph, circuit: Circuit) -> list[int]:
     nodes = visible_graph(graph, circuit).nodes
     return [int(graph.node_position[node]) for node in nodes if graph.node_kinds[node] == "token"]
 
 
 def test_tokens_in_runs_without_edges_are_hidden_and_two_between_others_are_not() -> None:
     circuit = Circuit().threshold(node=0.95, edge=1.0)
-    assert shown(spread(), circuit) == PLACES.tolist()
-    assert shown(spread(), circuit.pin(["E_9_9", "E_23_23"])) == [0, 1, 9, 10, 11, 12, 13, 20, 21, 22, 23, 29]
+    assert visible_tokens(spread(), circuit) == PLACES.tolist()
+    assert visible_tokens(spread(), circuit.pin(["E_9_9", "E_23_23"])) == [0, 1, 9, 10, 11, 12, 13, 20, 21, 22, 23, 29]
 
 
 def test_a_prompt_of_24_tokens_shows_all_but_an_unused_first_one() -> None:
-    assert len(shown(spread(25), Circuit())) < 10
-    assert len(shown(spread(24), Circuit())) >= 23
+    assert len(visible_tokens(spread(25), Circuit())) < 10
+    assert len(visible_tokens(spread(24), Circuit())) >= 23

@@ -185,8 +185,8 @@ def _strip_text(first: int, last: int, token_texts: Sequence[str]) -> str:
 
 def _strips(nodes: Sequence[MapNode], n_tokens: int) -> list[tuple[int, int]]:
     """Return the first and the last position of each column: of those with nodes, and of bands."""
-    shown = {node.position for node in nodes}
-    return sorted([*((position, position) for position in shown), *runs_without(shown, n_tokens)])
+    busy = {node.position for node in nodes}
+    return sorted([*((position, position) for position in busy), *runs_without(busy, n_tokens)])
 
 
 def columns_with_text(columns: Sequence[Column], zoom: float = 1.0) -> list[int]:

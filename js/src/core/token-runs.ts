@@ -8,9 +8,9 @@ export interface Positions {
   readonly last: number;
 }
 
-/** The runs of at least 3 positions that are not among those shown, in order. */
-export function runsWithout(shown: Iterable<number>, nPositions: number): Positions[] {
-  const inside = [...new Set(shown)].filter((position) => position >= 0 && position < nPositions);
+/** The runs of at least 3 positions that are not busy, in order. */
+export function runsWithout(busy: Iterable<number>, nPositions: number): Positions[] {
+  const inside = [...new Set(busy)].filter((position) => position >= 0 && position < nPositions);
   const ends = [-1, ...inside.sort((a, b) => a - b), nPositions];
   return ends
     .slice(1)

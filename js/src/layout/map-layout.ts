@@ -184,9 +184,9 @@ function stripText({ first, last }: Positions, tokenTexts: readonly string[]): s
 
 /** The first and the last position of each column: of those with nodes, and of bands. */
 function stripsOf(nodes: readonly MapNode[], nTokens: number): Positions[] {
-  const shown = [...new Set(nodes.map(({ position }) => position))];
-  const single = shown.map((position) => ({ first: position, last: position }));
-  return [...single, ...runsWithout(shown, nTokens)].sort((a, b) => a.first - b.first);
+  const busy = [...new Set(nodes.map(({ position }) => position))];
+  const single = busy.map((position) => ({ first: position, last: position }));
+  return [...single, ...runsWithout(busy, nTokens)].sort((a, b) => a.first - b.first);
 }
 
 /** Whether a column is a band: a run of positions without visible nodes. */

@@ -4,7 +4,7 @@ import type { BandRange } from "../core/opened";
 import type { ClientPoint } from "../page/listen";
 import type { Store } from "../store/store";
 import { closedBands, frameOf, stripOf } from "./scene";
-import { closedText, opens, openText, shownBy } from "./speech";
+import { closedText, opens, openText, showsOnOpening } from "./speech";
 import type { MapView } from "./view";
 
 /** How far from a band, in CSS pixels, a click still is on it. */
@@ -38,6 +38,6 @@ export function bandTextAt(view: MapView, store: Store, point: ClientPoint): str
   if (band === null) return "";
   if (band.open) return `${openText(store, band)} · click to close`;
   const { snapshot, circuit } = store;
-  const click = opens(store, band) ? ` · click to see ${shownBy(snapshot, circuit.value, band)}` : "";
+  const click = opens(store, band) ? ` · click to see ${showsOnOpening(snapshot, circuit.value, band)}` : "";
   return `${closedText(store, band)}${click}`;
 }

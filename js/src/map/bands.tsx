@@ -7,7 +7,7 @@ import { closeBand, openBand } from "../store/bands";
 import type { Store } from "../store/store";
 import { showBand } from "./camera";
 import { type Camera, closedBands, frameOf, type Scene, stripOf } from "./scene";
-import { closedText, opens, openText, shownBy } from "./speech";
+import { closedText, opens, openText, showsOnOpening } from "./speech";
 import type { MapView } from "./view";
 
 export function BandButtons({ store, view }: { store: Store; view: MapView }) {
@@ -28,7 +28,7 @@ export function BandButtons({ store, view }: { store: Store; view: MapView }) {
             class="map-band"
             style={frameOfBand(scene, camera, band)}
             aria-label={isOpen ? openText(store, band) : closedText(store, band)}
-            aria-description={isOpen ? undefined : shownBy(store.snapshot, store.circuit.value, band)}
+            aria-description={isOpen ? undefined : showsOnOpening(store.snapshot, store.circuit.value, band)}
             aria-expanded={isOpen}
             aria-disabled={!isOpen && !opens(store, band)}
             data-test={`${isOpen ? "open-" : ""}${band.of === "layers" ? "layer" : "token"}-band`}

@@ -24,8 +24,8 @@ export function Minimap({ store, view }: { store: Store; view: MapView }) {
   const scene = view.scene.value;
   const { k, x, y } = view.camera.value;
   const strip = useRef<HTMLDivElement>(null);
-  /** Where the window was taken hold of, in pixels of the layout from its left end. */
-  const held = useRef<number | null>(null);
+  /** Where the window was grasped, in pixels of the layout from its left end. */
+  const grasped = useRef<number | null>(null);
   const selected = store.selected.value;
   const ticks = useMemo(() => ticksOf(scene), [scene]);
   const marks = useMemo(() => marksOf(scene, view, selected), [scene, view, selected]);
@@ -50,16 +50,16 @@ export function Minimap({ store, view }: { store: Store; view: MapView }) {
         const at = pointed(event);
         // Outside the window, its middle comes to the pointer.
         const inside = at >= left && at <= left + seen;
-        held.current = inside ? at - left : seen / 2;
+        grasped.current = inside ? at - left : seen / 2;
         strip.current?.setPointerCapture(event.pointerId);
-        scrollTo(at - held.current);
+        scrollTo(at - grasped.current);
       }}
-      onPointerMove={(event) => held.current !== null && scrollTo(pointed(event) - held.current)}
+      onPointerMove={(event) => grasped.current !== null && scrollTo(pointed(event) - grasped.current)}
       onPointerUp={() => {
-        held.current = null;
+        grasped.current = null;
       }}
       onPointerCancel={() => {
-        held.current = null;
+        grasped.current = null;
       }}
     >
       <svg viewBox={`0 0 ${contentWidth} ${MINIMAP_HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">

@@ -47,7 +47,7 @@ export function opens({ snapshot, circuit }: Store, band: BandRange): boolean {
 }
 
 /** What opening a band shows: "its 12 strongest nodes, all of them other neurons", "its tokens and its strongest node". */
-export function shownBy(snapshot: Snapshot, circuit: Circuit, band: BandRange): string {
+export function showsOnOpening(snapshot: Snapshot, circuit: Circuit, band: BandRange): string {
   const strongest = strongestIn(snapshot, circuit, band);
   const tokens = band.of === "positions" ? "its tokens" : "";
   if (strongest.length === 0) return tokens;
@@ -66,8 +66,8 @@ export function closedText(store: Store, band: BandRange): string {
 
 /** What an open band is: "layers 3–5: open, with its 12 strongest nodes". */
 export function openText({ snapshot, circuit }: Store, band: BandRange): string {
-  const shown = shownBy(snapshot, circuit.value, band);
-  return `${bandName(snapshot, band)}: open${shown && `, with ${shown}`}`;
+  const strongest = showsOnOpening(snapshot, circuit.value, band);
+  return `${bandName(snapshot, band)}: open${strongest && `, with ${strongest}`}`;
 }
 
 /** A node as a screen reader reads it. */
