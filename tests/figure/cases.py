@@ -9,7 +9,7 @@ from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layou
 from circuit_widget.figure.layout.edge_numbers import box_area, number_places
 from circuit_widget.figure.layout.map_labels import Area, LabelledMap, MapDot, label_area, label_frame, map_labels
 from circuit_widget.figure.layout.map_layout import MapNode, columns_with_text, map_layout
-from circuit_widget.figure.layout.routing import Link, Trunk, map_edge, route_edges, visible_links
+from circuit_widget.figure.layout.routing import Link, Trunk, map_edge, route_edges, visible_links, visible_onward
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
     bar_half,
@@ -342,6 +342,7 @@ def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, heigh
             "text_size": layout.text_size,
             "visible": [link._asdict() for link in visible],
             "cut": [[share, [link._asdict() for link in visible_links(links, share)]] for share in shares],
+            "onward": [[share, [link._asdict() for link in visible_onward(links[:5], share)]] for share in shares],
             "routes": [route._asdict() for route in routes],
             "areas": [area._asdict() for area in areas],
             "numbers": numbers,

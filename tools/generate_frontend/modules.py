@@ -22,7 +22,7 @@ from circuit_widget.figure.layout import (
 )
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style
 from circuit_widget.figure.scene.palette import Palette
-from circuit_widget.intervention import mode
+from circuit_widget.intervention import injected_edges, mode
 from circuit_widget.labels import label
 from circuit_widget.nodes import NodeKind
 from circuit_widget.system import file_kind
@@ -110,7 +110,8 @@ def _wording() -> list[str]:
         constant("MODES", modes, "The modes by name, and what each freezes."),
         *_taken(mode, "RANGE_FROZEN"),
         *_taken(numbers, "NO_NUMBER", "LARGEST_FIXED", "LIKELY", "VISIBLE_CHANGE", "VISIBLE_SHARE"),
-        *_taken(outcome, "FADED_BELOW", "MOST_NEW_ANSWERS", "NEW_ANSWER_SHARE"),
+        *_taken(outcome, "FADED_BELOW", "MOST_NEW_ANSWERS"),
+        *_taken(injected_edges, "NEW_ANSWER_SHARE"),
         *_taken(names, "LONGEST_LAYER_NAME", "BASIS_WORDS", "BASIS_CAUTIONS"),
     ]
 
