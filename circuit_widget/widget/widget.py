@@ -366,13 +366,10 @@ class CircuitWidget(anywidget.AnyWidget):
         self._graphs.send_nodes(frozenset(nodes))
         return list(dict.fromkeys(nodes))
 
-    @traitlets.validate("settings")
-    def _valid_settings(self, proposal: Any) -> dict[str, Any]:
-        return page.check_settings(proposal.value)
-
-    @traitlets.validate("effect", "study", "experiments", "capabilities", "kept", "graphs")
+    @traitlets.validate("settings", "effect", "study", "experiments", "capabilities", "kept", "graphs")
     def _valid_message(self, proposal: Any) -> Any:
-        return sendable(f"The {proposal.trait.name}", proposal.value)
+        name, value = proposal.trait.name, proposal.value
+        return page.check_settings(value) if name == "settings" else sendable(f"The {name}", value)
 
     def _notify(self, message: str) -> None:
         """Show a sentence in the widget's message line."""

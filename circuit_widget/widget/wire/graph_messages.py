@@ -91,7 +91,7 @@ class ProposalsMessage:
 class OtherWordsBody:
     """Request for the stability of the graph over prompts that mean the same."""
 
-    prompts: Annotated[tuple[Text, ...], Field(max_length=20, strict=False, fail_fast=True)]
+    prompts: Listed[Text]
 
 
 @message

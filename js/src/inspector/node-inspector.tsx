@@ -40,7 +40,11 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
         <Membership store={store} node={node} />
       </div>
       <p class="facts" data-test="inspector-facts">
-        {[...factsOf(snapshot, node, store.effect.value), ...promptFacts(store, node), ...comparedFacts(store, node)].join(" · ")}
+        {[
+          ...factsOf(snapshot, node, store.effect.value),
+          ...promptFacts(store, node),
+          ...comparedFacts(store, node),
+        ].join(" · ")}
       </p>
       <Explain store={store} node={node} />
       {kind === KIND.feature && <FeatureCard store={store} id={id} />}

@@ -9,6 +9,7 @@ import type { NodeId } from "../wire/types";
 import { BandButtons } from "./bands";
 import { attachGestures } from "./gestures";
 import { attachKeys } from "./keys";
+import { Minimap } from "./minimap";
 import { describe } from "./speech";
 import { Tooltip } from "./tooltip";
 import { MapView } from "./view";
@@ -33,7 +34,7 @@ export function MapField({ store, name, test, onFrame }: Props) {
     const abort = new AbortController();
     const made = new MapView(canvas.current, store, onFrame, abort.signal);
     attachGestures(canvas.current, made, store, abort.signal);
-    zooming.current = attachZoom(canvas.current, made, abort.signal);
+    zooming.current = attachZoom(canvas.current, made, store, abort.signal);
     attachKeys(canvas.current, made, zooming.current, store, abort.signal);
     abort.signal.addEventListener(
       "abort",
@@ -59,6 +60,7 @@ export function MapField({ store, name, test, onFrame }: Props) {
       />
       {view.value !== null && <Tooltip store={store} view={view.value} />}
       {view.value !== null && <BandButtons store={store} view={view.value} />}
+      {view.value !== null && <Minimap store={store} view={view.value} />}
       {zoomed && (
         <Button
           class="link-button map-reset"

@@ -25,7 +25,14 @@ export function OtherWords({ store }: { store: Store }) {
         >
           <label>
             <span class="caption">the same in other words, one prompt a line</span>
-            <textarea ref={field} class="token-text" rows={4} spellcheck={false} name="prompts" data-test="words-field" />
+            <textarea
+              ref={field}
+              class="token-text"
+              rows={4}
+              spellcheck={false}
+              name="prompts"
+              data-test="words-field"
+            />
           </label>
           <div class="popover-actions">
             <button type="submit" class="button" data-test="words-run">

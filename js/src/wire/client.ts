@@ -41,6 +41,8 @@ const LABELS: Readonly<Record<RequestName, string>> = {
   display_graph: "Graph",
   /** Display the graph before the displayed one beside it, with what is in both. */
   compare_earlier: "Comparison with the earlier graph",
+  /** Trace prompts that mean the same, and display in the graphs of how many of them each node is. */
+  other_words: "Other words",
   /** Return what is known of a feature beyond this prompt, with what it promotes here. */
   card: "Feature card",
   /** Return the strongest paths between nodes, into them or out of them, over all edges of the graph. */

@@ -20,6 +20,7 @@ import type {
   DisplayGraphBody,
   FigureBody,
   FileReply,
+  OtherWordsBody,
   PathsBody,
   PathsReply,
   ProposalsMessage,
@@ -120,6 +121,7 @@ export interface Requests {
   readonly retrace: { readonly body: RetraceBody; readonly reply: Empty };
   readonly display_graph: { readonly body: DisplayGraphBody; readonly reply: Empty };
   readonly compare_earlier: { readonly body: Empty; readonly reply: Empty };
+  readonly other_words: { readonly body: OtherWordsBody; readonly reply: Empty };
   readonly card: { readonly body: CardBody; readonly reply: Card };
   readonly paths: { readonly body: PathsBody; readonly reply: PathsReply };
   readonly check_nodes: { readonly body: CheckNodesBody; readonly reply: Empty };

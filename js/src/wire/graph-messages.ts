@@ -59,6 +59,18 @@ export interface ProposalsMessage {
   readonly proposals: readonly ProposalMessage[];
 }
 
+/** Request for the stability of the graph over prompts that mean the same. */
+export interface OtherWordsBody {
+  readonly prompts: readonly string[];
+}
+
+/** In the graphs of how many of some prompts nodes are, by their ids without positions; in no graph where they are not listed. */
+export interface PromptStabilityMessage {
+  readonly prompts: readonly string[];
+  readonly ids: readonly string[];
+  readonly kept: readonly number[];
+}
+
 /** Request for another trace; None stands for what stays, and `TraceChanges` says what else is kept.
 
     `token` is the id of a target, with `other` of their contrast. `token_position` is that of a token of the prompt which is
