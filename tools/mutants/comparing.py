@@ -38,6 +38,13 @@ MUTATIONS = (
         STABILITY,
     ),
     Mutation(
+        "the displayed graph does not count among the prompts",
+        COMPARISON + "other_words.py",
+        "graphs = [graph]",
+        "graphs = [trace_again(model, graph, TraceChanges(texts[1], targets))]",
+        ("tests/widget/test_other_words.py",),
+    ),
+    Mutation(
         "overlap of influence counts the larger share",
         COMPARISON + "compare.py",
         "np.minimum(before, _shares(self.other)[there[are_features]])",

@@ -83,7 +83,7 @@ export function factsOf(snapshot: Snapshot, node: number, effect: EffectMessage 
 function promptFacts({ prompts, snapshot }: Store, node: number): readonly string[] {
   const found = prompts.value;
   const count = found === null ? null : promptsOf(found, snapshot, node);
-  return found === null || count === null ? [] : [`in the graphs of ${count} of ${found.prompts.length} prompts`];
+  return found === null || count === null ? [] : [`kept for ${count} of ${found.prompts.length} prompts`];
 }
 
 /** Where a node is of two compared graphs, and its numbers in the other one. */

@@ -55,7 +55,7 @@ function Found({ store }: { store: Store }) {
   return (
     <div data-test="words-found">
       <p>
-        {`Of ${counts.length} ${kindsWord(snapshot, "feature")} and ${kindsWord(snapshot, "error")} here, ${all} are in the graphs of all ${found.prompts.length} prompts.`}
+        {`Of ${counts.length} ${kindsWord(snapshot, "feature")} and ${kindsWord(snapshot, "error")} here, ${all} are kept for all ${found.prompts.length} prompts.`}
       </p>
       <Button
         class="filter-chip"
