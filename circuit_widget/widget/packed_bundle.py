@@ -18,26 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MODULE = """\
-const name = Symbol.for("circuit-widget {digest}");
-const digits = {digits};
-function bytes(text) {{
-  const missing = (5 - (text.length % 5)) % 5, whole = text + "~".repeat(missing);
-  const read = new DataView(new ArrayBuffer((whole.length / 5) * 4));
-  for (let at = 0; at < whole.length; at += 5) {{
-    let value = 0;
-    for (const digit of whole.slice(at, at + 5)) value = value * 85 + digits.indexOf(digit);
-    read.setUint32((at / 5) * 4, value);
+const name = Symbol.for("circuit-widget {digest}"), digits = {digits};
+async function unpack(text) {{
+  const cut = 4 - ((text.length + 4) % 5), read = [];
+  for (let at = 0; at < text.length; at += 5) {{
+    let four = 0;
+    for (const digit of text.slice(at, at + 5).padEnd(5, "~")) four = four * 85 + digits.indexOf(digit);
+    read.push(four >>> 24, four >>> 16, four >>> 8, four);
   }}
-  return new Uint8Array(read.buffer, 0, read.byteLength - missing);
-}}
-async function unpack(packed) {{
-  const code = new Blob([bytes(packed)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const script = new Blob([await new Response(code).blob()], {{ type: "text/javascript" }});
-  const address = URL.createObjectURL(script);
+  const packed = new Blob([Uint8Array.from(read.slice(0, read.length - cut))]).stream();
+  const code = await new Response(packed.pipeThrough(new DecompressionStream("deflate"))).blob();
+  const url = URL.createObjectURL(new Blob([code], {{ type: "text/javascript" }}));
   try {{
-    return await import(address);
+    return await import(url);
   }} finally {{
-    URL.revokeObjectURL(address);
+    URL.revokeObjectURL(url);
   }}
 }}
 export default {{
@@ -47,7 +42,6 @@ export default {{
   }},
 }};
 """
-
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
 """The digits of `base64.b85encode`, none of which JSON escapes."""
@@ -74,5 +68,6 @@ def packed_bundle(file: Path, panels: Path) -> PackedBundle:
     if os.environ.get("ANYWIDGET_HMR") == "1":
         return PackedBundle(file, "", packed)
     code = file.read_bytes()
-    module = _MODULE.format(digest=hashlib.sha256(code).hexdigest()[:16], digits=json.dumps(DIGITS))
+    # Without the indents, since a page keeps the module of each widget.
+    module = _MODULE.replace("  ", "").format(digest=hashlib.sha256(code).hexdigest()[:16], digits=json.dumps(DIGITS))
     return PackedBundle(module, base64.b85encode(zlib.compress(code, 9)).decode("ascii"), packed)
