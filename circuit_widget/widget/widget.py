@@ -18,7 +18,7 @@ from circuit_widget.attribution.targets import TargetChoice
 from circuit_widget.characters import beginning
 from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import InterventionError
-from circuit_widget.figure.figure import Figure, Part
+from circuit_widget.figure.figure import Figure, FigureEffect, Part
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
@@ -186,8 +186,9 @@ class CircuitWidget(anywidget.AnyWidget):
     def select(self, nodes: NodeChoice) -> None:
         """Select nodes, or a supernode's by its name. Raises CircuitError for nodes that the graph does not have."""
         with self._state_lock:
-            wanted = self.graph.resolve(nodes_of(self.graph, self.circuit, nodes))
-            self.selected = [self.graph.node_ids[index] for index in wanted]
+            self.selected = [
+                self.graph.node_ids[at] for at in self.graph.resolve(nodes_of(self.graph, self.circuit, nodes))
+            ]
 
     @property
     def effects(self) -> list[Effect]:
@@ -246,8 +247,8 @@ class CircuitWidget(anywidget.AnyWidget):
 
     def sweep(self, nodes: NodeChoice, factors: Sequence[float] = FACTORS, mode: Mode = "total") -> Any:
         """Multiply nodes by each of several factors, display the dose-response curve, and return the Sweep."""
-        plan = SweepPlan("factor", self._experiments.resolved(Scale(nodes, 0.0)), factors)
-        return self._experiments.sweep(plan, mode)
+        changed = self._experiments.resolved(Scale(nodes, 0.0))
+        return self._experiments.sweep(SweepPlan("factor", changed, factors), mode)
 
     def sweep_last_layer(self, interventions: Intervention | Iterable[Intervention]) -> Any:
         """Make a change with the MLP outputs up to each layer frozen in turn, display the curve, and return the Sweep."""
@@ -306,6 +307,10 @@ class CircuitWidget(anywidget.AnyWidget):
         """Keep an effect under a name, display it, and return its message; raises as `Experiments.record`."""
         return json_of(self._experiments.record(effect, name))
 
+    def displayed(self) -> tuple[Graph, Circuit, FigureEffect]:
+        """Return the graph, the circuit and the effect, or its controls, that the widget displays, for `panels`."""
+        return self._experiments.displayed()
+
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
         """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""
         return self._experiments.figure(part, width)
@@ -358,9 +363,9 @@ class CircuitWidget(anywidget.AnyWidget):
 
     @traitlets.validate("selected")
     def _valid_selection(self, proposal: Any) -> list[str]:
-        nodes = [self.graph.node_ids[index] for index in self.graph.resolve(proposal.value)]
+        nodes = dict.fromkeys(self.graph.node_ids[index] for index in self.graph.resolve(proposal.value))
         self._graphs.send_nodes(frozenset(nodes))
-        return list(dict.fromkeys(nodes))
+        return list(nodes)
 
     @traitlets.validate("settings")
     def _valid_settings(self, proposal: Any) -> dict[str, Any]:
@@ -390,9 +395,8 @@ class CircuitWidget(anywidget.AnyWidget):
             self._notify("A message from the page was ignored: it is not one that this widget knows.")
 
     def _ipython_display_(self, **kwargs: Any) -> None:
-        view, metadata = self._repr_mimebundle_(**kwargs) or ({}, {})
-        display_in_notebook(view, metadata, self._picture)
+        display_in_notebook(*(self._repr_mimebundle_(**kwargs) or ({}, {})), self._picture)
 
     def __repr__(self) -> str:
-        words = " ".join(token.text.strip() for token in self.graph.tokens)
-        return f"<CircuitWidget: {beginning(words, 100)} → {self.graph.targets[0].token}>"
+        words = beginning(" ".join(token.text.strip() for token in self.graph.tokens), 100)
+        return f"<CircuitWidget: {words} → {self.graph.targets[0].token}>"
