@@ -186,9 +186,8 @@ class CircuitWidget(anywidget.AnyWidget):
     def select(self, nodes: NodeChoice) -> None:
         """Select nodes, or a supernode's by its name. Raises CircuitError for nodes that the graph does not have."""
         with self._state_lock:
-            self.selected = [
-                self.graph.node_ids[at] for at in self.graph.resolve(nodes_of(self.graph, self.circuit, nodes))
-            ]
+            wanted = self.graph.resolve(nodes_of(self.graph, self.circuit, nodes))
+            self.selected = [self.graph.node_ids[index] for index in wanted]
 
     @property
     def effects(self) -> list[Effect]:
@@ -239,16 +238,13 @@ class CircuitWidget(anywidget.AnyWidget):
         return self._experiments.intervene(interventions, mode)
 
     def controls(self, n: int = 20, seed: int = 0) -> Controls:
-        """Run the displayed experiment on random features like those it changed, and display and return that.
-
-        Raises InterventionError where no experiment is displayed, or no features are like those that it changed.
-        """
+        """Run the displayed experiment on random features like those it changed; raises InterventionError without either."""
         return self._experiments.controls(n, seed)
 
     def sweep(self, nodes: NodeChoice, factors: Sequence[float] = FACTORS, mode: Mode = "total") -> Any:
         """Multiply nodes by each of several factors, display the dose-response curve, and return the Sweep."""
-        changed = self._experiments.resolved(Scale(nodes, 0.0))
-        return self._experiments.sweep(SweepPlan("factor", changed, factors), mode)
+        plan = SweepPlan("factor", self._experiments.resolved(Scale(nodes, 0.0)), factors)
+        return self._experiments.sweep(plan, mode)
 
     def sweep_last_layer(self, interventions: Intervention | Iterable[Intervention]) -> Any:
         """Make a change with the MLP outputs up to each layer frozen in turn, display the curve, and return the Sweep."""
@@ -363,9 +359,9 @@ class CircuitWidget(anywidget.AnyWidget):
 
     @traitlets.validate("selected")
     def _valid_selection(self, proposal: Any) -> list[str]:
-        nodes = dict.fromkeys(self.graph.node_ids[index] for index in self.graph.resolve(proposal.value))
+        nodes = [self.graph.node_ids[index] for index in self.graph.resolve(proposal.value)]
         self._graphs.send_nodes(frozenset(nodes))
-        return list(nodes)
+        return list(dict.fromkeys(nodes))
 
     @traitlets.validate("settings")
     def _valid_settings(self, proposal: Any) -> dict[str, Any]:
@@ -395,8 +391,9 @@ class CircuitWidget(anywidget.AnyWidget):
             self._notify("A message from the page was ignored: it is not one that this widget knows.")
 
     def _ipython_display_(self, **kwargs: Any) -> None:
-        display_in_notebook(*(self._repr_mimebundle_(**kwargs) or ({}, {})), self._picture)
+        view, metadata = self._repr_mimebundle_(**kwargs) or ({}, {})
+        display_in_notebook(view, metadata, self._picture)
 
     def __repr__(self) -> str:
-        words = beginning(" ".join(token.text.strip() for token in self.graph.tokens), 100)
-        return f"<CircuitWidget: {words} → {self.graph.targets[0].token}>"
+        words = " ".join(token.text.strip() for token in self.graph.tokens)
+        return f"<CircuitWidget: {beginning(words, 100)} → {self.graph.targets[0].token}>"
