@@ -15,8 +15,9 @@ from circuit_widget.figure.layout.circuit_layout import (
     LayoutBox,
     circuit_layout,
 )
-from circuit_widget.figure.layout.routing import LEAST_SHARE, Link, route_edges, visible_links
+from circuit_widget.figure.layout.routing import LEAST_SHARE, Link, route_edges, visible_links, visible_onward
 from circuit_widget.figure.scene.circuit_picture import CircuitPicture
+from circuit_widget.figure.scene.onward import onward_links
 from circuit_widget.figure.scene.outcome_places import covered
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
@@ -78,10 +79,12 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
     kinds = tuple(graph.node_kinds[graph.index(box.id)] if box.name is None else None for box in boxes)
     described = _described(graph, circuit, boxes, names, kinds)
     members = [graph.resolve(box.nodes) for box in boxes]
-    edges = box_edges(node_edges(graph), members)
+    inputs = node_edges(graph)
+    edges = box_edges(inputs, members)
     least_share = LEAST_SHARE if circuit.least_share is None else circuit.least_share
     links = visible_links([Link(one.source, one.target, one.share) for one in edges], least_share)
     found, answers = injected(graph, boxes, effect), new_answers(graph, boxes, effect)
+    onward = onward_links(graph, inputs, members, answers, effect)
     picture = CircuitPicture(
         boxes,
         names,
@@ -89,8 +92,9 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
         tuple(outcome(graph, box, effect) for box in boxes),
         CircuitLayout((), BOX_TEXT),
         links,
+        visible_onward(onward, least_share),
         least_share,
-        len(edges),
+        len(edges) + len(onward),
         circuit.edge_numbers,
         found,
         None,

@@ -17,9 +17,9 @@ from circuit_widget.wording.outcome import Injected, NewAnswer, Outcome, outcome
 class CircuitPicture:
     """A circuit ready to draw: its boxes with names, kinds, outcomes and layout, and the links between them.
 
-    `links` are those of `total` that have at least `least_share` of a box's input, and the strongest into each box, and
-    `routes` their ways. What an effect brings in comes with its boxes: `injected` with `injected_box`, `answers` with
-    `answer_boxes`.
+    `links` are those of `total` that have at least `least_share` of a box's input, and the strongest into each box. `onward`
+    are those from what was swapped in, the last box of all (see `onward_links`). `routes` are the ways of both. What an
+    effect brings in comes with its boxes: `injected` with `injected_box`, `answers` with `answer_boxes`.
     """
 
     boxes: tuple[Box, ...]
@@ -28,6 +28,7 @@ class CircuitPicture:
     outcomes: tuple[Outcome, ...]
     layout: CircuitLayout
     links: tuple[Link, ...]
+    onward: tuple[Link, ...]
     least_share: float
     total: int
     numbered: bool
@@ -40,16 +41,21 @@ class CircuitPicture:
 
     @property
     def brought(self) -> tuple[PlacedBox, ...]:
-        """The boxes that an effect brought in."""
-        return self.answer_boxes if self.injected_box is None else (self.injected_box, *self.answer_boxes)
+        """The boxes that an effect brought in, the swapped-in one last."""
+        return self.answer_boxes if self.injected_box is None else (*self.answer_boxes, self.injected_box)
+
+    @property
+    def drawn(self) -> tuple[Link, ...]:
+        """All links, those from what was swapped in last."""
+        return self.links if self.injected_box is None else (*self.links, *self.onward)
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """The ways of the links, around everything that is drawn."""
-        return route_edges((*self.layout.boxes, *self.brought), self.links, self.width)
+        """The ways of all links, around everything that is drawn."""
+        return route_edges((*self.layout.boxes, *self.brought), self.drawn, self.width)
 
 
 def without_effect(graph: Graph, picture: CircuitPicture) -> CircuitPicture:
     """Return the same picture before the effect: every box where it is, nothing brought in."""
     outcomes = tuple(outcome(graph, box, None) for box in picture.boxes)
-    return replace(picture, outcomes=outcomes, injected=None, injected_box=None, answers=(), answer_boxes=())
+    return replace(picture, outcomes=outcomes, onward=(), injected=None, injected_box=None, answers=(), answer_boxes=())

@@ -33,10 +33,10 @@ TONES = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.MUTED}
 
 def draw_circuit(pen: Pen, picture: CircuitPicture) -> None:
     """Draw edges, weakest first, then boxes, then outcomes beside them."""
-    placed, links, routes = picture.layout.boxes, picture.links, picture.routes
+    placed, links, routes = picture.layout.boxes, picture.drawn, picture.routes
     for index in sorted(range(len(links)), key=lambda index: (abs(links[index].share), index)):
         share = links[index].share
-        faded = picture.outcomes[links[index].source].faded
+        faded = index < len(picture.links) and picture.outcomes[links[index].source].faded
         edge(
             pen,
             routes[index],
@@ -63,10 +63,10 @@ def draw_circuit(pen: Pen, picture: CircuitPicture) -> None:
 def _numbers(pen: Pen, picture: CircuitPicture, routes: Sequence[Route], outcomes: Sequence[Area]) -> None:
     """Write each edge's percentage of its target's input on it, on a white ground, clear of boxes and outcomes."""
     taken = [box_area(box) for box in (*picture.layout.boxes, *picture.brought)] + list(outcomes)
-    texts = [signed_percent(link.share) for link in picture.links]
+    texts = [signed_percent(link.share) for link in picture.drawn]
     widths = [text_width(text, style.CAPTION_SIZE) + 2 * NUMBER_INSET for text in texts]
     places = number_places(taken, routes, widths, picture.width, picture.height)
-    for link, text, room, place in zip(picture.links, texts, widths, places, strict=True):
+    for link, text, room, place in zip(picture.drawn, texts, widths, places, strict=True):
         if place is not None:
             x, y = place
             ground = Paint(fill=style.BACKGROUND, opacity=0.9)

@@ -76,8 +76,8 @@ def compose(
     entries += sign_entries(pen.items)
     if picture is not None:
         entries += outcome_entries(picture, controls)
-    if picture is not None and len(picture.links) < picture.total:
-        entries.append(cutoff_entry(len(picture.links), picture.total, picture.least_share))
+    if picture is not None and len(picture.drawn) < picture.total:
+        entries.append(cutoff_entry(len(picture.drawn), picture.total, picture.least_share))
     if part == "map":
         entries += group_entries(circuit)
     pen.y += 10

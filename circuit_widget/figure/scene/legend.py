@@ -72,7 +72,8 @@ def outcome_entries(picture: CircuitPicture, controls: Controls | None) -> list[
         faded = Paint(style.BACKGROUND, mixed_with_white(style.BOX_EDGE, style.FADED), 0.9)
         entries.append((f"below {percent(FADED_BELOW)} of before", 16.0, _small_box(faded)))
     if picture.injected is not None:
-        entries.append(("swapped in", 16.0, _small_box(Paint(style.INJECTED_GROUND, style.INJECTED, 1.0))))
+        edges = ", edges: direct effects on this prompt" if picture.onward else ""
+        entries.append((f"swapped in{edges}", 16.0, _small_box(Paint(style.INJECTED_GROUND, style.INJECTED, 1.0))))
     if picture.answers:
         paint = Paint(style.ANSWER_GROUND, style.ANSWER, 0.9, dash=(3.0, 2.0))
         entries.append(("new answer", 16.0, _small_box(paint)))
