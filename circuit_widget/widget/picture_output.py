@@ -59,7 +59,7 @@ STYLE = (
 
 
 @dataclass(frozen=True)
-class Picture:
+class NotebookPicture:
     """A picture as two outputs by their media types, and the metadata of the image."""
 
     words: Bundle
@@ -67,7 +67,7 @@ class Picture:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def picture_of(figure: Figure) -> Picture:
+def picture_of(figure: Figure) -> NotebookPicture:
     """Return a figure as outputs: its description, and a PNG.
 
     Of an image that is too long, fewer edges without sign are drawn. Without the library that draws a PNG, it is an SVG
@@ -82,20 +82,20 @@ def picture_of(figure: Figure) -> Picture:
             return _vector(scene, _text(write_svg(scene, figure.recipe).encode()))
         if len(png) <= LONGEST:
             break
-    return Picture(
+    return NotebookPicture(
         _words(_description(scene), SPOKEN), {"image/png": png}, {"image/png": {"width": round(scene.width)}}
     )
 
 
-def words_instead(words: str) -> Picture:
+def words_instead(words: str) -> NotebookPicture:
     """Return a text in place of a picture: one that is not drawn yet, or cannot be drawn."""
-    return Picture(_words(words, ""), {"text/html": f'<div class="{IMAGE}"></div>'})
+    return NotebookPicture(_words(words, ""), {"text/html": f'<div class="{IMAGE}"></div>'})
 
 
-def _vector(scene: Scene, data: str) -> Picture:
+def _vector(scene: Scene, data: str) -> NotebookPicture:
     source, size = f"data:image/svg+xml;base64,{data}", f'width="{scene.width:.0f}" style="max-width: 100%"'
     image = f'<div class="{IMAGE}"><img src="{source}" alt="" {size}></div>'
-    return Picture(_words(_description(scene), SPOKEN), {"text/html": image})
+    return NotebookPicture(_words(_description(scene), SPOKEN), {"text/html": image})
 
 
 def _description(scene: Scene) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part
-from circuit_widget.widget.picture_output import MARK, Bundle, Picture, picture_of, words_instead
+from circuit_widget.widget.picture_output import MARK, Bundle, NotebookPicture, picture_of, words_instead
 from circuit_widget.widget.wire.picture_messages import NotebookOutput, PictureState
 from circuit_widget.widget.worker.debounced import Debounced, Outdated
 
@@ -49,8 +49,8 @@ class SavedPicture:
         self._id = uuid.uuid4().hex
         self._publish: Publish | None = None
         self._number = 0
-        self._published: Picture | None = None
-        self._drawn: Picture | None = None
+        self._published: NotebookPicture | None = None
+        self._drawn: NotebookPicture | None = None
         self._debounced = Debounced(self._draw, wait)
 
     def display(self, publish: Publish) -> None:
@@ -105,7 +105,7 @@ class SavedPicture:
             self._number += 1
             self._send(picture, update=True)
 
-    def _send(self, picture: Picture, update: bool) -> None:
+    def _send(self, picture: NotebookPicture, update: bool) -> None:
         self._published = picture
         if self._publish is None:
             return

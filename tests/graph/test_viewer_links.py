@@ -71,10 +71,10 @@ def test_the_links_are_gone_once_they_are_weights(tmp_path: Path, monkeypatch: p
     seen: list[Links] = []
     made = viewer_links._ends
 
-    def watched(links: Links, *others: object) -> object:
+    def followed(links: Links, *others: object) -> object:
         seen.append(links)
         return made(links, *others)
 
-    monkeypatch.setattr(viewer_links, "_ends", watched)
+    monkeypatch.setattr(viewer_links, "_ends", followed)
     assert isinstance(opened(tmp_path, document()), cw.Graph)
     assert {len(links.weight) for links in seen} == {0}

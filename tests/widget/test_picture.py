@@ -61,11 +61,11 @@ def test_the_picture_of_the_notebook_does_not_warn_of_characters_that_no_font_ha
 
 
 class Published:
-    """The pictures that a notebook was sent, in their order: of each, what both outputs hold."""
+    """The pictures that a notebook was sent, in their order: of each, what is in both outputs."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bool, dict[str, str]]] = []
-        self.told: list[PictureState] = []
+        self.states: list[PictureState] = []
 
     def __call__(
         self, *, data: dict[str, str], metadata: dict[str, Any], transient: dict[str, str], update: bool
@@ -94,7 +94,7 @@ def displayed(widget: CircuitWidget) -> Published:
     """Display the picture of a widget, which is drawn when a test finishes it."""
     widget._picture.close()
     published = Published()
-    widget._picture = SavedPicture(widget, published.told.append, wait=3600)
+    widget._picture = SavedPicture(widget, published.states.append, wait=3600)
     widget._picture.display(published)
     return published
 
@@ -138,7 +138,7 @@ def test_the_widget_comes_first_and_its_picture_once_it_is_drawn(widget: Circuit
     assert widget._picture.finish()
     assert [(id_ == published.sent[0][0], update) for id_, update, _ in published.sent] == [(True, False), (True, True)]
     assert published.drawn == [False, True]
-    assert [state.number for state in published.told] == [0, 1]
+    assert [state.number for state in published.states] == [0, 1]
     view = widget._repr_mimebundle_()
     assert view is not None
     assert set(view[0]) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
@@ -234,7 +234,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_stay_as_it_was(
     assert "the picture could not be drawn" in published.last["text/html"]
 
 
-def test_a_page_that_asks_gets_the_newest_picture_with_the_number_it_was_told(show: Open) -> None:
+def test_a_page_that_asks_gets_the_newest_picture_with_the_number_it_has(show: Open) -> None:
     widget, page = show()
     published = displayed(widget)
     widget.group("Texas", TEXAS)
@@ -245,13 +245,13 @@ def test_a_page_that_asks_gets_the_newest_picture_with_the_number_it_was_told(sh
     assert image.data == {"image/png": published.last["image image/png"]}
     assert "Supernodes: Texas." in str(words.data["text/html"])
     assert image.metadata["image/png"] == {"width": round(widget.figure().scene.width)}
-    state = published.told[-1]
+    state = published.states[-1]
     assert [one.metadata[MARK] for one in body.outputs] == [
         {"output": f"{state.id}-{part}", "number": state.number} for part in ("words", "image")
     ]
 
 
-def test_the_page_is_told_of_each_picture(widget: CircuitWidget) -> None:
+def test_the_page_has_the_number_of_each_picture(widget: CircuitWidget) -> None:
     assert widget._picture_state == {}
     published = Published()
     widget._picture.display(published)

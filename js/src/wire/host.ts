@@ -16,13 +16,13 @@ export interface WidgetModel {
    */
   readonly widget_manager?: {
     readonly kernel?: { readonly status?: string } | null;
-    readonly context?: { readonly model?: { readonly cells?: Iterable<Cell> } };
+    readonly context?: { readonly model?: { readonly cells?: Iterable<NotebookCell> } };
   };
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[] | ArrayBufferView[]): void;
 }
 
 /** A cell of a notebook in JupyterLab; only one of code has outputs. */
-interface Cell {
+interface NotebookCell {
   readonly outputs?: Outputs;
 }
 

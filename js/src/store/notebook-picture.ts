@@ -1,12 +1,12 @@
 /** The picture in the notebook, on a page that was loaded after the cell ran: there the kernel's own updates go nowhere. */
 
+import { MARK } from "../page/constants";
 import type { Outputs, WidgetModel } from "../wire/host";
 import type { Rpc } from "../wire/rpc";
 import type { PictureState } from "../wire/types";
-import { MARK } from "./constants";
 
 /** An output in the notebook that is one of the picture's, by the id that both have. */
-interface Place {
+interface OldOutput {
   readonly outputs: Outputs;
   readonly index: number;
   readonly id: string;
@@ -27,7 +27,7 @@ async function replaceOutdated(model: WidgetModel, rpc: Rpc): Promise<void> {
   try {
     made = (await rpc.request("picture", {}).reply).body.outputs;
   } catch {
-    // The next change tries again; nobody asked for this one.
+    // The next change tries again; nobody waits for this one.
     return;
   }
   for (const { outputs, index, id } of outdated(model, state as PictureState)) {
@@ -38,8 +38,8 @@ async function replaceOutdated(model: WidgetModel, rpc: Rpc): Promise<void> {
 }
 
 /** The places in the notebook where an older picture of this widget is. */
-function outdated(model: WidgetModel, state: PictureState): Place[] {
-  const found: Place[] = [];
+function outdated(model: WidgetModel, state: PictureState): OldOutput[] {
+  const found: OldOutput[] = [];
   for (const { outputs } of model.widget_manager?.context?.model?.cells ?? []) {
     for (let index = 0; index < (outputs?.length ?? 0); index++) {
       const mark = outputs?.get(index).metadata?.[MARK] as { output?: unknown; number?: unknown } | undefined;
