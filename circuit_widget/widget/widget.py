@@ -18,7 +18,7 @@ from circuit_widget.attribution.targets import TargetChoice
 from circuit_widget.characters import beginning
 from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import InterventionError
-from circuit_widget.figure.figure import Figure, Part
+from circuit_widget.figure.figure import Figure, FigureEffect, Part
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
@@ -78,7 +78,7 @@ class CircuitWidget(anywidget.AnyWidget):
     """
 
     _esm = FRONTEND.module
-    _code = traitlets.Bytes(FRONTEND.code, read_only=True).tag(sync=True)
+    _code = traitlets.Unicode(FRONTEND.code, read_only=True).tag(sync=True)
     _panels = traitlets.Bytes(FRONTEND.panels, read_only=True).tag(sync=True)
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
@@ -93,6 +93,7 @@ class CircuitWidget(anywidget.AnyWidget):
     settings = traitlets.Dict().tag(sync=True, echo_update=False)
     capabilities = traitlets.Dict(read_only=True).tag(sync=True)
     kept = traitlets.Dict(read_only=True).tag(sync=True)
+    _picture_state = traitlets.Dict(read_only=True).tag(sync=True)
     graphs = traitlets.Dict(json_of(GraphSteps(None, None)), read_only=True).tag(sync=True)
 
     def __init__(
@@ -115,12 +116,12 @@ class CircuitWidget(anywidget.AnyWidget):
         self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
         self.observe(answer_where_requested, "comm")
         super().__init__(circuit=first, settings=settings)
-        self._picture = SavedPicture(self)
+        self._picture = SavedPicture(self, lambda state: self._experiments.traits.set("_picture_state", json_of(state)))
         self._graphs.displayed.keeping.start()
         self.observe(lambda _: self._picture.changed(), ["circuit", "effect", "snapshot"])
         self.observe(lambda _: self._graphs.changed(), ["circuit", "effect"])
         self._worker = Worker.of(graph if fitting is None else fitting, self)
-        receiver = Receiver(self, self._graphs, self._worker, self.send)
+        receiver = Receiver(self, self._graphs, self._worker, self.send, lambda: self._picture.outputs())
         self.on_msg(lambda _, content, __: receiver.receive(content))
 
     @property
@@ -242,10 +243,7 @@ class CircuitWidget(anywidget.AnyWidget):
         return self._experiments.intervene(interventions, mode)
 
     def controls(self, n: int = 20, seed: int = 0) -> Controls:
-        """Run the displayed experiment on random features like those it changed, and display and return that.
-
-        Raises InterventionError where no experiment is displayed, or no features are like those that it changed.
-        """
+        """Run the displayed experiment on random features like those it changed; raises InterventionError without either."""
         return self._experiments.controls(n, seed)
 
     def sweep(self, nodes: NodeChoice, factors: Sequence[float] = FACTORS, mode: Mode = "total") -> Any:
@@ -309,6 +307,10 @@ class CircuitWidget(anywidget.AnyWidget):
     def record(self, effect: Effect, name: str) -> dict[str, Any]:
         """Keep an effect under a name, display it, and return its message; raises as `Experiments.record`."""
         return json_of(self._experiments.record(effect, name))
+
+    def displayed(self) -> tuple[Graph, Circuit, FigureEffect]:
+        """Return the graph, the circuit and the effect, or its controls, that the widget displays, for `panels`."""
+        return self._experiments.displayed()
 
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
         """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""
