@@ -36,9 +36,7 @@ describe("prompts that mean the same", () => {
     const store = storeOn(model);
     const inspector = mount(<Inspector store={store} />);
     store.actions.select(["0_3_1"], "replace");
-    await eventually(() =>
-      expect(get(inspector, "inspector-facts").textContent).toContain("kept for 2 of 3 prompts"),
-    );
+    await eventually(() => expect(get(inspector, "inspector-facts").textContent).toContain("kept for 2 of 3 prompts"));
     expect(factsOf(snapshot, at("0_3_1"), null).join()).not.toContain("prompts");
     const root = mount(<OtherWords store={store} />);
     expect(nodeMarks(store).presence[at("0_3_1")]).toBe(1);
