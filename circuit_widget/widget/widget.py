@@ -36,9 +36,8 @@ from circuit_widget.widget.opening import FRONTEND, check_bundle, check_given, w
 from circuit_widget.widget.requests.receiver import Receiver
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
-from circuit_widget.widget.state.comparison_trait import comparison_trait
+from circuit_widget.widget.state.comparison_trait import comparison_trait, prompt_stability_trait
 from circuit_widget.widget.state.experiment import nodes_of
-from circuit_widget.widget.state.prompt_stability_trait import prompt_stability_trait
 from circuit_widget.widget.state.traits import circuit_trait
 from circuit_widget.widget.subshell import answer_where_requested
 from circuit_widget.widget.wire.envelopes import Notice

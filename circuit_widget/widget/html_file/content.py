@@ -17,11 +17,10 @@ from circuit_widget.graph.node_table import feature_at
 from circuit_widget.progress import IsCancelled, ReportProgress
 from circuit_widget.widget.html_file.widget_state import WidgetState
 from circuit_widget.widget.state.card import card_message
-from circuit_widget.widget.state.comparison_trait import comparison_json
+from circuit_widget.widget.state.comparison_trait import comparison_json, prompt_stability_json
 from circuit_widget.widget.state.experiment import comparison_message, effect_message
 from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.state.history import entry_of
-from circuit_widget.widget.state.prompt_stability_trait import prompt_stability_json
 from circuit_widget.widget.wire.experiment_messages import EffectMessage
 from circuit_widget.widget.wire.graph_messages import Capabilities, Card
 from circuit_widget.widget.wire.html_messages import VERSION, HtmlContent, RecordedComparison

@@ -1,4 +1,4 @@
-"""The trait for a comparison of the displayed graph with another one, which the page has as a message."""
+"""The traits for what the displayed graph is compared with, another graph and other prompts, which the page has as messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 import traitlets
 
 from circuit_widget.comparison.compare import GraphComparison
+from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.errors import CircuitError
+from circuit_widget.widget.wire.graph_messages import PromptStabilityMessage
 from circuit_widget.widget.wire.other_graph import nodes_to_send, other_graph_message
-from circuit_widget.widget.wire.schema import plain
+from circuit_widget.widget.wire.schema import LONGEST_TEXT, plain
+from circuit_widget.widget.wire.sending import sentence
 
 ANOTHER_FIRST = "The first graph of the comparison is not the displayed one. Use cw.compare(widget.graph, other)."
 
@@ -36,3 +39,20 @@ def comparison_trait() -> ComparisonTrait:
 def comparison_json(comparison: GraphComparison | None) -> Any:
     """Return a comparison as the page has it."""
     return None if comparison is None else plain(other_graph_message(comparison))
+
+
+def prompt_stability_trait() -> traitlets.Instance[PromptStability | None]:
+    """Return the trait, None where no other prompts were traced; the page can only set it to None."""
+    trait: traitlets.Instance[PromptStability | None] = traitlets.Instance(
+        PromptStability, allow_none=True, default_value=None
+    )
+    return trait.tag(sync=True, echo_update=False, to_json=lambda found, _: prompt_stability_json(found))
+
+
+def prompt_stability_json(found: PromptStability | None) -> Any:
+    """Return the stability as the page has it."""
+    if found is None:
+        return None
+    counts = found.prompts_of
+    prompts = tuple(sentence(str(prompt), LONGEST_TEXT) for prompt in found.prompts)
+    return plain(PromptStabilityMessage(prompts, tuple(counts), tuple(counts.values())))
