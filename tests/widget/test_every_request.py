@@ -218,7 +218,8 @@ def test_a_handler_that_fails_in_any_way_is_answered(
             patched.setattr(Experiments, method, fail)
         patched.setattr("circuit_widget.widget.experiments.experiments.make_figure", fail)
         patched.setattr("circuit_widget.widget.requests.graph_handlers.propose_groups", fail)
-        patched.setattr("circuit_widget.widget.requests.trace_handlers.compare", fail)
+        for function in ("compare", "stability_in_other_words"):
+            patched.setattr(f"circuit_widget.widget.requests.trace_handlers.{function}", fail)
         patched.setattr("circuit_widget.widget.requests.experiment_handlers.circuit_code", fail)
         for method in ("align", "feature_card"):
             patched.setattr(widget.model, method, fail)
