@@ -36,8 +36,8 @@ MUTATIONS = (
     Mutation(
         "a label by rule stands at nodes that are hardly active",
         LABELS + "label.py",
-        "return abs(activation) >= SUITING * label.level",
-        "return True",
+        "return size >= SUITING * label.level and",
+        "return True and",
         ("tests/labels/test_label_features.py",),
     ),
     Mutation(
