@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Float64, Int64, Integer
 
 if TYPE_CHECKING:
     from circuit_widget.graph import Graph
@@ -42,6 +43,20 @@ def node_edges(graph: Graph) -> NodeEdges:
     return NodeEdges(source, graph.row_nodes[target], graph.weights[target, source], graph.input_total)
 
 
+def shares_into(edges: NodeEdges, boxes: Sequence[Sequence[int]], weights: Float[np.ndarray, " nodes"]) -> list[float]:
+    """Return the signed share of each box's input from outside that something outside the graph supplies.
+
+    `weights` are its direct effects on the nodes. The share of box T is `sum_{t in T} (weights[t] / I(t)) /
+    sum_{t in T} f(t)`, with `I` and `f` as in `box_edges`: it compares with the shares of the edges into T, of whose input
+    it is no part, and can exceed 1. 0 for a box without input from outside.
+    """
+    _, outside = _outside(edges, boxes)
+    total = edges.input_total.astype(np.float64)
+    share = np.divide(weights, total, out=np.zeros_like(total), where=total > 0)
+    sums = [math.fsum(share[list(nodes)]) for nodes in boxes]
+    return [float(one / own) if own > LEAST_OUTSIDE else 0.0 for one, own in zip(sums, outside.tolist(), strict=True)]
+
+
 def box_edges(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[BoxEdge]:
     """Return the signed share of each box's input from outside that each other box supplies, by source, then target.
 
@@ -50,19 +65,9 @@ def box_edges(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[BoxEdge]
     sources outside T, and `f(t) = E(t) / I(t)`. A node belongs to one box at most. Pairs without an effect have no edge,
     nor have boxes without input from outside.
     """
-    n_boxes, n_nodes = len(boxes), len(edges.input_total)
-    box_of = np.full(n_nodes, -1, dtype=np.int64)
-    for box, nodes in enumerate(boxes):
-        box_of[list(nodes)] = box
-    source, target = box_of[edges.source], box_of[edges.target]
-    total = edges.input_total[edges.target].astype(np.float64)
-    share = np.divide(edges.weight, total, out=np.zeros_like(total), where=total > 0)
-
-    boxed = np.flatnonzero((box_of >= 0) & (edges.input_total > 0))
-    outside = np.bincount(box_of[boxed], minlength=n_boxes).astype(np.float64)
-    within = (source == target) & (target >= 0)
-    outside -= np.bincount(target[within], weights=np.abs(share[within]), minlength=n_boxes)
-
+    n_boxes = len(boxes)
+    box_of, outside = _outside(edges, boxes)
+    source, target, share = box_of[edges.source], box_of[edges.target], _shares(edges)
     across = (source != target) & (source >= 0) & (target >= 0)
     pairs, pair_of = np.unique(source[across] * n_boxes + target[across], return_inverse=True)
     sums = np.bincount(pair_of, weights=share[across], minlength=len(pairs))
@@ -71,3 +76,26 @@ def box_edges(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[BoxEdge]
         for pair, total in zip(pairs.tolist(), sums.tolist(), strict=True)
         if total != 0 and outside[pair % n_boxes] > LEAST_OUTSIDE
     ]
+
+
+def _shares(edges: NodeEdges) -> Float64[np.ndarray, " edges"]:
+    """Return the weight of each edge as a share of its target's whole input."""
+    total = edges.input_total[edges.target].astype(np.float64)
+    shares: Float64[np.ndarray, " edges"] = np.divide(edges.weight, total, out=np.zeros_like(total), where=total > 0)
+    return shares
+
+
+def _outside(
+    edges: NodeEdges, boxes: Sequence[Sequence[int]]
+) -> tuple[Int64[np.ndarray, " nodes"], Float64[np.ndarray, " boxes"]]:
+    """Return the box of each node, -1 for none, and for each box the sum of its nodes' shares of input from outside."""
+    n_boxes = len(boxes)
+    box_of = np.full(len(edges.input_total), -1, dtype=np.int64)
+    for box, nodes in enumerate(boxes):
+        box_of[list(nodes)] = box
+    source, target = box_of[edges.source], box_of[edges.target]
+    boxed = np.flatnonzero((box_of >= 0) & (edges.input_total > 0))
+    outside = np.bincount(box_of[boxed], minlength=n_boxes).astype(np.float64)
+    within = (source == target) & (target >= 0)
+    outside -= np.bincount(target[within], weights=np.abs(_shares(edges)[within]), minlength=n_boxes)
+    return box_of, outside

@@ -141,13 +141,14 @@ def make_figure(
         graph: the attribution graph.
         circuit: supernodes, pins, labels, positions and thresholds; by default an empty circuit with its thresholds.
         effect: the effect to show: percentages beside the boxes, bars before and after; its Controls add their band.
-        part: "map", "circuit", or "both"; "both" leaves out a circuit that has no boxes.
+        part: "map", "circuit", or "both"; "both" leaves out a circuit that has no boxes. "intervention" is the circuit
+            before and after the effect, each with its likeliest outputs: side by side, or one above the other.
         width: inches, 2 to 12; papers have columns of 3.25 and text of 5.5 or 6.75.
         title: a line above the figure.
 
     Raises:
-        FigureError: an unknown part, a width out of range, part="circuit" for a circuit without boxes, or a circuit of
-            more than 100 boxes.
+        FigureError: an unknown part, a width out of range, a circuit without boxes where it is the figure, one of more
+            than 100 boxes, or part="intervention" without an effect.
         NodeError, CircuitError: the circuit does not fit the graph.
     """
     one_of(part, get_args(Part), "The part of a figure", FigureError)
@@ -168,7 +169,11 @@ def make_figure(
             f"The circuit has {count:,} boxes; a figure shows at most {MOST_BOXES}. Group nodes, unpin some, or draw the "
             'map alone: part="map".'
         )
-    if part == "circuit" and not document.boxes():
+    if part == "intervention" and effect is None:
+        raise FigureError(
+            'A figure of an intervention needs its effect: graph.figure(circuit, effect, part="intervention").'
+        )
+    if part in ("circuit", "intervention") and not document.boxes():
         raise FigureError("The circuit has no boxes to draw: pin or group nodes first, or draw the map.")
     controls, drawn = (effect, effect.effect) if isinstance(effect, Controls) else (None, effect)
     scene = compose(graph, document, drawn, controls, part, PX_PER_INCH * width, title)

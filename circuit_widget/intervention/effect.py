@@ -15,6 +15,7 @@ from circuit_widget.arguments import plain_number, quoted
 from circuit_widget.errors import NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.groups import Groups, groups_of, summed
+from circuit_widget.intervention.injected_edges import InjectedEdges
 from circuit_widget.intervention.plot_text import plain
 from circuit_widget.intervention.saved_readings import SavedReadings
 from circuit_widget.model.probability import log_softmax, softmax
@@ -47,6 +48,8 @@ class Effect:
             logit_predicted: the ten most likely tokens before and those after, most likely before first.
         logits_before, logits_after, logits_predicted: all logits at the traced position; the last as the graph predicts.
         injected: changed features that were not active, each with its value.
+        injected_edges: what the injected features supply to the graph's nodes, by their direct effects on its prompt;
+            None where there are none, or where a file does not have them.
         labels: node id -> label, for injected features that have one.
         seconds, device, dtype: how long the measurement took, and where.
         readings: for the targets that are contrasts or directions, by id, their values before and after; `targets` has
@@ -71,6 +74,7 @@ class Effect:
     dtype: str
     readings: Mapping[int, TargetReading] = field(default_factory=dict)
     saved: SavedReadings | None = None
+    injected_edges: InjectedEdges | None = None
 
     def __repr__(self) -> str:
         """Return in one sentence what was done and what it did to the first target and the likeliest token."""

@@ -71,12 +71,19 @@ def candidate_neurons(
             ]
         ).numpy()
         rows = _largest(np.abs(attribution[_places(run, neurons)]), n_candidates(count, len(found)))
-        bounds = np.searchsorted(found.layer[rows], np.arange(neurons.n_layers + 1))
-        layers = tuple(
-            _layer_nodes(run, neurons, layer, rows[bounds[layer] : bounds[layer + 1]])
-            for layer in range(neurons.n_layers)
-        )
+        layers = neuron_layers(run, neurons, rows)
     return CandidateNeurons(rows, layers)
+
+
+def neuron_layers(run: PromptRun, neurons: Neurons, rows: Int64[np.ndarray, " chosen"]) -> tuple[LayerNodes, ...]:
+    """Return the nodes of each layer that chosen neurons are, by their ascending rows in the run's activations.
+
+    What all other neurons write is in the errors.
+    """
+    bounds = np.searchsorted(run.activations.layer[rows], np.arange(neurons.n_layers + 1))
+    return tuple(
+        _layer_nodes(run, neurons, layer, rows[bounds[layer] : bounds[layer + 1]]) for layer in range(neurons.n_layers)
+    )
 
 
 def n_candidates(count: int, n_active: int) -> int:

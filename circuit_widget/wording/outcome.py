@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from circuit_widget.circuit.document import Box, Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.injected_edges import NEW_ANSWER_SHARE
 from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapIn
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.nodes import Everywhere, NodeKind
@@ -17,8 +18,6 @@ from circuit_widget.wording.numbers import VISIBLE_CHANGE, VISIBLE_SHARE, mark, 
 from circuit_widget.wording.text import apart, printable
 
 MOST_NEW_ANSWERS = 2
-NEW_ANSWER_SHARE = 0.5
-"""The least probability of a new answer, as a share of that of the likeliest token after the intervention."""
 
 FADED_BELOW = 0.3
 """Share of activation, or of probability, below which a box is faded."""
@@ -51,6 +50,7 @@ class NewAnswer:
 
     name: str
     text: str
+    token_id: int
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def new_answers(graph: Graph, boxes: Iterable[Box], effect: Effect | None) -> tu
     ]
     least = NEW_ANSWER_SHARE * max((after for *_, after in rows), default=0.0)
     found = [
-        NewAnswer(token_text(token), f"{probability(before)} → {probability(after)}")
+        NewAnswer(token_text(token), f"{probability(before)} → {probability(after)}", token_id)
         for token, token_id, before, after in sorted(rows, key=lambda row: -row[3])
         if after >= least and probability_tone(before, after) == "above" and token_id not in boxed
     ]

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import fixture from "../../tests/fixtures/box_edges.json";
-import { boxEdges } from "../src/core/box-edges";
+import { boxEdges, sharesInto } from "../src/core/box-edges";
 
 interface Case {
   readonly case: string;
@@ -11,16 +11,38 @@ interface Case {
   readonly expect: [number, number, number][];
 }
 
-it.each(fixture.cases as unknown as Case[])("$case", ({ nodes, input_total, edges, boxes, expect: expected }) => {
+interface IntoCase extends Omit<Case, "expect"> {
+  readonly weights: Record<string, number>;
+  readonly expect: number[];
+}
+
+function graphOf({ nodes, input_total, edges }: Pick<Case, "nodes" | "input_total" | "edges">) {
   const index = new Map(nodes.map((id, node) => [id, node]));
   const at = (id: string): number => index.get(id) ?? -1;
-  const graph = {
+  return {
     index,
     inputTotal: Float32Array.from(input_total),
     edgeSource: Uint32Array.from(edges, ([source]) => at(source)),
     edgeTarget: Uint32Array.from(edges, ([, target]) => at(target)),
     edgeWeight: Float32Array.from(edges, ([, , weight]) => weight),
   };
+}
+
+it.each(fixture.into as unknown as IntoCase[])(
+  "from elsewhere: $case",
+  ({ boxes, weights, expect: expected, ...graph }) => {
+    const found = sharesInto(
+      graphOf(graph),
+      boxes.map((ids) => ({ nodes: ids })),
+      new Map(Object.entries(weights)),
+    );
+    expect([...found].length).toBe(expected.length);
+    for (const [box, share] of found.entries()) expect(share).toBeCloseTo(expected[box], 6);
+  },
+);
+
+it.each(fixture.cases as unknown as Case[])("$case", ({ boxes, expect: expected, ...rest }) => {
+  const graph = graphOf(rest);
   const found = boxEdges(
     graph,
     boxes.map((ids) => ({ nodes: ids })),

@@ -8,7 +8,15 @@ import { FAINT_WIDTHS } from "../src/layout/constants";
 import { boxArea, numberPlaces } from "../src/layout/edge-numbers";
 import { type Area, type LabelledMap, labelArea, type MapLabel, mapLabels } from "../src/layout/map-labels";
 import { columnsWithText, type MapNode, mapLayout } from "../src/layout/map-layout";
-import { type BoxLink, mapEdge, type Route, routeEdges, type Trunk, visibleLinks } from "../src/layout/routing";
+import {
+  type BoxLink,
+  mapEdge,
+  type Route,
+  routeEdges,
+  type Trunk,
+  visibleLinks,
+  visibleOnward,
+} from "../src/layout/routing";
 import {
   barHalf,
   dashes,
@@ -87,6 +95,7 @@ interface Fixture {
       readonly numbers: readonly unknown[];
       readonly cut: readonly (readonly [number, readonly BoxLink[]])[];
       readonly routes: readonly Route[];
+      readonly onward: readonly (readonly [number, readonly BoxLink[]])[];
       readonly injected: readonly PlacedBox[];
       readonly answers: readonly (readonly PlacedBox[])[];
     };
@@ -187,6 +196,9 @@ describe("circuit", () => {
     expectSame(links, entry.expected.visible, "visible");
     for (const [share, visible] of entry.expected.cut) {
       expectSame(visibleLinks(entry.links, share), visible, `from ${share}`);
+    }
+    for (const [share, visible] of entry.expected.onward) {
+      expectSame(visibleOnward(entry.links.slice(0, 5), share), visible, `onward from ${share}`);
     }
     const { boxes } = circuitLayout(entry.boxes, entry.width, entry.height);
     const routes = routeEdges(boxes, links, entry.width);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { placeInjected, tieBetween } from "../src/circuit/injected-mark";
 import { injectedBy, type Outcome, outcomeOf } from "../src/circuit/outcome";
-import { type Link, routeLinks } from "../src/circuit/scene";
+import { broughtIn, type Link, routeLinks } from "../src/circuit/scene";
 import { boxes } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
 import { activationRows, scaleOf } from "../src/effects/activation-bars";
@@ -58,6 +58,7 @@ describe("the box of what a swap brings in", () => {
     source: host,
     target: host,
     share: 1,
+    onward: false,
     route: { path: [x, 390, x, 260, x, 130, x, 10], tip: [x, 7], direction: [0, -1], width: 3 },
   });
 
@@ -88,7 +89,7 @@ describe("the box of what a swap brings in", () => {
     const shares = [{ source: 1, target: 2, share: 0.5 }];
     const stranger = placeInjected(found, [host, low, high], [], size);
     const [before] = routeLinks(shares, [host, low, high], size.width);
-    const [after] = routeLinks(shares, [host, low, high], size.width, [stranger]);
+    const [after] = routeLinks(shares, [host, low, high, broughtIn("California", "injected", stranger)], size.width);
     expect(isClear(before.route.path, [stranger], 0)).toBe(false);
     expect(isClear(after.route.path, [stranger], 0)).toBe(true);
   });

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import fixture from "../../tests/fixtures/outcome.json";
+import { onwardEdges } from "../src/circuit/onward";
 import { injectedBy, newAnswers, outcomeOf } from "../src/circuit/outcome";
 import { boxes, EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
@@ -19,6 +20,15 @@ interface Case {
   readonly features?: readonly (readonly [string, number, number])[];
   readonly tokens?: readonly (readonly [number, number, number])[];
   readonly labels?: readonly (string | null)[];
+  /** The edges onward from what came in: weights by node, and token, weight and total for each answer. */
+  readonly edges?: {
+    readonly weights: Record<string, number>;
+    readonly answers: readonly (readonly [number, number, number])[];
+  };
+}
+
+interface OnwardCase extends Case {
+  readonly shares: Record<string, number>;
 }
 
 interface OutcomeCase extends Case {
@@ -43,7 +53,7 @@ interface AnswersCase extends Case {
 }
 
 /** The effect of a case: activations and probabilities as given there, nothing else changed. */
-function effectOf({ interventions, features = [], tokens = [], labels = [] }: Case): EffectMessage | null {
+function effectOf({ interventions, features = [], tokens = [], labels = [], edges }: Case): EffectMessage | null {
   if (interventions === null) return null;
   const after = features.map(([, , value]) => value);
   return {
@@ -61,6 +71,14 @@ function effectOf({ interventions, features = [], tokens = [], labels = [] }: Ca
       const feature = 500 + at;
       return { id: `1_${feature}_4`, layer: 1, position: 4, feature, value: 1, label };
     }),
+    injected_edges:
+      edges === undefined
+        ? null
+        : {
+            ids: Object.keys(edges.weights),
+            weights: Object.values(edges.weights),
+            answers: edges.answers.map(([token_id, weight, total]) => ({ token_id, weight, total })),
+          },
   };
 }
 
@@ -88,6 +106,20 @@ describe("what came in", () => {
     const found = injectedBy(snapshot, displayed, effectOf(rest));
     const summary = found && { name: found.name, features: found.features, beside: found.beside[0] ?? null };
     expect(summary).toEqual(injected);
+  });
+});
+
+describe("edges onward from what came in", () => {
+  test.each(fixture.onward as unknown as OnwardCase[])("$case", ({ shares, ...rest }) => {
+    const effect = effectOf(rest);
+    const answers = newAnswers(snapshot, displayed, effect);
+    const names = [...displayed.map(({ id }) => id), ...answers.map(({ name }) => name)];
+    const found = onwardEdges(snapshot, displayed, answers, effect);
+    expect(found.map(({ target }) => names[target]).sort()).toEqual(Object.keys(shares).sort());
+    for (const { source, target, share } of found) {
+      expect(source).toBe(names.length);
+      expect(share / shares[names[target]]).toBeCloseTo(1, 5);
+    }
   });
 });
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenNotebook
 from tests.browser.widget_view import FEATURES, LOAD, SHOW, WidgetView
@@ -130,6 +131,20 @@ def test_swapping_another_prompt_in_changes_the_answer(view: WidgetView) -> None
     rows = view.token_rows()
     assert max(rows, key=lambda token: rows[token]["after"]) == "Sacramento"
     assert view.notebook.python("widget.effects[-1].interventions[0].prompt").endswith("Oakland is")
+
+
+def test_what_was_swapped_in_has_edges_onward(view: WidgetView) -> None:
+    view.notebook.tell("widget.group('place', features('Dallas')); widget.pin(['5_174_8'])")
+    view.notebook.tell("widget.swap('place', 'the capital of the state containing Oakland is')")
+    view.wait_for_effect_after(None)
+    name = view.part("injected").get_attribute("data-name")
+    edge = view.root.locator(f'[data-test="link"][data-source="{name}"][data-target="Sacramento"]')
+    expect(edge).to_have_count(1)
+    weight, total = view.notebook.python(
+        "(lambda one: (one.weight, one.total))(next(iter(widget.effects[-1].injected_edges.answers.values())))"
+    )
+    assert float(edge.get_attribute("data-share") or "") == pytest.approx(weight / total, abs=1e-4)
+    expect(edge.locator("title")).to_contain_text("before the swap")
 
 
 def test_every_edit_can_be_undone_and_redone(view: WidgetView) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.circuit.box_edges import NodeEdges, box_edges
+from circuit_widget.circuit.box_edges import NodeEdges, box_edges, shares_into
 
 FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/box_edges.json").read_text(encoding="utf-8"))
 
@@ -26,6 +26,20 @@ def test_case(case: dict[str, Any]) -> None:
     found = box_edges(edges, [[index[node] for node in box] for box in case["boxes"]])
     assert [(edge.source, edge.target) for edge in found] == [(source, target) for source, target, _ in case["expect"]]
     assert [edge.share for edge in found] == pytest.approx([share for _, _, share in case["expect"]], abs=1e-6)
+
+
+@pytest.mark.parametrize("case", FIXTURE["into"], ids=lambda case: case["case"])
+def test_shares_of_what_comes_from_elsewhere(case: dict[str, Any]) -> None:
+    index = {node: place for place, node in enumerate(case["nodes"])}
+    edges = NodeEdges(
+        source=np.array([index[source] for source, _, _ in case["edges"]]),
+        target=np.array([index[target] for _, target, _ in case["edges"]]),
+        weight=np.array([weight for _, _, weight in case["edges"]], dtype=np.float32),
+        input_total=np.array(case["input_total"], dtype=np.float32),
+    )
+    weights = np.array([case["weights"].get(node, 0.0) for node in case["nodes"]])
+    found = shares_into(edges, [[index[node] for node in box] for box in case["boxes"]], weights)
+    assert found == pytest.approx(case["expect"], abs=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32])

@@ -9,7 +9,7 @@ from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layou
 from circuit_widget.figure.layout.edge_numbers import box_area, number_places
 from circuit_widget.figure.layout.map_labels import Area, LabelledMap, MapDot, label_area, label_frame, map_labels
 from circuit_widget.figure.layout.map_layout import MapNode, columns_with_text, map_layout
-from circuit_widget.figure.layout.routing import Link, Trunk, map_edge, route_edges, visible_links
+from circuit_widget.figure.layout.routing import Link, Trunk, map_edge, route_edges, visible_links, visible_onward
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
     bar_half,
@@ -91,6 +91,13 @@ def map_nodes(seed: int, count: int, tokens: int, n_layers: int, logits: int = 2
     ]
     nodes += [MapNode("token", -1, position, round(rng.random(), 4)) for position in range(1, tokens)]
     return [*nodes, *[MapNode("logit", n_layers, tokens - 1, 0.0)] * logits]
+
+
+def in_runs(seed: int, count: int, tokens: int, n_layers: int) -> list[MapNode]:
+    """Features at a few places of a long prompt, tokens where they are, some logits: all else is in bands."""
+    nodes = [node for node in map_nodes(seed, count, tokens, n_layers) if node.kind != "token"]
+    near = {node.position for node in nodes} | {nodes[0].position - 1, nodes[0].position - 3}
+    return [*nodes, *(MapNode("token", -1, position, 0.01) for position in sorted(near) if position >= 0)]
 
 
 LABELS = (
@@ -175,6 +182,9 @@ def fixture() -> dict[str, Any]:
         _map_case(map_nodes(6, 60, 9, 8), DALLAS, PARTS, 740.0, 400.0),
         _map_case(map_nodes(7, 60, 9, 52), DALLAS, PARTS_OF_26, 740.0, 420.0),
         _map_case(map_nodes(8, 20, 9, 2), DALLAS, ("0 a long name of a layer", "\u202e層"), 340.0, 300.0),
+        _map_case(in_runs(9, 30, 200, 12), tuple(f" token{i}" for i in range(200)), numbered(12), 900.0, 400.0),
+        _map_case(in_runs(10, 12, 1_400, 6), ("the",) * 1_400, numbered(6), 520.0, 380.0),
+        _map_case(in_runs(11, 3, 30, 4), ("a",) * 30, numbered(4), 900.0, 300.0),
     ]
     circuits = []
     for seed, count, width, height in ((1, 1, 460.0, 400.0), (2, 7, 460.0, 400.0), (3, 22, 460.0, 400.0),
@@ -332,6 +342,7 @@ def _circuit_case(boxes: list[LayoutBox], links: list[Link], width: float, heigh
             "text_size": layout.text_size,
             "visible": [link._asdict() for link in visible],
             "cut": [[share, [link._asdict() for link in visible_links(links, share)]] for share in shares],
+            "onward": [[share, [link._asdict() for link in visible_onward(links[:5], share)]] for share in shares],
             "routes": [route._asdict() for route in routes],
             "areas": [area._asdict() for area in areas],
             "numbers": numbers,

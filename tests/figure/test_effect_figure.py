@@ -6,6 +6,7 @@ import pytest
 
 import circuit_widget as cw
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.figure.figure import Figure
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.effect_scene import draw_effect
 from circuit_widget.figure.scene.scene import Label, Lines, Paint, Pen, Rectangle
@@ -95,3 +96,37 @@ def test_predictions_for_neurons_come_with_a_caution_below_them(controls: Contro
     pen = Pen(0, 0)
     draw_effect(pen, of_neurons, Circuit(), effect, None, WIDTH, columns)
     assert caution in [item.text for item in pen.items if isinstance(item, Label)]
+
+
+def test_an_intervention_has_the_band_of_controls_behind_each_output_and_says_how_many(controls: Controls) -> None:
+    graph = controls.effect.graph
+    circuit = Circuit().group("some", [node for node in graph.node_ids if node.startswith("1_")][:3])
+    figures = [graph.figure(circuit, one, "intervention") for one in (controls.effect, controls)]
+    bands = [
+        [item for item in figure.scene.items if isinstance(item, Rectangle) and item.paint == BAND and item.h == 16]
+        for figure in figures
+    ]
+    names = [
+        item for item in figures[1].scene.items if isinstance(item, Label) and item.mono and item.anchor == "start"
+    ]
+    half = figures[1].scene.width / 2
+    outputs = [
+        name for name in names if name.x > half and any(band.y + 8 == pytest.approx(name.y) for band in bands[1])
+    ]
+    table = controls.effect.tokens
+    assert bands[0] == []
+    assert len(bands[1]) == len(outputs) + 1, "those of the outputs, and that of the group"
+    assert len(outputs) >= 2
+    for name in outputs:
+        (band,) = [item for item in bands[1] if item.y + 8 == pytest.approx(name.y)]
+        (row,) = [row for _, row in table.iterrows() if row["token"].strip() == name.text]
+        low, _, high = controls.band(controls.values(int(row["token_id"])))
+        assert band.w == pytest.approx(max(2.0, (high - low) * bar_beside(figures[1])), abs=0.01)
+    words = [[item.text for item in figure.scene.items if isinstance(item, Label)] for figure in figures]
+    assert [("5% to 95% of 6 random controls" in texts) for texts in words] == [False, True]
+
+
+def bar_beside(figure: Figure) -> float:
+    """How long the bar of a certain output is after the intervention, in a picture beside that before."""
+    half = (figure.scene.width - 6 - 26) / 2
+    return half - min(104.0, 0.36 * half) - 80

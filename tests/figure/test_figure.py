@@ -210,7 +210,7 @@ def test_what_was_swapped_in_is_orange_and_named() -> None:
     found = texts(figure)
     assert {"California", "swap", "swap Texas from “Oakland”"} <= set(found)
     boxes = [item for item in figure.scene.items if isinstance(item, Rectangle) and item.paint.stroke == style.INJECTED]
-    assert len(boxes) == 2, "two features: one card behind the box"
+    assert len(boxes) == 3, "two features: one card behind the box; and the legend's"
 
 
 def along(path: tuple[float, ...]) -> Iterator[tuple[float, float]]:
@@ -231,7 +231,7 @@ def test_edges_go_around_what_was_swapped_in(width: float) -> None:
         circuit = replace(CIRCUIT, positions=stored)
         figure = make_figure(GRAPH, circuit, california_swapped_in(GRAPH), part="circuit", width=width)
         items = figure.scene.items
-        *_, box = (item for item in items if isinstance(item, Rectangle) and item.paint.stroke == style.INJECTED)
+        *_, box, _ = (item for item in items if isinstance(item, Rectangle) and item.paint.stroke == style.INJECTED)
         edges = [item for item in items if isinstance(item, Curves) and item.paint.stroke and not item.closed]
         assert edges
         for x, y in (point for edge in edges for path in edge.paths for point in along(path)):
@@ -281,7 +281,7 @@ def test_figures_are_the_same_every_time() -> None:
     ("wrong", "message"),
     [
         ({"part": "circuit"}, "has no boxes to draw: pin or group nodes first"),
-        ({"part": "inspector"}, "map, circuit or both; given 'inspector'"),
+        ({"part": "inspector"}, "map, circuit, both or intervention; given 'inspector'"),
         ({"width": 1}, "2 to 12 inches; given 1"),
         ({"width": float("nan")}, "2 to 12 inches; given nan"),
         ({"width": "6.75"}, "2 to 12 inches; given '6.75'"),

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from circuit_widget.circuit.box_edges import node_edges
 from circuit_widget.circuit.document import Box, Circuit
+from circuit_widget.figure.scene.onward import onward_links
 from circuit_widget.intervention import Effect
+from circuit_widget.intervention.injected_edges import AnswerInput, InjectedEdges
 from circuit_widget.intervention.kinds import intervention_from_json
 from circuit_widget.nodes import Feature
 from circuit_widget.wording.outcome import activations, injected, new_answers, outcome
@@ -26,6 +29,7 @@ def effect_of(entry: dict[str, Any]) -> Effect | None:
         return None
     logits = np.zeros(2, dtype=np.float32)
     labels = entry.get("labels", [])
+    edges = entry.get("edges")
     features = [Feature(1, 4, 500 + at) for at in range(len(labels))]
     nodes = pd.DataFrame(entry.get("features", []), columns=["id", "before", "after"])
     rows = [(f" t{token_id}", token_id, before, after) for token_id, before, after in entry.get("tokens", [])]
@@ -45,7 +49,28 @@ def effect_of(entry: dict[str, Any]) -> Effect | None:
         seconds=0.1,
         device="cpu",
         dtype="float32",
+        injected_edges=None if edges is None else injected_edges(edges),
     )
+
+
+def injected_edges(entry: dict[str, Any]) -> InjectedEdges:
+    """The edges of a case: weights by node, and token, weight and total for each answer."""
+    weights = np.zeros(len(GRAPH.row_nodes), dtype=np.float32)
+    for node, weight in entry["weights"].items():
+        weights[GRAPH.row_nodes.tolist().index(GRAPH.index(node))] = weight
+    return InjectedEdges(weights, {token: AnswerInput(weight, total) for token, weight, total in entry["answers"]})
+
+
+@pytest.mark.parametrize("entry", FIXTURE["onward"], ids=lambda entry: entry["case"])
+def test_edges_onward_from_what_came_in(entry: dict[str, Any]) -> None:
+    effect, boxes = effect_of(entry), CIRCUIT.boxes()
+    answers = new_answers(GRAPH, boxes, effect)
+    names = [*(box.id for box in boxes), *(answer.name for answer in answers)]
+    members = [GRAPH.resolve(box.nodes) for box in boxes]
+    found = onward_links(GRAPH, node_edges(GRAPH), members, answers, effect)
+    assert {link.source for link in found} <= {len(names)}
+    shares = {names[link.target]: link.share for link in found}
+    assert shares == pytest.approx(entry["shares"], rel=1e-5)
 
 
 @pytest.mark.parametrize("entry", FIXTURE["outcome"], ids=lambda entry: entry["case"])

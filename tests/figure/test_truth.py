@@ -13,7 +13,8 @@ from circuit_widget.figure.layout.map_layout import MapLayout, map_layout
 from circuit_widget.figure.layout.routing import Trunk, map_edge
 from circuit_widget.figure.layout.strokes import FAINT_WIDTHS, edge_width
 from circuit_widget.figure.scene import map_scene, style
-from circuit_widget.figure.scene.circuit_scene import circuit_picture, draw_circuit
+from circuit_widget.figure.scene.arrangement import circuit_picture
+from circuit_widget.figure.scene.circuit_scene import draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_effect
 from circuit_widget.figure.scene.legend import draw_legend, group_entries, shape_entries, sign_entries
 from circuit_widget.figure.scene.map_scene import draw_map, map_nodes
@@ -203,7 +204,7 @@ def test_answers_of_the_map_say_before_and_then_after() -> None:
 def test_edges_of_the_circuit_show_sign_strength_and_fading(effect: Effect | None) -> None:
     picture = circuit_picture(GRAPH, CIRCUIT, effect, WIDTH)
     pen = Pen()
-    draw_circuit(pen, picture, WIDTH)
+    draw_circuit(pen, picture)
     members = [GRAPH.resolve(box.nodes) for box in CIRCUIT.boxes()]
     shares = {(one.source, one.target): one.share for one in box_edges(node_edges(GRAPH), members)}
     wanted = sorted(picture.links, key=lambda link: abs(link.share))
@@ -230,7 +231,7 @@ def test_boxes_say_what_is_left_and_outputs_before_and_after() -> None:
     effect = texas_ablated(GRAPH)
     picture = circuit_picture(GRAPH, CIRCUIT, effect, WIDTH)
     pen = Pen()
-    draw_circuit(pen, picture, WIDTH)
+    draw_circuit(pen, picture)
     labels = {item.text: item.color for item in pen.items if isinstance(item, Label)}
     answer = effect.tokens.iloc[0]
     assert answer["after"] < 0.3 * answer["before"]

@@ -12,6 +12,8 @@ import pytest
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.document_json import WORK_VERSION
 from circuit_widget.errors import CircuitError
+from circuit_widget.intervention.injected_edges import AnswerInput
+from circuit_widget.widget.state.kept_experiment import kept_experiment
 from circuit_widget.widget.state.kept_file import read_file, read_work
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open
@@ -52,7 +54,7 @@ def test_a_file_without_a_part_is_refused_and_names_the_place(path: Path) -> Non
     document, graph = json.loads(path.read_text()), small_graph()
     read_work(document, graph, "kept.json")
     # Interventions need not have these; labels and positions are what the user gave.
-    free = {"features", "alignment", "controls", "labels", "positions", "format"}
+    free = {"features", "alignment", "controls", "injected_edges", "labels", "positions", "format"}
     for place in places(document):
         if not place or isinstance(place[-1], int) or free & set(map(str, place)):
             continue
@@ -104,6 +106,26 @@ def test_what_contradicts_itself_is_refused(path: Path, place: tuple[Any, ...], 
     with pytest.raises(CircuitError, match=reason):
         CircuitWidget(small_graph(), keep=path)
     assert path.read_bytes() == before
+
+
+def test_edges_onward_from_what_was_swapped_in_come_back(path: Path) -> None:
+    document, graph = json.loads(path.read_text()), small_graph()
+    kept = document["experiments"][1]
+    assert kept["injected_edges"] is None
+    rows = len(graph.weights)
+    weights = [0.1 * row for row in range(rows)]
+    kept["injected_edges"] = {"weights": weights, "answers": [{"token_id": 3, "weight": -1.5, "total": 6.25}]}
+    entry = read_work(document, graph, "kept.json").entries[1]
+    found = entry.effect.injected_edges
+    assert found is not None
+    assert found.weights.tolist() == pytest.approx(weights)
+    assert found.answers == {3: AnswerInput(-1.5, 6.25)}
+    again = kept_experiment(entry, Circuit()).injected_edges
+    assert again is not None
+    assert again.weights == pytest.approx(weights)
+    weights.pop()
+    with pytest.raises(CircuitError, match=f"edges of injected features have {rows - 1} entries where {rows}"):
+        read_work(document, graph, "kept.json")
 
 
 def test_a_file_that_was_cut_off_is_refused_wherever_that_was(path: Path) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 from circuit_widget.circuit import box_edges, document_json, filters, rules
-from circuit_widget.display import visible_graph
+from circuit_widget.display import token_runs, visible_graph
 from circuit_widget.examples import record
 from circuit_widget.figure.layout import (
     beside,
+    cell,
     circuit_layout,
     detour,
     edge_numbers,
@@ -22,7 +23,7 @@ from circuit_widget.figure.layout import (
 )
 from circuit_widget.figure.scene import effect_scene, map_scene, palette, shapes, style
 from circuit_widget.figure.scene.palette import Palette
-from circuit_widget.intervention import mode
+from circuit_widget.intervention import injected_edges, mode
 from circuit_widget.labels import label
 from circuit_widget.nodes import NodeKind
 from circuit_widget.system import file_kind
@@ -70,6 +71,7 @@ def _core() -> list[str]:
         constant("LONGEST_EXPERIMENT_NAME", schema.LONGEST_TEXT, "Most characters in the name of an experiment."),
         *_taken(filters, "FILTERED_KINDS", "SIGNS", "LARGEST_BOUND"),
         *_taken(visible_graph, "NODE_THRESHOLD", "EDGE_THRESHOLD", "TOKEN_EDGES"),
+        *_taken(token_runs, "LONG_PROMPT", "LEAST_RUN"),
         *_taken(box_edges, "LEAST_OUTSIDE"),
         *_taken(file_kind, "WORK_FORMAT"),
         *_taken(document_json, "WORK_VERSION"),
@@ -110,13 +112,15 @@ def _wording() -> list[str]:
         constant("MODES", modes, "The modes by name, and what each freezes."),
         *_taken(mode, "RANGE_FROZEN"),
         *_taken(numbers, "NO_NUMBER", "LARGEST_FIXED", "LIKELY", "VISIBLE_CHANGE", "VISIBLE_SHARE"),
-        *_taken(outcome, "FADED_BELOW", "MOST_NEW_ANSWERS", "NEW_ANSWER_SHARE"),
+        *_taken(outcome, "FADED_BELOW", "MOST_NEW_ANSWERS"),
+        *_taken(injected_edges, "NEW_ANSWER_SHARE"),
         *_taken(names, "LONGEST_LAYER_NAME", "BASIS_WORDS", "BASIS_CAUTIONS"),
     ]
 
 
 def _layout() -> list[str]:
     return [
+        *_all_of(cell),
         *_all_of(map_layout),
         *_all_of(map_labels),
         *_taken(label, "LOCAL_LABEL"),

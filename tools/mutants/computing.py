@@ -15,6 +15,20 @@ STEERING = ("tests/intervention/test_steering.py",)
 
 MUTATIONS = (
     Mutation(
+        "clamped features respond to what a swap brings in",
+        "circuit_widget/intervention/execution/injected.py",
+        "changes[column, in_graph[graph_features.column].cpu()] = 0",
+        "pass",
+        ("tests/intervention/test_injected_edges.py",),
+    ),
+    Mutation(
+        "what left-out features write has a share of its own in a new answer's input",
+        "circuit_widget/intervention/execution/injected.py",
+        "np.add.at(others.T, error[~is_kept], weights[:, : len(nodes)].T[~is_kept])",
+        "others = np.concatenate([others, weights[:, : len(nodes)][:, ~is_kept]], axis=1)",
+        ("tests/intervention/test_injected_edges.py",),
+    ),
+    Mutation(
         "attention is not frozen by its pattern",
         ATTRIBUTION + "propagation.py",
         "self.layer.pattern[heads, queries, keys] * self.layer.attention_scale[keys]",

@@ -20,6 +20,27 @@ LAYOUT = ("js/test/layout.test.ts",)
 
 MUTATIONS = (
     Mutation(
+        "edges from swapped-in features reach a box that only feeds itself",
+        "circuit_widget/circuit/box_edges.py",
+        "float(one / own) if own > LEAST_OUTSIDE else 0.0",
+        "float(one / max(own, 1.0))",
+        ("tests/circuit/test_box_edges.py",),
+    ),
+    Mutation(
+        "a new answer is given the input of the first output",
+        SCENE + "onward.py",
+        "supplied.weight / supplied.total",
+        "supplied.weight / float(graph.input_total[-1])",
+        ("tests/figure/test_outcome.py",),
+    ),
+    Mutation(
+        "the page counts all input of a box that swapped-in features reach, not that from outside",
+        JS + "core/box-edges.ts",
+        "outside[target] -= Math.abs(graph.edgeWeight[edge] / total);",
+        "",
+        ("js/test/box-edges.test.ts",),
+    ),
+    Mutation(
         "a circuit on another prompt ignores where its features are",
         "circuit_widget/circuit/carry_over.py",
         "pairs.get(int(old_graph.node_position[index]))",

@@ -51,6 +51,15 @@ def visible_links(links: Sequence[Link], least_share: float = LEAST_SHARE) -> tu
     )
 
 
+def visible_onward(links: Sequence[Link], least_share: float = LEAST_SHARE) -> tuple[Link, ...]:
+    """Return the links to draw of those from one box that an experiment brings in.
+
+    They are those with at least this share of the target's input, and the strongest of all, so that the box has one.
+    """
+    strongest = max((abs(link.share) for link in links), default=0.0)
+    return tuple(link for link in links if abs(link.share) > 0 and abs(link.share) >= min(least_share, strongest))
+
+
 class Trunk(NamedTuple):
     """Where the edges from one column of the map to another run together: the middles of the columns, and a height."""
 

@@ -6,13 +6,17 @@ from circuit_widget.characters import shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.filters import Filters
 from circuit_widget.figure.scene import style
-from circuit_widget.figure.scene.circuit_scene import CircuitPicture, circuit_picture, draw_circuit
+from circuit_widget.figure.scene.arrangement import circuit_picture
+from circuit_widget.figure.scene.circuit_picture import CircuitPicture
+from circuit_widget.figure.scene.circuit_scene import draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_effect
+from circuit_widget.figure.scene.intervention_scene import draw_intervention
 from circuit_widget.figure.scene.legend import (
     cutoff_entry,
     draw_legend,
     error_band_entry,
     group_entries,
+    outcome_entries,
     shape_entries,
     sign_entries,
 )
@@ -25,7 +29,7 @@ from circuit_widget.wording.names import BASIS_WORDS, kind_word, token_text
 from circuit_widget.wording.numbers import probability
 from circuit_widget.wording.text import apart, mono_width, printable, shorten
 
-Part: TypeAlias = Literal["map", "circuit", "both"]
+Part: TypeAlias = Literal["map", "circuit", "both", "intervention"]
 
 MARGIN = 3.0
 GAP = 22.0
@@ -55,7 +59,7 @@ def compose(
     entries = []
     note = ""
     picture: CircuitPicture | None = None
-    if part != "circuit":
+    if part in ("map", "both"):
         nodes = draw_map(pen, graph, circuit, effect, inner, map_height(graph))
         pen.y += map_height(graph)
         entries += shape_entries(list(dict.fromkeys(node.kind for node in nodes)), BASIS_WORDS[graph.basis])
@@ -64,13 +68,18 @@ def compose(
         note = f"{len(nodes):,} of {graph.n_nodes:,} nodes{'' if circuit.filters == Filters() else ', filtered'}"
     else:
         pen.y += _prompt(pen, graph, inner) + 10
-    if part != "map" and (circuit.boxes() or effect):
+    if part == "intervention" and effect is not None:
+        height, picture = draw_intervention(pen, graph, circuit, effect, controls, inner)
+        pen.y += height
+    elif part != "map" and (circuit.boxes() or effect):
         pen.y += GAP if part == "both" else 0.0
         height, picture = _circuit_and_effect(pen, graph, circuit, effect, controls, inner)
         pen.y += height
     entries += sign_entries(pen.items)
-    if picture is not None and len(picture.links) < picture.total:
-        entries.append(cutoff_entry(len(picture.links), picture.total, picture.least_share))
+    if picture is not None:
+        entries += outcome_entries(picture, controls)
+    if picture is not None and len(picture.drawn) < picture.total:
+        entries.append(cutoff_entry(len(picture.drawn), picture.total, picture.least_share))
     if part == "map":
         entries += group_entries(circuit)
     pen.y += 10
@@ -89,15 +98,15 @@ def _circuit_and_effect(
     room = width - BARS - 24 if beside else width
     picture = circuit_picture(graph, circuit, effect, room)
     if effect is None:
-        draw_circuit(pen, picture, room)
+        draw_circuit(pen, picture)
         return picture.height, picture
     if beside:
         bars = Pen(pen.x + width - BARS, pen.y)
         height = max(picture.height, draw_effect(bars, graph, circuit, effect, controls, BARS, 1))
-        draw_circuit(_shifted(pen, (height - picture.height) / 2), picture, room)
+        draw_circuit(_shifted(pen, (height - picture.height) / 2), picture)
         pen.items += bars.items
         return height, picture
-    draw_circuit(pen, picture, room)
+    draw_circuit(pen, picture)
     below = _shifted(pen, picture.height + 14)
     return picture.height + 14 + draw_effect(below, graph, circuit, effect, controls, width, columns), picture
 

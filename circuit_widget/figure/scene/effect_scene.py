@@ -35,17 +35,30 @@ def draw_effect(
     """Draw the bars in one column or two, with the band of controls behind them; return their height."""
     gap = 28.0
     column = (width - gap) / 2 if columns == 2 else width
-    y = _interventions(pen, graph, circuit, effect, width)
+    y = draw_interventions(pen, graph, circuit, effect, width)
     below = _tokens(pen, effect, controls, y, column)
     rows = activations(graph, circuit, effect, controls)[:ACTIVATIONS]
     if not rows:
         return _caution(pen, graph, below, width)
     if columns == 2:
         across = Pen(pen.x + column + gap, pen.y)
-        other = _activations(across, rows, y, column)
+        other = _bars(across, rows, y, column)
         pen.items += across.items
         return _caution(pen, graph, max(below, other), width)
-    return _caution(pen, graph, _activations(pen, rows, below + 14, column), width)
+    return _caution(pen, graph, _bars(pen, rows, below + 14, column), width)
+
+
+def draw_activations(
+    pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, controls: Controls | None, width: float
+) -> float:
+    """Draw the bars of activations alone, and what to keep in mind of them; return their height."""
+    rows = activations(graph, circuit, effect, controls)[:ACTIVATIONS]
+    return _caution(pen, graph, _bars(pen, rows, 0.0, width) if rows else 0.0, width)
+
+
+def interventions_height(graph: Graph, circuit: Circuit, effect: Effect, width: float) -> float:
+    """Return the height of what `draw_interventions` draws."""
+    return draw_interventions(Pen(), graph, circuit, effect, width)
 
 
 def _caution(pen: Pen, graph: Graph, y: float, width: float) -> float:
@@ -57,7 +70,7 @@ def _caution(pen: Pen, graph: Graph, y: float, width: float) -> float:
     return y + 20
 
 
-def _interventions(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: float) -> float:
+def draw_interventions(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: float) -> float:
     """Draw the interventions as chips, and what was frozen meanwhile; return their height."""
     y = 0.0
     x = 0.0
@@ -76,7 +89,8 @@ def _interventions(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, wid
     return y + 30
 
 
-def _heading(pen: Pen, y: float, text: str) -> None:
+def draw_heading(pen: Pen, y: float, text: str) -> None:
+    """Write what a block of bars shows."""
     pen.label(0, y + 7, text, style.CAPTION_SIZE, style.MUTED)
 
 
@@ -85,7 +99,7 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
     table = effect.tokens
     most = table[["before", "after"]].max(axis=1)
     order = sorted(range(len(table)), key=lambda row: (-float(most.iloc[row]), -float(table["logit_after"].iloc[row])))
-    _heading(pen, y, "next token: probability before → after")
+    draw_heading(pen, y, "next token: probability before → after")
     y += 22
     names = min(104.0, 0.36 * width)
     bar = width - names - NUMBERS - 8
@@ -97,7 +111,7 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
         pen.label(0, middle, shorten(text, names - 8, style.TOKEN_SIZE, True), style.TOKEN_SIZE, style.INK, mono=True)
         if controls is not None:
             low, _, high = controls.band(controls.values(int(table["token_id"].iloc[row])))
-            _band(pen, names, middle, bar, low, high)
+            draw_band(pen, names, middle, bar, low, high)
         color = BARS[probability_tone(before, after)]
         pen.rectangle(names, middle - 6, max(0.8, bar * before), 5, Paint(fill=style.FAINT), 0.8)
         pen.rectangle(names, middle + 1, max(0.8, bar * after), 5, Paint(fill=color), 0.8)
@@ -111,9 +125,9 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
     return y
 
 
-def _activations(pen: Pen, rows: list[BoxActivation], y: float, width: float) -> float:
+def _bars(pen: Pen, rows: list[BoxActivation], y: float, width: float) -> float:
     """Draw each measured activation as a bar, the predicted one as a tick, and a line at 100%."""
-    _heading(pen, y, "activation after, % of before")
+    draw_heading(pen, y, "activation after, % of before")
     random = any(row.band is not None for row in rows)
     names_in_key = ["measured", "predicted", *(["random"] if random else [])]
     key = width - sum(text_width(name, style.CAPTION_SIZE) + 23 for name in names_in_key)
@@ -134,7 +148,7 @@ def _activations(pen: Pen, rows: list[BoxActivation], y: float, width: float) ->
         pen.label(0, middle, name, style.TEXT_SIZE, style.MUTED if row.clamped else style.INK)
         pen.rectangle(names, middle - 4.5, bar, 9, Paint(fill=style.TRACK), 1.5)
         if row.band is not None:
-            _band(pen, names, middle, bar, *(min(max(end, 0.0), scale) / scale for end in row.band))
+            draw_band(pen, names, middle, bar, *(min(max(end, 0.0), scale) / scale for end in row.band))
         length = bar * min(max(row.measured, 0.0), scale) / scale
         color = style.FAINT if row.clamped else style.EXCITE
         pen.rectangle(names, middle - 4.5, max(0.8, length), 9, Paint(fill=color, opacity=0.8), 1.5)
@@ -148,7 +162,7 @@ def _activations(pen: Pen, rows: list[BoxActivation], y: float, width: float) ->
     return y
 
 
-def _band(pen: Pen, x: float, middle: float, bar: float, low: float, high: float) -> None:
+def draw_band(pen: Pen, x: float, middle: float, bar: float, low: float, high: float) -> None:
     """Draw the range over random controls, as shares of the bar."""
     pen.rectangle(x + bar * low, middle - 8, max(2.0, bar * (high - low)), 16, Paint(style.FAINT, opacity=0.45), 1.5)
 

@@ -7,9 +7,12 @@ from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.layout.routing import Route
 from circuit_widget.figure.layout.strokes import MOST_BAND_PRESENCE, RIM_WIDTH
 from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.circuit_picture import CircuitPicture
 from circuit_widget.figure.scene.scene import Curves, Item, Paint, Pen
-from circuit_widget.figure.scene.shapes import edge, node_shape
+from circuit_widget.figure.scene.shapes import edge, mixed_with_white, node_shape
+from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.wording.numbers import percent
+from circuit_widget.wording.outcome import FADED_BELOW
 from circuit_widget.wording.text import printable, shorten, text_width
 
 ROW = 17.0
@@ -60,6 +63,29 @@ def _sign(excites: bool) -> Callable[[Pen, float, float], None]:
 def cutoff_entry(drawn: int, total: int, least_share: float) -> Entry:
     """Return the entry that says how many of the edges between boxes are drawn, and from which share on."""
     return f"circuit: edges from {percent(least_share)}, {drawn} of {total}", 0.0, lambda *_: None
+
+
+def outcome_entries(picture: CircuitPicture, controls: Controls | None) -> list[Entry]:
+    """Return an entry for each sign of an effect in the picture: a faded box, one swapped in, a new answer, the controls."""
+    entries: list[Entry] = []
+    if any(outcome.faded for outcome in picture.outcomes):
+        faded = Paint(style.BACKGROUND, mixed_with_white(style.BOX_EDGE, style.FADED), 0.9)
+        entries.append((f"below {percent(FADED_BELOW)} of before", 16.0, _small_box(faded)))
+    if picture.injected is not None:
+        edges = ", edges: direct effects on this prompt" if picture.onward else ""
+        entries.append((f"swapped in{edges}", 16.0, _small_box(Paint(style.INJECTED_GROUND, style.INJECTED, 1.0))))
+    if picture.answers:
+        paint = Paint(style.ANSWER_GROUND, style.ANSWER, 0.9, dash=(3.0, 2.0))
+        entries.append(("new answer", 16.0, _small_box(paint)))
+    if controls is not None:
+        paint = Paint(style.FAINT, opacity=0.45)
+        n = len(controls.controls)
+        entries.append((f"5% to 95% of {n} random control{'' if n == 1 else 's'}", 16.0, _small_box(paint)))
+    return entries
+
+
+def _small_box(paint: Paint) -> Callable[[Pen, float, float], None]:
+    return lambda pen, x, y: pen.rectangle(x + 0.5, y - 5, 15, 10, paint, 2.0)
 
 
 def group_entries(circuit: Circuit) -> list[Entry]:

@@ -70,3 +70,9 @@ def color_edge(pen: Pen, x: float, y: float, h: float, radius: float, color: str
         Paint(fill=color, opacity=opacity),
         closed=True,
     )
+
+
+def mixed_with_white(color: str, share: float) -> str:
+    """Return this share of a color on white: opaque, so that shapes behind it do not shine through."""
+    parts = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(255 + (part - 255) * share):02x}" for part in parts)

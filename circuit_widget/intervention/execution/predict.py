@@ -23,10 +23,12 @@ from circuit_widget.transcoder.transcoder_set import TranscoderSet
 class Prediction:
     """The predicted activations of the graph features, and the change of the normed residual stream.
 
-    Features are in the graph's order. The residual stream is that at the traced position, after the final norm.
+    `changes` are the changes of what features read, 0 for those below the first clamped layer. Features are in the graph's
+    order. The residual stream is that at the traced position, after the final norm.
     """
 
     features: Float[Tensor, "batch features"]
+    changes: Float[Tensor, "batch features"]
     normed: Float[Tensor, "batch d_model"]
 
 
@@ -81,7 +83,7 @@ def predict(
         features = graph_features.before + deltas
         for row, one in enumerate(plans):
             set_clamped(features[row], one)
-    return Prediction(graph_features.in_graph_order(features), normed)
+    return Prediction(graph_features.in_graph_order(features), graph_features.in_graph_order(deltas), normed)
 
 
 def _embedding_changes(plans: Sequence[ClampPlan], rows: range) -> Float[Tensor, "batch rows d_model"] | None:

@@ -16,11 +16,13 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect, node_frame, token_frame
 from circuit_widget.intervention.execution.clamp import clamp, without_everywhere
 from circuit_widget.intervention.execution.graph_features import GraphFeatures
+from circuit_widget.intervention.execution.injected import injected_edges, injected_of
 from circuit_widget.intervention.execution.measure import measure
 from circuit_widget.intervention.execution.plan import ClampPlan, plan_clamps
 from circuit_widget.intervention.execution.predict import logits_after, predict
 from circuit_widget.intervention.execution.resolve import ResolveContext, RunPrompt, graph_lookup, left_out_lookup
 from circuit_widget.intervention.execution.target_readings import TargetReaders, TargetReading
+from circuit_widget.intervention.injected_edges import InjectedEdges
 from circuit_widget.intervention.kinds import Intervention
 from circuit_widget.intervention.mode import CheckedMode
 from circuit_widget.model.language_model import LanguageModel
@@ -100,9 +102,16 @@ def run_interventions(
                     readers.read(measured.normed[row], predicted.normed[row]),
                     seconds,
                 )
+    logits_of = [found[number].logits for number in range(len(plans))]
+    edges = injected_edges(model, transcoders, run, graph, graph_features, plans, logits_of, cancelled=cancelled)
     effect_of = _EffectMaker(model, run, graph, mode, label)
     return tuple(
-        effect_of(tuple(without_everywhere(one, context) for one in interventions), plans[number], found[number])
+        effect_of(
+            tuple(without_everywhere(one, context) for one in interventions),
+            plans[number],
+            found[number],
+            edges[number],
+        )
         for number, interventions in enumerate(experiments)
     )
 
@@ -129,7 +138,13 @@ class _EffectMaker:
     mode: CheckedMode
     label: Callable[[int, int, float], str | None]
 
-    def __call__(self, interventions: tuple[Intervention, ...], plan: ClampPlan, numbers: _Numbers) -> Effect:
+    def __call__(
+        self,
+        interventions: tuple[Intervention, ...],
+        plan: ClampPlan,
+        numbers: _Numbers,
+        edges: InjectedEdges | None,
+    ) -> Effect:
         """Return the effect of one experiment."""
         graph, clamped, outside = self.graph, plan.clamped, plan.outside_graph
         outside_before, outside_value = (
@@ -145,7 +160,6 @@ class _EffectMaker:
         )
         signs = np.where(clamped.before != 0, clamped.before, clamped.value)
         texts = map(self.label, clamped.features[:, 0].tolist(), clamped.features[:, 2].tolist(), signs.tolist())
-        injected = clamped.where((clamped.before == 0) & (clamped.value != 0))
         return Effect(
             graph=graph,
             interventions=interventions,
@@ -157,7 +171,8 @@ class _EffectMaker:
             logits_after=numbers.logits,
             logits_predicted=numbers.predicted_logits,
             readings=numbers.readings,
-            injected=tuple((item.feature, item.value) for item in injected),
+            injected=tuple((item.feature, item.value) for item in injected_of(plan)),
+            injected_edges=edges,
             labels={node: text for node, text in zip(clamped.ids(), texts, strict=True) if text},
             seconds=numbers.seconds,
             device=str(self.model.device),

@@ -15,6 +15,7 @@ from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.injected_edges import InjectedEdges
 from circuit_widget.intervention.kinds import NodeEntry, node_tuple
 from circuit_widget.nodes import Everywhere, several_nodes
 from circuit_widget.widget.state.history import HistoryEntry, compared_tokens
@@ -22,6 +23,7 @@ from circuit_widget.widget.state.study_results import controls_message
 from circuit_widget.widget.wire.experiment_messages import (
     AblateJson,
     AddJson,
+    AnswerInputMessage,
     ComparedToken,
     ComparisonMessage,
     ControlsMessage,
@@ -29,6 +31,7 @@ from circuit_widget.widget.wire.experiment_messages import (
     EffectNodes,
     EffectTarget,
     EffectToken,
+    InjectedEdgesMessage,
     InjectedFeature,
     InterventionJson,
     ScaleJson,
@@ -166,7 +169,25 @@ def effect_message(one: HistoryEntry, circuit: Circuit, sent: Collection[str]) -
         nodes=_activations(effect, changed.union(sent)),
         code=effect_code(effect.graph, effect.interventions, effect.mode),
         controls=_controls(one, circuit),
+        injected_edges=_injected_edges(effect, sent),
     )
+
+
+def answer_inputs(edges: InjectedEdges) -> tuple[AnswerInputMessage, ...]:
+    """Return what the injected features supply to likely tokens as messages."""
+    return tuple(AnswerInputMessage(token, one.weight, one.total) for token, one in edges.answers.items())
+
+
+def _injected_edges(effect: Effect, wanted: Collection[str]) -> InjectedEdgesMessage | None:
+    """Return the edges onward from the injected features as a message, without nodes that are not wanted or reached."""
+    edges, graph = effect.injected_edges, effect.graph
+    if edges is None:
+        return None
+    rows = zip(graph.row_nodes.tolist(), edges.weights.tolist(), strict=True)
+    reached = {graph.node_ids[node]: weight for node, weight in rows if weight != 0}
+    sent = set(wanted)
+    kept = {node: weight for node, weight in reached.items() if node in sent}
+    return InjectedEdgesMessage(tuple(kept), tuple(kept.values()), answer_inputs(edges))
 
 
 def _controls(one: HistoryEntry, circuit: Circuit) -> ControlsMessage | None:

@@ -15,14 +15,16 @@ from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Intervention, intervention_from_json
 from circuit_widget.intervention.effect import Effect, most_likely
 from circuit_widget.intervention.execution.target_readings import TargetReading
+from circuit_widget.intervention.injected_edges import AnswerInput, InjectedEdges
 from circuit_widget.intervention.mode import read_mode
 from circuit_widget.intervention.saved_readings import SavedReadings
-from circuit_widget.widget.state.experiment import recorded_facts
+from circuit_widget.widget.state.experiment import answer_inputs, recorded_facts
 from circuit_widget.widget.state.history import Bands, HistoryEntry, check_name
 from circuit_widget.widget.state.study_results import controls_message
 from circuit_widget.widget.wire.kept_messages import (
     KeptControls,
     KeptExperiment,
+    KeptInjectedEdges,
     KeptLogits,
     KeptNodes,
     KeptReading,
@@ -53,7 +55,13 @@ def kept_experiment(one: HistoryEntry, circuit: Circuit) -> KeptExperiment:
             for token, one in effect.readings.items()
         ),
         controls=_controls(one, circuit),
+        injected_edges=_kept_edges(effect),
     )
+
+
+def _kept_edges(effect: Effect) -> KeptInjectedEdges | None:
+    edges = effect.injected_edges
+    return None if edges is None else KeptInjectedEdges(_short(edges.weights), answer_inputs(edges))
 
 
 def _logits(effect: Effect) -> KeptLogits:
@@ -121,7 +129,9 @@ def history_entry(kept: KeptExperiment, graph: Graph) -> HistoryEntry:
         frozen=kept.frozen,
         nodes=nodes,
         tokens=_token_table(kept),
-        **{f"logits_{name}": column for name, column in logits.items()},
+        logits_before=logits["before"],
+        logits_after=logits["after"],
+        logits_predicted=logits["predicted"],
         injected=injected,
         labels={one.id: one.label for one in kept.injected if one.label},
         seconds=kept.seconds,
@@ -129,6 +139,7 @@ def history_entry(kept: KeptExperiment, graph: Graph) -> HistoryEntry:
         dtype=kept.dtype,
         readings={one.token_id: TargetReading(one.kind, one.before, one.after, one.predicted) for one in kept.readings},
         saved=SavedReadings(kept.log_totals, kept.kl, ranks),
+        injected_edges=_read_edges(kept.injected_edges, graph, kept.vocabulary),
     )
     return HistoryEntry(kept.id, kept.name, effect, None, _bands(kept.controls))
 
@@ -171,6 +182,19 @@ def _read_nodes(kept: KeptNodes, graph: Graph) -> pandas.DataFrame:
         _feature(node)
     columns = {name: _float32("activations", getattr(kept, name)) for name in COLUMNS}
     return pandas.DataFrame({"id": ids, **columns})
+
+
+def _read_edges(kept: KeptInjectedEdges | None, graph: Graph, vocabulary: int) -> InjectedEdges | None:
+    if kept is None:
+        return None
+    _check_lengths("edges of injected features", len(graph.weights), kept.weights)
+    for answer in kept.answers:
+        if not 0 <= answer.token_id < vocabulary or answer.total < 0:
+            raise MessageError(f"the input of token {answer.token_id} is not that of a token")
+    return InjectedEdges(
+        _float32("edges of injected features", kept.weights),
+        {answer.token_id: AnswerInput(answer.weight, answer.total) for answer in kept.answers},
+    )
 
 
 def _float32(what: str, values: Any) -> Float32[np.ndarray, " values"]:

@@ -181,6 +181,24 @@ class InjectedFeature:
 
 
 @message
+class AnswerInputMessage:
+    """The direct effect of the injected features on the logit of a token that is no target, and that logit's whole input."""
+
+    token_id: int
+    weight: float
+    total: float
+
+
+@message
+class InjectedEdgesMessage:
+    """The direct effects of the injected features together on nodes of the graph, one entry each, and on likely tokens."""
+
+    ids: NodeIds
+    weights: Numbers
+    answers: Listed[AnswerInputMessage]
+
+
+@message
 class ControlToken:
     """A token's probability after the controls: quantiles 0.05, 0.5, 0.95, and the share of controls that change it as much."""
 
@@ -231,6 +249,7 @@ class EffectMessage:
     injected: Many[InjectedFeature]
     code: Code
     controls: ControlsMessage | None = None
+    injected_edges: InjectedEdgesMessage | None = None
 
 
 @message

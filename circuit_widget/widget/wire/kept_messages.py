@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from circuit_widget.widget.wire.experiment_messages import (
+    AnswerInputMessage,
     ControlsMessage,
     EffectToken,
     InjectedFeature,
@@ -73,6 +74,14 @@ class KeptReading:
 
 
 @message
+class KeptInjectedEdges:
+    """The direct effects of the injected features together on the graph's features and targets, and on likely tokens."""
+
+    weights: NodeNumbers
+    answers: Listed[AnswerInputMessage]
+
+
+@message
 class KeptControls:
     """Controls as they were displayed, and the nodes of the boxes then."""
 
@@ -101,6 +110,7 @@ class KeptExperiment:
     injected: Many[InjectedFeature]
     readings: Listed[KeptReading]
     controls: KeptControls | None
+    injected_edges: KeptInjectedEdges | None = None
 
 
 @message

@@ -4,7 +4,8 @@ import { onFirstUse } from "../controls/on-first-use";
 import { boxEdges } from "../core/box-edges";
 import type { Ghost } from "../core/ghosts";
 import type { Box } from "../core/types";
-import { visibleLinks } from "../layout/routing";
+import type { PlacedBox } from "../layout/circuit-layout";
+import { visibleLinks, visibleOnward } from "../layout/routing";
 import { isToggle } from "../page/listen";
 import { type Size, watchSize } from "../page/size";
 import type { Store } from "../store/store";
@@ -18,9 +19,10 @@ import { type Dragged, useGestures } from "./gestures";
 import { InjectedMark, placeInjected, tieBetween } from "./injected-mark";
 import { pressKey } from "./keys";
 import { LinkLabel, LinkMark, LinkNumber } from "./link-mark";
+import { onwardEdges } from "./onward";
 import { injectedBy, newAnswers, type Outcome, outcomeOf } from "./outcome";
 import { Proposing } from "./proposing";
-import { type Link, type Placed, placeBoxes, placeNumbers, routeLinks } from "./scene";
+import { broughtIn, type Link, type Placed, placeBoxes, placeNumbers, routeLinks } from "./scene";
 
 const GhostMenu = onFirstUse(() => import("./ghost-menu").then((menu) => menu.GhostMenu));
 
@@ -82,9 +84,20 @@ export function CircuitPane({ store }: { store: Store }) {
       size.value,
     ),
   );
+  const onward = useComputed(() => onwardEdges(store.snapshot, boxes.value, answers.value, store.effect.value));
+  const drawnOnward = useComputed(() => visibleOnward(onward.value, leastShareOf(store, moved.value)));
+  const brought = useComputed(() => [
+    ...answerPlaces.value.map((place, at) => broughtIn(answers.value[at].name, `answer ${at}`, place)),
+    ...present(injectedPlace.value && injected.value).map(({ name }) =>
+      broughtIn(name, "injected", injectedPlace.value as PlacedBox),
+    ),
+  ]);
   const links = useComputed(() => {
-    const brought = [...present(injectedPlace.value), ...answerPlaces.value];
-    return brought.length > 0 ? routeLinks(shares.value, all.value, size.value.width, brought) : straight.value;
+    if (brought.value.length === 0) return straight.value;
+    const ends = [...all.value, ...brought.value];
+    // Without a circuit there are no boxes for answers.
+    const drawn = injectedPlace.value === null ? [] : drawnOnward.value;
+    return routeLinks([...shares.value, ...drawn], ends, size.value.width, ends.length - 1);
   });
   const selected = useComputed(() => new Set(store.selected.value));
 
@@ -95,8 +108,7 @@ export function CircuitPane({ store }: { store: Store }) {
   const isGhost = (one: Placed): boolean => "reason" in one.box;
   const numbers = useComputed(() => {
     if (!store.circuit.value.edge_numbers) return [];
-    const brought = [...present(injectedPlace.value), ...answerPlaces.value];
-    const places = placeNumbers(links.value, all.value, outcomeAt, brought, size.value);
+    const places = placeNumbers(links.value, all.value, outcomeAt, brought.value, size.value);
     return places.flatMap((place, at) => (place === null ? [] : [{ link: links.value[at], place }]));
   });
   const dragged = gestures.dragged.value;
@@ -200,8 +212,8 @@ export function CircuitPane({ store }: { store: Store }) {
         {all.value.length > 2 && edges.value.length > 0 && (
           <EdgeCutoff
             store={store}
-            drawn={shares.value.length}
-            total={edges.value.length}
+            drawn={links.value.length}
+            total={edges.value.length + onward.value.length}
             numbered={numbers.value.length}
             moved={moved}
           />
@@ -223,7 +235,7 @@ export function CircuitPane({ store }: { store: Store }) {
             <LinkMark
               key={link.key}
               link={link}
-              faded={isGhost(link.source) || isGhost(link.target) || outcomeAt(link.source).faded}
+              faded={isGhost(link.source) || isGhost(link.target) || outcomes.value.get(link.source.box.id)?.faded}
               dimmed={lit.length > 0 && !lit.includes(link)}
               onHover={(hovers) => {
                 active.link.value = hovers ? link.key : null;

@@ -2,12 +2,13 @@ import { EDGE_OPACITY, FADED_EDGE_OPACITY } from "../layout/constants";
 import type { Point, Route } from "../layout/routing";
 import { barHalf, dashes, headHalf, headLength } from "../layout/strokes";
 import { percent, signedPercent } from "../wording/words";
+import { ONWARD_WORDS } from "./outcome";
 import type { Link } from "./scene";
 
 interface Props {
   readonly link: Link;
   /** The box it comes from has little left. */
-  readonly faded: boolean;
+  readonly faded: boolean | undefined;
   /** Another link or box is hovered. */
   readonly dimmed: boolean;
   readonly onHover: (hovers: boolean) => void;
@@ -15,7 +16,7 @@ interface Props {
 
 /** An edge between boxes: solid with an arrowhead where it excites, dashed with a flat end where it inhibits. */
 export function LinkMark({ link, faded, dimmed, onHover }: Props) {
-  const { route, share, source, target } = link;
+  const { route, share, source, target, onward } = link;
   const excites = share > 0;
   const [tipX, tipY] = route.tip;
   // A flat end has no length of its own, so the line runs up to it.
@@ -27,10 +28,14 @@ export function LinkMark({ link, faded, dimmed, onHover }: Props) {
       opacity={dimmed ? undefined : faded ? FADED_EDGE_OPACITY : EDGE_OPACITY}
       data-test="link"
       data-share={share.toFixed(4)}
+      data-source={source.name}
+      data-target={target.name}
       onPointerEnter={() => onHover(true)}
       onPointerLeave={() => onHover(false)}
     >
-      <title>{`${source.name} ${excites ? "excites" : "inhibits"} ${target.name}: ${percent(Math.abs(share))} of its input`}</title>
+      <title>
+        {`${source.name} ${excites ? "excites" : "inhibits"} ${target.name}: ${percent(Math.abs(share))} of its input${onward ? ` before the swap\n${ONWARD_WORDS}` : ""}`}
+      </title>
       <path class="reach" d={line} />
       <path
         class="line"

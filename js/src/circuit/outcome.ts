@@ -81,6 +81,7 @@ export interface NewAnswer {
   readonly name: string;
   /** What is written beside it: its probability before and after. */
   readonly text: string;
+  readonly tokenId: number;
 }
 
 /**
@@ -102,11 +103,16 @@ export function newAnswers(
       return after >= least && probabilityTone(before, after) === "above" && !boxed.has(token_id);
     })
     .slice(0, MOST_NEW_ANSWERS)
-    .map(({ token, before, after }) => ({
+    .map(({ token, token_id, before, after }) => ({
       name: tokenText(token),
       text: `${probability(before)} → ${probability(after)}`,
+      tokenId: token_id,
     }));
 }
+
+/** What the edges of that box are. */
+export const ONWARD_WORDS =
+  "edges: direct effects on this prompt, at the values of the swap, as shares of the input before it";
 
 /** What was swapped in from another prompt: one box for all injected features. */
 export interface Injected {
@@ -127,13 +133,15 @@ export function injectedBy(snapshot: Snapshot, boxes: readonly Box[], effect: Ef
   const changed = new Set(effect.interventions.flatMap((one) => one.nodes));
   return {
     name: named || differentWords(snapshot, text ?? "") || "swapped in",
-    title: effect.injected
-      .map(
+    title: [
+      // A file that an earlier version wrote has none.
+      effect.injected_edges ? ONWARD_WORDS : "its edges were not kept: run the experiment again for them",
+      ...effect.injected.map(
         (one) =>
           one.label ??
           `${kindWord(snapshot, "feature")} ${one.feature}, ${layersBetween(snapshot, one.layer, one.layer)}`,
-      )
-      .join("\n"),
+      ),
+    ].join("\n"),
     features: effect.injected.length,
     beside: boxes.filter((box) => box.nodes.some((id) => changed.has(id))).map((box) => box.id),
   };

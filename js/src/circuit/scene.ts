@@ -29,6 +29,8 @@ export interface Link {
   /** Signed share of the target's input from outside that the source supplies. */
   readonly share: number;
   readonly route: Route;
+  /** From what an experiment brought in, which is no part of that input. */
+  readonly onward: boolean;
 }
 
 /** The kind of a box that is a node by itself. */
@@ -69,20 +71,26 @@ export function placeBoxes(
   return { placed, textSize: layout.textSize };
 }
 
-/** The edges, routed around the boxes they do not belong to, and around everything else that is drawn. */
+/** What an experiment brings in as a box at the end of an edge; it has no nodes. */
+export function broughtIn(name: string, id: string, place: PlacedBox): Placed {
+  return { ...place, box: { id, name, color: null, nodes: [] }, name, kind: null };
+}
+
+/** The edges, routed around the boxes they do not belong to. Those of the box `injected`, by index, are onward. */
 export function routeLinks(
   edges: readonly BoxEdge[],
   placed: readonly Placed[],
   width: number,
-  others: readonly PlacedBox[] = [],
+  injected = -1,
 ): readonly Link[] {
-  const routes = routeEdges([...placed, ...others], edges, width);
+  const routes = routeEdges(placed, edges, width);
   return edges.map(({ source, target, share }, at) => ({
     key: `${placed[source].box.id} ${placed[target].box.id}`,
     source: placed[source],
     target: placed[target],
     share,
     route: routes[at],
+    onward: source === injected,
   }));
 }
 

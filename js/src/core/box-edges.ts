@@ -24,17 +24,8 @@ export function boxEdges(
   graph: NodeEdges,
   boxes: readonly { readonly nodes: readonly NodeId[] }[],
 ): readonly BoxEdge[] {
-  const boxOf = new Int32Array(graph.inputTotal.length).fill(-1);
-  const outside = new Float64Array(boxes.length);
-  boxes.forEach(({ nodes }, box) => {
-    for (const id of nodes) {
-      const node = graph.index.get(id);
-      if (node === undefined) continue;
-      boxOf[node] = box;
-      if (graph.inputTotal[node] > 0) outside[box]++;
-    }
-  });
-
+  const boxOf = boxOfNodes(graph, boxes);
+  const outside = outsideOf(graph, boxOf, boxes.length);
   const sums = new Map<number, number>();
   for (let edge = 0; edge < graph.edgeWeight.length; edge++) {
     const target = boxOf[graph.edgeTarget[edge]];
@@ -42,8 +33,8 @@ export function boxEdges(
     const total = graph.inputTotal[graph.edgeTarget[edge]];
     if (target < 0 || source < 0 || !(total > 0)) continue;
     const share = graph.edgeWeight[edge] / total;
-    if (source === target) outside[target] -= Math.abs(share);
-    else sums.set(source * boxes.length + target, (sums.get(source * boxes.length + target) ?? 0) + share);
+    if (source !== target)
+      sums.set(source * boxes.length + target, (sums.get(source * boxes.length + target) ?? 0) + share);
   }
 
   return [...sums]
@@ -51,4 +42,52 @@ export function boxEdges(
     .map(([pair, sum]) => ({ pair, sum, source: Math.floor(pair / boxes.length), target: pair % boxes.length }))
     .filter(({ sum, target }) => sum !== 0 && outside[target] > LEAST_OUTSIDE)
     .map(({ sum, source, target }) => ({ source, target, share: sum / outside[target] }));
+}
+
+/**
+ * The signed share of each box's input from outside that something outside the graph supplies, by its direct effects on
+ * nodes. The share of box T is `sum_{t in T} (weight of t / I(t)) / sum_{t in T} f(t)`, with `I` and `f` as in `boxEdges`; it
+ * is no part of that input and can exceed 1. 0 for a box without input from outside.
+ */
+export function sharesInto(
+  graph: NodeEdges,
+  boxes: readonly { readonly nodes: readonly NodeId[] }[],
+  weights: ReadonlyMap<NodeId, number>,
+): Float64Array {
+  const outside = outsideOf(graph, boxOfNodes(graph, boxes), boxes.length);
+  return Float64Array.from(boxes, ({ nodes }, box) => {
+    if (outside[box] <= LEAST_OUTSIDE) return 0;
+    const shares = nodes.map((id) => {
+      const total = graph.inputTotal[graph.index.get(id) ?? -1] ?? 0;
+      return total > 0 ? (weights.get(id) ?? 0) / total : 0;
+    });
+    return shares.reduce((sum, share) => sum + share, 0) / outside[box];
+  });
+}
+
+/** The box of each node, -1 for none. */
+function boxOfNodes(graph: NodeEdges, boxes: readonly { readonly nodes: readonly NodeId[] }[]): Int32Array {
+  const boxOf = new Int32Array(graph.inputTotal.length).fill(-1);
+  boxes.forEach(({ nodes }, box) => {
+    for (const id of nodes) {
+      const node = graph.index.get(id);
+      if (node !== undefined) boxOf[node] = box;
+    }
+  });
+  return boxOf;
+}
+
+/** For each box the sum of `f(t)` over its nodes. */
+function outsideOf(graph: NodeEdges, boxOf: Int32Array, count: number): Float64Array {
+  const outside = new Float64Array(count);
+  boxOf.forEach((box, node) => {
+    if (box >= 0 && graph.inputTotal[node] > 0) outside[box]++;
+  });
+  for (let edge = 0; edge < graph.edgeWeight.length; edge++) {
+    const target = boxOf[graph.edgeTarget[edge]];
+    const total = graph.inputTotal[graph.edgeTarget[edge]];
+    if (target < 0 || target !== boxOf[graph.edgeSource[edge]] || !(total > 0)) continue;
+    outside[target] -= Math.abs(graph.edgeWeight[edge] / total);
+  }
+  return outside;
 }

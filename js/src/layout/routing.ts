@@ -47,6 +47,15 @@ export function visibleLinks<T extends BoxLink>(links: readonly T[], leastShare 
   });
 }
 
+/**
+ * Those worth drawing of the links from one box that an experiment brings in: this share of the target's input or more,
+ * and the strongest of all, so that the box has one.
+ */
+export function visibleOnward<T extends BoxLink>(links: readonly T[], leastShare = LEAST_SHARE): T[] {
+  const strongest = links.reduce((most, { share }) => Math.max(most, Math.abs(share)), 0);
+  return links.filter(({ share }) => Math.abs(share) > 0 && Math.abs(share) >= Math.min(leastShare, strongest));
+}
+
 /** Where the edges from one column of the map to another run together: the middles of the columns, and a height. */
 export interface Trunk {
   readonly source: number;

@@ -126,6 +126,20 @@ export interface InjectedFeature {
   readonly label: string | null;
 }
 
+/** The direct effect of the injected features on the logit of a token that is no target, and that logit's whole input. */
+export interface AnswerInputMessage {
+  readonly token_id: number;
+  readonly weight: number;
+  readonly total: number;
+}
+
+/** The direct effects of the injected features together on nodes of the graph, one entry each, and on likely tokens. */
+export interface InjectedEdgesMessage {
+  readonly ids: readonly string[];
+  readonly weights: readonly number[];
+  readonly answers: readonly AnswerInputMessage[];
+}
+
 /** A token's probability after the controls: quantiles 0.05, 0.5, 0.95, and the share of controls that change it as much. */
 export interface ControlToken {
   readonly token_id: number;
@@ -169,6 +183,7 @@ export interface EffectMessage {
   readonly injected: readonly InjectedFeature[];
   readonly code: string;
   readonly controls?: ControlsMessage | null;
+  readonly injected_edges?: InjectedEdgesMessage | null;
 }
 
 /** A token's probability before, after the displayed experiment, and after the one it is compared with. */
