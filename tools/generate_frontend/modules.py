@@ -17,6 +17,7 @@ from circuit_widget.figure.layout import (
     edge_numbers,
     map_labels,
     map_layout,
+    open_edge,
     routing,
     strokes,
 )
@@ -128,6 +129,7 @@ def _layout() -> list[str]:
         *_all_of(beside),
         *_all_of(edge_numbers),
         *_all_of(strokes),
+        *_all_of(open_edge),
         *_taken(shapes, "PENTAGON"),
         *_taken(map_scene, "MOST_ANSWERS"),
         *_taken(effect_scene, "TOKEN_ROWS", "LEAST_SCALE", "FARTHEST"),
