@@ -36,6 +36,7 @@ from circuit_widget.widget.opening import FRONTEND, check_bundle, check_given, w
 from circuit_widget.widget.requests.receiver import Receiver
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
+from circuit_widget.widget.state.comparison_trait import comparison_trait
 from circuit_widget.widget.state.experiment import nodes_of
 from circuit_widget.widget.state.traits import circuit_trait
 from circuit_widget.widget.subshell import answer_where_requested
@@ -76,19 +77,21 @@ class CircuitWidget(anywidget.AnyWidget):
     """
 
     _esm = FRONTEND.module
-    _code = traitlets.Bytes(FRONTEND.code, read_only=True).tag(sync=True)
+    _code = traitlets.Unicode(FRONTEND.code, read_only=True).tag(sync=True)
     _panels = traitlets.Bytes(FRONTEND.panels, read_only=True).tag(sync=True)
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
     circuit = circuit_trait()
     # Echoed, so that a selection made here and one made there at the same moment end up the same.
     selected: traitlets.List[str] = traitlets.List().tag(sync=True)
+    comparison = comparison_trait()
     effect = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True, echo_update=False)
     study = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
     experiments: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
     settings = traitlets.Dict().tag(sync=True, echo_update=False)
     capabilities = traitlets.Dict(read_only=True).tag(sync=True)
     kept = traitlets.Dict(read_only=True).tag(sync=True)
+    _picture_state = traitlets.Dict(read_only=True).tag(sync=True)
     graphs = traitlets.Dict(json_of(GraphSteps(None, None)), read_only=True).tag(sync=True)
 
     def __init__(
@@ -111,12 +114,12 @@ class CircuitWidget(anywidget.AnyWidget):
         self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
         self.observe(answer_where_requested, "comm")
         super().__init__(circuit=first, settings=settings)
-        self._picture = SavedPicture(self)
+        self._picture = SavedPicture(self, lambda state: self._experiments.traits.set("_picture_state", json_of(state)))
         self._graphs.displayed.keeping.start()
         self.observe(lambda _: self._picture.changed(), ["circuit", "effect", "snapshot"])
         self.observe(lambda _: self._graphs.changed(), ["circuit", "effect"])
         self._worker = Worker.of(graph if fitting is None else fitting, self)
-        receiver = Receiver(self, self._graphs, self._worker, self.send)
+        receiver = Receiver(self, self._graphs, self._worker, self.send, lambda: self._picture.outputs())
         self.on_msg(lambda _, content, __: receiver.receive(content))
 
     @property

@@ -89,7 +89,9 @@ describe("the inspector", () => {
     const { root } = inspector("1_8_4");
     expect(title(root)).toBe("Texas <b>");
     expect(root.querySelector("b")).toBeNull();
-    expect(facts(root)).toBe("feature 8 · layer 1 · at “Texas” · activation 0.25 · influence 5%");
+    expect(facts(root)).toBe(
+      "feature 8 · layer 1 · at “Texas” · activation 0.25 · influence 5% · stays in 12 of 20 prunings",
+    );
   });
 
   it("shows an effect on the activation and what the graph predicted", () => {

@@ -20,6 +20,7 @@ from circuit_widget.intervention.studies.steered_generation import SteeredGenera
 from circuit_widget.tracing.generation import Generation
 from circuit_widget.widget.experiments.experiments import Experiments
 from circuit_widget.widget.requests.registry import REQUESTS
+from circuit_widget.widget.saved_picture import SavedPicture
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire import sending
 from circuit_widget.widget.wire.envelopes import Reply
@@ -88,8 +89,9 @@ POISONS: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.fixture
 def used(show: Open) -> tuple[CircuitWidget, Page]:
-    """A widget on which one experiment was made."""
+    """A widget that displayed another graph before, and on which one experiment was made."""
     widget, page = show()
+    widget.retrace()
     widget.pin(["2_9_5"])
     widget.ablate(["2_9_5"])
     page.hear()
@@ -216,10 +218,12 @@ def test_a_handler_that_fails_in_any_way_is_answered(
             patched.setattr(Experiments, method, fail)
         patched.setattr("circuit_widget.widget.experiments.experiments.make_figure", fail)
         patched.setattr("circuit_widget.widget.requests.graph_handlers.propose_groups", fail)
+        patched.setattr("circuit_widget.widget.requests.trace_handlers.compare", fail)
         patched.setattr("circuit_widget.widget.requests.experiment_handlers.circuit_code", fail)
         for method in ("align", "feature_card"):
             patched.setattr(widget.model, method, fail)
         patched.setattr(Graph, "resolve", fail)
+        patched.setattr(SavedPicture, "outputs", fail)
         rid = page.request(name, body_of(name))
         _speak(page)
         wait_for(lambda: page.heard(rid))

@@ -18,6 +18,7 @@ from circuit_widget.figure.layout import (
     edge_numbers,
     map_labels,
     map_layout,
+    open_edge,
     routing,
     strokes,
 )
@@ -86,7 +87,7 @@ def _page() -> list[str]:
         "\n".join([remark(str(Palette.__doc__)) + "export interface Palette {", *rows, "}", ""]),
         constant("PALETTES", themes, kind='Readonly<Record<"light" | "dark", Palette>>'),
         *_taken(style, "TEXT_SIZE", "TOKEN_SIZE", "CAPTION_SIZE", "FADED"),
-        *_taken(picture_output, "VIEW"),
+        *_taken(picture_output, "VIEW", "MARK"),
     ]
 
 
@@ -130,6 +131,7 @@ def _layout() -> list[str]:
         *_all_of(beside),
         *_all_of(edge_numbers),
         *_all_of(strokes),
+        *_all_of(open_edge),
         *_taken(shapes, "PENTAGON"),
         *_taken(map_scene, "MOST_ANSWERS"),
         *_taken(effect_scene, "TOKEN_ROWS", "LEAST_SCALE", "FARTHEST"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from circuit_widget.graph import Graph
 from circuit_widget.widget.experiments.experiments import Experiments
+from circuit_widget.widget.wire.picture_messages import NotebookOutput
 from circuit_widget.widget.worker.worker import Job, JobResult
 
 Body = TypeVar("Body")
@@ -25,6 +26,10 @@ class DisplayedGraphs(Protocol):
     def number(self) -> int:
         """The number of the displayed graph."""
 
+    @property
+    def earlier(self) -> Graph | None:
+        """The graph before the displayed one, None for none."""
+
     def display(self, graph: Graph, name: str) -> None:
         """Display another graph with what fits it of the circuit; `name` is what undo takes back."""
 
@@ -34,11 +39,15 @@ class DisplayedGraphs(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What a handler works on: the experiments and graphs of its widget, and the way to cancel a request by its id."""
+    """What a handler works on: the experiments, the graphs and the picture of its widget.
+
+    `cancel` cancels a request by its id; `picture` returns the outputs of the picture in the notebook.
+    """
 
     experiments: Experiments
     cancel: Callable[[str], object]
     graphs: DisplayedGraphs
+    picture: Callable[[], Sequence[NotebookOutput]]
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ import type {
   ProposalsMessage,
   RetraceBody,
 } from "./graph-messages";
+import type { PictureReply } from "./picture-messages";
 import type {
   AlignBody,
   AlignmentMessage,
@@ -119,12 +120,14 @@ export interface Requests {
   readonly validate: { readonly body: ValidateBody; readonly reply: ValidationMessage };
   readonly retrace: { readonly body: RetraceBody; readonly reply: Empty };
   readonly display_graph: { readonly body: DisplayGraphBody; readonly reply: Empty };
+  readonly compare_earlier: { readonly body: Empty; readonly reply: Empty };
   readonly card: { readonly body: CardBody; readonly reply: Card };
   readonly paths: { readonly body: PathsBody; readonly reply: PathsReply };
   readonly check_nodes: { readonly body: CheckNodesBody; readonly reply: Empty };
   readonly propose: { readonly body: Empty; readonly reply: ProposalsMessage };
   readonly figure: { readonly body: FigureBody; readonly reply: FileReply };
   readonly code: { readonly body: CodeBody; readonly reply: CodeReply };
+  readonly picture: { readonly body: Empty; readonly reply: PictureReply };
   readonly html: { readonly body: Empty; readonly reply: FileReply };
   readonly cancel: { readonly body: CancelBody; readonly reply: Empty };
 }
