@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from circuit_widget.arguments import entries_of, of_type, plain_number, quoted
-from circuit_widget.circuit.filters import Filters
+from circuit_widget.circuit.filters import Filters, check_bounds
 from circuit_widget.circuit.rules import (
     COLORS,
     MOST_ENTRIES,
@@ -285,7 +285,8 @@ class Circuit:
     def check(self, graph: Graph) -> Circuit:
         """Return this circuit, if it fits a graph.
 
-        Raises NodeError for a node the graph does not have, and CircuitError for a logit in a supernode.
+        Raises NodeError for a node the graph does not have, and CircuitError for a logit in a supernode or a filter by layers
+        or positions that the graph does not have.
         """
         from circuit_widget.graph.graph_argument import require_graph
 
@@ -296,6 +297,7 @@ class Circuit:
                 raise CircuitError(
                     f"Supernode {displayed(supernode.name)} contains a logit, but logits stay by themselves. Pin it instead."
                 )
+        check_bounds(self.filters, graph.n_layers, len(graph.tokens))
         return self
 
     def to_json(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,18 @@ def test_positions_go_to_their_counterparts_on_another_graph_or_vanish_with_them
     state = next(at for at, token in enumerate(whole.tokens) if token.text.strip() == "state")
     gone = carry_over(cw.Circuit().filter(cw.Filters(positions=(state, state), layers=(0, 1))), whole, short)
     assert gone.circuit.filters == cw.Filters(layers=(0, 1))
+
+
+def test_layers_and_positions_that_the_graph_does_not_have_are_refused_where_the_filter_is_used() -> None:
+    of = graph(DALLAS)
+    circuit = cw.Circuit().filter(cw.Filters(layers=(0, 99)))
+    last = of.n_layers - 1
+    expected = f"layers 0 to 99 visible, and the graph has layers 0 to {last}. Give layers=(0, {last})"
+    with pytest.raises(CircuitError, match=re.escape(expected)):
+        circuit.check(of)
+    with pytest.raises(CircuitError, match="layers 0 to 99"):
+        of.figure(circuit=circuit)
+    with pytest.raises(CircuitError, match="positions 900 to 900 visible"):
+        cw.Circuit().filter(cw.Filters(positions=(900, 900))).check(of)
+    whole = cw.Circuit().filter(cw.Filters(layers=(0, last), positions=(0, len(of.tokens) - 1)))
+    assert whole.check(of) == whole

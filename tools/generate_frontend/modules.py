@@ -9,6 +9,7 @@ from types import ModuleType
 
 from circuit_widget.circuit import box_edges, document_json, filters, rules
 from circuit_widget.display import token_runs, visible_graph
+from circuit_widget.examples import record
 from circuit_widget.figure.layout import (
     beside,
     cell,
@@ -75,6 +76,7 @@ def _core() -> list[str]:
         *_taken(box_edges, "LEAST_OUTSIDE"),
         *_taken(file_kind, "WORK_FORMAT"),
         *_taken(document_json, "WORK_VERSION"),
+        *_taken(record, "AT_FIRST_TOKENS"),
     ]
 
 

@@ -19,7 +19,7 @@ import {
 } from "./circuit-rules";
 import { versioned } from "./circuit-version";
 import { COLORS, KIND } from "./constants";
-import { checkedFilters, NO_FILTERS, type Unchecked } from "./filters";
+import { checkBounds, checkedFilters, NO_FILTERS, type Unchecked } from "./filters";
 import type { Box, Circuit, Snapshot, Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
@@ -179,13 +179,14 @@ function versionedEdit(
   return { ...later, ...rest };
 }
 
-/** Throws a CircuitError where a circuit does not fit a graph: a logit in a supernode. */
+/** Throws a CircuitError where a circuit does not fit a graph: a logit in a supernode, a filter by layers that it has not. */
 export function checkKinds(circuit: Circuit, snapshot: Snapshot): Circuit {
   for (const { name, nodes } of circuit.supernodes) {
     if (nodes.some((node) => snapshot.kind[snapshot.index.get(node) ?? -1] === KIND.logit)) {
       refuse(`Supernode ${quoted(name)} contains a logit, but logits stay by themselves. Pin it instead.`);
     }
   }
+  checkBounds(circuit.filters ?? NO_FILTERS, snapshot.nLayers, snapshot.tokens.length);
   return circuit;
 }
 

@@ -133,7 +133,11 @@ export interface CardContributors {
   readonly rows: readonly CardContributor[];
 }
 
-/** What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation. */
+/** What is known of a feature beyond this prompt.
+
+    `negative` is whether its tokens are those of a negative activation. `first_token` is whether the node is at the first
+    token of its prompt, which the histogram leaves out.
+     */
 export interface Card {
   readonly node: string;
   readonly layer: number;
@@ -145,6 +149,7 @@ export interface Card {
   readonly promoted: readonly CardToken[];
   readonly suppressed: readonly CardToken[];
   readonly negative: boolean;
+  readonly first_token: boolean;
   readonly minimum: number | null;
   readonly mean: number | null;
   readonly lowest: readonly CardExample[];
