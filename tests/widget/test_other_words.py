@@ -60,7 +60,7 @@ def test_a_request_displays_what_was_found_which_stays_with_its_graph(show: Open
     page.speak()
     assert widget.prompt_stability is None
     with pytest.raises(CircuitWidgetError, match=r"is model\.stability\(prompts\), or None"):
-        widget.prompt_stability = 3
+        widget.prompt_stability = 3  # type: ignore[assignment]
 
 
 def test_an_html_file_has_it() -> None:
