@@ -20,6 +20,20 @@ LAYOUT = ("js/test/layout.test.ts",)
 
 MUTATIONS = (
     Mutation(
+        "a node hidden by hand hides an output too",
+        "circuit_widget/display/filtering.py",
+        "for index in hidden if graph.node_kinds[index] is not NodeKind.LOGIT",
+        "for index in hidden",
+        ("tests/display/test_visible_graph.py",),
+    ),
+    Mutation(
+        "the line of unlikely tokens leaves out their probability after",
+        "circuit_widget/wording/outcome.py",
+        "for side in (0, 1))\n    return count",
+        "for side in (0, 0))\n    return count",
+        ("tests/figure/test_outcome.py",),
+    ),
+    Mutation(
         "edges from swapped-in features reach a box that only feeds itself",
         "circuit_widget/circuit/box_edges.py",
         "float(one / own) if own > LEAST_OUTSIDE else 0.0",

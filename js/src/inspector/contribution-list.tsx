@@ -7,6 +7,12 @@ import { signedPercent } from "../wording/words";
 import type { Contribution } from "./contributions";
 import { More } from "./more";
 
+/** What the percentages are of. */
+const SHARES = {
+  inputs: "The signed share of the sum of the sizes of all edges into it",
+  outputs: "The signed share of the sum of the sizes of all edges into each",
+} as const;
+
 const SHORT = 5;
 const LONG = 40;
 
@@ -49,7 +55,7 @@ export function Contributions({ store, end, inputs, outputs }: Props) {
 
 interface ListProps {
   readonly store: Store;
-  readonly title: string;
+  readonly title: keyof typeof SHARES;
   readonly test: "input-row" | "output-row";
   readonly contributions: readonly Contribution[];
   /** A question about paths, and how it is answered. */
@@ -67,6 +73,9 @@ function List({ store, title, test, contributions, follow, none }: ListProps) {
     <section>
       <h3>
         {title}
+        <small class="muted" title={SHARES[title]}>
+          {title === "inputs" ? "% of its input" : "% of their input"}
+        </small>
         {!store.capabilities.value.recorded && (
           <Button
             class="link-button"

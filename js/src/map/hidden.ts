@@ -21,6 +21,7 @@ const FILTER_REASONS: Record<NodeFilter, string> = {
   label: "with other labels",
   stability: "less stable",
   error_bands: "in bands",
+  hidden: "hidden by hand",
 };
 
 const BELOW = "below the threshold";

@@ -1,7 +1,7 @@
 /** The map's canvas: keeps cached layers and repaints them in animation frames, only what has changed. */
 
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { EDGE_THRESHOLD } from "../core/constants";
+import { EDGE_THRESHOLD, KIND } from "../core/constants";
 import { hasSign } from "../core/filters";
 import { isIn, type Layers } from "../core/opened";
 import { edgesOf } from "../core/snapshot";
@@ -161,6 +161,20 @@ export class MapView {
     return index < 0 ? null : spotOf(this.scene.value, this.camera.value, index);
   }
 
+  /** What a zoom by key keeps in place: the last selected node, else the strongest one in sight, else the middle. */
+  middle(): { readonly x: number; readonly y: number } {
+    const { snapshot, selected, visible } = this.#store;
+    const { width, height } = this.size.value;
+    const inSight = (id: NodeId) => {
+      const spot = this.positionOf(id);
+      return spot !== null && spot.x >= 0 && spot.x <= width && spot.y >= 0 && spot.y <= height ? [spot] : [];
+    };
+    const features = [...visible.value.nodes].filter((node) => snapshot.kind[node] === KIND.feature);
+    const strongest = features.sort((a, b) => snapshot.influence[b] - snapshot.influence[a]);
+    const ids = [...[...selected.value].reverse(), ...strongest.map((node) => snapshot.ids[node])];
+    return ids.flatMap(inSight)[0] ?? { x: width / 2, y: height / 2 };
+  }
+
   /** A node's index among the visible ones; -1 if it is not visible. */
   indexOf(id: NodeId): number {
     const node = this.#store.snapshot.index.get(id);
@@ -246,7 +260,9 @@ export class MapView {
   /** A brush on a cleared canvas of the right size, in CSS pixels. */
   #brush(canvas: HTMLCanvasElement): Brush {
     const { width, height } = this.size.value;
-    const ratio = this.#canvas.ownerDocument.defaultView?.devicePixelRatio ?? 1;
+    // A style sheet can zoom as well, which the pixel ratio of the page does not have in it.
+    const { currentCSSZoom = 1 } = this.#canvas as { readonly currentCSSZoom?: number };
+    const ratio = (this.#canvas.ownerDocument.defaultView?.devicePixelRatio ?? 1) * currentCSSZoom;
     const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (canvas.width !== wide || canvas.height !== high) {
       canvas.width = wide;

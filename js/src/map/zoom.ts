@@ -8,7 +8,7 @@ import type { MapView } from "./view";
 const MOST_ZOOM = 12;
 
 export interface Zooming {
-  /** Zooms about the middle of the map. */
+  /** Zooms about what is selected, else about the strongest node in sight. */
   by(factor: number): void;
   reset(): void;
 }
@@ -52,8 +52,7 @@ export function attachZoom(canvas: HTMLCanvasElement, view: MapView, signal: Abo
 
   return {
     by(factor) {
-      const { width, height } = view.size.value;
-      zoomAbout(view, { x: width / 2, y: height / 2 }, factor);
+      zoomAbout(view, view.middle(), factor);
     },
     reset,
   };
