@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from circuit_widget.comparison.compare import compare
     from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning
     from circuit_widget.figure.figure import Figure
+    from circuit_widget.figure.panels import panels
     from circuit_widget.graph import Feature, Graph
     from circuit_widget.graph.opening import open as open  # noqa: A004, users call it cw.open
     from circuit_widget.intervention import Ablate, Add, Effect, Scale, Set, SwapIn
@@ -48,6 +49,7 @@ _MODULE_OF = {
     "compare": "comparison.compare",
     "load": "loading",
     "open": "graph.opening",
+    "panels": "figure.panels",
     "read_labels": "labels.read_labels",
 }
 
@@ -75,6 +77,7 @@ __all__ = [
     "__version__",
     "compare",
     "load",
+    "panels",
     "read_labels",
 ]
 

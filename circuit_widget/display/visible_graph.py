@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.display.filtering import passes_filters
+from circuit_widget.display.token_runs import LONG_PROMPT, runs_without
 from circuit_widget.graph import Graph
 
 MOST_NODES = 1_500
@@ -95,7 +96,8 @@ def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
     strongest edge from each node on such a path is visible whatever the threshold; of tokens, the 20 strongest of these
     are. The token at position 0 is visible only with a visible edge or in the circuit. At most the 1,500 nodes with most
     influence and the 30,000 strongest edges are visible. What the circuit's filters hide is not visible unless it is in
-    the circuit, and is on paths nevertheless.
+    the circuit, and is on paths nevertheless. Of a prompt with more than 24 tokens, at least 3 in a row are not visible if
+    they have no visible edge, nothing else visible at their positions, and are not in the circuit.
     """
     thresholds = thresholds_of(graph, circuit)
     grouped = [node for supernode in circuit.supernodes for node in supernode.nodes]
@@ -123,10 +125,30 @@ def visible_graph(graph: Graph, circuit: Circuit) -> VisibleGraph:
     visible[first[~kept[first] & ~np.isin(first, source[between])]] = False
     order = np.flatnonzero(between)[::-1]
     source, target = source[order], target[order]
+    _hide_idle_tokens(graph, kept, visible, source)
     share = strongest.weight[order] / graph.input_total[target]
     return VisibleGraph(
         np.flatnonzero(visible), source, target, share, strongest.share[order], _error_bands(graph, in_bands)
     )
+
+
+def _hide_idle_tokens(
+    graph: Graph,
+    kept: Bool[np.ndarray, " nodes"],
+    visible: Bool[np.ndarray, " nodes"],
+    source: Int[np.ndarray, " edges"],
+) -> None:
+    """Take the tokens of a long prompt that have nothing to show out of the visible nodes, where they are in a run."""
+    if len(graph.tokens) <= LONG_PROMPT:
+        return
+    ranked = graph.n_features + graph.n_errors
+    positions = graph.node_position
+    busy = visible.copy()
+    busy[ranked : graph.weights.shape[1]] &= kept[ranked : graph.weights.shape[1]]
+    busy[source] = True
+    for first, last in runs_without(positions[busy].tolist(), len(graph.tokens)):
+        idle = (positions >= first) & (positions <= last)
+        visible[idle] = False
 
 
 def _error_bands(graph: Graph, errors: Bool[np.ndarray, " nodes"]) -> tuple[ErrorBand, ...]:

@@ -152,10 +152,7 @@ def make_figure(
         NodeError, CircuitError: the circuit does not fit the graph.
     """
     one_of(part, get_args(Part), "The part of a figure", FigureError)
-    inches = plain_number(width)
-    if isinstance(inches, bool) or not isinstance(inches, int | float) or not NARROWEST <= inches <= WIDEST:
-        raise FigureError(f"The width of a figure is {NARROWEST:g} to {WIDEST:g} inches; given {quoted(width)}.")
-    width = float(inches)
+    width = width_in_inches(width)
     require_graph(graph, FigureError)
     if circuit is not None:
         of_type(circuit, Circuit, "The circuit of a figure is a Circuit, or None", FigureError)
@@ -164,11 +161,8 @@ def make_figure(
     if title is not None:
         of_type(title, str, "The title of a figure is a text, or None", FigureError)
     document = (circuit or Circuit()).check(graph)
-    if part != "map" and (count := len(document.boxes())) > MOST_BOXES:
-        raise FigureError(
-            f"The circuit has {count:,} boxes; a figure shows at most {MOST_BOXES}. Group nodes, unpin some, or draw the "
-            'map alone: part="map".'
-        )
+    if part != "map":
+        check_boxes(document)
     if part == "intervention" and effect is None:
         raise FigureError(
             'A figure of an intervention needs its effect: graph.figure(circuit, effect, part="intervention").'
@@ -178,3 +172,21 @@ def make_figure(
     controls, drawn = (effect, effect.effect) if isinstance(effect, Controls) else (None, effect)
     scene = compose(graph, document, drawn, controls, part, PX_PER_INCH * width, title)
     return Figure(scene, make_recipe(graph, document, drawn, controls, part, float(width)))
+
+
+def width_in_inches(width: object) -> float:
+    """Return the width of a figure, checked. Raises FigureError for one out of range."""
+    inches = plain_number(width)
+    if isinstance(inches, bool) or not isinstance(inches, int | float) or not NARROWEST <= inches <= WIDEST:
+        raise FigureError(f"The width of a figure is {NARROWEST:g} to {WIDEST:g} inches; given {quoted(width)}.")
+    return float(inches)
+
+
+def check_boxes(circuit: Circuit) -> Circuit:
+    """Return a circuit that can be drawn. Raises FigureError for one of too many boxes."""
+    if (count := len(circuit.boxes())) > MOST_BOXES:
+        raise FigureError(
+            f"The circuit has {count:,} boxes; a figure shows at most {MOST_BOXES}. Group nodes, unpin some, or draw the "
+            'map alone: part="map".'
+        )
+    return circuit

@@ -18,7 +18,7 @@ from circuit_widget.attribution.targets import TargetChoice
 from circuit_widget.characters import beginning
 from circuit_widget.circuit.document import Circuit, NodeChoice
 from circuit_widget.errors import InterventionError
-from circuit_widget.figure.figure import Figure, Part
+from circuit_widget.figure.figure import Figure, FigureEffect, Part
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
@@ -238,10 +238,7 @@ class CircuitWidget(anywidget.AnyWidget):
         return self._experiments.intervene(interventions, mode)
 
     def controls(self, n: int = 20, seed: int = 0) -> Controls:
-        """Run the displayed experiment on random features like those it changed, and display and return that.
-
-        Raises InterventionError where no experiment is displayed, or no features are like those that it changed.
-        """
+        """Run the displayed experiment on random features like those it changed; raises InterventionError without either."""
         return self._experiments.controls(n, seed)
 
     def sweep(self, nodes: NodeChoice, factors: Sequence[float] = FACTORS, mode: Mode = "total") -> Any:
@@ -305,6 +302,10 @@ class CircuitWidget(anywidget.AnyWidget):
     def record(self, effect: Effect, name: str) -> dict[str, Any]:
         """Keep an effect under a name, display it, and return its message; raises as `Experiments.record`."""
         return json_of(self._experiments.record(effect, name))
+
+    def displayed(self) -> tuple[Graph, Circuit, FigureEffect]:
+        """Return the graph, the circuit and the effect, or its controls, that the widget displays, for `panels`."""
+        return self._experiments.displayed()
 
     def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
         """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EMPTY_CIRCUIT, filter } from "../src/core/circuit";
-import { strongestIn } from "../src/core/opened";
+import { openedBy } from "../src/core/opened";
 import type { Filters } from "../src/core/types";
 import { FilterControl } from "../src/map/filters";
 import { closeBand, openBand } from "../src/store/bands";
@@ -93,16 +93,17 @@ describe("the filters of the map", () => {
 describe("a band", () => {
   it("that is open has the strongest nodes of its layers that no filter hides, until it is closed", () => {
     const { store } = control();
+    const band = { of: "layers", first: 0, last: 0 } as const;
     store.actions.previewThresholds({ node: 0, edge: 0 });
     const visible = () => Array.from(store.visible.value.nodes, (node) => store.snapshot.ids[node]);
-    const strongest = strongestIn(store.snapshot, store.circuit.value, { first: 0, last: 0 });
+    const strongest = openedBy(store.snapshot, store.circuit.value, band);
     const before = visible();
     expect(before).not.toEqual(expect.arrayContaining(strongest));
-    openBand(store, { first: 0, last: 0 });
+    openBand(store, band);
     expect(visible()).toEqual(expect.arrayContaining(strongest));
     store.actions.edit((circuit) => filter(circuit, { kinds: ["feature", "token"] }), "filter");
     expect(visible().some((id) => id.startsWith("0_-1"))).toBe(false);
-    closeBand(store, { first: 0, last: 0 });
+    closeBand(store, band);
     store.actions.undo();
     expect(visible()).toEqual(before);
   });

@@ -88,7 +88,7 @@ export function setUp(traits: Record<string, unknown> = {}) {
   const view = new MapView(canvas, store, () => {}, abort.signal);
   view.size.value = { width: 560, height: 380 };
   attachGestures(canvas, view, store, abort.signal);
-  const zooming = attachZoom(canvas, view, abort.signal);
+  const zooming = attachZoom(canvas, view, store, abort.signal);
   attachKeys(canvas, view, zooming, store, abort.signal);
   const at = (id: string) => {
     const place = view.positionOf(id);
@@ -107,7 +107,10 @@ export function setUp(traits: Record<string, unknown> = {}) {
     pointer("pointermove", to, { ...init, buttons: 1 });
     pointer("pointerup", to, init);
   };
-  const wheel = (deltaY: number, init: { ctrlKey?: boolean } = {}) => {
+  const wheel = (
+    deltaY: number,
+    init: { ctrlKey?: boolean; shiftKey?: boolean; deltaX?: number; clientX?: number; clientY?: number } = {},
+  ) => {
     const event = new WheelEvent("wheel", { deltaY, cancelable: true });
     // The test's document makes wheel events that are no mouse events.
     Object.assign(event, { clientX: 200, clientY: 100, ctrlKey: false, metaKey: false, ...init });

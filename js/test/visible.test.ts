@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import cases from "../../tests/fixtures/visible.json";
 import { EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
 import { KIND } from "../src/core/constants";
@@ -32,6 +32,7 @@ function snapshot(nodes = NODES): Snapshot {
   const at = (id: string): number => index.get(id) ?? 0;
   return {
     ids: nodes.map(({ id }) => id),
+    tokens: Array.from({ length: 1 + Math.max(...nodes.map(({ position }) => position)) }),
     index,
     kind: Uint8Array.from(nodes, ({ kind }) => kind),
     nodePosition: Int16Array.from(nodes, ({ position }) => position),
@@ -77,6 +78,50 @@ it("shows the strongest edge of the tokens with the strongest ones alone, though
   const strongest = (edge_threshold: number) => [...visible(graph, { ...EMPTY_CIRCUIT, edge_threshold }).edges];
   expect(strongest(0.5)).toEqual(Array.from({ length: 20 }, (_, at) => 30 + at));
   expect(strongest(0.96)).toEqual(Array.from({ length: 30 }, (_, at) => 20 + at));
+});
+
+describe("the tokens of a prompt of 25", () => {
+  const tokens = Array.from({ length: 25 }, (_, at) => ({
+    id: `E_${at}_${at}`,
+    kind: KIND.token,
+    position: at,
+    share: 1,
+  }));
+  const nodes = [
+    ...tokens,
+    { id: "0_1_12", kind: KIND.feature, position: 12, share: 0.1 },
+    { id: "1_9_24", kind: KIND.logit, position: 24, share: 0 },
+  ];
+  // Edges from the tokens at 3 and 20 and from the feature to the output.
+  const sources = Uint32Array.from([3, 20, 25]);
+  const targets = sources.map(() => 26);
+  const graph = {
+    ...snapshot(nodes),
+    edgeSource: sources,
+    edgeTarget: targets,
+    edgeShare: Float32Array.from([0.5, 0.6, 0.7]),
+    edgeWeight: Float32Array.from([1, 1, 1]),
+    inputs: adjacency(targets, Uint32Array.from([0, 1, 2]), nodes.length),
+  };
+  const visibleAt = (circuit: Circuit = EMPTY_CIRCUIT, selected: string[] = []) =>
+    idsOf(graph, circuit, selected).filter((id) => id.startsWith("E_"));
+
+  it("are hidden in runs of three and more without an edge and without other nodes", () => {
+    expect(visibleAt()).toEqual(["E_3_3", "E_12_12", "E_20_20", "E_24_24"]);
+    expect(visible(graph, EMPTY_CIRCUIT).idleTokens).toBe(20);
+    // The first token, which has no edge, was hidden before.
+  });
+
+  it("stay where they are pinned or selected, and those between them where they are two", () => {
+    expect(visibleAt(pin(EMPTY_CIRCUIT, ["E_6_6"]), ["E_15_15"])).toEqual(
+      [3, 4, 5, 6, 12, 13, 14, 15, 20, 24].map((at) => `E_${at}_${at}`),
+    );
+  });
+
+  it("stay in a prompt of 24", () => {
+    const short = { ...graph, tokens: graph.tokens.slice(1) };
+    expect(idsOf(short, EMPTY_CIRCUIT).filter((id) => id.startsWith("E_"))).toHaveLength(24);
+  });
 });
 
 it("shows the first token once one of its edges shows", () => {

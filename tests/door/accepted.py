@@ -125,6 +125,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.propose_groups.circuit": NONE,
     "Graph.figure.effect": NONE,
     "Graph.figure.title": ANY_TEXT | NONE,
+    "panels.title": ANY_TEXT | NONE,
     "part": NOTHING,
     "width": NOTHING,
     # Of a model.

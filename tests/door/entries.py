@@ -316,6 +316,7 @@ def make_entries() -> dict[str, Entry]:
         "compare": Entry(cw.compare, {"graph": graph, "other": graph, "alignment": None}),
         "load": Entry(cw.load, loaded),
         "open": Entry(cw.open, {"path": graph.export(folder / "opened.json"), **silent}),
+        "panels": Entry(cw.panels, {"entries": [graph], "columns": 1, "width": 3, "title": None}),
         "read_labels": Entry(cw.read_labels, {"path": published}),
     }
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, **functions}

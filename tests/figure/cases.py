@@ -93,6 +93,13 @@ def map_nodes(seed: int, count: int, tokens: int, n_layers: int, logits: int = 2
     return [*nodes, *[MapNode("logit", n_layers, tokens - 1, 0.0)] * logits]
 
 
+def in_runs(seed: int, count: int, tokens: int, n_layers: int) -> list[MapNode]:
+    """Features at a few places of a long prompt, tokens where they are, some logits: all else is in bands."""
+    nodes = [node for node in map_nodes(seed, count, tokens, n_layers) if node.kind != "token"]
+    near = {node.position for node in nodes} | {nodes[0].position - 1, nodes[0].position - 3}
+    return [*nodes, *(MapNode("token", -1, position, 0.01) for position in sorted(near) if position >= 0)]
+
+
 LABELS = (
     "Texas",
     "Texas",
@@ -175,6 +182,9 @@ def fixture() -> dict[str, Any]:
         _map_case(map_nodes(6, 60, 9, 8), DALLAS, PARTS, 740.0, 400.0),
         _map_case(map_nodes(7, 60, 9, 52), DALLAS, PARTS_OF_26, 740.0, 420.0),
         _map_case(map_nodes(8, 20, 9, 2), DALLAS, ("0 a long name of a layer", "\u202e層"), 340.0, 300.0),
+        _map_case(in_runs(9, 30, 200, 12), tuple(f" token{i}" for i in range(200)), numbered(12), 900.0, 400.0),
+        _map_case(in_runs(10, 12, 1_400, 6), ("the",) * 1_400, numbered(6), 520.0, 380.0),
+        _map_case(in_runs(11, 3, 30, 4), ("a",) * 30, numbered(4), 900.0, 300.0),
     ]
     circuits = []
     for seed, count, width, height in ((1, 1, 460.0, 400.0), (2, 7, 460.0, 400.0), (3, 22, 460.0, 400.0),

@@ -83,8 +83,17 @@ def test_the_most_influential_node_of_a_cell_is_largest_and_first() -> None:
 def test_a_position_without_visible_nodes_has_no_column() -> None:
     nodes = [MapNode("token", -1, position, 0.1) for position in (1, 4)]
     layout = map_layout(nodes, DALLAS, numbered(4), 740, 400)
-    assert [column.position for column in layout.columns] == [1, 4]
+    assert [column.position for column in layout.columns] == [1, 4, 5]
     assert layout.columns[0].x1 == pytest.approx(layout.columns[1].x0)
+
+
+def test_three_positions_in_a_row_without_visible_nodes_are_one_band_with_their_number() -> None:
+    nodes = [MapNode("token", -1, position, 0.1) for position in (3, 5, 6)] + [MapNode("feature", 1, 60, 0.2)]
+    layout = map_layout(nodes, ["the"] * 1_500, numbered(4), 740, 400)
+    bands = {(column.position, column.last): column.text for column in layout.columns if column.last > column.position}
+    assert bands == {(0, 2): "3 tokens", (7, 59): "53 tokens", (61, 1_499): "1,439 tokens"}
+    assert [column.position for column in layout.columns if column.last == column.position] == [3, 5, 6, 60]
+    assert all(before.x1 == pytest.approx(after.x0) for before, after in itertools.pairwise(layout.columns))
 
 
 @pytest.mark.parametrize("count", [40, 200, 2_000])

@@ -8,9 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 from circuit_widget.circuit import box_edges, document_json, filters, rules
-from circuit_widget.display import visible_graph
+from circuit_widget.display import token_runs, visible_graph
 from circuit_widget.figure.layout import (
     beside,
+    cell,
     circuit_layout,
     detour,
     edge_numbers,
@@ -69,6 +70,7 @@ def _core() -> list[str]:
         constant("LONGEST_EXPERIMENT_NAME", schema.LONGEST_TEXT, "Most characters in the name of an experiment."),
         *_taken(filters, "FILTERED_KINDS", "SIGNS", "LARGEST_BOUND"),
         *_taken(visible_graph, "NODE_THRESHOLD", "EDGE_THRESHOLD", "TOKEN_EDGES"),
+        *_taken(token_runs, "LONG_PROMPT", "LEAST_RUN"),
         *_taken(box_edges, "LEAST_OUTSIDE"),
         *_taken(file_kind, "WORK_FORMAT"),
         *_taken(document_json, "WORK_VERSION"),
@@ -116,6 +118,7 @@ def _wording() -> list[str]:
 
 def _layout() -> list[str]:
     return [
+        *_all_of(cell),
         *_all_of(map_layout),
         *_all_of(map_labels),
         *_taken(label, "LOCAL_LABEL"),

@@ -4,10 +4,12 @@ from tools.mutants.mutation import Mutation
 
 SCENE = "circuit_widget/figure/scene/"
 
-CIRCUIT = ("tests/figure/test_truth.py", "tests/figure/test_figure.py")
+CIRCUIT = ("tests/figure/test_truth.py", "tests/figure/test_circuit_truth.py", "tests/figure/test_figure.py")
 EFFECT = ("tests/figure/test_truth.py", "tests/figure/test_effect_figure.py")
 LEGEND = ("tests/figure/test_truth.py", "tests/figure/test_figure.py", "tests/figure/test_intervention_figure.py")
-MAP = ("tests/figure/test_truth.py",)
+MAP = ("tests/figure/test_truth.py", "tests/figure/test_circuit_truth.py")
+PANELS = ("tests/figure/test_panels.py",)
+ARRANGED = ("tests/figure/test_intervention_figure.py", "tests/figure/test_overlaps.py", "tests/figure/test_panels.py")
 INTERVENTION = ("tests/figure/test_intervention_figure.py",)
 PLACES = ("tests/figure/test_intervention_figure.py", "tests/figure/test_overlaps.py")
 
@@ -90,13 +92,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         CIRCUIT,
     ),
     Mutation(
-        "what stayed is as bold as what changed",
-        SCENE + "circuit_scene.py",
-        'bold=result.tone != "same"',
-        "bold=True",
-        CIRCUIT,
-    ),
-    Mutation(
         "a new answer has a solid rim, as if a node explained it",
         SCENE + "circuit_scene.py",
         "dash=(4.0, 3.0))",
@@ -160,13 +155,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         EFFECT,
     ),
     Mutation(
-        "the line of no change is at the end of the bars",
-        SCENE + "effect_scene.py",
-        "unchanged = names + bar / scale",
-        "unchanged = names + bar",
-        EFFECT,
-    ),
-    Mutation(
         "a clamped activation has the colour of a measured one",
         SCENE + "effect_scene.py",
         "color = style.FAINT if row.clamped else style.EXCITE",
@@ -202,13 +190,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         LEGEND,
     ),
     Mutation(
-        "the legend says that all edges are drawn",
-        SCENE + "legend.py",
-        "{drawn} of {total}",
-        "{total} of {total}",
-        LEGEND,
-    ),
-    Mutation(
         "the legend calls a new answer swapped in",
         SCENE + "legend.py",
         'entries.append(("new answer", 16.0',
@@ -234,13 +215,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         SCENE + "map_scene.py",
         "Paint(stroke=style.SUPERNODES[hue], width=width, opacity=opacity)",
         "Paint(stroke=style.SUPERNODES[0], width=width, opacity=opacity)",
-        MAP,
-    ),
-    Mutation(
-        "rings do not fade",
-        SCENE + "map_scene.py",
-        "style.SUPERNODES[hue], width=width, opacity=opacity)",
-        "style.SUPERNODES[hue], width=width)",
         MAP,
     ),
     Mutation(
@@ -332,14 +306,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         SCENE + "arrangement.py",
         "if covered(plain) == 0 and _is_beside_its_own(plain):",
         "if covered(plain) == 0:",
-        PLACES,
+        ARRANGED,
     ),
     Mutation(
         "boxes brought in cover others",
         SCENE + "arrangement.py",
         "(one for one in tried if covered(one) == 0)",
         "(one for one in tried)",
-        PLACES,
+        ARRANGED,
     ),
     Mutation(
         "results of boxes cover other boxes",
@@ -347,5 +321,61 @@ MUTATIONS: tuple[Mutation, ...] = (
         "taken = [_whole(box) for box in boxes]",
         "taken: list[Area] = []",
         PLACES,
+    ),
+    Mutation(
+        "panels of a figure have the layout of each by itself",
+        SCENE + "arrangement.py",
+        "    if len({picture.layout for picture in pictures}) == 1:",
+        "    if pictures:",
+        ARRANGED,
+    ),
+    Mutation(
+        "the curve of a sweep is the prediction",
+        SCENE + "plot_scene.py",
+        "points.append((x, up(effect.probability(token)[1])))",
+        "points.append((x, up(effect.predicted_probability(token))))",
+        PANELS,
+    ),
+    Mutation(
+        "the values of a sweep stand in the order that they were given in",
+        SCENE + "plot_scene.py",
+        "order = sorted(range(len(sweep.values)), key=lambda at: sweep.values[at])",
+        "order = list(range(len(sweep.values)))",
+        PANELS,
+    ),
+    Mutation(
+        "predictions of a sweep are solid",
+        SCENE + "plot_scene.py",
+        "_curve(pen, guesses, Paint(stroke=color, width=1.1, dash=DASHED))",
+        "_curve(pen, guesses, Paint(stroke=color, width=1.1))",
+        PANELS,
+    ),
+    Mutation(
+        "points of a validation have predicted and measured exchanged",
+        SCENE + "plot_scene.py",
+        "across(pair.predicted), up(pair.measured)",
+        "across(pair.measured), up(pair.predicted)",
+        PANELS,
+    ),
+    Mutation(
+        "direct edges of a validation look like evidence",
+        SCENE + "plot_scene.py",
+        "hollow if pair.by_construction else",
+        "hollow if not pair.by_construction else",
+        PANELS,
+    ),
+    Mutation(
+        "curves of a sweep have signs in the legend",
+        SCENE + "panels_scene.py",
+        "if panels[place].study is None:\n                edges",
+        "if True:\n                edges",
+        PANELS,
+    ),
+    Mutation(
+        "a prompt of another panel stands for all",
+        SCENE + "panels_scene.py",
+        "all(panel.graph.tokens == panels[0].graph.tokens for panel in panels)",
+        "True",
+        PANELS,
     ),
 )

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
+from circuit_widget.display.token_runs import runs_without
+from circuit_widget.figure.layout.cell import LANES, NODE_GAP, extent, fill, lanes_of, pack
 from circuit_widget.wording.text import mono_width, shorten, text_width, token_label
 
 GUTTER: Final = 34.0
@@ -28,7 +30,6 @@ SLANT: Final = 40.0
 """Degrees by which slanted texts are turned."""
 SLANT_COS: Final = 0.766
 SLANT_SIN: Final = 0.643
-NODE_GAP: Final = 1.5
 ROW_LABEL_SPACE: Final = 11.0
 MANY_LOGITS: Final = 4
 QUIET: Final = 3.0
@@ -37,10 +38,10 @@ TEXT_SPACE: Final = 17.0
 """Least distance of two slanted texts."""
 LEAST_COLUMN: Final = 6.0
 """Width from which a column is marked off by a line."""
-LANES: Final = 6
-"""Lines of nodes in a row, at most."""
 BAND: Final = 7.0
 """Height of a band of layers without visible nodes."""
+TOKEN_BAND: Final = 0.6
+"""Opacity of a band of positions: it is as high as the map."""
 ROW_GAP: Final = 3.0
 """Least space between the nodes of two rows."""
 
@@ -55,9 +56,14 @@ class MapNode(NamedTuple):
 
 
 class Column(NamedTuple):
-    """The strip of one token position, the text under it, and of the nodes in it the mean y and, tokens aside, the number."""
+    """The strip of one token position, the text under it, and of the nodes in it the mean y and, tokens aside, the number.
+
+    Of a band, a run of positions without visible nodes, `position` is the first one and `last` the last one; else both are
+    the same.
+    """
 
     position: int
+    last: int
     x0: float
     x1: float
     text: str
@@ -103,11 +109,12 @@ def map_layout(
     """Lay out tokens across and layers upwards; `layers` are the names of the layers.
 
     Each node is in the cell of its position and layer, the largest first, without overlaps if they fit. Rows are as high
-    as their nodes need; layers without nodes are thin bands.
+    as their nodes need; layers without nodes, and runs of positions without, are thin bands.
     """
-    positions = sorted({node.position for node in nodes})
+    strips = _strips(nodes, len(token_texts))
+    positions = [first for first, _ in strips]
     place = {position: index for index, position in enumerate(positions)}
-    texts = [token_label(token_texts[position]) for position in positions]
+    texts = [_strip_text(first, last, token_texts) for first, last in strips]
     text_widths = [mono_width(text, token_size) for text in texts]
     n_layers, gutter = len(layers), _gutter(layers, width)
     available = max(1.0, width - gutter - RIGHT)
@@ -121,7 +128,10 @@ def map_layout(
     crowd = [beside[position] for position in positions]
     base = [SLANTED_SPACE if slanted else text + TOKEN_SPACE for text in text_widths]
     if math.fsum(base) > available:
-        base = [SLANTED_SPACE if count else QUIET for count in crowd]
+        base = [
+            SLANTED_SPACE if count or last > first else QUIET
+            for count, (first, last) in zip(crowd, strips, strict=True)
+        ]
     columns = _columns(positions, base, cells, radius, gutter, available, n_layers + 1)
 
     base_y = height - bottom
@@ -140,7 +150,7 @@ def map_layout(
         left, right = columns[place[position]]
         for index, (dx, dy) in zip(
             members,
-            _pack([radius[i] for i in members], rooms[position], heights[row], 1 if row > n_layers else LANES),
+            pack([radius[i] for i in members], rooms[position], heights[row], 1 if row > n_layers else LANES),
             strict=True,
         ):
             x[index] = (left + right) / 2 + dx
@@ -149,21 +159,34 @@ def map_layout(
     inside: list[list[float]] = [[] for _ in positions]
     for index, middle in zip(column, y, strict=True):
         inside[index].append(middle)
-    means = [math.fsum(values) / len(values) for values in inside]
+    means = [math.fsum(values) / len(values) if values else base_y for values in inside]
     return MapLayout(
         tuple(x),
         tuple(y),
         tuple(radius),
         tuple(column),
         tuple(
-            Column(position, left, right, _column_text(text, left, right, slanted, token_size), mean, count)
-            for position, (left, right), text, mean, count in zip(positions, columns, texts, means, crowd, strict=True)
+            Column(first, last, left, right, _column_text(text, left, right, slanted, token_size), mean, count)
+            for (first, last), (left, right), text, mean, count in zip(
+                strips, columns, texts, means, crowd, strict=True
+            )
         ),
         _rows(layers, gutter, middles, heights, [lines == 0 for _, lines in needs]),
         slanted,
         base_y + (12.0 if slanted else 19.0),
         gutter,
     )
+
+
+def _strip_text(first: int, last: int, token_texts: Sequence[str]) -> str:
+    """Return what is written under a column: its token, or how many tokens a band has."""
+    return token_label(token_texts[first]) if first == last else f"{last - first + 1:,} tokens"
+
+
+def _strips(nodes: Sequence[MapNode], n_tokens: int) -> list[tuple[int, int]]:
+    """Return the first and the last position of each column: of those with nodes, and of bands."""
+    busy = {node.position for node in nodes}
+    return sorted([*((position, position) for position in busy), *runs_without(busy, n_tokens)])
 
 
 def columns_with_text(columns: Sequence[Column], zoom: float = 1.0) -> list[int]:
@@ -194,7 +217,7 @@ def _needs(
         step = 2 * max(radii) + NODE_GAP
         most = 1 if row == n_rows - 1 else min(LANES, len(members))
         fits = (
-            lines for lines in range(1, most) if _extent(_fill(radii, _lanes(lines, step)), radii) <= rooms[position]
+            lines for lines in range(1, most) if extent(fill(radii, lanes_of(lines, step)), radii) <= rooms[position]
         )
         lines = next(fits, most)
         needs[row] = max(needs[row], ((lines - 1) * step + 2 * max(radii) + ROW_GAP, lines))
@@ -306,54 +329,6 @@ def _columns(
         columns.append((left, right))
         left = right
     return columns
-
-
-def _lanes(lines: int, step: float) -> list[float]:
-    """Return the lines of a row, by their distance from its middle, the nearest first."""
-    lanes = [step * (line - (lines - 1) / 2) for line in range(lines)]
-    return sorted(lanes, key=lambda lane: (abs(lane), lane))
-
-
-def _extent(placed: Sequence[tuple[float, float]], radii: Sequence[float]) -> float:
-    """Return the width of circles that `_fill` placed: they begin at 0."""
-    return max(x + radius for (x, _), radius in zip(placed, radii, strict=True))
-
-
-def _pack(radii: Sequence[float], room: float, height: float, most: int) -> list[tuple[float, float]]:
-    """Return offsets from the centre of a cell: in one line, else in staggered lines up to `most`, squeezed if need be."""
-    largest = max(radii)
-    spread = max(0.0, height / 2 - largest - 0.75)
-    placed: list[tuple[float, float]] = []
-    for lines in range(1, min(most, len(radii)) + 1):
-        step = min(2 * spread / (lines - 1), 2 * largest + NODE_GAP) if lines > 1 else 0.0
-        placed = _fill(radii, _lanes(lines, step))
-        extent = _extent(placed, radii)
-        if extent <= room:
-            return [(x - extent / 2, y) for x, y in placed]
-    low, high = min(x for x, _ in placed), max(x for x, _ in placed)
-    factor = max(0.0, room - 2 * largest) / (high - low) if high > low else 0.0
-    return [((x - (low + high) / 2) * factor, y) for x, y in placed]
-
-
-def _fill(radii: Sequence[float], lanes: Sequence[float]) -> list[tuple[float, float]]:
-    """Put circles, in order, as far to the left as they go without touching the earlier ones."""
-    ends: list[list[tuple[float, float]]] = [[] for _ in lanes]
-    placed = []
-    for radius in radii:
-        best_lane, best_x = 0, math.inf
-        for lane, offset in enumerate(lanes):
-            x = radius
-            for other, end in zip(lanes, ends, strict=True):
-                for other_x, other_radius in end[-3:]:
-                    reach = radius + other_radius + NODE_GAP
-                    apart = reach * reach - (offset - other) * (offset - other)
-                    if apart > 0:
-                        x = max(x, other_x + math.sqrt(apart))
-            if x < best_x - 1e-9:
-                best_lane, best_x = lane, x
-        ends[best_lane].append((best_x, radius))
-        placed.append((best_x, lanes[best_lane]))
-    return placed
 
 
 def _column_text(text: str, left: float, right: float, slanted: bool, size: float) -> str:

@@ -1,7 +1,7 @@
 """The recipe of a figure: the data it was made from, written into every file and read back from it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,9 +12,12 @@ from circuit_widget.display.visible_graph import thresholds_of
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.output import pdf, png
 from circuit_widget.figure.output.svg import RECIPE_NAMESPACE
+from circuit_widget.figure.scene.panels_scene import FigurePanel
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
+from circuit_widget.intervention.studies.strength_sweep import Sweep
+from circuit_widget.intervention.studies.validation import Validation
 
 
 def make_recipe(
@@ -44,6 +47,31 @@ def make_recipe(
     if controls is not None:
         recipe["controls"] = {"n": len(controls.controls), "seed": controls.seed, "similarity": controls.similarity}
     return recipe
+
+
+def make_panels_recipe(panels: Sequence[FigurePanel], columns: int, width: float) -> dict[str, Any]:
+    """Return the recipe of a figure of panels: that of each, with its title and what was varied or ablated in a study."""
+    recipes = []
+    for panel in panels:
+        recipe = make_recipe(panel.graph, panel.circuit, panel.effect, panel.controls, "panel", width)
+        if panel.study is not None:
+            recipe["study"] = _study(panel.study)
+        recipes.append({**recipe, "title": panel.title})
+    return {
+        "panels": recipes,
+        "figure": {"columns": columns, "width_inches": width, "circuit_widget": __version__},
+    }
+
+
+def _study(study: Sweep | Validation) -> dict[str, Any]:
+    if isinstance(study, Sweep):
+        first = [intervention.to_json() for intervention in study.effects[0].interventions]
+        return {"kind": "sweep", "axis": study.axis, "values": list(study.values), "first": first}
+    ablations = {
+        name: [intervention.to_json() for intervention in effect.interventions]
+        for name, effect in study.effects.items()
+    }
+    return {"kind": "validation", "ablations": ablations, "mode": next(iter(study.effects.values())).mode}
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:

@@ -41,6 +41,37 @@ STORED_ASPECT = 0.62
 """Ratio of height to width if the user moved boxes: about that of the pane on the screen."""
 
 
+def circuit_pictures(
+    graph: Graph, circuit: Circuit, effects: Sequence[Effect | None], width: float
+) -> list[CircuitPicture]:
+    """Return a picture of the circuit for each effect, every box at the same place in all of them.
+
+    Where what the effects bring in has no room beside the others, the rows have a place for all of it.
+    """
+    pictures = [circuit_picture(graph, circuit, effect, width) for effect in effects]
+    if len({picture.layout for picture in pictures}) == 1:
+        return pictures
+    described = _described(graph, circuit, pictures[0].boxes, pictures[0].names, pictures[0].kinds)
+    brought = [[box for some in _as_rows(graph, described, picture) for box in some] for picture in pictures]
+    rows = list(dict.fromkeys(box for some in brought for box in some))
+    height, layout = _fitting([*described, *rows], width, bool(circuit.positions))
+    own, others = layout.boxes[: len(described)], dict(zip(rows, layout.boxes[len(described) :], strict=True))
+    found = []
+    for picture, boxes in zip(pictures, brought, strict=True):
+        places = [others[box] for box in boxes]
+        count = 0 if picture.injected is None else 1
+        found.append(
+            replace(
+                picture,
+                layout=CircuitLayout(own, layout.text_size),
+                height=height,
+                injected_box=places[0] if count else None,
+                answer_boxes=tuple(places[count:]),
+            )
+        )
+    return found
+
+
 def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width: float) -> CircuitPicture:
     """Lay the circuit out in the given width, as high as its rows and what the effect brings in need."""
     boxes = circuit.boxes()

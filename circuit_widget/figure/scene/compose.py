@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from circuit_widget.characters import shortened
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.filters import Filters
 from circuit_widget.figure.scene import style
@@ -23,13 +22,14 @@ from circuit_widget.figure.scene.legend import (
     sign_entries,
 )
 from circuit_widget.figure.scene.map_scene import draw_map, map_height
-from circuit_widget.figure.scene.scene import Paint, Pen, Scene
+from circuit_widget.figure.scene.prompt import draw_prompt, graph_title
+from circuit_widget.figure.scene.scene import Pen, Scene
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.wording.names import BASIS_WORDS, kind_word, token_text
 from circuit_widget.wording.numbers import probability
-from circuit_widget.wording.text import apart, mono_width, printable, shorten
+from circuit_widget.wording.text import apart, printable, shorten
 
 Part: TypeAlias = Literal["map", "circuit", "both", "intervention"]
 
@@ -39,8 +39,6 @@ BESIDE = 640.0
 """Width from which the bars of an effect are beside the circuit."""
 BARS = 236.0
 TWO_COLUMNS = 420.0
-LONGEST_PROMPT = 200
-"""Characters of a prompt in a title."""
 
 
 def compose(
@@ -69,7 +67,7 @@ def compose(
             entries.append(error_band_entry(kind_word(graph, "error")))
         note = f"{len(nodes):,} of {graph.n_nodes:,} nodes{_filtered(circuit.filters)}"
     else:
-        pen.y += _prompt(pen, graph, inner) + 10
+        pen.y += draw_prompt(pen, graph, inner) + 10
     if part == "intervention" and effect is not None:
         height, picture = draw_intervention(pen, graph, circuit, effect, controls, inner)
         pen.y += height
@@ -126,27 +124,8 @@ def _shifted(pen: Pen, down: float) -> Pen:
     return Pen(pen.x, pen.y + down, pen.items)
 
 
-def _prompt(pen: Pen, graph: Graph, width: float) -> float:
-    """Draw the prompt as chips, ending in the answer; return the height of its rows."""
-    answer = max(graph.targets, key=lambda target: target.probability)
-    chips = [(token_text(token.text), style.CHIP, style.INK) for token in graph.tokens[1:]]
-    answer_text = f"{apart(token_text(answer.token))} {probability(answer.probability)}"
-    x, y = 0.0, 0.0
-    for text, ground, ink in [*chips, (answer_text, style.ANSWER_GROUND, style.ANSWER)]:
-        arrow = 24.0 if ink == style.ANSWER else 0.0
-        room = mono_width(text, style.TOKEN_SIZE) + 10
-        if x > 0 and x + arrow + room > width:
-            x, y = 0.0, y + 24
-        if arrow:
-            pen.label(x + 10, y + 9.5, "→", style.TEXT_SIZE, style.MUTED, "middle")
-        pen.rectangle(x + arrow, y, room, 19, Paint(fill=ground), 3.5)
-        pen.label(x + arrow + room / 2, y + 9.5, text, style.TOKEN_SIZE, ink, "middle", mono=True)
-        x += arrow + room + 6
-    return y + 19
-
-
 def _title(graph: Graph, title: str | None) -> str:
-    return printable(title) if title else f"Attribution graph of “{apart(_prompt_text(graph))}”"
+    return printable(title) if title else graph_title(graph)
 
 
 def _description(graph: Graph, circuit: Circuit) -> str:
@@ -172,14 +151,3 @@ def _explained(graph: Graph) -> str:
         "The model's answer is" if likeliest.probability > left else "The likeliest of the outputs that it explains is"
     )
     return f"{words} “{apart(token_text(likeliest.token))}” with probability {probability(likeliest.probability)}."
-
-
-def _prompt_text(graph: Graph) -> str:
-    """Return the prompt as it was typed, else its tokens behind the first as they follow one another."""
-    prompt = graph.recipe.get("prompt")
-    if not isinstance(prompt, str) or not prompt:
-        texts = [token.text for token in graph.tokens[1:]]
-        # A tokenizer that writes no spaces into its tokens has words alone.
-        has_spaces = any(len(text) > 1 and text.startswith(" ") for text in texts)
-        prompt = ("" if has_spaces else " ").join(texts).strip()
-    return printable(shortened(prompt, LONGEST_PROMPT))

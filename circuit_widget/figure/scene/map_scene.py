@@ -22,6 +22,7 @@ from circuit_widget.figure.layout.map_labels import (
 from circuit_widget.figure.layout.map_layout import (
     LEAST_COLUMN,
     SLANT,
+    TOKEN_BAND,
     MapLayout,
     MapNode,
     columns_with_text,
@@ -152,24 +153,27 @@ def _axes(pen: Pen, layout: MapLayout, width: float) -> None:
         top, bottom = rows[-1].y - rows[-1].height / 2, rows[0].y + rows[0].height / 2
         if in_band:
             pen.rectangle(left, top + 1, width - left, bottom - top - 2, Paint(fill=style.GRID))
+    high, low = layout.rows[-1].y - 8, layout.rows[0].y + 8
+    band = Paint(fill=style.GRID, opacity=TOKEN_BAND)
+    for column in layout.columns:
+        if column.last > column.position:
+            pen.rectangle(column.x0 + 1, high, column.x1 - column.x0 - 2, low - high, band)
     lines = [(left, row.y, width, row.y) for row in layout.rows if not row.in_band]
     pen.lines(lines, Paint(stroke=style.GRID, width=0.8))
-    top, bottom = layout.rows[-1].y - 8, layout.rows[0].y + 8
     pen.lines(
-        [(one.x0, top, one.x0, bottom) for one in layout.columns[1:] if one.x1 - one.x0 >= LEAST_COLUMN],
+        [(one.x0, high, one.x0, low) for one in layout.columns[1:] if one.x1 - one.x0 >= LEAST_COLUMN],
         Paint(stroke=style.LINE, width=0.8, dash=(1.0, 3.0)),
     )
     for row in layout.rows:
         pen.label(left - 8, row.y, row.label, style.CAPTION_SIZE, style.MUTED, "end")
     for index in columns_with_text(layout.columns) if layout.slanted else range(len(layout.columns)):
         column = layout.columns[index]
+        ink = style.MUTED if column.last > column.position else style.INK
         middle = (column.x0 + column.x1) / 2
         if layout.slanted:
-            pen.label(
-                middle + 4, layout.token_y, column.text, style.TOKEN_SIZE, style.INK, "end", mono=True, turn=-SLANT
-            )
+            pen.label(middle + 4, layout.token_y, column.text, style.TOKEN_SIZE, ink, "end", mono=True, turn=-SLANT)
         else:
-            pen.label(middle, layout.token_y - 4, column.text, style.TOKEN_SIZE, style.INK, "middle", mono=True)
+            pen.label(middle, layout.token_y - 4, column.text, style.TOKEN_SIZE, ink, "middle", mono=True)
 
 
 def _error_bands(pen: Pen, layout: MapLayout, visible: VisibleGraph, width: float) -> None:

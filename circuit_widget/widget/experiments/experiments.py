@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from circuit_widget.arguments import of_type
+from circuit_widget.circuit.document import Circuit
 from circuit_widget.errors import InterventionError, MessageError, NodeError, NoModelError
-from circuit_widget.figure.figure import Figure, Part, make_figure
+from circuit_widget.figure.figure import Figure, FigureEffect, Part, make_figure
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Intervention
@@ -204,11 +205,14 @@ class Experiments:
             recorded = None if number is None else self.history.find(number)
             return None if recorded is None else recorded.controls or recorded.effect
 
+    def displayed(self) -> tuple[Graph, Circuit, FigureEffect]:
+        """Return the graph, its circuit and the displayed effect, or its controls where they ran."""
+        with self.traits.lock:
+            return self.graph, self.traits.circuit, self.displayed_outcome()
+
     def figure(self, part: Part, width: float) -> Figure:
         """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""
-        with self.traits.lock:
-            circuit, outcome = self.traits.circuit, self.displayed_outcome()
-        return make_figure(self.graph, circuit, outcome, part, width)
+        return make_figure(*self.displayed(), part, width)
 
     def effect_of(self, number: int) -> Effect:
         """Return the effect of an experiment. Raises NodeError when there is none."""

@@ -42,6 +42,12 @@ export const EDGE_THRESHOLD = 0.98;
 /** Tokens whose strongest edge is visible though it is beyond the threshold: of a long prompt, all of them are a fog. */
 export const TOKEN_EDGES = 20;
 
+/** A prompt with more tokens hides those at whose positions nothing else is visible and that have no visible edge. */
+export const LONG_PROMPT = 24;
+
+/** Positions in a row without visible nodes that the map draws as one band; fewer have no column. */
+export const LEAST_RUN = 3;
+
 /** Share of a box's input below which its input from outside counts as rounding error. */
 export const LEAST_OUTSIDE = 1e-6;
 

@@ -1,30 +1,49 @@
-/** Bands of the map that are open: layers of whose nodes the strongest are visible whatever their influence. */
+/** Bands of the map that are open: layers, or positions, of whose nodes the strongest are visible whatever their influence. */
 
 import type { NodeId } from "../wire/types";
 import { KIND } from "./constants";
 import { filterOf } from "./filters";
 import type { Circuit, Snapshot } from "./types";
 
-/** The first and the last layer of a band. */
-export interface Layers {
+/** Neighbouring layers, or positions, by the first and the last one. */
+export interface BandRange {
+  readonly of: "layers" | "positions";
   readonly first: number;
   readonly last: number;
 }
 
 export const MOST_OPENED = 12;
 
-export function isIn({ first, last }: Layers, layer: number): boolean {
-  return first <= layer && layer <= last;
+export function isIn({ first, last }: Pick<BandRange, "first" | "last">, layerOrPosition: number): boolean {
+  return first <= layerOrPosition && layerOrPosition <= last;
 }
 
-/** The most influential features and errors of some layers that no filter hides, at most 12. */
-export function strongestIn(snapshot: Snapshot, circuit: Circuit, layers: Layers): NodeId[] {
-  const { ids, influence, kind, layer } = snapshot;
+/** The features and errors of a band, in the order of the snapshot. */
+export function rankedIn(snapshot: Snapshot, band: BandRange): number[] {
+  const { ids, kind, layer, nodePosition } = snapshot;
+  const where = band.of === "layers" ? layer : nodePosition;
+  return [...ids.keys()].filter(
+    (node) => (kind[node] === KIND.feature || kind[node] === KIND.error) && isIn(band, where[node]),
+  );
+}
+
+/** The most influential features and errors of a band that no filter hides, at most 12. */
+export function strongestIn(snapshot: Snapshot, circuit: Circuit, band: BandRange): number[] {
+  const { influence } = snapshot;
   const filterThatHides = filterOf(snapshot, circuit);
-  return [...ids.keys()]
-    .filter((node) => kind[node] === KIND.feature || kind[node] === KIND.error)
-    .filter((node) => isIn(layers, layer[node]) && filterThatHides(node) === null)
+  return rankedIn(snapshot, band)
+    .filter((node) => filterThatHides(node) === null)
     .sort((a, b) => influence[b] - influence[a])
-    .slice(0, MOST_OPENED)
-    .map((node) => ids[node]);
+    .slice(0, MOST_OPENED);
+}
+
+/** What is visible of an open band: its strongest nodes, and of positions their tokens. */
+export function openedBy(snapshot: Snapshot, circuit: Circuit, band: BandRange): NodeId[] {
+  const { ids, kind, nodePosition } = snapshot;
+  const filterThatHides = filterOf(snapshot, circuit);
+  const tokens = [...ids.keys()].filter(
+    (node) => kind[node] === KIND.token && isIn(band, nodePosition[node]) && filterThatHides(node) === null,
+  );
+  const strongest = strongestIn(snapshot, circuit, band);
+  return [...strongest, ...(band.of === "positions" ? tokens : [])].map((node) => ids[node]);
 }

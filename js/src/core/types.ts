@@ -135,6 +135,8 @@ export interface Visible {
   readonly mask: Uint8Array;
   /** Nodes that are hidden by filters alone, each with the first filter that hides it. */
   readonly filtered: ReadonlyMap<number, NodeFilter>;
+  /** How many tokens of a long prompt are hidden because they have nothing to show. */
+  readonly idleTokens: number;
   /** The errors that are drawn as one band a layer. */
   readonly errorBands: readonly ErrorBand[];
 }

@@ -1,9 +1,10 @@
 /** The display rule: which nodes and edges the thresholds let through. The figure keeps the same rule. */
 
 import type { NodeId } from "../wire/types";
-import { KIND, TOKEN_EDGES } from "./constants";
+import { KIND, LONG_PROMPT, TOKEN_EDGES } from "./constants";
 import { errorBands, filterOf, hasSign, type NodeFilter } from "./filters";
 import { edgesOf, thresholdsOf } from "./snapshot";
+import { runsWithout } from "./token-runs";
 import type { Circuit, Snapshot, Thresholds, Visible } from "./types";
 
 /**
@@ -11,7 +12,8 @@ import type { Circuit, Snapshot, Thresholds, Visible } from "./types";
  * visible nodes leads from it to a logit, if it is a token or a logit, or if it is pinned, grouped or selected. An edge
  * is visible if both its ends are, and its share is within the edge threshold or it is the strongest from its source to a
  * node on such a path, of tokens only the strongest of these. The token at the first position needs a visible edge, or a reason of its own. Shares are in single
- * precision, so thresholds are compared in it. Last, the circuit's filters hide what is not pinned, grouped or selected.
+ * precision, so thresholds are compared in it. Then the circuit's filters hide what is not pinned, grouped or selected.
+ * Last, tokens of a long prompt that have nothing to show are hidden where they are in a run.
  */
 export function visible(
   snapshot: Snapshot,
@@ -28,9 +30,10 @@ export function visible(
   const filtered = applyFilters(snapshot, circuit, kept, mask);
   const edges = visibleEdges(snapshot, circuit, mask, reaching, thresholds.edge);
   dropUnusedFirstToken(snapshot, kept, mask, edges);
+  const idleTokens = hideIdleTokens(snapshot, kept, mask, edges);
   const nodes = Uint32Array.from(snapshot.ids.keys()).filter((node) => mask[node] === 1);
   const inBands = [...filtered].filter(([, reason]) => reason === "error_bands").map(([node]) => node);
-  return { nodes, edges, mask, filtered, errorBands: errorBands(snapshot, inBands) };
+  return { nodes, edges, mask, filtered, idleTokens, errorBands: errorBands(snapshot, inBands) };
 }
 
 /** Indices of the nodes that are visible at any threshold: grouped, pinned or selected. */
@@ -134,4 +137,27 @@ function dropUnusedFirstToken(
   const first = kind.findIndex((code, node) => code === KIND.token && nodePosition[node] === 0);
   if (first < 0 || kept.has(first)) return;
   if (!edges.some((edge) => edgeSource[edge] === first)) mask[first] = 0;
+}
+
+/** Takes the tokens of a long prompt that have nothing to show out of the mask, where they are in a run; returns how many. */
+function hideIdleTokens(
+  { kind, nodePosition, edgeSource, tokens }: Snapshot,
+  kept: ReadonlySet<number>,
+  mask: Uint8Array,
+  edges: Uint32Array,
+): number {
+  if (tokens.length <= LONG_PROMPT) return 0;
+  const busy = new Set(Array.from(edges, (edge) => nodePosition[edgeSource[edge]]));
+  for (let node = 0; node < mask.length; node++) {
+    if (mask[node] === 1 && (kind[node] !== KIND.token || kept.has(node))) busy.add(nodePosition[node]);
+  }
+  const idle = new Uint8Array(tokens.length);
+  for (const { first, last } of runsWithout(busy, tokens.length)) idle.fill(1, first, last + 1);
+  let hidden = 0;
+  for (let node = 0; node < mask.length; node++) {
+    if (mask[node] === 0 || idle[nodePosition[node]] === 0) continue;
+    mask[node] = 0;
+    hidden += 1;
+  }
+  return hidden;
 }

@@ -1,5 +1,11 @@
 /** Measures of screen and figure, in pixels unless they say otherwise; written by `python -m tools.generate_frontend`. */
 
+/** Least space between two nodes of a cell that has room for its nodes. */
+export const NODE_GAP = 1.5;
+
+/** Lines of nodes in a row, at most. */
+export const LANES = 6;
+
 /** Width of the row labels, and the most that longer names of layers get, in pixels and as a share of the map. */
 export const GUTTER = 34;
 
@@ -29,8 +35,6 @@ export const SLANT_COS = 0.766;
 
 export const SLANT_SIN = 0.643;
 
-export const NODE_GAP = 1.5;
-
 export const ROW_LABEL_SPACE = 11;
 
 export const MANY_LOGITS = 4;
@@ -44,11 +48,11 @@ export const TEXT_SPACE = 17;
 /** Width from which a column is marked off by a line. */
 export const LEAST_COLUMN = 6;
 
-/** Lines of nodes in a row, at most. */
-export const LANES = 6;
-
 /** Height of a band of layers without visible nodes. */
 export const BAND = 7;
+
+/** Opacity of a band of positions: it is as high as the map. */
+export const TOKEN_BAND = 0.6;
 
 /** Least space between the nodes of two rows. */
 export const ROW_GAP = 3;

@@ -4,6 +4,7 @@
  */
 
 import { clamp, sum } from "../core/scales";
+import { type Positions, runsWithout } from "../core/token-runs";
 import { TOKEN_SIZE } from "../page/constants";
 import { monoWidth, shorten, textWidth, tokenLabel } from "../text/width";
 import {
@@ -35,9 +36,14 @@ export interface MapNode {
   readonly influence: number;
 }
 
-/** The strip of one token position, the text under it, and of the nodes in it the mean y and, tokens aside, the number. */
+/**
+ * The strip of one token position, the text under it, and of the nodes in it the mean y and, tokens aside, the number.
+ * Of a band, a run of positions without visible nodes, `position` is the first one and `last` the last one; else both are
+ * the same.
+ */
 export interface Column {
   readonly position: number;
+  readonly last: number;
   readonly x0: number;
   readonly x1: number;
   readonly text: string;
@@ -63,7 +69,7 @@ export interface MapLayout {
 
 /**
  * Tokens across, layers up by name: each node in the cell of its position and layer, largest first, apart if they fit.
- * Rows are as high as their nodes need; layers without nodes are thin bands.
+ * Rows are as high as their nodes need; layers without nodes, and runs of positions without, are thin bands.
  */
 export function mapLayout(
   nodes: readonly MapNode[],
@@ -73,9 +79,9 @@ export function mapLayout(
   height: number,
   tokenSize: number = TOKEN_SIZE,
 ): MapLayout {
-  const positions = [...new Set(nodes.map((node) => node.position))].sort((a, b) => a - b);
-  const place = new Map(positions.map((position, index) => [position, index]));
-  const texts = positions.map((position) => tokenLabel(tokenTexts[position]));
+  const strips = stripsOf(nodes, tokenTexts.length);
+  const place = new Map(strips.map(({ first }, index) => [first, index]));
+  const texts = strips.map((strip) => stripText(strip, tokenTexts));
   const textWidths = texts.map((text) => monoWidth(text, tokenSize));
   const nLayers = layers.length;
   const gutter = gutterOf(layers, width);
@@ -86,10 +92,11 @@ export function mapLayout(
   const crowds = crowdsOf(place, cells, nominal, nLayers + 1);
   const slanted = sum(textWidths.map((text, at) => Math.max(text + TOKEN_SPACE, crowds[at]))) > available;
   const bottom = slanted ? Math.min(BOTTOM - 8 + SLANT_SIN * Math.max(0, ...textWidths), 0.4 * height) : BOTTOM;
-  const crowd = positions.map(() => 0);
+  const crowd = strips.map(() => 0);
   for (const { kind, position } of nodes) if (kind !== "token") crowd[place.get(position) as number] += 1;
   const upright = textWidths.map((text) => (slanted ? SLANTED_SPACE : text + TOKEN_SPACE));
-  const base = sum(upright) > available ? crowd.map((count) => (count > 0 ? SLANTED_SPACE : QUIET)) : upright;
+  const narrow = strips.map(({ first, last }, at) => (crowd[at] > 0 || last > first ? SLANTED_SPACE : QUIET));
+  const base = sum(upright) > available ? narrow : upright;
   const columns = shareWidth(place, base, cells, nominal, gutter, available, nLayers + 1);
 
   const baseY = height - bottom;
@@ -124,8 +131,8 @@ export function mapLayout(
     }
   }
   const column = nodes.map(({ position }) => place.get(position) as number);
-  const sums = positions.map(() => 0);
-  const counts = positions.map(() => 0);
+  const sums = strips.map(() => 0);
+  const counts = strips.map(() => 0);
   for (const [index, at] of column.entries()) {
     sums[at] += y[index];
     counts[at] += 1;
@@ -135,16 +142,56 @@ export function mapLayout(
     y,
     radius,
     column,
-    columns: positions.map((position, index) => {
+    columns: strips.map(({ first, last }, index) => {
       const [x0, x1] = columns[index];
       const text = columnText(texts[index], x0, x1, slanted, tokenSize);
-      return { position, x0, x1, text, y: sums[index] / counts[index], crowd: crowd[index] };
+      const y = counts[index] > 0 ? sums[index] / counts[index] : baseY;
+      return { position: first, last, x0, x1, text, y, crowd: crowd[index] };
     }),
     rows: rowsOf(layers, gutter, middles, heights, needs),
     slanted,
     tokenY: baseY + (slanted ? 12 : 19),
     left: gutter,
   };
+}
+
+/**
+ * The least width, and no less than `width`, at which each column has room for its slanted text and its nodes in six
+ * lines. The screen scrolls over what is wider than the map; a figure squeezes it.
+ */
+export function contentWidth(
+  nodes: readonly MapNode[],
+  tokenTexts: readonly string[],
+  layers: readonly string[],
+  width: number,
+): number {
+  const strips = stripsOf(nodes, tokenTexts.length);
+  const place = new Map(strips.map(({ first }, index) => [first, index]));
+  const nominal = radii(nodes);
+  const needs = strips.map(() => SLANTED_SPACE);
+  for (const { position, row, members } of cellsOf(nodes)) {
+    const at = place.get(position) as number;
+    const line = sum(members.map((index) => 2 * nominal[index] + NODE_GAP)) + 6;
+    needs[at] = Math.max(needs[at], row > layers.length ? line : line / LANES);
+  }
+  return Math.max(width, gutterOf(layers, width) + RIGHT + sum(needs));
+}
+
+/** What is written under a column: its token, or how many tokens a band has. */
+function stripText({ first, last }: Positions, tokenTexts: readonly string[]): string {
+  return first === last ? tokenLabel(tokenTexts[first]) : `${(last - first + 1).toLocaleString("en")} tokens`;
+}
+
+/** The first and the last position of each column: of those with nodes, and of bands. */
+function stripsOf(nodes: readonly MapNode[], nTokens: number): Positions[] {
+  const busy = [...new Set(nodes.map(({ position }) => position))];
+  const single = busy.map((position) => ({ first: position, last: position }));
+  return [...single, ...runsWithout(busy, nTokens)].sort((a, b) => a.first - b.first);
+}
+
+/** Whether a column is a band: a run of positions without visible nodes. */
+export function isBand({ position, last }: Pick<Column, "position" | "last">): boolean {
+  return last > position;
 }
 
 /** The indices of the columns whose slanted texts have room, ascending; those with most nodes come first. */

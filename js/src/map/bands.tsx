@@ -1,41 +1,53 @@
-/** Layers without visible nodes, by keyboard and for screen readers; the pointer opens them on the canvas. */
+/** Bands of the map by keyboard and for screen readers; the pointer opens them on the canvas. */
 
 import { Button } from "../controls/button";
-import type { Layers } from "../core/opened";
-import { bandsOf } from "../layout/map-rows";
+import type { BandRange } from "../core/opened";
+import { clamp } from "../core/scales";
 import { closeBand, openBand } from "../store/bands";
 import type { Store } from "../store/store";
-import { bandText, opens, openText } from "./speech";
+import { showBand } from "./camera";
+import { type Camera, closedBands, frameOf, type Scene, stripOf } from "./scene";
+import { closedText, opens, openText, showsOnOpening } from "./speech";
 import type { MapView } from "./view";
 
 export function BandButtons({ store, view }: { store: Store; view: MapView }) {
-  const { rows } = view.scene.value.layout;
-  const { k, y } = view.camera.value;
-  const { snapshot } = store;
-  const closed = bandsOf({ rows }).filter((band) => opens(store, band));
-  const bands = [...closed, ...store.openBands.value].sort((a, b) => a.first - b.first || a.last - b.last);
-  const place = ({ first, last }: Layers) => {
-    const [low, high] = [rows[first + 1], rows[last + 1]];
-    const top = high.y - high.height / 2;
-    return { top: `${k * top + y}px`, height: `${k * (low.y + low.height / 2 - top)}px` };
-  };
+  const scene = view.scene.value;
+  const camera = view.camera.value;
+  const open = store.openBands.value;
+  const bands = [...closedBands(scene), ...open].sort(
+    (a, b) => a.of.localeCompare(b.of) || a.first - b.first || a.last - b.last,
+  );
   return (
     <>
       {bands.map((band) => {
-        const isOpen = store.openBands.value.includes(band);
+        const isOpen = open.includes(band);
         return (
           // The same element opens and closes, so that the keyboard stays on it.
           <Button
-            key={`${band.first}-${band.last}`}
-            class="layer-band"
-            style={place(band)}
-            aria-label={isOpen ? openText(snapshot, band) : bandText(snapshot, band)}
+            key={`${band.of}-${band.first}-${band.last}`}
+            class="map-band"
+            style={frameOfBand(scene, camera, band)}
+            aria-label={isOpen ? openText(store, band) : closedText(store, band)}
+            aria-description={isOpen ? undefined : showsOnOpening(store.snapshot, store.circuit.value, band)}
             aria-expanded={isOpen}
-            data-test={isOpen ? "open-layer-band" : "layer-band"}
-            onClick={() => (isOpen ? closeBand(store, band) : openBand(store, band))}
+            aria-disabled={!isOpen && !opens(store, band)}
+            data-test={`${isOpen ? "open-" : ""}${band.of === "layers" ? "layer" : "token"}-band`}
+            onFocus={() => showBand(view, band)}
+            onClick={() => {
+              if (isOpen) closeBand(store, band);
+              else if (opens(store, band)) openBand(store, band);
+            }}
           />
         );
       })}
     </>
   );
+}
+
+/** Where a band is on the canvas, as far as it is in view. */
+function frameOfBand(scene: Scene, { k, x, y }: Camera, band: BandRange) {
+  const [start, end] = stripOf(scene, band);
+  if (band.of === "layers") return { left: 0, right: 0, top: `${k * start + y}px`, height: `${k * (end - start)}px` };
+  const [left, right] = [k * start + x, k * end + x].map((edge) => clamp(edge, frameOf(scene).left, scene.width));
+  return { top: 0, bottom: 0, left: `${left}px`, width: `${right - left}px` };
 }

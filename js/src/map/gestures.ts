@@ -1,11 +1,12 @@
 /** Pointer gestures on the map: hover, select, drag nodes, draw a rectangle. */
 
 import type { Drag } from "../core/types";
-import { isToggle, listenOn, pointOn } from "../page/listen";
+import { type ClientPoint, isToggle, listenOn, pointOn } from "../page/listen";
 import { closeBand, openBand } from "../store/bands";
 import { dropOnNode } from "../store/commands";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
+import { bandAt, bandTextAt } from "./band-at";
 import { opens } from "./speech";
 import type { MapView } from "./view";
 
@@ -48,7 +49,7 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     if (press === null || press.kind === "ground") {
       if (event.buttons === 0) {
         store.actions.hover(view.nodeAt(point.x, point.y));
-        canvas.title = store.hovered.peek() === null ? view.bandTextAt(point.y) : "";
+        canvas.title = store.hovered.peek() === null ? bandTextAt(view, store, point) : "";
         canvas.classList.toggle("on-band", canvas.title.includes("click"));
       }
       return;
@@ -70,7 +71,7 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
     const point = at(event);
     if (press?.kind === "ground") {
       const still = Math.hypot(point.x - press.x, point.y - press.y) < DRAG_DISTANCE;
-      if (still && !isToggle(event)) clickGround(store, view, point.y);
+      if (still && !isToggle(event)) clickGround(store, view, point);
     } else if (press?.kind === "rectangle") {
       const area = view.rectangle.value;
       if (area !== null) store.actions.select(view.nodesIn(area), event.ctrlKey || event.metaKey ? "add" : "replace");
@@ -96,12 +97,12 @@ export function attachGestures(canvas: HTMLCanvasElement, view: MapView, store: 
 }
 
 /** Opens the band there, or takes the selection back, or closes the open band there. */
-function clickGround(store: Store, view: MapView, y: number): void {
-  const band = view.bandAt(y);
+function clickGround(store: Store, view: MapView, point: ClientPoint): void {
+  const band = bandAt(view, store, point);
   const selects = store.selected.value.length > 0 || store.paths.value !== null;
-  if (band !== null && !band.open && opens(store, band)) openBand(store, band);
+  if (band !== null && !band.open && opens(store, band)) view.about(point, () => openBand(store, band));
   else if (selects || band === null) store.actions.select([], "replace");
-  else if (band.open) closeBand(store, band);
+  else if (band.open) view.about(point, () => closeBand(store, band));
 }
 
 /** Announces a drop to the other panes; they see it in the next frame, so it is forgotten only in the one after. */

@@ -31,7 +31,7 @@ const NOT_SENT = "not sent to the page";
 export function hidden(
   snapshot: Snapshot,
   circuit: Circuit,
-  { nodes, edges, mask, filtered }: Visible,
+  { nodes, edges, mask, filtered, idleTokens }: Visible,
   { node }: Thresholds,
 ): { readonly nodes: Hidden; readonly edges: Hidden } {
   const { kind, share, ids, edgeShare, edgeSource, edgeTarget } = snapshot;
@@ -64,9 +64,10 @@ export function hidden(
         [NOT_SENT, unsent],
         [BELOW, belowNodes],
         ...byFilter,
+        ["in runs of tokens without a visible edge", idleTokens],
         [
           "without a visible way to an output",
-          snapshot.totalNodes - nodes.length - belowNodes - unsent - filtered.size,
+          snapshot.totalNodes - nodes.length - belowNodes - unsent - filtered.size - idleTokens,
         ],
       ],
     },

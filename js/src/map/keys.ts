@@ -5,6 +5,7 @@ import { ARROWS, type ArrowDirection, step } from "../layout/hit";
 import { listenOn } from "../page/listen";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
+import { reveal } from "./camera";
 import type { MapView } from "./view";
 import type { Zooming } from "./zoom";
 
@@ -58,6 +59,7 @@ function walk(view: MapView, store: Store, direction: ArrowDirection, extend: bo
   if (extend && view.cursor.value !== null) store.actions.select([view.cursor.value, node], "add");
   view.cursor.value = node;
   view.walking.value = true;
+  reveal(view, node);
   store.actions.hover(null);
 }
 

@@ -15,13 +15,13 @@ import { nodesOf } from "../store/paths";
 import type { Store } from "../store/store";
 import { nodeLabel } from "../wording/names";
 import type { Brush } from "./paint";
-import { type Camera, type Scene, spotOf } from "./scene";
+import { type Camera, isWide, MINIMAP_HEIGHT, type Scene, spotOf } from "./scene";
 
 /** Width of the ground around letters, on which edges do not show. */
 const HALO = 4;
 
 /** Where the button is that shows the whole map again. */
-const SHOW_ALL: Area = { x0: 34, y0: 4, x1: 108, y1: 32 };
+const SHOW_ALL: Area = { x0: 34, y0: 16, x1: 108, y1: 44 };
 
 /** The labels that have found a place, and what they were placed among. */
 export interface PlacedLabels {
@@ -44,7 +44,8 @@ export function placeLabels(store: Store, scene: Scene, camera: Camera, answers:
     };
   });
   const frame = labelFrame(scene.layout, scene.width);
-  const taken = camera.k > 1 ? [...answers, SHOW_ALL] : answers;
+  const minimap = isWide(scene, camera.k) ? [{ x0: frame.x0, y0: 0, x1: scene.width, y1: MINIMAP_HEIGHT }] : [];
+  const taken = [...answers, ...minimap, ...(camera.k > 1 ? [SHOW_ALL] : [])];
   const labelled = { dots, frame, taken, zoom: camera.k, size: CAPTION_SIZE };
   return { labelled, placed: mapLabels(labelled) };
 }

@@ -11,6 +11,7 @@ import { FilterControl } from "./filters";
 import { attachGestures } from "./gestures";
 import { attachKeys } from "./keys";
 import { Legend } from "./legend";
+import { Minimap } from "./minimap";
 import { ThresholdSliders } from "./sliders";
 import { describe } from "./speech";
 import { Tooltip } from "./tooltip";
@@ -33,7 +34,7 @@ export function MapPane({ store, onFrame }: Props) {
     const abort = new AbortController();
     const made = new MapView(canvas.current, store, onFrame, abort.signal);
     attachGestures(canvas.current, made, store, abort.signal);
-    zooming.current = attachZoom(canvas.current, made, abort.signal);
+    zooming.current = attachZoom(canvas.current, made, store, abort.signal);
     attachKeys(canvas.current, made, zooming.current, store, abort.signal);
     abort.signal.addEventListener(
       "abort",
@@ -65,6 +66,7 @@ export function MapPane({ store, onFrame }: Props) {
         />
         {view.value !== null && <Tooltip store={store} view={view.value} />}
         {view.value !== null && <BandButtons store={store} view={view.value} />}
+        {view.value !== null && <Minimap store={store} view={view.value} />}
         {zoomed && (
           <Button
             class="link-button map-reset"

@@ -1,12 +1,11 @@
 /** Draws the map on canvas contexts; every function draws one layer and keeps no state. */
 
 import { KIND } from "../core/constants";
-import type { Layers } from "../core/opened";
+import type { BandRange } from "../core/opened";
 import { shareOfInput } from "../core/snapshot";
 import type { Snapshot } from "../core/types";
-import { FAINT_WIDTHS, LEAST_COLUMN, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT } from "../layout/constants";
-import { type Column, columnsWithText } from "../layout/map-layout";
-import { bandsOf } from "../layout/map-rows";
+import { FAINT_WIDTHS, LEAST_COLUMN, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT, TOKEN_BAND } from "../layout/constants";
+import { type Column, columnsWithText, isBand } from "../layout/map-layout";
 import { mapEdge, type Trunk } from "../layout/routing";
 import {
   barHalf,
@@ -21,7 +20,7 @@ import {
   signedWidth,
 } from "../layout/strokes";
 import { CAPTION_SIZE, type Palette, TOKEN_SIZE } from "../page/constants";
-import { type Camera, frameOf, type Scene, spotOf } from "./scene";
+import { type Camera, closedBands, frameOf, type Scene, spotOf, stripOf } from "./scene";
 import { type Curve, traceArrowhead, traceCurve, traceFlatEnd, traceNode } from "./shapes";
 
 export interface Brush {
@@ -42,25 +41,19 @@ export interface Marks {
 }
 
 /** Row lines, column lines, row labels and token texts. */
-export function paintAxes(brush: Brush, scene: Scene, open: readonly Layers[] = []): void {
+export function paintAxes(brush: Brush, scene: Scene, open: readonly BandRange[] = []): void {
   const { context, palette, camera } = brush;
   const { layout, width, height } = scene;
   const frame = frameOf(scene);
   context.lineWidth = 1;
   context.strokeStyle = palette.grid;
   context.fillStyle = palette.grid;
-  for (const { top, bottom } of bandsOf(layout)) {
-    const y = camera.k * top + camera.y;
-    const height = Math.min(camera.k * bottom + camera.y, frame.bottom) - y;
-    if (height > 0) context.fillRect(frame.left, y + 1, width - frame.left, height - 2);
+  for (const band of closedBands(scene)) {
+    context.globalAlpha = band.of === "layers" ? 1 : TOKEN_BAND;
+    paintBand(brush, scene, band, 1);
   }
   context.globalAlpha = 0.4;
-  for (const { first, last } of open) {
-    const [low, high] = [layout.rows[first + 1], layout.rows[last + 1]];
-    const y = camera.k * (high.y - high.height / 2) + camera.y;
-    const bottom = Math.min(camera.k * (low.y + low.height / 2) + camera.y, frame.bottom);
-    if (bottom > y) context.fillRect(frame.left, y, width - frame.left, bottom - y);
-  }
+  for (const band of open) paintBand(brush, scene, band, 0);
   context.globalAlpha = 1;
   context.beginPath();
   for (const row of layout.rows) {
@@ -92,6 +85,19 @@ export function paintAxes(brush: Brush, scene: Scene, open: readonly Layers[] = 
   paintTokens(brush, scene, height);
 }
 
+/** Fills the strip of a band, this much narrower on both sides. */
+function paintBand({ context, camera: { k, x, y } }: Brush, scene: Scene, band: BandRange, less: number): void {
+  const frame = frameOf(scene);
+  const [start, end] = stripOf(scene, band);
+  if (band.of === "layers") {
+    const [top, bottom] = [k * start + y + less, Math.min(k * end + y, frame.bottom) - less];
+    if (bottom > top) context.fillRect(frame.left, top, scene.width - frame.left, bottom - top);
+  } else {
+    const [left, right] = [Math.max(k * start + x + less, frame.left), Math.min(k * end + x - less, scene.width)];
+    if (right > left) context.fillRect(left, 0, right - left, frame.bottom);
+  }
+}
+
 /** The errors of a layer as a band along its row, the stronger the more influence they have. */
 export function paintErrorBands({ context, palette, camera }: Brush, scene: Scene): void {
   const { layout, visible, width } = scene;
@@ -114,7 +120,6 @@ function paintTokens({ context, palette, camera, tokenFont }: Brush, { layout, w
   context.beginPath();
   context.rect(0, 0, width, height);
   context.clip();
-  context.fillStyle = palette.ink;
   context.font = `${TOKEN_SIZE}px ${tokenFont}`;
   context.textAlign = layout.slanted ? "right" : "center";
   context.textBaseline = "alphabetic";
@@ -123,6 +128,7 @@ function paintTokens({ context, palette, camera, tokenFont }: Brush, { layout, w
     const column = layout.columns[index];
     const x = (camera.k * (column.x0 + column.x1)) / 2 + camera.x;
     if (x < 24 || x > width) continue;
+    context.fillStyle = isBand(column) ? palette.muted : palette.ink;
     if (layout.slanted) {
       context.save();
       context.translate(x + 4, layout.tokenY);

@@ -1,20 +1,20 @@
 /** The map's canvas: keeps cached layers and repaints them in animation frames, only what has changed. */
 
-import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { EDGE_THRESHOLD, KIND } from "../core/constants";
+import { computed, effect, type ReadonlySignal, type Signal, signal, untracked } from "@preact/signals";
+import { EDGE_THRESHOLD } from "../core/constants";
 import { hasSign } from "../core/filters";
-import { isIn, type Layers } from "../core/opened";
 import { edgesOf } from "../core/snapshot";
 import { BEHIND, MAP_EDGE_OPACITY } from "../layout/constants";
 import type { MapLabel } from "../layout/map-labels";
-import { bandsOf } from "../layout/map-rows";
 import { signedOpacity } from "../layout/strokes";
 import { PALETTES } from "../page/constants";
+import type { ClientPoint } from "../page/listen";
 import type { Size } from "../page/size";
 import type { FoundPaths } from "../store/paths";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { answerArea, answerFont, type PlacedAnswer, paintAnswers, placeAnswers } from "./answers";
+import { followed, restOf, reveal } from "./camera";
 import { labelData, labelsWith, type PlacedLabels, paintLabels, placeLabels } from "./labels";
 import { nodeMarks } from "./marks";
 import {
@@ -29,11 +29,17 @@ import {
   paintOutlines,
   paintSignedEdges,
 } from "./paint";
-import { AT_REST, buildScene, type Camera, edgesOfSelected, type Scene, type Spot, shapeScale, spotOf } from "./scene";
-import { bandText, opens, openText } from "./speech";
-
-/** How far from a band, in CSS pixels, a click still is on it. */
-const BAND_SLACK = 4;
+import {
+  AT_REST,
+  buildScene,
+  type Camera,
+  edgesOfSelected,
+  frameOf,
+  type Scene,
+  type Spot,
+  shapeScale,
+  spotOf,
+} from "./scene";
 
 export interface DraggedFrame {
   readonly x0: number;
@@ -55,6 +61,8 @@ export class MapView {
   /** The node under a dragged one, onto which it would be dropped. */
   readonly dropTarget: Signal<NodeId | null> = signal(null);
   readonly scene: ReadonlySignal<Scene>;
+  /** The point of the canvas whose place stays while the layout changes; null for the middle. */
+  anchor: ClientPoint | null = null;
   /** The labels on show. */
   readonly labels: ReadonlySignal<readonly MapLabel[]>;
 
@@ -67,6 +75,7 @@ export class MapView {
   readonly #edges: HTMLCanvasElement;
   readonly #nodes: HTMLCanvasElement;
   readonly #onFrame: () => void;
+  #followed: Scene | null = null;
   #staleLayers = true;
   #request = 0;
 
@@ -90,6 +99,17 @@ export class MapView {
     );
     this.labels = computed(() => labelsWith(this.#labels.value, this.#pointed()));
     const stops = [
+      effect(() => {
+        this.scene.value;
+        untracked(() => this.#follow());
+      }),
+      effect(() => {
+        const [last] = store.selected.value.slice(-1);
+        untracked(() => {
+          this.#follow();
+          if (last !== undefined) reveal(this, last);
+        });
+      }),
       effect(() => {
         this.scene.value;
         this.camera.value;
@@ -118,35 +138,20 @@ export class MapView {
     });
   }
 
+  /** Changes what is visible while the place at a point of the canvas stays there. */
+  about(point: ClientPoint, change: () => void): void {
+    this.anchor = point;
+    change();
+    this.anchor = null;
+  }
+
   /** The node drawn at a point of the canvas. */
   nodeAt(x: number, y: number, slack = 3): NodeId | null {
     const { k, x: left, y: top } = this.camera.value;
     const scene = this.scene.value;
+    if (x < frameOf(scene).left) return null;
     const index = scene.grid.at((x - left) / k, (y - top) / k, slack / k, shapeScale(this.camera.value) / k);
     return index === null ? null : this.#id(index);
-  }
-
-  /** The band at a height, or near it, and whether it is open; null outside bands. */
-  bandAt(y: number): (Layers & { readonly open: boolean }) | null {
-    const { k, y: top } = this.camera.value;
-    const { layout } = this.scene.value;
-    const at = (y - top) / k;
-    const slack = BAND_SLACK / k;
-    const closed = bandsOf(layout).find((one) => one.top - slack <= at && at <= one.bottom + slack);
-    if (closed !== undefined) return { ...closed, open: false };
-    const layer = layout.rows.findIndex((row) => Math.abs(row.y - at) <= row.height / 2) - 1;
-    const open = this.#store.openBands.value.find((one) => isIn(one, layer));
-    return open === undefined ? null : { ...open, open: true };
-  }
-
-  /** What is in the band at a height, and what a click does; empty outside bands. */
-  bandTextAt(y: number): string {
-    const band = this.bandAt(y);
-    const { snapshot } = this.#store;
-    if (band === null) return "";
-    if (band.open) return `${openText(snapshot, band)} · click to close`;
-    const click = opens(this.#store, band) ? ` · click to see the strongest` : "";
-    return bandText(snapshot, band) + click;
   }
 
   nodesIn({ x0, y0, x1, y1 }: DraggedFrame): NodeId[] {
@@ -161,24 +166,20 @@ export class MapView {
     return index < 0 ? null : spotOf(this.scene.value, this.camera.value, index);
   }
 
-  /** What a zoom by key keeps in place: the last selected node, else the strongest one in sight, else the middle. */
-  middle(): { readonly x: number; readonly y: number } {
-    const { snapshot, selected, visible } = this.#store;
-    const { width, height } = this.size.value;
-    const inSight = (id: NodeId) => {
-      const spot = this.positionOf(id);
-      return spot !== null && spot.x >= 0 && spot.x <= width && spot.y >= 0 && spot.y <= height ? [spot] : [];
-    };
-    const features = [...visible.value.nodes].filter((node) => snapshot.kind[node] === KIND.feature);
-    const strongest = features.sort((a, b) => snapshot.influence[b] - snapshot.influence[a]);
-    const ids = [...[...selected.value].reverse(), ...strongest.map((node) => snapshot.ids[node])];
-    return ids.flatMap(inSight)[0] ?? { x: width / 2, y: height / 2 };
-  }
-
   /** A node's index among the visible ones; -1 if it is not visible. */
   indexOf(id: NodeId): number {
     const node = this.#store.snapshot.index.get(id);
     return node === undefined ? -1 : this.scene.value.indexOf[node];
+  }
+
+  /** Keeps the camera, in a new layout, on the place that it looked at. */
+  #follow(): void {
+    const scene = this.scene.value;
+    const before = this.#followed;
+    if (scene === before || scene.width === 0) return;
+    this.#followed = scene;
+    const camera = this.camera.value;
+    this.camera.value = before === null ? restOf(scene) : followed(camera, before, scene, this.anchor);
   }
 
   /** The index of the hovered or walked-to node; -1 if there is none. */

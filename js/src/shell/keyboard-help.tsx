@@ -12,7 +12,7 @@ const SECTIONS: readonly { readonly title: string; readonly rows: Rows }[] = [
       ["drag a node onto a node", "group both into a supernode"],
       ["drag a node into the circuit", "keep it, or add it to a box"],
       ["Shift and drag the ground", "select what is inside"],
-      ["drag the ground · Ctrl wheel", "pan · zoom"],
+      ["drag the ground · Ctrl wheel · Shift wheel", "pan · zoom · scroll"],
       ["click a grey band", "its strongest nodes · again: close"],
       ["+ · − · 0", "zoom in · out · show all"],
       ["arrow keys · Enter · Space", "walk · select · add to the selection"],

@@ -1,13 +1,13 @@
 /** Opens and closes bands of the map; seen in this view alone. */
 
-import type { Layers } from "../core/opened";
+import type { BandRange } from "../core/opened";
 import type { Store } from "./store";
 
-export function openBand({ openBands }: Store, { first, last }: Layers): void {
-  openBands.value = [...openBands.value, { first, last }];
+export function openBand({ openBands }: Store, { of, first, last }: BandRange): void {
+  openBands.value = [...openBands.value, { of, first, last }];
 }
 
-/** Closes the open bands of some layers, those within another, too. */
-export function closeBand({ openBands }: Store, { first, last }: Layers): void {
-  openBands.value = openBands.value.filter((band) => band.last < first || band.first > last);
+/** Closes the open bands of some layers or positions, those within another, too. */
+export function closeBand({ openBands }: Store, { of, first, last }: BandRange): void {
+  openBands.value = openBands.value.filter((band) => band.of !== of || band.last < first || band.first > last);
 }

@@ -3,7 +3,7 @@
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { boxes as boxesOf, threshold } from "../core/circuit";
 import { type Ghost, ghostsOf } from "../core/ghosts";
-import { type Layers, strongestIn } from "../core/opened";
+import { type BandRange, openedBy } from "../core/opened";
 import { thresholdsOf } from "../core/snapshot";
 import type { Box, Circuit, Drag, Failure, Snapshot, Thresholds, Visible } from "../core/types";
 import { visible as visibleOf } from "../core/visible";
@@ -90,7 +90,7 @@ export interface Store
   /** The paths that the map emphasises; seen in this view alone. */
   readonly paths: Signal<FoundPaths | null>;
   /** The bands of the map that are open; seen in this view alone. */
-  readonly openBands: Signal<readonly Layers[]>;
+  readonly openBands: Signal<readonly BandRange[]>;
   readonly actions: Actions;
   /** What a node is called: the user's label, the graph's, or its kind and number. */
   nameOf(node: NodeId): string;
@@ -133,8 +133,8 @@ export function createStore(
   const preview = signal<Thresholds | null>(null);
   const thresholds = computed(() => preview.value ?? thresholdsOf(snapshot, circuit.value));
   const paths = signal<FoundPaths | null>(null);
-  const openBands = signal<readonly Layers[]>([]);
-  const opened = computed(() => openBands.value.flatMap((band) => strongestIn(snapshot, circuit.value, band)));
+  const openBands = signal<readonly BandRange[]>([]);
+  const opened = computed(() => openBands.value.flatMap((band) => openedBy(snapshot, circuit.value, band)));
   let latest: Visible | null = null;
   const visible = computed(() => {
     const kept = [...chosen.selected.value, ...nodesOf(paths.value), ...opened.value];

@@ -1,0 +1,134 @@
+"""`panels`: a figure of several panels, for what belongs together in a paper."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from circuit_widget.arguments import has_entries, of_type, quoted, whole_number
+from circuit_widget.circuit.document import Circuit
+from circuit_widget.errors import FigureError
+from circuit_widget.figure.figure import Figure, FigureEffect, check_boxes, width_in_inches
+from circuit_widget.figure.output.recipe import make_panels_recipe
+from circuit_widget.figure.scene.panels_scene import (
+    BETWEEN,
+    LETTERS,
+    MARGIN,
+    NARROWEST_COLUMN,
+    FigurePanel,
+    compose_panels,
+)
+from circuit_widget.figure.scene.style import PX_PER_INCH
+from circuit_widget.graph import Graph
+from circuit_widget.intervention.effect import Effect
+from circuit_widget.intervention.studies.controls import Controls
+from circuit_widget.intervention.studies.strength_sweep import Sweep
+from circuit_widget.intervention.studies.validation import Validation
+from circuit_widget.wording.text import printable
+
+EXPECTED = (
+    "Panels are a list, or a mapping from titles, of widgets, graphs, effects, controls, sweeps, validations, or pairs and "
+    "triples: (graph, circuit), (graph, circuit, effect)"
+)
+
+
+@runtime_checkable
+class Displays(Protocol):
+    """What displays a graph: the widget."""
+
+    def displayed(self) -> tuple[Graph, Circuit, FigureEffect]:
+        """Return the graph, the circuit and the effect that are displayed."""
+
+
+PanelEntry: TypeAlias = Displays | Graph | Effect | Controls | Sweep | Validation | Sequence[Any]
+"""What a panel can be made of."""
+
+PanelEntries: TypeAlias = Sequence[PanelEntry] | Mapping[str, PanelEntry]
+"""Panels in reading order, with their titles where it is a mapping."""
+
+
+def panels(entries: PanelEntries, columns: int = 2, width: float = 6.75, title: str | None = None) -> Figure:
+    """Return one figure of several panels, each with a letter: small multiples, a comparison of prompts, a study beside it.
+
+    A graph is its map, (graph, circuit) its circuit, and (graph, circuit, effect) the circuit with what the effect did. An
+    effect, or its Controls, is bars; a sweep is curves; a validation is points. A widget is what it displays. Equal circuits
+    of a graph have their boxes at the same places, the prompt stands above all panels or, where prompts differ, in each,
+    and one legend is below them.
+
+    Args:
+        entries: up to 26 of these, or a mapping from titles to them.
+        columns: panels in a row.
+        width: inches of the whole figure, 2 to 12.
+        title: a line above the figure.
+
+    Raises:
+        FigureError: no panel or too many, something that is no panel, a width out of range, or columns that are too narrow.
+        NodeError, CircuitError: a circuit that does not fit its graph.
+    """
+    inches = width_in_inches(width)
+    count = whole_number(columns, "The columns of a figure", FigureError, least=1)
+    if title is not None:
+        of_type(title, str, "The title of a figure is a text, or None", FigureError)
+    if isinstance(entries, Mapping):
+        listed = [
+            (of_type(name, str, "The title of a panel is a text", FigureError), one) for name, one in entries.items()
+        ]
+    elif has_entries(entries):
+        listed = [("", one) for one in entries]
+    else:
+        raise FigureError(f"{EXPECTED}; given {quoted(entries)}.")
+    if not 1 <= len(listed) <= len(LETTERS):
+        raise FigureError(f"A figure has 1 to {len(LETTERS)} panels; given {len(listed)}.")
+    count = min(count, len(listed))
+    most = int((PX_PER_INCH * inches - 2 * MARGIN + BETWEEN) / (NARROWEST_COLUMN + BETWEEN))
+    if count > most:
+        raise FigureError(
+            f"{count} columns in {inches:g} inches are too narrow to read; use columns={most} or a larger width."
+        )
+    made = _with_circuits([_panel(printable(name), one) for name, one in listed])
+    scene = compose_panels(made, count, PX_PER_INCH * inches, title)
+    return Figure(scene, make_panels_recipe(made, count, inches))
+
+
+def _panel(title: str, entry: object) -> FigurePanel:
+    """Return a panel, checked. Raises FigureError for something else, NodeError or CircuitError for a circuit that does not fit."""
+    match entry:
+        case Sweep() if entry.effects:
+            return FigurePanel(title or printable(entry.name), entry.effects[0].graph, Circuit(), study=entry)
+        case Validation() if entry.effects:
+            return FigurePanel(title, next(iter(entry.effects.values())).graph, Circuit(), study=entry)
+        case Effect():
+            return FigurePanel(title, entry.graph, Circuit(), entry, bars=True)
+        case Controls():
+            return FigurePanel(title, entry.effect.graph, Circuit(), entry.effect, entry, bars=True)
+        case Graph():
+            return FigurePanel(title, entry, Circuit())
+        case [Graph() as graph, Circuit() as circuit]:
+            return _of_circuit(title, graph, circuit, None)
+        case [Graph() as graph, Circuit() as circuit, (Effect() | Controls() | None) as effect]:
+            return _of_circuit(title, graph, circuit, effect)
+        case Displays():
+            return _of_circuit(title, *entry.displayed())
+        case _:
+            raise FigureError(f"{EXPECTED}; given {quoted(entry)}.")
+
+
+def _with_circuits(made: list[FigurePanel]) -> list[FigurePanel]:
+    """Return the panels, bars of an effect with the groups of the first circuit of their graph."""
+    return [
+        replace(
+            panel,
+            circuit=next(
+                (one.circuit for one in made if one.graph is panel.graph and one.circuit.boxes()), panel.circuit
+            ),
+        )
+        if panel.bars
+        else panel
+        for panel in made
+    ]
+
+
+def _of_circuit(title: str, graph: Graph, circuit: Circuit, effect: FigureEffect) -> FigurePanel:
+    document = check_boxes(circuit.check(graph))
+    if isinstance(effect, Controls):
+        return FigurePanel(title, graph, document, effect.effect, effect)
+    return FigurePanel(title, graph, document, effect)
