@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     figure = _command(commands, "figure", "graph and circuit to a picture", FIGURE)
     figure.add_argument("graph", type=Path, help="graph file, as written by trace or graph.save()")
     figure.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="picture to write (.svg, .pdf, .png)"
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="picture to write (.svg, .pdf, .png, .tex)"
     )
     figure.add_argument("--circuit", type=Path, metavar="FILE", help="circuit document, as written by circuit.save()")
     figure.add_argument(
@@ -286,7 +286,7 @@ def _answer(target: Target, is_token: bool) -> str:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    _can_write(options.output, "figure", (".svg", ".pdf", ".png"))
+    _can_write(options.output, "figure", (".svg", ".pdf", ".png", ".tex"))
     from circuit_widget.circuit.document import Circuit
     from circuit_widget.graph import Graph
 

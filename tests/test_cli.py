@@ -112,7 +112,7 @@ def test_html_writes_the_graph_and_the_circuit_as_one_file(
         ),
         (["trace", PROMPT, "--model", "no/such", "--transcoders", ".", "-o", "x.safetensors"], "no/such"),
         (["figure", "missing.safetensors", "-o", "x.svg"], "missing.safetensors"),
-        (["figure", "missing.safetensors", "-o", "x.docx"], "x.docx has to end in .svg or .pdf or .png"),
+        (["figure", "missing.safetensors", "-o", "x.docx"], "x.docx has to end in .svg or .pdf or .png or .tex"),
         (["html", "missing.safetensors", "-o", "x.html"], "missing.safetensors"),
         (["html", "missing.safetensors", "-o", "x.pdf"], "x.pdf has to end in .html"),
         (["html", "missing.safetensors", "-o", "nowhere/x.html"], "no directory nowhere"),

@@ -183,16 +183,13 @@ def code(given: Displayed, folder: Path) -> None:
 def output_of_a_notebook(given: Displayed, folder: Path) -> None:
     del folder
     figure = given.figure
-    plain = Elements(picture_of(displayed("x").figure)["text/html"]).found
-    found = Elements(picture_of(figure)["text/html"]).found
+    picture = picture_of(figure)
+    plain = Elements(picture_of(displayed("x").figure).words["text/html"]).found
+    found = Elements(picture.words["text/html"]).found
     assert [(tag, sorted(names)) for tag, names in found] == [(tag, sorted(names)) for tag, names in plain]
-    ((_, image),) = [one for one in found if one[0] == "img"]
-    assert (image["alt"] or "").startswith(
-        figure.scene.title.replace("\r\n", "\n").replace("\r", "\n")[:20].replace("\0", "")
-    )
-    kind, _, data = (image["src"] or "").partition(";base64,")
-    assert kind in ("data:image/png", "data:image/svg+xml")
-    base64.b64decode(data, validate=True)
+    assert picture.words["text/plain"].startswith(figure.scene.title[:20])
+    assert set(picture.image) == {"image/png"}
+    base64.b64decode(picture.image["image/png"], validate=True)
 
 
 def kept_work(given: Displayed, folder: Path) -> None:

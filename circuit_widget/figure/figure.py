@@ -1,4 +1,4 @@
-"""Figures of graphs and circuits: made once, saved as SVG, PDF or PNG."""
+"""Figures of graphs and circuits: made once, saved as SVG, PDF, PNG or TikZ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from circuit_widget.figure.output.pdf import write_pdf
 from circuit_widget.figure.output.png import write_png
 from circuit_widget.figure.output.recipe import make_recipe, read_recipe
 from circuit_widget.figure.output.svg import texts_of, write_svg
+from circuit_widget.figure.output.tikz import write_tikz
 from circuit_widget.figure.scene.compose import Part, compose
 from circuit_widget.figure.scene.scene import Scene
 from circuit_widget.figure.scene.style import PX_PER_INCH
@@ -63,6 +64,14 @@ class Figure:
         """Return the figure as an SVG document with real text."""
         return write_svg(self.scene, self.recipe)
 
+    def tikz(self) -> str:
+        """Return the figure as a LaTeX document with one TikZ picture, in sans serif and typewriter fonts of LaTeX.
+
+        It compiles by itself with pdfLaTeX and the packages tikz and lmodern; the tikzpicture can be copied into a paper.
+        Characters beyond Latin-1 are drawn as boxes. The recipe is the first comment.
+        """
+        return write_tikz(self.scene, self.recipe)
+
     def pdf(self, fonts: Fonts = ()) -> bytes:
         """Return the figure as a PDF page with real text and embedded fonts.
 
@@ -95,9 +104,9 @@ class Figure:
         return cover(texts_of(self.scene), chosen_folders(fonts)).missing
 
     def save(self, path: str | Path, fonts: Fonts = ()) -> Path:
-        """Write the figure, whole or not at all, in the format of the file's ending: .svg, .pdf or .png; return the path.
+        """Write the figure, whole or not at all, in the format of its ending: .svg, .pdf, .png or .tex; return the path.
 
-        `fonts` are folders of font files for characters that the bundled fonts lack, as in `pdf`; SVG needs none.
+        `fonts` are folders of font files for characters that the bundled fonts lack, as in `pdf`; SVG and TikZ (.tex) need none.
         Raises FigureError for another ending, for a file that cannot be written, and where a library is missing.
         """
         file = require_path(path, FigureError)
@@ -109,8 +118,10 @@ class Figure:
                 content = write_pdf(self.scene, self.recipe, self._coverage(fonts))
             case ".png":
                 content = write_png(self.scene, self.recipe, self._coverage(fonts), SAVED_SCALE)
+            case ".tex":
+                content = self.tikz().encode()
             case _:
-                raise FigureError(f"A figure is saved as .svg, .pdf or .png; given {file.name!r}.")
+                raise FigureError(f"A figure is saved as .svg, .pdf, .png or .tex; given {file.name!r}.")
         return write_bytes(file, content, "figure", FigureError)
 
     def _coverage(self, fonts: Fonts) -> Coverage:

@@ -57,6 +57,12 @@ def qk_contributors(graph: Graph, node: str | Feature | None) -> list[QkContribu
     return [found for one in known if names is not None for found in _of_node(names, one, origin.nodes[one][0][KEPT])]
 
 
+def nodes_with_contributors(graph: Graph) -> int:
+    """Return how many nodes of a graph have contributors in its file."""
+    nodes = origin_of(graph).nodes
+    return sum(node in nodes and nodes[node][0].get(KEPT) is not None for node in graph.node_ids)
+
+
 def qk_frame(graph: Graph, node: str | Feature | None = None) -> pandas.DataFrame:
     """What contributes to the attention scores of a node, or of all nodes: kept from a file, listed, not drawn.
 

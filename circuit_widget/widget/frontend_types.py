@@ -13,7 +13,7 @@ from typing import Any
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.widget.requests.registry import REQUESTS
-from circuit_widget.widget.wire import envelopes, graph_messages, html_messages, snapshot_messages
+from circuit_widget.widget.wire import envelopes, graph_messages, html_messages, picture_messages, snapshot_messages
 from circuit_widget.widget.wire import experiment_messages as experiments
 from circuit_widget.widget.wire import study_messages as studies
 from circuit_widget.widget.wire.typescript import interface, typescript
@@ -30,6 +30,7 @@ ALIASES: Mapping[str, Mapping[str, Any]] = {
     "graph-messages": {},
     "envelopes": {},
     "html-messages": {},
+    "picture-messages": {},
 }  # fmt: skip
 """The modules of messages, and their names for other types."""
 
@@ -39,6 +40,7 @@ DECLARED: Mapping[str, tuple[ModuleType, ...]] = {
     "graph-messages": (graph_messages, snapshot_messages),
     "envelopes": (envelopes,),
     "html-messages": (html_messages,),
+    "picture-messages": (picture_messages,),
 }
 """Where the interfaces of each are declared."""
 

@@ -1,10 +1,16 @@
-"""The picture of a widget in its notebook, for readers where no widget can run: an output of its own below the widget's."""
+"""The picture of a widget in its notebook, for readers where no widget can run: two outputs of its own below the widget's.
+
+The first has its words, the second the image. So the image is in the notebook once, as the type that every reader shows,
+and the words are HTML, whose style hides what is not to be seen.
+"""
 
 from __future__ import annotations
 
 import base64
 import html
 import logging
+from dataclasses import dataclass, field
+from typing import Any
 
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure
@@ -23,26 +29,49 @@ SCALE = 1.25
 MOST_FAINT = (4_000, 500)
 """Edges without sign in a picture: of tens of thousands, which take seconds, and of one that is too long."""
 
+LONGEST = 125_000
+"""Most characters of an image with all its edges."""
+
 VIEW = "circuit-widget-view"
 """Class of the element in which the page displays a widget."""
 
 PICTURE = "circuit-widget-picture"
+"""Class of the element with a picture's words."""
 
-LONGEST_COPY = 125_000
-"""Most characters of a PNG that is in the notebook twice: in the HTML and by itself, for readers that show no HTML."""
+IMAGE = "circuit-widget-image"
+"""Class of the element with its image where that is HTML."""
+
+SPOKEN = "circuit-widget-spoken"
+"""Class of words that a screen reader reads beside the image."""
+
+MARK = "circuit_widget"
+"""Metadata of an output of ours: which it is, and the number of the picture, by which a page knows that it is outdated."""
+
+OUTPUT = ".jp-OutputArea-child"
+WORDS = f"{OUTPUT}:has(.{PICTURE})"
 
 # Where the widget is displayed, it hides the picture; where it is not, the picture hides the host's note that it is not.
 STYLE = (
-    f".jp-OutputArea-child:has(.{VIEW}) + .jp-OutputArea-child:has(.{PICTURE}), "
-    f".jp-OutputArea-child:not(:has(.{VIEW})):has(+ .jp-OutputArea-child .{PICTURE}) {{ display: none; }}"
+    f"{OUTPUT}:has(.{VIEW}) + {WORDS}, {OUTPUT}:has(.{VIEW}) + {WORDS} + {OUTPUT}:has(img, .{IMAGE}), "
+    f"{OUTPUT}:not(:has(.{VIEW})):has(+ {OUTPUT} .{PICTURE}) {{ display: none; }} "
+    f".{SPOKEN} {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}"
 )
 
 
-def picture_of(figure: Figure) -> Bundle:
-    """Return a figure as an output: `text/html` with the picture inside, and `image/png` where that is not too long.
+@dataclass(frozen=True)
+class NotebookPicture:
+    """A picture as two outputs by their media types, and the metadata of the image."""
 
-    The picture is a PNG; of one that is too long, fewer edges without sign are drawn. Without the library that draws
-    one, it is an SVG, which the reader's fonts draw.
+    words: Bundle
+    image: Bundle
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def picture_of(figure: Figure) -> NotebookPicture:
+    """Return a figure as outputs: its description, and a PNG.
+
+    Of an image that is too long, fewer edges without sign are drawn. Without the library that draws a PNG, it is an SVG
+    inside HTML, which the reader's fonts draw.
     """
     for most in MOST_FAINT:
         scene = thinned(figure.scene, most)
@@ -50,30 +79,33 @@ def picture_of(figure: Figure) -> Bundle:
             png = _text(write_small_png(scene, figure.recipe, SCALE))
         except FigureError as error:
             LOG.debug("The picture is SVG: %s", error)
-            return _image(scene, "svg+xml", _text(write_svg(scene, figure.recipe).encode()))
-        if len(png) <= LONGEST_COPY:
-            return {**_image(scene, "png", png), "image/png": png}
-    return _image(scene, "png", png)
+            return _vector(scene, _text(write_svg(scene, figure.recipe).encode()))
+        if len(png) <= LONGEST:
+            break
+    return NotebookPicture(
+        _words(_description(scene), SPOKEN), {"image/png": png}, {"image/png": {"width": round(scene.width)}}
+    )
 
 
-def words_instead(words: str) -> Bundle:
+def words_instead(words: str) -> NotebookPicture:
     """Return a text in place of a picture: one that is not drawn yet, or cannot be drawn."""
-    return _output(f"<p>{_escaped(words)}</p>", words)
+    return NotebookPicture(_words(words, ""), {"text/html": f'<div class="{IMAGE}"></div>'})
 
 
-def _image(scene: Scene, kind: str, data: str) -> Bundle:
-    words = f"{scene.title}. {scene.description}"
-    size = f'width="{scene.width:.0f}" style="max-width: 100%"'
-    return _output(f'<img src="data:image/{kind};base64,{data}" alt="{_escaped(words)}" {size}>', words)
+def _vector(scene: Scene, data: str) -> NotebookPicture:
+    source, size = f"data:image/svg+xml;base64,{data}", f'width="{scene.width:.0f}" style="max-width: 100%"'
+    image = f'<div class="{IMAGE}"><img src="{source}" alt="" {size}></div>'
+    return NotebookPicture(_words(_description(scene), SPOKEN), {"text/html": image})
 
 
-def _output(content: str, words: str) -> Bundle:
+def _description(scene: Scene) -> str:
+    return f"{scene.title}. {scene.description}"
+
+
+def _words(words: str, kind: str) -> Bundle:
+    content = f'<p class="{kind}">{html.escape(words)}</p>'
     return {"text/html": f'<div class="{PICTURE}"><style>{STYLE}</style>{content}</div>', "text/plain": words}
 
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text, quote=True)

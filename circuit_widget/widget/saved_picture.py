@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part
-from circuit_widget.widget.picture_output import Bundle, picture_of, words_instead
+from circuit_widget.widget.picture_output import MARK, Bundle, NotebookPicture, picture_of, words_instead
+from circuit_widget.widget.wire.picture_messages import NotebookOutput, PictureState
 from circuit_widget.widget.worker.debounced import Debounced, Outdated
 
 LOG = logging.getLogger(__name__)
 
-WAIT = 0.8
+WAIT = 0.5
 """Seconds from a change to the picture of it: the page is displayed first, and a drag makes one picture."""
 
 PATIENCE = 60.0
@@ -36,13 +37,20 @@ class Pictured(Protocol):
 
 
 class SavedPicture:
-    """The picture below a widget, in each cell that displays it; they all have one id."""
+    """The picture below a widget, in each cell that displays it; its outputs have one id each.
 
-    def __init__(self, widget: Pictured, wait: float = WAIT) -> None:
+    `tell` is given the state of the picture once it is published, for a page that cannot address outputs by their ids:
+    one that was loaded after the cell ran.
+    """
+
+    def __init__(self, widget: Pictured, tell: Callable[[PictureState], object], wait: float = WAIT) -> None:
         self._widget = widget
+        self._tell = tell
         self._id = uuid.uuid4().hex
         self._publish: Publish | None = None
-        self._drawn: Bundle | None = None
+        self._number = 0
+        self._published: NotebookPicture | None = None
+        self._drawn: NotebookPicture | None = None
         self._debounced = Debounced(self._draw, wait)
 
     def display(self, publish: Publish) -> None:
@@ -66,6 +74,20 @@ class SavedPicture:
         """Leave the picture as it is."""
         self._debounced.close()
 
+    def outputs(self) -> list[NotebookOutput]:
+        """Return the outputs as they were published last; none before."""
+        if self._published is None:
+            return []
+        picture, number = self._published, self._number
+        parts: list[tuple[str, Bundle, dict[str, Any]]]
+        parts = [("words", picture.words, {}), ("image", picture.image, picture.metadata)]
+        return [
+            NotebookOutput(
+                id_ := f"{self._id}-{part}", dict(data), {**metadata, MARK: {"output": id_, "number": number}}
+            )
+            for part, data, metadata in parts
+        ]
+
     def _draw(self, outdated: Outdated) -> None:
         try:
             # A circuit of too many boxes for a figure is left out of it.
@@ -80,11 +102,18 @@ class SavedPicture:
             picture = words_instead(f"{self._widget!r}: the picture could not be drawn.")
         if not outdated():
             self._drawn = picture
+            self._number += 1
             self._send(picture, update=True)
 
-    def _send(self, picture: Bundle, update: bool) -> None:
-        if self._publish is not None:
-            self._publish(data=picture, metadata={}, transient={"display_id": self._id}, update=update)
+    def _send(self, picture: NotebookPicture, update: bool) -> None:
+        self._published = picture
+        if self._publish is None:
+            return
+        for output in self.outputs():
+            self._publish(
+                data=output.data, metadata=output.metadata, transient={"display_id": output.id}, update=update
+            )
+        self._tell(PictureState(self._id, self._number))
 
 
 DISPLAYED: weakref.WeakSet[SavedPicture] = weakref.WeakSet()

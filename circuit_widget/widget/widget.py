@@ -76,7 +76,7 @@ class CircuitWidget(anywidget.AnyWidget):
     """
 
     _esm = FRONTEND.module
-    _code = traitlets.Bytes(FRONTEND.code, read_only=True).tag(sync=True)
+    _code = traitlets.Unicode(FRONTEND.code, read_only=True).tag(sync=True)
     _panels = traitlets.Bytes(FRONTEND.panels, read_only=True).tag(sync=True)
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
@@ -89,6 +89,7 @@ class CircuitWidget(anywidget.AnyWidget):
     settings = traitlets.Dict().tag(sync=True, echo_update=False)
     capabilities = traitlets.Dict(read_only=True).tag(sync=True)
     kept = traitlets.Dict(read_only=True).tag(sync=True)
+    _picture_state = traitlets.Dict(read_only=True).tag(sync=True)
     graphs = traitlets.Dict(json_of(GraphSteps(None, None)), read_only=True).tag(sync=True)
 
     def __init__(
@@ -111,12 +112,12 @@ class CircuitWidget(anywidget.AnyWidget):
         self.set_trait("capabilities", json_of(Capabilities(fitting is not None, why_not, figure=True)))
         self.observe(answer_where_requested, "comm")
         super().__init__(circuit=first, settings=settings)
-        self._picture = SavedPicture(self)
+        self._picture = SavedPicture(self, lambda state: self._experiments.traits.set("_picture_state", json_of(state)))
         self._graphs.displayed.keeping.start()
         self.observe(lambda _: self._picture.changed(), ["circuit", "effect", "snapshot"])
         self.observe(lambda _: self._graphs.changed(), ["circuit", "effect"])
         self._worker = Worker.of(graph if fitting is None else fitting, self)
-        receiver = Receiver(self, self._graphs, self._worker, self.send)
+        receiver = Receiver(self, self._graphs, self._worker, self.send, lambda: self._picture.outputs())
         self.on_msg(lambda _, content, __: receiver.receive(content))
 
     @property

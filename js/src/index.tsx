@@ -9,6 +9,7 @@ import { hostTheme, type ThemeName, watchHostTheme } from "./page/theme";
 import { App } from "./shell/app";
 import { attachKeyboard } from "./shell/keyboard";
 import { styles } from "./shell/styles";
+import { followPicture } from "./store/notebook-picture";
 import { createStore } from "./store/store";
 import type { RenderContext, WidgetModel } from "./wire/host";
 import { Rpc } from "./wire/rpc";
@@ -28,7 +29,9 @@ function render({ model, el, signal }: RenderContext): () => void {
     delete root.dataset.ready;
     const displayed = AbortSignal.any([graph.signal, lifetime.signal]);
     const number = (model.get("snapshot") as Partial<SnapshotMessage> | null)?.number;
-    showGraph(model, root, theme, new Rpc(model, displayed, () => kernelGone(model, el), number), displayed);
+    const rpc = new Rpc(model, displayed, () => kernelGone(model, el), number);
+    showGraph(model, root, theme, rpc, displayed);
+    followPicture(model, rpc, displayed);
   };
   const unlisten = listen(model, "change:snapshot", show);
   show();

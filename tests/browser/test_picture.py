@@ -1,7 +1,6 @@
 """The picture in the notebook is that of the widget as it is, and it is visible where the widget is not."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,13 @@ from tests.browser.widget_view import FEATURES, LOAD, SHOW, WidgetView
 
 TWO = "first, second = visible.id[:2]\n"
 PICTURE = ".circuit-widget-picture"
+IMAGE = ".jp-OutputArea-output img"
+
+# Whether the image in the notebook is another one.
+CHANGED = """(before) => {
+  const { outputs } = window.jupyterapp.shell.currentWidget.content.widgets[1].model;
+  return outputs.get(2).data["image/png"].trim() !== before;
+}"""
 
 
 @pytest.fixture(scope="module", params=["lab", "notebook"])
@@ -54,9 +60,10 @@ def outputs(file: Path, cell: int = 1) -> list[dict[str, str]]:
     ]
 
 
-def described(picture: dict[str, str]) -> str:
-    (words,) = re.findall('alt="([^"]*)"', picture["text/html"])
-    return str(words)
+def picture_is_hidden(notebook: Notebook) -> None:
+    """Assert that the live widget is displayed alone."""
+    assert notebook.page.locator(PICTURE).is_hidden()
+    assert notebook.page.locator(IMAGE).is_hidden()
 
 
 def is_drawn(image: Locator) -> bool:
@@ -70,30 +77,48 @@ def test_after_each_gesture_the_saved_picture_is_the_current_one(
     view = WidgetView(notebook)
     wait_for_picture(notebook)
     before = outputs(file_of(notebook, host))
-    assert [set(output) for output in before] == [{"text/plain"}, {"text/plain", "text/html", "image/png"}]
-    assert notebook.page.locator(PICTURE).is_hidden()
+    assert [set(output) for output in before] == [{"text/plain"}, {"text/plain", "text/html"}, {"image/png"}]
+    picture_is_hidden(notebook)
 
     view.drag(*(view.place(node) for node in notebook.python("[first, second]")))
     view.name_group("both")
     notebook.wait_until("len(widget.circuit.supernodes) == 1")
     wait_for_picture(notebook)
     grouped = outputs(file_of(notebook, host))
-    assert "Supernodes: both." in described(grouped[1])
+    assert "Supernodes: both." in grouped[1]["text/plain"]
     view.ablate("both")
     wait_for_picture(notebook)
     file = file_of(notebook, host)
     ablated = outputs(file)
-    assert len({picture[1]["image/png"] for picture in (before, grouped, ablated)}) == 3
+    assert len({picture[2]["image/png"] for picture in (before, grouped, ablated)}) == 3
     assert sum(len(text) for output in ablated for text in output.values()) < 250_000
     assert view.box("both").is_visible()
 
     notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     notebook.page.reload(timeout=START_TIMEOUT)
-    image = notebook.page.locator(f"{PICTURE} img")
+    image = notebook.page.locator(IMAGE)
     image.wait_for()
     assert is_drawn(image)
-    assert image.get_attribute("src") == f"data:image/png;base64,{ablated[1]['image/png']}".strip()
+    assert image.get_attribute("src") == f"data:image/png;base64,{ablated[2]['image/png']}".strip()
     assert notebook.page.get_by_text("model not found").filter(visible=True).count() == 0
     notebook.page.goto("about:blank")
     # The hosts themselves log what the picture stands in for.
     complaints[:] = [one for one in complaints if "widget model not found" not in one]
+
+
+def test_after_a_reload_of_the_page_the_picture_goes_on_following_the_widget(
+    open_notebook: OpenNotebook, host: JupyterServer
+) -> None:
+    notebook = displayed_in(open_notebook, on=host)
+    wait_for_picture(notebook)
+    before = outputs(file_of(notebook, host))
+    notebook.page.reload(timeout=START_TIMEOUT)
+    notebook.wait_for_kernel()
+    view = WidgetView(notebook)
+    notebook.tell("widget.group('both', [first, second])")
+    view.box("both").wait_for()
+    notebook.page.wait_for_function(CHANGED, arg=before[2]["image/png"].strip())
+    grouped = outputs(file_of(notebook, host))
+    assert "Supernodes: both." in grouped[1]["text/plain"]
+    picture_is_hidden(notebook)
+    assert view.box("both").is_visible()

@@ -126,6 +126,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.figure.effect": NONE,
     "Graph.figure.title": ANY_TEXT | NONE,
     "panels.title": ANY_TEXT | NONE,
+    "panels.columns": ONE | HUGE,
+    "panels.entries": NOTHING,
     "part": NOTHING,
     "width": NOTHING,
     # Of a model.

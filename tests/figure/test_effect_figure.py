@@ -11,6 +11,8 @@ from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.effect_scene import draw_effect
 from circuit_widget.figure.scene.scene import Label, Lines, Paint, Pen, Rectangle
 from circuit_widget.intervention.studies.controls import Controls
+from circuit_widget.wording.numbers import percent
+from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
 
 PROMPT = "the capital of the state containing Dallas is"
 WIDTH = 300.0
@@ -130,3 +132,53 @@ def bar_beside(figure: Figure) -> float:
     """How long the bar of a certain output is after the intervention, in a picture beside that before."""
     half = (figure.scene.width - 6 - 26) / 2
     return half - min(104.0, 0.36 * half) - 80
+
+
+def test_each_output_has_the_band_of_its_own_controls(controls: Controls) -> None:
+    pen = draw(controls, Circuit(), with_controls=True)
+    names = min(104.0, 0.36 * WIDTH)
+    bar = WIDTH - names - 76 - 8
+    table = controls.effect.tokens
+    seen = set()
+    for name in (item for item in pen.items if isinstance(item, Label) and item.mono):
+        (band,) = [
+            item for item in pen.items if isinstance(item, Rectangle) and item.paint == BAND and item.y + 8 == name.y
+        ]
+        (row,) = [row for _, row in table.iterrows() if row["token"].strip() == name.text]
+        low, _, high = controls.band(controls.values(int(row["token_id"])))
+        assert band.x == pytest.approx(names + bar * low, abs=0.01)
+        assert band.w == pytest.approx(max(2.0, bar * (high - low)), abs=0.01)
+        seen.add(round(band.w, 2))
+    assert len(seen) > 1
+
+
+def test_the_percentage_beside_an_activation_is_measured_and_what_was_frozen_is_named() -> None:
+    graph, circuit = dallas(), circuit_of_dallas()
+    effect = replace(texas_ablated(graph), mode="frozen_attention", frozen="attention patterns frozen")
+    pen = Pen(0, 0)
+    draw_effect(pen, graph, circuit, effect, None, WIDTH, 1)
+    texts = [item for item in pen.items if isinstance(item, Label)]
+    assert "attention patterns frozen" in [item.text for item in texts]
+    for group in circuit.supernodes:
+        (name,) = [item for item in texts if item.text == group.name and item.anchor == "start" and not item.mono]
+        (number,) = [item for item in texts if item.y == name.y and item.anchor == "end"]
+        measured, predicted = effect.ratio(group.nodes)
+        assert number.text == percent(measured) != percent(predicted)
+
+
+def test_the_key_names_the_bar_measured_the_tick_predicted_and_the_band_random(controls: Controls) -> None:
+    features = [node for node in controls.effect.graph.node_ids if node.startswith("1_")][:3]
+    pen = draw(controls, Circuit().group("some", features), with_controls=True)
+    texts = {item.text: item for item in pen.items if isinstance(item, Label)}
+    kinds = {}
+    for word in ("measured", "predicted", "random"):
+        label = texts[word]
+        signs = [
+            (abs(label.x - (item.x if isinstance(item, Rectangle) else item.segments[0][0])), item)
+            for item in pen.items
+            if (isinstance(item, Rectangle) and item.y < label.y < item.y + item.h)
+            or (isinstance(item, Lines) and item.segments[0][1] < label.y < item.segments[0][3])
+        ]
+        kinds[word] = min(signs, key=lambda sign: sign[0])[1]
+    assert isinstance(kinds["predicted"], Lines)
+    assert [kinds[word].paint.fill for word in ("measured", "random")] == [style.EXCITE, style.FAINT]

@@ -35,7 +35,7 @@ def test_the_recipe_comes_back_from_every_file(ending: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.gif", b"", r"\.svg, \.pdf or \.png; given 'x.gif'"),
+        ("x.gif", b"", r"\.svg, \.pdf, \.png or \.tex; given 'x.gif'"),
         ("x.svg", b"<svg", "not a whole SVG file"),
         ("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "contains no recipe"),
         ("x.png", b"GIF89a", "not a whole PNG file"),
@@ -55,7 +55,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_ending_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(FigureError, match=r"\.svg, \.pdf or \.png; given 'dallas.jpeg'"):
+    with pytest.raises(FigureError, match=r"\.svg, \.pdf, \.png or \.tex; given 'dallas.jpeg'"):
         make_figure(GRAPH).save(tmp_path / "dallas.jpeg")
     with pytest.raises(FigureError, match="cannot be written"):
         make_figure(GRAPH).save(tmp_path / "no such folder" / "dallas.svg")

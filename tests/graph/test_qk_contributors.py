@@ -42,6 +42,7 @@ def test_they_are_listed_by_ids_here_and_those_that_are_no_nodes_by_the_ids_of_t
     assert list(found.columns) == ["node", "side", "query", "key", "query_label", "key_label", "attribution"]
     assert graph.qk_contributors(ATTENTION).equals(found)
     assert len(graph.qk_contributors("5_5_2")) == 0
+    assert repr(graph).endswith("; qk_contributors() of 1 node)")
     saved = cw.Graph.load(graph.save(tmp_path / "graph.safetensors"))
     assert saved.qk_contributors().equals(found)
 
@@ -49,6 +50,7 @@ def test_they_are_listed_by_ids_here_and_those_that_are_no_nodes_by_the_ids_of_t
 def test_other_graphs_list_none(tmp_path: Path) -> None:
     graph = cw.open(written(tmp_path, document()))
     assert len(graph.qk_contributors()) == 0
+    assert "qk_contributors" not in repr(graph)
     assert len(replace(graph, recipe={}).qk_contributors(graph.node_ids[0])) == 0
     with pytest.raises(NodeError, match="no node"):
         graph.qk_contributors("nonsense")

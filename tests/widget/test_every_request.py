@@ -20,6 +20,7 @@ from circuit_widget.intervention.studies.steered_generation import SteeredGenera
 from circuit_widget.tracing.generation import Generation
 from circuit_widget.widget.experiments.experiments import Experiments
 from circuit_widget.widget.requests.registry import REQUESTS
+from circuit_widget.widget.saved_picture import SavedPicture
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire import sending
 from circuit_widget.widget.wire.envelopes import Reply
@@ -220,6 +221,7 @@ def test_a_handler_that_fails_in_any_way_is_answered(
         for method in ("align", "feature_card"):
             patched.setattr(widget.model, method, fail)
         patched.setattr(Graph, "resolve", fail)
+        patched.setattr(SavedPicture, "outputs", fail)
         rid = page.request(name, body_of(name))
         _speak(page)
         wait_for(lambda: page.heard(rid))

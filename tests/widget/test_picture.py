@@ -10,11 +10,12 @@ import pytest
 
 from circuit_widget.errors import CircuitWidgetWarning, FigureError
 from circuit_widget.graph import PromptToken
-from circuit_widget.widget import picture_output, saved_picture
-from circuit_widget.widget.picture_output import picture_of
+from circuit_widget.widget import saved_picture
+from circuit_widget.widget.picture_output import MARK, picture_of
 from circuit_widget.widget.saved_picture import SavedPicture
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.graph_messages import FileReply
+from circuit_widget.widget.wire.picture_messages import PictureReply, PictureState
 from circuit_widget.widget.wire.schema import parse
 from tests.widget.conftest import Open
 from tests.widget.frontend import answered
@@ -53,33 +54,47 @@ def test_the_picture_of_the_notebook_does_not_warn_of_characters_that_no_font_ha
     graph = replace(graph, tokens=(graph.tokens[0], PromptToken("\u1b05", 7), *graph.tokens[2:]))
     figure = CircuitWidget(graph).figure("map")
     assert "\u1b05" in figure.missing_glyphs()
-    assert "image/png" in picture_of(figure)
+    assert "image/png" in picture_of(figure).image
     assert len(recwarn) == 0
     with pytest.warns(CircuitWidgetWarning, match="no font here has"):
         figure.png()
 
 
 class Published:
-    """The outputs that a notebook was sent, in their order."""
+    """The pictures that a notebook was sent, in their order: of each, what is in both outputs."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bool, dict[str, str]]] = []
+        self.states: list[PictureState] = []
 
     def __call__(
         self, *, data: dict[str, str], metadata: dict[str, Any], transient: dict[str, str], update: bool
     ) -> None:
-        self.sent.append((transient["display_id"], update, data))
+        picture, part = transient["display_id"].rsplit("-", 1)
+        assert metadata[MARK]["output"] == transient["display_id"]
+        if part == "words":
+            self.sent.append((picture, update, data))
+        else:
+            assert self.sent[-1][:2] == (picture, update)
+            # The words before an image that is HTML are HTML themselves.
+            self.sent[-1][2].update({f"image {kind}": value for kind, value in data.items()})
+            self.sent[-1][2]["number"] = str(metadata[MARK]["number"])
 
     @property
-    def last(self) -> str:
-        return self.sent[-1][2]["text/html"]
+    def last(self) -> dict[str, str]:
+        return self.sent[-1][2]
+
+    @property
+    def drawn(self) -> list[bool]:
+        """Whether each picture has an image."""
+        return ["image image/png" in data for _, _, data in self.sent]
 
 
 def displayed(widget: CircuitWidget) -> Published:
     """Display the picture of a widget, which is drawn when a test finishes it."""
     widget._picture.close()
-    widget._picture = SavedPicture(widget, wait=3600)
     published = Published()
+    widget._picture = SavedPicture(widget, published.states.append, wait=3600)
     widget._picture.display(published)
     return published
 
@@ -89,21 +104,23 @@ def test_a_saved_notebook_has_a_picture_and_its_words(show: Open, monkeypatch: p
     graph = replace(small_graph(tokens=hostile_tokens()), labels={TEXAS[0]: "Texas 🤠"})
     widget, _ = show(graph)
     widget.group('"><script>alert(1)</script>', TEXAS)
-    bundle = picture_of(widget.figure())
-    assert bundle["image/png"].startswith("iVBOR")
-    assert f'<img src="data:image/png;base64,{bundle["image/png"]}"' in bundle["text/html"]
-    words = bundle["text/html"].split('alt="')[1].split('"')[0]
+    picture = picture_of(widget.figure())
+    assert set(picture.image) == {"image/png"}
+    assert picture.image["image/png"].startswith("iVBOR")
+    assert picture.metadata == {"image/png": {"width": round(widget.figure().scene.width)}}
+    words = picture.words["text/html"].split('<p class="circuit-widget-spoken">')[1].split("</p>")[0]
     assert "<" not in words
     assert ">" not in words
     assert "Austin" in html.unescape(words)
     assert "<script>alert(1)</script>" in html.unescape(words)
-    assert "<script" not in bundle["text/html"]
-    assert html.unescape(words) == bundle["text/plain"]
+    assert "<script" not in picture.words["text/html"]
+    assert html.unescape(words) == picture.words["text/plain"]
 
     monkeypatch.setitem(sys.modules, "typst", None)
-    bundle = picture_of(widget.figure())
-    assert "image/png" not in bundle
-    assert '<img src="data:image/svg+xml;base64,' in bundle["text/html"]
+    drawn = picture_of(widget.figure())
+    assert set(drawn.image) == {"text/html"}
+    assert '<img src="data:image/svg+xml;base64,' in drawn.image["text/html"]
+    assert drawn.words == picture.words
 
 
 def hostile_tokens() -> list[Any]:
@@ -115,11 +132,13 @@ def test_the_widget_comes_first_and_its_picture_once_it_is_drawn(widget: Circuit
     published = displayed(widget)
     ((_, update, placeholder),) = published.sent
     assert not update
-    assert "<img" not in placeholder["text/html"]
+    assert published.drawn == [False]
+    assert "circuit-widget-spoken" not in placeholder["text/html"].split("</style>")[1]
     assert "→ Austin" in placeholder["text/plain"]
     assert widget._picture.finish()
     assert [(id_ == published.sent[0][0], update) for id_, update, _ in published.sent] == [(True, False), (True, True)]
-    assert "<img" in published.last
+    assert published.drawn == [False, True]
+    assert [state.number for state in published.states] == [0, 1]
     view = widget._repr_mimebundle_()
     assert view is not None
     assert set(view[0]) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
@@ -134,11 +153,11 @@ def test_the_picture_is_drawn_again_after_changes_once_for_all_of_them(widget: C
     assert len(published.sent) == 2
     widget._picture.finish()
     assert len(published.sent) == 3
-    assert "Supernodes: a state." in published.last
-    assert published.last == picture_of(widget.figure())["text/html"]
+    assert "Supernodes: a state." in published.last["text/html"]
+    assert published.last["image image/png"] == picture_of(widget.figure()).image["image/png"]
     widget.reset()
     widget._picture.finish()
-    assert published.sent[-1][2]["image/png"] != published.sent[-2][2]["image/png"]
+    assert published.sent[-1][2]["image image/png"] != published.sent[-2][2]["image image/png"]
 
 
 def test_a_selection_draws_no_picture(widget: CircuitWidget) -> None:
@@ -162,8 +181,8 @@ def test_a_picture_is_outdated_by_a_change_while_it_is_drawn(
 
     monkeypatch.setattr(widget, "figure", change_meanwhile)
     assert widget._picture.finish()
-    assert ["<img" in data["text/html"] for _, _, data in published.sent] == [False, True]
-    assert "Supernodes: Texas." in published.last
+    assert published.drawn == [False, True]
+    assert "Supernodes: Texas." in published.last["text/html"]
 
 
 def test_twenty_runs_of_a_cell_have_one_picture_and_leave_no_thread(widget: CircuitWidget) -> None:
@@ -173,7 +192,7 @@ def test_twenty_runs_of_a_cell_have_one_picture_and_leave_no_thread(widget: Circ
         widget._picture.display(published)
     assert widget._picture.finish()
     assert len({id_ for id_, _, _ in published.sent}) == 1
-    assert all("<img" in data["text/html"] for _, _, data in published.sent[1:])
+    assert all(published.drawn[1:])
     assert len(published.sent) == 22
     assert not [thread for thread in threading.enumerate() if thread.name == "circuit-widget-debounced"]
 
@@ -196,7 +215,7 @@ def test_a_circuit_of_too_many_boxes_is_left_out_of_the_picture(
     published = displayed(widget)
     widget.pin(TEXAS)
     widget._picture.finish()
-    assert published.last == picture_of(widget.figure("map"))["text/html"]
+    assert published.last["image image/png"] == picture_of(widget.figure("map")).image["image/png"]
 
 
 def test_a_picture_that_cannot_be_drawn_does_not_stay_as_it_was(
@@ -211,14 +230,32 @@ def test_a_picture_that_cannot_be_drawn_does_not_stay_as_it_was(
     monkeypatch.setattr(CircuitWidget, "figure", fail)
     widget.group("Texas", TEXAS)
     widget._picture.finish()
-    assert "<img" not in published.last
-    assert "the picture could not be drawn" in published.last
+    assert not published.drawn[-1]
+    assert "the picture could not be drawn" in published.last["text/html"]
 
 
-def test_a_picture_too_long_to_be_in_a_notebook_twice_is_there_once(
-    widget: CircuitWidget, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(picture_output, "LONGEST_COPY", 10)
-    bundle = picture_of(widget.figure())
-    assert "image/png" not in bundle
-    assert '<img src="data:image/png;base64,' in bundle["text/html"]
+def test_a_page_that_asks_gets_the_newest_picture_with_the_number_it_has(show: Open) -> None:
+    widget, page = show()
+    published = displayed(widget)
+    widget.group("Texas", TEXAS)
+    widget._picture.finish()
+    rid = page.request("picture", {})
+    body = parse(PictureReply, answered(page, rid)["body"], "The reply")
+    words, image = body.outputs
+    assert image.data == {"image/png": published.last["image image/png"]}
+    assert "Supernodes: Texas." in str(words.data["text/html"])
+    assert image.metadata["image/png"] == {"width": round(widget.figure().scene.width)}
+    state = published.states[-1]
+    assert [one.metadata[MARK] for one in body.outputs] == [
+        {"output": f"{state.id}-{part}", "number": state.number} for part in ("words", "image")
+    ]
+
+
+def test_the_page_has_the_number_of_each_picture(widget: CircuitWidget) -> None:
+    assert widget._picture_state == {}
+    published = Published()
+    widget._picture.display(published)
+    widget.group("Texas", TEXAS)
+    assert widget._picture.finish()
+    assert widget._picture_state == {"id": published.sent[0][0], "number": int(published.last["number"])}
+    assert published.drawn[-1]

@@ -84,7 +84,7 @@ def _page() -> list[str]:
         "\n".join([remark(str(Palette.__doc__)) + "export interface Palette {", *rows, "}", ""]),
         constant("PALETTES", themes, kind='Readonly<Record<"light" | "dark", Palette>>'),
         *_taken(style, "TEXT_SIZE", "TOKEN_SIZE", "CAPTION_SIZE", "FADED"),
-        *_taken(picture_output, "VIEW"),
+        *_taken(picture_output, "VIEW", "MARK"),
     ]
 
 

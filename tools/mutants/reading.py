@@ -17,6 +17,13 @@ JOINT_RUNS = ("tests/intervention/test_joint_top_k.py",)
 
 MUTATIONS = (
     Mutation(
+        "a link that repeats one of an earlier block takes its place",
+        "circuit_widget/graph/formats/viewer_links.py",
+        "    seen.reshape(-1)[key] = True\n",
+        "",
+        ("tests/graph/test_viewer_links.py",),
+    ),
+    Mutation(
         "one TopK over all layers keeps k of them, not k for each layer",
         FORMATS + "joint_top_k.py",
         '"k") * len(paths)',

@@ -34,6 +34,20 @@ MUTATIONS = (
         ("tests/figure/test_outcome.py",),
     ),
     Mutation(
+        "a page that was loaded later keeps the old picture",
+        WIDGET + "saved_picture.py",
+        "            self._number += 1\n",
+        "",
+        ("tests/widget/test_picture.py",),
+    ),
+    Mutation(
+        "the end of a kernel drops the last picture",
+        WIDGET + "worker/debounced.py",
+        "        later.finish(max(end - time.monotonic(), 0.0))\n",
+        "        pass\n",
+        ("tests/widget/test_debounced.py",),
+    ),
+    Mutation(
         "edges from swapped-in features reach a box that only feeds itself",
         "circuit_widget/circuit/box_edges.py",
         "float(one / own) if own > LEAST_OUTSIDE else 0.0",

@@ -14,6 +14,9 @@ from circuit_widget.figure.scene.style import PX_PER_INCH
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORD = "circuit-widget"
 
+LONGEST_TEXT = 1 << 24
+"""Most characters of a compressed text that is read."""
+
 
 def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, scale: float) -> bytes:
     """Return the scene as a PNG of `scale` dots to the scene pixel, with its recipe in a text chunk.
@@ -35,7 +38,27 @@ def text_chunk(png: bytes) -> str | None:
     for kind, body in chunks(png):
         if kind == b"tEXt" and body.startswith(keyword):
             return body[len(keyword) :].decode("latin-1")
+        if kind == b"zTXt" and body.startswith(keyword):
+            return _unpacked(body[len(keyword) + 1 :]).decode("latin-1")
     return None
+
+
+def packed_text(body: bytes) -> bytes:
+    """Return the chunk with the text of a `tEXt` chunk in compressed form."""
+    keyword, _, text = body.partition(b"\0")
+    return chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(text, 9))
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Return a compressed text. Raises ValueError for one that is damaged, or far longer than any recipe."""
+    try:
+        unpacking = zlib.decompressobj()
+        text = unpacking.decompress(packed, LONGEST_TEXT)
+    except zlib.error as problem:
+        raise ValueError(f"its text is damaged: {problem}") from problem
+    if not unpacking.eof:
+        raise ValueError("its text is cut off or too long")
+    return text
 
 
 def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:

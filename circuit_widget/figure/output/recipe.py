@@ -10,7 +10,7 @@ from circuit_widget import __version__
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.display.visible_graph import thresholds_of
 from circuit_widget.errors import FigureError
-from circuit_widget.figure.output import pdf, png
+from circuit_widget.figure.output import pdf, png, tikz
 from circuit_widget.figure.output.svg import RECIPE_NAMESPACE
 from circuit_widget.figure.scene.panels_scene import FigurePanel
 from circuit_widget.graph import Graph
@@ -75,12 +75,12 @@ def _study(study: Sweep | Validation) -> dict[str, Any]:
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
-    """Return the recipe in a figure's file (.svg, .pdf, .png). Raises FigureError for a file without a recipe."""
+    """Return the recipe in a figure's file (.svg, .pdf, .png, .tex). Raises FigureError for a file without a recipe."""
     file = Path(path)
-    readers = {".svg": _from_svg, ".pdf": pdf.keywords, ".png": png.text_chunk}
+    readers = {".svg": _from_svg, ".pdf": pdf.keywords, ".png": png.text_chunk, ".tex": tikz.recipe_text}
     reader = readers.get(file.suffix.lower())
     if reader is None:
-        raise FigureError(f"A figure ends in .svg, .pdf or .png; given {file.name!r}.")
+        raise FigureError(f"A figure ends in .svg, .pdf, .png or .tex; given {file.name!r}.")
     try:
         text = reader(file.read_bytes())
         recipe = None if text is None else json.loads(text)

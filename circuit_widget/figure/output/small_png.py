@@ -1,7 +1,7 @@
-"""A PNG of few colours, small enough to be in a notebook twice.
+"""A PNG of few colours, small enough for a notebook.
 
 The colours of a figure are few, and its other ones are mixtures of these at the rims of shapes and letters. A palette of
-32 keeps all that a reader tells apart, and needs a fifth of the bytes.
+24 keeps all that a reader tells apart, and needs a fifth of the bytes.
 """
 
 import struct
@@ -14,12 +14,12 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from circuit_widget.figure.output.glyphs import cover
-from circuit_widget.figure.output.png import SIGNATURE, chunk, chunks, write_png
+from circuit_widget.figure.output.png import SIGNATURE, chunk, chunks, packed_text, write_png
 from circuit_widget.figure.output.svg import texts_of
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Curves, Item, Scene
 
-COLOURS = 32
+COLOURS = 24
 BITS = 5
 """Bits of each channel by which colours are distinguished before the palette is chosen."""
 
@@ -31,13 +31,17 @@ THINNEST = 1.001
 
 
 def write_small_png(scene: Scene, recipe: Mapping[str, Any], scale: float) -> bytes:
-    """Return the scene as a PNG of 32 colours, `scale` dots to the scene pixel; a character that no font has is a box.
+    """Return the scene as a PNG of 24 colours, `scale` dots to the scene pixel; a character that no font has is a box.
 
     Raises FigureError as `write_png` does.
     """
     drawn = write_png(_strokes_of_a_dot(scene, scale), recipe, cover(texts_of(scene)), scale)
     palette, image = reduced(read_pixels(drawn))
-    notes = [chunk(kind, body) for kind, body in chunks(drawn) if kind in (b"pHYs", b"tEXt")]
+    notes = [
+        packed_text(body) if kind == b"tEXt" else chunk(kind, body)
+        for kind, body in chunks(drawn)
+        if kind in (b"pHYs", b"tEXt")
+    ]
     return _indexed_png(palette, image, b"".join(notes))
 
 
@@ -75,7 +79,7 @@ def read_pixels(png: bytes) -> UInt8[np.ndarray, "rows columns 3"]:
 def reduced(
     pixels: UInt8[np.ndarray, "rows columns 3"],
 ) -> tuple[UInt8[np.ndarray, "colours 3"], UInt8[np.ndarray, "rows columns"]]:
-    """Return a palette of at most 32 colours, and the index of each pixel's colour in it.
+    """Return a palette of at most 24 colours, and the index of each pixel's colour in it.
 
     Each colour of the palette is the one that is worst represented so far: its distance to the palette, weighted by the
     root of its number of pixels. So the colours of thin lines come into it as well as those of areas.

@@ -182,8 +182,8 @@ def _with_file(graph: Graph, file: ViewerFile, entries: Sequence[Mapping[str, An
     links = file.links or Links()
     ids = {str(entry["node_id"]): node for node, entry in zip(graph.node_ids, entries, strict=True)}
     more: list[JSON] = [
-        [ids[links.id(links.source, number)], ids[links.id(links.target, number)], _plain(f"links[{number}]", keys)]
-        for number, keys in links.more.items()
+        [ids[source], ids[target], _plain(f"links[{number}]", keys)]
+        for number, (source, target, keys) in links.more.items()
     ]
     kept: Any = graph.recipe["file"]
     return replace(graph, recipe={**graph.recipe, "file": {**kept, "nodes": nodes, "links": more}})

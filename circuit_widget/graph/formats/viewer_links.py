@@ -24,15 +24,27 @@ UNKNOWN, NO_SUCH_END, SEVERAL = -1, -2, -3
 """In place of a row or column: no node has the id; the node is no end of this kind; two nodes have the id."""
 
 
+BLOCK = 1 << 20
+"""Links that are checked, and written into the weights, at once."""
+
+SMALL = "H"
+"""Type of the numbers of ids, until there are more ids than it has numbers: a graph of more nodes than that is rare."""
+
+LARGE = "I"
+
+
 @dataclass
 class Links:
-    """The links of a file in its order: numbers of ids, and weights; `more` has the other keys of those that have any."""
+    """The links of a file in its order: numbers of ids, and weights; `more` has the other keys of those that have any.
+
+    With the other keys of a link are the ids of its source and target.
+    """
 
     number: dict[str, int] = field(default_factory=dict)
-    source: array[int] = field(default_factory=lambda: array("i"))
-    target: array[int] = field(default_factory=lambda: array("i"))
+    source: array[int] = field(default_factory=lambda: array(SMALL))
+    target: array[int] = field(default_factory=lambda: array(SMALL))
     weight: array[float] = field(default_factory=lambda: array("f"))
-    more: dict[int, dict[str, Any]] = field(default_factory=dict)
+    more: dict[int, tuple[str, str, dict[str, Any]]] = field(default_factory=dict)
 
     def add(self, link: object) -> None:
         """Add the next link. Raises ValueError, naming the place, for what cannot be one."""
@@ -42,22 +54,45 @@ class Links:
         weight = link.get("weight")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not abs(weight) <= LARGEST:
             raise ValueError(f"{place}.weight is {quoted(weight)}, expected a number")
-        for end, numbers in (("source", self.source), ("target", self.target)):
-            node = link.get(end)
-            if not isinstance(node, str):
-                raise ValueError(f"{place}.{end} is {quoted(node)}, which no node has as its node_id")
-            numbers.append(self.number.setdefault(node, len(self.number)))
+        source, target = (_id(link.get(end), f"{place}.{end}") for end in ("source", "target"))
+        numbers = [self.number.setdefault(node, len(self.number)) for node in (source, target)]
+        try:
+            self.source.append(numbers[0])
+            self.target.append(numbers[1])
+        except OverflowError:
+            self._widen(numbers)
         self.weight.append(weight)
         # The weights of a graph have no place for what is zero, also where it is so only in float32.
         zero = not self.weight[-1]
         if len(link) != len(KEYS) or zero:
-            self.more[len(self.weight) - 1] = {
-                key: value for key, value in link.items() if key not in KEYS or (zero and key == "weight")
-            }
+            rest = {key: value for key, value in link.items() if key not in KEYS or (zero and key == "weight")}
+            self.more[len(self.weight) - 1] = (source, target, rest)
+
+    def _widen(self, numbers: list[int]) -> None:
+        """Add the numbers of the next link's ids, of which one is too large for the type so far."""
+        count = len(self.weight)
+        self.source, self.target = array(LARGE, self.source[:count]), array(LARGE, self.target[:count])
+        self.source.append(numbers[0])
+        self.target.append(numbers[1])
+
+    def ends(self, begin: int, end: int) -> tuple[Int32[np.ndarray, " links"], Int32[np.ndarray, " links"]]:
+        """Return the numbers of the targets and of the sources of some links."""
+        return np.array(self.target[begin:end], dtype=np.int32), np.array(self.source[begin:end], dtype=np.int32)
+
+    def drop(self, begin: int) -> None:
+        """Forget the links from one on, and give their memory back."""
+        for values in (self.source, self.target, self.weight):
+            del values[begin:]
 
     def id(self, numbers: array[int], link: int) -> str:
         """Return the source or target of a link."""
         return list(self.number)[numbers[link]]
+
+
+def _id(node: object, place: str) -> str:
+    if not isinstance(node, str):
+        raise ValueError(f"{place} is {quoted(node)}, which no node has as its node_id")
+    return node
 
 
 def weights_of(
@@ -67,25 +102,33 @@ def weights_of(
     tokens: Sequence[ViewerNode],
     logits: Sequence[ViewerNode],
 ) -> Float32[np.ndarray, "targets sources"]:
-    """Return the weights of a graph with these nodes.
+    """Return the weights of a graph with these nodes, and forget the links, so that both are never in memory whole.
 
     Raises ValueError, naming the place, for a link that leads to or from no node of the right kind, that another link
     repeats, or that leads to no higher layer; and where the weights would not fit into the memory.
     """
     targets, sources = [*features, *logits], [*features, *errors, *tokens]
     _check_memory(len(targets), len(sources), len(sources) + len(logits))
-    rows = _ends(links, targets, sources)[np.asarray(links.target, dtype=np.int64)]
-    columns = _ends(links, sources, targets)[np.asarray(links.source, dtype=np.int64)]
+    row_of, column_of = _ends(links, targets, sources), _ends(links, sources, targets)
     layer_of_row = np.array([node.layer for node in targets], dtype=np.int32)
     layer_of_column = np.array([node.layer for node in sources], dtype=np.int32)
-    between = (rows >= 0) & (columns >= 0) & (rows < len(features)) & (columns < len(features))
-    wrong = (rows < 0) | (columns < 0) | _repeated(rows, columns, len(sources))
-    wrong[between] |= layer_of_row[rows[between]] <= layer_of_column[columns[between]]
-    if wrong.any():
-        first = int(np.argmax(wrong))
-        raise ValueError(_fault(links, first, int(rows[first]), int(columns[first]), bool(between[first])))
+    begins = range(0, len(links.weight), BLOCK)
+    seen = np.zeros((len(targets), len(sources)), dtype=bool)
+    for begin in begins:
+        target, source = links.ends(begin, begin + BLOCK)
+        rows, columns = row_of[target], column_of[source]
+        between = (rows >= 0) & (columns >= 0) & (rows < len(features)) & (columns < len(features))
+        wrong = (rows < 0) | (columns < 0) | _repeated(rows, columns, seen)
+        wrong[between] |= layer_of_row[rows[between]] <= layer_of_column[columns[between]]
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            raise ValueError(_fault(links, begin + first, int(rows[first]), int(columns[first]), bool(between[first])))
+    del seen
     weights = np.zeros((len(targets), len(sources)), dtype=np.float32)
-    weights[rows, columns] = np.asarray(links.weight, dtype=np.float32)
+    for begin in reversed(begins):
+        target, source = links.ends(begin, begin + BLOCK)
+        weights[row_of[target], column_of[source]] = np.array(links.weight[begin : begin + BLOCK], dtype=np.float32)
+        links.drop(begin)
     return weights
 
 
@@ -109,13 +152,16 @@ def _ends(links: Links, nodes: Sequence[ViewerNode], others: Sequence[ViewerNode
 
 
 def _repeated(
-    rows: Int32[np.ndarray, " links"], columns: Int32[np.ndarray, " links"], n_columns: int
+    rows: Int32[np.ndarray, " links"], columns: Int32[np.ndarray, " links"], seen: Bool[np.ndarray, "targets sources"]
 ) -> Bool[np.ndarray, " links"]:
-    """Return which links have the ends of an earlier one."""
-    key = rows.astype(np.int64) * (n_columns + 4) + columns
+    """Return which links have the ends of an earlier one, also of one in an earlier block, and add theirs to `seen`."""
+    again = np.zeros(len(rows), dtype=bool)
+    known = np.flatnonzero((rows >= 0) & (columns >= 0))
+    key = rows[known].astype(np.int64) * seen.shape[1] + columns[known]
     order = np.argsort(key, kind="stable")
-    again = np.zeros(len(key), dtype=bool)
-    again[order[1:]] = key[order[1:]] == key[order[:-1]]
+    again[known] = seen.reshape(-1)[key]
+    again[known[order[1:]]] |= key[order[1:]] == key[order[:-1]]
+    seen.reshape(-1)[key] = True
     return again
 
 

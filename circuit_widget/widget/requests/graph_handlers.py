@@ -26,6 +26,7 @@ from circuit_widget.widget.wire.graph_messages import (
     PathsReply,
     ProposalsMessage,
 )
+from circuit_widget.widget.wire.picture_messages import PictureReply
 from circuit_widget.widget.worker.worker import Job, JobResult
 
 LEAST_GROUPS = 3
@@ -97,6 +98,11 @@ def figure(context: Context, body: FigureBody) -> Task[FileReply]:
 
     reply = FileReply(f"{file_stem(experiments.graph)}.{body.format}", MIME[body.format])
     return Task(draw, lambda data: JobResult(reply, (data,)))
+
+
+def picture(context: Context, _: Empty) -> PictureReply:
+    """Return the picture in the notebook as it was drawn last."""
+    return PictureReply(tuple(context.picture()))
 
 
 def html(context: Context, _: Empty) -> Task[FileReply]:

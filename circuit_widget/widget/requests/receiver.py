@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from circuit_widget.errors import MessageError
 from circuit_widget.widget.requests.registry import REQUESTS, read_request
 from circuit_widget.widget.requests.request_kind import Context, DisplayedGraphs, Task
 from circuit_widget.widget.wire.envelopes import Accepted, Failed, Notice, Reply, request_id
+from circuit_widget.widget.wire.picture_messages import NotebookOutput
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.widget.wire.sending import Send, failure, send_message
 from circuit_widget.widget.worker.worker import Job, Worker
@@ -24,6 +26,7 @@ class Receiver:
     graphs: DisplayedGraphs
     worker: Worker
     send: Send
+    picture: Callable[[], Sequence[NotebookOutput]]
 
     def receive(self, content: object) -> None:
         """Answer or queue one message; a malformed or failing one is answered with an error. Only an interrupt is raised."""
@@ -45,7 +48,9 @@ class Receiver:
                 raise
 
     def _answer(self, rid: str, name: str, body: Any) -> None:
-        context = Context(self.graphs.experiments, lambda other: self.worker.cancel(self.owner, other), self.graphs)
+        context = Context(
+            self.graphs.experiments, lambda other: self.worker.cancel(self.owner, other), self.graphs, self.picture
+        )
         reply = REQUESTS[name].handler(context, body)
         if isinstance(reply, Task):
             self._enqueue(rid, name, reply)

@@ -14,6 +14,7 @@ from circuit_widget.widget.requests import trace_handlers as traces
 from circuit_widget.widget.requests.request_kind import Context, RequestKind
 from circuit_widget.widget.wire import experiment_messages as e
 from circuit_widget.widget.wire import graph_messages as g
+from circuit_widget.widget.wire import picture_messages as p
 from circuit_widget.widget.wire import study_messages as s
 from circuit_widget.widget.wire.envelopes import CancelBody, Empty, Request
 from circuit_widget.widget.wire.schema import parse, short_quote
@@ -57,6 +58,7 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "propose": RequestKind(Empty, g.ProposalsMessage, graph.propose, "Proposals", newest_only=True),
         "figure": RequestKind(g.FigureBody, g.FileReply, graph.figure, "Figure"),
         "code": RequestKind(g.CodeBody, g.CodeReply, experiments.code, "Code"),
+        "picture": RequestKind(Empty, p.PictureReply, graph.picture, "Picture in the notebook"),
         "html": RequestKind(Empty, g.FileReply, graph.html, "HTML file"),
         "cancel": RequestKind(CancelBody, Empty, cancel, "Cancel"),
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from circuit_widget.graph import Graph
 from circuit_widget.widget.experiments.experiments import Experiments
+from circuit_widget.widget.wire.picture_messages import NotebookOutput
 from circuit_widget.widget.worker.worker import Job, JobResult
 
 Body = TypeVar("Body")
@@ -34,11 +35,15 @@ class DisplayedGraphs(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What a handler works on: the experiments and graphs of its widget, and the way to cancel a request by its id."""
+    """What a handler works on: the experiments, the graphs and the picture of its widget.
+
+    `cancel` cancels a request by its id; `picture` returns the outputs of the picture in the notebook.
+    """
 
     experiments: Experiments
     cancel: Callable[[str], object]
     graphs: DisplayedGraphs
+    picture: Callable[[], Sequence[NotebookOutput]]
 
 
 @dataclass(frozen=True)

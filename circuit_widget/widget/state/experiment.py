@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from circuit_widget.arguments import one_line
 from circuit_widget.characters import beginning, shortened
 from circuit_widget.circuit.document import Circuit, NodeChoice
@@ -207,9 +209,15 @@ def _effect_token(effect: Effect, row: Any) -> EffectToken:
     return EffectToken(**row, rank_before=rank_before, rank_after=rank_after)
 
 
+def short_numbers(values: Any) -> tuple[float, ...]:
+    """Return float32 numbers with the digits from which the same ones are read."""
+    return tuple(float(f"{value:.9g}") for value in np.asarray(values, dtype=np.float32).tolist())
+
+
 def _activations(effect: Effect, wanted: Collection[str]) -> EffectNodes:
     rows = effect.nodes[effect.nodes["id"].isin(list(wanted))]
-    columns = {name: tuple(rows[name].tolist()) for name in ("before", "after", "predicted")}
+    # With the digits of a float32: a notebook that is saved with the state of its widgets has each of them.
+    columns = {name: short_numbers(rows[name]) for name in ("before", "after", "predicted")}
     return EffectNodes(ids=tuple(rows["id"].tolist()), **columns)
 
 

@@ -18,7 +18,7 @@ from circuit_widget.intervention.execution.target_readings import TargetReading
 from circuit_widget.intervention.injected_edges import AnswerInput, InjectedEdges
 from circuit_widget.intervention.mode import read_mode
 from circuit_widget.intervention.saved_readings import SavedReadings
-from circuit_widget.widget.state.experiment import answer_inputs, recorded_facts
+from circuit_widget.widget.state.experiment import answer_inputs, recorded_facts, short_numbers
 from circuit_widget.widget.state.history import Bands, HistoryEntry, check_name
 from circuit_widget.widget.state.study_results import controls_message
 from circuit_widget.widget.wire.kept_messages import (
@@ -61,7 +61,7 @@ def kept_experiment(one: HistoryEntry, circuit: Circuit) -> KeptExperiment:
 
 def _kept_edges(effect: Effect) -> KeptInjectedEdges | None:
     edges = effect.injected_edges
-    return None if edges is None else KeptInjectedEdges(_short(edges.weights), answer_inputs(edges))
+    return None if edges is None else KeptInjectedEdges(short_numbers(edges.weights), answer_inputs(edges))
 
 
 def _logits(effect: Effect) -> KeptLogits:
@@ -72,7 +72,7 @@ def _logits(effect: Effect) -> KeptLogits:
         known = sorted({*map(int, likely), *map(int, effect.tokens["token_id"]), *effect.target_tokens})
     ranks = [effect.rank(token) for token in known]
     logits = (effect.logits_before, effect.logits_after, effect.logits_predicted)
-    before, after, predicted = (_short(column[known]) for column in logits)
+    before, after, predicted = (short_numbers(column[known]) for column in logits)
     rank_before, rank_after = (tuple(rank[place] for rank in ranks) for place in (0, 1))
     return KeptLogits(tuple(known), before, after, predicted, rank_before, rank_after)
 
@@ -83,7 +83,7 @@ def _nodes(effect: Effect) -> KeptNodes:
     known = set(features)
     others = [node for node in table.index if node not in known]
     rows = table.loc[[*features, *others]]
-    before, after, predicted = (_short(rows[name].to_numpy()) for name in COLUMNS)
+    before, after, predicted = (short_numbers(rows[name].to_numpy()) for name in COLUMNS)
     return KeptNodes(tuple(others), before, after, predicted)
 
 
@@ -94,11 +94,6 @@ def _controls(one: HistoryEntry, circuit: Circuit) -> KeptControls | None:
     displayed = controls_message(one.controls, circuit)
     nodes = {box.id: box.nodes for box in circuit.boxes()}
     return KeptControls(displayed, tuple(nodes[box.id] for box in displayed.boxes))
-
-
-def _short(values: Any) -> tuple[float, ...]:
-    """Return float32 numbers with the digits from which the same ones are read."""
-    return tuple(float(f"{value:.9g}") for value in np.asarray(values, dtype=np.float32).tolist())
 
 
 def history_entry(kept: KeptExperiment, graph: Graph) -> HistoryEntry:

@@ -21,7 +21,7 @@ Outdated: TypeAlias = Callable[[], bool]
 
 
 MOST_AT_EXIT = 5.0
-"""Seconds that the end of the process waits for work under way, which cannot be stopped at every moment."""
+"""Seconds that the end of the process waits for work to be done, and then for it to stop: it cannot at every moment."""
 
 _open: weakref.WeakSet[Debounced] = weakref.WeakSet()
 
@@ -97,11 +97,14 @@ class Debounced:
 
 @atexit.register
 def end_all() -> None:
-    """Drop what is requested, and wait for the work under way.
+    """Do at once what is requested, as far as there is time, and wait until no thread of ours is left.
 
     At the end of a process ipykernel sends from whatever thread has something to send: a thread of ours that still
     published would tear the messages of another one.
     """
+    end = time.monotonic() + MOST_AT_EXIT
+    for later in list(_open):
+        later.finish(max(end - time.monotonic(), 0.0))
     for later in list(_open):
         later.close()
     for later in list(_open):

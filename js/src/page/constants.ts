@@ -95,3 +95,6 @@ export const FADED = 0.45;
 
 /** Class of the element in which the page displays a widget. */
 export const VIEW = "circuit-widget-view";
+
+/** Metadata of an output of ours: which it is, and the number of the picture, by which a page knows that it is outdated. */
+export const MARK = "circuit_widget";

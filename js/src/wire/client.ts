@@ -51,6 +51,8 @@ const LABELS: Readonly<Record<RequestName, string>> = {
   figure: "Figure",
   /** Return the circuit, or the trace with the circuit and all experiments, as Python lines. */
   code: "Code",
+  /** Return the picture in the notebook as it was drawn last. */
+  picture: "Picture in the notebook",
   /** Return what the widget displays as one HTML file that opens without a kernel. */
   html: "HTML file",
   /** Stop another request. */

@@ -25,6 +25,7 @@ import type {
   ProposalsMessage,
   RetraceBody,
 } from "./graph-messages";
+import type { PictureReply } from "./picture-messages";
 import type {
   AlignBody,
   AlignmentMessage,
@@ -125,6 +126,7 @@ export interface Requests {
   readonly propose: { readonly body: Empty; readonly reply: ProposalsMessage };
   readonly figure: { readonly body: FigureBody; readonly reply: FileReply };
   readonly code: { readonly body: CodeBody; readonly reply: CodeReply };
+  readonly picture: { readonly body: Empty; readonly reply: PictureReply };
   readonly html: { readonly body: Empty; readonly reply: FileReply };
   readonly cancel: { readonly body: CancelBody; readonly reply: Empty };
 }

@@ -10,9 +10,27 @@ export interface WidgetModel {
   on(event: string, listener: (...args: any[]) => void): void;
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   off(event: string, listener: (...args: any[]) => void): void;
-  /** In JupyterLab and Notebook the kernel behind the notebook, null once it was shut down; other hosts lack it. */
-  readonly widget_manager?: { readonly kernel?: { readonly status?: string } | null };
+  /**
+   * In JupyterLab and Notebook the kernel behind the notebook, null once it was shut down, and the open notebook; other
+   * hosts lack them.
+   */
+  readonly widget_manager?: {
+    readonly kernel?: { readonly status?: string } | null;
+    readonly context?: { readonly model?: { readonly cells?: Iterable<NotebookCell> } };
+  };
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[] | ArrayBufferView[]): void;
+}
+
+/** A cell of a notebook in JupyterLab; only one of code has outputs. */
+interface NotebookCell {
+  readonly outputs?: Outputs;
+}
+
+/** The outputs of a cell. */
+export interface Outputs {
+  readonly length: number;
+  get(index: number): { readonly type: string; readonly metadata: Readonly<Record<string, unknown>> };
+  set(index: number, output: Readonly<Record<string, unknown>>): void;
 }
 
 /** One view of the widget. */
