@@ -42,7 +42,7 @@ class Rate:
     @classmethod
     def of(cls, batches: list[WindowBatch], times: Times) -> Rate:
         """Return the rate of the tokens of batches, padding left out."""
-        tokens = sum(batch.n_used for batch in batches)
+        tokens = sum(batch.n_tokens for batch in batches)
         return cls(tokens / sum(times.wall), tokens / sum(times.cpu))
 
     def row(self, name: str, plain: Rate) -> str:

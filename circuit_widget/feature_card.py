@@ -56,7 +56,9 @@ class FeatureCard:
             its lowest one below zero; `mean`: its mean activation where it is active. None where that is not known.
         examples: its strongest examples, those of different words first.
         lowest: those of its lowest activations, where these are below zero.
-        levels: examples drawn at random in ranges of activation, each half of the one above.
+        levels: examples drawn at random in ranges of activation, each half of the one above. A group named "first tokens"
+            has those at first tokens of texts, where many models have far larger activations than elsewhere. Of the
+            rest, only `frequency` counts these tokens. Published examples are not kept apart so.
         histogram: how many tokens have which activation, without those at which it is not active.
         origin: where examples, frequency and the rest come from, in a few words; None where there are none.
         promoted, suppressed: tokens whose logits it raises and lowers most against the mean logit, as (token, change of

@@ -78,6 +78,7 @@ FRONTEND_FLOORS: tuple[dict[str, str], ...] = (
         "inspector": "the inspected node or supernode: its card, inputs and outputs",
         "effects": "effects, sweeps, generated text, validation, history",
     },
+    {"comparison": "two graphs beside each other: what is in both, and the map of the other one"},
     {"shell": "header, footer, status, search, keyboard: everything around the panes"},
 )
 FRONTEND_FLOOR = {room: floor for floor, rooms in enumerate(FRONTEND_FLOORS) for room in rooms}

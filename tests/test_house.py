@@ -17,7 +17,7 @@ FRONTEND = sorted(path for ending in ("ts", "tsx", "css") for path in FRONTEND_R
 LONGEST_FILE = 400
 
 # `graph.show()`, `graph.figure()` and proposals import from above when they are called, and name what they return.
-UPWARD = {("graph", "figure"), ("graph", "proposal"), ("graph", "widget")}
+UPWARD = {("graph", "figure"), ("graph", "proposal"), ("graph", "widget"), ("comparison", "widget")}
 
 ONLY_IN = {"transformers": {"model", "demo"}, "anywidget": {"widget"}, "ipywidgets": {"widget"}}
 

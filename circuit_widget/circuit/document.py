@@ -13,12 +13,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from circuit_widget.arguments import entries_of, of_type, plain_number, quoted
-from circuit_widget.circuit.filters import Filters
+from circuit_widget.circuit.filters import Filters, check_bounds
 from circuit_widget.circuit.rules import (
     COLORS,
     MOST_ENTRIES,
     SUPERNODE_ID,
-    checked_edge_numbers,
     checked_label,
     checked_name,
     checked_node,
@@ -26,6 +25,7 @@ from circuit_widget.circuit.rules import (
     checked_position,
     checked_revision,
     checked_share,
+    checked_switch,
     displayed,
 )
 from circuit_widget.errors import CircuitError
@@ -76,8 +76,8 @@ class Circuit:
     square, x to the right and y down, for those the user moved. A threshold of None is the largest at which a person can
     read the map of the graph: see docs/widget.md. `filters` hide more of the map. Edges between boxes are drawn from
     `least_share` of a box's input on, 4% if it is None; the strongest edge into each box is always drawn. With
-    `edge_numbers`, drawn edges have their signed percentages. Raises CircuitError, also from every edit, for what breaks
-    these rules.
+    `edge_numbers`, drawn edges have their signed percentages. With `edge_stability`, edges of the map are whole only where
+    they stay in all prunings of `Graph.stability`. Raises CircuitError, also from every edit, for what breaks these rules.
     """
 
     pinned: tuple[str, ...] = ()
@@ -90,6 +90,7 @@ class Circuit:
     filters: Filters = field(default_factory=Filters)
     least_share: float | None = None
     edge_numbers: bool = False
+    edge_stability: bool = False
 
     def __post_init__(self) -> None:
         given_labels = of_type(self.labels, Mapping, "The labels of a circuit are texts by node id", CircuitError)
@@ -110,7 +111,9 @@ class Circuit:
         object.__setattr__(self, "revision", checked_revision(self.revision))
         of_type(self.filters, Filters, "The filters of a circuit are Filters", CircuitError)
         object.__setattr__(self, "least_share", checked_share("least share of a drawn edge", self.least_share))
-        object.__setattr__(self, "edge_numbers", checked_edge_numbers(self.edge_numbers))
+        object.__setattr__(self, "edge_numbers", checked_switch("Numbers on edges are", self.edge_numbers))
+        edge_stability = checked_switch("The stability of edges is", self.edge_stability)
+        object.__setattr__(self, "edge_stability", edge_stability)
         self._check_supernodes()
         for what in ("pinned", "supernodes", "labels", "positions"):
             if (count := len(getattr(self, what))) > MOST_ENTRIES:
@@ -275,6 +278,10 @@ class Circuit:
         """Write the signed percentage of a box's input on each drawn edge between boxes, or no longer."""
         return self._edited(edge_numbers=edge_numbers)
 
+    def mark_stability(self, edge_stability: bool = True) -> Circuit:
+        """Draw edges of the map whole where they stay in all prunings of `Graph.stability`, else open in the middle."""
+        return self._edited(edge_stability=edge_stability)
+
     def _edited(self, **changes: Any) -> Circuit:
         supernodes = changes.get("supernodes", self.supernodes)
         pinned = changes.get("pinned", self.pinned)
@@ -286,7 +293,8 @@ class Circuit:
     def check(self, graph: Graph) -> Circuit:
         """Return this circuit, if it fits a graph.
 
-        Raises NodeError for a node the graph does not have, and CircuitError for a logit in a supernode.
+        Raises NodeError for a node the graph does not have, and CircuitError for a logit in a supernode or a filter by layers
+        or positions that the graph does not have.
         """
         from circuit_widget.graph.graph_argument import require_graph
 
@@ -297,6 +305,7 @@ class Circuit:
                 raise CircuitError(
                     f"Supernode {displayed(supernode.name)} contains a logit, but logits stay by themselves. Pin it instead."
                 )
+        check_bounds(self.filters, graph.n_layers, len(graph.tokens))
         return self
 
     def to_json(self) -> dict[str, Any]:

@@ -36,6 +36,9 @@ FILTERED_VERSION = 2
 CUT_VERSION = 3
 """Version of a circuit with a least share of drawn edges, or with numbers on them."""
 
+STABILITY_VERSION = 4
+"""Version of a circuit that has edges of the map drawn by their stability."""
+
 WORK_VERSION = 2
 """Version of the file that keeps a widget's circuit and experiments; the first version is a circuit by itself."""
 
@@ -47,15 +50,21 @@ LONGEST_PROBLEM = 120
 KEYS = ("version", "revision", "pinned", "supernodes", "labels", "positions", "node_threshold", "edge_threshold")
 FILTERED_KEYS = (*KEYS, "filters")
 CUT_KEYS = (*FILTERED_KEYS, "least_share", "edge_numbers")
-KEYS_OF = {VERSION: KEYS, FILTERED_VERSION: FILTERED_KEYS, CUT_VERSION: CUT_KEYS}
+STABILITY_KEYS = (*CUT_KEYS, "edge_stability")
+KEYS_OF = {VERSION: KEYS, FILTERED_VERSION: FILTERED_KEYS, CUT_VERSION: CUT_KEYS, STABILITY_VERSION: STABILITY_KEYS}
 SUPERNODE_KEYS = ("id", "name", "color", "nodes")
 
 
 def document(circuit: Circuit) -> dict[str, Any]:
     """Return the document as plain JSON, with its keys always in the same order."""
     filters = circuit.filters.to_json()
-    draws_otherwise = circuit.least_share is not None or circuit.edge_numbers
-    version = CUT_VERSION if draws_otherwise else FILTERED_VERSION if filters else VERSION
+    version = _version(circuit)
+    later = {
+        "filters": filters,
+        "least_share": circuit.least_share,
+        "edge_numbers": circuit.edge_numbers,
+        "edge_stability": circuit.edge_stability,
+    }
     return {
         "version": version,
         "revision": circuit.revision,
@@ -67,9 +76,17 @@ def document(circuit: Circuit) -> dict[str, Any]:
         "positions": {box: list(position) for box, position in circuit.positions.items()},
         "node_threshold": circuit.node_threshold,
         "edge_threshold": circuit.edge_threshold,
-        **({"filters": filters} if "filters" in KEYS_OF[version] else {}),
-        **({"least_share": circuit.least_share, "edge_numbers": circuit.edge_numbers} if draws_otherwise else {}),
+        **{key: value for key, value in later.items() if key in KEYS_OF[version]},
     }
+
+
+def _version(circuit: Circuit) -> int:
+    """Return the first version that has what a circuit has."""
+    if circuit.edge_stability:
+        return STABILITY_VERSION
+    if circuit.least_share is not None or circuit.edge_numbers:
+        return CUT_VERSION
+    return FILTERED_VERSION if circuit.filters != Filters() else VERSION
 
 
 def circuit(value: object) -> Circuit:
@@ -78,8 +95,8 @@ def circuit(value: object) -> Circuit:
     version = whole.get("version", VERSION)
     if type(version) is not int or version not in KEYS_OF:
         raise CircuitError(
-            f"This circuit is of version {displayed(version)}, and version {VERSION}, {FILTERED_VERSION} or {CUT_VERSION} is "
-            "expected. Update circuit-widget, or save the circuit again."
+            f"This circuit is of version {displayed(version)}, and version {VERSION}, {FILTERED_VERSION}, {CUT_VERSION} or "
+            f"{STABILITY_VERSION} is expected. Update circuit-widget, or save the circuit again."
         )
     _keys("A circuit", whole, KEYS_OF[version])
     return Circuit(
@@ -93,6 +110,7 @@ def circuit(value: object) -> Circuit:
         filters=Filters.from_json(whole.get("filters", {})),
         least_share=whole.get("least_share"),
         edge_numbers=whole.get("edge_numbers", False),
+        edge_stability=whole.get("edge_stability", False),
     )
 
 

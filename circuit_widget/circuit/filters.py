@@ -95,6 +95,16 @@ class Filters:
         return cls(**value)
 
 
+def check_bounds(filters: Filters, n_layers: int, n_positions: int) -> None:
+    """Raise CircuitError where filters name layers or positions that a graph with so many does not have."""
+    for what, bounds, count in (("layers", filters.layers, n_layers), ("positions", filters.positions, n_positions)):
+        if bounds is not None and bounds[1] >= count:
+            raise CircuitError(
+                f"The filter leaves {what} {bounds[0]} to {bounds[1]} visible, and the graph has {what} 0 to {count - 1}. "
+                f"Give {what}=({min(bounds[0], count - 1)}, {count - 1}), or others up to {count - 1}."
+            )
+
+
 def _listed(given: object, expected: str) -> list[Any]:
     if isinstance(given, str | bytes) or not has_entries(given):
         raise CircuitError(f"{expected}; given {displayed(given)}.")

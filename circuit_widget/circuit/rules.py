@@ -111,11 +111,11 @@ def checked_share(what: str, share: object) -> float | None:
     return float(share)
 
 
-def checked_edge_numbers(switch: object) -> bool:
-    """Return whether edges have their numbers."""
+def checked_switch(what: str, switch: object) -> bool:
+    """Return whether something is on; `what` names it in the error, with its verb."""
     switch = plain_number(switch)
     if not isinstance(switch, bool):
-        raise CircuitError(f"Numbers on edges are on or off, true or false; given {displayed(switch)}.")
+        raise CircuitError(f"{what} on or off, true or false; given {displayed(switch)}.")
     return switch
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64, Int64
 
 from circuit_widget.comparison.matching import NOWHERE, MatchedEdges, MatchedNodes, match_edges, match_nodes
 from circuit_widget.comparison.same_features import check_same_features
@@ -21,7 +21,17 @@ from circuit_widget.nodes import UNKNOWN_TOKEN, NodeKind, PromptToken
 if TYPE_CHECKING:
     import pandas
 
+    from circuit_widget.widget.widget import CircuitWidget
+
 BOTH, HERE, THERE = "both", "only here", "only there"
+
+
+class FeatureCounts(NamedTuple):
+    """How many features of two graphs are in both, only in the first and only in the second."""
+
+    both: int
+    only_here: int
+    only_there: int
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,13 +120,50 @@ class GraphComparison:
         )
 
     @property
+    def same_nodes(self) -> tuple[tuple[str, str], ...]:
+        """The ids of the nodes that are in both graphs: here and there, in node order of `graph`."""
+        in_both = self._in_both
+        here, there = self._nodes.here[in_both], self._nodes.there[in_both]
+        return tuple(
+            (self.graph.node_ids[one], self.other.node_ids[other])
+            for one, other in zip(here.tolist(), there.tolist(), strict=True)
+        )
+
+    @property
+    def feature_counts(self) -> FeatureCounts:
+        """How many features are in both graphs, only here and only there."""
+        both = int((self._nodes.here[self._in_both] < self.graph.n_features).sum())
+        return FeatureCounts(both, self.graph.n_features - both, self.other.n_features - both)
+
+    @property
+    def overlap(self) -> float:
+        """Overlap of influence: of each feature the smaller of its shares of the influence of all features here and there, summed.
+
+        From 0, where no feature is in both, to 1, where all are with the same shares: the intersection of two
+        histograms (Swain and Ballard 1991).
+        """
+        here, there = self._nodes.here[self._in_both], self._nodes.there[self._in_both]
+        are_features = here < self.graph.n_features
+        before = _shares(self.graph)[here[are_features]]
+        return float(np.minimum(before, _shares(self.other)[there[are_features]]).sum())
+
+    @property
+    def _in_both(self) -> Bool[np.ndarray, " nodes"]:
+        in_both: Bool[np.ndarray, " nodes"] = (self._nodes.here != NOWHERE) & (self._nodes.there != NOWHERE)
+        return in_both
+
+    def show(self, **settings: Any) -> CircuitWidget:
+        """A widget on `graph` with the map of `other` beside its own; settings as of `Graph.show`."""
+        widget = self.graph.show(**settings)
+        widget.comparison = self
+        return widget
+
+    @property
     def summary(self) -> str:
         """How much is in both, in sentences: features with their share of influence, edges, targets; then the notes."""
         nodes, edges = self._nodes, self._edges
-        in_both = (nodes.here != NOWHERE) & (nodes.there != NOWHERE)
-        here, there = nodes.here[in_both], nodes.there[in_both]
-        counts = [one.n_features for one in (self.graph, self.other)]
-        both = int((here < counts[0]).sum())
+        here, there = nodes.here[self._in_both], nodes.there[self._in_both]
+        both, *only_features = self.feature_counts
         shares = [_influence_of(self.graph, here), _influence_of(self.other, there)]
         shared_edges = int((~np.isnan(edges.before) & ~np.isnan(edges.after)).sum())
         only = [int((~np.isnan(one)).sum()) - shared_edges for one in (edges.before, edges.after)]
@@ -129,7 +176,7 @@ class GraphComparison:
         return " ".join(
             [
                 f"Of {self.graph.basis}, {both:,} {_are(both)} in both graphs ({shares[0]:.0%} of the influence of all here, "
-                f"{shares[1]:.0%} there), {counts[0] - both:,} only here and {counts[1] - both:,} only there; "
+                f"{shares[1]:.0%} there), {only_features[0]:,} only here and {only_features[1]:,} only there; "
                 f"of edges, {shared_edges:,} {_are(shared_edges)} in both, {only[0]:,} only here and {only[1]:,} only there.",
                 named,
                 *self.notes,
@@ -217,10 +264,15 @@ def _weighted(graph: Graph, other: Graph) -> tuple[str, ...]:
     )
 
 
-def _influence_of(graph: Graph, indices: np.ndarray) -> float:
+def _influence_of(graph: Graph, indices: Int64[np.ndarray, " nodes"]) -> float:
     """Return the share that some nodes' features have of the influence of all features; 0 where there is none."""
-    own = graph.influence[: graph.n_features].astype(np.float64)
-    return float(own[indices[indices < graph.n_features]].sum() / max(float(own.sum()), 1e-30))
+    return float(_shares(graph)[indices[indices < graph.n_features]].sum())
+
+
+def _shares(graph: Graph) -> Float64[np.ndarray, " features"]:
+    """Return the share that each feature has of the influence of all features; 0 where there is none."""
+    own: Float64[np.ndarray, " features"] = graph.influence[: graph.n_features].astype(np.float64)
+    return own / max(float(own.sum()), 1e-30)
 
 
 def _where(here: Bool[np.ndarray, " n"], there: Bool[np.ndarray, " n"]) -> np.ndarray:

@@ -12,6 +12,7 @@ from circuit_widget.nodes import NodeKind
 if TYPE_CHECKING:
     from circuit_widget.circuit.document import Circuit
     from circuit_widget.graph import Graph
+    from circuit_widget.graph.stability import GraphStability
 
 MOST_STABILITY_EDGES = 4_000_000
 """A graph with more edges is pruned 20 times in more than half a second: too long to wait for a map."""
@@ -19,12 +20,26 @@ MOST_STABILITY_EDGES = 4_000_000
 UNKNOWN = -1.0
 
 
-def node_stability(graph: Graph) -> Float32[np.ndarray, " nodes"]:
-    """Return the share of prunings in which each node stays, see `Graph.stability`; -1 where it is not known."""
+def known_stability(graph: Graph) -> GraphStability | None:
+    """Return the stability of a graph, see `Graph.stability`; None where the graph was pruned or is too large to wait for it."""
     if graph.pruned or np.count_nonzero(graph.weights) > MOST_STABILITY_EDGES:
+        return None
+    return graph.stability(progress=False)
+
+
+def node_stability(graph: Graph, found: GraphStability | None) -> Float32[np.ndarray, " nodes"]:
+    """Return the share of prunings in which each node stays; -1 where it is not known."""
+    if found is None:
         return np.full(graph.n_nodes, UNKNOWN, dtype=np.float32)
-    found = graph.stability()
     return (found.node_kept / found.prunings).astype(np.float32)
+
+
+def kept_edges(
+    found: GraphStability, source: Integer[np.ndarray, " edges"], target: Integer[np.ndarray, " edges"]
+) -> Integer[np.ndarray, " edges"]:
+    """Return the number of prunings in which each of some edges stays, by the indices of their nodes in node order."""
+    kept: Integer[np.ndarray, " edges"] = found.edge_kept[np.searchsorted(found.graph.row_nodes, target), source]
+    return kept
 
 
 def passes_filters(graph: Graph, circuit: Circuit) -> Bool[np.ndarray, " nodes"]:
@@ -50,7 +65,7 @@ def passes_filters(graph: Graph, circuit: Circuit) -> Bool[np.ndarray, " nodes"]
         texts = [(circuit.labels.get(node) or graph.labels.get(node) or "").lower() for node in graph.node_ids[:ranked]]
         passes[:ranked] &= np.array([all(word in text for word in words) for text in texts], dtype=bool)
     if filters.stability is not None:
-        stability = node_stability(graph)[:ranked]
+        stability = node_stability(graph, known_stability(graph))[:ranked]
         passes[:ranked] &= (stability == UNKNOWN) | (stability >= np.float32(filters.stability))
     return passes
 

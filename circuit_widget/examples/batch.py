@@ -29,8 +29,8 @@ _FACTOR = 0x5851F42D4C957F2D
 class WindowBatch:
     """Windows of tokens that run together, padded behind.
 
-    `words` are numbers of the tokens' words, and `passages` of the last tokens up to each position. Positions before
-    `first_position` and padding are not `used`.
+    `words` are numbers of the tokens' words, and `passages` of the last tokens up to each position. Positions up to
+    `first_position`, that of the first token of each window that counts, and padding are not `used`.
     """
 
     tokens: Int[Tensor, "windows positions"]
@@ -38,6 +38,7 @@ class WindowBatch:
     lengths: Int[Tensor, " windows"]
     words: Int[Tensor, "windows positions"]
     passages: Int[Tensor, "windows positions"]
+    first_position: int
 
     def to(self, device: torch.device) -> WindowBatch:
         """Return the batch on a device."""
@@ -54,12 +55,13 @@ class WindowBatch:
             change(self.lengths),
             change(self.words),
             change(self.passages),
+            self.first_position,
         )
 
     @property
-    def n_used(self) -> int:
-        """Number of positions that are used."""
-        return int(self.used.sum())
+    def n_tokens(self) -> int:
+        """Number of tokens that count: those that are used, and the first of each window."""
+        return int(self.used.sum()) + len(self.lengths)
 
     def contexts(
         self, windows: Int[Tensor, " n"], peaks: Int[Tensor, " n"]
@@ -92,10 +94,10 @@ def _batch_of(windows: Sequence[Sequence[int]], first_position: int, word_of: Ca
     tokens = torch.tensor(rows, dtype=torch.long, device="cpu")
     lengths = torch.tensor([len(window) for window in windows], dtype=torch.long, device="cpu")
     positions = torch.arange(longest, dtype=torch.long, device="cpu")
-    used = (positions >= first_position) & (positions < lengths[:, None])
+    used = (positions > first_position) & (positions < lengths[:, None])
     distinct, index = torch.unique(tokens, return_inverse=True)
     words = torch.tensor([word_of(token) for token in distinct.tolist()], dtype=torch.long, device="cpu")
-    return WindowBatch(tokens, used, lengths, words[index], passages_of(tokens))
+    return WindowBatch(tokens, used, lengths, words[index], passages_of(tokens), first_position)
 
 
 def passages_of(tokens: Int[Tensor, "windows positions"]) -> Int[Tensor, "windows positions"]:

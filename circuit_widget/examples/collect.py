@@ -319,7 +319,7 @@ class _Collector:
             number,
             round_texts=texts.texts,
             round_digest=texts.digest,
-            round_tokens=self.manifest.sources[number].round_tokens + batch.n_used,
+            round_tokens=self.manifest.sources[number].round_tokens + batch.n_tokens,
             finished=False,
             **done,
         )

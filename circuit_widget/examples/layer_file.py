@@ -1,10 +1,11 @@
 """The file with what is kept of one layer: a row for each feature, in groups of rows of which one is read for a card.
 
-Columns: `feature`; `active`, at how many tokens it is active; `total`, the sum of its activations. For activations above
-zero, and with `low_` before the name for those below: `exponent` and `histogram` (counts in 64 bins from zero to two to
-the power of the exponent), and for the strongest examples and for `levels`, a random choice in four ranges: `values` (size
-of the peak), `texts`, `words` (numbers of passage and word), `priorities`, `tokens` and `activations` (24 of each example,
-the peak is the 16th; -1 where there is no token).
+Columns: `feature`; `windows`, how many ran; `active`, at how many tokens the feature is active, without the first of each
+window; `total`, the sum of its activations there. For activations above zero, and with `low_` before the name for those
+below: `exponent` and `histogram` (counts in 64 bins from zero to two to the power of the exponent), `first_exponent` and
+`first_histogram` of first tokens; and for the strongest examples, for `levels`, a random choice in four ranges, and for `first`,
+the strongest at first tokens: `values` (size of the peak), `texts`, `words` (numbers of passage and word), `priorities`,
+`tokens` and `activations` (24 of each example, the peak is the 16th; -1 where there is no token).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from circuit_widget.arguments import first_line
 from circuit_widget.errors import LoadError
 from circuit_widget.examples.batch import CONTEXT
+from circuit_widget.examples.first_tokens import FIRST_EXAMPLES, FirstTokens
 from circuit_widget.examples.histogram import BINS, Histograms
 from circuit_widget.examples.layer_state import LayerState, Side
 from circuit_widget.examples.levels import LEVELS, PER_LEVEL, Levels
@@ -34,7 +36,7 @@ ROWS_IN_GROUP = 64
 """Features that are read together for a card."""
 
 PREFIXES = {1: "", -1: "low_"}
-POOLS = {"strongest": STRONGEST, "levels": LEVELS * PER_LEVEL}
+POOLS = {"strongest": STRONGEST, "levels": LEVELS * PER_LEVEL, "first": FIRST_EXAMPLES}
 PARTS = ("values", "texts", "words", "priorities", "tokens", "activations")
 
 
@@ -43,15 +45,19 @@ def write_layer(state: LayerState, path: Path) -> None:
     pyarrow = arrow()
     columns: dict[str, Any] = {
         "feature": np.arange(state.n_features, dtype=np.int32),
+        "windows": np.full(state.n_features, int(state.windows)),
         "active": _numpy(state.active),
         "total": _numpy(state.totals),
     }
     for side in state.sides:
         prefix = PREFIXES[side.sign]
-        columns[f"{prefix}exponent"] = _numpy(side.histograms.exponents)
-        bins = np.full(state.n_features, BINS)
-        columns[f"{prefix}histogram"] = _lists(bins, _numpy(side.histograms.counts).reshape(-1))
-        for pool, slots in (("strongest", side.strongest.slots), ("levels", side.levels.slots)):
+        for histograms, name in ((side.histograms, prefix), (side.first.histograms, f"{prefix}first_")):
+            columns[f"{name}exponent"] = _numpy(histograms.exponents)
+            bins = np.full(state.n_features, BINS)
+            columns[f"{name}histogram"] = _lists(bins, _numpy(histograms.counts).reshape(-1))
+        for pool, slots in zip(
+            POOLS, (side.strongest.slots, side.levels.slots, side.first.strongest.slots), strict=True
+        ):
             filled = _numpy(slots.values) > 0
             for part in PARTS:
                 values = _numpy(getattr(slots, part))[filled]
@@ -79,16 +85,21 @@ def read_layer(path: Path, layer: int, *, signed: bool, device: torch.device) ->
     def column(name: str) -> torch.Tensor:
         return torch.from_numpy(np.array(table[name].to_numpy())).to(device)
 
+    def histograms(name: str) -> Histograms:
+        counts = _values(table, f"{name}histogram").reshape(-1, BINS)
+        return Histograms(column(f"{name}exponent"), torch.from_numpy(np.array(counts)).to(device))
+
     def side(sign: int) -> Side:
         prefix = PREFIXES[sign]
-        counts = _values(table, f"{prefix}histogram").reshape(-1, BINS)
-        histograms = Histograms(column(f"{prefix}exponent"), torch.from_numpy(np.array(counts)).to(device))
-        strongest, levels = (_slots(table, f"{prefix}{pool}", count, device) for pool, count in POOLS.items())
-        return Side(sign, histograms, StrongestExamples(strongest), Levels(levels, layer))
+        strongest, levels, first = (_slots(table, f"{prefix}{pool}", count, device) for pool, count in POOLS.items())
+        at_first = FirstTokens(histograms(f"{prefix}first_"), StrongestExamples(first))
+        return Side(sign, histograms(prefix), StrongestExamples(strongest), Levels(levels, layer), at_first)
 
-    return readable(
-        path, lambda: LayerState(column("active"), column("total"), tuple(map(side, (1, -1) if signed else (1,))))
-    )
+    def state() -> LayerState:
+        windows = column("windows").amax() if table.num_rows else torch.zeros((), dtype=torch.int64, device=device)
+        return LayerState(windows, column("active"), column("total"), tuple(map(side, (1, -1) if signed else (1,))))
+
+    return readable(path, state)
 
 
 def _slots(table: Any, name: str, count: int, device: torch.device) -> Slots:

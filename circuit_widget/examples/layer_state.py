@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuit_widget.examples.batch import WindowBatch
+from circuit_widget.examples.first_tokens import FirstTokens
 from circuit_widget.examples.histogram import Histograms
 from circuit_widget.examples.levels import LEVELS, PER_LEVEL, Levels
 from circuit_widget.examples.slots import Candidates, Slots
@@ -20,12 +21,13 @@ FEW = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """What is kept of activations of one sign, 1 or -1."""
+    """What is kept of activations of one sign, 1 or -1: those at first tokens of windows, and all others."""
 
     sign: int
     histograms: Histograms
     strongest: StrongestExamples
     levels: Levels
+    first: FirstTokens
 
     @classmethod
     def empty(cls, sign: int, layer: int, n_features: int, device: torch.device) -> Side:
@@ -35,6 +37,7 @@ class Side:
             Histograms.empty(n_features, device),
             StrongestExamples(Slots.empty(n_features, STRONGEST, device)),
             Levels(Slots.empty(n_features, LEVELS * PER_LEVEL, device), layer),
+            FirstTokens.empty(n_features, device),
         )
 
     def add(
@@ -66,10 +69,11 @@ class Side:
 class LayerState:
     """What is kept of the features of one layer.
 
-    `active` counts the tokens at which a feature is active, `totals` sums its activations. `sides` are one, or two where
-    activations can be negative.
+    `windows` is the number of windows, and of their first tokens. `active` counts the other tokens at which a feature is
+    active, `totals` sums its activations there. `sides` are one, or two where activations can be negative.
     """
 
+    windows: Int[Tensor, ""]
     active: Int[Tensor, " features"]
     totals: Float[Tensor, " features"]
     sides: tuple[Side, ...]
@@ -78,6 +82,7 @@ class LayerState:
     def empty(cls, layer: int, n_features: int, *, signed: bool, device: torch.device) -> LayerState:
         """Return the state before any text."""
         return cls(
+            torch.zeros((), dtype=torch.int64, device=device),
             torch.zeros(n_features, dtype=torch.int64, device=device),
             torch.zeros(n_features, dtype=torch.float64, device=device),
             tuple(Side.empty(sign, layer, n_features, device) for sign in ((1, -1) if signed else (1,))),
@@ -89,8 +94,13 @@ class LayerState:
         return len(self.active)
 
     def add(self, batch: WindowBatch, activations: Float[Tensor, "windows positions features"]) -> None:
-        """Add the activations of a batch; those that are not used are set to zero in place."""
+        """Add the activations of a batch; those at tokens that do not count are set to zero in place."""
+        at_first = activations[:, batch.first_position].clone()
         activations.mul_(batch.used[:, :, None])
         for side in self.sides:
             self.active.add_(side.add(batch, activations))
         self.totals.add_(activations.sum((0, 1)))
+        activations[:, batch.first_position] = at_first
+        for side in self.sides:
+            side.first.add(batch, activations, side.sign)
+        self.windows.add_(len(activations))

@@ -14,7 +14,7 @@ from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import quoted_path
 
 NAME = "examples.json"
-FORMAT, VERSION = "circuit-widget examples", 1
+FORMAT, VERSION = "circuit-widget examples", 2
 
 
 @dataclass(frozen=True)

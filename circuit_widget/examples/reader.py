@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from circuit_widget.examples.layer_file import PREFIXES, readable
 from circuit_widget.examples.levels import LEVELS
 from circuit_widget.examples.manifest import NAME, Manifest, read_manifest
 from circuit_widget.examples.parquet import arrow
-from circuit_widget.examples.record import CardRecord, Example, Histogram, Level
+from circuit_widget.examples.record import AT_FIRST_TOKENS, CardRecord, Example, Histogram, Level
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.system.paths import quoted_path, require_path
@@ -85,7 +85,8 @@ class ExampleReader:
 
     def _record(self, row: Mapping[str, Any]) -> CardRecord:
         signs = [sign for sign, prefix in PREFIXES.items() if f"{prefix}exponent" in row]
-        active, n_tokens = int(row["active"]), self.manifest.n_tokens
+        n_tokens, others = self.manifest.n_tokens, int(row["active"])
+        active = others + sum(sum(row[f"{PREFIXES[sign]}first_histogram"]) for sign in signs)
         if not active:
             return CardRecord(
                 frequency=0.0 if n_tokens else None, maximum=0.0 if n_tokens else None, origin=self.manifest.origin
@@ -96,11 +97,15 @@ class ExampleReader:
             frequency=active / n_tokens,
             maximum=peaks[1],
             minimum=-peaks[-1] if peaks.get(-1) else None,
-            mean=row["total"] / active,
+            mean=row["total"] / others if others else None,
             examples=strongest[1],
             lowest=strongest.get(-1, ()),
-            levels=tuple(level for sign in signs for level in self._levels(row, sign, strongest[sign], active)),
-            histogram=_histogram(row, signs),
+            levels=tuple(
+                level
+                for sign in signs
+                for level in (*self._levels(row, sign, strongest[sign], active), *self._first_tokens(row, sign, active))
+            ),
+            histogram=_histogram(row, signs) if others else None,
             origin=self.manifest.origin,
         )
 
@@ -135,6 +140,15 @@ class ExampleReader:
                 low, high = (least, top) if sign > 0 else (-top, -least)
                 found.append(Level(low, high, share, tuple(inside)))
         return found
+
+    def _first_tokens(self, row: Mapping[str, Any], sign: int, active: int) -> Iterator[Level]:
+        """Yield the examples at first tokens, if there are any, with the range that they are in."""
+        prefix = PREFIXES[sign]
+        sizes = row[f"{prefix}first_values"]
+        if sizes:
+            low, high = sorted((sign * min(sizes), sign * max(sizes)))
+            share = sum(row[f"{prefix}first_histogram"]) / active
+            yield Level(low, high, share, self._examples(row, f"{prefix}first"), AT_FIRST_TOKENS)
 
 
 def _histogram(row: Mapping[str, Any], signs: list[int]) -> Histogram:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 
@@ -14,14 +14,18 @@ class Example:
     activations: tuple[float, ...]
 
 
+AT_FIRST_TOKENS = "first tokens"
+"""The name of the group of examples whose peak is at the first token of a text, or of a part of a long one."""
+
+
 @dataclass(frozen=True)
 class Level:
-    """Examples of one range of activations, drawn at random, or of a group that others published under a name.
+    """Examples of one range of activations, drawn at random; or of a named group: published ones, or first tokens.
 
     Attributes:
         least, most: the range; the strongest activation of each example is in it.
         share: share of the tokens at which the feature is active whose activation is in the range; None if not known.
-        name: the name of a published group. Its range is that of its examples.
+        name: the name of a group. Its range is that of its examples.
     """
 
     least: float
@@ -62,6 +66,11 @@ class CardRecord:
     def n_examples(self) -> int:
         """Number of examples, of all levels."""
         return len(self.examples) + len(self.lowest) + sum(len(level.examples) for level in self.levels)
+
+
+def without_first_tokens(record: CardRecord) -> CardRecord:
+    """Return a record without its group of examples at first tokens."""
+    return replace(record, levels=tuple(level for level in record.levels if level.name != AT_FIRST_TOKENS))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ class StrongestExamples:
         self._floor = torch.zeros_like(slots.values[:, 0])
         self._floor[:] = _floor_of(slots.values, _are_first(slots.values, slots.words))
 
+    @property
+    def maxima(self) -> Float[Tensor, " features"]:
+        """The size of each feature's strongest example, zero where there is none."""
+        return self.slots.values.amax(1)
+
     def add(self, found: Candidates) -> None:
         """Add the peaks of a batch."""
         for start in range(0, found.values.shape[1], WINDOWS_AT_ONCE):

@@ -52,20 +52,32 @@ class _Index:
 class SideCounts:
     """Counts of one sign of a layer's features: tokens named, tokens active, and both."""
 
-    def __init__(self, rules: Rules, sign: int, levels: Float[Tensor, " features"], vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        sign: int,
+        levels: Float[Tensor, " features"],
+        most: Float[Tensor, " features"],
+        vocabulary: Vocabulary,
+    ) -> None:
+        """Features count as active above `levels`; `most` is the largest strength that their rules were made from."""
         self.rules = rules
+        self.most = most
         self._vocabulary = vocabulary
         self.levels = levels
         self.sign = sign
         self._indices = {named_token: _Index.of(rules, named_token) for named_token in NamedToken}
+        self._of_words = rules.found & ~rules.first
         self.named, self.hits, self.active = (torch.zeros_like(levels, dtype=torch.int64) for _ in range(3))
 
     def add(self, batch: WindowBatch, activations: Float[Tensor, "windows positions features"]) -> None:
         """Count the tokens of a batch."""
-        active = (self.sign * activations > self.levels).flatten(0, 1)
+        strengths = self.sign * activations
+        self._add_first(batch, strengths)
+        active = (strengths > self.levels).flatten(0, 1)
         for named_token, index in self._indices.items():
             tokens, known = tokens_at(batch, named_token)
-            of_named_token = self.rules.found & (self.rules.named_tokens == int(named_token))
+            of_named_token = self._of_words & (self.rules.named_tokens == int(named_token))
             places = torch.nonzero(known)[:, 0]
             self.active += torch.where(of_named_token, active[places].sum(0), 0)
             for some in places.split(POSITIONS_AT_ONCE):
@@ -75,6 +87,16 @@ class SideCounts:
                     hits = active[some[where], features]
                     self.named += torch.bincount(features, minlength=len(self.named))
                     self.hits += torch.bincount(features[hits], minlength=len(self.named))
+
+    def _add_first(self, batch: WindowBatch, strengths: Float[Tensor, "windows positions features"]) -> None:
+        """Count the tokens of a batch for features whose label names first tokens."""
+        features = torch.nonzero(self.rules.first)[:, 0]
+        if len(features):
+            active = strengths[:, :, features] > self.levels[features]
+            hits = active[:, batch.first_position].sum(0)
+            self.named[features] += len(active)
+            self.hits[features] += hits
+            self.active[features] += hits + (active & batch.used[:, :, None]).sum((0, 1))
 
 
 def tokens_at(batch: WindowBatch, named_token: NamedToken) -> tuple[Int[Tensor, " places"], Bool[Tensor, " places"]]:

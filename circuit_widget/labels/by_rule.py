@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuit_widget.errors import Cancelled, LoadError, PromptError
@@ -17,14 +17,14 @@ from circuit_widget.examples.collect import BATCHES_IN_ROUND, batch_tokens
 from circuit_widget.examples.forward import run_batch
 from circuit_widget.examples.identity import identity_of
 from circuit_widget.examples.layer_file import read_layer
-from circuit_widget.examples.layer_state import LayerState
+from circuit_widget.examples.layer_state import LayerState, Side
 from circuit_widget.examples.manifest import Manifest, read_manifest
 from circuit_widget.examples.reader import check_identity
 from circuit_widget.examples.stream import TextStream, WindowReader
 from circuit_widget.examples.texts import read_texts
 from circuit_widget.labels.accuracy import LayerAccuracy, SideCounts
 from circuit_widget.labels.alike import AlikeWords
-from circuit_widget.labels.evidence import WordCounts, evidence_of, levels_of
+from circuit_widget.labels.evidence import WordCounts, evidence_of, first_levels_of, levels_of
 from circuit_widget.labels.label import Accuracy, FeatureLabel, LabelKind
 from circuit_widget.labels.labelling_model import LabellingModel
 from circuit_widget.labels.promoted import promotes
@@ -129,7 +129,7 @@ def _rules_of_layer(
     assert model._cards.labels.folder is not None
     path = manifest.file_of(model._cards.labels.folder, layer)
     state = read_layer(path, layer, signed=manifest.signed, device=model.model.layer_device(layer))
-    rules = rules_of(model.model, model.transcoders, state, layer, vocabulary, manifest.n_tokens, _n_windows(manifest))
+    rules = rules_of(model.model, model.transcoders, state, layer, vocabulary, manifest.n_tokens)
     if numbers is not None:
         chosen = torch.zeros_like(rules[0].found)
         chosen[torch.from_numpy(numbers).to(chosen.device)] = True
@@ -138,16 +138,20 @@ def _rules_of_layer(
     return LayerAccuracy(
         state.n_features,
         tuple(
-            SideCounts(one, side.sign, levels_of(side, signed=manifest.signed), vocabulary)
+            SideCounts(one, side.sign, _levels_of(one, side, signed=manifest.signed), _most_of(one, side), vocabulary)
             for one, side in zip(rules, state.sides, strict=True)
         ),
     )
 
 
-def _n_windows(manifest: Manifest) -> int:
-    """Return about how many windows the texts ran in, at most: each text begins one, and long ones are split."""
-    texts = sum(source.texts + source.round_texts for source in manifest.sources)
-    return texts + manifest.n_tokens // manifest.window
+def _levels_of(rules: Rules, side: Side, *, signed: bool) -> Float[Tensor, " features"]:
+    """Return the strength above which each feature counts as active in its label."""
+    return torch.where(rules.first, first_levels_of(side), levels_of(side, signed=signed))
+
+
+def _most_of(rules: Rules, side: Side) -> Float[Tensor, " features"]:
+    """Return the largest strength that each feature's label was made from."""
+    return torch.where(rules.first, side.first.maxima, side.strongest.maxima)
 
 
 def rules_of(
@@ -157,14 +161,13 @@ def rules_of(
     layer: int,
     vocabulary: Vocabulary,
     n_tokens: int,
-    n_windows: int,
 ) -> tuple[Rules, ...]:
     """Return the labels by rule of all features of a layer, for each sign of activations that it has.
 
-    `n_tokens` and `n_windows` are of the texts that the examples are from.
+    `n_tokens` is the number of tokens of the texts that the examples are from.
     """
     signed = len(state.sides) > 1
-    counts = WordCounts(state, vocabulary, n_tokens, n_windows)
+    counts = WordCounts(state, vocabulary, n_tokens)
     embedding: Any = model.network.get_input_embeddings()
     alike = AlikeWords(embedding.weight.detach(), vocabulary, counts)
     found = []
@@ -203,18 +206,20 @@ def _measure(
             if cancelled is not None and cancelled():
                 raise Cancelled("The measurement was stopped. The labels are kept, and count as not measured.")
             run_batch(language_model, model.transcoders, batch, receivers)
-            n_tokens += batch.n_used
+            n_tokens += batch.n_tokens
             report(stream.source.fraction() or 0.0, f"Measuring labels, {n_tokens:,} tokens")
 
 
 def _table(layer: int, counts: LayerAccuracy, vocabulary: Vocabulary, *, measured: bool) -> LabelTable:
     labels = []
     for side in counts.sides:
-        columns = (side.levels, side.named, side.hits, side.active)
-        for feature, (text, level, *numbers) in enumerate(
+        columns = (side.levels, side.most, side.named, side.hits, side.active)
+        for feature, (text, level, most, *numbers) in enumerate(
             zip(side.rules.texts(vocabulary), *(column.tolist() for column in columns), strict=True)
         ):
             if text is not None:
                 accuracy = Accuracy(*numbers) if measured else None
-                labels.append(FeatureLabel(layer, feature, text, LabelKind.RULE, "", side.sign < 0, accuracy, level))
+                labels.append(
+                    FeatureLabel(layer, feature, text, LabelKind.RULE, "", side.sign < 0, accuracy, level, most)
+                )
     return LabelTable.of(layer, labels)

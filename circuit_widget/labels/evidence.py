@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.examples.batch import BEFORE
-from circuit_widget.examples.histogram import BINS
+from circuit_widget.examples.histogram import BINS, Histograms
 from circuit_widget.examples.layer_state import LayerState, Side
 from circuit_widget.examples.levels import LEVELS
 from circuit_widget.examples.strongest_examples import repeated
@@ -22,6 +22,23 @@ STRONG = 0.5
 
 STRONGEST_SHARE = 1 / 3
 """Share of the weight that the strongest examples have; the random choice has the rest."""
+
+
+@dataclass(frozen=True, eq=False)
+class FirstEvidence:
+    """What features do at the first tokens of windows, which have no part in their other evidence.
+
+    Attributes:
+        shares: share of the feature's summed activation that is there.
+        levels: strength above which the feature counts as active there: half of its maximum there, of all features.
+        active: at how many of them it is active.
+        windows: number of windows.
+    """
+
+    shares: Float[Tensor, " features"]
+    levels: Float[Tensor, " features"]
+    active: Float[Tensor, " features"]
+    windows: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +53,7 @@ class Evidence:
         weights: of the examples, which add up to 1 for a feature, or to 0 without examples.
         fresh: whether the example is not one of those before it.
         levels: strength above which the feature counts as active; `active` is at how many tokens of all texts it is.
+        first: what the feature does at the first tokens of windows.
     """
 
     tokens: Int[Tensor, "features examples context"]
@@ -47,6 +65,7 @@ class Evidence:
     fresh: Bool[Tensor, "features examples"]
     levels: Float[Tensor, " features"]
     active: Float[Tensor, " features"]
+    first: FirstEvidence
 
 
 class WordCounts:
@@ -56,11 +75,9 @@ class WordCounts:
     text is not: many features peak behind it.
     """
 
-    def __init__(self, state: LayerState, vocabulary: Vocabulary, n_tokens: int, n_windows: int) -> None:
-        """`tokens` are the different ones of the examples.
-
-        `n_tokens` and `n_windows` are the numbers of tokens and of windows, which begin alike, of all texts.
-        """
+    def __init__(self, state: LayerState, vocabulary: Vocabulary, n_tokens: int) -> None:
+        """`tokens` are the different ones of the examples; `n_tokens` is the number of tokens of all texts."""
+        self.n_windows = int(state.windows)
         slots = [slots for side in state.sides for slots in (side.strongest.slots, side.levels.slots)]
         beside = [torch.cat([one.tokens[:, :, :BEFORE], one.tokens[:, :, BEFORE + 1 :]], 2).flatten() for one in slots]
         peaks = torch.unique(torch.cat([one.tokens[:, :, BEFORE].flatten() for one in slots]))
@@ -75,7 +92,7 @@ class WordCounts:
             occurrences = (n_tokens * summed).float()
             if vocabulary.start is not None:
                 start = vocabulary.words(torch.tensor([vocabulary.start], dtype=torch.long, device="cpu"), spelling)
-                occurrences[words == start.to(words.device)] = float(n_windows)
+                occurrences[words == start.to(words.device)] = float(self.n_windows)
             self._counts[spelling] = words, occurrences
 
     def of(self, words: Int[Tensor, "*shape"], spelling: Spelling) -> Float[Tensor, "*shape"]:
@@ -89,8 +106,13 @@ class WordCounts:
 
 def levels_of(side: Side, *, signed: bool) -> Float[Tensor, " features"]:
     """Return the strength above which each feature counts as active: zero, or of a neuron half of its maximum."""
-    maxima = side.strongest.slots.values.amax(1)
+    maxima = side.strongest.maxima
     return STRONG * maxima if signed else torch.zeros_like(maxima)
+
+
+def first_levels_of(side: Side) -> Float[Tensor, " features"]:
+    """Return half of the largest strength of each feature at first tokens of windows."""
+    return STRONG * side.first.maxima
 
 
 def evidence_of(side: Side, vocabulary: Vocabulary, counts: WordCounts, features: slice, *, signed: bool) -> Evidence:
@@ -132,7 +154,26 @@ def evidence_of(side: Side, vocabulary: Vocabulary, counts: WordCounts, features
         fresh=present & ~repeated(texts, present),
         levels=levels,
         active=(side.histograms.counts[features] * _above(levels, exponents)).sum(1).float(),
+        first=_first_evidence(side, counts.n_windows, features),
     )
+
+
+def _first_evidence(side: Side, n_windows: int, features: slice) -> FirstEvidence:
+    histograms, levels = side.first.histograms, first_levels_of(side)[features]
+    at_first, others = _sums(histograms)[features], _sums(side.histograms)[features]
+    above = _above(levels, histograms.exponents[features])
+    return FirstEvidence(
+        shares=(at_first / (at_first + others).clamp(min=torch.finfo(at_first.dtype).tiny)),
+        levels=levels,
+        active=(histograms.counts[features] * above).sum(1).float(),
+        windows=n_windows,
+    )
+
+
+def _sums(histograms: Histograms) -> Float[Tensor, " features"]:
+    """Return the sum of the activations in each histogram, by the middles of bins."""
+    units = (histograms.counts * _middles(histograms.counts.device)).sum(1)
+    return torch.ldexp(units / BINS, histograms.exponents.clamp(min=-100))
 
 
 def _above(levels: Float[Tensor, " features"], exponents: Int[Tensor, " features"]) -> Bool[Tensor, "features bins"]:

@@ -13,6 +13,9 @@ from circuit_widget.nodes import Everywhere
 SUITING = 0.75
 """Share of a label's level that the activation of a node has at least if it shows the label."""
 
+FAR_BEYOND = 2.0
+"""Factor of the largest activation that a rule was made from, up to which the activation of a node shows its label."""
+
 LONGEST_LABEL = 200
 """Most characters of a label."""
 
@@ -78,6 +81,7 @@ class FeatureLabel:
         negative: whether it is of activations below zero, which only neurons and a few transcoders have.
         accuracy: how well the rule fits, where that was measured.
         level: the size of activation above which the feature counts as active in a rule; 0 for other labels.
+        most: the largest size of activation that a rule was made from; 0 for other labels.
 
     Raises NodeError for anything else.
     """
@@ -90,6 +94,7 @@ class FeatureLabel:
     negative: bool = False
     accuracy: Accuracy | None = None
     level: float = 0.0
+    most: float = 0.0
 
     def __post_init__(self) -> None:
         place = Everywhere(self.layer, self.feature)
@@ -98,7 +103,9 @@ class FeatureLabel:
         object.__setattr__(self, "text", checked_label(self.text, place))
         object.__setattr__(self, "negative", truth_value(self.negative, "negative of a label", NodeError))
         of_type(self.kind, LabelKind, "kind of a label is a LabelKind", NodeError)
-        object.__setattr__(self, "level", finite_number(self.level, "level of a label", NodeError, least=0.0))
+        for name in ("level", "most"):
+            number = finite_number(getattr(self, name), f"{name} of a label", NodeError, least=0.0)
+            object.__setattr__(self, name, number)
         source = of_type(self.source, str, "source of a label is a text", NodeError)
         if FORBIDDEN_CHARACTERS.search(source):
             raise NodeError(f"source of a label is one line without control characters; given {quoted(source)}.")
@@ -154,6 +161,8 @@ def checked_label(text: object, place: Everywhere) -> str:
 def suits(label: FeatureLabel, activation: float) -> bool:
     """Return whether a label is displayed at a node with this activation.
 
-    The rule is of activations above the level: what a neuron does at a fraction of it has often another reason.
+    The rule is of activations above the level: what a neuron does at a fraction of it has often another reason. So has
+    what is far beyond all that the rule was made from, as at the first token of a text.
     """
-    return abs(activation) >= SUITING * label.level
+    size = abs(activation)
+    return size >= SUITING * label.level and (label.most == 0.0 or size <= FAR_BEYOND * label.most)

@@ -13,10 +13,11 @@ The label is the first of these that fits:
 1. the token in any case, then in exactly this case ("The" where a sentence begins): what the feature reads, the least that
    can be claimed;
 2. the token that follows, if the feature also promotes it: what is written agrees with what comes;
-3. the token before, which for BOS is "first token";
+3. the token before;
 4. up to three tokens that together have most of the weight and each fit in the other respects;
 5. up to three tokens that follow, if the feature promotes each;
-6. words that are alike by the model's embeddings, if four of them are at peaks ("like Henry, Emily, Thomas").
+6. words that are alike by the model's embeddings, if four of them are at peaks ("like Henry, Emily, Thomas");
+7. "first token", if most of the activation is at first tokens of texts, which have no part in all others.
 
 A feature for which none fits has no label.
 """
@@ -33,7 +34,7 @@ from torch import Tensor
 
 from circuit_widget.examples.batch import BEFORE
 from circuit_widget.labels.alike import MOST_ALIKE, AlikeWords
-from circuit_widget.labels.evidence import Evidence
+from circuit_widget.labels.evidence import Evidence, FirstEvidence
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 LEAST_WEIGHT = 0.6
@@ -63,7 +64,7 @@ class NamedToken(IntEnum):
 TEXTS = {NamedToken.TOKEN: "{}", NamedToken.NEXT: "say {}", NamedToken.BEFORE: "after {}"}
 
 FIRST = "first token"
-"""The label of what is behind BOS, or whatever begins the model's prompts."""
+"""The label of what is active behind BOS, or whatever begins the model's prompts."""
 
 LIKE = "like {}"
 NAMED_ALIKE = 3
@@ -91,29 +92,31 @@ class Rules:
         found: whether the feature has a label.
         named_tokens: the named token of each.
         alike: whether the words are a set of words that are alike, of which the label has the first.
+        first: whether the label names no word, but the first token of texts.
         words: numbers of the words, `tokens` a token of each word; -1 in `tokens` where there are fewer.
     """
 
     found: Bool[Tensor, " features"]
     named_tokens: Int[Tensor, " features"]
     alike: Bool[Tensor, " features"]
+    first: Bool[Tensor, " features"]
     words: Int[Tensor, "features named"]
     tokens: Int[Tensor, "features named"]
 
     def texts(self, vocabulary: Vocabulary) -> list[str | None]:
         """Return the labels as texts."""
-        columns = (self.found, self.named_tokens, self.alike, self.tokens)
+        columns = (self.found, self.first, self.named_tokens, self.alike, self.tokens)
         return [
-            _text(NamedToken(named_token), [token for token in tokens if token >= 0], vocabulary, alike=alike)
+            FIRST
+            if first
+            else _text(NamedToken(named_token), [token for token in tokens if token >= 0], vocabulary, alike=alike)
             if found
             else None
-            for found, named_token, alike, tokens in zip(*(column.tolist() for column in columns), strict=True)
+            for found, first, named_token, alike, tokens in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
 
 def _text(named_token: NamedToken, tokens: Sequence[int], vocabulary: Vocabulary, *, alike: bool) -> str:
-    if named_token is NamedToken.BEFORE and tokens[0] == vocabulary.start:
-        return FIRST
     words = [vocabulary.text(token) for token in tokens]
     return LIKE.format(label_text(named_token, words[:NAMED_ALIKE])) if alike else label_text(named_token, words)
 
@@ -131,6 +134,7 @@ def find_rules(evidence: Evidence, promotes: Promotes, alike: AlikeWords) -> Rul
     rules = Rules(
         torch.zeros(count, dtype=torch.bool, device=device),
         torch.zeros(count, dtype=torch.long, device=device),
+        torch.zeros(count, dtype=torch.bool, device=device),
         torch.zeros(count, dtype=torch.bool, device=device),
         torch.zeros(count, MOST_ALIKE, dtype=torch.long, device=device),
         torch.full((count, MOST_ALIKE), -1, dtype=torch.long, device=device),
@@ -150,7 +154,15 @@ def find_rules(evidence: Evidence, promotes: Promotes, alike: AlikeWords) -> Rul
         rules.words[rows, :NAMED_WORDS] = found.words[rows]
         rules.tokens[rows, :NAMED_WORDS] = torch.where(used, found.tokens[rows], -1)
     _add_alike(rules, evidence, alike)
+    _add_first(rules, evidence.first)
     return rules
+
+
+def _add_first(rules: Rules, first: FirstEvidence) -> None:
+    """Add first tokens to the features that have no rule."""
+    most = (first.shares >= LEAST_WEIGHT) & (first.active >= max(SUPPORT, PRECISE * first.windows))
+    rules.first.logical_or_(most & ~rules.found)
+    rules.found.logical_or_(rules.first)
 
 
 def _add_alike(rules: Rules, evidence: Evidence, alike: AlikeWords) -> None:

@@ -30,6 +30,7 @@ COLUMNS: dict[str, Any] = {
     "hits": np.int64,
     "active": np.int64,
     "level": np.float64,
+    "most": np.float64,
 }
 """The columns, a row for each label; `named`, `hits` and `active` are -1 where the accuracy was not measured."""
 
@@ -72,6 +73,7 @@ class LabelTable:
             bool(row["negative"]),
             Accuracy(int(row["named"]), int(row["hits"]), int(row["active"])) if measured else None,
             float(row["level"]),
+            float(row["most"]),
         )
 
     def find(self, feature: int, *, negative: bool) -> FeatureLabel | None:
@@ -149,5 +151,6 @@ def _row(label: FeatureLabel) -> dict[str, Any]:
         "text": label.text,
         "source": label.source,
         "level": label.level,
+        "most": label.most,
         **counts,
     }

@@ -19,7 +19,7 @@ from circuit_widget.widget.keeping import Keeping
 from circuit_widget.widget.requests.trace_handlers import trace_name
 from circuit_widget.widget.state.page_writes import nodes_in
 from circuit_widget.widget.state.sent_graph import SentGraph
-from circuit_widget.widget.state.traits import Traits
+from circuit_widget.widget.state.traits import OF_A_GRAPH, Traits
 from circuit_widget.widget.wire.graph_messages import GraphSteps
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.wording.text import printable
@@ -94,6 +94,11 @@ class Graphs:
         """The number of the displayed graph."""
         return self.experiments.sent.number
 
+    @property
+    def earlier(self) -> Graph | None:
+        """The graph before the displayed one, which undo brings back; None for none."""
+        return self._earlier[-1].experiments.graph if self._earlier else None
+
     def changed(self) -> None:
         """Write the work on the displayed graph soon."""
         self.displayed.keeping.changed()
@@ -142,7 +147,7 @@ class Graphs:
     def _opened(self, graph: Graph, fitting: CarryOver, name: str) -> GraphWork:
         """Return a new graph with what is known of the work on it, which is not displayed yet."""
         before = self.experiments
-        aside = {"circuit": Circuit(), "selected": [], "effect": None, "study": None, "experiments": [], "kept": {}}
+        aside = dict.fromkeys(OF_A_GRAPH) | {"circuit": Circuit(), "selected": [], "experiments": [], "kept": {}}
         traits, sent = Traits(self._widget, self._lock, aside), SentGraph(graph, self._count + 1)
         experiments = Experiments(graph, before.model, before.why_not, traits, sent)
         # Where nothing is taken over, what the last widget on this graph had is better than nothing.

@@ -36,6 +36,7 @@ from circuit_widget.widget.opening import FRONTEND, check_bundle, check_given, w
 from circuit_widget.widget.requests.receiver import Receiver
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
+from circuit_widget.widget.state.comparison_trait import comparison_trait
 from circuit_widget.widget.state.experiment import nodes_of
 from circuit_widget.widget.state.traits import circuit_trait
 from circuit_widget.widget.subshell import answer_where_requested
@@ -83,6 +84,7 @@ class CircuitWidget(anywidget.AnyWidget):
     circuit = circuit_trait()
     # Echoed, so that a selection made here and one made there at the same moment end up the same.
     selected: traitlets.List[str] = traitlets.List().tag(sync=True)
+    comparison = comparison_trait()
     effect = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True, echo_update=False)
     study = traitlets.Dict(allow_none=True, default_value=None, read_only=True).tag(sync=True)
     experiments: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)

@@ -57,12 +57,12 @@ it("counts the edges that are visible and not drawn, since they would be a fog",
 });
 
 const FILTERED: readonly [Filters, reason: string][] = [
-  [{ kinds: ["feature"] }, "of hidden kinds"],
-  [{ layers: [1, 2] }, "in other layers"],
-  [{ positions: [2, 4] }, "at other positions"],
-  [{ label: "texas" }, "with other labels"],
-  [{ stability: 1 }, "less stable"],
-  [{ error_bands: true }, "in bands"],
+  [{ kinds: ["feature"] }, "of kinds that a filter hides"],
+  [{ layers: [1, 2] }, "in layers that a filter hides"],
+  [{ positions: [2, 4] }, "at positions that a filter hides"],
+  [{ label: "texas" }, "without the filter's words in their labels"],
+  [{ stability: 1 }, "less stable than the filter asks"],
+  [{ error_bands: true }, "drawn as bands"],
   [{ sign: "inhibits" }, "of the other sign"],
 ];
 
@@ -82,6 +82,6 @@ it("counts a node that two filters hide for the first of them", () => {
   const errors = Object.fromEntries(
     hiddenAt(0.97, 0.98, whole, filter(EMPTY_CIRCUIT, { kinds: ["feature", "token"] })).nodes.why,
   );
-  expect(reasons["of hidden kinds"]).toBe(errors["of hidden kinds"]);
-  expect(reasons["in other layers"]).toBeGreaterThan(0);
+  expect(reasons["of kinds that a filter hides"]).toBe(errors["of kinds that a filter hides"]);
+  expect(reasons["in layers that a filter hides"]).toBeGreaterThan(0);
 });

@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { AT_FIRST_TOKENS } from "../src/core/constants";
 import { standing } from "../src/inspector/card-histogram";
 import { ExampleLine, sideOf } from "../src/inspector/example-line";
 import { Inspector } from "../src/inspector/inspector";
-import type { SnapshotMessage } from "../src/wire/types";
+import type { Card, SnapshotMessage } from "../src/wire/types";
 import { FakeModel, fixtureSnapshot, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, loaded, mount, press, texts } from "./panels";
 
@@ -19,6 +20,7 @@ const CARD = {
   promoted: [{ token: " Austin", logit: 1.5 }],
   suppressed: [],
   negative: false,
+  first_token: false,
   minimum: null,
   mean: null,
   lowest: [],
@@ -87,7 +89,9 @@ describe("the inspector", () => {
     const { root } = inspector("1_8_4");
     expect(title(root)).toBe("Texas <b>");
     expect(root.querySelector("b")).toBeNull();
-    expect(facts(root)).toBe("feature 8 · layer 1 · at “Texas” · activation 0.25 · influence 5%");
+    expect(facts(root)).toBe(
+      "feature 8 · layer 1 · at “Texas” · activation 0.25 · influence 5% · stays in 12 of 20 prunings",
+    );
   });
 
   it("shows an effect on the activation and what the graph predicted", () => {
@@ -224,6 +228,21 @@ describe("a feature's card", () => {
     expect(texts(all(root, "card-level"))).toEqual(["2.00 to 4.00 · 25% of its activations…bcdefTexas<script>."]);
   });
 
+  it("keeps examples at first tokens apart, and says where there are no others", async () => {
+    const first = { least: -350, most: -120, share: 0.9, examples: COLLECTED.lowest, name: AT_FIRST_TOKENS };
+    const root = await card("1_8_4", {
+      ...COLLECTED,
+      levels: [...COLLECTED.levels, { ...first, least: 120, most: 350 }],
+    });
+    expect(texts(all(root, "card-level"))[1]).toMatch(/^first tokens · 120 to 350 · 90% of its activations/);
+    const explained = get(root, "card-levels").querySelector("h3")?.title;
+    expect(explained).toMatch(/^drawn at random .*\. first tokens: the strongest there; the rest leaves them out$/);
+    const side = sideOf({ ...COLLECTED, lowest: [], minimum: null, levels: [first] } as Card, -1);
+    expect([side.peak, side.examples, side.levels]).toEqual([-350, [], [first]]);
+    const alone = await card("1_8_4", { ...COLLECTED, examples: [], levels: [{ ...first, least: 120, most: 350 }] });
+    expect(get(alone, "feature-card").textContent).toContain("no examples but those at first tokens of texts");
+  });
+
   it("names groups of examples that others published, as text, without a share that is not known", async () => {
     const level = { least: 0, most: 1.5, share: null, examples: CARD.examples, name: "<b>Random</b>" };
     const root = await card("1_8_4", { ...COLLECTED, levels: [level, { ...level, least: -1, name: "mixed" }] });
@@ -235,17 +254,20 @@ describe("a feature's card", () => {
 
   it("places an activation among those of its own sign", () => {
     const { histogram } = COLLECTED;
-    expect(standing(histogram, 2.5)).toBe("here 2.50, stronger than 70%");
-    expect(standing(histogram, -1.5)).toBe("here −1.50, stronger than 75%");
-    expect(standing({ least: 0, width: 1, counts: [1] }, -1)).toBe("here −1.00, none below zero");
-    expect(standing({ least: 2, width: 1, counts: [1, 2] }, 0.5)).toBe("here 0.50, stronger than 0%");
-    expect(standing({ least: 0, width: 1, counts: [99999, 1] }, 1.5)).toBe("here 1.50, stronger than almost all");
+    expect(standing(histogram, 2.5, false)).toBe("here 2.50, stronger than 70%");
+    expect(standing(histogram, -1.5, false)).toBe("here −1.50, stronger than 75%");
+    expect(standing({ least: 0, width: 1, counts: [1] }, -1, false)).toBe("here −1.00, none below zero");
+    expect(standing({ least: 2, width: 1, counts: [1, 2] }, 0.5, false)).toBe("here 0.50, stronger than 0%");
+    expect(standing({ least: 0, width: 1, counts: [99999, 1] }, 1.5, false)).toBe(
+      "here 1.50, stronger than almost all",
+    );
   });
 
   it("says that an activation is beyond all others, and marks it with an arrow behind the bars", async () => {
     const { histogram } = COLLECTED;
-    expect(standing(histogram, 4.5)).toBe("here 4.50, beyond all 18 tokens");
-    expect(standing({ least: -1, width: 1, counts: [1] }, -2)).toBe("here −2.00, beyond the only token");
+    expect(standing(histogram, 4.5, false)).toBe("here 4.50, beyond all 18 tokens");
+    expect(standing({ least: -1, width: 1, counts: [1] }, -2, false)).toBe("here −2.00, beyond the only token");
+    expect(standing(histogram, 4.5, true)).toBe("here 4.50, at the first token; these are of all others");
     const root = await card("1_8_4", { ...COLLECTED, histogram: { ...histogram, least: -5.9 } });
     expect(get(root, "card-here").textContent).toBe("here 0.25, beyond all 18 tokens");
     expect(root.querySelector(".histogram")?.classList).toContain("outside-right");

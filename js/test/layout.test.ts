@@ -8,6 +8,7 @@ import { FAINT_WIDTHS } from "../src/layout/constants";
 import { boxArea, numberPlaces } from "../src/layout/edge-numbers";
 import { type Area, type LabelledMap, labelArea, type MapLabel, mapLabels } from "../src/layout/map-labels";
 import { columnsWithText, type MapNode, mapLayout } from "../src/layout/map-layout";
+import { openEdge } from "../src/layout/open-edge";
 import {
   type BoxLink,
   mapEdge,
@@ -58,6 +59,11 @@ interface Fixture {
   readonly map_labels: readonly (LabelledMap & {
     readonly expected: readonly (MapLabel & { readonly area: Area })[];
   })[];
+  readonly open_edge: readonly {
+    readonly path: readonly number[];
+    readonly stability: number;
+    readonly parts: readonly (readonly number[])[] | null;
+  }[];
   readonly map_edge: readonly {
     readonly input: readonly [number, number, number, number, number, number];
     readonly trunk: Trunk | null;
@@ -149,6 +155,12 @@ describe("map", () => {
 
   test.each(fixture.map_edge)("edge $input, $trunk", ({ input, trunk, path }) => {
     expectSame(mapEdge(...input, trunk), path, "edge");
+  });
+});
+
+describe("open edges", () => {
+  test.each(fixture.open_edge)("edge of stability $stability", ({ path, stability, parts }) => {
+    expectSame(openEdge(path, stability), parts, "parts");
   });
 });
 

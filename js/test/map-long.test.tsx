@@ -114,11 +114,15 @@ describe("a map that is wider than its pane", () => {
   };
 
   it("begins at its end, where the outputs are, and stays there in another size", () => {
-    const { view } = setUpWide();
+    const { view, wheel, key } = setUpWide();
     const { width, contentWidth } = view.scene.value;
     expect(contentWidth).toBeGreaterThan(width);
     expect(view.camera.value).toEqual({ k: 1, x: width - contentWidth, y: 0 });
     view.size.value = { width: 120, height: 380 };
+    expect(view.camera.value.x).toBe(120 - view.scene.value.contentWidth);
+    wheel(0, { deltaX: -60 });
+    expect(view.camera.value.x).toBe(180 - view.scene.value.contentWidth);
+    key("0");
     expect(view.camera.value.x).toBe(120 - view.scene.value.contentWidth);
   });
 

@@ -7,7 +7,7 @@ import { fixtureSnapshot } from "./fake-model";
 
 interface Expected {
   nodes: { id: string; kind: string; layer: number; position: number; feature: number; influence: number }[];
-  edges: { source: string; target: string; weight: number; share: number }[];
+  edges: { source: string; target: string; weight: number; share: number; kept: number }[];
   labels: Record<string, string>;
   total_nodes: number;
 }
@@ -31,6 +31,9 @@ it("reads every node and edge that the kernel sent", () => {
   const ordered = (list: { source: string; target: string; weight: number }[]) =>
     list.map(({ source, target, weight }) => `${source} -> ${target}: ${weight}`).sort();
   expect(ordered(edges)).toEqual(ordered(expected.edges));
+  expect(graph.prunings).toBe(20);
+  const kept = edges.map(({ source, target }, edge) => `${source} -> ${target}: ${graph.edgeKept?.[edge]}`);
+  expect(kept.sort()).toEqual(expected.edges.map((one) => `${one.source} -> ${one.target}: ${one.kept}`).sort());
   for (const [id, label] of Object.entries(expected.labels)) {
     expect(graph.labels.get(graph.index.get(id) as number)).toBe(label);
   }
@@ -69,8 +72,9 @@ it.each(Object.keys(fixtureSnapshot().columns))(
   "refuses a column %s that is missing, cut short or of another type",
   (name) => {
     const words = /column "[a-z_]+" is missing or is not \d+ values of/;
-    // A notebook that was saved by an earlier version has no stability.
+    // A notebook that was saved by an earlier version has no stability, nor has a pruned graph that of its edges.
     if (name === "stability") expect(changed(name, () => null)().stability.every((share) => share === -1)).toBe(true);
+    else if (name === "edge_kept") expect(changed(name, () => null)().edgeKept).toBeNull();
     else expect(changed(name, () => null)).toThrow(words);
     expect(changed(name, cut)).toThrow(words);
     expect(changed(name, ({ dtype }) => ({ dtype: dtype === "float32" ? "int32" : "float32" }))).toThrow(words);

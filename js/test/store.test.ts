@@ -107,9 +107,9 @@ describe("edits", () => {
   });
 
   it("begin from an empty document where the one to start from breaks a rule", () => {
-    const { store } = setUp({ circuit: { version: 4 } });
+    const { store } = setUp({ circuit: { version: 5 } });
     expect(store.circuit.value).toEqual(EMPTY_CIRCUIT);
-    expect(store.failure.value?.message).toMatch(/version 4.*version 1, 2 or 3 is expected/);
+    expect(store.failure.value?.message).toMatch(/version 5.*version 1, 2, 3 or 4 is expected/);
   });
 
   it("on their way to the kernel are not undone by an older version that comes from there", () => {

@@ -18,7 +18,7 @@ def test_filters_are_set_in_the_panel_known_in_python_and_removed_by_their_chips
     notebook.wait_until("widget.circuit.filters == cw.Filters(layers=(1, 3), error_bands=True)")
     view.page.keyboard.press("Escape")
     view.part("filter-panel").wait_for(state="detached")
-    assert "in bands" in str(view.part("node-threshold").get_attribute("aria-valuetext"))
+    assert "drawn as bands" in str(view.part("node-threshold").get_attribute("aria-valuetext"))
     view.part("filter-layers").press("Enter")
     notebook.wait_until("widget.circuit.filters == cw.Filters(error_bands=True)")
     assert view.page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.test") == "filters"

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,18 @@ def test_nodes_hidden_by_hand_add_up_come_back_and_go_to_their_counterparts() ->
         cw.Circuit().hide("9_9_9").check(whole)
     with pytest.raises(CircuitError, match="Hidden nodes are a list of node ids; given “a”"):
         cw.Filters(hidden="a")
+
+
+def test_layers_and_positions_that_the_graph_does_not_have_are_refused_where_the_filter_is_used() -> None:
+    of = graph(DALLAS)
+    circuit = cw.Circuit().filter(cw.Filters(layers=(0, 99)))
+    last = of.n_layers - 1
+    expected = f"layers 0 to 99 visible, and the graph has layers 0 to {last}. Give layers=(0, {last})"
+    with pytest.raises(CircuitError, match=re.escape(expected)):
+        circuit.check(of)
+    with pytest.raises(CircuitError, match="layers 0 to 99"):
+        of.figure(circuit=circuit)
+    with pytest.raises(CircuitError, match="positions 900 to 900 visible"):
+        cw.Circuit().filter(cw.Filters(positions=(900, 900))).check(of)
+    whole = cw.Circuit().filter(cw.Filters(layers=(0, last), positions=(0, len(of.tokens) - 1)))
+    assert whole.check(of) == whole

@@ -216,3 +216,24 @@ def test_graphs_of_files_need_no_model(tmp_path: Path) -> None:
     assert len(found.edges) == len(expected.edges)
     own, read_again = (one.edges.sort_values(["source", "target"])["weight_after"] for one in (expected, found))
     np.testing.assert_allclose(read_again.to_numpy(), own.to_numpy(), rtol=1e-5)
+
+
+def test_nodes_that_are_the_same_are_named_in_both_and_features_are_counted() -> None:
+    found = cw.compare(HERE, THERE)
+    assert {("0_3_1", "0_3_1"), ("0_4_3", "0_4_4"), ("0_8_4", "0_8_5")} <= set(found.same_nodes)
+    assert len(found.same_nodes) == int((found.nodes["where"] == "both").sum())
+    assert found.feature_counts == (3, 0, 1)
+    assert cw.compare(THERE, HERE).feature_counts == (3, 1, 0)
+
+
+def test_the_overlap_of_influence_is_the_sum_of_the_smaller_shares() -> None:
+    found = cw.compare(HERE, THERE)
+    features = found.nodes[found.nodes["kind"] == "feature"].fillna({"influence_before": 0, "influence_after": 0})
+    shares = [features[name] / features[name].sum() for name in ("influence_before", "influence_after")]
+    assert found.overlap == pytest.approx(float(np.minimum(shares[0], shares[1]).sum()), rel=1e-6)
+    assert 0.5 < found.overlap < 0.95
+    assert found.overlap == pytest.approx(cw.compare(THERE, HERE).overlap)
+    graph = random_graph(3, n_layers=4)
+    assert cw.compare(graph, graph).overlap == pytest.approx(1)
+    others = made([0, 5, 6, 80, 7], {(1, 30): 1.0})
+    assert cw.compare(HERE, others).overlap == 0

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 import circuit_widget as cw
-from circuit_widget.display.filtering import UNKNOWN, node_stability, passes_filters
+from circuit_widget.display.filtering import UNKNOWN, known_stability, node_stability, passes_filters
 from circuit_widget.display.visible_graph import visible_graph
 from tests.widget.small_graph import small_graph
 
@@ -39,14 +39,17 @@ def test_a_pruned_graph_has_no_known_stability_and_the_filter_hides_nothing_ther
     circuit = cw.Circuit().filter(cw.Filters(stability=1))
     assert not passes_filters(graph, circuit).all()
     pruned = graph.prune(0.9, 0.99)
-    assert (node_stability(pruned) == UNKNOWN).all()
+    assert known_stability(pruned) is None
+    assert (node_stability(pruned, None) == UNKNOWN).all()
     assert passes_filters(pruned, circuit).all()
 
 
 def test_stability_is_the_share_of_the_prunings_of_the_graph() -> None:
     graph = small_graph()
     by_node = graph.stability().by_node
-    np.testing.assert_allclose(node_stability(graph), [by_node[node] for node in graph.node_ids], rtol=1e-6)
+    np.testing.assert_allclose(
+        node_stability(graph, known_stability(graph)), [by_node[node] for node in graph.node_ids], rtol=1e-6
+    )
 
 
 def test_what_is_hidden_is_on_paths_nevertheless() -> None:

@@ -74,6 +74,8 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Circuit.cut_edges.least_share": SHARE | NONE,
     "Circuit.edge_numbers": FLAG,
     "Circuit.number_edges.edge_numbers": FLAG,
+    "Circuit.edge_stability": FLAG,
+    "Circuit.mark_stability.edge_stability": FLAG,
     "Filters.from_json.value": EMPTY_MAPPING,
     "Filters.hidden": EMPTY,
     "Filters.kinds": EMPTY | NONE,

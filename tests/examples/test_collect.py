@@ -1,5 +1,6 @@
 """What is collected is what plain passes give, whatever stops the collection in between."""
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,23 +60,26 @@ def test_statistics_are_those_of_plain_passes(kind: str, tmp_path: Path) -> None
     found = model.collect_examples(TEXTS, tmp_path, progress=False)
     plain = [activations(model, text) for text in TEXTS]
     for layer in range(3):
-        expected = torch.cat([of_text[layer] for of_text in plain])
+        first = torch.stack([of_text[layer][0] for of_text in plain])
+        expected = torch.cat([of_text[layer][1:] for of_text in plain])
         rows = rows_of(tmp_path, layer)
-        assert found.n_tokens == len(expected)
+        assert found.n_tokens == len(first) + len(expected)
+        assert set(rows["windows"]) == {len(TEXTS)}
         np.testing.assert_array_equal(rows["active"], (expected != 0).sum(0))
         np.testing.assert_allclose(rows["total"], expected.sum(0), atol=2e-3)
-        for prefix, sign in (("", 1), ("low_", -1)):
+        parts = itertools.product((("", 1), ("low_", -1)), (("", "strongest", expected), ("first_", "first", first)))
+        for (prefix, sign), (part, pool, values_there) in parts:
             if f"{prefix}exponent" not in rows:
                 continue
-            signed = sign * expected
-            best = [max(values, default=0.0) for values in rows[f"{prefix}strongest_values"]]
+            signed = sign * values_there
+            best = [max(values, default=0.0) for values in rows[f"{prefix}{pool}_values"]]
             np.testing.assert_allclose(best, signed.amax(0).clamp(min=0), atol=1e-4)
             for feature in range(0, len(best), 7):
-                width = 2.0 ** rows[f"{prefix}exponent"][feature] / 64
+                width = 2.0 ** rows[f"{prefix}{part}exponent"][feature] / 64
                 values = signed[:, feature][signed[:, feature] > 0]
                 counts = np.bincount((values / width).long().numpy(), minlength=64)
                 # A value at the border of two bins may be in the other one: batches round differently.
-                assert np.abs(np.cumsum(counts - np.array(rows[f"{prefix}histogram"][feature]))).max() <= 1
+                assert np.abs(np.cumsum(counts - np.array(rows[f"{prefix}{part}histogram"][feature]))).max() <= 1
 
 
 def test_the_strongest_example_has_the_texts_tokens_and_activations(tmp_path: Path) -> None:
@@ -84,6 +88,8 @@ def test_the_strongest_example_has_the_texts_tokens_and_activations(tmp_path: Pa
     plain = [activations(model, text) for text in TEXTS]
     for layer, feature in ((0, 3), (1, 11), (2, 25)):
         by_text = [of_text[layer][:, feature] for of_text in plain]
+        for values in by_text:
+            values[0] = 0.0  # the first token is left out
         best = max(range(len(TEXTS)), key=lambda number: float(by_text[number].max()))
         peak = int(by_text[best].argmax())
         example = model.feature_card(layer, feature).examples[0]

@@ -99,7 +99,7 @@ def test_windows_of_similar_length_run_together_and_none_is_lost() -> None:
     windows = [[1] * length for length in (3, 9, 4, 30, 8, 2)]
     batches = list(batches_of(windows, 20, 1, lambda token: token))
     assert [batch.lengths.tolist() for batch in batches] == [[30], [9, 8], [4, 3, 2]]
-    assert sum(batch.n_used for batch in batches) == sum(len(window) - 1 for window in windows)
+    assert sum(batch.n_tokens for batch in batches) == sum(len(window) - 1 for window in windows)
 
 
 def test_a_passage_has_one_number_wherever_it_stands() -> None:

@@ -9,6 +9,7 @@ from circuit_widget.figure.layout.circuit_layout import LayoutBox, circuit_layou
 from circuit_widget.figure.layout.edge_numbers import box_area, number_places
 from circuit_widget.figure.layout.map_labels import Area, LabelledMap, MapDot, label_area, label_frame, map_labels
 from circuit_widget.figure.layout.map_layout import MapNode, columns_with_text, map_layout
+from circuit_widget.figure.layout.open_edge import open_edge
 from circuit_widget.figure.layout.routing import Link, Trunk, map_edge, route_edges, visible_links, visible_onward
 from circuit_widget.figure.layout.strokes import (
     FAINT_WIDTHS,
@@ -219,6 +220,12 @@ def fixture() -> dict[str, Any]:
                 (8, 80, 351.0, 300.0, 1.0),
                 (9, 0, 200.0, 120.0, 1.0),
             )
+        ],
+        "open_edge": [
+            {"path": list(path), "stability": share, "parts": None if parts is None else [list(one) for one in parts]}
+            for path in (map_edge(50.0, 300.0, 5.0, 200.0, 60.0, 8.0), (0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 3.0, 0.0))
+            for share in (0.0, 0.05, 0.25, 0.5, 0.95, 1.0)
+            for parts in [open_edge(path, share)]
         ],
         "map_edge": [
             {

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from circuit_widget.examples.batch import BEFORE, CONTEXT
 from circuit_widget.examples.layer_state import LayerState
 from circuit_widget.labels.alike import AlikeWords
-from circuit_widget.labels.evidence import Evidence, WordCounts
+from circuit_widget.labels.evidence import Evidence, FirstEvidence, WordCounts
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 
@@ -28,7 +28,7 @@ def alike_in(vocabulary: Vocabulary, embeddings: Tensor) -> AlikeWords:
     slots = state.sides[0].strongest.slots
     for token in range(len(embeddings)):
         slots.tokens[0, token // CONTEXT, token % CONTEXT] = token
-    return AlikeWords(embeddings, vocabulary, WordCounts(state, vocabulary, n_tokens=len(embeddings), n_windows=1))
+    return AlikeWords(embeddings, vocabulary, WordCounts(state, vocabulary, n_tokens=len(embeddings)))
 
 
 def none_alike(vocabulary: Vocabulary) -> AlikeWords:
@@ -45,8 +45,13 @@ class Made:
     active: tuple[int, ...] = field(default=(0,))
 
 
-def evidence_of_one(examples: Sequence[Made], vocabulary: Vocabulary, occurrences: float = 1.0) -> Evidence:
-    """The evidence of a single feature with these examples, all different, that is active at 10 tokens of all texts."""
+def evidence_of_one(
+    examples: Sequence[Made], vocabulary: Vocabulary, occurrences: float = 1.0, first: FirstEvidence | None = None
+) -> Evidence:
+    """The evidence of a single feature with these examples, all different, that is active at 10 tokens of all texts.
+
+    Unless `first` says otherwise, it is never active at the first token of a text.
+    """
     count = len(examples)
     tokens = torch.full((1, count, CONTEXT), -1, dtype=torch.long)
     strengths = torch.zeros(1, count, CONTEXT)
@@ -67,4 +72,5 @@ def evidence_of_one(examples: Sequence[Made], vocabulary: Vocabulary, occurrence
         fresh=torch.ones(1, count, dtype=torch.bool),
         levels=torch.zeros(1),
         active=torch.tensor([10.0]),
+        first=FirstEvidence(torch.zeros(1), torch.zeros(1), torch.zeros(1), 10) if first is None else first,
     )

@@ -1,5 +1,6 @@
 """Precision and recall of rules are those of a count token by token."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ TEXTS = random_texts(30, seed=3)
 
 
 def random_rules(vocabulary: Vocabulary, tokens: list[int], count: int) -> Rules:
-    """A rule for three features of four, of each named token and spelling, with one to three words."""
+    """A rule for three features of four, of each named token and spelling, with one to three words; some of first tokens."""
     generator = torch.Generator().manual_seed(count)
     drawn = torch.randint(len(tokens), (count, NAMED_WORDS), generator=generator)
     ids = torch.tensor(tokens)[drawn]
@@ -29,9 +30,10 @@ def random_rules(vocabulary: Vocabulary, tokens: list[int], count: int) -> Rules
     for place in range(1, NAMED_WORDS):
         same = (words[:, :place] == words[:, place : place + 1]).any(1) | (torch.arange(count) % 3 < place)
         ids[:, place] = torch.where(same, -1, ids[:, place])
-    return Rules(
-        torch.arange(count) % 4 != 0, torch.arange(count) % 3 - 1, torch.zeros(count, dtype=torch.bool), words, ids
-    )
+    numbers, none = torch.arange(count), torch.zeros(count, dtype=torch.bool)
+    first = numbers % 8 == 7
+    ids[first] = -1
+    return Rules(numbers % 4 != 0, torch.where(first, 0, numbers % 3 - 1), none, first, words, ids)
 
 
 MODELS: dict[str, Callable[[], ReplacementModel]] = {
@@ -52,7 +54,10 @@ def test_counts_are_those_of_plain_loops(kind: str) -> None:
     for layer in layers:
         n_features = model.transcoders.n_features(layer)
         levels = torch.linspace(0.0, 0.2, n_features)
-        sides = [SideCounts(random_rules(vocabulary, known, n_features), sign, levels, vocabulary) for sign in (1, -1)]
+        sides = [
+            SideCounts(random_rules(vocabulary, known, n_features), sign, levels, levels, vocabulary)
+            for sign in (1, -1)
+        ]
         counts.append(LayerAccuracy(n_features, tuple(sides)))
     with torch.inference_mode():
         for batch in batches_of(ids, 64, 1, vocabulary.word_of):
@@ -81,18 +86,25 @@ def plain_counts(
         dense = torch.zeros(len(window), n_features)
         here = found.layer == layer
         dense[found.position[here], found.feature[here]] = torch.from_numpy(found.value[here]).float()
-        for position in range(1, len(window)):
-            for feature in range(n_features):
-                place = position + int(rules.named_tokens[feature])
-                if not rules.found[feature] or not 0 <= place < len(window):
-                    continue
-                texts = [vocabulary.text(int(token)) for token in rules.tokens[feature] if token >= 0]
-                text = vocabulary.text(window[place])
-                named = text in texts if exact[feature] else text.lower() in [one.lower() for one in texts]
-                active = float(side.sign * dense[position, feature]) > float(side.levels[feature])
-                counts[feature][0] += named
-                counts[feature][1] += named and active
-                counts[feature][2] += active
+        for position, feature in itertools.product(range(1, len(window)), range(n_features)):
+            place = position + int(rules.named_tokens[feature])
+            if not rules.found[feature] or not 0 <= place < len(window):
+                continue
+            active = float(side.sign * dense[position, feature]) > float(side.levels[feature])
+            if rules.first[feature]:
+                named = position == 1
+                counts[feature] = [
+                    have + more for have, more in zip(counts[feature], (named, named and active, active), strict=True)
+                ]
+                continue
+            if position == 1:
+                continue
+            texts = [vocabulary.text(int(token)) for token in rules.tokens[feature] if token >= 0]
+            text = vocabulary.text(window[place])
+            named = text in texts if exact[feature] else text.lower() in [one.lower() for one in texts]
+            counts[feature] = [
+                have + more for have, more in zip(counts[feature], (named, named and active, active), strict=True)
+            ]
     return [tuple(one) for one in counts]  # type: ignore[misc]
 
 

@@ -29,8 +29,14 @@ def made(*, signed: bool, start: str | None = None) -> Evidence:
     # Bins are 0.25 wide: one token near 7.1, ten near 3.1.
     side.histograms.counts[0, 28] = 1
     side.histograms.counts[0, 12] = 10
+    # Ten windows: at the first tokens of four of them it is near 24.3, near 13.3 and near 4.3, the last two twice.
+    state.windows.add_(10)
+    first = side.first
+    first.strongest.slots.values[0, 0] = 24.3
+    first.histograms.exponents[0] = 5
+    first.histograms.counts[0, [48, 26, 8]] = torch.tensor([1, 2, 2])
     vocabulary = vocabulary_of(WORDS, start=start)
-    counts = WordCounts(state, vocabulary, n_tokens=230, n_windows=10)
+    counts = WordCounts(state, vocabulary, n_tokens=230)
     return evidence_of(side, vocabulary, counts, slice(0, 1), signed=signed)
 
 
@@ -54,6 +60,14 @@ def test_a_neuron_counts_above_half_of_its_maximum() -> None:
 
 def test_an_example_that_is_there_twice_counts_once() -> None:
     assert made(signed=False).fresh[0].nonzero()[:, 0].tolist() == [0, 1, 2, 15]
+
+
+def test_first_tokens_are_counted_apart() -> None:
+    """At five first tokens it adds up to about 59.25, elsewhere to 38.375; three are above half of 24.3."""
+    first = made(signed=False).first
+    assert first.shares.tolist() == pytest.approx([59.25 / (59.25 + 38.375)])
+    assert first.levels.tolist() == pytest.approx([12.15])
+    assert (first.active.tolist(), first.windows) == ([3.0], 10)
 
 
 def test_words_are_counted_beside_the_peaks() -> None:

@@ -219,9 +219,9 @@ def test_the_command_line_labels_a_folder_of_examples(tmp_path: Path, capsys: py
     assert "there is no such folder" in capsys.readouterr().err
 
 
-def test_a_node_far_below_the_level_of_its_rule_has_no_label(model: ReplacementModel) -> None:
+def test_a_node_far_from_what_its_rule_is_made_from_has_no_label(model: ReplacementModel) -> None:
     labels = model.label_features(progress=False)
-    graph = model.trace(PROMPT, progress=False)
+    graph = model.trace("Berlin Austin Dallas Berlin Asia", progress=False)
     features = zip(graph.feature_layer.tolist(), graph.feature_index.tolist(), graph.activation.tolist(), strict=True)
     rules = {(label.layer, label.feature, label.negative): label for label in labels.labels()}
     expected, weak = {}, 0
@@ -232,7 +232,8 @@ def test_a_node_far_below_the_level_of_its_rule_has_no_label(model: ReplacementM
         card = model.feature_card(layer, feature)
         peak = abs((card.minimum if activation < 0 else card.maximum) or 0.0)
         assert rule.level == pytest.approx(peak / 2)
-        if abs(activation) >= 0.75 * rule.level:
+        assert rule.most == pytest.approx(peak)
+        if 0.75 * rule.level <= abs(activation) <= 2 * peak:
             expected[node] = rule.text
         else:
             weak += 1

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from circuit_widget.labels.evidence import FirstEvidence
 from circuit_widget.labels.rule import NamedToken, Promotes, find_rules, label_text
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 from tests.hostile import HOSTILE
@@ -57,15 +58,26 @@ def label(examples: Sequence[Made], promotes: Callable[[Vocabulary], Promotes] =
     )[0]
 
 
-def test_what_is_behind_the_start_of_all_texts_is_a_first_token() -> None:
-    vocabulary = vocabulary_of(WORDS, start=" a")
-    examples = [Made({-1: A, 0: token}) for token in CITIES]
-    found = find_rules(evidence_of_one(examples, vocabulary), nothing, none_alike(vocabulary))
-    assert found.texts(vocabulary) == ["first token"]
-    assert NamedToken(int(found.named_tokens[0])) is NamedToken.BEFORE
-    elsewhere = [Made({-1: B, 0: token}) for token in CITIES]
-    found = find_rules(evidence_of_one(elsewhere, vocabulary), nothing, none_alike(vocabulary))
-    assert found.texts(vocabulary) == ["after b"]
+@pytest.mark.parametrize(
+    ("share", "active", "windows", "expected"),
+    [
+        (0.7, 6.0, 10, "first token"),
+        (0.5, 6.0, 10, None),  # most of its activation is elsewhere
+        (0.7, 4.0, 10, None),  # at most first tokens it is not active
+        (0.9, 2.0, 2, None),  # two of them may be chance
+    ],
+)
+def test_what_is_mostly_active_at_first_tokens_is_one_of_first_tokens(
+    share: float, active: float, windows: int, expected: str | None
+) -> None:
+    vocabulary = vocabulary_of(WORDS)
+    first = FirstEvidence(torch.tensor([share]), torch.ones(1), torch.tensor([active]), windows)
+    different = [Made({0: token}) for token in (A, B)]
+    found = find_rules(evidence_of_one(different, vocabulary, first=first), nothing, none_alike(vocabulary))
+    assert found.texts(vocabulary) == [expected]
+    words = [Made({-1: B, 0: token}) for token in CITIES]
+    found = find_rules(evidence_of_one(words, vocabulary, first=first), nothing, none_alike(vocabulary))
+    assert found.texts(vocabulary) == ["after b"], "what it does elsewhere comes first"
 
 
 def test_a_word_that_is_far_more_frequent_than_the_feature_is_no_label() -> None:

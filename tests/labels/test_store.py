@@ -9,7 +9,7 @@ import pytest
 import circuit_widget as cw
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.labels.feature_labels import FeatureLabels
-from circuit_widget.labels.label import Accuracy, FeatureLabel, LabelKind
+from circuit_widget.labels.label import Accuracy, FeatureLabel, LabelKind, suits
 from circuit_widget.labels.store import LabelStore
 from circuit_widget.labels.table import LabelTable
 from tests.examples.models import neuron_model, random_texts
@@ -138,3 +138,12 @@ def test_labels_of_features_are_a_mapping_with_a_frame() -> None:
     assert frame["tokens"].isna().tolist() == [True, False, True]
     assert frame["precision"][1] == 109 / 120
     assert frame["origin"][0] == "written by me"
+
+
+@pytest.mark.parametrize(
+    ("activation", "suiting"), [(1.4, False), (1.5, True), (-2.0, True), (6.0, True), (6.1, False), (-350.0, False)]
+)
+def test_a_rule_suits_what_it_was_made_from(activation: float, suiting: bool) -> None:
+    label = FeatureLabel(0, 3, "Paris", LabelKind.RULE, level=2.0, most=3.0)
+    assert suits(label, activation) is suiting
+    assert suits(FeatureLabel(0, 3, "Paris", LabelKind.WRITTEN, "me"), activation)

@@ -78,7 +78,9 @@ def expected(graph: Graph) -> dict[str, object]:
     """What a decoder must read from the snapshot of a graph, without reading it from one."""
     nodes, edges = graph.to_frames()
     nodes_influence = nodes[nodes.kind != "logit"].groupby("kind").influence.sum().to_dict()
-    stability = graph.stability().by_node
+    prunings = graph.stability()
+    stability = prunings.by_node
+    edge_kept = {(row["source"], row["target"]): int(row["kept"]) for _, row in prunings.edges.iterrows()}
     share = dict(zip(graph.node_ids, graph.share.tolist(), strict=True))
     rows = graph.node_ids[: graph.n_features] + graph.node_ids[-len(graph.targets) :]
     input_total = dict(zip(rows, np.abs(graph.weights.astype(np.float64)).sum(axis=1).tolist(), strict=True))
@@ -91,6 +93,7 @@ def expected(graph: Graph) -> dict[str, object]:
         for source, target, part in zip(found.source, found.target, found.share, strict=True)
     }
     edges["share"] = [edge_share.get((edge.source, edge.target), 1.0) for edge in edges.itertuples()]
+    edges["kept"] = [edge_kept[row["source"], row["target"]] for _, row in edges.iterrows()]
     edges = edges[edges.source.isin(nodes.id) & edges.target.isin(nodes.id) & edges.share.le(0.995)]
     return {
         "nodes": [
@@ -108,13 +111,14 @@ def expected(graph: Graph) -> dict[str, object]:
             }
             for node in nodes.itertuples()
         ],
-        "edges": edges[["source", "target", "weight", "share"]].to_dict("records"),
+        "edges": edges[["source", "target", "weight", "share", "kept"]].to_dict("records"),
         "labels": {node: text for node, text in graph.labels.items() if node in set(nodes.id)},
         "prompt": graph.recipe["prompt"],
         "tokens": [{"text": token.text, "token_id": token.token_id} for token in graph.tokens],
         "scores": {"replacement": graph.scores().replacement, "completeness": graph.scores().completeness},
         "thresholds": {"node": 0.8, "edge": 0.98},
         "error_influence": float(nodes_influence["error"] / sum(nodes_influence.values())),
+        "prunings": prunings.prunings,
         "total_nodes": graph.n_nodes,
         "total_edges": len(graph.to_frames()[1]),
     }

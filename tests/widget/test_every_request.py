@@ -89,8 +89,9 @@ POISONS: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.fixture
 def used(show: Open) -> tuple[CircuitWidget, Page]:
-    """A widget on which one experiment was made."""
+    """A widget that displayed another graph before, and on which one experiment was made."""
     widget, page = show()
+    widget.retrace()
     widget.pin(["2_9_5"])
     widget.ablate(["2_9_5"])
     page.hear()
@@ -217,6 +218,7 @@ def test_a_handler_that_fails_in_any_way_is_answered(
             patched.setattr(Experiments, method, fail)
         patched.setattr("circuit_widget.widget.experiments.experiments.make_figure", fail)
         patched.setattr("circuit_widget.widget.requests.graph_handlers.propose_groups", fail)
+        patched.setattr("circuit_widget.widget.requests.trace_handlers.compare", fail)
         patched.setattr("circuit_widget.widget.requests.experiment_handlers.circuit_code", fail)
         for method in ("align", "feature_card"):
             patched.setattr(widget.model, method, fail)

@@ -50,10 +50,13 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
         }
         for node, row in zip(ids, zip(*columns.values(), strict=True), strict=True)
     ]
-    sources, weights, shares = (arrays[f"edge_{name}"].tolist() for name in ("source", "weight", "share"))
+    sources, weights, shares, kept = (arrays[f"edge_{name}"].tolist() for name in ("source", "weight", "share", "kept"))
     targets = [node for node, count in enumerate(arrays["inputs"]) for _ in range(count)]
-    edges = zip(sources, targets, weights, shares, strict=True)
-    rows = [{"source": ids[s], "target": ids[t], "weight": weight, "share": share} for s, t, weight, share in edges]
+    edges = zip(sources, targets, weights, shares, kept, strict=True)
+    rows = [
+        {"source": ids[s], "target": ids[t], "weight": weight, "share": share, "kept": count}
+        for s, t, weight, share, count in edges
+    ]
     return {
         "nodes": nodes,
         "edges": sorted(rows, key=lambda edge: (edge["source"], edge["target"])),
@@ -63,6 +66,7 @@ def described(data: dict[str, Any]) -> dict[str, Any]:
         "scores": header["scores"],
         "thresholds": header["thresholds"],
         "error_influence": header["error_influence"],
+        "prunings": header["prunings"],
         "total_nodes": header["total_nodes"],
         "total_edges": header["total_edges"],
     }

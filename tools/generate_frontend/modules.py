@@ -9,6 +9,7 @@ from types import ModuleType
 
 from circuit_widget.circuit import box_edges, document_json, filters, rules
 from circuit_widget.display import token_runs, visible_graph
+from circuit_widget.examples import record
 from circuit_widget.figure.layout import (
     beside,
     cell,
@@ -17,6 +18,7 @@ from circuit_widget.figure.layout import (
     edge_numbers,
     map_labels,
     map_layout,
+    open_edge,
     routing,
     strokes,
 )
@@ -74,6 +76,7 @@ def _core() -> list[str]:
         *_taken(box_edges, "LEAST_OUTSIDE"),
         *_taken(file_kind, "WORK_FORMAT"),
         *_taken(document_json, "WORK_VERSION"),
+        *_taken(record, "AT_FIRST_TOKENS"),
     ]
 
 
@@ -128,6 +131,7 @@ def _layout() -> list[str]:
         *_all_of(beside),
         *_all_of(edge_numbers),
         *_all_of(strokes),
+        *_all_of(open_edge),
         *_taken(shapes, "PENTAGON"),
         *_taken(map_scene, "MOST_ANSWERS"),
         *_taken(effect_scene, "TOKEN_ROWS", "LEAST_SCALE", "FARTHEST"),

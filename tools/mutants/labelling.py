@@ -36,8 +36,8 @@ MUTATIONS = (
     Mutation(
         "a label by rule stands at nodes that are hardly active",
         LABELS + "label.py",
-        "return abs(activation) >= SUITING * label.level",
-        "return True",
+        "return size >= SUITING * label.level and",
+        "return True and",
         ("tests/labels/test_label_features.py",),
     ),
     Mutation(
@@ -48,9 +48,30 @@ MUTATIONS = (
         ("tests/intervention/test_local_labels.py",),
     ),
     Mutation(
+        "first tokens are among all others",
+        "circuit_widget/examples/batch.py",
+        "used = (positions > first_position)",
+        "used = (positions >= first_position)",
+        ("tests/examples/test_collect.py",),
+    ),
+    Mutation(
+        "a label is displayed far beyond what it was made from",
+        LABELS + "label.py",
+        "size <= FAR_BEYOND * label.most",
+        "size >= 0.0",
+        ("tests/labels/test_store.py",),
+    ),
+    Mutation(
+        "tokens that are no first tokens are named as such",
+        LABELS + "accuracy.py",
+        "hits = active[:, batch.first_position].sum(0)",
+        "hits = active[:, batch.first_position + 1].sum(0)",
+        ("tests/labels/test_accuracy.py",),
+    ),
+    Mutation(
         "what begins all texts counts as often as it is beside peaks",
         LABELS + "evidence.py",
-        "= float(n_windows)",
+        "= float(self.n_windows)",
         "+= 0.0",
         ("tests/labels/test_evidence.py",),
     ),

@@ -17,6 +17,7 @@ CARRYING = ("tests/circuit/test_carry_over.py",)
 RETRACE = ("tests/widget/test_retrace.py",)
 MAP = ("js/test/map.test.ts", "js/test/map-labels.test.ts", "js/test/map-painting.test.ts")
 LAYOUT = ("js/test/layout.test.ts",)
+LONG_MAP = ("js/test/map-long.test.tsx",)
 
 MUTATIONS = (
     Mutation(
@@ -444,5 +445,47 @@ MUTATIONS = (
         "edgeShare[a] - edgeShare[b]",
         "edgeShare[b] - edgeShare[a]",
         MAP,
+    ),
+    Mutation(
+        "pinned tokens of a long prompt are hidden in figures",
+        "circuit_widget/display/visible_graph.py",
+        "busy[ranked : graph.weights.shape[1]] &= kept[ranked : graph.weights.shape[1]]",
+        "busy[ranked : graph.weights.shape[1]] = False",
+        ("tests/display/test_token_runs.py",),
+    ),
+    Mutation(
+        "selected tokens of a long prompt are hidden on the page",
+        JS + "core/visible.ts",
+        "kind[node] !== KIND.token || kept.has(node)",
+        "kind[node] !== KIND.token",
+        ("js/test/visible.test.ts",),
+    ),
+    Mutation(
+        "a filter by layers that the graph does not have hides nothing without a word",
+        "circuit_widget/circuit/filters.py",
+        "bounds[1] >= count",
+        "bounds[0] >= count",
+        ("tests/circuit/test_filters.py",),
+    ),
+    Mutation(
+        "a band that zooming opened never closes",
+        JS + "map/zoom.ts",
+        "k < CLOSES_AT * then",
+        "k < 0 * then",
+        LONG_MAP,
+    ),
+    Mutation(
+        "a wide map begins at the start of the prompt",
+        JS + "map/camera.ts",
+        "x: scene.width - scene.contentWidth, y: 0 }",
+        "x: 0, y: 0 }",
+        LONG_MAP,
+    ),
+    Mutation(
+        "a selected node stays out of view",
+        JS + "map/view.ts",
+        "if (last !== undefined) reveal(this, last);",
+        "",
+        LONG_MAP,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from circuit_widget.arguments import one_line, one_of
@@ -15,7 +15,7 @@ from circuit_widget.examples.exchange.published_labels import PublishedLabels
 from circuit_widget.examples.exchange.read import WHAT
 from circuit_widget.examples.exchange.record_json import document_of
 from circuit_widget.examples.exchange.store import Document, write_labels, write_set
-from circuit_widget.examples.record import FeatureFacts
+from circuit_widget.examples.record import FeatureFacts, without_first_tokens
 from circuit_widget.model.runs_model import runs_model
 from circuit_widget.nodes import Everywhere
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
@@ -60,7 +60,8 @@ def export_examples(
         folder: a folder that does not exist yet, or an empty one.
         format: "circuit-tracer", the files of a set on the hub (`index.json.gz` and a file for each layer; labels are in a
             file beside them, which it does not read), or "neuronpedia", JSON lines of activations, explanations and
-            features in a folder for each layer, where groups of examples have ranges and no names.
+            features in a folder for each layer, where groups of examples have ranges and no names: those at first tokens
+            are left out, since a range would say that they were drawn among all tokens.
 
     Raises:
         LoadError: there are no examples and no labels, a file of them is damaged, or the folder cannot be written.
@@ -69,7 +70,7 @@ def export_examples(
     chosen = one_of(format, (CIRCUIT_TRACER, NEURONPEDIA), "format", LoadError)
     name = one_line(model.transcoders.name, 80)
     with reporting(progress) as report, new_folder(folder, WHAT, LoadError) as made:
-        features = _Features(model, report, cancelled)
+        features = _Features(model, report, cancelled, with_first_tokens=chosen == CIRCUIT_TRACER)
         if chosen == NEURONPEDIA:
             write_lines(made, model.model.name, model.transcoders.name, features)
         else:
@@ -94,13 +95,21 @@ def _documents(features: _Features, name: str) -> Iterator[Document]:
 class _Features:
     """Yields the features of a model that have examples or a label, and counts them."""
 
-    def __init__(self, model: CollectingModel, report: ReportProgress, cancelled: IsCancelled | None) -> None:
+    def __init__(
+        self,
+        model: CollectingModel,
+        report: ReportProgress,
+        cancelled: IsCancelled | None,
+        *,
+        with_first_tokens: bool,
+    ) -> None:
         self.counts: Sequence[int] = [
             model.transcoders.n_features(layer) for layer in range(model.transcoders.n_layers)
         ]
         self.labels = PublishedLabels()
         self.n_features = self.n_examples = 0
         self._cards, self._report, self._cancelled = model._cards, report, cancelled
+        self._with_first_tokens = with_first_tokens
 
     def __iter__(self) -> Iterator[FeatureFacts]:
         total, done = max(1, sum(self.counts)), 0
@@ -111,6 +120,8 @@ class _Features:
                 self._report(done / total, "Writing examples")
                 done += 1
                 facts = self._cards.facts(layer, feature)
+                if not self._with_first_tokens:
+                    facts = replace(facts, record=without_first_tokens(facts.record))
                 for of_sign, label in (
                     (self.labels, facts.record.label),
                     (self.labels.negative, facts.negative_label),

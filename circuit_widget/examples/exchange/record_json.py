@@ -12,7 +12,7 @@ from typing import Any
 
 from circuit_widget.arguments import quoted
 from circuit_widget.examples.exchange.published import Unusable, example_of, index_of, label_of, optional_number
-from circuit_widget.examples.record import CardRecord, Example, Level
+from circuit_widget.examples.record import AT_FIRST_TOKENS, CardRecord, Example, Level
 
 STRONGEST = "Top activations"
 LOWEST = "Lowest activations"
@@ -48,7 +48,8 @@ def document_of(
     """Return the document of a feature."""
     quantiles = [_quantile(STRONGEST, record.examples)]
     for level in record.levels:
-        extra = {} if level.name is not None else {"least": level.least, "most": level.most, "share": level.share}
+        own = level.name in (None, AT_FIRST_TOKENS)
+        extra = {"least": level.least, "most": level.most, "share": level.share} if own else {}
         quantiles.append({**_quantile(level.name or name_of(level), level.examples), **extra})
     if record.lowest:
         quantiles.append(_quantile(LOWEST, record.lowest))
@@ -102,7 +103,7 @@ def _level(name: str, quantile: dict[str, Any], examples: tuple[Example, ...]) -
     least, most, share = (optional_number(quantile, field) for field in ("least", "most", "share"))
     if least is None or most is None:
         return named_level(name, examples)
-    return Level(least, most, share, examples)
+    return Level(least, most, share, examples, AT_FIRST_TOKENS if name == AT_FIRST_TOKENS else None)
 
 
 def _origin(document: dict[str, Any]) -> str | None:

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from circuit_widget.circuit.document import Circuit
 from circuit_widget.circuit.filters import Filters
+from circuit_widget.display.filtering import known_stability
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.arrangement import circuit_picture
 from circuit_widget.figure.scene.circuit_picture import CircuitPicture
@@ -20,6 +21,7 @@ from circuit_widget.figure.scene.legend import (
     outcome_entries,
     shape_entries,
     sign_entries,
+    stability_entry,
 )
 from circuit_widget.figure.scene.map_scene import draw_map, map_height
 from circuit_widget.figure.scene.prompt import draw_prompt, graph_title
@@ -76,6 +78,8 @@ def compose(
         height, picture = _circuit_and_effect(pen, graph, circuit, effect, controls, inner)
         pen.y += height
     entries += sign_entries(pen.items)
+    if part in ("map", "both") and circuit.edge_stability and (stability := known_stability(graph)) is not None:
+        entries.append(stability_entry(stability.prunings))
     if picture is not None:
         entries += outcome_entries(picture, controls)
     if picture is not None and len(picture.drawn) < picture.total:

@@ -60,6 +60,16 @@ def _sign(excites: bool) -> Callable[[Pen, float, float], None]:
     return draw
 
 
+def stability_entry(prunings: int) -> Entry:
+    """Return the entry of edges that are open in the middle, since not all prunings keep them."""
+
+    def draw(pen: Pen, x: float, y: float) -> None:
+        route = Route((x, y, x + 8, y, x + 16, y, x + 24, y), (x + 30, y), (1.0, 0.0), 1.6)
+        edge(pen, route, True, style.EXCITE, stability=0.5)
+
+    return f"stays in half of {prunings} prunings", 30.0, draw
+
+
 def cutoff_entry(drawn: int, total: int, least_share: float) -> Entry:
     """Return the entry that says how many of the edges between boxes are drawn, and from which share on."""
     return f"circuit: edges from {percent(least_share)}, {drawn} of {total}", 0.0, lambda *_: None

@@ -6,9 +6,10 @@ from itertools import groupby
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.display.filtering import kept_edges, known_stability
 from circuit_widget.display.visible_graph import VisibleGraph, visible_graph
 from circuit_widget.figure.layout.map_labels import (
     LEAD_WIDTH,
@@ -79,6 +80,14 @@ class NodeMarks:
     presence: Mapping[str, float]
 
 
+def edge_stability(graph: Graph, circuit: Circuit, visible: VisibleGraph) -> Float[np.ndarray, " edges"]:
+    """Return the share of prunings that keep each visible edge where the circuit has that drawn and it is known, else 1."""
+    found = known_stability(graph) if circuit.edge_stability else None
+    if found is None:
+        return np.ones(len(visible.source))
+    return kept_edges(found, visible.source, visible.target) / found.prunings
+
+
 def node_marks(graph: Graph, circuit: Circuit, effect: Effect | None) -> NodeMarks:
     """Return the marks of nodes: hues of supernodes, pins, presence.
 
@@ -125,13 +134,14 @@ def draw_map(
     layout = map_layout(nodes, texts, layer_names(graph), width, height, style.TOKEN_SIZE)
     index_of = {int(node): index for index, node in enumerate(visible.nodes)}
     marks = node_marks(graph, circuit, effect)
+    stability = edge_stability(graph, circuit, visible)
     _axes(pen, layout, width)
     _error_bands(pen, layout, visible, width)
     inside, signed, faint = _drawn_edges(graph, visible, marks)
     behind = BEHIND if len(inside) else 1.0
     _faint_edges(pen, layout, visible, index_of, faint, behind * faint_opacity(len(faint)))
-    _signed_edges(pen, graph, layout, visible, index_of, marks, signed, behind * signed_opacity(len(signed)))
-    _signed_edges(pen, graph, layout, visible, index_of, marks, inside, MAP_EDGE_OPACITY)
+    _signed_edges(pen, graph, layout, visible, index_of, marks, stability, signed, behind * signed_opacity(len(signed)))
+    _signed_edges(pen, graph, layout, visible, index_of, marks, stability, inside, MAP_EDGE_OPACITY)
     for node, index in reversed(index_of.items()):
         _node(pen, nodes[index].kind, graph.node_ids[node], layout, index, marks)
     answers = _answers(pen, graph, layout, index_of, effect)
@@ -231,6 +241,7 @@ def _signed_edges(
     visible: VisibleGraph,
     index_of: Mapping[int, int],
     marks: NodeMarks,
+    stability: Float[np.ndarray, " edges"],
     chosen: EdgeIndices,
     opacity: float,
 ) -> None:
@@ -244,7 +255,7 @@ def _signed_edges(
         path[7] = y + head_length(width) - 1.0
         left = opacity * marks.presence.get(graph.node_ids[source], 1.0)
         color = style.EXCITE if share > 0 else style.INHIBIT
-        edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, left)
+        edge(pen, Route(tuple(path), (x, y), (0.0, -1.0), width), share > 0, color, left, float(stability[index]))
 
 
 def _node(pen: Pen, kind: str, node: str, layout: MapLayout, index: int, marks: NodeMarks) -> None:

@@ -1,6 +1,7 @@
 """Shapes in figures: nodes by kind, edges and their ends, colour edges of boxes."""
 
 from circuit_widget.figure.layout.circuit_layout import STRIP
+from circuit_widget.figure.layout.open_edge import OPEN_OPACITY, OPEN_WIDTH, open_edge
 from circuit_widget.figure.layout.routing import Route
 from circuit_widget.figure.layout.strokes import bar_half, dashes, head_half, head_length
 from circuit_widget.figure.scene.scene import Paint, Pen
@@ -24,13 +25,20 @@ def node_shape(pen: Pen, kind: str, x: float, y: float, radius: float, paint: Pa
             pen.polygon(tuple((x + radius * dx, y + radius * dy) for dx, dy in PENTAGON), paint)
 
 
-def edge(pen: Pen, route: Route, excites: bool, color: str, opacity: float = 1.0) -> None:
-    """Draw an edge: solid with an arrowhead if it excites, dashed with a flat end if it inhibits."""
+def edge(pen: Pen, route: Route, excites: bool, color: str, opacity: float = 1.0, stability: float = 1.0) -> None:
+    """Draw an edge: solid with an arrowhead if it excites, dashed with a flat end if it inhibits.
+
+    The line, a single cubic then, is open in the middle where the edge stays only in a share of prunings.
+    """
     (x, y), (dx, dy) = route.tip, route.direction
     length = head_length(route.width)
     base_x, base_y = x - dx * length, y - dy * length
     dash = () if excites else dashes(route.width)
-    pen.curves([route.path], Paint(stroke=color, width=route.width, dash=dash, opacity=opacity))
+    parts = open_edge(route.path, stability)
+    whole = [route.path] if parts is None else [parts[0], parts[2]]
+    pen.curves(whole, Paint(stroke=color, width=route.width, dash=dash, opacity=opacity))
+    if parts is not None:
+        pen.curves([parts[1]], Paint(stroke=color, width=OPEN_WIDTH, opacity=OPEN_OPACITY * opacity))
     solid = Paint(fill=color, opacity=opacity)
     if excites:
         half = head_half(route.width)

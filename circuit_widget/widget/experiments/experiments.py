@@ -190,6 +190,7 @@ class Experiments:
                 tuple(self.history),
                 self.traits.displayed,
                 self.traits.study,
+                self.traits.comparison,
                 self.history.to_csv(),
             )
 

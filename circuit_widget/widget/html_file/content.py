@@ -10,12 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from circuit_widget.circuit.filters import Filters
+from circuit_widget.comparison.compare import GraphComparison
 from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.errors import Cancelled
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.progress import IsCancelled, ReportProgress
 from circuit_widget.widget.html_file.widget_state import WidgetState
 from circuit_widget.widget.state.card import card_message
+from circuit_widget.widget.state.comparison_trait import comparison_json
 from circuit_widget.widget.state.experiment import comparison_message, effect_message
 from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.state.history import entry_of
@@ -51,6 +53,7 @@ def content_of(state: WidgetState, progress: ReportProgress, cancelled: IsCancel
             "snapshot": _without_buffers(plain(snapshot)),
             "circuit": state.circuit.to_json(),
             "selected": list(state.selected),
+            "comparison": _beside(state.comparison),
             "effect": _displayed(effects, state.displayed),
             "study": state.study,
             "experiments": [plain(entry_of(one)) for one in state.history],
@@ -67,6 +70,11 @@ def content_of(state: WidgetState, progress: ReportProgress, cancelled: IsCancel
 
 def _displayed(effects: dict[int, EffectMessage], number: int | None) -> Any:
     return None if number is None else plain(effects[number])
+
+
+def _beside(comparison: GraphComparison | None) -> Any:
+    message = comparison_json(comparison)
+    return None if message is None else {**message, "snapshot": _without_buffers(message["snapshot"])}
 
 
 def _without_buffers(snapshot: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.comparison.compare import GraphComparison
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Graph
 from circuit_widget.widget.state.history import HistoryEntry
@@ -30,6 +31,7 @@ class WidgetState:
         history: the recorded experiments, the first one first.
         displayed: the number of the displayed experiment, None for none.
         study: the message of the study made last, None for none.
+        comparison: with the graph beside, None for none.
         table: the table of the experiments, as the text of a CSV file.
     """
 
@@ -42,6 +44,7 @@ class WidgetState:
     history: tuple[HistoryEntry, ...] = ()
     displayed: int | None = None
     study: Mapping[str, Any] | None = None
+    comparison: GraphComparison | None = None
     table: str = ""
 
     def figure(self, edge_threshold: float | None = None, title: str | None = None) -> Figure:

@@ -52,6 +52,9 @@ REQUESTS: Mapping[str, RequestKind[Any, Any]] = MappingProxyType(
         "validate": RequestKind(s.ValidateBody, s.ValidationMessage, studies.validate, "Validation", newest_only=True),
         "retrace": RequestKind(g.RetraceBody, Empty, traces.retrace, "Trace", newest_only=True),
         "display_graph": RequestKind(g.DisplayGraphBody, Empty, traces.display_graph, "Graph"),
+        "compare_earlier": RequestKind(
+            Empty, Empty, traces.compare_earlier, "Comparison with the earlier graph", newest_only=True
+        ),
         "card": RequestKind(g.CardBody, g.Card, graph.card, "Feature card"),
         "paths": RequestKind(g.PathsBody, g.PathsReply, graph.paths, "Paths", newest_only=True),
         "check_nodes": RequestKind(g.CheckNodesBody, Empty, graph.check_nodes, "Circuit"),

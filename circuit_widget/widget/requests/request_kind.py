@@ -26,6 +26,10 @@ class DisplayedGraphs(Protocol):
     def number(self) -> int:
         """The number of the displayed graph."""
 
+    @property
+    def earlier(self) -> Graph | None:
+        """The graph before the displayed one, None for none."""
+
     def display(self, graph: Graph, name: str) -> None:
         """Display another graph with what fits it of the circuit; `name` is what undo takes back."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from circuit_widget.attribution.targets import Contrast, TargetChoice
-from circuit_widget.errors import PromptError
+from circuit_widget.comparison.compare import GraphComparison, compare
+from circuit_widget.errors import CircuitError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.tracing.tracing_again import TraceChanges, target_of, trace_again
 from circuit_widget.widget.requests.request_kind import Context, Task
@@ -40,6 +41,24 @@ def display_graph(context: Context, body: DisplayGraphBody) -> Empty:
     """Display the graph before or after the displayed one, with its circuit and its experiments."""
     context.graphs.step(body.to)
     return Empty()
+
+
+def compare_earlier(context: Context, _: Empty) -> Task[Empty]:
+    """Display the graph before the displayed one beside it, with what is in both."""
+    graph, earlier = context.experiments.graph, context.graphs.earlier
+    if earlier is None:
+        raise CircuitError(
+            "There is no earlier graph to compare with. Explain something else first, or trace another prompt."
+        )
+
+    def work(_: Job) -> GraphComparison:
+        return compare(graph, earlier)
+
+    def deliver(comparison: GraphComparison) -> JobResult[Empty]:
+        context.experiments.traits.set("comparison", comparison)
+        return JobResult(Empty())
+
+    return Task(work, deliver)
 
 
 def trace_name(changes: TraceChanges, graph: Graph) -> str:

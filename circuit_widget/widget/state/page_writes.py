@@ -1,6 +1,6 @@
 """What the page may set of the widget's traits, and which side is right when both change them.
 
-The page may write the circuit, the selection, the settings, and None for the effect; the rest is the kernel's. Every
+The page may write the circuit, the selection, the settings, and None for the effect and the comparison; the rest is the kernel's. Every
 change of the circuit raises its revision. Each side takes the other's document if its revision is higher, and the page
 also if it is the same: so both end with the same one, whatever crosses on the way. A document that breaks the rules is
 answered by the last good one under a higher revision.
@@ -14,6 +14,7 @@ from typing import Any
 
 from circuit_widget.arguments import quoted
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.comparison.compare import GraphComparison
 from circuit_widget.errors import CircuitWidgetError, MessageError
 from circuit_widget.graph import Graph
 from circuit_widget.widget.wire.graph_messages import Settings
@@ -26,6 +27,7 @@ SETTABLE: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "circuit": (Circuit, "a Circuit"),
     "selected": ((list, tuple), "a list of node ids"),
     "settings": (dict, "a dictionary of theme and height"),
+    "comparison": ((GraphComparison, type(None)), "cw.compare(widget.graph, other), or None"),
     "effect": (type(None), "set to None, which takes it off the screen; recall() displays another one"),
 }
 """What a user may set each trait to."""
@@ -68,8 +70,8 @@ def _is_accepted(name: str, value: object, graph: Graph, circuit: Circuit) -> bo
     if name == "settings":
         check_settings(value)
         return True
-    # The effect is the kernel's; the page can only take it off the screen.
-    return name == "effect" and value is None
+    # These are the kernel's; the page can only take them off the screen.
+    return name in ("effect", "comparison") and value is None
 
 
 def above(circuit: Circuit, document: object) -> Circuit:

@@ -11,9 +11,10 @@ from typing import Any
 import traitlets
 
 from circuit_widget.circuit.document import Circuit
+from circuit_widget.comparison.compare import GraphComparison
 from circuit_widget.widget.wire.graph_messages import Kept
 
-OF_A_GRAPH = ("circuit", "selected", "effect", "study", "experiments", "kept")
+OF_A_GRAPH = ("circuit", "selected", "effect", "study", "experiments", "kept", "comparison")
 """The traits whose values belong to one graph."""
 
 BEYOND_EDITS = 1_000
@@ -96,6 +97,12 @@ class Traits:
         """The message of the study made last, None for none."""
         study: dict[str, Any] | None = self._get("study")
         return study
+
+    @property
+    def comparison(self) -> GraphComparison | None:
+        """The comparison with the graph beside, None for none."""
+        comparison: GraphComparison | None = self._get("comparison")
+        return comparison
 
     def set(self, name: str, value: Any) -> None:
         """Set a trait, also one that users can only read."""

@@ -167,7 +167,11 @@ class CardContributors:
 
 @message
 class Card:
-    """What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation."""
+    """What is known of a feature beyond this prompt.
+
+    `negative` is whether its tokens are those of a negative activation. `first_token` is whether the node is at the first
+    token of its prompt, which the histogram leaves out.
+    """
 
     node: NodeId
     layer: int
@@ -179,6 +183,7 @@ class Card:
     promoted: Listed[CardToken]
     suppressed: Listed[CardToken]
     negative: bool
+    first_token: bool
     minimum: float | None
     mean: float | None
     lowest: Listed[CardExample]

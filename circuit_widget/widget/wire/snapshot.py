@@ -11,12 +11,13 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from circuit_widget.characters import shortened
-from circuit_widget.display.filtering import node_stability
+from circuit_widget.display.filtering import kept_edges, known_stability, node_stability
 from circuit_widget.display.visible_graph import MOST_EDGES, MOST_NODES, first_thresholds
 from circuit_widget.errors import MessageError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
 from circuit_widget.graph.recipe import LOG_PROBABILITIES
+from circuit_widget.graph.stability import GraphStability
 from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.widget.wire.snapshot_messages import (
     VERSION,
@@ -48,6 +49,7 @@ _DTYPES: Mapping[str, DType] = {
     "edge_source": "uint16",
     "edge_weight": "float32",
     "edge_share": "float32",
+    "edge_kept": "uint8",
 }
 
 
@@ -76,10 +78,11 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
     float32.
     """
     sent = snapshot_nodes(graph, also)
-    edges = _edge_columns(graph, sent)
+    stability = known_stability(graph)
+    edges = _edge_columns(graph, sent, stability)
     # How many edges lead to each node takes far fewer bytes than the target of each edge.
     inputs = np.bincount(edges["edge_target"], minlength=len(sent))
-    arrays = {**_node_columns(graph, sent), **edges, "inputs": inputs}
+    arrays = {**_node_columns(graph, sent, stability), **edges, "inputs": inputs}
     ids = tuple(graph.node_ids[node] for node in sent)
     thresholds = first_thresholds(graph)
     first_logit = len(sent) - len(graph.targets)
@@ -106,13 +109,14 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         scores=SnapshotScores(graph.recorded_scores.replacement, graph.recorded_scores.completeness),
         thresholds=SnapshotThresholds(thresholds.node, thresholds.edge),
         error_influence=_error_influence(graph),
+        prunings=0 if stability is None else stability.prunings,
         total_nodes=graph.n_nodes,
         total_edges=int(np.count_nonzero(graph.weights)),
         ids=ids,
         labels={
             str(i): shortened(graph.labels[node], LONGEST_TEXT) for i, node in enumerate(ids) if node in graph.labels
         },
-        columns={name: _column(name, arrays[name], dtype) for name, dtype in _DTYPES.items()},
+        columns={name: _column(name, arrays[name], dtype) for name, dtype in _DTYPES.items() if name in arrays},
     )
 
 
@@ -134,7 +138,9 @@ def _column(name: str, values: Shaped[np.ndarray, " items"], dtype: DType) -> Sn
     return SnapshotColumn(dtype, column.tobytes())
 
 
-def _node_columns(graph: Graph, sent: Int[np.ndarray, " sent"]) -> Mapping[str, Shaped[np.ndarray, " sent"]]:
+def _node_columns(
+    graph: Graph, sent: Int[np.ndarray, " sent"], stability: GraphStability | None
+) -> Mapping[str, Shaped[np.ndarray, " sent"]]:
     counts = (graph.n_features, graph.n_errors, len(graph.token_position), len(graph.targets))
     others = graph.n_nodes - graph.n_features
     columns = {
@@ -146,13 +152,15 @@ def _node_columns(graph: Graph, sent: Int[np.ndarray, " sent"]) -> Mapping[str, 
         "influence": graph.influence,
         "share": graph.share,
         "input_total": graph.input_total,
-        "stability": node_stability(graph),
+        "stability": node_stability(graph, stability),
     }
     return {name: column[sent] for name, column in columns.items()}
 
 
-def _edge_columns(graph: Graph, sent: Int[np.ndarray, " sent"]) -> Mapping[str, Shaped[np.ndarray, " edges"]]:
-    """Return the ends and numbers of the edges, in the order of their targets."""
+def _edge_columns(
+    graph: Graph, sent: Int[np.ndarray, " sent"], stability: GraphStability | None
+) -> Mapping[str, Shaped[np.ndarray, " edges"]]:
+    """Return the ends and numbers of the edges, in the order of their targets; `edge_kept` only where that is known."""
     edges = graph.strongest_edges(MOST_EDGES, among=sent)
     source, target = np.searchsorted(sent, edges.source), np.searchsorted(sent, edges.target)
     kept = np.flatnonzero(edges.share <= EDGE_SHARE)
@@ -162,4 +170,5 @@ def _edge_columns(graph: Graph, sent: Int[np.ndarray, " sent"]) -> Mapping[str, 
         "edge_target": target[order],
         "edge_weight": edges.weight[order],
         "edge_share": edges.share[order],
+        **({} if stability is None else {"edge_kept": kept_edges(stability, edges.source[order], edges.target[order])}),
     }

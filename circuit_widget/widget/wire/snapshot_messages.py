@@ -69,6 +69,7 @@ class SnapshotMessage:
     """A graph: labels are by node index, edges in the order of their targets, each of which has `inputs` of them.
 
     The prompt is its text as it was typed, or empty where that is not known.
+    `prunings` is their number, in which nodes and edges stay or not; 0 where their stability is not known.
     `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
@@ -87,9 +88,27 @@ class SnapshotMessage:
     scores: SnapshotScores
     thresholds: SnapshotThresholds
     error_influence: float
+    prunings: int
     total_nodes: int
     total_edges: int
     ids: tuple[str, ...]
     labels: dict[str, str]
     columns: dict[str, SnapshotColumn]
     number: int = 1
+
+
+@message
+class OtherGraphMessage:
+    """Another graph beside the displayed one, and which nodes are the same: ids here and there, in the same order.
+
+    Counts are of features. `overlap` is that of their influence, from 0 to 1. `notes` are what is to be kept in mind.
+    """
+
+    snapshot: SnapshotMessage
+    here: tuple[str, ...]
+    there: tuple[str, ...]
+    both: int
+    only_here: int
+    only_there: int
+    overlap: float
+    notes: tuple[str, ...]

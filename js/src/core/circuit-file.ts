@@ -28,7 +28,7 @@ export function fileStem(texts: readonly string[]): string {
 /** The document as the text of a file, with the keys in the order in which circuit_widget/circuit/document_json.py writes them. */
 export function circuitText(circuit: Circuit): string {
   const { version, revision, pinned, supernodes, labels, positions } = circuit;
-  const { node_threshold, edge_threshold, filters, least_share, edge_numbers } = circuit;
+  const { node_threshold, edge_threshold, filters, least_share, edge_numbers, edge_stability } = circuit;
   const boxes = supernodes.map(({ id, name, color, nodes }) => ({ id, name, color, nodes }));
   const whole = {
     version,
@@ -42,6 +42,7 @@ export function circuitText(circuit: Circuit): string {
     filters,
     least_share,
     edge_numbers,
+    edge_stability,
   };
   return `${JSON.stringify(whole, null, 1)}\n`;
 }

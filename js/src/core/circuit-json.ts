@@ -3,7 +3,6 @@
 import type { NodeId } from "../wire/types";
 import {
   checkedColor,
-  checkedEdgeNumbers,
   checkedLabel,
   checkedLeastShare,
   checkedName,
@@ -12,6 +11,7 @@ import {
   checkedPlace,
   checkedRevision,
   checkedSupernodeId,
+  checkedSwitch,
   checkedThreshold,
   quoted,
   refuse,
@@ -37,7 +37,8 @@ export function parseCircuit(value: unknown): Circuit {
     ...versioned(
       checkedFilters(whole.filters === undefined ? NO_FILTERS : whole.filters),
       checkedLeastShare(whole.least_share ?? null),
-      checkedEdgeNumbers(whole.edge_numbers === undefined ? false : whole.edge_numbers),
+      checkedSwitch("Numbers on edges are", whole.edge_numbers === undefined ? false : whole.edge_numbers),
+      checkedSwitch("The stability of edges is", whole.edge_stability === undefined ? false : whole.edge_stability),
     ),
     labels: Object.fromEntries(
       labels.map(([node, text]) => [checkedNode(node), checkedLabel(text)] as const).filter(([, text]) => text !== ""),

@@ -105,8 +105,9 @@ export function checkedLeastShare(share: unknown): number | null {
 }
 
 /** Whether edges have their numbers. */
-export function checkedEdgeNumbers(on: unknown): boolean {
-  if (typeof on !== "boolean") refuse(`Numbers on edges are on or off, true or false; given ${quoted(on)}.`);
+/** Whether something is on; `what` names it in the error, with its verb. */
+export function checkedSwitch(what: string, on: unknown): boolean {
+  if (typeof on !== "boolean") refuse(`${what} on or off, true or false; given ${quoted(on)}.`);
   return on;
 }
 

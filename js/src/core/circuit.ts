@@ -6,20 +6,20 @@
 import type { NodeId } from "../wire/types";
 import {
   checkedColor,
-  checkedEdgeNumbers,
   checkedLabel,
   checkedLeastShare,
   checkedName,
   checkedNode,
   checkedNodes,
   checkedPlace,
+  checkedSwitch,
   checkedThreshold,
   quoted,
   refuse,
 } from "./circuit-rules";
 import { versioned } from "./circuit-version";
 import { COLORS, KIND } from "./constants";
-import { checkedFilters, NO_FILTERS, type Unchecked } from "./filters";
+import { checkBounds, checkedFilters, NO_FILTERS, type Unchecked } from "./filters";
 import type { Box, Circuit, Snapshot, Supernode } from "./types";
 
 export const EMPTY_CIRCUIT: Circuit = {
@@ -161,22 +161,32 @@ export function cutEdges(circuit: Circuit, leastShare: number | null): Circuit {
 
 /** Has drawn edges between boxes have their percentages, or no longer. */
 export function numberEdges(circuit: Circuit, numbers = true): Circuit {
-  return versionedEdit(circuit, { edge_numbers: checkedEdgeNumbers(numbers) });
+  return versionedEdit(circuit, { edge_numbers: checkedSwitch("Numbers on edges are", numbers) });
+}
+
+/** Has edges of the map whole only where they stay in all prunings, or all of them again. */
+export function markStability(circuit: Circuit, stability = true): Circuit {
+  return versionedEdit(circuit, { edge_stability: checkedSwitch("The stability of edges is", stability) });
 }
 
 /** An edit of what only later versions of the document have. */
-function versionedEdit(circuit: Circuit, changes: Pick<Circuit, "filters" | "least_share" | "edge_numbers">): Circuit {
-  const { version: _, filters, least_share, edge_numbers, ...rest } = edited(circuit, changes);
-  return { ...versioned(filters ?? NO_FILTERS, least_share ?? null, edge_numbers ?? false), ...rest };
+function versionedEdit(
+  circuit: Circuit,
+  changes: Pick<Circuit, "filters" | "least_share" | "edge_numbers" | "edge_stability">,
+): Circuit {
+  const { version: _, filters, least_share, edge_numbers, edge_stability, ...rest } = edited(circuit, changes);
+  const later = versioned(filters ?? NO_FILTERS, least_share ?? null, edge_numbers ?? false, edge_stability ?? false);
+  return { ...later, ...rest };
 }
 
-/** Throws a CircuitError where a circuit does not fit a graph: a logit in a supernode. */
+/** Throws a CircuitError where a circuit does not fit a graph: a logit in a supernode, a filter by layers that it has not. */
 export function checkKinds(circuit: Circuit, snapshot: Snapshot): Circuit {
   for (const { name, nodes } of circuit.supernodes) {
     if (nodes.some((node) => snapshot.kind[snapshot.index.get(node) ?? -1] === KIND.logit)) {
       refuse(`Supernode ${quoted(name)} contains a logit, but logits stay by themselves. Pin it instead.`);
     }
   }
+  checkBounds(circuit.filters ?? NO_FILTERS, snapshot.nLayers, snapshot.tokens.length);
   return circuit;
 }
 

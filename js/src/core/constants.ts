@@ -56,3 +56,6 @@ export const WORK_FORMAT = "circuit-widget work";
 
 /** Version of the file that keeps a widget's circuit and experiments; the first version is a circuit by itself. */
 export const WORK_VERSION = 2;
+
+/** The name of the group of examples whose peak is at the first token of a text, or of a part of a long one. */
+export const AT_FIRST_TOKENS = "first tokens";

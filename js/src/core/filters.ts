@@ -39,6 +39,21 @@ export function checkedFilters(value: unknown): Filters {
   return Object.fromEntries(Object.entries(checked).filter(([, one]) => one !== undefined));
 }
 
+/** Throws a CircuitError where filters name layers or positions that a graph with so many does not have. */
+export function checkBounds({ layers, positions }: Filters, nLayers: number, nPositions: number): void {
+  for (const [what, bounds, count] of [
+    ["layers", layers, nLayers],
+    ["positions", positions, nPositions],
+  ] as const) {
+    if (bounds === undefined || bounds[1] < count) continue;
+    const last = count - 1;
+    refuse(
+      `The filter leaves ${what} ${bounds[0]} to ${bounds[1]} visible, and the graph has ${what} 0 to ${last}. ` +
+        `Give ${what}=(${Math.min(bounds[0], last)}, ${last}), or others up to ${last}.`,
+    );
+  }
+}
+
 function kindsOf(value: unknown): Filters["kinds"] {
   if (isNone(value)) return undefined;
   const expected = `The visible kinds are a list of ${FILTERED_KINDS.join(", ")}`;

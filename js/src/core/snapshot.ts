@@ -29,6 +29,8 @@ const NODE_COLUMNS = {
 
 const STABILITY = { stability: ["stability", "float32"] } as const;
 
+const EDGE_STABILITY = { edgeKept: ["edge_kept", "uint8"] } as const;
+
 const EDGE_COLUMNS = {
   edgeSource: ["edge_source", "uint16"],
   edgeWeight: ["edge_weight", "float32"],
@@ -83,7 +85,9 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
     // A notebook that was saved by an earlier version has none.
     stability:
       "stability" in columns ? readColumns(columns, STABILITY, count).stability : new Float32Array(count).fill(-1),
+    prunings: header.prunings ?? 0,
     ...edges,
+    edgeKept: "edge_kept" in columns ? readColumns(columns, EDGE_STABILITY, sum(inputs)).edgeKept : null,
     edgeSource,
     edgeTarget,
     inputs: adjacency(edgeTarget, strongestFirst, count),

@@ -49,6 +49,10 @@ export interface Snapshot {
   readonly edgeTarget: Uint32Array;
   readonly edgeWeight: Float32Array;
   readonly edgeShare: Float32Array;
+  /** In how many of the prunings an edge stays; null where that is not known. */
+  readonly edgeKept: Uint8Array | null;
+  /** How many prunings the stability of nodes and edges is counted in; 0 where that is not known. */
+  readonly prunings: number;
   /** Edge indices that enter each node: `inputs.edges[inputs.start[n] .. inputs.start[n + 1]]`, strongest first. */
   readonly inputs: Adjacency;
   /** Edge indices that leave each node, strongest first. */
@@ -96,8 +100,8 @@ export interface Filters {
 
 /** The user's document on a graph, exactly as it is saved. */
 export interface Circuit {
-  /** 3 with a least share of drawn edges or numbers on them, else 2 with filters, else 1. */
-  readonly version: 1 | 2 | 3;
+  /** 4 with edges drawn by their stability, else 3 with a least share of drawn edges or numbers on them, else 2 with filters, else 1. */
+  readonly version: 1 | 2 | 3 | 4;
   readonly revision: number;
   readonly pinned: readonly NodeId[];
   readonly supernodes: readonly Supernode[];
@@ -112,6 +116,8 @@ export interface Circuit {
   readonly least_share?: number | null;
   /** Whether drawn edges between boxes have their percentages. */
   readonly edge_numbers?: boolean;
+  /** Whether edges of the map are whole only where they stay in all prunings. */
+  readonly edge_stability?: boolean;
 }
 
 /** A box of the circuit pane: a supernode, or a pinned node by itself. */

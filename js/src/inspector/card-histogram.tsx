@@ -1,15 +1,15 @@
-import type { CardHistogram } from "../wire/types";
+import type { Card, CardHistogram } from "../wire/types";
 import { count, decimal, percent } from "../wording/words";
 
 interface Props {
+  readonly card: Card;
   readonly histogram: CardHistogram;
   /** The node's activation on this prompt, which is marked. */
   readonly activation: number;
-  readonly mean: number | null;
 }
 
 /** How often a feature has which activation where it is active, with that of this prompt marked. */
-export function Histogram({ histogram, activation, mean }: Props) {
+export function Histogram({ card, histogram, activation }: Props) {
   const { counts, least, width } = histogram;
   const most = least + counts.length * width;
   const tallest = Math.log1p(Math.max(...counts));
@@ -19,7 +19,7 @@ export function Histogram({ histogram, activation, mean }: Props) {
     <section data-test="card-histogram">
       <h3 title="number of tokens with each activation, where the feature is active">
         activations
-        <span class="note">{mean !== null && `mean ${decimal(mean)} · `}bars on a log scale</span>
+        <span class="note">{card.mean !== null && `mean ${decimal(card.mean)} · `}bars on a log scale</span>
       </h3>
       <div class={`histogram ${outside}`}>
         {counts.map((tokens, bin) => (
@@ -33,16 +33,17 @@ export function Histogram({ histogram, activation, mean }: Props) {
       </div>
       <p class={`scale ${outside}`}>
         <span>{decimal(least)}</span>
-        <span data-test="card-here">{standing(histogram, activation)}</span>
+        <span data-test="card-here">{standing(histogram, activation, card.first_token)}</span>
         <span>{decimal(most)}</span>
       </p>
     </section>
   );
 }
 
-/** Where this prompt's activation is among the others of its sign. */
-export function standing(histogram: CardHistogram, activation: number): string {
+/** Where this prompt's activation is among the others of its sign; those at first tokens are not among them. */
+export function standing(histogram: CardHistogram, activation: number, atFirst: boolean): string {
   const here = `here ${decimal(activation)}`;
+  if (atFirst) return `${here}, at the first token; these are of all others`;
   const share = shareCloserToZero(histogram, activation);
   if (share === null) return `${here}, none ${activation < 0 ? "below" : "above"} zero`;
   if (outsideOf(histogram, activation) === (activation < 0 ? "outside-left" : "outside-right")) {

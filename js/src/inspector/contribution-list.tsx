@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NodeRow } from "../controls/node-row";
+import { type Compared, shareThere } from "../core/compared";
 import { type End, findPaths } from "../store/paths";
 import type { Store } from "../store/store";
 import { signedPercent } from "../wording/words";
@@ -23,15 +24,19 @@ interface Props {
   /** Null where there can be none, as into a token. */
   readonly inputs: readonly Contribution[] | null;
   readonly outputs: readonly Contribution[] | null;
+  /** The comparison of the graph with another one, for the weights of a single node's edges there. */
+  readonly compared?: Compared | null;
 }
 
 /** What feeds a node or supernode, and what it feeds. */
-export function Contributions({ store, end, inputs, outputs }: Props) {
+export function Contributions({ store, end, inputs, outputs, compared = null }: Props) {
   return (
     <>
       {inputs && (
         <List
           store={store}
+          end={end}
+          compared={compared}
           title="inputs"
           test="input-row"
           contributions={inputs}
@@ -42,6 +47,8 @@ export function Contributions({ store, end, inputs, outputs }: Props) {
       {outputs && (
         <List
           store={store}
+          end={end}
+          compared={compared}
           title="outputs"
           test="output-row"
           contributions={outputs}
@@ -55,6 +62,8 @@ export function Contributions({ store, end, inputs, outputs }: Props) {
 
 interface ListProps {
   readonly store: Store;
+  readonly end: End;
+  readonly compared: Compared | null;
   readonly title: keyof typeof SHARES;
   readonly test: "input-row" | "output-row";
   readonly contributions: readonly Contribution[];
@@ -64,10 +73,15 @@ interface ListProps {
 }
 
 /** Signed shares as bars, strongest first; a row selects its node. */
-function List({ store, title, test, contributions, follow, none }: ListProps) {
+function List({ store, end, compared, title, test, contributions, follow, none }: ListProps) {
   const whole = useSignal(false);
   const listed = contributions.slice(0, whole.value ? LONG : SHORT);
   const widest = Math.abs(contributions[0]?.share ?? 0);
+  const node = end.nodes[0];
+  const beside = (other: string) => {
+    if (compared === null) return null;
+    return title === "inputs" ? shareThere(compared, other, node) : shareThere(compared, node, other);
+  };
   const all = contributions.length > LONG ? `${LONG} of ${contributions.length}` : `all ${contributions.length}`;
   return (
     <section>
@@ -76,6 +90,7 @@ function List({ store, title, test, contributions, follow, none }: ListProps) {
         <small class="muted" title={SHARES[title]}>
           {title === "inputs" ? "% of its input" : "% of their input"}
         </small>
+        {compared !== null && <span class="muted">{compared.side === "here" ? " here | there" : " there | here"}</span>}
         {!store.capabilities.value.recorded && (
           <Button
             class="link-button"
@@ -98,11 +113,23 @@ function List({ store, title, test, contributions, follow, none }: ListProps) {
               <NodeRow store={store} id={id} test={test} class={`contribution ${sign}`} share={share}>
                 <span class="bar" style={{ width: `${widest > 0 ? (100 * size) / widest : 0}%` }} />
                 <span class="number">{signedPercent(share)}</span>
+                {compared !== null && <Beside share={beside(id)} side={compared.side} />}
               </NodeRow>
             </li>
           );
         })}
       </ul>
     </section>
+  );
+}
+
+/** The share of the same edge in the other graph; a dash where the page does not have it there. */
+function Beside({ share, side }: { share: number | null; side: Compared["side"] }) {
+  const other = side === "here" ? "there" : "here";
+  const words = share === null ? `${other} no such edge, or a weak one` : `${other} ${signedPercent(share)}`;
+  return (
+    <span class="number beside muted" title={words} data-test="share-beside">
+      {share === null ? "–" : signedPercent(share)}
+    </span>
   );
 }

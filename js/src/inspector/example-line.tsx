@@ -12,8 +12,9 @@ export interface CardSide {
 
 /** The side of a card that an activation is on: what lies below zero has examples of its own. */
 export function sideOf(card: Card, activation: number): CardSide {
-  if (activation < 0 && card.minimum !== null) {
-    return { examples: card.lowest, levels: card.levels.filter(({ most }) => most <= 0), peak: card.minimum };
+  const below = card.levels.filter(({ least, most }) => least < 0 && most <= 0);
+  if (activation < 0 && (card.minimum !== null || below.length > 0)) {
+    return { examples: card.lowest, levels: below, peak: card.minimum ?? Math.min(...below.map(({ least }) => least)) };
   }
   const strongest = Math.max(0, ...card.examples.flatMap(({ activations }) => activations));
   return {

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { AT_FIRST_TOKENS } from "../core/constants";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
 import type { Card, NodeId } from "../wire/types";
@@ -69,7 +70,7 @@ function Ready({ store, id, card }: { store: Store; id: NodeId; card: Card }) {
           </p>
         )}
       </section>
-      {card.histogram !== null && <Histogram histogram={card.histogram} activation={activation} mean={card.mean} />}
+      {card.histogram !== null && <Histogram card={card} histogram={card.histogram} activation={activation} />}
       {side.levels.length > 0 && <Levels levels={side.levels} peak={side.peak} />}
       {card.promoted.length > 0 && (
         <section data-test="direct-effect">
@@ -130,7 +131,20 @@ function howOften(card: Card, activation: number): string {
 function noExamples(card: Card, activation: number, basis: keyof typeof WITHOUT_EXAMPLES): string {
   if (card.origin === null) return WITHOUT_EXAMPLES[basis];
   const sign = activation < 0 ? "below" : "above";
+  if (sideOf(card, activation).levels.length > 0) return `no examples but those at first tokens of texts`;
   return `no examples: never ${card.frequency === 0 ? "active" : `${sign} zero`} on ${printable(card.origin)}`;
+}
+
+/** How the examples of ranges and of named groups were chosen. */
+function howChosen(levels: Card["levels"]): string {
+  const names = levels.map(({ name }) => name);
+  const sentences = [];
+  if (names.includes(null)) sentences.push("drawn at random among texts whose strongest activation is in the range");
+  if (names.includes(AT_FIRST_TOKENS))
+    sentences.push(`${AT_FIRST_TOKENS}: the strongest there; the rest leaves them out`);
+  if (names.some((name) => name !== null && name !== AT_FIRST_TOKENS))
+    sentences.push("as they were published; the range is that of their strongest activations");
+  return sentences.join(". ");
 }
 
 /** Examples drawn at random in ranges of activation, one of each range or all of them. */
@@ -139,13 +153,7 @@ function Levels({ levels, peak }: { levels: Card["levels"]; peak: number }) {
   const all = levels.reduce((sum, { examples }) => sum + examples.length, 0);
   return (
     <section data-test="card-levels">
-      <h3
-        title={
-          levels.some(({ name }) => name !== null)
-            ? "as they were published; the range is that of their strongest activations"
-            : "drawn at random among texts whose strongest activation is in the range"
-        }
-      >
+      <h3 title={howChosen(levels)}>
         by activation
         {all > levels.length && <More whole={whole} all={count(all, "example")} title="by activation" />}
       </h3>

@@ -1,4 +1,5 @@
 import { Button } from "../controls/button";
+import { counterpartOf, whereIs } from "../core/compared";
 import { KIND } from "../core/constants";
 import type { Snapshot } from "../core/types";
 import { togglePins } from "../store/commands";
@@ -42,7 +43,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
         <Membership store={store} node={node} />
       </div>
       <p class="facts" data-test="inspector-facts" title={INFLUENCE}>
-        {factsOf(snapshot, node, store.effect.value).join(" · ")}
+        {[...factsOf(snapshot, node, store.effect.value), ...comparedFacts(store, node)].join(" · ")}
       </p>
       <Explain store={store} node={node} />
       {kind === KIND.feature && <FeatureCard store={store} id={id} />}
@@ -53,6 +54,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
       <Contributions
         store={store}
         end={{ name, nodes: [id] }}
+        compared={store.comparison.value}
         inputs={kind === KIND.token || kind === KIND.error ? null : inputsOf(snapshot, node)}
         outputs={kind === KIND.logit ? null : outputsOf(snapshot, node)}
       />
@@ -72,7 +74,29 @@ export function factsOf(snapshot: Snapshot, node: number, effect: EffectMessage 
     ...identityOf(snapshot, node),
     ...measuresOf(snapshot, node, effect),
     ...(snapshot.kind[node] === KIND.logit ? [] : [`influence ${percent(snapshot.influence[node])}`]),
+    ...stabilityOf(snapshot, node),
   ];
+}
+
+/** Where a node is of two compared graphs, and its numbers in the other one. */
+function comparedFacts({ comparison, snapshot }: Store, node: number): readonly string[] {
+  const compared = comparison.value;
+  if (compared === null) return [];
+  const where = whereIs(compared, snapshot.ids[node]);
+  if (where !== "both") return [where];
+  const there = counterpartOf(compared, snapshot.ids[node]);
+  if (there === null) return ["in both"];
+  const { kind, influence, activation, targets } = compared.other;
+  const target = targets.find((other) => other.node === there);
+  if (target !== undefined) return [`in both, there probability ${probability(target.probability)}`];
+  const active = kind[there] === KIND.feature ? ` and activation ${decimal(activation[there])}` : "";
+  return [`in both, there influence ${percent(influence[there])}${active}`];
+}
+
+/** In how many prunings a feature or an error stays, where that is known; tokens and outputs always do. */
+function stabilityOf({ kind, stability, prunings }: Snapshot, node: number): readonly string[] {
+  if (prunings === 0 || (kind[node] !== KIND.feature && kind[node] !== KIND.error)) return [];
+  return [`stays in ${Math.round(stability[node] * prunings)} of ${prunings} prunings`];
 }
 
 function measuresOf(snapshot: Snapshot, node: number, effect: EffectMessage | null): readonly string[] {

@@ -290,6 +290,15 @@ export const LEAST_BAND_PRESENCE = 0.12;
 /** Opacity of such a band where it has no influence, and where it has most of all. */
 export const MOST_BAND_PRESENCE = 0.5;
 
+/** Part of an edge that is drawn in full though no pruning keeps it, so that its sign and its ends can be seen. */
+export const LEAST_WHOLE = 0.2;
+
+/** Width of the line in the middle of an edge, in pixels. */
+export const OPEN_WIDTH = 0.6;
+
+/** Opacity of the line in the middle, as a share of the edge's. */
+export const OPEN_OPACITY = 0.45;
+
 /** Corners of the shape of an output, as shares of its radius. */
 export const PENTAGON = [
   [0, -1.08],

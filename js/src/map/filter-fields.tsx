@@ -3,7 +3,7 @@ import { FILTERED_KINDS } from "../core/constants";
 import type { Filters } from "../core/types";
 import { changeFilters } from "../store/filters";
 import type { Store } from "../store/store";
-import { kindsWord, layerNames, percent, tokenText } from "../wording/words";
+import { kindsWord, layerNames, prunings, tokenText } from "../wording/words";
 
 type FilteredKind = (typeof FILTERED_KINDS)[number];
 
@@ -87,7 +87,7 @@ export function FilterFields({ store, filters }: { store: Store; filters: Filter
         <Choice
           name="stable in"
           value={String(stability)}
-          options={shares.map((share) => [String(share), share === 0 ? "any" : `≥ ${percent(share)} of prunings`])}
+          options={shares.map((share) => [String(share), share === 0 ? "any number of prunings" : prunings(share)])}
           test="stability"
           onChoose={(choice) => changeFilters(store, { stability: Number(choice) })}
         />

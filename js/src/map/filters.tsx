@@ -8,7 +8,7 @@ import { NO_FILTERS } from "../core/filters";
 import type { Filters, Snapshot } from "../core/types";
 import { changeFilters } from "../store/filters";
 import type { Store } from "../store/store";
-import { kindsWord, layersBetween, percent } from "../wording/words";
+import { kindsWord, layersBetween, prunings } from "../wording/words";
 
 const FilterFields = onFirstUse(() => import("./filter-fields").then((fields) => fields.FilterFields));
 
@@ -50,7 +50,7 @@ function chips(snapshot: Snapshot, filters: Filters): readonly (readonly [Name, 
     ["positions", positions && `positions ${positions[0]}–${positions[1]}`],
     ["sign", sign && `edge ${sign}`],
     ["label", label && `label “${label}”`],
-    ["stability", stability && `stable in ${percent(stability)}`],
+    ["stability", stability && `stable in ${prunings(stability)}`],
     ["hidden", hidden && `${hidden.length} hidden by hand`],
     ["error_bands", error_bands && `${kindsWord(snapshot, "error")} in bands`],
   ].filter((chip): chip is [Name, string] => Boolean(chip[1]));

@@ -15,12 +15,12 @@ export interface Hidden {
 
 /** What each filter hides, in words. */
 const FILTER_REASONS: Record<NodeFilter, string> = {
-  kinds: "of hidden kinds",
-  layers: "in other layers",
-  positions: "at other positions",
-  label: "with other labels",
-  stability: "less stable",
-  error_bands: "in bands",
+  kinds: "of kinds that a filter hides",
+  layers: "in layers that a filter hides",
+  positions: "at positions that a filter hides",
+  label: "without the filter's words in their labels",
+  stability: "less stable than the filter asks",
+  error_bands: "drawn as bands",
   hidden: "hidden by hand",
 };
 

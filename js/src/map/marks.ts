@@ -1,5 +1,6 @@
 /** How nodes are marked on the map: the hue of their supernode, pin, and what an intervention left of them. */
 
+import { whereIs } from "../core/compared";
 import { KIND } from "../core/constants";
 import { BEHIND, ERROR_OPACITY } from "../layout/constants";
 import { outputPresence, presence } from "../layout/strokes";
@@ -49,5 +50,20 @@ export function nodeMarks(store: Store): Marks {
     const on = new Set(nodesOf(paths));
     for (const [node, id] of ids.entries()) if (!on.has(id)) presences[node] *= BEHIND / 2;
   }
-  return { hue, pinned, presence: presences };
+  return { hue, pinned, half: halves(store, presences), presence: presences };
+}
+
+/** Marks nodes that only one of two compared graphs has, and fades those that the comparison does not emphasise. */
+function halves(store: Store, presences: Float32Array): Int8Array {
+  const { ids } = store.snapshot;
+  const half = new Int8Array(ids.length);
+  const compared = store.comparison.value;
+  if (compared === null) return half;
+  const emphasis = store.emphasis.value;
+  for (const [node, id] of ids.entries()) {
+    const where = whereIs(compared, id);
+    if (where !== "both") half[node] = where === "only here" ? -1 : 1;
+    if (emphasis !== null && where !== emphasis) presences[node] *= BEHIND / 2;
+  }
+  return half;
 }

@@ -38,7 +38,7 @@ export function Minimap({ store, view }: { store: Store; view: MapView }) {
     const bounds = strip.current?.getBoundingClientRect();
     return bounds === undefined ? 0 : ((event.clientX - bounds.left) / bounds.width) * contentWidth;
   };
-  const [first, last] = positionsInView(scene, left, left + seen);
+  const [first, last] = positionsInView(scene, left + frameOf(scene).left / k, left + seen);
   return (
     <div
       ref={strip}

@@ -4,8 +4,18 @@ import { KIND } from "../core/constants";
 import type { BandRange } from "../core/opened";
 import { shareOfInput } from "../core/snapshot";
 import type { Snapshot } from "../core/types";
-import { FAINT_WIDTHS, LEAST_COLUMN, PINNED_RIM_WIDTH, RIM_WIDTH, SLANT, TOKEN_BAND } from "../layout/constants";
+import {
+  FAINT_WIDTHS,
+  LEAST_COLUMN,
+  OPEN_OPACITY,
+  OPEN_WIDTH,
+  PINNED_RIM_WIDTH,
+  RIM_WIDTH,
+  SLANT,
+  TOKEN_BAND,
+} from "../layout/constants";
 import { type Column, columnsWithText, isBand } from "../layout/map-layout";
+import { openEdge } from "../layout/open-edge";
 import { mapEdge, type Trunk } from "../layout/routing";
 import {
   barHalf,
@@ -36,6 +46,8 @@ export interface Marks {
   /** Index of the supernode's hue; -1 outside every supernode. */
   readonly hue: Int8Array;
   readonly pinned: Uint8Array;
+  /** -1 for what only the first of two compared graphs has, 1 for what only the second has: half of it is filled. */
+  readonly half: Int8Array;
   /** Opacity: below 1 for what an intervention suppressed, for unlikely outputs, and for errors outside the circuit. */
   readonly presence: Float32Array;
 }
@@ -154,15 +166,19 @@ export interface DrawnEdge {
   readonly source: number;
   readonly target: number;
   readonly share: number;
+  /** The share of prunings that keep it; 1 where edges are not drawn by their stability. */
+  readonly stability: number;
 }
 
-/** Edges of the snapshot by their index. */
-export function drawnEdges(snapshot: Snapshot, edges: Uint32Array): readonly DrawnEdge[] {
-  const { edgeSource, edgeTarget } = snapshot;
+/** Edges of the snapshot by their index, by their stability where that is wanted and known. */
+export function drawnEdges(snapshot: Snapshot, edges: Uint32Array, byStability = false): readonly DrawnEdge[] {
+  const { edgeSource, edgeTarget, prunings } = snapshot;
+  const kept = byStability ? snapshot.edgeKept : null;
   return Array.from(edges, (edge) => ({
     source: edgeSource[edge],
     target: edgeTarget[edge],
     share: shareOfInput(snapshot, edge),
+    stability: kept === null ? 1 : kept[edge] / prunings,
   }));
 }
 
@@ -216,7 +232,7 @@ export function paintSignedEdges(
   context.save();
   clipToFrame(context, scene);
   for (const link of ordered) {
-    const { source, share } = link;
+    const { source, share, stability } = link;
     const shape = curveOf(brush, scene, link);
     if (shape === null) continue;
     const inhibits = share < 0;
@@ -228,11 +244,21 @@ export function paintSignedEdges(
     context.globalAlpha = opacity * presence[source];
     context.lineWidth = width;
     context.setLineDash(inhibits ? [...dashes(width)] : []);
-    context.beginPath();
     // The line ends in its head, not beside the head's tip.
-    traceCurve(context, [...shape.slice(0, 7), y + (inhibits ? 1.2 : 0.8 * head)]);
+    const line = [...shape.slice(0, 7), y + (inhibits ? 1.2 : 0.8 * head)];
+    const parts = openEdge(line, stability);
+    context.beginPath();
+    for (const part of parts === null ? [line] : [parts[0], parts[2]]) traceCurve(context, part);
     context.stroke();
     context.setLineDash([]);
+    if (parts !== null) {
+      context.beginPath();
+      context.lineWidth = OPEN_WIDTH;
+      context.globalAlpha *= OPEN_OPACITY;
+      traceCurve(context, parts[1]);
+      context.stroke();
+      context.globalAlpha = opacity * presence[source];
+    }
     context.beginPath();
     if (inhibits) {
       context.lineWidth = 2.4;
@@ -271,7 +297,7 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
       context.strokeStyle = palette.supernodes[hue];
     } else {
       traceNode(context, kind, x, y, radius - RIM_WIDTH / 2);
-      if (marks.presence[node] < 1) {
+      if (marks.presence[node] < 1 || marks.half[node] !== 0) {
         // What lies behind a faded node does not shine through it.
         context.fillStyle = palette.background;
         context.globalAlpha = 1;
@@ -279,12 +305,22 @@ export function paintNodes(brush: Brush, scene: Scene, marks: Marks): void {
       }
       context.fillStyle = nodeFill(palette, kind);
       context.globalAlpha = marks.presence[node];
-      context.fill();
+      if (marks.half[node] === 0) context.fill();
+      else fillHalf(context, marks.half[node], x, y, radius);
       context.lineWidth = marks.pinned[node] ? PINNED_RIM_WIDTH : RIM_WIDTH;
       context.strokeStyle = marks.pinned[node] ? palette.ink : kind === KIND.logit ? palette.answer : palette.nodeEdge;
     }
     context.stroke();
   }
+  context.restore();
+}
+
+/** Fills the left half of the path, or the right one. */
+function fillHalf(context: CanvasRenderingContext2D, side: number, x: number, y: number, radius: number): void {
+  const reach = 2 * radius;
+  context.save();
+  context.clip();
+  context.fillRect(side < 0 ? x - reach : x, y - reach, reach, 2 * reach);
   context.restore();
 }
 

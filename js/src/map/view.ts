@@ -69,6 +69,8 @@ export class MapView {
   readonly #canvas: HTMLCanvasElement;
   readonly #store: Store;
   readonly #marks: ReadonlySignal<Marks>;
+  /** Whether edges are drawn by their stability. */
+  readonly #byStability: ReadonlySignal<boolean>;
   readonly #answers: ReadonlySignal<readonly PlacedAnswer[]>;
   readonly #labels: ReadonlySignal<PlacedLabels>;
   readonly #ground: HTMLCanvasElement;
@@ -91,6 +93,7 @@ export class MapView {
       return buildScene(store.snapshot, store.visible.value, width, height);
     });
     this.#marks = computed(() => nodeMarks(store));
+    this.#byStability = computed(() => store.circuit.value.edge_stability ?? false);
     this.#answers = computed(() =>
       placeAnswers(this.scene.value, this.camera.value, store.effect.value, this.#measure()),
     );
@@ -114,6 +117,7 @@ export class MapView {
         this.scene.value;
         this.camera.value;
         this.#marks.value;
+        this.#byStability.value;
         store.theme.value;
         this.#staleLayers = true;
         this.#schedule();
@@ -239,13 +243,7 @@ export class MapView {
     paintErrorBands(ground, scene);
     const edges = this.#brush(this.#edges);
     paintFaintEdges(edges, scene, faint);
-    paintSignedEdges(
-      edges,
-      scene,
-      drawnEdges(scene.snapshot, signed),
-      this.#marks.value.presence,
-      signedOpacity(signed.length),
-    );
+    paintSignedEdges(edges, scene, this.#drawn(signed), this.#marks.value.presence, signedOpacity(signed.length));
     const nodes = this.#brush(this.#nodes);
     paintAnswers(nodes, this.#answers.value);
     paintNodes(nodes, scene, this.#marks.value);
@@ -303,7 +301,8 @@ export class MapView {
     for (const { nodes, edges } of paths) {
       for (const [at, share] of edges.entries()) {
         const [source, target] = [index.get(nodes[at]), index.get(nodes[at + 1])];
-        if (source !== undefined && target !== undefined) links.set(`${source} ${target}`, { source, target, share });
+        if (source !== undefined && target !== undefined)
+          links.set(`${source} ${target}`, { source, target, share, stability: 1 });
       }
     }
     return [...links.values()];
@@ -316,7 +315,7 @@ export class MapView {
     const edges = visible.edges.filter(
       (edge) => inside(snapshot.edgeSource[edge]) && inside(snapshot.edgeTarget[edge]),
     );
-    return drawnEdges(snapshot, edges);
+    return this.#drawn(edges);
   }
 
   #edgesOf(ids: readonly NodeId[], scene: Scene): readonly DrawnEdge[] {
@@ -337,7 +336,11 @@ export class MapView {
         scene.visible.mask[snapshot.edgeSource[edge]] === 1 &&
         scene.visible.mask[snapshot.edgeTarget[edge]] === 1,
     );
-    return drawnEdges(snapshot, edgesOfSelected(snapshot, edges, ids.length));
+    return this.#drawn(edgesOfSelected(snapshot, edges, ids.length));
+  }
+
+  #drawn(edges: Uint32Array): readonly DrawnEdge[] {
+    return drawnEdges(this.#store.snapshot, edges, this.#byStability.peek());
   }
 
   #paintLabels(brush: Brush): void {

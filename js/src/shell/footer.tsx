@@ -14,6 +14,7 @@ export function Footer({ store }: { store: Store }) {
         <span>{[model.name, model.transcoders].filter(Boolean).join(" · ")}</span>
         <span>{[model.device, model.dtype].filter(Boolean).join(" · ")}</span>
         <KeptWork store={store} />
+        <CompareEarlier store={store} />
       </footer>
     );
   }
@@ -26,6 +27,7 @@ export function Footer({ store }: { store: Store }) {
       <span>{modeName(effect.mode)}</span>
       <span data-test="cost">{[duration(effect.seconds), effect.device, effect.dtype].join(" · ")}</span>
       <KeptWork store={store} />
+      <CompareEarlier store={store} />
       <CopyCode code={effect.code} />
     </footer>
   );
@@ -49,6 +51,21 @@ function KeptWork({ store }: { store: Store }) {
         </>
       )}
     </span>
+  );
+}
+
+/** Has the graph before this one displayed beside it. */
+function CompareEarlier({ store }: { store: Store }) {
+  if (!store.hasEarlier.value || store.comparison.value !== null) return null;
+  return (
+    <Button
+      class="link-button"
+      title="shows both maps with what is in both graphs"
+      data-test="compare-earlier"
+      onClick={() => void store.kernel.compare_earlier({})}
+    >
+      compare with the earlier graph
+    </Button>
   );
 }
 

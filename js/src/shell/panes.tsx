@@ -6,6 +6,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { CircuitPane } from "../circuit/circuit-pane";
 import { Button } from "../controls/button";
 import { ChevronIcon } from "../controls/icons";
+import { onFirstUse } from "../controls/on-first-use";
 import { Effects } from "../effects/effects";
 import { Inspector } from "../inspector/inspector";
 import { MapPane } from "../map/map-pane";
@@ -13,6 +14,10 @@ import { type Size, watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import { EdgeHandle } from "./edge-handle";
 import { arrangementOf, FIRST_SHARE, heightOf, percentOf, shareAt, shareMoved } from "./pane-sizes";
+
+const ComparisonBar = onFirstUse(() => import("../comparison/comparison-bar").then((bar) => bar.ComparisonBar));
+const OtherMap = onFirstUse(() => import("../comparison/other-map").then((map) => map.OtherMap));
+const OtherNode = onFirstUse(() => import("../comparison/other-node").then((node) => node.OtherNode));
 
 type PaneName = "map" | "circuit" | "inspector";
 
@@ -37,7 +42,10 @@ export function Panes({ store, onFrame }: Props) {
       size.value = measured;
     });
   }, [size]);
-  const arrangement = arrangementOf(size.value.width);
+  const comparing = store.comparison.value !== null;
+  const otherNode = comparing ? onlyThere(store) : undefined;
+  const measured = arrangementOf(size.value.width);
+  const arrangement = comparing && measured === "wide" ? "stacked" : measured;
   // A name is edited in its pane, which must be open.
   useSignalEffect(() => {
     const id = store.renaming.value;
@@ -75,9 +83,18 @@ export function Panes({ store, onFrame }: Props) {
   const divided = !empty.value && !folded.value.has("map") && !folded.value.has("circuit");
   const classes = ["panes", ...[...folded.value].map((name) => `without-${name}`)];
   if (empty.value) classes.push("no-circuit");
+  if (comparing) classes.push("comparing");
   return (
     <div ref={panes} class={classes.join(" ")} style={styleOf(store.settings.value.height, share.value, height.value)}>
-      {pane("map", <MapPane store={store} onFrame={onFrame} />)}
+      {pane(
+        "map",
+        <MapPane
+          store={store}
+          onFrame={onFrame}
+          above={comparing && <ComparisonBar store={store} />}
+          beside={comparing && <OtherMap store={store} />}
+        />,
+      )}
       {pane(
         "circuit",
         <>
@@ -106,7 +123,11 @@ export function Panes({ store, onFrame }: Props) {
       {pane(
         "inspector",
         <div class="side">
-          <Inspector store={store} />
+          {otherNode === undefined ? (
+            <Inspector store={store} />
+          ) : (
+            <OtherNode key={otherNode.node} there={otherNode.there} node={otherNode.node} />
+          )}
           <Effects store={store} />
         </div>,
       )}
@@ -131,6 +152,15 @@ export function Panes({ store, onFrame }: Props) {
       )}
     </div>
   );
+}
+
+/** The inspected node of the graph beside where nothing is selected here: it is not in both. */
+function onlyThere(store: Store): { readonly there: Store; readonly node: number } | undefined {
+  const there = store.there.value;
+  if (there === null || store.selected.value.length > 0) return undefined;
+  const id = there.inspected.value;
+  const node = id === null ? undefined : there.snapshot.index.get(id);
+  return node === undefined ? undefined : { there, node };
 }
 
 function styleOf(mapHeight: number, share: number | null, height: number | null): Record<string, string> {

@@ -2,6 +2,7 @@
 
 import boxMenu from "../circuit/box-menu.css";
 import circuit from "../circuit/circuit.css";
+import comparison from "../comparison/comparison.css";
 import nameField from "../controls/name-field.css";
 import rows from "../controls/rows.css";
 import effects from "../effects/effects.css";
@@ -22,6 +23,7 @@ export const styles = [
   panes,
   status,
   map,
+  comparison,
   rows,
   nameField,
   circuit,

@@ -2,6 +2,7 @@
 
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { boxes as boxesOf, threshold } from "../core/circuit";
+import { type Compared, readCompared, type Where } from "../core/compared";
 import { type Ghost, ghostsOf } from "../core/ghosts";
 import { type BandRange, openedBy } from "../core/opened";
 import { thresholdsOf } from "../core/snapshot";
@@ -17,6 +18,7 @@ import type {
   GraphSteps,
   Kept,
   NodeId,
+  OtherGraphMessage,
   ProposalMessage,
   Settings,
   StudyMessage,
@@ -46,6 +48,8 @@ export interface Actions
   previewThresholds(thresholds: Thresholds | null): void;
   /** Makes the previewed thresholds part of the document. */
   keepThresholds(): void;
+  /** Takes the graph beside off the screen. */
+  closeComparison(): void;
   fail(failure: Failure): void;
   dismiss(): void;
 }
@@ -81,6 +85,14 @@ export interface Store
   readonly inspected: ReadonlySignal<string | null>;
   /** Nodes dragged from the map, in client coordinates. */
   readonly drag: Signal<Drag | null>;
+  /** The comparison with the graph beside; null where there is none. */
+  readonly comparison: ReadonlySignal<Compared | null>;
+  /** The nodes that both maps emphasise by where they are; seen in this view alone. */
+  readonly emphasis: Signal<Where | null>;
+  /** The view of the graph beside, while it is displayed. */
+  readonly there: Signal<Store | null>;
+  /** Whether there is a graph before this one, with which it can be compared. */
+  readonly hasEarlier: ReadonlySignal<boolean>;
   /** Which of the panels that have the model run is open. */
   readonly panel: Signal<Panel>;
   /** Which of the header's popovers is open. */
@@ -126,6 +138,8 @@ export function createStore(
   const doing = { effect, kernel, clearEffect: running.clearEffect };
   const { undoName, redoName, ...stepping } = steps(document, doing, graphs);
   const settings = trait<Settings>("settings");
+  const beside = trait<OtherGraphMessage | null | undefined>("comparison");
+  const emphasis = signal<Where | null>(null);
   // A notebook that was saved by an earlier version has none.
   const kept = trait<Partial<Kept> | undefined>("kept");
   const hovered = signal<NodeId | null>(null);
@@ -175,6 +189,10 @@ export function createStore(
     theme,
     undoName,
     redoName,
+    comparison: computed(() => comparedIn(beside.value.value, fail)),
+    emphasis,
+    there: signal<Store | null>(null),
+    hasEarlier: computed(() => typeof graphs.value?.earlier === "string"),
     panel: signal<Panel>("effect"),
     drag: signal(null),
     popover: signal(null),
@@ -202,12 +220,28 @@ export function createStore(
         stepping.edit((before) => threshold(before, moved), "threshold");
         preview.value = null;
       },
+      closeComparison: () => {
+        emphasis.value = null;
+        beside.write(null);
+      },
       fail,
       dismiss: () => {
         failure.value = null;
       },
     },
   };
+}
+
+/** The comparison in a message; none, and why, where it cannot be read. */
+function comparedIn(message: OtherGraphMessage | null | undefined, fail: (failure: Failure) => void): Compared | null {
+  if (message === null || message === undefined) return null;
+  try {
+    return readCompared(message);
+  } catch (error) {
+    const why = `The graph beside cannot be displayed. ${(error as Error).message}`;
+    queueMicrotask(() => fail({ code: "page", message: why }));
+    return null;
+  }
 }
 
 function sameVisible(one: Visible, other: Visible): boolean {

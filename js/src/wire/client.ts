@@ -39,6 +39,8 @@ const LABELS: Readonly<Record<RequestName, string>> = {
   retrace: "Trace",
   /** Display the graph before or after the displayed one, with its circuit and its experiments. */
   display_graph: "Graph",
+  /** Display the graph before the displayed one beside it, with what is in both. */
+  compare_earlier: "Comparison with the earlier graph",
   /** Return what is known of a feature beyond this prompt, with what it promotes here. */
   card: "Feature card",
   /** Return the strongest paths between nodes, into them or out of them, over all edges of the graph. */

@@ -120,6 +120,7 @@ export interface Requests {
   readonly validate: { readonly body: ValidateBody; readonly reply: ValidationMessage };
   readonly retrace: { readonly body: RetraceBody; readonly reply: Empty };
   readonly display_graph: { readonly body: DisplayGraphBody; readonly reply: Empty };
+  readonly compare_earlier: { readonly body: Empty; readonly reply: Empty };
   readonly card: { readonly body: CardBody; readonly reply: Card };
   readonly paths: { readonly body: PathsBody; readonly reply: PathsReply };
   readonly check_nodes: { readonly body: CheckNodesBody; readonly reply: Empty };

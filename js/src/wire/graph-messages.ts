@@ -121,7 +121,11 @@ export interface CardContributors {
   readonly rows: readonly CardContributor[];
 }
 
-/** What is known of a feature beyond this prompt; `negative` is whether its tokens are those of a negative activation. */
+/** What is known of a feature beyond this prompt.
+
+    `negative` is whether its tokens are those of a negative activation. `first_token` is whether the node is at the first
+    token of its prompt, which the histogram leaves out.
+     */
 export interface Card {
   readonly node: string;
   readonly layer: number;
@@ -133,6 +137,7 @@ export interface Card {
   readonly promoted: readonly CardToken[];
   readonly suppressed: readonly CardToken[];
   readonly negative: boolean;
+  readonly first_token: boolean;
   readonly minimum: number | null;
   readonly mean: number | null;
   readonly lowest: readonly CardExample[];
@@ -224,6 +229,7 @@ export interface SnapshotColumn {
 /** A graph: labels are by node index, edges in the order of their targets, each of which has `inputs` of them.
 
     The prompt is its text as it was typed, or empty where that is not known.
+    `prunings` is their number, in which nodes and edges stay or not; 0 where their stability is not known.
     `error_influence` is the share of the summed influence that errors have.
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
@@ -242,10 +248,26 @@ export interface SnapshotMessage {
   readonly scores: SnapshotScores;
   readonly thresholds: SnapshotThresholds;
   readonly error_influence: number;
+  readonly prunings: number;
   readonly total_nodes: number;
   readonly total_edges: number;
   readonly ids: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly columns: Readonly<Record<string, SnapshotColumn>>;
   readonly number: number;
+}
+
+/** Another graph beside the displayed one, and which nodes are the same: ids here and there, in the same order.
+
+    Counts are of features. `overlap` is that of their influence, from 0 to 1. `notes` are what is to be kept in mind.
+     */
+export interface OtherGraphMessage {
+  readonly snapshot: SnapshotMessage;
+  readonly here: readonly string[];
+  readonly there: readonly string[];
+  readonly both: number;
+  readonly only_here: number;
+  readonly only_there: number;
+  readonly overlap: number;
+  readonly notes: readonly string[];
 }

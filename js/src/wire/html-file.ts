@@ -1,6 +1,7 @@
 /** An HTML file for readers: its content as the widget model that a notebook would hand over, with no kernel behind it. */
 
 import type { WidgetModel } from "./host";
+import type { Listener } from "./local-model";
 import type { Failed, HtmlContent, Reply, Request, RequestName, Requests, SnapshotMessage } from "./types";
 
 // The ids of the page's elements: packed content, and picture.
@@ -39,7 +40,15 @@ export class RecordedModel implements WidgetModel {
   readonly #listeners = new Map<string, Set<Listener>>();
 
   constructor(content: HtmlContent, picture: DataView) {
-    this.#traits = { ...content.traits, snapshot: withBuffers(content.traits.snapshot as PackedSnapshot) };
+    const { snapshot, comparison } = content.traits as {
+      snapshot: PackedSnapshot;
+      comparison?: PackedComparison | null;
+    };
+    this.#traits = {
+      ...content.traits,
+      snapshot: withBuffers(snapshot),
+      comparison: comparison ? { ...comparison, snapshot: withBuffers(comparison.snapshot) } : null,
+    };
     this.#answers = this.#recorded(content, picture);
   }
 
@@ -116,13 +125,14 @@ export class RecordedModel implements WidgetModel {
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the host's event signatures differ by event.
-type Listener = (...args: any[]) => void;
-
 /** A snapshot whose columns are base64. */
 type PackedSnapshot = Omit<SnapshotMessage, "columns"> & {
   readonly columns: Readonly<Record<string, { readonly dtype: string; readonly data: string }>>;
 };
+
+interface PackedComparison {
+  readonly snapshot: PackedSnapshot;
+}
 
 function withBuffers(snapshot: PackedSnapshot) {
   const columns = Object.entries(snapshot.columns).map(([name, column]) => [

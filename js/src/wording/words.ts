@@ -106,6 +106,11 @@ export function percent(share: number): string {
   return `${fixed(value, value !== 0 && Math.abs(value) < 0.95 ? 1 : 0)}%`;
 }
 
+/** In how many prunings a node has to stay: "all prunings", "at least 90% of prunings". */
+export function prunings(share: number): string {
+  return share === 1 ? "all prunings" : `at least ${percent(share)} of prunings`;
+}
+
 /** A share with its sign: "+22%", "−4%". */
 export function signedPercent(share: number): string {
   return share > 0 ? `+${percent(share)}` : percent(share);
