@@ -39,7 +39,7 @@ def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarryOve
     A feature or an error is the one of the same layer and number at the counterpart of its position (see `counterparts`), a
     token the one there, and an output that of the same token. Supernodes keep their identifiers, names, colours and
     positions; those left empty vanish. A label goes to the counterpart of its node, or to its feature wherever that is in
-    the new graph. Filters stay as they are, and those of positions go to the counterparts of these. Raises NodeError or
+    the new graph. Filters stay as they are; those of positions and hidden nodes go to the counterparts of these. Raises NodeError or
     CircuitError for a circuit that does not fit the old graph.
     """
     circuit.check(old_graph)
@@ -67,7 +67,12 @@ def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarryOve
 
 
 def _filters_there(filters: Filters, old_graph: Graph, new_graph: Graph) -> Filters:
-    """Return filters with the counterparts of their positions; without positions where an end has no counterpart."""
+    """Return filters with the counterparts of their positions and of hidden nodes.
+
+    They are without positions where an end has no counterpart, and without the hidden nodes that have none.
+    """
+    there = _counterparts(filters.hidden, old_graph, new_graph) if filters.hidden else {}
+    filters = replace(filters, hidden=_found(filters.hidden, there))
     if filters.positions is None:
         return filters
     pairs = _position_pairs(old_graph, new_graph)

@@ -262,6 +262,14 @@ class Circuit:
         """Have the map hide what these filters say, in place of any before; None removes them all."""
         return self._edited(filters=Filters() if filters is None else filters)
 
+    def hide(self, nodes: NodeChoice | None) -> Circuit:
+        """Hide nodes on the map by hand, besides what filters hide; None brings all hidden by hand back.
+
+        Nodes in the circuit and outputs stay visible. They are `Filters.hidden`.
+        """
+        hidden = () if nodes is None else (*self.filters.hidden, *checked_nodes(nodes))
+        return self._edited(filters=replace(self.filters, hidden=hidden))
+
     def cut_edges(self, least_share: float | None) -> Circuit:
         """Draw edges between boxes from this share of a box's input on; None is the default, 4%."""
         return self._edited(least_share=least_share)
@@ -290,7 +298,7 @@ class Circuit:
         """
         from circuit_widget.graph.graph_argument import require_graph
 
-        require_graph(graph, CircuitError).resolve([*self.pinned, *self.labels])
+        require_graph(graph, CircuitError).resolve([*self.pinned, *self.labels, *self.filters.hidden])
         for supernode in self.supernodes:
             kinds = [graph.node_kinds[index] for index in graph.resolve(supernode.nodes)]
             if NodeKind.LOGIT in kinds:

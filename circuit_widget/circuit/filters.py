@@ -11,7 +11,14 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from circuit_widget.arguments import has_entries, plain_number
-from circuit_widget.circuit.rules import LONGEST_NAME, checked_share, checked_text, displayed
+from circuit_widget.circuit.rules import (
+    LONGEST_NAME,
+    MOST_ENTRIES,
+    checked_node,
+    checked_share,
+    checked_text,
+    displayed,
+)
 from circuit_widget.errors import CircuitError
 
 FILTERED_KINDS = ("feature", "error", "token")
@@ -42,6 +49,7 @@ class Filters:
             `Graph.stability`; those of graphs that were pruned or have more than 4,000,000 edges stay, since theirs is not
             known.
         error_bands: errors, or other neurons, are one band a layer instead of nodes, without their edges.
+        hidden: ids of nodes that were hidden by hand, in the order in which they were; outputs stay.
 
     Raises CircuitError for anything else.
     """
@@ -53,6 +61,7 @@ class Filters:
     label: str | None = None
     stability: float | None = None
     error_bands: bool = False
+    hidden: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", _kinds(self.kinds))
@@ -63,6 +72,7 @@ class Filters:
         # No node stays in less than none of the prunings, so zero hides nothing.
         object.__setattr__(self, "stability", checked_share("least stability", self.stability) or None)
         object.__setattr__(self, "error_bands", _bands(self.error_bands))
+        object.__setattr__(self, "hidden", _hidden(self.hidden))
 
     def to_json(self) -> dict[str, Any]:
         """Return the filters as plain JSON: only those that hide something."""
@@ -70,7 +80,7 @@ class Filters:
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
-            if value is not None and value is not False
+            if value is not None and value is not False and (name != "hidden" or value)
         }
 
     @classmethod
@@ -128,6 +138,13 @@ def _range(what: str, given: object) -> tuple[int, int] | None:
     if first > last:
         raise CircuitError(f"{expected}; given {first} and {last}.")
     return first, last
+
+
+def _hidden(given: object) -> tuple[str, ...]:
+    nodes = tuple(dict.fromkeys(checked_node(one) for one in _listed(given, "Hidden nodes are a list of node ids")))
+    if len(nodes) > MOST_ENTRIES:
+        raise CircuitError(f"At most {MOST_ENTRIES:,} nodes can be hidden by hand; given {len(nodes):,}.")
+    return nodes
 
 
 def _sign(given: object) -> str | None:

@@ -48,8 +48,10 @@ def passes_filters(graph: Graph, circuit: Circuit) -> Bool[np.ndarray, " nodes"]
     Errors that are drawn as bands pass, unless another filter hides them.
     """
     filters = circuit.filters
+    hidden = [index for node in filters.hidden if (index := graph.find(node)) is not None]
     ranked = graph.n_features + graph.n_errors
     passes = np.ones(graph.n_nodes, dtype=bool)
+    passes[[index for index in hidden if graph.node_kinds[index] is not NodeKind.LOGIT]] = False
     if filters.kinds is not None:
         kinds = zip(graph.node_kinds, range(graph.n_nodes), strict=True)
         passes[[node for kind, node in kinds if kind != NodeKind.LOGIT and kind not in filters.kinds]] = False

@@ -31,6 +31,9 @@ LEAST_LABELLED = 0.25
 MOSTLY_DIRECT, PARTLY_DIRECT = 0.5, 0.25
 """Shares of a group's influence that pass to logits directly, from which it is named by what it promotes."""
 
+MOSTLY = 0.5
+"""Share from which features read "mostly" from a token; below it, "most" from the one that they read more than any other."""
+
 MOST_CARDS = 12
 """How many cards a namer is given at most: those of the most influential features."""
 
@@ -124,8 +127,9 @@ def reason_for(
     target = one_line(graph.targets[0].token.strip() or graph.targets[0].token, LONGEST_WORD)
     token, part, is_error = origin_of(graph, profiles, members)
     where = f"{'an error at ' if is_error else ''}“{token}” ({part:.0%})" if part else "nothing in this graph"
+    how = "" if not part else " mostly" if part >= MOSTLY else " most"
     what = f" and {verbs[1 if effect > 0 else 2]} “{target}”" if effect else ""
-    return f"{start} {verbs[0]} mostly from {where}{what}."
+    return f"{start} {verbs[0]}{how} from {where}{what}."
 
 
 def measured_reason(
@@ -155,8 +159,17 @@ def measured_reason(
     )
     return (
         f"{many} {where}: together they {verb} “{target}”, {change} when they are ablated. "
-        f"One by one, {each} it noticeably."
+        f"One by one, {each} it noticeably.{_other_way(graph, members, raises)}"
     )
+
+
+def _other_way(graph: Graph, members: Sequence[int], raises: bool) -> str:
+    """Return a sentence where the direct edge of neurons has another sign than what ablating them shows; else nothing."""
+    direct = float(graph.weights[graph.n_features, list(members)].sum())
+    if direct == 0 or (direct > 0) == raises:
+        return ""
+    sign = "excites" if direct > 0 else "inhibits"
+    return f" Their direct edge {sign} it: this is their whole effect, most of it through later neurons."
 
 
 def place_of(graph: Graph, members: Sequence[int]) -> str:

@@ -33,6 +33,9 @@ NEXT = 4
 TOKENS = 0.8
 """Share of the influence of all tokens that the pinned ones have."""
 
+MOST_TOKENS = 8
+"""Most tokens that are pinned, however long the prompt is: more are no circuit to read."""
+
 LIKELY = 0.1
 """Probability from which a target besides the first is pinned."""
 
@@ -118,11 +121,11 @@ def propose_circuit(
 
 
 def pinned_nodes(graph: Graph) -> tuple[str, ...]:
-    """Return the ids of the fewest tokens with most of the influence of all tokens, and of the likely targets."""
+    """Return the ids of the fewest tokens with most of the influence of all, at most 8, and of the likely targets."""
     first = graph.n_features + graph.n_errors
     influence = graph.influence[first : first + len(graph.token_position)].astype(np.float64)
     order = np.argsort(-influence, kind="stable")
-    reached = int(np.searchsorted(np.cumsum(influence[order]), TOKENS * influence.sum())) + 1
+    reached = min(int(np.searchsorted(np.cumsum(influence[order]), TOKENS * influence.sum())) + 1, MOST_TOKENS)
     tokens = sorted((first + order[:reached]).tolist()) if influence.any() else []
     targets = [
         graph.weights.shape[1] + number

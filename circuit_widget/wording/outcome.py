@@ -14,7 +14,7 @@ from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapI
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.nodes import Everywhere, NodeKind
 from circuit_widget.wording.names import node_name, token_text
-from circuit_widget.wording.numbers import VISIBLE_CHANGE, VISIBLE_SHARE, mark, percent, phrase, probability
+from circuit_widget.wording.numbers import LIKELY, VISIBLE_CHANGE, VISIBLE_SHARE, mark, percent, phrase, probability
 from circuit_widget.wording.text import apart, printable
 
 MOST_NEW_ANSWERS = 2
@@ -177,6 +177,21 @@ def new_answers(graph: Graph, boxes: Iterable[Box], effect: Effect | None) -> tu
         if after >= least and probability_tone(before, after) == "above" and token_id not in boxed
     ]
     return tuple(found[:MOST_NEW_ANSWERS])
+
+
+def displayed_tokens(tokens: Sequence[tuple[float, float]], most: int) -> tuple[int, str]:
+    """Return how many of some next tokens have a row of their own, and what is written for the others.
+
+    `tokens` are probabilities before and after, the tokens that are likely at either time first. At most `most` have a row,
+    those that can be read as a number; at least one has.
+    """
+    readable = sum(max(before, after) >= LIKELY for before, after in tokens)
+    count = max(1, min(readable, most))
+    others = tokens[count:]
+    if not others:
+        return len(tokens), ""
+    before, after = (percent(math.fsum(one[side] for one in others)) for side in (0, 1))
+    return count, f"{len(others)} more, together {before if before == after else f'{before} → {after}'}"
 
 
 def different_words(graph: Graph, prompt: str) -> str:

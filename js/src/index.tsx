@@ -110,7 +110,11 @@ function showGraph(
   }
   const store = createStore(model, snapshot, rpc, theme, signal);
   attachKeyboard(root, store, signal);
+  const page = root.getRootNode();
+  const focused = page instanceof ShadowRoot && page.activeElement !== null;
   mount(<App key={graphKey()} store={store} onFrame={ready} />, root);
+  // What had the focus went with the last graph's view: keys go on in the map.
+  if (focused) root.querySelector<HTMLElement>(".map-canvas")?.focus({ preventScroll: true });
 }
 
 let graphs = 0;

@@ -8,6 +8,7 @@ import { boxes, EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
 import { activationRows } from "../src/effects/activation-bars";
 import type { EffectMessage, InterventionJson } from "../src/wire/types";
+import { displayedTokens } from "../src/wording/words";
 import { fixtureSnapshot } from "./fake-model";
 import { EFFECT } from "./panels";
 
@@ -126,5 +127,19 @@ describe("edges onward from what came in", () => {
 describe("new answers", () => {
   test.each(fixture.answers as unknown as AnswersCase[])("$case", ({ answers, ...rest }) => {
     expect(newAnswers(snapshot, displayed, effectOf(rest)).map(({ name, text }) => [name, text])).toEqual(answers);
+  });
+});
+
+describe("tokens that nobody reads", () => {
+  test.each(
+    fixture.more as unknown as {
+      case: string;
+      tokens: [number, number][];
+      most: number;
+      count: number;
+      more: string;
+    }[],
+  )("$case", ({ tokens, most, count, more }) => {
+    expect(displayedTokens(tokens, most)).toEqual([count, more]);
   });
 });

@@ -18,7 +18,7 @@ describe("several selected nodes", () => {
   it("are counted, and grouped or pinned together, outputs aside", () => {
     const { root, store } = inspector(null, { circuit: { ...CIRCUIT, pinned: [], supernodes: [] } });
     store.actions.select(["0_2_4", "4_40_5", "1_8_4"], "replace");
-    return eventually(() => expect(texts([get(root, "selection-bar")])).toEqual(["3 nodes selectedGroupPin"])).then(
+    return eventually(() => expect(texts([get(root, "selection-bar")])).toEqual(["3 nodes selectedGroupPinhide"])).then(
       async () => {
         get(root, "pin-selected").click();
         expect(store.circuit.value.pinned).toEqual(["0_2_4", "4_40_5", "1_8_4"]);
@@ -26,6 +26,17 @@ describe("several selected nodes", () => {
         expect(store.circuit.value.supernodes.map(({ nodes }) => nodes)).toEqual([["0_2_4", "1_8_4"]]);
       },
     );
+  });
+
+  it("are hidden by hand, those of the circuit and outputs aside, as one step", async () => {
+    const { root, store } = inspector(null, { circuit: { ...CIRCUIT, pinned: ["1_8_4"], supernodes: [] } });
+    store.actions.select(["0_2_4", "4_40_5", "1_8_4"], "replace");
+    (await eventually(() => get(root, "hide-selected"))).click();
+    expect(store.circuit.value.filters).toEqual({ hidden: ["0_2_4"] });
+    expect(store.selected.value).toEqual([]);
+    expect(store.visible.value.filtered.get(store.snapshot.index.get("0_2_4") as number)).toBe("hidden");
+    store.actions.undo();
+    expect(store.circuit.value.filters ?? {}).toEqual({});
   });
 
   it("are not where one node, or a supernode, is selected", async () => {

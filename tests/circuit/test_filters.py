@@ -10,7 +10,7 @@ import pytest
 
 import circuit_widget as cw
 from circuit_widget.circuit.carry_over import carry_over
-from circuit_widget.errors import CircuitError
+from circuit_widget.errors import CircuitError, NodeError
 from tests.circuit.test_carry_over import DALLAS, SHORTER, graph
 
 FILTERS = cw.Filters(kinds=("feature",), layers=(0, 2), sign="excites", label="Texas", stability=0.5, error_bands=True)
@@ -57,6 +57,24 @@ def test_positions_go_to_their_counterparts_on_another_graph_or_vanish_with_them
     state = next(at for at, token in enumerate(whole.tokens) if token.text.strip() == "state")
     gone = carry_over(cw.Circuit().filter(cw.Filters(positions=(state, state), layers=(0, 1))), whole, short)
     assert gone.circuit.filters == cw.Filters(layers=(0, 1))
+
+
+def test_nodes_hidden_by_hand_add_up_come_back_and_go_to_their_counterparts() -> None:
+    whole, short = graph(DALLAS), graph(SHORTER)
+    capital = next(at for at, token in enumerate(whole.tokens) if token.text.strip() == "capital")
+    gone = next(at for at, token in enumerate(whole.tokens) if token.text.strip() == "state")
+    nodes = [whole.node_ids[whole.n_features + whole.n_errors + at] for at in (capital, gone)]
+    circuit = cw.Circuit().hide(nodes[0]).hide(nodes)
+    assert circuit.filters == cw.Filters(hidden=tuple(nodes))
+    assert cw.Circuit.from_json(circuit.to_json()) == circuit.check(whole)
+    assert circuit.hide(None).filters == cw.Filters()
+    moved = carry_over(circuit, whole, short)
+    assert [short.tokens[int(node.split("_")[2])].text.strip() for node in moved.circuit.filters.hidden] == ["capital"]
+    assert moved.left_out == ()
+    with pytest.raises(NodeError, match="9_9_9"):
+        cw.Circuit().hide("9_9_9").check(whole)
+    with pytest.raises(CircuitError, match="Hidden nodes are a list of node ids; given “a”"):
+        cw.Filters(hidden="a")
 
 
 def test_layers_and_positions_that_the_graph_does_not_have_are_refused_where_the_filter_is_used() -> None:

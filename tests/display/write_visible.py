@@ -52,6 +52,11 @@ CASES: dict[str, dict[str, Any]] = {
         "supernodes": [{"id": "s1", "name": "Texas", "color": 0, "nodes": ["0_19_4"]}],
         "filters": {"kinds": [], "layers": [2, 2]},
     },
+    "hidden by hand": {
+        "node_threshold": 0.95,
+        "pinned": ["2_0_5"],
+        "filters": {"hidden": ["1_8_4", "2_0_5", "E_2_2", "4_40_5", "1_-1_3"]},
+    },
     "several filters": {
         "node_threshold": 0.97,
         "filters": {"kinds": ["feature", "error"], "layers": [0, 1], "positions": [4, 5], "sign": "inhibits"},
@@ -118,6 +123,8 @@ def passes(graph: Graph, circuit: Circuit, node: str) -> bool:
     kind = str(graph.node_kinds[index])
     if kind == "logit":
         return True
+    if node in filters.hidden:
+        return False
     position = int(node.split("_")[2])
     if filters.kinds is not None and kind not in filters.kinds:
         return False

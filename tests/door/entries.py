@@ -157,6 +157,7 @@ def make_entries() -> dict[str, Entry]:
         "move": {"box": other, "x": 0, "y": 0},
         "threshold": {"node": 0.5, "edge": 0.5},
         "filter": {"filters": None},
+        "hide": {"nodes": node},
         "cut_edges": {"least_share": 0.1},
         "number_edges": {"edge_numbers": True},
         "mark_stability": {"edge_stability": True},
@@ -268,6 +269,7 @@ def make_entries() -> dict[str, Entry]:
         "label": "text",
         "stability": 1,
         "error_bands": True,
+        "hidden": (node,),
     }
     made: dict[str, tuple[type, dict[str, Any]]] = {
         "Ablate": (cw.Ablate, {"nodes": node}),

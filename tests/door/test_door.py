@@ -26,6 +26,7 @@ PASSED_ON = {
     "Graph.propose_circuit.settings",
     "Graph.propose_groups.settings",
     "Graph.show.settings",
+    "GraphComparison.show.settings",
     "Graph.validate.settings",
 }
 """Further arguments of another entry, which checks them; unknown ones are a TypeError, as of any function."""

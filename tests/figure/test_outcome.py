@@ -15,7 +15,7 @@ from circuit_widget.intervention import Effect
 from circuit_widget.intervention.injected_edges import AnswerInput, InjectedEdges
 from circuit_widget.intervention.kinds import intervention_from_json
 from circuit_widget.nodes import Feature
-from circuit_widget.wording.outcome import activations, injected, new_answers, outcome
+from circuit_widget.wording.outcome import activations, displayed_tokens, injected, new_answers, outcome
 from tests.widget.small_graph import small_graph
 
 FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/outcome.json").read_text(encoding="utf-8"))
@@ -108,3 +108,9 @@ def test_what_came_in(entry: dict[str, Any]) -> None:
 def test_new_answers(entry: dict[str, Any]) -> None:
     found = new_answers(GRAPH, CIRCUIT.boxes(), effect_of(entry))
     assert [[answer.name, answer.text] for answer in found] == entry["answers"]
+
+
+@pytest.mark.parametrize("entry", FIXTURE["more"], ids=lambda entry: entry["case"])
+def test_tokens_that_nobody_reads_are_one_row(entry: dict[str, Any]) -> None:
+    pairs = [(before, after) for before, after in entry["tokens"]]
+    assert displayed_tokens(pairs, entry["most"]) == (entry["count"], entry["more"])

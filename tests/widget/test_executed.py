@@ -21,9 +21,7 @@ LARGEST = 250_000
 DEMO = (
     "import circuit_widget as cw\nmodel = cw.load('demo')",
     "graph = model.trace('the capital of the state containing Dallas is')",
-    "from circuit_widget.demo.groups import state_features\nwidget = graph.show()\nwidget",
-    "texas = [one.id for one in state_features(graph, 'Texas') if one.id in graph.node_ids]\nwidget.group('Texas', texas)",
-    "for _ in range(3): widget.ablate('Texas')",
+    "widget = graph.show()\nwidget",
 )
 
 

@@ -21,6 +21,20 @@ LONG_MAP = ("js/test/map-long.test.tsx",)
 
 MUTATIONS = (
     Mutation(
+        "a node hidden by hand hides an output too",
+        "circuit_widget/display/filtering.py",
+        "for index in hidden if graph.node_kinds[index] is not NodeKind.LOGIT",
+        "for index in hidden",
+        ("tests/display/test_visible_graph.py",),
+    ),
+    Mutation(
+        "the line of unlikely tokens leaves out their probability after",
+        "circuit_widget/wording/outcome.py",
+        "for side in (0, 1))\n    return count",
+        "for side in (0, 0))\n    return count",
+        ("tests/figure/test_outcome.py",),
+    ),
+    Mutation(
         "a page that was loaded later keeps the old picture",
         WIDGET + "saved_picture.py",
         "            self._number += 1\n",

@@ -46,7 +46,7 @@ def draw_circuit(pen: Pen, picture: CircuitPicture) -> None:
         )
     places, answer_places = outcome_places(picture)
     if picture.numbered:
-        _numbers(pen, picture, routes, [place for pair in places for place in pair if place] + list(answer_places))
+        _numbers(pen, picture, routes, _outcome_areas(picture))
     if picture.injected is not None and picture.injected_box is not None:
         _injected(pen, picture, picture.injected, picture.injected_box, places)
     for place in (*(pair.result for pair in places), *answer_places):
@@ -62,10 +62,8 @@ def draw_circuit(pen: Pen, picture: CircuitPicture) -> None:
 
 def _numbers(pen: Pen, picture: CircuitPicture, routes: Sequence[Route], outcomes: Sequence[Area]) -> None:
     """Write each edge's percentage of its target's input on it, on a white ground, clear of boxes and outcomes."""
-    taken = [box_area(box) for box in (*picture.layout.boxes, *picture.brought)] + list(outcomes)
-    texts = [signed_percent(link.share) for link in picture.drawn]
-    widths = [text_width(text, style.CAPTION_SIZE) + 2 * NUMBER_INSET for text in texts]
-    places = number_places(taken, routes, widths, picture.width, picture.height)
+    texts, widths = _texts(picture)
+    places = _places(picture, routes, outcomes)
     for link, text, room, place in zip(picture.drawn, texts, widths, places, strict=True):
         if place is not None:
             x, y = place
@@ -73,6 +71,31 @@ def _numbers(pen: Pen, picture: CircuitPicture, routes: Sequence[Route], outcome
             pen.rectangle(x - room / 2, y - NUMBER_HEIGHT / 2, room, NUMBER_HEIGHT, ground, 3.0)
             ink = style.EXCITE if link.share > 0 else style.INHIBIT
             pen.label(x, y, text, style.CAPTION_SIZE, ink, "middle")
+
+
+def _texts(picture: CircuitPicture) -> tuple[list[str], list[float]]:
+    """Return the number of each edge, and the width of its ground."""
+    texts = [signed_percent(link.share) for link in picture.drawn]
+    return texts, [text_width(text, style.CAPTION_SIZE) + 2 * NUMBER_INSET for text in texts]
+
+
+def _places(
+    picture: CircuitPicture, routes: Sequence[Route], outcomes: Sequence[Area]
+) -> tuple[tuple[float, float] | None, ...]:
+    taken = [box_area(box) for box in (*picture.layout.boxes, *picture.brought)] + list(outcomes)
+    return number_places(taken, routes, _texts(picture)[1], picture.width, picture.height)
+
+
+def _outcome_areas(picture: CircuitPicture) -> list[Area]:
+    places, answers = outcome_places(picture)
+    return [place for pair in places for place in pair if place] + list(answers)
+
+
+def numbers_left_out(picture: CircuitPicture) -> int:
+    """Return how many drawn edges have no room for their number; 0 where none has one."""
+    if not picture.numbered:
+        return 0
+    return sum(place is None for place in _places(picture, picture.routes, _outcome_areas(picture)))
 
 
 def _box(pen: Pen, picture: CircuitPicture, index: int) -> None:

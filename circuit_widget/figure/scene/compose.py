@@ -1,5 +1,6 @@
 """Puts the parts of a figure on one page: map, circuit, effect, legend."""
 
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from circuit_widget.circuit.document import Circuit
@@ -8,7 +9,7 @@ from circuit_widget.display.filtering import known_stability
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.arrangement import circuit_picture
 from circuit_widget.figure.scene.circuit_picture import CircuitPicture
-from circuit_widget.figure.scene.circuit_scene import draw_circuit
+from circuit_widget.figure.scene.circuit_scene import draw_circuit, numbers_left_out
 from circuit_widget.figure.scene.effect_scene import draw_effect
 from circuit_widget.figure.scene.intervention_scene import draw_intervention
 from circuit_widget.figure.scene.legend import (
@@ -16,6 +17,7 @@ from circuit_widget.figure.scene.legend import (
     draw_legend,
     error_band_entry,
     group_entries,
+    number_entry,
     outcome_entries,
     shape_entries,
     sign_entries,
@@ -65,7 +67,7 @@ def compose(
         entries += shape_entries(list(dict.fromkeys(node.kind for node in nodes)), BASIS_WORDS[graph.basis])
         if circuit.filters.error_bands:
             entries.append(error_band_entry(kind_word(graph, "error")))
-        note = f"{len(nodes):,} of {graph.n_nodes:,} nodes{'' if circuit.filters == Filters() else ', filtered'}"
+        note = f"{len(nodes):,} of {graph.n_nodes:,} nodes{_filtered(circuit.filters)}"
     else:
         pen.y += draw_prompt(pen, graph, inner) + 10
     if part == "intervention" and effect is not None:
@@ -82,11 +84,19 @@ def compose(
         entries += outcome_entries(picture, controls)
     if picture is not None and len(picture.drawn) < picture.total:
         entries.append(cutoff_entry(len(picture.drawn), picture.total, picture.least_share))
+    if picture is not None and (missing := numbers_left_out(picture)):
+        entries.append(number_entry(missing, len(picture.drawn)))
     if part == "map":
         entries += group_entries(circuit)
     pen.y += 10
     pen.y += draw_legend(pen, entries, note, inner)
     return Scene(width, round(pen.y + MARGIN), tuple(pen.items), _title(graph, title), _description(graph, circuit))
+
+
+def _filtered(filters: Filters) -> str:
+    """Return what filters and hands hide, as the note about the map says it."""
+    words = "" if replace(filters, hidden=()) == Filters() else ", filtered"
+    return f"{words}, {len(filters.hidden):,} hidden by hand" if filters.hidden else words
 
 
 def _circuit_and_effect(

@@ -7,8 +7,8 @@ from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.wording.names import BASIS_CAUTIONS, token_text
-from circuit_widget.wording.numbers import LIKELY, percent, probability
-from circuit_widget.wording.outcome import BoxActivation, activations, description, probability_tone
+from circuit_widget.wording.numbers import percent, probability
+from circuit_widget.wording.outcome import BoxActivation, activations, description, displayed_tokens, probability_tone
 from circuit_widget.wording.text import printable, shorten, text_width
 
 BARS = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.NODE_EDGE}
@@ -103,8 +103,9 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
     y += 22
     names = min(104.0, 0.36 * width)
     bar = width - names - NUMBERS - 8
-    likely = [row for row in order if float(most.iloc[row]) >= LIKELY]
-    for row in likely[:TOKEN_ROWS] or order[:1]:
+    pairs = [(float(table["before"].iloc[row]), float(table["after"].iloc[row])) for row in order]
+    count, more = displayed_tokens(pairs, TOKEN_ROWS)
+    for row in order[:count]:
         before, after = float(table["before"].iloc[row]), float(table["after"].iloc[row])
         middle = y + ROW / 2
         text = token_text(str(table["token"].iloc[row]))
@@ -121,6 +122,9 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
         pen.label(width, middle, end, style.CAPTION_SIZE, style.INK, "end", bold=True)
         aside = width - text_width("0.00", style.CAPTION_SIZE) - 5
         pen.label(aside, middle, f"{probability(before)} →", style.CAPTION_SIZE, style.MUTED, "end")
+        y += ROW
+    if more:
+        pen.label(0, y + ROW / 2, more, style.CAPTION_SIZE, style.MUTED)
         y += ROW
     return y
 

@@ -75,6 +75,11 @@ def cutoff_entry(drawn: int, total: int, least_share: float) -> Entry:
     return f"circuit: edges from {percent(least_share)}, {drawn} of {total}", 0.0, lambda *_: None
 
 
+def number_entry(missing: int, drawn: int) -> Entry:
+    """Return the entry that says how many of the drawn edges have no room for their number."""
+    return f"numbers: no room on {missing} of {drawn} edges", 0.0, lambda *_: None
+
+
 def outcome_entries(picture: CircuitPicture, controls: Controls | None) -> list[Entry]:
     """Return an entry for each sign of an effect in the picture: a faded box, one swapped in, a new answer, the controls."""
     entries: list[Entry] = []

@@ -5,6 +5,7 @@ import type { Ghost } from "../core/ghosts";
 import type { Size } from "../page/size";
 import { accept, refuse } from "../store/proposals";
 import type { Store } from "../store/store";
+import { lengthOf } from "../text/characters";
 import { beside } from "./box-menu";
 import type { Placed } from "./scene";
 
@@ -25,6 +26,12 @@ export function GhostMenu({ store, ghost, placed, size, onClose }: Props) {
   }, []);
   const take = () => {
     const name = field.current?.value ?? placed.name;
+    const length = lengthOf(name.trim());
+    if (length > LONGEST_NAME) {
+      field.current?.setCustomValidity(`A name has at most ${LONGEST_NAME} characters; this one has ${length}.`);
+      field.current?.reportValidity();
+      return;
+    }
     accept(store, [{ ...ghost, name: ghost.name && name }], name);
     onClose();
   };
@@ -47,7 +54,7 @@ export function GhostMenu({ store, ghost, placed, size, onClose }: Props) {
             class="name-field"
             aria-label="Name of the group"
             data-test="proposal-name"
-            maxLength={LONGEST_NAME}
+            onInput={({ currentTarget }) => currentTarget.setCustomValidity("")}
             spellcheck={false}
             defaultValue={ghost.name}
           />

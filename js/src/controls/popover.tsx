@@ -45,9 +45,10 @@ export function Popover({ store, name, label, shortcut, face, panel, children }:
           label={label}
           class={panel}
           onLeave={(next) => !button.current?.firstElementChild?.contains(next) && close()}
-          onEscape={() => {
+          onEscape={(before) => {
             close();
-            button.current?.querySelector("button")?.focus({ preventScroll: true });
+            const back = before?.isConnected ? before : button.current?.querySelector("button");
+            back?.focus({ preventScroll: true });
           }}
         >
           {children}
@@ -62,12 +63,14 @@ interface PanelProps {
   readonly class: string;
   /** The focus went elsewhere. */
   readonly onLeave: (next: Element | null) => void;
-  readonly onEscape: () => void;
+  /** With what had the focus when the panel opened. */
+  readonly onEscape: (before: HTMLElement | null) => void;
   readonly children: ComponentChildren;
 }
 
 function Panel({ label, class: look, onLeave, onEscape, children }: PanelProps) {
   const panel = useRef<HTMLDialogElement>(null);
+  const before = useRef<HTMLElement | null>(null);
 
   useLayoutEffect(() => {
     // A field inside, where there is one, takes the focus itself.
@@ -82,9 +85,14 @@ function Panel({ label, class: look, onLeave, onEscape, children }: PanelProps) 
       class={`popover ${look}`}
       aria-label={label}
       data-test={look}
+      onFocusIn={({ relatedTarget, currentTarget }) => {
+        // Where the focus came from when the panel opened, which may be a field of the map's or the circuit's.
+        const from = relatedTarget as HTMLElement | null;
+        if (from !== null && !currentTarget.contains(from)) before.current ??= from;
+      }}
       onKeyDown={(event) => {
         event.stopPropagation();
-        if (event.key === "Escape") onEscape();
+        if (event.key === "Escape") onEscape(before.current);
       }}
       onFocusOut={(event) => {
         const next = event.relatedTarget as Element | null;

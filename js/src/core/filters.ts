@@ -1,19 +1,19 @@
 /** Filters of the map: what they may be, and which nodes they hide; the kernel has the same rules in circuit/filters.py and display/filtering.py. */
 
 import { lengthOf } from "../text/characters";
-import { checkedText, quoted, refuse } from "./circuit-rules";
-import { FILTERED_KINDS, KIND, KIND_NAMES, LARGEST_BOUND, LONGEST_NAME, SIGNS } from "./constants";
+import { checkedNode, checkedText, quoted, refuse } from "./circuit-rules";
+import { FILTERED_KINDS, KIND, KIND_NAMES, LARGEST_BOUND, LONGEST_NAME, MOST_ENTRIES, SIGNS } from "./constants";
 import type { Circuit, Filters, Snapshot } from "./types";
 
 /** A reason for which a filter hides a node. */
-export type NodeFilter = "kinds" | "layers" | "positions" | "label" | "stability" | "error_bands";
+export type NodeFilter = "kinds" | "layers" | "positions" | "label" | "stability" | "error_bands" | "hidden";
 
 export const NO_FILTERS: Filters = {};
 
 /** Filters before their values are checked; undefined is none. */
 export type Unchecked = Readonly<Partial<Record<keyof Filters, unknown>>>;
 
-const NAMES = ["kinds", "layers", "positions", "sign", "label", "stability", "error_bands"] as const;
+const NAMES = ["kinds", "layers", "positions", "sign", "label", "stability", "error_bands", "hidden"] as const;
 
 /** The filters that a JSON value describes, without those that hide nothing. */
 export function checkedFilters(value: unknown): Filters {
@@ -34,6 +34,7 @@ export function checkedFilters(value: unknown): Filters {
     label: labelOf(given.label),
     stability: stabilityOf(given.stability),
     error_bands: bandsOf(given.error_bands),
+    hidden: hiddenOf(given.hidden),
   };
   return Object.fromEntries(Object.entries(checked).filter(([, one]) => one !== undefined));
 }
@@ -107,6 +108,18 @@ function bandsOf(value: unknown): true | undefined {
   return value || undefined;
 }
 
+function hiddenOf(value: unknown): Filters["hidden"] {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) refuse(`Hidden nodes are a list of node ids; given ${quoted(value)}.`);
+  const nodes = [...new Set(value.map(checkedNode))];
+  if (nodes.length > MOST_ENTRIES) {
+    refuse(
+      `At most ${MOST_ENTRIES.toLocaleString("en")} nodes can be hidden by hand; given ${nodes.length.toLocaleString("en")}.`,
+    );
+  }
+  return nodes.length > 0 ? nodes : undefined;
+}
+
 function isNone(value: unknown): value is null | undefined {
   return value === null || value === undefined;
 }
@@ -115,6 +128,7 @@ function isNone(value: unknown): value is null | undefined {
 export function filterOf(snapshot: Snapshot, { filters, labels }: Circuit): (node: number) => NodeFilter | null {
   if (filters === undefined) return () => null;
   const { kinds, layers, positions, label, stability, error_bands } = filters;
+  const byHand = new Set(filters.hidden);
   const { kind, layer, nodePosition, ids } = snapshot;
   const words = label === undefined ? [] : label.toLowerCase().split(/\s+/);
   const least = Math.fround(stability ?? 0);
@@ -125,6 +139,7 @@ export function filterOf(snapshot: Snapshot, { filters, labels }: Circuit): (nod
   return (node) => {
     const code = kind[node];
     if (code === KIND.logit) return null;
+    if (byHand.has(ids[node])) return "hidden";
     if (kinds !== undefined && !(kinds as readonly string[]).includes(KIND_NAMES[code])) return "kinds";
     if (outside(nodePosition[node], positions)) return "positions";
     if (code === KIND.token) return null;

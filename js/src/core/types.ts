@@ -94,6 +94,8 @@ export interface Filters {
   readonly stability?: number;
   /** Whether errors are one band a layer instead of nodes. */
   readonly error_bands?: true;
+  /** Nodes that were hidden by hand. */
+  readonly hidden?: readonly NodeId[];
 }
 
 /** The user's document on a graph, exactly as it is saved. */

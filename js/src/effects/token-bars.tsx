@@ -1,7 +1,9 @@
+import { useSignal } from "@preact/signals";
+import { Button } from "../controls/button";
 import type { Snapshot } from "../core/types";
 import { TOKEN_ROWS } from "../layout/constants";
 import type { ComparisonMessage, EffectMessage, EffectToken } from "../wire/types";
-import { logit, probability, probabilityTone, tokenText } from "../wording/words";
+import { displayedTokens, logit, probability, probabilityTone, tokenText } from "../wording/words";
 
 /** A token as it is; with an effect, also as it came out. */
 type TokenRow = Pick<EffectToken, "token" | "token_id" | "before"> &
@@ -17,23 +19,30 @@ export function tokenRows(
   compared: ComparisonMessage | null = null,
   rows: number = TOKEN_ROWS,
 ): readonly TokenRow[] {
+  if (compared !== null && effect !== null) {
+    const known = new Map(effect.tokens.map((token) => [token.token_id, token]));
+    return compared.tokens.slice(0, rows).map((token) => ({ ...known.get(token.token_id), ...token }));
+  }
+  return allTokens(snapshot, effect).slice(0, rows);
+}
+
+/** All known tokens, the likeliest before or after first. */
+function allTokens(snapshot: Snapshot, effect: EffectMessage | null): readonly TokenRow[] {
   if (effect === null) {
     const targets = snapshot.targets.map((one) => ({
       ...one,
       before: one.probability,
       logit_before: one.logit ?? undefined,
     }));
-    return likeliest(targets, rows);
+    return likeliest(targets);
   }
-  if (compared === null) return likeliest(effect.tokens, rows);
-  const known = new Map(effect.tokens.map((token) => [token.token_id, token]));
-  return compared.tokens.slice(0, rows).map((token) => ({ ...known.get(token.token_id), ...token }));
+  return likeliest(effect.tokens);
 }
 
-function likeliest(tokens: readonly TokenRow[], rows: number): readonly TokenRow[] {
+function likeliest(tokens: readonly TokenRow[]): readonly TokenRow[] {
   const likelihood = ({ before, after = before }: TokenRow): number => Math.max(before, after);
   const last = ({ logit_before = 0, logit_after = logit_before }: TokenRow): number => logit_after;
-  return [...tokens].sort((a, b) => likelihood(b) - likelihood(a) || last(b) - last(a)).slice(0, rows);
+  return [...tokens].sort((a, b) => likelihood(b) - likelihood(a) || last(b) - last(a));
 }
 
 interface Props {
@@ -45,6 +54,13 @@ interface Props {
 
 /** The next token's probabilities and logits; with an effect before and after, and as predicted. */
 export function TokenBars({ snapshot, effect, compared }: Props) {
+  const whole = useSignal(false);
+  const known = allTokens(snapshot, effect);
+  const [count, more] = displayedTokens(
+    known.map(({ before, after = before }) => [before, after]),
+    TOKEN_ROWS,
+  );
+  const rows = compared !== null ? tokenRows(snapshot, effect, compared) : whole.value ? known : known.slice(0, count);
   const hasLogits = effect !== null || snapshot.targets.some((one) => one.logit !== null);
   return (
     <section>
@@ -55,7 +71,7 @@ export function TokenBars({ snapshot, effect, compared }: Props) {
         <span class="number">{compared !== null ? "compared" : hasLogits ? "logit" : ""}</span>
       </h3>
       <ul>
-        {tokenRows(snapshot, effect, compared).map((row) => (
+        {rows.map((row) => (
           <TokenLine
             key={row.token_id}
             row={row}
@@ -63,6 +79,18 @@ export function TokenBars({ snapshot, effect, compared }: Props) {
           />
         ))}
       </ul>
+      {compared === null && more !== "" && (
+        <Button
+          class="link-button more-tokens"
+          aria-expanded={whole.value}
+          data-test="more-tokens"
+          onClick={() => {
+            whole.value = !whole.value;
+          }}
+        >
+          {whole.value ? "fewer" : more}
+        </Button>
+      )}
       {effect !== null && (
         <p class="frozen">
           <span data-test="kl" title="KL divergence of the next token\u2019s distribution, before from after">

@@ -8,6 +8,12 @@ import { signedPercent } from "../wording/words";
 import type { Contribution } from "./contributions";
 import { More } from "./more";
 
+/** What the percentages are of. */
+const SHARES = {
+  inputs: "The signed share of the sum of the sizes of all edges into it",
+  outputs: "The signed share of the sum of the sizes of all edges into each",
+} as const;
+
 const SHORT = 5;
 const LONG = 40;
 
@@ -58,7 +64,7 @@ interface ListProps {
   readonly store: Store;
   readonly end: End;
   readonly compared: Compared | null;
-  readonly title: string;
+  readonly title: keyof typeof SHARES;
   readonly test: "input-row" | "output-row";
   readonly contributions: readonly Contribution[];
   /** A question about paths, and how it is answered. */
@@ -81,6 +87,9 @@ function List({ store, end, compared, title, test, contributions, follow, none }
     <section>
       <h3>
         {title}
+        <small class="muted" title={SHARES[title]}>
+          {title === "inputs" ? "% of its input" : "% of their input"}
+        </small>
         {compared !== null && <span class="muted">{compared.side === "here" ? " here | there" : " there | here"}</span>}
         {!store.capabilities.value.recorded && (
           <Button

@@ -11,6 +11,7 @@ import { Contributions } from "./contribution-list";
 import { inputsOf, outputsOf } from "./contributions";
 import { Explain } from "./explain";
 import { FeatureCard } from "./feature-card";
+import { HideButton } from "./hide-button";
 import { nameable, Title } from "./title";
 
 /** What an error is, by the basis of the graph. */
@@ -26,6 +27,9 @@ function unexplained(snapshot: Snapshot): string {
   return snapshot.layerNames.length > 0 ? UNEXPLAINED_PART : UNEXPLAINED[snapshot.basis];
 }
 
+export const INFLUENCE =
+  "influence: the share of what reaches the explained outputs that passes through it, along all paths";
+
 /** A feature, error, token or logit: what it is, what feeds it and what it feeds. */
 export function NodeInspector({ store, node }: { store: Store; node: number }) {
   const { snapshot } = store;
@@ -39,7 +43,7 @@ export function NodeInspector({ store, node }: { store: Store; node: number }) {
         <Title store={store} id={id} name={name} editable={nameable(kind)} mono={mono} />
         <Membership store={store} node={node} />
       </div>
-      <p class="facts" data-test="inspector-facts">
+      <p class="facts" data-test="inspector-facts" title={INFLUENCE}>
         {[
           ...factsOf(snapshot, node, store.effect.value),
           ...promptFacts(store, node),
@@ -162,14 +166,17 @@ function Membership({ store, node }: { store: Store; node: number }) {
   }
   const pinned = store.circuit.value.pinned.includes(id);
   return (
-    <Button
-      class="chip membership"
-      data-test="inspector-pin"
-      aria-pressed={pinned}
-      title={pinned ? "take it out of the circuit" : "keep it in the circuit"}
-      onClick={() => togglePins(store, [id])}
-    >
-      {pinned ? "pinned" : "pin"}
-    </Button>
+    <>
+      <Button
+        class="chip membership"
+        data-test="inspector-pin"
+        aria-pressed={pinned}
+        title={pinned ? "take it out of the circuit" : "keep it in the circuit"}
+        onClick={() => togglePins(store, [id])}
+      >
+        {pinned ? "pinned" : "pin"}
+      </Button>
+      <HideButton store={store} nodes={[id]} class="chip membership" test="inspector-hide" />
+    </>
   );
 }

@@ -4,6 +4,7 @@ import { groupNodes, togglePins } from "../store/commands";
 import { findPaths, selectedPair } from "../store/paths";
 import type { Store } from "../store/store";
 import { count } from "../wording/words";
+import { HideButton } from "./hide-button";
 
 /** How many nodes are selected, and what can be done with all of them; the last of them is inspected below. */
 export function SelectionBar({ store }: { store: Store }) {
@@ -26,6 +27,7 @@ export function SelectionBar({ store }: { store: Store }) {
       <Button class="button" title="p" data-test="pin-selected" onClick={() => togglePins(store, nodes)}>
         {pinned ? "Unpin" : "Pin"}
       </Button>
+      <HideButton store={store} nodes={nodes} class="button" test="hide-selected" />
       {pair !== null && !store.capabilities.value.recorded && (
         <Button
           class="button"

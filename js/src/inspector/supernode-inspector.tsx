@@ -9,6 +9,7 @@ import type { NodeId } from "../wire/types";
 import { count, decimal, kindWord, layersBetween, percent } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { contributionsOf } from "./contributions";
+import { INFLUENCE } from "./node-inspector";
 import { Title } from "./title";
 
 /** A supernode: its members, what feeds them from outside and what they feed together. */
@@ -21,11 +22,16 @@ export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
         <Title store={store} id={box.id} name={box.name ?? ""} editable={true} />
       </div>
       <Hues store={store} box={box} />
-      <p class="facts" data-test="inspector-facts">
+      <p class="facts" data-test="inspector-facts" title={INFLUENCE}>
         {factsOfGroup(store, box).join(" · ")}
       </p>
       <section>
-        <h3>members</h3>
+        <h3>
+          members
+          <small class="muted" title={INFLUENCE}>
+            influence
+          </small>
+        </h3>
         <ul>
           {box.nodes.map((id) => (
             <MemberRow key={id} store={store} box={box} id={id} test="member-row">

@@ -42,7 +42,7 @@ export function FilterControl({ store }: { store: Store }) {
 
 /** What each filter says, in words. */
 function chips(snapshot: Snapshot, filters: Filters): readonly (readonly [Name, string])[] {
-  const { kinds, layers, positions, sign, label, stability, error_bands } = filters;
+  const { kinds, layers, positions, sign, label, stability, error_bands, hidden } = filters;
   const last = snapshot.nLayers - 1;
   return [
     ["kinds", kinds && `${kinds.map((kind) => kindsWord(snapshot, kind)).join(", ") || "outputs"} only`],
@@ -51,6 +51,7 @@ function chips(snapshot: Snapshot, filters: Filters): readonly (readonly [Name, 
     ["sign", sign && `edge ${sign}`],
     ["label", label && `label “${label}”`],
     ["stability", stability && `stable in ${prunings(stability)}`],
+    ["hidden", hidden && `${hidden.length} hidden by hand`],
     ["error_bands", error_bands && `${kindsWord(snapshot, "error")} in bands`],
   ].filter((chip): chip is [Name, string] => Boolean(chip[1]));
 }

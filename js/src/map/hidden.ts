@@ -21,6 +21,7 @@ const FILTER_REASONS: Record<NodeFilter, string> = {
   label: "without the filter's words in their labels",
   stability: "less stable than the filter asks",
   error_bands: "drawn as bands",
+  hidden: "hidden by hand",
 };
 
 const BELOW = "below the threshold";

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
-import { watchSize } from "../page/size";
+import { watchPixels, watchSize } from "../page/size";
 import type { Store } from "../store/store";
 import type { NodeId } from "../wire/types";
 import { BandButtons } from "./bands";
@@ -42,6 +42,11 @@ export function MapField({ store, name, test, onFrame }: Props) {
         made.size.value = size;
       }),
     );
+    const page = canvas.current.ownerDocument.defaultView;
+    const again = () => {
+      made.size.value = { ...made.size.value };
+    };
+    if (page !== null) watchPixels(page, again, abort.signal);
     view.value = made;
     return () => abort.abort();
   }, [store, onFrame, view]);

@@ -259,7 +259,9 @@ export class MapView {
   /** A brush on a cleared canvas of the right size, in CSS pixels. */
   #brush(canvas: HTMLCanvasElement): Brush {
     const { width, height } = this.size.value;
-    const ratio = this.#canvas.ownerDocument.defaultView?.devicePixelRatio ?? 1;
+    // A style sheet can zoom as well, which the pixel ratio of the page does not have in it.
+    const { currentCSSZoom = 1 } = this.#canvas as { readonly currentCSSZoom?: number };
+    const ratio = (this.#canvas.ownerDocument.defaultView?.devicePixelRatio ?? 1) * currentCSSZoom;
     const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (canvas.width !== wide || canvas.height !== high) {
       canvas.width = wide;

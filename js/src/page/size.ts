@@ -6,6 +6,20 @@ export interface Size {
   readonly height: number;
 }
 
+/** Calls `onChange` whenever a pixel of the page becomes another number of the screen's, as when the browser zooms. */
+export function watchPixels(page: Window, onChange: () => void, signal: AbortSignal): void {
+  const watch = () => {
+    const query = page.matchMedia?.(`(resolution: ${page.devicePixelRatio}dppx)`);
+    const changed = () => {
+      if (signal.aborted) return;
+      watch();
+      onChange();
+    };
+    query?.addEventListener("change", changed, { once: true, signal });
+  };
+  watch();
+}
+
 /** Calls `onSize` with an element's size now and after each change, until the returned function is called. */
 export function watchSize(element: Element, onSize: (size: Size) => void): () => void {
   let last: Size = { width: 0, height: 0 };

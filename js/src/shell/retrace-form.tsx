@@ -1,3 +1,4 @@
+import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { promptText } from "../circuit/swap-form";
 import type { Store } from "../store/store";
@@ -6,6 +7,7 @@ import type { Store } from "../store/store";
 export function RetraceForm({ store }: { store: Store }) {
   const field = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => field.current?.focus({ preventScroll: true }), []);
+  const empty = useSignal(false);
   const before = promptText(store.snapshot);
   return (
     <form
@@ -13,6 +15,7 @@ export function RetraceForm({ store }: { store: Store }) {
         event.preventDefault();
         const given = new FormData(event.currentTarget);
         const prompt = String(given.get("prompt"));
+        if (prompt.trim() === "") return;
         void store.kernel.retrace({
           prompt: prompt === before ? null : prompt,
           max_features: Number(given.get("most")) || null,
@@ -26,13 +29,23 @@ export function RetraceForm({ store }: { store: Store }) {
     >
       <label>
         <span class="caption">prompt</span>
-        <textarea ref={field} class="token-text" rows={3} spellcheck={false} name="prompt" defaultValue={before} />
+        <textarea
+          ref={field}
+          class="token-text"
+          rows={3}
+          spellcheck={false}
+          name="prompt"
+          defaultValue={before}
+          onInput={({ currentTarget }) => {
+            empty.value = currentTarget.value.trim() === "";
+          }}
+        />
       </label>
       <div class="popover-actions">
         <label>
           features at most <input type="number" min={1} name="most" />
         </label>
-        <button type="submit" class="button" data-test="retrace-run">
+        <button type="submit" class="button" data-test="retrace-run" disabled={empty.value}>
           Trace
         </button>
       </div>

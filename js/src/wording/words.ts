@@ -8,6 +8,7 @@ import type { InterventionJson, Mode, NodeId, SwapInJson } from "../wire/types";
 import {
   BASIS_WORDS,
   LARGEST_FIXED,
+  LIKELY,
   LONGEST_LAYER_NAME,
   MODES,
   NO_NUMBER,
@@ -229,4 +230,21 @@ export function commonName(nodes: readonly NodeId[], nameOf: (node: NodeId) => s
   let best = "";
   for (const [name, number] of votes) if (best === "" || number > (votes.get(best) ?? 0)) best = name;
   return best;
+}
+
+/**
+ * How many of some next tokens have a row of their own, and what is written for the others. They are given by their
+ * probabilities before and after, those that are likely at either time first. At most `most` have a row, those that can be
+ * read as a number; at least one has.
+ */
+export function displayedTokens(
+  tokens: readonly (readonly [before: number, after: number])[],
+  most: number,
+): readonly [count: number, more: string] {
+  const readable = tokens.filter(([before, after]) => Math.max(before, after) >= LIKELY).length;
+  const count = Math.max(1, Math.min(readable, most));
+  const others = tokens.slice(count);
+  if (others.length === 0) return [tokens.length, ""];
+  const [before, after] = ([0, 1] as const).map((side) => percent(others.reduce((sum, one) => sum + one[side], 0)));
+  return [count, `${others.length} more, together ${before === after ? before : `${before} → ${after}`}`];
 }
