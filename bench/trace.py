@@ -34,7 +34,7 @@ from circuit_widget.loading import load
 from circuit_widget.model.loading import DEMO
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.prompt_run import PromptRun, run_prompt
-from circuit_widget.tracing.target_source import target_source_of
+from circuit_widget.tracing.target_readout import target_source_of
 
 REFERENCE_PACKAGES = ("torch==2.13.0", "circuit-tracer==0.5.0", "nnsight==0.6.1", "ipython")
 DEMO_PROMPT = "the capital of the state containing Dallas is"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from circuit_widget.attribution.targets import Contrast, Direction
-    from circuit_widget.circuit.document import Circuit
+    from circuit_widget.circuit.circuit import Circuit
     from circuit_widget.circuit.filters import Filters
     from circuit_widget.comparison.compare import compare
     from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning

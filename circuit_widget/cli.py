@@ -287,7 +287,7 @@ def _answer(target: Target, is_token: bool) -> str:
 
 def _figure(options: argparse.Namespace) -> int:
     _can_write(options.output, "figure", (".svg", ".pdf", ".png", ".tex"))
-    from circuit_widget.circuit.document import Circuit
+    from circuit_widget.circuit.circuit import Circuit
     from circuit_widget.graph import Graph
 
     graph = Graph.load(options.graph)
@@ -299,7 +299,7 @@ def _figure(options: argparse.Namespace) -> int:
 
 def _html(options: argparse.Namespace) -> int:
     _can_write(options.output, "HTML file", (".html",))
-    from circuit_widget.circuit.document import Circuit
+    from circuit_widget.circuit.circuit import Circuit
     from circuit_widget.graph.opening import open as open_graph
     from circuit_widget.widget.html_file.widget_state import WidgetState
     from circuit_widget.widget.html_file.write import write_html

@@ -18,7 +18,7 @@ from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.system.paths import require_path
 from circuit_widget.system.plain_torch import in_plain_torch
 from circuit_widget.system.warning import warn
-from circuit_widget.transcoder.loading import EncoderPlacement
+from circuit_widget.transcoder.encoder_placement import EncoderPlacement
 
 
 def load(

@@ -50,16 +50,16 @@ from circuit_widget.nodes import PromptToken
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
 from circuit_widget.system.memory import within_memory
 from circuit_widget.tracing.activations import Activations
-from circuit_widget.tracing.attaching import attach, check_fits
+from circuit_widget.tracing.attach_model import attach, check_fits
 from circuit_widget.tracing.changed_weights import warn_of_changed_weights
 from circuit_widget.tracing.checks import fidelity, verify
 from circuit_widget.tracing.estimate import Estimate, estimate_size, require_limits, run_for_estimate
 from circuit_widget.tracing.foreign_graph import foreign_graph, is_of_model
 from circuit_widget.tracing.generation import Generation, generation_of, trace_request
+from circuit_widget.tracing.graph_recipe import recipe_of
 from circuit_widget.tracing.prompt_run import PromptRun
-from circuit_widget.tracing.provenance import recipe_of
 from circuit_widget.tracing.run_cache import RunCache
-from circuit_widget.tracing.target_source import target_source_of
+from circuit_widget.tracing.target_readout import target_source_of
 from circuit_widget.tracing.trace import trace_run
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 

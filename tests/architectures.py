@@ -10,8 +10,8 @@ import transformers
 from _pytest.mark import ParameterSet
 from transformers import PreTrainedModel
 
+from circuit_widget.model.architectures import ARCHITECTURES
 from circuit_widget.model.language_model import LanguageModel
-from circuit_widget.model.sites import ARCHITECTURES
 from tests.models import randomised, tokenizer
 
 _ROTARY: dict[str, Any] = {

@@ -13,8 +13,8 @@ import pytest
 from circuit_widget.attribution.targets import Direction
 from circuit_widget.graph import Graph
 from circuit_widget.graph.node_table import feature_at
+from circuit_widget.model.architectures import ARCHITECTURES
 from circuit_widget.model.neuron_set import Neurons
-from circuit_widget.model.sites import ARCHITECTURES
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import CONFIGURATIONS, THOROUGH, model_of, skip_without
 from tests.models import PROMPT_IDS, tiny_transcoders

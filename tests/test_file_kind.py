@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import CircuitError, GraphFileError
 from circuit_widget.graph import Graph
 from tests.figure.graphs import dallas

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.filters import Filters
-from circuit_widget.model.tokens.alignment import counterparts
+from circuit_widget.model.tokens.counterparts import counterparts
 from circuit_widget.nodes import NodeKind, error_id, feature_id, logit_id, token_id
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from circuit_widget.circuit.document import Circuit, Supernode
+from circuit_widget.circuit.circuit import Circuit, Supernode
 from circuit_widget.circuit.filters import Filters
 from circuit_widget.circuit.rules import MOST_ENTRIES, displayed
 from circuit_widget.circuit.saved_view import circuit_in

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuit_widget.arguments import FORBIDDEN_CHARACTERS
 from circuit_widget.characters import repaired, shortened
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.rules import LONGEST_NAME, SPACE, displayed
 from circuit_widget.errors import CircuitError
 from circuit_widget.graph.formats.viewer_json import ViewerFile

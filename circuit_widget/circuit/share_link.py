@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from circuit_widget.arguments import quoted
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.saved_view import circuit_in, view_of
 from circuit_widget.errors import CircuitError
 from circuit_widget.graph.formats.viewer_json import ViewerFile

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from circuit_widget.graph import Graph
-from circuit_widget.graph.recipe import target_kinds
+from circuit_widget.graph.recipe_checks import target_kinds
 from circuit_widget.nodes import NodeKind
 
 NOWHERE = -1

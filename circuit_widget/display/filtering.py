@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float32, Integer
 from circuit_widget.nodes import NodeKind
 
 if TYPE_CHECKING:
-    from circuit_widget.circuit.document import Circuit
+    from circuit_widget.circuit.circuit import Circuit
     from circuit_widget.graph import Graph
-    from circuit_widget.graph.stability import GraphStability
+    from circuit_widget.graph.pruning_stability import GraphStability
 
 MOST_STABILITY_EDGES = 4_000_000
 """A graph with more edges is pruned 20 times in more than half a second: too long to wait for a map."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.display.filtering import passes_filters
 from circuit_widget.display.token_runs import LONG_PROMPT, runs_without
 from circuit_widget.graph import Graph

@@ -16,7 +16,6 @@ from circuit_widget.errors import Cancelled, LoadError, PromptError
 from circuit_widget.examples import folder as folders
 from circuit_widget.examples.batch import WindowBatch, batches_of
 from circuit_widget.examples.forward import empty_states, is_signed, run_batch
-from circuit_widget.examples.identity import identity_of
 from circuit_widget.examples.layer_state import LayerState
 from circuit_widget.examples.manifest import NAME, Manifest, Source, read_manifest
 from circuit_widget.examples.parquet import arrow
@@ -26,6 +25,7 @@ from circuit_widget.examples.samples import DEFAULT_TOKENS, FIRST, samples_of
 from circuit_widget.examples.samples import NAME as SAMPLES
 from circuit_widget.examples.stream import Round, TextStream, WindowReader, different_texts
 from circuit_widget.examples.texts import Texts, read_texts
+from circuit_widget.examples.weights_hash import identity_of
 from circuit_widget.examples.words import WordNumbers
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.runs_model import runs_model

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from circuit_widget.examples.batch import WindowBatch
 from circuit_widget.examples.histogram import Histograms
-from circuit_widget.examples.slots import Candidates, Slots
+from circuit_widget.examples.kept_examples import Candidates, Slots
 from circuit_widget.examples.strongest_examples import StrongestExamples
 
 FIRST_EXAMPLES = 3

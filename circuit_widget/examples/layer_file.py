@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from circuit_widget.arguments import first_line
 from circuit_widget.errors import LoadError
+from circuit_widget.examples.activation_ranges import LEVELS, PER_LEVEL, Levels
 from circuit_widget.examples.batch import CONTEXT
 from circuit_widget.examples.first_tokens import FIRST_EXAMPLES, FirstTokens
 from circuit_widget.examples.histogram import BINS, Histograms
+from circuit_widget.examples.kept_examples import Slots
 from circuit_widget.examples.layer_state import LayerState, Side
-from circuit_widget.examples.levels import LEVELS, PER_LEVEL, Levels
 from circuit_widget.examples.parquet import arrow
-from circuit_widget.examples.slots import Slots
 from circuit_widget.examples.strongest_examples import STRONGEST, StrongestExamples
 from circuit_widget.system.paths import quoted_path
 

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from circuit_widget.examples.activation_ranges import LEVELS, PER_LEVEL, Levels
 from circuit_widget.examples.batch import WindowBatch
 from circuit_widget.examples.first_tokens import FirstTokens
 from circuit_widget.examples.histogram import Histograms
-from circuit_widget.examples.levels import LEVELS, PER_LEVEL, Levels
-from circuit_widget.examples.slots import Candidates, Slots
+from circuit_widget.examples.kept_examples import Candidates, Slots
 from circuit_widget.examples.strongest_examples import STRONGEST, StrongestExamples
 
 FEW = 0.1

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
+from circuit_widget.examples.activation_ranges import LEVELS
 from circuit_widget.examples.batch import CONTEXT, NO_TOKEN
 from circuit_widget.examples.histogram import BINS
-from circuit_widget.examples.identity import identity_of
 from circuit_widget.examples.layer_file import PREFIXES, readable
-from circuit_widget.examples.levels import LEVELS
 from circuit_widget.examples.manifest import NAME, Manifest, read_manifest
 from circuit_widget.examples.parquet import arrow
 from circuit_widget.examples.record import AT_FIRST_TOKENS, CardRecord, Example, Histogram, Level
+from circuit_widget.examples.weights_hash import identity_of
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.system.paths import quoted_path, require_path

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from circuit_widget.examples.slots import Candidates, Slots
+from circuit_widget.examples.kept_examples import Candidates, Slots
 
 STRONGEST = 12
 """Number of strongest examples of a feature."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 from circuit_widget.arguments import of_type, one_of, plain_number, quoted
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.output.fonts import chosen_folders
 from circuit_widget.figure.output.glyphs import Coverage, cover, missing_glyphs

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from circuit_widget.arguments import has_entries, of_type, quoted, whole_number
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure, FigureEffect, check_boxes, width_in_inches
 from circuit_widget.figure.output.recipe import make_panels_recipe

@@ -13,8 +13,8 @@ from circuit_widget.attribution.influence import cumulative_share, flow
 from circuit_widget.attribution.prune import fewest_influential
 from circuit_widget.attribution.scores import scores_of
 from circuit_widget.graph.arrays import check_weights
-from circuit_widget.graph.document import LARGEST
-from circuit_widget.graph.recipe import check_recipe, target_kinds
+from circuit_widget.graph.header_json import LARGEST
+from circuit_widget.graph.recipe_checks import check_recipe, target_kinds
 from circuit_widget.nodes import Target
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from circuit_widget.characters import shortened
 from circuit_widget.errors import GraphFileError
 from circuit_widget.graph.arrays import ARRAYS
 from circuit_widget.graph.consistency import check_consistency
-from circuit_widget.graph.document import description, read_description
+from circuit_widget.graph.header_json import description, read_description
 from circuit_widget.system.atomic_write import write_whole
 from circuit_widget.system.file_kind import GRAPH_FORMAT as FORMAT
 from circuit_widget.system.file_kind import file_kind, foreign, missing_file

@@ -21,8 +21,8 @@ from circuit_widget.graph.flow_values import flow_of
 from circuit_widget.graph.labelling import GivenLabels, labelled_nodes
 from circuit_widget.graph.node_table import Edges
 from circuit_widget.graph.paths import paths
+from circuit_widget.graph.pruning_stability import stability
 from circuit_widget.graph.qk_contributors import qk_frame
-from circuit_widget.graph.stability import stability
 from circuit_widget.graph.subgraph import prune, scores_of_circuit
 from circuit_widget.graph.tracing_model import TracingModel, required
 from circuit_widget.graph.verification import Verification

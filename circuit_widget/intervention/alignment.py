@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from circuit_widget.arguments import entries_of, plain_number, quoted
 from circuit_widget.errors import InterventionError
-from circuit_widget.model.tokens.alignment import counterparts
+from circuit_widget.model.tokens.counterparts import counterparts
 from circuit_widget.nodes import PromptToken
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from circuit_widget.arguments import quoted, whole_number
 from circuit_widget.characters import half_character
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph

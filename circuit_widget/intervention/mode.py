@@ -69,7 +69,7 @@ def read_mode(mode: object, n_layers: int) -> CheckedMode:
     clamped = range(first, last + 1)
     which = f"outputs of layers {first} to {last}" if first < last else f"output of layer {first}"
     frozen = f"MLP {which} frozen"
-    return CheckedMode(f"{first}-{last}", frozen, Conditions(clamped=clamped), every - set(clamped))
+    return CheckedMode(f"{first}-{last}", frozen, Conditions(frozen_mlps=clamped), every - set(clamped))
 
 
 def _layers(mode: object) -> tuple[int, int] | None:

@@ -15,20 +15,20 @@ from circuit_widget.errors import Cancelled, LoadError, PromptError
 from circuit_widget.examples.batch import batches_of
 from circuit_widget.examples.collect import BATCHES_IN_ROUND, batch_tokens
 from circuit_widget.examples.forward import run_batch
-from circuit_widget.examples.identity import identity_of
 from circuit_widget.examples.layer_file import read_layer
 from circuit_widget.examples.layer_state import LayerState, Side
 from circuit_widget.examples.manifest import Manifest, read_manifest
 from circuit_widget.examples.reader import check_identity
 from circuit_widget.examples.stream import TextStream, WindowReader
 from circuit_widget.examples.texts import read_texts
+from circuit_widget.examples.weights_hash import identity_of
 from circuit_widget.labels.accuracy import LayerAccuracy, SideCounts
-from circuit_widget.labels.alike import AlikeWords
 from circuit_widget.labels.evidence import WordCounts, evidence_of, first_levels_of, levels_of
 from circuit_widget.labels.label import Accuracy, FeatureLabel, LabelKind
 from circuit_widget.labels.labelling_model import LabellingModel
 from circuit_widget.labels.promoted import promotes
 from circuit_widget.labels.rule import Rules, find_rules
+from circuit_widget.labels.similar_words import AlikeWords
 from circuit_widget.labels.table import LabelTable
 from circuit_widget.labels.vocabulary import Vocabulary
 from circuit_widget.model.language_model import LanguageModel

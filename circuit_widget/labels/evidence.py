@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from circuit_widget.examples.activation_ranges import LEVELS
 from circuit_widget.examples.batch import BEFORE
 from circuit_widget.examples.histogram import BINS, Histograms
 from circuit_widget.examples.layer_state import LayerState, Side
-from circuit_widget.examples.levels import LEVELS
 from circuit_widget.examples.strongest_examples import repeated
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 

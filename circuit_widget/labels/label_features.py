@@ -10,9 +10,9 @@ from circuit_widget.arguments import check_callable, of_type
 from circuit_widget.errors import CircuitWidgetError, PromptError
 from circuit_widget.labels.by_rule import label_by_rule
 from circuit_widget.labels.feature_labels import FeatureLabels
+from circuit_widget.labels.features_to_label import FeaturesGiven, by_layer, wanted_features
 from circuit_widget.labels.labelling_model import LabellingModel
 from circuit_widget.labels.table import LabelTable
-from circuit_widget.labels.wanted import FeaturesGiven, by_layer, wanted_features
 from circuit_widget.labels.written import write_labels
 from circuit_widget.model.runs_model import CANCELLED_IS
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting

@@ -33,8 +33,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuit_widget.examples.batch import BEFORE
-from circuit_widget.labels.alike import MOST_ALIKE, AlikeWords
 from circuit_widget.labels.evidence import Evidence, FirstEvidence
+from circuit_widget.labels.similar_words import MOST_ALIKE, AlikeWords
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 LEAST_WEIGHT = 0.6

@@ -8,9 +8,9 @@ from typing import Any
 
 from circuit_widget.arguments import first_line
 from circuit_widget.errors import Cancelled, CircuitWidgetError
+from circuit_widget.labels.features_to_label import Wanted
 from circuit_widget.labels.label import FeatureLabel, LabelKind, checked_label
 from circuit_widget.labels.store import LabelStore
-from circuit_widget.labels.wanted import Wanted
 from circuit_widget.nodes import Everywhere
 from circuit_widget.progress import IsCancelled, ReportProgress
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from circuit_widget.errors import LoadError
+from circuit_widget.model.architectures import NormKind, Sites, ValueLayout
 from circuit_widget.model.norm import linear_norm, norm_bias
-from circuit_widget.model.sites import NormKind, Sites, ValueLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +218,9 @@ def find_module(root: nn.Module, path: str) -> nn.Module:
                 f"{path!r}. Merge an adapter into the weights (merge_and_unload() in PEFT), take a wrapper off, and load "
                 "quantised weights in bfloat16 or float32."
             ) from error
-        raise LoadError(f"{cls.__name__} has no module {path!r}, expected by circuit_widget/model/sites.py.") from error
+        raise LoadError(
+            f"{cls.__name__} has no module {path!r}, expected by circuit_widget/model/architectures.py."
+        ) from error
 
 
 def module_device(module: nn.Module) -> torch.device:

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from circuit_widget.errors import Cancelled, LoadError, PromptError
+from circuit_widget.model.architectures import NormKind
 from circuit_widget.model.block import Block
 from circuit_widget.model.frozen import FrozenLayer, FrozenModel, FrozenNorm
 from circuit_widget.model.hooks import Hooks
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.norm import frozen_norm, norm_scale
-from circuit_widget.model.sites import NormKind
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.linear_backend import fast_products
 from circuit_widget.system.plain_torch import inference
@@ -204,7 +204,7 @@ def capture(
 ) -> Capture:
     """Run the model once on a prompt and capture the activations for its frozen model and its re-runs.
 
-    Features read at `input_site` and write at `output_site`, two of those in `circuit_widget.model.sites`.
+    Features read at `input_site` and write at `output_site`, two of those in `circuit_widget.model.architectures`.
 
     Raises:
         LoadError: the model does not have these sites.

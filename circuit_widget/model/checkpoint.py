@@ -13,7 +13,7 @@ from transformers import CONFIG_MAPPING
 
 from circuit_widget.arguments import first_line
 from circuit_widget.errors import LoadError
-from circuit_widget.model.sites import row_of
+from circuit_widget.model.architectures import row_of
 from circuit_widget.system.file_kind import LFS_START, PICKLE_ENDINGS
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from circuit_widget.errors import LoadError
-from circuit_widget.model.sites import ARCHITECTURES
+from circuit_widget.model.architectures import ARCHITECTURES
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)

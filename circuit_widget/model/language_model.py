@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 import circuit_widget
 from circuit_widget.errors import LoadError
+from circuit_widget.model.architectures import INPUT_SITES, OUTPUT_SITES, sites_of
 from circuit_widget.model.block import (
     AttentionWeights,
     attention_weights,
@@ -26,7 +27,6 @@ from circuit_widget.model.fingerprint import Fingerprint
 from circuit_widget.model.loading_changes import evaluating
 from circuit_widget.model.module_checks import check_plain, has_hooked_mlps
 from circuit_widget.model.norm import linear_norm
-from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, sites_of
 from circuit_widget.system.linear_backend import linear, linear_maps
 from circuit_widget.system.plain_torch import inference
 

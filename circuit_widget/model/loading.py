@@ -13,25 +13,25 @@ import torch
 
 from circuit_widget.arguments import quoted
 from circuit_widget.errors import LoadError
+from circuit_widget.model.architectures import INPUT_SITES, OUTPUT_SITES, check_site
 from circuit_widget.model.device import choose_device, choose_dtype
+from circuit_widget.model.file_provenance import origin_of
 from circuit_widget.model.language_model import LanguageModel, Network
 from circuit_widget.model.mlp_adapters import adapter_encoder
 from circuit_widget.model.model_argument import check_model_argument
 from circuit_widget.model.network_loading import load_language_model
 from circuit_widget.model.neuron_set import Neurons
-from circuit_widget.model.origin import origin_of
 from circuit_widget.model.self_check import check_neurons, check_pieces
-from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES, check_site
 from circuit_widget.model.source import find_model
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenizer, warn_of_tokenizer
 from circuit_widget.system.warning import warn
 from circuit_widget.transcoder import hub
+from circuit_widget.transcoder.encoder_placement import EncoderPlacement, Loading, check_encoders
 from circuit_widget.transcoder.folder import Folder, expanded, is_directory
 from circuit_widget.transcoder.hook_names import HookSites
 from circuit_widget.transcoder.known_sets import ALIASES, known_sets
-from circuit_widget.transcoder.loading import EncoderPlacement, Loading, check_encoders
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
-from circuit_widget.transcoder.reading import AnyTranscoders, read_transcoders
+from circuit_widget.transcoder.read_transcoders import AnyTranscoders, read_transcoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 DEMO = Path(__file__).parents[1] / "demo"
@@ -81,7 +81,7 @@ def read_parts(
     reference to the hub `org/repo[/path][@revision]`, which may end in a pattern such as `layer_*_width_16k`, or a short
     name from `circuit_widget.transcoder.known_sets`. `encoders` chooses where encoders are kept, see `Loading`. `download`
     allows downloads of transcoders that are not in the hub's local cache. `input_site` and `output_site`, from
-    `circuit_widget.model.sites`, override where features read and write according to the files. `gguf` is the name of a
+    `circuit_widget.model.architectures`, override where features read and write according to the files. `gguf` is the name of a
     GGUF file in the directory of the model.
 
     Raises:

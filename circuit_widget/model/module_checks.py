@@ -22,8 +22,8 @@ from torch.nn.utils import parametrize
 from transformers.pytorch_utils import Conv1D
 
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
+from circuit_widget.model.architectures import MlpSites, NormKind
 from circuit_widget.model.block import Block, Modules
-from circuit_widget.model.sites import MlpSites, NormKind
 from circuit_widget.system.plain_torch import inference
 
 PLAIN_TENSORS: tuple[type[Tensor], ...] = (Tensor, nn.Parameter)

@@ -15,11 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 
 from circuit_widget.arguments import first_line
 from circuit_widget.errors import LoadError
+from circuit_widget.model.architectures import sites_of
 from circuit_widget.model.checkpoint import check_tokenizer, check_weights, has_tokenizer, unreadable_weights
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.loading_changes import parsing_gguf_once, reading_network, without_progress_bar
 from circuit_widget.model.mlp_adapters import attach_adapters
-from circuit_widget.model.sites import sites_of
 from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.transcoder.folder import directory_name
 

@@ -7,10 +7,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from circuit_widget.errors import LoadError
+from circuit_widget.model.architectures import MlpSites
 from circuit_widget.model.block import Block, projection_weight
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.neurons import NeuronInputs, NeuronLayer
-from circuit_widget.model.sites import MlpSites
 
 
 class Neurons:
@@ -125,7 +125,7 @@ def find_neurons(block: Block, sites: MlpSites) -> NeuronLayer:
         found = getattr(block.mlp_owner, name, None)
         if found is None:
             raise LoadError(
-                f"{type(block.mlp_owner).__name__} has no part {name!r}, expected by circuit_widget/model/sites.py."
+                f"{type(block.mlp_owner).__name__} has no part {name!r}, expected by circuit_widget/model/architectures.py."
             )
         return found  # type: ignore[no-any-return]
 

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from circuit_widget.model.architectures import NormKind
 from circuit_widget.model.frozen import FrozenNorm
-from circuit_widget.model.sites import NormKind
 
 
 def norm_weight(norm: nn.Module, kind: NormKind) -> Float[Tensor, " d_model"] | None:

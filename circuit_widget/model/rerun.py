@@ -34,7 +34,7 @@ class Conditions:
     """What is frozen during a re-run: attention patterns, and MLP outputs in a range of layers."""
 
     frozen_attention: bool = False
-    clamped: range = range(0)
+    frozen_mlps: range = range(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def rerun_batch(
     """Re-run the model once for each of `edits`, sorted by their first layer, all on the same positions.
 
     Each edit is a row of the batch from its first layer on. Positions go from the earliest one changed to the traced one.
-    Features read and write at the sites of the capture. In a clamped layer their output is the captured one, plus what the
+    Features read and write at the sites of the capture. In a layer whose MLP is frozen, their output is the captured one, plus what the
     edit adds.
 
     Raises:
@@ -164,8 +164,8 @@ def _run(
         hook_input_site(
             hooks, block, model.sites.norm, captured.input_site, _store_in(mlp_inputs, layer), batch=len(edits)
         )
-        clamped = layer in conditions.clamped
-        rows_to_run = [range(0) if clamped else _rows_to_run(edit, layer, model.n_layers, rows) for edit in edits]
+        is_frozen = layer in conditions.frozen_mlps
+        rows_to_run = [range(0) if is_frozen else _rows_to_run(edit, layer, model.n_layers, rows) for edit in edits]
         indices = run_at_rows(hooks, block.mlp, block.mlp_end, rows_to_run, rows.stop - rows.start)
         unchanged = None if indices is None else CapturedOutput(indices, pieces.mlp_output[rows])
         hooks.after(block.writer(captured.output_site), _edit_hook(edits, layer, mlp_inputs, rows.start, unchanged))

@@ -55,7 +55,7 @@ def check_pieces(model: LanguageModel, *, given: bool = False) -> None:
     if not difference <= tolerance:
         raise LoadError(
             f"{model.name}: the captured pieces should rebuild the model's logits within {tolerance:g}, "
-            f"found a difference of {difference:.2g}. Its row in circuit_widget/model/sites.py does not fit it."
+            f"found a difference of {difference:.2g}. Its row in circuit_widget/model/architectures.py does not fit it."
         )
 
 
@@ -133,7 +133,7 @@ def _check_layers(model: LanguageModel, captured: Capture, tolerance: float) -> 
                 raise LoadError(
                     f"{model.name}: the captured pieces of layer {index} should rebuild what {what} within "
                     f"{tolerance:g}, found a difference of {difference:.2g}. "
-                    "Its row in circuit_widget/model/sites.py does not fit it."
+                    "Its row in circuit_widget/model/architectures.py does not fit it."
                 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from circuit_widget.arguments import check_callable, of_type, truth_value, whole_number
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError, InterventionError, NoModelError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -16,8 +16,8 @@ from circuit_widget.intervention.studies.running import part_of
 from circuit_widget.model.runs_model import CANCELLED_IS
 from circuit_widget.progress import IsCancelled, ProgressChoice, ReportProgress, reporting
 from circuit_widget.proposal.ablations import GroupEffect, group_effects
-from circuit_widget.proposal.alike import Alike, alike_neurons, alike_of, sides_of
 from circuit_widget.proposal.clustering import clusters_of
+from circuit_widget.proposal.feature_similarity import Alike, alike_neurons, alike_of, sides_of
 from circuit_widget.proposal.knowledge import NOTHING, Knowledge, knowledge_of
 from circuit_widget.proposal.naming import (
     MOST_CARDS,

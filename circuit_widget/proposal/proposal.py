@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from circuit_widget.arguments import entries_of, of_type, quoted
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.rules import checked_name, checked_nodes
 from circuit_widget.errors import CircuitError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import CircuitError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph

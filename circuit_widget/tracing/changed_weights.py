@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from circuit_widget.graph import Graph
-from circuit_widget.graph.recipe import LOG_PROBABILITIES
+from circuit_widget.graph.recipe_checks import LOG_PROBABILITIES
 from circuit_widget.system.warning import warn
 from circuit_widget.tracing.foreign_graph import dtype_name
 from circuit_widget.tracing.prompt_run import PromptRun

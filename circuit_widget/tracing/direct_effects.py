@@ -11,9 +11,9 @@ from torch import Tensor
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.nodes import NodeKind
-from circuit_widget.tracing.errors import errors_at
+from circuit_widget.tracing.error_vectors import errors_at
 from circuit_widget.tracing.prompt_run import PromptRun
-from circuit_widget.tracing.target_source import chosen_targets
+from circuit_widget.tracing.target_readout import chosen_targets
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 Writes = Mapping[int, Float[Tensor, "positions d_model"]]

@@ -22,9 +22,9 @@ from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.system.restoring import Change
 from circuit_widget.tracing.direct_effects import DirectEffects
-from circuit_widget.tracing.outside_nodes import outside_nodes
 from circuit_widget.tracing.prompt_run import PromptRun, run_prompt
-from circuit_widget.tracing.target_source import chosen_targets
+from circuit_widget.tracing.target_readout import chosen_targets
+from circuit_widget.tracing.unattributed import outside_nodes
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 LOW_PRECISION = (torch.bfloat16, torch.float16)

@@ -28,7 +28,7 @@ class CrossLayerTranscoder(TranscoderLayer):
 class CrossLayerTranscoders(LayeredTranscoders[CrossLayerTranscoder]):
     """One cross-layer transcoder for all MLPs of a model (Ameisen et al. 2025, "Circuit Tracing").
 
-    `input_site` and `output_site` are keys of the tables in `circuit_widget.model.sites`.
+    `input_site` and `output_site` are keys of the tables in `circuit_widget.model.architectures`.
 
     Raises:
         LoadError: a layer's decoder does not write exactly the layers from it to the last.

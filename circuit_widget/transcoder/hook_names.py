@@ -61,7 +61,7 @@ class HookSites:
     """The sites where the features of a set read and write: chosen by the user, else given by hook names in its files.
 
     `layer_norm` is true for a model whose norms subtract the mean and add a bias. `input_site` and `output_site` are keys
-    of the tables in `circuit_widget.model.sites`, None where the files decide.
+    of the tables in `circuit_widget.model.architectures`, None where the files decide.
     """
 
     layer_norm: bool = False

@@ -31,7 +31,7 @@ class PerLayerTranscoder(TranscoderLayer):
 class PerLayerTranscoders(LayeredTranscoders[PerLayerTranscoder]):
     """A per-layer transcoder for every MLP of a model (Dunefsky et al. 2024).
 
-    `input_site` and `output_site` are keys of the tables in `circuit_widget.model.sites`. With `beside`, they are part of the
+    `input_site` and `output_site` are keys of the tables in `circuit_widget.model.architectures`. With `beside`, they are part of the
     model, added to the outputs of its MLPs; they do not replace the MLPs, which are the errors.
     """
 

@@ -32,11 +32,11 @@ class TranscoderSet(Protocol):
 
     @property
     def input_site(self) -> str:
-        """Where features read: a key of `circuit_widget.model.sites.INPUT_SITES`."""
+        """Where features read: a key of `circuit_widget.model.architectures.INPUT_SITES`."""
 
     @property
     def output_site(self) -> str:
-        """Where features write: a key of `circuit_widget.model.sites.OUTPUT_SITES`."""
+        """Where features write: a key of `circuit_widget.model.architectures.OUTPUT_SITES`."""
 
     def n_features(self, layer: int) -> int:
         """Return the number of features that read at `layer`."""

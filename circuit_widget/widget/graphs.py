@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import traitlets
 
 from circuit_widget.circuit.carry_over import CarryOver, carry_over
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.tracing.tracing_again import TraceChanges, trace_again
 from circuit_widget.widget.experiments.experiments import Experiments

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import CircuitError, CircuitWidgetError
 from circuit_widget.graph import Graph
-from circuit_widget.graph.identity import identity
+from circuit_widget.graph.graph_hash import identity
 from circuit_widget.system.atomic_write import check_destination, write_bytes
 from circuit_widget.system.file_lock import FileLock
 from circuit_widget.system.paths import quoted_path

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part
 from circuit_widget.widget.picture_output import MARK, Bundle, NotebookPicture, picture_of, words_instead
 from circuit_widget.widget.wire.picture_messages import NotebookOutput, PictureState

@@ -16,7 +16,7 @@ import traitlets
 from circuit_widget.arguments import plain_number, truth_value
 from circuit_widget.attribution.targets import TargetChoice
 from circuit_widget.characters import beginning
-from circuit_widget.circuit.document import Circuit, NodeChoice
+from circuit_widget.circuit.circuit import Circuit, NodeChoice
 from circuit_widget.errors import InterventionError
 from circuit_widget.figure.figure import Figure, FigureEffect, Part
 from circuit_widget.graph import Feature, Graph
@@ -32,7 +32,7 @@ from circuit_widget.widget.experiments.experiments import Experiments
 from circuit_widget.widget.experiments.study_runs import SweepPlan
 from circuit_widget.widget.graphs import Graphs
 from circuit_widget.widget.html_file.write import write_html
-from circuit_widget.widget.opening import FRONTEND, check_bundle, check_given, with_model
+from circuit_widget.widget.preconditions import FRONTEND, check_bundle, check_given, with_model
 from circuit_widget.widget.requests.receiver import Receiver
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from circuit_widget.characters import shortened
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.nodes import NodeKind
 from circuit_widget.wording.text import printable, token_label

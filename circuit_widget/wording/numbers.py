@@ -3,7 +3,7 @@
 import math
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set
+from circuit_widget.intervention.kinds import Ablate, Add, Intervention, Scale, Set, SwapIn
 
 LIKELY = 0.005
 """Probability below which two decimals are both 0."""
@@ -66,8 +66,9 @@ def mark(intervention: Intervention) -> str:
             return plain_number(value) if value < 0 else f"+{plain_number(value)}"
         case Add():
             return "add"
-        case _:
+        case SwapIn():
             return "swap"
+    raise TypeError(f"no mark for {type(intervention).__name__}")
 
 
 def phrase(intervention: Intervention, subject: str, source: str) -> str:
@@ -81,8 +82,9 @@ def phrase(intervention: Intervention, subject: str, source: str) -> str:
             return f"set {subject} {mark(intervention)}"
         case Add():
             return f"add to {subject} {mark(intervention)}"
-        case _:
+        case SwapIn():
             return f"swap {subject} from {source}"
+    raise TypeError(f"no words for {type(intervention).__name__}")
 
 
 def _fixed(value: float, digits: int) -> str:

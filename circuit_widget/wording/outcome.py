@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from circuit_widget.circuit.document import Box, Circuit
+from circuit_widget.circuit.circuit import Box, Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.injected_edges import NEW_ANSWER_SHARE
@@ -18,6 +18,12 @@ from circuit_widget.wording.numbers import LIKELY, VISIBLE_CHANGE, VISIBLE_SHARE
 from circuit_widget.wording.text import apart, printable
 
 MOST_NEW_ANSWERS = 2
+
+SWAPPED_IN = "swapped in"
+"""How features came to be active that are another prompt's."""
+
+MADE_ACTIVE = "made active"
+"""How features came to be active that were not, where a value was set or added."""
 
 FADED_BELOW = 0.3
 """Share of activation, or of probability, below which a box is faded."""
@@ -37,9 +43,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Injected:
-    """The features swapped in from another prompt, drawn as one box beside the box of index `beside`, if there is one."""
+    """The features that an effect injected, drawn as one box beside the box of index `beside`, if there is one.
+
+    `how` says in words how they came: swapped in from another prompt, or made active by a value that was set or added.
+    """
 
     name: str
+    how: str
     features: int
     beside: int | None
 
@@ -109,7 +119,7 @@ def _share_left(changes: Sequence[Intervention]) -> float:
             return 0.0
         case [Scale(factor=factor)]:
             return factor
-        case _:
+        case _:  # set and added to are features alone
             return math.nan
 
 
@@ -151,7 +161,8 @@ def injected(graph: Graph, boxes: tuple[Box, ...], effect: Effect | None) -> Inj
         name = different_words(graph, next((prompt for prompt in swaps if isinstance(prompt, str)), ""))
     nodes = {node for one in effect.interventions for node in changed_nodes(one)}
     beside = next((index for index, box in enumerate(boxes) if nodes & set(box.nodes)), None)
-    return Injected(name or "swapped in", len(effect.injected), beside)
+    how = SWAPPED_IN if any(isinstance(one, SwapIn) for one in effect.interventions) else MADE_ACTIVE
+    return Injected(name or how, how, len(effect.injected), beside)
 
 
 def new_answers(graph: Graph, boxes: Iterable[Box], effect: Effect | None) -> tuple[NewAnswer, ...]:

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EMPTY_CIRCUIT, filter } from "../src/core/circuit";
-import { openedBy } from "../src/core/opened";
+import { openedBy } from "../src/core/open-bands";
 import type { Filters } from "../src/core/types";
 import { FilterControl } from "../src/map/filters";
 import { closeBand, openBand } from "../src/store/bands";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { History } from "../src/core/history";
+import { History } from "../src/core/undo-stack";
 
 it("goes back and forth through values, naming each step", () => {
   const history = new History<string>();

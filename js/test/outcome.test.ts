@@ -49,7 +49,7 @@ describe("beside a box", () => {
 });
 
 describe("the box of what a swap brings in", () => {
-  const found = { name: "California", title: "", features: 3, beside: ["s1"] };
+  const found = { name: "California", how: "swapped in", title: "", features: 3, beside: ["s1"] };
   const size = { width: 600, height: 400 };
   const box = { id: "s1", name: "Texas", color: 0, nodes: [] };
   const host = { box, name: "Texas", kind: null, x: 300, y: 200, w: 80, h: 30, cards: 2 };

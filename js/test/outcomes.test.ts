@@ -46,7 +46,12 @@ interface ActivationCase extends Case {
 }
 
 interface InjectedCase extends Case {
-  readonly injected: { readonly name: string; readonly features: number; readonly beside: string | null } | null;
+  readonly injected: {
+    readonly name: string;
+    readonly how: string;
+    readonly features: number;
+    readonly beside: string | null;
+  } | null;
 }
 
 interface AnswersCase extends Case {
@@ -105,7 +110,12 @@ describe("activations of boxes", () => {
 describe("what came in", () => {
   test.each(fixture.injected as unknown as InjectedCase[])("$case", ({ injected, ...rest }) => {
     const found = injectedBy(snapshot, displayed, effectOf(rest));
-    const summary = found && { name: found.name, features: found.features, beside: found.beside[0] ?? null };
+    const summary = found && {
+      name: found.name,
+      how: found.how,
+      features: found.features,
+      beside: found.beside[0] ?? null,
+    };
     expect(summary).toEqual(injected);
   });
 });

@@ -16,7 +16,7 @@ from circuit_widget.attribution.targets import (
     target_to_json,
 )
 from circuit_widget.errors import PromptError
-from circuit_widget.tracing.target_source import target_source_of
+from circuit_widget.tracing.target_readout import target_source_of
 from tests.models import PROMPT_IDS, reference_model, run_of, tiny_model
 
 PROMPT = "the capital of France is"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from tests.browser.conftest import OpenNotebook
 from tests.browser.widget_view import FEATURES, LOAD, SHOW, WidgetView
 

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from circuit_widget.characters import half_character
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.demo.groups import capital_features, state_features
 from circuit_widget.graph import Graph
 from circuit_widget.loading import load

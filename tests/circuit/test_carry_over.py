@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circuit_widget.circuit.carry_over import carry_over
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import NodeError
 from circuit_widget.graph import Graph
 from circuit_widget.loading import load
-from circuit_widget.model.tokens.alignment import counterparts
+from circuit_widget.model.tokens.counterparts import counterparts
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from circuit_widget.circuit.document import Circuit, Supernode
+from circuit_widget.circuit.circuit import Circuit, Supernode
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.graph import Feature
 from tests.graph.graphs import random_graph

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import CircuitError
 from tests.graph.mutations import change_bytes, change_value
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.filters import Filters
 from circuit_widget.errors import CircuitError
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.display.visible_graph import (
     READABLE_EDGES,
     READABLE_NODES,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.display.token_runs import runs_without
 from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.graph import Graph, PromptToken

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.graph import Graph, PromptToken, Target
 from tests.display.write_visible import FIXTURE, table, whole

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph
 from tests.widget.small_graph import small_graph
 

@@ -17,9 +17,9 @@ from circuit_widget.cli import main
 from circuit_widget.demo import TRANSCODERS
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.examples import folder as folders
-from circuit_widget.examples.identity import identity_of
 from circuit_widget.examples.manifest import read_manifest
 from circuit_widget.examples.reader import open_examples
+from circuit_widget.examples.weights_hash import identity_of
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.replacement_model import ReplacementModel
 from tests.examples.models import contents, neuron_model, random_texts

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from circuit_widget.examples import levels, strongest_examples
+from circuit_widget.examples import activation_ranges, strongest_examples
 from circuit_widget.examples.batch import batches_of, mixed, passages_of
 from circuit_widget.examples.histogram import BINS, Histograms
 
@@ -43,11 +43,11 @@ def test_of_equal_ones_the_earlier_is_kept() -> None:
 
 def test_each_range_keeps_the_examples_of_smallest_priority() -> None:
     values = torch.tensor([[7.0, 6.0, 5.0, 4.0, 3.0, 1.5, 0.1, 0.2, 0.0]])
-    found = levels.level_of(values, torch.tensor([3]))
+    found = activation_ranges.level_of(values, torch.tensor([3]))
     assert found.tolist()[0][:8] == [0, 0, 0, 0, 1, 2, 3, 3]
     priorities = torch.tensor([[40, 30, 20, 10, 5, 5, 9, 8, 0]])
     texts = torch.tensor([[4, 3, 2, 1, 5, 6, 9, 8, 0]])
-    order, filled = levels.choose(found, priorities, texts, values > 0)
+    order, filled = activation_ranges.choose(found, priorities, texts, values > 0)
     kept = [[values[0, column].item() for column in part] for part in order.unflatten(1, (4, 3))[0].tolist()]
     full = filled.unflatten(1, (4, 3))[0].tolist()
     named = [
@@ -59,7 +59,9 @@ def test_each_range_keeps_the_examples_of_smallest_priority() -> None:
 def test_a_passage_is_chosen_at_random_once() -> None:
     values = torch.full((1, 5), 1.0)
     texts = torch.tensor([[3, 3, 3, 4, 4]])
-    order, filled = levels.choose(levels.level_of(values, torch.tensor([1])), texts * 10, texts, values > 0)
+    order, filled = activation_ranges.choose(
+        activation_ranges.level_of(values, torch.tensor([1])), texts * 10, texts, values > 0
+    )
     assert order[0][filled[0]].tolist() == [0, 3]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.intervention import Ablate, Effect, Intervention, SwapIn
 from circuit_widget.nodes import Feature, feature_id, logit_id, token_id

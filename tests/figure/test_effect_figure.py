@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.figure import Figure
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.effect_scene import draw_effect

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.errors import FigureError, NodeError
 from circuit_widget.figure.figure import Figure, make_figure

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import make_figure, read_recipe
 from tests.figure.graphs import HOSTILE, HOSTILE_ANSWERS, circuit_of_dallas, dallas, texas_ablated

@@ -11,7 +11,7 @@ import pypdf
 import pytest
 
 from circuit_widget.characters import repaired
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.figure.figure import Figure, make_figure, read_recipe
 from circuit_widget.figure.output.svg import RECIPE_NAMESPACE, allowed

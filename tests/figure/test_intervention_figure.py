@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure, make_figure
 from circuit_widget.figure.scene import style

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.figure import Figure, make_figure
 from circuit_widget.figure.layout.map_labels import (
     LABEL_CLEAR,

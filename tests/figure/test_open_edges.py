@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.figure.figure import make_figure
 from circuit_widget.figure.layout.open_edge import LEAST_WHOLE, OPEN_WIDTH, open_edge

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from circuit_widget.circuit.box_edges import node_edges
-from circuit_widget.circuit.document import Box, Circuit
+from circuit_widget.circuit.circuit import Box, Circuit
 from circuit_widget.figure.scene.onward import onward_links
 from circuit_widget.intervention import Effect
 from circuit_widget.intervention.injected_edges import AnswerInput, InjectedEdges
@@ -101,7 +101,7 @@ def test_what_came_in(entry: dict[str, Any]) -> None:
     else:
         assert found is not None
         beside = None if found.beside is None else boxes[found.beside].id
-        assert {"name": found.name, "features": found.features, "beside": beside} == entry["injected"]
+        assert {"name": found.name, "how": found.how, "features": found.features, "beside": beside} == entry["injected"]
 
 
 @pytest.mark.parametrize("entry", FIXTURE["answers"], ids=lambda entry: entry["case"])

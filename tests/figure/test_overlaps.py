@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.figure import Part, make_figure
 from circuit_widget.figure.layout.map_labels import Area
 from circuit_widget.figure.scene import style

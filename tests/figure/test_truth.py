@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from circuit_widget.circuit.box_edges import box_edges, node_edges
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.display.visible_graph import VisibleGraph, visible_graph
 from circuit_widget.figure.layout.map_layout import MapLayout, map_layout
 from circuit_widget.figure.layout.routing import Trunk, map_edge

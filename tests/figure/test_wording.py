@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.intervention.kinds import intervention_from_json
 from circuit_widget.intervention.mode import read_mode
 from circuit_widget.widget.state.experiment import experiment_name

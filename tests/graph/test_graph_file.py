@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save, save_file
 from circuit_widget.errors import GraphFileError
 from circuit_widget.graph import Graph, PromptToken
 from circuit_widget.graph.arrays import ARRAYS
-from circuit_widget.graph.document import description
+from circuit_widget.graph.header_json import description
 from circuit_widget.system.file_kind import GRAPH_FORMAT
 from tests.graph.graphs import random_graph
 

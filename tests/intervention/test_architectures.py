@@ -180,7 +180,7 @@ def test_a_constrained_effect_is_a_plain_pass_with_clamped_outputs(case: Case, c
 
 @in_turn
 @pytest.mark.parametrize(
-    "conditions", [Conditions(), Conditions(frozen_attention=True), Conditions(clamped=range(1, 3))]
+    "conditions", [Conditions(), Conditions(frozen_attention=True), Conditions(frozen_mlps=range(1, 3))]
 )
 def test_a_partial_rerun_is_a_full_one(case: Case, conditions: Conditions) -> None:
     model, sites = case.model.model, case.model.transcoders

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from circuit_widget.attribution.targets import Contrast
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Effect, Set

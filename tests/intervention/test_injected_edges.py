@@ -14,7 +14,7 @@ from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.nodes import Feature
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.system.plain_torch import inference
-from circuit_widget.tracing.target_source import chosen_targets
+from circuit_widget.tracing.target_readout import chosen_targets
 from circuit_widget.wording.outcome import changed_nodes
 from tests.models import PROMPT_IDS, reference_model, tiny_model
 

@@ -8,7 +8,7 @@ import pytest
 from circuit_widget.attribution.targets import choose_targets
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Add, Scale, Set, SwapIn
-from circuit_widget.tracing.target_source import target_source_of
+from circuit_widget.tracing.target_readout import target_source_of
 from circuit_widget.tracing.trace import trace_run
 from tests.cases import Case, case_of
 from tests.models import PROMPT_IDS, run_of

@@ -13,8 +13,8 @@ import torch
 from circuit_widget.errors import Cancelled, InterventionError, NodeError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn, intervention_from_json
+from circuit_widget.model.architectures import INPUT_SITES, OUTPUT_SITES
 from circuit_widget.model.sampling import SampledToken
-from circuit_widget.model.sites import INPUT_SITES, OUTPUT_SITES
 from circuit_widget.nodes import Everywhere, Feature
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.generation import Generation

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import Cancelled, InterventionError, NodeError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Ablate, Scale

@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerFast
 
 from circuit_widget.examples.batch import BEFORE, CONTEXT
 from circuit_widget.examples.layer_state import LayerState
-from circuit_widget.labels.alike import AlikeWords
 from circuit_widget.labels.evidence import Evidence, FirstEvidence, WordCounts
+from circuit_widget.labels.similar_words import AlikeWords
 from circuit_widget.labels.vocabulary import Spelling, Vocabulary
 
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from circuit_widget.errors import LoadError
+from circuit_widget.model.architectures import ARCHITECTURES, INPUT_SITES, OUTPUT_SITES
 from circuit_widget.model.capture import capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.self_check import check_pieces, rebuild_logits
-from circuit_widget.model.sites import ARCHITECTURES, INPUT_SITES, OUTPUT_SITES
 from tests.architectures import CONFIGURATIONS, THOROUGH, every_configuration, model_of, network_of
 from tests.models import hooks_of, tokenizer
 

@@ -83,7 +83,7 @@ def test_a_model_over_four_devices_is_captured_frozen_and_run_again_where_its_la
         frozen = freeze(model, captured)
         assert [layer.device for layer in frozen.layers] == [FIRST, SECOND, SECOND]
         assert model.unembed(frozen.propagate(lambda _, x: x, 0)).device == FOURTH
-        for conditions in (Conditions(), Conditions(frozen_attention=True), Conditions(clamped=range(3))):
+        for conditions in (Conditions(), Conditions(frozen_attention=True), Conditions(frozen_mlps=range(3))):
             again = rerun(model, captured, lambda _, x: x, first_layer=0, first_position=3, conditions=conditions)
             assert again.logits.device == FOURTH
             assert [again.mlp_inputs[layer].device for layer in range(3)] == [FIRST, SECOND, SECOND]

@@ -9,9 +9,9 @@ import torch
 
 from circuit_widget.errors import LoadError, NodeError
 from circuit_widget.feature_card import FeatureCard
+from circuit_widget.model.architectures import ARCHITECTURES
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.norm import norm_weight
-from circuit_widget.model.sites import ARCHITECTURES
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import CONFIGURATIONS, THOROUGH, model_of

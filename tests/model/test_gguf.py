@@ -11,8 +11,8 @@ import torch
 
 from circuit_widget import load
 from circuit_widget.errors import LoadError
+from circuit_widget.model.architectures import ARCHITECTURES
 from circuit_widget.model.gguf_file import read_gguf
-from circuit_widget.model.sites import ARCHITECTURES
 from tests.architectures import network_of
 from tests.cases import assert_close
 from tests.models import PROMPT_IDS, tokenizer

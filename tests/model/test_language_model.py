@@ -10,12 +10,12 @@ import transformers
 
 from circuit_widget.errors import LoadError, PromptError
 from circuit_widget.loading import load
+from circuit_widget.model.architectures import ARCHITECTURES, Sites
 from circuit_widget.model.capture import capture
 from circuit_widget.model.device import choose_device, choose_dtype
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.network_loading import load_language_model
 from circuit_widget.model.self_check import check_pieces
-from circuit_widget.model.sites import ARCHITECTURES, Sites
 from circuit_widget.replacement_model import ReplacementModel
 from tests.architectures import THOROUGH, network_of
 from tests.models import PROMPT_IDS, REFERENCE, tiny_network, tiny_transcoders, tokenizer
@@ -126,7 +126,7 @@ def test_an_unknown_architecture_is_named_with_the_nearest_and_the_file_to_exten
         load(tmp_path, TRANSCODERS)
     assert "'gpt_neoy' is not supported" in str(refusal.value)
     assert "(nearest: gpt_neo)" in str(refusal.value)
-    assert "circuit_widget/model/sites.py" in str(refusal.value)
+    assert "circuit_widget/model/architectures.py" in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", ["biogpt", "dbrx", "whale", "x"])

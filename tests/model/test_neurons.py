@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from circuit_widget.errors import LoadError
+from circuit_widget.model.architectures import ARCHITECTURES
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.neurons import NeuronInputs, NeuronLayer
 from circuit_widget.model.self_check import check_neurons
-from circuit_widget.model.sites import ARCHITECTURES
 from tests.architectures import CONFIGURATIONS, model_of, with_skips
 from tests.cases import assert_close
 

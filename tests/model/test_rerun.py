@@ -72,7 +72,7 @@ def test_clamped_features_of_two_layers_keep_their_values_although_one_affects_t
 
 
 @pytest.mark.parametrize(
-    "conditions", [Conditions(), Conditions(frozen_attention=True), Conditions(clamped=range(1, 3))]
+    "conditions", [Conditions(), Conditions(frozen_attention=True), Conditions(frozen_mlps=range(1, 3))]
 )
 def test_a_partial_rerun_equals_a_full_one(conditions: Conditions) -> None:
     model = tiny_model().model
@@ -101,7 +101,7 @@ def test_a_partial_rerun_equals_a_full_one(conditions: Conditions) -> None:
 def test_a_rerun_without_an_edit_is_the_captured_pass() -> None:
     model = tiny_model().model
     captured = capture(model, PROMPT_IDS, LAST)
-    for conditions in (Conditions(), Conditions(frozen_attention=True), Conditions(clamped=range(3))):
+    for conditions in (Conditions(), Conditions(frozen_attention=True), Conditions(frozen_mlps=range(3))):
         again = rerun(model, captured, lambda *_: None, first_layer=0, first_position=2, conditions=conditions)
         torch.testing.assert_close(again.logits, captured.logits, atol=1e-5, rtol=1e-5)
 
@@ -145,7 +145,7 @@ def test_a_feature_clamped_above_another_is_changed_by_its_own_difference_alone(
                 change[feature.position] = (value - before.get(feature, 0.0)) * row
         return change
 
-    clamped = Conditions(clamped=range(3))
+    clamped = Conditions(frozen_mlps=range(3))
     expected = rerun(model.model, captured, added, first_layer=0, first_position=0, conditions=clamped)
     np.testing.assert_allclose(effect.logits_after, expected.logits, atol=2e-5, rtol=0)
 

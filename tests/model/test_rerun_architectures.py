@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from circuit_widget.model.architectures import INPUT_SITES
 from circuit_widget.model.capture import Capture, capture
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.rerun import Conditions, MlpEdit, rerun
-from circuit_widget.model.sites import INPUT_SITES
 from tests.architectures import THOROUGH, every_configuration, model_of
 from tests.plain_pass import rows_of
 
@@ -128,7 +128,7 @@ def test_frozen_attention_moves_new_values_by_the_captured_patterns(name: str, o
 
 @pytest.mark.parametrize(
     "conditions",
-    [Conditions(), Conditions(frozen_attention=True), Conditions(clamped=range(1, 3))],
+    [Conditions(), Conditions(frozen_attention=True), Conditions(frozen_mlps=range(1, 3))],
     ids=["total", "frozen attention", "clamped"],
 )
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_clamped_layer_has_its_captured_output_whatever_its_input(name: str) -
     model = model_of(name)
     captured = capture(model, PROMPT, POSITION, output_site="mlp_update")
     vector = vector_of(model)
-    clamped = Conditions(clamped=range(LAYER, LAYER + 2))
+    clamped = Conditions(frozen_mlps=range(LAYER, LAYER + 2))
     again = rerun(
         model,
         captured,

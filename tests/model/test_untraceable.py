@@ -8,7 +8,7 @@ import transformers
 from transformers import CONFIG_MAPPING
 
 from circuit_widget.errors import LoadError
-from circuit_widget.model.sites import ARCHITECTURES, row_of, sites_of
+from circuit_widget.model.architectures import ARCHITECTURES, row_of, sites_of
 from circuit_widget.model.source import find_model
 from circuit_widget.model.untraceable import UNTRACEABLE, why_untraceable
 

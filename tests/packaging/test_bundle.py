@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from circuit_widget.widget.opening import BUNDLE, FRONTEND, PANELS
+from circuit_widget.widget.preconditions import BUNDLE, FRONTEND, PANELS
 
 NAMESPACES = {"http://www.w3.org/1998/Math/MathML", "http://www.w3.org/1999/xhtml", "http://www.w3.org/2000/svg"}
 """Names of namespaces, which nothing loads."""

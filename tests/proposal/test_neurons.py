@@ -10,7 +10,7 @@ import circuit_widget as cw
 from circuit_widget.errors import Cancelled
 from circuit_widget.graph import Graph
 from circuit_widget.proposal import Proposals
-from circuit_widget.proposal.alike import NO_SIDE, Alike, alike_neurons
+from circuit_widget.proposal.feature_similarity import NO_SIDE, Alike, alike_neurons
 from circuit_widget.replacement_model import ReplacementModel
 from tests.real.smollm2 import model_directory
 

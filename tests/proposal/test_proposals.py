@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError, InterventionError, NoModelError
 from circuit_widget.graph import Graph, PromptToken, Target
 from circuit_widget.proposal import Proposal, Proposals

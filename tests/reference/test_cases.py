@@ -9,7 +9,7 @@ from circuit_widget.attribution.targets import Contrast, Direction, choose_targe
 from circuit_widget.graph import Graph
 from circuit_widget.intervention import Scale
 from circuit_widget.nodes import Feature
-from circuit_widget.tracing.target_source import target_source_of
+from circuit_widget.tracing.target_readout import target_source_of
 from circuit_widget.tracing.trace import trace_run
 from tests.models import REFERENCE, REFERENCE_CASES, reference_model, run_of
 

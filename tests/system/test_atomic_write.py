@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import CircuitError, CircuitWidgetError, FigureError, GraphFileError
 from circuit_widget.graph import Graph
 from circuit_widget.system import atomic_write
@@ -148,7 +148,7 @@ def test_the_error_has_the_systems_own_text(
 
 FULL = """
 import resource, sys
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph
 graph, circuit = Graph.load(sys.argv[1]), Circuit.load(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))

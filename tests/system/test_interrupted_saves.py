@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph
 from tests.figure.graphs import dallas
 from tests.graph.graphs import random_graph
@@ -77,7 +77,7 @@ def test_an_interrupt_at_any_point_leaves_one_whole_file(tmp_path: Path, kind: s
 KILLED = """
 import os, random, signal, sys, time
 from circuit_widget.graph import Graph
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from tests.graph.graphs import random_graph
 graphs = [random_graph(3), random_graph(4)]
 circuits = [Circuit().group(name, ["1_2_3"]) for name in ("old", "new")]

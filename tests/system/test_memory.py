@@ -8,7 +8,7 @@ import torch
 from circuit_widget.errors import OutOfMemory
 from circuit_widget.system import memory
 from circuit_widget.system.memory import available_memory, free_memory, is_out_of_memory, within_memory
-from circuit_widget.transcoder.loading import Loading
+from circuit_widget.transcoder.encoder_placement import Loading
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ import pytest
 
 from circuit_widget.attribution.targets import Contrast
 from circuit_widget.errors import PromptError
-from circuit_widget.graph.identity import identity
+from circuit_widget.graph.graph_hash import identity
 from circuit_widget.loading import load
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.tracing.tracing_again import TraceChanges, target_of, trace_again

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
-from circuit_widget.transcoder.loading import Loading
-from circuit_widget.transcoder.reading import AnyTranscoders
+from circuit_widget.transcoder.read_transcoders import AnyTranscoders
 
 CPU = torch.device("cpu")
 LOADING = Loading(lambda layer: CPU)

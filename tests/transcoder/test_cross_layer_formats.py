@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.hook_names import HookSites
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.read_transcoders import read_transcoders
 from tests.transcoder.layouts import (
     CLOSE,
     CPU,

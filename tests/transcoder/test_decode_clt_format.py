@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from circuit_widget.transcoder.folder import Folder
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.read_transcoders import read_transcoders
 from tests.transcoder.layouts import (
     CLOSE,
     D_MODEL,

@@ -13,7 +13,7 @@ from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.circuit_tracer import read_circuit_tracer
 from circuit_widget.transcoder.hub import HubReference, find_directory, find_files, fixed_path, parse_reference
 from circuit_widget.transcoder.known_sets import ALIASES, KNOWN_SETS, known_sets
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.read_transcoders import read_transcoders
 from tests.transcoder.conftest import REVISION, Cache
 from tests.transcoder.layouts import LOADING, tensors, write_layers
 from tests.transcoder.test_google_formats import npz

@@ -12,7 +12,7 @@ from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning, Load
 from circuit_widget.transcoder import joint_top_k
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.read_transcoders import read_transcoders
 from tests.transcoder.layouts import D_MODEL, FEATURES, LOADING, Tensors, normal
 
 LAYERS, TOKENS, K = 3, 7, 2

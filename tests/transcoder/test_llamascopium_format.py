@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
 from circuit_widget.transcoder.folder import Folder
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.read_transcoders import read_transcoders
 from tests.transcoder.layouts import D_MODEL, FEATURES, LOADING, Tensors, activations, normal, outputs, same_for_some
 
 NORM = "dataset_average_activation_norm."

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.folder import Folder
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.read_transcoders import read_transcoders
 from tests.transcoder.layouts import LOADING
 
 ONE = torch.zeros(2, 3)

@@ -16,9 +16,9 @@ from circuit_widget.intervention import Ablate
 from circuit_widget.loading import load
 from circuit_widget.nodes import ErrorNode, Feature
 from circuit_widget.replacement_model import ReplacementModel
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
-from circuit_widget.transcoder.loading import Loading
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.read_transcoders import read_transcoders
 from tests.models import PROMPT_IDS, tiny_network, tokenizer
 from tests.transcoder.layouts import CPU, D_MODEL, FEATURES, normal, tensors, write_folder
 from tests.transcoder.test_dictionary_learning_format import config as dictionary_settings

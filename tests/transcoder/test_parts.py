@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
-from circuit_widget.model import origin
+from circuit_widget.model import file_provenance
 from circuit_widget.model.loading import Parts, read_parts, transcoder_folder
 from tests.architectures import network_of
 from tests.models import REFERENCE, tiny_network, tokenizer
@@ -178,18 +178,18 @@ def test_a_set_of_the_hub_that_is_not_all_there_is_refused_with_the_command_that
 
 
 def test_large_files_are_distinguished_by_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origin, "HASHED_WHOLE", 1000)
-    monkeypatch.setattr(origin, "SAMPLE", 10)
+    monkeypatch.setattr(file_provenance, "HASHED_WHOLE", 1000)
+    monkeypatch.setattr(file_provenance, "SAMPLE", 10)
     file = tmp_path / "large"
     content = bytearray(2000)
     file.write_bytes(content)
-    first = origin.file_hash(file)
+    first = file_provenance.file_hash(file)
     assert first.startswith("sha256-sampled:")
-    assert origin.file_hash(file) == first
+    assert file_provenance.file_hash(file) == first
     for index in (0, 1999):
         changed = bytearray(content)
         changed[index] = 1
         file.write_bytes(changed)
-        assert origin.file_hash(file) != first
+        assert file_provenance.file_hash(file) != first
     file.write_bytes(bytes(2001))
-    assert origin.file_hash(file) != first
+    assert file_provenance.file_hash(file) != first

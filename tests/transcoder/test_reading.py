@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.folder import Folder
-from circuit_widget.transcoder.reading import LAYOUTS, read_transcoders
+from circuit_widget.transcoder.read_transcoders import LAYOUTS, read_transcoders
 from tests.transcoder.layouts import LOADING, tensors, write_cross_layer, write_folder, write_layers
 from tests.transcoder.test_google_formats import DATA, google, hook_points, npz
 from tests.transcoder.test_google_formats import write_google_cross_layer as write_google

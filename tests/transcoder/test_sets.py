@@ -7,13 +7,13 @@ import torch
 from safetensors.torch import save_file
 
 from circuit_widget.errors import LoadError
+from circuit_widget.transcoder import encoder_placement as loading_module
 from circuit_widget.transcoder import layer as layer_module
-from circuit_widget.transcoder import loading as loading_module
 from circuit_widget.transcoder.activation import JumpReLU, TopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
+from circuit_widget.transcoder.encoder_placement import Loading, load_encoder
 from circuit_widget.transcoder.formats import layer_files
 from circuit_widget.transcoder.formats.circuit_tracer import read_circuit_tracer
-from circuit_widget.transcoder.loading import Loading, load_encoder
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 from tests.transcoder.layouts import CPU, D_MODEL, FEATURES, LOADING, tensors, write_layers
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from circuit_widget.errors import CircuitWidgetWarning, LoadError
 from circuit_widget.transcoder.activation import JumpReLU, ReLU, TopK
 from circuit_widget.transcoder.folder import Folder
-from circuit_widget.transcoder.reading import read_transcoders
+from circuit_widget.transcoder.read_transcoders import read_transcoders
 from tests.transcoder.layouts import D_MODEL, FEATURES, LOADING, Tensors, tensors, write_cross_layer, write_folder
 from tests.transcoder.test_google_formats import google, hook_points
 from tests.transcoder.test_other_formats import saelens_settings, write_saelens, write_sparsify

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit, Supernode
+from circuit_widget.circuit.circuit import Circuit, Supernode
 from circuit_widget.graph import PromptToken
 from circuit_widget.widget.state.file_names import file_stem
 from tests.widget.conftest import Open

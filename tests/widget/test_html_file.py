@@ -15,7 +15,7 @@ import pytest
 
 from circuit_widget import __version__
 from circuit_widget.characters import repaired
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import Cancelled, CircuitWidgetError, NodeError
 from circuit_widget.examples.record import Example
 from circuit_widget.feature_card import FeatureCard

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.document_json import WORK_VERSION
 from circuit_widget.errors import CircuitError
 from circuit_widget.intervention.injected_edges import AnswerInput

@@ -3,7 +3,7 @@
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.widget.wire.graph_messages import ProposalMessage, ProposalsMessage
 from circuit_widget.widget.wire.schema import parse

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import MessageError, NoModelError, PromptError
 from circuit_widget.loading import load
 from circuit_widget.widget.graphs import MOST_EARLIER

@@ -12,8 +12,8 @@ import pytest
 from circuit_widget import Circuit, Feature
 from circuit_widget.errors import CircuitWidgetError, MessageError, NodeError
 from circuit_widget.graph import Graph
-from circuit_widget.widget.opening import BUNDLE, FRONTEND, PANELS
 from circuit_widget.widget.packed_bundle import PackedBundle, packed_bundle
+from circuit_widget.widget.preconditions import BUNDLE, FRONTEND, PANELS
 from circuit_widget.widget.widget import CircuitWidget
 from tests.models import tiny_model
 from tests.widget.conftest import Open

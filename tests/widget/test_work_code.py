@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.widget.state.history import HistoryEntry
 from circuit_widget.widget.state.work import Work
 from circuit_widget.widget.state.work_code import circuit_code, work_code

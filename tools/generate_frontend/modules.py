@@ -113,7 +113,7 @@ def _wording() -> list[str]:
         constant("MODES", modes, "The modes by name, and what each freezes."),
         *_taken(mode, "RANGE_FROZEN"),
         *_taken(numbers, "NO_NUMBER", "LARGEST_FIXED", "LIKELY", "VISIBLE_CHANGE", "VISIBLE_SHARE"),
-        *_taken(outcome, "FADED_BELOW", "MOST_NEW_ANSWERS"),
+        *_taken(outcome, "SWAPPED_IN", "MADE_ACTIVE", "FADED_BELOW", "MOST_NEW_ANSWERS"),
         *_taken(injected_edges, "NEW_ANSWER_SHARE"),
         *_taken(names, "LONGEST_LAYER_NAME", "BASIS_WORDS", "BASIS_CAUTIONS"),
     ]

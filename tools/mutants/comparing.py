@@ -25,14 +25,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a node counts as stable where its only path is pruned",
-        GRAPH + "stability.py",
+        GRAPH + "pruning_stability.py",
         "node_kept[part.columns[left.columns]] += 1",
         "node_kept[part.columns] += 1",
         STABILITY,
     ),
     Mutation(
         "an edge counts once for all edge thresholds",
-        GRAPH + "stability.py",
+        GRAPH + "pruning_stability.py",
         "counts += left.edges",
         "counts = counts | left.edges",
         STABILITY,

@@ -50,14 +50,14 @@ MUTATIONS = (
     ),
     Mutation(
         "neurons that raise the answer are with those that lower it",
-        PROPOSAL + "alike.py",
+        PROPOSAL + "feature_similarity.py",
         " | (side[:, None] * side[None] < 0)",
         "",
         ("tests/proposal/test_neurons.py",),
     ),
     Mutation(
         "neurons at different tokens are in one group",
-        PROPOSAL + "alike.py",
+        PROPOSAL + "feature_similarity.py",
         "(position[:, None] != position[None]) | ",
         "",
         ("tests/proposal/test_neurons.py",),

@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from circuit_widget import __version__
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.display.visible_graph import thresholds_of
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.output import pdf, png, tikz

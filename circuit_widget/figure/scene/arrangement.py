@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from circuit_widget.circuit.box_edges import box_edges, node_edges
-from circuit_widget.circuit.document import Box, Circuit
+from circuit_widget.circuit.circuit import Box, Circuit
 from circuit_widget.figure.layout.beside import answers_beside, box_beside
 from circuit_widget.figure.layout.circuit_layout import (
     BOX_TEXT,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from circuit_widget.circuit.document import Box
+from circuit_widget.circuit.circuit import Box
 from circuit_widget.figure.layout.circuit_layout import (
     CircuitLayout,
     PlacedBox,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.filters import Filters
 from circuit_widget.display.filtering import known_stability
 from circuit_widget.figure.scene import style

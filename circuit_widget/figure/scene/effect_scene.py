@@ -1,6 +1,6 @@
 """An effect as bars: output probabilities before and after, activations measured and predicted."""
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Paint, Pen
 from circuit_widget.graph import Graph

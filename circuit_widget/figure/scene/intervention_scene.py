@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.layout.circuit_layout import BOX_TEXT
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.arrangement import circuit_picture

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.layout.routing import Route
 from circuit_widget.figure.layout.strokes import MOST_BAND_PRESENCE, RIM_WIDTH
 from circuit_widget.figure.scene import style
@@ -81,14 +81,16 @@ def number_entry(missing: int, drawn: int) -> Entry:
 
 
 def outcome_entries(picture: CircuitPicture, controls: Controls | None) -> list[Entry]:
-    """Return an entry for each sign of an effect in the picture: a faded box, one swapped in, a new answer, the controls."""
+    """Return an entry for each sign of an effect in the picture: a faded box, one brought in, a new answer, the controls."""
     entries: list[Entry] = []
     if any(outcome.faded for outcome in picture.outcomes):
         faded = Paint(style.BACKGROUND, mixed_with_white(style.BOX_EDGE, style.FADED), 0.9)
         entries.append((f"below {percent(FADED_BELOW)} of before", 16.0, _small_box(faded)))
     if picture.injected is not None:
         edges = ", edges: direct effects on this prompt" if picture.onward else ""
-        entries.append((f"swapped in{edges}", 16.0, _small_box(Paint(style.INJECTED_GROUND, style.INJECTED, 1.0))))
+        entries.append(
+            (f"{picture.injected.how}{edges}", 16.0, _small_box(Paint(style.INJECTED_GROUND, style.INJECTED, 1.0)))
+        )
     if picture.answers:
         paint = Paint(style.ANSWER_GROUND, style.ANSWER, 0.9, dash=(3.0, 2.0))
         entries.append(("new answer", 16.0, _small_box(paint)))

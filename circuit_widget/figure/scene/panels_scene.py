@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.arrangement import circuit_pictures
 from circuit_widget.figure.scene.circuit_picture import CircuitPicture

@@ -18,9 +18,9 @@ from circuit_widget.arguments import quoted
 from circuit_widget.characters import repaired
 from circuit_widget.errors import GraphFileError
 from circuit_widget.graph.consistency import check_consistency
-from circuit_widget.graph.document import LARGEST, check_plain
 from circuit_widget.graph.graph import JSON, Graph
-from circuit_widget.graph.recipe import LOG_PROBABILITIES
+from circuit_widget.graph.header_json import LARGEST, check_plain
+from circuit_widget.graph.recipe_checks import LOG_PROBABILITIES
 from circuit_widget.nodes import PromptToken, Target, token_name
 from circuit_widget.system.memory import available_memory
 from circuit_widget.system.paths import quoted_path

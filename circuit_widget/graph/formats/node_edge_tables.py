@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuit_widget.arguments import plain_number, quoted
-from circuit_widget.graph.document import LARGEST, description, read_description
+from circuit_widget.graph.header_json import LARGEST, description, read_description
 from circuit_widget.nodes import NodeKind, logit_id
 
 if TYPE_CHECKING:

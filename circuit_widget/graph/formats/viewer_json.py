@@ -13,14 +13,14 @@ import numpy as np
 from circuit_widget.arguments import quoted
 from circuit_widget.characters import repaired
 from circuit_widget.graph.consistency import check_consistency
-from circuit_widget.graph.document import check_plain
 from circuit_widget.graph.formats.json_stream import JsonPiece
 from circuit_widget.graph.formats.viewer_layers import Layered, layered
 from circuit_widget.graph.formats.viewer_links import Links, weights_of
 from circuit_widget.graph.formats.viewer_nodes import ViewerNode, read_nodes
 from circuit_widget.graph.formats.viewer_writing import written_nodes
 from circuit_widget.graph.graph import JSON, Graph
-from circuit_widget.graph.recipe import LOG_PROBABILITIES
+from circuit_widget.graph.header_json import check_plain
+from circuit_widget.graph.recipe_checks import LOG_PROBABILITIES
 from circuit_widget.nodes import UNKNOWN_TOKEN, NodeKind, PromptToken, Target
 
 SMALLEST_PROBABILITY = 1e-38

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
 from circuit_widget.arguments import quoted
-from circuit_widget.graph.document import LARGEST
 from circuit_widget.graph.formats.viewer_nodes import ViewerNode
+from circuit_widget.graph.header_json import LARGEST
 from circuit_widget.system.memory import available_memory
 
 SHARE_OF_MEMORY = 0.8

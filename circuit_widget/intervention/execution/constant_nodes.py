@@ -13,7 +13,7 @@ from torch import Tensor
 from circuit_widget.intervention.execution.resolve import ConstantNode, ResolveContext
 from circuit_widget.nodes import ErrorNode, TokenNode
 from circuit_widget.tracing.activations import values_of
-from circuit_widget.tracing.errors import errors_at
+from circuit_widget.tracing.error_vectors import errors_at
 from circuit_widget.tracing.prompt_run import PromptRun
 
 

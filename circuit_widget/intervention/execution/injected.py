@@ -26,7 +26,7 @@ from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.activations import active_rows
 from circuit_widget.tracing.neuron_nodes import neuron_layers
 from circuit_widget.tracing.prompt_run import PromptRun
-from circuit_widget.tracing.target_source import chosen_targets, target_source_of
+from circuit_widget.tracing.target_readout import chosen_targets, target_source_of
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
 MOST_ANSWERS = 4

@@ -26,7 +26,7 @@ from circuit_widget.model.rerun import Batch, Conditions, Edit, rerun_batch
 from circuit_widget.progress import IsCancelled
 from circuit_widget.system.plain_torch import inference
 from circuit_widget.tracing.prompt_run import PromptRun
-from circuit_widget.tracing.target_source import final_normed
+from circuit_widget.tracing.target_readout import final_normed
 from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
 from circuit_widget.transcoder.transcoder_set import TranscoderSet
 
@@ -94,27 +94,27 @@ class _ClampEdit:
     """What a plan adds to each MLP's output: `(value - activation) * decoder row` for each feature that writes there.
 
     `value` is what the feature is clamped at. `activation` is what it would otherwise be in this re-run, encoded from
-    what it reads now; at layers whose MLP output is clamped it is its activation on the prompt, which that output
+    what it reads now; at layers whose MLP output is frozen it is its activation on the prompt, which that output
     contains. Clamped errors add a constant: their change from what they are on the prompt.
 
-    A cross-layer feature that reads at or below the end of a clamped range does not write to layers past the range:
+    A cross-layer feature that reads at or below the end of the frozen layers does not write to layers past them:
     the MLPs there respond to the change themselves, and it would count twice. A transcoder's skip connection is linear
-    and not a feature: a clamped MLP output still follows it, as edges do.
+    and not a feature: a frozen MLP output still follows it, as edges do.
     """
 
     def __init__(self, transcoders: TranscoderSet, plan: ClampPlan, conditions: Conditions, captured: Capture) -> None:
         self._transcoders = transcoders
         self._plan = plan
-        self._clamped_layers = conditions.clamped
+        self._frozen_layers = conditions.frozen_mlps
         self._captured = captured
         self._now: dict[int, Tensor] = {}
 
     def __call__(self, layer: int, x: Float[Tensor, "rows d_model"]) -> Float[Tensor, "rows d_model"] | None:
         plan, start = self._plan, self._plan.first_position
-        if layer in plan.layers and layer not in self._clamped_layers:
+        if layer in plan.layers and layer not in self._frozen_layers:
             self._now[layer] = self._activations_now(layer, plan.layers[layer], x)
         sources = [source for source in plan.layers if source <= layer and self._writes_to(source, layer)]
-        skip = self._transcoders.skip(layer) if layer in self._clamped_layers else None
+        skip = self._transcoders.skip(layer) if layer in self._frozen_layers else None
         error_writes = [one for one in plan.error_writes.get(layer, ()) if self._writes_to(one.source, layer)]
         if skip is None and not sources and not error_writes:
             return None
@@ -122,7 +122,7 @@ class _ClampEdit:
         added = torch.zeros_like(x) if skip is None else (x - before) @ skip.T
         for source in sources:
             index = plan.layers[source].index
-            now = plan.before[index] if layer in self._clamped_layers else self._now[source]
+            now = plan.before[index] if layer in self._frozen_layers else self._now[source]
             changes = plan.values[index] - now.to(plan.before.device)
             add_feature_writes(added, self._transcoders, plan, source, layer, changes, start)
         for one in error_writes:
@@ -144,7 +144,7 @@ class _ClampEdit:
 
     def _writes_to(self, source: int, layer: int) -> bool:
         """Return whether clamped nodes of layer `source` write to `layer`."""
-        past = len(self._clamped_layers) > 0 and source <= self._clamped_layers[-1] < layer
+        past = len(self._frozen_layers) > 0 and source <= self._frozen_layers[-1] < layer
         return layer in self._transcoders.written_layers(source) and not past
 
 

@@ -14,7 +14,7 @@ from circuit_widget.attribution.targets import ChosenTarget, Contrast
 from circuit_widget.graph import Graph
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.tracing.prompt_run import PromptRun
-from circuit_widget.tracing.target_source import chosen_targets
+from circuit_widget.tracing.target_readout import chosen_targets
 
 
 @dataclass(frozen=True)

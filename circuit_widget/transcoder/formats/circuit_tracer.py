@@ -20,6 +20,7 @@ from circuit_widget.system.warning import warn
 from circuit_widget.transcoder import hub
 from circuit_widget.transcoder.activation import Activation, TopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats import gemma_scope, gemma_scope_2
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
@@ -42,7 +43,6 @@ from circuit_widget.transcoder.formats.settings import (
 )
 from circuit_widget.transcoder.hook_names import STATED
 from circuit_widget.transcoder.known_sets import UNSTATED_K
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
 PER_LAYER = Table(

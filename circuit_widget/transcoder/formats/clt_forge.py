@@ -21,12 +21,12 @@ from torch import Tensor
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import JumpReLU
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_parts import LayerParts, make_layers
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_one_of, refuse_other_numbers, words
 from circuit_widget.transcoder.formats.tensor_names import files_with, has_tensor, tensor_names
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 
 SIGN = r"estimated_norm_scaling_factor_in|log_threshold"

@@ -22,6 +22,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.system.warning import warn
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU, TopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_parts import LayerParts, make_layers, times
@@ -34,7 +35,6 @@ from circuit_widget.transcoder.formats.settings import (
     words,
 )
 from circuit_widget.transcoder.formats.tensor_names import files_with, has_tensor
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 
 SIGN = r"encoder\.W"

@@ -24,13 +24,13 @@ from torch import Tensor
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU, TopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_parts import LayerParts, make_layers, times
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, one_of, read_json, refuse_other_numbers, words
 from circuit_widget.transcoder.formats.tensor_names import files_with, has_tensor
 from circuit_widget.transcoder.hook_names import HookSites
-from circuit_widget.transcoder.loading import Loading
 
 SIGN = r"encoder_module\.encoders\.\d+\.weight"
 """Name of a tensor that no other layout has."""

@@ -17,6 +17,7 @@ import torch
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU, TopK
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_files import at_layers, one_each
@@ -29,7 +30,6 @@ from circuit_widget.transcoder.formats.settings import (
     whole_number,
     words,
 )
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 
 WEIGHTS_FILE = r"(?:.*/)?ae\.pt"

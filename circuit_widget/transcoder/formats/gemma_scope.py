@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from circuit_widget.errors import LoadError
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.layer_files import (
     ActivationOf,
@@ -21,7 +22,6 @@ from circuit_widget.transcoder.formats.layer_files import (
     one_file,
     read_per_layer,
 )
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 
 TABLE = Table(

@@ -13,6 +13,7 @@ from pathlib import Path
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder import hook_names
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_files import (
@@ -29,7 +30,6 @@ from circuit_widget.transcoder.formats.layer_files import (
 )
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers
 from circuit_widget.transcoder.hook_names import HookSites
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
 TABLE = Table(

@@ -21,6 +21,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.system.warning import warn
 from circuit_widget.transcoder.activation import ReLU
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_files import without_gaps
@@ -28,7 +29,6 @@ from circuit_widget.transcoder.formats.layer_parts import LayerParts, make_layer
 from circuit_widget.transcoder.formats.settings import Keys, read_json, refuse_other_numbers, whole_number, words
 from circuit_widget.transcoder.formats.tensor_names import has_tensor
 from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders, MeanNorms
-from circuit_widget.transcoder.loading import Loading
 
 SIGN = r"W_dec_norm(_\d+)?"
 """Names of tensors that no other layout has."""

@@ -11,9 +11,9 @@ import torch
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU
+from circuit_widget.transcoder.encoder_placement import EncoderPlacement, Loading, load_encoder
 from circuit_widget.transcoder.formats.checked_file import READ_TO_CHECK, CheckedFile
 from circuit_widget.transcoder.layer import TranscoderLayer
-from circuit_widget.transcoder.loading import EncoderPlacement, Loading, load_encoder
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder
 
 Layer = TypeVar("Layer", bound=TranscoderLayer)

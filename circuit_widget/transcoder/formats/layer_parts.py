@@ -13,10 +13,10 @@ from torch import Tensor
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import Activation
+from circuit_widget.transcoder.encoder_placement import Loading, load_encoder
 from circuit_widget.transcoder.formats.checked_file import READ_TO_CHECK
 from circuit_widget.transcoder.gate import Gate
 from circuit_widget.transcoder.layer import PIECE_BYTES, TranscoderLayer, all_finite
-from circuit_widget.transcoder.loading import Loading, load_encoder
 
 Layer = TypeVar("Layer", bound=TranscoderLayer)
 

@@ -27,6 +27,7 @@ from circuit_widget.errors import LoadError
 from circuit_widget.transcoder import hook_names
 from circuit_widget.transcoder.activation import Activation, JumpReLU, ReLU, TopK, WeightedTopK
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoder, CrossLayerTranscoders
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_files import at_layers, one_each
@@ -41,7 +42,6 @@ from circuit_widget.transcoder.formats.settings import (
 )
 from circuit_widget.transcoder.formats.tensor_names import has_tensor
 from circuit_widget.transcoder.gate import Gate
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 
 SIGN = r"W_E|W_E_glu|dataset_average_activation_norm\..*"

@@ -10,6 +10,7 @@ import torch
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder import hook_names
 from circuit_widget.transcoder.activation import Activation, JumpReLU
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.layer_files import (
     LayerFile,
@@ -21,7 +22,6 @@ from circuit_widget.transcoder.formats.layer_files import (
 )
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, nested, read_json, refuse_other_numbers, words
 from circuit_widget.transcoder.hook_names import STATED, HookSites
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
 TABLE = Table(

@@ -14,6 +14,7 @@ import torch
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import TopK
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.layer_files import (
     LayerFile,
@@ -25,7 +26,6 @@ from circuit_widget.transcoder.formats.layer_files import (
 )
 from circuit_widget.transcoder.formats.settings import Fixed, Keys, read_json, refuse_other_numbers, whole_number
 from circuit_widget.transcoder.hook_names import BLOCK
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
 TABLE = Table(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from circuit_widget.arguments import of_type
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import InterventionError, MessageError, NodeError, NoModelError
 from circuit_widget.figure.figure import Figure, FigureEffect, Part, make_figure
 from circuit_widget.graph import Feature, Graph

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from circuit_widget.arguments import check_callable, entries_of, finite_number
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import InterventionError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.as_code import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.comparison.compare import GraphComparison
 from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure

@@ -11,7 +11,7 @@ import numpy as np
 
 from circuit_widget.arguments import one_line
 from circuit_widget.characters import beginning, shortened
-from circuit_widget.circuit.document import Circuit, NodeChoice
+from circuit_widget.circuit.circuit import Circuit, NodeChoice
 from circuit_widget.errors import CircuitError, NodeError
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import MessageError
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.intervention import Intervention, intervention_from_json

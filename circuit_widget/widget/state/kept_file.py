@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from circuit_widget.arguments import one_line
 from circuit_widget.characters import repaired
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.document_json import WORK_VERSION, check_work_version
 from circuit_widget.errors import CircuitError, CircuitWidgetError
 from circuit_widget.graph import Graph
-from circuit_widget.graph.identity import identity
+from circuit_widget.graph.graph_hash import identity
 from circuit_widget.system.file_kind import WORK_FORMAT, file_kind, foreign, json_kind
 from circuit_widget.system.file_lock import FileLock, Locked
 from circuit_widget.system.paths import quoted_path

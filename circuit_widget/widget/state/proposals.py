@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from circuit_widget.arguments import one_line
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import CircuitError
 from circuit_widget.graph import Graph
 from circuit_widget.nodes import NodeKind

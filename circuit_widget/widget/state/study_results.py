@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from circuit_widget.characters import shortened
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.as_code import generation_code, groups_code, keyword_code, study_code
 from circuit_widget.intervention.effect import Effect

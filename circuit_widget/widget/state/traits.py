@@ -10,7 +10,7 @@ from typing import Any
 
 import traitlets
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.comparison.compare import GraphComparison
 from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.widget.wire.graph_messages import Kept

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph
-from circuit_widget.graph.identity import identity
+from circuit_widget.graph.graph_hash import identity
 from circuit_widget.intervention.as_code import (
     IMPORT,
     call_code,

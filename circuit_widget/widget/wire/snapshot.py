@@ -16,8 +16,8 @@ from circuit_widget.display.visible_graph import MOST_EDGES, MOST_NODES, first_t
 from circuit_widget.errors import MessageError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
-from circuit_widget.graph.recipe import LOG_PROBABILITIES
-from circuit_widget.graph.stability import GraphStability
+from circuit_widget.graph.pruning_stability import GraphStability
+from circuit_widget.graph.recipe_checks import LOG_PROBABILITIES
 from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.widget.wire.snapshot_messages import (
     VERSION,

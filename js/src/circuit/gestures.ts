@@ -2,7 +2,7 @@
 
 import { type ReadonlySignal, type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import type { RefObject } from "preact";
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
 import type { Box } from "../core/types";
 import type { Size } from "../page/size";
 import type { Store } from "../store/store";

@@ -15,10 +15,10 @@ interface Props {
   readonly tie: readonly [number, number] | null | undefined;
 }
 
-/** What was swapped in from another prompt: an orange box beside the one it came in for. */
+/** What an intervention brought in: an orange box beside the one it came in for. */
 export function InjectedMark({ injected, word, place, tie }: Props) {
   const { x, y, w, h, cards } = place;
-  const words = `${injected.name}, swapped in, ${count(injected.features, word)}`;
+  const words = `${injected.name}, ${injected.how}, ${count(injected.features, word)}`;
   return (
     <g
       class="box injected"
@@ -45,7 +45,7 @@ export function tieBetween(place: PlacedBox, host: Placed, outcome: Outcome): re
   return to - from > 12 ? [from, to] : null;
 }
 
-/** Where the box of what was swapped in is, beside the first box that it came in for. */
+/** Where the box of what was brought in is, beside the first box that it came in for. */
 export function placeInjected(
   injected: Injected,
   placed: readonly Placed[],

@@ -1,6 +1,6 @@
 /** What the keys do on a box of the circuit. */
 
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
 import type { Box } from "../core/types";
 import { ARROWS, type ArrowDirection, step } from "../layout/hit";
 import { ablate, groupNodes, ungroupNodes } from "../store/commands";

@@ -5,7 +5,7 @@ import { ratio } from "../core/effect";
 import type { Box, Snapshot } from "../core/types";
 import { featuresOf } from "../store/interventions";
 import type { EffectMessage, InterventionJson } from "../wire/types";
-import { FADED_BELOW, MOST_NEW_ANSWERS, NEW_ANSWER_SHARE } from "../wording/constants";
+import { FADED_BELOW, MADE_ACTIVE, MOST_NEW_ANSWERS, NEW_ANSWER_SHARE, SWAPPED_IN } from "../wording/constants";
 import {
   commonName,
   differentWords,
@@ -112,11 +112,13 @@ export function newAnswers(
 
 /** What the edges of that box are. */
 export const ONWARD_WORDS =
-  "edges: direct effects on this prompt, at the values of the swap, as shares of the input before it";
+  "edges: direct effects on this prompt, at the values of the intervention, as shares of the input before it";
 
-/** What was swapped in from another prompt: one box for all injected features. */
+/** The features that an effect injected: one box for all. */
 export interface Injected {
   readonly name: string;
+  /** How they came: swapped in from another prompt, or made active by a value that was set or added. */
+  readonly how: string;
   readonly title: string;
   readonly features: number;
   /** The boxes it came in for. */
@@ -131,8 +133,10 @@ export function injectedBy(snapshot: Snapshot, boxes: readonly Box[], effect: Ef
   const text = prompts.find((prompt) => typeof prompt === "string");
   const named = labels.length * 2 >= effect.injected.length ? commonName(labels, (label) => label) : "";
   const changed = new Set(effect.interventions.flatMap((one) => one.nodes));
+  const how = effect.interventions.some(({ kind }) => kind === "swap_in") ? SWAPPED_IN : MADE_ACTIVE;
   return {
-    name: named || differentWords(snapshot, text ?? "") || "swapped in",
+    name: named || differentWords(snapshot, text ?? "") || how,
+    how,
     title: [
       // A file that an earlier version wrote has none.
       effect.injected_edges ? ONWARD_WORDS : "its edges were not kept: run the experiment again for them",

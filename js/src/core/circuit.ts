@@ -1,6 +1,6 @@
 /**
  * Edits of the circuit document: pure functions that return a new document, its revision one higher, or throw a
- * CircuitError. The kernel edits by the same rules (circuit_widget/circuit/document.py); both are tested on one table of cases.
+ * CircuitError. The kernel edits by the same rules (circuit_widget/circuit/circuit.py); both are tested on one table of cases.
  */
 
 import type { NodeId } from "../wire/types";

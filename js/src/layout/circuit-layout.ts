@@ -3,7 +3,7 @@
  * The port of circuit_widget/figure/layout/circuit_layout.py.
  */
 
-import { clamp, sum } from "../core/scales";
+import { clamp, sum } from "../core/numbers";
 import { textWidth, wrapped } from "../text/width";
 import {
   BOX_GAP,

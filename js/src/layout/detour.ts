@@ -3,7 +3,7 @@
  * The port of circuit_widget/figure/layout/detour.py.
  */
 
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
 import type { PlacedBox } from "./circuit-layout";
 import { CARD, CLEAR, EDGE, LANE, LEANS, SAMPLES } from "./constants";
 

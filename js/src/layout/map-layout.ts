@@ -3,7 +3,7 @@
  * Units are pixels; y grows downwards.
  */
 
-import { clamp, sum } from "../core/scales";
+import { clamp, sum } from "../core/numbers";
 import { type Positions, runsWithout } from "../core/token-runs";
 import { TOKEN_SIZE } from "../page/constants";
 import { monoWidth, shorten, textWidth, tokenLabel } from "../text/width";

@@ -1,6 +1,6 @@
 /** Rows of the map: how high each is, and where its nodes are in it. Units are pixels; y grows downwards. */
 
-import { sum } from "../core/scales";
+import { sum } from "../core/numbers";
 import { shorten } from "../text/width";
 import { BAND, LANES, NODE_GAP, ROW_GAP, ROW_LABEL_MARGIN, ROW_LABEL_SIZE, ROW_LABEL_SPACE } from "./constants";
 

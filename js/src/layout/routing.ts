@@ -3,7 +3,7 @@
  * The port of circuit_widget/figure/layout/routing.py.
  */
 
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
 import type { PlacedBox } from "./circuit-layout";
 import { BUNDLED, BUNDLED_RISE, CARD, INSET, LEAST_SHARE, PORT_PITCH, TIP_GAP } from "./constants";
 import { type Lane, type Point, risingPath } from "./detour";

@@ -3,7 +3,7 @@
  * The port of circuit_widget/figure/layout/strokes.py. Units are pixels.
  */
 
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
 import {
   ERROR_BAND,
   FAINT_PART,

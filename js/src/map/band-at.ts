@@ -1,6 +1,6 @@
 /** The band of the map at a point of the canvas, and what it is in words. */
 
-import type { BandRange } from "../core/opened";
+import type { BandRange } from "../core/open-bands";
 import type { ClientPoint } from "../page/listen";
 import type { Store } from "../store/store";
 import { closedBands, frameOf, stripOf } from "./scene";

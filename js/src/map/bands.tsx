@@ -2,8 +2,8 @@
 
 import { useMemo } from "preact/hooks";
 import { Button } from "../controls/button";
-import type { BandRange } from "../core/opened";
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
+import type { BandRange } from "../core/open-bands";
 import { closeBand, openBand } from "../store/bands";
 import type { Store } from "../store/store";
 import { showBand } from "./camera";

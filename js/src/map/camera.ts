@@ -1,7 +1,7 @@
 /** Moves of the map's camera, which never leaves the layout; in a new layout it stays at the place that it looked at. */
 
-import type { BandRange } from "../core/opened";
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
+import type { BandRange } from "../core/open-bands";
 import type { ClientPoint } from "../page/listen";
 import type { NodeId } from "../wire/types";
 import { type Camera, frameOf, placeAt, pointOf, type Scene, stripOf } from "./scene";

@@ -1,7 +1,7 @@
 /** A strip above a map that is wider than its pane: where the nodes are, and a window on the part that is in view. */
 
 import { useMemo, useRef } from "preact/hooks";
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
 import { isBand } from "../layout/map-layout";
 import type { Store } from "../store/store";
 import { look } from "./camera";

@@ -1,7 +1,7 @@
 /** Draws the map on canvas contexts; every function draws one layer and keeps no state. */
 
 import { KIND } from "../core/constants";
-import type { BandRange } from "../core/opened";
+import type { BandRange } from "../core/open-bands";
 import { shareOfInput } from "../core/snapshot";
 import type { Snapshot } from "../core/types";
 import {

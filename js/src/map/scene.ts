@@ -1,7 +1,7 @@
 /** What the map shows, as numbers: the layout of the visible nodes, and how to find them. */
 
 import { KIND_NAMES } from "../core/constants";
-import type { BandRange } from "../core/opened";
+import type { BandRange } from "../core/open-bands";
 import type { Snapshot, Visible } from "../core/types";
 import { FAINT_EDGES, SIGNED_EDGES } from "../layout/constants";
 import { type HitGrid, hitGrid } from "../layout/hit";

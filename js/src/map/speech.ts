@@ -1,7 +1,7 @@
 /** A node in words. */
 
 import { KIND } from "../core/constants";
-import { type BandRange, openedBy, rankedIn, strongestIn } from "../core/opened";
+import { type BandRange, openedBy, rankedIn, strongestIn } from "../core/open-bands";
 import type { Circuit, Snapshot } from "../core/types";
 import type { Store } from "../store/store";
 import { shortened } from "../text/characters";

@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { KIND } from "../core/constants";
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
 import type { Store } from "../store/store";
 import { decimal, percent } from "../wording/words";
 import { identity } from "./speech";

@@ -1,7 +1,7 @@
 /** The map's camera by pointer: pan by dragging the ground or sideways by wheel, zoom by wheel or with two fingers. Zooming in on a band opens it. */
 
 import { KIND } from "../core/constants";
-import type { BandRange } from "../core/opened";
+import type { BandRange } from "../core/open-bands";
 import { type ClientPoint, listenOn, pointOn } from "../page/listen";
 import { closeBand, openBand } from "../store/bands";
 import type { Store } from "../store/store";

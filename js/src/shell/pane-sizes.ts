@@ -1,6 +1,6 @@
 /** How map and circuit share the widget: pure functions of numbers. */
 
-import { clamp } from "../core/scales";
+import { clamp } from "../core/numbers";
 
 /** From this width on, map, circuit and inspector stand side by side; below the other one, one above the other. */
 export const WIDE = 1180;

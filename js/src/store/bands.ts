@@ -1,6 +1,6 @@
 /** Opens and closes bands of the map; seen in this view alone. */
 
-import type { BandRange } from "../core/opened";
+import type { BandRange } from "../core/open-bands";
 import type { Store } from "./store";
 
 export function openBand({ openBands }: Store, { of, first, last }: BandRange): void {

@@ -7,7 +7,7 @@ import { type Ghost, ghostsOf } from "../core/ghosts";
 
 import { type InPrompts, inPrompts } from "../core/in-prompts";
 
-import { type BandRange, openedBy } from "../core/opened";
+import { type BandRange, openedBy } from "../core/open-bands";
 
 import { thresholdsOf } from "../core/snapshot";
 import type { Box, Circuit, Drag, Failure, Snapshot, Thresholds, Visible } from "../core/types";
@@ -29,11 +29,11 @@ import type {
   StudyMessage,
 } from "../wire/types";
 import { nodeName } from "../wording/names";
-import { circuitDocument } from "./document";
+import { circuitDocument } from "./circuit-sync";
 import { type Experiments, experiments } from "./experiments";
 import { type FoundPaths, nodesOf } from "./paths";
 import { selection } from "./selection";
-import { steps, type UndoSteps } from "./steps";
+import { steps, type UndoSteps } from "./undo";
 
 export type SelectMode = "replace" | "toggle" | "add";
 export type Popover = "search" | "export" | "help" | "retrace" | "filters" | "words";

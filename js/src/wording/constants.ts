@@ -24,6 +24,12 @@ export const VISIBLE_CHANGE = 0.005;
 /** Change of an activation, as a share of what it was, up to which it counts as unchanged. */
 export const VISIBLE_SHARE = 0.05;
 
+/** How features came to be active that are another prompt's. */
+export const SWAPPED_IN = "swapped in";
+
+/** How features came to be active that were not, where a value was set or added. */
+export const MADE_ACTIVE = "made active";
+
 /** Share of activation, or of probability, below which a box is faded. */
 export const FADED_BELOW = 0.3;
 

@@ -4,10 +4,10 @@
  */
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
-import { History } from "../core/history";
 import type { Circuit } from "../core/types";
+import { History } from "../core/undo-stack";
 import type { EffectMessage, GraphSteps } from "../wire/types";
-import type { CircuitDocument } from "./document";
+import type { CircuitDocument } from "./circuit-sync";
 import type { Experiments } from "./experiments";
 
 export interface UndoSteps {

@@ -317,7 +317,7 @@ def row_of(model_type: str) -> Sites:
     raise LoadError(
         f"The architecture {model_type!r} is not supported; supported are {', '.join(ARCHITECTURES)}"
         f"{f' (nearest: {nearest[0]})' if nearest else ''}. "
-        "To add it, add a row to ARCHITECTURES in circuit_widget/model/sites.py."
+        "To add it, add a row to ARCHITECTURES in circuit_widget/model/architectures.py."
     )
 
 

@@ -15,13 +15,13 @@ import torch
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.activation import ReLU
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
 from circuit_widget.transcoder.formats.checked_file import CheckedFile
 from circuit_widget.transcoder.formats.layer_files import at_layers
 from circuit_widget.transcoder.formats.layer_parts import LayerParts, make_layers
 from circuit_widget.transcoder.formats.settings import read_json, refuse_other_numbers
 from circuit_widget.transcoder.formats.tensor_names import has_tensor, tensor_names
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoder, PerLayerTranscoders
 
 SIGN = r".*\.mlp\.transcoder_enc\.weight"

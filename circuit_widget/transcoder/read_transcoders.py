@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from circuit_widget.errors import LoadError
 from circuit_widget.transcoder.cross_layer import CrossLayerTranscoders
+from circuit_widget.transcoder.encoder_placement import Loading
 from circuit_widget.transcoder.folder import Folder
-from circuit_widget.transcoder.formats.adapters import is_adapters, read_adapters
 from circuit_widget.transcoder.formats.circuit_tracer import is_circuit_tracer, read_circuit_tracer
 from circuit_widget.transcoder.formats.clt_forge import is_clt_forge, read_clt_forge
 from circuit_widget.transcoder.formats.crosslayer_transcoder import (
@@ -22,11 +22,11 @@ from circuit_widget.transcoder.formats.gemma_scope import is_gemma_scope, read_g
 from circuit_widget.transcoder.formats.gemma_scope_2 import is_gemma_scope_2, read_gemma_scope_2
 from circuit_widget.transcoder.formats.joint_top_k import is_joint_top_k, read_joint_top_k
 from circuit_widget.transcoder.formats.llamascopium import is_llamascopium, read_llamascopium
-from circuit_widget.transcoder.formats.other_sets import refuse_other_sets
+from circuit_widget.transcoder.formats.refused_sets import refuse_other_sets
 from circuit_widget.transcoder.formats.saelens import is_saelens, read_saelens
 from circuit_widget.transcoder.formats.sparsify import is_sparsify, read_sparsify
+from circuit_widget.transcoder.formats.transcoder_adapters import is_adapters, read_adapters
 from circuit_widget.transcoder.joint_top_k import JointTopKTranscoders
-from circuit_widget.transcoder.loading import Loading
 from circuit_widget.transcoder.per_layer import PerLayerTranscoders
 
 MOST_LISTED_FILES = 5

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from circuit_widget.examples.batch import mixed
-from circuit_widget.examples.slots import NEVER, Candidates, Slots
+from circuit_widget.examples.kept_examples import NEVER, Candidates, Slots
 from circuit_widget.examples.strongest_examples import FEATURES_AT_ONCE, WINDOWS_AT_ONCE
 
 LEVELS = 4

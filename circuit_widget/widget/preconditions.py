@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuit_widget.arguments import of_type
-from circuit_widget.circuit.document import Circuit
+from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.model.closed import CLOSED
-from circuit_widget.tracing.attaching import ATTENTION_NODES
+from circuit_widget.tracing.attach_model import ATTENTION_NODES
 from circuit_widget.widget.packed_bundle import packed_bundle
 
 if TYPE_CHECKING:
