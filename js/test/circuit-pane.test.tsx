@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CircuitPane } from "../src/circuit/circuit-pane";
 import { whoOf } from "../src/store/interventions";
-import { FakeModel, storeOn } from "./fake-model";
+import { FakeModel, fixtureSnapshot, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, mount, pointer, press, TEXAS, texts } from "./panels";
 
 function pane(traits: Record<string, unknown> = {}) {
@@ -56,6 +56,14 @@ describe("the circuit", () => {
     ]);
     expect(box(root, "s1").querySelectorAll(".card").length).toBe(1);
     expect(box(root, "s2").querySelectorAll(".card").length).toBe(0);
+  });
+
+  it("says that a share is without edges that the page does not have", () => {
+    const { root } = pane({ snapshot: { ...fixtureSnapshot(), total_edges: 5_000 } });
+    const title = all(root, "link")[0].querySelector("title")?.textContent;
+    expect(title).toMatch(
+      /: about [\d.]+% of its input\nwithout the [\d,]+ weak edges of the graph that the page does not have/,
+    );
   });
 
   it("shows an edge's sign by its form and its share in its title", () => {

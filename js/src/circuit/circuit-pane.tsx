@@ -84,6 +84,7 @@ export function CircuitPane({ store }: { store: Store }) {
       size.value,
     ),
   );
+  const unsent = (store.snapshot.totalEdges ?? 0) - store.snapshot.edgeWeight.length;
   const onward = useComputed(() => onwardEdges(store.snapshot, boxes.value, answers.value, store.effect.value));
   const drawnOnward = useComputed(() => visibleOnward(onward.value, leastShareOf(store, moved.value)));
   const brought = useComputed(() => [
@@ -216,6 +217,7 @@ export function CircuitPane({ store }: { store: Store }) {
             total={edges.value.length + onward.value.length}
             numbered={numbers.value.length}
             moved={moved}
+            unsent={unsent}
           />
         )}
       </div>
@@ -235,6 +237,7 @@ export function CircuitPane({ store }: { store: Store }) {
             <LinkMark
               key={link.key}
               link={link}
+              unsent={unsent}
               faded={isGhost(link.source) || isGhost(link.target) || outcomes.value.get(link.source.box.id)?.faded}
               dimmed={lit.length > 0 && !lit.includes(link)}
               onHover={(hovers) => {

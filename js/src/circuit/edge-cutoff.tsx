@@ -6,6 +6,7 @@ import { cutEdges, numberEdges } from "../core/circuit";
 import { LEAST_SHARE } from "../layout/constants";
 import type { Store } from "../store/store";
 import { percent } from "../wording/words";
+import { withoutEdges } from "./link-mark";
 
 /** The largest share on the slider, in percent. */
 const MOST = 50;
@@ -18,9 +19,11 @@ interface Props {
   readonly numbered: number;
   /** The share where the slider is while it moves; null at rest. */
   readonly moved: Signal<number | null>;
+  /** How many edges between nodes the page does not have. */
+  readonly unsent: number;
 }
 
-export function EdgeCutoff({ store, drawn, total, numbered, moved }: Props) {
+export function EdgeCutoff({ store, drawn, total, numbered, moved, unsent }: Props) {
   const least = leastShareOf(store, moved.value);
   const reading = `edges from ${percent(least)} · ${drawn} of ${total}`;
   const on = store.circuit.value.edge_numbers ?? false;
@@ -29,7 +32,7 @@ export function EdgeCutoff({ store, drawn, total, numbered, moved }: Props) {
     <div class="edge-cutoff">
       <label
         class="slider"
-        title="drawn are edges with at least this share of a box's input, and the strongest into each box"
+        title={`drawn are edges with at least this share of a box's input, and the strongest into each box${unsent > 0 ? `; shares are about right: ${withoutEdges(unsent)}` : ""}`}
       >
         <span class="reading muted" data-test="edge-count">
           {reading}

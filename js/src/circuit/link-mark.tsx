@@ -1,12 +1,14 @@
 import { EDGE_OPACITY, FADED_EDGE_OPACITY } from "../layout/constants";
 import type { Point, Route } from "../layout/routing";
 import { barHalf, dashes, headHalf, headLength } from "../layout/strokes";
-import { percent, signedPercent } from "../wording/words";
+import { count, percent, signedPercent } from "../wording/words";
 import { ONWARD_WORDS } from "./outcome";
 import type { Link } from "./scene";
 
 interface Props {
   readonly link: Link;
+  /** How many edges between nodes, weak ones, the page does not have: shares are without them. */
+  readonly unsent: number;
   /** The box it comes from has little left. */
   readonly faded: boolean | undefined;
   /** Another link or box is hovered. */
@@ -15,7 +17,7 @@ interface Props {
 }
 
 /** An edge between boxes: solid with an arrowhead where it excites, dashed with a flat end where it inhibits. */
-export function LinkMark({ link, faded, dimmed, onHover }: Props) {
+export function LinkMark({ link, unsent, faded, dimmed, onHover }: Props) {
   const { route, share, source, target, onward } = link;
   const excites = share > 0;
   const [tipX, tipY] = route.tip;
@@ -33,9 +35,7 @@ export function LinkMark({ link, faded, dimmed, onHover }: Props) {
       onPointerEnter={() => onHover(true)}
       onPointerLeave={() => onHover(false)}
     >
-      <title>
-        {`${source.name} ${excites ? "excites" : "inhibits"} ${target.name}: ${percent(Math.abs(share))} of its input${onward ? ` before the swap\n${ONWARD_WORDS}` : ""}`}
-      </title>
+      <title>{`${source.name} ${excites ? "excites" : "inhibits"} ${target.name}: ${inWords(link, unsent)}`}</title>
       <path class="reach" d={line} />
       <path
         class="line"
@@ -46,6 +46,17 @@ export function LinkMark({ link, faded, dimmed, onHover }: Props) {
       <path class="head" d={excites ? arrow(link) : flat(link)} />
     </g>
   );
+}
+
+function inWords({ share, onward }: Link, unsent: number): string {
+  const shown = `${percent(Math.abs(share))} of its input`;
+  if (onward) return `${shown} before the swap\n${ONWARD_WORDS}`;
+  return unsent > 0 ? `about ${shown}\n${withoutEdges(unsent)}` : shown;
+}
+
+/** Why shares of boxes' inputs differ a little from those in Python. */
+export function withoutEdges(unsent: number): string {
+  return `without the ${count(unsent, "weak edge")} of the graph that the page does not have: figures and Python count all`;
 }
 
 /** The share of a link, at its middle. */
