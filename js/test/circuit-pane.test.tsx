@@ -58,22 +58,22 @@ describe("the circuit", () => {
     expect(box(root, "s2").querySelectorAll(".card").length).toBe(0);
   });
 
-  it("says that a share is without edges that the page does not have", () => {
-    const { root } = pane({ snapshot: { ...fixtureSnapshot(), total_edges: 5_000 } });
-    const title = all(root, "link")[0].querySelector("title")?.textContent;
-    expect(title).toMatch(
-      /: about [\d.]+% of its input\nwithout the [\d,]+ weak edges of the graph that the page does not have/,
-    );
-  });
-
   it("shows an edge's sign by its form and its share in its title", () => {
     const { root } = pane();
     const links = all(root, "link");
     expect(links.length).toBeGreaterThan(0);
     for (const link of links) {
       expect(link.classList.contains(Number(link.dataset.share) > 0 ? "excites" : "inhibits")).toBe(true);
-      expect(link.querySelector("title")?.textContent).toMatch(/ (excites|inhibits) .*: [\d.]+% of its input$/);
+      expect(link.querySelector("title")?.textContent).toMatch(/ (excites|inhibits) .*: about [\d.]+% of its input\n/);
     }
+  });
+
+  it("says that a share is without edges that the page does not have, where it has not all", () => {
+    const snapshot = fixtureSnapshot();
+    const title = (total: number | null) =>
+      all(pane({ snapshot: { ...snapshot, total_edges: total } }).root, "link")[0].querySelector("title")?.textContent;
+    expect(title(5_000)).toMatch(/\nwithout the [\d,]+ weak edges of the graph that the page does not have/);
+    expect(title(null)).toMatch(/: [\d.]+% of its input$/);
   });
 
   it("shows what an effect left of each box", () => {

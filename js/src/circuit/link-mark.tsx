@@ -18,7 +18,7 @@ interface Props {
 
 /** An edge between boxes: solid with an arrowhead where it excites, dashed with a flat end where it inhibits. */
 export function LinkMark({ link, unsent, faded, dimmed, onHover }: Props) {
-  const { route, share, source, target, onward } = link;
+  const { route, share, source, target } = link;
   const excites = share > 0;
   const [tipX, tipY] = route.tip;
   // A flat end has no length of its own, so the line runs up to it.
