@@ -26,6 +26,7 @@ from circuit_widget.labels.label import ORIGIN_WITH_TRANSCODERS, FeatureLabel, L
 from circuit_widget.labels.promoted import CARD_TOKENS
 from circuit_widget.labels.store import LabelStore
 from circuit_widget.model.language_model import LanguageModel
+from circuit_widget.model.tokens.prompt import first_position
 from circuit_widget.model.tokens.tokenizer import token_text
 from circuit_widget.nodes import Everywhere
 from circuit_widget.system.plain_torch import in_plain_torch
@@ -65,6 +66,7 @@ class FeatureCard:
             logit for each unit of activation, before norms divide). Its decoder row, of a neuron the row of the MLP's
             last projection, goes through the weights of the norms after it and the unembedding alone. A cross-layer
             feature has a decoder row for each layer that it writes to, and the changes of logits by all of them are added.
+        first_position: position of the first token in prompts whose examples are kept apart; None where they are not.
         negative: whether they are those of a negative activation, which reverses what is written. Only neurons have one.
     """
 
@@ -86,6 +88,7 @@ class FeatureCard:
     label_origin: str | None = None
     label_is_automatic: bool = False
     other_label: CardLabel | None = None
+    first_position: int | None = None
 
     def at(self, activation: float) -> FeatureCard:
         """Return the card for an activation of this sign: a negative one promotes what a positive one suppresses.
@@ -223,6 +226,11 @@ class FeatureCards:
         return self._known.of(layer, feature)
 
     @property
+    def _first_position(self) -> int | None:
+        collected = isinstance(self.examples, ExampleReader)
+        return first_position(self._model.network.config) if collected else None
+
+    @property
     def _known(self) -> ExampleSource:
         return self._records if self.examples is None else self.examples
 
@@ -271,6 +279,7 @@ class FeatureCards:
             label_origin=label_origin,
             label_is_automatic=automatic,
             other_label=self._label(layer, feature, negative=True),
+            first_position=self._first_position,
             **vars(replace(self._known.of(layer, feature), label=label)),
         )
 

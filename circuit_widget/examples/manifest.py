@@ -143,7 +143,7 @@ def read_manifest(folder: Path) -> Manifest:
     if version != VERSION:
         raise LoadError(
             f"{quoted_path(path)} has version {quoted(version)}, expected {VERSION}; it was written by another version "
-            "of circuit-widget."
+            "of circuit-widget. Collect the examples again, into another folder."
         )
     try:
         sources = tuple(Source(**source) for source in document.pop("sources"))

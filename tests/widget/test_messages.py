@@ -172,6 +172,7 @@ def test_effects_and_cards_of_the_wrong_shape_would_be_noticed() -> None:
     card |= {
         "suppressed": [],
         "negative": False,
+        "first_token": False,
         "minimum": None,
         "mean": 0.5,
         "lowest": [],

@@ -19,6 +19,9 @@ from circuit_widget.widget.wire import study_messages as s
 from circuit_widget.widget.wire.envelopes import CancelBody, Empty, Request
 from circuit_widget.widget.wire.schema import parse, short_quote
 
+MOST_NAMED = 10
+"""Most requests that an error names."""
+
 
 def ping(_: Context, __: Empty) -> Empty:
     """Answer, which shows that the kernel is there."""
@@ -73,5 +76,10 @@ def read_request(content: object) -> tuple[Request, Any]:
     """Return a message of the page as a request and its body; raises MessageError for anything else."""
     request = parse(Request, content, "The message")
     if request.name not in REQUESTS:
-        raise MessageError(f"There is no request {short_quote(request.name)}; expected one of {', '.join(REQUESTS)}.")
+        *first, last = [*REQUESTS][:MOST_NAMED]
+        more = len(REQUESTS) - MOST_NAMED
+        raise MessageError(
+            f"There is no request {short_quote(request.name)}; expected one of {', '.join(first)}, {last} and {more} more. "
+            "The page may have the code of another version: reload it."
+        )
     return request, parse(REQUESTS[request.name].body, request.body, f"The body of {request.name}")

@@ -10,7 +10,6 @@ from circuit_widget.examples.record import Example, Level
 from circuit_widget.feature_card import FeatureCard
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.qk_contributors import QkContributor, qk_contributors
-from circuit_widget.model.tokens.prompt import first_position
 from circuit_widget.widget.wire.graph_messages import (
     Card,
     CardContributor,
@@ -41,11 +40,9 @@ def card_message(
     """Return the card of a feature, with what it promotes at this node; it has at most `most` examples of a kind."""
     label, place = graph.labels.get(node), graph.find(node)
     layer, number = feature.layer, feature.feature
-    is_first = False
     if model is None:
         known = FeatureCard(layer, number, label, None, None, (), (), ())
     else:
-        is_first = feature.position == first_position(model.model.network.config)
         known = model.feature_card(layer, number)
         if place is not None:
             known = known.at(graph.activation[place])
@@ -60,7 +57,7 @@ def card_message(
         promoted=_tokens(known.promoted),
         suppressed=_tokens(known.suppressed),
         negative=known.negative,
-        first_token=is_first,
+        first_token=feature.position == known.first_position,
         minimum=known.minimum,
         mean=known.mean,
         lowest=_examples(known.lowest, -1, most),
