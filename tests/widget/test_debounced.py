@@ -1,5 +1,7 @@
 """Work that is done once some time after the last change. Nothing here waits for the clock: the wait is an hour."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -86,6 +88,20 @@ def test_the_end_of_the_process_does_what_is_left_at_once() -> None:
     assert threads() == []
     debounced.request()
     assert threads() == []
+
+
+def test_what_is_left_is_done_before_all_else_that_ends_with_the_process() -> None:
+    """What sends messages ends there, too, and is often registered after this package was imported."""
+    program = """
+import atexit
+from circuit_widget.widget.worker.debounced import Debounced
+
+debounced = Debounced(lambda _: print("drawn"), 3600.0)
+atexit.register(print, "sending has ended")
+debounced.request()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == ["drawn", "sending has ended"]
 
 
 def test_work_that_takes_too_long_at_the_end_of_the_process_is_outdated_and_waited_for(

@@ -48,6 +48,7 @@ class Debounced:
                 return
             self._due = -math.inf if self._finishing else time.monotonic() + self._wait
             if self._thread is None:
+                _end_first()
                 self._thread = threading.Thread(target=self._run, name="circuit-widget-debounced", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
@@ -95,7 +96,15 @@ class Debounced:
             return self._closed or self._due < math.inf
 
 
-@atexit.register
+def _end_first() -> None:
+    """Have `end_all` run before all that was registered until now for the end of the process.
+
+    Among it is what ends the sending of messages: where that has run, large ones fail in their middle.
+    """
+    atexit.unregister(end_all)
+    atexit.register(end_all)
+
+
 def end_all() -> None:
     """Do at once what is requested, as far as there is time, and wait until no thread of ours is left.
 
