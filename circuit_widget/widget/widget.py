@@ -77,7 +77,7 @@ class CircuitWidget(anywidget.AnyWidget):
     """
 
     _esm = FRONTEND.module
-    _code = traitlets.Unicode(FRONTEND.code, read_only=True).tag(sync=True)
+    _code = traitlets.Bytes(FRONTEND.code, read_only=True).tag(sync=True)
     _panels = traitlets.Bytes(FRONTEND.panels, read_only=True).tag(sync=True)
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)

@@ -51,7 +51,7 @@ def test_the_bundle_looks_for_nothing_outside_of_its_element(bundle: str) -> Non
 
 def test_the_module_of_a_notebook_imports_the_code_that_it_has_and_nothing_else() -> None:
     module = str(FRONTEND.module)
-    assert module.count("import(url)") == 1
-    assert "URL.createObjectURL(new Blob([code]" in module
-    others = module.replace("import(url)", "")
+    assert module.count("import(address)") == 1
+    assert "URL.createObjectURL(script)" in module
+    others = module.replace("import(address)", "")
     assert [expression for expression in LOADS if re.search(expression, others)] == []

@@ -1,6 +1,5 @@
 """What a cell does is seen on the page, what the page does is a Python value, and what is wrong is stated."""
 
-import base64
 import gc
 import hashlib
 import weakref
@@ -258,12 +257,12 @@ def test_a_missing_bundle_is_an_error_that_says_how_to_build_it(show: Open, monk
 
 def test_the_frontend_is_the_file_that_the_build_writes(show: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     _, page = show()
-    assert zlib.decompress(base64.b85decode(page.traits["_code"])) == BUNDLE.read_bytes()
+    assert zlib.decompress(page.traits["_code"]) == BUNDLE.read_bytes()
     assert zlib.decompress(page.traits["_panels"]) == PANELS.read_bytes()
     monkeypatch.setenv("ANYWIDGET_HMR", "1")
-    assert packed_bundle(BUNDLE, PANELS) == PackedBundle(BUNDLE, "", FRONTEND.panels)
+    assert packed_bundle(BUNDLE, PANELS) == PackedBundle(BUNDLE, b"", FRONTEND.panels)
     missing = BUNDLE.with_name("missing.js")
-    assert packed_bundle(missing, PANELS) == packed_bundle(BUNDLE, missing) == PackedBundle("", "", b"")
+    assert packed_bundle(missing, PANELS) == packed_bundle(BUNDLE, missing) == PackedBundle("", b"", b"")
 
 
 def test_what_a_page_keeps_of_each_widget_is_short_and_unpacks_that_code_alone() -> None:
