@@ -49,9 +49,9 @@ export function LinkMark({ link, unsent, faded, dimmed, onHover }: Props) {
 }
 
 function inWords({ share, onward }: Link, unsent: number): string {
-  const shown = `${percent(Math.abs(share))} of its input`;
-  if (onward) return `${shown} before the swap\n${ONWARD_WORDS}`;
-  return unsent > 0 ? `about ${shown}\n${withoutEdges(unsent)}` : shown;
+  const part = `${percent(Math.abs(share))} of its input`;
+  if (onward) return `${part} before the swap\n${ONWARD_WORDS}`;
+  return unsent > 0 ? `about ${part}\n${withoutEdges(unsent)}` : part;
 }
 
 /** Why shares of boxes' inputs differ a little from those in Python. */
