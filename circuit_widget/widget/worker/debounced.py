@@ -1,6 +1,7 @@
 """Work that is done some time after the last change, once for all changes until then, in a thread of its own.
 
-It is not the worker's thread, in which it could delay a request. The thread ends when nothing is left to do.
+It is not the worker's thread, in which it could delay a request. The thread ends when nothing is left to do. At the end of
+the process Python waits for it before it runs what else is to end: after that, large messages fail in their middle.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ Outdated: TypeAlias = Callable[[], bool]
 
 MOST_AT_EXIT = 5.0
 """Seconds that the end of the process waits for work to be done, and then for it to stop: it cannot at every moment."""
+
+LOOK = 0.1
+"""Seconds after which a thread that waits looks whether the process ends."""
 
 _open: weakref.WeakSet[Debounced] = weakref.WeakSet()
 
@@ -48,8 +52,7 @@ class Debounced:
                 return
             self._due = -math.inf if self._finishing else time.monotonic() + self._wait
             if self._thread is None:
-                _end_first()
-                self._thread = threading.Thread(target=self._run, name="circuit-widget-debounced", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="circuit-widget-debounced", daemon=False)
                 self._thread.start()
             self._changed.notify_all()
 
@@ -82,8 +85,8 @@ class Debounced:
     def _next(self) -> bool:
         """Wait until the work is due; False, at the end of the thread, where nothing is requested."""
         with self._changed:
-            while time.monotonic() < self._due < math.inf:
-                self._changed.wait(self._due - time.monotonic())
+            while (now := time.monotonic()) < self._due < math.inf and threading.main_thread().is_alive():
+                self._changed.wait(min(self._due - now, LOOK))
             if self._due == math.inf:
                 self._thread = None
                 self._changed.notify_all()
@@ -96,15 +99,7 @@ class Debounced:
             return self._closed or self._due < math.inf
 
 
-def _end_first() -> None:
-    """Have `end_all` run before all that was registered until now for the end of the process.
-
-    Among it is what ends the sending of messages: where that has run, large ones fail in their middle.
-    """
-    atexit.unregister(end_all)
-    atexit.register(end_all)
-
-
+@atexit.register
 def end_all() -> None:
     """Do at once what is requested, as far as there is time, and wait until no thread of ours is left.
 
