@@ -1,13 +1,8 @@
 """Work that is done once some time after the last change. Nothing here waits for the clock: the wait is an hour."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 
-import pytest
-
-from circuit_widget.widget.worker import debounced as debounced_module
 from circuit_widget.widget.worker.debounced import Debounced, end_all
 
 HOUR = 3600.0
@@ -79,34 +74,7 @@ def test_work_that_fails_is_logged_and_does_not_end_what_comes_after() -> None:
     assert done == [1, 1]
 
 
-def test_the_end_of_the_process_does_what_is_left_at_once() -> None:
-    done: list[int] = []
-    debounced = Debounced(lambda _: done.append(1), HOUR)
-    debounced.request()
-    end_all()
-    assert done == [1]
-    assert threads() == []
-    debounced.request()
-    assert threads() == []
-
-
-def test_what_is_left_is_done_before_all_else_that_ends_with_the_process() -> None:
-    """What sends messages ends there, too, and is often registered after this package was imported."""
-    program = """
-import atexit
-from circuit_widget.widget.worker.debounced import Debounced
-
-debounced = Debounced(lambda _: print("drawn"), 3600.0)
-atexit.register(print, "sending has ended")
-debounced.request()
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.splitlines() == ["drawn", "sending has ended"]
-
-
-def test_work_that_takes_too_long_at_the_end_of_the_process_is_outdated_and_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_end_of_the_process_waits_for_the_work_under_way_which_is_outdated_then() -> None:
     begun, outdated = threading.Event(), threading.Event()
 
     def work(is_outdated: Callable[[], bool]) -> None:
@@ -119,9 +87,6 @@ def test_work_that_takes_too_long_at_the_end_of_the_process_is_outdated_and_wait
     debounced.request()
     waiting.request()
     assert begun.wait(SOON)
-    monkeypatch.setattr(debounced_module, "MOST_AT_EXIT", 0.0)
     end_all()
-    assert debounced.finish(SOON)
-    assert waiting.finish(SOON)
     assert outdated.is_set()
     assert threads() == []

@@ -261,29 +261,3 @@ def test_an_interrupted_call_leaves_widget_and_worker_as_they_were(notebook: Not
     click = notebook.request("intervene", ABLATE)
     notebook.hear(notebook.settles(click))
     assert notebook.answers(click)[-1] == "reply"
-
-
-def test_a_kernel_that_is_shut_down_after_a_gesture_publishes_the_picture_of_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    manager, client = start_new_kernel(kernel_name="python3")
-    try:
-        notebook = Notebook(client)
-        # Nothing is drawn before the end of the kernel unless that has it drawn.
-        notebook.run(
-            SET_UP + "from circuit_widget.widget import saved_picture\nwidget._picture._debounced._wait = 3600"
-        )
-        notebook.run("display(widget)")
-        notebook.run("widget.group('Texas', ['0_2_4', '0_19_4'])")
-        client.shutdown()
-        updates: list[dict[str, Any]] = []
-        while len(updates) < 2:
-            message = client.get_iopub_msg(timeout=30)
-            if message["msg_type"] == "update_display_data":
-                updates.append(message["content"]["data"])
-        assert "Supernodes: Texas." in updates[0]["text/plain"]
-        assert updates[1]["image/png"].startswith("iVBOR")
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)

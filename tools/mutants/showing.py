@@ -42,13 +42,6 @@ MUTATIONS = (
         ("tests/widget/test_picture.py",),
     ),
     Mutation(
-        "the end of a kernel drops the last picture",
-        WIDGET + "worker/debounced.py",
-        "        later.finish(max(end - time.monotonic(), 0.0))\n",
-        "        pass\n",
-        ("tests/widget/test_debounced.py",),
-    ),
-    Mutation(
         "edges from swapped-in features reach a box that only feeds itself",
         "circuit_widget/circuit/box_edges.py",
         "float(one / own) if own > LEAST_OUTSIDE else 0.0",

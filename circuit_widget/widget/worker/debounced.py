@@ -1,7 +1,6 @@
 """Work that is done some time after the last change, once for all changes until then, in a thread of its own.
 
-It is not the worker's thread, in which it could delay a request. The thread ends when nothing is left to do. At the end of
-the process Python waits for it before it runs what else is to end: after that, large messages fail in their middle.
+It is not the worker's thread, in which it could delay a request. The thread ends when nothing is left to do.
 """
 
 from __future__ import annotations
@@ -22,10 +21,7 @@ Outdated: TypeAlias = Callable[[], bool]
 
 
 MOST_AT_EXIT = 5.0
-"""Seconds that the end of the process waits for work to be done, and then for it to stop: it cannot at every moment."""
-
-LOOK = 0.1
-"""Seconds after which a thread that waits looks whether the process ends."""
+"""Seconds that the end of the process waits for work under way, which cannot be stopped at every moment."""
 
 _open: weakref.WeakSet[Debounced] = weakref.WeakSet()
 
@@ -52,7 +48,7 @@ class Debounced:
                 return
             self._due = -math.inf if self._finishing else time.monotonic() + self._wait
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="circuit-widget-debounced", daemon=False)
+                self._thread = threading.Thread(target=self._run, name="circuit-widget-debounced", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
@@ -85,8 +81,8 @@ class Debounced:
     def _next(self) -> bool:
         """Wait until the work is due; False, at the end of the thread, where nothing is requested."""
         with self._changed:
-            while (now := time.monotonic()) < self._due < math.inf and threading.main_thread().is_alive():
-                self._changed.wait(min(self._due - now, LOOK))
+            while time.monotonic() < self._due < math.inf:
+                self._changed.wait(self._due - time.monotonic())
             if self._due == math.inf:
                 self._thread = None
                 self._changed.notify_all()
@@ -101,14 +97,11 @@ class Debounced:
 
 @atexit.register
 def end_all() -> None:
-    """Do at once what is requested, as far as there is time, and wait until no thread of ours is left.
+    """Drop what is requested, and wait for the work under way.
 
     At the end of a process ipykernel sends from whatever thread has something to send: a thread of ours that still
     published would tear the messages of another one.
     """
-    end = time.monotonic() + MOST_AT_EXIT
-    for later in list(_open):
-        later.finish(max(end - time.monotonic(), 0.0))
     for later in list(_open):
         later.close()
     for later in list(_open):
