@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from circuit_widget.comparison.prompt_stability import PromptStability
+from circuit_widget.display.visible_graph import EDGE_THRESHOLD, NODE_THRESHOLD
 from circuit_widget.errors import Cancelled, CircuitWidgetError, PromptError
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.studies.running import part_of
 from circuit_widget.progress import IsCancelled, ReportProgress
 from circuit_widget.tracing.tracing_again import TraceableModel, TraceChanges, target_of, trace_again
-
-NODE_THRESHOLD = 0.8
-EDGE_THRESHOLD = 0.98
 
 
 def stability_in_other_words(

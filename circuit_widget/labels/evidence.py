@@ -30,13 +30,11 @@ class FirstEvidence:
 
     Attributes:
         shares: share of the feature's summed activation that is there.
-        levels: strength above which the feature counts as active there: half of its maximum there, of all features.
-        active: at how many of them it is active.
+        active: at how many of them it is above half of its maximum there.
         windows: number of windows.
     """
 
     shares: Float[Tensor, " features"]
-    levels: Float[Tensor, " features"]
     active: Float[Tensor, " features"]
     windows: int
 
@@ -159,12 +157,11 @@ def evidence_of(side: Side, vocabulary: Vocabulary, counts: WordCounts, features
 
 
 def _first_evidence(side: Side, n_windows: int, features: slice) -> FirstEvidence:
-    histograms, levels = side.first.histograms, first_levels_of(side)[features]
+    histograms = side.first.histograms
     at_first, others = _sums(histograms)[features], _sums(side.histograms)[features]
-    above = _above(levels, histograms.exponents[features])
+    above = _above(first_levels_of(side)[features], histograms.exponents[features])
     return FirstEvidence(
         shares=(at_first / (at_first + others).clamp(min=torch.finfo(at_first.dtype).tiny)),
-        levels=levels,
         active=(histograms.counts[features] * above).sum(1).float(),
         windows=n_windows,
     )

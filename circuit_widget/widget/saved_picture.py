@@ -48,18 +48,14 @@ class SavedPicture:
         self._tell = tell
         self._id = uuid.uuid4().hex
         self._publish: Publish | None = None
-        self._has_ended: Callable[[], bool] = lambda: False
         self._number = 0
         self._published: NotebookPicture | None = None
         self._drawn: NotebookPicture | None = None
         self._debounced = Debounced(self._draw, wait)
 
-    def display(self, publish: Publish, has_ended: Callable[[], bool] = lambda: False) -> None:
-        """Add the picture to the cell that runs now; it is drawn later unless it is already.
-
-        Once `has_ended` is true, nothing is published any more.
-        """
-        self._publish, self._has_ended = publish, has_ended
+    def display(self, publish: Publish) -> None:
+        """Add the picture to the cell that runs now; it is drawn later unless it is already."""
+        self._publish = publish
         self._send(self._drawn or words_instead(repr(self._widget)), update=False)
         if self._drawn is None:
             self._debounced.request()
@@ -93,8 +89,6 @@ class SavedPicture:
         ]
 
     def _draw(self, outdated: Outdated) -> None:
-        if self._has_ended():
-            return
         try:
             # A circuit of too many boxes for a figure is left out of it.
             part: Part = "both" if len(self._widget.circuit.boxes()) <= MOST_BOXES else "map"
@@ -113,7 +107,7 @@ class SavedPicture:
 
     def _send(self, picture: NotebookPicture, update: bool) -> None:
         self._published = picture
-        if self._publish is None or self._has_ended():
+        if self._publish is None:
             return
         for output in self.outputs():
             self._publish(
@@ -135,19 +129,10 @@ def display_in_notebook(view: Bundle, metadata: dict[str, Any], picture: SavedPi
     publish(data=view, metadata=metadata)
     if getattr(shell, "kernel", None) is None or os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
         return
-    picture.display(publish, lambda: _has_stopped_sending(shell.kernel))
+    picture.display(publish)
     DISPLAYED.add(picture)
     # The events of a shell keep each function once.
     shell.events.register("post_run_cell", finish_pictures)
-
-
-def _has_stopped_sending(kernel: Any) -> bool:
-    """Return whether a kernel's thread that sends outputs is gone.
-
-    From then on outputs are sent by whatever thread publishes them, and two at once tear each other's messages.
-    """
-    thread = getattr(getattr(kernel, "iopub_thread", None), "thread", None)
-    return thread is not None and not thread.is_alive()
 
 
 def finish_pictures(*_: object) -> None:

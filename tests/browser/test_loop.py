@@ -144,7 +144,7 @@ def test_what_was_swapped_in_has_edges_onward(view: WidgetView) -> None:
         "(lambda one: (one.weight, one.total))(next(iter(widget.effects[-1].injected_edges.answers.values())))"
     )
     assert float(edge.get_attribute("data-share") or "") == pytest.approx(weight / total, abs=1e-4)
-    expect(edge.locator("title")).to_contain_text("before the swap")
+    expect(edge.locator("title")).to_contain_text("before the intervention")
 
 
 def test_every_edit_can_be_undone_and_redone(view: WidgetView) -> None:

@@ -72,5 +72,5 @@ def evidence_of_one(
         fresh=torch.ones(1, count, dtype=torch.bool),
         levels=torch.zeros(1),
         active=torch.tensor([10.0]),
-        first=FirstEvidence(torch.zeros(1), torch.zeros(1), torch.zeros(1), 10) if first is None else first,
+        first=FirstEvidence(torch.zeros(1), torch.zeros(1), 10) if first is None else first,
     )

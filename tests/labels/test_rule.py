@@ -71,7 +71,7 @@ def test_what_is_mostly_active_at_first_tokens_is_one_of_first_tokens(
     share: float, active: float, windows: int, expected: str | None
 ) -> None:
     vocabulary = vocabulary_of(WORDS)
-    first = FirstEvidence(torch.tensor([share]), torch.ones(1), torch.tensor([active]), windows)
+    first = FirstEvidence(torch.tensor([share]), torch.tensor([active]), windows)
     different = [Made({0: token}) for token in (A, B)]
     found = find_rules(evidence_of_one(different, vocabulary, first=first), nothing, none_alike(vocabulary))
     assert found.texts(vocabulary) == [expected]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tools.mutants import comparing, computing, labelling, printing, proposing, reading, showing
+from tools.mutants import answering, comparing, computing, labelling, printing, proposing, reading, showing
 from tools.mutants.mutation import Mutation
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +31,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *labelling.MUTATIONS,
     *proposing.MUTATIONS,
     *showing.MUTATIONS,
+    *answering.MUTATIONS,
     *printing.MUTATIONS,
 )
 SECONDS = 600

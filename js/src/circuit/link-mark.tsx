@@ -50,7 +50,7 @@ export function LinkMark({ link, unsent, faded, dimmed, onHover }: Props) {
 
 function inWords({ share, onward }: Link, unsent: number): string {
   const part = `${percent(Math.abs(share))} of its input`;
-  if (onward) return `${part} before the swap\n${ONWARD_WORDS}`;
+  if (onward) return `${part} before the intervention\n${ONWARD_WORDS}`;
   return unsent > 0 ? `about ${part}\n${withoutEdges(unsent)}` : part;
 }
 
