@@ -64,6 +64,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, kind: str, make: Callable
             before = replace(before, levels=tuple(replace(level, share=None) for level in before.levels), origin=None)
             after = replace(after, origin=None)
         unknown: dict[str, Any] = {"mean": None, "histogram": None, "label_origin": None, "other_label": None}
+        unknown["first_position"] = None
         if not before.examples and not before.lowest and not before.levels:
             unknown |= {"frequency": None, "maximum": None, "minimum": None, "origin": None}
         assert replace(after, **unknown) == replace(before, **unknown)
