@@ -13,7 +13,7 @@ import { followPicture } from "./store/notebook-picture";
 import { createStore } from "./store/store";
 import type { RenderContext, WidgetModel } from "./wire/host";
 import { Rpc } from "./wire/rpc";
-import type { Settings, SnapshotMessage } from "./wire/types";
+import type { Settings, SnapshotMessage } from "./messages/types";
 
 /** Draws one view of the widget inside a shadow root of its own; returns what takes it away again. */
 function render({ model, el, signal }: RenderContext): () => void {
