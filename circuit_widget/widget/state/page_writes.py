@@ -83,6 +83,11 @@ def above(circuit: Circuit, document: object) -> Circuit:
     return replace(circuit, revision=max(circuit.revision, theirs) + 1)
 
 
+def revised(circuit: Circuit, before: Circuit) -> Circuit:
+    """Return a circuit that is set in place of another, under a revision above that one's if it is not the same."""
+    return circuit if circuit == before else replace(circuit, revision=max(circuit.revision, before.revision + 1))
+
+
 def check_settings(value: object) -> dict[str, Any]:
     """Return the settings as JSON. Raises MessageError for others than those declared, and a height out of range."""
     settings = parse(Settings, value, "The settings")
