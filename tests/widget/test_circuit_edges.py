@@ -73,5 +73,6 @@ def test_a_circuit_of_too_many_boxes_sends_none() -> None:
 def test_an_html_file_has_them() -> None:
     state = WidgetState(dallas(), None, circuit_of_dallas())
     content = content_of(state, lambda *_: None, lambda: False)
-    assert content.traits["_box_edges"]["number"] == content.traits["snapshot"]["number"]
-    assert shares(content.traits["_box_edges"]) == of_figure(state.circuit)
+    sent: Any = content.traits
+    assert sent["_box_edges"]["number"] == sent["snapshot"]["number"]
+    assert shares(sent["_box_edges"]) == of_figure(state.circuit)

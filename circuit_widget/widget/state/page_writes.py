@@ -14,6 +14,7 @@ from typing import Any
 
 from circuit_widget.arguments import quoted
 from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.circuit.circuit_argument import to_circuit_hint
 from circuit_widget.comparison.compare import GraphComparison
 from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.errors import CircuitWidgetError, MessageError
@@ -104,7 +105,8 @@ def check_trait(name: str, value: object) -> None:
     if name in SETTABLE:
         kind, words = SETTABLE[name]
         if not isinstance(value, kind):
-            raise CircuitWidgetError(f"The {name} of a widget is {words}; given {quoted(value)}.")
+            hint = to_circuit_hint(value) if name == "circuit" else ""
+            raise CircuitWidgetError(f"The {name} of a widget is {words}; given {quoted(value)}.{hint}")
 
 
 def is_widget_message(data: object) -> bool:
