@@ -16,8 +16,8 @@ from circuit_widget.graph import Graph
 from circuit_widget.tracing.tracing_again import TraceChanges, trace_again
 from circuit_widget.widget.experiments.experiments import Experiments
 from circuit_widget.widget.keeping import Keeping
+from circuit_widget.widget.message_builders.box_edges import box_edges_message
 from circuit_widget.widget.requests.trace_handlers import trace_name
-from circuit_widget.widget.state.circuit_edges import box_edges_message
 from circuit_widget.widget.state.page_writes import nodes_in
 from circuit_widget.widget.state.sent_graph import SentGraph
 from circuit_widget.widget.state.traits import OF_A_GRAPH, Traits

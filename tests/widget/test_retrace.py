@@ -9,9 +9,9 @@ from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import MessageError, NoModelError, PromptError
 from circuit_widget.loading import load
 from circuit_widget.widget.graphs import MOST_EARLIER
+from circuit_widget.widget.message_builders.box_edges import box_edges_message
 from circuit_widget.widget.requests.receiver import ANOTHER_GRAPH
 from circuit_widget.widget.state import sent_graph
-from circuit_widget.widget.state.circuit_edges import box_edges_message
 from circuit_widget.widget.state.traits import OF_A_GRAPH
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.schema import plain

@@ -11,7 +11,7 @@ from typing import Any
 
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.scene.arrangement import circuit_picture
-from circuit_widget.widget.state.circuit_edges import box_edges_message
+from circuit_widget.widget.message_builders.box_edges import box_edges_message
 from circuit_widget.widget.wire.schema import plain
 from tests.figure.graphs import dallas
 
