@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.figure.figure import MOST_BOXES
 from circuit_widget.figure.scene.arrangement import circuit_picture
 from circuit_widget.widget.html_file.content import content_of
 from circuit_widget.widget.html_file.widget_state import WidgetState
-from circuit_widget.widget.message_builders.box_edges import MOST_BOXES
 from circuit_widget.widget.widget import CircuitWidget
 from tests.figure.graphs import circuit_of_dallas, dallas
 from tests.widget.write_circuit_shares import FIXTURE, table

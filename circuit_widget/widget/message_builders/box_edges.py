@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from circuit_widget.circuit.box_edges import box_edges, edges_among, outside_inputs
 from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.figure.figure import MOST_BOXES
 from circuit_widget.graph import Graph
 from circuit_widget.widget.wire.graph_messages import BoxEdgesMessage
 
-MOST_BOXES = 100
-"""Boxes up to which their edges are sent; in a circuit with more the page counts those edges that it has."""
-
 
 def box_edges_message(graph: Graph, circuit: Circuit, number: int) -> BoxEdgesMessage:
-    """Return the edges between the boxes of a circuit on the graph of a number; none for a circuit with too many boxes."""
+    """Return the edges between the boxes of a circuit on the graph of a number; none for a circuit that has too many for a figure, too."""
     boxes = circuit.boxes()
     if len(boxes) > MOST_BOXES:
         boxes = ()

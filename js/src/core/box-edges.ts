@@ -2,7 +2,7 @@
 
 import type { BoxEdgesMessage, NodeId } from "../messages/types";
 import { LEAST_OUTSIDE } from "./constants";
-import type { Snapshot } from "./types";
+import type { Box, Snapshot } from "./types";
 
 /** An edge between two boxes, by their index; `share` is signed. */
 export interface BoxEdge {
@@ -14,7 +14,6 @@ export interface BoxEdge {
 }
 
 type NodeEdges = Pick<Snapshot, "index" | "inputTotal" | "edgeSource" | "edgeTarget" | "edgeWeight">;
-type Nodes = { readonly nodes: readonly NodeId[] };
 
 /**
  * The share of each box's input from outside that each other box supplies, by source and then target.
@@ -26,7 +25,7 @@ type Nodes = { readonly nodes: readonly NodeId[] };
  */
 export function boxEdges(
   graph: NodeEdges,
-  boxes: readonly Nodes[],
+  boxes: readonly Pick<Box, "nodes">[],
   known: BoxEdgesMessage | null = null,
 ): readonly BoxEdge[] {
   const boxOf = boxOfNodes(graph, boxes);
@@ -64,7 +63,7 @@ function knownEdges(known: BoxEdgesMessage | null, places: Int32Array): readonly
 }
 
 /** The place of each box among those of the kernel, -1 for one that it does not have with the same nodes. */
-function placesIn(known: BoxEdgesMessage | null, boxes: readonly Nodes[]): Int32Array {
+function placesIn(known: BoxEdgesMessage | null, boxes: readonly Pick<Box, "nodes">[]): Int32Array {
   const places = new Map(known?.boxes.map((nodes, place) => [nodes.join("\n"), place]));
   return Int32Array.from(boxes, ({ nodes }) => places.get(nodes.join("\n")) ?? -1);
 }
@@ -76,7 +75,7 @@ function placesIn(known: BoxEdgesMessage | null, boxes: readonly Nodes[]): Int32
  */
 export function sharesInto(
   graph: NodeEdges,
-  boxes: readonly Nodes[],
+  boxes: readonly Pick<Box, "nodes">[],
   weights: ReadonlyMap<NodeId, number>,
   known: BoxEdgesMessage | null = null,
 ): Float64Array {
@@ -92,7 +91,7 @@ export function sharesInto(
 }
 
 /** The box of each node, -1 for none. */
-function boxOfNodes(graph: NodeEdges, boxes: readonly Nodes[]): Int32Array {
+function boxOfNodes(graph: NodeEdges, boxes: readonly Pick<Box, "nodes">[]): Int32Array {
   const boxOf = new Int32Array(graph.inputTotal.length).fill(-1);
   boxes.forEach(({ nodes }, box) => {
     for (const id of nodes) {
