@@ -28,8 +28,8 @@ from circuit_widget.widget.requests import graph_handlers
 from circuit_widget.widget.requests.registry import REQUESTS
 from circuit_widget.widget.wire.graph_messages import FileReply
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
-from tests.figure.test_tikz import COMMANDS
 from tests.figure.test_hostile_text import ACTIVE, labelled, names_in, renamed
+from tests.figure.test_tikz import COMMANDS
 from tests.graph.test_spreadsheet import STARTS
 from tests.hostile import HOSTILE
 from tests.intervention.test_code_is_literal import assert_harmless
