@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, get_args
 
 from circuit_widget.arguments import of_type, one_of, plain_number, quoted, truth_value
 from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.circuit.circuit_argument import require_circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.output.fonts import chosen_folders
 from circuit_widget.figure.output.glyphs import Coverage, cover, missing_glyphs
@@ -206,7 +207,7 @@ def make_figure(
     width = width_in_inches(width)
     require_graph(graph, FigureError)
     if circuit is not None:
-        of_type(circuit, Circuit, "The circuit of a figure is a Circuit, or None", FigureError)
+        require_circuit(circuit, "The circuit of a figure is a Circuit, or None", FigureError)
     if effect is not None:
         of_type(effect, (Effect, Controls), "The effect of a figure is an Effect, its Controls, or None", FigureError)
     if title is not None:

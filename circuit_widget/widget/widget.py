@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -29,6 +28,7 @@ from circuit_widget.model.sampling import Options
 from circuit_widget.model.tokens.prompt import PromptInput
 from circuit_widget.tracing.tracing_again import TraceChanges
 from circuit_widget.widget.experiments.experiments import Experiments
+from circuit_widget.widget.experiments.named_nodes import nodes_of
 from circuit_widget.widget.experiments.study_runs import SweepPlan
 from circuit_widget.widget.graphs import Graphs
 from circuit_widget.widget.html_file.write import write_html
@@ -37,7 +37,6 @@ from circuit_widget.widget.requests.receiver import Receiver
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.comparison_trait import comparison_trait, prompt_stability_trait
-from circuit_widget.widget.state.experiment import nodes_of
 from circuit_widget.widget.state.traits import circuit_trait
 from circuit_widget.widget.subshell import answer_where_requested
 from circuit_widget.widget.wire.envelopes import Notice
@@ -82,6 +81,7 @@ class CircuitWidget(anywidget.AnyWidget):
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
     circuit = circuit_trait()
+    _box_edges = traitlets.Dict(read_only=True).tag(sync=True)
     # Echoed, so that a selection made here and one made there at the same moment end up the same.
     selected: traitlets.List[str] = traitlets.List().tag(sync=True)
     comparison = comparison_trait()
@@ -356,10 +356,8 @@ class CircuitWidget(anywidget.AnyWidget):
     @traitlets.validate("circuit")
     def _valid_circuit(self, proposal: Any) -> Circuit:
         circuit: Circuit = proposal.value.check(self.graph)
-        self._graphs.send_nodes(page.nodes_in(circuit))
-        if circuit == self.circuit:
-            return circuit
-        return replace(circuit, revision=max(circuit.revision, self.circuit.revision + 1))
+        self._graphs.send_circuit(circuit)
+        return page.revised(circuit, self.circuit)
 
     @traitlets.validate("selected")
     def _valid_selection(self, proposal: Any) -> list[str]:

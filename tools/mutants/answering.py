@@ -12,6 +12,20 @@ RETRACE = ("tests/widget/test_retrace.py",)
 
 MUTATIONS = (
     Mutation(
+        "the edges between boxes that the page gets are those before the edit",
+        WIDGET + "graphs.py",
+        "box_edges_message(self.experiments.graph, circuit, self.number)",
+        "box_edges_message(self.experiments.graph, self.experiments.traits.circuit, self.number)",
+        ("tests/widget/test_circuit_edges.py",),
+    ),
+    Mutation(
+        "the page gets edges between boxes without those inside a box",
+        "circuit_widget/circuit/box_edges.py",
+        "outside -= np.bincount",
+        "outside -= 0 * np.bincount",
+        ("tests/circuit/test_box_edges.py",),
+    ),
+    Mutation(
         "a page that was loaded later keeps the old picture",
         WIDGET + "saved_picture.py",
         "            self._number += 1\n",
@@ -132,14 +146,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an experiment's number is used again",
-        WIDGET + "state/history.py",
+        WIDGET + "history/history.py",
         "self._made = max(self._made, recorded.number)",
         "self._made = len(self._recorded)",
         ("tests/widget/test_history.py", "tests/widget/test_experiments.py"),
     ),
     Mutation(
         "two experiments are compared with before alone",
-        WIDGET + "state/history.py",
+        WIDGET + "history/history.py",
         "second.probability(token)[1]",
         "second.probability(token)[0]",
         ("tests/widget/test_history.py", "tests/widget/test_experiments.py"),
@@ -160,7 +174,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the card of a negative activation has the signs of a positive one",
-        WIDGET + "state/card.py",
+        WIDGET + "message_builders/card.py",
         "known.at(graph.activation[place])",
         "known.at(abs(graph.activation[place]))",
         ("tests/widget/test_experiments.py",),

@@ -1,7 +1,7 @@
 /** Reads the graph that the kernel sends: texts and numbers as JSON, and little-endian columns as binary buffers. */
 
+import type { SnapshotColumn, SnapshotMessage } from "../messages/types";
 import { allRepaired } from "../text/characters";
-import type { SnapshotColumn, SnapshotMessage } from "../wire/types";
 import { EDGE_THRESHOLD, NODE_THRESHOLD } from "./constants";
 import type { Adjacency, Circuit, Snapshot, Thresholds } from "./types";
 
@@ -64,6 +64,7 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
   );
   const strongestFirst = orderByStrength(edges.edgeWeight);
   return {
+    number: header.number,
     basis: header.basis,
     nLayers: header.n_layers,
     layerNames: header.layer_names,

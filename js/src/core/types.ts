@@ -1,6 +1,6 @@
 /** The plain values of the page: the graph, the circuit, what is visible. */
 
-import type { NodeId, SnapshotMessage } from "../wire/types";
+import type { NodeId, SnapshotMessage } from "../messages/types";
 import type { FILTERED_KINDS, KIND, SIGNS } from "./constants";
 import type { ErrorBand, NodeFilter } from "./filters";
 
@@ -8,6 +8,8 @@ export type NodeKind = (typeof KIND)[keyof typeof KIND];
 
 /** The graph as the frontend sees it: columns over nodes and columns over edges. */
 export interface Snapshot {
+  /** Tells the graphs of one widget apart. */
+  readonly number: number;
   /** What the features are: of transcoders, or neurons of the model, whose errors are the other neurons. */
   readonly basis: SnapshotMessage["basis"];
   readonly nLayers: number;

@@ -4,8 +4,8 @@ import { MemberRow } from "../controls/node-row";
 import { recolor } from "../core/circuit";
 import { COLORS, KIND } from "../core/constants";
 import type { Box, Snapshot } from "../core/types";
+import type { NodeId } from "../messages/types";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import { count, decimal, kindWord, layersBetween, percent } from "../wording/words";
 import { Contributions } from "./contribution-list";
 import { contributionsOf } from "./contributions";
@@ -15,7 +15,7 @@ import { Title } from "./title";
 /** A supernode: its members, what feeds them from outside and what they feed together. */
 export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
   const { snapshot } = store;
-  const contributions = useComputed(() => contributionsOf(snapshot, store.boxes.value, box.id));
+  const contributions = useComputed(() => contributionsOf(snapshot, store.boxes.value, box.id, store.boxEdges.value));
   return (
     <>
       <div class="heading">
