@@ -228,7 +228,7 @@ def test_what_is_missing_or_no_figure_is_named(tmp_path: Path) -> None:
     with pytest.raises(FigureError, match=r"A figure ends in .*given 'x\.doc'"):
         cw.redo(tmp_path / "x.doc")
     with pytest.raises(FigureError, match="model is a ReplacementModel"):
-        cw.redo("x.svg", model=3)  # type: ignore[arg-type]
+        cw.redo("x.svg", model=3)
 
 
 EDITS: dict[str, tuple[Callable[[str], str], str]] = {
