@@ -1,4 +1,4 @@
-"""Draws the last pictures of a kernel that is told to end, before it replies.
+"""Draws the last pictures of a kernel that is to end, before it replies to the request.
 
 Then all its threads still run, and the one that sends outputs sends one message after the other. Later, at the end of the
 process, it is stopped, and what other threads publish gets into each other's messages.
@@ -29,7 +29,7 @@ _prepared: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def draw_before_shutdown(kernel: Any, pictures: Iterable[LastPicture]) -> None:
-    """Have a kernel draw `pictures`, which may become more, when it is told to end; once for each kernel.
+    """Have a kernel draw `pictures`, which may become more, when a request shuts it down; once for each kernel.
 
     A kernel of another kind than ipykernel's is left as it is.
     """

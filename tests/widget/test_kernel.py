@@ -263,7 +263,7 @@ def test_an_interrupted_call_leaves_widget_and_worker_as_they_were(notebook: Not
     assert notebook.answers(click)[-1] == "reply"
 
 
-def test_a_kernel_that_is_asked_to_end_after_a_gesture_publishes_the_picture_of_it_first(
+def test_a_kernel_that_is_shut_down_after_a_gesture_publishes_the_picture_of_it_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
