@@ -102,6 +102,7 @@ Open the quickstart notebook in JupyterLab. Where there is no display, JupyterLa
 """
 
 PARTS = ("map", "circuit", "both")
+THEMES = ("paper", "slides", "grey")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,6 +183,11 @@ def _parser() -> argparse.ArgumentParser:
         "--part", choices=PARTS, default="both", help="what to draw (default: the map, and the circuit if there is one)"
     )
     figure.add_argument("--width", type=float, default=6.75, metavar="INCHES", help="2 to 12 (default: 6.75)")
+    figure.add_argument("--theme", choices=THEMES, default="paper", help="for paper, slides, or print without colour")
+    figure.add_argument(
+        "--font", metavar="FILE", help="font of all text but tokens (.ttf, .otf), or Inter, Noto Sans Mono"
+    )
+    figure.add_argument("--dpi", type=float, default=300.0, help="dots to the inch of a PNG (default: 300)")
     figure.set_defaults(run=_figure)
 
     html = _command(commands, "html", "graph and circuit to one file for readers", HTML)
@@ -292,7 +298,8 @@ def _figure(options: argparse.Namespace) -> int:
 
     graph = Graph.load(options.graph)
     circuit = Circuit.load(options.circuit) if options.circuit else None
-    graph.figure(circuit, part=options.part, width=options.width).save(options.output)
+    figure = graph.figure(circuit, part=options.part, width=options.width, theme=options.theme, font=options.font)
+    figure.save(options.output, dpi=options.dpi)
     print(f"written to {options.output}")
     return 0
 

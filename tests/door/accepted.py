@@ -198,7 +198,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "kind": NOTHING,
     # Of a figure.
     "fonts": EMPTY,
-    "scale": ONE | {"1.5", "numpy 0.5"},
+    "font": NONE,
     # Of a widget.
     "CircuitWidget.model": NONE,
     "CircuitWidget.circuit": NONE,
