@@ -48,7 +48,12 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"figure.output": "a scene as SVG, PDF, PNG"},
     {"figure": "Figure"},
     {"widget.wire": "the messages between kernel and page, and the graph's snapshot"},
-    {"widget.state": "traits and the history of experiments"},
+    {"widget.history": "the work on one graph: its circuit, and the experiments made on it"},
+    {"widget.message_builders": "what is displayed, as messages: effects, studies, cards, proposals"},
+    {
+        "widget.kept_work": "the file that keeps the work on a graph",
+        "widget.state": "traits, and what the page may set",
+    },
     {"widget.html_file": "the HTML file for readers: what is in it, and its page"},
     {"widget.worker": "the thread that runs the model for widgets, and the one that does debounced work"},
     {
@@ -67,7 +72,8 @@ FRONTEND_FLOORS: tuple[dict[str, str], ...] = (
         "text": "text by whole characters, and its width",
         "page": "the browser page: sizes, events, downloads, colours",
     },
-    {"wire": "messages (written from Python's), requests to the kernel, traits"},
+    {"messages": "the types of messages and the names of requests, all written from Python's"},
+    {"wire": "requests to the kernel, traits, HTML files"},
     {"core": "graph, circuit and effect: pure functions, no DOM"},
     {"wording": "texts for numbers, nodes and experiments", "layout": "the layout of map and circuit"},
     {"store": "the state of one view: document, selection, undo, experiments; commands change it"},

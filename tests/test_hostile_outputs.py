@@ -20,12 +20,12 @@ from circuit_widget.characters import REPLACEMENT, beginning, repaired
 from circuit_widget.figure.figure import Figure, make_figure, read_recipe
 from circuit_widget.graph import exporting
 from circuit_widget.intervention.as_code import effect_code
+from circuit_widget.widget.history.history import HistoryEntry
+from circuit_widget.widget.history.work import Work
+from circuit_widget.widget.kept_work.kept_file import Writing, read_file, read_work
 from circuit_widget.widget.picture_output import picture_of
 from circuit_widget.widget.requests import graph_handlers
 from circuit_widget.widget.requests.registry import REQUESTS
-from circuit_widget.widget.state.history import HistoryEntry
-from circuit_widget.widget.state.kept_file import Writing, read_file, read_work
-from circuit_widget.widget.state.work import Work
 from circuit_widget.widget.wire.graph_messages import FileReply
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
 from tests.figure.test_hostile_text import ACTIVE, labelled, names_in, renamed

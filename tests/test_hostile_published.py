@@ -11,7 +11,7 @@ import circuit_widget as cw
 from circuit_widget.characters import repaired
 from circuit_widget.errors import CircuitWidgetWarning
 from circuit_widget.graph import Feature
-from circuit_widget.widget.state.card import card_message
+from circuit_widget.widget.message_builders.card import card_message
 from circuit_widget.widget.state.file_names import file_stem
 from circuit_widget.widget.wire.sending import json_of
 from tests.examples.published import FEATURES, document, explanation, member, write_export, write_indexed

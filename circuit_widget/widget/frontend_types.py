@@ -1,4 +1,4 @@
-"""The messages and the client as TypeScript: `python -m circuit_widget.widget.frontend_types` writes js/src/wire."""
+"""The messages as TypeScript: `python -m circuit_widget.widget.frontend_types` writes js/src/messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from circuit_widget.widget.wire import experiment_messages as experiments
 from circuit_widget.widget.wire import study_messages as studies
 from circuit_widget.widget.wire.typescript import interface, typescript
 
-SOURCES = Path(__file__).parents[2] / "js" / "src" / "wire"
+SOURCES = Path(__file__).parents[2] / "js" / "src" / "messages"
 HEAD = "/** {}; written by `python -m circuit_widget.widget.frontend_types`. */\n"
 LONGEST_LINE = 120
 
@@ -48,29 +48,12 @@ KERNEL_MESSAGES = (
     envelopes.Accepted, envelopes.Progress, envelopes.Partial, envelopes.Reply, envelopes.Failed, envelopes.Notice,
 )  # fmt: skip
 
-CLIENT = """import type {{ RequestName, Requests }} from "./envelopes";
-import type {{ Reply, Send, SendOptions }} from "./rpc";
+LABELS = """import type {{ RequestName }} from "./envelopes";
 
 /** What each request is called on the page. */
-const LABELS: Readonly<Record<RequestName, string>> = {{
+export const REQUEST_LABELS: Readonly<Record<RequestName, string>> = {{
 {labels}
 }};
-
-export type Client = {{
-  readonly [Name in RequestName]: (
-    body: Requests[Name]["body"],
-    options?: SendOptions<Name>,
-  ) => Promise<Reply<Name> | null>;
-}};
-
-/** The kernel's requests, one method each. */
-export function client(send: Send): Client {{
-  const methods = Object.entries(LABELS).map(([name, label]) => [
-    name,
-    (body: never, options?: SendOptions<RequestName>) => send(name as RequestName, label, body, options),
-  ]);
-  return Object.fromEntries(methods);
-}}
 """
 
 
@@ -79,7 +62,7 @@ def typescript_modules() -> dict[str, str]:
     homes = {kind.__name__: name for name in DECLARED for kind in _interfaces(name)}
     modules = {name: _message_module(name, homes) for name in DECLARED}
     everything = "".join(f'export type * from "./{name}";\n' for name in sorted(DECLARED))
-    return {**modules, "types": f"{HEAD.format('Every message')}\n{everything}", "client": _client_module()}
+    return {**modules, "types": f"{HEAD.format('Every message')}\n{everything}", "request-labels": _labels_module()}
 
 
 def _interfaces(name: str) -> list[type]:
@@ -111,13 +94,13 @@ def _requests() -> str:
     return "\n".join(lines)
 
 
-def _client_module() -> str:
+def _labels_module() -> str:
     rows = [
         line
         for name, one in REQUESTS.items()
         for line in (f"  /** {one.handler.__doc__} */", f'  {name}: "{one.label}",')
     ]
-    return "\n".join([HEAD.format("The kernel's requests as methods"), CLIENT.format(labels="\n".join(rows))])
+    return "\n".join([HEAD.format("The names of requests"), LABELS.format(labels="\n".join(rows))])
 
 
 def _imports(text: str, name: str, homes: Mapping[str, str]) -> list[str]:
@@ -136,7 +119,7 @@ def _imports(text: str, name: str, homes: Mapping[str, str]) -> list[str]:
 
 
 def main() -> None:
-    """Write the modules into js/src/wire of a source checkout, or print them with --print."""
+    """Write the modules into js/src/messages of a source checkout, or print them with --print."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--print", action="store_true", dest="show")
     show = parser.parse_args().show

@@ -24,8 +24,8 @@ from circuit_widget.system.file_lock import FileLock
 from circuit_widget.system.paths import quoted_path
 from circuit_widget.system.warning import warn
 from circuit_widget.widget.experiments.experiments import Experiments
-from circuit_widget.widget.state.kept_file import Writing, lock, read_file, read_work
-from circuit_widget.widget.state.work import Work
+from circuit_widget.widget.history.work import Work
+from circuit_widget.widget.kept_work.kept_file import Writing, lock, read_file, read_work
 from circuit_widget.widget.wire.graph_messages import Kept
 from circuit_widget.widget.wire.schema import plain
 

@@ -30,6 +30,7 @@ from circuit_widget.model.sampling import Options
 from circuit_widget.model.tokens.prompt import PromptInput
 from circuit_widget.tracing.tracing_again import TraceChanges
 from circuit_widget.widget.experiments.experiments import Experiments
+from circuit_widget.widget.experiments.named_nodes import nodes_of
 from circuit_widget.widget.experiments.study_runs import SweepPlan
 from circuit_widget.widget.graphs import Graphs
 from circuit_widget.widget.html_file.write import write_html
@@ -38,7 +39,6 @@ from circuit_widget.widget.requests.receiver import Receiver
 from circuit_widget.widget.saved_picture import SavedPicture, display_in_notebook
 from circuit_widget.widget.state import page_writes as page
 from circuit_widget.widget.state.comparison_trait import comparison_trait, prompt_stability_trait
-from circuit_widget.widget.state.experiment import nodes_of
 from circuit_widget.widget.state.traits import circuit_trait
 from circuit_widget.widget.subshell import answer_where_requested
 from circuit_widget.widget.wire.envelopes import Notice

@@ -4,6 +4,7 @@ import { signal as state } from "@preact/signals";
 import { render as mount } from "preact";
 import { readSnapshot } from "./core/snapshot";
 import type { Snapshot } from "./core/types";
+import type { Settings, SnapshotMessage } from "./messages/types";
 import { VIEW } from "./page/constants";
 import { hostTheme, type ThemeName, watchHostTheme } from "./page/theme";
 import { App } from "./shell/app";
@@ -13,7 +14,6 @@ import { followPicture } from "./store/notebook-picture";
 import { createStore } from "./store/store";
 import type { RenderContext, WidgetModel } from "./wire/host";
 import { Rpc } from "./wire/rpc";
-import type { Settings, SnapshotMessage } from "./wire/types";
 
 /** Draws one view of the widget inside a shadow root of its own; returns what takes it away again. */
 function render({ model, el, signal }: RenderContext): () => void {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { ratio } from "../src/core/effect";
-import type { EffectMessage } from "../src/wire/types";
+import type { EffectMessage } from "../src/messages/types";
 
 const EFFECT: EffectMessage = {
   id: 1,

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { signal } from "@preact/signals";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
+import type { Request, SnapshotMessage } from "../src/messages/types";
 import { createStore } from "../src/store/store";
 import type { WidgetModel } from "../src/wire/host";
 import { Rpc } from "../src/wire/rpc";
-import type { Request, SnapshotMessage } from "../src/wire/types";
 
 /** The snapshot as the host has it on the page: columns are views of buffers, here at an offset that is no multiple of 4. */
 export function fixtureSnapshot(): SnapshotMessage {

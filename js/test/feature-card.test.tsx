@@ -3,7 +3,7 @@ import { AT_FIRST_TOKENS } from "../src/core/constants";
 import { standing } from "../src/inspector/card-histogram";
 import { ExampleLine, sideOf } from "../src/inspector/example-line";
 import { Inspector } from "../src/inspector/inspector";
-import type { Card, SnapshotMessage } from "../src/wire/types";
+import type { Card, SnapshotMessage } from "../src/messages/types";
 import { FakeModel, fixtureSnapshot, storeOn } from "./fake-model";
 import { all, CIRCUIT, eventually, get, loaded, mount, texts } from "./panels";
 

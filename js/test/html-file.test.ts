@@ -5,10 +5,10 @@ import { signal } from "@preact/signals";
 import { describe, expect, it } from "vitest";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
+import type { ComparedToken, EffectMessage, HtmlContent } from "../src/messages/types";
 import { createStore } from "../src/store/store";
 import { RecordedModel } from "../src/wire/html-file";
 import { Rpc } from "../src/wire/rpc";
-import type { ComparedToken, EffectMessage, HtmlContent } from "../src/wire/types";
 import { fixtureSnapshot } from "./fake-model";
 
 const WHY_NOT = "This file has no model: open the graph in Python to run it.";

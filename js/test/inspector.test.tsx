@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { Inspector } from "../src/inspector/inspector";
-import type { SnapshotMessage } from "../src/wire/types";
+import type { SnapshotMessage } from "../src/messages/types";
 import { FakeModel, fixtureSnapshot, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, loaded, mount, press, texts } from "./panels";
 

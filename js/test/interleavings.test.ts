@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EMPTY_CIRCUIT, pin } from "../src/core/circuit";
 import type { Circuit } from "../src/core/types";
-import type { EffectMessage, Request, StudyMessage } from "../src/wire/types";
+import type { EffectMessage, Request, StudyMessage } from "../src/messages/types";
 import { FakeModel, storeOn } from "./fake-model";
 import { EFFECT } from "./panels";
 

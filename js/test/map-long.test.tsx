@@ -5,7 +5,7 @@ import { bandAt } from "../src/map/band-at";
 import { Minimap } from "../src/map/minimap";
 import { placeAt, pointOf } from "../src/map/scene";
 import { closedText, openText, showsOnOpening } from "../src/map/speech";
-import type { SnapshotMessage } from "../src/wire/types";
+import type { SnapshotMessage } from "../src/messages/types";
 import { fixtureSnapshot } from "./fake-model";
 import { setUp } from "./map-page";
 import { mount } from "./panels";

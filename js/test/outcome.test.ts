@@ -7,7 +7,7 @@ import { readSnapshot } from "../src/core/snapshot";
 import { activationRows, scaleOf } from "../src/effects/activation-bars";
 import { tokenRows } from "../src/effects/token-bars";
 import { isClear } from "../src/layout/detour";
-import type { EffectMessage } from "../src/wire/types";
+import type { EffectMessage } from "../src/messages/types";
 import { probabilityTone } from "../src/wording/words";
 import { fixtureSnapshot } from "./fake-model";
 import { CIRCUIT, EFFECT, TEXAS } from "./panels";

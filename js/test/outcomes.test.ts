@@ -7,7 +7,7 @@ import { injectedBy, newAnswers, outcomeOf } from "../src/circuit/outcome";
 import { boxes, EMPTY_CIRCUIT, group, pin } from "../src/core/circuit";
 import { readSnapshot } from "../src/core/snapshot";
 import { activationRows } from "../src/effects/activation-bars";
-import type { EffectMessage, InterventionJson } from "../src/wire/types";
+import type { EffectMessage, InterventionJson } from "../src/messages/types";
 import { displayedTokens } from "../src/wording/words";
 import { fixtureSnapshot } from "./fake-model";
 import { EFFECT } from "./panels";

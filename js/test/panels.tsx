@@ -4,7 +4,7 @@ import { type ComponentChild, render } from "preact";
 import { afterEach, expect, vi } from "vitest";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
 import type { Circuit } from "../src/core/types";
-import type { EffectMessage } from "../src/wire/types";
+import type { EffectMessage } from "../src/messages/types";
 
 export const TEXAS = ["0_2_4", "1_8_4"] as const;
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { CircuitPane } from "../src/circuit/circuit-pane";
 import { EMPTY_CIRCUIT } from "../src/core/circuit";
+import type { ProposalMessage } from "../src/messages/types";
 import { propose } from "../src/store/proposals";
-import type { ProposalMessage } from "../src/wire/types";
 import { FakeModel, storeOn } from "./fake-model";
 import { all, eventually, get, mount, press, texts } from "./panels";
 

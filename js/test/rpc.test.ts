@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Request } from "../src/messages/types";
 import {
   ACCEPT_PATIENCE,
   CANCEL_PATIENCE,
@@ -11,7 +12,6 @@ import {
   type Transport,
   WAITING,
 } from "../src/wire/rpc";
-import type { Request } from "../src/wire/types";
 
 type Listener = (...args: unknown[]) => void;
 

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import recorded from "../../tests/fixtures/snapshot.json";
 import { KIND_NAMES } from "../src/core/constants";
 import { edgesOf, readSnapshot } from "../src/core/snapshot";
-import type { SnapshotColumn } from "../src/wire/types";
+import type { SnapshotColumn } from "../src/messages/types";
 import { fixtureSnapshot } from "./fake-model";
 
 interface Expected {

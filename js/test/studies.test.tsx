@@ -3,8 +3,8 @@ import type { Placed } from "../src/circuit/scene";
 import { SwapForm } from "../src/circuit/swap-form";
 import { Effects } from "../src/effects/effects";
 import { spread, ticks } from "../src/effects/plot";
+import type { GenerationMessage, SweepMessage, ValidationMessage } from "../src/messages/types";
 import type { Panel } from "../src/store/store";
-import type { GenerationMessage, SweepMessage, ValidationMessage } from "../src/wire/types";
 import { FakeModel, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, loaded, mount, press, TEXAS, texts } from "./panels";
 

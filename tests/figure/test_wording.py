@@ -10,7 +10,7 @@ import pytest
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.intervention.kinds import intervention_from_json
 from circuit_widget.intervention.mode import read_mode
-from circuit_widget.widget.state.experiment import experiment_name
+from circuit_widget.widget.experiments.experiment_names import experiment_name
 from circuit_widget.wording.names import layer_name, node_name
 from circuit_widget.wording.numbers import mark, percent, plain_number, probability
 from circuit_widget.wording.outcome import description, probability_tone, ratio_tone

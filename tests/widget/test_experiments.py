@@ -10,7 +10,7 @@ import pytest
 from circuit_widget import Ablate, Add, Everywhere, Feature, Scale
 from circuit_widget.errors import CircuitError, CircuitWidgetError, NodeError
 from circuit_widget.examples.record import Example, Level
-from circuit_widget.widget.state.experiment import changed_name, experiment_name
+from circuit_widget.widget.experiments.experiment_names import changed_name, experiment_name
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.experiment_messages import EffectMessage
 from circuit_widget.widget.wire.graph_messages import Card

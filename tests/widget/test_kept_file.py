@@ -13,8 +13,8 @@ from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.document_json import WORK_VERSION
 from circuit_widget.errors import CircuitError
 from circuit_widget.intervention.injected_edges import AnswerInput
-from circuit_widget.widget.state.kept_experiment import kept_experiment
-from circuit_widget.widget.state.kept_file import read_file, read_work
+from circuit_widget.widget.kept_work.kept_experiment import kept_experiment
+from circuit_widget.widget.kept_work.kept_file import read_file, read_work
 from circuit_widget.widget.widget import CircuitWidget
 from tests.widget.conftest import Open
 from tests.widget.small_graph import small_graph

@@ -14,9 +14,9 @@ import pytest
 
 import circuit_widget as cw
 from circuit_widget.circuit.circuit import Circuit
-from circuit_widget.widget.state.history import HistoryEntry
-from circuit_widget.widget.state.work import Work
-from circuit_widget.widget.state.work_code import circuit_code, work_code
+from circuit_widget.widget.history.history import HistoryEntry
+from circuit_widget.widget.history.work import Work
+from circuit_widget.widget.history.work_code import circuit_code, work_code
 from circuit_widget.widget.widget import CircuitWidget
 from tests.hostile import HOSTILE
 from tests.widget.conftest import Open

@@ -132,14 +132,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an experiment's number is used again",
-        WIDGET + "state/history.py",
+        WIDGET + "history/history.py",
         "self._made = max(self._made, recorded.number)",
         "self._made = len(self._recorded)",
         ("tests/widget/test_history.py", "tests/widget/test_experiments.py"),
     ),
     Mutation(
         "two experiments are compared with before alone",
-        WIDGET + "state/history.py",
+        WIDGET + "history/history.py",
         "second.probability(token)[1]",
         "second.probability(token)[0]",
         ("tests/widget/test_history.py", "tests/widget/test_experiments.py"),
@@ -160,7 +160,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the card of a negative activation has the signs of a positive one",
-        WIDGET + "state/card.py",
+        WIDGET + "message_builders/card.py",
         "known.at(graph.activation[place])",
         "known.at(abs(graph.activation[place]))",
         ("tests/widget/test_experiments.py",),

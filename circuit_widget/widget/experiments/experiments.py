@@ -18,6 +18,8 @@ from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.kinds import intervention_tuple
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.model.sampling import Options
+from circuit_widget.widget.experiments.experiment_names import experiment_name
+from circuit_widget.widget.experiments.named_nodes import resolved_intervention
 from circuit_widget.widget.experiments.study_runs import (
     Callbacks,
     Study,
@@ -28,17 +30,12 @@ from circuit_widget.widget.experiments.study_runs import (
     run_validation,
     sweep_name,
 )
+from circuit_widget.widget.history.history import History, HistoryEntry, check_name, compared_tokens, entry_of
+from circuit_widget.widget.history.work import Work
 from circuit_widget.widget.html_file.widget_state import WidgetState
-from circuit_widget.widget.state.experiment import (
-    comparison_message,
-    effect_message,
-    experiment_name,
-    resolved_intervention,
-)
-from circuit_widget.widget.state.history import History, HistoryEntry, check_name, compared_tokens, entry_of
+from circuit_widget.widget.message_builders.effect import comparison_message, effect_message
 from circuit_widget.widget.state.sent_graph import SentGraph
 from circuit_widget.widget.state.traits import Traits
-from circuit_widget.widget.state.work import Work
 from circuit_widget.widget.wire.experiment_messages import ComparisonMessage, EffectMessage
 from circuit_widget.widget.wire.graph_messages import Kept
 from circuit_widget.widget.wire.schema import plain

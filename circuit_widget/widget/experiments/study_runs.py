@@ -23,8 +23,13 @@ from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.intervention.studies.strength_sweep import FACTORS
 from circuit_widget.model.sampling import Options
 from circuit_widget.progress import IsCancelled, ProgressChoice
-from circuit_widget.widget.state.experiment import changed_name, experiment_name
-from circuit_widget.widget.state.study_results import GrowingTexts, SweepSoFar, circuit_groups, validation_message
+from circuit_widget.widget.experiments.experiment_names import changed_name, experiment_name
+from circuit_widget.widget.message_builders.study_results import (
+    GrowingTexts,
+    SweepSoFar,
+    circuit_groups,
+    validation_message,
+)
 from circuit_widget.widget.wire.study_messages import Axis, StudyMessage
 
 if TYPE_CHECKING:

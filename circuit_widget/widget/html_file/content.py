@@ -15,12 +15,12 @@ from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.errors import Cancelled
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.progress import IsCancelled, ReportProgress
+from circuit_widget.widget.history.history import entry_of
 from circuit_widget.widget.html_file.widget_state import WidgetState
-from circuit_widget.widget.state.card import card_message
+from circuit_widget.widget.message_builders.card import card_message
+from circuit_widget.widget.message_builders.effect import comparison_message, effect_message
 from circuit_widget.widget.state.comparison_trait import comparison_json, prompt_stability_json
-from circuit_widget.widget.state.experiment import comparison_message, effect_message
 from circuit_widget.widget.state.file_names import file_stem
-from circuit_widget.widget.state.history import entry_of
 from circuit_widget.widget.wire.experiment_messages import EffectMessage
 from circuit_widget.widget.wire.graph_messages import Capabilities, Card
 from circuit_widget.widget.wire.html_messages import VERSION, HtmlContent, RecordedComparison

@@ -11,7 +11,7 @@ from circuit_widget.comparison.compare import GraphComparison
 from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part, make_figure
 from circuit_widget.graph import Graph
-from circuit_widget.widget.state.history import HistoryEntry
+from circuit_widget.widget.history.history import HistoryEntry
 
 if TYPE_CHECKING:
     from circuit_widget.replacement_model import ReplacementModel

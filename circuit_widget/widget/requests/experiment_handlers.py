@@ -10,9 +10,9 @@ from circuit_widget.intervention import Intervention
 from circuit_widget.intervention.mode import Mode, read_mode
 from circuit_widget.widget.experiments.experiments import Experiments
 from circuit_widget.widget.experiments.read_interventions import read_interventions
+from circuit_widget.widget.history.work_code import circuit_code, work_code
 from circuit_widget.widget.requests.request_kind import Context, Task
 from circuit_widget.widget.state.file_names import file_stem
-from circuit_widget.widget.state.work_code import circuit_code, work_code
 from circuit_widget.widget.wire.envelopes import Empty
 from circuit_widget.widget.wire.experiment_messages import (
     CompareBody,

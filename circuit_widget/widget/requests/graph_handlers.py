@@ -10,10 +10,10 @@ from circuit_widget.proposal.grouping import propose_groups
 from circuit_widget.proposal.proposed_circuit import GROUPS, pinned_nodes
 from circuit_widget.replacement_model import ReplacementModel
 from circuit_widget.widget.html_file.write import html_of
+from circuit_widget.widget.message_builders.card import card_message
+from circuit_widget.widget.message_builders.proposals import proposals_message
 from circuit_widget.widget.requests.request_kind import Context, Task
-from circuit_widget.widget.state.card import card_message
 from circuit_widget.widget.state.file_names import file_stem
-from circuit_widget.widget.state.proposals import proposals_message
 from circuit_widget.widget.wire.envelopes import Empty
 from circuit_widget.widget.wire.graph_messages import (
     Card,

@@ -1,1 +1,1 @@
-"""What a widget keeps: its traits and its history of experiments."""
+"""The traits of a widget, and what the page may set of them."""

@@ -3,8 +3,8 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Snapshot } from "../core/types";
+import type { AlignmentMessage, NodeId } from "../messages/types";
 import type { Store } from "../store/store";
-import type { AlignmentMessage, NodeId } from "../wire/types";
 import { tokenAt, tokenText } from "../wording/words";
 
 /** Positions of this prompt for which the user chose a position of the other. */

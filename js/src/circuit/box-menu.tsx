@@ -1,9 +1,9 @@
 import { NameField } from "../controls/name-field";
 import { onFirstUse } from "../controls/on-first-use";
+import type { NodeId } from "../messages/types";
 import type { Size } from "../page/size";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import type { BoxPopover } from "./active-box";
 import { BoxToolbar } from "./box-toolbar";
 import type { Placed } from "./scene";

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { Button } from "../controls/button";
+import type { InterventionJson, NodeId } from "../messages/types";
 import { changeableOf, everywhere, featuresOf, intervene } from "../store/interventions";
 import type { Store } from "../store/store";
-import type { InterventionJson, NodeId } from "../wire/types";
 import { count, plainNumber } from "../wording/words";
 import type { BoxPopover } from "./active-box";
 import { removeBox } from "./edits";

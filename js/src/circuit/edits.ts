@@ -2,9 +2,9 @@
 
 import { add, move, pin, remove, ungroup, unpin } from "../core/circuit";
 import type { Box } from "../core/types";
+import type { NodeId } from "../messages/types";
 import { groupNodes } from "../store/commands";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 
 /** Puts nodes into a box: a supernode takes them in, a node by itself becomes a supernode with them. */
 export function dropOn(store: Store, target: Box, nodes: readonly NodeId[]): void {

@@ -4,9 +4,9 @@ import { type ReadonlySignal, type Signal, useSignal, useSignalEffect } from "@p
 import type { RefObject } from "preact";
 import { clamp } from "../core/numbers";
 import type { Box } from "../core/types";
+import type { NodeId } from "../messages/types";
 import type { Size } from "../page/size";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import { dropOn, dropOnGround, mergeBoxes, moveBox, pullOut } from "./edits";
 import { boxAt, type Placed } from "./scene";
 

@@ -1,9 +1,9 @@
 import { useEffect } from "preact/hooks";
 import { Button } from "../controls/button";
 import { MemberRow } from "../controls/node-row";
+import type { NodeId } from "../messages/types";
 import { ungroupNodes } from "../store/commands";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import { removeBox } from "./edits";
 import type { Placed } from "./scene";
 

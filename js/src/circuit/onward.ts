@@ -5,7 +5,7 @@
 
 import { type BoxEdge, sharesInto } from "../core/box-edges";
 import type { Box, Snapshot } from "../core/types";
-import type { EffectMessage } from "../wire/types";
+import type { EffectMessage } from "../messages/types";
 import type { NewAnswer } from "./outcome";
 
 /**

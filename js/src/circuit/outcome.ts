@@ -3,8 +3,8 @@
 import { KIND } from "../core/constants";
 import { ratio } from "../core/effect";
 import type { Box, Snapshot } from "../core/types";
+import type { EffectMessage, InterventionJson } from "../messages/types";
 import { featuresOf } from "../store/interventions";
-import type { EffectMessage, InterventionJson } from "../wire/types";
 import { FADED_BELOW, MADE_ACTIVE, MOST_NEW_ANSWERS, NEW_ANSWER_SHARE, SWAPPED_IN } from "../wording/constants";
 import {
   commonName,

@@ -2,9 +2,9 @@ import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
 import type { Snapshot } from "../core/types";
+import type { NodeId } from "../messages/types";
 import { changeableOf, intervene } from "../store/interventions";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import { type Chosen, Counterparts, pairsWith, useAlignment } from "./alignment";
 import type { Placed } from "./scene";
 

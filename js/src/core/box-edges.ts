@@ -1,6 +1,6 @@
 /** Edges between boxes of a circuit, from the edges between their nodes; the kernel's are in circuit_widget/circuit/box_edges.py. */
 
-import type { NodeId } from "../wire/types";
+import type { NodeId } from "../messages/types";
 import { LEAST_OUTSIDE } from "./constants";
 import type { Snapshot } from "./types";
 

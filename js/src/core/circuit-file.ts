@@ -1,7 +1,7 @@
 /** The circuit as a file: its text and name where the page saves it, and what a file has that is opened. */
 
+import type { NodeId } from "../messages/types";
 import { beginning } from "../text/characters";
-import type { NodeId } from "../wire/types";
 import { parseCircuit } from "./circuit-json";
 import { CircuitError, quoted, refuse } from "./circuit-rules";
 import { WORK_FORMAT, WORK_VERSION } from "./constants";

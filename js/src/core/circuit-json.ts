@@ -1,6 +1,6 @@
 /** Reads a circuit document of any origin, by the rules of circuit_widget/circuit/document_json.py. */
 
-import type { NodeId } from "../wire/types";
+import type { NodeId } from "../messages/types";
 import {
   checkedColor,
   checkedLabel,

@@ -3,7 +3,7 @@
  * CircuitError. The kernel edits by the same rules (circuit_widget/circuit/circuit.py); both are tested on one table of cases.
  */
 
-import type { NodeId } from "../wire/types";
+import type { NodeId } from "../messages/types";
 import {
   checkedColor,
   checkedLabel,

@@ -1,6 +1,6 @@
 /** Two graphs beside each other: the other one's snapshot, and which nodes are the same. */
 
-import type { NodeId, OtherGraphMessage } from "../wire/types";
+import type { NodeId, OtherGraphMessage } from "../messages/types";
 import { versioned } from "./circuit-version";
 import { NO_FILTERS } from "./filters";
 import { readSnapshot, shareOfInput } from "./snapshot";

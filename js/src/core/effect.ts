@@ -1,6 +1,6 @@
 /** What an effect did to nodes together, the same numbers as Effect.ratio in the kernel. */
 
-import type { EffectMessage, NodeId } from "../wire/types";
+import type { EffectMessage, NodeId } from "../messages/types";
 
 /** Summed activation after and as predicted, each as a share of before. */
 export interface Ratio {

@@ -1,6 +1,6 @@
 /** Ghosts: the boxes that a circuit would have if its proposals were accepted. They are in no document. */
 
-import type { ProposalMessage } from "../wire/types";
+import type { ProposalMessage } from "../messages/types";
 import type { Box, Circuit } from "./types";
 
 export type Ghost = ProposalMessage & Box;

@@ -1,6 +1,6 @@
 /** In the graphs of how many prompts that mean the same a node is. */
 
-import type { NodeId, PromptStabilityMessage } from "../wire/types";
+import type { NodeId, PromptStabilityMessage } from "../messages/types";
 import { KIND } from "./constants";
 import type { Snapshot } from "./types";
 

@@ -1,6 +1,6 @@
 /** Bands of the map that are open: layers, or positions, of whose nodes the strongest are visible whatever their influence. */
 
-import type { NodeId } from "../wire/types";
+import type { NodeId } from "../messages/types";
 import { KIND } from "./constants";
 import { filterOf } from "./filters";
 import type { Circuit, Snapshot } from "./types";

@@ -1,6 +1,6 @@
 /** Finds nodes by what people call them. */
 
-import type { NodeId } from "../wire/types";
+import type { NodeId } from "../messages/types";
 import { KIND } from "./constants";
 import type { Snapshot } from "./types";
 

@@ -1,7 +1,7 @@
 /** Reads the graph that the kernel sends: texts and numbers as JSON, and little-endian columns as binary buffers. */
 
+import type { SnapshotColumn, SnapshotMessage } from "../messages/types";
 import { allRepaired } from "../text/characters";
-import type { SnapshotColumn, SnapshotMessage } from "../wire/types";
 import { EDGE_THRESHOLD, NODE_THRESHOLD } from "./constants";
 import type { Adjacency, Circuit, Snapshot, Thresholds } from "./types";
 

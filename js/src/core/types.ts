@@ -1,6 +1,6 @@
 /** The plain values of the page: the graph, the circuit, what is visible. */
 
-import type { NodeId, SnapshotMessage } from "../wire/types";
+import type { NodeId, SnapshotMessage } from "../messages/types";
 import type { FILTERED_KINDS, KIND, SIGNS } from "./constants";
 import type { ErrorBand, NodeFilter } from "./filters";
 

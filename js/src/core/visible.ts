@@ -1,6 +1,6 @@
 /** The display rule: which nodes and edges the thresholds let through. The figure keeps the same rule. */
 
-import type { NodeId } from "../wire/types";
+import type { NodeId } from "../messages/types";
 import { KIND, LONG_PROMPT, TOKEN_EDGES } from "./constants";
 import { errorBands, filterOf, hasSign, type NodeFilter } from "./filters";
 import { edgesOf, thresholdsOf } from "./snapshot";

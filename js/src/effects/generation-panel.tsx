@@ -1,8 +1,8 @@
 import { useRef } from "preact/hooks";
 import { CopyCode } from "../controls/copy-code";
+import type { GeneratedToken, GenerationMessage, StudyMessage } from "../messages/types";
 import { whoOf } from "../store/interventions";
 import type { Store } from "../store/store";
-import type { GeneratedToken, GenerationMessage, StudyMessage } from "../wire/types";
 import { interventionWords, percent, tokenText } from "../wording/words";
 
 const MOST_TOKENS = 512;

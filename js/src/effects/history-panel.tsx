@@ -2,9 +2,9 @@ import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
 import { LONGEST_EXPERIMENT_NAME } from "../core/constants";
+import type { ExperimentEntry } from "../messages/types";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
-import type { ExperimentEntry } from "../wire/types";
 import { modeName, probability, probabilityTone, tokenText } from "../wording/words";
 
 /** The experiments made so far: each can be displayed again, compared, named or deleted. */

@@ -1,8 +1,8 @@
 import { Button } from "../controls/button";
+import type { EffectMessage } from "../messages/types";
 import { run, whoOf } from "../store/interventions";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
-import type { EffectMessage } from "../wire/types";
 import { interventionWords } from "../wording/words";
 
 /** The interventions of the displayed experiment; a click takes one back. */

@@ -1,7 +1,7 @@
+import type { Mode } from "../messages/types";
 import { run } from "../store/interventions";
 import { modeOf } from "../store/mode";
 import type { Store } from "../store/store";
-import type { Mode } from "../wire/types";
 import { MODES, RANGE_FROZEN } from "../wording/constants";
 import { frozenBy } from "../wording/words";
 

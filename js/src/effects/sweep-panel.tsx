@@ -1,10 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { CopyCode } from "../controls/copy-code";
 import type { Box } from "../core/types";
+import type { Axis, StudyMessage, SweepMessage } from "../messages/types";
 import { changeableOf, run } from "../store/interventions";
 import { modeOf } from "../store/mode";
 import type { Store } from "../store/store";
-import type { Axis, StudyMessage, SweepMessage } from "../wire/types";
 import { count, modeName, percent, probability, tokenText } from "../wording/words";
 import { ModeSelect } from "./mode-select";
 import { LinePlot, type PlotLine, type Range } from "./plot";

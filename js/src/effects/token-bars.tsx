@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
 import type { Snapshot } from "../core/types";
 import { TOKEN_ROWS } from "../layout/constants";
-import type { ComparisonMessage, EffectMessage, EffectToken } from "../wire/types";
+import type { ComparisonMessage, EffectMessage, EffectToken } from "../messages/types";
 import { displayedTokens, logit, probability, probabilityTone, tokenText } from "../wording/words";
 
 /** A token as it is; with an effect, also as it came out. */

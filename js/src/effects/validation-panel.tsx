@@ -1,8 +1,8 @@
 import { CopyCode } from "../controls/copy-code";
+import type { StudyMessage, ValidationMessage } from "../messages/types";
 import { modeOf } from "../store/mode";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
-import type { StudyMessage, ValidationMessage } from "../wire/types";
 import { count, modeName, percent } from "../wording/words";
 import { ModeSelect } from "./mode-select";
 import { ScatterPlot } from "./plot";

@@ -1,4 +1,4 @@
-import type { Card, CardHistogram } from "../wire/types";
+import type { Card, CardHistogram } from "../messages/types";
 import { count, decimal, percent } from "../wording/words";
 
 interface Props {

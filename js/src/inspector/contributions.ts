@@ -3,7 +3,7 @@
 import { boxEdges } from "../core/box-edges";
 import { edgesOf, shareOfInput } from "../core/snapshot";
 import type { Box, Snapshot } from "../core/types";
-import type { NodeId } from "../wire/types";
+import type { NodeId } from "../messages/types";
 
 export interface Contribution {
   /** A node id, or a supernode's. */

@@ -1,4 +1,4 @@
-import type { Card } from "../wire/types";
+import type { Card } from "../messages/types";
 import { decimal, tokenText } from "../wording/words";
 
 type Example = Card["examples"][number];

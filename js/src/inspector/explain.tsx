@@ -1,7 +1,7 @@
 import { Button } from "../controls/button";
 import { KIND } from "../core/constants";
+import type { RetraceBody } from "../messages/types";
 import type { Store } from "../store/store";
-import type { RetraceBody } from "../wire/types";
 import { tokenText } from "../wording/words";
 
 /** What can be explained in place of the graph's targets: an output, its contrast with another, a token of the prompt. */

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { AT_FIRST_TOKENS } from "../core/constants";
+import type { Card, NodeId } from "../messages/types";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
-import type { Card, NodeId } from "../wire/types";
 import { count, decimal, percent, tokenText } from "../wording/words";
 import { Histogram } from "./card-histogram";
 import { directShare } from "./contributions";

@@ -1,7 +1,7 @@
 import { Button } from "../controls/button";
+import type { NodeId } from "../messages/types";
 import { hideable, hideNodes } from "../store/filters";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 
 interface Props {
   readonly store: Store;

@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../controls/button";
+import type { Card } from "../messages/types";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
-import type { Card } from "../wire/types";
 import { decimal, placeOf } from "../wording/words";
 import { More } from "./more";
 

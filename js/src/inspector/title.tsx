@@ -3,9 +3,9 @@ import { Button } from "../controls/button";
 import { NameField } from "../controls/name-field";
 import { KIND } from "../core/constants";
 import type { Box } from "../core/types";
+import type { NodeId } from "../messages/types";
 import { giveName } from "../store/commands";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 
 interface TitleProps {
   readonly store: Store;

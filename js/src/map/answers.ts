@@ -2,9 +2,9 @@
 
 import { MOST_ANSWERS } from "../layout/constants";
 import type { Area } from "../layout/map-labels";
+import type { EffectMessage } from "../messages/types";
 import { TOKEN_SIZE } from "../page/constants";
 import { apart } from "../text/width";
-import type { EffectMessage } from "../wire/types";
 import { LIKELY } from "../wording/constants";
 import { probability, tokenText } from "../wording/words";
 import type { Brush } from "./paint";

@@ -2,8 +2,8 @@
 
 import { clamp } from "../core/numbers";
 import type { BandRange } from "../core/open-bands";
+import type { NodeId } from "../messages/types";
 import type { ClientPoint } from "../page/listen";
-import type { NodeId } from "../wire/types";
 import { type Camera, frameOf, placeAt, pointOf, type Scene, stripOf } from "./scene";
 import type { MapView } from "./view";
 

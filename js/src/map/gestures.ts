@@ -1,11 +1,11 @@
 /** Pointer gestures on the map: hover, select, drag nodes, draw a rectangle. */
 
 import type { Drag } from "../core/types";
+import type { NodeId } from "../messages/types";
 import { type ClientPoint, isToggle, listenOn, pointOn } from "../page/listen";
 import { closeBand, openBand } from "../store/bands";
 import { dropOnNode } from "../store/commands";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import { bandAt, bandTextAt } from "./band-at";
 import { opens } from "./speech";
 import type { MapView } from "./view";

@@ -2,9 +2,9 @@
 
 import { KIND } from "../core/constants";
 import { ARROWS, type ArrowDirection, step } from "../layout/hit";
+import type { NodeId } from "../messages/types";
 import { listenOn } from "../page/listen";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import { reveal } from "./camera";
 import type { MapView } from "./view";
 import type { Zooming } from "./zoom";

@@ -3,9 +3,9 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
+import type { NodeId } from "../messages/types";
 import { watchPixels, watchSize } from "../page/size";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import { BandButtons } from "./bands";
 import { attachGestures } from "./gestures";
 import { attachKeys } from "./keys";

@@ -3,10 +3,10 @@
 import { KIND } from "../core/constants";
 import { type BandRange, openedBy, rankedIn, strongestIn } from "../core/open-bands";
 import type { Circuit, Snapshot } from "../core/types";
+import type { NodeId } from "../messages/types";
 import type { Store } from "../store/store";
 import { shortened } from "../text/characters";
 import { printable } from "../text/width";
-import type { NodeId } from "../wire/types";
 import { identityOf, kindsWord, layersBetween, percent, probability } from "../wording/words";
 
 /** What and where a node is, beside its name: "feature 1453 · layer 2 · at “is”". */

@@ -2,10 +2,10 @@
 
 import { KIND } from "../core/constants";
 import type { BandRange } from "../core/open-bands";
+import type { NodeId } from "../messages/types";
 import { type ClientPoint, listenOn, pointOn } from "../page/listen";
 import { closeBand, openBand } from "../store/bands";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import { bandAt } from "./band-at";
 import { look, pan, restOf, reveal, zoomAbout } from "./camera";
 import { frameOf } from "./scene";

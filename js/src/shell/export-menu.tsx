@@ -2,9 +2,9 @@ import { type Signal, useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { Button } from "../controls/button";
 import { CopyCode } from "../controls/copy-code";
+import type { CodeBody, FigureBody } from "../messages/types";
 import { saveCircuit } from "../store/circuit-file";
 import type { Store } from "../store/store";
-import type { CodeBody, FigureBody } from "../wire/types";
 
 const PARTS: readonly (readonly [FigureBody["part"], string])[] = [
   ["both", "map and circuit"],

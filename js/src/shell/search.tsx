@@ -3,8 +3,8 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/button";
 import { KIND } from "../core/constants";
 import { searchNodes } from "../core/search";
+import type { NodeId } from "../messages/types";
 import type { Store } from "../store/store";
-import type { NodeId } from "../wire/types";
 import { placeOf } from "../wording/words";
 
 const MOST_RESULTS = 12;

@@ -3,8 +3,8 @@
 import * as circuits from "../core/circuit";
 import { LONGEST_NAME } from "../core/constants";
 import type { Circuit } from "../core/types";
+import type { NodeId } from "../messages/types";
 import { shortened } from "../text/characters";
-import type { NodeId } from "../wire/types";
 import { commonName } from "../wording/words";
 import { changeableOf, intervene } from "./interventions";
 import type { Store } from "./store";

@@ -2,10 +2,6 @@
 
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Failure, Job } from "../core/types";
-import { download } from "../page/download";
-import { type Client, client } from "../wire/client";
-import { type Reply, type Rpc, RpcError, type Send, type SendOptions } from "../wire/rpc";
-import type { Trait } from "../wire/traits";
 import type {
   Capabilities,
   Card,
@@ -15,7 +11,11 @@ import type {
   Mode,
   NodeId,
   StudyMessage,
-} from "../wire/types";
+} from "../messages/types";
+import { download } from "../page/download";
+import { type Client, client } from "../wire/client";
+import { type Reply, type Rpc, RpcError, type Send, type SendOptions } from "../wire/rpc";
+import type { Trait } from "../wire/traits";
 
 /** The requests that end in a study. */
 export type StudyName = "sweep" | "generate" | "validate";

@@ -3,7 +3,7 @@
 import { filter } from "../core/circuit";
 import { KIND } from "../core/constants";
 import type { Unchecked } from "../core/filters";
-import type { NodeId } from "../wire/types";
+import type { NodeId } from "../messages/types";
 import type { Store } from "./store";
 
 /** Sets some filters; undefined removes one. */

@@ -2,7 +2,7 @@
 
 import { KIND } from "../core/constants";
 import type { Snapshot } from "../core/types";
-import type { InterventionJson, Mode, NodeId } from "../wire/types";
+import type { InterventionJson, Mode, NodeId } from "../messages/types";
 import { commonName } from "../wording/words";
 import { modeOf } from "./mode";
 import type { Store } from "./store";

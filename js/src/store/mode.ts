@@ -1,5 +1,5 @@
 import { type Signal, signal } from "@preact/signals";
-import type { Mode } from "../wire/types";
+import type { Mode } from "../messages/types";
 import type { Store } from "./store";
 
 const modes = new WeakMap<Store, Signal<Mode>>();

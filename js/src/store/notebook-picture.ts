@@ -1,9 +1,9 @@
 /** The picture in the notebook, on a page that was loaded after the cell ran: there the kernel's own updates go nowhere. */
 
+import type { PictureState } from "../messages/types";
 import { MARK } from "../page/constants";
 import type { Outputs, WidgetModel } from "../wire/host";
 import type { Rpc } from "../wire/rpc";
-import type { PictureState } from "../wire/types";
 
 /** An output in the notebook that is one of the picture's, by the id that both have. */
 interface OldOutput {

@@ -2,9 +2,9 @@
 
 import { effect, signal } from "@preact/signals";
 import { type Compared, circuitThere, fromThere } from "../core/compared";
+import type { Capabilities, NodeId } from "../messages/types";
 import { LocalModel } from "../wire/local-model";
 import { Rpc } from "../wire/rpc";
-import type { Capabilities, NodeId } from "../wire/types";
 import { mirror } from "./mirror";
 import { createStore, type Store } from "./store";
 

@@ -1,7 +1,7 @@
 /** The strongest paths between nodes, into them or out of them, which the kernel finds over the whole graph. */
 
-import type { PathMessage } from "../wire/graph-messages";
-import type { NodeId } from "../wire/types";
+import type { PathMessage } from "../messages/graph-messages";
+import type { NodeId } from "../messages/types";
 import type { Store } from "./store";
 
 export interface FoundPaths {

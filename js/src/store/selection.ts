@@ -1,8 +1,8 @@
 /** Which nodes are selected, and which of them, or which supernode, is inspected. */
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import type { NodeId } from "../messages/types";
 import type { Trait } from "../wire/traits";
-import type { NodeId } from "../wire/types";
 import type { SelectMode } from "./store";
 
 export interface NodeSelection {

@@ -12,9 +12,6 @@ import { type BandRange, openedBy } from "../core/open-bands";
 import { thresholdsOf } from "../core/snapshot";
 import type { Box, Circuit, Drag, Failure, Snapshot, Thresholds, Visible } from "../core/types";
 import { visible as visibleOf } from "../core/visible";
-import type { WidgetModel } from "../wire/host";
-import type { Rpc } from "../wire/rpc";
-import { traitSignal } from "../wire/traits";
 import type {
   Capabilities,
   EffectMessage,
@@ -27,7 +24,10 @@ import type {
   ProposalMessage,
   Settings,
   StudyMessage,
-} from "../wire/types";
+} from "../messages/types";
+import type { WidgetModel } from "../wire/host";
+import type { Rpc } from "../wire/rpc";
+import { traitSignal } from "../wire/traits";
 import { nodeName } from "../wording/names";
 import { circuitDocument } from "./circuit-sync";
 import { type Experiments, experiments } from "./experiments";

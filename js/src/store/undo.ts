@@ -6,7 +6,7 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { Circuit } from "../core/types";
 import { History } from "../core/undo-stack";
-import type { EffectMessage, GraphSteps } from "../wire/types";
+import type { EffectMessage, GraphSteps } from "../messages/types";
 import type { CircuitDocument } from "./circuit-sync";
 import type { Experiments } from "./experiments";
 

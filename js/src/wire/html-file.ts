@@ -1,8 +1,8 @@
 /** An HTML file for readers: its content as the widget model that a notebook would hand over, with no kernel behind it. */
 
+import type { Failed, HtmlContent, Reply, Request, RequestName, Requests, SnapshotMessage } from "../messages/types";
 import type { WidgetModel } from "./host";
 import type { Listener } from "./local-model";
-import type { Failed, HtmlContent, Reply, Request, RequestName, Requests, SnapshotMessage } from "./types";
 
 // The ids of the page's elements: packed content, and picture.
 const CONTENT = "circuit-widget-content";

@@ -1,7 +1,7 @@
 /** Requests to the kernel over the notebook's widget messages: ids, progress, replies, errors, cancelling. */
 
+import type { KernelMessage, Notice, Request, RequestName, Requests } from "../messages/envelopes";
 import { allRepaired } from "../text/characters";
-import type { KernelMessage, Notice, Request, RequestName, Requests } from "./envelopes";
 
 /** The part of the notebook's widget model that sends and receives messages. */
 export interface Transport {

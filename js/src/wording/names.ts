@@ -2,8 +2,8 @@
 
 import { KIND } from "../core/constants";
 import type { Circuit, Snapshot } from "../core/types";
+import type { NodeId } from "../messages/types";
 import { printable } from "../text/width";
-import type { NodeId } from "../wire/types";
 import { kindWord, tokenAt, tokenText } from "./words";
 
 /** The user's label, else the graph's, else an empty text. */

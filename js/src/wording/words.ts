@@ -2,9 +2,9 @@
 
 import { KIND } from "../core/constants";
 import type { Snapshot } from "../core/types";
+import type { InterventionJson, Mode, NodeId, SwapInJson } from "../messages/types";
 import { shortened } from "../text/characters";
 import { apart, printable, tokenLabel } from "../text/width";
-import type { InterventionJson, Mode, NodeId, SwapInJson } from "../wire/types";
 import {
   BASIS_WORDS,
   LARGEST_FIXED,

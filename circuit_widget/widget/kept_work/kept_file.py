@@ -18,9 +18,9 @@ from circuit_widget.graph.graph_hash import identity
 from circuit_widget.system.file_kind import WORK_FORMAT, file_kind, foreign, json_kind
 from circuit_widget.system.file_lock import FileLock, Locked
 from circuit_widget.system.paths import quoted_path
-from circuit_widget.widget.state.history import HistoryEntry
-from circuit_widget.widget.state.kept_experiment import history_entry, kept_experiment
-from circuit_widget.widget.state.work import Work
+from circuit_widget.widget.history.history import HistoryEntry
+from circuit_widget.widget.history.work import Work
+from circuit_widget.widget.kept_work.kept_experiment import history_entry, kept_experiment
 from circuit_widget.widget.wire.kept_messages import KeptGraph, KeptWork
 from circuit_widget.widget.wire.schema import parse, plain
 

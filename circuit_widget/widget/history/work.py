@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.widget.state.history import HistoryEntry
+from circuit_widget.widget.history.history import HistoryEntry
 
 
 @dataclass(frozen=True, eq=False)

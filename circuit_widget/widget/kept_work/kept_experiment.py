@@ -18,9 +18,9 @@ from circuit_widget.intervention.execution.target_readings import TargetReading
 from circuit_widget.intervention.injected_edges import AnswerInput, InjectedEdges
 from circuit_widget.intervention.mode import read_mode
 from circuit_widget.intervention.saved_readings import SavedReadings
-from circuit_widget.widget.state.experiment import answer_inputs, recorded_facts, short_numbers
-from circuit_widget.widget.state.history import Bands, HistoryEntry, check_name
-from circuit_widget.widget.state.study_results import controls_message
+from circuit_widget.widget.history.history import Bands, HistoryEntry, check_name
+from circuit_widget.widget.message_builders.effect import answer_inputs, recorded_facts, short_numbers
+from circuit_widget.widget.message_builders.study_results import controls_message
 from circuit_widget.widget.wire.kept_messages import (
     KeptControls,
     KeptExperiment,

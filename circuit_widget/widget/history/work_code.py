@@ -18,8 +18,8 @@ from circuit_widget.intervention.as_code import (
     value_code,
 )
 from circuit_widget.intervention.literal import comment, literal
-from circuit_widget.widget.state.history import HistoryEntry
-from circuit_widget.widget.state.work import Work
+from circuit_widget.widget.history.history import HistoryEntry
+from circuit_widget.widget.history.work import Work
 
 ON = "# graph is the graph of this prompt:"
 SHOW = "widget = graph.show(circuit=circuit)"

@@ -1,27 +1,22 @@
-"""The nodes and the name of an experiment, and its effect as a message to the page."""
+"""An experiment's effect as a message to the page."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from circuit_widget.arguments import one_line
-from circuit_widget.characters import beginning, shortened
-from circuit_widget.circuit.circuit import Circuit, NodeChoice
-from circuit_widget.errors import CircuitError, NodeError
-from circuit_widget.graph import Feature, Graph
+from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.graph import Feature
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
 from circuit_widget.intervention.as_code import effect_code
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.injected_edges import InjectedEdges
-from circuit_widget.intervention.kinds import NodeEntry, node_tuple
-from circuit_widget.nodes import Everywhere, several_nodes
-from circuit_widget.widget.state.history import HistoryEntry, compared_tokens
-from circuit_widget.widget.state.study_results import controls_message
+from circuit_widget.nodes import Everywhere
+from circuit_widget.widget.history.history import HistoryEntry, compared_tokens
+from circuit_widget.widget.message_builders.study_results import controls_message
 from circuit_widget.widget.wire.experiment_messages import (
     AblateJson,
     AddJson,
@@ -40,97 +35,7 @@ from circuit_widget.widget.wire.experiment_messages import (
     SetJson,
     SwapInJson,
 )
-from circuit_widget.widget.wire.schema import LONGEST_TEXT
-from circuit_widget.wording.outcome import changed_nodes, short_description, subject
-
-
-def nodes_of(graph: Graph, circuit: Circuit, wanted: NodeChoice) -> tuple[str | Feature, ...]:
-    """Return the nodes that a supernode's name, a node id, a Feature, a label, or any number of those name.
-
-    A label names all features that have it; the circuit's labels go before those of the graph.
-
-    Raises CircuitError, naming what comes nearest, for a text that is none of these.
-    """
-    members = {name: one.nodes for one in circuit.supernodes for name in (one.id, one.name)}
-    nodes: dict[str | Feature, None] = {}
-    for one in several_nodes(wanted, CircuitError):
-        if isinstance(one, str) and one in members:
-            nodes.update(dict.fromkeys(members[one]))
-        elif isinstance(one, Feature):
-            nodes[one] = None
-        else:
-            nodes.update(dict.fromkeys(_labelled(graph, circuit, one) or [_known(graph, circuit, one)]))
-    return tuple(nodes)
-
-
-def _labelled(graph: Graph, circuit: Circuit, label: str) -> list[str]:
-    """Return the features with a label; of a text that is a node's id, none."""
-    if not isinstance(label, str) or label in graph.node_ids:
-        return []
-    labels = {**graph.labels, **circuit.labels}
-    return [node for node in graph.node_ids[: graph.n_features] if labels.get(node) == label]
-
-
-def _known(graph: Graph, circuit: Circuit, node: str) -> str:
-    try:
-        graph.index(node)
-    except NodeError:
-        if not isinstance(node, str):
-            raise
-        names = [supernode.name for supernode in circuit.supernodes]
-        names += dict.fromkeys([*circuit.labels.values(), *graph.labels.values()])
-        nearest = (
-            difflib.get_close_matches(beginning(node, 80), [*names, *graph.node_ids], n=3, cutoff=0.5) or names[:5]
-        )
-        there = f"the nearest are {', '.join(nearest)}" if nearest else "the circuit has no supernode yet"
-        raise CircuitError(f"There is no supernode and no node “{one_line(node, 80)}”; {there}.") from None
-    return node
-
-
-def resolved_intervention(graph: Graph, circuit: Circuit, intervention: Intervention) -> Intervention:
-    """Return an intervention on the nodes that it names, as `nodes_of` finds them, without those that it cannot change.
-
-    Features can be set and added to; errors and tokens can be ablated, scaled and swapped in as well; logits cannot be
-    changed. A node that is named by itself stays, so that the model raises the error for it.
-
-    Raises CircuitError for what `nodes_of` does not find, and when nothing is left.
-    """
-    given = node_tuple(intervention.nodes)
-    named = [one for one in given if not isinstance(one, Everywhere)]
-    nodes = nodes_of(graph, circuit, named)
-    end = graph.n_features if isinstance(intervention, Set | Add) else graph.weights.shape[1]
-    found = [node for node in nodes if isinstance(node, Feature) or node in named or graph.index(node) < end]
-    resolved = (*found, *(one for one in given if isinstance(one, Everywhere)))
-    if not resolved:
-        names = ", ".join(f"“{one_line(_id(node), 80)}”" for node in named[:3])
-        raise CircuitError(f"Nothing that can be changed is in {names or 'no nodes'}; features, errors and tokens can.")
-    return replace(intervention, nodes=resolved)
-
-
-def experiment_name(graph: Graph, circuit: Circuit, interventions: Sequence[Intervention]) -> str:
-    """Return the name of an experiment: "Texas ×0, capital ×2"."""
-    name = ", ".join(short_description(graph, circuit, _at_positions(graph, one)) for one in interventions)
-    return shortened(name, LONGEST_TEXT)
-
-
-def changed_name(graph: Graph, circuit: Circuit, intervention: Intervention) -> str:
-    """Return the name of the nodes that an intervention changes: "Texas", "Texas everywhere"."""
-    return shortened(subject(graph, circuit, _at_positions(graph, intervention)), LONGEST_TEXT)
-
-
-def _at_positions(graph: Graph, intervention: Intervention) -> Intervention:
-    """Return an intervention with every feature at each position, where it names one everywhere."""
-    nodes: list[NodeEntry] = []
-    for node in intervention.members:
-        if isinstance(node, Everywhere):
-            nodes += [Feature(node.layer, position, node.feature) for position in range(len(graph.tokens))]
-        else:
-            nodes.append(node)
-    return replace(intervention, nodes=tuple(nodes)) if len(nodes) > len(intervention.members) else intervention
-
-
-def _id(node: str | Feature) -> str:
-    return node.id if isinstance(node, Feature) else node
+from circuit_widget.wording.outcome import changed_nodes
 
 
 def recorded_facts(one: HistoryEntry) -> dict[str, Any]:
@@ -247,7 +152,11 @@ def intervention_json(intervention: Intervention) -> InterventionJson:
             return AddJson("add", nodes, value if isinstance(value, float) else tuple(value))
         case SwapIn(prompt=prompt, pairs=pairs):
             given = intervention.features is not None
-            features = tuple(_id(node) for node in intervention.incoming if not isinstance(node, Everywhere))
+            features = tuple(
+                node.id if isinstance(node, Feature) else node
+                for node in intervention.incoming
+                if not isinstance(node, Everywhere)
+            )
             text = prompt if isinstance(prompt, str) else tuple(prompt)
             return SwapInJson("swap_in", nodes, text, features if given else None, pairs)
     raise TypeError(f"No message is declared for interventions of kind {intervention.kind}.")

@@ -1,0 +1,1 @@
+"""The work on one graph: its circuit, and the experiments made on it."""

@@ -1,0 +1,1 @@
+"""What is displayed, as messages to the page: effects, studies, cards, proposals."""
