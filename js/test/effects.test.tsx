@@ -214,7 +214,10 @@ describe("the export menu", () => {
       expect(menu.querySelector<HTMLInputElement>('input[value="3.25"]')?.checked).toBe(true);
     });
     get(menu, "export-pdf").click();
-    expect(model.sent.at(-1)).toMatchObject({ name: "figure", body: { format: "pdf", width: 3.25, part: "circuit", theme: "paper" } });
+    expect(model.sent.at(-1)).toMatchObject({
+      name: "figure",
+      body: { format: "pdf", width: 3.25, part: "circuit", theme: "paper" },
+    });
     await eventually(() => expect(all(root, "export-menu")).toEqual([]));
   });
 
