@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import circuit_widget as cw
-from circuit_widget.circuit.box_edges import box_edges, node_edges
+from circuit_widget.circuit.box_edges import box_edges, edges_among
 from circuit_widget.widget.wire.snapshot import snapshot_of
 
 NUMPY_2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0b1"
@@ -38,7 +38,8 @@ def test_no_result_depends_on_how_numpy_promotes(by_type_alone: None) -> None:
     assert graph.scores(keep=nodes).replacement < graph.scores().replacement
     assert graph.to_networkx().number_of_nodes() == len(graph.to_frames()[0])
     assert graph.verify(10).agrees
-    assert box_edges(node_edges(graph), [graph.resolve(nodes), [graph.n_nodes - 10]])
+    boxes = [graph.resolve(nodes), [graph.n_nodes - 10]]
+    assert box_edges(edges_among(graph, boxes), boxes)
     assert model.estimate(prompt).features == 312
     circuit = cw.Circuit(pinned=nodes)
     effect = model.sweep(graph, nodes, [0.0, 2.0]).effects[0]

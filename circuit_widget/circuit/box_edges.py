@@ -37,10 +37,19 @@ class BoxEdge:
     share: float
 
 
-def node_edges(graph: Graph) -> NodeEdges:
-    """Return all edges of a graph."""
-    target, source = np.nonzero(graph.weights)
-    return NodeEdges(source, graph.row_nodes[target], graph.weights[target, source], graph.input_total)
+def edges_among(graph: Graph, boxes: Sequence[Sequence[int]]) -> NodeEdges:
+    """Return all edges of a graph between the nodes of some boxes, weak ones included."""
+    boxed = np.unique(np.array([node for box in boxes for node in box], dtype=np.int64))
+    rows, columns = np.flatnonzero(np.isin(graph.row_nodes, boxed)), boxed[boxed < graph.weights.shape[1]]
+    weights = graph.weights[np.ix_(rows, columns)]
+    target, source = np.nonzero(weights)
+    return NodeEdges(columns[source], graph.row_nodes[rows[target]], weights[target, source], graph.input_total)
+
+
+def outside_inputs(edges: NodeEdges, boxes: Sequence[Sequence[int]]) -> list[float]:
+    """Return for each box T the sum of `f(t)` over its nodes, as in `box_edges`."""
+    found: list[float] = _outside(edges, boxes)[1].tolist()
+    return found
 
 
 def shares_into(edges: NodeEdges, boxes: Sequence[Sequence[int]], weights: Float[np.ndarray, " nodes"]) -> list[float]:

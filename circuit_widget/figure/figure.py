@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeVar, get_args
 
 from circuit_widget.arguments import of_type, one_of, plain_number, quoted
 from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.circuit.circuit_argument import require_circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.output.chosen_font import ChosenFont, lacking, lacking_words, read_text_font
 from circuit_widget.figure.output.fonts import chosen_folders
@@ -191,7 +192,7 @@ def make_figure(
     chosen = read_text_font(font)
     require_graph(graph, FigureError)
     if circuit is not None:
-        of_type(circuit, Circuit, "The circuit of a figure is a Circuit, or None", FigureError)
+        require_circuit(circuit, "The circuit of a figure is a Circuit, or None", FigureError)
     if effect is not None:
         of_type(effect, (Effect, Controls), "The effect of a figure is an Effect, its Controls, or None", FigureError)
     if title is not None:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from circuit_widget.arguments import quoted, whole_number
 from circuit_widget.characters import half_character
 from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.circuit.circuit_argument import to_circuit_hint
 from circuit_widget.errors import InterventionError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -68,6 +69,10 @@ def _found(graph: Graph, groups: Groups, n: int) -> dict[str, tuple[int, ...]]:
                     f"The name of the group {quoted(name)} has half of a character, {half}; give whole characters."
                 )
         return {name: _features(graph, nodes) for name, nodes in groups.items()}
+    if hint := to_circuit_hint(groups):
+        raise InterventionError(
+            f"Groups are a circuit, nodes by name, or a list of nodes; given {quoted(groups)}.{hint}"
+        )
     return _singles(graph, _features(graph, groups))
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int64
 
 from circuit_widget.arguments import check_callable, of_type, truth_value, whole_number
 from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.circuit.circuit_argument import require_circuit
 from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError, InterventionError, NoModelError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -71,7 +72,7 @@ def propose_groups(
     require_graph(graph, CircuitError)
     number, model = check_arguments(graph, n, GROUPS, model, ablations, namer, cancelled)
     if circuit is not None:
-        of_type(circuit, Circuit, "circuit is a Circuit, whose groups stay as they are, or None", CircuitError)
+        require_circuit(circuit, "circuit is a Circuit, whose groups stay as they are, or None", CircuitError)
     with reporting(progress) as report:
         return groups_of_graph(graph, number, model, ablations, namer, report, cancelled, circuit)
 

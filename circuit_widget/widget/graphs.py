@@ -16,6 +16,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.tracing.tracing_again import TraceChanges, trace_again
 from circuit_widget.widget.experiments.experiments import Experiments
 from circuit_widget.widget.keeping import Keeping
+from circuit_widget.widget.message_builders.box_edges import box_edges_message
 from circuit_widget.widget.requests.trace_handlers import trace_name
 from circuit_widget.widget.state.page_writes import nodes_in
 from circuit_widget.widget.state.sent_graph import SentGraph
@@ -107,6 +108,12 @@ class Graphs:
         """Send the displayed graph again if the page lacks some of these nodes."""
         if (snapshot := self.experiments.sent.snapshot_with(nodes)) is not None:
             self._widget.set_trait("snapshot", plain(snapshot))
+
+    def send_circuit(self, circuit: Circuit) -> None:
+        """Send what the page needs for a circuit on the displayed graph: its nodes, and the edges between its boxes."""
+        self.send_nodes(nodes_in(circuit))
+        edges = box_edges_message(self.experiments.graph, circuit, self.number)
+        self._widget.set_trait("_box_edges", plain(edges))
 
     def retrace(self, changes: TraceChanges) -> Graph:
         """Trace again with some settings changed, display the graph, and return it."""

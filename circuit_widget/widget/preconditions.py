@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuit_widget.arguments import of_type
-from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.circuit.circuit_argument import require_circuit
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
@@ -40,7 +39,7 @@ def check_given(graph: object, circuit: object) -> None:
     """Raise CircuitWidgetError for what is no graph or no circuit, and NodeError or CircuitError where they do not fit."""
     checked = require_graph(graph, CircuitWidgetError)
     if circuit is not None:
-        of_type(circuit, Circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError).check(checked)
+        require_circuit(circuit, "The circuit of a widget is a Circuit, or None", CircuitWidgetError).check(checked)
 
 
 def with_model(graph: Graph, given: Any) -> tuple[Graph, ReplacementModel | None, str]:

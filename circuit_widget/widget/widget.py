@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -83,6 +82,7 @@ class CircuitWidget(anywidget.AnyWidget):
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
     circuit = circuit_trait()
+    _box_edges = traitlets.Dict(read_only=True).tag(sync=True)
     # Echoed, so that a selection made here and one made there at the same moment end up the same.
     selected: traitlets.List[str] = traitlets.List().tag(sync=True)
     comparison = comparison_trait()
@@ -359,10 +359,8 @@ class CircuitWidget(anywidget.AnyWidget):
     @traitlets.validate("circuit")
     def _valid_circuit(self, proposal: Any) -> Circuit:
         circuit: Circuit = proposal.value.check(self.graph)
-        self._graphs.send_nodes(page.nodes_in(circuit))
-        if circuit == self.circuit:
-            return circuit
-        return replace(circuit, revision=max(circuit.revision, self.circuit.revision + 1))
+        self._graphs.send_circuit(circuit)
+        return page.revised(circuit, self.circuit)
 
     @traitlets.validate("selected")
     def _valid_selection(self, proposal: Any) -> list[str]:

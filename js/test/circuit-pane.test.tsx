@@ -76,6 +76,22 @@ describe("the circuit", () => {
     expect(title(null)).toMatch(/: [\d.]+% of its input$/);
   });
 
+  it("says the kernel's share without a word on missing edges, and a late one of another graph or box never", () => {
+    const boxes = [TEXAS, ["2_9_5"]];
+    const edges = { number: 1, boxes, outside: [2, 1], source: [0], target: [1], share: [0.1875] };
+    const snapshot = { ...fixtureSnapshot(), total_edges: 5_000 };
+    const title = (known: unknown) => {
+      const { root } = pane({ snapshot, _box_edges: known });
+      const between = all(root, "link").find(
+        ({ dataset }) => dataset.source === "Texas" && dataset.target === "say Austin",
+      );
+      return between?.querySelector("title")?.textContent;
+    };
+    expect(title(edges)).toBe("Texas excites say Austin: 19% of its input");
+    for (const late of [{ ...edges, number: 2 }, { ...edges, boxes: [[TEXAS[0]], ["2_9_5"]] }, {}, undefined])
+      expect(title(late)).toMatch(/: about [\d.]+% of its input\nwithout the/);
+  });
+
   it("shows what an effect left of each box", () => {
     const { root } = pane({ effect: EFFECT });
     expect(box(root, "s1").dataset.percent).toBe("0");

@@ -58,6 +58,7 @@ describe("the box of what a swap brings in", () => {
     source: host,
     target: host,
     share: 1,
+    about: false,
     onward: false,
     route: { path: [x, 390, x, 260, x, 130, x, 10], tip: [x, 7], direction: [0, -1], width: 3 },
   });
@@ -88,8 +89,8 @@ describe("the box of what a swap brings in", () => {
     const high = { ...low, box: { ...box, id: "s3" }, y: 40 };
     const shares = [{ source: 1, target: 2, share: 0.5 }];
     const stranger = placeInjected(found, [host, low, high], [], size);
-    const [before] = routeLinks(shares, [host, low, high], size.width);
-    const [after] = routeLinks(shares, [host, low, high, broughtIn("California", "injected", stranger)], size.width);
+    const [before] = routeLinks(shares, [host, low, high], size.width, 0);
+    const [after] = routeLinks(shares, [host, low, high, broughtIn("California", "injected", stranger)], size.width, 0);
     expect(isClear(before.route.path, [stranger], 0)).toBe(false);
     expect(isClear(after.route.path, [stranger], 0)).toBe(true);
   });

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from circuit_widget.circuit.box_edges import node_edges
+from circuit_widget.circuit.box_edges import edges_among
 from circuit_widget.circuit.circuit import Box, Circuit
 from circuit_widget.figure.scene.onward import onward_links
 from circuit_widget.intervention import Effect
@@ -69,7 +69,7 @@ def test_edges_onward_from_what_came_in(entry: dict[str, Any]) -> None:
     answers = new_answers(GRAPH, boxes, effect)
     names = [*(box.id for box in boxes), *(answer.name for answer in answers)]
     members = [GRAPH.resolve(box.nodes) for box in boxes]
-    found = onward_links(GRAPH, node_edges(GRAPH), members, answers, effect)
+    found = onward_links(GRAPH, edges_among(GRAPH, members), members, answers, effect)
     assert {link.source for link in found} <= {len(names)}
     shares = {names[link.target]: link.share for link in found}
     assert shares == pytest.approx(entry["shares"], rel=1e-5)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuit_widget.circuit.box_edges import box_edges, node_edges
+from circuit_widget.circuit.box_edges import box_edges, edges_among
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.display.visible_graph import VisibleGraph, visible_graph
 from circuit_widget.figure.layout.map_layout import MapLayout, map_layout
@@ -206,7 +206,7 @@ def test_edges_of_the_circuit_show_sign_strength_and_fading(effect: Effect | Non
     pen = Pen()
     draw_circuit(pen, picture)
     members = [GRAPH.resolve(box.nodes) for box in CIRCUIT.boxes()]
-    shares = {(one.source, one.target): one.share for one in box_edges(node_edges(GRAPH), members)}
+    shares = {(one.source, one.target): one.share for one in box_edges(edges_among(GRAPH, members), members)}
     wanted = sorted(picture.links, key=lambda link: abs(link.share))
     edges = [item for item in strokes(pen.items) if not item.closed]
     assert len(edges) == len(wanted) > 5

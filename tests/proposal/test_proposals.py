@@ -11,6 +11,7 @@ import circuit_widget as cw
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import Cancelled, CircuitError, CircuitWidgetError, InterventionError, NoModelError
 from circuit_widget.graph import Graph, PromptToken, Target
+from circuit_widget.intervention.groups import groups_of
 from circuit_widget.proposal import Proposal, Proposals
 from circuit_widget.proposal.knowledge import knowledge_of
 from circuit_widget.proposal.naming import all_different
@@ -252,3 +253,23 @@ def test_groups_of_a_circuit_keep_their_features_and_names() -> None:
     assert len(graph.propose_groups(circuit=everything, progress=False)) == 0
     with pytest.raises(CircuitError, match="circuit is a Circuit"):
         graph.propose_groups(circuit={"groups": []}, progress=False)
+
+
+def test_a_proposal_in_place_of_a_circuit_is_refused_with_the_way_to_one() -> None:
+    graph = made([[1, 1, 0, 0], [0, 0, 1, 1]], [[1, 0], [1, 0], [0, 1], [0, 1]])
+    proposed: Any = graph.propose_circuit(n=2, progress=False)
+    groups: Any = proposed.groups
+    widget: Any = graph.show(circuit=proposed.to_circuit())
+    for call in (
+        lambda: graph.show(circuit=proposed),
+        lambda: graph.figure(proposed),
+        lambda: setattr(widget, "circuit", proposed),
+    ):
+        with pytest.raises(
+            CircuitWidgetError, match=r"A ProposedCircuit becomes a circuit by its method to_circuit\(\)"
+        ):
+            call()
+    with pytest.raises(CircuitError, match=r"A Proposals becomes a circuit by its method to_circuit\(\)"):
+        graph.propose_groups(circuit=groups, progress=False)
+    with pytest.raises(InterventionError, match=r"given .*A Proposals becomes a circuit by its method to_circuit\(\)"):
+        groups_of(graph, groups, 3)

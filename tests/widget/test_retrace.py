@@ -9,10 +9,12 @@ from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import MessageError, NoModelError, PromptError
 from circuit_widget.loading import load
 from circuit_widget.widget.graphs import MOST_EARLIER
+from circuit_widget.widget.message_builders.box_edges import box_edges_message
 from circuit_widget.widget.requests.receiver import ANOTHER_GRAPH
 from circuit_widget.widget.state import sent_graph
 from circuit_widget.widget.state.traits import OF_A_GRAPH
 from circuit_widget.widget.widget import CircuitWidget
+from circuit_widget.widget.wire.schema import plain
 from tests.widget.conftest import Open
 from tests.widget.frontend import Page, answered
 from tests.widget.linear_model import LinearModel, wait_for
@@ -57,6 +59,7 @@ def test_another_trace_takes_the_circuit_along_and_leaves_the_experiments(show: 
     assert page.traits["kept"]["sentence"] == "2 of 4 nodes of the circuit are not in this graph"
     assert page.traits["circuit"] == widget.circuit.to_json()
     assert numbers(page) == (2, widget.graph.n_nodes)
+    assert page.traits["_box_edges"] == plain(box_edges_message(widget.graph, widget.circuit, 2))
 
     assert answered(page, page.request("display_graph", {"to": "earlier"}))["type"] == "reply"
     assert widget.graph is first
@@ -66,6 +69,7 @@ def test_another_trace_takes_the_circuit_along_and_leaves_the_experiments(show: 
     }
     assert page.traits["graphs"] == {"earlier": None, "later": "tracing with 12 features"}
     assert numbers(page) == (1, first.n_nodes)
+    assert page.traits["_box_edges"] == plain(box_edges_message(first, widget.circuit, 1))
     answered(page, page.request("display_graph", {"to": "later"}))
     assert (widget.graph.n_features, widget.effects) == (12, [])
 

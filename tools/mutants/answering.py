@@ -12,6 +12,20 @@ RETRACE = ("tests/widget/test_retrace.py",)
 
 MUTATIONS = (
     Mutation(
+        "the edges between boxes that the page gets are those before the edit",
+        WIDGET + "graphs.py",
+        "box_edges_message(self.experiments.graph, circuit, self.number)",
+        "box_edges_message(self.experiments.graph, self.experiments.traits.circuit, self.number)",
+        ("tests/widget/test_circuit_edges.py",),
+    ),
+    Mutation(
+        "the page gets edges between boxes without those inside a box",
+        "circuit_widget/circuit/box_edges.py",
+        "outside -= np.bincount",
+        "outside -= 0 * np.bincount",
+        ("tests/circuit/test_box_edges.py",),
+    ),
+    Mutation(
         "a page that was loaded later keeps the old picture",
         WIDGET + "saved_picture.py",
         "            self._number += 1\n",

@@ -15,6 +15,20 @@ LONG_MAP = ("js/test/map-long.test.tsx",)
 
 MUTATIONS = (
     Mutation(
+        "shares that were counted for a box with other nodes are displayed as exact",
+        JS + "core/box-edges.ts",
+        'places.get(nodes.join("\\n"))',
+        'places.get(known?.boxes.find(([first]) => first === nodes[0])?.join("\\n") ?? "")',
+        ("js/test/box-edges.test.ts",),
+    ),
+    Mutation(
+        "shares that were counted on another graph are displayed as exact",
+        JS + "store/store.ts",
+        "known !== undefined && number === snapshot.number",
+        "known !== undefined && number !== undefined",
+        ("js/test/circuit-pane.test.tsx",),
+    ),
+    Mutation(
         "a node hidden by hand hides an output too",
         "circuit_widget/display/filtering.py",
         "for index in hidden if graph.node_kinds[index] is not NodeKind.LOGIT",

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from circuit_widget.circuit.box_edges import box_edges, node_edges
+from circuit_widget.circuit.box_edges import box_edges, edges_among
 from circuit_widget.circuit.circuit import Box, Circuit
 from circuit_widget.figure.layout.beside import answers_beside, box_beside
 from circuit_widget.figure.layout.circuit_layout import (
@@ -79,7 +79,7 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
     kinds = tuple(graph.node_kinds[graph.index(box.id)] if box.name is None else None for box in boxes)
     described = _described(graph, circuit, boxes, names, kinds)
     members = [graph.resolve(box.nodes) for box in boxes]
-    inputs = node_edges(graph)
+    inputs = edges_among(graph, members)
     edges = box_edges(inputs, members)
     least_share = LEAST_SHARE if circuit.least_share is None else circuit.least_share
     links = visible_links([Link(one.source, one.target, one.share) for one in edges], least_share)

@@ -23,7 +23,7 @@ def onward_links(
 ) -> tuple[Link, ...]:
     """Return an edge for each box and each new answer that the injected features of an effect supply directly.
 
-    `edges` are those of the graph, `members` the nodes of each box, by index. Targets count boxes, then answers; the source
+    `edges` are those between nodes of boxes, `members` the nodes of each box, by index. Targets count boxes, then answers; the source
     is the index after all of them. Shares are of the target's input on the graph's prompt, before the intervention, of
     which they are no part (see `InjectedEdges`).
     """

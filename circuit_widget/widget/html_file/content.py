@@ -17,6 +17,7 @@ from circuit_widget.graph.node_table import feature_at
 from circuit_widget.progress import IsCancelled, ReportProgress
 from circuit_widget.widget.history.history import entry_of
 from circuit_widget.widget.html_file.widget_state import WidgetState
+from circuit_widget.widget.message_builders.box_edges import box_edges_message
 from circuit_widget.widget.message_builders.card import card_message
 from circuit_widget.widget.message_builders.effect import comparison_message, effect_message
 from circuit_widget.widget.state.comparison_trait import comparison_json, prompt_stability_json
@@ -52,6 +53,7 @@ def content_of(state: WidgetState, progress: ReportProgress, cancelled: IsCancel
         traits={
             "snapshot": _without_buffers(plain(snapshot)),
             "circuit": state.circuit.to_json(),
+            "_box_edges": plain(box_edges_message(state.graph, state.circuit, snapshot.number)),
             "selected": list(state.selected),
             "comparison": _beside(state.comparison),
             "prompt_stability": prompt_stability_json(state.prompt_stability),

@@ -14,6 +14,7 @@ from typing import Any
 
 from circuit_widget.arguments import quoted
 from circuit_widget.circuit.circuit import Circuit
+from circuit_widget.circuit.circuit_argument import to_circuit_hint
 from circuit_widget.comparison.compare import GraphComparison
 from circuit_widget.comparison.prompt_stability import PromptStability
 from circuit_widget.errors import CircuitWidgetError, MessageError
@@ -83,6 +84,11 @@ def above(circuit: Circuit, document: object) -> Circuit:
     return replace(circuit, revision=max(circuit.revision, theirs) + 1)
 
 
+def revised(circuit: Circuit, before: Circuit) -> Circuit:
+    """Return a circuit that is set in place of another, under a revision above that one's if it is not the same."""
+    return circuit if circuit == before else replace(circuit, revision=max(circuit.revision, before.revision + 1))
+
+
 def check_settings(value: object) -> dict[str, Any]:
     """Return the settings as JSON. Raises MessageError for others than those declared, and a height out of range."""
     settings = parse(Settings, value, "The settings")
@@ -99,7 +105,8 @@ def check_trait(name: str, value: object) -> None:
     if name in SETTABLE:
         kind, words = SETTABLE[name]
         if not isinstance(value, kind):
-            raise CircuitWidgetError(f"The {name} of a widget is {words}; given {quoted(value)}.")
+            hint = to_circuit_hint(value) if name == "circuit" else ""
+            raise CircuitWidgetError(f"The {name} of a widget is {words}; given {quoted(value)}.{hint}")
 
 
 def is_widget_message(data: object) -> bool:

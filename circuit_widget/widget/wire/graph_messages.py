@@ -72,6 +72,23 @@ class FigureBody:
 
 
 @message
+class BoxEdgesMessage:
+    """The edges between boxes of a circuit, with weak ones counted that the page does not have.
+
+    `number` is that of the graph. `boxes` are the nodes of each box, and `outside` the part of its nodes' input that comes from
+    outside the box, summed over them. `source` and `target` are indices of boxes, `share` is the signed share of the target's
+    input from outside.
+    """
+
+    number: int
+    boxes: tuple[tuple[NodeId, ...], ...]
+    outside: tuple[float, ...]
+    source: tuple[int, ...]
+    target: tuple[int, ...]
+    share: tuple[float, ...]
+
+
+@message
 class ProposalMessage:
     """A proposed group, with the reason in a sentence and the evidence in numbers; without a name, a node to pin."""
 

@@ -65,10 +65,11 @@ export function CircuitPane({ store }: { store: Store }) {
   });
   const all = useComputed(() => [...placed.value, ...ghosts.value]);
   const moved = useSignal<number | null>(null);
-  const edges = useComputed(() => boxEdges(store.snapshot, boxes.value));
+  const edges = useComputed(() => boxEdges(store.snapshot, boxes.value, store.boxEdges.value));
   const shares = useComputed(() => visibleLinks(edges.value, leastShareOf(store, moved.value)));
   const injected = useComputed(() => injectedBy(store.snapshot, store.boxes.value, store.effect.value));
-  const straight = useComputed(() => routeLinks(shares.value, all.value, size.value.width));
+  const unsent = (store.snapshot.totalEdges ?? 0) - store.snapshot.edgeWeight.length;
+  const straight = useComputed(() => routeLinks(shares.value, all.value, size.value.width, unsent));
   const injectedPlace = useComputed(
     () => injected.value && placeInjected(injected.value, all.value, straight.value, size.value),
   );
@@ -84,8 +85,9 @@ export function CircuitPane({ store }: { store: Store }) {
       size.value,
     ),
   );
-  const unsent = (store.snapshot.totalEdges ?? 0) - store.snapshot.edgeWeight.length;
-  const onward = useComputed(() => onwardEdges(store.snapshot, boxes.value, answers.value, store.effect.value));
+  const onward = useComputed(() =>
+    onwardEdges(store.snapshot, boxes.value, answers.value, store.effect.value, store.boxEdges.value),
+  );
   const drawnOnward = useComputed(() => visibleOnward(onward.value, leastShareOf(store, moved.value)));
   const brought = useComputed(() => [
     ...answerPlaces.value.map((place, at) => broughtIn(answers.value[at].name, `answer ${at}`, place)),
@@ -98,7 +100,7 @@ export function CircuitPane({ store }: { store: Store }) {
     const ends = [...all.value, ...brought.value];
     // Without a circuit there are no boxes for answers.
     const drawn = injectedPlace.value === null ? [] : drawnOnward.value;
-    return routeLinks([...shares.value, ...drawn], ends, size.value.width, ends.length - 1);
+    return routeLinks([...shares.value, ...drawn], ends, size.value.width, unsent, ends.length - 1);
   });
   const selected = useComputed(() => new Set(store.selected.value));
 
@@ -217,7 +219,7 @@ export function CircuitPane({ store }: { store: Store }) {
             total={edges.value.length + onward.value.length}
             numbered={numbers.value.length}
             moved={moved}
-            unsent={unsent}
+            unsent={edges.value.every(({ exact }) => exact) ? 0 : unsent}
           />
         )}
       </div>

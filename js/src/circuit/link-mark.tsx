@@ -48,10 +48,10 @@ export function LinkMark({ link, unsent, faded, dimmed, onHover }: Props) {
   );
 }
 
-function inWords({ share, onward }: Link, unsent: number): string {
+function inWords({ share, about, onward }: Link, unsent: number): string {
   const part = `${percent(Math.abs(share))} of its input`;
   if (onward) return `${part} before the intervention\n${ONWARD_WORDS}`;
-  return unsent > 0 ? `about ${part}\n${withoutEdges(unsent)}` : part;
+  return about ? `about ${part}\n${withoutEdges(unsent)}` : part;
 }
 
 /** Why shares of boxes' inputs differ a little from those in Python. */

@@ -5,7 +5,7 @@
 
 import { type BoxEdge, sharesInto } from "../core/box-edges";
 import type { Box, Snapshot } from "../core/types";
-import type { EffectMessage } from "../messages/types";
+import type { BoxEdgesMessage, EffectMessage } from "../messages/types";
 import type { NewAnswer } from "./outcome";
 
 /**
@@ -18,6 +18,7 @@ export function onwardEdges(
   boxes: readonly Pick<Box, "nodes">[],
   answers: readonly NewAnswer[],
   effect: EffectMessage | null,
+  known: BoxEdgesMessage | null = null,
 ): readonly BoxEdge[] {
   const found = effect?.injected_edges;
   if (found === null || found === undefined) return [];
@@ -25,7 +26,7 @@ export function onwardEdges(
   // An answer that the graph does not explain has an input of its own.
   const nodeOf = new Map(snapshot.targets.map(({ node, token_id }) => [token_id, snapshot.ids[node]]));
   const explained = answers.map(({ tokenId }) => ({ nodes: [nodeOf.get(tokenId) ?? []].flat() }));
-  const shares = sharesInto(snapshot, [...boxes, ...explained], weights);
+  const shares = sharesInto(snapshot, [...boxes, ...explained], weights, known);
   answers.forEach(({ tokenId }, at) => {
     const supplied = found.answers.find((one) => one.token_id === tokenId);
     if (!nodeOf.has(tokenId) && supplied !== undefined && supplied.total > 0) {

@@ -28,6 +28,8 @@ export interface Link {
   readonly target: Placed;
   /** Signed share of the target's input from outside that the source supplies. */
   readonly share: number;
+  /** Without weak edges of the graph, which the page does not have. */
+  readonly about: boolean;
   readonly route: Route;
   /** From what an experiment brought in, which is no part of that input. */
   readonly onward: boolean;
@@ -76,19 +78,21 @@ export function broughtIn(name: string, id: string, place: PlacedBox): Placed {
   return { ...place, box: { id, name, color: null, nodes: [] }, name, kind: null };
 }
 
-/** The edges, routed around the boxes they do not belong to. Those of the box `injected`, by index, are onward. */
+/** The edges, routed around the boxes they do not belong to. Those of the box `injected`, by index, are onward; the page lacks `unsent` edges between nodes. */
 export function routeLinks(
   edges: readonly BoxEdge[],
   placed: readonly Placed[],
   width: number,
+  unsent: number,
   injected = -1,
 ): readonly Link[] {
   const routes = routeEdges(placed, edges, width);
-  return edges.map(({ source, target, share }, at) => ({
+  return edges.map(({ source, target, share, exact = false }, at) => ({
     key: `${placed[source].box.id} ${placed[target].box.id}`,
     source: placed[source],
     target: placed[target],
     share,
+    about: unsent > 0 && !exact && source !== injected,
     route: routes[at],
     onward: source === injected,
   }));

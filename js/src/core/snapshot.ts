@@ -64,6 +64,7 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
   );
   const strongestFirst = orderByStrength(edges.edgeWeight);
   return {
+    number: header.number,
     basis: header.basis,
     nLayers: header.n_layers,
     layerNames: header.layer_names,

@@ -8,6 +8,8 @@ export type NodeKind = (typeof KIND)[keyof typeof KIND];
 
 /** The graph as the frontend sees it: columns over nodes and columns over edges. */
 export interface Snapshot {
+  /** Tells the graphs of one widget apart. */
+  readonly number: number;
   /** What the features are: of transcoders, or neurons of the model, whose errors are the other neurons. */
   readonly basis: SnapshotMessage["basis"];
   readonly nLayers: number;

@@ -3,7 +3,7 @@
 import { boxEdges } from "../core/box-edges";
 import { edgesOf, shareOfInput } from "../core/snapshot";
 import type { Box, Snapshot } from "../core/types";
-import type { NodeId } from "../messages/types";
+import type { BoxEdgesMessage, NodeId } from "../messages/types";
 
 export interface Contribution {
   /** A node id, or a supernode's. */
@@ -50,10 +50,11 @@ export function contributionsOf(
   snapshot: Snapshot,
   boxes: readonly Box[],
   supernode: Box["id"],
+  known: BoxEdgesMessage | null = null,
 ): { readonly inputs: readonly Contribution[]; readonly outputs: readonly Contribution[] } {
   const parts = partsOf(snapshot, boxes);
   const here = parts.findIndex(({ id }) => id === supernode);
-  const edges = boxEdges(snapshot, parts);
+  const edges = boxEdges(snapshot, parts, known);
   const at = (end: "source" | "target", other: "source" | "target") =>
     strongestFirst(
       edges.filter((edge) => edge[end] === here).map((edge) => ({ id: parts[edge[other]].id, share: edge.share })),

@@ -15,7 +15,7 @@ import { Title } from "./title";
 /** A supernode: its members, what feeds them from outside and what they feed together. */
 export function SupernodeInspector({ store, box }: { store: Store; box: Box }) {
   const { snapshot } = store;
-  const contributions = useComputed(() => contributionsOf(snapshot, store.boxes.value, box.id));
+  const contributions = useComputed(() => contributionsOf(snapshot, store.boxes.value, box.id, store.boxEdges.value));
   return (
     <>
       <div class="heading">

@@ -47,6 +47,21 @@ export interface FigureBody {
   readonly theme: "paper" | "slides" | "grey";
 }
 
+/** The edges between boxes of a circuit, with weak ones counted that the page does not have.
+
+    `number` is that of the graph. `boxes` are the nodes of each box, and `outside` the part of its nodes' input that comes from
+    outside the box, summed over them. `source` and `target` are indices of boxes, `share` is the signed share of the target's
+    input from outside.
+     */
+export interface BoxEdgesMessage {
+  readonly number: number;
+  readonly boxes: readonly (readonly string[])[];
+  readonly outside: readonly number[];
+  readonly source: readonly number[];
+  readonly target: readonly number[];
+  readonly share: readonly number[];
+}
+
 /** A proposed group, with the reason in a sentence and the evidence in numbers; without a name, a node to pin. */
 export interface ProposalMessage {
   readonly name: string | null;

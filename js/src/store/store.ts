@@ -13,6 +13,7 @@ import { thresholdsOf } from "../core/snapshot";
 import type { Box, Circuit, Drag, Failure, Snapshot, Thresholds, Visible } from "../core/types";
 import { visible as visibleOf } from "../core/visible";
 import type {
+  BoxEdgesMessage,
   Capabilities,
   EffectMessage,
   ExperimentEntry,
@@ -74,6 +75,8 @@ export interface Store
   /** The thresholds on screen: the document's, or those of a slider that moves. */
   readonly thresholds: ReadonlySignal<Thresholds>;
   readonly boxes: ReadonlySignal<readonly Box[]>;
+  /** The edges between boxes that the kernel counted last, on this graph; null where there are none. */
+  readonly boxEdges: ReadonlySignal<BoxEdgesMessage | null>;
   /** What the kernel proposed last; seen in this view alone. */
   readonly proposals: Signal<readonly ProposalMessage[]>;
   /** The boxes of the proposals that are not accepted yet. */
@@ -155,6 +158,7 @@ export function createStore(
   const emphasis = signal<Where | null>(null);
   // A notebook that was saved by an earlier version has none.
   const kept = trait<Partial<Kept> | undefined>("kept");
+  const counted = trait<Partial<BoxEdgesMessage> | undefined>("_box_edges").value;
   const hovered = signal<NodeId | null>(null);
   const proposals = signal<readonly ProposalMessage[]>([]);
   const preview = signal<Thresholds | null>(null);
@@ -191,6 +195,11 @@ export function createStore(
     visible,
     thresholds,
     boxes,
+    boxEdges: computed(() => {
+      const { boxes: known, number } = counted.value ?? {};
+      // While another graph comes, the edges may be those of the one before.
+      return known !== undefined && number === snapshot.number ? (counted.value as BoxEdgesMessage) : null;
+    }),
     proposals,
     ghosts: computed(() => ghostsOf(proposals.value, circuit.value)),
     pointed: signal(null),
