@@ -31,7 +31,7 @@ from circuit_widget.system.paths import require_path
 from circuit_widget.system.warning import warn
 from circuit_widget.wording.text import measured_with
 
-__all__ = ["Figure", "FigureCircuit", "FigureEffect", "Part", "Theme", "make_figure", "read_recipe"]
+__all__ = ["ChosenFont", "Figure", "FigureCircuit", "FigureEffect", "Part", "Theme", "make_figure", "read_recipe"]
 
 Made = TypeVar("Made")
 

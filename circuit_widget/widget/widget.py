@@ -17,8 +17,7 @@ from circuit_widget.attribution.targets import TargetChoice
 from circuit_widget.characters import beginning
 from circuit_widget.circuit.circuit import Circuit, NodeChoice
 from circuit_widget.errors import InterventionError
-from circuit_widget.figure.figure import Figure, FigureEffect, Part, Theme
-from circuit_widget.figure.output.chosen_font import ChosenFont
+from circuit_widget.figure.figure import ChosenFont, Figure, FigureEffect, Part, Theme
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
