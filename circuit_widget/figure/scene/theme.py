@@ -26,7 +26,7 @@ RINGS: Final = (
     (MIDDLE, (3.6, 2.2)),
     (MIDDLE, (1.1, 1.5)),
 )
-"""Grey and dash of the rings of each hue of supernodes: six hues are no six greys that can be told apart."""
+"""Grey and dash of the rings of each hue of supernodes: six hues are no six greys that can be distinguished."""
 
 
 def pixels_per_inch(theme: str) -> float:

@@ -118,9 +118,9 @@ function Formats({ store }: { store: Store }) {
           {whyNot(store)}
         </p>
       )}
-      <Choice title="what" choices={parts} chosen={part} shown={drawn} />
-      <Choice title="width" choices={WIDTHS} chosen={width} shown={width.value} />
-      <Choice title="look" choices={THEMES} chosen={theme} shown={theme.value} />
+      <Choice title="what" choices={parts} chosen={part} current={drawn} />
+      <Choice title="width" choices={WIDTHS} chosen={width} current={width.value} />
+      <Choice title="look" choices={THEMES} chosen={theme} current={theme.value} />
       <div class="formats">
         {FORMATS.map(({ format, what }) => (
           <Button
@@ -188,10 +188,10 @@ interface ChoiceProps<Value> {
   /** What a click sets. */
   readonly chosen: Signal<Value>;
   /** The choice that is marked. */
-  readonly shown: Value;
+  readonly current: Value;
 }
 
-function Choice<Value extends string | number>({ title, choices, chosen, shown }: ChoiceProps<Value>) {
+function Choice<Value extends string | number>({ title, choices, chosen, current }: ChoiceProps<Value>) {
   return (
     <fieldset>
       <legend class="caption">{title}</legend>
@@ -201,7 +201,7 @@ function Choice<Value extends string | number>({ title, choices, chosen, shown }
             type="radio"
             name={`export-${title}`}
             value={choice}
-            checked={choice === shown}
+            checked={choice === current}
             onChange={() => {
               chosen.value = choice;
             }}
