@@ -9,7 +9,7 @@ from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure, FigureEffect, check_boxes, finished, in_font, width_in_inches
 from circuit_widget.figure.output.chosen_font import ChosenFont, read_text_font
-from circuit_widget.figure.output.recipe import make_panels_recipe
+from circuit_widget.figure.recipe.making import make_recipe
 from circuit_widget.figure.scene.panels_scene import (
     BETWEEN,
     LETTERS,
@@ -75,7 +75,7 @@ def panels(
         NodeError, CircuitError: a circuit that does not fit its graph.
     """
     inches = width_in_inches(width, theme)
-    chosen, pixels = read_text_font(font), pixels_per_inch(theme) * inches
+    pixels = pixels_per_inch(theme) * inches
     count = whole_number(columns, "The columns of a figure", FigureError, least=1)
     if title is not None:
         of_type(title, str, "The title of a figure is a text, or None", FigureError)
@@ -96,8 +96,16 @@ def panels(
             f"{count} columns in {inches:g} inches are too narrow to read; use columns={most} or a larger width."
         )
     made = _with_circuits([_panel(printable(name), one) for name, one in listed])
-    scene = in_font(chosen, lambda: compose_panels(made, count, pixels, title))
-    return finished(scene, make_panels_recipe(made, count, inches), theme, chosen)
+    return figure_of_panels(made, count, inches, title, theme, font)
+
+
+def figure_of_panels(
+    made: Sequence[FigurePanel], columns: int, width: float, title: str | None, theme: Theme, font: ChosenFont
+) -> Figure:
+    """Return the figure of panels that are checked, `width` inches wide."""
+    chosen, pixels = read_text_font(font), pixels_per_inch(theme) * width
+    scene = in_font(chosen, lambda: compose_panels(made, columns, pixels, title))
+    return finished(scene, make_recipe(made, "panels", width, title, columns), theme, chosen)
 
 
 def _panel(title: str, entry: object) -> FigurePanel:

@@ -128,6 +128,13 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.figure.effect": NONE,
     "Graph.figure.title": ANY_TEXT | NONE,
     "panels.title": ANY_TEXT | NONE,
+    # The graph is given, so that no model is needed, and none is loaded by these names.
+    "redo.model": ANY_TEXT | NONE,
+    "redo.transcoders": ANY_TEXT | NONE,
+    "redo.output": NONE,
+    "redo.graph": NOTHING,
+    "recipe": FLAG,
+    "exact": FLAG,
     "panels.columns": ONE | HUGE,
     "panels.entries": NOTHING,
     "part": NOTHING,
@@ -199,6 +206,9 @@ ACCEPTED: dict[str, frozenset[str]] = {
     # Of a figure.
     "fonts": EMPTY,
     "font": NONE,
+    "Figure.latex.file": NOTHING,
+    "Figure.latex.caption": FLAG | ANY_TEXT,
+    "Figure.latex.label": NONE | TEXT,
     # Of a widget.
     "CircuitWidget.model": NONE,
     "CircuitWidget.circuit": NONE,

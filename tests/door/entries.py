@@ -225,8 +225,9 @@ def make_entries() -> dict[str, Entry]:
             {
                 "pdf": {"fonts": ()},
                 "png": {"dpi": 100, "fonts": ()},
+                "latex": {"file": "figure.pdf", "caption": True, "label": None},
                 "missing_glyphs": {"fonts": ()},
-                "save": {"path": folder / "figure.png", "fonts": (), "dpi": 100},
+                "save": {"path": folder / "figure.png", "fonts": (), "dpi": 100, "recipe": True},
             },
         ),
         (
@@ -315,12 +316,23 @@ def make_entries() -> dict[str, Entry]:
         "gguf": None,
         "examples": None,
     }
+    redone: dict[str, Any] = {
+        "path": figure.save(folder / "redone.svg"),
+        "output": folder / "again.svg",
+        "model": None,
+        "transcoders": None,
+        "graph": graph,
+        "fonts": (),
+        "exact": True,
+        "progress": False,
+    }
     functions = {
         "compare": Entry(cw.compare, {"graph": graph, "other": graph, "alignment": None}),
         "load": Entry(cw.load, loaded),
         "open": Entry(cw.open, {"path": graph.export(folder / "opened.json"), **silent}),
         "panels": Entry(cw.panels, {"entries": [graph], "columns": 1, "width": 3, "title": None, **LOOK}),
         "read_labels": Entry(cw.read_labels, {"path": published}),
+        "redo": Entry(cw.redo, redone),
     }
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, **functions}
 

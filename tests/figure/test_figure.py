@@ -327,7 +327,7 @@ def test_a_png_has_the_requested_size_and_states_its_resolution(dpi: float) -> N
     assert per_metre == (round(dpi / 0.0254),) * 2
 
 
-def test_a_png_has_300_dots_to_the_inch_unless_it_is_said(tmp_path: Path) -> None:
+def test_a_png_has_300_dots_to_the_inch_by_default(tmp_path: Path) -> None:
     figure = make_figure(GRAPH, CIRCUIT, part="circuit", width=3.25)
     for png, dpi in (
         (figure.png(), 300),

@@ -197,8 +197,8 @@ def test_the_chosen_font_is_in_the_pdf(tmp_path: Path) -> None:
     file = figure.save(tmp_path / "mono.pdf")
     fonts = pypdf.PdfReader(file).pages[0]["/Resources"]["/Font"].values()  # type: ignore[index]
     assert {str(font.get_object()["/BaseFont"]).partition("+")[2] for font in fonts} == {"NotoSansMono-Regular"}
-    assert figure.recipe["figure"]["font"]["name"] == MONO_FILE.name
-    assert len(figure.recipe["figure"]["font"]["sha256"]) == 64
+    assert figure.recipe["font"]["name"] == MONO_FILE.name
+    assert len(figure.recipe["font"]["sha256"]) == 64
 
 
 def small_font(tmp_path: Path, letters: str) -> Path:

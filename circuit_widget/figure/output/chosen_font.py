@@ -1,6 +1,7 @@
 """The font that a user names for the text of a figure: read, checked, measured, and cut down to what a figure needs."""
 
 import base64
+import hashlib
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,6 +57,22 @@ def read_text_font(font: ChosenFont) -> TextFont | None:
     except UnicodeError as error:
         raise FigureError(f"{expected}; given {quoted(str(font))}.") from error
     return _text_font(content, file, str(font) if str(font) in SHIPPED else file.name)
+
+
+def same_font(name: str, sha256: str, folders: Iterable[Path]) -> str | Path:
+    """Return the font of a name and a hash: one of the package, else a file of that name in the folders.
+
+    Raises FigureError where there is none.
+    """
+    if name in SHIPPED:
+        return name
+    for folder in folders:
+        file = folder / Path(name).name
+        if file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == sha256:
+            return file
+    raise FigureError(
+        f"The figure is set in the font {quoted(name)} (SHA-256 {sha256}), which is in none of the folders that fonts= names."
+    )
 
 
 def lacking(font: TextFont, texts: Iterable[str]) -> str:
