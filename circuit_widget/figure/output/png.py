@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from circuit_widget.figure.output.glyphs import Coverage
-from circuit_widget.figure.output.typeset import typeset
+from circuit_widget.figure.output.typeset import set_as, typeset
 from circuit_widget.figure.scene.scene import Scene
-from circuit_widget.figure.scene.style import PX_PER_INCH
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORD = "circuit-widget"
@@ -18,16 +17,19 @@ LONGEST_TEXT = 1 << 24
 """Most characters of a compressed text that is read."""
 
 
-def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, scale: float) -> bytes:
-    """Return the scene as a PNG of `scale` dots to the scene pixel, with its recipe in a text chunk.
+def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, dots_per_inch: float) -> bytes:
+    """Return the scene as a PNG of so many dots to the inch, which it states, with its recipe in a text chunk.
 
     Raises FigureError as `typeset` does.
     """
-    dots_per_inch = scale * PX_PER_INCH
     drawn = typeset(scene, coverage, (), "png", dots_per_inch)
     per_metre = round(dots_per_inch / 0.0254)
     header_end = len(SIGNATURE) + 25
-    text = f"{KEYWORD}\0{json.dumps(recipe, ensure_ascii=True, sort_keys=True)}".encode("latin-1")
+    text = (
+        f"{KEYWORD}\0{json.dumps(set_as(recipe, coverage, dots_per_inch), ensure_ascii=True, sort_keys=True)}".encode(
+            "latin-1"
+        )
+    )
     added = chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)) + chunk(b"tEXt", text)
     return drawn[:header_end] + added + drawn[header_end:]
 
