@@ -68,7 +68,7 @@ def trace_again(
     """
     recipe = graph.recipe
     settings: dict[str, Any] = {
-        "max_features": _limit(graph) if changes.max_features is None else changes.max_features,
+        "max_features": feature_limit(graph) if changes.max_features is None else changes.max_features,
         "step": recipe.get("step"),
         "progress": progress,
         "cancelled": cancelled,
@@ -120,7 +120,7 @@ def _plain(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
 
 
-def _limit(graph: Graph) -> int | None:
+def feature_limit(graph: Graph) -> int | None:
     """Return how many features a graph was traced with at most; None where there was no limit."""
     given, active = graph.recipe.get("max_features"), graph.recipe.get("active_features")
     if isinstance(given, int):

@@ -81,6 +81,7 @@ class CircuitWidget(anywidget.AnyWidget):
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
     circuit = circuit_trait()
+    _doubtful_names: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
     _box_edges = traitlets.Dict(read_only=True).tag(sync=True)
     # Echoed, so that a selection made here and one made there at the same moment end up the same.
     selected: traitlets.List[str] = traitlets.List().tag(sync=True)
