@@ -102,7 +102,7 @@ bench: setup chromium ## Measure traces, interventions and click to repaint
 	@$(BIN)/python -m bench.click
 
 .PHONY: mutants
-mutants: setup ## Make eighty mistakes, each of which a test has to catch: an hour (ARGS=attribution makes those with the word)
+mutants: setup ## Make two hundred mistakes, each of which a test has to catch: two hours (ARGS=attribution makes those with the word)
 	$(call say,"Mistakes that tests have to catch")
 	@$(BIN)/python -m tools.mutants.run $(ARGS)
 

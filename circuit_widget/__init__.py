@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning
     from circuit_widget.figure.figure import Figure
     from circuit_widget.figure.panels import panels
+    from circuit_widget.figure.redo import redo
     from circuit_widget.graph import Feature, Graph
     from circuit_widget.graph.opening import open as open  # noqa: A004, users call it cw.open
     from circuit_widget.intervention import Ablate, Add, Effect, Scale, Set, SwapIn
@@ -51,6 +52,7 @@ _MODULE_OF = {
     "open": "graph.opening",
     "panels": "figure.panels",
     "read_labels": "labels.read_labels",
+    "redo": "figure.redo",
 }
 
 # Not `open`: after `from circuit_widget import *`, Python's own has to be there.
@@ -79,6 +81,7 @@ __all__ = [
     "load",
     "panels",
     "read_labels",
+    "redo",
 ]
 
 

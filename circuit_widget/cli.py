@@ -1,4 +1,4 @@
-"""The command line: `circuit-widget demo`, `trace`, `figure`, `html`, `examples` and `labels`."""
+"""The command line: `circuit-widget demo`, `trace`, `figure`, `redo`, `html`, `examples` and `labels`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from circuit_widget.command_texts import DEMO, DESCRIPTION, EXAMPLES, FIGURE, HTML, LABELS, REDO, TRACE
 from circuit_widget.errors import CircuitWidgetError
 from circuit_widget.system.atomic_write import check_destination
 
@@ -18,90 +19,8 @@ if TYPE_CHECKING:
     from circuit_widget.graph import Graph, Target
     from circuit_widget.labels.feature_labels import FeatureLabels
 
-DESCRIPTION = """\
-Circuit tracing for language models: which features lead to a model's prediction?
-
-  circuit-widget demo                               open the quickstart in JupyterLab
-  circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
-  circuit-widget figure dallas.safetensors -o dallas.pdf
-  circuit-widget html dallas.safetensors dallas.json -o dallas.html
-  circuit-widget examples ./llama texts.jsonl -o llama-examples
-  circuit-widget labels ./llama -o llama-examples --held-out other-texts.jsonl
-"""
-
-TRACE = """\
-Trace one prompt and write its attribution graph to a file.
-
-The embedded model is used unless --model names another one: a local directory, a GGUF file, or the
-name of a model already in the local Hugging Face cache. Features are those of --transcoders; without
-it, or with --transcoders neurons, they are the neurons of the model's own MLPs. Nothing is downloaded,
-except, with --download, transcoders that are not in the cache.
-
-  circuit-widget trace "the capital of the state containing Dallas is" -o dallas.safetensors
-  circuit-widget trace "Hello" --model ./llama --transcoders ./llama-transcoders -o hello.safetensors
-  circuit-widget trace "Hello" --model ./model.Q4_1.gguf --transcoders neurons -o hello.safetensors
-  circuit-widget trace "The capital of Texas is" --model google/gemma-2-2b --transcoders gemma \\
-      --contrast Austin Dallas --verify 50 -o texas.safetensors
-"""
-
-FIGURE = """\
-Draw a graph file, and the circuit someone made of it, as SVG, PDF or PNG: the ending of --output decides.
-
-  circuit-widget figure dallas.safetensors -o dallas.svg
-  circuit-widget figure dallas.safetensors --circuit dallas.json --part circuit --width 3.25 -o dallas.pdf
-
-A circuit is saved from a notebook with widget.circuit.save("dallas.json").
-"""
-
-HTML = """\
-Write a graph, and the circuit someone made of it, as one HTML file for readers.
-
-The file opens in any recent browser, from disk, without Python and without a network. Readers look at nodes, search and
-group them. GRAPH is a graph file or the graph JSON of circuit-tracer or Neuronpedia. CIRCUIT is a circuit document,
-which a notebook saves with widget.circuit.save("dallas.json").
-
-  circuit-widget html dallas.safetensors -o dallas.html
-  circuit-widget html dallas.safetensors dallas.json -o dallas.html
-
-In a notebook, widget.to_html("dallas.html") has the experiments and the feature cards in the file, too.
-"""
-
-EXAMPLES = """\
-Run your texts once and write what feature cards show to a folder: examples, frequency, histogram.
-
-Features are those of --transcoders; without it, or with --transcoders neurons, they are the neurons of the model's MLPs.
-
-TEXTS is a .txt file (a text ends at an empty line), a .jsonl file or a Parquet file. Without it the model's own samples
-are used. Stopped at any time, the same command goes on; with further texts it adds to the folder.
-
-  circuit-widget examples ./llama texts.jsonl --transcoders ./llama-transcoders -o llama-examples
-  circuit-widget examples ./llama --max-tokens 50000 -o llama-examples
-  circuit-widget examples ./model.Q4_1.gguf texts.jsonl --transcoders neurons -o model-examples
-
-In a notebook: cw.load("./llama", "./llama-transcoders", examples="llama-examples")
-"""
-
-LABELS = """\
-Label features by a rule from their examples, and keep the labels in the folder of the examples.
-
-A label is made of words that are in the examples: "Paris", "say Paris", "after Paris". With --held-out, other texts than
-those of the examples measure each label: which share of the tokens that it names the feature is active at, and the reverse.
-
-Features are those of --transcoders; without it, or with --transcoders neurons, they are the neurons of the model's MLPs.
-
-  circuit-widget labels ./llama -o llama-examples --transcoders ./llama-transcoders --held-out other-texts.jsonl
-  circuit-widget labels ./model.Q4_1.gguf -o model-examples --transcoders neurons
-"""
-
-DEMO = """\
-Open the quickstart notebook in JupyterLab. Where there is no display, JupyterLab prints the address to open instead.
-
-  circuit-widget demo
-  circuit-widget demo --check         run every cell without a browser, and print how long it took
-  circuit-widget demo -- --port 9999  arguments after -- are passed to JupyterLab
-"""
-
 PARTS = ("map", "circuit", "both")
+FIGURES = (".svg", ".pdf", ".png", ".tex", ".html")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -175,7 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     figure = _command(commands, "figure", "graph and circuit to a picture", FIGURE)
     figure.add_argument("graph", type=Path, help="graph file, as written by trace or graph.save()")
     figure.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="picture to write (.svg, .pdf, .png, .tex)"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="picture to write (.svg, .pdf, .png, .tex, .html)",
     )
     figure.add_argument("--circuit", type=Path, metavar="FILE", help="circuit document, as written by circuit.save()")
     figure.add_argument(
@@ -183,6 +107,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     figure.add_argument("--width", type=float, default=6.75, metavar="INCHES", help="2 to 12 (default: 6.75)")
     figure.set_defaults(run=_figure)
+
+    again = _command(commands, "redo", "a figure again, from the recipe in its file", REDO)
+    again.add_argument("figure", type=Path, help="figure (.svg, .pdf, .png, .tex, .html) or its recipe (.recipe.json)")
+    again.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="picture to write")
+    again.add_argument(
+        "--model", help="directory, GGUF file or hub id of the model, where the recipe's is from a folder"
+    )
+    again.add_argument("--transcoders", help="directory or hub reference of its transcoders, likewise")
+    again.add_argument("--graph", type=Path, action="append", metavar="FILE", help="graph file, again for more")
+    again.add_argument("--not-exact", action="store_true", help="write the figure even where it is not the same")
+    again.set_defaults(run=_redo)
 
     html = _command(commands, "html", "graph and circuit to one file for readers", HTML)
     html.add_argument("graph", type=Path, help="graph file, or graph JSON of circuit-tracer or Neuronpedia")
@@ -286,13 +221,29 @@ def _answer(target: Target, is_token: bool) -> str:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    _can_write(options.output, "figure", (".svg", ".pdf", ".png", ".tex"))
+    _can_write(options.output, "figure", FIGURES)
     from circuit_widget.circuit.circuit import Circuit
     from circuit_widget.graph import Graph
 
     graph = Graph.load(options.graph)
     circuit = Circuit.load(options.circuit) if options.circuit else None
     graph.figure(circuit, part=options.part, width=options.width).save(options.output)
+    print(f"written to {options.output}")
+    return 0
+
+
+def _redo(options: argparse.Namespace) -> int:
+    _can_write(options.output, "figure", FIGURES)
+    from circuit_widget.figure.redo import redo
+
+    redo(
+        options.figure,
+        options.output,
+        model=options.model,
+        transcoders=options.transcoders,
+        graph=options.graph,
+        exact=not options.not_exact,
+    )
     print(f"written to {options.output}")
     return 0
 

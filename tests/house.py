@@ -45,7 +45,8 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"wording": "texts for numbers, nodes and experiments, on screen and in figures; widths of text"},
     {"figure.layout": "the layout of map and circuit"},
     {"figure.scene": "a figure as shapes and texts: map, circuit, effect, legend"},
-    {"figure.output": "a scene as SVG, PDF, PNG"},
+    {"figure.recipe": "the recipe of a figure: made, and read strictly"},
+    {"figure.output": "a scene as SVG, PDF, PNG, TikZ, HTML; the recipe in a file"},
     {"figure": "Figure"},
     {"widget.wire": "the messages between kernel and page, and the graph's snapshot"},
     {"widget.history": "the work on one graph: its circuit, and the experiments made on it"},
@@ -62,6 +63,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"widget.requests": "the requests of the page: one table of them, their handlers, and what receives them"},
     {"widget": "CircuitWidget"},
     {"demo": "the embedded model, its facts, the quickstart"},
+    {"command_texts": "what the commands say of themselves"},
     {"cli": "the command line"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from circuit_widget.cli import main
+from circuit_widget.errors import CircuitWidgetWarning
 
 PROMPT = "the capital of the state containing Dallas is"
 
@@ -77,6 +78,24 @@ def test_figure_draws_the_groups_of_a_circuit(tmp_path: Path, graph_file: Path) 
     assert "a group of mine" in path.read_text()
 
 
+def test_redo_writes_the_same_bytes_and_takes_a_graph_file(
+    tmp_path: Path, graph_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figure, again = tmp_path / "dallas.svg", tmp_path / "again.svg"
+    assert main(["figure", str(graph_file), "-o", str(figure)]) == 0
+    for more in ([], ["--graph", str(graph_file)]):
+        assert main(["redo", str(figure), "-o", str(again), *more]) == 0
+        assert again.read_bytes() == figure.read_bytes()
+        again.unlink()
+    figure.write_text(figure.read_text().replace("Austin</text>", "Boston</text>"))
+    assert main(["redo", str(figure), "-o", str(again), "--graph", str(graph_file)]) == 2
+    assert "not the same" in capsys.readouterr().err
+    assert not again.exists()
+    with pytest.warns(CircuitWidgetWarning, match="not the same"):
+        assert main(["redo", str(figure), "-o", str(again), "--graph", str(graph_file), "--not-exact"]) == 0
+    assert "Boston" not in again.read_text()
+
+
 def test_html_writes_the_graph_and_the_circuit_as_one_file(
     tmp_path: Path, graph_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +132,8 @@ def test_html_writes_the_graph_and_the_circuit_as_one_file(
         (["trace", PROMPT, "--model", "no/such", "--transcoders", ".", "-o", "x.safetensors"], "no/such"),
         (["figure", "missing.safetensors", "-o", "x.svg"], "missing.safetensors"),
         (["figure", "missing.safetensors", "-o", "x.docx"], "x.docx has to end in .svg or .pdf or .png or .tex"),
+        (["redo", "missing.svg", "-o", "x.svg"], "missing.svg"),
+        (["redo", "missing.svg", "-o", "x.docx"], "x.docx has to end in .svg or .pdf or .png or .tex or .html"),
         (["html", "missing.safetensors", "-o", "x.html"], "missing.safetensors"),
         (["html", "missing.safetensors", "-o", "x.pdf"], "x.pdf has to end in .html"),
         (["html", "missing.safetensors", "-o", "nowhere/x.html"], "no directory nowhere"),
@@ -154,7 +175,7 @@ def test_help_says_which_models_and_features_there_are(command: str, capsys: pyt
     assert ".gguf" in text
 
 
-@pytest.mark.parametrize("command", ["demo", "trace", "figure", "html", "examples", "labels"])
+@pytest.mark.parametrize("command", ["demo", "trace", "figure", "redo", "html", "examples", "labels"])
 def test_help_shows_an_example_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

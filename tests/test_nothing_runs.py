@@ -290,7 +290,7 @@ def test_a_document_runs_no_code(tmp_path: Path, attempt: str, ending: str) -> N
     folder.mkdir()
     path = folder / f"given{ending}"
     path.write_bytes(DOCUMENTS[attempt](witness))
-    for read in (cw.Graph.load, cw.Circuit.load, read_recipe):
+    for read in (cw.Graph.load, cw.Circuit.load, read_recipe, cw.redo):
         with pytest.raises(CircuitWidgetError):
             read(path)
     assert not witness.exists()

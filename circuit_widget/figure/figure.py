@@ -1,22 +1,28 @@
-"""Figures of graphs and circuits: made once, saved as SVG, PDF, PNG or TikZ."""
+"""Figures of graphs and circuits: made once, saved as SVG, PDF, PNG, TikZ or HTML."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
-from circuit_widget.arguments import of_type, one_of, plain_number, quoted
+from circuit_widget.arguments import of_type, one_of, plain_number, quoted, truth_value
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.circuit_argument import require_circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.output.fonts import chosen_folders
 from circuit_widget.figure.output.glyphs import Coverage, cover, missing_glyphs
+from circuit_widget.figure.output.html import write_html
+from circuit_widget.figure.output.latex import caption_of, write_latex
 from circuit_widget.figure.output.pdf import write_pdf
 from circuit_widget.figure.output.png import write_png
-from circuit_widget.figure.output.recipe import make_recipe, read_recipe
+from circuit_widget.figure.output.recipe import read_recipe, write_recipe
 from circuit_widget.figure.output.svg import texts_of, write_svg
 from circuit_widget.figure.output.tikz import write_tikz
+from circuit_widget.figure.recipe.making import make_recipe
+from circuit_widget.figure.recipe.recipe import read
 from circuit_widget.figure.scene.compose import Part, compose
+from circuit_widget.figure.scene.panels_scene import FigurePanel
 from circuit_widget.figure.scene.scene import Scene
 from circuit_widget.figure.scene.style import PX_PER_INCH
 from circuit_widget.graph import Graph
@@ -54,8 +60,8 @@ class Figure:
 
     Attributes:
         scene: what is drawn, as numbers and text.
-        recipe: model, transcoders, prompt, thresholds, circuit, interventions and versions, as plain JSON; it is also
-            in the metadata of every file, for `read_recipe`.
+        recipe: model, transcoders, hashes, prompt, targets, thresholds, circuit, interventions, seeds, layout and versions,
+            as plain JSON; it is also in the metadata of every file, and `cw.redo(file)` makes the figure again from it.
     """
 
     scene: Scene
@@ -72,6 +78,33 @@ class Figure:
         Characters beyond Latin-1 are drawn as boxes. The recipe is the first comment.
         """
         return write_tikz(self.scene, self.recipe)
+
+    def html(self) -> str:
+        """Return the figure as an HTML page with the SVG in it, which loads nothing and runs nothing."""
+        return write_html(self.scene, self.recipe)
+
+    def latex(self, file: str = "figure.pdf", caption: bool | str = True, label: str | None = None) -> str:
+        r"""Return the block that an article has for the figure saved as `file`: `\begin{figure}`, picture, caption, label.
+
+        `caption=True` states prompt, model, transcoders or neurons, interventions, what was frozen, and how many controls;
+        every text in it is escaped. A caption of your own is LaTeX. The picture has its own width, so that its text has the
+        size that it was made for. The article needs the package graphicx and, for signs such as quotation marks in
+        tokens, `\usepackage[T1]{fontenc}`. By default the label is "fig:" and the name of the file.
+
+        Raises FigureError for a file that is no .pdf or .png, and for a name or a label that LaTeX would read as something
+        else.
+        """
+        name = of_type(file, str, "The file of a figure in LaTeX is a text", FigureError)
+        if Path(name).suffix.lower() not in (".pdf", ".png"):
+            raise FigureError(f"LaTeX includes a figure as .pdf or .png; given {quoted(name)}.")
+        if not isinstance(plain_number(caption), bool | str):
+            raise FigureError(
+                f"A caption is a text, True for one that is written here, or False; given {quoted(caption)}."
+            )
+        named = f"fig:{Path(name).stem}" if label is None else of_type(label, str, "A label is a text", FigureError)
+        recipe = read(json.dumps(self.recipe), "the figure")
+        words = caption if isinstance(caption, str) else caption_of(recipe) if caption else None
+        return write_latex(recipe, name, words, named)
 
     def pdf(self, fonts: Fonts = ()) -> bytes:
         """Return the figure as a PDF page with real text and embedded fonts.
@@ -104,13 +137,15 @@ class Figure:
         """
         return cover(texts_of(self.scene), chosen_folders(fonts)).missing
 
-    def save(self, path: str | Path, fonts: Fonts = ()) -> Path:
-        """Write the figure, whole or not at all, in the format of its ending: .svg, .pdf, .png or .tex; return the path.
+    def save(self, path: str | Path, fonts: Fonts = (), *, recipe: bool = False) -> Path:
+        """Write the figure, whole or not at all, in the format of its ending: .svg, .pdf, .png, .tex or .html; return the path.
 
-        `fonts` are folders of font files for characters that the bundled fonts lack, as in `pdf`; SVG and TikZ (.tex) need none.
+        `fonts` are folders of font files for characters that the bundled fonts lack, as in `pdf`; SVG, TikZ (.tex) and HTML
+        need none. With `recipe`, the recipe is also written beside it, as name.recipe.json.
         Raises FigureError for another ending, for a file that cannot be written, and where a library is missing.
         """
         file = require_path(path, FigureError)
+        beside = truth_value(recipe, "recipe", FigureError)
         fonts = chosen_folders(fonts)
         match file.suffix.lower():
             case ".svg":
@@ -121,9 +156,14 @@ class Figure:
                 content = write_png(self.scene, self.recipe, self._coverage(fonts), SAVED_SCALE)
             case ".tex":
                 content = self.tikz().encode()
+            case ".html":
+                content = self.html().encode()
             case _:
-                raise FigureError(f"A figure is saved as .svg, .pdf, .png or .tex; given {file.name!r}.")
-        return write_bytes(file, content, "figure", FigureError)
+                raise FigureError(f"A figure is saved as .svg, .pdf, .png, .tex or .html; given {file.name!r}.")
+        written = write_bytes(file, content, "figure", FigureError)
+        if beside:
+            write_recipe(written, content)
+        return written
 
     def _coverage(self, fonts: Fonts) -> Coverage:
         """Return fonts for the text; the warning points to the caller of the public method that calls this."""
@@ -183,7 +223,7 @@ def make_figure(
         raise FigureError("The circuit has no boxes to draw: pin or group nodes first, or draw the map.")
     controls, drawn = (effect, effect.effect) if isinstance(effect, Controls) else (None, effect)
     scene = compose(graph, document, drawn, controls, part, PX_PER_INCH * width, title)
-    return Figure(scene, make_recipe(graph, document, drawn, controls, part, float(width)))
+    return Figure(scene, make_recipe([FigurePanel("", graph, document, drawn, controls)], part, width, title))
 
 
 def width_in_inches(width: object) -> float:

@@ -8,7 +8,7 @@ from circuit_widget.arguments import has_entries, of_type, quoted, whole_number
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure, FigureEffect, check_boxes, width_in_inches
-from circuit_widget.figure.output.recipe import make_panels_recipe
+from circuit_widget.figure.recipe.making import make_recipe
 from circuit_widget.figure.scene.panels_scene import (
     BETWEEN,
     LETTERS,
@@ -85,8 +85,13 @@ def panels(entries: PanelEntries, columns: int = 2, width: float = 6.75, title: 
             f"{count} columns in {inches:g} inches are too narrow to read; use columns={most} or a larger width."
         )
     made = _with_circuits([_panel(printable(name), one) for name, one in listed])
-    scene = compose_panels(made, count, PX_PER_INCH * inches, title)
-    return Figure(scene, make_panels_recipe(made, count, inches))
+    return figure_of_panels(made, count, inches, title)
+
+
+def figure_of_panels(made: Sequence[FigurePanel], columns: int, width: float, title: str | None) -> Figure:
+    """Return the figure of panels that are checked, `width` inches wide."""
+    scene = compose_panels(made, columns, PX_PER_INCH * width, title)
+    return Figure(scene, make_recipe(made, "panels", width, title, columns))
 
 
 def _panel(title: str, entry: object) -> FigurePanel:

@@ -94,7 +94,7 @@ class FrozenLayer:
         return added if self.output_scale is None else added * self.output_scale[rows, None]
 
     def attend_transposed(self, readers: Float[Tensor, "positions d_model"]) -> Float[Tensor, "positions d_model"]:
-        """Return the directions before attention that `readers`, one on each position, are of what attention adds.
+        """Return `readers`, directions that read what attention adds at each position, as directions before attention.
 
         The transpose of `attend`: `<attend(x), y> = <x, attend_transposed(y)>`.
         """

@@ -133,7 +133,7 @@ class LanguageModel:
         return self._revision
 
     def read_neurons(self) -> None:
-        """Have MLPs checked as everything is whose weights are read, from now on.
+        """Check the MLPs too from now on: where neurons are features, their weights are read.
 
         Raises:
             LoadError: one of their modules is not the plain one of its architecture.

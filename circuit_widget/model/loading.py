@@ -22,7 +22,7 @@ from circuit_widget.model.model_argument import check_model_argument
 from circuit_widget.model.network_loading import load_language_model
 from circuit_widget.model.neuron_set import Neurons
 from circuit_widget.model.self_check import check_neurons, check_pieces
-from circuit_widget.model.source import find_model
+from circuit_widget.model.source import ModelSource, find_model
 from circuit_widget.model.tokens.tokenizer import TokenizerChoice, read_tokenizer, warn_of_tokenizer
 from circuit_widget.system.warning import warn
 from circuit_widget.transcoder import hub
@@ -298,11 +298,25 @@ def _model_origin(source: str | os.PathLike[str] | Network, model: LanguageModel
     if isinstance(source, Network):
         revision = getattr(source.config, "_commit_hash", None)
         return {**origin_of(str(source.config.name_or_path or model.name), None, ()), "revision": revision}
-    found = find_model(source, gguf)
+    return _source_origin(find_model(source, gguf), model.name)
+
+
+def named_model_origin(model: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the provenance of a model named as for `read_parts`; its files are hashed and nothing is loaded.
+
+    Raises:
+        LoadError: there is no such model here.
+    """
+    is_demo = isinstance(model, str) and model == "demo"
+    found = find_model(DEMO / "model" if is_demo else model)
+    return _source_origin(found, "demo" if is_demo else found.name)
+
+
+def _source_origin(found: ModelSource, name: str) -> dict[str, Any]:
     if found.gguf is not None:
-        return {**origin_of(model.name, found.root, [found.gguf.path]), "quantisation": found.gguf.quantisation}
+        return {**origin_of(name, found.root, [found.gguf.path]), "quantisation": found.gguf.quantisation}
     files = [path for ending in ("*.json", "*.safetensors") for path in sorted(found.root.glob(ending))]
-    return origin_of(model.name, found.root, files)
+    return origin_of(name, found.root, files)
 
 
 def _transcoder_origin(folder: Folder, found: AnyTranscoders) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def trace_again(
     """
     recipe = graph.recipe
     settings: dict[str, Any] = {
-        "max_features": feature_limit(graph) if changes.max_features is None else changes.max_features,
+        "max_features": limit_of(graph) if changes.max_features is None else changes.max_features,
         "step": recipe.get("step"),
         "progress": progress,
         "cancelled": cancelled,
@@ -98,6 +98,15 @@ def target_of(graph: Graph, token: int) -> TargetChoice:
     return given[ids.index(token)] if token in ids and len(given) == len(ids) else token
 
 
+def limit_of(graph: Graph) -> int | None:
+    """Return how many features a graph was traced with at most; None where there was no limit."""
+    given, active = graph.recipe.get("max_features"), graph.recipe.get("active_features")
+    if isinstance(given, int):
+        return given
+    # Where memory or a file decided, the graph only says how many features it has.
+    return active - graph.left_out if isinstance(active, int) and graph.left_out else None
+
+
 def _prompt(model: TraceableModel, graph: Graph) -> PromptInput:
     """Return the prompt of a graph: as it was typed, where that gives its tokens, or else its tokens."""
     typed = graph.recipe.get("prompt")
@@ -118,15 +127,6 @@ def _targets(graph: Graph) -> list[TargetChoice] | None:
 def _plain(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return an entry of a recipe, whose lists may be frozen, with lists."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
-
-
-def feature_limit(graph: Graph) -> int | None:
-    """Return how many features a graph was traced with at most; None where there was no limit."""
-    given, active = graph.recipe.get("max_features"), graph.recipe.get("active_features")
-    if isinstance(given, int):
-        return given
-    # Where memory or a file decided, the graph only says how many features it has.
-    return active - graph.left_out if isinstance(active, int) and graph.left_out else None
 
 
 def _position(graph: Graph, token_position: object) -> int:

@@ -128,6 +128,13 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "Graph.figure.effect": NONE,
     "Graph.figure.title": ANY_TEXT | NONE,
     "panels.title": ANY_TEXT | NONE,
+    # The graph is given, so that no model is needed, and none is loaded by these names.
+    "redo.model": ANY_TEXT | NONE,
+    "redo.transcoders": ANY_TEXT | NONE,
+    "redo.output": NONE,
+    "redo.graph": NOTHING,
+    "recipe": FLAG,
+    "exact": FLAG,
     "panels.columns": ONE | HUGE,
     "panels.entries": NOTHING,
     "part": NOTHING,
@@ -198,6 +205,9 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "kind": NOTHING,
     # Of a figure.
     "fonts": EMPTY,
+    "Figure.latex.file": NOTHING,
+    "Figure.latex.caption": FLAG | ANY_TEXT,
+    "Figure.latex.label": NONE | TEXT,
     "scale": ONE | {"1.5", "numpy 0.5"},
     # Of a widget.
     "CircuitWidget.model": NONE,

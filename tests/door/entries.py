@@ -224,8 +224,9 @@ def make_entries() -> dict[str, Entry]:
             {
                 "pdf": {"fonts": ()},
                 "png": {"scale": 1, "fonts": ()},
+                "latex": {"file": "figure.pdf", "caption": True, "label": None},
                 "missing_glyphs": {"fonts": ()},
-                "save": {"path": folder / "figure.svg", "fonts": ()},
+                "save": {"path": folder / "figure.svg", "fonts": (), "recipe": True},
             },
         ),
         (
@@ -314,12 +315,23 @@ def make_entries() -> dict[str, Entry]:
         "gguf": None,
         "examples": None,
     }
+    redone: dict[str, Any] = {
+        "path": figure.save(folder / "redone.svg"),
+        "output": folder / "again.svg",
+        "model": None,
+        "transcoders": None,
+        "graph": graph,
+        "fonts": (),
+        "exact": True,
+        "progress": False,
+    }
     functions = {
         "compare": Entry(cw.compare, {"graph": graph, "other": graph, "alignment": None}),
         "load": Entry(cw.load, loaded),
         "open": Entry(cw.open, {"path": graph.export(folder / "opened.json"), **silent}),
         "panels": Entry(cw.panels, {"entries": [graph], "columns": 1, "width": 3, "title": None}),
         "read_labels": Entry(cw.read_labels, {"path": published}),
+        "redo": Entry(cw.redo, redone),
     }
     return {**entries, **{name: Entry(*one) for name, one in made.items()}, **functions}
 

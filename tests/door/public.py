@@ -70,7 +70,8 @@ def returned(one: Any) -> Iterator[str]:
 
 def parameters() -> Iterator[tuple[str, str]]:
     """Yield (entry, parameter) for each argument that a user can give: `Graph.prune`, `edge_threshold`."""
-    for function in (circuit_widget.compare, circuit_widget.load, circuit_widget.open, circuit_widget.panels):
+    for name in ("compare", "load", "open", "panels", "redo"):
+        function = getattr(circuit_widget, name)
         yield from ((function.__name__, name) for name in inspect.signature(function).parameters)
     for one in public_classes():
         for base in one.__mro__:

@@ -65,8 +65,8 @@ def test_bands_are_where_controls_were_and_are_named(controls: Controls) -> None
 
 def test_a_figure_with_controls_has_them_in_its_recipe(controls: Controls) -> None:
     figure = controls.effect.graph.figure(None, controls)
-    assert figure.recipe["controls"]["n"] == 6
-    assert figure.recipe["effect"]["mode"] == "total"
+    outcome = figure.recipe["panels"][0]["outcome"]
+    assert (outcome["controls"]["n"], outcome["controls"]["seed"], outcome["mode"]) == (6, controls.seed, "total")
 
 
 def test_what_was_pruned_and_changed_all_the_same_is_named(model: cw.ReplacementModel, controls: Controls) -> None:

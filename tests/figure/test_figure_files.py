@@ -17,30 +17,38 @@ GRAPH = dallas()
 CIRCUIT = circuit_of_dallas()
 
 
-@pytest.mark.parametrize("ending", ["svg", "pdf", "png", "PNG"])
+@pytest.mark.parametrize("ending", ["svg", "pdf", "png", "PNG", "tex", "html"])
 def test_the_recipe_comes_back_from_every_file(ending: str, tmp_path: Path) -> None:
     graph = dallas(HOSTILE, HOSTILE_ANSWERS)
     figure = make_figure(graph, CIRCUIT, texas_ablated(graph), part="circuit", width=3.25)
     file = figure.save(tmp_path / f"figure.{ending}")
     recipe = read_recipe(file)
+    set_as = recipe.pop("set", None)
     assert recipe == json.loads(json.dumps(figure.recipe))
-    assert recipe["model"] == "small"
-    assert recipe["versions"] == {"torch": "2"}
-    assert recipe["prompt"] == {"tokens": list(HOSTILE), "token_ids": list(range(9)), "position": 8}
-    assert recipe["display"] == {"node_threshold": 0.8, "edge_threshold": 0.98}
-    assert recipe["effect"]["interventions"] == [{"kind": "ablate", "nodes": list(CIRCUIT.supernode("Texas").nodes)}]
-    assert Circuit.from_json(recipe["circuit"]) == CIRCUIT
+    assert (set_as is not None) == (ending.lower() in ("pdf", "png")), "what a typesetter made says with which"
+    (graph_recipe,), (panel,) = recipe["graphs"], recipe["panels"]
+    assert graph_recipe["model"] == "small"
+    assert graph_recipe["versions"] == {"torch": "2"}
+    assert graph_recipe["prompt"] == list(HOSTILE)
+    assert (graph_recipe["prompt_token_ids"], graph_recipe["position"]) == (list(range(9)), 8)
+    assert panel["display"] == {"node": 0.8, "edge": 0.98}
+    assert panel["outcome"]["interventions"] == [{"kind": "ablate", "nodes": list(CIRCUIT.supernode("Texas").nodes)}]
+    assert Circuit.from_json(panel["circuit"]) == CIRCUIT
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.gif", b"", r"\.svg, \.pdf, \.png or \.tex; given 'x.gif'"),
+        ("x.gif", b"", r"\.svg, \.pdf, \.png, \.tex or \.html, its recipe in \.recipe\.json; given 'x.gif'"),
         ("x.svg", b"<svg", "not a whole SVG file"),
         ("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "contains no recipe"),
         ("x.png", b"GIF89a", "not a whole PNG file"),
         ("x.pdf", b"%PDF-1.7 nothing", "contains no recipe"),
         ("x.pdf", b"", "not a whole PDF file"),
+        ("x.html", b"<html></html>", "contains no recipe"),
+        ("x.html", b"<svg <</svg>", "not a whole HTML file"),
+        ("x.recipe.json", b"{", "not a whole JSON file"),
+        ("x.recipe.json", b"[]", "contains no recipe"),
     ],
 )
 def test_a_file_without_a_recipe_is_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:
@@ -55,7 +63,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_ending_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(FigureError, match=r"\.svg, \.pdf, \.png or \.tex; given 'dallas.jpeg'"):
+    with pytest.raises(FigureError, match=r"\.svg, \.pdf, \.png, \.tex or \.html; given 'dallas.jpeg'"):
         make_figure(GRAPH).save(tmp_path / "dallas.jpeg")
     with pytest.raises(FigureError, match="cannot be written"):
         make_figure(GRAPH).save(tmp_path / "no such folder" / "dallas.svg")

@@ -173,10 +173,12 @@ def test_a_file_of_panels_has_the_recipe_of_each(sweep: Sweep, tmp_path: Path) -
     recipe = read_recipe(file)
     assert [one["title"] for one in recipe["panels"]] == ["one", "two"]
     assert recipe["panels"][0]["study"] == {
-        "kind": "sweep", "axis": "factor", "values": [2, -1, 0, 1],
-        "first": [one.to_json() for one in sweep.effects[0].interventions],
+        "kind": "sweep", "axis": "factor", "values": [2, -1, 0, 1], "name": sweep.name,
+        "first": [one.to_json() for one in sweep.effects[0].interventions], "mode": "total",
     }  # fmt: skip
-    assert recipe["figure"]["columns"] == 2
+    assert recipe["columns"] == 2
+    assert [one["graph"] for one in recipe["panels"]] == [0, 0], "the graph of both stands once"
+    assert len(recipe["graphs"]) == 1
 
 
 @pytest.mark.parametrize(

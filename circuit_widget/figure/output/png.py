@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from circuit_widget.figure.output.glyphs import Coverage
-from circuit_widget.figure.output.typeset import typeset
+from circuit_widget.figure.output.typeset import set_as, typeset
 from circuit_widget.figure.scene.scene import Scene
 from circuit_widget.figure.scene.style import PX_PER_INCH
 
@@ -27,7 +27,11 @@ def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, scale
     drawn = typeset(scene, coverage, (), "png", dots_per_inch)
     per_metre = round(dots_per_inch / 0.0254)
     header_end = len(SIGNATURE) + 25
-    text = f"{KEYWORD}\0{json.dumps(recipe, ensure_ascii=True, sort_keys=True)}".encode("latin-1")
+    text = (
+        f"{KEYWORD}\0{json.dumps(set_as(recipe, coverage, dots_per_inch), ensure_ascii=True, sort_keys=True)}".encode(
+            "latin-1"
+        )
+    )
     added = chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)) + chunk(b"tEXt", text)
     return drawn[:header_end] + added + drawn[header_end:]
 

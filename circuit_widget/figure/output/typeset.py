@@ -9,7 +9,8 @@ import json
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -92,6 +93,20 @@ def typeset(
             )
         except RuntimeError as error:
             raise FigureError(f"typst cannot set the figure: {error!s:.300}. An SVG figure needs no typst.") from error
+
+
+def set_as(recipe: Mapping[str, Any], coverage: Coverage, dots_per_inch: float | None) -> dict[str, Any]:
+    """Return a recipe with what the typesetter adds to the picture: dots to the inch, fonts of this machine, its version."""
+    how = {"dots_per_inch": dots_per_inch, "fonts": list(coverage.families), "typst": typst_version()}
+    return {**recipe, "set": how}
+
+
+def typst_version() -> str:
+    """Return the version of the typesetter; empty where it is not installed."""
+    try:
+        return version("typst")
+    except PackageNotFoundError:
+        return ""
 
 
 def _boxed(scene: Scene, missing: str) -> set[str]:

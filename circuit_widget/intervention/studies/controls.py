@@ -44,6 +44,7 @@ class Controls:
         matching: the stand-in of each changed feature; `matches` is the same as a frame.
         activations: activation on the prompt of each changed feature and each stand-in; 0 where it is not active.
         seed: of the random draws.
+        same_position: whether stand-ins were to be at the positions of what they stand for.
     """
 
     effect: Effect
@@ -51,6 +52,7 @@ class Controls:
     matching: ControlMatching
     activations: Mapping[Feature, float]
     seed: int
+    same_position: bool = True
 
     def __repr__(self) -> str:
         frame = self.to_frame()
@@ -350,4 +352,4 @@ def controls(
         controls = model.intervene_many(graph, experiments, mode=mode, progress=rest, cancelled=cancelled)
     known = {*changed, *(other for one in matching.stand_ins for other in one.values())}
     before = {feature: float(activations.get(feature, 0.0)) for feature in known}
-    return Controls(effect, controls, matching, before, seed)
+    return Controls(effect, controls, matching, before, seed, same_position)
