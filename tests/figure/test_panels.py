@@ -159,6 +159,22 @@ def test_numbers_that_are_not_finite_interrupt_a_curve(sweep: Sweep) -> None:
     assert {len(path) for item in dashed for path in item.paths} == {8}
 
 
+def test_the_legend_has_no_band_where_none_is_drawn_and_names_panels_whose_edges_are_others(
+    model: cw.ReplacementModel, graph: cw.Graph
+) -> None:
+    texas = graph.labelled("Texas")
+    circuit = cw.Circuit().group("Texas", texas).group("capital", graph.labelled("capital")).pin([graph.node_ids[-1]])
+    circuit = circuit.cut_edges(0.5)
+    controls = model.controls(graph, cw.SwapIn(texas, "the capital of the state containing Oakland is"), n=4)
+    alone = texts(panels([(graph, circuit), (graph, circuit, controls)]))
+    assert not [text for text in alone if "random" in text], "a circuit has no bars, and so no band of controls"
+    assert "5% to 95% of 4 random controls" in texts(panels([controls]))
+    cuts = [text for text in alone if ": edges from 50%" in text]
+    assert [text.split(":")[0] for text in cuts] == ["a", "b"], "what is swapped in adds edges"
+    same = texts(panels([(graph, circuit), (graph, circuit)]))
+    assert [text.split(":")[0] for text in same if ": edges from 50%" in text] == ["circuit"]
+
+
 def test_a_widget_is_what_it_displays(model: cw.ReplacementModel, graph: cw.Graph) -> None:
     widget = graph.show(model)
     nodes = [node for node in graph.node_ids if node.startswith("1_")][:2]
