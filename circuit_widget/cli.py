@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from circuit_widget.labels.feature_labels import FeatureLabels
 
 PARTS = ("map", "circuit", "both")
+THEMES = ("paper", "slides", "grey")
 FIGURES = (".svg", ".pdf", ".png", ".tex", ".html")
 
 
@@ -106,6 +107,11 @@ def _parser() -> argparse.ArgumentParser:
         "--part", choices=PARTS, default="both", help="what to draw (default: the map, and the circuit if there is one)"
     )
     figure.add_argument("--width", type=float, default=6.75, metavar="INCHES", help="2 to 12 (default: 6.75)")
+    figure.add_argument("--theme", choices=THEMES, default="paper", help="for paper, slides, or print without colour")
+    figure.add_argument(
+        "--font", metavar="FILE", help="font of all text but tokens (.ttf, .otf), or Inter, Noto Sans Mono"
+    )
+    figure.add_argument("--dpi", type=float, default=300.0, help="dots to the inch of a PNG (default: 300)")
     figure.set_defaults(run=_figure)
 
     again = _command(commands, "redo", "a figure again, from the recipe in its file", REDO)
@@ -227,7 +233,8 @@ def _figure(options: argparse.Namespace) -> int:
 
     graph = Graph.load(options.graph)
     circuit = Circuit.load(options.circuit) if options.circuit else None
-    graph.figure(circuit, part=options.part, width=options.width).save(options.output)
+    figure = graph.figure(circuit, part=options.part, width=options.width, theme=options.theme, font=options.font)
+    figure.save(options.output, dpi=options.dpi)
     print(f"written to {options.output}")
     return 0
 

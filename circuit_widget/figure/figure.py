@@ -1,15 +1,16 @@
 """Figures of graphs and circuits: made once, saved as SVG, PDF, PNG, TikZ or HTML."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, TypeVar, get_args
 
 from circuit_widget.arguments import of_type, one_of, plain_number, quoted, truth_value
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.circuit.circuit_argument import require_circuit
 from circuit_widget.errors import FigureError
+from circuit_widget.figure.output.chosen_font import ChosenFont, lacking, lacking_words, read_text_font
 from circuit_widget.figure.output.fonts import chosen_folders
 from circuit_widget.figure.output.glyphs import Coverage, cover, missing_glyphs
 from circuit_widget.figure.output.html import write_html
@@ -23,8 +24,10 @@ from circuit_widget.figure.recipe.making import make_recipe
 from circuit_widget.figure.recipe.recipe import read
 from circuit_widget.figure.scene.compose import Part, compose
 from circuit_widget.figure.scene.panels_scene import FigurePanel
-from circuit_widget.figure.scene.scene import Scene
+from circuit_widget.figure.scene.scene import Label, Scene
 from circuit_widget.figure.scene.style import PX_PER_INCH
+from circuit_widget.figure.scene.text_font import TextFont
+from circuit_widget.figure.scene.theme import Theme, pixels_per_inch, themed
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
 from circuit_widget.intervention.effect import Effect
@@ -32,8 +35,11 @@ from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.system.atomic_write import write_bytes
 from circuit_widget.system.paths import require_path
 from circuit_widget.system.warning import warn
+from circuit_widget.wording.text import measured_with
 
-__all__ = ["Figure", "FigureCircuit", "FigureEffect", "Part", "make_figure", "read_recipe"]
+__all__ = ["ChosenFont", "Figure", "FigureCircuit", "FigureEffect", "Part", "Theme", "make_figure", "read_recipe"]
+
+Made = TypeVar("Made")
 
 NARROWEST = 2.0
 WIDEST = 12.0
@@ -42,7 +48,8 @@ MOST_DOTS = 20_000
 MOST_BOXES = 100
 """More cannot be distinguished on a page, and routing edges around them takes minutes."""
 
-SAVED_SCALE = 2.0
+DPI = 300.0
+"""Dots to the inch of a PNG: what journals ask for."""
 
 FigureCircuit: TypeAlias = Circuit | None
 """The circuit of a figure; None for a figure of the map alone."""
@@ -77,7 +84,7 @@ class Figure:
         It compiles by itself with pdfLaTeX and the packages tikz and lmodern; the tikzpicture can be copied into a paper.
         Characters beyond Latin-1 are drawn as boxes. The recipe is the first comment.
         """
-        return write_tikz(self.scene, self.recipe)
+        return in_font(self.scene.font, lambda: write_tikz(self.scene, self.recipe))
 
     def html(self) -> str:
         """Return the figure as an HTML page with the SVG in it, which loads nothing and runs nothing."""
@@ -116,18 +123,22 @@ class Figure:
         """
         return write_pdf(self.scene, self.recipe, self._coverage(fonts))
 
-    def png(self, scale: float = SAVED_SCALE, fonts: Fonts = ()) -> bytes:
-        """Return the figure as a PNG of 108 × `scale` dots to the inch: 216 by default; fonts are found as for a PDF.
+    def png(self, dpi: float = DPI, fonts: Fonts = ()) -> bytes:
+        """Return the figure as a PNG of so many dots to the inch, which the file states; fonts are found as for a PDF.
 
-        Raises FigureError where a library is missing, and for a scale whose picture is empty or too large.
+        Raises FigureError where a library is missing, and for a resolution whose picture is empty or too large.
         """
-        factor = plain_number(scale)
-        is_number = isinstance(factor, int | float) and not isinstance(factor, bool) and abs(factor) < MOST_DOTS
-        sizes = [factor * size if is_number else 0.0 for size in (self.scene.width, self.scene.height)]
+        return write_png(self.scene, self.recipe, self._coverage(fonts), self._dots_per_inch(dpi))
+
+    def _dots_per_inch(self, dpi: object) -> float:
+        dots = plain_number(dpi)
+        is_number = isinstance(dots, int | float) and not isinstance(dots, bool) and abs(dots) < MOST_DOTS
+        inches = [size / self.scene.px_per_inch for size in (self.scene.width, self.scene.height)]
+        sizes = [dots * size if is_number else 0.0 for size in inches]
         if not 1 <= min(sizes) <= max(sizes) <= MOST_DOTS:
             gives = f" gives {sizes[0]:.0f} × {sizes[1]:.0f}" if is_number else " is no number that gives one"
-            raise FigureError(f"A PNG is 1 to {MOST_DOTS:,} dots wide and high; scale {quoted(scale)}{gives}.")
-        return write_png(self.scene, self.recipe, self._coverage(fonts), float(factor))
+            raise FigureError(f"A PNG is 1 to {MOST_DOTS:,} dots wide and high; dpi {quoted(dpi)}{gives}.")
+        return float(dots)
 
     def missing_glyphs(self, fonts: Fonts = ()) -> str:
         """Return the characters of the figure that no font here has, each once; `fonts` are folders of more fonts.
@@ -135,13 +146,14 @@ class Figure:
         It does not apply to SVG, which is drawn with the fonts of the viewer's machine. Raises FigureError for a folder
         that does not exist, and where a library is missing.
         """
-        return cover(texts_of(self.scene), chosen_folders(fonts)).missing
+        return self._found(fonts).missing
 
-    def save(self, path: str | Path, fonts: Fonts = (), *, recipe: bool = False) -> Path:
+    def save(self, path: str | Path, fonts: Fonts = (), dpi: float = DPI, *, recipe: bool = False) -> Path:
         """Write the figure, whole or not at all, in the format of its ending: .svg, .pdf, .png, .tex or .html; return the path.
 
         `fonts` are folders of font files for characters that the bundled fonts lack, as in `pdf`; SVG, TikZ (.tex) and HTML
-        need none. With `recipe`, the recipe is also written beside it, as name.recipe.json.
+        need none. `dpi` is for PNG alone, as in `png`. With `recipe`, the recipe is also written beside it, as
+        name.recipe.json.
         Raises FigureError for another ending, for a file that cannot be written, and where a library is missing.
         """
         file = require_path(path, FigureError)
@@ -153,7 +165,7 @@ class Figure:
             case ".pdf":
                 content = write_pdf(self.scene, self.recipe, self._coverage(fonts))
             case ".png":
-                content = write_png(self.scene, self.recipe, self._coverage(fonts), SAVED_SCALE)
+                content = write_png(self.scene, self.recipe, self._coverage(fonts), self._dots_per_inch(dpi))
             case ".tex":
                 content = self.tikz().encode()
             case ".html":
@@ -167,10 +179,14 @@ class Figure:
 
     def _coverage(self, fonts: Fonts) -> Coverage:
         """Return fonts for the text; the warning points to the caller of the public method that calls this."""
-        coverage = cover(texts_of(self.scene), chosen_folders(fonts))
+        coverage = self._found(fonts)
         if coverage.missing:
             warn(missing_glyphs(coverage.missing))
         return coverage
+
+    def _found(self, fonts: Fonts) -> Coverage:
+        own = () if self.scene.font is None else self.scene.font.advances
+        return cover(texts_of(self.scene), chosen_folders(fonts), own)
 
     def _repr_svg_(self) -> str:
         return self.svg()
@@ -186,8 +202,12 @@ def make_figure(
     part: Part = "both",
     width: float = 6.75,
     title: str | None = None,
+    theme: Theme = "paper",
+    font: ChosenFont = None,
 ) -> Figure:
     """Return what the screen shows as a figure: the same display rule, layout and scales, on a light background.
+
+    Text is 8 pt in print, and never below 6.
 
     Args:
         graph: the attribution graph.
@@ -197,14 +217,19 @@ def make_figure(
             before and after the effect, each with its likeliest outputs: side by side, or one above the other.
         width: inches, 2 to 12; papers have columns of 3.25 and text of 5.5 or 6.75.
         title: a line above the figure.
+        theme: "paper"; "slides", with text and lines half as large again; or "grey", for print without colour: signs are then
+            a grey beside dash and head, and groups of the map have rings of their own dashes.
+        font: a font file (.ttf, .otf) for all text but tokens, or "Inter" or "Noto Sans Mono", which come with the package.
+            Widths are measured with it, and SVG and PDF carry it. By default Inter, which an SVG only names.
 
     Raises:
-        FigureError: an unknown part, a width out of range, a circuit without boxes where it is the figure, one of more
-            than 100 boxes, or part="intervention" without an effect.
+        FigureError: an unknown part or theme, a font that cannot be read, a width out of range, a circuit without boxes
+            where it is the figure, one of more than 100 boxes, or part="intervention" without an effect.
         NodeError, CircuitError: the circuit does not fit the graph.
     """
     one_of(part, get_args(Part), "The part of a figure", FigureError)
-    width = width_in_inches(width)
+    width = width_in_inches(width, theme)
+    chosen = read_text_font(font)
     require_graph(graph, FigureError)
     if circuit is not None:
         require_circuit(circuit, "The circuit of a figure is a Circuit, or None", FigureError)
@@ -222,16 +247,35 @@ def make_figure(
     if part in ("circuit", "intervention") and not document.boxes():
         raise FigureError("The circuit has no boxes to draw: pin or group nodes first, or draw the map.")
     controls, drawn = (effect, effect.effect) if isinstance(effect, Controls) else (None, effect)
-    scene = compose(graph, document, drawn, controls, part, PX_PER_INCH * width, title)
-    return Figure(scene, make_recipe([FigurePanel("", graph, document, drawn, controls)], part, width, title))
+    pixels = pixels_per_inch(theme) * width
+    scene = in_font(chosen, lambda: compose(graph, document, drawn, controls, part, pixels, title))
+    recipe = make_recipe([FigurePanel("", graph, document, drawn, controls)], part, width, title)
+    return finished(scene, recipe, theme, chosen)
 
 
-def width_in_inches(width: object) -> float:
-    """Return the width of a figure, checked. Raises FigureError for one out of range."""
+def width_in_inches(width: object, theme: object) -> float:
+    """Return the width of a figure, checked. Raises FigureError for an unknown theme, and for a width out of its range."""
+    chosen = one_of(theme, get_args(Theme), "The theme of a figure", FigureError)
+    narrowest = NARROWEST * PX_PER_INCH / pixels_per_inch(chosen)
     inches = plain_number(width)
-    if isinstance(inches, bool) or not isinstance(inches, int | float) or not NARROWEST <= inches <= WIDEST:
-        raise FigureError(f"The width of a figure is {NARROWEST:g} to {WIDEST:g} inches; given {quoted(width)}.")
+    if isinstance(inches, bool) or not isinstance(inches, int | float) or not narrowest <= inches <= WIDEST:
+        on = " on slides" if chosen == "slides" else ""
+        raise FigureError(f"The width of a figure{on} is {narrowest:g} to {WIDEST:g} inches; given {quoted(width)}.")
     return float(inches)
+
+
+def in_font(font: TextFont | None, make: Callable[[], Made]) -> Made:
+    """Return what `make` makes where texts are measured with the chosen font."""
+    return measured_with(None if font is None else font.advance, make)
+
+
+def finished(scene: Scene, recipe: Mapping[str, Any], theme: Theme, font: TextFont | None) -> Figure:
+    """Return the figure of a scene in its theme and its font, both in its recipe; a warning names what the font lacks."""
+    texts = [item.text for item in scene.items if isinstance(item, Label) and not item.mono]
+    if font is not None and (missing := lacking(font, texts)):
+        warn(lacking_words(font, missing))
+    look = {"theme": theme, "font": None if font is None else {"name": font.name, "sha256": font.digest}}
+    return Figure(replace(themed(scene, theme), font=font), {**recipe, **look})
 
 
 def check_boxes(circuit: Circuit) -> Circuit:

@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from circuit_widget.arguments import has_entries, of_type, quoted, whole_number
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import FigureError
-from circuit_widget.figure.figure import Figure, FigureEffect, check_boxes, width_in_inches
+from circuit_widget.figure.figure import Figure, FigureEffect, check_boxes, finished, in_font, width_in_inches
+from circuit_widget.figure.output.chosen_font import ChosenFont, read_text_font
 from circuit_widget.figure.recipe.making import make_recipe
 from circuit_widget.figure.scene.panels_scene import (
     BETWEEN,
@@ -17,7 +18,7 @@ from circuit_widget.figure.scene.panels_scene import (
     FigurePanel,
     compose_panels,
 )
-from circuit_widget.figure.scene.style import PX_PER_INCH
+from circuit_widget.figure.scene.theme import Theme, pixels_per_inch
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
@@ -46,7 +47,14 @@ PanelEntries: TypeAlias = Sequence[PanelEntry] | Mapping[str, PanelEntry]
 """Panels in reading order, with their titles where it is a mapping."""
 
 
-def panels(entries: PanelEntries, columns: int = 2, width: float = 6.75, title: str | None = None) -> Figure:
+def panels(
+    entries: PanelEntries,
+    columns: int = 2,
+    width: float = 6.75,
+    title: str | None = None,
+    theme: Theme = "paper",
+    font: ChosenFont = None,
+) -> Figure:
     """Return one figure of several panels, each with a letter: small multiples, a comparison of prompts, a study beside it.
 
     A graph is its map, (graph, circuit) its circuit, and (graph, circuit, effect) the circuit with what the effect did. An
@@ -59,12 +67,15 @@ def panels(entries: PanelEntries, columns: int = 2, width: float = 6.75, title: 
         columns: panels in a row.
         width: inches of the whole figure, 2 to 12.
         title: a line above the figure.
+        theme, font: as for a figure of one graph.
 
     Raises:
-        FigureError: no panel or too many, something that is no panel, a width out of range, or columns that are too narrow.
+        FigureError: no panel or too many, something that is no panel, an unknown theme, a font that cannot be read, a width out of
+            range, or columns that are too narrow.
         NodeError, CircuitError: a circuit that does not fit its graph.
     """
-    inches = width_in_inches(width)
+    inches = width_in_inches(width, theme)
+    pixels = pixels_per_inch(theme) * inches
     count = whole_number(columns, "The columns of a figure", FigureError, least=1)
     if title is not None:
         of_type(title, str, "The title of a figure is a text, or None", FigureError)
@@ -79,19 +90,22 @@ def panels(entries: PanelEntries, columns: int = 2, width: float = 6.75, title: 
     if not 1 <= len(listed) <= len(LETTERS):
         raise FigureError(f"A figure has 1 to {len(LETTERS)} panels; given {len(listed)}.")
     count = min(count, len(listed))
-    most = int((PX_PER_INCH * inches - 2 * MARGIN + BETWEEN) / (NARROWEST_COLUMN + BETWEEN))
+    most = int((pixels - 2 * MARGIN + BETWEEN) / (NARROWEST_COLUMN + BETWEEN))
     if count > most:
         raise FigureError(
             f"{count} columns in {inches:g} inches are too narrow to read; use columns={most} or a larger width."
         )
     made = _with_circuits([_panel(printable(name), one) for name, one in listed])
-    return figure_of_panels(made, count, inches, title)
+    return figure_of_panels(made, count, inches, title, theme, font)
 
 
-def figure_of_panels(made: Sequence[FigurePanel], columns: int, width: float, title: str | None) -> Figure:
+def figure_of_panels(
+    made: Sequence[FigurePanel], columns: int, width: float, title: str | None, theme: Theme, font: ChosenFont
+) -> Figure:
     """Return the figure of panels that are checked, `width` inches wide."""
-    scene = compose_panels(made, columns, PX_PER_INCH * width, title)
-    return Figure(scene, make_recipe(made, "panels", width, title, columns))
+    chosen, pixels = read_text_font(font), pixels_per_inch(theme) * width
+    scene = in_font(chosen, lambda: compose_panels(made, columns, pixels, title))
+    return finished(scene, make_recipe(made, "panels", width, title, columns), theme, chosen)
 
 
 def _panel(title: str, entry: object) -> FigurePanel:

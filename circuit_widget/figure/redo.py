@@ -16,6 +16,8 @@ from circuit_widget.attribution.targets import target_from_json
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure, Fonts, make_figure
+from circuit_widget.figure.output.chosen_font import ChosenFont, same_font
+from circuit_widget.figure.output.fonts import chosen_folders
 from circuit_widget.figure.output.recipe import BESIDE, PICTURE, recipe_text
 from circuit_widget.figure.output.typeset import typst_version
 from circuit_widget.figure.panels import figure_of_panels
@@ -31,7 +33,6 @@ from circuit_widget.figure.recipe.recipe import (
 from circuit_widget.figure.redo_model import ModelChoice, check_choice, model_of
 from circuit_widget.figure.scene.panels_scene import FigurePanel
 from circuit_widget.figure.scene.plot_scene import PlottedStudy
-from circuit_widget.figure.scene.style import PX_PER_INCH
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_hash import identity
 from circuit_widget.graph.opening import open as open_graph
@@ -106,8 +107,10 @@ def redo(
     given = _given_graphs(graph)
     _check_graphs(original.recipe, given)
     _check_versions(original, given, exact)
+    wanted = original.recipe.font
+    font = None if wanted is None else same_font(wanted.name, wanted.sha256, chosen_folders(fonts))
     with reporting(progress) as report:
-        figure = _made(original.recipe, given, model, transcoders, report)
+        figure = _made(original.recipe, given, model, transcoders, font, report)
         report(1.0, "Drawn")
     _compare(original, figure, fonts, exact)
     if target is not None:
@@ -193,6 +196,7 @@ def _made(
     given: Sequence[Graph],
     model: ModelChoice,
     transcoders: str | os.PathLike[str] | None,
+    font: ChosenFont,
     report: ReportProgress,
 ) -> Figure:
     models: list[tuple[GraphRecipe, ReplacementModel]] = []
@@ -224,10 +228,12 @@ def _made(
         at = panel.graph
         made.append(_panel(panel, graphs[at], loaded.get(at), recipe.panels[:number], made, step(len(graphs) + number)))
     if recipe.part == "panels":
-        return figure_of_panels(made, recipe.columns or 1, recipe.width_inches, recipe.title)
+        return figure_of_panels(made, recipe.columns or 1, recipe.width_inches, recipe.title, recipe.theme, font)
     (only,) = made
     outcome = only.effect if only.controls is None else only.controls
-    return make_figure(only.graph, only.circuit, outcome, recipe.part, recipe.width_inches, recipe.title)
+    return make_figure(
+        only.graph, only.circuit, outcome, recipe.part, recipe.width_inches, recipe.title, recipe.theme, font
+    )
 
 
 def _loads_alike(one: GraphRecipe, other: GraphRecipe) -> bool:
@@ -358,7 +364,7 @@ def _content(figure: Figure, ending: str, fonts: Fonts, dots_per_inch: float | N
         case ".pdf":
             return figure.pdf(fonts)
         case _:
-            return figure.png(fonts=fonts) if dots_per_inch is None else figure.png(dots_per_inch / PX_PER_INCH, fonts)
+            return figure.png(fonts=fonts) if dots_per_inch is None else figure.png(dots_per_inch, fonts)
 
 
 def _ending(file: Path) -> str:

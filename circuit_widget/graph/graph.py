@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas
 
     from circuit_widget.figure.figure import Figure, FigureCircuit, FigureEffect, Part
+    from circuit_widget.figure.output.chosen_font import ChosenFont
+    from circuit_widget.figure.scene.theme import Theme
     from circuit_widget.proposal import Proposals, ProposedCircuit
     from circuit_widget.widget.widget import CircuitWidget
 
@@ -380,13 +382,17 @@ class Graph:
         part: Part = "both",
         width: float = 6.75,
         title: str | None = None,
+        theme: Theme = "paper",
+        font: ChosenFont = None,
     ) -> Figure:
-        """A figure of the graph for a paper, `width` inches wide: its map, a circuit, or both.
+        """A figure of the graph for a paper, `width` inches wide: its map, a circuit, or both; 8 pt text, never below 6.
 
-        With an effect, it has its bars; with the Controls of an effect, also their band behind the bars.
+        With an effect, it has its bars; with the Controls of an effect, also their band behind the bars. Themes are "paper",
+        "slides" and "grey"; `font` is a font file, "Inter" or "Noto Sans Mono": see `make_figure`.
 
-        Raises FigureError for an unknown part or width, NodeError or CircuitError for a circuit that does not fit.
+        Raises FigureError for an unknown part, theme or width, and a font that cannot be read, NodeError or
+        CircuitError for a circuit that does not fit.
         """
         from circuit_widget.figure.figure import make_figure
 
-        return make_figure(self, circuit, effect, part, width, title)
+        return make_figure(self, circuit, effect, part, width, title, theme, font)

@@ -11,6 +11,14 @@ from jaxtyping import Float32
 NEW_ANSWER_SHARE = 0.5
 """The least probability of a new answer, as a share of that of the likeliest token after the intervention."""
 
+OUTPUT_LEAST = 0.1
+"""Probability from which an output besides the graph's first belongs in a circuit: pinned by a proposal, or as a new answer."""
+
+
+def least_of_new_answers(likeliest: float) -> float:
+    """Return the least probability of a new answer, by that of the likeliest token after the intervention."""
+    return max(OUTPUT_LEAST, NEW_ANSWER_SHARE * likeliest)
+
 
 @dataclass(frozen=True)
 class AnswerInput:

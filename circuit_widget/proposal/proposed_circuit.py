@@ -13,6 +13,7 @@ from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import CircuitError
 from circuit_widget.graph import Graph
 from circuit_widget.graph.graph_argument import require_graph
+from circuit_widget.intervention.injected_edges import OUTPUT_LEAST
 from circuit_widget.intervention.studies.faithfulness import Faithfulness, faithfulness
 from circuit_widget.intervention.studies.running import part_of
 from circuit_widget.progress import IsCancelled, ProgressChoice, reporting
@@ -35,9 +36,6 @@ TOKENS = 0.8
 
 MOST_TOKENS = 8
 """Most tokens that are pinned, however long the prompt is: more are no circuit to read."""
-
-LIKELY = 0.1
-"""Probability from which a target besides the first is pinned."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ def pinned_nodes(graph: Graph) -> tuple[str, ...]:
     targets = [
         graph.weights.shape[1] + number
         for number, target in enumerate(graph.targets)
-        if number == 0 or target.probability >= LIKELY
+        if number == 0 or target.probability >= OUTPUT_LEAST
     ]
     return tuple(graph.node_ids[index] for index in (*tokens, *targets))
 

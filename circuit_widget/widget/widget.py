@@ -17,7 +17,7 @@ from circuit_widget.attribution.targets import TargetChoice
 from circuit_widget.characters import beginning
 from circuit_widget.circuit.circuit import Circuit, NodeChoice
 from circuit_widget.errors import InterventionError
-from circuit_widget.figure.figure import Figure, FigureEffect, Part
+from circuit_widget.figure.figure import ChosenFont, Figure, FigureEffect, Part, Theme
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.tracing_model import TracingModel
 from circuit_widget.intervention import Ablate, Add, Intervention, Scale, Set, SwapIn
@@ -311,9 +311,11 @@ class CircuitWidget(anywidget.AnyWidget):
         """Return the graph, the circuit and the effect, or its controls, that the widget displays, for `panels`."""
         return self._experiments.displayed()
 
-    def figure(self, part: Part = "both", width: float = 6.75) -> Figure:
+    def figure(
+        self, part: Part = "both", width: float = 6.75, theme: Theme = "paper", font: ChosenFont = None
+    ) -> Figure:
         """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""
-        return self._experiments.figure(part, width)
+        return self._experiments.figure(part, width, theme, font)
 
     def to_html(self, path: str | Path) -> Path:
         """Write what the widget displays as one file that opens without Python or a network; raises as `write_html`."""

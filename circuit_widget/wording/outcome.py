@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from circuit_widget.circuit.circuit import Box, Circuit
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
-from circuit_widget.intervention.injected_edges import NEW_ANSWER_SHARE
+from circuit_widget.intervention.injected_edges import least_of_new_answers
 from circuit_widget.intervention.kinds import Ablate, Intervention, Scale, SwapIn
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.nodes import Everywhere, NodeKind
@@ -168,7 +168,7 @@ def injected(graph: Graph, boxes: tuple[Box, ...], effect: Effect | None) -> Inj
 def new_answers(graph: Graph, boxes: Iterable[Box], effect: Effect | None) -> tuple[NewAnswer, ...]:
     """Return the likeliest next tokens after an intervention that rose and have no box: at most two, the likeliest first.
 
-    Each is at least half as likely as the likeliest one.
+    Each is at least half as likely as the likeliest one, and at least 0.1, as outputs that a proposal pins are.
     """
     if effect is None:
         return ()
@@ -181,7 +181,7 @@ def new_answers(graph: Graph, boxes: Iterable[Box], effect: Effect | None) -> tu
             index=False
         )
     ]
-    least = NEW_ANSWER_SHARE * max((after for *_, after in rows), default=0.0)
+    least = least_of_new_answers(max((after for *_, after in rows), default=0.0))
     found = [
         NewAnswer(token_text(token), f"{probability(before)} → {probability(after)}", token_id)
         for token, token_id, before, after in sorted(rows, key=lambda row: -row[3])

@@ -3,7 +3,8 @@
 import math
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Final
+from contextvars import ContextVar, copy_context
+from typing import Final, TypeAlias, TypeVar
 
 from circuit_widget.characters import beginning, shortened
 from circuit_widget.wording.advances import ADVANCES, MONO_EM, PER_EM
@@ -56,12 +57,29 @@ UNPRINTABLE_CODES: Final = (
 )
 """Controls and marks that reorder the text around them; line breaks have a sign of their own."""
 
+Made = TypeVar("Made")
+Advance: TypeAlias = Callable[[str], float | None]
+"""The width of a character in em, None where a font has no glyph for it."""
+
+_CHOSEN: ContextVar[Advance | None] = ContextVar("_CHOSEN", default=None)
+"""The font that text is measured with instead of the figures' own."""
+
 _WIDTHS: Final = {
     chr(first + at): (ord(sign) - ord("0")) / PER_EM
     for first, signs in ADVANCES
     for at, sign in enumerate(signs)
     if sign != " "
 }
+
+
+def measured_with(advance: Advance | None, make: Callable[[], Made]) -> Made:
+    """Return what `make` makes while `text_width` and what is built on it measure with another font; None for the usual one."""
+
+    def run() -> Made:
+        _CHOSEN.set(advance)
+        return make()
+
+    return copy_context().run(run)
 
 
 def text_width(text: str, size: float) -> float:
@@ -178,7 +196,9 @@ def _filling(text: str, room: float, advance: Callable[[str], float]) -> str:
 
 
 def _advance(character: str) -> float:
-    return _WIDTHS.get(character) or _other_advance(character, OTHER_EM)
+    chosen = _CHOSEN.get()
+    width = None if chosen is None else chosen(character)
+    return width if width is not None else _WIDTHS.get(character) or _other_advance(character, OTHER_EM)
 
 
 def _mono_advance(character: str) -> float:

@@ -214,8 +214,34 @@ describe("the export menu", () => {
       expect(menu.querySelector<HTMLInputElement>('input[value="3.25"]')?.checked).toBe(true);
     });
     get(menu, "export-pdf").click();
-    expect(model.sent.at(-1)).toMatchObject({ name: "figure", body: { format: "pdf", width: 3.25, part: "circuit" } });
+    expect(model.sent.at(-1)).toMatchObject({
+      name: "figure",
+      body: { format: "pdf", width: 3.25, part: "circuit", theme: "paper" },
+    });
     await eventually(() => expect(all(root, "export-menu")).toEqual([]));
+  });
+
+  it("offers the intervention while an effect is displayed, in a theme", async () => {
+    const { model, store } = setUp();
+    const root = mount(<ExportButton store={store} />);
+    get(root, "export").click();
+    const menu = get(root, "export").parentElement as HTMLElement;
+    const choice = (value: string) => menu.querySelector<HTMLInputElement>(`input[value="${value}"]`);
+    await eventually(() => get(menu, "export-pdf"));
+    expect(choice("intervention")).toBeNull();
+    model.set("effect", EFFECT);
+    await eventually(() => expect(choice("intervention")).not.toBeNull());
+    choice("intervention")?.click();
+    choice("grey")?.click();
+    await eventually(() => expect(choice("grey")?.checked && choice("intervention")?.checked).toBe(true));
+    model.set("effect", null);
+    await eventually(() => expect(choice("intervention")).toBeNull());
+    expect(choice("both")?.checked).toBe(true);
+    model.set("effect", EFFECT);
+    await eventually(() => expect(choice("intervention")?.checked).toBe(true));
+    get(menu, "export-svg").click();
+    const body = { format: "svg", width: 6.75, part: "intervention", theme: "grey" };
+    expect(model.sent.at(-1)).toMatchObject({ name: "figure", body });
   });
 
   it("copies the lines that the kernel writes, and writes them again", async () => {

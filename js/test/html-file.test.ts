@@ -87,7 +87,7 @@ describe("an HTML file", () => {
     const { store } = opened();
     const table = await store.kernel.table({});
     expect([table?.body.filename, text(table?.buffers)]).toEqual(["the-prompt-experiments.csv", CONTENT.table]);
-    const figure = await store.kernel.figure({ format: "svg", width: 6.75, part: "both" });
+    const figure = await store.kernel.figure({ format: "svg", width: 6.75, part: "both", theme: "paper" });
     expect([figure?.body.filename, text(figure?.buffers)]).toEqual(["the-prompt.svg", "<svg/>"]);
   });
 

@@ -83,9 +83,9 @@ const tick = () => vi.advanceTimersByTimeAsync(0);
 
 describe("a request", () => {
   it("goes out at once and resolves with its reply and buffers", async () => {
-    const { rid, reply } = rpc.request("figure", { format: "svg", width: 5.5, part: "map" });
+    const { rid, reply } = rpc.request("figure", { format: "svg", width: 5.5, part: "map", theme: "paper" });
     expect(host.sent).toEqual([
-      { type: "request", rid, name: "figure", body: { format: "svg", width: 5.5, part: "map" } },
+      { type: "request", rid, name: "figure", body: { format: "svg", width: 5.5, part: "map", theme: "paper" } },
     ]);
     const bytes = new DataView(new ArrayBuffer(3));
     host.answer({ type: "accepted", rid });

@@ -205,10 +205,10 @@ ACCEPTED: dict[str, frozenset[str]] = {
     "kind": NOTHING,
     # Of a figure.
     "fonts": EMPTY,
+    "font": NONE,
     "Figure.latex.file": NOTHING,
     "Figure.latex.caption": FLAG | ANY_TEXT,
     "Figure.latex.label": NONE | TEXT,
-    "scale": ONE | {"1.5", "numpy 0.5"},
     # Of a widget.
     "CircuitWidget.model": NONE,
     "CircuitWidget.circuit": NONE,

@@ -17,6 +17,7 @@ from tests.examples.published import explanation, write_export
 from tests.models import tiny_model
 
 PROMPT = (1, 17, 42, 5)
+LOOK = {"theme": "grey", "font": None}
 
 LABELLING: Mapping[str, Any] = {
     "features": "0_0_1",
@@ -141,7 +142,7 @@ def make_entries() -> dict[str, Entry]:
         "export": {"path": folder / "graph.json", "slug": "a", "scan": "b"},
         "from_networkx": {"net": graph.to_networkx()},
         "show": {"model": None},
-        "figure": {"circuit": None, "effect": None, "part": "map", "width": 3, "title": None},
+        "figure": {"circuit": None, "effect": None, "part": "map", "width": 3, "title": None, **LOOK},
     }
     of_circuit: dict[str, dict[str, Any]] = {
         "supernode": {"id_or_name": "group"},
@@ -177,7 +178,7 @@ def make_entries() -> dict[str, Entry]:
         "unpin": {"nodes": node},
         "label": {"node": node, "text": "text"},
         "select": {"nodes": node},
-        "figure": {"part": "map", "width": 3},
+        "figure": {"part": "map", "width": 3, **LOOK},
         "to_html": {"path": folder / "circuit.html"},
         "ablate": {"nodes": node, "mode": "direct"},
         "scale": {"nodes": node, "factor": 0, "mode": "direct"},
@@ -223,10 +224,10 @@ def make_entries() -> dict[str, Entry]:
             figure,
             {
                 "pdf": {"fonts": ()},
-                "png": {"scale": 1, "fonts": ()},
+                "png": {"dpi": 100, "fonts": ()},
                 "latex": {"file": "figure.pdf", "caption": True, "label": None},
                 "missing_glyphs": {"fonts": ()},
-                "save": {"path": folder / "figure.svg", "fonts": (), "recipe": True},
+                "save": {"path": folder / "figure.png", "fonts": (), "dpi": 100, "recipe": True},
             },
         ),
         (
@@ -329,7 +330,7 @@ def make_entries() -> dict[str, Entry]:
         "compare": Entry(cw.compare, {"graph": graph, "other": graph, "alignment": None}),
         "load": Entry(cw.load, loaded),
         "open": Entry(cw.open, {"path": graph.export(folder / "opened.json"), **silent}),
-        "panels": Entry(cw.panels, {"entries": [graph], "columns": 1, "width": 3, "title": None}),
+        "panels": Entry(cw.panels, {"entries": [graph], "columns": 1, "width": 3, "title": None, **LOOK}),
         "read_labels": Entry(cw.read_labels, {"path": published}),
         "redo": Entry(cw.redo, redone),
     }

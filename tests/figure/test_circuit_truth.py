@@ -5,15 +5,17 @@ from dataclasses import replace
 import pytest
 
 from circuit_widget.circuit.filters import Filters
+from circuit_widget.display.visible_graph import visible_graph
 from circuit_widget.figure.figure import make_figure
 from circuit_widget.figure.layout.strokes import error_band_opacity
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.arrangement import circuit_picture
 from circuit_widget.figure.scene.circuit_picture import CircuitPicture
 from circuit_widget.figure.scene.circuit_scene import draw_circuit
-from circuit_widget.figure.scene.scene import Circle, Curves, Label, Pen, Rectangle
+from circuit_widget.figure.scene.scene import Circle, Curves, Label, Pen, Polygon, Rectangle
 from circuit_widget.figure.scene.shapes import mixed_with_white
 from circuit_widget.intervention import Effect
+from circuit_widget.nodes import NodeKind
 from circuit_widget.wording.numbers import signed_percent
 from tests.figure.graphs import california_swapped_in, circuit_of_dallas, dallas, texas_ablated
 
@@ -149,3 +151,23 @@ def test_bands_of_errors_are_as_strong_as_their_influence() -> None:
     ]
     assert len(set(strengths)) > 2
     assert max(strengths) == error_band_opacity(1.0, 1.0)
+
+
+def test_each_kind_of_node_has_its_shape_and_its_fill_in_the_map() -> None:
+    circuit = replace(CIRCUIT, node_threshold=1.0)
+    figure = make_figure(GRAPH, circuit, part="map")
+    kinds = [GRAPH.node_kinds[node] for node in visible_graph(GRAPH, circuit).nodes]
+    circles = [
+        one.paint for one in figure.scene.items if isinstance(one, Circle) and one.paint.stroke == style.NODE_EDGE
+    ]
+    diamonds = [
+        one.paint
+        for one in figure.scene.items
+        if isinstance(one, Polygon) and len(one.points) == 4 and one.paint.stroke is not None
+    ]
+    grouped = sum(len(group.nodes) for group in CIRCUIT.supernodes)
+    # One of each is in the legend.
+    assert len(circles) == kinds.count(NodeKind.FEATURE) - grouped + 1
+    assert len(diamonds) == kinds.count(NodeKind.ERROR) + 1 > 10
+    assert {(one.fill, one.stroke) for one in circles} == {(style.NODE, style.NODE_EDGE)}
+    assert {(one.fill, one.stroke) for one in diamonds} == {(style.BACKGROUND, style.NODE_EDGE)}

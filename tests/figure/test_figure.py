@@ -316,19 +316,29 @@ def test_a_hostile_pdf_is_a_pdf() -> None:
     assert hostile_figure().pdf().startswith(b"%PDF-")
 
 
-@pytest.mark.parametrize("scale", [0.5, 1, 2])
-def test_a_png_has_the_requested_size_and_resolution(scale: float) -> None:
+@pytest.mark.parametrize("dpi", [72, 300, 450.5])
+def test_a_png_has_the_requested_size_and_states_its_resolution(dpi: float) -> None:
     figure = make_figure(GRAPH, CIRCUIT, part="circuit", width=3.25)
-    png = figure.png(scale)
+    png = figure.png(dpi)
     width, height = struct.unpack(">II", png[16:24])
-    assert width == round(351 * scale)
-    assert abs(height - figure.scene.height * scale) <= 1
+    assert abs(width - 3.25 * dpi) <= 1
+    assert abs(height - figure.scene.height * dpi / 108) <= 1
     per_metre = struct.unpack(">II", png[png.index(b"pHYs") + 4 :][:8])
-    assert per_metre == (round(108 * scale / 0.0254),) * 2
+    assert per_metre == (round(dpi / 0.0254),) * 2
+
+
+def test_a_png_has_300_dots_to_the_inch_by_default(tmp_path: Path) -> None:
+    figure = make_figure(GRAPH, CIRCUIT, part="circuit", width=3.25)
+    for png, dpi in (
+        (figure.png(), 300),
+        (figure.save(tmp_path / "a.png").read_bytes(), 300),
+        (figure.save(tmp_path / "b.png", dpi=100).read_bytes(), 100),
+    ):
+        assert struct.unpack(">I", png[16:20]) == (round(3.25 * dpi),)
 
 
 def test_a_png_is_not_blank_and_every_chunk_is_whole() -> None:
-    png = make_figure(GRAPH, CIRCUIT, part="circuit", width=2).png(1)
+    png = make_figure(GRAPH, CIRCUIT, part="circuit", width=2).png(108)
     at, pixels = 8, b""
     while at < len(png):
         length, kind = struct.unpack(">I4s", png[at : at + 8])
@@ -339,14 +349,14 @@ def test_a_png_is_not_blank_and_every_chunk_is_whole() -> None:
     assert len(set(zlib.decompress(pixels))) > 50
 
 
-def test_a_figure_of_900_pixels_is_900_dots_wide() -> None:
-    assert struct.unpack(">I", make_figure(GRAPH, width=900 / 108).png(1)[16:20]) == (900,)
+def test_a_figure_of_9_inches_at_100_dots_is_900_dots_wide() -> None:
+    assert struct.unpack(">I", make_figure(GRAPH, width=9).png(100)[16:20]) == (900,)
 
 
-@pytest.mark.parametrize("scale", [0, -1, 0.0001, 1e6, float("nan"), float("inf")])
-def test_a_png_too_small_or_too_large_is_refused(scale: float) -> None:
+@pytest.mark.parametrize("dpi", [0, -1, 0.0001, 1e6, float("nan"), float("inf")])
+def test_a_png_too_small_or_too_large_is_refused(dpi: float) -> None:
     with pytest.raises(FigureError, match="1 to 20,000 dots"):
-        make_figure(GRAPH).png(scale)
+        make_figure(GRAPH).png(dpi)
 
 
 def test_a_notebook_shows_the_figure() -> None:

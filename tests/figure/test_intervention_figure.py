@@ -92,6 +92,14 @@ def test_the_likeliest_tokens_are_those_of_each_time_and_the_answer_before_stays
     assert rows[1][-1] == ("Austin", "0.04")
 
 
+def test_an_answer_that_is_no_longer_likely_still_stands_among_those_after() -> None:
+    effect = texas_ablated(GRAPH)
+    tokens = effect.tokens.assign(after=[0.0001, 0.6, 0.3])
+    before, after, _ = sides(drawn(replace(effect, tokens=tokens)))
+    names = [[one.text for one in side if one.mono and one.anchor == "start"] for side in (before, after)]
+    assert names == [["Austin", "Houston", "Texas"], ["Houston", "Texas", "Austin"]]
+
+
 def test_bars_of_outputs_are_as_long_as_likely_and_ticks_are_where_predicted() -> None:
     effect = texas_ablated(GRAPH)
     figure = drawn(effect)

@@ -1,6 +1,7 @@
 """What an effect did to each box, and what it brought in: tests/fixtures/outcome.json, which the screen is checked against too."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from circuit_widget.intervention.injected_edges import AnswerInput, InjectedEdge
 from circuit_widget.intervention.kinds import intervention_from_json
 from circuit_widget.nodes import Feature
 from circuit_widget.wording.outcome import activations, displayed_tokens, injected, new_answers, outcome
+from tests.figure.graphs import circuit_of_dallas, dallas, effect_on
 from tests.widget.small_graph import small_graph
 
 FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures/outcome.json").read_text(encoding="utf-8"))
@@ -114,3 +116,11 @@ def test_new_answers(entry: dict[str, Any]) -> None:
 def test_tokens_that_nobody_reads_are_one_row(entry: dict[str, Any]) -> None:
     pairs = [(before, after) for before, after in entry["tokens"]]
     assert displayed_tokens(pairs, entry["most"]) == (entry["count"], entry["more"])
+
+
+@pytest.mark.parametrize(("after", "count"), [(0.01, 0), (0.0999, 0), (0.1, 1), (0.9, 1)])
+def test_a_new_answer_is_at_least_as_likely_as_an_output_that_a_proposal_pins(after: float, count: int) -> None:
+    graph = dallas()
+    effect = effect_on(graph, {graph.node_ids[0]: 0.0})
+    tokens = effect.tokens.assign(after=[0.0, after, 0.0], before=[0.1, 0.0, 0.0])
+    assert len(new_answers(graph, circuit_of_dallas().boxes(), replace(effect, tokens=tokens))) == count

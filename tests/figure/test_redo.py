@@ -13,6 +13,7 @@ import pytest
 import circuit_widget as cw
 from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning, FigureError, LoadError
 from circuit_widget.figure.figure import Figure
+from circuit_widget.figure.output.fonts import FONTS
 from circuit_widget.figure.recipe.recipe import read
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
 
@@ -283,10 +284,23 @@ def test_a_recipe_beside_a_figure_has_its_hash(model: cw.ReplacementModel, simpl
 
 def test_a_png_has_as_many_dots_again(model: cw.ReplacementModel, simple: Figure, tmp_path: Path) -> None:
     file = tmp_path / "dallas.png"
-    file.write_bytes(simple.png(1.25))
+    file.write_bytes(simple.png(150))
     again = tmp_path / "again.png"
     cw.redo(file, again, model=model, progress=False)
     assert again.read_bytes() == file.read_bytes()
+
+
+def test_a_theme_and_a_font_come_again_and_a_font_has_to_be_there(
+    model: cw.ReplacementModel, graph: cw.Graph, circuit: cw.Circuit, tmp_path: Path
+) -> None:
+    folder = tmp_path / "fonts"
+    folder.mkdir()
+    font = folder / "mine.ttf"
+    font.write_bytes((FONTS / "NotoSansMono-Regular.ttf").read_bytes())
+    file = graph.figure(circuit, width=5.5, theme="slides", font=font).save(tmp_path / "slides.svg")
+    assert cw.redo(file, model=model, fonts=folder).svg().encode() == file.read_bytes()
+    with pytest.raises(FigureError, match=r"set in the font 'mine.ttf' \(SHA-256 [0-9a-f]{64}\), which is in none of"):
+        cw.redo(file, model=model)
 
 
 def test_a_page_of_a_widget_is_not_made_again_and_says_so(graph: cw.Graph, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_few_colours_stay_as_they_are() -> None:
 
 
 def test_a_small_png_shows_the_figure_and_has_its_recipe() -> None:
-    whole, small = FIGURE.png(1.5), write_small_png(FIGURE.scene, FIGURE.recipe, 1.5)
+    whole, small = FIGURE.png(1.5 * 108), write_small_png(FIGURE.scene, FIGURE.recipe, 1.5)
     assert len(small) < len(whole) / 2
     assert text_chunk(small) == text_chunk(whole)
     assert small[16:24] == whole[16:24]

@@ -267,7 +267,12 @@ def test_without_a_model_everything_but_interventions_works(show: Open) -> None:
     parse(Card, card, "The card")
     assert (card["label"], card["examples"], card["frequency"]) == ("Texas <b>", [], None)
     widget.group("Texas", TEXAS)
-    assert answered(page, page.request("figure", {"format": "svg", "width": 5.5, "part": "both"}))["type"] == "reply"
+    assert (
+        answered(page, page.request("figure", {"format": "svg", "width": 5.5, "part": "both", "theme": "paper"}))[
+            "type"
+        ]
+        == "reply"
+    )
     lent, _ = show(small_graph(), model=LinearModel())
     assert lent.ablate(TEXAS).mode == "total"
 

@@ -23,7 +23,7 @@ REQUESTS = [
     ("ping", {}),
     ("cancel", {"rid": "r"}),
     ("card", {"node": "1_8_4"}),
-    ("figure", {"format": "svg", "width": 3.25, "part": "map"}),
+    ("figure", {"format": "svg", "width": 3.25, "part": "map", "theme": "paper"}),
     ("intervene", {"interventions": [{"kind": "ablate", "nodes": ["1_8_4"]}], "mode": "total", "name": "x"}),
     ("intervene", {"interventions": [{"kind": "set", "nodes": ["1_8_4"], "value": 1}], "mode": "0-1", "name": "x"}),
 ]

@@ -50,7 +50,10 @@ def test_the_types_of_the_frontend_are_those_declared_here() -> None:
     [
         (request("ping", {}), Empty()),
         (request("card", {"node": "0_3_1"}), CardBody("0_3_1")),
-        (request("figure", {"format": "pdf", "width": 5.5, "part": "both"}), FigureBody("pdf", 5.5, "both")),
+        (
+            request("figure", {"format": "pdf", "width": 5.5, "part": "both", "theme": "grey"}),
+            FigureBody("pdf", 5.5, "both", "grey"),
+        ),
         (intervene(ABLATE), InterveneBody((AblateJson("ablate", ("0_3_1",)),), "total", "Texas ×0")),
         (
             intervene(
@@ -96,12 +99,21 @@ def test_what_fits_is_read(content: dict[str, Any], body: object) -> None:
         (request("card", {"node": "x" * 10_000_000}), r"has 10,000,000 characters; at most 64"),
         (request("x" * 10_000_000, {}), "has 10,000,000 characters"),
         (
-            request("figure", {"format": "gif", "width": 5.5, "part": "map"}),
+            request("figure", {"format": "gif", "width": 5.5, "part": "map", "theme": "paper"}),
             "is 'gif'; expected 'svg' or 'pdf' or 'png'",
         ),
-        (request("figure", {"format": "svg", "width": 5, "part": "map"}), "is 5; expected 3.25 or 5.5 or 6.75"),
-        (request("figure", {"format": "svg", "width": True, "part": "map"}), "is True; expected 3.25"),
-        (request("figure", {"format": ["svg"], "width": 5.5, "part": "map"}), "is a list of 1; expected 'svg'"),
+        (
+            request("figure", {"format": "svg", "width": 5, "part": "map", "theme": "paper"}),
+            "is 5; expected 3.25 or 5.5 or 6.75",
+        ),
+        (
+            request("figure", {"format": "svg", "width": True, "part": "map", "theme": "paper"}),
+            "is True; expected 3.25",
+        ),
+        (
+            request("figure", {"format": ["svg"], "width": 5.5, "part": "map", "theme": "paper"}),
+            "is a list of 1; expected 'svg'",
+        ),
         (intervene({"kind": "delete", "nodes": []}), "kind is 'delete'; expected 'ablate' or 'scale'"),
         (intervene({"nodes": []}), r"interventions\[0\] lacks kind"),
         (intervene("ablate"), r"interventions\[0\] is 'ablate'"),

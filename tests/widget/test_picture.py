@@ -28,12 +28,12 @@ AUSTIN = ["2_9_5"]
 @pytest.mark.parametrize(("kind", "start"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_a_figure_comes_with_its_bytes(show: Open, kind: str, start: bytes) -> None:
     _, page = show()
-    rid = page.request("figure", {"format": kind, "width": 3.25, "part": "map"})
+    rid = page.request("figure", {"format": kind, "width": 3.25, "part": "map", "theme": "paper"})
     body = parse(FileReply, answered(page, rid)["body"], "The reply")
     assert body.filename == f"the-capital-of-texas-is.{kind}"
     (data,) = page.buffers[rid]
     assert start in data[:100]
-    rid = page.request("figure", {"format": kind, "width": 3.25, "part": "circuit"})
+    rid = page.request("figure", {"format": kind, "width": 3.25, "part": "circuit", "theme": "paper"})
     answer = answered(page, rid)
     assert (answer["code"], answer["message"].split(":")[0]) == ("figure", "The circuit has no boxes to draw")
 

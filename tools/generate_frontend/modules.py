@@ -114,7 +114,7 @@ def _wording() -> list[str]:
         *_taken(mode, "RANGE_FROZEN"),
         *_taken(numbers, "NO_NUMBER", "LARGEST_FIXED", "LIKELY", "VISIBLE_CHANGE", "VISIBLE_SHARE"),
         *_taken(outcome, "SWAPPED_IN", "MADE_ACTIVE", "FADED_BELOW", "MOST_NEW_ANSWERS"),
-        *_taken(injected_edges, "NEW_ANSWER_SHARE"),
+        *_taken(injected_edges, "NEW_ANSWER_SHARE", "OUTPUT_LEAST"),
         *_taken(names, "LONGEST_LAYER_NAME", "BASIS_WORDS", "BASIS_CAUTIONS"),
     ]
 

@@ -378,18 +378,4 @@ MUTATIONS: tuple[Mutation, ...] = (
         "True",
         PANELS,
     ),
-    Mutation(
-        "text of a figure is a command of LaTeX",
-        "circuit_widget/figure/output/tikz.py",
-        "ESCAPES[character] if character in ESCAPES else _plain(character)",
-        "character",
-        ("tests/figure/test_tikz.py",),
-    ),
-    Mutation(
-        "edges that inhibit are solid in TikZ",
-        "circuit_widget/figure/output/tikz.py",
-        "        if paint.dash:",
-        "        if False:",
-        ("tests/figure/test_tikz.py",),
-    ),
 )

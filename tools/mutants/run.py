@@ -20,7 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tools.mutants import answering, comparing, computing, labelling, printing, proposing, reading, showing
+from tools.mutants import (
+    answering,
+    comparing,
+    computing,
+    labelling,
+    printed_look,
+    printing,
+    proposing,
+    reading,
+    showing,
+)
 from tools.mutants.mutation import Mutation
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +43,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *showing.MUTATIONS,
     *answering.MUTATIONS,
     *printing.MUTATIONS,
+    *printed_look.MUTATIONS,
 )
 SECONDS = 600
 """How long the tests of one mistake may take; what hangs is caught too."""

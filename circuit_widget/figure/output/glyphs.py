@@ -1,7 +1,7 @@
 """Glyphs: which fonts have the characters of a figure's text, and the warning about characters that none has."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +29,17 @@ class Coverage:
     missing: str = ""
 
 
-def cover(texts: Iterable[str], chosen: Sequence[Path] = ()) -> Coverage:
+def cover(texts: Iterable[str], chosen: Sequence[Path] = (), own: Collection[str] = ()) -> Coverage:
     """Find fonts for texts: the bundled ones, then those in chosen folders, then those of the machine.
+
+    `own` are characters that the text's own font has.
 
     Nothing outside the package is read where the bundled fonts have every character. Raises FigureError where uharfbuzz
     is missing.
     """
-    wanted = {character: None for text in texts for character in text if _needs_glyph(character)}
+    wanted = {
+        character: None for text in texts for character in text if _needs_glyph(character) and character not in own
+    }
     missing = _without(wanted, [bundled_have(wanted)]) if wanted else ""
     if not missing:
         return Coverage()
@@ -70,9 +74,12 @@ def missing_glyphs(missing: str) -> str:
 
 def _needs_glyph(character: str) -> bool:
     code = ord(character)
-    if code < 0x180 or character in OWN_SIGNS:
-        return False
-    return unicodedata.category(character) not in IGNORED and code not in UNSEEN
+    return code >= 0x180 and character not in OWN_SIGNS and is_seen(character)
+
+
+def is_seen(character: str) -> bool:
+    """Return whether a character has a glyph of its own."""
+    return unicodedata.category(character) not in IGNORED and ord(character) not in UNSEEN
 
 
 def _without(characters: Iterable[str], found: Sequence[frozenset[str]]) -> str:

@@ -10,13 +10,12 @@ from circuit_widget.figure.output.glyphs import Coverage
 from circuit_widget.figure.output.png import KEYWORD
 from circuit_widget.figure.output.typeset import set_as, typeset
 from circuit_widget.figure.scene.scene import Scene
-from circuit_widget.figure.scene.style import PX_PER_INCH
 
 
 def write_pdf(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage) -> bytes:
     """Return the scene as one page, with its recipe among the keywords. Raises FigureError as `typeset` does."""
     text = json.dumps(set_as(recipe, coverage, None), ensure_ascii=True, sort_keys=True)
-    return typeset(scene, coverage, (KEYWORD, text), "pdf", PX_PER_INCH)
+    return typeset(scene, coverage, (KEYWORD, text), "pdf", scene.px_per_inch)
 
 
 def keywords(pdf: bytes) -> str | None:

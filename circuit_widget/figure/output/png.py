@@ -9,7 +9,6 @@ from typing import Any
 from circuit_widget.figure.output.glyphs import Coverage
 from circuit_widget.figure.output.typeset import set_as, typeset
 from circuit_widget.figure.scene.scene import Scene
-from circuit_widget.figure.scene.style import PX_PER_INCH
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORD = "circuit-widget"
@@ -18,12 +17,11 @@ LONGEST_TEXT = 1 << 24
 """Most characters of a compressed text that is read."""
 
 
-def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, scale: float) -> bytes:
-    """Return the scene as a PNG of `scale` dots to the scene pixel, with its recipe in a text chunk.
+def write_png(scene: Scene, recipe: Mapping[str, Any], coverage: Coverage, dots_per_inch: float) -> bytes:
+    """Return the scene as a PNG of so many dots to the inch, which it states, with its recipe in a text chunk.
 
     Raises FigureError as `typeset` does.
     """
-    dots_per_inch = scale * PX_PER_INCH
     drawn = typeset(scene, coverage, (), "png", dots_per_inch)
     per_metre = round(dots_per_inch / 0.0254)
     header_end = len(SIGNATURE) + 25

@@ -35,7 +35,7 @@ def write_small_png(scene: Scene, recipe: Mapping[str, Any], scale: float) -> by
 
     Raises FigureError as `write_png` does.
     """
-    drawn = write_png(_strokes_of_a_dot(scene, scale), recipe, cover(texts_of(scene)), scale)
+    drawn = write_png(_strokes_of_a_dot(scene, scale), recipe, cover(texts_of(scene)), scale * scene.px_per_inch)
     palette, image = reduced(read_pixels(drawn))
     notes = [
         packed_text(body) if kind == b"tEXt" else chunk(kind, body)

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
+from circuit_widget.figure.output.chosen_font import embedded_face
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Circle, Curves, Item, Label, Lines, Paint, Polygon, Rectangle, Scene
+from circuit_widget.figure.scene.text_font import FAMILY
 from circuit_widget.wording.text import runs_leftward
 
 RECIPE_NAMESPACE = "https://circuit-widget.github.io/recipe"
@@ -21,17 +23,26 @@ def write_svg(scene: Scene, recipe: Mapping[str, Any]) -> str:
         _head(scene),
         f"<title>{_text(scene.title)}</title>",
         f"<desc>{_text(scene.description)}</desc>",
+        *_faces(scene),
         f'<metadata><recipe xmlns="{RECIPE_NAMESPACE}">{document}</recipe></metadata>',
         f'<rect width="{_number(scene.width)}" height="{_number(scene.height)}" fill="{style.BACKGROUND}"/>',
-        *(_item(item) for item in scene.items),
+        *(_item(item, scene) for item in scene.items),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
 
 
+def _faces(scene: Scene) -> list[str]:
+    """Return the style sheet that carries the chosen font, cut down to the characters in use; none without one."""
+    if scene.font is None:
+        return []
+    texts = [item.text for item in scene.items if isinstance(item, Label)]
+    return [f"<style>{embedded_face(scene.font, ''.join(texts))}</style>"]
+
+
 def write_shapes(scene: Scene, shapes: Sequence[Item]) -> str:
     """Return some shapes of the scene as an SVG document of its size, for a typesetter that sets the text itself."""
-    return "\n".join([_head(scene), *(_item(item) for item in shapes), "</svg>"])
+    return "\n".join([_head(scene), *(_item(item, scene) for item in shapes), "</svg>"])
 
 
 def allowed(text: str) -> str:
@@ -45,7 +56,7 @@ def texts_of(scene: Scene) -> list[str]:
 
 
 def _head(scene: Scene) -> str:
-    inches = (scene.width / style.PX_PER_INCH, scene.height / style.PX_PER_INCH)
+    inches = (scene.width / scene.px_per_inch, scene.height / scene.px_per_inch)
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" '
         f'width="{inches[0]:.5g}in" height="{inches[1]:.5g}in" '
@@ -53,7 +64,7 @@ def _head(scene: Scene) -> str:
     )
 
 
-def _item(item: Item) -> str:
+def _item(item: Item, scene: Scene) -> str:
     match item:
         case Curves():
             data = "".join(_cubics(path) + ("Z" if item.closed else "") for path in item.paths)
@@ -72,14 +83,18 @@ def _item(item: Item) -> str:
             area = f'cx="{_number(item.x)}" cy="{_number(item.y)}" r="{_number(item.radius)}"'
             return f"<circle {area}{_paint(item.paint)}/>"
         case Label():
-            return _label(item)
+            return _label(item, scene)
 
 
-def _label(label: Label) -> str:
+def _label(label: Label, scene: Scene) -> str:
+    family = style.MONO if label.mono else style.INTERFACE
+    if scene.font is not None:
+        # For tokens only what no monospace font has comes from the chosen one.
+        family = f"{family}, '{FAMILY}'" if label.mono else f"'{FAMILY}', {family}"
     attributes = [
         f'x="{_number(label.x)}"',
         f'y="{_number(label.y + BASELINE * label.size)}"',
-        f'font-family="{style.MONO if label.mono else style.INTERFACE}"',
+        f'font-family="{family}"',
         f'font-size="{_number(label.size)}"',
         f'fill="{label.color}"',
     ]

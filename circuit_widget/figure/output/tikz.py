@@ -2,16 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from circuit_widget.figure.output.svg import allowed
 from circuit_widget.figure.scene.scene import Circle, Curves, Item, Label, Lines, Paint, Polygon, Rectangle, Scene
-from circuit_widget.figure.scene.style import PX_PER_INCH
 from circuit_widget.wording.text import mono_width, text_width
 
-POINTS = 72.0 / PX_PER_INCH
-"""TeX's big points to the scene pixel."""
 RECIPE_LINE = "% circuit-widget: "
 LINE_HEIGHT = 1.2
 BASELINE = 0.355
@@ -68,13 +65,14 @@ def write_tikz(scene: Scene, recipe: Mapping[str, Any]) -> str:
     Every text has the width that it has in the other formats. Characters that pdfLaTeX has no glyph for are set as a box.
     The `tikzpicture` alone can be copied into a paper; it needs the packages of the preamble.
     """
-    width, height = POINTS * scene.width, POINTS * scene.height
+    points = scene.points
+    width, height = points * scene.width, points * scene.height
     lines = [
         RECIPE_LINE + json.dumps(recipe, ensure_ascii=True, sort_keys=True),
         PREAMBLE.rstrip() % (_number(width), _number(height + 1)),
         r"\begin{tikzpicture}[x=1bp,y=-1bp,line join=round]",
         rf"\useasboundingbox (0,0) rectangle ({_number(width)},{_number(height)});",
-        *(line for item in scene.items for line in _item(item)),
+        *(line for item in scene.items for line in _item(item, points)),
         r"\end{tikzpicture}",
         r"\end{document}",
     ]
@@ -102,40 +100,52 @@ def _plain(character: str) -> str:
     )
 
 
-def _item(item: Item) -> list[str]:
+def _item(item: Item, points: float) -> list[str]:
+    """Return an item in big points, of which a scene pixel has so many."""
+
+    def point(x: float, y: float) -> str:
+        return _point(points * x, points * y)
+
     match item:
         case Curves():
-            path = " ".join(_cubics(one) + (" -- cycle" if item.closed else "") for one in item.paths)
-            return [_drawn(item.paint, path)]
+            path = " ".join(
+                _cubics([points * value for value in one]) + (" -- cycle" if item.closed else "") for one in item.paths
+            )
+            return [_drawn(points, item.paint, path)]
         case Polygon():
-            return [_drawn(item.paint, " -- ".join(_point(x, y) for x, y in item.points) + " -- cycle")]
+            return [_drawn(points, item.paint, " -- ".join(point(x, y) for x, y in item.points) + " -- cycle")]
         case Lines():
-            return [_drawn(item.paint, " ".join(f"{_point(a, b)} -- {_point(c, d)}" for a, b, c, d in item.segments))]
+            return [
+                _drawn(points, item.paint, " ".join(f"{point(a, b)} -- {point(c, d)}" for a, b, c, d in item.segments))
+            ]
         case Rectangle():
             radius = min(item.radius, item.w / 2, item.h / 2)
-            rounded = f"rounded corners={_number(POINTS * radius)}bp" if radius else ""
+            rounded = f"rounded corners={_number(points * radius)}bp" if radius else ""
             return [
                 _drawn(
+                    points,
                     item.paint,
-                    f"{_point(item.x, item.y)} rectangle {_point(item.x + item.w, item.y + item.h)}",
+                    f"{point(item.x, item.y)} rectangle {point(item.x + item.w, item.y + item.h)}",
                     rounded,
                 )
             ]
         case Circle():
-            return [_drawn(item.paint, f"{_point(item.x, item.y)} circle [radius={_number(POINTS * item.radius)}bp]")]
+            return [
+                _drawn(points, item.paint, f"{point(item.x, item.y)} circle [radius={_number(points * item.radius)}bp]")
+            ]
         case Label():
-            return [_label(item)]
+            return [_label(item, points)]
 
 
-def _drawn(paint: Paint, path: str, more: str = "") -> str:
+def _drawn(points: float, paint: Paint, path: str, more: str = "") -> str:
     options = [more] if more else []
     for name, color in (("fill", paint.fill), ("draw", paint.stroke)):
         if color:
             options.append(f"{name}={_color(color)}")
     if paint.stroke:
-        options.append(f"line width={_number(POINTS * paint.width)}bp")
+        options.append(f"line width={_number(points * paint.width)}bp")
         if paint.dash:
-            lengths = [_number(POINTS * length) for length in paint.dash]
+            lengths = [_number(points * length) for length in paint.dash]
             options.append(
                 "dash pattern=" + " ".join(f"{('on', 'off')[at % 2]} {one}bp" for at, one in enumerate(lengths))
             )
@@ -144,17 +154,17 @@ def _drawn(paint: Paint, path: str, more: str = "") -> str:
     return rf"\path[{','.join(options)}] {path};"
 
 
-def _label(label: Label) -> str:
+def _label(label: Label, points: float) -> str:
     """Set a text on its baseline, made as wide as it is in the other formats, so that nothing covers anything."""
-    size = POINTS * label.size
-    width = POINTS * (mono_width if label.mono else text_width)(label.text, label.size)
+    size = points * label.size
+    width = points * (mono_width if label.mono else text_width)(label.text, label.size)
     if not label.text.strip():
         return "% a text of spaces"
     anchor = {"start": "base west", "middle": "base", "end": "base east"}[label.anchor]
     options = [f"anchor={anchor}", "inner sep=0pt", "outer sep=0pt", f"text={_color(label.color)}"]
     if label.opacity < 1:
         options.append(f"opacity={_number(label.opacity)}")
-    x, y = POINTS * label.x, POINTS * label.y
+    x, y = points * label.x, points * label.y
     place = f"({_number(x)},{_number(y + BASELINE * size)})"
     if label.turn:
         # The picture's y axis points down, so that angles are those of the other formats with the other sign.
@@ -168,7 +178,7 @@ def _label(label: Label) -> str:
     return rf"\node[{','.join(options)}] at {place} {{{font}{text}}};"
 
 
-def _cubics(path: tuple[float, ...]) -> str:
+def _cubics(path: Sequence[float]) -> str:
     rest = "".join(
         f" .. controls {_point(*path[at : at + 2])} and {_point(*path[at + 2 : at + 4])} .. {_point(*path[at + 4 : at + 6])}"
         for at in range(2, len(path), 6)
@@ -177,7 +187,7 @@ def _cubics(path: tuple[float, ...]) -> str:
 
 
 def _point(x: float, y: float) -> str:
-    return f"({_number(POINTS * x)},{_number(POINTS * y)})"
+    return f"({_number(x)},{_number(y)})"
 
 
 def _color(color: str) -> str:

@@ -21,7 +21,7 @@ from circuit_widget.figure.output.glyphs import Coverage
 from circuit_widget.figure.output.stand_in import FAMILY, stand_in_font
 from circuit_widget.figure.output.svg import BASELINE, allowed, write_shapes
 from circuit_widget.figure.scene.scene import Label, Scene
-from circuit_widget.figure.scene.style import PX_PER_INCH
+from circuit_widget.figure.scene.text_font import FAMILY as CHOSEN
 from circuit_widget.wording.text import MARKS, runs_leftward
 
 FAMILIES = ("Inter", "Noto Sans Mono")
@@ -72,7 +72,7 @@ def typeset(
     except ImportError as error:
         raise FigureError(f"A {ending.upper()} figure needs typst, which is not installed. {INSTALL}") from error
     page = {
-        "px": 72 / PX_PER_INCH,
+        "px": scene.points,
         "width": scene.width,
         "height": scene.height,
         "title": allowed(scene.title),
@@ -84,6 +84,9 @@ def typeset(
         folders = [FONTS, *coverage.folders]
         if coverage.missing:
             Path(folder, "boxes.ttf").write_bytes(stand_in_font(_boxed(scene, coverage.missing)))
+        if scene.font is not None:
+            Path(folder, "chosen.ttf").write_bytes(scene.font.embedded)
+        if coverage.missing or scene.font is not None:
             folders.append(Path(folder))
         fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=folders)
         inputs = {"page": json.dumps(page)}
@@ -129,19 +132,21 @@ def _items(scene: Scene, coverage: Coverage) -> Iterator[dict[str, Any]]:
     """Yield runs of shapes as pictures, and texts between them, in the scene's order."""
     for is_text, run in groupby(scene.items, key=lambda item: isinstance(item, Label)):
         if is_text:
-            yield from (_text(item, coverage) for item in run if isinstance(item, Label))
+            yield from (_text(item, scene, coverage) for item in run if isinstance(item, Label))
         else:
             yield {"svg": write_shapes(scene, list(run))}
 
 
-def _text(label: Label, coverage: Coverage) -> dict[str, Any]:
+def _text(label: Label, scene: Scene, coverage: Coverage) -> dict[str, Any]:
     bundled = tuple(reversed(FAMILIES)) if label.mono else FAMILIES
+    chosen = () if scene.font is None else (CHOSEN,)
+    first = (*bundled, *chosen) if label.mono else (*chosen, *bundled)
     boxes = (FAMILY,) if coverage.missing else ()
     return {
         "x": label.x,
         "y": label.y,
         "parts": _parts(allowed(label.text)),
-        "fonts": [*bundled, *coverage.families, *boxes],
+        "fonts": [*first, *coverage.families, *boxes],
         "size": label.size,
         "weight": 600 if label.bold else 400,
         "color": label.color,

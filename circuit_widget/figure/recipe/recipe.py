@@ -179,6 +179,16 @@ class BesideRecipe:
 
 
 @dataclass(frozen=True)
+class FontRecipe:
+    """The font that was chosen for the text: its file's name or its own, and the SHA-256 of its file."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    name: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True)
 class FigureRecipe:
     """Everything that a figure was made from. It holds data alone: reading it runs nothing and loads nothing.
 
@@ -196,6 +206,8 @@ class FigureRecipe:
     title: str | None
     graphs: Annotated[tuple[GraphRecipe, ...], Field(min_length=1, max_length=MOST_GRAPHS)]
     panels: Annotated[tuple[PanelRecipe, ...], Field(min_length=1, max_length=MOST_PANELS)]
+    theme: Literal["paper", "slides", "grey"] = "paper"
+    font: FontRecipe | None = None
     set: FileRecipe | None = None
     beside: BesideRecipe | None = None
 

@@ -58,7 +58,7 @@ LIGHT: Final = Palette(
     injected_ground="#fdf1de",
     heat="#f0a63a",
     shadow="rgb(50 40 20 / 0.14)",
-    supernodes=("#0f8b8d", "#2b6ca3", "#b7791f", "#8a5fb8", "#6b8e23", "#a3516d"),
+    supernodes=("#0f8b8d", "#4a63b8", "#b7791f", "#8a5fb8", "#6b8e23", "#a3516d"),
 )
 
 DARK: Final = Palette(
@@ -85,5 +85,5 @@ DARK: Final = Palette(
     injected_ground="#2f2719",
     heat="#c98a2b",
     shadow="rgb(0 0 0 / 0.5)",
-    supernodes=("#4fc4c6", "#74b3e8", "#e0ab4d", "#b996e6", "#a5c75a", "#e08aa8"),
+    supernodes=("#4fc4c6", "#9aa8f5", "#e0ab4d", "#b996e6", "#a5c75a", "#e08aa8"),
 )

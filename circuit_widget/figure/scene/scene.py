@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from circuit_widget.figure.scene.style import PX_PER_INCH
+from circuit_widget.figure.scene.text_font import TextFont
+
 
 @dataclass(frozen=True)
 class Paint:
@@ -87,13 +90,23 @@ Item: TypeAlias = Curves | Polygon | Lines | Rectangle | Circle | Label
 
 @dataclass(frozen=True)
 class Scene:
-    """A whole figure; `title` and `description` are for readers who cannot see it."""
+    """A whole figure; `title` and `description` are for readers who cannot see it.
+
+    `px_per_inch` says how large a scene pixel is in print. `font` is the font of all text but tokens, where a user chose one.
+    """
 
     width: float
     height: float
     items: tuple[Item, ...]
     title: str
     description: str = ""
+    px_per_inch: float = PX_PER_INCH
+    font: TextFont | None = None
+
+    @property
+    def points(self) -> float:
+        """Points in print to the scene pixel."""
+        return 72.0 / self.px_per_inch
 
 
 @dataclass

@@ -18,7 +18,7 @@ from circuit_widget.intervention.execution.feature_clamps import FeatureClamps
 from circuit_widget.intervention.execution.graph_features import GraphFeatures
 from circuit_widget.intervention.execution.plan import ClampPlan, plan_clamps
 from circuit_widget.intervention.execution.predict import predict
-from circuit_widget.intervention.injected_edges import NEW_ANSWER_SHARE, AnswerInput, InjectedEdges
+from circuit_widget.intervention.injected_edges import AnswerInput, InjectedEdges, least_of_new_answers
 from circuit_widget.model.language_model import LanguageModel
 from circuit_widget.model.probability import softmax
 from circuit_widget.progress import IsCancelled
@@ -90,7 +90,7 @@ def _flat(answers: Mapping[int, Sequence[int]]) -> list[int]:
 def _answers(graph: Graph, logits: Float32[np.ndarray, " vocabulary"]) -> list[int]:
     """Return the likely tokens that are no targets of the graph, the likeliest first."""
     probabilities, targets = softmax(logits), {target.token_id for target in graph.targets}
-    likely = np.flatnonzero(probabilities >= NEW_ANSWER_SHARE * probabilities.max())
+    likely = np.flatnonzero(probabilities >= least_of_new_answers(float(probabilities.max())))
     order = likely[np.argsort(-probabilities[likely], kind="stable")].tolist()
     return [token for token in order if token not in targets][:MOST_ANSWERS]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from circuit_widget.arguments import of_type
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.errors import InterventionError, MessageError, NodeError, NoModelError
-from circuit_widget.figure.figure import Figure, FigureEffect, Part, make_figure
+from circuit_widget.figure.figure import Figure, FigureEffect, Part, Theme, make_figure
+from circuit_widget.figure.output.chosen_font import ChosenFont
 from circuit_widget.graph import Feature, Graph
 from circuit_widget.graph.node_table import feature_at
 from circuit_widget.intervention import Intervention
@@ -209,9 +210,9 @@ class Experiments:
         with self.traits.lock:
             return self.graph, self.traits.circuit, self.displayed_outcome()
 
-    def figure(self, part: Part, width: float) -> Figure:
+    def figure(self, part: Part, width: float, theme: Theme, font: ChosenFont = None) -> Figure:
         """Return what the widget displays as a figure for a paper; width in inches. Raises FigureError as `make_figure`."""
-        return make_figure(*self.displayed(), part, width)
+        return make_figure(*self.displayed(), part, width, None, theme, font)
 
     def effect_of(self, number: int) -> Effect:
         """Return the effect of an experiment. Raises NodeError when there is none."""

@@ -91,7 +91,7 @@ def figure(context: Context, body: FigureBody) -> Task[FileReply]:
     experiments = context.experiments
 
     def draw(_: object) -> bytes:
-        made = experiments.figure(body.part, body.width)
+        made = experiments.figure(body.part, body.width, body.theme)
         formats: dict[str, Callable[[], str | bytes]] = {"svg": made.svg, "pdf": made.pdf, "png": made.png}
         drawn = formats[body.format]()
         return drawn.encode() if isinstance(drawn, str) else drawn

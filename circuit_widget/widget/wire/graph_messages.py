@@ -67,7 +67,8 @@ class FigureBody:
 
     format: Literal["svg", "pdf", "png"]
     width: Annotated[float, OneOf((3.25, 5.5, 6.75))]
-    part: Literal["map", "circuit", "both"]
+    part: Literal["map", "circuit", "both", "intervention"]
+    theme: Literal["paper", "slides", "grey"]
 
 
 @message

@@ -5,7 +5,14 @@ import { ratio } from "../core/effect";
 import type { Box, Snapshot } from "../core/types";
 import type { EffectMessage, InterventionJson } from "../messages/types";
 import { featuresOf } from "../store/interventions";
-import { FADED_BELOW, MADE_ACTIVE, MOST_NEW_ANSWERS, NEW_ANSWER_SHARE, SWAPPED_IN } from "../wording/constants";
+import {
+  FADED_BELOW,
+  MADE_ACTIVE,
+  MOST_NEW_ANSWERS,
+  NEW_ANSWER_SHARE,
+  OUTPUT_LEAST,
+  SWAPPED_IN,
+} from "../wording/constants";
 import {
   commonName,
   differentWords,
@@ -96,7 +103,8 @@ export function newAnswers(
   if (effect === null) return [];
   const nodes = new Set(boxes.filter((box) => box.name === null).map((box) => snapshot.index.get(box.id)));
   const boxed = new Set(snapshot.targets.filter(({ node }) => nodes.has(node)).map(({ token_id }) => token_id));
-  const least = NEW_ANSWER_SHARE * Math.max(0, ...effect.tokens.map(({ after }) => after));
+  const most = Math.max(0, ...effect.tokens.map(({ after }) => after));
+  const least = Math.max(OUTPUT_LEAST, NEW_ANSWER_SHARE * most);
   return [...effect.tokens]
     .sort((one, other) => other.after - one.after)
     .filter(({ token_id, before, after }) => {

@@ -43,7 +43,8 @@ export interface CodeReply {
 export interface FigureBody {
   readonly format: "svg" | "pdf" | "png";
   readonly width: 3.25 | 5.5 | 6.75;
-  readonly part: "map" | "circuit" | "both";
+  readonly part: "map" | "circuit" | "both" | "intervention";
+  readonly theme: "paper" | "slides" | "grey";
 }
 
 /** The edges between boxes of a circuit, with weak ones counted that the page does not have.

@@ -12,11 +12,23 @@ const PARTS: readonly (readonly [FigureBody["part"], string])[] = [
   ["circuit", "circuit"],
 ];
 
+/** A choice once an effect is displayed. */
+const INTERVENTION = ["intervention", "intervention, before and after"] as const;
+
+const THEMES: readonly (readonly [FigureBody["theme"], string])[] = [
+  ["paper", "paper"],
+  ["slides", "slides · larger text"],
+  ["grey", "grey · without colour"],
+];
+
 const WIDTHS: readonly (readonly [FigureBody["width"], string])[] = [
   [3.25, "3.25 in · one column"],
   [5.5, "5.5 in · text"],
   [6.75, "6.75 in · two columns"],
 ];
+
+/** What an HTML file has. */
+const RECORDED: FigureBody = { format: "svg", width: 6.75, part: "both", theme: "paper" };
 
 const FORMATS: readonly { readonly format: FigureBody["format"]; readonly what: string }[] = [
   { format: "svg", what: "for the web and for editing" },
@@ -82,7 +94,7 @@ function RecordedFigure({ store }: { store: Store }) {
           data-test="export-svg"
           onClick={() => {
             store.popover.value = null;
-            void store.actions.save(store.kernel.figure({ format: "svg", width: 6.75, part: "both" }));
+            void store.actions.save(store.kernel.figure(RECORDED));
           }}
         >
           SVG
@@ -95,7 +107,10 @@ function RecordedFigure({ store }: { store: Store }) {
 function Formats({ store }: { store: Store }) {
   const part = useSignal<FigureBody["part"]>("both");
   const width = useSignal<FigureBody["width"]>(6.75);
+  const theme = useSignal<FigureBody["theme"]>("paper");
   const possible = store.capabilities.value.figure;
+  const parts = store.effect.value === null ? PARTS : [...PARTS, INTERVENTION];
+  const drawn = parts.some(([one]) => one === part.value) ? part.value : "both";
   return (
     <>
       {!possible && (
@@ -103,8 +118,9 @@ function Formats({ store }: { store: Store }) {
           {whyNot(store)}
         </p>
       )}
-      <Choice title="what" choices={PARTS} chosen={part} />
-      <Choice title="width" choices={WIDTHS} chosen={width} />
+      <Choice title="what" choices={parts} chosen={part} current={drawn} />
+      <Choice title="width" choices={WIDTHS} chosen={width} current={width.value} />
+      <Choice title="look" choices={THEMES} chosen={theme} current={theme.value} />
       <div class="formats">
         {FORMATS.map(({ format, what }) => (
           <Button
@@ -115,7 +131,7 @@ function Formats({ store }: { store: Store }) {
             disabled={!possible}
             onClick={() => {
               store.popover.value = null;
-              const body = { format, width: width.value, part: part.value };
+              const body = { format, width: width.value, part: drawn, theme: theme.value };
               void store.actions.save(store.kernel.figure(body));
             }}
           >
@@ -169,10 +185,13 @@ function Code({ store }: { store: Store }) {
 interface ChoiceProps<Value> {
   readonly title: string;
   readonly choices: readonly (readonly [Value, string])[];
+  /** What a click sets. */
   readonly chosen: Signal<Value>;
+  /** The choice that is marked. */
+  readonly current: Value;
 }
 
-function Choice<Value extends string | number>({ title, choices, chosen }: ChoiceProps<Value>) {
+function Choice<Value extends string | number>({ title, choices, chosen, current }: ChoiceProps<Value>) {
   return (
     <fieldset>
       <legend class="caption">{title}</legend>
@@ -182,7 +201,7 @@ function Choice<Value extends string | number>({ title, choices, chosen }: Choic
             type="radio"
             name={`export-${title}`}
             value={choice}
-            checked={choice === chosen.value}
+            checked={choice === current}
             onChange={() => {
               chosen.value = choice;
             }}

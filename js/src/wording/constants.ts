@@ -38,6 +38,9 @@ export const MOST_NEW_ANSWERS = 2;
 /** The least probability of a new answer, as a share of that of the likeliest token after the intervention. */
 export const NEW_ANSWER_SHARE = 0.5;
 
+/** Probability from which an output besides the graph's first belongs in a circuit: pinned by a proposal, or as a new answer. */
+export const OUTPUT_LEAST = 0.1;
+
 export const LONGEST_LAYER_NAME = 24;
 
 /** What features and errors are called, by the basis of a graph. */
