@@ -35,7 +35,9 @@ def test_it_runs_on_the_embedded_model_and_its_figure_is_of_three_panels(tmp_pat
     assert sorted(file.name for file in folder.iterdir()) == ["again.pdf", "dallas.pdf", "dallas.recipe.json"]
     width, text = page_of(folder / "dallas.pdf")
     assert abs(width - 5.5) < 0.01
-    assert all(words in text for words in ("before", "California for Texas", "Texas scaled", "Sacramento", "say Austin"))
+    assert all(
+        words in text for words in ("before", "California for Texas", "Texas scaled", "Sacramento", "say Austin")
+    )
     assert cells[-1].outputs[0].data["text/plain"] == "True", "the same bytes came out again"
     (block,) = [cell.outputs[0].text for cell in cells if "figure.latex" in cell.source]
     assert "\\includegraphics[width=5.5in]{dallas.pdf}" in block

@@ -10,7 +10,9 @@ def test_it_runs_on_a_model_that_somebody_else_trained(gguf: Path, tmp_path: Pat
     *_, real = executed(tmp_path, gguf.parent)
     width, text = page_of(tmp_path / "paris.pdf")
     assert abs(width - 5.5) < 0.01
-    assert all(words in text for words in ("before", "capital ablated", "beside random", "at the end", "20 random controls"))
+    assert all(
+        words in text for words in ("before", "capital ablated", "beside random", "at the end", "20 random controls")
+    )
     (block,) = [output.text for output in real.outputs if output.output_type == "stream"]
     assert "its neurons as features on the prompt ``The capital of France is''" in block
     graph, (_, ablated, _) = (read_recipe(tmp_path / "paris.pdf")[name] for name in ("graphs", "panels"))
