@@ -141,6 +141,14 @@ def test_points_follow_the_validation_and_direct_edges_are_hollow(validation: Va
         assert (point.x < other.x) == (pair.predicted < second.predicted) or pair.predicted == second.predicted
         assert (point.y > other.y) == (pair.measured < second.measured) or pair.measured == second.measured
         assert (point.paint.fill == style.BACKGROUND) == pair.by_construction
+    (equality,) = [item.segments[0] for item in figure.scene.items if isinstance(item, Lines) and item.paint.dash]
+    predicted = [(point.x - equality[0]) / (equality[2] - equality[0]) for point in points]
+    measured = [(point.y - equality[1]) / (equality[3] - equality[1]) for point in points]
+    numbers = [pair.predicted for pair in groups]
+    scale = (max(numbers) - min(numbers)) / (max(predicted) - min(predicted))
+    for across, up, pair in zip(predicted, measured, groups, strict=True):
+        assert (up - across) * scale == pytest.approx(pair.measured - pair.predicted, abs=1e-6)
+    assert any(abs(pair.measured - pair.predicted) > 1e-3 for pair in groups), "exchanged points would look the same"
     assert any(text.startswith(f"{len(groups)} pairs") for text in texts(figure))
 
 
@@ -247,3 +255,11 @@ def test_a_scale_ends_at_its_ends() -> None:
     scale = PlotScale(0.0, 2.0, 10.0, 30.0)
     assert [scale(number) for number in (-1.0, 0.0, 1.0, 2.0, 9.0)] == [10.0, 10.0, 20.0, 30.0, 30.0]
     assert PlotScale(1.0, 1.0, 0.0, 10.0)(1.0) == 5.0
+
+
+def test_a_name_that_fits_its_box_fits_it_in_small_text_too() -> None:
+    figure = panels([(GRAPH, CIRCUIT)] * 2, 2, 3.5)
+    found = texts(figure)
+    assert min(item.size for item in figure.scene.items if isinstance(item, Label)) < 10, "of boxes made smaller"
+    assert found.count("capital") > 2, "in the prompt, and in each panel as a group and as a token"
+    assert not [text for text in found if text.endswith("…")]
