@@ -140,7 +140,7 @@ def test_what_is_taken_over_fits_and_every_node_is_kept_or_counted(data: st.Data
     assert all(names[one.id] == (one.name, one.color) for one in fitting.circuit.supernodes)
 
 
-def test_the_answer_of_another_prompt_stands_where_the_old_one_stood() -> None:
+def test_the_answer_of_another_prompt_takes_the_place_of_the_old_one() -> None:
     here, there = graph(), graph(OAKLAND)
     old, new = (max(one.targets, key=lambda target: target.probability) for one in (here, there))
     output = here.node_ids[here.weights.shape[1] + here.targets.index(old)]
