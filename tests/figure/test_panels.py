@@ -16,6 +16,7 @@ from circuit_widget.figure.scene.plot_scene import PlotScale, ticks
 from circuit_widget.figure.scene.scene import Circle, Curves, Label, Lines
 from circuit_widget.intervention.studies.strength_sweep import Sweep
 from circuit_widget.intervention.studies.validation import Validation
+from circuit_widget.wording.text import text_width
 from tests.figure.graphs import california_swapped_in, circuit_of_dallas, dallas, texas_ablated
 from tests.figure.test_overlaps import box_conflicts, conflicts
 
@@ -165,6 +166,35 @@ def test_numbers_that_are_not_finite_interrupt_a_curve(sweep: Sweep) -> None:
     assert [len(item.paths) for item in dashed] == [1] * len(dashed), "one value is left of those before it"
     assert all(math.isfinite(number) for item in dashed for path in item.paths for number in path)
     assert {len(path) for item in dashed for path in item.paths} == {8}
+
+
+def test_the_legend_has_no_band_where_none_is_drawn_and_names_panels_whose_edges_are_others(
+    model: cw.ReplacementModel, graph: cw.Graph
+) -> None:
+    texas = graph.labelled("Texas")
+    circuit = cw.Circuit().group("Texas", texas).group("capital", graph.labelled("capital")).pin([graph.node_ids[-1]])
+    circuit = circuit.cut_edges(0.5)
+    controls = model.controls(graph, cw.SwapIn(texas, "the capital of the state containing Oakland is"), n=4)
+    alone = texts(panels([(graph, circuit), (graph, circuit, controls)]))
+    assert not [text for text in alone if "random" in text], "a circuit has no bars, and so no band of controls"
+    assert "5% to 95% of 4 random controls" in texts(panels([controls]))
+    cuts = [text for text in alone if ": edges from 50%" in text]
+    assert [text.split(":")[0] for text in cuts] == ["a", "b"], "what is swapped in adds edges"
+    same = texts(panels([(graph, circuit), (graph, circuit)]))
+    assert [text.split(":")[0] for text in same if ": edges from 50%" in text] == ["circuit"]
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_words_of_bars_stay_within_a_narrow_column(model: cw.ReplacementModel, graph: cw.Graph, columns: int) -> None:
+    texas = graph.labelled("Texas")
+    circuit = cw.Circuit().group("Texas", texas).group("capital", graph.labelled("capital"))
+    controls = model.controls(graph, cw.Ablate(texas), n=4)
+    figure = panels([(graph, circuit), (graph, circuit, controls), controls][-columns:], columns, 1.85 * columns)
+    assert conflicts(figure.scene) == []
+    assert {"measured", "predicted", "random", "probability before → after"} <= set(texts(figure))
+    for item in figure.scene.items:
+        if isinstance(item, Label) and item.anchor == "start" and not item.turn:
+            assert item.x + text_width(item.text, item.size) <= figure.scene.width + 1, item.text
 
 
 def test_a_widget_is_what_it_displays(model: cw.ReplacementModel, graph: cw.Graph) -> None:
