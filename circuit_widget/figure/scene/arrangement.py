@@ -29,7 +29,7 @@ from circuit_widget.wording.text import printable
 ROW_HEIGHT = 62.0
 LEAST_HEIGHT = 150.0
 MOST_HEIGHT = 620.0
-"""Height up to which a circuit grows until its text has its full size."""
+"""Height up to which a circuit grows for larger text."""
 LEAST_TEXT = 9.0
 """Size that the text of boxes never goes below, whatever height that takes: 6 pt in print."""
 GROWTH = 1.15
@@ -109,14 +109,15 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
 def _fitting(
     described: Sequence[LayoutBox], width: float, stored: bool, least: float = 0.0
 ) -> tuple[float, CircuitLayout]:
-    """Return the least height, from `least` on, in which text has its full size up to a limit, and the layout in it."""
+    """Return the least height, from `least` on, in which text is as large as the width allows, and the layout in it."""
     rows = len({round(box.layer) for box in described})
     height = min(max(2 * MARGIN + ROW_HEIGHT * rows, LEAST_HEIGHT), MOST_HEIGHT)
     if stored:
         height = max(height, min(STORED_ASPECT * width, MOST_HEIGHT))
     height = max(height, least)
     layout = circuit_layout(described, width, height)
-    while layout.text_size < BOX_TEXT and height < MOST_HEIGHT:
+    largest = circuit_layout(described, width, max(height, MOST_HEIGHT)).text_size
+    while layout.text_size < largest and height < MOST_HEIGHT:
         height = min(GROWTH * height, MOST_HEIGHT)
         layout = circuit_layout(described, width, height)
     while layout.text_size < LEAST_TEXT:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from circuit_widget.circuit.circuit import Circuit
-from circuit_widget.figure.layout.circuit_layout import BOX_TEXT
+from circuit_widget.figure.layout.circuit_layout import BOX_TEXT, WHOLE_ROWS
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.arrangement import circuit_picture
 from circuit_widget.figure.scene.circuit_picture import CircuitPicture, without_effect
@@ -19,6 +19,8 @@ BETWEEN = 26.0
 """Between the two pictures, with a line in its middle."""
 NARROWEST_SIDE = 250.0
 """Width below which one picture is above the other."""
+SMALLEST = BOX_TEXT * WHOLE_ROWS - 1e-9
+"""Text in boxes below which one picture is above the other."""
 HEADING = 22.0
 BELOW_CIRCUIT = 10.0
 BELOW_SIDE = 16.0
@@ -44,7 +46,7 @@ def draw_intervention(
     half = (width - BETWEEN) / 2
     full = circuit_picture(graph, circuit, effect, width)
     picture = circuit_picture(graph, circuit, effect, half) if half >= NARROWEST_SIDE else full
-    beside = picture is not full and picture.layout.text_size >= BOX_TEXT and picture.height <= 2 * full.height
+    beside = picture is not full and picture.layout.text_size >= SMALLEST and picture.height <= 2 * full.height
     if not beside:
         picture, half = full, width
     before = _Half("before", without_effect(graph, picture), half)
