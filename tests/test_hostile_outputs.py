@@ -29,6 +29,7 @@ from circuit_widget.widget.requests.registry import REQUESTS
 from circuit_widget.widget.wire.graph_messages import FileReply
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
 from tests.figure.test_hostile_text import ACTIVE, labelled, names_in, renamed
+from tests.figure.test_tikz import COMMANDS
 from tests.graph.test_spreadsheet import STARTS
 from tests.hostile import HOSTILE
 from tests.intervention.test_code_is_literal import assert_harmless
@@ -112,6 +113,19 @@ def pdf(given: Displayed, folder: Path) -> None:
 def png(given: Displayed, folder: Path) -> None:
     figure = given.figure
     assert read_recipe(figure.save(folder / "x.png")) == json.loads(json.dumps(figure.recipe))
+
+
+def tikz(given: Displayed, folder: Path) -> None:
+    """The first line is the recipe, a comment; below it, no text adds a command or a line break to what "x" has."""
+    del folder
+    comment, document = given.figure.tikz().split("\n", 1)
+    assert comment.startswith("% ")
+    commands = set(re.findall(r"\\[a-zA-Z]+", document))
+    assert commands <= {f"\\{name}" for name in COMMANDS}
+    for line in document.split("\n"):
+        plain = line.replace("\\{", "").replace("\\}", "")
+        assert plain.count("{") == plain.count("}")
+        assert "%" not in plain.replace("\\%", "")
 
 
 def same_texts(found: cw.Graph, given: Displayed) -> None:
@@ -216,6 +230,7 @@ OUTPUTS: Mapping[str, Callable[[Displayed, Path], None]] = MappingProxyType(
         "figure .svg": svg,
         "figure .pdf": pdf,
         "figure .png": png,
+        "figure .tex": tikz,
         "graph .safetensors": own,
         "graph .json": viewer,
         "graph .graphml": graphml,

@@ -23,7 +23,7 @@ def test_the_quickstart_runs_within_a_minute_without_a_network(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["any_model.ipynb", "quickstart.ipynb"])
+@pytest.mark.parametrize("name", ["any_model.ipynb", "paper_figure.ipynb", "quickstart.ipynb"])
 def test_notebooks_are_kept_without_outputs(name: str) -> None:
     document = json.loads((NOTEBOOK.parent / name).read_text(encoding="utf-8"))
     cells = [cell for cell in document["cells"] if cell["cell_type"] == "code"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuit_widget.errors import FigureError
@@ -43,6 +43,8 @@ IMAGE = "circuit-widget-image"
 
 SPOKEN = "circuit-widget-spoken"
 """Class of words that a screen reader reads beside the image."""
+
+OLDER = "The kernel ended before the last change was drawn: this picture is of before it."
 
 MARK = "circuit_widget"
 """Metadata of an output of ours: which it is, and the number of the picture, by which a page knows that it is outdated."""
@@ -92,6 +94,11 @@ def words_instead(words: str) -> NotebookPicture:
     return NotebookPicture(_words(words, ""), {"text/html": f'<div class="{IMAGE}"></div>'})
 
 
+def called_older(picture: NotebookPicture) -> NotebookPicture:
+    """Return a picture with a visible sentence: that it does not show the last change."""
+    return replace(picture, words=_words(picture.words["text/plain"], SPOKEN, OLDER))
+
+
 def _vector(scene: Scene, data: str) -> NotebookPicture:
     source, size = f"data:image/svg+xml;base64,{data}", f'width="{scene.width:.0f}" style="max-width: 100%"'
     image = f'<div class="{IMAGE}"><img src="{source}" alt="" {size}></div>'
@@ -102,9 +109,13 @@ def _description(scene: Scene) -> str:
     return f"{scene.title}. {scene.description}"
 
 
-def _words(words: str, kind: str) -> Bundle:
+def _words(words: str, kind: str, notice: str = "") -> Bundle:
     content = f'<p class="{kind}">{html.escape(words)}</p>'
-    return {"text/html": f'<div class="{PICTURE}"><style>{STYLE}</style>{content}</div>', "text/plain": words}
+    above = f"<p>{notice}</p>" if notice else ""
+    return {
+        "text/html": f'<div class="{PICTURE}"><style>{STYLE}</style>{above}{content}</div>',
+        "text/plain": f"{notice} {words}".strip(),
+    }
 
 
 def _text(data: bytes) -> str:

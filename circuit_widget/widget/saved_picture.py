@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.figure import MOST_BOXES, Figure, Part
-from circuit_widget.widget.picture_output import MARK, Bundle, NotebookPicture, picture_of, words_instead
+from circuit_widget.widget.before_shutdown import draw_before_shutdown
+from circuit_widget.widget.picture_output import MARK, Bundle, NotebookPicture, called_older, picture_of, words_instead
 from circuit_widget.widget.wire.picture_messages import NotebookOutput, PictureState
 from circuit_widget.widget.worker.debounced import Debounced, Outdated
 
@@ -69,6 +70,13 @@ class SavedPicture:
     def finish(self, timeout: float = PATIENCE) -> bool:
         """Draw at once what is left to draw, and wait for it; False if that took longer than `timeout` seconds."""
         return self._debounced.finish(timeout)
+
+    def end(self, timeout: float) -> None:
+        """Draw at once what is left to draw, and nothing after that; of what took longer, the picture says that it is old."""
+        drawn = self.finish(timeout)
+        self.close()
+        if not drawn and self._published is not None:
+            self._send(called_older(self._published), update=True)
 
     def close(self) -> None:
         """Leave the picture as it is."""
@@ -133,6 +141,7 @@ def display_in_notebook(view: Bundle, metadata: dict[str, Any], picture: SavedPi
     DISPLAYED.add(picture)
     # The events of a shell keep each function once.
     shell.events.register("post_run_cell", finish_pictures)
+    draw_before_shutdown(shell.kernel, DISPLAYED)
 
 
 def finish_pictures(*_: object) -> None:

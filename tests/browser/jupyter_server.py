@@ -42,6 +42,8 @@ class JupyterServer:
             "--allow-root",
             "--expose-app-in-browser",
             f"--ServerApp.root_dir={self.notebooks}",
+            # A kernel that ends has time to draw its last picture, however busy the machine is.
+            "--KernelManager.shutdown_wait_time=60",
         ]
         module = {"lab": "jupyterlab", "notebook": "notebook"}[application]
         # Interrupted twice, Jupyter shuts its kernels down and leaves without asking.

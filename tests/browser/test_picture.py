@@ -122,3 +122,21 @@ def test_after_a_reload_of_the_page_the_picture_goes_on_following_the_widget(
     assert "Supernodes: both." in grouped[1]["text/plain"]
     picture_is_hidden(notebook)
     assert view.box("both").is_visible()
+
+
+def test_a_kernel_that_is_shut_down_leaves_the_picture_of_the_last_gesture(
+    open_notebook: OpenNotebook, host: JupyterServer
+) -> None:
+    notebook = displayed_in(open_notebook, on=host)
+    view = WidgetView(notebook)
+    wait_for_picture(notebook)
+    before = outputs(file_of(notebook, host))
+    # Nothing is drawn before the end of the kernel unless that has it drawn, however busy the machine is.
+    notebook.tell("from circuit_widget.widget import before_shutdown\nbefore_shutdown.MOST_TO_DRAW = 30")
+    notebook.tell("widget._picture._debounced._wait = 3600\nwidget.group('both', [first, second])")
+    view.box("both").wait_for()
+    notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    notebook.page.wait_for_function(CHANGED, arg=before[2]["image/png"].strip())
+    left = outputs(file_of(notebook, host))
+    assert "Supernodes: both." in left[1]["text/plain"]
+    assert left[2]["image/png"].startswith("iVBOR")

@@ -66,6 +66,7 @@ def test_neurons_and_panels_are_in_words(model: cw.ReplacementModel, graph: cw.G
     assert "(attention patterns frozen)" in words
     assert r"\textbf{c} dose: " in words
     assert r"times {-}1 to 2, measured and predicted (nothing frozen)" in words
+    assert "The 50 neurons with most influence are nodes. The 80 features with most" in words
     alone = caption(cw.panels([graph, (graph, cw.Circuit().group("Texas", texas), effect)]))
     assert alone.startswith("All panels are of the model demo")
     assert r"\textbf{b} circuit; intervention: ablate Texas $\times$0 (attention patterns frozen)." in alone

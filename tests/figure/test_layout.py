@@ -14,6 +14,7 @@ from circuit_widget.figure.layout.circuit_layout import (
     BOX_HEIGHT,
     BOX_TEXT,
     LINE_STEP,
+    WHOLE_ROWS,
     LayoutBox,
     PlacedBox,
     circuit_layout,
@@ -202,6 +203,18 @@ def test_higher_layers_are_higher_and_later_positions_further_right(boxes: list[
             assert first.y > second.y
         if first.y == second.y and one.position < other.position:
             assert first.x < second.x
+
+
+def test_boxes_are_made_a_little_smaller_before_those_of_a_layer_are_put_into_several_lines() -> None:
+    tokens = [LayoutBox(name, 1, -1, at, alone=True) for at, name in ((3, "capital"), (8, "Dallas"), (9, "is"))]
+    groups = [LayoutBox(name, 1, 0, at) for at, name in ((3, "capital at capital"), (8, "Dallas"), (9, "is"))]
+    layout = circuit_layout([*tokens, *groups], 270, 400)
+    assert len({round(box.y) for box in layout.boxes}) == 2
+    assert layout.text_size == pytest.approx(BOX_TEXT * WHOLE_ROWS)
+    assert [box.x for box in layout.boxes[3:]] == sorted(box.x for box in layout.boxes[3:])
+    narrow = circuit_layout([*tokens, *groups], 180, 400)
+    assert len({round(box.y) for box in narrow.boxes}) == 4, "smaller text would not be read"
+    assert narrow.text_size == BOX_TEXT
 
 
 def test_a_stored_place_is_kept_and_the_others_stay_where_they_were() -> None:

@@ -16,6 +16,7 @@ from circuit_widget.figure.scene.plot_scene import PlotScale, ticks
 from circuit_widget.figure.scene.scene import Circle, Curves, Label, Lines
 from circuit_widget.intervention.studies.strength_sweep import Sweep
 from circuit_widget.intervention.studies.validation import Validation
+from circuit_widget.wording.text import text_width
 from tests.figure.graphs import california_swapped_in, circuit_of_dallas, dallas, texas_ablated
 from tests.figure.test_overlaps import box_conflicts, conflicts
 
@@ -140,6 +141,14 @@ def test_points_follow_the_validation_and_direct_edges_are_hollow(validation: Va
         assert (point.x < other.x) == (pair.predicted < second.predicted) or pair.predicted == second.predicted
         assert (point.y > other.y) == (pair.measured < second.measured) or pair.measured == second.measured
         assert (point.paint.fill == style.BACKGROUND) == pair.by_construction
+    (equality,) = [item.segments[0] for item in figure.scene.items if isinstance(item, Lines) and item.paint.dash]
+    predicted = [(point.x - equality[0]) / (equality[2] - equality[0]) for point in points]
+    measured = [(point.y - equality[1]) / (equality[3] - equality[1]) for point in points]
+    numbers = [pair.predicted for pair in groups]
+    scale = (max(numbers) - min(numbers)) / (max(predicted) - min(predicted))
+    for across, up, pair in zip(predicted, measured, groups, strict=True):
+        assert (up - across) * scale == pytest.approx(pair.measured - pair.predicted, abs=1e-6)
+    assert any(abs(pair.measured - pair.predicted) > 1e-3 for pair in groups), "exchanged points would look the same"
     assert any(text.startswith(f"{len(groups)} pairs") for text in texts(figure))
 
 
@@ -157,6 +166,35 @@ def test_numbers_that_are_not_finite_interrupt_a_curve(sweep: Sweep) -> None:
     assert [len(item.paths) for item in dashed] == [1] * len(dashed), "one value is left of those before it"
     assert all(math.isfinite(number) for item in dashed for path in item.paths for number in path)
     assert {len(path) for item in dashed for path in item.paths} == {8}
+
+
+def test_the_legend_has_no_band_where_none_is_drawn_and_names_panels_whose_edges_are_others(
+    model: cw.ReplacementModel, graph: cw.Graph
+) -> None:
+    texas = graph.labelled("Texas")
+    circuit = cw.Circuit().group("Texas", texas).group("capital", graph.labelled("capital")).pin([graph.node_ids[-1]])
+    circuit = circuit.cut_edges(0.5)
+    controls = model.controls(graph, cw.SwapIn(texas, "the capital of the state containing Oakland is"), n=4)
+    alone = texts(panels([(graph, circuit), (graph, circuit, controls)]))
+    assert not [text for text in alone if "random" in text], "a circuit has no bars, and so no band of controls"
+    assert "5% to 95% of 4 random controls" in texts(panels([controls]))
+    cuts = [text for text in alone if ": edges from 50%" in text]
+    assert [text.split(":")[0] for text in cuts] == ["a", "b"], "what is swapped in adds edges"
+    same = texts(panels([(graph, circuit), (graph, circuit)]))
+    assert [text.split(":")[0] for text in same if ": edges from 50%" in text] == ["circuit"]
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_words_of_bars_stay_within_a_narrow_column(model: cw.ReplacementModel, graph: cw.Graph, columns: int) -> None:
+    texas = graph.labelled("Texas")
+    circuit = cw.Circuit().group("Texas", texas).group("capital", graph.labelled("capital"))
+    controls = model.controls(graph, cw.Ablate(texas), n=4)
+    figure = panels([(graph, circuit), (graph, circuit, controls), controls][-columns:], columns, 1.85 * columns)
+    assert conflicts(figure.scene) == []
+    assert {"measured", "predicted", "random", "probability before → after"} <= set(texts(figure))
+    for item in figure.scene.items:
+        if isinstance(item, Label) and item.anchor == "start" and not item.turn:
+            assert item.x + text_width(item.text, item.size) <= figure.scene.width + 1, item.text
 
 
 def test_a_widget_is_what_it_displays(model: cw.ReplacementModel, graph: cw.Graph) -> None:
@@ -217,3 +255,11 @@ def test_a_scale_ends_at_its_ends() -> None:
     scale = PlotScale(0.0, 2.0, 10.0, 30.0)
     assert [scale(number) for number in (-1.0, 0.0, 1.0, 2.0, 9.0)] == [10.0, 10.0, 20.0, 30.0, 30.0]
     assert PlotScale(1.0, 1.0, 0.0, 10.0)(1.0) == 5.0
+
+
+def test_a_name_that_fits_its_box_fits_it_in_small_text_too() -> None:
+    figure = panels([(GRAPH, CIRCUIT)] * 2, 2, 3.5)
+    found = texts(figure)
+    assert min(item.size for item in figure.scene.items if isinstance(item, Label)) < 10, "of boxes made smaller"
+    assert found.count("capital") > 2, "in the prompt, and in each panel as a group and as a token"
+    assert not [text for text in found if text.endswith("…")]

@@ -261,3 +261,31 @@ def test_an_interrupted_call_leaves_widget_and_worker_as_they_were(notebook: Not
     click = notebook.request("intervene", ABLATE)
     notebook.hear(notebook.settles(click))
     assert notebook.answers(click)[-1] == "reply"
+
+
+def test_a_kernel_that_is_shut_down_after_a_gesture_publishes_the_picture_of_it_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        notebook = Notebook(client)
+        # Nothing is drawn before the end of the kernel unless that has it drawn.
+        notebook.run(
+            SET_UP
+            + "from circuit_widget.widget import before_shutdown\nbefore_shutdown.MOST_TO_DRAW = 30\n"
+            + "widget._picture._debounced._wait = 3600"
+        )
+        notebook.run("display(widget)")
+        notebook.run("widget.group('Texas', ['0_2_4', '0_19_4'])")
+        client.shutdown()
+        heard: list[dict[str, Any]] = []
+        while not heard or heard[-1]["msg_type"] != "shutdown_reply":
+            heard.append(client.get_iopub_msg(timeout=30))
+        words, image = [one["content"]["data"] for one in heard if one["msg_type"] == "update_display_data"]
+        assert "Supernodes: Texas." in words["text/plain"]
+        assert image["image/png"].startswith("iVBOR")
+        assert client.get_control_msg(timeout=30)["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

@@ -3,6 +3,7 @@
 import html
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from circuit_widget.errors import CircuitWidgetWarning, FigureError
 from circuit_widget.graph import PromptToken
-from circuit_widget.widget import saved_picture
-from circuit_widget.widget.picture_output import MARK, picture_of
+from circuit_widget.widget import before_shutdown, saved_picture
+from circuit_widget.widget.before_shutdown import finish_and_send
+from circuit_widget.widget.picture_output import MARK, OLDER, picture_of
 from circuit_widget.widget.saved_picture import SavedPicture
 from circuit_widget.widget.widget import CircuitWidget
 from circuit_widget.widget.wire.graph_messages import FileReply
@@ -88,6 +90,16 @@ class Published:
     def drawn(self) -> list[bool]:
         """Whether each picture has an image."""
         return ["image image/png" in data for _, _, data in self.sent]
+
+
+class Sender:
+    """The thread of a kernel that sends messages: what is scheduled is done at once."""
+
+    sent = 0
+
+    def schedule(self, do: Callable[[], None]) -> None:
+        self.sent += 1
+        do()
 
 
 def displayed(widget: CircuitWidget) -> Published:
@@ -232,6 +244,42 @@ def test_a_picture_that_cannot_be_drawn_does_not_stay_as_it_was(
     widget._picture.finish()
     assert not published.drawn[-1]
     assert "the picture could not be drawn" in published.last["text/html"]
+
+
+def test_before_the_kernel_ends_the_last_change_is_drawn_and_nothing_after_it(widget: CircuitWidget) -> None:
+    published, sender = displayed(widget), Sender()
+    widget.group("Texas", TEXAS)
+    finish_and_send([widget._picture], sender)
+    assert published.drawn == [False, True]
+    assert "Supernodes: Texas." in published.last["text/html"]
+    assert OLDER not in published.last["text/html"]
+    assert sender.sent == 1
+    widget.rename("Texas", "a state")
+    finish_and_send([widget._picture], sender)
+    assert len(published.sent) == 2
+
+
+def test_a_picture_for_which_there_is_no_time_before_the_kernel_ends_says_that_it_is_older(
+    widget: CircuitWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw, published, may_go_on = widget.figure, displayed(widget), threading.Event()
+    widget._picture.finish()
+    before = published.last
+
+    def take_long(*arguments: Any) -> Any:
+        may_go_on.wait()
+        return draw(*arguments)
+
+    monkeypatch.setattr(widget, "figure", take_long)
+    monkeypatch.setattr(before_shutdown, "MOST_TO_DRAW", 0.0)
+    widget.group("Texas", TEXAS)
+    finish_and_send([widget._picture], Sender())
+    may_go_on.set()
+    assert widget._picture.finish()
+    assert len(published.sent) == 3
+    assert f"<p>{OLDER}</p>" in published.last["text/html"]
+    assert published.last["text/plain"] == f"{OLDER} {before['text/plain']}"
+    assert published.last["image image/png"] == before["image image/png"]
 
 
 def test_a_page_that_asks_gets_the_newest_picture_with_the_number_it_has(show: Open) -> None:

@@ -12,6 +12,20 @@ RETRACE = ("tests/widget/test_retrace.py",)
 
 MUTATIONS = (
     Mutation(
+        "a kernel that ends leaves an older picture as if it were the last",
+        WIDGET + "saved_picture.py",
+        "        if not drawn and self._published is not None:\n",
+        "        if False:\n",
+        ("tests/widget/test_picture.py",),
+    ),
+    Mutation(
+        "what was drawn at the end of a kernel is not waited for",
+        WIDGET + "saved_picture.py",
+        "        drawn = self.finish(timeout)\n        self.close()\n",
+        "        drawn = True\n        self.close()\n",
+        ("tests/widget/test_picture.py",),
+    ),
+    Mutation(
         "the edges between boxes that the page gets are those before the edit",
         WIDGET + "graphs.py",
         "box_edges_message(self.experiments.graph, circuit, self.number)",

@@ -36,6 +36,8 @@ LINE_INSET: Final = 40.0
 """What of the widest box a name of several lines leaves free: other fonts than the figures' are wider."""
 GIVES: Final = (1.0, 0.7, 0.4)
 SCALES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+WHOLE_ROWS: Final = 0.8
+"""Down to this scale boxes are made smaller rather than those of one layer put into several lines."""
 
 
 class LayoutBox(NamedTuple):
@@ -104,18 +106,29 @@ def circuit_layout(boxes: Sequence[LayoutBox], width: float, height: float) -> C
 def _fitted(
     boxes: Sequence[LayoutBox], sizes: Sequence[tuple[float, float]], width: float, height: float
 ) -> tuple[float, list[float], list[_Line]]:
+    """Return the largest scale at which the boxes fit, their widths, and their lines: whole rows first, see WHOLE_ROWS."""
     tallest = max(size[1] for size in sizes)
+    n_rows = len({_row(box) for box in boxes})
     scale = 1.0
     widths: list[float] = []
     lines: list[_Line] = []
-    for scale in SCALES:
+    for scale, whole in (
+        *((scale, True) for scale in SCALES if scale >= WHOLE_ROWS),
+        *((one, False) for one in SCALES),
+    ):
         widths = [size[0] * scale for size in sizes]
         lines = _lines(boxes, widths, width, scale)
+        if whole and len(lines) > n_rows:
+            continue
         most = max(1, math.floor((height - 2 * MARGIN + ROW_SPACE * scale) / ((tallest + ROW_SPACE) * scale)))
         lines = _join(boxes, lines, widths, width, scale, most)
         if len(lines) <= most and all(_content(line.members, widths, scale) <= width - 2 * MARGIN for line in lines):
             break
     return scale, widths, lines
+
+
+def _row(box: LayoutBox) -> int:
+    return math.floor(box.layer + 0.5)
 
 
 def _content(members: Sequence[int], widths: Sequence[float], scale: float) -> float:
@@ -126,7 +139,7 @@ def _lines(boxes: Sequence[LayoutBox], widths: Sequence[float], width: float, sc
     """Return the boxes of each rounded layer in one line, or in as many as their widths need, lower layers first."""
     rows: dict[int, list[int]] = {}
     for index, box in enumerate(boxes):
-        rows.setdefault(math.floor(box.layer + 0.5), []).append(index)
+        rows.setdefault(_row(box), []).append(index)
     lines: list[_Line] = []
     for layer in sorted(rows):
         members = sorted(rows[layer], key=lambda i: (boxes[i].layer, boxes[i].position, i))

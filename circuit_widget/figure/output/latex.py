@@ -96,7 +96,7 @@ def _panel(letter: str, panel: PanelRecipe, graphs: Sequence[GraphRecipe]) -> It
     where = "" if len(graphs) == 1 else f", of {_graph(graphs[panel.graph])}"
     title = f"{_text(panel.title)}: " if panel.title else ""
     yield rf"\textbf{{{letter}}} {title}{what}{where}."
-    if panel.outcome is not None:
+    if panel.outcome is not None and panel.bars:
         yield from _controls(panel.outcome)
 
 
@@ -106,7 +106,7 @@ def _graph(recipe: GraphRecipe) -> str:
     basis = "its neurons as features" if recipe.basis == "neurons" else "transcoders"
     if recipe.basis != "neurons" and recipe.transcoders is not None:
         basis = f"the transcoders {_text(recipe.transcoders)}"
-    names = [f"``{_text(name)}''" for name in recipe.target_names[:MOST_TARGETS]]
+    names = [f"``{_text(name.strip() or name)}''" for name in recipe.target_names[:MOST_TARGETS]]
     more = f" and {len(recipe.target_names) - MOST_TARGETS} more" if len(recipe.target_names) > MOST_TARGETS else ""
     return f"{model} with {basis} on the prompt ``{_text(prompt_text(recipe.prompt))}'', explaining {', '.join(names)}{more}"
 
@@ -120,10 +120,8 @@ def prompt_text(tokens: Sequence[str]) -> str:
 
 def _limits(graphs: Sequence[GraphRecipe]) -> Iterator[str]:
     """Yield what graphs leave out: features that were not kept, and what pruning took."""
-    kept = sorted({one.max_features for one in graphs if one.max_features is not None})
-    if kept:
-        words = " or ".join(f"{count:,}" for count in kept)
-        yield f"The {words} features with most influence are nodes."
+    for count, basis in dict.fromkeys((one.max_features, one.basis) for one in graphs if one.max_features is not None):
+        yield f"The {count:,} {basis} with most influence are nodes."
     for one in dict.fromkeys(one.pruned for one in graphs if one.pruned is not None):
         yield f"Pruned to {_text(percent(one.node))} of influence and {_text(percent(one.edge))} of edge score."
 

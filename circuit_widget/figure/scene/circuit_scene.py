@@ -128,7 +128,7 @@ def _name(
     lines = name_lines(name)
     for number, line in enumerate(lines):
         y = box.y + LINE_STEP * scale * (number - (len(lines) - 1) / 2)
-        text = shorten(line, box.w - NAME_INSET, size, mono)
+        text = shorten(line, box.w - NAME_INSET * scale, size, mono)
         pen.label(box.x, y, text, size, ink, "middle", bold=not mono, mono=mono)
 
 

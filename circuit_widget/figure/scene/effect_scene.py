@@ -9,7 +9,7 @@ from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.wording.names import BASIS_CAUTIONS, token_text
 from circuit_widget.wording.numbers import percent, probability
 from circuit_widget.wording.outcome import BoxActivation, activations, description, displayed_tokens, probability_tone
-from circuit_widget.wording.text import printable, shorten, text_width
+from circuit_widget.wording.text import printable, shorten, text_width, wrapped
 
 BARS = {"below": style.INHIBIT, "above": style.EXCITE, "same": style.NODE_EDGE}
 ROW = 21.0
@@ -17,6 +17,8 @@ TOKEN_ROWS = 5
 """Most tokens with bars."""
 ACTIVATIONS = 12
 NUMBERS = 76.0
+TOKEN_HEADINGS = ("next token: probability before → after", "probability before → after", "before → after")
+"""What stands above the bars of tokens: the first that has room."""
 LEAST_SCALE = 1.25
 """Where bars of activations end at least, as a share of before."""
 FARTHEST = 3.0
@@ -66,8 +68,10 @@ def _caution(pen: Pen, graph: Graph, y: float, width: float) -> float:
     caution = BASIS_CAUTIONS[graph.basis]
     if not caution:
         return y
-    pen.label(0, y + 12, shorten(caution, width, style.CAPTION_SIZE), style.CAPTION_SIZE, style.MUTED)
-    return y + 20
+    lines = wrapped(caution, width, style.CAPTION_SIZE, 3)
+    for number, line in enumerate(lines):
+        pen.label(0, y + 12 + 15 * number, line, style.CAPTION_SIZE, style.MUTED)
+    return y + 5 + 15 * len(lines)
 
 
 def draw_interventions(pen: Pen, graph: Graph, circuit: Circuit, effect: Effect, width: float) -> float:
@@ -99,7 +103,8 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
     table = effect.tokens
     most = table[["before", "after"]].max(axis=1)
     order = sorted(range(len(table)), key=lambda row: (-float(most.iloc[row]), -float(table["logit_after"].iloc[row])))
-    draw_heading(pen, y, "next token: probability before → after")
+    room = (words for words in TOKEN_HEADINGS if text_width(words, style.CAPTION_SIZE) <= width)
+    draw_heading(pen, y, next(room, TOKEN_HEADINGS[-1]))
     y += 22
     names = min(104.0, 0.36 * width)
     bar = width - names - NUMBERS - 8
@@ -136,10 +141,9 @@ def _bars(pen: Pen, rows: list[BoxActivation], y: float, width: float) -> float:
     names_in_key = ["measured", "predicted", *(["random"] if random else [])]
     key = width - sum(text_width(name, style.CAPTION_SIZE) + 23 for name in names_in_key)
     if key > text_width("activation after, % of before", style.CAPTION_SIZE) + 10:
-        _key(pen, key, y + 7, random)
+        _key(pen, key, y + 7, random, width)
     else:
-        y += 15
-        _key(pen, 0, y + 7, random)
+        y += 15 + _key(pen, 0, y + 22, random, width)
     y += 22
     most = max(LEAST_SCALE, *(value for row in rows for value in (row.measured, row.predicted) if value == value))
     scale = min(FARTHEST, most)
@@ -171,13 +175,19 @@ def draw_band(pen: Pen, x: float, middle: float, bar: float, low: float, high: f
     pen.rectangle(x + bar * low, middle - 8, max(2.0, bar * (high - low)), 16, Paint(style.FAINT, opacity=0.45), 1.5)
 
 
-def _key(pen: Pen, x: float, y: float, random: bool) -> None:
+def _key(pen: Pen, x: float, y: float, random: bool, width: float) -> float:
+    """Draw what the marks of bars mean; return the height that a second line takes, where one is needed."""
     pen.rectangle(x, y - 4, 14, 8, Paint(fill=style.EXCITE, opacity=0.8), 1.5)
     pen.label(x + 18, y, "measured", style.CAPTION_SIZE, style.MUTED)
     x += 18 + text_width("measured", style.CAPTION_SIZE) + 12
     pen.lines([(x, y - 6, x, y + 6)], Paint(stroke=style.INK, width=1.8))
     pen.label(x + 6, y, "predicted", style.CAPTION_SIZE, style.MUTED)
+    below = 0.0
     if random:
         x += 6 + text_width("predicted", style.CAPTION_SIZE) + 12
+        if x + 16 + text_width("random", style.CAPTION_SIZE) > width:
+            x, below = 0.0, 15.0
+        y += below
         pen.rectangle(x, y - 6, 12, 12, Paint(style.FAINT, opacity=0.45), 1.5)
         pen.label(x + 16, y, "random", style.CAPTION_SIZE, style.MUTED)
+    return below

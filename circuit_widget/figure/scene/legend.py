@@ -70,9 +70,9 @@ def stability_entry(prunings: int) -> Entry:
     return f"stays in half of {prunings} prunings", 30.0, draw
 
 
-def cutoff_entry(drawn: int, total: int, least_share: float) -> Entry:
-    """Return the entry that says how many of the edges between boxes are drawn, and from which share on."""
-    return f"circuit: edges from {percent(least_share)}, {drawn} of {total}", 0.0, lambda *_: None
+def cutoff_entry(drawn: int, total: int, least_share: float, where: str = "circuit") -> Entry:
+    """Return the entry that says how many of the edges between boxes are drawn, and from which share on; `where` names panels."""
+    return f"{where}: edges from {percent(least_share)}, {drawn} of {total}", 0.0, lambda *_: None
 
 
 def number_entry(missing: int, drawn: int) -> Entry:
@@ -94,11 +94,14 @@ def outcome_entries(picture: CircuitPicture, controls: Controls | None) -> list[
     if picture.answers:
         paint = Paint(style.ANSWER_GROUND, style.ANSWER, 0.9, dash=(3.0, 2.0))
         entries.append(("new answer", 16.0, _small_box(paint)))
-    if controls is not None:
-        paint = Paint(style.FAINT, opacity=0.45)
-        n = len(controls.controls)
-        entries.append((f"5% to 95% of {n} random control{'' if n == 1 else 's'}", 16.0, _small_box(paint)))
-    return entries
+    return entries if controls is None else [*entries, controls_entry(controls)]
+
+
+def controls_entry(controls: Controls) -> Entry:
+    """Return the entry for the band of controls behind bars."""
+    n = len(controls.controls)
+    words = f"5% to 95% of {n} random control{'' if n == 1 else 's'}"
+    return words, 16.0, _small_box(Paint(style.FAINT, opacity=0.45))
 
 
 def _small_box(paint: Paint) -> Callable[[Pen, float, float], None]:

@@ -11,6 +11,7 @@ from circuit_widget.figure.scene.circuit_scene import draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_effect, draw_interventions
 from circuit_widget.figure.scene.legend import (
     Entry,
+    controls_entry,
     cutoff_entry,
     draw_legend,
     outcome_entries,
@@ -88,7 +89,11 @@ def compose_panels(panels: Sequence[FigurePanel], columns: int, width: float, ti
                 edges += pen.items[already:]
             lowest = max(lowest, y + height)
         pen.y += lowest + ROW_GAP
-    entries = [*sign_entries(edges), *{text: (text, sign, draw) for text, sign, draw in entries}.values()]
+    entries = [
+        *sign_entries(edges),
+        *_cutoff_entries(pictures),
+        *{text: (text, sign, draw) for text, sign, draw in entries}.values(),
+    ]
     pen.y += draw_legend(pen, entries, "", inner)
     words = title or "; ".join(panel.title for panel in panels if panel.title) or graph_title(panels[0].graph)
     description = f"{len(panels)} panels: {'; '.join(panel.title or graph_title(panel.graph) for panel in panels)}."
@@ -110,6 +115,16 @@ def shared_pictures(panels: Sequence[FigurePanel], width: float) -> list[Circuit
         for other, picture in zip(alike, circuit_pictures(panel.graph, panel.circuit, effects, width), strict=True):
             pictures[other] = picture
     return pictures
+
+
+def _cutoff_entries(pictures: Sequence[CircuitPicture | None]) -> list[Entry]:
+    """Return how many edges are drawn, in an entry for all circuits or, where they differ, in one for each with its letters."""
+    letters: dict[tuple[int, int, float], list[str]] = {}
+    for letter, picture in zip(LETTERS, pictures, strict=False):
+        if picture is not None:
+            letters.setdefault((len(picture.links), picture.total, picture.least_share), []).append(letter)
+    cut = [(numbers, ", ".join(found)) for numbers, found in letters.items() if numbers[0] < numbers[1]]
+    return [cutoff_entry(*numbers, *([where] if len(letters) > 1 else [])) for numbers, where in cut]
 
 
 def _is_circuit(panel: FigurePanel) -> bool:
@@ -143,12 +158,11 @@ def _draw(pen: Pen, panel: FigurePanel, picture: CircuitPicture | None, width: f
         )
     if picture is not None:
         draw_circuit(pen, picture)
-        entries = outcome_entries(picture, panel.controls)
-        if len(picture.links) < picture.total:
-            entries.append(cutoff_entry(len(picture.links), picture.total, picture.least_share))
-        return picture.height, entries
+        # The band of controls is behind bars, which a panel of a circuit does not have.
+        return picture.height, outcome_entries(picture, None)
     if panel.effect is not None:
-        return draw_effect(pen, panel.graph, panel.circuit, panel.effect, panel.controls, width, 1), []
+        height = draw_effect(pen, panel.graph, panel.circuit, panel.effect, panel.controls, width, 1)
+        return height, [] if panel.controls is None else [controls_entry(panel.controls)]
     nodes = draw_map(pen, panel.graph, panel.circuit, None, width, map_height(panel.graph))
     kinds = list(dict.fromkeys(node.kind for node in nodes))
     return map_height(panel.graph), shape_entries(kinds, BASIS_WORDS[panel.graph.basis])

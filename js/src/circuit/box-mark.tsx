@@ -107,7 +107,7 @@ export function BoxName({ name, w, h, shift = 0, size, scale = 1, mono = false }
       y={h / 2 + LINE_STEP * scale * (at - (lines.length - 1) / 2)}
       font-size={size}
     >
-      {shorten(line, w - NAME_INSET, size, mono)}
+      {shorten(line, w - NAME_INSET * scale, size, mono)}
     </text>
   ));
 }

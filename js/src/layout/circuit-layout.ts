@@ -22,6 +22,7 @@ import {
   ROW_SPACE,
   SCALES,
   SIDE_LABEL,
+  WHOLE_ROWS,
   WIDEST,
 } from "./constants";
 
@@ -92,6 +93,7 @@ export function circuitLayout(boxes: Boxes, width: number, height: number): Circ
   return { boxes: withStored(boxes, placed, width, height), textSize: BOX_TEXT * scale };
 }
 
+/** The largest scale at which the boxes fit, their widths, and their lines: whole rows first, see WHOLE_ROWS. */
 function fitted(
   boxes: Boxes,
   sizes: readonly { readonly w: number; readonly h: number }[],
@@ -104,16 +106,27 @@ function fitted(
     widths: [] as number[],
     lines: [] as Line[],
   };
-  for (const scale of SCALES) {
+  const rows = new Set(boxes.map(rowOf)).size;
+  const attempts = [
+    ...SCALES.filter((scale) => scale >= WHOLE_ROWS).map((scale) => ({ scale, whole: true })),
+    ...SCALES.map((scale) => ({ scale, whole: false })),
+  ];
+  for (const { scale, whole } of attempts) {
     const widths = sizes.map(({ w }) => w * scale);
     const room = height - 2 * MARGIN + ROW_SPACE * scale;
     const most = Math.max(1, Math.floor(room / ((tallest + ROW_SPACE) * scale)));
-    const lines = join(boxes, linesOf(boxes, widths, width, scale), widths, width, scale, most);
+    const layers = linesOf(boxes, widths, width, scale);
+    if (whole && layers.length > rows) continue;
+    const lines = join(boxes, layers, widths, width, scale, most);
     best = { scale, widths, lines };
     const narrow = lines.every((line) => content(line.members, widths, scale) <= width - 2 * MARGIN);
     if (lines.length <= most && narrow) break;
   }
   return best;
+}
+
+function rowOf(box: LayoutBox): number {
+  return Math.floor(box.layer + 0.5);
 }
 
 function content(members: NumberList, widths: NumberList, scale: number): number {
@@ -124,8 +137,7 @@ function content(members: NumberList, widths: NumberList, scale: number): number
 function linesOf(boxes: Boxes, widths: NumberList, width: number, scale: number): Line[] {
   const rows = new Map<number, number[]>();
   for (const [index, box] of boxes.entries()) {
-    const layer = Math.floor(box.layer + 0.5);
-    rows.set(layer, [...(rows.get(layer) ?? []), index]);
+    rows.set(rowOf(box), [...(rows.get(rowOf(box)) ?? []), index]);
   }
   return [...rows.keys()]
     .sort((a, b) => a - b)

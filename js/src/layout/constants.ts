@@ -154,6 +154,9 @@ export const GIVES = [1, 0.7, 0.4] as const;
 
 export const SCALES = [1, 0.9, 0.8, 0.7, 0.6, 0.5] as const;
 
+/** Down to this scale boxes are made smaller rather than those of one layer put into several lines. */
+export const WHOLE_ROWS = 0.8;
+
 export const TIP_GAP = 3;
 
 export const INSET = 10;
