@@ -19,13 +19,10 @@ BETWEEN = 26.0
 """Between the two pictures, with a line in its middle."""
 NARROWEST_SIDE = 250.0
 """Width below which one picture is above the other."""
-<<<<<<< HEAD
 COMPACT_TEXT = 9.6
 """Size of the text of boxes there, 6.4 pt in print: two pictures and the bars then fit on one page."""
-=======
 SMALLEST = BOX_TEXT * WHOLE_ROWS - 1e-9
 """Text in boxes below which one picture is above the other."""
->>>>>>> main
 HEADING = 22.0
 BELOW_CIRCUIT = 10.0
 BELOW_SIDE = 16.0
@@ -50,16 +47,10 @@ def draw_intervention(
     Both have the same layout, so that a box is at the same place in each.
     """
     half = (width - BETWEEN) / 2
-<<<<<<< HEAD
     narrow = half < NARROWEST_SIDE
     full = circuit_picture(graph, circuit, effect, width, COMPACT_TEXT if narrow else BOX_TEXT)
     picture = full if narrow else circuit_picture(graph, circuit, effect, half)
-    beside = picture is not full and picture.layout.text_size >= BOX_TEXT and picture.height <= 2 * full.height
-=======
-    full = circuit_picture(graph, circuit, effect, width)
-    picture = circuit_picture(graph, circuit, effect, half) if half >= NARROWEST_SIDE else full
     beside = picture is not full and picture.layout.text_size >= SMALLEST and picture.height <= 2 * full.height
->>>>>>> main
     if not beside:
         picture, half = full, width
     # Below each other, one list has every output with its probability before and after.
