@@ -31,7 +31,7 @@ LOW_ROW = 57.0
 """Height of a row, in text of full size, where room is short: its boxes and the ends of their edges."""
 LEAST_HEIGHT = 150.0
 MOST_HEIGHT = 620.0
-"""Height up to which a circuit grows until its text has its full size."""
+"""Height up to which a circuit grows for larger text."""
 LEAST_TEXT = 9.0
 """Size that the text of boxes never goes below, whatever height that takes: 6 pt in print."""
 GROWTH = 1.15
@@ -114,7 +114,7 @@ def circuit_picture(
 def _fitting(
     described: Sequence[LayoutBox], width: float, stored: bool, least: float = 0.0, text: float = BOX_TEXT
 ) -> tuple[float, CircuitLayout]:
-    """Return the least height, from `least` on, in which text has the size `text` up to a limit, and the layout in it."""
+    """Return the least height, from `least` on, in which text has the size `text` where the width allows it, and the layout."""
     rows = len({round(box.layer) for box in described})
     height = min(
         max(2 * MARGIN + (LOW_ROW * text / BOX_TEXT if text < BOX_TEXT else ROW_HEIGHT) * rows, LEAST_HEIGHT),
@@ -124,7 +124,8 @@ def _fitting(
         height = max(height, min(STORED_ASPECT * width, MOST_HEIGHT))
     height = max(height, least)
     layout = circuit_layout(described, width, height)
-    while layout.text_size < text and height < MOST_HEIGHT:
+    largest = min(text, circuit_layout(described, width, max(height, MOST_HEIGHT)).text_size)
+    while layout.text_size < largest and height < MOST_HEIGHT:
         height = min(GROWTH * height, MOST_HEIGHT)
         layout = circuit_layout(described, width, height)
     while layout.text_size < LEAST_TEXT:
