@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,20 +17,38 @@ if TYPE_CHECKING:
     from circuit_widget.graph import Graph
 
 
+_PUNCTUATION = ".,;:!?“”\"'()+−-"
+
+LEAST_WORD = 3
+"""Letters from which on a word in the name of a supernode is compared with the tokens of a graph."""
+
+LEAST_LEFT = 0.5
+"""Share of its nodes that a supernode has to keep for its name to be taken for what they are."""
+
+
 @dataclass(frozen=True)
 class CarryOver:
-    """A circuit on another graph: what fits there, how many nodes it had before, and the ids there of those left out."""
+    """A circuit on another graph: what fits there, how many nodes it had before, and the ids there of those left out.
+
+    `answer` is the output that was pinned in place of those which the other graph does not have; None for none. `doubts` are the
+    reasons why names may not fit any more, in words, by the identifier of the supernode.
+    """
 
     circuit: Circuit
     total: int
     left_out: tuple[str, ...]
+    answer: str | None = None
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Return a sentence about what was left out; an empty text where nothing was."""
-        if not self.left_out:
-            return ""
-        verb = "is" if len(self.left_out) == 1 else "are"
-        return f"{len(self.left_out)} of {self.total} nodes of the circuit {verb} not in this graph"
+        """Return a sentence about what was left out and what may not fit; an empty text where all fits."""
+        parts = []
+        if self.left_out:
+            verb = "is" if len(self.left_out) == 1 else "are"
+            parts.append(f"{len(self.left_out)} of {self.total} nodes of the circuit {verb} not in this graph")
+        if names := [f"“{one.name}”" for one in self.circuit.supernodes if one.id in self.doubts]:
+            parts.append(f"{', '.join(names)} may need another name")
+        return " · ".join(parts)
 
 
 def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarryOver:
@@ -39,18 +57,26 @@ def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarryOve
     A feature or an error is the one of the same layer and number at the counterpart of its position (see `counterparts`), a
     token the one there, and an output that of the same token. Supernodes keep their identifiers, names, colours and
     positions; those left empty vanish. A label goes to the counterpart of its node, or to its feature wherever that is in
-    the new graph. Filters stay as they are; those of positions and hidden nodes go to the counterparts of these. Raises NodeError or
-    CircuitError for a circuit that does not fit the old graph.
+    the new graph. Where no pinned output is in the new graph, its likeliest one is pinned, at the place of the first; so it
+    is on another prompt where the old one's likeliest was. A name may not fit where it has a word of the old prompt or
+    outputs that the new ones do not have, or, on another prompt, where most nodes of its supernode are gone. Filters stay as
+    they are; those of positions and hidden nodes go to the counterparts of these. Raises NodeError or CircuitError for a
+    circuit that does not fit the old graph.
     """
     circuit.check(old_graph)
     grouped = [node for one in circuit.supernodes for node in one.nodes]
     named = tuple(dict.fromkeys([*grouped, *circuit.pinned, *circuit.labels]))
     there = _counterparts(named, old_graph, new_graph)
     supernodes = tuple(replace(one, nodes=nodes) for one in circuit.supernodes if (nodes := _found(one.nodes, there)))
-    pinned = _found(circuit.pinned, there)
+    answer = _answer(circuit, old_graph, new_graph, there)
+    pinned = tuple(dict.fromkeys([*_found(circuit.pinned, there), *([] if answer is None else [answer])]))
     elsewhere = _elsewhere([node for node in circuit.labels if node not in there], old_graph, new_graph)
     boxes = {one.id for one in supernodes} | set(pinned)
     positions = {there.get(box, box): place for box, place in circuit.positions.items()}
+    if answer is not None and answer not in there.values():
+        outputs = [node for node in _outputs(circuit.pinned, old_graph) if node not in there and node in positions]
+        if outputs:
+            positions[answer] = positions[outputs[0]]
     fitting = replace(
         circuit,
         supernodes=supernodes,
@@ -63,7 +89,55 @@ def carry_over(circuit: Circuit, old_graph: Graph, new_graph: Graph) -> CarryOve
         filters=_filters_there(circuit.filters, old_graph, new_graph),
     )
     kept = there.keys() | (elsewhere.keys() - {*grouped, *circuit.pinned})
-    return CarryOver(fitting, len(named), tuple(node for node in named if node not in kept))
+    left_out = tuple(node for node in named if node not in kept)
+    new = None if answer in there.values() else answer
+    return CarryOver(fitting, len(named), left_out, new, _doubts(circuit, fitting, old_graph, new_graph))
+
+
+def _outputs(nodes: Iterable[str], graph: Graph) -> list[str]:
+    return [node for node in nodes if graph.node_kinds[graph.index(node)] is NodeKind.LOGIT]
+
+
+def _answer(circuit: Circuit, old_graph: Graph, new_graph: Graph, there: Mapping[str, str]) -> str | None:
+    """Return the id of the new graph's likeliest output where it takes the place of a pinned one, and None where none does."""
+    outputs = _outputs(circuit.pinned, old_graph)
+    stays = any(node in there for node in outputs)
+    if not outputs or (stays and (_is_same_prompt(old_graph, new_graph) or _likeliest(old_graph) not in outputs)):
+        return None
+    node = _likeliest(new_graph)
+    grouped = {there.get(one) for supernode in circuit.supernodes for one in supernode.nodes}
+    return None if node in grouped else node
+
+
+def _likeliest(graph: Graph) -> str:
+    target = max(graph.targets, key=lambda one: one.probability)
+    return logit_id(graph.n_layers, target.token_id, graph.position)
+
+
+def _is_same_prompt(old_graph: Graph, new_graph: Graph) -> bool:
+    return [one.token_id for one in old_graph.tokens] == [one.token_id for one in new_graph.tokens]
+
+
+def _doubts(circuit: Circuit, fitting: Circuit, old_graph: Graph, new_graph: Graph) -> dict[str, str]:
+    """Return why the names of supernodes may not fit any more, by their identifiers."""
+    before = {one.id: len(one.nodes) for one in circuit.supernodes}
+    same = _is_same_prompt(old_graph, new_graph)
+    gone = _words(old_graph) - _words(new_graph)
+    found = {}
+    for one in fitting.supernodes:
+        # On the same prompt, nodes are gone because fewer were traced, and the others mean what they did.
+        if not same and len(one.nodes) < LEAST_LEFT * before[one.id]:
+            found[one.id] = f"{len(one.nodes)} of its {before[one.id]} nodes are in this graph"
+        elif lost := [word for word in one.name.split() if word.strip(_PUNCTUATION).casefold() in gone]:
+            found[one.id] = f"“{lost[0].strip(_PUNCTUATION)}” is neither in this prompt nor among its outputs"
+    return found
+
+
+def _words(graph: Graph) -> set[str]:
+    """Return the words that are tokens of a graph's prompt, or its outputs, without case."""
+    texts = [*(token.text for token in graph.tokens), *(target.token for target in graph.targets)]
+    words = {text.strip().strip(_PUNCTUATION).casefold() for text in texts}
+    return {word for word in words if len(word) >= LEAST_WORD}
 
 
 def _filters_there(filters: Filters, old_graph: Graph, new_graph: Graph) -> Filters:

@@ -21,7 +21,7 @@ from circuit_widget.widget.requests.trace_handlers import trace_name
 from circuit_widget.widget.state.page_writes import nodes_in
 from circuit_widget.widget.state.sent_graph import SentGraph
 from circuit_widget.widget.state.traits import OF_A_GRAPH, Traits
-from circuit_widget.widget.wire.graph_messages import GraphSteps
+from circuit_widget.widget.wire.graph_messages import DoubtfulName, GraphSteps
 from circuit_widget.widget.wire.schema import plain
 from circuit_widget.wording.text import printable
 
@@ -36,11 +36,12 @@ ANOTHER_GRAPH = "Another graph is displayed."
 
 @dataclass(frozen=True, eq=False)
 class GraphWork:
-    """One graph of a widget with the work on it; `name` is the step that led to it."""
+    """One graph of a widget with the work on it; `name` is the step that led to it, `doubts` are of names that came along."""
 
     experiments: Experiments
     keeping: Keeping
     name: str
+    doubts: tuple[DoubtfulName, ...] = ()
 
 
 class Graphs:
@@ -169,7 +170,9 @@ class Graphs:
         sentence = " · ".join(words for words in (kept.sentence, str(fitting), *others) if words)
         traits.set("kept", plain(replace(kept, sentence=sentence)))
         self._count += 1
-        return GraphWork(experiments, keeping, name)
+        names = {one.id: one.name for one in fitting.circuit.supernodes}
+        doubts = tuple(DoubtfulName(box, names[box], why) for box, why in fitting.doubts.items())
+        return GraphWork(experiments, keeping, name, doubts)
 
     def _show(self, work: GraphWork) -> None:
         snapshot = plain(work.experiments.sent.snapshot())
@@ -181,6 +184,7 @@ class Graphs:
             self._widget.set_trait("snapshot", snapshot)
             traits.put_back()
             self._widget.set_trait("graphs", plain(self._steps()))
+            self._widget.set_trait("_doubtful_names", plain(work.doubts))
 
     def _steps(self) -> GraphSteps:
         return GraphSteps(self.displayed.name if self._earlier else None, self._later[-1].name if self._later else None)

@@ -66,10 +66,9 @@ class CircuitWidget(anywidget.AnyWidget):
         theme: "auto" follows the notebook's.
         height: of the map beside a circuit, in CSS pixels; all panes together are at least 1.35 times as high.
 
-    `circuit` and `selected` (node ids) can be read, set, and followed with `observe`. `effect` is the displayed effect as
-    the page has it, or None, and `study` the sweep, text or validation made last. Nodes of interventions may be named: a
-    supernode stands for its members, a label for the features that have it. Methods that run the model raise
-    NoModelError where there is none, and InterventionError or CircuitError for what cannot be done.
+    `circuit` and `selected` (node ids) can be read, set, and followed with `observe`. `effect` is the displayed effect or None,
+    `study` the last sweep, text or validation, as the page has them. A supernode's name stands for its members, a label for the
+    features that have it. Methods that run the model raise NoModelError without one, and InterventionError or CircuitError.
 
     Raises CircuitWidgetError where the frontend has not been built, or the model cannot have traced the graph; CircuitError
     or NodeError where the circuit does not fit the graph, or `keep` is a file of another graph or in use elsewhere.
@@ -81,6 +80,7 @@ class CircuitWidget(anywidget.AnyWidget):
 
     snapshot = traitlets.Dict(read_only=True).tag(sync=True)
     circuit = circuit_trait()
+    _doubtful_names: traitlets.List[dict[str, Any]] = traitlets.List(read_only=True).tag(sync=True)
     _box_edges = traitlets.Dict(read_only=True).tag(sync=True)
     # Echoed, so that a selection made here and one made there at the same moment end up the same.
     selected: traitlets.List[str] = traitlets.List().tag(sync=True)

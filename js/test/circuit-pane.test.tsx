@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CircuitPane } from "../src/circuit/circuit-pane";
+import { rename } from "../src/core/circuit";
 import { whoOf } from "../src/store/interventions";
 import { FakeModel, fixtureSnapshot, storeOn } from "./fake-model";
 import { all, CIRCUIT, EFFECT, eventually, get, mount, pointer, press, TEXAS, texts } from "./panels";
@@ -90,6 +91,30 @@ describe("the circuit", () => {
     expect(title(edges)).toBe("Texas excites say Austin: 19% of its input");
     for (const late of [{ ...edges, number: 2 }, { ...edges, boxes: [[TEXAS[0]], ["2_9_5"]] }, {}, undefined])
       expect(title(late)).toMatch(/: about [\d.]+% of its input\nwithout the/);
+  });
+
+  it("writes what is left of a box above it where another box is in the way", () => {
+    const at = (x: number) => {
+      const positions = { s2: [0.3, 0.5] as const, s1: [x, 0.5] as const };
+      const { root } = pane({ circuit: { ...CIRCUIT, positions }, effect: EFFECT });
+      return Number(get(root, "box-outcome", { id: "s2" }).querySelector(".beside")?.getAttribute("y"));
+    };
+    expect(at(0.8)).toBeGreaterThan(0);
+    expect(at(0.48)).toBeLessThan(0);
+  });
+
+  it("marks a name that came along and may not fit, until it is another one", async () => {
+    const _doubtful_names = [
+      { supernode: "s1", name: "Texas", reason: "1 of its 4 nodes are in this graph" },
+      { supernode: "s2", name: "say Houston", reason: "of before it was renamed" },
+    ];
+    const { root, store } = pane({ _doubtful_names });
+    const words = "Texas, supernode of 2, its name may not fit: 1 of its 4 nodes are in this graph";
+    expect(box(root, "s1").getAttribute("aria-label")).toBe(words);
+    expect(all(box(root, "s1"), "doubt").length).toBe(1);
+    expect(all(root, "doubt").length).toBe(1);
+    store.actions.edit((circuit) => rename(circuit, "s1", "California"), "rename");
+    await eventually(() => expect(all(root, "doubt")).toEqual([]));
   });
 
   it("shows what an effect left of each box", () => {

@@ -138,3 +138,50 @@ def test_what_is_taken_over_fits_and_every_node_is_kept_or_counted(data: st.Data
     assert len(boxes) == fitting.total == len(kept) + len(fitting.left_out)
     names = {one.id: (one.name, one.color) for one in circuit.supernodes}
     assert all(names[one.id] == (one.name, one.color) for one in fitting.circuit.supernodes)
+
+
+def test_the_answer_of_another_prompt_takes_the_place_of_the_old_one() -> None:
+    here, there = graph(), graph(OAKLAND)
+    old, new = (max(one.targets, key=lambda target: target.probability) for one in (here, there))
+    output = here.node_ids[here.weights.shape[1] + here.targets.index(old)]
+    circuit = Circuit().pin(output).move(output, 0.4, 0.1).label(output, "the answer")
+    fitting = carry_over(circuit, here, there)
+    assert old.token not in [target.token for target in there.targets]
+    assert fitting.answer == there.node_ids[there.weights.shape[1] + there.targets.index(new)]
+    assert fitting.circuit.pinned == (fitting.answer,)
+    assert dict(fitting.circuit.positions) == {fitting.answer: (0.4, 0.1)}
+    assert dict(fitting.circuit.labels) == {}
+    assert fitting.left_out == (output,)
+
+
+def test_without_a_pinned_output_none_is_pinned() -> None:
+    here, there = graph(), graph(OAKLAND)
+    fitting = carry_over(Circuit().pin(here.node_ids[here.n_features + here.n_errors + 2]), here, there)
+    assert fitting.answer is None
+    assert all(not node.startswith(f"{there.n_layers}_") for node in fitting.circuit.pinned)
+
+
+def test_an_output_that_both_graphs_have_keeps_its_place() -> None:
+    output = graph().node_ids[graph().weights.shape[1]]
+    circuit = Circuit().pin(output).move(output, 0.4, 0.1)
+    fitting = carry_over(circuit, graph(), graph(max_features=60))
+    assert (fitting.answer, fitting.circuit) == (None, circuit)
+
+
+def test_names_that_may_not_fit_are_doubted_with_a_reason() -> None:
+    here, other = graph(), graph(OAKLAND)
+    pairs = counterparts(*([token.token_id for token in one.tokens] for one in (here, other)))
+    features = here.node_ids[: here.n_features]
+    gone = [node for node in features if node not in other.node_ids and here.node_position[here.index(node)] in pairs]
+    shared = [
+        node for index, node in enumerate(features) if here.node_position[index] in pairs and node in other.node_ids
+    ]
+    named = Circuit().group("at Dallas, early", shared[:1]).group("the capital", shared[1:2]).group("of", shared[2:3])
+    doubts = carry_over(named, here, other).doubts
+    assert doubts == {"s1": "“Dallas” is neither in this prompt nor among its outputs"}
+
+    circuit = Circuit().group("most is left", [*shared[:2], gone[0]]).group("little is left", [shared[2], *gone[1:4]])
+    fitting = carry_over(circuit, here, other)
+    assert fitting.doubts == {"s2": "1 of its 4 nodes are in this graph"}
+    assert str(fitting) == "4 of 7 nodes of the circuit are not in this graph · “little is left” may need another name"
+    assert carry_over(circuit, here, graph(max_features=100)).doubts == {}

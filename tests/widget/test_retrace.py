@@ -74,6 +74,20 @@ def test_another_trace_takes_the_circuit_along_and_leaves_the_experiments(show: 
     assert (widget.graph.n_features, widget.effects) == (12, [])
 
 
+def test_a_name_that_may_not_fit_is_marked_on_its_graph_alone(show: Open) -> None:
+    widget, page = show()
+    widget.group("say Austin", TEXAS)
+    answered(page, page.request("retrace", {"token": 41}))
+    (doubt,) = page.traits["_doubtful_names"]
+    assert (doubt["supernode"], doubt["name"]) == (widget.circuit.supernodes[0].id, "say Austin")
+    assert doubt["reason"] == "“Austin” is neither in this prompt nor among its outputs"
+    assert page.traits["kept"]["sentence"].endswith("“say Austin” may need another name")
+    answered(page, page.request("display_graph", {"to": "earlier"}))
+    assert page.traits["_doubtful_names"] == []
+    answered(page, page.request("display_graph", {"to": "later"}))
+    assert page.traits["_doubtful_names"] == [doubt]
+
+
 def test_python_traces_undoes_and_redoes_the_same(show: Open) -> None:
     widget, page = show()
     first = widget.graph

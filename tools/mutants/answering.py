@@ -12,6 +12,27 @@ RETRACE = ("tests/widget/test_retrace.py",)
 
 MUTATIONS = (
     Mutation(
+        "names that may not fit are marked on the graph before, too",
+        WIDGET + "graphs.py",
+        'self._widget.set_trait("_doubtful_names", plain(work.doubts))',
+        'work.doubts and self._widget.set_trait("_doubtful_names", plain(work.doubts))',
+        RETRACE,
+    ),
+    Mutation(
+        "the new answer stands anywhere in the circuit",
+        "circuit_widget/circuit/carry_over.py",
+        "positions[answer] = positions[outputs[0]]",
+        "pass",
+        CARRYING,
+    ),
+    Mutation(
+        "a name of the old prompt passes on the new one",
+        "circuit_widget/circuit/carry_over.py",
+        "gone = _words(old_graph) - _words(new_graph)",
+        "gone = _words(new_graph) - _words(old_graph)",
+        CARRYING,
+    ),
+    Mutation(
         "a kernel that ends leaves an older picture as if it were the last",
         WIDGET + "saved_picture.py",
         "        if not drawn and self._published is not None:\n",
@@ -91,7 +112,7 @@ MUTATIONS = (
     Mutation(
         "another trace forgets the limit of the earlier one",
         "circuit_widget/tracing/tracing_again.py",
-        "_limit(graph) if changes.max_features is None else changes.max_features",
+        "limit_of(graph) if changes.max_features is None else changes.max_features",
         "changes.max_features",
         ("tests/tracing/test_tracing_again.py",),
     ),

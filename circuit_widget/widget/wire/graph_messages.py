@@ -259,6 +259,15 @@ class GraphSteps:
 
 
 @message
+class DoubtfulName:
+    """A supernode that came along from another graph under a name that may not fit any more, and why."""
+
+    supernode: Text
+    name: Text
+    reason: Text
+
+
+@message
 class Kept:
     """Where the circuit and the history are kept: a file's name, and a sentence; one click does `step`."""
 

@@ -18,6 +18,7 @@ from circuit_widget.graph import Graph
 from circuit_widget.graph.arrays import exactly
 from circuit_widget.graph.pruning_stability import GraphStability
 from circuit_widget.graph.recipe_checks import LOG_PROBABILITIES
+from circuit_widget.tracing.tracing_again import limit_of
 from circuit_widget.widget.wire.schema import LONGEST_TEXT
 from circuit_widget.widget.wire.snapshot_messages import (
     VERSION,
@@ -116,6 +117,7 @@ def snapshot_of(graph: Graph, also: Iterable[str] = ()) -> SnapshotMessage:
         labels={
             str(i): shortened(graph.labels[node], LONGEST_TEXT) for i, node in enumerate(ids) if node in graph.labels
         },
+        max_features=limit_of(graph),
         columns={name: _column(name, arrays[name], dtype) for name, dtype in _DTYPES.items() if name in arrays},
     )
 

@@ -74,6 +74,7 @@ class SnapshotMessage:
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
     those of the model, and else has one for each. `number` tells the graphs that one widget displays apart.
+    `max_features` is how many features the graph was traced with at most, None for no limit.
     """
 
     version: int
@@ -95,6 +96,7 @@ class SnapshotMessage:
     labels: dict[str, str]
     columns: dict[str, SnapshotColumn]
     number: int = 1
+    max_features: int | None = None
 
 
 @message

@@ -14,7 +14,7 @@ interface Props {
   readonly outcome: Outcome;
   readonly textSize: number;
   readonly paneWidth: number;
-  /** The boxes that the mark of what was done must not cover. */
+  /** The boxes that must not cover the percentage, nor the mark of what was done them. */
   readonly others?: readonly PlacedBox[];
   readonly selected?: boolean;
   readonly hovered?: boolean;
@@ -22,6 +22,8 @@ interface Props {
   readonly receiving?: boolean;
   readonly dragged?: boolean;
   readonly focusable: boolean;
+  /** Why its name may not fit. */
+  readonly doubt?: string;
   /** Its name is being edited over it. */
   readonly renaming?: boolean;
   readonly on: BoxListeners;
@@ -36,7 +38,7 @@ export type BoxListeners = Pick<
 export function BoxMark(props: Props) {
   const { placed, outcome, textSize, selected, on } = props;
   const { x, y, w, h, cards, box, name, kind } = placed;
-  const words = spoken(placed, outcome, props.ghost);
+  const words = spoken(placed, outcome, props.ghost) + (props.doubt ? `, its name may not fit: ${props.doubt}` : "");
   const mono = kind === KIND.token || kind === KIND.logit;
   const size = mono ? (textSize * TOKEN_SIZE) / BOX_TEXT : textSize;
   const radius = Math.min(ROUNDEST, h / 6);
@@ -75,6 +77,12 @@ export function BoxMark(props: Props) {
             scale={textSize / BOX_TEXT}
             mono={mono}
           />
+        )}
+        {props.doubt !== undefined && (
+          <g class="doubt" data-test="doubt">
+            <circle r={7} />
+            <text>?</text>
+          </g>
         )}
         <title>{words}</title>
       </g>
@@ -151,7 +159,8 @@ interface BesideProps {
 export function Beside({ placed, outcome, paneWidth, others = [] }: BesideProps) {
   const { x, w, h, cards } = placed;
   const right = x + w / 2 + CARD * cards;
-  const inside = right + textRoom(outcome) <= paneWidth;
+  const room = textRoom(outcome);
+  const inside = right + room <= paneWidth && !others.some((one) => one !== placed && hides(one, placed, right + room));
   const mark = outcome.mark;
   const markWidth = markRoom(outcome) - 8;
   const markLeft = -markWidth - 8;
@@ -180,6 +189,11 @@ export function Beside({ placed, outcome, paneWidth, others = [] }: BesideProps)
       )}
     </>
   );
+}
+
+/** Whether a box lies over the text at the right of another one, which ends at `end`. */
+function hides(other: PlacedBox, { x, y, h }: PlacedBox, end: number): boolean {
+  return other.x > x && other.x - other.w / 2 < end && Math.abs(other.y - y) < (other.h + h) / 2;
 }
 
 /** Whether a mark would cover a box or the percentage beside it. */

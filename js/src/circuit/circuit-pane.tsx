@@ -275,6 +275,7 @@ export function CircuitPane({ store }: { store: Store }) {
               receiving={target?.box.id === one.box.id}
               dragged={moving?.what === "box" && moving.box?.id === one.box.id}
               focusable={one === tabStop}
+              doubt={store.doubts.value.get(one.box.id)}
               renaming={one === renamed}
               on={{
                 onPointerDown: (event) => gestures.grabBox(one, event),

@@ -65,6 +65,7 @@ export function readSnapshot({ columns, ...rest }: SnapshotMessage): Snapshot {
   const strongestFirst = orderByStrength(edges.edgeWeight);
   return {
     number: header.number,
+    maxFeatures: header.max_features ?? null,
     basis: header.basis,
     nLayers: header.n_layers,
     layerNames: header.layer_names,

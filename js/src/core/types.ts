@@ -10,6 +10,8 @@ export type NodeKind = (typeof KIND)[keyof typeof KIND];
 export interface Snapshot {
   /** Tells the graphs of one widget apart. */
   readonly number: number;
+  /** How many features it was traced with at most; null for no limit. */
+  readonly maxFeatures: number | null;
   /** What the features are: of transcoders, or neurons of the model, whose errors are the other neurons. */
   readonly basis: SnapshotMessage["basis"];
   readonly nLayers: number;

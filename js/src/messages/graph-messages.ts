@@ -200,6 +200,13 @@ export interface GraphSteps {
   readonly later: string | null;
 }
 
+/** A supernode that came along from another graph under a name that may not fit any more, and why. */
+export interface DoubtfulName {
+  readonly supernode: string;
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** Where the circuit and the history are kept: a file's name, and a sentence; one click does `step`. */
 export interface Kept {
   readonly file: string | null;
@@ -262,6 +269,7 @@ export interface SnapshotColumn {
 
     `basis` is what the features are: of transcoders, or neurons of the model. `layer_names` is empty where the layers are
     those of the model, and else has one for each. `number` tells the graphs that one widget displays apart.
+    `max_features` is how many features the graph was traced with at most, None for no limit.
      */
 export interface SnapshotMessage {
   readonly version: number;
@@ -283,6 +291,7 @@ export interface SnapshotMessage {
   readonly labels: Readonly<Record<string, string>>;
   readonly columns: Readonly<Record<string, SnapshotColumn>>;
   readonly number: number;
+  readonly max_features?: number | null;
 }
 
 /** Another graph beside the displayed one, and which nodes are the same: ids here and there, in the same order.

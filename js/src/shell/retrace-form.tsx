@@ -8,6 +8,7 @@ export function RetraceForm({ store }: { store: Store }) {
   const field = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => field.current?.focus({ preventScroll: true }), []);
   const empty = useSignal(false);
+  const limit = store.snapshot.maxFeatures;
   const before = promptText(store.snapshot);
   return (
     <form
@@ -16,9 +17,10 @@ export function RetraceForm({ store }: { store: Store }) {
         const given = new FormData(event.currentTarget);
         const prompt = String(given.get("prompt"));
         if (prompt.trim() === "") return;
+        const most = Number(given.get("most")) || null;
         void store.kernel.retrace({
           prompt: prompt === before ? null : prompt,
-          max_features: Number(given.get("most")) || null,
+          max_features: most === limit ? null : most,
         });
       }}
       onKeyDown={(event) => {
@@ -43,7 +45,16 @@ export function RetraceForm({ store }: { store: Store }) {
       </label>
       <div class="popover-actions">
         <label>
-          features at most <input type="number" min={1} name="most" />
+          features at most{" "}
+          <input
+            type="number"
+            min={1}
+            name="most"
+            data-test="most"
+            defaultValue={limit ?? undefined}
+            placeholder="all"
+            required={limit !== null}
+          />
         </label>
         <button type="submit" class="button" data-test="retrace-run" disabled={empty.value}>
           Trace

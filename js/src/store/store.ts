@@ -15,6 +15,7 @@ import { visible as visibleOf } from "../core/visible";
 import type {
   BoxEdgesMessage,
   Capabilities,
+  DoubtfulName,
   EffectMessage,
   ExperimentEntry,
   GraphSteps,
@@ -79,6 +80,8 @@ export interface Store
   readonly boxEdges: ReadonlySignal<BoxEdgesMessage | null>;
   /** What the kernel proposed last; seen in this view alone. */
   readonly proposals: Signal<readonly ProposalMessage[]>;
+  /** Why the names of supernodes that came along from another graph may not fit, by their ids. */
+  readonly doubts: ReadonlySignal<ReadonlyMap<string, string>>;
   /** The boxes of the proposals that are not accepted yet. */
   readonly ghosts: ReadonlySignal<readonly Ghost[]>;
   /** The ghost under the pointer, with the focus, or whose reason is open. */
@@ -158,6 +161,7 @@ export function createStore(
   const emphasis = signal<Where | null>(null);
   // A notebook that was saved by an earlier version has none.
   const kept = trait<Partial<Kept> | undefined>("kept");
+  const doubtful = trait<readonly DoubtfulName[] | undefined>("_doubtful_names").value;
   const counted = trait<Partial<BoxEdgesMessage> | undefined>("_box_edges").value;
   const hovered = signal<NodeId | null>(null);
   const proposals = signal<readonly ProposalMessage[]>([]);
@@ -201,6 +205,11 @@ export function createStore(
       return known !== undefined && number === snapshot.number ? (counted.value as BoxEdgesMessage) : null;
     }),
     proposals,
+    doubts: computed(() => {
+      const names = new Map(circuit.value.supernodes.map(({ id, name }) => [id, name]));
+      const still = (doubtful.value ?? []).filter(({ supernode, name }) => names.get(supernode) === name);
+      return new Map(still.map(({ supernode, reason }) => [supernode, reason]));
+    }),
     ghosts: computed(() => ghostsOf(proposals.value, circuit.value)),
     pointed: signal(null),
     supernodeOf,
