@@ -101,6 +101,11 @@ bench: setup chromium ## Measure traces, interventions and click to repaint
 	@$(BIN)/python -m bench.intervene
 	@$(BIN)/python -m bench.click
 
+.PHONY: gallery
+gallery: setup ## Draw the pictures of docs/gallery.md from real runs (ARGS="--graph FILE" draws that graph instead)
+	$(call say,"Drawing the gallery")
+	@$(BIN)/python -m tools.gallery $(ARGS)
+
 .PHONY: mutants
 mutants: setup ## Make two hundred mistakes, each of which a test has to catch: two hours (ARGS=attribution makes those with the word)
 	$(call say,"Mistakes that tests have to catch")

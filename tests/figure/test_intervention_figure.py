@@ -92,6 +92,17 @@ def test_the_likeliest_tokens_are_those_of_each_time_and_the_answer_before_stays
     assert rows[1][-1] == ("Austin", "0.04")
 
 
+@pytest.mark.parametrize("effect", [texas_ablated(GRAPH), california_swapped_in(GRAPH)], ids=["ablated", "swapped"])
+def test_in_a_narrow_column_it_fits_on_a_page_and_every_output_stands_there_once(effect: Effect) -> None:
+    figure = drawn(effect, 3.25)
+    assert figure.scene.height / figure.scene.px_per_inch <= 10.0
+    assert min(one.size for one in labels(figure)) * figure.scene.points >= 6.0
+    before, after, _ = sides(figure)
+    assert [one.text for one in before if one.mono and one.anchor == "start"] == []
+    names = [one.text for one in after if one.mono and one.anchor == "start"]
+    assert sorted(names) == sorted(effect.tokens["token"])
+
+
 def test_an_answer_that_is_no_longer_likely_still_stands_among_those_after() -> None:
     effect = texas_ablated(GRAPH)
     tokens = effect.tokens.assign(after=[0.0001, 0.6, 0.3])

@@ -14,6 +14,7 @@ import circuit_widget as cw
 from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning, FigureError, LoadError
 from circuit_widget.figure.figure import Figure
 from circuit_widget.figure.output.fonts import FONTS
+from circuit_widget.figure.output.recipe import recipe_text
 from circuit_widget.figure.recipe.recipe import read
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
 
@@ -326,3 +327,11 @@ def test_a_recipe_reads_no_file_that_it_names(simple: Figure, tmp_path: Path) ->
     file.write_text(json.dumps(changed(recipe, "graphs.0.provenance.model", absent)))
     with pytest.raises(CircuitWidgetError, match="could not be read from the local cache"):
         cw.redo(file)
+
+
+@pytest.mark.parametrize("name", ["dallas", "opposites", "paris", "sum"])
+def test_the_gallery_is_of_real_runs_and_can_be_made_again(name: str) -> None:
+    file = Path(__file__).parents[2] / "docs" / "gallery" / f"{name}.svg"
+    recipe = read(recipe_text(file), file.name)
+    assert all(graph.traced for graph in recipe.graphs)
+    assert file.stat().st_size < 300_000

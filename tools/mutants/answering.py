@@ -112,7 +112,7 @@ MUTATIONS = (
     Mutation(
         "another trace forgets the limit of the earlier one",
         "circuit_widget/tracing/tracing_again.py",
-        "_limit(graph) if changes.max_features is None else changes.max_features",
+        "limit_of(graph) if changes.max_features is None else changes.max_features",
         "changes.max_features",
         ("tests/tracing/test_tracing_again.py",),
     ),

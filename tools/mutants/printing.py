@@ -290,8 +290,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "the picture before is the one after",
         SCENE + "intervention_scene.py",
-        '_Half("before", without_effect(graph, picture), half)',
-        '_Half("before", picture, half)',
+        '_Half("before", without_effect(graph, picture), half',
+        '_Half("before", picture, half',
         INTERVENTION,
     ),
     Mutation(

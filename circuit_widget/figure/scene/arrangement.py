@@ -27,6 +27,8 @@ from circuit_widget.wording.outcome import injected, new_answers, outcome
 from circuit_widget.wording.text import printable
 
 ROW_HEIGHT = 62.0
+LOW_ROW = 57.0
+"""Height of a row, in text of full size, where room is short: its boxes and the ends of their edges."""
 LEAST_HEIGHT = 150.0
 MOST_HEIGHT = 620.0
 """Height up to which a circuit grows for larger text."""
@@ -54,7 +56,7 @@ def circuit_pictures(
     described = _described(graph, circuit, pictures[0].boxes, pictures[0].names, pictures[0].kinds)
     brought = [[box for some in _as_rows(graph, described, picture) for box in some] for picture in pictures]
     rows = list(dict.fromkeys(box for some in brought for box in some))
-    height, layout = _fitting([*described, *rows], width, bool(circuit.positions))
+    height, layout = fitting([*described, *rows], width, bool(circuit.positions))
     own, others = layout.boxes[: len(described)], dict(zip(rows, layout.boxes[len(described) :], strict=True))
     found = []
     for picture, boxes in zip(pictures, brought, strict=True):
@@ -72,8 +74,10 @@ def circuit_pictures(
     return found
 
 
-def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width: float) -> CircuitPicture:
-    """Lay the circuit out in the given width, as high as its rows and what the effect brings in need."""
+def circuit_picture(
+    graph: Graph, circuit: Circuit, effect: Effect | None, width: float, text: float = BOX_TEXT
+) -> CircuitPicture:
+    """Lay the circuit out in the given width, as high as its rows in text of this size and what the effect brings in need."""
     boxes = circuit.boxes()
     names = tuple(printable(box.name) if box.name is not None else node_name(graph, circuit, box.id) for box in boxes)
     kinds = tuple(graph.node_kinds[graph.index(box.id)] if box.name is None else None for box in boxes)
@@ -102,21 +106,31 @@ def circuit_picture(graph: Graph, circuit: Circuit, effect: Effect | None, width
         (),
         width,
         0.0,
+        text,
     )
     return _arranged(picture, graph, described, bool(circuit.positions))
 
 
-def _fitting(
-    described: Sequence[LayoutBox], width: float, stored: bool, least: float = 0.0
+def rows_of_boxes(graph: Graph, circuit: Circuit, picture: CircuitPicture) -> tuple[list[LayoutBox], list[LayoutBox]]:
+    """Return the boxes of a picture as the layout takes them: those of its circuit, and those that its effect brings in."""
+    described = _described(graph, circuit, picture.boxes, picture.names, picture.kinds)
+    return described, [box for some in _as_rows(graph, described, picture) for box in some]
+
+
+def fitting(
+    described: Sequence[LayoutBox], width: float, stored: bool, least: float = 0.0, text: float = BOX_TEXT
 ) -> tuple[float, CircuitLayout]:
-    """Return the least height, from `least` on, in which text is as large as the width allows, and the layout in it."""
+    """Return the least height, from `least` on, in which text has the size `text` where the width allows it, and the layout."""
     rows = len({round(box.layer) for box in described})
-    height = min(max(2 * MARGIN + ROW_HEIGHT * rows, LEAST_HEIGHT), MOST_HEIGHT)
+    height = min(
+        max(2 * MARGIN + (LOW_ROW * text / BOX_TEXT if text < BOX_TEXT else ROW_HEIGHT) * rows, LEAST_HEIGHT),
+        MOST_HEIGHT,
+    )
     if stored:
         height = max(height, min(STORED_ASPECT * width, MOST_HEIGHT))
     height = max(height, least)
     layout = circuit_layout(described, width, height)
-    largest = circuit_layout(described, width, max(height, MOST_HEIGHT)).text_size
+    largest = min(text, circuit_layout(described, width, max(height, MOST_HEIGHT)).text_size)
     while layout.text_size < largest and height < MOST_HEIGHT:
         height = min(GROWTH * height, MOST_HEIGHT)
         layout = circuit_layout(described, width, height)
@@ -132,7 +146,7 @@ def _arranged(picture: CircuitPicture, graph: Graph, described: Sequence[LayoutB
     A swapped-in box is in the row of its own wherever that can be. Where something is covered in all of these, the picture
     becomes higher.
     """
-    height, layout = _fitting(described, picture.width, stored)
+    height, layout = fitting(described, picture.width, stored, text=picture.text)
     plain = _placed(replace(picture, layout=layout, height=height))
     if covered(plain) == 0 and _is_beside_its_own(plain):
         return plain
@@ -178,7 +192,7 @@ def _in_rows(
     least: float = 0.0,
 ) -> CircuitPicture:
     """Return the picture with these boxes as part of the rows: the swapped-in one, then all new answers or none of them."""
-    height, layout = _fitting([*described, *brought], picture.width, stored, least)
+    height, layout = fitting([*described, *brought], picture.width, stored, least, picture.text)
     own, others = layout.boxes[: len(described)], layout.boxes[len(described) :]
     swapped_in = None if picture.injected is None else others[0]
     arranged = replace(picture, layout=CircuitLayout(own, layout.text_size), height=height, injected_box=swapped_in)

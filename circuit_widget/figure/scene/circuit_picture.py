@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from circuit_widget.circuit.circuit import Box
 from circuit_widget.figure.layout.circuit_layout import (
+    BOX_TEXT,
     CircuitLayout,
     PlacedBox,
 )
@@ -19,7 +20,8 @@ class CircuitPicture:
 
     `links` are those of `total` that have at least `least_share` of a box's input, and the strongest into each box. `onward`
     are those from what was swapped in, the last box of all (see `onward_links`). `routes` are the ways of both. What an
-    effect brings in comes with its boxes: `injected` with `injected_box`, `answers` with `answer_boxes`.
+    effect brings in comes with its boxes: `injected` with `injected_box`, `answers` with `answer_boxes`. The picture is as high
+    as text of the size `text` needs.
     """
 
     boxes: tuple[Box, ...]
@@ -38,6 +40,7 @@ class CircuitPicture:
     answer_boxes: tuple[PlacedBox, ...]
     width: float
     height: float
+    text: float = BOX_TEXT
 
     @property
     def brought(self) -> tuple[PlacedBox, ...]:

@@ -9,7 +9,7 @@ from circuit_widget.figure.scene.arrangement import circuit_picture
 from circuit_widget.figure.scene.circuit_picture import CircuitPicture, without_effect
 from circuit_widget.figure.scene.circuit_scene import draw_circuit
 from circuit_widget.figure.scene.effect_scene import draw_activations, draw_interventions, interventions_height
-from circuit_widget.figure.scene.outputs import When, draw_outputs
+from circuit_widget.figure.scene.outputs import When, draw_outputs, output_rows, rows_at_any_time
 from circuit_widget.figure.scene.scene import Paint, Pen
 from circuit_widget.graph import Graph
 from circuit_widget.intervention.effect import Effect
@@ -19,6 +19,8 @@ BETWEEN = 26.0
 """Between the two pictures, with a line in its middle."""
 NARROWEST_SIDE = 250.0
 """Width below which one picture is above the other."""
+COMPACT_TEXT = 9.6
+"""Size of the text of boxes there, 6.4 pt in print: two pictures and the bars then fit on one page."""
 SMALLEST = BOX_TEXT * WHOLE_ROWS - 1e-9
 """Text in boxes below which one picture is above the other."""
 HEADING = 22.0
@@ -29,11 +31,12 @@ WORDS = {"before": "before", "after": "after the intervention"}
 
 @dataclass(frozen=True)
 class _Half:
-    """One of the two pictures, `width` wide."""
+    """One of the two pictures, `width` wide, and the rows of the outputs below it."""
 
     when: When
     picture: CircuitPicture
     width: float
+    rows: tuple[int, ...]
 
 
 def draw_intervention(
@@ -44,13 +47,17 @@ def draw_intervention(
     Both have the same layout, so that a box is at the same place in each.
     """
     half = (width - BETWEEN) / 2
-    full = circuit_picture(graph, circuit, effect, width)
-    picture = circuit_picture(graph, circuit, effect, half) if half >= NARROWEST_SIDE else full
+    narrow = half < NARROWEST_SIDE
+    full = circuit_picture(graph, circuit, effect, width, COMPACT_TEXT if narrow else BOX_TEXT)
+    picture = full if narrow else circuit_picture(graph, circuit, effect, half)
     beside = picture is not full and picture.layout.text_size >= SMALLEST and picture.height <= 2 * full.height
     if not beside:
         picture, half = full, width
-    before = _Half("before", without_effect(graph, picture), half)
-    after = _Half("after", picture, half)
+    # Below each other, one list has every output with its probability before and after.
+    first = output_rows(effect, "before") if beside else []
+    second = output_rows(effect, "after") if beside else rows_at_any_time(effect)
+    before = _Half("before", without_effect(graph, picture), half, tuple(first))
+    after = _Half("after", picture, half, tuple(second))
     if beside:
         top = HEADING + interventions_height(graph, circuit, effect, half)
         y = _draw(pen, before, graph, circuit, effect, controls, top)
@@ -77,4 +84,6 @@ def _draw(
         draw_interventions(Pen(pen.x, pen.y + HEADING, pen.items), graph, circuit, effect, side.width)
     draw_circuit(Pen(pen.x, pen.y + top, pen.items), side.picture)
     y = top + side.picture.height + BELOW_CIRCUIT
-    return draw_outputs(pen, effect, controls, side.when, y, side.width)
+    if not side.rows:
+        return y
+    return draw_outputs(pen, effect, controls, side.when, side.rows, y, side.width)

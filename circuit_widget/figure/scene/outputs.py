@@ -1,5 +1,6 @@
 """The likeliest next tokens on one side of an intervention: before it, or after it with what was predicted."""
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from circuit_widget.figure.scene import style
@@ -31,14 +32,21 @@ def output_rows(effect: Effect, when: When) -> list[int]:
     return displayed if answer in displayed else [*displayed, answer]
 
 
-def draw_outputs(pen: Pen, effect: Effect, controls: Controls | None, when: When, y: float, width: float) -> float:
+def rows_at_any_time(effect: Effect) -> list[int]:
+    """Return the rows that are displayed after an intervention or before it, those after it first."""
+    return list(dict.fromkeys([*output_rows(effect, "after"), *output_rows(effect, "before")]))
+
+
+def draw_outputs(
+    pen: Pen, effect: Effect, controls: Controls | None, when: When, rows: Sequence[int], y: float, width: float
+) -> float:
     """Draw a bar for each token; after the intervention also the prediction as a tick and the band of controls."""
     after = when == "after"
     draw_heading(pen, y, "likeliest next tokens, before → after" if after else "likeliest next tokens")
     y += 22
     names = min(LONGEST_NAME, 0.36 * width)
     bar = width - names - (2 * NUMBER + 12 if after else NUMBER + 4)
-    for row in output_rows(effect, when):
+    for row in rows:
         token, token_id, was, now, guess = effect.tokens.loc[
             effect.tokens.index[row], ["token", "token_id", "before", "after", "predicted"]
         ]

@@ -102,10 +102,12 @@ def html_page(content: HtmlContent, picture: Picture, facts: tuple[str, ...], fr
 <script type="module">{code}</script>
 </head>
 <body>
+<header>
 <h1>{title}</h1>
 <p>{_text(picture.description)}</p>
 <p class="facts">{made}</p>
 <p class="what">{what}</p>
+</header>
 <noscript><p><strong>{NO_SCRIPT}</strong></p></noscript>
 <img id="circuit-widget-figure" alt="{title}. {_text(picture.description)}" src="data:image/svg+xml;base64,{source}">
 <main id="circuit-widget-main"></main>

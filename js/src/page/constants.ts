@@ -42,7 +42,7 @@ export const PALETTES: Readonly<Record<"light" | "dark", Palette>> = {
     nodeEdge: "#8e877b",
     excite: "#2b6ca3",
     inhibit: "#c4472b",
-    inhibitGround: "#fdf3f0",
+    inhibitGround: "#fef7f5",
     selection: "#7c3aed",
     answer: "#215d92",
     answerGround: "#dbe7f2",
