@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -105,11 +105,17 @@ def outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:
     chip = " ".join(mark(one) for one in changes) or None
     # Errors and tokens have no activation: the share that is left of them follows from the intervention.
     measured = effect.ratio(features)[0] if features else _share_left(changes)
-    if not math.isfinite(measured):
-        return Outcome(mark=chip)
     # The mark already states the activation of a box that the intervention clamps.
     text = "" if clamped and chip != "swap" else percent(measured)
+    if not math.isfinite(measured):
+        return Outcome(text if _were_active(effect, features) else "", mark=chip)
     return Outcome(text, ratio_tone(measured), measured < FADED_BELOW, chip)
+
+
+def _were_active(effect: Effect, features: Collection[str]) -> bool:
+    """Return whether one of some features was active before, so that what it is now is a share of something."""
+    before = effect.nodes.loc[effect.nodes["id"].isin(list(features)), "before"]
+    return bool((before != 0).any())
 
 
 def _share_left(changes: Sequence[Intervention]) -> float:
@@ -129,8 +135,8 @@ def ratio_tone(share: float) -> Tone:
 
 
 def probability_tone(before: float, after: float) -> Tone:
-    """Which way a probability went."""
-    return "same" if abs(after - before) < VISIBLE_CHANGE else "above" if after > before else "below"
+    """Which way a probability went; "same" where one is not a number."""
+    return "above" if after - before >= VISIBLE_CHANGE else "below" if before - after >= VISIBLE_CHANGE else "same"
 
 
 def _logit_outcome(graph: Graph, box: Box, effect: Effect | None) -> Outcome:

@@ -43,6 +43,16 @@ describe("beside a box", () => {
     expect(outcome("4_40_5")).toMatchObject({ text: "0.75 → 0.13", tone: "below", faded: true });
   });
 
+  it("stands a dash for an activation or a probability that is not a number, in no colour of a change", () => {
+    const nodes = { ...EFFECT.nodes, after: EFFECT.nodes.after.map(() => Number.NaN) };
+    const tokens = EFFECT.tokens.map((token) => ({ ...token, after: Number.NaN }));
+    const broken: EffectMessage = { ...EFFECT, nodes, tokens };
+    expect(outcome("s2", broken)).toMatchObject({ measured: null, text: "–", tone: "same", faded: false });
+    expect(outcome("4_40_5", broken)).toMatchObject({ text: "0.75 → –", tone: "same", faded: false });
+    expect(outcome("s1", broken)).toMatchObject({ text: "", mark: "×0" });
+    expect(outcome("E_4_4", broken)).toMatchObject({ text: "" });
+  });
+
   it("stands nothing for a token, which has no activation", () => {
     expect(outcome("E_4_4")).toMatchObject({ measured: null, text: "" });
   });

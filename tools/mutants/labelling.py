@@ -36,8 +36,8 @@ MUTATIONS = (
     Mutation(
         "a label by rule stands at nodes that are hardly active",
         LABELS + "label.py",
-        "return size >= SUITING * label.level and",
-        "return True and",
+        "if size < SUITING * label.level or (",
+        "if (",
         ("tests/labels/test_label_features.py",),
     ),
     Mutation(
@@ -57,8 +57,8 @@ MUTATIONS = (
     Mutation(
         "a label is displayed far beyond what it was made from",
         LABELS + "label.py",
-        "size <= FAR_BEYOND * label.most",
-        "size >= 0.0",
+        "size > FAR_BEYOND * label.most",
+        "False",
         ("tests/labels/test_store.py",),
     ),
     Mutation(

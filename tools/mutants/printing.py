@@ -122,8 +122,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "the bar of after is that of before",
         SCENE + "effect_scene.py",
-        "max(0.8, bar * after), 5",
-        "max(0.8, bar * before), 5",
+        "middle + 1, bar * after, 5",
+        "middle + 1, bar * before, 5",
         EFFECT,
     ),
     Mutation(
@@ -150,8 +150,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "the percentage beside an activation is the prediction",
         SCENE + "effect_scene.py",
-        "percent(row.measured)",
-        "percent(row.predicted)",
+        "middle, percent(row.measured)",
+        "middle, percent(row.predicted)",
         EFFECT,
     ),
     Mutation(
@@ -255,8 +255,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "before the intervention the outputs are those after it",
         SCENE + "outputs.py",
-        "values = table[when].tolist()",
-        'values = table["after"].tolist()',
+        "values = table[when].fillna",
+        'values = table["after"].fillna',
         INTERVENTION,
     ),
     Mutation(
@@ -276,8 +276,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "an output's prediction is its measurement",
         SCENE + "outputs.py",
-        "tick = names + bar * float(guess)",
-        "tick = names + bar * float(now)",
+        "names + bar * float(guess)",
+        "names + bar * float(now)",
         INTERVENTION,
     ),
     Mutation(

@@ -7,6 +7,7 @@ JS = "js/src/"
 
 FIGURE = ("tests/figure/test_truth.py", "tests/figure/test_figure.py")
 EFFECT_FIGURE = ("tests/figure/test_effect_figure.py", "tests/figure/test_truth.py")
+BAD_INPUT = ("tests/figure/test_bad_input.py",)
 VISIBLE = ("tests/display/test_visible_graph.py", "tests/display/test_thresholds.py")
 STROKES = ("tests/figure/test_layout.py",)
 MAP = ("js/test/map.test.ts", "js/test/map-labels.test.ts", "js/test/map-painting.test.ts")
@@ -122,8 +123,8 @@ MUTATIONS = (
     Mutation(
         "the bar of before is that of after",
         SCENE + "effect_scene.py",
-        "max(0.8, bar * before), 5",
-        "max(0.8, bar * after), 5",
+        "middle - 6, bar * before, 5",
+        "middle - 6, bar * after, 5",
         EFFECT_FIGURE,
     ),
     Mutation(
@@ -327,5 +328,26 @@ MUTATIONS = (
         "if (last !== undefined) reveal(this, last);",
         "",
         LONG_MAP,
+    ),
+    Mutation(
+        "a probability that is not a number has fallen",
+        "circuit_widget/wording/outcome.py",
+        '"below" if before - after >= VISIBLE_CHANGE else "same"',
+        '"below" if not before - after < VISIBLE_CHANGE else "same"',
+        BAD_INPUT,
+    ),
+    Mutation(
+        "an activation that is not a number has no word beside its box",
+        "circuit_widget/wording/outcome.py",
+        'return Outcome(text if _were_active(effect, features) else "", mark=chip)',
+        "return Outcome(mark=chip)",
+        BAD_INPUT,
+    ),
+    Mutation(
+        "a prediction that is not a number has a place",
+        SCENE + "effect_scene.py",
+        "    if math.isfinite(x):",
+        "    if True:",
+        BAD_INPUT,
     ),
 )

@@ -1,5 +1,7 @@
 """An effect as bars: output probabilities before and after, activations measured and predicted."""
 
+import math
+
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.scene import Paint, Pen
@@ -17,6 +19,10 @@ TOKEN_ROWS = 5
 """Most tokens with bars."""
 ACTIVATIONS = 12
 NUMBERS = 76.0
+NUMBER = 46.0
+"""Room for a percentage, unless one is wider."""
+SHORTEST = 0.8
+"""Length of a bar of nothing: a line where it begins."""
 TOKEN_HEADINGS = ("next token: probability before → after", "probability before → after", "before → after")
 """What stands above the bars of tokens: the first that has room."""
 LEAST_SCALE = 1.25
@@ -101,7 +107,7 @@ def draw_heading(pen: Pen, y: float, text: str) -> None:
 def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width: float) -> float:
     """Draw the tokens that are the likeliest before or after."""
     table = effect.tokens
-    most = table[["before", "after"]].max(axis=1)
+    most = table[["before", "after"]].max(axis=1).fillna(0.0)
     order = sorted(range(len(table)), key=lambda row: (-float(most.iloc[row]), -float(table["logit_after"].iloc[row])))
     room = (words for words in TOKEN_HEADINGS if text_width(words, style.CAPTION_SIZE) <= width)
     draw_heading(pen, y, next(room, TOKEN_HEADINGS[-1]))
@@ -119,10 +125,9 @@ def _tokens(pen: Pen, effect: Effect, controls: Controls | None, y: float, width
             low, _, high = controls.band(controls.values(int(table["token_id"].iloc[row])))
             draw_band(pen, names, middle, bar, low, high)
         color = BARS[probability_tone(before, after)]
-        pen.rectangle(names, middle - 6, max(0.8, bar * before), 5, Paint(fill=style.FAINT), 0.8)
-        pen.rectangle(names, middle + 1, max(0.8, bar * after), 5, Paint(fill=color), 0.8)
-        guess = names + bar * float(table["predicted"].iloc[row])
-        pen.lines([(guess, middle - 0.5, guess, middle + 7.5)], Paint(stroke=style.INK, width=1.8))
+        draw_bar(pen, names, middle - 6, bar * before, 5, style.FAINT)
+        draw_bar(pen, names, middle + 1, bar * after, 5, color)
+        draw_tick(pen, names + bar * float(table["predicted"].iloc[row]), middle + 3.5, 4)
         end = probability(after)
         pen.label(width, middle, end, style.CAPTION_SIZE, style.INK, "end", bold=True)
         aside = width - text_width("0.00", style.CAPTION_SIZE) - 5
@@ -145,10 +150,11 @@ def _bars(pen: Pen, rows: list[BoxActivation], y: float, width: float) -> float:
     else:
         y += 15 + _key(pen, 0, y + 22, random, width)
     y += 22
-    most = max(LEAST_SCALE, *(value for row in rows for value in (row.measured, row.predicted) if value == value))
+    most = max(LEAST_SCALE, *(value for row in rows for value in (row.measured, row.predicted) if math.isfinite(value)))
     scale = min(FARTHEST, most)
     names = min(124.0, 0.4 * width)
-    bar = width - names - 46
+    numbers = max(text_width(percent(row.measured), style.CAPTION_SIZE) for row in rows)
+    bar = width - names - max(NUMBER, numbers + 8)
     top = y
     for row in rows:
         middle = y + ROW / 2
@@ -160,14 +166,25 @@ def _bars(pen: Pen, rows: list[BoxActivation], y: float, width: float) -> float:
         length = bar * min(max(row.measured, 0.0), scale) / scale
         color = style.FAINT if row.clamped else style.EXCITE
         pen.rectangle(names, middle - 4.5, max(0.8, length), 9, Paint(fill=color, opacity=0.8), 1.5)
-        if row.predicted == row.predicted and not row.clamped:
-            x = names + bar * min(max(row.predicted, 0.0), scale) / scale
-            pen.lines([(x, middle - 7.5, x, middle + 7.5)], Paint(stroke=style.INK, width=1.8))
+        if math.isfinite(row.predicted) and not row.clamped:
+            draw_tick(pen, names + bar * min(max(row.predicted, 0.0), scale) / scale, middle, 7.5)
         pen.label(width, middle, percent(row.measured), style.CAPTION_SIZE, style.INK, "end")
         y += ROW
     unchanged = names + bar / scale
     pen.lines([(unchanged, top + 1, unchanged, y - 1)], Paint(stroke=style.NODE_EDGE, width=0.8, dash=(2.0, 2.0)))
     return y
+
+
+def draw_bar(pen: Pen, x: float, y: float, length: float, height: float, color: str) -> None:
+    """Draw the bar of a probability; nothing for one that is not a number."""
+    if math.isfinite(length):
+        pen.rectangle(x, y, max(SHORTEST, length), height, Paint(fill=color), 0.8)
+
+
+def draw_tick(pen: Pen, x: float, middle: float, half: float) -> None:
+    """Draw the tick of a prediction; nothing for one that is not a number."""
+    if math.isfinite(x):
+        pen.lines([(x, middle - half, x, middle + half)], Paint(stroke=style.INK, width=1.8))
 
 
 def draw_band(pen: Pen, x: float, middle: float, bar: float, low: float, high: float) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from circuit_widget.figure.scene import style
-from circuit_widget.figure.scene.effect_scene import BARS, ROW, draw_band, draw_heading
-from circuit_widget.figure.scene.scene import Paint, Pen
+from circuit_widget.figure.scene.effect_scene import BARS, ROW, draw_band, draw_bar, draw_heading, draw_tick
+from circuit_widget.figure.scene.scene import Pen
 from circuit_widget.intervention.effect import Effect
 from circuit_widget.intervention.studies.controls import Controls
 from circuit_widget.wording.names import token_text
@@ -25,10 +25,10 @@ NUMBER = 34.0
 def output_rows(effect: Effect, when: When) -> list[int]:
     """Return the rows of `effect.tokens` that are displayed: the likeliest at that time, and in any case the answer before."""
     table = effect.tokens
-    values = table[when].tolist()
+    values = table[when].fillna(0.0).tolist()
     order = sorted(range(len(values)), key=lambda row: (-float(values[row]), row))
     displayed = [row for row in order if float(values[row]) >= LIKELY][:MOST_ROWS] or order[:1]
-    answer = int(table["before"].to_numpy().argmax())
+    answer = int(table["before"].fillna(0.0).to_numpy().argmax())
     return displayed if answer in displayed else [*displayed, answer]
 
 
@@ -57,10 +57,9 @@ def draw_outputs(
             low, _, high = controls.band(controls.values(int(token_id)))
             draw_band(pen, names, middle, bar, low, high)
         color = BARS[probability_tone(float(was), float(now))] if after else style.FAINT
-        pen.rectangle(names, middle - 4, max(0.8, bar * value), 8, Paint(fill=color), 0.8)
+        draw_bar(pen, names, middle - 4, bar * value, 8, color)
         if after:
-            tick = names + bar * float(guess)
-            pen.lines([(tick, middle - 6.5, tick, middle + 6.5)], Paint(stroke=style.INK, width=1.8))
+            draw_tick(pen, names + bar * float(guess), middle, 6.5)
             aside = width - text_width("0.00", style.CAPTION_SIZE) - 5
             pen.label(aside, middle, f"{probability(float(was))} →", style.CAPTION_SIZE, style.MUTED, "end")
         pen.label(width, middle, probability(value), style.CAPTION_SIZE, style.INK, "end", bold=True)

@@ -52,11 +52,13 @@ export function outcomeOf(snapshot: Snapshot, box: Box, effect: EffectMessage | 
   const clamped = features.every((id) => changed.has(id));
   const mark = changing.length === 0 ? null : changing.map(interventionMark).join(" ");
   const measured = features.length > 0 ? ratio(effect, features)?.measured : leftBy(changing.at(-1));
-  if (measured === undefined || !Number.isFinite(measured)) return { ...NOTHING, mark };
+  if (measured === undefined) return { ...NOTHING, mark };
+  // The mark already shows what became of a box that the intervention clamps.
+  const text = clamped && mark !== "swap" ? "" : percent(measured);
+  if (!Number.isFinite(measured)) return { ...NOTHING, text, mark };
   return {
     measured,
-    // The mark already shows what became of a box that the intervention clamps.
-    text: clamped && mark !== "swap" ? "" : percent(measured),
+    text,
     tone: ratioTone(measured),
     faded: measured < FADED_BELOW,
     mark,

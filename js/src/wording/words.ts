@@ -188,10 +188,10 @@ export function interventionWords(snapshot: Snapshot, intervention: Intervention
 
 export type Tone = "below" | "same" | "above";
 
-/** Which way a probability went. */
+/** Which way a probability went; "same" where one is not a number. */
 export function probabilityTone(before: number, after: number): Tone {
-  if (Math.abs(after - before) < VISIBLE_CHANGE) return "same";
-  return after > before ? "above" : "below";
+  if (after - before >= VISIBLE_CHANGE) return "above";
+  return before - after >= VISIBLE_CHANGE ? "below" : "same";
 }
 
 /** Which way an activation went, as a share of what it was before. */
