@@ -94,9 +94,12 @@ class FolderWriter:
             new.write(folder)
         except LoadError as error:
             remove_others(folder, manifest)
-            raise LoadError(
-                f"{error} The folder still has the examples of {n_saved:,} tokens; the same call goes on from there."
-            ) from error
+            kept = (
+                f"The folder still has the examples of {n_saved:,} tokens; the same call goes on from there."
+                if n_saved
+                else "Nothing was saved before; the same call begins again."
+            )
+            raise LoadError(f"{error} {kept}") from error
         remove_others(folder, new)
         return new
 
@@ -124,6 +127,10 @@ class FolderWriter:
                 "give another folder."
             ) from error
         except OSError as error:
+            if folder.exists() and not folder.is_dir():
+                raise LoadError(
+                    f"{quoted_path(folder)} is a file; give a folder that is new, empty, or that has examples."
+                ) from error
             raise LoadError(
                 f"Examples cannot be written to {quoted_path(folder)}: {error.strerror or error}."
             ) from error

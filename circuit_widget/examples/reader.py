@@ -206,7 +206,8 @@ def open_examples(given: object, model: LanguageModel, transcoders: TranscoderSe
         )
     if not folder.is_dir():
         raise LoadError(
-            f"examples is {quoted_path(folder)}, and there is no such folder; collect_examples(texts, folder) makes one."
+            f"examples is {quoted_path(folder)}, and there is no such folder; "
+            "collect_examples(texts, folder) makes one, as circuit-widget examples does on the command line."
         )
     manifest = read_manifest(folder)
     check_identity(manifest, identity_of(model, transcoders), folder)

@@ -141,7 +141,7 @@ def _of_file(path: Path, column: str) -> Texts:
 
 
 def _paragraphs(file: Any, skipped: Counter[str]) -> Iterator[str]:
-    """Yield the texts between empty lines; a text with bytes that are not UTF-8 is left out."""
+    """Yield the texts between empty lines, without the ends of their last lines; those that are not UTF-8 are left out."""
     waiting: list[bytes] = []
     length = 0
     while line := file.readline(LONGEST):
@@ -151,10 +151,11 @@ def _paragraphs(file: Any, skipped: Counter[str]) -> Iterator[str]:
             waiting.append(line)
             length += len(line)
         if waiting and (ends or (length >= LONGEST and line.endswith(b"\n"))):
-            yield from _decoded(b"".join(waiting), skipped)
+            text = b"".join(waiting)
+            yield from _decoded(text.rstrip(b"\r\n") if ends else text, skipped)
             waiting, length = [], 0
     if waiting:
-        yield from _decoded(b"".join(waiting), skipped)
+        yield from _decoded(b"".join(waiting).rstrip(b"\r\n"), skipped)
 
 
 def _lines(file: Any, path: Path, column: str, skipped: Counter[str]) -> Iterator[str]:
@@ -195,7 +196,9 @@ def _of_parquet(path: Path, column: str) -> Texts:
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except Exception as error:  # pyarrow raises many kinds
-        raise PromptError(f"{quoted_path(path)} is not readable as Parquet ({first_line(error)}).") from error
+        raise PromptError(
+            f"{quoted_path(path)} is not readable as Parquet ({first_line(error)}); write or copy it again."
+        ) from error
     names = file.schema_arrow.names
     if column not in names:
         listed = ", ".join(map(quoted, names[:8])) or "none"
@@ -227,4 +230,6 @@ def _groups(file: Any, path: Path, column: str) -> Iterator[list[Any]]:
     except LoadError:
         raise
     except Exception as error:
-        raise PromptError(f"{quoted_path(path)} is cut off or damaged ({first_line(error)}).") from error
+        raise PromptError(
+            f"{quoted_path(path)} is cut off or damaged ({first_line(error)}); write or copy it again."
+        ) from error

@@ -201,7 +201,8 @@ class Effect:
     def token_id(self, token: str | int) -> int:
         """Return the id of a token: its id, or its text if it is a target or among the ten most likely, before or after.
 
-        A text also finds the token with a space before it.
+        A text also finds the token with a space before it: of the two, the likelier one before the intervention, so that
+        a text is the same token whatever was changed.
 
         Raises:
             PromptError: an id outside the vocabulary, or a text that is not among those tokens.
@@ -212,10 +213,9 @@ class Effect:
                 raise PromptError(f"Token ids lie in 0 to {len(self.logits_before) - 1}; given {quoted(token)}.")
             return number
         texts = {**dict(zip(self.tokens["token_id"], self.tokens["token"], strict=True)), **self.target_tokens}
-        for spelling in (token, f" {token}"):
-            for number, text in texts.items():
-                if text == spelling:
-                    return int(number)
+        found = [int(number) for number, text in texts.items() if text in (token, f" {token}")]
+        if found:
+            return max(found, key=lambda number: float(self.logits_before[number]))
         raise PromptError(
             f"{quoted(token)} is neither a target nor among the ten most likely tokens before or after; "
             "give its id, which model.tokenize returns."

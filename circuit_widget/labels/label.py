@@ -16,6 +16,9 @@ SUITING = 0.75
 FAR_BEYOND = 2.0
 """Factor of the largest activation that a rule was made from, up to which the activation of a node shows its label."""
 
+LEAST_PRECISION = 0.5
+"""Measured precision below which a label by rule is not displayed at nodes."""
+
 LONGEST_LABEL = 200
 """Most characters of a label."""
 
@@ -135,8 +138,8 @@ class FeatureLabel:
         )
         level = -self.level if self.negative else self.level
         where = f"{'below' if self.negative else 'above'} {level:.2g}" if self.level or self.negative else "active"
-        recall = f"never {where} there" if found.recall is None else f"{found.recall:.0%} of where it is {where}"
-        return f": {named}, {recall}"
+        recall = f"and it is never {where}" if found.recall is None else f"{found.recall:.0%} of where it is {where}"
+        return f": {named}{' ' if found.recall is None else ', '}{recall}"
 
 
 def checked_label(text: object, place: Everywhere) -> str:
@@ -162,7 +165,11 @@ def suits(label: FeatureLabel, activation: float) -> bool:
     """Return whether a label is displayed at a node with this activation.
 
     The rule is of activations above the level: what a neuron does at a fraction of it has often another reason. So has
-    what is far beyond all that the rule was made from, as at the first token of a text.
+    what is far beyond all that the rule was made from, as at the first token of a text. A rule that was measured has to
+    be right for half of the tokens that it names; texts without any of these do not support it.
     """
     size = abs(activation)
-    return size >= SUITING * label.level and (label.most == 0.0 or size <= FAR_BEYOND * label.most)
+    if size < SUITING * label.level or (label.most > 0.0 and size > FAR_BEYOND * label.most):
+        return False
+    precision = 1.0 if label.accuracy is None else label.accuracy.precision
+    return precision is not None and precision >= LEAST_PRECISION

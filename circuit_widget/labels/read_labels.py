@@ -21,6 +21,7 @@ from circuit_widget.graph.formats.viewer_nodes import LARGEST_INDEX, MOST_LAYERS
 from circuit_widget.graph.formats.viewer_view import named_labels, nodes_by_name
 from circuit_widget.nodes import Everywhere, NodeKind
 from circuit_widget.system.paths import quoted_path, require_path
+from circuit_widget.system.warning import warn
 
 MOST_OF_A_GRAPH = 1 << 30
 """Most bytes of a graph file."""
@@ -32,7 +33,7 @@ def read_labels(path: str | os.PathLike[str]) -> PublishedLabels:
     Of a graph (.json) these are its `clerps`, written by whoever saved it, and otherwise the labels of its nodes, each for
     the sign of the node's activation. An export is a file of JSON lines (.jsonl, .jsonl.gz) or a folder of them, of one set
     of sources; of several explanations of one feature the first counts. Labels are one line of at most 200 characters. What
-    is left out is counted in a CircuitWidgetWarning.
+    is left out is counted in a CircuitWidgetWarning; another one says so if no feature has a label.
 
     Raises:
         LoadError: the file or folder cannot be read, or has explanations of several sets; names file and line.
@@ -41,14 +42,20 @@ def read_labels(path: str | os.PathLike[str]) -> PublishedLabels:
     files = files_of(given) if given.exists() else []
     files = [file for file in files if file.parent.name == "explanations"] or files
     if files:
-        return read_explanations(given, files)
+        return _not_empty(read_explanations(given, files), given)
     if given.is_file():
         left_out: Counter[str] = Counter()
-        return first_of_each(_of_graph(given, left_out), left_out, given)
+        return _not_empty(first_of_each(_of_graph(given, left_out), left_out, given), given)
     raise LoadError(
         f"There are no labels in {quoted_path(given)}; expected the .json of a graph, or a .jsonl or .jsonl.gz file of "
         "Neuronpedia's explanations, or a folder of them."
     )
+
+
+def _not_empty(labels: PublishedLabels, path: Path) -> PublishedLabels:
+    if not labels and not labels.negative:
+        warn(f"No feature has a label in {quoted_path(path)}.")
+    return labels
 
 
 def _of_graph(path: Path, left_out: Counter[str]) -> Iterator[PublishedLabel]:

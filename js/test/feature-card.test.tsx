@@ -170,6 +170,15 @@ describe("a feature's card", () => {
     expect(get(imported, "card-label").textContent).toBe("label “<b>Texas” · imported: a.json");
   });
 
+  it("explains a label that was measured on this prompt, also where there is no card", async () => {
+    const labels = { "1_8_4": "here: +Austin −the" };
+    const { root, model } = inspector("1_8_4", { circuit: { ...CIRCUIT, labels } });
+    await eventually(() => expect(model.sent.length).toBe(1));
+    expect(get(root, "card-local-label").textContent).toContain("makes tokens with + likelier");
+    const other = inspector("1_8_4");
+    expect(other.root.querySelector("[data-test=card-local-label]")).toBeNull();
+  });
+
   it("shows no origin of a label that the user typed", async () => {
     const { root, model } = inspector("1_8_4", { circuit: { ...CIRCUIT, labels: { "1_8_4": "mine" } } });
     await eventually(() => expect(model.sent.length).toBe(1));

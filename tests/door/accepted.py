@@ -206,6 +206,7 @@ ACCEPTED: dict[str, frozenset[str]] = {
     # Of a figure.
     "fonts": EMPTY,
     "font": NONE,
+    "dpi": ONE | {"1.5", "numpy 0.5"},
     "Figure.latex.file": NOTHING,
     "Figure.latex.caption": FLAG | ANY_TEXT,
     "Figure.latex.label": NONE | TEXT,

@@ -144,6 +144,25 @@ def test_a_full_disk_leaves_what_was_there(copied: Path, monkeypatch: pytest.Mon
     assert sorted(path.name for path in copied.iterdir()) == names
 
 
+def test_a_disk_that_is_full_from_the_beginning_leaves_no_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(_: object, path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(folders, "write_layer", fill)
+    with pytest.raises(LoadError, match=r"No space left.* Nothing was saved before; the same call begins again"):
+        tiny_model().collect_examples(random_texts(2), tmp_path / "new", progress=False)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(LoadError, match="file is a file; give a folder that is new"):
+        tiny_model().collect_examples(random_texts(2), tmp_path / "file", progress=False)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_truncated_file_is_named(copied: Path) -> None:
     path = read_manifest(copied).file_of(copied, 1)
     path.write_bytes(path.read_bytes()[:-40])

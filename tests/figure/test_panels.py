@@ -263,3 +263,23 @@ def test_a_name_that_fits_its_box_fits_it_in_small_text_too() -> None:
     assert min(item.size for item in figure.scene.items if isinstance(item, Label)) < 10, "of boxes made smaller"
     assert found.count("capital") > 2, "in the prompt, and in each panel as a group and as a token"
     assert not [text for text in found if text.endswith("…")]
+
+
+@pytest.mark.parametrize("width", [5.5, 6.75, 9.0])
+def test_circuits_of_different_prompts_have_groups_of_one_name_at_one_place(width: float) -> None:
+    other = dallas(
+        ("<bos>", "the", "capital", "of", "the", "state", "containing", "Oakland", "is"),
+        ("Sacramento", "Fresno", "California"),
+    )
+    circuit = (
+        CIRCUIT.ungroup("say Austin").group("say Sacramento", CIRCUIT.supernode("say Austin").nodes).ungroup("capital")
+    )
+    figure = panels([(GRAPH, CIRCUIT), (other, circuit)], 2, width)
+    bold = [one for one in figure.scene.items if isinstance(one, Label) and one.bold and one.anchor == "middle"]
+    half = figure.scene.width / 2
+    left, right = ({one.text: (one.x, one.y) for one in bold if (one.x > half) == side} for side in (False, True))
+    shared = left.keys() & right.keys()
+    assert shared == {"Texas", "Dallas", "of → name", "say Texas"}
+    assert len({(round(right[name][0] - left[name][0], 3), right[name][1] - left[name][1]) for name in shared}) == 1
+    assert {"capital", "say Austin"} <= left.keys()
+    assert not conflicts(figure.scene)

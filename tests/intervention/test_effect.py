@@ -92,6 +92,23 @@ def test_ranks_count_from_one_and_ties_share_one(effect: Effect) -> None:
     assert effect.probability(likeliest["token"]) == pytest.approx((likeliest["before"], likeliest["after"]))
 
 
+@pytest.mark.parametrize("spellings", [(" Paris", "Paris"), ("Paris", " Paris")])
+@pytest.mark.parametrize("after", [-9.0, 9.0])
+def test_a_text_is_the_same_token_whatever_was_changed(
+    effect: Effect, after: float, spellings: tuple[str, str]
+) -> None:
+    """Of the spellings with and without a space, it is the likelier one before, as it is for targets."""
+    first, second, *others = effect.graph.targets
+    targets = (replace(first, token=spellings[0]), replace(second, token=spellings[1]), *others)
+    before, changed = effect.logits_before.copy(), effect.logits_after.copy()
+    before[[first.token_id, second.token_id]] = 3.0, 1.0
+    changed[second.token_id] = after
+    graph = replace(effect.graph, targets=targets)
+    spelt = replace(effect, graph=graph, logits_before=before, logits_after=changed)
+    assert spelt.token_id("Paris") == first.token_id
+    assert spelt.token_id(" Paris") == (first if spellings[0] == " Paris" else second).token_id
+
+
 @pytest.mark.parametrize(
     ("token", "message"),
     [("nowhere", "'nowhere' is neither a target nor among"), (-1, "Token ids lie in 0 to 205; given -1"), (206, "206")],

@@ -160,6 +160,13 @@ def test_a_malformed_graph_is_refused(tmp_path: Path, content: str, message: str
         cw.read_labels(path)
 
 
+def test_a_graph_whose_outputs_alone_have_labels_gives_a_warning(tmp_path: Path) -> None:
+    graph: dict[str, Any] = {"metadata": {}, "nodes": []}
+    (tmp_path / "graph.json").write_text(json.dumps(graph))
+    with pytest.warns(CircuitWidgetWarning, match="No feature has a label in .*graph.json"):
+        assert len(cw.read_labels(tmp_path / "graph.json")) == 0
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"There are no labels in .*none\.json; expected the \.json of a graph"):
         cw.read_labels(tmp_path / "none.json")

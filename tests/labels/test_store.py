@@ -53,7 +53,7 @@ def test_a_label_takes_the_place_of_one_of_the_same_kind() -> None:
         ),
         (
             FeatureLabel(1, 3, "a", RULE, accuracy=Accuracy(1, 0, 0)),
-            "by rule: 0% of 1 token that it names, never active there",
+            "by rule: 0% of 1 token that it names and it is never active",
         ),
         (
             FeatureLabel(1, 3, "a", RULE, negative=True, accuracy=Accuracy(4, 2, 4), level=1.25),
@@ -147,3 +147,15 @@ def test_a_rule_suits_what_it_was_made_from(activation: float, suiting: bool) ->
     label = FeatureLabel(0, 3, "Paris", LabelKind.RULE, level=2.0, most=3.0)
     assert suits(label, activation) is suiting
     assert suits(FeatureLabel(0, 3, "Paris", LabelKind.WRITTEN, "me"), activation)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "suiting"),
+    [(None, True), (Accuracy(10, 5, 90), True), (Accuracy(10, 4, 4), False), (Accuracy(0, 0, 3), False)],
+)
+def test_a_rule_that_measured_badly_or_without_evidence_is_not_displayed_at_nodes(
+    accuracy: Accuracy | None, suiting: bool
+) -> None:
+    label = FeatureLabel(0, 3, "Paris", LabelKind.RULE, accuracy=accuracy, level=2.0, most=3.0)
+    assert suits(label, 2.5) is suiting
+    assert suits(label, 1.4) is False

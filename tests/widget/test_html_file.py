@@ -264,6 +264,29 @@ def test_cards_are_those_a_reader_sees_first_and_end_at_their_budget() -> None:
         content_of(state, silent, lambda: True)
 
 
+class ShortCards(Cards):
+    """A model that knows no examples."""
+
+    def feature_card(self, layer: int, feature: int) -> FeatureCard:
+        """Return a card without examples."""
+        self.made += 1
+        return FeatureCard(layer, feature, "Texas", 0.01, 9.0, (), (), ())
+
+
+def test_a_label_of_a_weak_node_has_a_card_that_says_where_it_is_from() -> None:
+    graph = large_graph(600)
+    order = [graph.node_ids[place] for place in np.argsort(-graph.influence[: graph.n_features])]
+    weak = order[MOST_CARDS + 50]
+    labelled = graph.with_labels({weak: "Texas"})
+    cards = [
+        {card.node for card in content_of(WidgetState(one, ShortCards(), Circuit()), silent, never).cards}
+        for one in (graph, labelled)
+    ]
+    assert [len(some) for some in cards] == [MOST_CARDS, MOST_CARDS]
+    assert [weak in some for some in cards] == [False, True]
+    assert order[0] in cards[1]
+
+
 def test_without_a_model_every_feature_has_the_card_that_the_widget_has() -> None:
     content = content_of(WidgetState(small_graph(), None, Circuit()), silent, never)
     assert len(content.cards) == len([node for node in content.cards if node.frequency is None]) == 16

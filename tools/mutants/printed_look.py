@@ -49,6 +49,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         ("tests/figure/test_outcome.py",),
     ),
     Mutation(
+        "circuits of different prompts have a layout each",
+        SCENE + "panels_scene.py",
+        "return _aligned(panels, pictures, width)",
+        "return pictures",
+        ("tests/figure/test_panels.py",),
+    ),
+    Mutation(
         "text of a figure is a command of LaTeX",
         "circuit_widget/figure/output/tikz.py",
         "ESCAPES[character] if character in ESCAPES else _plain(character)",

@@ -56,7 +56,7 @@ def circuit_pictures(
     described = _described(graph, circuit, pictures[0].boxes, pictures[0].names, pictures[0].kinds)
     brought = [[box for some in _as_rows(graph, described, picture) for box in some] for picture in pictures]
     rows = list(dict.fromkeys(box for some in brought for box in some))
-    height, layout = _fitting([*described, *rows], width, bool(circuit.positions))
+    height, layout = fitting([*described, *rows], width, bool(circuit.positions))
     own, others = layout.boxes[: len(described)], dict(zip(rows, layout.boxes[len(described) :], strict=True))
     found = []
     for picture, boxes in zip(pictures, brought, strict=True):
@@ -111,7 +111,13 @@ def circuit_picture(
     return _arranged(picture, graph, described, bool(circuit.positions))
 
 
-def _fitting(
+def rows_of_boxes(graph: Graph, circuit: Circuit, picture: CircuitPicture) -> tuple[list[LayoutBox], list[LayoutBox]]:
+    """Return the boxes of a picture as the layout takes them: those of its circuit, and those that its effect brings in."""
+    described = _described(graph, circuit, picture.boxes, picture.names, picture.kinds)
+    return described, [box for some in _as_rows(graph, described, picture) for box in some]
+
+
+def fitting(
     described: Sequence[LayoutBox], width: float, stored: bool, least: float = 0.0, text: float = BOX_TEXT
 ) -> tuple[float, CircuitLayout]:
     """Return the least height, from `least` on, in which text has the size `text` where the width allows it, and the layout."""
@@ -140,7 +146,7 @@ def _arranged(picture: CircuitPicture, graph: Graph, described: Sequence[LayoutB
     A swapped-in box is in the row of its own wherever that can be. Where something is covered in all of these, the picture
     becomes higher.
     """
-    height, layout = _fitting(described, picture.width, stored, text=picture.text)
+    height, layout = fitting(described, picture.width, stored, text=picture.text)
     plain = _placed(replace(picture, layout=layout, height=height))
     if covered(plain) == 0 and _is_beside_its_own(plain):
         return plain
@@ -186,7 +192,7 @@ def _in_rows(
     least: float = 0.0,
 ) -> CircuitPicture:
     """Return the picture with these boxes as part of the rows: the swapped-in one, then all new answers or none of them."""
-    height, layout = _fitting([*described, *brought], picture.width, stored, least, picture.text)
+    height, layout = fitting([*described, *brought], picture.width, stored, least, picture.text)
     own, others = layout.boxes[: len(described)], layout.boxes[len(described) :]
     swapped_in = None if picture.injected is None else others[0]
     arranged = replace(picture, layout=CircuitLayout(own, layout.text_size), height=height, injected_box=swapped_in)

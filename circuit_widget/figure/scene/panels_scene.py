@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from circuit_widget.circuit.circuit import Circuit
 from circuit_widget.figure.scene import style
+from circuit_widget.figure.scene.alignment import aligned
 from circuit_widget.figure.scene.arrangement import circuit_pictures
 from circuit_widget.figure.scene.circuit_picture import CircuitPicture
 from circuit_widget.figure.scene.circuit_scene import draw_circuit
@@ -101,7 +102,7 @@ def compose_panels(panels: Sequence[FigurePanel], columns: int, width: float, ti
 
 
 def shared_pictures(panels: Sequence[FigurePanel], width: float) -> list[CircuitPicture | None]:
-    """Return the picture of each panel's circuit, None where it has none: equal circuits of a graph at equal places."""
+    """Return the picture of each panel's circuit, None where it has none: boxes that are alike at equal places."""
     pictures: list[CircuitPicture | None] = [None] * len(panels)
     for at, panel in enumerate(panels):
         if pictures[at] is not None or not _is_circuit(panel):
@@ -114,7 +115,23 @@ def shared_pictures(panels: Sequence[FigurePanel], width: float) -> list[Circuit
         effects = [panels[other].effect for other in alike]
         for other, picture in zip(alike, circuit_pictures(panel.graph, panel.circuit, effects, width), strict=True):
             pictures[other] = picture
-    return pictures
+    return _aligned(panels, pictures, width)
+
+
+def _aligned(
+    panels: Sequence[FigurePanel], pictures: list[CircuitPicture | None], width: float
+) -> list[CircuitPicture | None]:
+    """Return the pictures, those of several graphs in one layout where their circuits have groups of the same names."""
+    drawn = [at for at, picture in enumerate(pictures) if picture is not None]
+    if len({id(panels[at].graph) for at in drawn}) < 2:
+        return pictures
+    names = [{group.name for group in panels[at].circuit.supernodes} for at in drawn]
+    if not set.intersection(*names):
+        return pictures
+    found = [picture for picture in pictures if picture is not None]
+    together = aligned([panels[at].graph for at in drawn], [panels[at].circuit for at in drawn], found, width)
+    placed = dict(zip(drawn, together, strict=True))
+    return [placed.get(at) for at in range(len(pictures))]
 
 
 def _cutoff_entries(pictures: Sequence[CircuitPicture | None]) -> list[Entry]:

@@ -118,7 +118,7 @@ def _cards(
 
 
 def _by_interest(state: WidgetState, sent: frozenset[str]) -> list[int]:
-    """Return the features of the file: those of the circuit, selected ones, visible ones, then the most influential."""
+    """Return the features of the file: those of the circuit, selected ones, visible ones, labelled ones, then the others."""
     graph = state.graph
     known = [node for node in (*state.selected, *_circuit_nodes(state)) if graph.find(node) is not None]
     first = [graph.index(node) for node in known]
@@ -126,7 +126,8 @@ def _by_interest(state: WidgetState, sent: frozenset[str]) -> list[int]:
     unfiltered = replace(state.circuit, filters=Filters())
     visible = sorted(visible_graph(graph, unfiltered).nodes.tolist(), key=lambda node: -graph.influence[node])
     others = sorted((graph.index(node) for node in sent), key=lambda node: -graph.influence[node])
-    return [node for node in dict.fromkeys([*first, *visible, *others]) if node < graph.n_features]
+    labelled = [node for node in others if graph.node_ids[node] in graph.labels]
+    return [node for node in dict.fromkeys([*first, *visible, *labelled, *others]) if node < graph.n_features]
 
 
 def _circuit_nodes(state: WidgetState) -> list[str]:

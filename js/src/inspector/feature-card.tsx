@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { AT_FIRST_TOKENS } from "../core/constants";
+import { LOCAL_LABEL } from "../layout/constants";
 import type { Card, NodeId } from "../messages/types";
 import type { Store } from "../store/store";
 import { printable } from "../text/width";
@@ -33,14 +34,32 @@ export function FeatureCard({ store, id }: { store: Store; id: NodeId }) {
     };
   }, [store, id]);
 
-  if (state !== "loading" && "card" in state) return <Ready store={store} id={id} card={state.card} />;
   return (
-    <section aria-busy={state === "loading"}>
-      <h3>fires on</h3>
-      <p class="none" data-test="card-status">
-        {state === "loading" ? "looking up its examples …" : state.failed}
-      </p>
-    </section>
+    <>
+      <LocalOrigin store={store} id={id} />
+      {state !== "loading" && "card" in state ? (
+        <Ready store={store} id={id} card={state.card} />
+      ) : (
+        <section aria-busy={state === "loading"}>
+          <h3>fires on</h3>
+          <p class="none" data-test="card-status">
+            {state === "loading" ? "looking up its examples …" : state.failed}
+          </p>
+        </section>
+      )}
+    </>
+  );
+}
+
+/** What a label that begins with "here: " means. */
+function LocalOrigin({ store, id }: { store: Store; id: NodeId }) {
+  const { circuit, snapshot } = store;
+  const label = circuit.value.labels[id] ?? snapshot.labels.get(snapshot.index.get(id) ?? -1);
+  if (!label?.startsWith(LOCAL_LABEL)) return null;
+  return (
+    <p class="origin" data-test="card-local-label">
+      measured on this prompt by ablating this node alone: it makes tokens with + likelier, and those with − less likely
+    </p>
   );
 }
 
