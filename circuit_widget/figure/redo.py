@@ -99,6 +99,7 @@ def redo(
     """
     exact = truth_value(exact, "exact", FigureError)
     check_choice(model, transcoders)
+    fonts = chosen_folders(fonts)
     target = None if output is None else require_path(output, FigureError)
     if target is not None:
         _ending(target)
@@ -330,7 +331,7 @@ def _compare(original: Original, figure: Figure, fonts: Fonts, exact: bool) -> N
     after: Any = json.loads(recipe_text(Path(f"figure{original.ending}"), content))
     place = difference(before, after, "")
     why = (
-        "its recipe is the same, so the file was changed after it was made"
+        "its recipe is the same, so the file was changed after it was made, or drawn by another build of this version"
         if place is None
         else f"of its recipe, {one_line(place, 300)}"
     )
