@@ -120,9 +120,9 @@ def test_a_graph_without_edges_has_all_boxes_and_no_edge_is_claimed(part: Part) 
     assert not {"excites", "inhibits"} & found
     assert not [text for text in found if ": edges from" in text]
     if part in ("map", "both"):
-        held = sum(len(box.nodes) for box in CIRCUIT.boxes() if box.name is not None)
+        grouped = sum(len(box.nodes) for box in CIRCUIT.boxes() if box.name is not None)
         drawn = next(text for text in found if text.endswith(f" of {graph.n_nodes} nodes"))
-        assert int(drawn.split()[0]) >= held, "what is in a group is displayed whatever its influence"
+        assert int(drawn.split()[0]) >= grouped, "what is in a group is displayed whatever its influence"
 
 
 @pytest.mark.parametrize(("width", "part"), [(3.25, "circuit"), (5.5, "both"), (6.75, "intervention")])
@@ -194,7 +194,7 @@ def test_numbers_that_are_not_finite_are_dashes_without_bars_or_colour(column: s
         assert {"42%", "18%", "0.91 → 0.04"} <= set(found)
         return
     assert {"before": "– → 0.04", "after": "0.91 → –"}[column] in found
-    assert found.count("–") >= 4, "beside each group that has activations and is not held"
+    assert found.count("–") >= 4, "beside each group that has activations and is not clamped"
     assert not {item.color for item in labels if "–" in item.text} & {style.INHIBIT, style.EXCITE}
     assert "below 30% of before" not in found, "nothing is faded for what is not known"
 
