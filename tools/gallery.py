@@ -12,6 +12,8 @@ from circuit_widget.demo.groups import capital_features, state_features
 from tests.real.smollm2 import model_directory
 
 FOLDER = Path(__file__).parents[1] / "docs" / "gallery"
+FONT = "Inter"
+"""Goes along in the file: pages show pictures in the fonts of the reader's machine, which are wider."""
 WIDTH = 6.75
 
 OPPOSITES = {
@@ -35,21 +37,24 @@ def dallas(model: cw.ReplacementModel) -> cw.Figure:
         .pin([*ends, *_texts(graph, "logit", "Austin")])
     )
     swap = cw.SwapIn(texas, "the capital of the state containing Oakland is")
-    return graph.figure(circuit, model.controls(graph, swap), part="intervention", width=WIDTH)
+    return graph.figure(circuit, model.controls(graph, swap), part="intervention", width=WIDTH, font=FONT)
 
 
 def opposites(model: cw.ReplacementModel) -> cw.Figure:
     """The circuits that are proposed for one question in three languages."""
     graphs = {language: model.trace(prompt) for language, prompt in OPPOSITES.items()}
     return cw.panels(
-        {name: (graph, _proposed(graph).cut_edges(0.1)) for name, graph in graphs.items()}, columns=3, width=WIDTH
+        {name: (graph, _proposed(graph).cut_edges(0.1)) for name, graph in graphs.items()},
+        columns=3,
+        width=WIDTH,
+        font=FONT,
     )
 
 
 def addition(model: cw.ReplacementModel) -> cw.Figure:
     """The map of a sum and the circuit that is proposed for it."""
     graph = model.trace("3 + 4 =")
-    return graph.figure(_proposed(graph), width=WIDTH)
+    return graph.figure(_proposed(graph), width=WIDTH, font=FONT)
 
 
 def paris(model: cw.ReplacementModel) -> cw.Figure:
@@ -66,14 +71,14 @@ def paris(model: cw.ReplacementModel) -> cw.Figure:
         .cut_edges(0.01)
     )
     controls = model.controls(graph, cw.Ablate(circuit.supernode("capital").nodes))
-    return graph.figure(circuit, controls, part="intervention", width=WIDTH)
+    return graph.figure(circuit, controls, part="intervention", width=WIDTH, font=FONT)
 
 
 def published(file: Path) -> cw.Figure:
     """The map of a graph that somebody published, with the groups on it if there are any."""
     graph = cw.open(file)
     circuit = cw.Circuit.load(file)
-    return graph.figure(circuit if circuit.boxes() else None, width=WIDTH)
+    return graph.figure(circuit if circuit.boxes() else None, width=WIDTH, font=FONT)
 
 
 def _proposed(graph: cw.Graph) -> cw.Circuit:

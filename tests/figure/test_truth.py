@@ -1,6 +1,7 @@
 """What a figure's marks say follows from the numbers: colour, dash, arrowhead, width, fading, words before and after."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,16 @@ def test_nodes_of_the_map_fade_as_their_activation_falls() -> None:
         assert shape.paint.stroke in (hues.get(GRAPH.node_ids[node], style.NODE_EDGE), style.INK)
         opacities.add(round(shape.paint.opacity, 2))
     assert {0.18, 0.5, 0.6, 1.0} <= opacities
+
+
+def test_errors_of_the_map_are_fainter_than_features() -> None:
+    items, visible, layout = drawn_map(replace(CIRCUIT, node_threshold=1.0), None)
+    errors = [at for at, node in enumerate(visible.nodes) if GRAPH.node_kinds[node] == "error"]
+    assert errors
+    for at in errors:
+        top = (layout.x[at], layout.y[at] - layout.radius[at])
+        shapes = [item for item in items if isinstance(item, Polygon) and top in item.points and item.paint.stroke]
+        assert [shape.paint.opacity for shape in shapes] == [presence(None, int(visible.nodes[at]))]
 
 
 def test_answers_of_the_map_say_before_and_then_after() -> None:

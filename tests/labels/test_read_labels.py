@@ -97,6 +97,12 @@ def test_older_files_have_decimal_numbers(tmp_path: Path) -> None:
         cw.read_labels(graph(tmp_path, nodes))
 
 
+def test_a_number_that_begins_with_another_layer_is_no_decimal_number(tmp_path: Path) -> None:
+    path = tmp_path / "graph.json"
+    path.write_text(json.dumps({"nodes": [node(2, 7, 3, 100_009, "of the name")]}))
+    assert dict(cw.read_labels(path)) == {cw.Everywhere(2, 7): "of the name"}
+
+
 def test_labels_are_those_of_the_features_that_the_graph_has(tmp_path: Path) -> None:
     """The number 5 of layer 0 is feature 2 as a pair and feature 5 by digits: its other nodes or its name decide."""
     nodes = [node(0, 5, 3, 5, "five")]
@@ -150,6 +156,10 @@ def test_explanations_of_two_sets_are_refused(tmp_path: Path) -> None:
         (
             json.dumps({"nodes": [{**node(0, 1, 0, 5), "layer": "x"}], "metadata": {"schema_version": 1}}),
             r"nodes\[0\]\.layer is 'x', expected a whole number",
+        ),
+        (
+            json.dumps({"nodes": [node(3, 57794, 3, 1670217704)], "metadata": {"schema_version": 1}}),
+            r"nodes\[0\]\.feature is 1670217704, which encodes feature 57794 of layer 1, but its layer is '3'",
         ),
     ],
 )
