@@ -191,10 +191,10 @@ def test_errors_of_the_map_are_fainter_than_features() -> None:
     items, visible, layout = drawn_map(replace(CIRCUIT, node_threshold=1.0), None)
     errors = [at for at, node in enumerate(visible.nodes) if GRAPH.node_kinds[node] == "error"]
     assert errors
+    diamonds = [item for item in items if isinstance(item, Polygon) and len(item.points) == 4 and item.paint.stroke]
     for at in errors:
-        top = (layout.x[at], layout.y[at] - layout.radius[at])
-        shapes = [item for item in items if isinstance(item, Polygon) and top in item.points and item.paint.stroke]
-        assert [shape.paint.opacity for shape in shapes] == [presence(None, int(visible.nodes[at]))]
+        here = [one for one in diamonds if one.points[0][0] == layout.x[at] and one.points[1][1] == layout.y[at]]
+        assert [shape.paint.opacity for shape in here] == [presence(None, int(visible.nodes[at]))]
 
 
 def test_answers_of_the_map_say_before_and_then_after() -> None:
