@@ -132,7 +132,7 @@ def test_a_lone_half_of_a_pair_is_a_sign_in_every_format(tmp_path: Path) -> None
 
 
 def names_in(reader: pypdf.PdfReader) -> Iterator[str]:
-    """The keys of every dictionary in the file that contain something: typst 0.13 gives a page an empty list of annotations."""
+    """The keys of every dictionary in the file that contain something: some versions of typst give a page an empty list of annotations."""
     size: Any = reader.trailer["/Size"]
     for number in range(1, int(size)):
         try:
