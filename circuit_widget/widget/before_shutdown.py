@@ -39,7 +39,10 @@ def draw_before_shutdown(kernel: Any, pictures: Iterable[LastPicture]) -> None:
     shut_down: Callable[[bool], Any] = kernel.do_shutdown
 
     def draw_and_shut_down(restart: bool) -> Any:
-        finish_and_send(pictures, kernel.iopub_thread)
+        try:
+            finish_and_send(pictures, kernel.iopub_thread)
+        except Exception as error:  # whatever a picture fails at, the kernel has to end
+            kernel.log.warning("The last pictures of the widgets were not drawn: %s", error)
         return shut_down(restart)
 
     kernel.do_shutdown = draw_and_shut_down

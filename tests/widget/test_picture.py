@@ -1,6 +1,7 @@
 """Pictures for those who export one, and for those who open the notebook where no widget can run."""
 
 import html
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from circuit_widget.errors import CircuitWidgetWarning, FigureError
 from circuit_widget.graph import PromptToken
 from circuit_widget.widget import before_shutdown, saved_picture
-from circuit_widget.widget.before_shutdown import finish_and_send
+from circuit_widget.widget.before_shutdown import draw_before_shutdown, finish_and_send
 from circuit_widget.widget.picture_output import MARK, OLDER, picture_of
 from circuit_widget.widget.saved_picture import SavedPicture
 from circuit_widget.widget.widget import CircuitWidget
@@ -280,6 +281,24 @@ def test_a_picture_for_which_there_is_no_time_before_the_kernel_ends_says_that_i
     assert f"<p>{OLDER}</p>" in published.last["text/html"]
     assert published.last["text/plain"] == f"{OLDER} {before['text/plain']}"
     assert published.last["image image/png"] == before["image image/png"]
+
+
+def test_a_kernel_ends_whatever_a_picture_fails_at(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def end(self, timeout: float) -> None:
+            raise RuntimeError("no socket")
+
+    class Kernel:
+        iopub_thread = Sender()
+        log = logging.getLogger("kernel")
+
+        def do_shutdown(self, restart: bool) -> str:
+            return f"ended, restart {restart}"
+
+    kernel = Kernel()
+    draw_before_shutdown(kernel, [Broken()])
+    assert kernel.do_shutdown(True) == "ended, restart True"
+    assert "The last pictures of the widgets were not drawn: no socket" in caplog.text
 
 
 def test_a_page_that_asks_gets_the_newest_picture_with_the_number_it_has(show: Open) -> None:
