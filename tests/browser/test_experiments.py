@@ -90,6 +90,8 @@ def test_a_sweep_of_pairs_lists_every_box_and_pair(dallas: WidgetView) -> None:
     dallas.part("sweep-run").click()
     dallas.part("sweep", done="6", total="6").wait_for()
     names = [str(row.get_attribute("data-name")) for row in dallas.part("sweep-row").all()]
+    # The page has the last row before the kernel has the whole study.
+    dallas.notebook.wait_until("widget.study is not None")
     assert names == dallas.notebook.python("list(widget.study['labels'])")
     assert "Texas + capital" in names
     dallas.notebook.tell(
