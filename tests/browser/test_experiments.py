@@ -60,6 +60,7 @@ def test_a_sweep_fills_in_and_is_what_python_measures(dallas: WidgetView) -> Non
     dallas.part("sweep", done="21", total="21").wait_for()
     dallas.notebook.tell("nodes = widget.circuit.supernode('Texas').nodes; sweep = model.sweep(graph, nodes)")
     measured = dallas.notebook.python("[effect.probability(graph.targets[0].token_id)[1] for effect in sweep.effects]")
+    dallas.notebook.wait_until("widget.study is not None")
     (kept,) = dallas.notebook.python("[token for token in widget.study['tokens'] if token['token'] == 'Austin']")
     assert kept["probability"] == pytest.approx(measured, abs=1e-5)
     points = dallas.part("plot-line", name="Austin").locator("circle")
@@ -73,6 +74,7 @@ def test_a_point_of_a_sweep_runs_its_experiment(dallas: WidgetView) -> None:
     dallas.notebook.tell("widget.sweep('Texas')")
     dallas.open("sweep")
     points = dallas.part("plot-line", name="Austin").locator("circle")
+    dallas.notebook.wait_until("widget.study is not None")
     (place,) = dallas.notebook.python("[place for place, factor in enumerate(widget.study['values']) if factor == 2]")
     points.nth(place).click()
     dallas.wait_for_effect_after(None)
@@ -166,6 +168,7 @@ def test_a_text_under_intervention_grows_and_marks_what_differs(dallas: WidgetVi
     )
     assert texts(dallas) == [list(zip(*text, strict=True)) for text in python]
     assert texts(dallas)[0][0] == ("Austin", True)
+    dallas.notebook.wait_until("widget.study is not None")
     assert dallas.notebook.python("[token['token'] for token in widget.study['steered']]") == python[1][0]
 
 
@@ -186,6 +189,7 @@ def test_a_seed_draws_the_same_text_again_and_new_tokens_are_steered_too(dallas:
     )
     python = dallas.notebook.python("[[token.text for token in one.sampled] for one in (made.unsteered, made.steered)]")
     assert [[token for token, _ in text] for text in first] == python
+    dallas.notebook.wait_until("widget.study is not None")
     assert dallas.notebook.python("widget.study['new_tokens']")
 
 
@@ -209,6 +213,7 @@ def test_a_validation_shows_the_correlation_that_python_finds(dallas: WidgetView
     found = dallas.notebook.python("graph.validate(widget.circuit).spearman")
     row = dallas.part("agreement", of="feature", part="all").locator(".number")
     assert float(row.nth(1).inner_text().replace("−", "-")) == pytest.approx(found, abs=0.006)
+    dallas.notebook.wait_until("widget.study is not None")
     assert dallas.notebook.python("widget.study['agreement'][0]['spearman']") == pytest.approx(found, abs=1e-6)
     pairs = dallas.notebook.python("sum(pair['of'] == 'feature' for pair in widget.study['pairs'])")
     assert dallas.part("scatter").locator("circle").count() == pairs
