@@ -17,7 +17,7 @@ from circuit_widget.figure.output.html import write_html
 from circuit_widget.figure.output.latex import caption_of, write_latex
 from circuit_widget.figure.output.pdf import write_pdf
 from circuit_widget.figure.output.png import write_png
-from circuit_widget.figure.output.recipe import read_recipe, write_recipe
+from circuit_widget.figure.output.recipe_in_file import read_recipe, write_recipe
 from circuit_widget.figure.output.svg import texts_of, write_svg
 from circuit_widget.figure.output.tikz import write_tikz
 from circuit_widget.figure.recipe.making import make_recipe

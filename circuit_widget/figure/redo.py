@@ -18,7 +18,7 @@ from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure, Fonts, make_figure
 from circuit_widget.figure.output.chosen_font import ChosenFont, same_font
 from circuit_widget.figure.output.fonts import chosen_folders
-from circuit_widget.figure.output.recipe import BESIDE, PICTURE, recipe_text
+from circuit_widget.figure.output.recipe_in_file import BESIDE, PICTURE, recipe_text
 from circuit_widget.figure.output.typeset import typst_version
 from circuit_widget.figure.panels import figure_of_panels
 from circuit_widget.figure.recipe.recipe import (

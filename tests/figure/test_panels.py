@@ -9,7 +9,7 @@ import pytest
 import circuit_widget as cw
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure
-from circuit_widget.figure.output.recipe import read_recipe
+from circuit_widget.figure.output.recipe_in_file import read_recipe
 from circuit_widget.figure.panels import panels
 from circuit_widget.figure.scene import style
 from circuit_widget.figure.scene.plot_scene import PlotScale, ticks

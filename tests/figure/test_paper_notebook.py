@@ -8,7 +8,7 @@ import nbformat
 import pypdf
 from nbclient import NotebookClient
 
-from circuit_widget.figure.output.recipe import read_recipe
+from circuit_widget.figure.output.recipe_in_file import read_recipe
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "paper_figure.ipynb"
 

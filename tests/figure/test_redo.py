@@ -14,7 +14,7 @@ import circuit_widget as cw
 from circuit_widget.errors import CircuitWidgetError, CircuitWidgetWarning, FigureError, LoadError
 from circuit_widget.figure.figure import Figure
 from circuit_widget.figure.output.fonts import FONTS
-from circuit_widget.figure.output.recipe import recipe_text
+from circuit_widget.figure.output.recipe_in_file import recipe_text
 from circuit_widget.figure.recipe.recipe import read
 from tests.figure.graphs import circuit_of_dallas, dallas, texas_ablated
 

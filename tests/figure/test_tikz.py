@@ -9,7 +9,7 @@ import pytest
 
 from circuit_widget.errors import FigureError
 from circuit_widget.figure.figure import Figure, make_figure
-from circuit_widget.figure.output.recipe import read_recipe
+from circuit_widget.figure.output.recipe_in_file import read_recipe
 from circuit_widget.figure.output.tikz import ESCAPES, escaped
 from circuit_widget.figure.scene.scene import Circle, Curves, Label, Lines, Polygon, Rectangle
 from tests.figure.graphs import (

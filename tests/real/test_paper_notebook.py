@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from circuit_widget.figure.output.recipe import read_recipe
+from circuit_widget.figure.output.recipe_in_file import read_recipe
 from tests.figure.test_paper_notebook import executed, page_of
 
 
